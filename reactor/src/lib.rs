@@ -1,1 +1,52 @@
-//! reactor
+//! The reactor of sinew: readiness, time, calls, threads, signals and tasks. Not bytes, not sockets: those are the
+//! business of `sinew-transports`.
+//!
+//! [`Reactor`] is the loop. It calls what is registered with it ([`Handler`]), what is due ([`Reactor::call_later`]),
+//! what was asked for ([`Reactor::call_soon`], and [`Remote::call`] from other threads), and polls futures
+//! ([`Reactor::spawn`]). One thread owns it and all that lives on it; nothing inside takes a lock.
+//!
+//! # The laws that callers can rely on
+//!
+//! - No call into the library runs user code before it returns; only the loop runs user code.
+//! - A panic in a callback is contained: the loop goes on.
+//! - Whatever is started ends with the run: after [`Reactor::run`] returns, no handler, timer or task is left.
+
+mod builder;
+mod clock;
+mod deferred;
+mod engine;
+mod error;
+mod guard;
+mod handler;
+mod life;
+mod pool;
+mod reactor;
+mod registration;
+mod remote;
+mod run;
+#[cfg(unix)]
+mod signals;
+mod stats;
+mod task;
+mod timer;
+mod turn;
+mod wake;
+mod wheel;
+
+#[cfg(unix)]
+pub use signals::Signal;
+pub use {
+    builder::Builder,
+    deferred::{Deferred, Promise},
+    engine::{Engine, SHORT_READ_DRAINS, UnknownEngine},
+    error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
+    guard::Panicked,
+    handler::{Handler, Interest, Ready, TimerKey, Token},
+    life::{Phase, TriggerResult},
+    reactor::{Reactor, WeakReactor},
+    registration::{Registration, Source},
+    remote::Remote,
+    stats::{Counter, Meter, Stats},
+    task::{Sleep, Task},
+    timer::{DelayedCall, LoopingCall},
+};

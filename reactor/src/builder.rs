@@ -1,0 +1,125 @@
+//! How a reactor is set up: [`Builder`], and the settings that it leaves behind.
+
+use std::{io, time::Duration};
+
+use crate::{Engine, Reactor};
+
+/// Sets up a [`Reactor`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use std::time::Duration;
+/// use sinew_reactor::{Engine, Reactor};
+///
+/// let reactor = Reactor::builder()
+///     .engine(Engine::Mio)
+///     .slow_callback(Duration::from_millis(20))
+///     .build()?;
+/// # drop(reactor);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "call `build` to get the reactor"]
+pub struct Builder {
+    settings: Settings,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) engine: Engine,
+    pub(crate) slow_callback: Duration,
+    pub(crate) spin: Duration,
+    pub(crate) stop_signals: bool,
+    pub(crate) shutdown_max: Duration,
+    pub(crate) remote_queue_max: usize,
+    pub(crate) pool_threads_max: usize,
+    pub(crate) pool_queue_max: usize,
+    pub(crate) pool_grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            engine: Engine::default(),
+            slow_callback: Duration::from_millis(100),
+            spin: Duration::ZERO,
+            stop_signals: true,
+            shutdown_max: Duration::from_secs(30),
+            remote_queue_max: 1 << 20,
+            pool_threads_max: 10,
+            pool_queue_max: 1 << 16,
+            pool_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Builder {
+    /// The mechanism to wait on. Default [`Engine::Mio`].
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.settings.engine = engine;
+        self
+    }
+
+    /// A callback that takes this long or longer is logged as a warning with what ran. Default 100 ms.
+    pub fn slow_callback(mut self, threshold: Duration) -> Self {
+        self.settings.slow_callback = threshold;
+        self
+    }
+
+    /// Polls without blocking for so long before the loop goes to sleep: answers come sooner, for a busy processor.
+    /// Default zero, off.
+    pub fn spin(mut self, spin: Duration) -> Self {
+        self.settings.spin = spin;
+        self
+    }
+
+    /// Whether SIGINT and SIGTERM stop a run, on Unix. Default `true`. Signals asked for with
+    /// [`Reactor::on_signal`](crate::Reactor) work either way.
+    pub fn stop_signals(mut self, stop: bool) -> Self {
+        self.settings.stop_signals = stop;
+        self
+    }
+
+    /// How long a stop waits for what the triggers of [`Phase::BeforeShutdown`](crate::Phase::BeforeShutdown) returned.
+    /// Default 30 s.
+    pub fn shutdown_max(mut self, wait: Duration) -> Self {
+        self.settings.shutdown_max = wait;
+        self
+    }
+
+    /// How many calls from other threads may wait. Default 1,048,576; past it, [`RemoteError::Full`](crate::RemoteError).
+    pub fn remote_queue_max(mut self, calls: usize) -> Self {
+        self.settings.remote_queue_max = calls;
+        self
+    }
+
+    /// How many threads [`Reactor::defer_to_thread`] may use. Default 10, at least 1.
+    pub fn pool_threads_max(mut self, threads: usize) -> Self {
+        self.settings.pool_threads_max = threads;
+        self
+    }
+
+    /// How many jobs may wait for a thread. Default 65,536; past it, [`Failure::Overloaded`](crate::Failure).
+    pub fn pool_queue_max(mut self, jobs: usize) -> Self {
+        self.settings.pool_queue_max = jobs;
+        self
+    }
+
+    /// How long the end of a run waits for jobs that still run in threads. Default 5 s.
+    pub fn pool_grace(mut self, grace: Duration) -> Self {
+        self.settings.pool_grace = grace;
+        self
+    }
+
+    /// Makes the reactor.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no descriptors left for the engine.
+    pub fn build(self) -> io::Result<Reactor> {
+        Reactor::from_settings(self.settings)
+    }
+}

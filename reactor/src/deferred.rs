@@ -1,0 +1,248 @@
+//! A value that comes later: [`Promise`] is the giving end, [`Deferred`] the taking one, awaited or with a callback.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use crate::{Failure, Reactor, WeakReactor};
+
+type Callback<T, E> = Box<dyn FnOnce(&Reactor, Result<T, E>)>;
+
+struct State<T, E: fmt::Display> {
+    result: Option<Result<T, E>>,
+    settled: bool,
+    callback: Option<Callback<T, E>>,
+    waker: Option<Waker>,
+    canceller: Option<Box<dyn FnOnce(&Reactor)>>,
+    /// Cancelled, or abandoned because the reactor ended: not worth a line in the log.
+    quiet: bool,
+}
+
+impl<T, E: fmt::Display> Drop for State<T, E> {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = &self.result
+            && !self.quiet
+        {
+            tracing::error!(%error, "a deferred failed, and nobody looked");
+        }
+    }
+}
+
+/// The giving end of a [`Deferred`]. Dropped without an answer, it fails the other end with [`Failure::Abandoned`].
+pub struct Promise<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
+    state: Rc<RefCell<State<T, E>>>,
+    reactor: WeakReactor,
+}
+
+/// A value that comes later, once: await it, or give it a callback.
+///
+/// It is a [`Future`] of `Result<T, E>`. Dropping it does not cancel what is under way; [`cancel`](Self::cancel) does.
+/// An error that nobody looked at is logged.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sinew_reactor::Reactor;
+///
+/// let reactor = Reactor::new()?;
+/// reactor.defer_to_thread(|| 6 * 7).then(|reactor, answer| {
+///     assert_eq!(answer, Ok(42));
+///     let _ = reactor.stop();
+/// });
+/// reactor.run()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
+pub struct Deferred<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
+    state: Rc<RefCell<State<T, E>>>,
+    reactor: WeakReactor,
+}
+
+impl Reactor {
+    /// A new promise and the deferred that it settles.
+    pub fn promise<T: 'static, E: From<Failure> + fmt::Display + 'static>(
+        &self,
+    ) -> (Promise<T, E>, Deferred<T, E>) {
+        let state = Rc::new(RefCell::new(State {
+            result: None,
+            settled: false,
+            callback: None,
+            waker: None,
+            canceller: None,
+            quiet: false,
+        }));
+        let reactor = self.downgrade();
+        (
+            Promise {
+                state: state.clone(),
+                reactor: reactor.clone(),
+            },
+            Deferred { state, reactor },
+        )
+    }
+}
+
+impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
+    /// Gives the value.
+    pub fn resolve(self, value: T) {
+        self.settle(Ok(value));
+    }
+
+    /// Gives an error.
+    pub fn reject(self, error: E) {
+        self.settle(Err(error));
+    }
+
+    /// Gives a value or an error. What comes after a cancellation is dropped.
+    pub fn settle(self, result: Result<T, E>) {
+        settle(&self.state, &self.reactor, result);
+    }
+
+    /// Whether the other end still waits: `false` once it was cancelled.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        !self.state.borrow().settled
+    }
+
+    /// What the loop is to do when the other end cancels, such as stopping the work.
+    pub fn on_cancel(&self, f: impl FnOnce(&Reactor) + 'static) {
+        self.state.borrow_mut().canceller = Some(Box::new(f));
+    }
+}
+
+impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Drop for Promise<T, E> {
+    fn drop(&mut self) {
+        let mut inside = self.state.borrow_mut();
+        if inside.settled {
+            return;
+        }
+        inside.quiet = true;
+        drop(inside);
+        settle(&self.state, &self.reactor, Err(Failure::Abandoned.into()));
+    }
+}
+
+/// Stores the result and tells whoever waits. No user code runs here: the callback runs from the loop.
+fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
+    state: &RefCell<State<T, E>>,
+    reactor: &WeakReactor,
+    result: Result<T, E>,
+) {
+    let reactor = reactor.upgrade();
+    let mut inside = state.borrow_mut();
+    if inside.settled {
+        return;
+    }
+    inside.settled = true;
+    let (canceller, callback, waker) = (
+        inside.canceller.take(),
+        inside.callback.take(),
+        inside.waker.take(),
+    );
+    let owed = match callback {
+        Some(callback) => Some((callback, result)),
+        None => {
+            inside.result = Some(result);
+            None
+        }
+    };
+    drop(inside);
+    if let Some(reactor) = reactor {
+        if let Some((callback, result)) = owed {
+            reactor.call_soon(move |reactor| callback(reactor, result));
+        }
+        if let Some(canceller) = canceller {
+            reactor.discard(canceller);
+        }
+    }
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
+    /// Has the loop call `f` with the result, once it is there.
+    pub fn then(self, f: impl FnOnce(&Reactor, Result<T, E>) + 'static) {
+        let mut inside = self.state.borrow_mut();
+        match inside.result.take() {
+            None => inside.callback = Some(Box::new(f)),
+            Some(result) => {
+                drop(inside);
+                if let Some(reactor) = self.reactor.upgrade() {
+                    reactor.call_soon(move |reactor| f(reactor, result));
+                }
+            }
+        }
+    }
+
+    /// Gives up: the result is [`Failure::Cancelled`], and the loop stops the work if that can be done. Nothing happens
+    /// if the result is there already.
+    pub fn cancel(&self) {
+        let mut inside = self.state.borrow_mut();
+        if inside.settled {
+            return;
+        }
+        inside.quiet = true;
+        let canceller = inside.canceller.take();
+        drop(inside);
+        let reactor = self.reactor.upgrade();
+        if let (Some(canceller), Some(reactor)) = (canceller, &reactor) {
+            reactor.call_soon(canceller);
+        }
+        settle(&self.state, &self.reactor, Err(Failure::Cancelled.into()));
+    }
+
+    /// Whether the result is there.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.state.borrow().settled
+    }
+
+    /// Takes the result, if it is there and nobody has taken it.
+    #[must_use]
+    pub fn take(&self) -> Option<Result<T, E>> {
+        self.state.borrow_mut().result.take()
+    }
+}
+
+impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Future for Deferred<T, E> {
+    type Output = Result<T, E>;
+
+    /// # Panics
+    ///
+    /// When polled again after it was ready, as futures may.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut inside = self.state.borrow_mut();
+        match inside.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                assert!(!inside.settled, "a deferred was polled after it was ready");
+                inside.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T: 'static, E: From<Failure> + fmt::Display + 'static> fmt::Debug for Promise<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Promise")
+            .field("pending", &self.is_pending())
+            .finish()
+    }
+}
+
+impl<T: 'static, E: From<Failure> + fmt::Display + 'static> fmt::Debug for Deferred<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deferred")
+            .field("settled", &self.is_settled())
+            .finish()
+    }
+}

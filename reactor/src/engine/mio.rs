@@ -1,0 +1,126 @@
+//! The default engine: mio. Edge-triggered; every source is registered once, in both directions.
+
+use std::{io, sync::Arc, time::Duration};
+
+use ::mio::{Events, Interest as MioInterest, Poll, Token as MioToken, Waker};
+
+use super::{Descriptor, DescriptorId, Event, Notify, Poller};
+use crate::{
+    error::RegisterError,
+    handler::{Interest, Ready, Token},
+};
+
+/// Events taken from the kernel at once; more stay there for the next turn.
+const EVENTS_PER_WAIT: usize = 1024;
+
+pub(super) struct MioPoller {
+    poll: Poll,
+    events: Events,
+    waker: Arc<Waker>,
+}
+
+impl MioPoller {
+    pub(super) fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), MioToken(Token::ENGINE.0))?);
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_WAIT),
+            waker,
+        })
+    }
+}
+
+impl Poller for MioPoller {
+    fn is_edge_triggered(&self) -> bool {
+        true
+    }
+
+    #[cfg(unix)]
+    fn register(
+        &mut self,
+        source: Descriptor<'_>,
+        token: Token,
+        _: Interest,
+    ) -> Result<(), RegisterError> {
+        let both = MioInterest::READABLE | MioInterest::WRITABLE;
+        let mut source = ::mio::unix::SourceFd(&source);
+        self.poll
+            .registry()
+            .register(&mut source, MioToken(token.0), both)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => RegisterError::AlreadyRegistered { fd: *source.0 },
+                _ => error.into(),
+            })
+    }
+
+    #[cfg(not(unix))]
+    fn register(
+        &mut self,
+        source: Descriptor<'_>,
+        token: Token,
+        _: Interest,
+    ) -> Result<(), RegisterError> {
+        let both = MioInterest::READABLE | MioInterest::WRITABLE;
+        Ok(self
+            .poll
+            .registry()
+            .register(source, MioToken(token.0), both)?)
+    }
+
+    fn set_interest(&mut self, _: DescriptorId, _: Token, _: Interest) {}
+
+    fn deregister(&mut self, id: DescriptorId, _: Token, closing: bool) {
+        // The kernel forgets a descriptor when its last copy is closed.
+        if closing {
+            return;
+        }
+        #[cfg(unix)]
+        if let Err(error) = self
+            .poll
+            .registry()
+            .deregister(&mut ::mio::unix::SourceFd(&id))
+        {
+            tracing::debug!(descriptor = id, %error, "the source was closed before its registration");
+        }
+        #[cfg(not(unix))]
+        let _ = id;
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        for event in &self.events {
+            let token = Token(event.token().0);
+            if token == Token::ENGINE {
+                continue;
+            }
+            let mut ready = Ready::NONE;
+            if event.is_readable() || event.is_error() {
+                ready = ready | Ready::READ;
+            }
+            if event.is_writable() || event.is_error() {
+                ready = ready | Ready::WRITE;
+            }
+            if event.is_read_closed() || event.is_error() {
+                ready = ready | Ready::READ | Ready::READ_CLOSED;
+            }
+            events.push(Event { token, ready });
+        }
+        Ok(())
+    }
+
+    fn notifier(&self) -> Arc<dyn Notify> {
+        Arc::new(MioNotify(self.waker.clone()))
+    }
+}
+
+struct MioNotify(Arc<Waker>);
+
+impl Notify for MioNotify {
+    fn notify(&self) -> io::Result<()> {
+        self.0.wake()
+    }
+}

@@ -1,0 +1,111 @@
+//! What can go wrong between a user and the reactor. One enum an operation.
+
+use std::io;
+
+/// A source could not be registered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The kernel refused, with the reason; a regular file on epoll, for one, is never "ready".
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// `select(2)` knows descriptors below a fixed number only.
+    #[error("descriptor {fd} is past what select(2) can watch, {limit}")]
+    PastFdSetSize {
+        /// The descriptor.
+        fd: i32,
+        /// `FD_SETSIZE`.
+        limit: usize,
+    },
+    /// The descriptor is registered already.
+    #[error("descriptor {fd} is registered already")]
+    AlreadyRegistered {
+        /// The descriptor.
+        fd: i32,
+    },
+    /// There is no room for another handler.
+    #[error("more than {limit} handlers")]
+    TooManyHandlers {
+        /// How many there can be.
+        limit: usize,
+    },
+}
+
+impl From<RegisterError> for io::Error {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Io(error) => error,
+            other => Self::other(other),
+        }
+    }
+}
+
+/// The reactor could not be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// `run` or `turn` was called while the reactor runs, as from one of its callbacks.
+    #[error("the reactor is running already")]
+    AlreadyRunning,
+    /// `run_until` was ended by `stop`, `crash` or a signal before its future was done.
+    #[error("the reactor was stopped before the future was done")]
+    Stopped,
+    /// The future of `run_until` failed: it panicked or was cancelled.
+    #[error("the future ended early: {0}")]
+    Failed(#[from] Failure),
+    /// The operating system failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// `stop` or `crash` was called on a reactor that does not run, or is stopping already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reactor is not running")]
+pub struct NotRunning;
+
+/// A call from another thread was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// The reactor has been dropped, or its run has ended and no other has begun.
+    #[error("the reactor has ended")]
+    Ended,
+    /// As many calls are waiting as [`Builder::remote_queue_max`](crate::Builder::remote_queue_max) allows.
+    #[error("{limit} calls are waiting already")]
+    Full {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Why a [`Deferred`](crate::Deferred) or [`Task`](crate::Task) has no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The promise was dropped without an answer, as when the reactor ends.
+    #[error("abandoned without an answer")]
+    Abandoned,
+    /// What would have produced the value panicked.
+    #[error("panicked: {0}")]
+    Panicked(String),
+    /// As many jobs are waiting for a thread as [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) allows.
+    #[error("{limit} jobs are waiting for a thread already")]
+    Overloaded {
+        /// The limit.
+        limit: usize,
+    },
+    /// No thread could be started for the job.
+    #[error("no thread could be started: {0}")]
+    NoThread(String),
+}
+
+/// A future did not finish in its time ([`Reactor::timeout`](crate::Reactor::timeout)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not done after {after:?}")]
+pub struct TimedOut {
+    /// The time it was given.
+    pub after: std::time::Duration,
+}

@@ -1,0 +1,67 @@
+//! Around every call of user code: a panic is contained, and a callback that takes too long is reported.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::Reactor;
+
+/// A panic that was contained.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Panicked {
+    /// What the panic said.
+    pub message: String,
+}
+
+impl Reactor {
+    /// Calls user code from the loop: a panic in it is contained and logged, and if it takes longer than
+    /// [`Builder::slow_callback`](crate::Builder::slow_callback) that is logged too. For writers of handlers that call
+    /// more than one user object; the loop guards the methods of [`Handler`](crate::Handler) itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Panicked`] if `f` did.
+    pub fn guard<R>(
+        &self,
+        what: impl Fn() -> String,
+        f: impl FnOnce() -> R,
+    ) -> Result<R, Panicked> {
+        // What `f` has in hand is either dropped by the unwinding or owned by the object that panicked, which gets no
+        // other callback but its end.
+        let result = catch_unwind(AssertUnwindSafe(f));
+        self.lap(&what);
+        result.map_err(|panic| {
+            let message = panic_message(&*panic);
+            tracing::error!(what = what(), message, "a callback panicked");
+            // The payload is the user's and may panic when dropped.
+            let _ = catch_unwind(AssertUnwindSafe(move || drop(panic)));
+            Panicked { message }
+        })
+    }
+
+    /// The callback that ends now began when the last one ended, or when the poll did.
+    fn lap(&self, what: &dyn Fn() -> String) {
+        let now = self.inner.clock.coarse();
+        let took = now.saturating_sub(self.inner.lap.replace(now));
+        if took >= self.inner.settings.slow_callback {
+            self.inner.meter.slow_callbacks.add(1);
+            tracing::warn!(what = what(), ?took, "a slow callback held up the loop");
+        }
+    }
+
+    /// Starts the watch: the loop is awake.
+    pub(crate) fn start_lap(&self) {
+        self.inner.lap.set(self.inner.clock.coarse());
+    }
+}
+
+/// What a panic said, if it said it in words.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|message| (*message).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

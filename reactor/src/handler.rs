@@ -1,0 +1,191 @@
+//! What the reactor calls, and what it is told: [`Handler`], [`Interest`], [`Ready`], [`Token`]. No state lives here.
+
+use std::{any::Any, fmt, ops::BitOr, rc::Rc};
+
+use crate::Reactor;
+
+/// Something that the loop calls: a connection, a listener, a descriptor of your own.
+///
+/// Handlers are shared (`Rc<dyn Handler>`), so their state sits in `Cell`s and `RefCell`s. Only the loop calls these
+/// methods, never from inside a call into the library. A panic in any of them is contained: [`panicked`](Self::panicked)
+/// is called, and unless that is overridden the handler is deregistered.
+///
+/// # Examples
+///
+/// See `examples/custom_handler.rs` for a source of one's own.
+pub trait Handler: 'static {
+    /// The kernel says that reads or writes are worth trying (phase 6). Read before you write.
+    fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready);
+
+    /// Run again without a poll, as asked by [`Reactor::run_again`] (phase 6, after the events).
+    fn again(self: Rc<Self>, reactor: &Reactor) {
+        let _ = reactor;
+    }
+
+    /// Send what was queued from elsewhere, as asked by [`Reactor::flush_later`] (phase 4).
+    fn flush(self: Rc<Self>, reactor: &Reactor) {
+        let _ = reactor;
+    }
+
+    /// Tell the end and let go, as asked by [`Reactor::reap_later`] (phase 7).
+    fn reap(self: Rc<Self>, reactor: &Reactor) {
+        let _ = reactor;
+    }
+
+    /// A timer made by [`Reactor::arm_timer`] for this handler is due (phase 2).
+    fn timer(self: Rc<Self>, reactor: &Reactor, key: TimerKey) {
+        let _ = (reactor, key);
+    }
+
+    /// Something was said to all handlers by [`Reactor::tell_all`].
+    fn told(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
+        let _ = (reactor, message);
+    }
+
+    /// The reactor stops: give up, by [`Reactor::reap_later`] if there is an end to tell.
+    fn shutdown(self: Rc<Self>, reactor: &Reactor) {
+        let _ = reactor;
+    }
+
+    /// A method of this handler panicked. Return `true` if that was dealt with, `false` to be deregistered.
+    fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {
+        let _ = (reactor, message);
+        false
+    }
+
+    /// What to call this handler in a log.
+    fn describe(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
+    }
+}
+
+pub use crate::wheel::TimerKey;
+
+/// Names a registration: the slot it lies in and a generation, so that a slot used again is not taken for the old one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token(pub(crate) usize);
+
+impl Token {
+    /// Half of the word for the slot, half for the generation; on 32-bit platforms a million slots and 4,096 generations.
+    const SLOT_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
+    pub(crate) const SLOT_MAX: usize = (1 << Self::SLOT_BITS) - 2;
+    pub(crate) const GENERATION_MASK: u32 = if usize::BITS == 64 {
+        u32::MAX
+    } else {
+        (1 << (32 - Self::SLOT_BITS)) - 1
+    };
+    /// Kept for what engines register for themselves.
+    pub(crate) const ENGINE: Self = Self(usize::MAX);
+
+    pub(crate) const fn new(slot: usize, generation: u32) -> Self {
+        Self(slot | ((generation as usize) << Self::SLOT_BITS))
+    }
+
+    pub(crate) const fn generation(self) -> u32 {
+        (self.0 >> Self::SLOT_BITS) as u32
+    }
+
+    pub(crate) const fn slot(self) -> usize {
+        self.0 & ((1 << Self::SLOT_BITS) - 1)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({}@{})", self.slot(), self.generation())
+    }
+}
+
+/// What a handler wants to be told of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Interest(u8);
+
+impl Interest {
+    /// Nothing for now.
+    pub const NONE: Self = Self(0);
+    /// Reads are worth trying.
+    pub const READ: Self = Self(1);
+    /// Writes are worth trying.
+    pub const WRITE: Self = Self(2);
+    /// Reads and writes.
+    pub const BOTH: Self = Self(3);
+
+    /// Whether reads are among it.
+    #[must_use]
+    pub const fn is_read(self) -> bool {
+        self.0 & Self::READ.0 != 0
+    }
+
+    /// Whether writes are among it.
+    #[must_use]
+    pub const fn is_write(self) -> bool {
+        self.0 & Self::WRITE.0 != 0
+    }
+}
+
+impl BitOr for Interest {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Interest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(["NONE", "READ", "WRITE", "READ | WRITE"][usize::from(self.0 & 3)])
+    }
+}
+
+/// What the kernel said of a source. A hint: a system call is worth trying.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Ready(u8);
+
+impl Ready {
+    /// Reads are worth trying. An error condition counts, since a read fetches it.
+    pub const READ: Self = Self(1);
+    /// Writes are worth trying. An error condition counts.
+    pub const WRITE: Self = Self(2);
+    /// The peer will send no more: read on until the end of the stream, also after a short read.
+    pub const READ_CLOSED: Self = Self(4);
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+
+    /// Whether reads are worth trying.
+    #[must_use]
+    pub const fn is_read(self) -> bool {
+        self.0 & Self::READ.0 != 0
+    }
+
+    /// Whether writes are worth trying.
+    #[must_use]
+    pub const fn is_write(self) -> bool {
+        self.0 & Self::WRITE.0 != 0
+    }
+
+    /// Whether the peer will send no more.
+    #[must_use]
+    pub const fn is_read_closed(self) -> bool {
+        self.0 & Self::READ_CLOSED.0 != 0
+    }
+}
+
+impl BitOr for Ready {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Ready(read: {}, write: {}, read_closed: {})",
+            self.is_read(),
+            self.is_write(),
+            self.is_read_closed()
+        )
+    }
+}

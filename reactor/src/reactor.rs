@@ -1,0 +1,293 @@
+//! The handle, [`Reactor`], and the state behind it. How a turn goes is in `turn.rs`, how a run goes in `run.rs`.
+
+use std::{
+    any::{Any, TypeId},
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    fmt, io,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::{
+    Builder, Meter, Remote, Stats,
+    builder::Settings,
+    clock::Clock,
+    engine::{Event, Poller},
+    handler::Token,
+    life::Life,
+    pool::Pool,
+    registration::Registry,
+    remote::{Inbox, Shared},
+    run::RunState,
+    task::Tasks,
+    timer::TimerPayload,
+    wheel::Wheel,
+};
+
+type Call = Box<dyn FnOnce(&Reactor)>;
+
+/// The loop, as a handle that is cheap to clone and stays on its thread. [`Remote`] is the one for other threads.
+///
+/// A reactor is a value: a process may have many, each on a thread of its own. Nothing is installed globally.
+/// When the last handle is dropped, connections that are still open are told of their end with a shutdown, and everything
+/// is freed. So a closure or a protocol that the reactor owns should not own a clone of it: most callbacks are handed the
+/// reactor, and the others can keep a [`WeakReactor`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use sinew_reactor::Reactor;
+///
+/// let reactor = Reactor::new()?;
+/// reactor.call_later(Duration::from_millis(1), |reactor| {
+///     println!("a millisecond later");
+///     let _ = reactor.stop();
+/// });
+/// reactor.run()?; // until `stop`, SIGINT or SIGTERM
+/// # Ok(())
+/// # }
+/// ```
+pub struct Reactor {
+    pub(crate) inner: Rc<Inner>,
+}
+
+/// State sits in `Cell`s and in `RefCell`s that are borrowed for a few lines, never while user code runs.
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) poller: RefCell<Box<dyn Poller>>,
+    pub(crate) edge_triggered: bool,
+    pub(crate) events: RefCell<Vec<Event>>,
+    pub(crate) registry: RefCell<Registry>,
+    pub(crate) wheel: RefCell<Wheel<TimerPayload>>,
+    pub(crate) soon: RefCell<VecDeque<Call>>,
+    pub(crate) queues: Queues,
+    /// What user code let go of, waiting to be dropped by the loop, since a drop may be user code too.
+    pub(crate) graveyard: RefCell<Vec<Box<dyn Any>>>,
+    pub(crate) tasks: RefCell<Tasks>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) inbox: Inbox,
+    pub(crate) pool: Pool,
+    pub(crate) life: Life,
+    #[cfg(unix)]
+    pub(crate) signals: crate::signals::Signals,
+    pub(crate) state: RunState,
+    pub(crate) meter: Meter,
+    /// When the callback that runs now began, on the coarse clock.
+    pub(crate) lap: Cell<Duration>,
+    locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
+}
+
+/// Handlers that asked to be called, by their tokens.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    pub(crate) flush: RefCell<Vec<Token>>,
+    pub(crate) again: RefCell<Vec<Token>>,
+    pub(crate) reap: RefCell<Vec<Token>>,
+}
+
+impl Queues {
+    pub(crate) fn are_empty(&self) -> bool {
+        self.flush.borrow().is_empty()
+            && self.again.borrow().is_empty()
+            && self.reap.borrow().is_empty()
+    }
+}
+
+impl Reactor {
+    /// A reactor with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no descriptors left for the engine.
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Sets up a reactor.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn from_settings(settings: Settings) -> io::Result<Self> {
+        let poller = settings.engine.open()?;
+        let (shared, inbox) = Shared::new(poller.notifier(), settings.remote_queue_max);
+        let inner = Inner {
+            clock: Clock::new(),
+            edge_triggered: poller.is_edge_triggered(),
+            poller: RefCell::new(poller),
+            events: RefCell::default(),
+            registry: RefCell::default(),
+            wheel: RefCell::new(Wheel::new()),
+            soon: RefCell::default(),
+            queues: Queues::default(),
+            graveyard: RefCell::default(),
+            tasks: RefCell::default(),
+            shared,
+            inbox,
+            pool: Pool::new(settings.pool_threads_max, settings.pool_queue_max),
+            life: Life::default(),
+            #[cfg(unix)]
+            signals: crate::signals::Signals::default(),
+            state: RunState::default(),
+            meter: Meter::default(),
+            lap: Cell::default(),
+            locals: RefCell::default(),
+            settings,
+        };
+        Ok(Self {
+            inner: Rc::new(inner),
+        })
+    }
+
+    /// The engine that this reactor waits on.
+    #[must_use]
+    pub fn engine(&self) -> crate::Engine {
+        self.inner.settings.engine
+    }
+
+    /// The time of this turn: monotonic, sampled once, so that all callbacks of a turn see the same.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.inner.clock.now()
+    }
+
+    /// The time of day, which may jump. For people, not for measuring.
+    #[must_use]
+    pub fn wall_clock(&self) -> SystemTime {
+        Clock::wall()
+    }
+
+    /// Has the loop call `f` in its next turn. Calls run in the order in which they were made.
+    pub fn call_soon(&self, f: impl FnOnce(&Self) + 'static) {
+        self.inner.soon.borrow_mut().push_back(Box::new(f));
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        Remote::new(self.inner.shared.clone())
+    }
+
+    /// A handle that does not keep the reactor alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakReactor {
+        WeakReactor {
+            inner: Rc::downgrade(&self.inner),
+        }
+    }
+
+    /// What the reactor has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let meter = &self.inner.meter;
+        Stats {
+            turns: meter.turns.value(),
+            events: meter.events.value(),
+            calls: meter.calls.value(),
+            timers_fired: meter.timers_fired.value(),
+            timers: self.inner.wheel.borrow().len(),
+            tasks: self.inner.tasks.borrow().len(),
+            handlers: self.inner.registry.borrow().len(),
+            connections: meter.connections.value(),
+            connections_made: meter.connections_made.value(),
+            bytes_received: meter.bytes_received.value(),
+            bytes_sent: meter.bytes_sent.value(),
+            slow_callbacks: meter.slow_callbacks.value(),
+            longest_turn: meter.longest_turn.get(),
+        }
+    }
+
+    /// The counters that transports keep for [`stats`](Self::stats).
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.inner.meter
+    }
+
+    /// Calls [`Handler::again`](crate::Handler::again) of this handler without waiting for an event: for one that stopped
+    /// early with work left.
+    pub fn run_again(&self, token: Token) {
+        self.inner.queues.again.borrow_mut().push(token);
+    }
+
+    /// Calls [`Handler::flush`](crate::Handler::flush) of this handler before the loop sleeps.
+    pub fn flush_later(&self, token: Token) {
+        self.inner.queues.flush.borrow_mut().push(token);
+    }
+
+    /// Calls [`Handler::reap`](crate::Handler::reap) of this handler at the end of the turn.
+    pub fn reap_later(&self, token: Token) {
+        self.inner.queues.reap.borrow_mut().push(token);
+    }
+
+    /// Has the loop drop something, since its drop may run user code.
+    pub fn discard(&self, thing: impl Any) {
+        self.inner.graveyard.borrow_mut().push(Box::new(thing));
+    }
+
+    /// The one `T` of this reactor, made when it is first asked for: state that the connections of a reactor share.
+    pub fn local<T: Default + 'static>(&self) -> Rc<T> {
+        let mut locals = self.inner.locals.borrow_mut();
+        let found = locals
+            .iter()
+            .find(|(id, _)| *id == TypeId::of::<T>())
+            .map(|(_, local)| local.clone());
+        let local = found.unwrap_or_else(|| {
+            let made: Rc<dyn Any> = Rc::new(T::default());
+            locals.push((TypeId::of::<T>(), made.clone()));
+            made
+        });
+        local
+            .downcast()
+            .expect("it was entered under the id of its type")
+    }
+}
+
+impl Clone for Reactor {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        if Rc::strong_count(&self.inner) == 1 {
+            self.tear_down();
+        }
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor")
+            .field("engine", &self.engine())
+            .field("running", &self.is_running())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handle that does not keep the reactor alive: for what the reactor itself owns.
+#[derive(Clone)]
+pub struct WeakReactor {
+    inner: Weak<Inner>,
+}
+
+impl WeakReactor {
+    /// The reactor, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Reactor> {
+        self.inner.upgrade().map(|inner| Reactor { inner })
+    }
+}
+
+impl fmt::Debug for WeakReactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakReactor")
+    }
+}

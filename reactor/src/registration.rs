@@ -1,0 +1,292 @@
+//! Handlers and their names: the registry (a slab whose tokens carry a generation), [`Registration`] and [`Source`].
+
+use std::{any::Any, cell::Cell, fmt, rc::Rc};
+
+use slab::Slab;
+
+use crate::{
+    Reactor, RegisterError, WeakReactor,
+    engine::{Descriptor, DescriptorId},
+    handler::{Handler, Interest, Token},
+};
+
+/// Something that the kernel can say is ready: on Unix whatever has a descriptor, elsewhere a source of mio.
+///
+/// It must be non-blocking, and it must be dropped after its [`Registration`].
+#[cfg(unix)]
+pub trait Source: std::os::fd::AsFd {}
+#[cfg(unix)]
+impl<S: std::os::fd::AsFd + ?Sized> Source for S {}
+
+/// Something that the kernel can say is ready: on Unix whatever has a descriptor, elsewhere a source of mio.
+#[cfg(not(unix))]
+pub trait Source {
+    /// Gives the source to mio.
+    #[doc(hidden)]
+    fn with_source(&self, f: &mut dyn FnMut(&mut dyn mio::event::Source));
+}
+
+#[cfg(not(unix))]
+macro_rules! shared_source {
+    ($($name:ty),*) => {
+        $(impl Source for std::cell::RefCell<$name> {
+            fn with_source(&self, f: &mut dyn FnMut(&mut dyn mio::event::Source)) {
+                f(&mut *self.borrow_mut());
+            }
+        })*
+    };
+}
+#[cfg(not(unix))]
+shared_source!(
+    mio::net::TcpStream,
+    mio::net::TcpListener,
+    mio::net::UdpSocket
+);
+
+/// What stands for "no descriptor": a handler that only the loop itself calls.
+const NO_DESCRIPTOR: DescriptorId = -1;
+
+struct Slot {
+    /// `None` between the registration of a source and the binding of its handler.
+    handler: Option<Rc<dyn Handler>>,
+    generation: u32,
+    descriptor: DescriptorId,
+}
+
+/// All handlers of a reactor.
+#[derive(Default)]
+pub(crate) struct Registry {
+    slots: Slab<Slot>,
+    generation: u32,
+}
+
+impl Registry {
+    fn insert(
+        &mut self,
+        handler: Option<Rc<dyn Handler>>,
+        descriptor: DescriptorId,
+    ) -> Result<Token, RegisterError> {
+        if self.slots.vacant_key() > Token::SLOT_MAX {
+            return Err(RegisterError::TooManyHandlers {
+                limit: Token::SLOT_MAX,
+            });
+        }
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation & Token::GENERATION_MASK;
+        let slot = self.slots.insert(Slot {
+            handler,
+            generation,
+            descriptor,
+        });
+        Ok(Token::new(slot, generation))
+    }
+
+    fn get_mut(&mut self, token: Token) -> Option<&mut Slot> {
+        self.slots
+            .get_mut(token.slot())
+            .filter(|slot| slot.generation == token.generation())
+    }
+
+    /// The handler of a token; `None` if it went away.
+    #[inline]
+    pub(crate) fn handler(&self, token: Token) -> Option<Rc<dyn Handler>> {
+        let slot = self.slots.get(token.slot())?;
+        if slot.generation != token.generation() {
+            return None;
+        }
+        slot.handler.clone()
+    }
+
+    fn remove(&mut self, token: Token) -> Option<Slot> {
+        self.get_mut(token)?;
+        Some(self.slots.remove(token.slot()))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn tokens(&self) -> Vec<Token> {
+        self.slots
+            .iter()
+            .map(|(key, slot)| Token::new(key, slot.generation))
+            .collect()
+    }
+}
+
+impl Reactor {
+    /// Registers a source and the handler that is to hear of it, until the [`Registration`] is dropped.
+    ///
+    /// The default engine is edge-triggered: readiness is told once, so a handler either goes on until its system call
+    /// says `WouldBlock` or asks for [`run_again`](Self::run_again). A handler may also hear of a readiness that it did
+    /// not ask for.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`] if the engine cannot watch this source.
+    pub fn register<S: Source + ?Sized>(
+        &self,
+        source: &S,
+        interest: Interest,
+        handler: Rc<dyn Handler>,
+    ) -> Result<Registration, RegisterError> {
+        let token = self.register_source(source, interest)?;
+        self.bind(token, handler);
+        Ok(Registration {
+            reactor: self.downgrade(),
+            token: Cell::new(Some(token)),
+        })
+    }
+
+    /// Enters a handler that has no source: only the loop itself calls it, when asked by its token.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::TooManyHandlers`].
+    pub fn attach(&self, handler: Rc<dyn Handler>) -> Result<Token, RegisterError> {
+        self.inner
+            .registry
+            .borrow_mut()
+            .insert(Some(handler), NO_DESCRIPTOR)
+    }
+
+    /// The first half of [`register`](Self::register), for handlers that own their source and know their token:
+    /// registers the source. No event comes before the loop turns; [`bind`](Self::bind) the handler until then.
+    ///
+    /// # Errors
+    ///
+    /// As [`register`](Self::register).
+    pub fn register_source<S: Source + ?Sized>(
+        &self,
+        source: &S,
+        interest: Interest,
+    ) -> Result<Token, RegisterError> {
+        #[cfg(unix)]
+        {
+            use std::os::fd::AsRawFd;
+            let descriptor = source.as_fd().as_raw_fd();
+            self.register_descriptor(descriptor, descriptor, interest)
+        }
+        #[cfg(not(unix))]
+        {
+            let mut result = Err(RegisterError::Io(std::io::ErrorKind::Unsupported.into()));
+            source
+                .with_source(&mut |source| result = self.register_descriptor(0, source, interest));
+            result
+        }
+    }
+
+    fn register_descriptor(
+        &self,
+        id: DescriptorId,
+        source: Descriptor<'_>,
+        interest: Interest,
+    ) -> Result<Token, RegisterError> {
+        let token = self.inner.registry.borrow_mut().insert(None, id)?;
+        let registered = self
+            .inner
+            .poller
+            .borrow_mut()
+            .register(source, token, interest);
+        if let Err(error) = registered {
+            self.inner.registry.borrow_mut().remove(token);
+            return Err(error);
+        }
+        Ok(token)
+    }
+
+    /// The second half: the handler for a token of [`register_source`](Self::register_source).
+    pub fn bind(&self, token: Token, handler: Rc<dyn Handler>) {
+        if let Some(slot) = self.inner.registry.borrow_mut().get_mut(token) {
+            slot.handler = Some(handler);
+        }
+    }
+
+    /// Says what a handler wants to hear of from now on. Free on edge-triggered engines.
+    pub fn set_interest(&self, token: Token, interest: Interest) {
+        if self.inner.edge_triggered {
+            return;
+        }
+        let descriptor = self
+            .inner
+            .registry
+            .borrow_mut()
+            .get_mut(token)
+            .map(|slot| slot.descriptor);
+        if let Some(descriptor) = descriptor {
+            self.inner
+                .poller
+                .borrow_mut()
+                .set_interest(descriptor, token, interest);
+        }
+    }
+
+    /// Ends a registration; the handler hears nothing more, not even of events of this turn, and is dropped by the loop.
+    /// With `closing`, the source is closed right after, which saves a system call on some engines.
+    pub fn deregister(&self, token: Token, closing: bool) {
+        let Some(slot) = self.inner.registry.borrow_mut().remove(token) else {
+            return;
+        };
+        if slot.descriptor != NO_DESCRIPTOR {
+            self.inner
+                .poller
+                .borrow_mut()
+                .deregister(slot.descriptor, token, closing);
+        }
+        if let Some(handler) = slot.handler {
+            self.inner.graveyard.borrow_mut().push(Box::new(handler));
+        }
+    }
+
+    /// Says something to all handlers: the loop calls [`Handler::told`] of each, in its next turn.
+    pub fn tell_all(&self, message: Rc<dyn Any>) {
+        self.call_soon(move |reactor| {
+            let tokens = reactor.inner.registry.borrow().tokens();
+            for token in tokens {
+                reactor.call_handler(token, |handler| handler.told(reactor, &*message));
+            }
+        });
+    }
+}
+
+/// A source that is registered. Dropping this deregisters it, so drop it before the source.
+pub struct Registration {
+    reactor: WeakReactor,
+    token: Cell<Option<Token>>,
+}
+
+impl Registration {
+    /// Its name, for [`Reactor::run_again`] and the like.
+    #[must_use]
+    pub fn token(&self) -> Option<Token> {
+        self.token.get()
+    }
+
+    /// Says what the handler wants to hear of from now on.
+    pub fn set_interest(&self, interest: Interest) {
+        if let (Some(token), Some(reactor)) = (self.token.get(), self.reactor.upgrade()) {
+            reactor.set_interest(token, interest);
+        }
+    }
+
+    /// Ends it now: the same as dropping it, for where it sits inside the handler.
+    pub fn deregister(&self) {
+        if let (Some(token), Some(reactor)) = (self.token.take(), self.reactor.upgrade()) {
+            reactor.deregister(token, false);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.deregister();
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registration")
+            .field(&self.token.get())
+            .finish()
+    }
+}

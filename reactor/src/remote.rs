@@ -1,0 +1,161 @@
+//! From other threads to the loop: [`Remote`], and the queues behind it. The only part that more than one thread touches.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use crate::{Reactor, engine::Notify, error::RemoteError, task::TaskId, wake::WakeFlag};
+
+pub(crate) type RemoteCall = Box<dyn FnOnce(&Reactor) + Send>;
+
+/// What the loop and other threads share. No locks: two lock-free queues and a flag.
+pub(crate) struct Shared {
+    calls: Sender<RemoteCall>,
+    calls_waiting: AtomicUsize,
+    calls_max: usize,
+    woken: Sender<TaskId>,
+    flag: WakeFlag,
+    notify: Arc<dyn Notify>,
+    ended: AtomicBool,
+}
+
+/// The loop's end of the queues.
+pub(crate) struct Inbox {
+    pub(crate) calls: Receiver<RemoteCall>,
+    pub(crate) woken: Receiver<TaskId>,
+}
+
+impl Inbox {
+    pub(crate) fn has_any(&self) -> bool {
+        !self.calls.is_empty() || !self.woken.is_empty()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(notify: Arc<dyn Notify>, calls_max: usize) -> (Arc<Self>, Inbox) {
+        let (calls, calls_end) = unbounded();
+        let (woken, woken_end) = unbounded();
+        let shared = Self {
+            calls,
+            calls_waiting: AtomicUsize::new(0),
+            calls_max,
+            woken,
+            flag: WakeFlag::new(),
+            notify,
+            ended: AtomicBool::new(false),
+        };
+        (
+            Arc::new(shared),
+            Inbox {
+                calls: calls_end,
+                woken: woken_end,
+            },
+        )
+    }
+
+    /// Puts a call into the queue, whatever its length: for answers that the loop itself has asked for.
+    pub(crate) fn push(&self, call: RemoteCall) {
+        self.calls_waiting.fetch_add(1, Ordering::Relaxed);
+        if self.calls.send(call).is_ok() {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn push_woken(&self, task: TaskId) {
+        if self.woken.send(task).is_ok() {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn taken(&self) {
+        self.calls_waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_ended(&self, ended: bool) {
+        self.ended.store(ended, Ordering::Release);
+    }
+
+    pub(crate) fn flag(&self) -> &WakeFlag {
+        &self.flag
+    }
+
+    fn wake(&self) {
+        if self.flag.must_wake()
+            && let Err(error) = self.notify.notify()
+        {
+            tracing::error!(%error, "the reactor could not be woken");
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("calls_waiting", &self.calls_waiting)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handle for other threads: `Send + Sync`, cheap to clone. Everything else of a reactor stays on its thread.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sinew_reactor::Reactor;
+///
+/// let reactor = Reactor::new()?;
+/// let remote = reactor.remote();
+/// let thread = std::thread::spawn(move || remote.call(|reactor| { let _ = reactor.stop(); }));
+/// reactor.run()?;
+/// thread.join().expect("the thread does not panic")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Remote {
+    shared: Arc<Shared>,
+}
+
+impl Remote {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Has the loop call `f`, in its next turn. Calls of one thread run in the order in which they were made. A sleeping
+    /// loop is woken; calls made while it is awake cost no system call.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError::Ended`] if nobody would run it: the reactor is gone, or its run has ended.
+    /// [`RemoteError::Full`] if too many calls are waiting.
+    pub fn call(&self, f: impl FnOnce(&Reactor) + Send + 'static) -> Result<(), RemoteError> {
+        if self.shared.ended.load(Ordering::Acquire) {
+            return Err(RemoteError::Ended);
+        }
+        let limit = self.shared.calls_max;
+        if self.shared.calls_waiting.load(Ordering::Relaxed) >= limit {
+            return Err(RemoteError::Full { limit });
+        }
+        self.shared.push(Box::new(f));
+        Ok(())
+    }
+
+    /// Asks the reactor to stop, as [`Reactor::stop`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn stop(&self) -> Result<(), RemoteError> {
+        self.call(|reactor| {
+            let _ = reactor.stop();
+        })
+    }
+}

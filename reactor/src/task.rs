@@ -1,0 +1,350 @@
+//! Futures on the loop: [`Reactor::spawn`], [`Task`], [`Reactor::sleep`] and [`Reactor::timeout`].
+//!
+//! A task is a slot with a boxed future, and a waker that puts the slot's name into the queue of the woken. A wake-up
+//! from the loop's own thread and one from another take the same way; the loop polls who was woken in phase 3.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use slab::Slab;
+
+use crate::{
+    Deferred, Failure, Promise, Reactor, TimedOut, WeakReactor, handler::TimerKey, remote::Shared,
+    timer::TimerPayload,
+};
+
+/// Names a task: the slot and how often tasks have been made, so that a late wake-up does not meet a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskId {
+    slot: usize,
+    serial: u64,
+}
+
+/// A spawned future with its promise, whatever its type.
+pub(crate) trait Job {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()>;
+    fn fail(&mut self, failure: Failure);
+}
+
+struct Spawned<F: Future<Output: 'static>> {
+    future: Pin<Box<F>>,
+    promise: Option<Promise<F::Output>>,
+}
+
+impl<F: Future<Output: 'static>> Job for Spawned<F> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let value = std::task::ready!(self.future.as_mut().poll(context));
+        if let Some(promise) = self.promise.take() {
+            promise.resolve(value);
+        }
+        Poll::Ready(())
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if let Some(promise) = self.promise.take() {
+            promise.reject(failure);
+        }
+    }
+}
+
+/// All tasks of a reactor.
+#[derive(Default)]
+pub(crate) struct Tasks {
+    slots: Slab<Slot>,
+    serial: u64,
+}
+
+struct Slot {
+    serial: u64,
+    /// Taken out while it is polled.
+    job: Option<Box<dyn Job>>,
+    waker: Arc<TaskWaker>,
+    cancelled: bool,
+}
+
+struct TaskWaker {
+    id: TaskId,
+    queued: AtomicBool,
+    shared: Arc<Shared>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.shared.push_woken(self.id);
+        }
+    }
+}
+
+impl Tasks {
+    fn insert(&mut self, job: Box<dyn Job>, shared: &Arc<Shared>) -> Arc<TaskWaker> {
+        self.serial += 1;
+        let entry = self.slots.vacant_entry();
+        let id = TaskId {
+            slot: entry.key(),
+            serial: self.serial,
+        };
+        let waker = Arc::new(TaskWaker {
+            id,
+            queued: AtomicBool::new(false),
+            shared: shared.clone(),
+        });
+        entry.insert(Slot {
+            serial: self.serial,
+            job: Some(job),
+            waker: waker.clone(),
+            cancelled: false,
+        });
+        waker
+    }
+
+    fn get(&mut self, id: TaskId) -> Option<&mut Slot> {
+        self.slots
+            .get_mut(id.slot)
+            .filter(|slot| slot.serial == id.serial)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Empties the table; the caller drops the futures when nothing is borrowed.
+    pub(crate) fn take_all(&mut self) -> Vec<Box<dyn Job>> {
+        mem::take(&mut self.slots)
+            .into_iter()
+            .filter_map(|(_, slot)| slot.job)
+            .collect()
+    }
+}
+
+impl Reactor {
+    /// Runs a future on the loop. It need not be `Send`; it is first polled in the next turn.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use sinew_reactor::Reactor;
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let clone = reactor.clone();
+    /// let answer = reactor.run_until(async move {
+    ///     clone.sleep(Duration::from_millis(1)).await;
+    ///     clone.defer_to_thread(|| 42).await
+    /// })?;
+    /// assert_eq!(answer, Ok(42));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future<Output: 'static> + 'static,
+    {
+        let (promise, deferred) = self.promise();
+        let job = Spawned {
+            future: Box::pin(future),
+            promise: Some(promise),
+        };
+        let waker = self
+            .inner
+            .tasks
+            .borrow_mut()
+            .insert(Box::new(job), &self.inner.shared);
+        waker.wake_by_ref();
+        Task {
+            deferred,
+            id: waker.id,
+            reactor: self.downgrade(),
+        }
+    }
+
+    /// Polls a woken task, or drops it if it was cancelled (phase 3).
+    pub(crate) fn run_task(&self, id: TaskId) {
+        let (job, waker) = {
+            let mut tasks = self.inner.tasks.borrow_mut();
+            let Some(slot) = tasks.get(id) else { return };
+            slot.waker.queued.store(false, Ordering::Release);
+            let Some(job) = slot.job.take() else { return };
+            if slot.cancelled {
+                tasks.slots.remove(id.slot);
+                drop(tasks);
+                let _ = self.guard(|| "the drop of a task".to_owned(), move || drop(job));
+                return;
+            }
+            (job, slot.waker.clone())
+        };
+        let mut job = job;
+        let waker = Waker::from(waker);
+        let outcome = self.guard(
+            || "a task".to_owned(),
+            || job.poll(&mut Context::from_waker(&waker)),
+        );
+        match outcome {
+            Ok(Poll::Pending) => {
+                // The table may have been emptied meanwhile, by the end of the reactor.
+                if let Some(slot) = self.inner.tasks.borrow_mut().get(id) {
+                    slot.job = Some(job);
+                    return;
+                }
+            }
+            Ok(Poll::Ready(())) => {}
+            Err(panic) => job.fail(Failure::Panicked(panic.message)),
+        }
+        let mut tasks = self.inner.tasks.borrow_mut();
+        if tasks.get(id).is_some() {
+            tasks.slots.remove(id.slot);
+        }
+        drop(tasks);
+        let _ = self.guard(|| "the drop of a task".to_owned(), move || drop(job));
+    }
+
+    /// A future that is ready after `delay`.
+    pub fn sleep(&self, delay: Duration) -> Sleep {
+        Sleep {
+            reactor: self.downgrade(),
+            delay,
+            key: None,
+            done: false,
+        }
+    }
+
+    /// Gives a future so long and no longer. It is dropped when its time is up.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`] if the future was not done in time.
+    pub async fn timeout<F: Future>(
+        &self,
+        after: Duration,
+        future: F,
+    ) -> Result<F::Output, TimedOut> {
+        let mut sleep = std::pin::pin!(self.sleep(after));
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| {
+            if let Poll::Ready(value) = future.as_mut().poll(context) {
+                return Poll::Ready(Ok(value));
+            }
+            sleep
+                .as_mut()
+                .poll(context)
+                .map(|()| Err(TimedOut { after }))
+        })
+        .await
+    }
+}
+
+/// A future that runs on the loop, and its result once it is done. Dropping this does not stop it.
+#[must_use = "await it, or drop it on purpose with `drop`: the task goes on"]
+pub struct Task<T: 'static> {
+    deferred: Deferred<T>,
+    id: TaskId,
+    reactor: WeakReactor,
+}
+
+impl<T: 'static> Task<T> {
+    /// Stops the task: the loop drops its future, and whoever awaits this gets [`Failure::Cancelled`].
+    pub fn cancel(&self) {
+        self.deferred.cancel();
+        let Some(reactor) = self.reactor.upgrade() else {
+            return;
+        };
+        if let Some(slot) = reactor.inner.tasks.borrow_mut().get(self.id) {
+            slot.cancelled = true;
+            slot.waker.wake_by_ref();
+        }
+    }
+
+    /// Whether the task has ended.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.deferred.is_settled()
+    }
+
+    /// Has the loop call `f` with the result.
+    pub fn then(self, f: impl FnOnce(&Reactor, Result<T, Failure>) + 'static) {
+        self.deferred.then(f);
+    }
+}
+
+impl<T: 'static> Future for Task<T> {
+    type Output = Result<T, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.deferred).poll(context)
+    }
+}
+
+impl<T: 'static> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("id", &self.id)
+            .field("done", &self.is_done())
+            .finish()
+    }
+}
+
+/// The future of [`Reactor::sleep`]. Its timer goes when it is dropped.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Sleep {
+    reactor: WeakReactor,
+    delay: Duration,
+    key: Option<TimerKey>,
+    done: bool,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(reactor) = self.reactor.upgrade() else {
+            return Poll::Pending;
+        };
+        if self.done {
+            return Poll::Ready(());
+        }
+        let mut wheel = reactor.inner.wheel.borrow_mut();
+        if let Some(key) = self.key {
+            let Some(TimerPayload::Wake(waker)) = wheel.payload(key) else {
+                drop(wheel);
+                self.done = true;
+                return Poll::Ready(());
+            };
+            if waker.will_wake(context.waker()) {
+                return Poll::Pending;
+            }
+            // Polled by another task now: the same deadline with the new waker.
+            let deadline = wheel.deadline(key).unwrap_or_default();
+            wheel.cancel(key);
+            self.key = Some(wheel.insert(deadline, TimerPayload::Wake(context.waker().clone())));
+            return Poll::Pending;
+        }
+        let deadline = reactor.inner.clock.tick_after(self.delay);
+        self.key = Some(wheel.insert(deadline, TimerPayload::Wake(context.waker().clone())));
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let (Some(key), Some(reactor)) = (self.key, self.reactor.upgrade()) {
+            let payload = reactor.inner.wheel.borrow_mut().cancel(key);
+            drop(payload);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Calls at a time: [`DelayedCall`], [`LoopingCall`], and the bare timers of handlers. The wheel itself is in `wheel.rs`.
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Reactor, WeakReactor,
+    handler::{TimerKey, Token},
+};
+
+/// What is due.
+pub(crate) enum TimerPayload {
+    Call(Box<dyn FnOnce(&Reactor)>),
+    Handler(Token),
+    Wake(Waker),
+}
+
+impl Reactor {
+    /// Has the loop call `f` once, no earlier than `delay` from now, in ticks of a millisecond rounded up. Calls that are
+    /// due at the same tick run in the order in which they were made; one with no delay runs in the next turn.
+    ///
+    /// `f` is given the reactor: a clone of it captured in `f` would keep the reactor alive for as long as the call waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use sinew_reactor::Reactor;
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let reminder = reactor.call_later(Duration::from_secs(60), |_| unreachable!("it is cancelled"));
+    /// reactor.call_later(Duration::from_millis(1), |reactor| { let _ = reactor.stop(); });
+    /// assert!(reminder.cancel());
+    /// reactor.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn call_later(&self, delay: Duration, f: impl FnOnce(&Reactor) + 'static) -> DelayedCall {
+        let deadline = self.inner.clock.tick_after(delay);
+        let payload = TimerPayload::Call(Box::new(f));
+        let key = self.inner.wheel.borrow_mut().insert(deadline, payload);
+        DelayedCall {
+            reactor: self.downgrade(),
+            key,
+        }
+    }
+
+    /// Has the loop call `f` every `interval`, first after one interval. Ticks stay on the grid that begins now: a slow
+    /// callback delays none of the following, and ticks that were missed are skipped. A panic in `f` ends the series.
+    ///
+    /// # Panics
+    ///
+    /// If `interval` is zero.
+    pub fn call_every(&self, interval: Duration, f: impl FnMut(&Reactor) + 'static) -> LoopingCall {
+        assert!(
+            !interval.is_zero(),
+            "a looping call needs an interval longer than zero"
+        );
+        let series = Rc::new(Series {
+            interval,
+            start: self.now(),
+            next: Cell::new(None),
+            stopped: Cell::new(false),
+            skipped: Cell::new(0),
+            f: RefCell::new(Box::new(f)),
+        });
+        series.clone().arm(self, 1);
+        LoopingCall {
+            reactor: self.downgrade(),
+            series,
+        }
+    }
+
+    /// Arms a timer that calls [`Handler::timer`](crate::Handler::timer) of the handler registered under `token`. It
+    /// costs no allocation. If the handler is gone by then, nothing happens.
+    pub fn arm_timer(&self, token: Token, delay: Duration) -> TimerKey {
+        let deadline = self.inner.clock.tick_after(delay);
+        self.inner
+            .wheel
+            .borrow_mut()
+            .insert(deadline, TimerPayload::Handler(token))
+    }
+
+    /// Takes back a timer of [`arm_timer`](Self::arm_timer). `false` if it is gone already.
+    pub fn disarm_timer(&self, key: TimerKey) -> bool {
+        let payload = self.inner.wheel.borrow_mut().cancel(key);
+        payload.is_some()
+    }
+}
+
+/// A call that waits for its time. Dropping this does not cancel it.
+#[derive(Clone, Debug)]
+pub struct DelayedCall {
+    reactor: WeakReactor,
+    key: TimerKey,
+}
+
+impl DelayedCall {
+    /// Takes the call back. `false` if it has been made or cancelled already. The closure is dropped by the loop.
+    pub fn cancel(&self) -> bool {
+        let Some(reactor) = self.reactor.upgrade() else {
+            return false;
+        };
+        let payload = reactor.inner.wheel.borrow_mut().cancel(self.key);
+        match payload {
+            Some(TimerPayload::Call(call)) => {
+                reactor.discard(call);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Moves the call to `delay` from now. `false` if it has been made or cancelled already.
+    pub fn reset(&self, delay: Duration) -> bool {
+        let Some(reactor) = self.reactor.upgrade() else {
+            return false;
+        };
+        let deadline = reactor.inner.clock.tick_after(delay);
+        reactor.inner.wheel.borrow_mut().reset(self.key, deadline)
+    }
+
+    /// Moves the call to `more` after the time at which it is due. `false` if it has been made or cancelled already.
+    pub fn delay(&self, more: Duration) -> bool {
+        let Some(reactor) = self.reactor.upgrade() else {
+            return false;
+        };
+        let mut wheel = reactor.inner.wheel.borrow_mut();
+        let Some(deadline) = wheel.deadline(self.key) else {
+            return false;
+        };
+        let more = u64::try_from(more.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        wheel.reset(self.key, deadline.saturating_add(more))
+    }
+
+    /// Whether the call still waits.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.deadline().is_some()
+    }
+
+    /// When the call is due, rounded up to the tick; `None` once it has been made or cancelled.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.reactor
+            .upgrade()?
+            .inner
+            .clock
+            .instant(self.deadline()?)
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        self.reactor
+            .upgrade()?
+            .inner
+            .wheel
+            .borrow()
+            .deadline(self.key)
+    }
+}
+
+/// A series of calls at a fixed interval. Dropping this does not stop it.
+#[derive(Clone)]
+pub struct LoopingCall {
+    reactor: WeakReactor,
+    series: Rc<Series>,
+}
+
+struct Series {
+    interval: Duration,
+    start: Instant,
+    next: Cell<Option<TimerKey>>,
+    stopped: Cell<bool>,
+    skipped: Cell<u64>,
+    f: RefCell<Box<dyn FnMut(&Reactor)>>,
+}
+
+impl Series {
+    /// Waits for grid point `number`.
+    fn arm(self: Rc<Self>, reactor: &Reactor, number: u64) {
+        let due = self.start + scale(self.interval, number);
+        let delay = due.saturating_duration_since(reactor.now());
+        let series = self.clone();
+        let call = reactor.call_later(delay, move |reactor| series.tick(reactor, number));
+        self.next.set(Some(call.key));
+    }
+
+    fn tick(self: Rc<Self>, reactor: &Reactor, number: u64) {
+        self.next.set(None);
+        // If this panics, the loop contains it, and the series ends since nothing arms it again.
+        (self.f.borrow_mut())(reactor);
+        if self.stopped.get() {
+            return;
+        }
+        // The turn's sample is from before the callback, which may have taken long.
+        let elapsed = reactor.inner.clock.precise().duration_since(self.start);
+        let passed = elapsed.as_nanos() / self.interval.as_nanos();
+        let following = u64::try_from(passed)
+            .unwrap_or(u64::MAX)
+            .saturating_add(1)
+            .max(number + 1);
+        self.skipped
+            .set(self.skipped.get() + (following - number - 1));
+        self.arm(reactor, following);
+    }
+}
+
+fn scale(interval: Duration, times: u64) -> Duration {
+    let nanos = interval.as_nanos().saturating_mul(u128::from(times));
+    Duration::new(
+        u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX >> 1),
+        u32::try_from(nanos % 1_000_000_000).unwrap_or(0),
+    )
+}
+
+impl LoopingCall {
+    /// Ends the series; also from inside its own callback. `false` if it has ended already.
+    pub fn stop(&self) -> bool {
+        if self.series.stopped.replace(true) {
+            return false;
+        }
+        if let (Some(key), Some(reactor)) = (self.series.next.take(), self.reactor.upgrade()) {
+            return DelayedCall {
+                reactor: reactor.downgrade(),
+                key,
+            }
+            .cancel();
+        }
+        true
+    }
+
+    /// Whether the series goes on.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !self.series.stopped.get() && self.reactor.upgrade().is_some()
+    }
+
+    /// How many ticks were skipped because a callback or the loop took too long.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.series.skipped.get()
+    }
+}
+
+impl fmt::Debug for LoopingCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopingCall")
+            .field("interval", &self.series.interval)
+            .field("active", &self.is_active())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,218 @@
+//! One turn of the loop, on one screen, and nothing else.
+
+use std::{io, rc::Rc, time::Duration};
+
+use crate::{
+    Reactor,
+    handler::{Handler, Token},
+    reactor::Inner,
+    timer::TimerPayload,
+};
+
+/// Timers run in one turn; what is left runs in the next, after a poll that does not wait.
+const TIMERS_PER_TURN: usize = 100_000;
+
+impl Reactor {
+    pub(crate) fn turn_once(&self, max_wait: Option<Duration>) -> io::Result<()> {
+        let inner = &*self.inner;
+        inner.meter.turns.add(1);
+
+        // 1. Calls that are present at the start: from threads, then call_soon. What they call for runs next turn.
+        for _ in 0..inner.inbox.calls.len() {
+            let Ok(call) = inner.inbox.calls.try_recv() else {
+                break;
+            };
+            inner.shared.taken();
+            self.make_call(call);
+        }
+        let present = inner.soon.borrow().len();
+        for _ in 0..present {
+            let Some(call) = inner.soon.borrow_mut().pop_front() else {
+                break;
+            };
+            self.make_call(call);
+        }
+
+        // 2. Timers due at the time sampled now. A timer of zero delay made by one of them waits for the next turn.
+        if !inner.wheel.borrow().is_empty() {
+            inner.clock.forget();
+            inner.wheel.borrow_mut().advance(inner.clock.ticks());
+            for _ in 0..TIMERS_PER_TURN {
+                let due = inner.wheel.borrow_mut().pop_due();
+                let Some((key, payload)) = due else { break };
+                inner.meter.timers_fired.add(1);
+                match payload {
+                    TimerPayload::Call(call) => {
+                        let _ = self.guard(|| "a delayed call".to_owned(), || call(self));
+                    }
+                    TimerPayload::Handler(token) => {
+                        self.call_handler(token, |h| h.timer(self, key))
+                    }
+                    TimerPayload::Wake(waker) => waker.wake(),
+                }
+            }
+        }
+
+        // 3. Tasks that were woken.
+        for _ in 0..inner.inbox.woken.len() {
+            let Ok(task) = inner.inbox.woken.try_recv() else {
+                break;
+            };
+            self.run_task(task);
+        }
+
+        // 4. Connections that were written to from elsewhere.
+        self.call_queued(&inner.queues.flush, |reactor, handler| {
+            handler.flush(reactor)
+        });
+
+        // 5. Poll: at once while work is left, else until the next timer.
+        let mut events = inner.events.take();
+        let waited = inner.wait(max_wait, &mut events);
+        inner.clock.forget();
+        self.start_lap();
+        let woke = inner.lap.get();
+
+        // 6. Dispatch. A token whose handler went away in this turn finds nobody.
+        inner.meter.events.add(events.len() as u64);
+        for event in events.drain(..) {
+            self.call_handler(event.token, |handler| handler.ready(self, event.ready));
+        }
+        inner.events.replace(events);
+        self.call_queued(&inner.queues.again, |reactor, handler| {
+            handler.again(reactor)
+        });
+
+        // 7. Reap: ends are told, slots freed, and what user code let go of is dropped.
+        self.call_queued(&inner.queues.reap, |reactor, handler| handler.reap(reactor));
+        self.bury();
+        let took = inner.lap.get().saturating_sub(woke);
+        inner
+            .meter
+            .longest_turn
+            .set(inner.meter.longest_turn.get().max(took));
+        waited
+    }
+
+    fn make_call(&self, call: Box<dyn FnOnce(&Self) + '_>) {
+        self.inner.meter.calls.add(1);
+        let _ = self.guard(|| "a call".to_owned(), || call(self));
+    }
+
+    /// Calls the handlers that are in a queue now, each once.
+    pub(crate) fn call_queued(
+        &self,
+        queue: &std::cell::RefCell<Vec<Token>>,
+        f: impl Fn(&Self, Rc<dyn Handler>),
+    ) {
+        if queue.borrow().is_empty() {
+            return;
+        }
+        let mut tokens = queue.take();
+        for token in tokens.drain(..) {
+            self.call_handler(token, |handler| f(self, handler));
+        }
+        // Keep the larger of the two allocations.
+        let mut queue = queue.borrow_mut();
+        if queue.is_empty() {
+            *queue = tokens;
+        }
+    }
+
+    /// Calls a method of a handler, and ends the handler if it panics and does not deal with that.
+    #[inline]
+    pub(crate) fn call_handler(&self, token: Token, f: impl FnOnce(Rc<dyn Handler>)) {
+        let handler = self.inner.registry.borrow().handler(token);
+        let Some(handler) = handler else { return };
+        let called = self.guard(|| self.describe(token), move || f(handler));
+        if let Err(panic) = called {
+            self.handler_panicked(token, &panic.message);
+        }
+    }
+
+    #[cold]
+    fn handler_panicked(&self, token: Token, message: &str) {
+        let handler = self.inner.registry.borrow().handler(token);
+        let Some(handler) = handler else { return };
+        let dealt_with = self.guard(
+            || self.describe(token),
+            move || handler.panicked(self, message),
+        );
+        if dealt_with != Ok(true) {
+            self.deregister(token, false);
+        }
+    }
+
+    #[cold]
+    fn describe(&self, token: Token) -> String {
+        let handler = self.inner.registry.borrow().handler(token);
+        handler.map_or_else(
+            || "a handler that went away".to_owned(),
+            |handler| handler.describe(),
+        )
+    }
+
+    /// Drops what user code let go of.
+    pub(crate) fn bury(&self) {
+        if self.inner.graveyard.borrow().is_empty() {
+            return;
+        }
+        for dead in self.inner.graveyard.take() {
+            let _ = self.guard(|| "a drop".to_owned(), move || drop(dead));
+        }
+    }
+}
+
+impl Inner {
+    fn wait(
+        &self,
+        max_wait: Option<Duration>,
+        events: &mut Vec<crate::engine::Event>,
+    ) -> io::Result<()> {
+        let mut timeout = if self.has_work() {
+            Some(Duration::ZERO)
+        } else {
+            max_wait
+        };
+        if timeout != Some(Duration::ZERO)
+            && let Some(tick) = self.wheel.borrow().next_wakeup()
+        {
+            self.clock.forget();
+            let until = self.clock.until(tick);
+            timeout = Some(timeout.map_or(until, |timeout| timeout.min(until)));
+        }
+        let mut poller = self.poller.borrow_mut();
+        if timeout == Some(Duration::ZERO) {
+            return poller.wait(timeout, events);
+        }
+        if !self.settings.spin.is_zero() {
+            let start = self.clock.precise();
+            let spin = timeout.map_or(self.settings.spin, |timeout| {
+                timeout.min(self.settings.spin)
+            });
+            while self.clock.precise().duration_since(start) < spin {
+                poller.wait(Some(Duration::ZERO), events)?;
+                if !events.is_empty() || self.inbox.has_any() {
+                    return Ok(());
+                }
+            }
+        }
+        self.shared.flag().going_to_sleep();
+        if self.inbox.has_any() {
+            timeout = Some(Duration::ZERO);
+        }
+        let waited = poller.wait(timeout, events);
+        self.shared.flag().woke_up();
+        waited
+    }
+
+    /// Whether the next turn has something to do before any event comes.
+    fn has_work(&self) -> bool {
+        !self.soon.borrow().is_empty()
+            || !self.queues.are_empty()
+            || self.state.wants_out()
+            || self.wheel.borrow().has_due()
+            || self.inbox.has_any()
+            || !self.graveyard.borrow().is_empty()
+    }
+}

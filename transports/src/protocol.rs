@@ -1,0 +1,132 @@
+//! What a user writes: [`Protocol`], one object a connection. Nothing here does anything; the transports call it.
+
+use crate::{ConnectionLost, TimerId, Transport};
+
+/// One end of a connection, driven by its transport.
+///
+/// # Contract
+///
+/// [`connection_made`](Self::connection_made) comes first and once, [`connection_lost`](Self::connection_lost) comes
+/// last and once, whatever happens in between; then the protocol is dropped. Callbacks are made by the loop only, never
+/// from inside a call into the library: `write` does not call back, `lose_connection` does not call `connection_lost`.
+/// A panic in a callback ends this connection with [`ConnectionLost::Panicked`] and touches no other.
+///
+/// The [`Transport`] handed to each callback may be cloned and kept, also in the protocol itself: it never keeps the
+/// protocol alive past its end.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{Protocol, Transport};
+///
+/// /// Answers with what it receives.
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///     }
+/// }
+/// ```
+pub trait Protocol: 'static {
+    /// The connection stands; writing is allowed from here on.
+    fn connection_made(&mut self, transport: &Transport) {
+        let _ = transport;
+    }
+
+    /// Bytes came, in order, cut anywhere: a stream has no messages.
+    fn data_received(&mut self, transport: &Transport, data: &[u8]);
+
+    /// The peer has sent its last byte (FIN), but may still read. By default the connection is closed once all that was
+    /// written has gone out; override to go on writing.
+    fn read_closed(&mut self, transport: &Transport) {
+        transport.lose_connection();
+    }
+
+    /// What is queued for sending has passed the high watermark: stop producing.
+    fn writing_paused(&mut self, transport: &Transport) {
+        let _ = transport;
+    }
+
+    /// What is queued for sending has sunk to the low watermark: produce again.
+    fn writing_resumed(&mut self, transport: &Transport) {
+        let _ = transport;
+    }
+
+    /// Input may be delivered again after it had been held back, by
+    /// [`pause_reading`](Transport::pause_reading) or because too much was queued for sending. A protocol that keeps
+    /// undelivered input of its own (as a framing protocol does) goes on with it here.
+    fn reading_resumed(&mut self, transport: &Transport) {
+        let _ = transport;
+    }
+
+    /// A timer made by [`Transport::call_later`] is due.
+    fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
+        let _ = (transport, timer);
+    }
+
+    /// Nothing was received or sent for as long as [`Transport::set_idle_timeout`] says. Closes by default.
+    fn idle_timeout(&mut self, transport: &Transport) {
+        transport.lose_connection();
+    }
+
+    /// The server is being drained ([`ListeningPort::drain`](crate::ListeningPort::drain)): finish what is under way,
+    /// then close. Closes at once by default, after all that was written has gone out.
+    fn drain_requested(&mut self, transport: &Transport) {
+        transport.lose_connection();
+    }
+
+    /// The connection is over; no other callback follows. The transport is inert by now.
+    fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
+        let _ = (transport, reason);
+    }
+}
+
+/// Forwards every callback to what is inside.
+macro_rules! forward_protocol {
+    () => {
+        fn connection_made(&mut self, transport: &Transport) {
+            (**self).connection_made(transport);
+        }
+
+        fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+            (**self).data_received(transport, data);
+        }
+
+        fn read_closed(&mut self, transport: &Transport) {
+            (**self).read_closed(transport);
+        }
+
+        fn writing_paused(&mut self, transport: &Transport) {
+            (**self).writing_paused(transport);
+        }
+
+        fn writing_resumed(&mut self, transport: &Transport) {
+            (**self).writing_resumed(transport);
+        }
+
+        fn reading_resumed(&mut self, transport: &Transport) {
+            (**self).reading_resumed(transport);
+        }
+
+        fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
+            (**self).timer_fired(transport, timer);
+        }
+
+        fn idle_timeout(&mut self, transport: &Transport) {
+            (**self).idle_timeout(transport);
+        }
+
+        fn drain_requested(&mut self, transport: &Transport) {
+            (**self).drain_requested(transport);
+        }
+
+        fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
+            (**self).connection_lost(transport, reason);
+        }
+    };
+}
+
+impl<P: Protocol + ?Sized> Protocol for Box<P> {
+    forward_protocol!();
+}
