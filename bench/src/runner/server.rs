@@ -1,0 +1,117 @@
+//! A contestant as a process: started, asked for its address, ended by SIGTERM.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use bench::convention;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::affinity::{Cpu, spawn_on};
+use crate::contestant::Contestant;
+use crate::pipe::Lines;
+
+/// From the start to the line that announces the address; valgrind takes a while.
+const ANNOUNCE_WITHIN: Duration = Duration::from_secs(30);
+
+/// From SIGTERM to the end, writing of profiles included.
+const END_WITHIN: Duration = Duration::from_secs(20);
+
+const END_LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// A tool under which a server is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wrapper {
+    /// The tool and its arguments; nothing for a server that runs by itself.
+    pub(crate) words: Vec<String>,
+    /// Whether the server is a child of the tool, or has taken its place.
+    pub(crate) forks: bool,
+}
+
+/// A running contestant; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    /// The server's own process, which is a grandchild under a tool that forks.
+    pub(crate) pid: Pid,
+    pub(crate) address: SocketAddr,
+    lines: Option<Lines>,
+}
+
+impl Server {
+    pub(crate) fn start(
+        contestant: &Contestant,
+        wrapper: &Wrapper,
+        cpu: Option<Cpu>,
+    ) -> Result<Self> {
+        let words = [wrapper.words.as_slice(), &contestant.command].concat();
+        Self::launch(&words, wrapper.forks, cpu)
+            .with_context(|| format!("cannot start {}", words.join(" ")))
+    }
+
+    fn launch(words: &[String], forks: bool, cpu: Option<Cpu>) -> Result<Self> {
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .args(["--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let child = spawn_on(cpu, &mut command)?;
+        let mut server = Self {
+            pid: Pid::from_child(&child),
+            child,
+            address: SocketAddr::from(([0; 4], 0)),
+            lines: None,
+        };
+        let output = server.child.stdout.take();
+        let mut lines = Lines::new(output.context("no output")?);
+        let line = lines
+            .next(ANNOUNCE_WITHIN)
+            .context("it has announced no address")?;
+        server.address = convention::announced(&line)
+            .with_context(|| format!("its first line is `{line}`, not `listening on ADDR:PORT`"))?;
+        server.lines = Some(lines);
+        if forks {
+            server.pid = only_child(server.pid)?;
+        }
+        Ok(server)
+    }
+
+    /// Asks the server to end, and waits for it and its tool.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        kill_process(self.pid, Signal::TERM).context("the server has ended too early")?;
+        let deadline = Instant::now() + END_WITHIN;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() >= deadline {
+                bail!("the server has not ended within {END_WITHIN:?} of SIGTERM");
+            }
+            thread::sleep(END_LOOK_EVERY);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            // The server before its tool, which would leave it behind. Either may be gone: no matter.
+            let _ = kill_process(self.pid, Signal::KILL);
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn only_child(parent: Pid) -> Result<Pid> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let children = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    children
+        .trim()
+        .parse()
+        .ok()
+        .and_then(Pid::from_raw)
+        .with_context(|| format!("{path} has not one child but `{}`", children.trim()))
+}

@@ -1,0 +1,66 @@
+//! Medians and spreads of a few figures. Pure.
+
+use std::fmt;
+
+/// The middle of some figures and how far they lie apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Spread {
+    /// Of at least one figure; of none, all zero.
+    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Self {
+        let mut sorted = figures.into_iter().collect::<Vec<_>>();
+        sorted.sort_by(f64::total_cmp);
+        let (Some(&min), Some(&max)) = (sorted.first(), sorted.last()) else {
+            return Self {
+                median: 0.0,
+                min: 0.0,
+                max: 0.0,
+            };
+        };
+        let upper = sorted[sorted.len() / 2];
+        let lower = sorted[(sorted.len() - 1) / 2];
+        Self {
+            median: f64::midpoint(lower, upper),
+            min,
+            max,
+        }
+    }
+}
+
+/// `median (min..max)`, with the precision asked for.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let precision = f.precision().unwrap_or(2);
+        let Self { median, min, max } = self;
+        write!(
+            f,
+            "{median:.precision$} ({min:.precision$}..{max:.precision$})"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_and_ends() {
+        let cases: [(&[f64], &str); 4] = [
+            (&[], "0.0 (0.0..0.0)"),
+            (&[3.0], "3.0 (3.0..3.0)"),
+            (&[9.0, 1.0, 2.0], "2.0 (1.0..9.0)"),
+            (&[4.0, 1.0, 2.0, 9.0], "3.0 (1.0..9.0)"),
+        ];
+        for (figures, expected) in cases {
+            assert_eq!(
+                format!("{:.1}", Spread::of(figures.iter().copied())),
+                expected
+            );
+        }
+    }
+}
