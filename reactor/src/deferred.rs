@@ -23,6 +23,20 @@ struct State<T, E: fmt::Display> {
     quiet: bool,
 }
 
+impl<T, E: fmt::Display> State<T, E> {
+    fn new(result: Option<Result<T, E>>) -> Self {
+        let settled = result.is_some();
+        Self {
+            result,
+            settled,
+            callback: None,
+            waker: None,
+            canceller: None,
+            quiet: false,
+        }
+    }
+}
+
 impl<T, E: fmt::Display> Drop for State<T, E> {
     fn drop(&mut self) {
         if let Some(Err(error)) = &self.result
@@ -70,14 +84,7 @@ impl Reactor {
     pub fn promise<T: 'static, E: From<Failure> + fmt::Display + 'static>(
         &self,
     ) -> (Promise<T, E>, Deferred<T, E>) {
-        let state = Rc::new(RefCell::new(State {
-            result: None,
-            settled: false,
-            callback: None,
-            waker: None,
-            canceller: None,
-            quiet: false,
-        }));
+        let state = Rc::new(RefCell::new(State::new(None)));
         let reactor = self.downgrade();
         (
             Promise {
@@ -168,6 +175,15 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
 }
 
 impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
+    /// A deferred whose value is there already, of no reactor: for awaiting.
+    pub fn ready(value: T) -> Self {
+        let state = State::new(Some(Ok(value)));
+        Self {
+            state: Rc::new(RefCell::new(state)),
+            reactor: WeakReactor::default(),
+        }
+    }
+
     /// Has the loop call `f` with the result, once it is there.
     pub fn then(self, f: impl FnOnce(&Reactor, Result<T, E>) + 'static) {
         let mut inside = self.state.borrow_mut();

@@ -150,6 +150,13 @@ impl Reactor {
         self.inner.settings.engine
     }
 
+    /// Whether the engine tells of readiness once for each change. If not, [`set_interest`](Self::set_interest) says what
+    /// is wanted, and what is not wanted is not told.
+    #[must_use]
+    pub fn is_edge_triggered(&self) -> bool {
+        self.inner.edge_triggered
+    }
+
     /// The time of this turn: monotonic, sampled once, so that all callbacks of a turn see the same.
     #[must_use]
     pub fn now(&self) -> Instant {
@@ -273,7 +280,7 @@ impl fmt::Debug for Reactor {
 }
 
 /// A handle that does not keep the reactor alive: for what the reactor itself owns.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct WeakReactor {
     inner: Weak<Inner>,
 }

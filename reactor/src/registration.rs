@@ -138,16 +138,14 @@ impl Reactor {
         })
     }
 
-    /// Enters a handler that has no source: only the loop itself calls it, when asked by its token.
+    /// A token for a handler that has no source: only the loop itself calls it, when asked by this token.
+    /// [`bind`](Self::bind) the handler to it.
     ///
     /// # Errors
     ///
     /// [`RegisterError::TooManyHandlers`].
-    pub fn attach(&self, handler: Rc<dyn Handler>) -> Result<Token, RegisterError> {
-        self.inner
-            .registry
-            .borrow_mut()
-            .insert(Some(handler), NO_DESCRIPTOR)
+    pub fn reserve(&self) -> Result<Token, RegisterError> {
+        self.inner.registry.borrow_mut().insert(None, NO_DESCRIPTOR)
     }
 
     /// The first half of [`register`](Self::register), for handlers that own their source and know their token:
@@ -195,10 +193,16 @@ impl Reactor {
         Ok(token)
     }
 
-    /// The second half: the handler for a token of [`register_source`](Self::register_source).
+    /// The second half: the handler for a token of [`register_source`](Self::register_source). Also puts another handler
+    /// in place of the one there is, as when a connection attempt has become a connection.
     pub fn bind(&self, token: Token, handler: Rc<dyn Handler>) {
-        if let Some(slot) = self.inner.registry.borrow_mut().get_mut(token) {
-            slot.handler = Some(handler);
+        let mut registry = self.inner.registry.borrow_mut();
+        let old = registry
+            .get_mut(token)
+            .and_then(|slot| slot.handler.replace(handler));
+        drop(registry);
+        if let Some(old) = old {
+            self.discard(old);
         }
     }
 

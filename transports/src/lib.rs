@@ -1,1 +1,34 @@
-//! t
+//! The transports of sinew: how bytes come and go. What they mean is the business of `sinew-protocols`, when they come is
+//! that of `sinew-reactor`.
+//!
+//! A user writes a [`Protocol`], one object a connection, and hands a [`Factory`] that builds them to
+//! [`ReactorTcp::listen_tcp`] or [`ReactorTcp::connect_tcp`]. A connection is driven through its [`Transport`].
+
+#![forbid(unsafe_code)]
+
+mod buffers;
+mod config;
+mod connection;
+mod factory;
+mod lost;
+pub mod memory;
+mod peer;
+mod port;
+mod producer;
+mod protocol;
+mod stream;
+mod tcp;
+mod transport;
+
+pub use sinew_reactor as reactor;
+pub use {
+    config::{ConnectConfig, ListenConfig, StreamConfig},
+    connection::Connection,
+    factory::{Factory, SharedFactory},
+    lost::ConnectionLost,
+    peer::Peer,
+    producer::{Producer, Production},
+    protocol::Protocol,
+    tcp::{ConnectError, Connecting, Destination, ListenError, ListeningPort, ReactorTcp},
+    transport::{ConnectionId, TimerId, Transport, WriteStatus},
+};

@@ -1,0 +1,73 @@
+//! What the connections of a reactor share: the buffer they read into, and a pool of queues to send from.
+
+use std::{
+    cell::{Cell, RefCell},
+    ops::DerefMut,
+};
+
+use crate::stream::queue::Queue;
+
+/// How much one read may bring.
+pub(crate) const READ_BUFFER: usize = 64 * 1024;
+
+/// Queues kept for the next connection that writes; each may keep a buffer of up to 64 KiB.
+const POOLED_MAX: usize = 64;
+
+#[derive(Default)]
+pub(crate) struct Buffers {
+    read: Cell<Option<Box<[u8]>>>,
+    queues: RefCell<Vec<Box<Queue>>>,
+}
+
+impl Buffers {
+    /// The shared read buffer, until this is dropped. The loop reads for one connection at a time.
+    pub(crate) fn read_buffer(&self) -> impl DerefMut<Target = [u8]> {
+        let buffer = self
+            .read
+            .take()
+            .unwrap_or_else(|| vec![0; READ_BUFFER].into_boxed_slice());
+        ReadBuffer {
+            buffers: self,
+            buffer,
+        }
+    }
+
+    pub(crate) fn take_queue(&self) -> Box<Queue> {
+        self.queues.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&self, mut queue: Box<Queue>) {
+        queue.clear();
+        let mut queues = self.queues.borrow_mut();
+        if queues.len() < POOLED_MAX {
+            queues.push(queue);
+        }
+    }
+}
+
+struct ReadBuffer<'a> {
+    buffers: &'a Buffers,
+    buffer: Box<[u8]>,
+}
+
+impl std::ops::Deref for ReadBuffer<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl DerefMut for ReadBuffer<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer
+    }
+}
+
+impl Drop for ReadBuffer<'_> {
+    fn drop(&mut self) {
+        self.buffers
+            .read
+            .set(Some(std::mem::take(&mut self.buffer)));
+    }
+}

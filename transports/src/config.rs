@@ -1,0 +1,200 @@
+//! How streams, listeners and connectors are set up. Every limit has a name, a default and a place in the docs.
+
+use std::{net::SocketAddr, time::Duration};
+
+/// The limits and options of a stream.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_transports::StreamConfig;
+///
+/// let config = StreamConfig::default()
+///     .write_limit(1 << 20)
+///     .idle_timeout(Duration::from_secs(300));
+/// # drop(config);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct StreamConfig {
+    pub(crate) high_watermark: usize,
+    pub(crate) low_watermark: usize,
+    pub(crate) write_limit: usize,
+    pub(crate) auto_pause: bool,
+    pub(crate) linger_timeout: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) no_delay: bool,
+    pub(crate) keepalive: Option<Duration>,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            high_watermark: 64 * 1024,
+            low_watermark: 16 * 1024,
+            write_limit: usize::MAX,
+            auto_pause: true,
+            linger_timeout: Duration::from_secs(10),
+            idle_timeout: None,
+            no_delay: true,
+            keepalive: None,
+        }
+    }
+}
+
+impl StreamConfig {
+    /// With more bytes than `high` queued for sending, the protocol is told `writing_paused` and the connection stops
+    /// reading; at `low` or fewer, `writing_resumed`, and reading goes on. Default 64 KiB and 16 KiB. A `low` above
+    /// `high` counts as `high`.
+    pub fn watermarks(mut self, high: usize, low: usize) -> Self {
+        self.high_watermark = high;
+        self.low_watermark = low.min(high);
+        self
+    }
+
+    /// With more bytes than this queued for sending, the connection is aborted with
+    /// [`ConnectionLost::WriteLimit`](crate::ConnectionLost::WriteLimit). Default: no limit.
+    pub fn write_limit(mut self, bytes: usize) -> Self {
+        self.write_limit = bytes;
+        self
+    }
+
+    /// Whether a connection over its high watermark stops reading by itself. Default `true`: that is what bounds the
+    /// memory of a server that answers what it reads.
+    pub fn auto_pause(mut self, auto_pause: bool) -> Self {
+        self.auto_pause = auto_pause;
+        self
+    }
+
+    /// How long a graceful close waits: while bytes are left, for the peer to take any of them; once all are sent, for
+    /// the peer to close its side. Default 10 s.
+    pub fn linger_timeout(mut self, timeout: Duration) -> Self {
+        self.linger_timeout = timeout;
+        self
+    }
+
+    /// The idle timeout that connections start with; see [`Transport::set_idle_timeout`](crate::Transport::set_idle_timeout).
+    /// Default: none.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.idle_timeout = timeout.into();
+        self
+    }
+
+    /// Whether small writes go out at once (`TCP_NODELAY`). Default `true`: what one callback writes is sent together
+    /// anyway.
+    pub fn no_delay(mut self, no_delay: bool) -> Self {
+        self.no_delay = no_delay;
+        self
+    }
+
+    /// Has the kernel probe an idle peer after so long (`SO_KEEPALIVE`). Default: no probes.
+    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.keepalive = after.into();
+        self
+    }
+}
+
+/// The limits and options of a listening port.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ListenConfig {
+    pub(crate) backlog: i32,
+    pub(crate) reuse_port: bool,
+    pub(crate) v6_only: bool,
+    pub(crate) connections_max: usize,
+    pub(crate) connections_per_ip_max: usize,
+    pub(crate) stream: StreamConfig,
+}
+
+impl Default for ListenConfig {
+    fn default() -> Self {
+        Self {
+            backlog: 1024,
+            reuse_port: false,
+            v6_only: false,
+            connections_max: 1 << 20,
+            connections_per_ip_max: usize::MAX,
+            stream: StreamConfig::default(),
+        }
+    }
+}
+
+impl ListenConfig {
+    /// How many connections the kernel may hold ready before they are accepted. Default 1,024; the system caps it.
+    pub fn backlog(mut self, connections: u16) -> Self {
+        self.backlog = i32::from(connections);
+        self
+    }
+
+    /// Whether several sockets may listen on this port and share its connections (`SO_REUSEPORT`, on Unix). Default
+    /// `false`.
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.reuse_port = reuse;
+        self
+    }
+
+    /// Whether a socket on an IPv6 address takes no IPv4 connections. Default `false`: `[::]` listens on both.
+    pub fn v6_only(mut self, v6_only: bool) -> Self {
+        self.v6_only = v6_only;
+        self
+    }
+
+    /// How many connections of this port may be open. Default 1,048,576. Past it nothing is accepted; who comes waits in
+    /// the backlog until another connection ends.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.connections_max = connections.max(1);
+        self
+    }
+
+    /// How many connections one address may have open. Default: no limit. Past it a connection is closed at once.
+    pub fn max_per_ip(mut self, connections: usize) -> Self {
+        self.connections_per_ip_max = connections.max(1);
+        self
+    }
+
+    /// The limits and options of the streams.
+    pub fn stream(mut self, stream: StreamConfig) -> Self {
+        self.stream = stream;
+        self
+    }
+}
+
+/// The limits and options of an outgoing connection.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConnectConfig {
+    pub(crate) timeout: Duration,
+    pub(crate) bind: Option<SocketAddr>,
+    pub(crate) stream: StreamConfig,
+}
+
+impl Default for ConnectConfig {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            bind: None,
+            stream: StreamConfig::default(),
+        }
+    }
+}
+
+impl ConnectConfig {
+    /// How long the whole attempt may take, the resolving of the name included. Default 30 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The address to connect from. Port 0 lets the system choose one.
+    pub fn bind(mut self, addr: SocketAddr) -> Self {
+        self.bind = Some(addr);
+        self
+    }
+
+    /// The limits and options of the stream.
+    pub fn stream(mut self, stream: StreamConfig) -> Self {
+        self.stream = stream;
+        self
+    }
+}

@@ -1,0 +1,103 @@
+//! What makes protocols: [`Factory`], closures as factories, and [`SharedFactory`] for several ports.
+
+use std::{cell::RefCell, fmt, rc::Rc};
+
+use crate::{Peer, Protocol};
+
+/// Builds one protocol for each connection.
+///
+/// A closure `FnMut(&Peer) -> P` is a factory:
+///
+/// ```
+/// # use sinew_transports::{Factory, Peer, Protocol, Transport};
+/// # struct Echo;
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, transport: &Transport, data: &[u8]) { transport.write(data); }
+/// # }
+/// fn takes_a_factory(_: impl Factory) {}
+/// takes_a_factory(|_: &Peer| Echo);
+/// ```
+pub trait Factory: 'static {
+    /// What it builds.
+    type Protocol: Protocol;
+
+    /// A protocol for a connection from, or to, `peer`; `None` refuses the connection, which is then closed.
+    fn build_protocol(&mut self, peer: &Peer) -> Option<Self::Protocol>;
+
+    /// The first port that uses this factory was opened.
+    fn started(&mut self) {}
+
+    /// The last port that used this factory was closed.
+    fn stopped(&mut self) {}
+}
+
+impl<F, P> Factory for F
+where
+    F: FnMut(&Peer) -> P + 'static,
+    P: Protocol,
+{
+    type Protocol = P;
+
+    fn build_protocol(&mut self, peer: &Peer) -> Option<P> {
+        Some(self(peer))
+    }
+}
+
+/// One factory for several ports: clones share it. It is told `started` with the first port and `stopped` with the last.
+pub struct SharedFactory<F> {
+    shared: Rc<RefCell<Shared<F>>>,
+}
+
+struct Shared<F> {
+    factory: F,
+    ports: usize,
+}
+
+impl<F: Factory> SharedFactory<F> {
+    /// Shares `factory`.
+    pub fn new(factory: F) -> Self {
+        Self {
+            shared: Rc::new(RefCell::new(Shared { factory, ports: 0 })),
+        }
+    }
+}
+
+impl<F> Clone for SharedFactory<F> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<F> fmt::Debug for SharedFactory<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedFactory")
+            .field("ports", &self.shared.borrow().ports)
+            .finish()
+    }
+}
+
+impl<F: Factory> Factory for SharedFactory<F> {
+    type Protocol = F::Protocol;
+
+    fn build_protocol(&mut self, peer: &Peer) -> Option<F::Protocol> {
+        self.shared.borrow_mut().factory.build_protocol(peer)
+    }
+
+    fn started(&mut self) {
+        let mut shared = self.shared.borrow_mut();
+        shared.ports += 1;
+        if shared.ports == 1 {
+            shared.factory.started();
+        }
+    }
+
+    fn stopped(&mut self) {
+        let mut shared = self.shared.borrow_mut();
+        shared.ports -= 1;
+        if shared.ports == 0 {
+            shared.factory.stopped();
+        }
+    }
+}

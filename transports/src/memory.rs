@@ -1,0 +1,353 @@
+//! Connections in memory: a transport with no kernel under it, and the far end of its wire in your hands.
+//!
+//! There are two ways to use it. [`Transport::memory`] gives a transport by itself: the test calls the protocol's methods
+//! as the loop would, and looks at what was sent. [`connect`] joins a protocol to a reactor: the loop drives it exactly as
+//! it drives one on a socket.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    fmt,
+    io::{self, IoSlice},
+    rc::Rc,
+};
+
+use sinew_reactor::{Reactor, Ready, RegisterError, Token, WeakReactor};
+
+use crate::{
+    Connection, Peer, Protocol, StreamConfig, Transport,
+    buffers::Buffers,
+    stream::{
+        Newborn, Shared, Stream,
+        socket::{ByteStream, Socket},
+    },
+};
+
+/// How much the wire holds towards the far end before it is full, unless it is told otherwise: as a socket's buffer would.
+const CAPACITY: usize = 256 * 1024;
+
+/// The far end of a connection in memory: what a peer would see and do.
+#[derive(Clone)]
+pub struct Wire {
+    ends: Rc<Ends>,
+    reactor: WeakReactor,
+    /// The reactor of a transport that stands by itself.
+    own_reactor: Option<Reactor>,
+    transport: Transport,
+}
+
+/// Both directions of the wire.
+struct Ends {
+    /// From the far end to the stream.
+    inbound: RefCell<VecDeque<u8>>,
+    inbound_ended: Cell<bool>,
+    /// From the stream to the far end.
+    outbound: RefCell<Vec<u8>>,
+    outbound_ended: Cell<bool>,
+    capacity: Cell<usize>,
+    /// The far end has reset the connection.
+    reset_by_peer: Cell<bool>,
+    /// The stream has reset the connection.
+    reset: Cell<bool>,
+    closed: Cell<bool>,
+    token: Token,
+}
+
+/// The stream's end.
+struct NearEnd(Rc<Ends>);
+
+impl ByteStream for NearEnd {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0.reset_by_peer.get() {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        let mut inbound = self.0.inbound.borrow_mut();
+        match inbound.len().min(buffer.len()) {
+            0 if buffer.is_empty() || self.0.inbound_ended.get() => Ok(0),
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            n => {
+                buffer
+                    .iter_mut()
+                    .zip(inbound.drain(..n))
+                    .for_each(|(to, from)| *to = from);
+                Ok(n)
+            }
+        }
+    }
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.0.reset_by_peer.get() || self.0.outbound_ended.get() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let mut outbound = self.0.outbound.borrow_mut();
+        let before = outbound.len();
+        for slice in slices {
+            let room = self.0.capacity.get().saturating_sub(outbound.len());
+            outbound.extend_from_slice(&slice[..slice.len().min(room)]);
+        }
+        match outbound.len() - before {
+            0 if slices.iter().any(|slice| !slice.is_empty()) => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            n => Ok(n),
+        }
+    }
+
+    fn close_write(&self) -> io::Result<()> {
+        self.0.outbound_ended.set(true);
+        Ok(())
+    }
+
+    fn reset(&self) {
+        self.0.reset.set(true);
+    }
+
+    fn readiness(&self) -> Ready {
+        let ended = self.0.inbound_ended.get() || self.0.reset_by_peer.get();
+        let mut ready = Ready::NONE;
+        if ended {
+            ready = ready | Ready::READ | Ready::READ_CLOSED;
+        } else if !self.0.inbound.borrow().is_empty() {
+            ready = ready | Ready::READ;
+        }
+        if self.0.outbound.borrow().len() < self.0.capacity.get() || self.0.reset_by_peer.get() {
+            ready = ready | Ready::WRITE;
+        }
+        ready
+    }
+}
+
+impl Drop for NearEnd {
+    fn drop(&mut self) {
+        self.0.outbound_ended.set(true);
+        self.0.closed.set(true);
+    }
+}
+
+/// What stands in the place of the protocol where there is none.
+enum Nobody {}
+
+impl Protocol for Nobody {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {
+        match *self {}
+    }
+}
+
+/// Joins a protocol to a reactor by a wire in memory: the loop tells it `connection_made` in its next turn, and from then
+/// on it lives as on a socket. The [`Wire`] is its peer.
+///
+/// # Errors
+///
+/// If the reactor has no room for another handler.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use sinew_reactor::Reactor;
+/// use sinew_transports::{Protocol, StreamConfig, Transport, memory};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///     }
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// let (_, wire) = memory::connect(&reactor, StreamConfig::default(), Echo)?;
+/// wire.receive(b"hello");
+/// while wire.sent_len() < 5 {
+///     reactor.turn(Some(Duration::ZERO))?;
+/// }
+/// assert_eq!(wire.sent(), b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub fn connect<P: Protocol>(
+    reactor: &Reactor,
+    config: StreamConfig,
+    protocol: P,
+) -> Result<(Connection<P>, Wire), RegisterError> {
+    let (stream, ends) = join(reactor, config, Some(protocol))?;
+    let wire = Wire {
+        ends,
+        reactor: reactor.downgrade(),
+        own_reactor: None,
+        transport: Transport(stream.clone()),
+    };
+    Ok((Connection::new(stream), wire))
+}
+
+fn join<P: Protocol>(
+    reactor: &Reactor,
+    config: StreamConfig,
+    protocol: Option<P>,
+) -> Result<(Rc<Stream<Option<P>>>, Rc<Ends>), RegisterError> {
+    let token = reactor.reserve()?;
+    let ends = Rc::new(Ends {
+        inbound: RefCell::default(),
+        inbound_ended: Cell::new(false),
+        outbound: RefCell::default(),
+        outbound_ended: Cell::new(false),
+        capacity: Cell::new(CAPACITY),
+        reset_by_peer: Cell::new(false),
+        reset: Cell::new(false),
+        closed: Cell::new(false),
+        token,
+    });
+    let shared = Rc::new(Shared {
+        reactor: reactor.downgrade(),
+        buffers: reactor.local::<Buffers>(),
+        config,
+        port: None,
+    });
+    let socket = Socket::Other(Box::new(NearEnd(ends.clone())));
+    let stream = Newborn {
+        reactor,
+        socket,
+        token,
+        peer: Peer::Memory,
+        shared,
+    }
+    .adopt(protocol);
+    reactor.run_again(token);
+    Ok((stream, ends))
+}
+
+impl Transport {
+    /// A transport by itself, with the far end of its wire: for testing a protocol without a reactor. The test calls the
+    /// protocol's methods, as the loop would; the wire shows what came of it.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no descriptors left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sinew_transports::{Protocol, Transport};
+    ///
+    /// struct Echo;
+    ///
+    /// impl Protocol for Echo {
+    ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+    ///         transport.write(data);
+    ///     }
+    /// }
+    ///
+    /// let (transport, wire) = Transport::memory();
+    /// let mut echo = Echo;
+    /// echo.connection_made(&transport);
+    /// echo.data_received(&transport, b"hello");
+    /// assert_eq!(wire.sent(), b"hello");
+    /// ```
+    #[must_use]
+    pub fn memory() -> (Self, Wire) {
+        let reactor = Reactor::new().expect("the system has a descriptor to spare");
+        let (stream, ends) = join::<Nobody>(&reactor, StreamConfig::default(), None)
+            .expect("a new reactor has room for a handler");
+        let transport = Self(stream);
+        let wire = Wire {
+            ends,
+            reactor: reactor.downgrade(),
+            own_reactor: Some(reactor),
+            transport: transport.clone(),
+        };
+        (transport, wire)
+    }
+}
+
+impl Wire {
+    /// Sends bytes to the stream.
+    pub fn receive(&self, data: &[u8]) {
+        self.ends.inbound.borrow_mut().extend(data);
+        self.come_by();
+    }
+
+    /// Ends the far end's side: the stream reads the end once it has read all that was sent.
+    pub fn close(&self) {
+        self.ends.inbound_ended.set(true);
+        self.come_by();
+    }
+
+    /// Resets the connection from the far end.
+    pub fn reset(&self) {
+        self.ends.reset_by_peer.set(true);
+        self.come_by();
+    }
+
+    /// Takes what the stream has sent since this was last called, and so makes room for more.
+    #[must_use]
+    pub fn sent(&self) -> Vec<u8> {
+        if let Some(reactor) = &self.own_reactor {
+            // A failure of the engine, or a call from inside its own loop, leaves what is there.
+            let _ = reactor.turn(Some(std::time::Duration::ZERO));
+        }
+        let sent = self.ends.outbound.take();
+        if !sent.is_empty() {
+            self.come_by();
+        }
+        sent
+    }
+
+    /// How much `sent` would give now.
+    #[must_use]
+    pub fn sent_len(&self) -> usize {
+        self.ends.outbound.borrow().len()
+    }
+
+    /// How much the wire holds towards the far end before the stream finds it full. Default 256 KiB.
+    pub fn set_capacity(&self, bytes: usize) {
+        self.ends.capacity.set(bytes);
+        self.come_by();
+    }
+
+    /// Whether the stream was asked to close, or is closed.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.transport.is_closing()
+    }
+
+    /// Whether the stream has ended its output (FIN).
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.ends.outbound_ended.get()
+    }
+
+    /// Whether the stream is closed for good.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.ends.closed.get()
+    }
+
+    /// Whether the stream has reset the connection.
+    #[must_use]
+    pub fn was_reset(&self) -> bool {
+        self.ends.reset.get()
+    }
+
+    /// The stream's transport.
+    #[must_use]
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Has the loop look at the stream.
+    fn come_by(&self) {
+        if let Some(reactor) = self.reactor.upgrade() {
+            reactor.run_again(self.ends.token);
+        }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire")
+            .field("sent", &self.sent_len())
+            .field("closing", &self.is_closing())
+            .finish_non_exhaustive()
+    }
+}

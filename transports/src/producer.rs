@@ -1,0 +1,93 @@
+//! Pull producers: data that is made when there is room for it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+};
+
+use crate::Transport;
+
+/// Makes data for a transport, piece by piece, whenever there is room: [`Transport::stream`].
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{Producer, Production, Transport};
+///
+/// /// Counts to a million without ever queueing more than a few kilobytes.
+/// struct Count(u32);
+///
+/// impl Producer for Count {
+///     fn produce(&mut self, transport: &Transport) -> Production {
+///         transport.write(format!("{}\r\n", self.0).as_bytes());
+///         self.0 += 1;
+///         if self.0 > 1_000_000 { Production::Done } else { Production::More }
+///     }
+/// }
+/// ```
+pub trait Producer: 'static {
+    /// Write the next piece, from a few bytes to some 64 KiB. Called by the loop while the queue is at or below its low
+    /// watermark.
+    fn produce(&mut self, transport: &Transport) -> Production;
+}
+
+/// What a producer has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Production {
+    /// More; ask again when there is room.
+    More,
+    /// Nothing for now; ask again after [`Transport::resume_producing`].
+    Waiting,
+    /// Nothing, ever; the producer is dropped.
+    Done,
+}
+
+/// The producers of a connection, in the order in which they were given.
+#[derive(Default)]
+pub(crate) struct Producers {
+    queue: RefCell<VecDeque<Box<dyn Producer>>>,
+    /// The one in front has nothing for now.
+    waiting: Cell<bool>,
+    /// `resume_producing` was called since the one in front was asked.
+    resumed: Cell<bool>,
+}
+
+impl Producers {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.borrow().is_empty()
+    }
+
+    pub(crate) fn push(&self, producer: Box<dyn Producer>) {
+        self.queue.borrow_mut().push_back(producer);
+    }
+
+    /// The one to ask, unless it waits. It is out of the queue while it is asked, for it may call the transport.
+    pub(crate) fn take_front(&self) -> Option<Box<dyn Producer>> {
+        if self.waiting.get() {
+            return None;
+        }
+        self.resumed.set(false);
+        self.queue.borrow_mut().pop_front()
+    }
+
+    /// What became of the one that was asked.
+    pub(crate) fn settle(&self, producer: Box<dyn Producer>, production: Production) {
+        if production == Production::Done {
+            return;
+        }
+        self.waiting
+            .set(production == Production::Waiting && !self.resumed.get());
+        self.queue.borrow_mut().push_front(producer);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.waiting.set(false);
+        self.resumed.set(true);
+    }
+
+    pub(crate) fn clear(&self) {
+        let producers = self.queue.take();
+        drop(producers);
+    }
+}

@@ -1,0 +1,183 @@
+//! What users ask of a stream: the state changes at once, the loop is asked to come by, and nobody is called back.
+
+use std::{error::Error, io, net::SocketAddr, time::Duration};
+
+use sinew_reactor::{Reactor, TimerKey, Token};
+
+use super::{Core, queue::Queue, state::State};
+use crate::{ConnectionLost, Peer, Producer, Transport, WriteStatus};
+
+impl Transport {
+    #[inline]
+    pub(crate) fn enqueue(&self, push: impl FnOnce(&mut Queue)) -> WriteStatus {
+        let core = self.core();
+        if !core.state.get().takes_output() {
+            return WriteStatus::Closed;
+        }
+        let mut queue = core
+            .queue
+            .take()
+            .unwrap_or_else(|| core.shared.buffers.take_queue());
+        push(&mut queue);
+        let queued = queue.len();
+        core.queue.set(Some(queue));
+        let config = &core.shared.config;
+        if queued > config.write_limit {
+            core.end_now(ConnectionLost::WriteLimit {
+                limit: config.write_limit,
+            });
+            return WriteStatus::Closed;
+        }
+        core.update(|state| state.queued(queued, config.high_watermark));
+        core.ask_flush();
+        if queued > config.high_watermark {
+            WriteStatus::AboveHighWatermark
+        } else {
+            WriteStatus::Ok
+        }
+    }
+}
+
+impl Core {
+    /// Has the loop look at this stream before it sleeps, unless it will do so anyway.
+    #[inline]
+    fn ask_flush(&self) {
+        if self.update(State::ask_flush)
+            && let Some(reactor) = self.reactor()
+        {
+            reactor.flush_later(self.token.get());
+        }
+    }
+
+    pub(crate) fn takes_output(&self) -> bool {
+        self.state.get().takes_output()
+    }
+
+    pub(crate) fn add_producer(&self, producer: Box<dyn Producer>) {
+        self.extras().producers.push(producer);
+        self.ask_flush();
+    }
+
+    pub(crate) fn resume_producing(&self) {
+        if let Some(extras) = self.extras.get() {
+            extras.producers.resume();
+            self.ask_flush();
+        }
+    }
+
+    pub(crate) fn queue_len(&self) -> usize {
+        self.queued()
+    }
+
+    pub(crate) fn lose_connection(&self) {
+        if self.update(State::lose_connection) {
+            self.ask_flush();
+        }
+    }
+
+    pub(crate) fn fail(&self, error: Box<dyn Error>) {
+        if self.update(State::lose_connection) {
+            self.extras()
+                .reason
+                .set(Some(ConnectionLost::Protocol(error)));
+            self.ask_flush();
+        }
+    }
+
+    pub(crate) fn close_write(&self) {
+        if self.update(State::close_write) {
+            self.ask_flush();
+        }
+    }
+
+    /// Drops the connection: the loop resets it and tells the end.
+    pub(crate) fn end_now(&self, reason: ConnectionLost) {
+        if !self.update(State::lost) {
+            return;
+        }
+        self.update(State::must_reset);
+        self.extras().reason.set(Some(reason));
+        if let Some(queue) = self.queue.take() {
+            self.shared.buffers.give_back(queue);
+        }
+        if let Some(reactor) = self.reactor() {
+            reactor.reap_later(self.token.get());
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.get().is_open()
+    }
+
+    pub(crate) fn pause_reading(&self) {
+        self.update(State::pause);
+        self.ask_flush();
+    }
+
+    pub(crate) fn resume_reading(&self) {
+        self.update(State::resume);
+        self.ask_flush();
+    }
+
+    pub(crate) fn is_reading(&self) -> bool {
+        let state = self.state.get();
+        state.is_open() && !state.is_held_back()
+    }
+
+    pub(crate) fn set_auto_pause(&self, auto_pause: bool) {
+        self.update(|state| state.set_auto_pause(auto_pause));
+        self.ask_flush();
+    }
+
+    pub(crate) fn call_later(&self, delay: Duration) -> Option<TimerKey> {
+        let key = self.live_reactor()?.arm_timer(self.token.get(), delay);
+        self.extras().timers.borrow_mut().push(key);
+        Some(key)
+    }
+
+    pub(crate) fn cancel_timer(&self, key: TimerKey) -> bool {
+        let Some(extras) = self.extras.get() else {
+            return false;
+        };
+        let mut timers = extras.timers.borrow_mut();
+        let Some(at) = timers.iter().position(|timer| *timer == key) else {
+            return false;
+        };
+        timers.swap_remove(at);
+        self.reactor()
+            .is_some_and(|reactor| reactor.disarm_timer(key))
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer.peer()
+    }
+
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        self.socket.borrow().local_addr()
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        self.token.get()
+    }
+
+    pub(crate) fn reactor(&self) -> Option<Reactor> {
+        self.shared.reactor.upgrade()
+    }
+
+    /// The reactor, while the connection is not over.
+    pub(crate) fn live_reactor(&self) -> Option<Reactor> {
+        if self.state.get().is_over() {
+            None
+        } else {
+            self.reactor()
+        }
+    }
+
+    pub(crate) fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
+        self.socket.borrow().set_no_delay(no_delay)
+    }
+
+    pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
+        self.socket.borrow().set_keepalive(after)
+    }
+}

@@ -1,0 +1,248 @@
+//! A stream: what a connection is made of. [`Stream`] is one allocation that holds the transport's core and, in a cell of
+//! its own, the protocol. `state.rs` decides, `driver.rs` does, `socket.rs` calls the system.
+
+use std::{
+    any::Any,
+    cell::{Cell, OnceCell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use sinew_reactor::{Handler, Interest, Reactor, Ready, TimerKey, Token, WeakReactor};
+
+use crate::{
+    Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport, buffers::Buffers,
+    peer::PackedPeer, port::Port, producer::Producers,
+};
+
+mod asked;
+mod driver;
+mod file;
+pub(crate) mod queue;
+pub(crate) mod socket;
+mod state;
+
+pub(crate) use file::FileProducer;
+use queue::Queue;
+use socket::Socket;
+use state::State;
+
+/// A connection. `S` is `Option<P>` where it is made and `dyn Slot` everywhere else.
+pub(crate) struct Stream<S: ?Sized> {
+    pub(crate) core: Core,
+    /// The only thing that is borrowed during a callback. Emptied right after `connection_lost`, so a protocol that keeps
+    /// its own transport is no cycle that lasts.
+    pub(crate) slot: RefCell<S>,
+}
+
+/// Where the protocol sits, whatever its type.
+pub(crate) trait Slot: 'static {
+    fn protocol(&mut self) -> Option<&mut dyn Protocol>;
+    fn clear(&mut self);
+    fn protocol_name(&self) -> &'static str;
+}
+
+impl<P: Protocol> Slot for Option<P> {
+    #[inline]
+    fn protocol(&mut self) -> Option<&mut dyn Protocol> {
+        self.as_mut().map(|protocol| protocol as &mut dyn Protocol)
+    }
+
+    fn clear(&mut self) {
+        *self = None;
+    }
+
+    fn protocol_name(&self) -> &'static str {
+        std::any::type_name::<P>()
+    }
+}
+
+/// All of a connection but its protocol.
+pub(crate) struct Core {
+    socket: RefCell<Socket>,
+    shared: Rc<Shared>,
+    token: Cell<Token>,
+    state: Cell<State>,
+    /// What waits to be sent. A connection with nothing to send owns none.
+    queue: Cell<Option<Box<Queue>>>,
+    peer: PackedPeer,
+    /// What few connections have.
+    extras: OnceCell<Box<Extras>>,
+}
+
+/// What the connections of a port, or of a connector, have in common.
+pub(crate) struct Shared {
+    pub(crate) reactor: WeakReactor,
+    pub(crate) buffers: Rc<Buffers>,
+    pub(crate) config: StreamConfig,
+    /// The port that accepted them.
+    pub(crate) port: Option<Rc<dyn Port>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Extras {
+    /// The user's timers, so that they die with the connection.
+    timers: RefCell<Vec<TimerKey>>,
+    idle: Cell<Option<Idle>>,
+    linger: Cell<Option<TimerKey>>,
+    producers: Producers,
+    /// What `fail` was given, or why the connection was lost.
+    reason: Cell<Option<ConnectionLost>>,
+}
+
+#[derive(Clone, Copy)]
+struct Idle {
+    timeout: Duration,
+    /// The last time anything was received or sent: all that a message costs.
+    since: Instant,
+    key: TimerKey,
+}
+
+impl Core {
+    #[inline]
+    fn update<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.get();
+        let result = f(&mut state);
+        self.state.set(state);
+        result
+    }
+
+    fn extras(&self) -> &Extras {
+        self.extras.get_or_init(Box::default)
+    }
+
+    fn queued(&self) -> usize {
+        let queue = self.queue.take();
+        let len = queue.as_ref().map_or(0, |queue| queue.len());
+        self.queue.set(queue);
+        len
+    }
+}
+
+/// A stream that has been registered, on its way to a protocol.
+pub(crate) struct Newborn<'a> {
+    pub(crate) reactor: &'a Reactor,
+    pub(crate) socket: Socket,
+    pub(crate) token: Token,
+    pub(crate) peer: Peer,
+    pub(crate) shared: Rc<Shared>,
+}
+
+impl Newborn<'_> {
+    /// Has the factory build a protocol and tells it that the connection is made. `None`, with the socket closed, if the
+    /// factory refuses or panics.
+    pub(crate) fn start<F: Factory>(
+        self,
+        factory: &RefCell<F>,
+        ready: Ready,
+    ) -> Option<Connection<F::Protocol>> {
+        let (reactor, token, peer) = (self.reactor, self.token, &self.peer);
+        let what = || format!("the factory of a connection with {peer}");
+        let built = reactor.guard(what, || factory.borrow_mut().build_protocol(peer));
+        let Ok(Some(protocol)) = built else {
+            reactor.deregister(token, true);
+            return None;
+        };
+        let stream = self.adopt(Some(protocol));
+        let transport = Transport(stream.clone());
+        let what = || transport.describe();
+        if let Err(panic) = reactor.guard(what, || transport.begin(reactor, ready)) {
+            transport.panicked(reactor, &panic.message);
+        }
+        Some(Connection::new(stream))
+    }
+
+    /// Makes the stream and has it counted. It is not begun yet.
+    pub(crate) fn adopt<P: Protocol>(self, protocol: Option<P>) -> Rc<Stream<Option<P>>> {
+        let Self { reactor, token, .. } = self;
+        let idle_timeout = self.shared.config.idle_timeout;
+        let stream = Rc::new(Stream {
+            core: Core {
+                state: Cell::new(State::new(self.shared.config.auto_pause)),
+                socket: RefCell::new(self.socket),
+                shared: self.shared,
+                token: Cell::new(token),
+                queue: Cell::default(),
+                peer: self.peer.into(),
+                extras: OnceCell::new(),
+            },
+            slot: RefCell::new(protocol),
+        });
+        if let Some(port) = &stream.core.shared.port {
+            port.opened(stream.core.peer().ip());
+        }
+        reactor.meter().connections.add(1);
+        reactor.meter().connections_made.add(1);
+        reactor.bind(token, stream.clone());
+        if idle_timeout.is_some() {
+            Transport(stream.clone()).arm_idle(reactor, idle_timeout);
+        }
+        stream
+    }
+}
+
+/// The loop calls the stream; which protocol is inside does not matter from here on.
+impl<P: Protocol> Handler for Stream<Option<P>> {
+    fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
+        Transport(self).on_ready(reactor, ready);
+    }
+
+    fn again(self: Rc<Self>, reactor: &Reactor) {
+        Transport(self).on_again(reactor);
+    }
+
+    fn flush(self: Rc<Self>, reactor: &Reactor) {
+        Transport(self).on_flush(reactor);
+    }
+
+    fn reap(self: Rc<Self>, reactor: &Reactor) {
+        Transport(self).on_reap(reactor);
+    }
+
+    fn timer(self: Rc<Self>, reactor: &Reactor, key: TimerKey) {
+        Transport(self).on_timer(reactor, key);
+    }
+
+    fn told(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
+        Transport(self).on_told(reactor, message);
+    }
+
+    fn shutdown(self: Rc<Self>, reactor: &Reactor) {
+        Transport(self).lose(reactor, ConnectionLost::Shutdown);
+    }
+
+    fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {
+        Transport(self).panicked(reactor, message);
+        true
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "{} with {}",
+            std::any::type_name::<P>(),
+            self.core.peer.peer()
+        )
+    }
+}
+
+/// What a stream is registered for: input from the start, output only while the socket is full.
+pub(crate) const FIRST_INTEREST: Interest = Interest::READ;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Law 4 of the design: this and a slot of the reactor's slab is all that an idle connection costs.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn an_idle_connection_is_small() {
+        struct Echo;
+        impl Protocol for Echo {
+            fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+                transport.write(data);
+            }
+        }
+        let size = size_of::<Stream<Option<Echo>>>();
+        assert!(size <= 112, "{size} bytes");
+    }
+}

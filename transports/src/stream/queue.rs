@@ -1,0 +1,186 @@
+//! What waits to be sent: small writes gathered in a buffer, large `Bytes` as they are. Pure of system calls.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::Bytes;
+
+/// `Bytes` shorter than this are copied into the gathering buffer: cheaper than a segment of their own.
+const COPY_MAX: usize = 4 * 1024;
+
+/// A gathering buffer takes no more than this; then another begins.
+const BUFFER_MAX: usize = 64 * 1024;
+
+/// What a gathering buffer starts with.
+const BUFFER_MIN: usize = 2 * 1024;
+
+/// Segments handed to one `writev(2)`. The system's limit is 1,024 or less.
+pub(super) const SEGMENTS_PER_WRITE: usize = 64;
+
+enum Segment {
+    Gathered(Vec<u8>),
+    Shared(Bytes),
+}
+
+impl Segment {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Gathered(buffer) => buffer,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// Bytes in the order in which they were written. A connection with nothing to send has none.
+#[derive(Default)]
+pub(crate) struct Queue {
+    segments: VecDeque<Segment>,
+    /// How much of the first segment has been sent.
+    head: usize,
+    len: usize,
+    /// A buffer that has been sent, kept for the next write.
+    spare: Vec<u8>,
+}
+
+impl Queue {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn push_slice(&mut self, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
+        self.len += data.len();
+        if let Some(Segment::Gathered(buffer)) = self.segments.back_mut()
+            && buffer.len() + data.len() <= BUFFER_MAX
+        {
+            buffer.extend_from_slice(data);
+            return;
+        }
+        let mut buffer = std::mem::take(&mut self.spare);
+        if buffer.capacity() == 0 {
+            buffer.reserve_exact(data.len().max(BUFFER_MIN));
+        }
+        buffer.extend_from_slice(data);
+        self.segments.push_back(Segment::Gathered(buffer));
+    }
+
+    pub(crate) fn push_bytes(&mut self, bytes: Bytes) {
+        if bytes.len() < COPY_MAX {
+            self.push_slice(&bytes);
+        } else {
+            self.len += bytes.len();
+            self.segments.push_back(Segment::Shared(bytes));
+        }
+    }
+
+    /// Lays what comes first into `slices` and returns how many of them are filled.
+    pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = 0;
+        for (slice, segment) in slices.iter_mut().zip(&self.segments) {
+            let skip = if filled == 0 { self.head } else { 0 };
+            *slice = IoSlice::new(&segment.bytes()[skip..]);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// The first segment, if it is the only one: the common case, for a plain `write(2)`.
+    pub(crate) fn only(&self) -> Option<&[u8]> {
+        match self.segments.len() {
+            1 => Some(&self.segments[0].bytes()[self.head..]),
+            _ => None,
+        }
+    }
+
+    /// Takes away what has been sent.
+    pub(crate) fn consume(&mut self, mut sent: usize) {
+        debug_assert!(sent <= self.len, "more was sent than was queued");
+        self.len -= sent;
+        while let Some(first) = self.segments.front() {
+            let left = first.bytes().len() - self.head;
+            if sent < left {
+                self.head += sent;
+                return;
+            }
+            sent -= left;
+            self.head = 0;
+            if let Some(Segment::Gathered(mut buffer)) = self.segments.pop_front()
+                && self.spare.capacity() < buffer.capacity()
+            {
+                buffer.clear();
+                self.spare = buffer;
+            }
+        }
+    }
+
+    /// Drops everything; afterwards the queue is as good as new and may be used by another connection.
+    pub(crate) fn clear(&mut self) {
+        self.segments.clear();
+        self.head = 0;
+        self.len = 0;
+        self.spare.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(queue: &Queue) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = queue.fill(&mut slices);
+        slices[..filled]
+            .iter()
+            .flat_map(|slice| slice.to_vec())
+            .collect()
+    }
+
+    #[test]
+    fn bytes_leave_in_the_order_written_however_they_are_cut() {
+        let big: Vec<u8> = (0..COPY_MAX).map(|n| n as u8).collect();
+        let mut expected = b"one".to_vec();
+        expected.extend(&big);
+        expected.extend(b"two");
+        for step in [1, 2, 3, 1000, expected.len()] {
+            let mut queue = Queue::default();
+            queue.push_slice(b"on");
+            queue.push_slice(b"e");
+            queue.push_bytes(Bytes::from(big.clone()));
+            queue.push_bytes(Bytes::from_static(b"t"));
+            queue.push_slice(b"wo");
+            assert_eq!(queue.len(), expected.len());
+            let mut seen = Vec::new();
+            while !queue.is_empty() {
+                let mut next = contents(&queue);
+                assert_eq!(next.len(), queue.len());
+                next.truncate(step);
+                queue.consume(next.len());
+                seen.extend(next);
+            }
+            assert!(seen == expected, "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_large_bytes_is_not_copied() {
+        let mut queue = Queue::default();
+        let bytes = Bytes::from(vec![7; COPY_MAX]);
+        queue.push_bytes(bytes.clone());
+        assert_eq!(queue.only().map(<[u8]>::as_ptr), Some(bytes.as_ptr()));
+    }
+
+    #[test]
+    fn a_drained_queue_keeps_one_buffer_for_the_next_write() {
+        let mut queue = Queue::default();
+        queue.push_slice(b"first");
+        let before = queue.only().map(<[u8]>::as_ptr);
+        queue.consume(5);
+        queue.push_slice(b"again");
+        assert_eq!(queue.only().map(<[u8]>::as_ptr), before);
+    }
+}

@@ -1,0 +1,151 @@
+//! The thin layer under a stream: who does the system calls. It knows nothing of protocols, queues or states.
+
+use std::{
+    fmt,
+    io::{self, IoSlice, Read, Write},
+    net::{Shutdown, SocketAddr},
+    time::Duration,
+};
+
+use mio::net::TcpStream;
+use sinew_reactor::Ready;
+
+/// A stream of bytes both ways that never blocks: what else than a TCP socket can be under a [`Transport`](crate::Transport).
+pub(crate) trait ByteStream {
+    /// As `read(2)`: 0 is the end, `WouldBlock` is nothing for now.
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// As `writev(2)`.
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// No more will be written.
+    fn close_write(&self) -> io::Result<()>;
+    /// The stream is about to be dropped; the other end is to see a reset.
+    fn reset(&self);
+    /// What is worth trying now, for streams of which no engine tells.
+    fn readiness(&self) -> Ready;
+}
+
+/// What a stream reads from and writes to.
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Other(Box<dyn ByteStream>),
+    Closed,
+}
+
+fn closed() -> io::Error {
+    io::ErrorKind::NotConnected.into()
+}
+
+impl Socket {
+    #[inline]
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let result = match self {
+                Self::Tcp(socket) => (&mut &*socket).read(buffer),
+                Self::Other(stream) => stream.read(buffer),
+                Self::Closed => Err(closed()),
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
+        loop {
+            let result = match self {
+                Self::Tcp(socket) => (&mut &*socket).write(data),
+                Self::Other(stream) => stream.write_vectored(&[IoSlice::new(data)]),
+                Self::Closed => Err(closed()),
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            let result = match self {
+                Self::Tcp(socket) => (&mut &*socket).write_vectored(slices),
+                Self::Other(stream) => stream.write_vectored(slices),
+                Self::Closed => Err(closed()),
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    pub(crate) fn close_write(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Self::Other(stream) => stream.close_write(),
+            Self::Closed => Err(closed()),
+        }
+    }
+
+    /// Has the close that follows drop what is unsent and tell the peer so.
+    pub(crate) fn reset(&self) {
+        match self {
+            Self::Tcp(socket) => {
+                let lingered = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+                if let Err(error) = lingered {
+                    tracing::debug!(%error, "SO_LINGER could not be set; closing without a reset");
+                }
+            }
+            Self::Other(stream) => stream.reset(),
+            Self::Closed => {}
+        }
+    }
+
+    pub(crate) fn readiness(&self) -> Ready {
+        match self {
+            Self::Other(stream) => stream.readiness(),
+            Self::Tcp(_) | Self::Closed => Ready::NONE,
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok(),
+            Self::Other(_) | Self::Closed => None,
+        }
+    }
+
+    pub(crate) fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.set_nodelay(no_delay),
+            Self::Other(_) => Ok(()),
+            Self::Closed => Err(closed()),
+        }
+    }
+
+    pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => set_keepalive(&socket2::SockRef::from(socket), after),
+            Self::Other(_) => Ok(()),
+            Self::Closed => Err(closed()),
+        }
+    }
+}
+
+pub(crate) fn set_keepalive(socket: &socket2::Socket, after: Option<Duration>) -> io::Result<()> {
+    match after {
+        Some(after) => socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(after)),
+        None => socket.set_keepalive(false),
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp(_) => "Tcp",
+            Self::Other(_) => "Other",
+            Self::Closed => "Closed",
+        })
+    }
+}

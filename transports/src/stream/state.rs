@@ -1,0 +1,382 @@
+//! The state machine of a stream. Pure: no system calls, no callbacks, no clock; it is told what happened and asked what
+//! to do next. Eight bytes, copied in and out of a `Cell`.
+//!
+//! A stream goes through these stages, never back:
+//!
+//! | stage | input | output | left when |
+//! |---|---|---|---|
+//! | `Open` | delivered, unless held back | queued and sent | `lose_connection`, `abort`, a failure |
+//! | `Closing` | read and thrown away | what is queued (and what a producer has) is sent | all is sent, or a failure |
+//! | `Lingering` | read and thrown away | ended (FIN is sent) | the peer's FIN, a failure, or `linger_timeout` |
+//! | `Lost` | none | none | the loop has told `connection_lost` |
+//! | `Gone` | none | none | never: the transport is inert |
+//!
+//! What happens to it, by stage:
+//!
+//! | event | `Open` | `Closing` | `Lingering` | `Lost`, `Gone` |
+//! |---|---|---|---|---|
+//! | `write` | queued | refused | refused | refused |
+//! | `close_write` | FIN once all is sent; output refused from now on | – | – | – |
+//! | `lose_connection` | `Closing` | – | – | – |
+//! | `abort` | `Lost(Aborted)` | `Lost(Aborted)` | `Lost(Aborted)` | – |
+//! | bytes received | delivered | dropped | dropped | – |
+//! | end of stream | `read_closed`, once | remembered | `Lost(Done or Closed)` | – |
+//! | all is sent | FIN, if `close_write` asked | FIN, then `Lingering`; after the peer's FIN `Lost` at once | – | – |
+//! | failure | `Lost(why)` | `Lost(why)` | `Lost(Done or Closed)`: all had been sent | – |
+//! | linger timeout | – | `Lost(TimedOut)` | `Lost(Done or Closed)` | – |
+//!
+//! Input is held back while the user has paused reading or the queue is over its high watermark (and has not sunk to the
+//! low one since). When both have gone, `reading_resumed` is owed before further input is.
+
+/// Where in its life a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Open,
+    Closing,
+    Lingering,
+    Lost,
+    Gone,
+}
+
+/// What to do with the input side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Tell `reading_resumed`.
+    Resume,
+    /// Read, and deliver.
+    Deliver,
+    /// Read, and throw away.
+    Discard,
+    /// Nothing for now.
+    Wait,
+}
+
+/// What to do when all is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// Nothing: the stream goes on.
+    Idle,
+    /// Send FIN; the other direction goes on.
+    EndOutput,
+    /// Send FIN, then wait for the peer's.
+    Linger,
+    /// Both directions have ended.
+    Finish,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    stage: Stage,
+    flags: u32,
+}
+
+macro_rules! flags {
+    ($($(#[$doc:meta])* $name:ident)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        #[repr(u32)]
+        enum Bit { $($name),* }
+        $($(#[$doc])* const $name: u32 = 1 << Bit::$name as u32;)*
+    };
+}
+
+flags! {
+    /// The last read did not find the socket empty.
+    READABLE
+    /// The last write did not find the socket full.
+    WRITABLE
+    /// The kernel says that the peer has sent its last: read to the end, also past a short read.
+    READ_CLOSED
+    /// The user has paused reading.
+    PAUSED
+    /// The queue has passed its high watermark and not sunk to the low one since.
+    OVER_HIGH
+    /// Being over the high watermark does not hold back input.
+    MANUAL
+    /// Input was held back; `reading_resumed` is owed.
+    WITHHELD
+    /// `writing_paused` was told; `writing_resumed` is owed.
+    PAUSE_TOLD
+    /// The end of the input was seen.
+    EOF
+    /// The peer ended its side before we asked to close ours.
+    EOF_FIRST
+    /// `close_write` was asked for.
+    ENDING
+    /// FIN was sent.
+    FIN_SENT
+    /// `connection_made` was told.
+    MADE
+    /// A callback of this stream runs.
+    IN_CALLBACK
+    /// The loop will call `flush`.
+    FLUSH_QUEUED
+    /// The loop will call `again`.
+    AGAIN_QUEUED
+    /// The connection is to be reset, not closed.
+    RESET
+}
+
+impl State {
+    pub(super) const fn new(auto_pause: bool) -> Self {
+        let flags = WRITABLE | if auto_pause { 0 } else { MANUAL };
+        Self {
+            stage: Stage::Open,
+            flags,
+        }
+    }
+
+    const fn has(self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    const fn set(&mut self, flag: u32, on: bool) {
+        if on {
+            self.flags |= flag;
+        } else {
+            self.flags &= !flag;
+        }
+    }
+
+    /// Sets a flag and says whether it was not set before.
+    const fn raise(&mut self, flag: u32) -> bool {
+        let raised = !self.has(flag);
+        self.flags |= flag;
+        raised
+    }
+
+    // ---- what the user asks ----
+
+    /// Whether output is taken.
+    pub(super) const fn takes_output(self) -> bool {
+        matches!(self.stage, Stage::Open) && !self.has(ENDING)
+    }
+
+    /// The queue has grown to `queued`.
+    pub(super) const fn queued(&mut self, queued: usize, high: usize) {
+        if queued > high && self.raise(OVER_HIGH) && !self.has(MANUAL) {
+            self.flags |= WITHHELD;
+        }
+    }
+
+    pub(super) const fn pause(&mut self) {
+        if matches!(self.stage, Stage::Open) {
+            self.flags |= PAUSED | WITHHELD;
+        }
+    }
+
+    pub(super) const fn resume(&mut self) {
+        self.set(PAUSED, false);
+    }
+
+    pub(super) const fn set_auto_pause(&mut self, on: bool) {
+        self.set(MANUAL, !on);
+        if on && self.has(OVER_HIGH) {
+            self.flags |= WITHHELD;
+        }
+    }
+
+    /// `false` if there is nothing left to end.
+    pub(super) const fn close_write(&mut self) -> bool {
+        self.takes_output() && self.raise(ENDING)
+    }
+
+    /// `false` if the stream is closing already.
+    pub(super) const fn lose_connection(&mut self) -> bool {
+        if !matches!(self.stage, Stage::Open) {
+            return false;
+        }
+        self.stage = Stage::Closing;
+        self.set(EOF_FIRST, self.has(EOF));
+        true
+    }
+
+    // ---- what happened ----
+
+    pub(super) const fn made(&mut self) {
+        self.flags |= MADE;
+    }
+
+    pub(super) const fn became_readable(&mut self, read_closed: bool) {
+        self.flags |= READABLE;
+        if read_closed {
+            self.flags |= READ_CLOSED;
+        }
+    }
+
+    pub(super) const fn became_writable(&mut self) {
+        self.flags |= WRITABLE;
+    }
+
+    /// A read took all there was.
+    pub(super) const fn input_drained(&mut self) {
+        // With the peer's end announced, only the end itself is proof that nothing is left.
+        if !self.has(READ_CLOSED) {
+            self.set(READABLE, false);
+        }
+    }
+
+    /// A read would have blocked.
+    pub(super) const fn read_blocked(&mut self) {
+        self.set(READABLE | READ_CLOSED, false);
+    }
+
+    /// A write took less than it was given, or would have blocked.
+    pub(super) const fn write_blocked(&mut self) {
+        self.set(WRITABLE, false);
+    }
+
+    /// The end of the input. `true` if the protocol is to be told.
+    pub(super) const fn end_of_stream(&mut self) -> bool {
+        self.set(READABLE | READ_CLOSED, false);
+        self.raise(EOF) && matches!(self.stage, Stage::Open)
+    }
+
+    /// All that was queued is sent, and no producer has more.
+    pub(super) const fn drained(self) -> Drained {
+        match self.stage {
+            Stage::Open if self.has(ENDING) && !self.has(FIN_SENT) => Drained::EndOutput,
+            Stage::Closing if self.has(EOF) => Drained::Finish,
+            Stage::Closing => Drained::Linger,
+            Stage::Lingering if self.has(EOF) => Drained::Finish,
+            _ => Drained::Idle,
+        }
+    }
+
+    pub(super) const fn fin_sent(&mut self) {
+        self.flags |= FIN_SENT;
+        if matches!(self.stage, Stage::Closing) {
+            self.stage = Stage::Lingering;
+        }
+    }
+
+    /// The connection is over. `false` if it was already.
+    pub(super) const fn lost(&mut self) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        self.stage = Stage::Lost;
+        true
+    }
+
+    pub(super) const fn gone(&mut self) {
+        self.stage = Stage::Gone;
+    }
+
+    pub(super) const fn must_reset(&mut self) {
+        self.flags |= RESET;
+    }
+
+    /// The queue has sunk to the low watermark. `true` if `writing_resumed` is to be told.
+    pub(super) const fn sank(&mut self) -> bool {
+        let tell = self.has(PAUSE_TOLD);
+        self.set(OVER_HIGH | PAUSE_TOLD, false);
+        tell
+    }
+
+    /// Whether `writing_paused` is to be told; it is, once.
+    pub(super) const fn tell_pause(&mut self) -> bool {
+        self.has(OVER_HIGH) && self.raise(PAUSE_TOLD)
+    }
+
+    // ---- what to do next ----
+
+    pub(super) const fn input(&mut self) -> Input {
+        match self.stage {
+            Stage::Open if self.is_held_back() => Input::Wait,
+            Stage::Open if self.has(WITHHELD) => {
+                self.set(WITHHELD, false);
+                Input::Resume
+            }
+            _ if self.has(EOF) || !self.has(READABLE) => Input::Wait,
+            Stage::Open => Input::Deliver,
+            Stage::Closing | Stage::Lingering => Input::Discard,
+            Stage::Lost | Stage::Gone => Input::Wait,
+        }
+    }
+
+    /// Whether the loop has to come back for input without an event.
+    pub(super) const fn has_input_left(mut self) -> bool {
+        !matches!(self.input(), Input::Wait)
+    }
+
+    /// Whether input is wanted, were there any.
+    pub(super) const fn wants_input(mut self) -> bool {
+        self.flags |= READABLE;
+        !matches!(self.input(), Input::Wait)
+    }
+
+    pub(super) const fn is_held_back(self) -> bool {
+        self.has(PAUSED) || (self.has(OVER_HIGH) && !self.has(MANUAL))
+    }
+
+    pub(super) const fn is_writable(self) -> bool {
+        self.has(WRITABLE)
+    }
+
+    pub(super) const fn is_over_high(self) -> bool {
+        self.has(OVER_HIGH)
+    }
+
+    pub(super) const fn is_open(self) -> bool {
+        matches!(self.stage, Stage::Open)
+    }
+
+    pub(super) const fn is_lingering(self) -> bool {
+        matches!(self.stage, Stage::Lingering)
+    }
+
+    /// Lost or gone.
+    pub(super) const fn is_over(self) -> bool {
+        matches!(self.stage, Stage::Lost | Stage::Gone)
+    }
+
+    pub(super) const fn is_gone(self) -> bool {
+        matches!(self.stage, Stage::Gone)
+    }
+
+    pub(super) const fn is_made(self) -> bool {
+        self.has(MADE)
+    }
+
+    pub(super) const fn is_reset(self) -> bool {
+        self.has(RESET)
+    }
+
+    /// Whether the peer ended its side before we asked to close ours, so that the end is its doing.
+    pub(super) const fn peer_ended_first(self) -> bool {
+        self.has(EOF_FIRST)
+    }
+
+    // ---- what the loop has on its lists ----
+
+    pub(super) const fn set_in_callback(&mut self, on: bool) {
+        self.set(IN_CALLBACK, on);
+    }
+
+    /// `true` if the loop is not going to look at the output anyway.
+    pub(super) const fn ask_flush(&mut self) -> bool {
+        !self.has(IN_CALLBACK) && self.raise(FLUSH_QUEUED)
+    }
+
+    pub(super) const fn flush_begins(&mut self) {
+        self.set(FLUSH_QUEUED, false);
+    }
+
+    /// `true` if the loop is not going to look at the input anyway.
+    pub(super) const fn ask_again(&mut self) -> bool {
+        self.raise(AGAIN_QUEUED)
+    }
+
+    /// `true` if the connection has yet to be made.
+    pub(super) const fn again_begins(&mut self) -> bool {
+        self.set(AGAIN_QUEUED, false);
+        !self.has(MADE) && !self.is_over()
+    }
+
+    pub(super) const fn is_again_queued(self) -> bool {
+        self.has(AGAIN_QUEUED)
+    }
+}
+
+#[cfg(test)]
+mod tests;

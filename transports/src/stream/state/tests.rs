@@ -1,0 +1,165 @@
+//! The table at the head of `state.rs`, row by row.
+
+use super::*;
+
+/// A stream in each stage.
+fn open() -> State {
+    let mut state = State::new(true);
+    state.made();
+    state
+}
+
+fn closing() -> State {
+    let mut state = open();
+    assert!(state.lose_connection());
+    state
+}
+
+fn lingering() -> State {
+    let mut state = closing();
+    state.fin_sent();
+    assert!(state.is_lingering());
+    state
+}
+
+fn lost() -> State {
+    let mut state = open();
+    assert!(state.lost());
+    state
+}
+
+#[test]
+fn output_is_taken_while_open_and_not_ended() {
+    assert!(open().takes_output());
+    for mut state in [closing(), lingering(), lost()] {
+        assert!(!state.takes_output());
+        assert!(!state.close_write());
+        assert!(!state.lose_connection());
+    }
+    let mut half = open();
+    assert!(half.close_write() && !half.takes_output() && !half.close_write());
+    assert!(half.is_open() && half.drained() == Drained::EndOutput);
+    half.fin_sent();
+    assert!(half.is_open() && half.drained() == Drained::Idle);
+}
+
+#[test]
+fn what_happens_when_all_is_sent_depends_on_the_stage_and_on_the_peer() {
+    assert_eq!(open().drained(), Drained::Idle);
+    assert_eq!(closing().drained(), Drained::Linger);
+    assert_eq!(lingering().drained(), Drained::Idle);
+    for mut state in [closing(), lingering()] {
+        assert!(
+            !state.end_of_stream(),
+            "input that is thrown away has no end to tell of"
+        );
+        assert_eq!(state.drained(), Drained::Finish);
+        assert!(!state.peer_ended_first());
+    }
+    let mut state = open();
+    assert!(
+        state.end_of_stream() && !state.end_of_stream(),
+        "the end is told once"
+    );
+    assert!(state.lose_connection() && state.peer_ended_first());
+    assert_eq!(state.drained(), Drained::Finish);
+}
+
+#[test]
+fn input_is_delivered_while_open_and_thrown_away_while_closing() {
+    for (mut state, input) in [
+        (open(), Input::Deliver),
+        (closing(), Input::Discard),
+        (lingering(), Input::Discard),
+        (lost(), Input::Wait),
+    ] {
+        assert_eq!(state.input(), Input::Wait, "nothing has come yet");
+        state.became_readable(false);
+        assert_eq!(state.input(), input);
+        state.input_drained();
+        assert_eq!(state.input(), Input::Wait);
+    }
+}
+
+#[test]
+fn a_short_read_is_no_proof_of_the_end_once_the_peer_has_closed() {
+    let mut state = open();
+    state.became_readable(true);
+    state.input_drained();
+    assert_eq!(state.input(), Input::Deliver);
+    state.end_of_stream();
+    assert_eq!(state.input(), Input::Wait);
+}
+
+#[test]
+fn input_held_back_is_resumed_before_it_is_delivered() {
+    let mut paused = open();
+    paused.became_readable(false);
+    paused.pause();
+    assert_eq!(paused.input(), Input::Wait);
+    paused.resume();
+    assert_eq!(
+        (paused.input(), paused.input()),
+        (Input::Resume, Input::Deliver)
+    );
+
+    let mut full = open();
+    full.became_readable(false);
+    full.queued(101, 100);
+    assert!(full.is_held_back() && full.input() == Input::Wait);
+    full.pause();
+    full.sank();
+    assert_eq!(
+        full.input(),
+        Input::Wait,
+        "the user's pause outlives the watermark's"
+    );
+    full.resume();
+    assert_eq!(
+        (full.input(), full.input()),
+        (Input::Resume, Input::Deliver)
+    );
+}
+
+#[test]
+fn without_auto_pause_the_watermark_only_tells() {
+    let mut state = State::new(false);
+    state.became_readable(false);
+    state.queued(101, 100);
+    assert!(!state.is_held_back() && state.input() == Input::Deliver);
+    assert!(state.tell_pause() && !state.tell_pause());
+    assert!(state.sank() && !state.sank());
+}
+
+#[test]
+fn a_burst_that_the_system_takes_at_once_tells_nothing() {
+    let mut state = open();
+    state.queued(101, 100);
+    assert!(
+        !state.sank(),
+        "writing_paused was not told, so writing_resumed is not owed"
+    );
+    assert!(!state.tell_pause());
+}
+
+#[test]
+fn it_is_lost_once() {
+    for mut state in [open(), closing(), lingering()] {
+        assert!(state.lost() && !state.lost());
+        state.gone();
+        assert!(!state.lost() && state.is_over() && state.is_gone());
+    }
+}
+
+#[test]
+fn the_loop_is_asked_once() {
+    let mut state = open();
+    assert!(state.ask_flush() && !state.ask_flush());
+    state.flush_begins();
+    state.set_in_callback(true);
+    assert!(!state.ask_flush(), "the end of the callback flushes anyway");
+    state.set_in_callback(false);
+    assert!(state.ask_flush());
+    assert!(state.ask_again() && !state.ask_again());
+    assert!(!state.again_begins() && state.ask_again());
+}

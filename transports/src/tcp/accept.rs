@@ -1,0 +1,400 @@
+//! How a port accepts: the handler of a listening socket, its limits, and what it does when the system has no
+//! descriptors left.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
+
+use mio::net::{TcpListener, TcpStream};
+use sinew_reactor::{
+    DelayedCall, Handler, Interest, Promise, Reactor, Ready, RegisterError, TimerKey, Token,
+};
+
+use super::listen::INHERITS_OPTIONS;
+use crate::{
+    Factory, ListenConfig, Peer,
+    buffers::Buffers,
+    port::Port,
+    stream::{FIRST_INTEREST, Newborn, Shared, socket::Socket},
+};
+
+/// Connections accepted in one turn; then others have theirs.
+const ACCEPTS_PER_TURN: usize = 256;
+
+/// How long accepting rests when the system is out of something that nobody here can give back.
+const REST: Duration = Duration::from_millis(100);
+
+/// What a port is, apart from its factory: shared by its handler, its handles and its connections.
+pub(super) struct PortCore {
+    addr: SocketAddr,
+    config: ListenConfig,
+    token: Cell<Option<Token>>,
+    listener: RefCell<Option<TcpListener>>,
+    /// The kernel has connections for us, as far as we know.
+    readable: Cell<bool>,
+    paused: Cell<bool>,
+    resting: Cell<bool>,
+    closed: Cell<bool>,
+    /// Accepting fails, and it has been logged.
+    failing: Cell<bool>,
+    open: Cell<usize>,
+    open_per_ip: RefCell<HashMap<IpAddr, usize>>,
+    /// A descriptor kept for the day when there is no other: closed to accept one more, and close that.
+    spare: RefCell<Option<Spare>>,
+    when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
+}
+
+#[cfg(unix)]
+type Spare = std::fs::File;
+#[cfg(not(unix))]
+type Spare = ();
+
+fn spare() -> Option<Spare> {
+    #[cfg(unix)]
+    return std::fs::File::open("/dev/null").ok();
+    #[cfg(not(unix))]
+    None
+}
+
+/// The handler: the port with its factory.
+pub(super) struct Acceptor<F: Factory> {
+    core: Rc<PortCore>,
+    shared: Rc<Shared>,
+    factory: RefCell<F>,
+    started: Cell<bool>,
+}
+
+/// What became of one accept.
+enum Accepted {
+    Yes(TcpStream, SocketAddr),
+    /// That one went away, or was not for us: the next.
+    Skip,
+    /// No more for now.
+    Drained,
+    /// The system is out of something.
+    Exhausted(io::Error),
+}
+
+impl<F: Factory> Acceptor<F> {
+    pub(super) fn new(
+        reactor: &Reactor,
+        listener: TcpListener,
+        addr: SocketAddr,
+        config: ListenConfig,
+        factory: F,
+    ) -> Self {
+        let stream_config = config.stream.clone();
+        let core = Rc::new(PortCore {
+            addr,
+            config,
+            token: Cell::new(None),
+            listener: RefCell::new(Some(listener)),
+            readable: Cell::new(false),
+            paused: Cell::new(false),
+            resting: Cell::new(false),
+            closed: Cell::new(false),
+            failing: Cell::new(false),
+            open: Cell::new(0),
+            open_per_ip: RefCell::default(),
+            spare: RefCell::new(spare()),
+            when_empty: RefCell::default(),
+        });
+        let shared = Rc::new(Shared {
+            reactor: reactor.downgrade(),
+            buffers: reactor.local::<Buffers>(),
+            config: stream_config,
+            port: Some(core.clone()),
+        });
+        Self {
+            core,
+            shared,
+            factory: RefCell::new(factory),
+            started: Cell::new(false),
+        }
+    }
+
+    pub(super) fn register(
+        self,
+        reactor: &Reactor,
+        interest: Interest,
+    ) -> Result<Rc<PortCore>, RegisterError> {
+        let core = self.core.clone();
+        let token = {
+            let listener = core.listener.borrow();
+            let listener = listener.as_ref().expect("the port has just been opened");
+            reactor.register_source(listener, interest)?
+        };
+        core.token.set(Some(token));
+        reactor.bind(token, Rc::new(self));
+        // For the factory to be told that it started.
+        reactor.run_again(token);
+        Ok(core)
+    }
+
+    fn accept_some(&self, reactor: &Reactor) {
+        let core = &self.core;
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !core.may_accept() {
+                break;
+            }
+            match core.accept_one() {
+                Accepted::Yes(socket, addr) => {
+                    core.failing.set(false);
+                    self.open(reactor, socket, addr);
+                }
+                Accepted::Skip => {}
+                Accepted::Drained => core.readable.set(false),
+                Accepted::Exhausted(error) => core.exhausted(reactor, &error),
+            }
+        }
+        if core.may_accept() {
+            reactor.run_again(core.registered_as());
+        }
+        core.tell_interest(reactor);
+    }
+
+    fn open(&self, reactor: &Reactor, socket: TcpStream, addr: SocketAddr) {
+        let peer = Peer::Inet(addr);
+        if self.core.is_full_for(peer.ip()) {
+            tracing::debug!(%peer, "refused: the address has as many connections as it may have");
+            return;
+        }
+        let options = if INHERITS_OPTIONS {
+            Ok(())
+        } else {
+            self.set_options(&socket)
+        };
+        if let Err(error) = options {
+            tracing::debug!(%peer, %error, "options could not be set");
+        }
+        let token = match reactor.register_source(&socket, FIRST_INTEREST) {
+            Ok(token) => token,
+            Err(error) => {
+                return self
+                    .core
+                    .log_once(&error.into(), "a connection was dropped");
+            }
+        };
+        let socket = Socket::Tcp(socket);
+        let shared = self.shared.clone();
+        Newborn {
+            reactor,
+            socket,
+            token,
+            peer,
+            shared,
+        }
+        .start(&self.factory, Ready::NONE);
+    }
+
+    fn set_options(&self, socket: &TcpStream) -> io::Result<()> {
+        let config = &self.core.config.stream;
+        socket.set_nodelay(config.no_delay)?;
+        crate::stream::socket::set_keepalive(&socket2::SockRef::from(socket), config.keepalive)
+    }
+}
+
+impl<F: Factory> Handler for Acceptor<F> {
+    fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
+        if ready.is_read() {
+            self.core.readable.set(true);
+        }
+        self.accept_some(reactor);
+    }
+
+    fn again(self: Rc<Self>, reactor: &Reactor) {
+        if !self.started.replace(true) {
+            self.factory.borrow_mut().started();
+        }
+        self.accept_some(reactor);
+    }
+
+    fn timer(self: Rc<Self>, reactor: &Reactor, _: TimerKey) {
+        self.core.resting.set(false);
+        self.accept_some(reactor);
+    }
+
+    fn shutdown(self: Rc<Self>, reactor: &Reactor) {
+        self.core.close(reactor);
+    }
+
+    /// The port has been closed.
+    fn reap(self: Rc<Self>, reactor: &Reactor) {
+        reactor.deregister(self.core.registered_as(), true);
+        self.core.listener.take();
+        self.core.spare.take();
+        if self.started.replace(false) {
+            self.factory.borrow_mut().stopped();
+        }
+    }
+
+    /// The factory's `started` or `stopped` panicked; the port is as it was.
+    fn panicked(self: Rc<Self>, _: &Reactor, _: &str) -> bool {
+        true
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "the port {} of {}",
+            self.core.addr,
+            std::any::type_name::<F>()
+        )
+    }
+}
+
+impl PortCore {
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(super) fn open_count(&self) -> usize {
+        self.open.get()
+    }
+
+    pub(super) fn registered_as(&self) -> Token {
+        self.token
+            .get()
+            .expect("a port is registered before anybody sees it")
+    }
+
+    pub(super) fn set_paused(&self, paused: bool) {
+        self.paused.set(paused);
+    }
+
+    /// Accepts no more; the loop closes the socket and tells the factory at the end of this turn.
+    pub(super) fn close(&self, reactor: &Reactor) {
+        if !self.closed.replace(true) {
+            reactor.reap_later(self.registered_as());
+        }
+    }
+
+    /// Settles `promise` once no connection is left.
+    pub(super) fn when_empty(&self, promise: Promise<()>, timer: DelayedCall) {
+        self.when_empty.borrow_mut().push((promise, timer));
+        self.empty_now();
+    }
+
+    fn empty_now(&self) {
+        if self.open.get() > 0 {
+            return;
+        }
+        for (promise, timer) in self.when_empty.take() {
+            timer.cancel();
+            promise.resolve(());
+        }
+    }
+
+    fn may_accept(&self) -> bool {
+        self.readable.get()
+            && !self.closed.get()
+            && !self.paused.get()
+            && !self.resting.get()
+            && self.open.get() < self.config.connections_max
+    }
+
+    fn is_full_for(&self, ip: Option<IpAddr>) -> bool {
+        let max = self.config.connections_per_ip_max;
+        max != usize::MAX
+            && ip.is_some_and(|ip| {
+                self.open_per_ip
+                    .borrow()
+                    .get(&ip)
+                    .is_some_and(|open| *open >= max)
+            })
+    }
+
+    /// On level-triggered engines, a port that cannot accept must not be told that it could.
+    fn tell_interest(&self, reactor: &Reactor) {
+        if reactor.is_edge_triggered() || self.closed.get() {
+            return;
+        }
+        let held = self.paused.get()
+            || self.resting.get()
+            || self.open.get() >= self.config.connections_max;
+        let interest = if held { Interest::NONE } else { Interest::READ };
+        reactor.set_interest(self.registered_as(), interest);
+    }
+
+    fn accept_one(&self) -> Accepted {
+        let listener = self.listener.borrow();
+        let Some(listener) = listener.as_ref() else {
+            return Accepted::Drained;
+        };
+        match listener.accept() {
+            Ok((socket, addr)) => Accepted::Yes(socket, addr),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => Accepted::Drained,
+                // The peer gave up before it was accepted, or a firewall did (accept(2), "Error handling").
+                io::ErrorKind::Interrupted
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::PermissionDenied
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::TimedOut
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::NetworkDown => Accepted::Skip,
+                _ => Accepted::Exhausted(error),
+            },
+        }
+    }
+
+    /// No descriptors, or no memory. With the spare descriptor the client can be told at least; without, accepting rests,
+    /// for trying again at once would only spin.
+    fn exhausted(&self, reactor: &Reactor, error: &io::Error) {
+        self.log_once(error, "no connection can be accepted");
+        if self.spare.take().is_some() {
+            let turned_away = matches!(self.accept_one(), Accepted::Yes(..));
+            self.spare.replace(spare());
+            if turned_away {
+                return;
+            }
+        } else {
+            self.spare.replace(spare());
+        }
+        self.resting.set(true);
+        reactor.arm_timer(self.registered_as(), REST);
+    }
+
+    /// Once an episode: it ends with the next connection that is accepted.
+    fn log_once(&self, error: &io::Error, what: &str) {
+        if !self.failing.replace(true) {
+            tracing::error!(port = %self.addr, %error, "{what}");
+        }
+    }
+}
+
+impl Port for PortCore {
+    fn token(&self) -> Token {
+        self.registered_as()
+    }
+
+    fn opened(&self, ip: Option<IpAddr>) {
+        self.open.set(self.open.get() + 1);
+        if let Some(ip) = ip.filter(|_| self.config.connections_per_ip_max != usize::MAX) {
+            *self.open_per_ip.borrow_mut().entry(ip).or_default() += 1;
+        }
+    }
+
+    fn closed(&self, reactor: &Reactor, ip: Option<IpAddr>) {
+        let was_full = self.open.get() >= self.config.connections_max;
+        self.open.set(self.open.get() - 1);
+        if let Some(ip) = ip.filter(|_| self.config.connections_per_ip_max != usize::MAX) {
+            let mut open_per_ip = self.open_per_ip.borrow_mut();
+            if let Some(open) = open_per_ip.get_mut(&ip) {
+                *open -= 1;
+                if *open == 0 {
+                    open_per_ip.remove(&ip);
+                }
+            }
+        }
+        if was_full && !self.closed.get() {
+            reactor.run_again(self.registered_as());
+        }
+        self.empty_now();
+    }
+}

@@ -1,0 +1,441 @@
+//! Outgoing connections: the name is resolved on the thread pool, the addresses are tried one after the other, and
+//! whatever happens, the one who asked is told once.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use mio::net::TcpStream;
+use sinew_reactor::{
+    Deferred, DelayedCall, Failure, Handler, Interest, Promise, Reactor, Ready, Token,
+};
+use socket2::{Domain, Protocol as IpProtocol, Type};
+
+use crate::{
+    ConnectConfig, Connection, Factory, Peer, Protocol,
+    buffers::Buffers,
+    stream::{
+        Newborn, Shared,
+        socket::{Socket, set_keepalive},
+    },
+};
+
+/// Where to connect to. Made from a `SocketAddr`, `"host:port"`, or a pair of host and port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Destination {
+    /// An address.
+    Addr(SocketAddr),
+    /// A name to be resolved, and a port.
+    Name(String, u16),
+    /// What could not be understood; connecting to it fails with [`ConnectError::BadDestination`].
+    Bad(String),
+}
+
+impl From<SocketAddr> for Destination {
+    fn from(addr: SocketAddr) -> Self {
+        Self::Addr(addr)
+    }
+}
+
+impl From<(IpAddr, u16)> for Destination {
+    fn from(addr: (IpAddr, u16)) -> Self {
+        Self::Addr(addr.into())
+    }
+}
+
+impl From<(&str, u16)> for Destination {
+    fn from((host, port): (&str, u16)) -> Self {
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Self::Addr((ip, port).into()),
+            Err(_) => Self::Name(host.to_owned(), port),
+        }
+    }
+}
+
+impl From<&str> for Destination {
+    fn from(text: &str) -> Self {
+        if let Ok(addr) = text.parse() {
+            return Self::Addr(addr);
+        }
+        let parsed = text
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        match parsed {
+            Some((host, port)) if !host.is_empty() && !host.contains(':') => {
+                Self::Name(host.to_owned(), port)
+            }
+            _ => Self::Bad(text.to_owned()),
+        }
+    }
+}
+
+impl From<String> for Destination {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Addr(addr) => addr.fmt(f),
+            Self::Name(host, port) => write!(f, "{host}:{port}"),
+            Self::Bad(text) => f.write_str(text),
+        }
+    }
+}
+
+/// A connection could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The destination is neither an address nor `host:port`.
+    #[error("{0:?} is neither an address nor host:port")]
+    BadDestination(String),
+    /// The name could not be resolved.
+    #[error("could not resolve {host}: {source}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The system, or the other end, refused. Of several addresses that were tried, this is the last.
+    #[error("could not connect to {addr}: {source}")]
+    Connect {
+        /// The address.
+        addr: SocketAddr,
+        /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there.
+        source: io::Error,
+    },
+    /// It took longer than [`ConnectConfig::timeout`].
+    #[error("could not connect to {to} within {after:?}")]
+    TimedOut {
+        /// The destination.
+        to: Destination,
+        /// The time that was allowed.
+        after: Duration,
+    },
+    /// The connection stood, but the factory refused it (or panicked).
+    #[error("the factory built no protocol for {0}")]
+    NoProtocol(Peer),
+    /// It was cancelled, or the reactor ended first.
+    #[error("connecting was given up: {0}")]
+    GivenUp(#[from] Failure),
+}
+
+impl ConnectError {
+    /// Whether somebody was there and said no: nobody listens on the port.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)
+    }
+}
+
+/// A connection on its way: await it, or give it a callback. Dropping this does not cancel it.
+#[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
+pub struct Connecting<P: Protocol> {
+    deferred: Deferred<Connection<P>, ConnectError>,
+}
+
+impl<P: Protocol> Connecting<P> {
+    /// Has the loop call `f` with the connection, or with what went wrong.
+    pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
+        self.deferred.then(f);
+    }
+
+    /// Gives up. Nothing happens if the connection is made already.
+    pub fn cancel(&self) {
+        self.deferred.cancel();
+    }
+
+    /// Whether the connection is made, or has failed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.deferred.is_settled()
+    }
+
+    /// Takes the result, if it is there and nobody has taken it.
+    #[must_use]
+    pub fn take(&self) -> Option<Result<Connection<P>, ConnectError>> {
+        self.deferred.take()
+    }
+}
+
+impl<P: Protocol> Future for Connecting<P> {
+    type Output = Result<Connection<P>, ConnectError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.deferred).poll(context)
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Connecting<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting")
+            .field("settled", &self.is_settled())
+            .finish()
+    }
+}
+
+/// One call of `connect_tcp`, until it is settled.
+struct Connector<F: Factory> {
+    to: Destination,
+    config: ConnectConfig,
+    factory: RefCell<F>,
+    promise: Cell<Option<Promise<Connection<F::Protocol>, ConnectError>>>,
+    /// The addresses not tried yet.
+    addrs: RefCell<VecDeque<SocketAddr>>,
+    /// The attempt under way.
+    attempt: Cell<Option<Token>>,
+    timer: Cell<Option<DelayedCall>>,
+}
+
+/// The handler of one attempt: of a socket that is connecting.
+struct Attempt<F: Factory> {
+    connector: Rc<Connector<F>>,
+    addr: SocketAddr,
+    socket: RefCell<Option<TcpStream>>,
+}
+
+pub(super) fn connect<F: Factory>(
+    reactor: &Reactor,
+    to: Destination,
+    config: ConnectConfig,
+    factory: F,
+) -> Connecting<F::Protocol> {
+    let (promise, deferred) = reactor.promise();
+    let connector = Rc::new(Connector {
+        to,
+        config,
+        factory: RefCell::new(factory),
+        promise: Cell::new(None),
+        addrs: RefCell::default(),
+        attempt: Cell::new(None),
+        timer: Cell::new(None),
+    });
+    let weak = Rc::downgrade(&connector);
+    promise.on_cancel(move |reactor| {
+        if let Some(connector) = weak.upgrade() {
+            connector.settle(reactor, Err(Failure::Cancelled.into()));
+        }
+    });
+    connector.promise.set(Some(promise));
+    reactor.call_soon(move |reactor| connector.begin(reactor));
+    Connecting { deferred }
+}
+
+impl<F: Factory> Connector<F> {
+    fn begin(self: Rc<Self>, reactor: &Reactor) {
+        if self.is_settled() {
+            return;
+        }
+        let weak = Rc::downgrade(&self);
+        let timer = reactor.call_later(self.config.timeout, move |reactor| {
+            if let Some(connector) = weak.upgrade() {
+                let (to, after) = (connector.to.clone(), connector.config.timeout);
+                connector.settle(reactor, Err(ConnectError::TimedOut { to, after }));
+            }
+        });
+        self.timer.set(Some(timer));
+        match self.to.clone() {
+            Destination::Addr(addr) => {
+                self.addrs.borrow_mut().push_back(addr);
+                self.try_next(reactor, None);
+            }
+            Destination::Bad(text) => {
+                self.settle(reactor, Err(ConnectError::BadDestination(text)));
+            }
+            Destination::Name(host, port) => self.resolve(reactor, host, port),
+        }
+    }
+
+    fn resolve(self: Rc<Self>, reactor: &Reactor, host: String, port: u16) {
+        let name = host.clone();
+        let lookup = reactor.defer_to_thread(move || {
+            (name.as_str(), port)
+                .to_socket_addrs()
+                .map(Iterator::collect::<VecDeque<_>>)
+        });
+        lookup.then(move |reactor, found| match found {
+            Ok(Ok(addrs)) if !addrs.is_empty() => {
+                self.addrs.replace(addrs);
+                self.try_next(reactor, None);
+            }
+            Ok(found) => {
+                let source = found.err().unwrap_or_else(|| {
+                    io::Error::new(io::ErrorKind::NotFound, "the name has no address")
+                });
+                self.settle(reactor, Err(ConnectError::Resolve { host, source }));
+            }
+            Err(failure) => self.settle(reactor, Err(failure.into())),
+        });
+    }
+
+    /// Tries the next address; `failed` is what became of the one before.
+    fn try_next(self: Rc<Self>, reactor: &Reactor, mut failed: Option<ConnectError>) {
+        while !self.is_settled() {
+            let addr = self.addrs.borrow_mut().pop_front();
+            let Some(addr) = addr else {
+                let error = failed.unwrap_or_else(|| Failure::Abandoned.into());
+                return self.settle(reactor, Err(error));
+            };
+            match self.clone().attempt(reactor, addr) {
+                Ok(()) => return,
+                Err(source) => failed = Some(ConnectError::Connect { addr, source }),
+            }
+        }
+    }
+
+    fn attempt(self: Rc<Self>, reactor: &Reactor, addr: SocketAddr) -> io::Result<()> {
+        let socket = open_socket(addr, &self.config)?;
+        let token = reactor.register_source(&socket, Interest::WRITE)?;
+        self.attempt.set(Some(token));
+        let socket = RefCell::new(Some(socket));
+        reactor.bind(
+            token,
+            Rc::new(Attempt {
+                connector: self,
+                addr,
+                socket,
+            }),
+        );
+        Ok(())
+    }
+
+    fn is_settled(&self) -> bool {
+        let promise = self.promise.take();
+        let settled = promise.as_ref().is_none_or(|promise| !promise.is_pending());
+        self.promise.set(promise);
+        settled
+    }
+
+    /// Ends it all: the one who asked is told, the attempt under way is dropped, the timer cancelled.
+    fn settle(&self, reactor: &Reactor, result: Result<Connection<F::Protocol>, ConnectError>) {
+        if let Some(token) = self.attempt.take() {
+            reactor.deregister(token, false);
+        }
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
+        if let Some(promise) = self.promise.take() {
+            promise.settle(result);
+        }
+    }
+}
+
+impl<F: Factory> Attempt<F> {
+    /// What the system says of the attempt; `None` while it goes on.
+    fn outcome(&self) -> Option<io::Result<TcpStream>> {
+        let mut socket = self.socket.borrow_mut();
+        let result = match socket.as_ref()?.take_error() {
+            Ok(Some(error)) | Err(error) => Err(error),
+            Ok(None) => match socket.as_ref()?.peer_addr() {
+                Ok(_) => Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => return None,
+                Err(error) => Err(error),
+            },
+        };
+        let socket = socket.take()?;
+        Some(result.map(|()| socket))
+    }
+}
+
+impl<F: Factory> Handler for Attempt<F> {
+    fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
+        let Some(outcome) = self.outcome() else {
+            return;
+        };
+        let connector = self.connector.clone();
+        let Some(token) = connector.attempt.take() else {
+            return;
+        };
+        let socket = match outcome {
+            Ok(socket) => socket,
+            Err(source) => {
+                reactor.deregister(token, true);
+                let failed = ConnectError::Connect {
+                    addr: self.addr,
+                    source,
+                };
+                return connector.try_next(reactor, Some(failed));
+            }
+        };
+        let peer = Peer::Inet(self.addr);
+        let shared = Rc::new(Shared {
+            reactor: reactor.downgrade(),
+            buffers: reactor.local::<Buffers>(),
+            config: connector.config.stream.clone(),
+            port: None,
+        });
+        let newborn = Newborn {
+            reactor,
+            socket: Socket::Tcp(socket),
+            token,
+            peer: peer.clone(),
+            shared,
+        };
+        let connection = newborn.start(&connector.factory, ready);
+        connector.settle(reactor, connection.ok_or(ConnectError::NoProtocol(peer)));
+    }
+
+    fn shutdown(self: Rc<Self>, reactor: &Reactor) {
+        self.connector
+            .settle(reactor, Err(Failure::Abandoned.into()));
+    }
+
+    fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {
+        self.connector
+            .settle(reactor, Err(Failure::Panicked(message.to_owned()).into()));
+        true
+    }
+
+    fn describe(&self) -> String {
+        format!("connecting to {}", self.addr)
+    }
+}
+
+/// A socket that has begun to connect.
+fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<TcpStream> {
+    let socket = socket2::Socket::new(
+        Domain::for_address(addr),
+        Type::STREAM,
+        Some(IpProtocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(config.stream.no_delay)?;
+    if config.stream.keepalive.is_some() {
+        set_keepalive(&socket, config.stream.keepalive)?;
+    }
+    if let Some(bind) = config.bind {
+        socket.bind(&bind.into())?;
+    }
+    match socket.connect(&addr.into()) {
+        Err(error) if !is_in_progress(&error) => Err(error),
+        _ => Ok(TcpStream::from_std(socket.into())),
+    }
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(EINPROGRESS) {
+        return true;
+    }
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+#[cfg(unix)]
+const EINPROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();

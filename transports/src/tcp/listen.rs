@@ -1,0 +1,182 @@
+//! A listening port from outside: opened, paused, drained, closed. How it accepts is in `accept.rs`.
+
+use std::{fmt, io, net::SocketAddr, rc::Rc, time::Duration};
+
+use mio::net::TcpListener;
+use sinew_reactor::{Deferred, Interest, Reactor, WeakReactor};
+use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
+
+use super::accept::{Acceptor, PortCore};
+use crate::{Factory, ListenConfig, port::PortMessage, stream::socket::set_keepalive};
+
+/// A port could not be listened on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The address could not be understood or looked up.
+    #[error("could not find the address to listen on: {source}")]
+    Resolve {
+        /// The cause.
+        source: io::Error,
+    },
+    /// The system refused: the address is in use, is not ours, or needs privileges.
+    #[error("could not listen on {addr}: {source}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// A port that is listened on. Dropping this closes nothing; [`stop_listening`](Self::stop_listening) does.
+#[derive(Clone)]
+pub struct ListeningPort {
+    core: Rc<PortCore>,
+    reactor: WeakReactor,
+}
+
+/// A socket that listens, with the options that its connections are to inherit.
+pub(super) fn listen(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(addr),
+        Type::STREAM,
+        Some(IpProtocol::TCP),
+    )?;
+    // On Windows this option lets another program take the port over; elsewhere it only forgives sockets in TIME_WAIT.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    #[cfg(all(
+        unix,
+        not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
+    ))]
+    socket.set_reuse_port(config.reuse_port)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(config.v6_only)?;
+    }
+    if INHERITS_OPTIONS {
+        socket.set_tcp_nodelay(config.stream.no_delay)?;
+        if config.stream.keepalive.is_some() {
+            set_keepalive(&socket, config.stream.keepalive)?;
+        }
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(config.backlog)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Whether an accepted socket has the options of its listener, which saves the system calls to set them.
+pub(super) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+pub(super) fn open<F: Factory>(
+    reactor: &Reactor,
+    listener: TcpListener,
+    config: ListenConfig,
+    factory: F,
+) -> Result<ListeningPort, ListenError> {
+    let addr = listener
+        .local_addr()
+        .map_err(|source| ListenError::Resolve { source })?;
+    let failed = |source: io::Error| ListenError::Listen { addr, source };
+    let acceptor = Acceptor::new(reactor, listener, addr, config, factory);
+    let core = acceptor
+        .register(reactor, Interest::READ)
+        .map_err(|error| failed(error.into()))?;
+    Ok(ListeningPort {
+        core,
+        reactor: reactor.downgrade(),
+    })
+}
+
+impl ListeningPort {
+    /// The address that is listened on, with the port that the system chose if it was asked to.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.core.addr()
+    }
+
+    /// How many of its connections are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.core.open_count()
+    }
+
+    /// Accepts nothing until [`resume`](Self::resume); who comes waits in the backlog.
+    pub fn pause(&self) {
+        self.core.set_paused(true);
+        self.come_by();
+    }
+
+    /// Accepts again.
+    pub fn resume(&self) {
+        self.core.set_paused(false);
+        self.come_by();
+    }
+
+    /// Accepts no more, from now on; the loop closes the socket at the end of its turn. Connections go on. Who waits in the
+    /// backlog is refused by the system.
+    pub fn stop_listening(&self) {
+        if let Some(reactor) = self.reactor.upgrade() {
+            self.core.close(&reactor);
+        }
+    }
+
+    /// Accepts no more, asks the port's connections to finish
+    /// ([`Protocol::drain_requested`](crate::Protocol::drain_requested)), and gives a value when the last has ended.
+    /// After `deadline` those that are left are dropped with
+    /// [`ConnectionLost::Shutdown`](crate::ConnectionLost::Shutdown).
+    ///
+    /// # Examples
+    ///
+    /// A server that ends well when it is told to stop:
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use sinew_reactor::{Phase, Reactor};
+    /// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport};
+    /// # struct Echo;
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, transport: &Transport, data: &[u8]) { transport.write(data); }
+    /// # }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Echo)?;
+    /// reactor.on(Phase::BeforeShutdown, move |_| port.drain(Duration::from_secs(10)));
+    /// # reactor.call_soon(|reactor| { let _ = reactor.stop(); });
+    /// reactor.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain(&self, deadline: Duration) -> Deferred<()> {
+        let Some(reactor) = self.reactor.upgrade() else {
+            return Deferred::ready(());
+        };
+        let (promise, deferred) = reactor.promise();
+        self.core.close(&reactor);
+        let token = self.core.registered_as();
+        reactor.tell_all(Rc::new(PortMessage::Drain(token)));
+        let timer = reactor.call_later(deadline, move |reactor| {
+            reactor.tell_all(Rc::new(PortMessage::Abort(token)));
+        });
+        self.core.when_empty(promise, timer);
+        deferred
+    }
+
+    /// Has the loop look at the port again.
+    fn come_by(&self) {
+        if let Some(reactor) = self.reactor.upgrade() {
+            reactor.run_again(self.core.registered_as());
+        }
+    }
+}
+
+impl fmt::Debug for ListeningPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListeningPort")
+            .field("local", &self.local())
+            .field("connections", &self.connections())
+            .finish()
+    }
+}

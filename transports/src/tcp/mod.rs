@@ -1,0 +1,124 @@
+//! TCP: [`ReactorTcp`] gives a reactor its `listen_tcp` and `connect_tcp`.
+
+use std::{io, net::ToSocketAddrs};
+
+use sinew_reactor::Reactor;
+
+use crate::{ConnectConfig, Factory, ListenConfig};
+
+mod accept;
+mod connect;
+mod listen;
+
+pub use connect::{ConnectError, Connecting, Destination};
+pub use listen::{ListenError, ListeningPort};
+
+mod sealed {
+    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
+    pub trait Sealed {}
+    impl Sealed for sinew_reactor::Reactor {}
+}
+
+/// TCP on a [`Reactor`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sinew_reactor::Reactor;
+/// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///     }
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp("127.0.0.1:8000", |_: &Peer| Echo)?;
+/// println!("listening on {}", port.local());
+/// reactor.run()?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait ReactorTcp: sealed::Sealed {
+    /// Listens on `addr`, with the defaults of [`ListenConfig`]. Port 0 lets the system choose one;
+    /// [`ListeningPort::local`] tells which. A name is looked up on the spot, and the first of its addresses that can be
+    /// listened on is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`], with the address and the cause.
+    fn listen_tcp<F: Factory>(
+        &self,
+        addr: impl ToSocketAddrs,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError> {
+        self.listen_tcp_with(addr, ListenConfig::default(), factory)
+    }
+
+    /// Listens on `addr`, as configured.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_tcp`](Self::listen_tcp).
+    fn listen_tcp_with<F: Factory>(
+        &self,
+        addr: impl ToSocketAddrs,
+        config: ListenConfig,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError>;
+
+    /// Connects to `to`, with the defaults of [`ConnectConfig`]: an address, `"host:port"`, or `("host", port)`. Names are
+    /// resolved by the system on a thread of the pool; all their addresses are tried in order. Nothing happens before the
+    /// loop turns.
+    fn connect_tcp<F: Factory>(
+        &self,
+        to: impl Into<Destination>,
+        factory: F,
+    ) -> Connecting<F::Protocol> {
+        self.connect_tcp_with(to, ConnectConfig::default(), factory)
+    }
+
+    /// Connects to `to`, as configured.
+    fn connect_tcp_with<F: Factory>(
+        &self,
+        to: impl Into<Destination>,
+        config: ConnectConfig,
+        factory: F,
+    ) -> Connecting<F::Protocol>;
+}
+
+impl ReactorTcp for Reactor {
+    fn listen_tcp_with<F: Factory>(
+        &self,
+        addr: impl ToSocketAddrs,
+        config: ListenConfig,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError> {
+        let addrs = addr
+            .to_socket_addrs()
+            .map_err(|source| ListenError::Resolve { source })?;
+        let mut failed = None;
+        for addr in addrs {
+            match listen::listen(addr, &config) {
+                Ok(listener) => return listen::open(self, listener, config, factory),
+                Err(source) => failed = Some(ListenError::Listen { addr, source }),
+            }
+        }
+        Err(failed.unwrap_or_else(|| ListenError::Resolve {
+            source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
+        }))
+    }
+
+    fn connect_tcp_with<F: Factory>(
+        &self,
+        to: impl Into<Destination>,
+        config: ConnectConfig,
+        factory: F,
+    ) -> Connecting<F::Protocol> {
+        connect::connect(self, to.into(), config, factory)
+    }
+}

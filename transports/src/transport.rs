@@ -1,0 +1,266 @@
+//! The handle that users hold: [`Transport`]. It asks; the loop does.
+
+use std::{
+    error::Error, fmt, fs::File, io, net::SocketAddr, ops::RangeBounds, rc::Rc, time::Duration,
+};
+
+use bytes::Bytes;
+use sinew_reactor::{Reactor, TimerKey, Token};
+
+use crate::{
+    ConnectionLost, Peer, Producer,
+    stream::{Core, FileProducer, Slot, Stream},
+};
+
+/// One end of a connection, as a handle that is cheap to clone and may be kept anywhere on the reactor's thread.
+///
+/// Every call returns at once and calls nobody back; what it asks for is done by the loop. After the end of the connection
+/// the handle is inert: its calls do nothing, and say so where they return something.
+///
+/// # Examples
+///
+/// A protocol may keep the transports of others, as in a chat room:
+///
+/// ```
+/// use std::{cell::RefCell, rc::Rc};
+/// use sinew_transports::{ConnectionLost, Protocol, Transport};
+///
+/// struct Chat { room: Rc<RefCell<Vec<Transport>>> }
+///
+/// impl Protocol for Chat {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         self.room.borrow_mut().push(transport.clone());
+///     }
+///     fn data_received(&mut self, _: &Transport, data: &[u8]) {
+///         for member in self.room.borrow().iter() {
+///             member.write(data);
+///         }
+///     }
+///     fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
+///         self.room.borrow_mut().retain(|member| member.id() != transport.id());
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Transport(pub(crate) Rc<Stream<dyn Slot>>);
+
+/// Names a connection of a reactor; not used again while anybody could mistake it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(Token);
+
+/// Names a timer of a connection ([`Transport::call_later`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TimerId(pub(crate) TimerKey);
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WriteStatus {
+    /// It will be sent.
+    Ok,
+    /// It will be sent, but more than the high watermark is queued now: better wait for
+    /// [`writing_resumed`](crate::Protocol::writing_resumed).
+    AboveHighWatermark,
+    /// It was dropped: the connection is over or closing, or its output has been ended.
+    Closed,
+}
+
+impl Transport {
+    pub(crate) fn core(&self) -> &Core {
+        &self.0.core
+    }
+
+    // ---- writing ----
+
+    /// Queues bytes for sending. They are copied; all that one callback writes leaves in one system call.
+    pub fn write(&self, data: &[u8]) -> WriteStatus {
+        self.enqueue(|queue| queue.push_slice(data))
+    }
+
+    /// Queues bytes for sending without copying them, if they are many (4 KiB or more).
+    pub fn write_bytes(&self, bytes: Bytes) -> WriteStatus {
+        self.enqueue(|queue| queue.push_bytes(bytes))
+    }
+
+    /// Queues several pieces for sending, one after the other.
+    pub fn write_vectored(&self, pieces: &[&[u8]]) -> WriteStatus {
+        self.enqueue(|queue| pieces.iter().for_each(|piece| queue.push_slice(piece)))
+    }
+
+    /// Sends what a producer makes, piece by piece, as fast as the peer takes it. Several producers are asked one after
+    /// the other. What is written while a producer is not done goes out between its pieces. A graceful close waits until
+    /// all are done. `false`, with the producer dropped, if nothing can be sent any more.
+    pub fn stream(&self, producer: impl Producer) -> bool {
+        if !self.core().takes_output() {
+            return false;
+        }
+        self.core().add_producer(Box::new(producer));
+        true
+    }
+
+    /// Has the producer be asked again that had said [`Production::Waiting`](crate::Production::Waiting).
+    pub fn resume_producing(&self) {
+        self.core().resume_producing();
+    }
+
+    /// Sends a range of a file: `..` for all of it. It is read piece by piece, on the loop's thread, as fast as the peer
+    /// takes it, and ends the connection as [`fail`](Self::fail) does if it cannot be read or is shorter than the range.
+    /// `Ok(false)` if nothing can be sent any more.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be asked for its length, or cannot be positioned.
+    pub fn send_file(&self, file: File, range: impl RangeBounds<u64>) -> io::Result<bool> {
+        Ok(self.stream(FileProducer::new(file, range)?))
+    }
+
+    /// How many bytes are queued and not yet taken by the system.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.core().queue_len()
+    }
+
+    // ---- ending ----
+
+    /// Closes gracefully: no more input is delivered, what is queued is sent, then the connection is closed without
+    /// cutting off what the peer has yet to read. Bounded by [`linger_timeout`](crate::StreamConfig::linger_timeout).
+    pub fn lose_connection(&self) {
+        self.core().lose_connection();
+    }
+
+    /// Ends the output once all that is queued has been sent (FIN); input goes on.
+    pub fn close_write(&self) {
+        self.core().close_write();
+    }
+
+    /// Drops the connection and what is queued at once; the peer sees a reset.
+    pub fn abort(&self) {
+        self.core().end_now(ConnectionLost::Aborted);
+    }
+
+    /// Closes gracefully, as [`lose_connection`](Self::lose_connection), because of an error that the protocol is told as
+    /// [`ConnectionLost::Protocol`].
+    pub fn fail(&self, error: impl Into<Box<dyn Error>>) {
+        self.core().fail(error.into());
+    }
+
+    /// Whether the connection is closing or over, from this side.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        !self.core().is_open()
+    }
+
+    // ---- reading ----
+
+    /// Stops delivery of input, from this very moment, until [`resume_reading`](Self::resume_reading).
+    pub fn pause_reading(&self) {
+        self.core().pause_reading();
+    }
+
+    /// Goes on with the delivery of input, from the loop.
+    pub fn resume_reading(&self) {
+        self.core().resume_reading();
+    }
+
+    /// Whether input may be delivered now: not paused, not over the high watermark, not closing. A protocol that cuts its
+    /// input into frames asks this before it hands over the next.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.core().is_reading()
+    }
+
+    /// Whether this connection stops reading by itself while it is over its high watermark. As configured by
+    /// [`StreamConfig::auto_pause`](crate::StreamConfig::auto_pause) at first.
+    pub fn set_auto_pause(&self, auto_pause: bool) {
+        self.core().set_auto_pause(auto_pause);
+    }
+
+    // ---- time ----
+
+    /// Has [`timer_fired`](crate::Protocol::timer_fired) called once, after `delay`. The timer dies with the connection.
+    /// `None` if it is over already.
+    pub fn call_later(&self, delay: Duration) -> Option<TimerId> {
+        self.core().call_later(delay).map(TimerId)
+    }
+
+    /// Takes back a timer. `false` if it has fired or been cancelled already.
+    pub fn cancel_timer(&self, timer: TimerId) -> bool {
+        self.core().cancel_timer(timer.0)
+    }
+
+    /// Has [`idle_timeout`](crate::Protocol::idle_timeout) called whenever nothing was received or sent for so long;
+    /// `None` switches it off.
+    pub fn set_idle_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        if let Some(reactor) = self.core().live_reactor() {
+            self.arm_idle(&reactor, timeout.into());
+        }
+    }
+
+    // ---- knowing ----
+
+    /// The other end.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.core().peer()
+    }
+
+    /// The address of this end; `None` if it has none or the connection is over.
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.core().local_addr()
+    }
+
+    /// The connection's name.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        ConnectionId(self.core().token())
+    }
+
+    /// The reactor that this connection lives on.
+    ///
+    /// # Panics
+    ///
+    /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
+    #[must_use]
+    pub fn reactor(&self) -> Reactor {
+        self.core()
+            .reactor()
+            .expect("the reactor of this transport has been dropped")
+    }
+
+    /// Whether small writes go out at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses, or the connection is over. Streams that are not TCP take no notice.
+    pub fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
+        self.core().set_no_delay(no_delay)
+    }
+
+    /// Has the kernel probe an idle peer after so long (`SO_KEEPALIVE`); `None` switches it off.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses, or the connection is over. Streams that are not TCP take no notice.
+    pub fn set_keepalive(&self, after: impl Into<Option<Duration>>) -> io::Result<()> {
+        self.core().set_keepalive(after.into())
+    }
+}
+
+impl PartialEq for Transport {
+    /// Whether both are handles of the same connection.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(Rc::as_ptr(&self.0), Rc::as_ptr(&other.0))
+    }
+}
+
+impl Eq for Transport {}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("peer", &self.peer())
+            .field("queued", &self.queued())
+            .field("closing", &self.is_closing())
+            .finish()
+    }
+}
