@@ -156,11 +156,15 @@ impl Reactor {
             if let (Ok(Some(deferred)), Phase::BeforeShutdown) = (result, phase) {
                 waiting.set(waiting.get() + 1);
                 let waiting = waiting.clone();
-                deferred.then(move |_, result| {
+                deferred.then(move |reactor, result| {
                     if let Err(error) = result {
                         tracing::error!(%error, "a BeforeShutdown trigger failed");
                     }
                     waiting.set(waiting.get() - 1);
+                    if waiting.get() == 0 {
+                        // Or this turn would sleep through it.
+                        reactor.inner.state.stop.set(true);
+                    }
                 });
             }
         }
@@ -173,7 +177,7 @@ impl Reactor {
         let waiting = self.fire(Phase::BeforeShutdown);
         let max = self.inner.settings.shutdown_max;
         let end = self.inner.clock.precise() + max;
-        // The stop has been heard: from here on the flag stands for a second one.
+        // The stop has been heard: from here on the flag stands for a second one, or for the last trigger being done.
         state.stop.set(false);
         while waiting.get() > 0 && !state.wants_out() {
             let left = end.saturating_duration_since(self.inner.clock.precise());
