@@ -5,6 +5,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod sys;
+
 /// A reactor's time: monotonic, sampled at most once between two polls, and counted in ticks of a millisecond since the
 /// reactor was made.
 #[derive(Debug)]
@@ -15,10 +18,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-            sample: Cell::new(None),
-        }
+        Self { origin: Instant::now(), sample: Cell::new(None) }
     }
 
     /// The time of this turn. Asked for lazily: a turn in which nobody wants the time does not pay for it.
@@ -44,11 +44,7 @@ impl Clock {
     pub(crate) fn tick_after(&self, delay: Duration) -> u64 {
         let due = self.now().duration_since(self.origin).saturating_add(delay);
         let millis = whole_millis(due);
-        if due.subsec_nanos() % 1_000_000 == 0 {
-            millis
-        } else {
-            millis.saturating_add(1)
-        }
+        if due.subsec_nanos() % 1_000_000 == 0 { millis } else { millis.saturating_add(1) }
     }
 
     /// How long until `tick`.
@@ -69,22 +65,13 @@ impl Clock {
     /// For measuring how long callbacks take: cheap, and a few milliseconds coarse where the platform has such a clock.
     pub(crate) fn coarse(&self) -> Duration {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-            Duration::new(
-                now.tv_sec.unsigned_abs(),
-                u32::try_from(now.tv_nsec).unwrap_or(0),
-            )
-        }
+        return sys::monotonic_coarse();
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         self.origin.elapsed()
     }
 
     /// The time at this very moment, past the turn's sample.
-    #[allow(
-        clippy::unused_self,
-        reason = "a reactor's time is that of its own clock"
-    )]
+    #[allow(clippy::unused_self, reason = "a reactor's time is that of its own clock")]
     pub(crate) fn precise(&self) -> Instant {
         Instant::now()
     }
@@ -101,17 +88,7 @@ mod tests {
     #[test]
     fn a_deadline_is_rounded_up_and_never_early() {
         let clock = Clock::new();
-        for delay in [
-            0,
-            1,
-            999,
-            1_000,
-            1_001,
-            999_999,
-            1_000_000,
-            1_000_001,
-            86_400_000_000_001,
-        ] {
+        for delay in [0, 1, 999, 1_000, 1_001, 999_999, 1_000_000, 1_000_001, 86_400_000_000_001] {
             let delay = Duration::from_nanos(delay);
             let tick = clock.tick_after(delay);
             let due = clock.instant(tick).unwrap();

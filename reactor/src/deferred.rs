@@ -26,14 +26,7 @@ struct State<T, E: fmt::Display> {
 impl<T, E: fmt::Display> State<T, E> {
     fn new(result: Option<Result<T, E>>) -> Self {
         let settled = result.is_some();
-        Self {
-            result,
-            settled,
-            callback: None,
-            waker: None,
-            canceller: None,
-            quiet: false,
-        }
+        Self { result, settled, callback: None, waker: None, canceller: None, quiet: false }
     }
 }
 
@@ -86,13 +79,7 @@ impl Reactor {
     ) -> (Promise<T, E>, Deferred<T, E>) {
         let state = Rc::new(RefCell::new(State::new(None)));
         let reactor = self.downgrade();
-        (
-            Promise {
-                state: state.clone(),
-                reactor: reactor.clone(),
-            },
-            Deferred { state, reactor },
-        )
+        (Promise { state: state.clone(), reactor: reactor.clone() }, Deferred { state, reactor })
     }
 }
 
@@ -148,11 +135,8 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
         return;
     }
     inside.settled = true;
-    let (canceller, callback, waker) = (
-        inside.canceller.take(),
-        inside.callback.take(),
-        inside.waker.take(),
-    );
+    let (canceller, callback, waker) =
+        (inside.canceller.take(), inside.callback.take(), inside.waker.take());
     let owed = match callback {
         Some(callback) => Some((callback, result)),
         None => {
@@ -178,10 +162,7 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
     /// A deferred whose value is there already, of no reactor: for awaiting.
     pub fn ready(value: T) -> Self {
         let state = State::new(Some(Ok(value)));
-        Self {
-            state: Rc::new(RefCell::new(state)),
-            reactor: WeakReactor::default(),
-        }
+        Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }
     }
 
     /// Has the loop call `f` with the result, once it is there.
@@ -249,16 +230,12 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Future for Deferred<
 
 impl<T: 'static, E: From<Failure> + fmt::Display + 'static> fmt::Debug for Promise<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Promise")
-            .field("pending", &self.is_pending())
-            .finish()
+        f.debug_struct("Promise").field("pending", &self.is_pending()).finish()
     }
 }
 
 impl<T: 'static, E: From<Failure> + fmt::Display + 'static> fmt::Debug for Deferred<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deferred")
-            .field("settled", &self.is_settled())
-            .finish()
+        f.debug_struct("Deferred").field("settled", &self.is_settled()).finish()
     }
 }

@@ -44,9 +44,7 @@ impl Life {
 
 impl fmt::Debug for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Life")
-            .field("triggers", &self.triggers.borrow().len())
-            .finish()
+        f.debug_struct("Life").field("triggers", &self.triggers.borrow().len()).finish()
     }
 }
 

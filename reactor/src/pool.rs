@@ -54,9 +54,7 @@ impl Pool {
         let mut running = self.running.borrow_mut();
         let threads = running.get_or_insert_with(Threads::new);
         if threads.queue.len() >= self.queue_max {
-            return Err(Failure::Overloaded {
-                limit: self.queue_max,
-            });
+            return Err(Failure::Overloaded { limit: self.queue_max });
         }
         if threads.count < self.threads_max
             && threads.idle.load(Ordering::Acquire) <= threads.queue.len()
@@ -73,21 +71,11 @@ impl Pool {
     /// Ends the threads: jobs that wait are dropped, those that run are given `grace`.
     pub(crate) fn stop(&self, grace: Duration) {
         let running = self.running.borrow_mut().take();
-        if let Some(Threads {
-            work,
-            queue,
-            ended,
-            alive,
-            ..
-        }) = running
-        {
+        if let Some(Threads { work, queue, ended, alive, .. }) = running {
             while queue.try_recv().is_ok() {}
             drop((work, queue, alive));
             if ended.recv_timeout(grace) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
-                tracing::warn!(
-                    ?grace,
-                    "jobs still run in threads; the reactor leaves them behind"
-                );
+                tracing::warn!(?grace, "jobs still run in threads; the reactor leaves them behind");
             }
         }
         let promises = std::mem::take(&mut *self.promises.borrow_mut());
@@ -99,32 +87,23 @@ impl Threads {
     fn new() -> Self {
         let (work, queue) = unbounded();
         let (alive, ended) = unbounded();
-        Self {
-            work,
-            queue,
-            idle: Arc::default(),
-            count: 0,
-            ended,
-            alive,
-        }
+        Self { work, queue, idle: Arc::default(), count: 0, ended, alive }
     }
 
     fn start(&mut self) -> std::io::Result<()> {
         let (queue, idle, alive) = (self.queue.clone(), self.idle.clone(), self.alive.clone());
-        thread::Builder::new()
-            .name(format!("sinew-pool-{}", self.count + 1))
-            .spawn(move || {
-                let _alive = alive;
-                loop {
-                    idle.fetch_add(1, Ordering::AcqRel);
-                    let work = queue.recv();
-                    idle.fetch_sub(1, Ordering::AcqRel);
-                    match work {
-                        Ok(work) => work(),
-                        Err(_) => return,
-                    }
+        thread::Builder::new().name(format!("sinew-pool-{}", self.count + 1)).spawn(move || {
+            let _alive = alive;
+            loop {
+                idle.fetch_add(1, Ordering::AcqRel);
+                let work = queue.recv();
+                idle.fetch_sub(1, Ordering::AcqRel);
+                match work {
+                    Ok(work) => work(),
+                    Err(_) => return,
                 }
-            })?;
+            }
+        })?;
         self.count += 1;
         Ok(())
     }
@@ -159,16 +138,11 @@ impl Reactor {
         let pool = &self.inner.pool;
         let serial = pool.serial.get();
         pool.serial.set(serial + 1);
-        let slot = pool
-            .promises
-            .borrow_mut()
-            .insert((serial, Box::new(promise)));
+        let slot = pool.promises.borrow_mut().insert((serial, Box::new(promise)));
         let shared = self.inner.shared.clone();
         let work = Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(f)).map_err(|panic| panic_message(&*panic));
-            shared.push(Box::new(move |reactor| {
-                reactor.job_done(slot, serial, result)
-            }));
+            shared.push(Box::new(move |reactor| reactor.job_done(slot, serial, result)));
         });
         if let Err(failure) = pool.submit(work) {
             self.job_failed::<T>(slot, serial, failure);

@@ -139,9 +139,7 @@ impl Reactor {
             locals: RefCell::default(),
             settings,
         };
-        Ok(Self {
-            inner: Rc::new(inner),
-        })
+        Ok(Self { inner: Rc::new(inner) })
     }
 
     /// The engine that this reactor waits on.
@@ -183,9 +181,7 @@ impl Reactor {
     /// A handle that does not keep the reactor alive.
     #[must_use]
     pub fn downgrade(&self) -> WeakReactor {
-        WeakReactor {
-            inner: Rc::downgrade(&self.inner),
-        }
+        WeakReactor { inner: Rc::downgrade(&self.inner) }
     }
 
     /// What the reactor has done so far.
@@ -239,26 +235,20 @@ impl Reactor {
     /// The one `T` of this reactor, made when it is first asked for: state that the connections of a reactor share.
     pub fn local<T: Default + 'static>(&self) -> Rc<T> {
         let mut locals = self.inner.locals.borrow_mut();
-        let found = locals
-            .iter()
-            .find(|(id, _)| *id == TypeId::of::<T>())
-            .map(|(_, local)| local.clone());
+        let found =
+            locals.iter().find(|(id, _)| *id == TypeId::of::<T>()).map(|(_, local)| local.clone());
         let local = found.unwrap_or_else(|| {
             let made: Rc<dyn Any> = Rc::new(T::default());
             locals.push((TypeId::of::<T>(), made.clone()));
             made
         });
-        local
-            .downcast()
-            .expect("it was entered under the id of its type")
+        local.downcast().expect("it was entered under the id of its type")
     }
 }
 
 impl Clone for Reactor {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-        }
+        Self { inner: self.inner.clone() }
     }
 }
 

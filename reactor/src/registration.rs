@@ -37,11 +37,7 @@ macro_rules! shared_source {
     };
 }
 #[cfg(not(unix))]
-shared_source!(
-    mio::net::TcpStream,
-    mio::net::TcpListener,
-    mio::net::UdpSocket
-);
+shared_source!(mio::net::TcpStream, mio::net::TcpListener, mio::net::UdpSocket);
 
 /// What stands for "no descriptor": a handler that only the loop itself calls.
 const NO_DESCRIPTOR: DescriptorId = -1;
@@ -67,24 +63,16 @@ impl Registry {
         descriptor: DescriptorId,
     ) -> Result<Token, RegisterError> {
         if self.slots.vacant_key() > Token::SLOT_MAX {
-            return Err(RegisterError::TooManyHandlers {
-                limit: Token::SLOT_MAX,
-            });
+            return Err(RegisterError::TooManyHandlers { limit: Token::SLOT_MAX });
         }
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation & Token::GENERATION_MASK;
-        let slot = self.slots.insert(Slot {
-            handler,
-            generation,
-            descriptor,
-        });
+        let slot = self.slots.insert(Slot { handler, generation, descriptor });
         Ok(Token::new(slot, generation))
     }
 
     fn get_mut(&mut self, token: Token) -> Option<&mut Slot> {
-        self.slots
-            .get_mut(token.slot())
-            .filter(|slot| slot.generation == token.generation())
+        self.slots.get_mut(token.slot()).filter(|slot| slot.generation == token.generation())
     }
 
     /// The handler of a token; `None` if it went away.
@@ -107,10 +95,7 @@ impl Registry {
     }
 
     pub(crate) fn tokens(&self) -> Vec<Token> {
-        self.slots
-            .iter()
-            .map(|(key, slot)| Token::new(key, slot.generation))
-            .collect()
+        self.slots.iter().map(|(key, slot)| Token::new(key, slot.generation)).collect()
     }
 }
 
@@ -132,10 +117,7 @@ impl Reactor {
     ) -> Result<Registration, RegisterError> {
         let token = self.register_source(source, interest)?;
         self.bind(token, handler);
-        Ok(Registration {
-            reactor: self.downgrade(),
-            token: Cell::new(Some(token)),
-        })
+        Ok(Registration { reactor: self.downgrade(), token: Cell::new(Some(token)) })
     }
 
     /// A token for a handler that has no source: only the loop itself calls it, when asked by this token.
@@ -181,11 +163,7 @@ impl Reactor {
         interest: Interest,
     ) -> Result<Token, RegisterError> {
         let token = self.inner.registry.borrow_mut().insert(None, id)?;
-        let registered = self
-            .inner
-            .poller
-            .borrow_mut()
-            .register(source, token, interest);
+        let registered = self.inner.poller.borrow_mut().register(source, token, interest);
         if let Err(error) = registered {
             self.inner.registry.borrow_mut().remove(token);
             return Err(error);
@@ -197,9 +175,7 @@ impl Reactor {
     /// in place of the one there is, as when a connection attempt has become a connection.
     pub fn bind(&self, token: Token, handler: Rc<dyn Handler>) {
         let mut registry = self.inner.registry.borrow_mut();
-        let old = registry
-            .get_mut(token)
-            .and_then(|slot| slot.handler.replace(handler));
+        let old = registry.get_mut(token).and_then(|slot| slot.handler.replace(handler));
         drop(registry);
         if let Some(old) = old {
             self.discard(old);
@@ -211,17 +187,10 @@ impl Reactor {
         if self.inner.edge_triggered {
             return;
         }
-        let descriptor = self
-            .inner
-            .registry
-            .borrow_mut()
-            .get_mut(token)
-            .map(|slot| slot.descriptor);
+        let descriptor =
+            self.inner.registry.borrow_mut().get_mut(token).map(|slot| slot.descriptor);
         if let Some(descriptor) = descriptor {
-            self.inner
-                .poller
-                .borrow_mut()
-                .set_interest(descriptor, token, interest);
+            self.inner.poller.borrow_mut().set_interest(descriptor, token, interest);
         }
     }
 
@@ -232,10 +201,7 @@ impl Reactor {
             return;
         };
         if slot.descriptor != NO_DESCRIPTOR {
-            self.inner
-                .poller
-                .borrow_mut()
-                .deregister(slot.descriptor, token, closing);
+            self.inner.poller.borrow_mut().deregister(slot.descriptor, token, closing);
         }
         if let Some(handler) = slot.handler {
             self.inner.graveyard.borrow_mut().push(Box::new(handler));
@@ -289,8 +255,6 @@ impl Drop for Registration {
 
 impl fmt::Debug for Registration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Registration")
-            .field(&self.token.get())
-            .finish()
+        f.debug_tuple("Registration").field(&self.token.get()).finish()
     }
 }

@@ -50,13 +50,7 @@ impl Shared {
             notify,
             ended: AtomicBool::new(false),
         };
-        (
-            Arc::new(shared),
-            Inbox {
-                calls: calls_end,
-                woken: woken_end,
-            },
-        )
+        (Arc::new(shared), Inbox { calls: calls_end, woken: woken_end })
     }
 
     /// Puts a call into the queue, whatever its length: for answers that the loop itself has asked for.

@@ -182,10 +182,7 @@ impl Reactor {
         while waiting.get() > 0 && !state.wants_out() {
             let left = end.saturating_duration_since(self.inner.clock.precise());
             if left.is_zero() {
-                tracing::warn!(
-                    ?max,
-                    "shutdown triggers are not done; stopping without them"
-                );
+                tracing::warn!(?max, "shutdown triggers are not done; stopping without them");
                 break;
             }
             self.turn_once(Some(left))?;
@@ -197,9 +194,7 @@ impl Reactor {
     fn shut_down(&self) {
         self.inner.state.running.set(false);
         self.fire(Phase::DuringShutdown);
-        self.call_queued(&self.inner.queues.flush, |reactor, handler| {
-            handler.flush(reactor)
-        });
+        self.call_queued(&self.inner.queues.flush, |reactor, handler| handler.flush(reactor));
         let tokens = self.inner.registry.borrow().tokens();
         for token in tokens {
             self.call_handler(token, |handler| handler.shutdown(self));
@@ -218,17 +213,9 @@ impl Reactor {
         // Whoever is told of its end now cannot run the reactor any more.
         let Ok(_entered) = self.enter() else { return };
         self.shut_down();
-        self.inner
-            .life
-            .take_all()
-            .into_iter()
-            .for_each(|trigger| self.discard(trigger));
+        self.inner.life.take_all().into_iter().for_each(|trigger| self.discard(trigger));
         #[cfg(unix)]
-        self.inner
-            .signals
-            .take_calls()
-            .into_iter()
-            .for_each(|call| self.discard(call));
+        self.inner.signals.take_calls().into_iter().for_each(|call| self.discard(call));
         self.bury();
     }
 
@@ -260,9 +247,7 @@ impl Reactor {
             let tasks = inner.tasks.borrow_mut().take_all();
             tasks.into_iter().for_each(|task| self.discard(task));
             let tokens = inner.registry.borrow().tokens();
-            tokens
-                .into_iter()
-                .for_each(|token| self.deregister(token, false));
+            tokens.into_iter().for_each(|token| self.deregister(token, false));
             for queue in [&inner.queues.flush, &inner.queues.again, &inner.queues.reap] {
                 queue.take();
             }

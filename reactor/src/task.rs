@@ -94,15 +94,9 @@ impl Tasks {
     fn insert(&mut self, job: Box<dyn Job>, shared: &Arc<Shared>) -> Arc<TaskWaker> {
         self.serial += 1;
         let entry = self.slots.vacant_entry();
-        let id = TaskId {
-            slot: entry.key(),
-            serial: self.serial,
-        };
-        let waker = Arc::new(TaskWaker {
-            id,
-            queued: AtomicBool::new(false),
-            shared: shared.clone(),
-        });
+        let id = TaskId { slot: entry.key(), serial: self.serial };
+        let waker =
+            Arc::new(TaskWaker { id, queued: AtomicBool::new(false), shared: shared.clone() });
         entry.insert(Slot {
             serial: self.serial,
             job: Some(job),
@@ -113,9 +107,7 @@ impl Tasks {
     }
 
     fn get(&mut self, id: TaskId) -> Option<&mut Slot> {
-        self.slots
-            .get_mut(id.slot)
-            .filter(|slot| slot.serial == id.serial)
+        self.slots.get_mut(id.slot).filter(|slot| slot.serial == id.serial)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -124,10 +116,7 @@ impl Tasks {
 
     /// Empties the table; the caller drops the futures when nothing is borrowed.
     pub(crate) fn take_all(&mut self) -> Vec<Box<dyn Job>> {
-        mem::take(&mut self.slots)
-            .into_iter()
-            .filter_map(|(_, slot)| slot.job)
-            .collect()
+        mem::take(&mut self.slots).into_iter().filter_map(|(_, slot)| slot.job).collect()
     }
 }
 
@@ -156,21 +145,10 @@ impl Reactor {
         F: Future<Output: 'static> + 'static,
     {
         let (promise, deferred) = self.promise();
-        let job = Spawned {
-            future: Box::pin(future),
-            promise: Some(promise),
-        };
-        let waker = self
-            .inner
-            .tasks
-            .borrow_mut()
-            .insert(Box::new(job), &self.inner.shared);
+        let job = Spawned { future: Box::pin(future), promise: Some(promise) };
+        let waker = self.inner.tasks.borrow_mut().insert(Box::new(job), &self.inner.shared);
         waker.wake_by_ref();
-        Task {
-            deferred,
-            id: waker.id,
-            reactor: self.downgrade(),
-        }
+        Task { deferred, id: waker.id, reactor: self.downgrade() }
     }
 
     /// Polls a woken task, or drops it if it was cancelled (phase 3).
@@ -190,10 +168,8 @@ impl Reactor {
         };
         let mut job = job;
         let waker = Waker::from(waker);
-        let outcome = self.guard(
-            || "a task".to_owned(),
-            || job.poll(&mut Context::from_waker(&waker)),
-        );
+        let outcome =
+            self.guard(|| "a task".to_owned(), || job.poll(&mut Context::from_waker(&waker)));
         match outcome {
             Ok(Poll::Pending) => {
                 // The table may have been emptied meanwhile, by the end of the reactor.
@@ -215,12 +191,7 @@ impl Reactor {
 
     /// A future that is ready after `delay`.
     pub fn sleep(&self, delay: Duration) -> Sleep {
-        Sleep {
-            reactor: self.downgrade(),
-            delay,
-            key: None,
-            done: false,
-        }
+        Sleep { reactor: self.downgrade(), delay, key: None, done: false }
     }
 
     /// Gives a future so long and no longer. It is dropped when its time is up.
@@ -239,10 +210,7 @@ impl Reactor {
             if let Poll::Ready(value) = future.as_mut().poll(context) {
                 return Poll::Ready(Ok(value));
             }
-            sleep
-                .as_mut()
-                .poll(context)
-                .map(|()| Err(TimedOut { after }))
+            sleep.as_mut().poll(context).map(|()| Err(TimedOut { after }))
         })
         .await
     }
@@ -291,10 +259,7 @@ impl<T: 'static> Future for Task<T> {
 
 impl<T: 'static> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task")
-            .field("id", &self.id)
-            .field("done", &self.is_done())
-            .finish()
+        f.debug_struct("Task").field("id", &self.id).field("done", &self.is_done()).finish()
     }
 }
 

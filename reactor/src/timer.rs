@@ -45,10 +45,7 @@ impl Reactor {
         let deadline = self.inner.clock.tick_after(delay);
         let payload = TimerPayload::Call(Box::new(f));
         let key = self.inner.wheel.borrow_mut().insert(deadline, payload);
-        DelayedCall {
-            reactor: self.downgrade(),
-            key,
-        }
+        DelayedCall { reactor: self.downgrade(), key }
     }
 
     /// Has the loop call `f` every `interval`, first after one interval. Ticks stay on the grid that begins now: a slow
@@ -58,10 +55,7 @@ impl Reactor {
     ///
     /// If `interval` is zero.
     pub fn call_every(&self, interval: Duration, f: impl FnMut(&Reactor) + 'static) -> LoopingCall {
-        assert!(
-            !interval.is_zero(),
-            "a looping call needs an interval longer than zero"
-        );
+        assert!(!interval.is_zero(), "a looping call needs an interval longer than zero");
         let series = Rc::new(Series {
             interval,
             start: self.now(),
@@ -71,20 +65,14 @@ impl Reactor {
             f: RefCell::new(Box::new(f)),
         });
         series.clone().arm(self, 1);
-        LoopingCall {
-            reactor: self.downgrade(),
-            series,
-        }
+        LoopingCall { reactor: self.downgrade(), series }
     }
 
     /// Arms a timer that calls [`Handler::timer`](crate::Handler::timer) of the handler registered under `token`. It
     /// costs no allocation. If the handler is gone by then, nothing happens.
     pub fn arm_timer(&self, token: Token, delay: Duration) -> TimerKey {
         let deadline = self.inner.clock.tick_after(delay);
-        self.inner
-            .wheel
-            .borrow_mut()
-            .insert(deadline, TimerPayload::Handler(token))
+        self.inner.wheel.borrow_mut().insert(deadline, TimerPayload::Handler(token))
     }
 
     /// Takes back a timer of [`arm_timer`](Self::arm_timer). `false` if it is gone already.
@@ -148,20 +136,11 @@ impl DelayedCall {
     /// When the call is due, rounded up to the tick; `None` once it has been made or cancelled.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.reactor
-            .upgrade()?
-            .inner
-            .clock
-            .instant(self.deadline()?)
+        self.reactor.upgrade()?.inner.clock.instant(self.deadline()?)
     }
 
     fn deadline(&self) -> Option<u64> {
-        self.reactor
-            .upgrade()?
-            .inner
-            .wheel
-            .borrow()
-            .deadline(self.key)
+        self.reactor.upgrade()?.inner.wheel.borrow().deadline(self.key)
     }
 }
 
@@ -201,12 +180,8 @@ impl Series {
         // The turn's sample is from before the callback, which may have taken long.
         let elapsed = reactor.inner.clock.precise().duration_since(self.start);
         let passed = elapsed.as_nanos() / self.interval.as_nanos();
-        let following = u64::try_from(passed)
-            .unwrap_or(u64::MAX)
-            .saturating_add(1)
-            .max(number + 1);
-        self.skipped
-            .set(self.skipped.get() + (following - number - 1));
+        let following = u64::try_from(passed).unwrap_or(u64::MAX).saturating_add(1).max(number + 1);
+        self.skipped.set(self.skipped.get() + (following - number - 1));
         self.arm(reactor, following);
     }
 }
@@ -226,11 +201,7 @@ impl LoopingCall {
             return false;
         }
         if let (Some(key), Some(reactor)) = (self.series.next.take(), self.reactor.upgrade()) {
-            return DelayedCall {
-                reactor: reactor.downgrade(),
-                key,
-            }
-            .cancel();
+            return DelayedCall { reactor: reactor.downgrade(), key }.cancel();
         }
         true
     }

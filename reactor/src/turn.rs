@@ -62,9 +62,7 @@ impl Reactor {
         }
 
         // 4. Connections that were written to from elsewhere.
-        self.call_queued(&inner.queues.flush, |reactor, handler| {
-            handler.flush(reactor)
-        });
+        self.call_queued(&inner.queues.flush, |reactor, handler| handler.flush(reactor));
 
         // 5. Poll: at once while work is left, else until the next timer.
         let mut events = inner.events.take();
@@ -79,18 +77,13 @@ impl Reactor {
             self.call_handler(event.token, |handler| handler.ready(self, event.ready));
         }
         inner.events.replace(events);
-        self.call_queued(&inner.queues.again, |reactor, handler| {
-            handler.again(reactor)
-        });
+        self.call_queued(&inner.queues.again, |reactor, handler| handler.again(reactor));
 
         // 7. Reap: ends are told, slots freed, and what user code let go of is dropped.
         self.call_queued(&inner.queues.reap, |reactor, handler| handler.reap(reactor));
         self.bury();
         let took = inner.lap.get().saturating_sub(woke);
-        inner
-            .meter
-            .longest_turn
-            .set(inner.meter.longest_turn.get().max(took));
+        inner.meter.longest_turn.set(inner.meter.longest_turn.get().max(took));
         waited
     }
 
@@ -134,10 +127,8 @@ impl Reactor {
     fn handler_panicked(&self, token: Token, message: &str) {
         let handler = self.inner.registry.borrow().handler(token);
         let Some(handler) = handler else { return };
-        let dealt_with = self.guard(
-            || self.describe(token),
-            move || handler.panicked(self, message),
-        );
+        let dealt_with =
+            self.guard(|| self.describe(token), move || handler.panicked(self, message));
         if dealt_with != Ok(true) {
             self.deregister(token, false);
         }
@@ -146,10 +137,7 @@ impl Reactor {
     #[cold]
     fn describe(&self, token: Token) -> String {
         let handler = self.inner.registry.borrow().handler(token);
-        handler.map_or_else(
-            || "a handler that went away".to_owned(),
-            |handler| handler.describe(),
-        )
+        handler.map_or_else(|| "a handler that went away".to_owned(), |handler| handler.describe())
     }
 
     /// Drops what user code let go of.
@@ -169,11 +157,7 @@ impl Inner {
         max_wait: Option<Duration>,
         events: &mut Vec<crate::engine::Event>,
     ) -> io::Result<()> {
-        let mut timeout = if self.has_work() {
-            Some(Duration::ZERO)
-        } else {
-            max_wait
-        };
+        let mut timeout = if self.has_work() { Some(Duration::ZERO) } else { max_wait };
         if timeout != Some(Duration::ZERO)
             && let Some(tick) = self.wheel.borrow().next_wakeup()
         {
@@ -187,9 +171,8 @@ impl Inner {
         }
         if !self.settings.spin.is_zero() {
             let start = self.clock.precise();
-            let spin = timeout.map_or(self.settings.spin, |timeout| {
-                timeout.min(self.settings.spin)
-            });
+            let spin =
+                timeout.map_or(self.settings.spin, |timeout| timeout.min(self.settings.spin));
             while self.clock.precise().duration_since(start) < spin {
                 poller.wait(Some(Duration::ZERO), events)?;
                 if !events.is_empty() || self.inbox.has_any() {

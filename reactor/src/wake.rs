@@ -17,9 +17,7 @@ pub(crate) struct WakeFlag {
 
 impl WakeFlag {
     pub(crate) fn new() -> Self {
-        Self {
-            asleep: AtomicBool::new(false),
-        }
+        Self { asleep: AtomicBool::new(false) }
     }
 
     /// The loop is about to sleep, and must look at its queues once more after this.

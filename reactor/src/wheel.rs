@@ -144,11 +144,7 @@ impl<T> Wheel<T> {
             self.now = start;
             self.occupied[level] &= !(1 << slot);
             self.take_list(level * SLOTS + slot, |deadline| {
-                if deadline == start {
-                    DUE
-                } else {
-                    slot_list(start, deadline)
-                }
+                if deadline == start { DUE } else { slot_list(start, deadline) }
             });
         }
         // No slot starts in between, so every timer left still has the level and the slot that `now` asks for.
@@ -162,11 +158,7 @@ impl<T> Wheel<T> {
             return None;
         }
         self.unlink(index);
-        let Entry {
-            generation,
-            payload,
-            ..
-        } = self.entries.remove(index as usize);
+        let Entry { generation, payload, .. } = self.entries.remove(index as usize);
         Some((TimerKey { index, generation }, payload))
     }
 
@@ -187,24 +179,15 @@ impl<T> Wheel<T> {
     pub(crate) fn drain(&mut self) -> Vec<T> {
         self.heads.fill(NIL);
         self.occupied.fill(0);
-        mem::take(&mut self.entries)
-            .into_iter()
-            .map(|(_, entry)| entry.payload)
-            .collect()
+        mem::take(&mut self.entries).into_iter().map(|(_, entry)| entry.payload).collect()
     }
 
     fn find(&self, key: TimerKey) -> Option<&Entry<T>> {
-        self.entries
-            .get(key.index as usize)
-            .filter(|entry| entry.generation == key.generation)
+        self.entries.get(key.index as usize).filter(|entry| entry.generation == key.generation)
     }
 
     fn list_for(&self, deadline: u64) -> usize {
-        if deadline <= self.now {
-            LATE
-        } else {
-            slot_list(self.now, deadline)
-        }
+        if deadline <= self.now { LATE } else { slot_list(self.now, deadline) }
     }
 
     /// The earliest slot in use: its level, its number, and the first tick of its time.

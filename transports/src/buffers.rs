@@ -22,14 +22,8 @@ pub(crate) struct Buffers {
 impl Buffers {
     /// The shared read buffer, until this is dropped. The loop reads for one connection at a time.
     pub(crate) fn read_buffer(&self) -> impl DerefMut<Target = [u8]> {
-        let buffer = self
-            .read
-            .take()
-            .unwrap_or_else(|| vec![0; READ_BUFFER].into_boxed_slice());
-        ReadBuffer {
-            buffers: self,
-            buffer,
-        }
+        let buffer = self.read.take().unwrap_or_else(|| vec![0; READ_BUFFER].into_boxed_slice());
+        ReadBuffer { buffers: self, buffer }
     }
 
     pub(crate) fn take_queue(&self) -> Box<Queue> {
@@ -66,8 +60,6 @@ impl DerefMut for ReadBuffer<'_> {
 
 impl Drop for ReadBuffer<'_> {
     fn drop(&mut self) {
-        self.buffers
-            .read
-            .set(Some(std::mem::take(&mut self.buffer)));
+        self.buffers.read.set(Some(std::mem::take(&mut self.buffer)));
     }
 }

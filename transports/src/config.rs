@@ -171,11 +171,7 @@ pub struct ConnectConfig {
 
 impl Default for ConnectConfig {
     fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(30),
-            bind: None,
-            stream: StreamConfig::default(),
-        }
+        Self { timeout: Duration::from_secs(30), bind: None, stream: StreamConfig::default() }
     }
 }
 

@@ -42,16 +42,12 @@ impl<P: Protocol> Connection<P> {
 
 impl<P: Protocol> Clone for Connection<P> {
     fn clone(&self) -> Self {
-        Self {
-            stream: self.stream.clone(),
-        }
+        Self { stream: self.stream.clone() }
     }
 }
 
 impl<P: Protocol> fmt::Debug for Connection<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Connection")
-            .field(&self.transport())
-            .finish()
+        f.debug_tuple("Connection").field(&self.transport()).finish()
     }
 }

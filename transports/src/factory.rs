@@ -56,25 +56,19 @@ struct Shared<F> {
 impl<F: Factory> SharedFactory<F> {
     /// Shares `factory`.
     pub fn new(factory: F) -> Self {
-        Self {
-            shared: Rc::new(RefCell::new(Shared { factory, ports: 0 })),
-        }
+        Self { shared: Rc::new(RefCell::new(Shared { factory, ports: 0 })) }
     }
 }
 
 impl<F> Clone for SharedFactory<F> {
     fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-        }
+        Self { shared: self.shared.clone() }
     }
 }
 
 impl<F> fmt::Debug for SharedFactory<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedFactory")
-            .field("ports", &self.shared.borrow().ports)
-            .finish()
+        f.debug_struct("SharedFactory").field("ports", &self.shared.borrow().ports).finish()
     }
 }
 

@@ -66,10 +66,7 @@ impl ByteStream for NearEnd {
             0 if buffer.is_empty() || self.0.inbound_ended.get() => Ok(0),
             0 => Err(io::ErrorKind::WouldBlock.into()),
             n => {
-                buffer
-                    .iter_mut()
-                    .zip(inbound.drain(..n))
-                    .for_each(|(to, from)| *to = from);
+                buffer.iter_mut().zip(inbound.drain(..n)).for_each(|(to, from)| *to = from);
                 Ok(n)
             }
         }
@@ -205,14 +202,7 @@ fn join<P: Protocol>(
         port: None,
     });
     let socket = Socket::Other(Box::new(NearEnd(ends.clone())));
-    let stream = Newborn {
-        reactor,
-        socket,
-        token,
-        peer: Peer::Memory,
-        shared,
-    }
-    .adopt(protocol);
+    let stream = Newborn { reactor, socket, token, peer: Peer::Memory, shared }.adopt(protocol);
     reactor.run_again(token);
     Ok((stream, ends))
 }

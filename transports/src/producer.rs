@@ -76,8 +76,7 @@ impl Producers {
         if production == Production::Done {
             return;
         }
-        self.waiting
-            .set(production == Production::Waiting && !self.resumed.get());
+        self.waiting.set(production == Production::Waiting && !self.resumed.get());
         self.queue.borrow_mut().push_front(producer);
     }
 

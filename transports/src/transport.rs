@@ -222,9 +222,7 @@ impl Transport {
     /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
     #[must_use]
     pub fn reactor(&self) -> Reactor {
-        self.core()
-            .reactor()
-            .expect("the reactor of this transport has been dropped")
+        self.core().reactor().expect("the reactor of this transport has been dropped")
     }
 
     /// Whether small writes go out at once (`TCP_NODELAY`).

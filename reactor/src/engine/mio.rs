@@ -23,11 +23,7 @@ impl MioPoller {
     pub(super) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), MioToken(Token::ENGINE.0))?);
-        Ok(Self {
-            poll,
-            events: Events::with_capacity(EVENTS_PER_WAIT),
-            waker,
-        })
+        Ok(Self { poll, events: Events::with_capacity(EVENTS_PER_WAIT), waker })
     }
 }
 
@@ -45,13 +41,12 @@ impl Poller for MioPoller {
     ) -> Result<(), RegisterError> {
         let both = MioInterest::READABLE | MioInterest::WRITABLE;
         let mut source = ::mio::unix::SourceFd(&source);
-        self.poll
-            .registry()
-            .register(&mut source, MioToken(token.0), both)
-            .map_err(|error| match error.kind() {
+        self.poll.registry().register(&mut source, MioToken(token.0), both).map_err(|error| {
+            match error.kind() {
                 io::ErrorKind::AlreadyExists => RegisterError::AlreadyRegistered { fd: *source.0 },
                 _ => error.into(),
-            })
+            }
+        })
     }
 
     #[cfg(not(unix))]
@@ -62,10 +57,7 @@ impl Poller for MioPoller {
         _: Interest,
     ) -> Result<(), RegisterError> {
         let both = MioInterest::READABLE | MioInterest::WRITABLE;
-        Ok(self
-            .poll
-            .registry()
-            .register(source, MioToken(token.0), both)?)
+        Ok(self.poll.registry().register(source, MioToken(token.0), both)?)
     }
 
     fn set_interest(&mut self, _: DescriptorId, _: Token, _: Interest) {}
@@ -76,11 +68,7 @@ impl Poller for MioPoller {
             return;
         }
         #[cfg(unix)]
-        if let Err(error) = self
-            .poll
-            .registry()
-            .deregister(&mut ::mio::unix::SourceFd(&id))
-        {
+        if let Err(error) = self.poll.registry().deregister(&mut ::mio::unix::SourceFd(&id)) {
             tracing::debug!(descriptor = id, %error, "the source was closed before its registration");
         }
         #[cfg(not(unix))]

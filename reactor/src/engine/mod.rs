@@ -100,9 +100,7 @@ impl FromStr for Engine {
             .iter()
             .copied()
             .find(|engine| engine.name() == name)
-            .ok_or_else(|| UnknownEngine {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| UnknownEngine { name: name.to_owned() })
     }
 }
 

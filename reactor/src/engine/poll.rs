@@ -49,12 +49,8 @@ struct Source {
 
 impl PollPoller {
     pub(super) fn new() -> io::Result<Self> {
-        let mut poller = Self {
-            pipe: Pipe::new()?,
-            asked: Vec::new(),
-            wanted: Vec::new(),
-            sources: Vec::new(),
-        };
+        let mut poller =
+            Self { pipe: Pipe::new()?, asked: Vec::new(), wanted: Vec::new(), sources: Vec::new() };
         poller.register(poller.pipe.descriptor(), Token::ENGINE, Interest::READ)?;
         Ok(poller)
     }
@@ -70,9 +66,7 @@ impl PollPoller {
         if let Some(moved) = self.asked.get(place) {
             let id = moved.as_fd().as_raw_fd();
             let token = self.wanted[place].0;
-            self.find(id, token)
-                .expect("what is asked for is a source")
-                .place = Some(place);
+            self.find(id, token).expect("what is asked for is a source").place = Some(place);
         }
     }
 }

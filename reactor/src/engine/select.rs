@@ -76,10 +76,7 @@ impl Poller for SelectPoller {
         interest: Interest,
     ) -> Result<(), RegisterError> {
         if usize::try_from(source).is_ok_and(|at| at >= libc::FD_SETSIZE) {
-            return Err(RegisterError::PastFdSetSize {
-                fd: source,
-                limit: libc::FD_SETSIZE,
-            });
+            return Err(RegisterError::PastFdSetSize { fd: source, limit: libc::FD_SETSIZE });
         }
         let at = check_open(source)?;
         if at >= self.tokens.len() {
@@ -111,10 +108,7 @@ impl Poller for SelectPoller {
         let timeout = timeout.map(timespec);
         let bound = fd_set_bound(&self.wanted.reads).max(fd_set_bound(&self.wanted.writes));
         let words = fd_set_num_elements(libc::FD_SETSIZE, bound);
-        let (reads, writes) = (
-            &mut self.ready.reads[..words],
-            &mut self.ready.writes[..words],
-        );
+        let (reads, writes) = (&mut self.ready.reads[..words], &mut self.ready.writes[..words]);
         reads.copy_from_slice(&self.wanted.reads[..words]);
         writes.copy_from_slice(&self.wanted.writes[..words]);
         // SAFETY: both sets have a bit for each descriptor below `bound`. Those that are set are open, by rule 4 of the
@@ -145,10 +139,7 @@ impl Sets {
     fn new() -> Self {
         let words = fd_set_num_elements(libc::FD_SETSIZE, libc::FD_SETSIZE as RawFd);
         let none = vec![FdSetElement::default(); words].into_boxed_slice();
-        Self {
-            reads: none.clone(),
-            writes: none,
-        }
+        Self { reads: none.clone(), writes: none }
     }
 }
 
@@ -234,9 +225,7 @@ mod tests {
         };
         let mut poller = SelectPoller::new().unwrap();
         let token = Token::new(1, 1);
-        poller
-            .register(last.as_raw_fd(), token, Interest::BOTH)
-            .unwrap();
+        poller.register(last.as_raw_fd(), token, Interest::BOTH).unwrap();
         let mut events = Vec::new();
         poller.wait(None, &mut events).unwrap();
         let ready = Ready::WRITE;

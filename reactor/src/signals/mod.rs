@@ -68,13 +68,7 @@ struct SignalPipe {
 impl Handler for SignalPipe {
     fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
         while let Some(number) = self.reader.next() {
-            let call = reactor
-                .inner
-                .signals
-                .calls
-                .borrow()
-                .get(&Signal(number))
-                .cloned();
+            let call = reactor.inner.signals.calls.borrow().get(&Signal(number)).cloned();
             if let Some(call) = call {
                 let _ = reactor.guard(
                     || format!("the callback of signal {number}"),
@@ -103,12 +97,7 @@ impl Reactor {
         if let Some(watch) = &*self.inner.signals.watch.borrow() {
             watch.subscription.add(signal.0)?;
         }
-        let old = self
-            .inner
-            .signals
-            .calls
-            .borrow_mut()
-            .insert(signal, Rc::new(RefCell::new(f)));
+        let old = self.inner.signals.calls.borrow_mut().insert(signal, Rc::new(RefCell::new(f)));
         if let Some(old) = old {
             self.discard(old);
         }
@@ -127,14 +116,8 @@ impl Reactor {
                 });
             }
         }
-        let wanted: Vec<_> = self
-            .inner
-            .signals
-            .calls
-            .borrow()
-            .keys()
-            .map(|signal| signal.0)
-            .collect();
+        let wanted: Vec<_> =
+            self.inner.signals.calls.borrow().keys().map(|signal| signal.0).collect();
         let (subscription, mut reader) = sys::subscribe()?;
         for signal in wanted {
             subscription.add(signal)?;
@@ -142,10 +125,8 @@ impl Reactor {
         let source = reader.source();
         let pipe = Rc::new(SignalPipe { reader });
         let registration = self.register(&source, Interest::READ, pipe)?;
-        *self.inner.signals.watch.borrow_mut() = Some(Watch {
-            subscription,
-            _registration: registration,
-        });
+        *self.inner.signals.watch.borrow_mut() =
+            Some(Watch { subscription, _registration: registration });
         Ok(())
     }
 
@@ -157,16 +138,12 @@ impl Reactor {
 
 impl Signals {
     pub(crate) fn take_calls(&self) -> Vec<SignalCall> {
-        std::mem::take(&mut *self.calls.borrow_mut())
-            .into_values()
-            .collect()
+        std::mem::take(&mut *self.calls.borrow_mut()).into_values().collect()
     }
 }
 
 impl fmt::Debug for Signals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signals")
-            .field("signals", &self.calls.borrow().keys())
-            .finish()
+        f.debug_struct("Signals").field("signals", &self.calls.borrow().keys()).finish()
     }
 }

@@ -32,12 +32,8 @@ struct Seat {
     wanted: AtomicU64,
 }
 
-static TABLE: [Seat; SEATS] = [const {
-    Seat {
-        writer: AtomicI32::new(-1),
-        wanted: AtomicU64::new(0),
-    }
-}; SEATS];
+static TABLE: [Seat; SEATS] =
+    [const { Seat { writer: AtomicI32::new(-1), wanted: AtomicU64::new(0) } }; SEATS];
 
 /// What only subscribers touch, never the handler.
 struct Desk {
@@ -47,11 +43,8 @@ struct Desk {
     before: Vec<(i32, libc::sigaction)>,
 }
 
-static DESK: Mutex<Desk> = Mutex::new(Desk {
-    readers: [None; SEATS],
-    taken: [false; SEATS],
-    before: Vec::new(),
-});
+static DESK: Mutex<Desk> =
+    Mutex::new(Desk { readers: [None; SEATS], taken: [false; SEATS], before: Vec::new() });
 
 const fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
@@ -65,11 +58,7 @@ extern "C" fn on_signal(signal: libc::c_int) {
             // SAFETY: write(2) is async-signal-safe; the descriptor was stored before the mask and is never closed; the
             // buffer is one live byte. A full pipe already has a wake-up in it, so the result does not matter.
             unsafe {
-                libc::write(
-                    seat.writer.load(Ordering::Acquire),
-                    ptr::from_ref(&byte).cast(),
-                    1,
-                )
+                libc::write(seat.writer.load(Ordering::Acquire), ptr::from_ref(&byte).cast(), 1)
             };
         }
     }
@@ -78,14 +67,8 @@ extern "C" fn on_signal(signal: libc::c_int) {
 
 /// Whether a signal can be asked for.
 pub(super) fn check(signal: i32) -> io::Result<()> {
-    let fatal = [
-        libc::SIGSEGV,
-        libc::SIGBUS,
-        libc::SIGFPE,
-        libc::SIGILL,
-        libc::SIGKILL,
-        libc::SIGSTOP,
-    ];
+    let fatal =
+        [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGKILL, libc::SIGSTOP];
     if !(1..=SIGNAL_MAX).contains(&signal) || fatal.contains(&signal) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -116,9 +99,7 @@ pub(super) fn subscribe() -> io::Result<(Subscription, Reader)> {
         Some(reader) => reader,
         None => {
             let (reader, writer) = open_pipe()?;
-            TABLE[seat]
-                .writer
-                .store(writer.into_raw_fd(), Ordering::Release);
+            TABLE[seat].writer.store(writer.into_raw_fd(), Ordering::Release);
             *desk.readers[seat].insert(reader.into_raw_fd())
         }
     };
@@ -155,9 +136,7 @@ impl Subscription {
             let before = install(signal)?;
             desk.before.push((signal, before));
         }
-        TABLE[self.seat]
-            .wanted
-            .fetch_or(bit(signal), Ordering::AcqRel);
+        TABLE[self.seat].wanted.fetch_or(bit(signal), Ordering::AcqRel);
         Ok(())
     }
 }
@@ -167,9 +146,7 @@ impl Drop for Subscription {
         let mut desk = DESK.lock().unwrap_or_else(PoisonError::into_inner);
         TABLE[self.seat].wanted.store(0, Ordering::Release);
         desk.taken[self.seat] = false;
-        let wanted = TABLE
-            .iter()
-            .fold(0, |all, seat| all | seat.wanted.load(Ordering::Acquire));
+        let wanted = TABLE.iter().fold(0, |all, seat| all | seat.wanted.load(Ordering::Acquire));
         desk.before.retain(|(signal, before)| {
             let still = wanted & bit(*signal) != 0;
             if !still {

@@ -28,12 +28,7 @@ struct Timer {
 impl Model {
     fn add(&mut self, deadline: u64, key: TimerKey, payload: u64) {
         self.made += 1;
-        let timer = Timer {
-            deadline,
-            order: self.made,
-            key,
-            payload,
-        };
+        let timer = Timer { deadline, order: self.made, key, payload };
         if deadline <= self.now {
             self.late.push(timer);
         } else {
@@ -42,12 +37,10 @@ impl Model {
     }
 
     fn remove(&mut self, key: TimerKey) -> Option<Timer> {
-        [&mut self.pending, &mut self.late, &mut self.due]
-            .into_iter()
-            .find_map(|list| {
-                let at = list.iter().position(|timer| timer.key == key)?;
-                Some(list.remove(at))
-            })
+        [&mut self.pending, &mut self.late, &mut self.due].into_iter().find_map(|list| {
+            let at = list.iter().position(|timer| timer.key == key)?;
+            Some(list.remove(at))
+        })
     }
 
     fn advance(&mut self, now: u64) {
@@ -56,8 +49,7 @@ impl Model {
         }
         self.now = now;
         self.due.append(&mut self.late);
-        self.pending
-            .sort_by_key(|timer| (timer.deadline, timer.order));
+        self.pending.sort_by_key(|timer| (timer.deadline, timer.order));
         let ripe = self.pending.partition_point(|timer| timer.deadline <= now);
         self.due.extend(self.pending.drain(..ripe));
     }
@@ -198,10 +190,7 @@ impl Pair {
         expected.sort_unstable();
         assert_eq!(drained, expected);
         self.gone.extend(self.model.timers().map(|timer| timer.key));
-        self.model = Model {
-            now: self.model.now,
-            ..Model::default()
-        };
+        self.model = Model { now: self.model.now, ..Model::default() };
     }
 
     fn check(&self) {
@@ -303,9 +292,7 @@ fn equal_deadlines_run_in_the_order_made_from_every_level() {
         wheel.advance(deadline - 1);
         assert!(!wheel.has_due(), "{deadline}");
         wheel.advance(deadline);
-        let popped: Vec<_> = std::iter::from_fn(|| wheel.pop_due())
-            .map(|(key, ())| key)
-            .collect();
+        let popped: Vec<_> = std::iter::from_fn(|| wheel.pop_due()).map(|(key, ())| key).collect();
         assert_eq!(popped, made, "{deadline}");
     }
 }
@@ -405,9 +392,8 @@ fn a_jump_of_years_costs_a_few_steps_for_each_timer() {
     }
     let (touched, ()) = steps(&mut wheel, |wheel| wheel.advance(1 << 40));
     assert!(touched <= 4 * 11 * 5, "advance touched {touched}");
-    let popped: Vec<u32> = std::iter::from_fn(|| wheel.pop_due())
-        .map(|(_, payload)| payload)
-        .collect();
+    let popped: Vec<u32> =
+        std::iter::from_fn(|| wheel.pop_due()).map(|(_, payload)| payload).collect();
     assert_eq!(popped, [0, 1, 2, 3, 4]);
     assert_eq!(wheel.next_wakeup(), Some(1 << 41));
 }

@@ -14,18 +14,13 @@ impl Transport {
         if !core.state.get().takes_output() {
             return WriteStatus::Closed;
         }
-        let mut queue = core
-            .queue
-            .take()
-            .unwrap_or_else(|| core.shared.buffers.take_queue());
+        let mut queue = core.queue.take().unwrap_or_else(|| core.shared.buffers.take_queue());
         push(&mut queue);
         let queued = queue.len();
         core.queue.set(Some(queue));
         let config = &core.shared.config;
         if queued > config.write_limit {
-            core.end_now(ConnectionLost::WriteLimit {
-                limit: config.write_limit,
-            });
+            core.end_now(ConnectionLost::WriteLimit { limit: config.write_limit });
             return WriteStatus::Closed;
         }
         core.update(|state| state.queued(queued, config.high_watermark));
@@ -77,9 +72,7 @@ impl Core {
 
     pub(crate) fn fail(&self, error: Box<dyn Error>) {
         if self.update(State::lose_connection) {
-            self.extras()
-                .reason
-                .set(Some(ConnectionLost::Protocol(error)));
+            self.extras().reason.set(Some(ConnectionLost::Protocol(error)));
             self.ask_flush();
         }
     }
@@ -144,8 +137,7 @@ impl Core {
             return false;
         };
         timers.swap_remove(at);
-        self.reactor()
-            .is_some_and(|reactor| reactor.disarm_timer(key))
+        self.reactor().is_some_and(|reactor| reactor.disarm_timer(key))
     }
 
     pub(crate) fn peer(&self) -> Peer {
@@ -166,11 +158,7 @@ impl Core {
 
     /// The reactor, while the connection is not over.
     pub(crate) fn live_reactor(&self) -> Option<Reactor> {
-        if self.state.get().is_over() {
-            None
-        } else {
-            self.reactor()
-        }
+        if self.state.get().is_over() { None } else { self.reactor() }
     }
 
     pub(crate) fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {

@@ -72,10 +72,9 @@ impl Transport {
     }
 
     pub(super) fn on_told(&self, reactor: &Reactor, message: &dyn Any) {
-        let (Some(message), Some(port)) = (
-            message.downcast_ref::<PortMessage>(),
-            &self.core().shared.port,
-        ) else {
+        let (Some(message), Some(port)) =
+            (message.downcast_ref::<PortMessage>(), &self.core().shared.port)
+        else {
             return;
         };
         match message {
@@ -98,12 +97,7 @@ impl Transport {
         if self.core().state.get().is_gone() {
             return;
         }
-        let reason = self
-            .core()
-            .extras()
-            .reason
-            .take()
-            .unwrap_or(ConnectionLost::Shutdown);
+        let reason = self.core().extras().reason.take().unwrap_or(ConnectionLost::Shutdown);
         if self.core().state.get().is_made() {
             self.tell(|protocol, transport| protocol.connection_lost(transport, &reason));
         }
@@ -125,11 +119,7 @@ impl Transport {
     }
 
     pub(super) fn describe(&self) -> String {
-        let name = self
-            .0
-            .slot
-            .try_borrow()
-            .map_or("a protocol", |slot| slot.protocol_name());
+        let name = self.0.slot.try_borrow().map_or("a protocol", |slot| slot.protocol_name());
         format!("{name} with {}", self.peer())
     }
 
@@ -172,16 +162,8 @@ impl Transport {
         }
         if !reactor.is_edge_triggered() && !state.is_over() {
             let full = !state.is_writable() && core.queued() > 0;
-            let input = if state.wants_input() {
-                Interest::READ
-            } else {
-                Interest::NONE
-            };
-            let output = if full {
-                Interest::WRITE
-            } else {
-                Interest::NONE
-            };
+            let input = if state.wants_input() { Interest::READ } else { Interest::NONE };
+            let output = if full { Interest::WRITE } else { Interest::NONE };
             reactor.set_interest(core.token.get(), input | output);
         }
     }
@@ -262,11 +244,7 @@ impl Transport {
                     continue;
                 }
             }
-            if core
-                .extras
-                .get()
-                .is_none_or(|extras| extras.producers.is_empty())
-            {
+            if core.extras.get().is_none_or(|extras| extras.producers.is_empty()) {
                 if core.queued() == 0 {
                     self.output_drained(reactor);
                 } else {
@@ -373,10 +351,7 @@ impl Transport {
         if let Some(extras) = self.core().extras.get()
             && let Some(idle) = extras.idle.get()
         {
-            extras.idle.set(Some(Idle {
-                since: reactor.now(),
-                ..idle
-            }));
+            extras.idle.set(Some(Idle { since: reactor.now(), ..idle }));
         }
     }
 
@@ -384,11 +359,7 @@ impl Transport {
         let left = (idle.since + idle.timeout).saturating_duration_since(reactor.now());
         let core = self.core();
         let next = if left.is_zero() { idle.timeout } else { left };
-        let since = if left.is_zero() {
-            reactor.now()
-        } else {
-            idle.since
-        };
+        let since = if left.is_zero() { reactor.now() } else { idle.since };
         let key = reactor.arm_timer(core.token.get(), next);
         core.extras().idle.set(Some(Idle { since, key, ..idle }));
         if left.is_zero() && core.state.get().is_open() {
@@ -469,10 +440,7 @@ impl Transport {
         core.update(State::gone);
         if let Some(extras) = core.extras.get() {
             let timers = extras.timers.take();
-            let own = [
-                extras.linger.take(),
-                extras.idle.take().map(|idle| idle.key),
-            ];
+            let own = [extras.linger.take(), extras.idle.take().map(|idle| idle.key)];
             for key in timers.into_iter().chain(own.into_iter().flatten()) {
                 reactor.disarm_timer(key);
             }
@@ -507,11 +475,7 @@ fn write_some(socket: &Socket, queue: &Queue) -> io::Result<(usize, usize)> {
             (socket.write_vectored(slices)?, offered)
         }
     };
-    if sent == 0 {
-        Err(io::ErrorKind::WriteZero.into())
-    } else {
-        Ok((sent, offered))
-    }
+    if sent == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok((sent, offered)) }
 }
 
 impl Transport {
@@ -524,11 +488,7 @@ impl Transport {
         }
         if let Some(timeout) = timeout {
             let key = reactor.arm_timer(core.token.get(), timeout);
-            extras.idle.set(Some(Idle {
-                timeout,
-                since: reactor.now(),
-                key,
-            }));
+            extras.idle.set(Some(Idle { timeout, since: reactor.now(), key }));
         }
     }
 }

@@ -31,10 +31,7 @@ impl FileProducer {
             Bound::Unbounded => file.metadata()?.len(),
         };
         file.seek(SeekFrom::Start(start))?;
-        Ok(Self {
-            file,
-            left: end.saturating_sub(start),
-        })
+        Ok(Self { file, left: end.saturating_sub(start) })
     }
 }
 
@@ -55,11 +52,7 @@ impl Producer for FileProducer {
                 buffer.truncate(n);
                 self.left -= n as u64;
                 transport.write_bytes(buffer.freeze());
-                if self.left == 0 {
-                    Production::Done
-                } else {
-                    Production::More
-                }
+                if self.left == 0 { Production::Done } else { Production::More }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Production::More,
             Err(error) => {

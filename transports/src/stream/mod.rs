@@ -217,11 +217,7 @@ impl<P: Protocol> Handler for Stream<Option<P>> {
     }
 
     fn describe(&self) -> String {
-        format!(
-            "{} with {}",
-            std::any::type_name::<P>(),
-            self.core.peer.peer()
-        )
+        format!("{} with {}", std::any::type_name::<P>(), self.core.peer.peer())
     }
 }
 

@@ -134,10 +134,7 @@ mod tests {
     fn contents(queue: &Queue) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 16];
         let filled = queue.fill(&mut slices);
-        slices[..filled]
-            .iter()
-            .flat_map(|slice| slice.to_vec())
-            .collect()
+        slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]

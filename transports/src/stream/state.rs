@@ -119,10 +119,7 @@ flags! {
 impl State {
     pub(super) const fn new(auto_pause: bool) -> Self {
         let flags = WRITABLE | if auto_pause { 0 } else { MANUAL };
-        Self {
-            stage: Stage::Open,
-            flags,
-        }
+        Self { stage: Stage::Open, flags }
     }
 
     const fn has(self, flag: u32) -> bool {

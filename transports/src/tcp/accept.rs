@@ -110,12 +110,7 @@ impl<F: Factory> Acceptor<F> {
             config: stream_config,
             port: Some(core.clone()),
         });
-        Self {
-            core,
-            shared,
-            factory: RefCell::new(factory),
-            started: Cell::new(false),
-        }
+        Self { core, shared, factory: RefCell::new(factory), started: Cell::new(false) }
     }
 
     pub(super) fn register(
@@ -164,32 +159,19 @@ impl<F: Factory> Acceptor<F> {
             tracing::debug!(%peer, "refused: the address has as many connections as it may have");
             return;
         }
-        let options = if INHERITS_OPTIONS {
-            Ok(())
-        } else {
-            self.set_options(&socket)
-        };
+        let options = if INHERITS_OPTIONS { Ok(()) } else { self.set_options(&socket) };
         if let Err(error) = options {
             tracing::debug!(%peer, %error, "options could not be set");
         }
         let token = match reactor.register_source(&socket, FIRST_INTEREST) {
             Ok(token) => token,
             Err(error) => {
-                return self
-                    .core
-                    .log_once(&error.into(), "a connection was dropped");
+                return self.core.log_once(&error.into(), "a connection was dropped");
             }
         };
         let socket = Socket::Tcp(socket);
         let shared = self.shared.clone();
-        Newborn {
-            reactor,
-            socket,
-            token,
-            peer,
-            shared,
-        }
-        .start(&self.factory, Ready::NONE);
+        Newborn { reactor, socket, token, peer, shared }.start(&self.factory, Ready::NONE);
     }
 
     fn set_options(&self, socket: &TcpStream) -> io::Result<()> {
@@ -239,11 +221,7 @@ impl<F: Factory> Handler for Acceptor<F> {
     }
 
     fn describe(&self) -> String {
-        format!(
-            "the port {} of {}",
-            self.core.addr,
-            std::any::type_name::<F>()
-        )
+        format!("the port {} of {}", self.core.addr, std::any::type_name::<F>())
     }
 }
 
@@ -257,9 +235,7 @@ impl PortCore {
     }
 
     pub(super) fn registered_as(&self) -> Token {
-        self.token
-            .get()
-            .expect("a port is registered before anybody sees it")
+        self.token.get().expect("a port is registered before anybody sees it")
     }
 
     pub(super) fn set_paused(&self, paused: bool) {
@@ -301,10 +277,7 @@ impl PortCore {
         let max = self.config.connections_per_ip_max;
         max != usize::MAX
             && ip.is_some_and(|ip| {
-                self.open_per_ip
-                    .borrow()
-                    .get(&ip)
-                    .is_some_and(|open| *open >= max)
+                self.open_per_ip.borrow().get(&ip).is_some_and(|open| *open >= max)
             })
     }
 

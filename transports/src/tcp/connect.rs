@@ -67,9 +67,8 @@ impl From<&str> for Destination {
         if let Ok(addr) = text.parse() {
             return Self::Addr(addr);
         }
-        let parsed = text
-            .rsplit_once(':')
-            .and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        let parsed =
+            text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
         match parsed {
             Some((host, port)) if !host.is_empty() && !host.contains(':') => {
                 Self::Name(host.to_owned(), port)
@@ -182,9 +181,7 @@ impl<P: Protocol> Future for Connecting<P> {
 
 impl<P: Protocol> fmt::Debug for Connecting<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connecting")
-            .field("settled", &self.is_settled())
-            .finish()
+        f.debug_struct("Connecting").field("settled", &self.is_settled()).finish()
     }
 }
 
@@ -263,9 +260,7 @@ impl<F: Factory> Connector<F> {
     fn resolve(self: Rc<Self>, reactor: &Reactor, host: String, port: u16) {
         let name = host.clone();
         let lookup = reactor.defer_to_thread(move || {
-            (name.as_str(), port)
-                .to_socket_addrs()
-                .map(Iterator::collect::<VecDeque<_>>)
+            (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<VecDeque<_>>)
         });
         lookup.then(move |reactor, found| match found {
             Ok(Ok(addrs)) if !addrs.is_empty() => {
@@ -302,14 +297,7 @@ impl<F: Factory> Connector<F> {
         let token = reactor.register_source(&socket, Interest::WRITE)?;
         self.attempt.set(Some(token));
         let socket = RefCell::new(Some(socket));
-        reactor.bind(
-            token,
-            Rc::new(Attempt {
-                connector: self,
-                addr,
-                socket,
-            }),
-        );
+        reactor.bind(token, Rc::new(Attempt { connector: self, addr, socket }));
         Ok(())
     }
 
@@ -364,10 +352,7 @@ impl<F: Factory> Handler for Attempt<F> {
             Ok(socket) => socket,
             Err(source) => {
                 reactor.deregister(token, true);
-                let failed = ConnectError::Connect {
-                    addr: self.addr,
-                    source,
-                };
+                let failed = ConnectError::Connect { addr: self.addr, source };
                 return connector.try_next(reactor, Some(failed));
             }
         };
@@ -378,25 +363,18 @@ impl<F: Factory> Handler for Attempt<F> {
             config: connector.config.stream.clone(),
             port: None,
         });
-        let newborn = Newborn {
-            reactor,
-            socket: Socket::Tcp(socket),
-            token,
-            peer: peer.clone(),
-            shared,
-        };
+        let newborn =
+            Newborn { reactor, socket: Socket::Tcp(socket), token, peer: peer.clone(), shared };
         let connection = newborn.start(&connector.factory, ready);
         connector.settle(reactor, connection.ok_or(ConnectError::NoProtocol(peer)));
     }
 
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
-        self.connector
-            .settle(reactor, Err(Failure::Abandoned.into()));
+        self.connector.settle(reactor, Err(Failure::Abandoned.into()));
     }
 
     fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {
-        self.connector
-            .settle(reactor, Err(Failure::Panicked(message.to_owned()).into()));
+        self.connector.settle(reactor, Err(Failure::Panicked(message.to_owned()).into()));
         true
     }
 
@@ -407,11 +385,8 @@ impl<F: Factory> Handler for Attempt<F> {
 
 /// A socket that has begun to connect.
 fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<TcpStream> {
-    let socket = socket2::Socket::new(
-        Domain::for_address(addr),
-        Type::STREAM,
-        Some(IpProtocol::TCP),
-    )?;
+    let socket =
+        socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(IpProtocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(config.stream.no_delay)?;
     if config.stream.keepalive.is_some() {
@@ -431,10 +406,7 @@ fn is_in_progress(error: &io::Error) -> bool {
     if error.raw_os_error() == Some(EINPROGRESS) {
         return true;
     }
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 #[cfg(unix)]

@@ -38,11 +38,7 @@ pub struct ListeningPort {
 
 /// A socket that listens, with the options that its connections are to inherit.
 pub(super) fn listen(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(addr),
-        Type::STREAM,
-        Some(IpProtocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(IpProtocol::TCP))?;
     // On Windows this option lets another program take the port over; elsewhere it only forgives sockets in TIME_WAIT.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
@@ -75,18 +71,11 @@ pub(super) fn open<F: Factory>(
     config: ListenConfig,
     factory: F,
 ) -> Result<ListeningPort, ListenError> {
-    let addr = listener
-        .local_addr()
-        .map_err(|source| ListenError::Resolve { source })?;
+    let addr = listener.local_addr().map_err(|source| ListenError::Resolve { source })?;
     let failed = |source: io::Error| ListenError::Listen { addr, source };
     let acceptor = Acceptor::new(reactor, listener, addr, config, factory);
-    let core = acceptor
-        .register(reactor, Interest::READ)
-        .map_err(|error| failed(error.into()))?;
-    Ok(ListeningPort {
-        core,
-        reactor: reactor.downgrade(),
-    })
+    let core = acceptor.register(reactor, Interest::READ).map_err(|error| failed(error.into()))?;
+    Ok(ListeningPort { core, reactor: reactor.downgrade() })
 }
 
 impl ListeningPort {

@@ -98,9 +98,7 @@ impl ReactorTcp for Reactor {
         config: ListenConfig,
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
-        let addrs = addr
-            .to_socket_addrs()
-            .map_err(|source| ListenError::Resolve { source })?;
+        let addrs = addr.to_socket_addrs().map_err(|source| ListenError::Resolve { source })?;
         let mut failed = None;
         for addr in addrs {
             match listen::listen(addr, &config) {

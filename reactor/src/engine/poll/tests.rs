@@ -41,10 +41,8 @@ fn assert_ready(poller: &mut dyn Poller, timeout: Option<Duration>, expected: &[
         .map(|event| (event.token, event.ready.is_read(), event.ready.is_write()))
         .collect();
     found.sort_by_key(|&(token, ..)| token.slot());
-    let expected: Vec<_> = expected
-        .iter()
-        .map(|&(token, ready)| (token, ready.is_read(), ready.is_write()))
-        .collect();
+    let expected: Vec<_> =
+        expected.iter().map(|&(token, ready)| (token, ready.is_read(), ready.is_write())).collect();
     assert_eq!(found, expected);
 }
 
@@ -57,9 +55,7 @@ fn a_source_is_ready_for_as_long_as_it_is() {
     each(|poller| {
         assert!(!poller.is_edge_triggered());
         let (mut near, mut far) = UnixStream::pair().unwrap();
-        poller
-            .register(near.as_raw_fd(), ONE, Interest::READ)
-            .unwrap();
+        poller.register(near.as_raw_fd(), ONE, Interest::READ).unwrap();
         assert_nothing(poller);
         far.write_all(b"x").unwrap();
         for _ in 0..3 {
@@ -76,9 +72,7 @@ fn a_full_socket_becomes_writable_when_it_is_read_from() {
         let (mut near, mut far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         far.set_nonblocking(true).unwrap();
-        poller
-            .register(near.as_raw_fd(), ONE, Interest::WRITE)
-            .unwrap();
+        poller.register(near.as_raw_fd(), ONE, Interest::WRITE).unwrap();
         assert_ready(poller, None, &[(ONE, Ready::WRITE)]);
         while near.write(&[0; 4096]).is_ok() {}
         assert_nothing(poller);
@@ -118,9 +112,7 @@ fn sources_come_and_go_without_disturbing_each_other() {
         let pairs: Vec<_> = (0..8).map(|_| UnixStream::pair().unwrap()).collect();
         let token = |at| Token::new(at, 7);
         for (at, (near, _)) in pairs.iter().enumerate() {
-            poller
-                .register(near.as_raw_fd(), token(at), Interest::WRITE)
-                .unwrap();
+            poller.register(near.as_raw_fd(), token(at), Interest::WRITE).unwrap();
         }
         let mut left: Vec<_> = (0..pairs.len()).collect();
         for gone in [0, 7, 3, 1, 6] {
@@ -156,9 +148,7 @@ fn a_hang_up_wakes_who_listens_and_nobody_else() {
 fn a_broken_pipe_wakes_its_writer() {
     each(|poller| {
         let (reader, writer) = std::io::pipe().unwrap();
-        poller
-            .register(writer.as_raw_fd(), ONE, Interest::WRITE)
-            .unwrap();
+        poller.register(writer.as_raw_fd(), ONE, Interest::WRITE).unwrap();
         drop(reader);
         assert_ready(poller, None, &[(ONE, Ready::WRITE)]);
     });
@@ -177,9 +167,7 @@ fn poll_tells_that_the_peer_will_send_no_more() {
     for close in closings {
         let mut poller = Engine::Poll.open().unwrap();
         let (near, far) = UnixStream::pair().unwrap();
-        poller
-            .register(near.as_raw_fd(), ONE, Interest::READ)
-            .unwrap();
+        poller.register(near.as_raw_fd(), ONE, Interest::READ).unwrap();
         let _far = close(far);
         let mut events = Vec::new();
         poller.wait(None, &mut events).unwrap();
@@ -273,16 +261,10 @@ fn what_is_not_open_is_refused() {
 fn what_was_closed_too_early_is_told_as_ready_and_hurts_nobody_else() {
     each(|poller| {
         let (near, _far) = UnixStream::pair().unwrap();
-        poller
-            .register(near.as_raw_fd(), ONE, Interest::WRITE)
-            .unwrap();
+        poller.register(near.as_raw_fd(), ONE, Interest::WRITE).unwrap();
         // A high number, which no other test is given in the meantime.
-        let limit = getrlimit(Resource::Nofile)
-            .current
-            .map_or(1024, |limit| limit.min(1024));
-        let fd = fcntl_dupfd_cloexec(&near, limit as RawFd - 24)
-            .unwrap()
-            .into_raw_fd();
+        let limit = getrlimit(Resource::Nofile).current.map_or(1024, |limit| limit.min(1024));
+        let fd = fcntl_dupfd_cloexec(&near, limit as RawFd - 24).unwrap().into_raw_fd();
         poller.register(fd, TWO, Interest::READ).unwrap();
         // SAFETY: `fd` is ours, and no longer used as if it were open.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
@@ -305,10 +287,7 @@ fn a_signal_ends_a_wait_quietly() {
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = ignore as *const () as usize;
-        assert_eq!(
-            libc::sigaction(libc::SIGURG, &action, std::ptr::null_mut()),
-            0
-        );
+        assert_eq!(libc::sigaction(libc::SIGURG, &action, std::ptr::null_mut()), 0);
     }
     for engine in [Engine::Poll, Engine::Select] {
         let waiter = thread::spawn(move || {

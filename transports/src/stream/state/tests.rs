@@ -49,18 +49,12 @@ fn what_happens_when_all_is_sent_depends_on_the_stage_and_on_the_peer() {
     assert_eq!(closing().drained(), Drained::Linger);
     assert_eq!(lingering().drained(), Drained::Idle);
     for mut state in [closing(), lingering()] {
-        assert!(
-            !state.end_of_stream(),
-            "input that is thrown away has no end to tell of"
-        );
+        assert!(!state.end_of_stream(), "input that is thrown away has no end to tell of");
         assert_eq!(state.drained(), Drained::Finish);
         assert!(!state.peer_ended_first());
     }
     let mut state = open();
-    assert!(
-        state.end_of_stream() && !state.end_of_stream(),
-        "the end is told once"
-    );
+    assert!(state.end_of_stream() && !state.end_of_stream(), "the end is told once");
     assert!(state.lose_connection() && state.peer_ended_first());
     assert_eq!(state.drained(), Drained::Finish);
 }
@@ -98,10 +92,7 @@ fn input_held_back_is_resumed_before_it_is_delivered() {
     paused.pause();
     assert_eq!(paused.input(), Input::Wait);
     paused.resume();
-    assert_eq!(
-        (paused.input(), paused.input()),
-        (Input::Resume, Input::Deliver)
-    );
+    assert_eq!((paused.input(), paused.input()), (Input::Resume, Input::Deliver));
 
     let mut full = open();
     full.became_readable(false);
@@ -109,16 +100,9 @@ fn input_held_back_is_resumed_before_it_is_delivered() {
     assert!(full.is_held_back() && full.input() == Input::Wait);
     full.pause();
     full.sank();
-    assert_eq!(
-        full.input(),
-        Input::Wait,
-        "the user's pause outlives the watermark's"
-    );
+    assert_eq!(full.input(), Input::Wait, "the user's pause outlives the watermark's");
     full.resume();
-    assert_eq!(
-        (full.input(), full.input()),
-        (Input::Resume, Input::Deliver)
-    );
+    assert_eq!((full.input(), full.input()), (Input::Resume, Input::Deliver));
 }
 
 #[test]
@@ -135,10 +119,7 @@ fn without_auto_pause_the_watermark_only_tells() {
 fn a_burst_that_the_system_takes_at_once_tells_nothing() {
     let mut state = open();
     state.queued(101, 100);
-    assert!(
-        !state.sank(),
-        "writing_paused was not told, so writing_resumed is not owed"
-    );
+    assert!(!state.sank(), "writing_paused was not told, so writing_resumed is not owed");
     assert!(!state.tell_pause());
 }
 
