@@ -1,0 +1,70 @@
+//! What can be wrong with a frame: [`FrameError`] for those that come, [`EncodeError`] for those to be sent.
+
+/// Why the input cannot be cut into frames. Always final: what follows the fault has no known boundaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// A line is longer than its limit.
+    #[error("line longer than {max} bytes")]
+    LineTooLong {
+        /// The limit, in bytes of payload.
+        max: usize,
+    },
+    /// A frame was announced that is longer than its limit; none of its payload was waited for.
+    #[error("frame of {len} bytes announced, at most {max} allowed")]
+    FrameTooLong {
+        /// The length announced. Of a netstring, as far as it was read: a lower bound.
+        len: u64,
+        /// The limit, in bytes of payload.
+        max: usize,
+    },
+    /// A netstring begins with something other than digits and a colon.
+    #[error("byte {found:#04x} in the length of a netstring")]
+    LengthInvalid {
+        /// The byte that is neither.
+        found: u8,
+    },
+    /// The length of a netstring begins with a needless zero.
+    #[error("leading zero in the length of a netstring")]
+    LeadingZero,
+    /// A netstring does not end in a comma.
+    #[error("byte {found:#04x} instead of the comma that ends a netstring")]
+    CommaMissing {
+        /// The byte in its place.
+        found: u8,
+    },
+    /// The peer sent its last byte in the middle of a frame.
+    #[error("input ended {received} bytes into an unfinished frame")]
+    Truncated {
+        /// How many bytes of that frame had come, prefix included.
+        received: usize,
+    },
+    /// A fault known to a decoder of your own.
+    #[error("invalid frame: {0}")]
+    Invalid(&'static str),
+}
+
+/// Why a payload cannot be sent as one frame. Nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The payload is longer than the limit, or than the prefix can say.
+    #[error("payload of {len} bytes, at most {max} allowed")]
+    FrameTooLong {
+        /// The length of the payload.
+        len: usize,
+        /// The longest that can be sent.
+        max: usize,
+    },
+    /// The line holds its own delimiter: the peer would read more lines than were meant.
+    #[error("delimiter inside the line")]
+    DelimiterInside,
+    /// A frame of fixed size was to have another.
+    #[error("payload of {len} bytes for frames of {size}")]
+    WrongSize {
+        /// The length of the payload.
+        len: usize,
+        /// The size of every frame.
+        size: usize,
+    },
+}

@@ -1,0 +1,304 @@
+//! The framing engine: [`Framed`]. Drives a decoder, joins what came in pieces, stops when asked. Knows no format.
+
+#[cfg(test)]
+mod tests;
+
+use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport};
+
+use super::{
+    Decoded, Decoder, FrameError, FrameHandler, FrameTransport,
+    tail::{Cursor, Tail},
+};
+
+/// A [`Protocol`] that cuts the stream into frames with a [`Decoder`] and gives them to a [`FrameHandler`].
+///
+/// - A frame that lies whole in what was read is handed over where it lies. Only an unfinished frame at the end is
+///   copied, and when the rest of it comes, only that is added. While nothing is half-read, no buffer is kept; so a
+///   frame that comes in pieces, and no other, costs an allocation.
+/// - Frames stop the moment the handler pauses reading or closes, or when more was written than the transport likes to
+///   queue: the very next frame waits. Paused, it is kept, and goes on when reading does; closed, it is dropped.
+/// - A fault of the input goes to [`framing_failed`](FrameHandler::framing_failed) after the frames before it, and ends
+///   the connection.
+/// - The most that is kept is one unfinished frame, as long as the decoder allows, and what one read has brought.
+///
+/// # Examples
+///
+/// The names people know are this type with a decoder chosen: [`LineReceiver`](super::LineReceiver),
+/// [`NetstringReceiver`](super::NetstringReceiver) and so on. [`new`](Self::new) takes the decoder as it is by default,
+/// [`with_decoder`](Self::with_decoder) one with settings.
+///
+/// ```
+/// use sinew_protocols::basic::{Framed, Line, LineHandler, LineReceiver, LineTransport};
+/// # struct Chat;
+/// # impl LineHandler for Chat {
+/// #     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {}
+/// # }
+///
+/// let chat: LineReceiver<Chat> = LineReceiver::new(Chat);
+/// let chat = Framed::with_decoder(Line::lf_or_crlf().len_max(512), Chat);
+/// ```
+#[derive(Debug)]
+pub struct Framed<D, H> {
+    decoder: D,
+    handler: H,
+    /// Input that came and was not delivered; taken out while frames are taken from it.
+    tail: Option<Box<Tail>>,
+    mode: Mode,
+    /// The peer has sent its last byte, and the handler does not know yet.
+    ended: bool,
+}
+
+/// What the handler has asked for.
+#[derive(Debug, Default)]
+pub(super) struct Mode {
+    pub(super) raw: bool,
+    /// What was decoded of the unfinished frame is void.
+    pub(super) restarted: bool,
+}
+
+impl<D: Default, H> Framed<D, H> {
+    /// Frames for `handler`, found by the decoder with its default settings.
+    #[must_use]
+    pub fn new(handler: H) -> Self {
+        Self::with_decoder(D::default(), handler)
+    }
+}
+
+impl<D, H> Framed<D, H> {
+    /// Frames for `handler`, found by `decoder`.
+    #[must_use]
+    pub const fn with_decoder(decoder: D, handler: H) -> Self {
+        Self {
+            decoder,
+            handler,
+            tail: None,
+            mode: Mode { raw: false, restarted: false },
+            ended: false,
+        }
+    }
+
+    /// The decoder.
+    pub const fn decoder(&self) -> &D {
+        &self.decoder
+    }
+
+    /// The handler.
+    pub const fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// The handler, to be changed.
+    pub const fn handler_mut(&mut self) -> &mut H {
+        &mut self.handler
+    }
+
+    /// The handler alone; undelivered input is dropped.
+    pub fn into_handler(self) -> H {
+        self.handler
+    }
+}
+
+impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
+    /// Delivers frames from `input`, beginning at `cursor`, until it is used up or nothing more may be delivered.
+    fn take_frames(&mut self, transport: &Transport, input: &[u8], mut cursor: Cursor) -> Cursor {
+        while transport.is_reading() {
+            if self.mode.raw {
+                if cursor.start == input.len() {
+                    break;
+                }
+                cursor = self.take_raw(transport, input, cursor);
+                continue;
+            }
+            if cursor.scanned == input.len() {
+                break;
+            }
+            match self.decoder.decode(&input[cursor.scanned..]) {
+                Ok(Decoded::Incomplete) => cursor.scanned = input.len(),
+                Ok(Decoded::Frame { consumed, payload }) => {
+                    assert!(consumed > 0, "a frame of no bytes, of which there is no end");
+                    let frame = &input[cursor.start..][payload];
+                    cursor = Cursor::boundary(cursor.scanned + consumed);
+                    self.deliver(transport, frame);
+                }
+                Err(error) => {
+                    self.fail(transport, &error);
+                    break;
+                }
+            }
+        }
+        cursor
+    }
+
+    fn deliver(&mut self, transport: &Transport, frame: &[u8]) {
+        self.call(transport, |handler, transport| handler.frame_received(transport, frame));
+        // A new decoder begins behind this frame, where it would have begun anyway.
+        self.mode.restarted = false;
+    }
+
+    fn take_raw(&mut self, transport: &Transport, input: &[u8], cursor: Cursor) -> Cursor {
+        let data = &input[cursor.start..];
+        let handed_back = self.call(transport, |handler, transport| {
+            handler.raw_received(transport, data);
+            transport.handed_back()
+        });
+        assert!(handed_back <= data.len(), "more bytes handed back than were given");
+        self.mode.restarted = false;
+        Cursor::boundary(input.len() - handed_back)
+    }
+
+    /// Adds `data` to an unfinished frame, but no more of it than the frame needs, and goes on with the rest.
+    fn finish_frame(&mut self, transport: &Transport, mut tail: Box<Tail>, data: &[u8]) {
+        match self.decoder.decode(data) {
+            Ok(Decoded::Incomplete) => {
+                tail.push_scanned(data);
+                self.tail = Some(tail);
+            }
+            Ok(Decoded::Frame { consumed, payload }) => {
+                tail.push_scanned(&data[..consumed]);
+                self.deliver(transport, &tail.rest()[payload]);
+                let left = self.take_frames(transport, data, Cursor::boundary(consumed));
+                self.keep(transport, data, left, Some(tail));
+            }
+            Err(error) => self.fail(transport, &error),
+        }
+    }
+
+    /// Keeps what is left of `data`; old storage is used again, or freed if nothing is left.
+    fn keep(
+        &mut self,
+        transport: &Transport,
+        data: &[u8],
+        left: Cursor,
+        storage: Option<Box<Tail>>,
+    ) {
+        if left.start < data.len() && !transport.is_closing() {
+            let mut tail = storage.unwrap_or_default();
+            tail.replace(data, left);
+            self.tail = Some(tail);
+        }
+    }
+
+    /// Goes on with what was kept.
+    fn take_kept(&mut self, transport: &Transport) {
+        let Some(mut tail) = self.tail.take() else {
+            return;
+        };
+        let left = self.take_frames(transport, tail.bytes(), tail.cursor());
+        tail.advance(left);
+        if !tail.rest().is_empty() && !transport.is_closing() {
+            self.tail = Some(tail);
+        }
+    }
+
+    /// Tells the end of the input once all frames before it are delivered.
+    fn tell_end(&mut self, transport: &Transport) {
+        if self.tail.as_ref().is_some_and(|tail| !tail.is_scanned()) {
+            return; // Frames are held back; until reading is resumed.
+        }
+        self.ended = false;
+        if let Some(tail) = self.tail.take() {
+            let accepted = self
+                .call(transport, |handler, transport| handler.unfinished(transport, tail.rest()));
+            if let Err(error) = accepted {
+                return self.fail(transport, &error);
+            }
+        }
+        if !transport.is_closing() {
+            self.tell(transport, |handler, transport| handler.read_closed(transport));
+        }
+    }
+
+    fn fail(&mut self, transport: &Transport, error: &FrameError) {
+        self.call(transport, |handler, transport| handler.framing_failed(transport, error));
+        if !transport.is_closing() {
+            transport.fail(*error);
+        }
+    }
+
+    /// Makes a callback that has nothing to do with the input at hand, and heeds what it asked for.
+    fn tell(
+        &mut self,
+        transport: &Transport,
+        callback: impl FnOnce(&mut H, &mut FrameTransport<'_, D>),
+    ) {
+        self.call(transport, callback);
+        if std::mem::take(&mut self.mode.restarted) {
+            if let Some(tail) = &mut self.tail {
+                tail.rewind();
+            }
+            self.take_kept(transport);
+        }
+    }
+
+    fn call<R>(
+        &mut self,
+        transport: &Transport,
+        callback: impl FnOnce(&mut H, &mut FrameTransport<'_, D>) -> R,
+    ) -> R {
+        let mut transport = FrameTransport::new(transport, &mut self.decoder, &mut self.mode);
+        callback(&mut self.handler, &mut transport)
+    }
+}
+
+impl<D: Decoder, H: FrameHandler<D>> Protocol for Framed<D, H> {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        match self.tail.take() {
+            None => {
+                let left = self.take_frames(transport, data, Cursor::default());
+                self.keep(transport, data, left, None);
+            }
+            Some(tail) if tail.is_scanned() && transport.is_reading() => {
+                self.finish_frame(transport, tail, data);
+            }
+            Some(mut tail) => {
+                tail.push(data);
+                self.tail = Some(tail);
+                self.take_kept(transport);
+            }
+        }
+    }
+
+    fn reading_resumed(&mut self, transport: &Transport) {
+        self.take_kept(transport);
+        if transport.is_reading() {
+            self.tell(transport, |handler, transport| handler.reading_resumed(transport));
+        }
+        if self.ended {
+            self.tell_end(transport);
+        }
+    }
+
+    fn read_closed(&mut self, transport: &Transport) {
+        self.ended = true;
+        self.tell_end(transport);
+    }
+
+    fn connection_made(&mut self, transport: &Transport) {
+        self.tell(transport, |handler, transport| handler.connection_made(transport));
+    }
+
+    fn writing_paused(&mut self, transport: &Transport) {
+        self.tell(transport, |handler, transport| handler.writing_paused(transport));
+    }
+
+    fn writing_resumed(&mut self, transport: &Transport) {
+        self.tell(transport, |handler, transport| handler.writing_resumed(transport));
+    }
+
+    fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
+        self.tell(transport, |handler, transport| handler.timer_fired(transport, timer));
+    }
+
+    fn idle_timeout(&mut self, transport: &Transport) {
+        self.tell(transport, |handler, transport| handler.idle_timeout(transport));
+    }
+
+    fn drain_requested(&mut self, transport: &Transport) {
+        self.tell(transport, |handler, transport| handler.drain_requested(transport));
+    }
+
+    fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
+        self.tail = None;
+        self.call(transport, |handler, transport| handler.connection_lost(transport, reason));
+    }
+}

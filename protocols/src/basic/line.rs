@@ -1,0 +1,112 @@
+//! Lines, found and made: [`Line`]. Pure: knows no transport and keeps no buffer.
+
+mod delimiter;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use self::delimiter::{Delimiter, Scan};
+use super::{Decoded, Decoder, EncodeError, Encoder, FrameError};
+
+/// Frames that end in a delimiter: CRLF by default, or any other bytes.
+///
+/// Empty lines are frames. A line is refused at the first byte that makes it longer than
+/// [`len_max`](Self::len_max), without waiting for its end.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_protocols::basic::Line;
+///
+/// let smtp = Line::default().len_max(510); // RFC 5321 4.5.3.1.4, which counts the CRLF too
+/// let records = Line::new(b"\0");
+/// let people_with_netcat = Line::lf_or_crlf();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Line {
+    delimiter: Delimiter,
+    len_max: usize,
+    scan: Scan,
+}
+
+impl Line {
+    /// The limit unless another is set: 16 KiB of payload.
+    pub const LEN_MAX: usize = 16 * 1024;
+
+    /// Lines that end in `delimiter`.
+    ///
+    /// # Panics
+    ///
+    /// If `delimiter` is empty.
+    #[must_use]
+    pub fn new(delimiter: impl Into<Cow<'static, [u8]>>) -> Self {
+        let delimiter = delimiter.into();
+        assert!(!delimiter.is_empty(), "a delimiter has at least one byte");
+        Self {
+            delimiter: Delimiter::Exactly(delimiter),
+            len_max: Self::LEN_MAX,
+            scan: Scan::default(),
+        }
+    }
+
+    /// Lines that end in LF, a CR before it taken off as well; what is sent ends in CRLF.
+    #[must_use]
+    pub fn lf_or_crlf() -> Self {
+        Self { delimiter: Delimiter::LfOrCrlf, ..Self::default() }
+    }
+
+    /// Longest line accepted, in bytes without the delimiter. Default [16 KiB](Self::LEN_MAX); past it the connection
+    /// ends with [`FrameError::LineTooLong`].
+    #[must_use]
+    pub fn len_max(mut self, bytes: usize) -> Self {
+        self.len_max = bytes;
+        self
+    }
+
+    /// What is put behind a line that is sent.
+    #[must_use]
+    pub fn delimiter(&self) -> &[u8] {
+        self.delimiter.bytes()
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self::new(b"\r\n")
+    }
+}
+
+impl Decoder for Line {
+    fn decode(&mut self, input: &[u8]) -> Result<Decoded, FrameError> {
+        self.delimiter.find(&mut self.scan, self.len_max, input)
+    }
+
+    fn reset(&mut self) {
+        self.scan = Scan::default();
+    }
+}
+
+impl Encoder for Line {
+    fn encode<R>(
+        &self,
+        payload: &[u8],
+        write: impl FnOnce(&[&[u8]]) -> R,
+    ) -> Result<R, EncodeError> {
+        let (len, max) = (payload.len(), self.len_max);
+        if len > max {
+            return Err(EncodeError::FrameTooLong { len, max });
+        }
+        // Read it as the peer will: a delimiter may also begin in the payload and end in the true one ("a" + "aa").
+        let delimiter = self.delimiter();
+        let mut peer = Scan::default();
+        let whole = Decoded::Frame { consumed: delimiter.len(), payload: 0..len };
+        if self.delimiter.find(&mut peer, max, payload) == Ok(Decoded::Incomplete)
+            && self.delimiter.find(&mut peer, max, delimiter) == Ok(whole)
+        {
+            Ok(write(&[payload, delimiter]))
+        } else {
+            Err(EncodeError::DelimiterInside)
+        }
+    }
+}

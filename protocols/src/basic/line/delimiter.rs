@@ -1,0 +1,131 @@
+//! How the end of a line is found: [`Delimiter`], and [`Scan`], what is remembered between two pieces of a line.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+use crate::basic::{Decoded, FrameError, meter};
+
+#[derive(Debug, Clone)]
+pub(super) enum Delimiter {
+    Exactly(Cow<'static, [u8]>),
+    LfOrCrlf,
+}
+
+/// How far the unfinished line was searched.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scan {
+    /// Bytes of the line seen so far.
+    seen: usize,
+    /// How many of the last ones are the beginning of a delimiter, so perhaps no payload.
+    matched: usize,
+}
+
+impl Delimiter {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Exactly(delimiter) => delimiter,
+            Self::LfOrCrlf => b"\r\n",
+        }
+    }
+
+    /// Searches `input`, which follows what `scan` has seen, for the end of the line.
+    pub(super) fn find(
+        &self,
+        scan: &mut Scan,
+        len_max: usize,
+        input: &[u8],
+    ) -> Result<Decoded, FrameError> {
+        match self {
+            Self::Exactly(delimiter) => scan.exactly(delimiter, len_max, input),
+            Self::LfOrCrlf => scan.lf_or_crlf(len_max, input),
+        }
+    }
+}
+
+impl Scan {
+    /// Jumps to where the delimiter may begin, then follows it byte by byte: one pass, nothing looked at twice.
+    fn exactly(
+        &mut self,
+        delimiter: &[u8],
+        len_max: usize,
+        input: &[u8],
+    ) -> Result<Decoded, FrameError> {
+        let mut at = 0;
+        while at < input.len() {
+            if self.matched == 0 {
+                // The delimiter begins within the first `len_max + 1` bytes of the line, or the line is too long.
+                let window = self.window(len_max, &input[at..]);
+                let found = search(delimiter[0], window);
+                self.matched = usize::from(found.is_some());
+                let passed = found.map_or(window.len(), |before| before + 1);
+                at += passed;
+                self.seen += passed;
+            } else {
+                self.matched = follow(delimiter, self.matched, input[at]);
+                meter::scanned(1);
+                at += 1;
+                self.seen += 1;
+            }
+            if self.matched == delimiter.len() {
+                return Ok(self.frame(at));
+            }
+            self.within(len_max)?;
+        }
+        Ok(Decoded::Incomplete)
+    }
+
+    fn lf_or_crlf(&mut self, len_max: usize, input: &[u8]) -> Result<Decoded, FrameError> {
+        // One byte more than the payload may have: the CR.
+        let window = self.window(len_max.saturating_add(1), input);
+        let found = search(b'\n', window);
+        let before = &window[..found.unwrap_or(window.len())];
+        if let Some(&last) = before.last() {
+            self.seen += before.len();
+            self.matched = usize::from(last == b'\r');
+        }
+        self.within(len_max)?;
+        if found.is_none() {
+            return Ok(Decoded::Incomplete);
+        }
+        self.seen += 1;
+        self.matched += 1;
+        Ok(self.frame(before.len() + 1))
+    }
+
+    /// The part of `input` that lies within the first `len_max + 1` bytes of the line.
+    fn window<'a>(&self, len_max: usize, input: &'a [u8]) -> &'a [u8] {
+        let len = len_max.saturating_sub(self.seen).saturating_add(1);
+        &input[..len.min(input.len())]
+    }
+
+    fn within(&self, len_max: usize) -> Result<(), FrameError> {
+        if self.seen - self.matched > len_max {
+            return Err(FrameError::LineTooLong { max: len_max });
+        }
+        Ok(())
+    }
+
+    /// The line ends with the delimiter that has just been matched.
+    fn frame(&mut self, consumed: usize) -> Decoded {
+        let Self { seen, matched } = std::mem::take(self);
+        Decoded::Frame { consumed, payload: 0..seen - matched }
+    }
+}
+
+fn search(byte: u8, input: &[u8]) -> Option<usize> {
+    let found = memchr(byte, input);
+    meter::scanned(found.map_or(input.len(), |at| at + 1));
+    found
+}
+
+/// How many bytes of `delimiter` the input ends with when `byte` follows the `matched` ones seen so far. This is the step
+/// of Knuth, Morris and Pratt, with the table left out: delimiters are short.
+fn follow(delimiter: &[u8], matched: usize, byte: u8) -> usize {
+    (0..=matched)
+        .rev()
+        .find(|&len| {
+            delimiter[len] == byte && delimiter[..len] == delimiter[matched - len..matched]
+        })
+        .map_or(0, |len| len + 1)
+}

@@ -1,0 +1,63 @@
+//! Framing: lines, netstrings and other frames out of a stream of bytes.
+//!
+//! One engine, [`Framed`], drives small decoders ([`Line`], [`Netstring`], [`Int`], [`Fixed`], or a [`Decoder`] of your
+//! own) and calls your handler with each frame, borrowed from where it was read.
+
+mod codec;
+mod error;
+mod fixed;
+mod frame_transport;
+mod framed;
+mod handler;
+mod int;
+mod line;
+#[cfg(test)]
+mod meter;
+mod netstring;
+mod send;
+mod tail;
+#[cfg(test)]
+mod testing;
+
+#[cfg(not(test))]
+mod meter {
+    //! Stands in for the meter of the tests.
+
+    pub(super) const fn scanned(_bytes: usize) {}
+    pub(super) const fn copied(_bytes: usize) {}
+}
+
+pub use codec::{Decoded, Decoder, Encoder};
+pub use error::{EncodeError, FrameError};
+pub use fixed::Fixed;
+pub use frame_transport::{FrameTransport, LineTransport};
+pub use framed::Framed;
+pub use handler::{FrameHandler, LineHandler};
+pub use int::{Int, Int8, Int16, Int32};
+pub use line::Line;
+pub use netstring::Netstring;
+pub use send::{send_frame, send_int8, send_int16, send_int32, send_line, send_netstring};
+
+/// Lines, 16 KiB long at most, that end in CRLF unless set otherwise; raw mode on request. The handler is a
+/// [`LineHandler`].
+pub type LineReceiver<H> = Framed<Line, H>;
+
+/// Lines without raw mode, in Twisted a class of its own that is faster. Here [`LineReceiver`] is as fast, and this is
+/// the same.
+pub type LineOnlyReceiver<H> = LineReceiver<H>;
+
+/// Netstrings, 99,999 bytes long at most unless set otherwise. The handler is a [`FrameHandler`].
+pub type NetstringReceiver<H> = Framed<Netstring, H>;
+
+/// Frames behind a length of one byte. The handler is a [`FrameHandler`].
+pub type Int8Receiver<H> = Framed<Int8, H>;
+
+/// Frames behind a length of two bytes. The handler is a [`FrameHandler`].
+pub type Int16Receiver<H> = Framed<Int16, H>;
+
+/// Frames behind a length of four bytes, 99,999 bytes long at most unless set otherwise. The handler is a
+/// [`FrameHandler`].
+pub type Int32Receiver<H> = Framed<Int32, H>;
+
+/// Frames of one size; made by [`Framed::with_decoder`] with a [`Fixed`]. The handler is a [`FrameHandler`].
+pub type FixedReceiver<H> = Framed<Fixed, H>;

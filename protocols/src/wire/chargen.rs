@@ -1,0 +1,102 @@
+//! Character generator, RFC 864: [`Chargen`].
+
+use bytes::Bytes;
+use sinew_transports::{Producer, Production, Protocol, Transport};
+
+/// The printable characters of ASCII, from the space to the tilde.
+const PRINTABLE: usize = 95;
+/// Characters of a line.
+const LINE: usize = 72;
+/// Bytes of a line, with its CRLF.
+const WITH_END: usize = LINE + 2;
+
+/// All lines there are: each begins one character further on, so after as many as there are characters they repeat.
+static PAGE: [u8; PRINTABLE * WITH_END] = page();
+
+const fn page() -> [u8; PRINTABLE * WITH_END] {
+    let mut page = [0; PRINTABLE * WITH_END];
+    let mut at = 0;
+    while at < page.len() {
+        let (line, column) = (at / WITH_END, at % WITH_END);
+        page[at] = match column {
+            LINE => b'\r',
+            column if column > LINE => b'\n',
+            _ => b' ' + ((line + column) % PRINTABLE) as u8,
+        };
+        at += 1;
+    }
+    page
+}
+
+/// Sends characters without end, and throws away what it receives.
+///
+/// The lines are those that RFC 864 shows: 72 of the 95 printable characters, each line begun one character further on.
+///
+/// A loop of writes would fill the memory, since `write` never waits. So the connection is given a [`Producer`], which is
+/// asked for a page whenever little is queued: the peer's pace is the pace. The page is a `static`, and
+/// [`write_bytes`](Transport::write_bytes) queues it without a copy.
+///
+/// A graceful close waits for producers, and this one would never be done: hence the question whether the connection is
+/// closing.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_protocols::wire::Chargen;
+/// use sinew_transports::{Producer, Transport};
+///
+/// let (transport, wire) = Transport::memory();
+/// Chargen.produce(&transport);
+/// let sent = wire.sent();
+/// assert!(sent.starts_with(b" !\"#$%&'()*+,-./0123456789:;<=>?@ABC"));
+/// assert_eq!(sent.len(), 95 * 74);
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Chargen;
+
+impl Protocol for Chargen {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.stream(*self);
+    }
+
+    fn data_received(&mut self, _transport: &Transport, _data: &[u8]) {}
+}
+
+impl Producer for Chargen {
+    fn produce(&mut self, transport: &Transport) -> Production {
+        if transport.is_closing() {
+            return Production::Done;
+        }
+        transport.write_bytes(Bytes::from_static(&PAGE));
+        Production::More
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_the_rfc() {
+        let lines: Vec<_> = PAGE.chunks(WITH_END).collect();
+        let expected = [
+            (0, r##" !"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefg"##),
+            (1, r##"!"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefgh"##),
+            (24, r##"89:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~ "##),
+            (94, r##"~ !"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdef"##),
+        ];
+        for (number, line) in expected {
+            assert_eq!(lines[number], format!("{line}\r\n").as_bytes());
+        }
+        assert_eq!(lines.len(), 95);
+    }
+
+    #[test]
+    fn ends_when_the_connection_does() {
+        let (transport, wire) = Transport::memory();
+        assert_eq!(Chargen.produce(&transport), Production::More);
+        transport.lose_connection();
+        assert_eq!(Chargen.produce(&transport), Production::Done);
+        assert_eq!(wire.sent().len(), PAGE.len());
+    }
+}
