@@ -90,9 +90,7 @@ impl Core {
         }
         self.update(State::must_reset);
         self.extras().reason.set(Some(reason));
-        if let Some(queue) = self.queue.take() {
-            self.shared.buffers.give_back(queue);
-        }
+        self.drop_queue();
         if let Some(reactor) = self.reactor() {
             reactor.reap_later(self.token.get());
         }

@@ -230,6 +230,9 @@ impl Transport {
         for _ in 0..ROUNDS_PER_TURN {
             self.send(reactor);
             let state = core.state.get();
+            if state.is_plain() && core.extras.get().is_none() {
+                return;
+            }
             if state.is_over() {
                 return;
             }
@@ -426,9 +429,7 @@ impl Transport {
             return;
         }
         core.extras().reason.set(Some(reason));
-        if let Some(queue) = core.queue.take() {
-            core.shared.buffers.give_back(queue);
-        }
+        core.drop_queue();
         reactor.reap_later(core.token.get());
     }
 

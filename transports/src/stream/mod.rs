@@ -111,6 +111,13 @@ impl Core {
         self.extras.get_or_init(Box::default)
     }
 
+    fn drop_queue(&self) {
+        if let Some(mut queue) = self.queue.take() {
+            queue.clear();
+            self.shared.buffers.give_back(queue);
+        }
+    }
+
     fn queued(&self) -> usize {
         let queue = self.queue.take();
         let len = queue.as_ref().map_or(0, |queue| queue.len());

@@ -30,43 +30,53 @@ impl Segment {
     }
 }
 
-/// Bytes in the order in which they were written. A connection with nothing to send has none.
+/// Bytes in the order in which they were written: first `front`, then `rest`. What a request-response server writes fits
+/// into `front`, whose allocation stays when it has been sent. A connection with nothing to send has no queue at all.
 #[derive(Default)]
 pub(crate) struct Queue {
-    segments: VecDeque<Segment>,
-    /// How much of the first segment has been sent.
+    front: Vec<u8>,
+    rest: VecDeque<Segment>,
+    /// How much has been sent of `front` or, if that is empty, of the first of `rest`.
     head: usize,
     len: usize,
-    /// A buffer that has been sent, kept for the next write.
-    spare: Vec<u8>,
 }
 
 impl Queue {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
+    #[inline]
     pub(crate) fn push_slice(&mut self, data: &[u8]) {
+        if self.rest.is_empty() && self.front.len() + data.len() <= BUFFER_MAX {
+            self.len += data.len();
+            self.front.extend_from_slice(data);
+        } else {
+            self.push_behind(data);
+        }
+    }
+
+    fn push_behind(&mut self, data: &[u8]) {
         if data.is_empty() {
             return;
         }
         self.len += data.len();
-        if let Some(Segment::Gathered(buffer)) = self.segments.back_mut()
-            && buffer.len() + data.len() <= BUFFER_MAX
-        {
-            buffer.extend_from_slice(data);
-            return;
+        match self.rest.back_mut() {
+            Some(Segment::Gathered(buffer)) if buffer.len() + data.len() <= BUFFER_MAX => {
+                buffer.extend_from_slice(data);
+            }
+            _ => {
+                let mut buffer = Vec::with_capacity(data.len().max(BUFFER_MIN));
+                buffer.extend_from_slice(data);
+                self.rest.push_back(Segment::Gathered(buffer));
+            }
         }
-        let mut buffer = std::mem::take(&mut self.spare);
-        if buffer.capacity() == 0 {
-            buffer.reserve_exact(data.len().max(BUFFER_MIN));
-        }
-        buffer.extend_from_slice(data);
-        self.segments.push_back(Segment::Gathered(buffer));
     }
 
     pub(crate) fn push_bytes(&mut self, bytes: Bytes) {
@@ -74,34 +84,57 @@ impl Queue {
             self.push_slice(&bytes);
         } else {
             self.len += bytes.len();
-            self.segments.push_back(Segment::Shared(bytes));
+            self.rest.push_back(Segment::Shared(bytes));
         }
     }
 
     /// Lays what comes first into `slices` and returns how many of them are filled.
     pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let front = Some(&*self.front).filter(|front| !front.is_empty());
+        let parts = front.into_iter().chain(self.rest.iter().map(Segment::bytes));
         let mut filled = 0;
-        for (slice, segment) in slices.iter_mut().zip(&self.segments) {
-            let skip = if filled == 0 { self.head } else { 0 };
-            *slice = IoSlice::new(&segment.bytes()[skip..]);
+        for (slice, part) in slices.iter_mut().zip(parts) {
+            let sent = if filled == 0 { self.head } else { 0 };
+            *slice = IoSlice::new(&part[sent..]);
             filled += 1;
         }
         filled
     }
 
-    /// The first segment, if it is the only one: the common case, for a plain `write(2)`.
+    /// All there is, if it lies in one piece in front: the common case, for a plain `write(2)`.
+    #[inline]
     pub(crate) fn only(&self) -> Option<&[u8]> {
-        match self.segments.len() {
-            1 => Some(&self.segments[0].bytes()[self.head..]),
-            _ => None,
-        }
+        if self.rest.is_empty() { Some(&self.front[self.head..]) } else { None }
     }
 
     /// Takes away what has been sent.
-    pub(crate) fn consume(&mut self, mut sent: usize) {
+    #[inline]
+    pub(crate) fn consume(&mut self, sent: usize) {
         debug_assert!(sent <= self.len, "more was sent than was queued");
         self.len -= sent;
-        while let Some(first) = self.segments.front() {
+        if self.len == 0 {
+            self.front.clear();
+            self.head = 0;
+            if !self.rest.is_empty() {
+                self.rest.clear();
+            }
+        } else {
+            self.consume_some(sent);
+        }
+    }
+
+    fn consume_some(&mut self, mut sent: usize) {
+        if !self.front.is_empty() {
+            let left = self.front.len() - self.head;
+            if sent < left {
+                self.head += sent;
+                return;
+            }
+            sent -= left;
+            self.front.clear();
+            self.head = 0;
+        }
+        while let Some(first) = self.rest.front() {
             let left = first.bytes().len() - self.head;
             if sent < left {
                 self.head += sent;
@@ -109,21 +142,13 @@ impl Queue {
             }
             sent -= left;
             self.head = 0;
-            if let Some(Segment::Gathered(mut buffer)) = self.segments.pop_front()
-                && self.spare.capacity() < buffer.capacity()
-            {
-                buffer.clear();
-                self.spare = buffer;
-            }
+            self.rest.pop_front();
         }
     }
 
     /// Drops everything; afterwards the queue is as good as new and may be used by another connection.
     pub(crate) fn clear(&mut self) {
-        self.segments.clear();
-        self.head = 0;
-        self.len = 0;
-        self.spare.clear();
+        self.consume(self.len);
     }
 }
 
@@ -168,7 +193,9 @@ mod tests {
         let mut queue = Queue::default();
         let bytes = Bytes::from(vec![7; COPY_MAX]);
         queue.push_bytes(bytes.clone());
-        assert_eq!(queue.only().map(<[u8]>::as_ptr), Some(bytes.as_ptr()));
+        let mut slices = [IoSlice::new(&[]); 2];
+        assert_eq!(queue.fill(&mut slices), 1);
+        assert_eq!(slices[0].as_ptr(), bytes.as_ptr());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The state machine of a stream. Pure: no system calls, no callbacks, no clock; it is told what happened and asked what
-//! to do next. Eight bytes, copied in and out of a `Cell`.
+//! to do next. Four bytes, copied in and out of a `Cell`.
 //!
 //! A stream goes through these stages, never back:
 //!
@@ -64,18 +64,21 @@ pub(super) enum Drained {
     Finish,
 }
 
+/// The stage in the lowest bits, where `Open` is none, and the flags above.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
-    stage: Stage,
-    flags: u32,
+    bits: u32,
 }
+
+const STAGE_BITS: u32 = 3;
+const STAGE: u32 = (1 << STAGE_BITS) - 1;
 
 macro_rules! flags {
     ($($(#[$doc:meta])* $name:ident)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         #[repr(u32)]
         enum Bit { $($name),* }
-        $($(#[$doc])* const $name: u32 = 1 << Bit::$name as u32;)*
+        $($(#[$doc])* const $name: u32 = 1 << (STAGE_BITS + Bit::$name as u32);)*
     };
 }
 
@@ -118,26 +121,39 @@ flags! {
 
 impl State {
     pub(super) const fn new(auto_pause: bool) -> Self {
-        let flags = WRITABLE | if auto_pause { 0 } else { MANUAL };
-        Self { stage: Stage::Open, flags }
+        Self { bits: WRITABLE | if auto_pause { 0 } else { MANUAL } }
+    }
+
+    const fn stage(self) -> Stage {
+        match self.bits & STAGE {
+            0 => Stage::Open,
+            1 => Stage::Closing,
+            2 => Stage::Lingering,
+            3 => Stage::Lost,
+            _ => Stage::Gone,
+        }
+    }
+
+    const fn enter(&mut self, stage: Stage) {
+        self.bits = (self.bits & !STAGE) | stage as u32;
     }
 
     const fn has(self, flag: u32) -> bool {
-        self.flags & flag != 0
+        self.bits & flag != 0
     }
 
     const fn set(&mut self, flag: u32, on: bool) {
         if on {
-            self.flags |= flag;
+            self.bits |= flag;
         } else {
-            self.flags &= !flag;
+            self.bits &= !flag;
         }
     }
 
     /// Sets a flag and says whether it was not set before.
     const fn raise(&mut self, flag: u32) -> bool {
         let raised = !self.has(flag);
-        self.flags |= flag;
+        self.bits |= flag;
         raised
     }
 
@@ -145,19 +161,19 @@ impl State {
 
     /// Whether output is taken.
     pub(super) const fn takes_output(self) -> bool {
-        matches!(self.stage, Stage::Open) && !self.has(ENDING)
+        matches!(self.stage(), Stage::Open) && !self.has(ENDING)
     }
 
     /// The queue has grown to `queued`.
     pub(super) const fn queued(&mut self, queued: usize, high: usize) {
         if queued > high && self.raise(OVER_HIGH) && !self.has(MANUAL) {
-            self.flags |= WITHHELD;
+            self.bits |= WITHHELD;
         }
     }
 
     pub(super) const fn pause(&mut self) {
-        if matches!(self.stage, Stage::Open) {
-            self.flags |= PAUSED | WITHHELD;
+        if matches!(self.stage(), Stage::Open) {
+            self.bits |= PAUSED | WITHHELD;
         }
     }
 
@@ -168,7 +184,7 @@ impl State {
     pub(super) const fn set_auto_pause(&mut self, on: bool) {
         self.set(MANUAL, !on);
         if on && self.has(OVER_HIGH) {
-            self.flags |= WITHHELD;
+            self.bits |= WITHHELD;
         }
     }
 
@@ -179,10 +195,10 @@ impl State {
 
     /// `false` if the stream is closing already.
     pub(super) const fn lose_connection(&mut self) -> bool {
-        if !matches!(self.stage, Stage::Open) {
+        if !matches!(self.stage(), Stage::Open) {
             return false;
         }
-        self.stage = Stage::Closing;
+        self.enter(Stage::Closing);
         self.set(EOF_FIRST, self.has(EOF));
         true
     }
@@ -190,18 +206,18 @@ impl State {
     // ---- what happened ----
 
     pub(super) const fn made(&mut self) {
-        self.flags |= MADE;
+        self.bits |= MADE;
     }
 
     pub(super) const fn became_readable(&mut self, read_closed: bool) {
-        self.flags |= READABLE;
+        self.bits |= READABLE;
         if read_closed {
-            self.flags |= READ_CLOSED;
+            self.bits |= READ_CLOSED;
         }
     }
 
     pub(super) const fn became_writable(&mut self) {
-        self.flags |= WRITABLE;
+        self.bits |= WRITABLE;
     }
 
     /// A read took all there was.
@@ -225,12 +241,12 @@ impl State {
     /// The end of the input. `true` if the protocol is to be told.
     pub(super) const fn end_of_stream(&mut self) -> bool {
         self.set(READABLE | READ_CLOSED, false);
-        self.raise(EOF) && matches!(self.stage, Stage::Open)
+        self.raise(EOF) && matches!(self.stage(), Stage::Open)
     }
 
     /// All that was queued is sent, and no producer has more.
     pub(super) const fn drained(self) -> Drained {
-        match self.stage {
+        match self.stage() {
             Stage::Open if self.has(ENDING) && !self.has(FIN_SENT) => Drained::EndOutput,
             Stage::Closing if self.has(EOF) => Drained::Finish,
             Stage::Closing => Drained::Linger,
@@ -240,9 +256,9 @@ impl State {
     }
 
     pub(super) const fn fin_sent(&mut self) {
-        self.flags |= FIN_SENT;
-        if matches!(self.stage, Stage::Closing) {
-            self.stage = Stage::Lingering;
+        self.bits |= FIN_SENT;
+        if matches!(self.stage(), Stage::Closing) {
+            self.enter(Stage::Lingering);
         }
     }
 
@@ -251,16 +267,16 @@ impl State {
         if self.is_over() {
             return false;
         }
-        self.stage = Stage::Lost;
+        self.enter(Stage::Lost);
         true
     }
 
     pub(super) const fn gone(&mut self) {
-        self.stage = Stage::Gone;
+        self.enter(Stage::Gone);
     }
 
     pub(super) const fn must_reset(&mut self) {
-        self.flags |= RESET;
+        self.bits |= RESET;
     }
 
     /// The queue has sunk to the low watermark. `true` if `writing_resumed` is to be told.
@@ -277,8 +293,14 @@ impl State {
 
     // ---- what to do next ----
 
+    #[inline]
     pub(super) const fn input(&mut self) -> Input {
-        match self.stage {
+        // The common case, in one comparison: open, with something to read, and nothing out of the ordinary.
+        let ordinary = STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF;
+        if self.bits & ordinary == READABLE {
+            return Input::Deliver;
+        }
+        match self.stage() {
             Stage::Open if self.is_held_back() => Input::Wait,
             Stage::Open if self.has(WITHHELD) => {
                 self.set(WITHHELD, false);
@@ -292,18 +314,25 @@ impl State {
     }
 
     /// Whether the loop has to come back for input without an event.
+    #[inline]
     pub(super) const fn has_input_left(mut self) -> bool {
-        !matches!(self.input(), Input::Wait)
+        self.has(READABLE | WITHHELD) && !matches!(self.input(), Input::Wait)
     }
 
     /// Whether input is wanted, were there any.
     pub(super) const fn wants_input(mut self) -> bool {
-        self.flags |= READABLE;
+        self.bits |= READABLE;
         !matches!(self.input(), Input::Wait)
     }
 
     pub(super) const fn is_held_back(self) -> bool {
         self.has(PAUSED) || (self.has(OVER_HIGH) && !self.has(MANUAL))
+    }
+
+    /// Whether nothing is to be done about the output once all is sent.
+    #[inline]
+    pub(super) const fn is_plain(self) -> bool {
+        self.bits & (STAGE | OVER_HIGH | ENDING) == 0
     }
 
     pub(super) const fn is_writable(self) -> bool {
@@ -315,20 +344,20 @@ impl State {
     }
 
     pub(super) const fn is_open(self) -> bool {
-        matches!(self.stage, Stage::Open)
+        matches!(self.stage(), Stage::Open)
     }
 
     pub(super) const fn is_lingering(self) -> bool {
-        matches!(self.stage, Stage::Lingering)
+        matches!(self.stage(), Stage::Lingering)
     }
 
     /// Lost or gone.
     pub(super) const fn is_over(self) -> bool {
-        matches!(self.stage, Stage::Lost | Stage::Gone)
+        matches!(self.stage(), Stage::Lost | Stage::Gone)
     }
 
     pub(super) const fn is_gone(self) -> bool {
-        matches!(self.stage, Stage::Gone)
+        matches!(self.stage(), Stage::Gone)
     }
 
     pub(super) const fn is_made(self) -> bool {
