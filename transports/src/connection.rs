@@ -1,37 +1,39 @@
 //! The typed handle of a connection: [`Connection`].
 
-use std::{fmt, rc::Rc};
+use std::{any::Any, fmt, marker::PhantomData};
 
-use crate::{Protocol, Transport, stream::Stream};
+use crate::{Protocol, Transport};
 
 /// A connection with its protocol's type known: what connecting gives. Cheap to clone; it keeps neither the connection
 /// open nor the protocol alive.
 pub struct Connection<P: Protocol> {
-    stream: Rc<Stream<Option<P>>>,
+    transport: Transport,
+    protocol: PhantomData<P>,
 }
 
 impl<P: Protocol> Connection<P> {
-    pub(crate) fn new(stream: Rc<Stream<Option<P>>>) -> Self {
-        Self { stream }
+    /// `transport` is that of a stream whose protocol is a `P`.
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self { transport, protocol: PhantomData }
     }
 
     /// Its transport.
     #[must_use]
-    pub fn transport(&self) -> Transport {
-        Transport(self.stream.clone())
+    pub fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// Calls `f` with the protocol, at once. `None`, without a call, if the connection is over or its protocol is in the
     /// middle of a callback. What `f` writes is sent by the loop.
     pub fn with<R>(&self, f: impl FnOnce(&mut P, &Transport) -> R) -> Option<R> {
-        let mut slot = self.stream.slot.try_borrow_mut().ok()?;
-        let protocol = slot.as_mut()?;
-        Some(f(protocol, &self.transport()))
+        let mut slot = self.transport.inner().protocol.try_borrow_mut().ok()?;
+        let protocol: &mut dyn Any = &mut **slot.as_mut()?;
+        Some(f(protocol.downcast_mut()?, &self.transport))
     }
 
     /// Has the loop call `f` with the protocol, in its next turn. `f` is dropped if the connection is over by then.
     pub fn call(&self, f: impl FnOnce(&mut P, &Transport) + 'static) {
-        if let Some(reactor) = self.stream.core.reactor() {
+        if let Some(reactor) = self.transport.inner().reactor() {
             let connection = self.clone();
             reactor.call_soon(move |_| {
                 connection.with(f);
@@ -42,12 +44,12 @@ impl<P: Protocol> Connection<P> {
 
 impl<P: Protocol> Clone for Connection<P> {
     fn clone(&self) -> Self {
-        Self { stream: self.stream.clone() }
+        Self::new(self.transport.clone())
     }
 }
 
 impl<P: Protocol> fmt::Debug for Connection<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Connection").field(&self.transport()).finish()
+        f.debug_tuple("Connection").field(&self.transport).finish()
     }
 }

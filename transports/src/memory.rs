@@ -18,7 +18,7 @@ use crate::{
     Connection, Peer, Protocol, StreamConfig, Transport,
     buffers::Buffers,
     stream::{
-        Newborn, Shared, Stream,
+        Newborn, Shared,
         socket::{ByteStream, Socket},
     },
 };
@@ -168,21 +168,21 @@ pub fn connect<P: Protocol>(
     config: StreamConfig,
     protocol: P,
 ) -> Result<(Connection<P>, Wire), RegisterError> {
-    let (stream, ends) = join(reactor, config, Some(protocol))?;
+    let (transport, ends) = join(reactor, config, Some(protocol))?;
     let wire = Wire {
         ends,
         reactor: reactor.downgrade(),
         own_reactor: None,
-        transport: Transport(stream.clone()),
+        transport: transport.clone(),
     };
-    Ok((Connection::new(stream), wire))
+    Ok((Connection::new(transport), wire))
 }
 
 fn join<P: Protocol>(
     reactor: &Reactor,
     config: StreamConfig,
     protocol: Option<P>,
-) -> Result<(Rc<Stream<Option<P>>>, Rc<Ends>), RegisterError> {
+) -> Result<(Transport, Rc<Ends>), RegisterError> {
     let token = reactor.reserve()?;
     let ends = Rc::new(Ends {
         inbound: RefCell::default(),
@@ -202,9 +202,9 @@ fn join<P: Protocol>(
         port: None,
     });
     let socket = Socket::Other(Box::new(NearEnd(ends.clone())));
-    let stream = Newborn { reactor, socket, token, peer: Peer::Memory, shared }.adopt(protocol);
+    let transport = Newborn { reactor, socket, token, peer: Peer::Memory, shared }.adopt(protocol);
     reactor.run_again(token);
-    Ok((stream, ends))
+    Ok((transport, ends))
 }
 
 impl Transport {
@@ -237,9 +237,8 @@ impl Transport {
     #[must_use]
     pub fn memory() -> (Self, Wire) {
         let reactor = Reactor::new().expect("the system has a descriptor to spare");
-        let (stream, ends) = join::<Nobody>(&reactor, StreamConfig::default(), None)
+        let (transport, ends) = join::<Nobody>(&reactor, StreamConfig::default(), None)
             .expect("a new reactor has room for a handler");
-        let transport = Self(stream);
         let wire = Wire {
             ends,
             reactor: reactor.downgrade(),

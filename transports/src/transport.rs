@@ -9,7 +9,7 @@ use sinew_reactor::{Reactor, TimerKey, Token};
 
 use crate::{
     ConnectionLost, Peer, Producer,
-    stream::{Core, FileProducer, Slot, Stream},
+    stream::{FileProducer, Stream},
 };
 
 /// One end of a connection, as a handle that is cheap to clone and may be kept anywhere on the reactor's thread.
@@ -42,7 +42,7 @@ use crate::{
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Transport(pub(crate) Rc<Stream<dyn Slot>>);
+pub struct Transport(pub(crate) Rc<Stream>);
 
 /// Names a connection of a reactor; not used again while anybody could mistake it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,8 +65,9 @@ pub enum WriteStatus {
 }
 
 impl Transport {
-    pub(crate) fn core(&self) -> &Core {
-        &self.0.core
+    #[inline]
+    pub(crate) fn inner(&self) -> &Stream {
+        &self.0
     }
 
     // ---- writing ----
@@ -90,16 +91,16 @@ impl Transport {
     /// the other. What is written while a producer is not done goes out between its pieces. A graceful close waits until
     /// all are done. `false`, with the producer dropped, if nothing can be sent any more.
     pub fn stream(&self, producer: impl Producer) -> bool {
-        if !self.core().takes_output() {
+        if !self.inner().takes_output() {
             return false;
         }
-        self.core().add_producer(Box::new(producer));
+        self.inner().add_producer(Box::new(producer));
         true
     }
 
     /// Has the producer be asked again that had said [`Production::Waiting`](crate::Production::Waiting).
     pub fn resume_producing(&self) {
-        self.core().resume_producing();
+        self.inner().resume_producing();
     }
 
     /// Sends a range of a file: `..` for all of it. It is read piece by piece, on the loop's thread, as fast as the peer
@@ -116,7 +117,7 @@ impl Transport {
     /// How many bytes are queued and not yet taken by the system.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.core().queue_len()
+        self.inner().queue_len()
     }
 
     // ---- ending ----
@@ -124,54 +125,54 @@ impl Transport {
     /// Closes gracefully: no more input is delivered, what is queued is sent, then the connection is closed without
     /// cutting off what the peer has yet to read. Bounded by [`linger_timeout`](crate::StreamConfig::linger_timeout).
     pub fn lose_connection(&self) {
-        self.core().lose_connection();
+        self.inner().lose_connection();
     }
 
     /// Ends the output once all that is queued has been sent (FIN); input goes on.
     pub fn close_write(&self) {
-        self.core().close_write();
+        self.inner().close_write();
     }
 
     /// Drops the connection and what is queued at once; the peer sees a reset.
     pub fn abort(&self) {
-        self.core().end_now(ConnectionLost::Aborted);
+        self.inner().end_now(ConnectionLost::Aborted);
     }
 
     /// Closes gracefully, as [`lose_connection`](Self::lose_connection), because of an error that the protocol is told as
     /// [`ConnectionLost::Protocol`].
     pub fn fail(&self, error: impl Into<Box<dyn Error>>) {
-        self.core().fail(error.into());
+        self.inner().fail(error.into());
     }
 
     /// Whether the connection is closing or over, from this side.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        !self.core().is_open()
+        !self.inner().is_open()
     }
 
     // ---- reading ----
 
     /// Stops delivery of input, from this very moment, until [`resume_reading`](Self::resume_reading).
     pub fn pause_reading(&self) {
-        self.core().pause_reading();
+        self.inner().pause_reading();
     }
 
     /// Goes on with the delivery of input, from the loop.
     pub fn resume_reading(&self) {
-        self.core().resume_reading();
+        self.inner().resume_reading();
     }
 
     /// Whether input may be delivered now: not paused, not over the high watermark, not closing. A protocol that cuts its
     /// input into frames asks this before it hands over the next.
     #[must_use]
     pub fn is_reading(&self) -> bool {
-        self.core().is_reading()
+        self.inner().is_reading()
     }
 
     /// Whether this connection stops reading by itself while it is over its high watermark. As configured by
     /// [`StreamConfig::auto_pause`](crate::StreamConfig::auto_pause) at first.
     pub fn set_auto_pause(&self, auto_pause: bool) {
-        self.core().set_auto_pause(auto_pause);
+        self.inner().set_auto_pause(auto_pause);
     }
 
     // ---- time ----
@@ -179,18 +180,18 @@ impl Transport {
     /// Has [`timer_fired`](crate::Protocol::timer_fired) called once, after `delay`. The timer dies with the connection.
     /// `None` if it is over already.
     pub fn call_later(&self, delay: Duration) -> Option<TimerId> {
-        self.core().call_later(delay).map(TimerId)
+        self.inner().call_later(delay).map(TimerId)
     }
 
     /// Takes back a timer. `false` if it has fired or been cancelled already.
     pub fn cancel_timer(&self, timer: TimerId) -> bool {
-        self.core().cancel_timer(timer.0)
+        self.inner().cancel_timer(timer.0)
     }
 
     /// Has [`idle_timeout`](crate::Protocol::idle_timeout) called whenever nothing was received or sent for so long;
     /// `None` switches it off.
     pub fn set_idle_timeout(&self, timeout: impl Into<Option<Duration>>) {
-        if let Some(reactor) = self.core().live_reactor() {
+        if let Some(reactor) = self.inner().live_reactor() {
             self.arm_idle(&reactor, timeout.into());
         }
     }
@@ -200,19 +201,19 @@ impl Transport {
     /// The other end.
     #[must_use]
     pub fn peer(&self) -> Peer {
-        self.core().peer()
+        self.inner().peer()
     }
 
     /// The address of this end; `None` if it has none or the connection is over.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
-        self.core().local_addr()
+        self.inner().local_addr()
     }
 
     /// The connection's name.
     #[must_use]
     pub fn id(&self) -> ConnectionId {
-        ConnectionId(self.core().token())
+        ConnectionId(self.inner().token())
     }
 
     /// The reactor that this connection lives on.
@@ -222,7 +223,7 @@ impl Transport {
     /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
     #[must_use]
     pub fn reactor(&self) -> Reactor {
-        self.core().reactor().expect("the reactor of this transport has been dropped")
+        self.inner().reactor().expect("the reactor of this transport has been dropped")
     }
 
     /// Whether small writes go out at once (`TCP_NODELAY`).
@@ -231,7 +232,7 @@ impl Transport {
     ///
     /// If the system refuses, or the connection is over. Streams that are not TCP take no notice.
     pub fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
-        self.core().set_no_delay(no_delay)
+        self.inner().set_no_delay(no_delay)
     }
 
     /// Has the kernel probe an idle peer after so long (`SO_KEEPALIVE`); `None` switches it off.
@@ -240,14 +241,14 @@ impl Transport {
     ///
     /// If the system refuses, or the connection is over. Streams that are not TCP take no notice.
     pub fn set_keepalive(&self, after: impl Into<Option<Duration>>) -> io::Result<()> {
-        self.core().set_keepalive(after.into())
+        self.inner().set_keepalive(after.into())
     }
 }
 
 impl PartialEq for Transport {
     /// Whether both are handles of the same connection.
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::addr_eq(Rc::as_ptr(&self.0), Rc::as_ptr(&other.0))
+        Rc::ptr_eq(&self.0, &other.0)
     }
 }
 

@@ -4,27 +4,27 @@ use std::{error::Error, io, net::SocketAddr, time::Duration};
 
 use sinew_reactor::{Reactor, TimerKey, Token};
 
-use super::{Core, queue::Queue, state::State};
+use super::{Stream, queue::Queue, state::State};
 use crate::{ConnectionLost, Peer, Producer, Transport, WriteStatus};
 
 impl Transport {
     #[inline]
     pub(crate) fn enqueue(&self, push: impl FnOnce(&mut Queue)) -> WriteStatus {
-        let core = self.core();
-        if !core.state.get().takes_output() {
+        let stream = self.inner();
+        if !stream.state.get().takes_output() {
             return WriteStatus::Closed;
         }
-        let mut queue = core.queue.take().unwrap_or_else(|| core.shared.buffers.take_queue());
+        let mut queue = stream.queue.take().unwrap_or_else(|| stream.shared.buffers.take_queue());
         push(&mut queue);
         let queued = queue.len();
-        core.queue.set(Some(queue));
-        let config = &core.shared.config;
+        stream.queue.set(Some(queue));
+        let config = &stream.shared.config;
         if queued > config.write_limit {
-            core.end_now(ConnectionLost::WriteLimit { limit: config.write_limit });
+            stream.end_now(ConnectionLost::WriteLimit { limit: config.write_limit });
             return WriteStatus::Closed;
         }
-        core.update(|state| state.queued(queued, config.high_watermark));
-        core.ask_flush();
+        stream.update(|state| state.queued(queued, config.high_watermark));
+        stream.ask_flush();
         if queued > config.high_watermark {
             WriteStatus::AboveHighWatermark
         } else {
@@ -33,14 +33,14 @@ impl Transport {
     }
 }
 
-impl Core {
+impl Stream {
     /// Has the loop look at this stream before it sleeps, unless it will do so anyway.
     #[inline]
     fn ask_flush(&self) {
         if self.update(State::ask_flush)
             && let Some(reactor) = self.reactor()
         {
-            reactor.flush_later(self.token.get());
+            reactor.flush_later(self.token);
         }
     }
 
@@ -92,7 +92,7 @@ impl Core {
         self.extras().reason.set(Some(reason));
         self.drop_queue();
         if let Some(reactor) = self.reactor() {
-            reactor.reap_later(self.token.get());
+            reactor.reap_later(self.token);
         }
     }
 
@@ -121,7 +121,7 @@ impl Core {
     }
 
     pub(crate) fn call_later(&self, delay: Duration) -> Option<TimerKey> {
-        let key = self.live_reactor()?.arm_timer(self.token.get(), delay);
+        let key = self.live_reactor()?.arm_timer(self.token, delay);
         self.extras().timers.borrow_mut().push(key);
         Some(key)
     }
@@ -147,7 +147,7 @@ impl Core {
     }
 
     pub(crate) fn token(&self) -> Token {
-        self.token.get()
+        self.token
     }
 
     pub(crate) fn reactor(&self) -> Option<Reactor> {

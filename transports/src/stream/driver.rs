@@ -6,12 +6,12 @@ use std::{any::Any, io, io::IoSlice, time::Duration};
 use sinew_reactor::{Interest, Reactor, Ready, SHORT_READ_DRAINS, TimerKey};
 
 use super::{
-    Idle,
+    AnyProtocol, Idle,
     queue::{Queue, SEGMENTS_PER_WRITE},
     socket::Socket,
     state::{Drained, Input, State},
 };
-use crate::{ConnectionLost, Protocol, TimerId, Transport, port::PortMessage};
+use crate::{ConnectionLost, TimerId, Transport, port::PortMessage};
 
 /// Rounds of reading (or of asking a producer) that a connection gets before it has to wait for its next turn.
 const ROUNDS_PER_TURN: usize = 16;
@@ -24,9 +24,9 @@ impl Transport {
 
     /// The connection is made.
     pub(super) fn begin(&self, reactor: &Reactor, ready: Ready) {
-        self.core().update(State::made);
+        self.inner().update(State::made);
         self.tell(|protocol, transport| protocol.connection_made(transport));
-        let readiness = self.core().socket.borrow().readiness();
+        let readiness = self.inner().socket.borrow().readiness();
         self.note(ready | readiness);
         self.pump(reactor);
     }
@@ -34,29 +34,29 @@ impl Transport {
     pub(super) fn on_ready(&self, reactor: &Reactor, ready: Ready) {
         self.note(ready);
         // If the loop comes back in this turn anyway, once is enough.
-        if !self.core().state.get().is_again_queued() {
+        if !self.inner().state.get().is_again_queued() {
             self.pump(reactor);
         }
     }
 
     pub(super) fn on_again(&self, reactor: &Reactor) {
-        if self.core().update(State::again_begins) {
+        if self.inner().update(State::again_begins) {
             return self.begin(reactor, Ready::NONE);
         }
-        let ready = self.core().socket.borrow().readiness();
+        let ready = self.inner().socket.borrow().readiness();
         self.note(ready);
         self.pump(reactor);
     }
 
     pub(super) fn on_flush(&self, reactor: &Reactor) {
-        self.core().update(State::flush_begins);
-        if self.core().state.get().is_made() {
+        self.inner().update(State::flush_begins);
+        if self.inner().state.get().is_made() {
             self.settle(reactor);
         }
     }
 
     pub(super) fn on_timer(&self, reactor: &Reactor, key: TimerKey) {
-        let extras = self.core().extras();
+        let extras = self.inner().extras();
         if extras.linger.get() == Some(key) {
             extras.linger.set(None);
             self.linger_timeout(reactor);
@@ -64,7 +64,7 @@ impl Transport {
             self.idle_timer(reactor, idle);
         } else {
             extras.timers.borrow_mut().retain(|timer| *timer != key);
-            if self.core().state.get().is_open() {
+            if self.inner().state.get().is_open() {
                 self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
             }
         }
@@ -73,19 +73,19 @@ impl Transport {
 
     pub(super) fn on_told(&self, reactor: &Reactor, message: &dyn Any) {
         let (Some(message), Some(port)) =
-            (message.downcast_ref::<PortMessage>(), &self.core().shared.port)
+            (message.downcast_ref::<PortMessage>(), &self.inner().shared.port)
         else {
             return;
         };
         match message {
             PortMessage::Drain(token) if *token == port.token() => {
-                if self.core().state.get().is_open() {
+                if self.inner().state.get().is_open() {
                     self.tell(|protocol, transport| protocol.drain_requested(transport));
                     self.settle(reactor);
                 }
             }
             PortMessage::Abort(token) if *token == port.token() => {
-                self.core().update(State::must_reset);
+                self.inner().update(State::must_reset);
                 self.lose(reactor, ConnectionLost::Shutdown);
             }
             _ => {}
@@ -94,18 +94,18 @@ impl Transport {
 
     /// The end is told, and everything is let go.
     pub(super) fn on_reap(&self, reactor: &Reactor) {
-        if self.core().state.get().is_gone() {
+        if self.inner().state.get().is_gone() {
             return;
         }
-        let reason = self.core().extras().reason.take().unwrap_or(ConnectionLost::Shutdown);
-        if self.core().state.get().is_made() {
+        let reason = self.inner().extras().reason.take().unwrap_or(ConnectionLost::Shutdown);
+        if self.inner().state.get().is_made() {
             self.tell(|protocol, transport| protocol.connection_lost(transport, &reason));
         }
         self.finish(reactor);
     }
 
     pub(super) fn panicked(&self, reactor: &Reactor, message: &str) {
-        let state = self.core().update(|state| {
+        let state = self.inner().update(|state| {
             state.set_in_callback(false);
             *state
         });
@@ -113,20 +113,15 @@ impl Transport {
             // It was `connection_lost` that panicked.
             self.finish(reactor);
         } else {
-            self.core().update(State::must_reset);
+            self.inner().update(State::must_reset);
             self.lose(reactor, ConnectionLost::Panicked(message.to_owned()));
         }
-    }
-
-    pub(super) fn describe(&self) -> String {
-        let name = self.0.slot.try_borrow().map_or("a protocol", |slot| slot.protocol_name());
-        format!("{name} with {}", self.peer())
     }
 
     // ---- input ----
 
     fn note(&self, ready: Ready) {
-        self.core().update(|state| {
+        self.inner().update(|state| {
             if ready.is_read() {
                 state.became_readable(ready.is_read_closed());
             }
@@ -141,7 +136,7 @@ impl Transport {
         for _ in 0..ROUNDS_PER_TURN {
             self.take_input(reactor);
             self.push_output(reactor);
-            if !self.core().state.get().has_input_left() {
+            if !self.inner().state.get().has_input_left() {
                 break;
             }
         }
@@ -155,23 +150,23 @@ impl Transport {
     }
 
     fn see_to_rest(&self, reactor: &Reactor) {
-        let core = self.core();
-        let state = core.state.get();
-        if state.has_input_left() && core.update(State::ask_again) {
-            reactor.run_again(core.token.get());
+        let stream = self.inner();
+        let state = stream.state.get();
+        if state.has_input_left() && stream.update(State::ask_again) {
+            reactor.run_again(stream.token);
         }
         if !reactor.is_edge_triggered() && !state.is_over() {
-            let full = !state.is_writable() && core.queued() > 0;
+            let full = !state.is_writable() && stream.queued() > 0;
             let input = if state.wants_input() { Interest::READ } else { Interest::NONE };
             let output = if full { Interest::WRITE } else { Interest::NONE };
-            reactor.set_interest(core.token.get(), input | output);
+            reactor.set_interest(stream.token, input | output);
         }
     }
 
     /// At most one read, and the callback that it leads to.
     fn take_input(&self, reactor: &Reactor) {
-        let core = self.core();
-        let input = core.update(State::input);
+        let stream = self.inner();
+        let input = stream.update(State::input);
         match input {
             Input::Wait => return,
             Input::Resume => {
@@ -179,17 +174,17 @@ impl Transport {
             }
             Input::Deliver | Input::Discard => {}
         }
-        let mut buffer = core.shared.buffers.read_buffer();
-        let result = core.socket.borrow().read(&mut buffer);
+        let mut buffer = stream.shared.buffers.read_buffer();
+        let result = stream.socket.borrow().read(&mut buffer);
         match result {
             Ok(0) => {
-                if core.update(State::end_of_stream) {
+                if stream.update(State::end_of_stream) {
                     self.tell(|protocol, transport| protocol.read_closed(transport));
                 }
             }
             Ok(n) => {
                 if n < buffer.len() && SHORT_READ_DRAINS {
-                    core.update(State::input_drained);
+                    stream.update(State::input_drained);
                 }
                 reactor.meter().bytes_received.add(n as u64);
                 if input == Input::Deliver {
@@ -199,7 +194,7 @@ impl Transport {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                core.update(State::read_blocked);
+                stream.update(State::read_blocked);
             }
             Err(error) => self.failed(reactor, error),
         }
@@ -207,48 +202,47 @@ impl Transport {
 
     /// Calls the protocol. What it writes meanwhile is sent by the caller of this.
     #[inline]
-    fn tell(&self, f: impl FnOnce(&mut dyn Protocol, &Self)) {
-        let core = self.core();
-        core.update(|state| state.set_in_callback(true));
-        let mut slot = self
-            .0
-            .slot
+    fn tell(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
+        let stream = self.inner();
+        stream.update(|state| state.set_in_callback(true));
+        let mut protocol = stream
+            .protocol
             .try_borrow_mut()
             .expect("only the loop calls protocols; was it run from inside Connection::with?");
-        if let Some(protocol) = slot.protocol() {
-            f(protocol, self);
+        if let Some(protocol) = &mut *protocol {
+            f(&mut **protocol, self);
         }
-        drop(slot);
-        core.update(|state| state.set_in_callback(false));
+        drop(protocol);
+        stream.update(|state| state.set_in_callback(false));
     }
 
     // ---- output ----
 
     /// Sends what is queued, keeps watermarks and producers, and ends the output when it is to end.
     fn push_output(&self, reactor: &Reactor) {
-        let core = self.core();
+        let stream = self.inner();
         for _ in 0..ROUNDS_PER_TURN {
             self.send(reactor);
-            let state = core.state.get();
-            if state.is_plain() && core.extras.get().is_none() {
+            let state = stream.state.get();
+            if state.is_plain() && stream.extras.get().is_none() {
                 return;
             }
             if state.is_over() {
                 return;
             }
             if state.is_over_high() {
-                if core.queued() <= core.shared.config.low_watermark {
-                    if core.update(State::sank) {
+                if stream.queued() <= stream.shared.config.low_watermark {
+                    if stream.update(State::sank) {
                         self.tell(|protocol, transport| protocol.writing_resumed(transport));
                         continue;
                     }
-                } else if core.update(State::tell_pause) {
+                } else if stream.update(State::tell_pause) {
                     self.tell(|protocol, transport| protocol.writing_paused(transport));
                     continue;
                 }
             }
-            if core.extras.get().is_none_or(|extras| extras.producers.is_empty()) {
-                if core.queued() == 0 {
+            if stream.extras.get().is_none_or(|extras| extras.producers.is_empty()) {
+                if stream.queued() == 0 {
                     self.output_drained(reactor);
                 } else {
                     self.watch_linger(reactor, false);
@@ -259,30 +253,30 @@ impl Transport {
                 return self.watch_linger(reactor, false);
             }
         }
-        if core.update(State::ask_flush) {
-            reactor.flush_later(core.token.get());
+        if stream.update(State::ask_flush) {
+            reactor.flush_later(stream.token);
         }
     }
 
     /// Writes until all is sent or the socket is full: one system call for what one callback has written.
     fn send(&self, reactor: &Reactor) {
-        let core = self.core();
-        let Some(mut queue) = core.queue.take() else {
+        let stream = self.inner();
+        let Some(mut queue) = stream.queue.take() else {
             return;
         };
         let mut total = 0;
         let mut failure = None;
-        while core.state.get().is_writable() && !queue.is_empty() {
-            match write_some(&core.socket.borrow(), &queue) {
+        while stream.state.get().is_writable() && !queue.is_empty() {
+            match write_some(&stream.socket.borrow(), &queue) {
                 Ok((sent, offered)) => {
                     total += sent;
                     queue.consume(sent);
                     if sent < offered && SHORT_READ_DRAINS {
-                        core.update(State::write_blocked);
+                        stream.update(State::write_blocked);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    core.update(State::write_blocked);
+                    stream.update(State::write_blocked);
                 }
                 Err(error) => {
                     queue.clear();
@@ -291,14 +285,14 @@ impl Transport {
             }
         }
         if queue.is_empty() {
-            core.shared.buffers.give_back(queue);
+            stream.shared.buffers.give_back(queue);
         } else {
-            core.queue.set(Some(queue));
+            stream.queue.set(Some(queue));
         }
         if total > 0 {
             reactor.meter().bytes_sent.add(total as u64);
             self.touch(reactor);
-            if !core.state.get().is_open() {
+            if !stream.state.get().is_open() {
                 self.watch_linger(reactor, true);
             }
         }
@@ -309,19 +303,19 @@ impl Transport {
 
     /// Asks the producer in front for more until there is enough to send; `false` if nothing came of it.
     fn produce(&self) -> bool {
-        let core = self.core();
-        let producers = &core.extras().producers;
+        let stream = self.inner();
+        let producers = &stream.extras().producers;
         let mut produced = false;
         for _ in 0..PIECES_PER_ROUND {
-            if core.queued() > core.shared.config.low_watermark {
+            if stream.queued() > stream.shared.config.low_watermark {
                 break;
             }
             let Some(mut producer) = producers.take_front() else {
                 break;
             };
-            core.update(|state| state.set_in_callback(true));
+            stream.update(|state| state.set_in_callback(true));
             let production = producer.produce(self);
-            core.update(|state| state.set_in_callback(false));
+            stream.update(|state| state.set_in_callback(false));
             producers.settle(producer, production);
             produced = true;
         }
@@ -329,14 +323,14 @@ impl Transport {
     }
 
     fn output_drained(&self, reactor: &Reactor) {
-        let core = self.core();
-        let drained = core.state.get().drained();
+        let stream = self.inner();
+        let drained = stream.state.get().drained();
         match drained {
             Drained::Idle => {}
             Drained::Finish => self.lose_cleanly(reactor),
             Drained::EndOutput | Drained::Linger => {
-                let closed = core.socket.borrow().close_write();
-                core.update(State::fin_sent);
+                let closed = stream.socket.borrow().close_write();
+                stream.update(State::fin_sent);
                 match closed {
                     Err(error) => self.failed(reactor, error),
                     Ok(()) if drained == Drained::Linger => self.watch_linger(reactor, true),
@@ -351,7 +345,7 @@ impl Transport {
     /// Something was received or sent.
     #[inline]
     fn touch(&self, reactor: &Reactor) {
-        if let Some(extras) = self.core().extras.get()
+        if let Some(extras) = self.inner().extras.get()
             && let Some(idle) = extras.idle.get()
         {
             extras.idle.set(Some(Idle { since: reactor.now(), ..idle }));
@@ -360,23 +354,23 @@ impl Transport {
 
     fn idle_timer(&self, reactor: &Reactor, idle: Idle) {
         let left = (idle.since + idle.timeout).saturating_duration_since(reactor.now());
-        let core = self.core();
+        let stream = self.inner();
         let next = if left.is_zero() { idle.timeout } else { left };
         let since = if left.is_zero() { reactor.now() } else { idle.since };
-        let key = reactor.arm_timer(core.token.get(), next);
-        core.extras().idle.set(Some(Idle { since, key, ..idle }));
-        if left.is_zero() && core.state.get().is_open() {
+        let key = reactor.arm_timer(stream.token, next);
+        stream.extras().idle.set(Some(Idle { since, key, ..idle }));
+        if left.is_zero() && stream.state.get().is_open() {
             self.tell(|protocol, transport| protocol.idle_timeout(transport));
         }
     }
 
     /// Bounds a graceful close. With `progress`, the wait begins anew.
     fn watch_linger(&self, reactor: &Reactor, progress: bool) {
-        let core = self.core();
-        if core.state.get().is_open() {
+        let stream = self.inner();
+        if stream.state.get().is_open() {
             return;
         }
-        let extras = core.extras();
+        let extras = stream.extras();
         let armed = extras.linger.get();
         if armed.is_some() && !progress {
             return;
@@ -384,15 +378,15 @@ impl Transport {
         if let Some(key) = armed {
             reactor.disarm_timer(key);
         }
-        let key = reactor.arm_timer(core.token.get(), core.shared.config.linger_timeout);
+        let key = reactor.arm_timer(stream.token, stream.shared.config.linger_timeout);
         extras.linger.set(Some(key));
     }
 
     fn linger_timeout(&self, reactor: &Reactor) {
-        if self.core().state.get().is_lingering() {
+        if self.inner().state.get().is_lingering() {
             self.lose_cleanly(reactor);
         } else {
-            self.core().update(State::must_reset);
+            self.inner().update(State::must_reset);
             self.lose(reactor, ConnectionLost::TimedOut);
         }
     }
@@ -401,7 +395,7 @@ impl Transport {
 
     /// The system says that the connection is broken.
     fn failed(&self, reactor: &Reactor, error: io::Error) {
-        if self.core().state.get().is_lingering() {
+        if self.inner().state.get().is_lingering() {
             self.lose_cleanly(reactor);
         } else {
             self.lose(reactor, error.into());
@@ -410,10 +404,10 @@ impl Transport {
 
     /// Both directions have ended as they should.
     fn lose_cleanly(&self, reactor: &Reactor) {
-        let core = self.core();
-        let failure = core.extras.get().and_then(|extras| extras.reason.take());
+        let stream = self.inner();
+        let failure = stream.extras.get().and_then(|extras| extras.reason.take());
         let reason = failure.unwrap_or_else(|| {
-            if core.state.get().peer_ended_first() {
+            if stream.state.get().peer_ended_first() {
                 ConnectionLost::Done
             } else {
                 ConnectionLost::Closed
@@ -424,43 +418,43 @@ impl Transport {
 
     /// The connection is over; the loop tells the protocol at the end of this turn.
     pub(crate) fn lose(&self, reactor: &Reactor, reason: ConnectionLost) {
-        let core = self.core();
-        if !core.update(State::lost) {
+        let stream = self.inner();
+        if !stream.update(State::lost) {
             return;
         }
-        core.extras().reason.set(Some(reason));
-        core.drop_queue();
-        reactor.reap_later(core.token.get());
+        stream.extras().reason.set(Some(reason));
+        stream.drop_queue();
+        reactor.reap_later(stream.token);
     }
 
     fn finish(&self, reactor: &Reactor) {
-        let core = self.core();
-        if core.state.get().is_gone() {
+        let stream = self.inner();
+        if stream.state.get().is_gone() {
             return;
         }
-        core.update(State::gone);
-        if let Some(extras) = core.extras.get() {
+        stream.update(State::gone);
+        if let Some(extras) = stream.extras.get() {
             let timers = extras.timers.take();
             let own = [extras.linger.take(), extras.idle.take().map(|idle| idle.key)];
             for key in timers.into_iter().chain(own.into_iter().flatten()) {
                 reactor.disarm_timer(key);
             }
         }
-        reactor.deregister(core.token.get(), true);
-        let socket = core.socket.replace(Socket::Closed);
-        if core.state.get().is_reset() {
+        reactor.deregister(stream.token, true);
+        let socket = stream.socket.replace(Socket::Closed);
+        if stream.state.get().is_reset() {
             socket.reset();
         }
         drop(socket);
         reactor.meter().connections.sub(1);
-        if let Some(port) = &core.shared.port {
+        if let Some(port) = &stream.shared.port {
             port.closed(reactor, self.peer().ip());
         }
         // Drops of what is the user's come last: they may panic.
-        if let Some(extras) = core.extras.get() {
+        if let Some(extras) = stream.extras.get() {
             extras.producers.clear();
         }
-        self.0.slot.borrow_mut().clear();
+        *stream.protocol.borrow_mut() = None;
     }
 }
 
@@ -482,13 +476,13 @@ fn write_some(socket: &Socket, queue: &Queue) -> io::Result<(usize, usize)> {
 impl Transport {
     /// Sets, moves or takes away the idle timeout.
     pub(crate) fn arm_idle(&self, reactor: &Reactor, timeout: Option<Duration>) {
-        let core = self.core();
-        let extras = core.extras();
+        let stream = self.inner();
+        let extras = stream.extras();
         if let Some(idle) = extras.idle.take() {
             reactor.disarm_timer(idle.key);
         }
         if let Some(timeout) = timeout {
-            let key = reactor.arm_timer(core.token.get(), timeout);
+            let key = reactor.arm_timer(stream.token, timeout);
             extras.idle.set(Some(Idle { timeout, since: reactor.now(), key }));
         }
     }

@@ -1,5 +1,4 @@
-//! A stream: what a connection is made of. [`Stream`] is one allocation that holds the transport's core and, in a cell of
-//! its own, the protocol. `state.rs` decides, `driver.rs` does, `socket.rs` calls the system.
+//! A stream: what a connection is made of. [`Stream`] holds the transport's state and, in a cell of its own, the protocol. `state.rs` decides, `driver.rs` does, `socket.rs` calls the system.
 
 use std::{
     any::Any,
@@ -27,47 +26,31 @@ use queue::Queue;
 use socket::Socket;
 use state::State;
 
-/// A connection. `S` is `Option<P>` where it is made and `dyn Slot` everywhere else.
-pub(crate) struct Stream<S: ?Sized> {
-    pub(crate) core: Core,
-    /// The only thing that is borrowed during a callback. Emptied right after `connection_lost`, so a protocol that keeps
-    /// its own transport is no cycle that lasts.
-    pub(crate) slot: RefCell<S>,
-}
-
-/// Where the protocol sits, whatever its type.
-pub(crate) trait Slot: 'static {
-    fn protocol(&mut self) -> Option<&mut dyn Protocol>;
-    fn clear(&mut self);
-    fn protocol_name(&self) -> &'static str;
-}
-
-impl<P: Protocol> Slot for Option<P> {
-    #[inline]
-    fn protocol(&mut self) -> Option<&mut dyn Protocol> {
-        self.as_mut().map(|protocol| protocol as &mut dyn Protocol)
-    }
-
-    fn clear(&mut self) {
-        *self = None;
-    }
-
-    fn protocol_name(&self) -> &'static str {
-        std::any::type_name::<P>()
-    }
-}
-
-/// All of a connection but its protocol.
-pub(crate) struct Core {
+/// A connection.
+pub(crate) struct Stream {
     socket: RefCell<Socket>,
     shared: Rc<Shared>,
-    token: Cell<Token>,
+    token: Token,
     state: Cell<State>,
     /// What waits to be sent. A connection with nothing to send owns none.
     queue: Cell<Option<Box<Queue>>>,
     peer: PackedPeer,
     /// What few connections have.
     extras: OnceCell<Box<Extras>>,
+    /// The only thing that is borrowed during a callback. Emptied right after `connection_lost`, so a protocol that keeps
+    /// its own transport is no cycle that lasts. A protocol without fields takes no allocation.
+    pub(crate) protocol: RefCell<Option<Box<dyn AnyProtocol>>>,
+}
+
+/// A protocol whose type is known again when it is needed.
+pub(crate) trait AnyProtocol: Protocol + Any {
+    fn name(&self) -> &'static str;
+}
+
+impl<P: Protocol> AnyProtocol for P {
+    fn name(&self) -> &'static str {
+        std::any::type_name::<P>()
+    }
 }
 
 /// What the connections of a port, or of a connector, have in common.
@@ -98,7 +81,7 @@ struct Idle {
     key: TimerKey,
 }
 
-impl Core {
+impl Stream {
     #[inline]
     fn update<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.state.get();
@@ -150,46 +133,44 @@ impl Newborn<'_> {
             reactor.deregister(token, true);
             return None;
         };
-        let stream = self.adopt(Some(protocol));
-        let transport = Transport(stream.clone());
-        let what = || transport.describe();
+        let transport = self.adopt(Some(protocol));
+        let what = || transport.inner().describe();
         if let Err(panic) = reactor.guard(what, || transport.begin(reactor, ready)) {
             transport.panicked(reactor, &panic.message);
         }
-        Some(Connection::new(stream))
+        Some(Connection::new(transport))
     }
 
     /// Makes the stream and has it counted. It is not begun yet.
-    pub(crate) fn adopt<P: Protocol>(self, protocol: Option<P>) -> Rc<Stream<Option<P>>> {
+    pub(crate) fn adopt<P: Protocol>(self, protocol: Option<P>) -> Transport {
         let Self { reactor, token, .. } = self;
         let idle_timeout = self.shared.config.idle_timeout;
+        let protocol = protocol.map(|protocol| Box::new(protocol) as Box<dyn AnyProtocol>);
         let stream = Rc::new(Stream {
-            core: Core {
-                state: Cell::new(State::new(self.shared.config.auto_pause)),
-                socket: RefCell::new(self.socket),
-                shared: self.shared,
-                token: Cell::new(token),
-                queue: Cell::default(),
-                peer: self.peer.into(),
-                extras: OnceCell::new(),
-            },
-            slot: RefCell::new(protocol),
+            state: Cell::new(State::new(self.shared.config.auto_pause)),
+            socket: RefCell::new(self.socket),
+            shared: self.shared,
+            token,
+            queue: Cell::default(),
+            peer: self.peer.into(),
+            extras: OnceCell::new(),
+            protocol: RefCell::new(protocol),
         });
-        if let Some(port) = &stream.core.shared.port {
-            port.opened(stream.core.peer().ip());
+        if let Some(port) = &stream.shared.port {
+            port.opened(stream.peer().ip());
         }
         reactor.meter().connections.add(1);
         reactor.meter().connections_made.add(1);
         reactor.bind(token, stream.clone());
+        let transport = Transport(stream);
         if idle_timeout.is_some() {
-            Transport(stream.clone()).arm_idle(reactor, idle_timeout);
+            transport.arm_idle(reactor, idle_timeout);
         }
-        stream
+        transport
     }
 }
 
-/// The loop calls the stream; which protocol is inside does not matter from here on.
-impl<P: Protocol> Handler for Stream<Option<P>> {
+impl Handler for Stream {
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
         Transport(self).on_ready(reactor, ready);
     }
@@ -224,7 +205,9 @@ impl<P: Protocol> Handler for Stream<Option<P>> {
     }
 
     fn describe(&self) -> String {
-        format!("{} with {}", std::any::type_name::<P>(), self.core.peer.peer())
+        let protocol = self.protocol.try_borrow().ok();
+        let name = protocol.and_then(|protocol| Some(protocol.as_ref()?.name()));
+        format!("{} with {}", name.unwrap_or("a protocol"), self.peer())
     }
 }
 
@@ -239,13 +222,7 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn an_idle_connection_is_small() {
-        struct Echo;
-        impl Protocol for Echo {
-            fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-                transport.write(data);
-            }
-        }
-        let size = size_of::<Stream<Option<Echo>>>();
-        assert!(size <= 112, "{size} bytes");
+        let size = size_of::<Stream>();
+        assert!(size <= 104, "{size} bytes");
     }
 }
