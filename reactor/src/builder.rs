@@ -30,7 +30,8 @@ pub struct Builder {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) engine: Engine,
-    pub(crate) slow_callback: Duration,
+    /// In nanoseconds, as the watch counts.
+    pub(crate) slow_callback: u64,
     pub(crate) spin: Duration,
     pub(crate) stop_signals: bool,
     pub(crate) shutdown_max: Duration,
@@ -44,7 +45,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             engine: Engine::default(),
-            slow_callback: Duration::from_millis(100),
+            slow_callback: 100_000_000,
             spin: Duration::ZERO,
             stop_signals: true,
             shutdown_max: Duration::from_secs(30),
@@ -65,7 +66,7 @@ impl Builder {
 
     /// A callback that takes this long or longer is logged as a warning with what ran. Default 100 ms.
     pub fn slow_callback(mut self, threshold: Duration) -> Self {
-        self.settings.slow_callback = threshold;
+        self.settings.slow_callback = u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX);
         self
     }
 

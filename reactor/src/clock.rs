@@ -62,12 +62,14 @@ impl Clock {
         SystemTime::now()
     }
 
-    /// For measuring how long callbacks take: cheap, and a few milliseconds coarse where the platform has such a clock.
-    pub(crate) fn coarse(&self) -> Duration {
+    /// For measuring how long callbacks take, in nanoseconds: cheap, and a few milliseconds coarse where the platform has
+    /// such a clock.
+    #[inline]
+    pub(crate) fn coarse(&self) -> u64 {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         return sys::monotonic_coarse();
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        self.origin.elapsed()
+        return u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
     }
 
     /// The time at this very moment, past the turn's sample.

@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
 use crate::Reactor;
@@ -42,13 +43,19 @@ impl Reactor {
     }
 
     /// The callback that ends now began when the last one ended, or when the poll did.
+    #[inline]
     fn lap(&self, what: &dyn Fn() -> String) {
         let now = self.inner.clock.coarse();
         let took = now.saturating_sub(self.inner.lap.replace(now));
         if took >= self.inner.settings.slow_callback {
-            self.inner.meter.slow_callbacks.add(1);
-            tracing::warn!(what = what(), ?took, "a slow callback held up the loop");
+            self.report_slow(&what(), Duration::from_nanos(took));
         }
+    }
+
+    #[cold]
+    fn report_slow(&self, what: &str, took: Duration) {
+        self.inner.meter.slow_callbacks.add(1);
+        tracing::warn!(what, ?took, "a slow callback held up the loop");
     }
 
     /// Starts the watch: the loop is awake.

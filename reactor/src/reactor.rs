@@ -77,8 +77,8 @@ pub(crate) struct Inner {
     pub(crate) signals: crate::signals::Signals,
     pub(crate) state: RunState,
     pub(crate) meter: Meter,
-    /// When the callback that runs now began, on the coarse clock.
-    pub(crate) lap: Cell<Duration>,
+    /// When the callback that runs now began, in nanoseconds of the coarse clock.
+    pub(crate) lap: Cell<u64>,
     locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
 
@@ -201,7 +201,7 @@ impl Reactor {
             bytes_received: meter.bytes_received.value(),
             bytes_sent: meter.bytes_sent.value(),
             slow_callbacks: meter.slow_callbacks.value(),
-            longest_turn: meter.longest_turn.get(),
+            longest_turn: Duration::from_nanos(meter.longest_turn.get()),
         }
     }
 

@@ -64,7 +64,8 @@ pub struct Meter {
     pub(crate) calls: Counter,
     pub(crate) timers_fired: Counter,
     pub(crate) slow_callbacks: Counter,
-    pub(crate) longest_turn: Cell<Duration>,
+    /// In nanoseconds.
+    pub(crate) longest_turn: Cell<u64>,
     /// Connections open now.
     pub connections: Counter,
     /// Connections opened so far.

@@ -441,7 +441,7 @@ impl Transport {
             }
         }
         reactor.deregister(stream.token, true);
-        let socket = stream.socket.replace(Socket::Closed);
+        let socket = stream.socket.replace(Socket::closed());
         if stream.state.get().is_reset() {
             socket.reset();
         }
