@@ -16,7 +16,6 @@ use sinew_reactor::{Reactor, Ready, RegisterError, Token, WeakReactor};
 
 use crate::{
     Connection, Peer, Protocol, StreamConfig, Transport,
-    buffers::Buffers,
     stream::{
         Newborn, Shared,
         socket::{ByteStream, Socket},
@@ -195,12 +194,7 @@ fn join<P: Protocol>(
         closed: Cell::new(false),
         token,
     });
-    let shared = Rc::new(Shared {
-        reactor: reactor.downgrade(),
-        buffers: reactor.local::<Buffers>(),
-        config,
-        port: None,
-    });
+    let shared = Shared::new(reactor, config, None);
     let socket = Socket::Other(Box::new(NearEnd(ends.clone())));
     let transport = Newborn { reactor, socket, token, peer: Peer::Memory, shared }.adopt(protocol);
     reactor.run_again(token);

@@ -18,22 +18,27 @@ impl Transport {
         push(&mut queue);
         let queued = queue.len();
         stream.queue.set(Some(queue));
-        let config = &stream.shared.config;
-        if queued > config.write_limit {
-            stream.end_now(ConnectionLost::WriteLimit { limit: config.write_limit });
-            return WriteStatus::Closed;
-        }
-        stream.update(|state| state.queued(queued, config.high_watermark));
         stream.ask_flush();
-        if queued > config.high_watermark {
+        if queued <= stream.shared.remarkable { WriteStatus::Ok } else { stream.queue_grew(queued) }
+    }
+}
+
+impl Stream {
+    /// More is queued than goes without saying.
+    #[cold]
+    fn queue_grew(&self, queued: usize) -> WriteStatus {
+        let config = &self.shared.config;
+        if queued > config.write_limit {
+            self.end_now(ConnectionLost::WriteLimit { limit: config.write_limit });
+            WriteStatus::Closed
+        } else if queued > config.high_watermark {
+            self.update(State::rose);
             WriteStatus::AboveHighWatermark
         } else {
             WriteStatus::Ok
         }
     }
-}
 
-impl Stream {
     /// Has the loop look at this stream before it sleeps, unless it will do so anyway.
     #[inline]
     fn ask_flush(&self) {

@@ -120,15 +120,9 @@ impl Transport {
 
     // ---- input ----
 
+    #[inline]
     fn note(&self, ready: Ready) {
-        self.inner().update(|state| {
-            if ready.is_read() {
-                state.became_readable(ready.is_read_closed());
-            }
-            if ready.is_write() {
-                state.became_writable();
-            }
-        });
+        self.inner().update(|state| state.became(ready));
     }
 
     /// Reads, delivers and sends until there is nothing left to do, or others have waited long enough.
@@ -149,18 +143,35 @@ impl Transport {
         self.see_to_rest(reactor);
     }
 
+    #[inline]
     fn see_to_rest(&self, reactor: &Reactor) {
+        if self.inner().state.get().has_input_left() {
+            self.come_back(reactor);
+        }
+        if !reactor.is_edge_triggered() {
+            self.tell_interest(reactor);
+        }
+    }
+
+    /// Others have waited long enough; the rest is for the next turn.
+    fn come_back(&self, reactor: &Reactor) {
         let stream = self.inner();
-        let state = stream.state.get();
-        if state.has_input_left() && stream.update(State::ask_again) {
+        if stream.update(State::ask_again) {
             reactor.run_again(stream.token);
         }
-        if !reactor.is_edge_triggered() && !state.is_over() {
-            let full = !state.is_writable() && stream.queued() > 0;
-            let input = if state.wants_input() { Interest::READ } else { Interest::NONE };
-            let output = if full { Interest::WRITE } else { Interest::NONE };
-            reactor.set_interest(stream.token, input | output);
+    }
+
+    /// A level-triggered engine must not tell of what is not wanted: it would tell for ever.
+    fn tell_interest(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        let state = stream.state.get();
+        if state.is_over() {
+            return;
         }
+        let full = !state.is_writable() && stream.queued() > 0;
+        let input = if state.wants_input() { Interest::READ } else { Interest::NONE };
+        let output = if full { Interest::WRITE } else { Interest::NONE };
+        reactor.set_interest(stream.token, input | output);
     }
 
     /// At most one read, and the callback that it leads to.
@@ -218,15 +229,24 @@ impl Transport {
 
     // ---- output ----
 
-    /// Sends what is queued, keeps watermarks and producers, and ends the output when it is to end.
+    /// Sends what is queued, and does what has to be done about the output otherwise.
+    #[inline]
     fn push_output(&self, reactor: &Reactor) {
+        self.send(reactor);
         let stream = self.inner();
-        for _ in 0..ROUNDS_PER_TURN {
-            self.send(reactor);
-            let state = stream.state.get();
-            if state.is_plain() && stream.extras.get().is_none() {
-                return;
+        if !stream.state.get().is_plain() || stream.extras.get().is_some() {
+            self.tend_output(reactor);
+        }
+    }
+
+    /// Keeps watermarks and producers, and ends the output when it is to end.
+    fn tend_output(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        for round in 0..ROUNDS_PER_TURN {
+            if round > 0 {
+                self.send(reactor);
             }
+            let state = stream.state.get();
             if state.is_over() {
                 return;
             }

@@ -55,11 +55,25 @@ impl<P: Protocol> AnyProtocol for P {
 
 /// What the connections of a port, or of a connector, have in common.
 pub(crate) struct Shared {
-    pub(crate) reactor: WeakReactor,
-    pub(crate) buffers: Rc<Buffers>,
-    pub(crate) config: StreamConfig,
+    reactor: WeakReactor,
+    buffers: Rc<Buffers>,
+    config: StreamConfig,
     /// The port that accepted them.
-    pub(crate) port: Option<Rc<dyn Port>>,
+    port: Option<Rc<dyn Port>>,
+    /// With no more than this queued, a write has nothing to report.
+    remarkable: usize,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        reactor: &Reactor,
+        config: StreamConfig,
+        port: Option<Rc<dyn Port>>,
+    ) -> Rc<Self> {
+        let remarkable = config.high_watermark.min(config.write_limit);
+        let (reactor, buffers) = (reactor.downgrade(), reactor.local());
+        Rc::new(Self { reactor, buffers, config, port, remarkable })
+    }
 }
 
 #[derive(Default)]

@@ -28,6 +28,8 @@
 //! Input is held back while the user has paused reading or the queue is over its high watermark (and has not sunk to the
 //! low one since). When both have gone, `reading_resumed` is owed before further input is.
 
+use sinew_reactor::Ready;
+
 /// Where in its life a stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
@@ -150,6 +152,12 @@ impl State {
         }
     }
 
+    /// Sets a flag on a condition, without a branch.
+    #[inline]
+    const fn set_if(&mut self, flag: u32, on: bool) {
+        self.bits |= flag * on as u32;
+    }
+
     /// Sets a flag and says whether it was not set before.
     const fn raise(&mut self, flag: u32) -> bool {
         let raised = !self.has(flag);
@@ -164,9 +172,9 @@ impl State {
         matches!(self.stage(), Stage::Open) && !self.has(ENDING)
     }
 
-    /// The queue has grown to `queued`.
-    pub(super) const fn queued(&mut self, queued: usize, high: usize) {
-        if queued > high && self.raise(OVER_HIGH) && !self.has(MANUAL) {
+    /// The queue has passed its high watermark.
+    pub(super) const fn rose(&mut self) {
+        if self.raise(OVER_HIGH) && !self.has(MANUAL) {
             self.bits |= WITHHELD;
         }
     }
@@ -209,15 +217,11 @@ impl State {
         self.bits |= MADE;
     }
 
-    pub(super) const fn became_readable(&mut self, read_closed: bool) {
-        self.bits |= READABLE;
-        if read_closed {
-            self.bits |= READ_CLOSED;
-        }
-    }
-
-    pub(super) const fn became_writable(&mut self) {
-        self.bits |= WRITABLE;
+    #[inline]
+    pub(super) const fn became(&mut self, ready: Ready) {
+        self.set_if(READABLE, ready.is_read());
+        self.set_if(WRITABLE, ready.is_write());
+        self.set_if(READ_CLOSED, ready.is_read_closed());
     }
 
     /// A read took all there was.

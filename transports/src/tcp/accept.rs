@@ -18,7 +18,6 @@ use sinew_reactor::{
 use super::listen::INHERITS_OPTIONS;
 use crate::{
     Factory, ListenConfig, Peer,
-    buffers::Buffers,
     port::Port,
     stream::{FIRST_INTEREST, Newborn, Shared, socket::Socket},
 };
@@ -104,12 +103,7 @@ impl<F: Factory> Acceptor<F> {
             spare: RefCell::new(spare()),
             when_empty: RefCell::default(),
         });
-        let shared = Rc::new(Shared {
-            reactor: reactor.downgrade(),
-            buffers: reactor.local::<Buffers>(),
-            config: stream_config,
-            port: Some(core.clone()),
-        });
+        let shared = Shared::new(reactor, stream_config, Some(core.clone()));
         Self { core, shared, factory: RefCell::new(factory), started: Cell::new(false) }
     }
 

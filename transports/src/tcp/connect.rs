@@ -22,7 +22,6 @@ use socket2::{Domain, Protocol as IpProtocol, Type};
 
 use crate::{
     ConnectConfig, Connection, Factory, Peer, Protocol,
-    buffers::Buffers,
     stream::{
         Newborn, Shared,
         socket::{Socket, set_keepalive},
@@ -357,12 +356,7 @@ impl<F: Factory> Handler for Attempt<F> {
             }
         };
         let peer = Peer::Inet(self.addr);
-        let shared = Rc::new(Shared {
-            reactor: reactor.downgrade(),
-            buffers: reactor.local::<Buffers>(),
-            config: connector.config.stream.clone(),
-            port: None,
-        });
+        let shared = Shared::new(reactor, connector.config.stream.clone(), None);
         let newborn =
             Newborn { reactor, socket: Socket::Tcp(socket), token, peer: peer.clone(), shared };
         let connection = newborn.start(&connector.factory, ready);

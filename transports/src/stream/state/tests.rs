@@ -68,7 +68,7 @@ fn input_is_delivered_while_open_and_thrown_away_while_closing() {
         (lost(), Input::Wait),
     ] {
         assert_eq!(state.input(), Input::Wait, "nothing has come yet");
-        state.became_readable(false);
+        state.became(Ready::READ);
         assert_eq!(state.input(), input);
         state.input_drained();
         assert_eq!(state.input(), Input::Wait);
@@ -78,7 +78,7 @@ fn input_is_delivered_while_open_and_thrown_away_while_closing() {
 #[test]
 fn a_short_read_is_no_proof_of_the_end_once_the_peer_has_closed() {
     let mut state = open();
-    state.became_readable(true);
+    state.became(Ready::READ | Ready::READ_CLOSED);
     state.input_drained();
     assert_eq!(state.input(), Input::Deliver);
     state.end_of_stream();
@@ -88,15 +88,15 @@ fn a_short_read_is_no_proof_of_the_end_once_the_peer_has_closed() {
 #[test]
 fn input_held_back_is_resumed_before_it_is_delivered() {
     let mut paused = open();
-    paused.became_readable(false);
+    paused.became(Ready::READ);
     paused.pause();
     assert_eq!(paused.input(), Input::Wait);
     paused.resume();
     assert_eq!((paused.input(), paused.input()), (Input::Resume, Input::Deliver));
 
     let mut full = open();
-    full.became_readable(false);
-    full.queued(101, 100);
+    full.became(Ready::READ);
+    full.rose();
     assert!(full.is_held_back() && full.input() == Input::Wait);
     full.pause();
     full.sank();
@@ -108,8 +108,8 @@ fn input_held_back_is_resumed_before_it_is_delivered() {
 #[test]
 fn without_auto_pause_the_watermark_only_tells() {
     let mut state = State::new(false);
-    state.became_readable(false);
-    state.queued(101, 100);
+    state.became(Ready::READ);
+    state.rose();
     assert!(!state.is_held_back() && state.input() == Input::Deliver);
     assert!(state.tell_pause() && !state.tell_pause());
     assert!(state.sank() && !state.sank());
@@ -118,7 +118,7 @@ fn without_auto_pause_the_watermark_only_tells() {
 #[test]
 fn a_burst_that_the_system_takes_at_once_tells_nothing() {
     let mut state = open();
-    state.queued(101, 100);
+    state.rose();
     assert!(!state.sank(), "writing_paused was not told, so writing_resumed is not owed");
     assert!(!state.tell_pause());
 }
