@@ -13,12 +13,14 @@ use crate::{Failure, Reactor, WeakReactor};
 
 type Callback<T, E> = Box<dyn FnOnce(&Reactor, Result<T, E>)>;
 
+type Canceller = Box<dyn FnOnce(&Reactor)>;
+
 struct State<T, E: fmt::Display> {
     result: Option<Result<T, E>>,
     settled: bool,
     callback: Option<Callback<T, E>>,
     waker: Option<Waker>,
-    canceller: Option<Box<dyn FnOnce(&Reactor)>>,
+    canceller: Option<Canceller>,
     /// Cancelled, or abandoned because the reactor ended: not worth a line in the log.
     quiet: bool,
 }
@@ -94,9 +96,15 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
         self.settle(Err(error));
     }
 
-    /// Gives a value or an error. What comes after a cancellation is dropped.
+    /// Gives a value or an error. What comes after a cancellation is dropped, by the loop.
     pub fn settle(self, result: Result<T, E>) {
         settle(&self.state, &self.reactor, result);
+    }
+
+    /// Gives a failure that has its line in the log already.
+    pub(crate) fn reject_quietly(self, failure: Failure) {
+        self.state.borrow_mut().quiet = true;
+        self.settle(Err(failure.into()));
     }
 
     /// Whether the other end still waits: `false` once it was cancelled.
@@ -105,9 +113,21 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
         !self.state.borrow().settled
     }
 
-    /// What the loop is to do when the other end cancels, such as stopping the work.
+    /// What the loop is to do when the other end cancels, such as stopping the work: also if it has done so already. Takes
+    /// the place of what was said before.
     pub fn on_cancel(&self, f: impl FnOnce(&Reactor) + 'static) {
-        self.state.borrow_mut().canceller = Some(Box::new(f));
+        let Some(reactor) = self.reactor.upgrade() else { return };
+        let mut inside = self.state.borrow_mut();
+        if inside.settled {
+            // As long as there is a promise, only a cancellation settles.
+            drop(inside);
+            return reactor.call_soon(f);
+        }
+        let old = inside.canceller.replace(Box::new(f));
+        drop(inside);
+        if let Some(old) = old {
+            reactor.discard(old);
+        }
     }
 }
 
@@ -125,13 +145,17 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Drop for Promise<T, 
 
 /// Stores the result and tells whoever waits. No user code runs here: the callback runs from the loop.
 fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
-    state: &RefCell<State<T, E>>,
+    state: &Rc<RefCell<State<T, E>>>,
     reactor: &WeakReactor,
     result: Result<T, E>,
 ) {
     let reactor = reactor.upgrade();
     let mut inside = state.borrow_mut();
     if inside.settled {
+        drop(inside);
+        if let Some(reactor) = reactor {
+            reactor.discard(result);
+        }
         return;
     }
     inside.settled = true;
@@ -152,6 +176,10 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
         if let Some(canceller) = canceller {
             reactor.discard(canceller);
         }
+        if Rc::strong_count(state) == 1 {
+            // The other end is gone; the result goes with this one, so let the loop do that.
+            reactor.discard(state.clone());
+        }
     }
     if let Some(waker) = waker {
         waker.wake();
@@ -165,17 +193,20 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }
     }
 
-    /// Has the loop call `f` with the result, once it is there.
+    /// Has the loop call `f` with the result, once it is there. If somebody has taken it already, `f` is not called.
     pub fn then(self, f: impl FnOnce(&Reactor, Result<T, E>) + 'static) {
         let mut inside = self.state.borrow_mut();
-        match inside.result.take() {
-            None => inside.callback = Some(Box::new(f)),
-            Some(result) => {
-                drop(inside);
-                if let Some(reactor) = self.reactor.upgrade() {
-                    reactor.call_soon(move |reactor| f(reactor, result));
-                }
-            }
+        let result = inside.result.take();
+        if result.is_none() && !inside.settled {
+            inside.callback = Some(Box::new(f));
+            return;
+        }
+        drop(inside);
+        let Some(reactor) = self.reactor.upgrade() else { return };
+        match result {
+            Some(result) => reactor.call_soon(move |reactor| f(reactor, result)),
+            // Somebody took it; there is nothing to call `f` with.
+            None => reactor.discard(f),
         }
     }
 
@@ -217,14 +248,19 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Future for Deferred<
     /// When polled again after it was ready, as futures may.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut inside = self.state.borrow_mut();
-        match inside.result.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                assert!(!inside.settled, "a deferred was polled after it was ready");
-                inside.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(result) = inside.result.take() {
+            return Poll::Ready(result);
         }
+        assert!(!inside.settled, "a deferred was polled after it was ready");
+        if inside.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            return Poll::Pending;
+        }
+        drop(inside);
+        // A waker may be anybody's code, so it is neither cloned nor dropped under the borrow.
+        let waker = context.waker().clone();
+        let old = self.state.borrow_mut().waker.replace(waker);
+        drop(old);
+        Poll::Pending
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -34,10 +35,8 @@ impl Reactor {
         let result = catch_unwind(AssertUnwindSafe(f));
         self.lap(&what);
         result.map_err(|panic| {
-            let message = panic_message(&*panic);
-            tracing::error!(what = what(), message, "a callback panicked");
-            // The payload is the user's and may panic when dropped.
-            let _ = catch_unwind(AssertUnwindSafe(move || drop(panic)));
+            let message = into_message(panic);
+            tracing::error!(what = name(&what), message, "a callback panicked");
             Panicked { message }
         })
     }
@@ -45,10 +44,10 @@ impl Reactor {
     /// The callback that ends now began when the last one ended, or when the poll did.
     #[inline]
     fn lap(&self, what: &dyn Fn() -> String) {
-        let now = self.inner.clock.coarse();
+        let now = self.inner.clock.stopwatch();
         let took = now.saturating_sub(self.inner.lap.replace(now));
         if took >= self.inner.settings.slow_callback {
-            self.report_slow(&what(), Duration::from_nanos(took));
+            self.report_slow(&name(what), Duration::from_nanos(took));
         }
     }
 
@@ -60,15 +59,32 @@ impl Reactor {
 
     /// Starts the watch: the loop is awake.
     pub(crate) fn start_lap(&self) {
-        self.inner.lap.set(self.inner.clock.coarse());
+        self.inner.lap.set(self.inner.clock.stopwatch());
     }
 }
 
+/// Calls user code where there is no reactor to log for: on other threads.
+pub(crate) fn contain<R>(f: impl FnOnce() -> R) -> Result<R, Panicked> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| Panicked { message: into_message(panic) })
+}
+
+/// What ran; the name is made by user code, too.
+#[cold]
+fn name(what: &dyn Fn() -> String) -> String {
+    contain(what).unwrap_or_else(|_| "something that panics when asked for its name".to_owned())
+}
+
 /// What a panic said, if it said it in words.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    panic
+#[cold]
+fn into_message(panic: Box<dyn Any + Send>) -> String {
+    let message = panic
         .downcast_ref::<&str>()
         .map(|message| (*message).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
+        .unwrap_or_else(|| "a panic without a message".to_owned());
+    // The payload is the user's and may panic when dropped; what comes of that is left alone.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(panic))) {
+        mem::forget(again);
+    }
+    message
 }

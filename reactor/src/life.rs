@@ -76,7 +76,8 @@ impl TriggerResult for Deferred<()> {
 
 impl Reactor {
     /// Has `f` called once, when the run comes to `phase`. Triggers of a phase run in the order in which they were made;
-    /// one that panics is logged and does not stop the others.
+    /// one that panics is logged and does not stop the others. One that is made when its phase has begun already waits for
+    /// the next run.
     ///
     /// # Examples
     ///
@@ -85,14 +86,16 @@ impl Reactor {
     /// use sinew_reactor::{Phase, Reactor};
     ///
     /// let reactor = Reactor::new()?;
-    /// reactor.on(Phase::AfterStartup, |reactor| { let _ = reactor.stop(); });
+    /// reactor.on(Phase::AfterStartup, |reactor| {
+    ///     let _ = reactor.stop();
+    /// });
     /// // Wait for a last job before the connections are closed.
     /// reactor.on(Phase::BeforeShutdown, |reactor| reactor.defer_to_thread(|| ()));
     /// reactor.run()?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn on<R: TriggerResult>(&self, phase: Phase, f: impl FnOnce(&Reactor) -> R + 'static) {
+    pub fn on<R: TriggerResult>(&self, phase: Phase, f: impl FnOnce(&Self) -> R + 'static) {
         let call: TriggerCall = Box::new(|reactor| f(reactor).into_deferred());
         self.inner.life.triggers.borrow_mut().push((phase, call));
     }

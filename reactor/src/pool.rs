@@ -2,37 +2,43 @@
 
 use std::{
     any::Any,
-    cell::RefCell,
-    panic::{AssertUnwindSafe, catch_unwind},
+    cell::{Cell, RefCell},
+    io, mem,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use slab::Slab;
 
-use crate::{Deferred, Failure, Promise, Reactor, guard::panic_message};
+use crate::{
+    Deferred, Failure, Promise, Reactor,
+    guard::{Panicked, contain},
+};
 
-type Work = Box<dyn FnOnce() + Send>;
+/// A job. It takes itself off the count of jobs before it says that it is done, so that whoever hears of that finds the
+/// thread free.
+type Job = Box<dyn FnOnce(&AtomicUsize) + Send>;
 
-/// Threads are started when work comes and none is idle, and end with the run of the reactor.
+/// Threads are started when there are more jobs than threads, and end with the run of the reactor.
 pub(crate) struct Pool {
     threads_max: usize,
     queue_max: usize,
     running: RefCell<Option<Threads>>,
     /// The promises of the jobs under way; they cannot leave the loop's thread, so a job carries its number.
     promises: RefCell<Slab<(u64, Box<dyn Any>)>>,
-    serial: std::cell::Cell<u64>,
+    serial: Cell<u64>,
 }
 
 struct Threads {
-    work: Sender<Work>,
-    queue: Receiver<Work>,
-    idle: Arc<AtomicUsize>,
+    queue: Sender<Job>,
+    waiting: Receiver<Job>,
+    /// Jobs that wait or run.
+    jobs: Arc<AtomicUsize>,
     count: usize,
     /// Every thread holds a sender; the channel is cut when the last has ended.
     ended: Receiver<()>,
@@ -46,63 +52,60 @@ impl Pool {
             queue_max,
             running: RefCell::default(),
             promises: RefCell::default(),
-            serial: std::cell::Cell::new(0),
+            serial: Cell::new(0),
         }
     }
 
-    fn submit(&self, work: Work) -> Result<(), Failure> {
+    /// Hands the job back if it cannot be taken.
+    fn submit(&self, job: Job) -> Result<(), (Failure, Job)> {
         let mut running = self.running.borrow_mut();
         let threads = running.get_or_insert_with(Threads::new);
-        if threads.queue.len() >= self.queue_max {
-            return Err(Failure::Overloaded { limit: self.queue_max });
+        let jobs = threads.jobs.load(Ordering::Acquire);
+        if jobs >= self.threads_max.saturating_add(self.queue_max) {
+            return Err((Failure::Overloaded { limit: self.queue_max }, job));
         }
-        if threads.count < self.threads_max
-            && threads.idle.load(Ordering::Acquire) <= threads.queue.len()
+        if threads.count <= jobs
+            && threads.count < self.threads_max
             && let Err(error) = threads.start()
             && threads.count == 0
         {
-            return Err(Failure::NoThread(error.to_string()));
+            return Err((Failure::NoThread(error.to_string()), job));
         }
+        threads.jobs.fetch_add(1, Ordering::AcqRel);
         // The receiver lives beside the sender, so this cannot fail.
-        let _ = threads.work.send(work);
+        let _ = threads.queue.send(job);
         Ok(())
     }
 
-    /// Ends the threads: jobs that wait are dropped, those that run are given `grace`.
-    pub(crate) fn stop(&self, grace: Duration) {
-        let running = self.running.borrow_mut().take();
-        if let Some(Threads { work, queue, ended, alive, .. }) = running {
-            while queue.try_recv().is_ok() {}
-            drop((work, queue, alive));
-            if ended.recv_timeout(grace) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+    /// Ends the threads: jobs that run are given `grace`, those that wait are handed back with all promises, to be dropped.
+    fn stop(&self, grace: Duration) -> Vec<Box<dyn Any>> {
+        let mut useless: Vec<Box<dyn Any>> = Vec::new();
+        if let Some(threads) = self.running.take() {
+            let Threads { queue, waiting, ended, alive, .. } = threads;
+            useless.extend(waiting.try_iter().map(|job| Box::new(job) as Box<dyn Any>));
+            drop((queue, waiting, alive));
+            if ended.recv_timeout(grace) == Err(RecvTimeoutError::Timeout) {
                 tracing::warn!(?grace, "jobs still run in threads; the reactor leaves them behind");
             }
         }
-        let promises = std::mem::take(&mut *self.promises.borrow_mut());
-        drop(promises);
+        let promises = mem::take(&mut *self.promises.borrow_mut());
+        useless.extend(promises.into_iter().map(|(_, (_, promise))| promise));
+        useless
     }
 }
 
 impl Threads {
     fn new() -> Self {
-        let (work, queue) = unbounded();
+        let (queue, waiting) = unbounded();
         let (alive, ended) = unbounded();
-        Self { work, queue, idle: Arc::default(), count: 0, ended, alive }
+        Self { queue, waiting, jobs: Arc::default(), count: 0, ended, alive }
     }
 
-    fn start(&mut self) -> std::io::Result<()> {
-        let (queue, idle, alive) = (self.queue.clone(), self.idle.clone(), self.alive.clone());
+    fn start(&mut self) -> io::Result<()> {
+        let (waiting, jobs, alive) = (self.waiting.clone(), self.jobs.clone(), self.alive.clone());
         thread::Builder::new().name(format!("sinew-pool-{}", self.count + 1)).spawn(move || {
             let _alive = alive;
-            loop {
-                idle.fetch_add(1, Ordering::AcqRel);
-                let work = queue.recv();
-                idle.fetch_sub(1, Ordering::AcqRel);
-                match work {
-                    Ok(work) => work(),
-                    Err(_) => return,
-                }
-            }
+            waiting.iter().for_each(|job| job(&jobs));
         })?;
         self.count += 1;
         Ok(())
@@ -113,16 +116,16 @@ impl Reactor {
     /// Runs `f` on a thread of the pool, for work that blocks or takes long, and brings its value back to the loop.
     ///
     /// The pool has up to [`Builder::pool_threads_max`](crate::Builder::pool_threads_max) threads, started on demand. A
-    /// job that has begun cannot be stopped: [`Deferred::cancel`] only turns away its value.
+    /// job that is cancelled while it waits does not run; one that has begun cannot be stopped, and
+    /// [`Deferred::cancel`] only turns away its value.
     ///
     /// # Examples
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let reactor = sinew_reactor::Reactor::new()?;
-    /// let lines = reactor.defer_to_thread(|| std::fs::read_to_string("Cargo.toml").map(|text| text.lines().count()));
-    /// lines.then(|reactor, lines| {
-    ///     assert!(lines.is_ok_and(|lines| lines.is_ok_and(|lines| lines > 3)));
+    /// reactor.defer_to_thread(|| std::fs::read_to_string("Cargo.toml")).then(|reactor, manifest| {
+    ///     assert!(matches!(manifest, Ok(Ok(text)) if text.contains("[package]")));
     ///     let _ = reactor.stop();
     /// });
     /// # reactor.run()?;
@@ -135,39 +138,51 @@ impl Reactor {
         F: FnOnce() -> T + Send + 'static,
     {
         let (promise, deferred) = self.promise::<T, Failure>();
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let flag = cancelled.clone();
+        promise.on_cancel(move |_| flag.store(true, Ordering::Release));
         let pool = &self.inner.pool;
         let serial = pool.serial.get();
         pool.serial.set(serial + 1);
         let slot = pool.promises.borrow_mut().insert((serial, Box::new(promise)));
         let shared = self.inner.shared.clone();
-        let work = Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(f)).map_err(|panic| panic_message(&*panic));
-            shared.push(Box::new(move |reactor| reactor.job_done(slot, serial, result)));
+        let job = Box::new(move |jobs: &AtomicUsize| {
+            let result = contain(move || (!cancelled.load(Ordering::Acquire)).then(f));
+            jobs.fetch_sub(1, Ordering::AcqRel);
+            // If the reactor is gone the value is dropped here, and that is user code.
+            let call = Box::new(move |reactor: &Self| reactor.job_done(slot, serial, result));
+            let _ = contain(move || shared.push(call));
         });
-        if let Err(failure) = pool.submit(work) {
-            self.job_failed::<T>(slot, serial, failure);
+        if let Err((failure, job)) = pool.submit(job) {
+            self.discard(job);
+            if let Some(promise) = self.job_promise::<T>(slot, serial) {
+                promise.reject(failure);
+            }
         }
         deferred
     }
 
-    fn job_done<T: 'static>(&self, slot: usize, serial: u64, result: Result<T, String>) {
-        match result {
-            Ok(value) => {
-                if let Some(promise) = self.job_promise::<T>(slot, serial) {
-                    promise.resolve(value);
+    /// Settles the promise; there is no value if the job was cancelled before it ran.
+    fn job_done<T: 'static>(&self, slot: usize, serial: u64, result: Result<Option<T>, Panicked>) {
+        let promise = self.job_promise::<T>(slot, serial);
+        match (result, promise) {
+            (Ok(Some(value)), Some(promise)) => promise.resolve(value),
+            (Err(Panicked { message }), promise) => {
+                tracing::error!(message, "a job in a thread panicked");
+                if let Some(promise) = promise {
+                    promise.reject_quietly(Failure::Panicked(message));
                 }
             }
-            Err(message) => {
-                tracing::error!(message, "a job in a thread panicked");
-                self.job_failed::<T>(slot, serial, Failure::Panicked(message));
-            }
+            _ => {}
         }
     }
 
-    fn job_failed<T: 'static>(&self, slot: usize, serial: u64, failure: Failure) {
-        if let Some(promise) = self.job_promise::<T>(slot, serial) {
-            promise.reject(failure);
-        }
+    /// Ends the pool with the run; what is left of it is dropped by the loop.
+    pub(crate) fn stop_pool(&self) {
+        let useless = self.inner.pool.stop(self.inner.settings.pool_grace);
+        self.inner.graveyard.borrow_mut().extend(useless);
+        // The wait was nobody's callback.
+        self.start_lap();
     }
 
     /// The promise of a job; `None` if it belongs to an earlier run of the reactor.

@@ -79,7 +79,7 @@ pub(crate) struct Inner {
     pub(crate) meter: Meter,
     /// When the callback that runs now began, in nanoseconds of the coarse clock.
     pub(crate) lap: Cell<u64>,
-    locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
+    pub(crate) locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
 
 /// Handlers that asked to be called, by their tokens.
@@ -117,7 +117,7 @@ impl Reactor {
         let poller = settings.engine.open()?;
         let (shared, inbox) = Shared::new(poller.notifier(), settings.remote_queue_max);
         let inner = Inner {
-            clock: Clock::new(),
+            clock: Clock::new(settings.slow_callback),
             edge_triggered: poller.is_edge_triggered(),
             poller: RefCell::new(poller),
             events: RefCell::default(),
@@ -155,7 +155,8 @@ impl Reactor {
         self.inner.edge_triggered
     }
 
-    /// The time of this turn: monotonic, sampled once, so that all callbacks of a turn see the same.
+    /// The time, monotonic. All callbacks of a turn see the same, that of the turn's start or, after the poll, of the poll's
+    /// end; outside of the loop it is the time at this moment.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.inner.clock.now()
@@ -233,13 +234,15 @@ impl Reactor {
     }
 
     /// The one `T` of this reactor, made when it is first asked for: state that the connections of a reactor share.
+    #[allow(clippy::missing_panics_doc, reason = "it does not panic")]
     pub fn local<T: Default + 'static>(&self) -> Rc<T> {
-        let mut locals = self.inner.locals.borrow_mut();
-        let found =
-            locals.iter().find(|(id, _)| *id == TypeId::of::<T>()).map(|(_, local)| local.clone());
-        let local = found.unwrap_or_else(|| {
+        let id = TypeId::of::<T>();
+        let find =
+            || self.inner.locals.borrow().iter().find(|(of, _)| *of == id).map(|(_, t)| t.clone());
+        let local = find().unwrap_or_else(|| {
+            // Made when nothing is borrowed, for the making may ask for another local.
             let made: Rc<dyn Any> = Rc::new(T::default());
-            locals.push((TypeId::of::<T>(), made.clone()));
+            self.inner.locals.borrow_mut().push((id, made.clone()));
             made
         });
         local.downcast().expect("it was entered under the id of its type")

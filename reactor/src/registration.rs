@@ -57,17 +57,14 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    fn insert(
-        &mut self,
-        handler: Option<Rc<dyn Handler>>,
-        descriptor: DescriptorId,
-    ) -> Result<Token, RegisterError> {
+    /// A slot without a handler yet.
+    fn insert(&mut self, descriptor: DescriptorId) -> Result<Token, RegisterError> {
         if self.slots.vacant_key() > Token::SLOT_MAX {
             return Err(RegisterError::TooManyHandlers { limit: Token::SLOT_MAX });
         }
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation & Token::GENERATION_MASK;
-        let slot = self.slots.insert(Slot { handler, generation, descriptor });
+        let slot = self.slots.insert(Slot { handler: None, generation, descriptor });
         Ok(Token::new(slot, generation))
     }
 
@@ -115,7 +112,13 @@ impl Reactor {
         interest: Interest,
         handler: Rc<dyn Handler>,
     ) -> Result<Registration, RegisterError> {
-        let token = self.register_source(source, interest)?;
+        let token = match self.register_source(source, interest) {
+            Ok(token) => token,
+            Err(error) => {
+                self.discard(handler);
+                return Err(error);
+            }
+        };
         self.bind(token, handler);
         Ok(Registration { reactor: self.downgrade(), token: Cell::new(Some(token)) })
     }
@@ -127,7 +130,7 @@ impl Reactor {
     ///
     /// [`RegisterError::TooManyHandlers`].
     pub fn reserve(&self) -> Result<Token, RegisterError> {
-        self.inner.registry.borrow_mut().insert(None, NO_DESCRIPTOR)
+        self.inner.registry.borrow_mut().insert(NO_DESCRIPTOR)
     }
 
     /// The first half of [`register`](Self::register), for handlers that own their source and know their token:
@@ -162,7 +165,7 @@ impl Reactor {
         source: Descriptor<'_>,
         interest: Interest,
     ) -> Result<Token, RegisterError> {
-        let token = self.inner.registry.borrow_mut().insert(None, id)?;
+        let token = self.inner.registry.borrow_mut().insert(id)?;
         let registered = self.inner.poller.borrow_mut().register(source, token, interest);
         if let Err(error) = registered {
             self.inner.registry.borrow_mut().remove(token);
@@ -175,10 +178,13 @@ impl Reactor {
     /// in place of the one there is, as when a connection attempt has become a connection.
     pub fn bind(&self, token: Token, handler: Rc<dyn Handler>) {
         let mut registry = self.inner.registry.borrow_mut();
-        let old = registry.get_mut(token).and_then(|slot| slot.handler.replace(handler));
+        let useless = match registry.get_mut(token) {
+            Some(slot) => slot.handler.replace(handler),
+            None => Some(handler),
+        };
         drop(registry);
-        if let Some(old) = old {
-            self.discard(old);
+        if let Some(handler) = useless {
+            self.discard(handler);
         }
     }
 
@@ -201,10 +207,14 @@ impl Reactor {
             return;
         };
         if slot.descriptor != NO_DESCRIPTOR {
-            self.inner.poller.borrow_mut().deregister(slot.descriptor, token, closing);
+            let gone = self.inner.poller.borrow_mut().deregister(slot.descriptor, token, closing);
+            if let Err(error) = gone {
+                let descriptor = slot.descriptor;
+                tracing::debug!(descriptor, %error, "a source was closed before its registration ended");
+            }
         }
         if let Some(handler) = slot.handler {
-            self.inner.graveyard.borrow_mut().push(Box::new(handler));
+            self.discard(handler);
         }
     }
 

@@ -53,12 +53,29 @@ impl Shared {
         (Arc::new(shared), Inbox { calls: calls_end, woken: woken_end })
     }
 
-    /// Puts a call into the queue, whatever its length: for answers that the loop itself has asked for.
-    pub(crate) fn push(&self, call: RemoteCall) {
+    /// Puts a call into the queue, whatever its length: for answers that the loop itself has asked for. `false` if the
+    /// reactor is gone.
+    pub(crate) fn push(&self, call: RemoteCall) -> bool {
         self.calls_waiting.fetch_add(1, Ordering::Relaxed);
-        if self.calls.send(call).is_ok() {
+        self.send(call)
+    }
+
+    /// As `push`, if there is room.
+    fn try_push(&self, call: RemoteCall) -> Result<(), RemoteError> {
+        let limit = self.calls_max;
+        if self.calls_waiting.fetch_add(1, Ordering::Relaxed) >= limit {
+            self.taken();
+            return Err(RemoteError::Full { limit });
+        }
+        if self.send(call) { Ok(()) } else { Err(RemoteError::Ended) }
+    }
+
+    fn send(&self, call: RemoteCall) -> bool {
+        let sent = self.calls.send(call).is_ok();
+        if sent {
             self.wake();
         }
+        sent
     }
 
     pub(crate) fn push_woken(&self, task: TaskId) {
@@ -107,7 +124,7 @@ impl fmt::Debug for Shared {
 ///
 /// let reactor = Reactor::new()?;
 /// let remote = reactor.remote();
-/// let thread = std::thread::spawn(move || remote.call(|reactor| { let _ = reactor.stop(); }));
+/// let thread = std::thread::spawn(move || remote.stop());
 /// reactor.run()?;
 /// thread.join().expect("the thread does not panic")?;
 /// # Ok(())
@@ -124,7 +141,7 @@ impl Remote {
     }
 
     /// Has the loop call `f`, in its next turn. Calls of one thread run in the order in which they were made. A sleeping
-    /// loop is woken; calls made while it is awake cost no system call.
+    /// loop is woken; calls made while it is awake cost no system call. Calls made before the first run wait for it.
     ///
     /// # Errors
     ///
@@ -134,12 +151,7 @@ impl Remote {
         if self.shared.ended.load(Ordering::Acquire) {
             return Err(RemoteError::Ended);
         }
-        let limit = self.shared.calls_max;
-        if self.shared.calls_waiting.load(Ordering::Relaxed) >= limit {
-            return Err(RemoteError::Full { limit });
-        }
-        self.shared.push(Box::new(f));
-        Ok(())
+        self.shared.try_push(Box::new(f))
     }
 
     /// Asks the reactor to stop, as [`Reactor::stop`] does.

@@ -1,8 +1,15 @@
 //! A run from start to end: [`Reactor::run`], what stops it, and how everything is brought to its end.
 
-use std::{cell::Cell, future::Future, io, mem, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    collections::HashSet,
+    future::Future,
+    io, mem,
+    rc::{Rc, Weak},
+    time::Duration,
+};
 
-use crate::{NotRunning, Phase, Reactor, RunError};
+use crate::{Deferred, Failure, NotRunning, Phase, Reactor, RunError, WeakReactor, reactor::Inner};
 
 /// Rounds of telling ends at a shutdown: an end may cause another, but not for ever.
 const REAP_ROUNDS_MAX: usize = 1_000;
@@ -26,12 +33,28 @@ impl RunState {
 }
 
 /// While it lives, the reactor cannot be entered a second time.
-struct Entered<'a>(&'a RunState);
+struct Entered<'a>(&'a Inner);
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.0.entered.set(false);
-        self.0.running.set(false);
+        self.0.state.entered.set(false);
+        self.0.state.running.set(false);
+        self.0.clock.hold(false);
+    }
+}
+
+/// Lies in the future of `run_until`, and stops the loop when that is done or has panicked.
+struct StopAtEnd {
+    reactor: WeakReactor,
+    /// Gone when the call of `run_until` has returned.
+    call: Weak<()>,
+}
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        if let (1.., Some(reactor)) = (self.call.strong_count(), self.reactor.upgrade()) {
+            let _ = reactor.stop();
+        }
     }
 }
 
@@ -45,8 +68,6 @@ impl Reactor {
     pub fn run(&self) -> Result<(), RunError> {
         let state = &self.inner.state;
         let entered = self.enter()?;
-        state.stop.set(false);
-        state.crash.set(false);
         self.inner.shared.set_ended(false);
         #[cfg(unix)]
         self.watch_signals()?;
@@ -60,6 +81,9 @@ impl Reactor {
         }
         if !state.crash.get() {
             turned = turned.and(self.wait_for_triggers());
+        }
+        // The wait may have been ended by a crash.
+        if !state.crash.get() {
             self.shut_down();
         }
         #[cfg(unix)]
@@ -72,7 +96,8 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// [`RunError::Stopped`] if something else stopped the loop first; else as [`run`](Self::run).
+    /// [`RunError::Stopped`] if something else stopped the loop first (the future is dropped then), [`RunError::Failed`] if
+    /// the future panicked; else as [`run`](Self::run).
     pub fn run_until<F>(&self, future: F) -> Result<F::Output, RunError>
     where
         F: Future<Output: 'static> + 'static,
@@ -80,32 +105,44 @@ impl Reactor {
         if self.inner.state.entered.get() {
             return Err(RunError::AlreadyRunning);
         }
-        let result = Rc::new(Cell::new(None));
-        let slot = result.clone();
-        let task = self.spawn(future);
-        task.then(move |reactor, value| {
-            slot.set(Some(value));
-            let _ = reactor.stop();
+        let this_call = Rc::new(());
+        let end = StopAtEnd { reactor: self.downgrade(), call: Rc::downgrade(&this_call) };
+        let task = self.spawn(async move {
+            let _end = end;
+            future.await
         });
-        self.run()?;
-        Ok(result.take().ok_or(RunError::Stopped)??)
+        let ran = self.run();
+        // Should the loop have left without it, it is of no use to the next run.
+        drop(this_call);
+        self.cancel_task(task.id);
+        let result = task.deferred.take();
+        ran?;
+        match result {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(failure @ Failure::Panicked(_))) => Err(failure.into()),
+            _ => Err(RunError::Stopped),
+        }
     }
 
     /// Runs one turn of the loop, waiting at most `max_wait` for something to happen (`None`: until it does). For
-    /// embedding the reactor in another loop, and for tests; signals and life events belong to [`run`](Self::run).
+    /// embedding the reactor in another loop, and for tests; signals and life events belong to [`run`](Self::run). A
+    /// [`stop`](Self::stop) made in the turn keeps it from waiting, and that is all.
     ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
     pub fn turn(&self, max_wait: Option<Duration>) -> Result<(), RunError> {
         let entered = self.enter()?;
+        self.inner.shared.set_ended(false);
         self.inner.state.running.set(true);
         let turned = self.turn_once(max_wait);
         drop(entered);
         Ok(turned?)
     }
 
-    /// Asks the loop to stop: the current turn is finished, then the shutdown phases run. Returns at once.
+    /// Asks the loop to stop: the current turn is finished, then the shutdown phases run. Returns at once. Calls, timers
+    /// and tasks that wait are dropped. Made once more while triggers of [`Phase::BeforeShutdown`] are waited for, this
+    /// ends their wait.
     ///
     /// # Errors
     ///
@@ -143,9 +180,11 @@ impl Reactor {
         if state.entered.replace(true) {
             return Err(RunError::AlreadyRunning);
         }
-        self.inner.clock.forget();
+        state.stop.set(false);
+        state.crash.set(false);
+        self.inner.clock.hold(true);
         self.start_lap();
-        Ok(Entered(state))
+        Ok(Entered(&self.inner))
     }
 
     /// Fires the triggers of a phase and counts what has to be waited for.
@@ -154,21 +193,33 @@ impl Reactor {
         for trigger in self.inner.life.take(phase) {
             let result = self.guard(|| format!("a {phase:?} trigger"), || trigger(self));
             if let (Ok(Some(deferred)), Phase::BeforeShutdown) = (result, phase) {
-                waiting.set(waiting.get() + 1);
-                let waiting = waiting.clone();
-                deferred.then(move |reactor, result| {
-                    if let Err(error) = result {
-                        tracing::error!(%error, "a BeforeShutdown trigger failed");
-                    }
-                    waiting.set(waiting.get() - 1);
-                    if waiting.get() == 0 {
-                        // Or this turn would sleep through it.
-                        reactor.inner.state.stop.set(true);
-                    }
-                });
+                self.wait_for(deferred, &waiting);
             }
         }
         waiting
+    }
+
+    fn wait_for(&self, deferred: Deferred<()>, waiting: &Rc<Cell<usize>>) {
+        fn done(result: Result<(), Failure>) {
+            if let Err(error) = result {
+                tracing::error!(%error, "a BeforeShutdown trigger failed");
+            }
+        }
+        if let Some(result) = deferred.take() {
+            return done(result);
+        }
+        waiting.set(waiting.get() + 1);
+        let waiting = Rc::downgrade(waiting);
+        deferred.then(move |reactor, result| {
+            done(result);
+            // Nobody waits any more if time was up; this may well be the next run.
+            let Some(waiting) = waiting.upgrade() else { return };
+            waiting.set(waiting.get() - 1);
+            if waiting.get() == 0 {
+                // Or this turn would sleep through it.
+                reactor.inner.state.stop.set(true);
+            }
+        });
     }
 
     /// Goes on turning until the BeforeShutdown triggers are done, their time is up, or a second `stop` or signal comes.
@@ -176,59 +227,68 @@ impl Reactor {
         let state = &self.inner.state;
         let waiting = self.fire(Phase::BeforeShutdown);
         let max = self.inner.settings.shutdown_max;
-        let end = self.inner.clock.precise() + max;
+        let end = self.inner.clock.precise().checked_add(max);
         // The stop has been heard: from here on the flag stands for a second one, or for the last trigger being done.
         state.stop.set(false);
         while waiting.get() > 0 && !state.wants_out() {
-            let left = end.saturating_duration_since(self.inner.clock.precise());
-            if left.is_zero() {
+            let now = self.inner.clock.precise();
+            let left = end.map(|end| end.saturating_duration_since(now));
+            if left == Some(Duration::ZERO) {
                 tracing::warn!(?max, "shutdown triggers are not done; stopping without them");
                 break;
             }
-            self.turn_once(Some(left))?;
+            self.turn_once(left)?;
         }
         Ok(())
     }
 
-    /// The end of a run: every handler is told, every end is delivered, everything is freed.
     fn shut_down(&self) {
         self.inner.state.running.set(false);
         self.fire(Phase::DuringShutdown);
-        self.call_queued(&self.inner.queues.flush, |reactor, handler| handler.flush(reactor));
-        let tokens = self.inner.registry.borrow().tokens();
-        for token in tokens {
-            self.call_handler(token, |handler| handler.shutdown(self));
-        }
-        self.deliver_ends();
+        self.tell_ends();
         self.fire(Phase::AfterShutdown);
-        self.inner.shared.set_ended(true);
-        self.inner.pool.stop(self.inner.settings.pool_grace);
-        #[cfg(unix)]
-        self.unwatch_signals();
-        self.clear();
+        self.end();
     }
 
-    /// What dropping the last handle does.
+    /// What dropping the last handle does. Life events are those of runs, so none is fired.
     pub(crate) fn tear_down(&self) {
         // Whoever is told of its end now cannot run the reactor any more.
         let Ok(_entered) = self.enter() else { return };
-        self.shut_down();
+        self.tell_ends();
+        self.end();
         self.inner.life.take_all().into_iter().for_each(|trigger| self.discard(trigger));
         #[cfg(unix)]
         self.inner.signals.take_calls().into_iter().for_each(|call| self.discard(call));
-        self.bury();
+        self.clear();
+        self.inner.locals.take().into_iter().for_each(|local| self.discard(local));
+        self.clear();
     }
 
-    fn deliver_ends(&self) {
+    /// Tells every handler that the reactor stops, also those that come while others are told, and delivers the ends.
+    fn tell_ends(&self) {
+        let queues = &self.inner.queues;
+        let mut told = HashSet::new();
         for _ in 0..REAP_ROUNDS_MAX {
-            let tokens = self.inner.queues.reap.take();
-            if tokens.is_empty() {
+            self.call_queued(&queues.flush, |reactor, handler| handler.flush(reactor));
+            let mut tokens = self.inner.registry.borrow().tokens();
+            tokens.retain(|token| told.insert(*token));
+            if tokens.is_empty() && queues.reap.borrow().is_empty() {
                 return;
             }
             for token in tokens {
-                self.call_handler(token, |handler| handler.reap(self));
+                self.call_handler(token, |handler| handler.shutdown(self));
             }
+            self.call_queued(&queues.reap, |reactor, handler| handler.reap(reactor));
         }
+    }
+
+    /// Nobody is left who could hear of anything: frees everything.
+    fn end(&self) {
+        self.inner.shared.set_ended(true);
+        self.stop_pool();
+        #[cfg(unix)]
+        self.unwatch_signals();
+        self.clear();
     }
 
     /// Drops what waits, until dropping brings nothing new. Nothing is borrowed meanwhile, for a drop may be user code.

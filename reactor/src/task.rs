@@ -5,13 +5,10 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     mem,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
@@ -20,7 +17,7 @@ use slab::Slab;
 
 use crate::{
     Deferred, Failure, Promise, Reactor, TimedOut, WeakReactor, handler::TimerKey, remote::Shared,
-    timer::TimerPayload,
+    timer::TimerPayload, wake::QueuedFlag,
 };
 
 /// Names a task: the slot and how often tasks have been made, so that a late wake-up does not meet a stranger.
@@ -33,6 +30,7 @@ pub(crate) struct TaskId {
 /// A spawned future with its promise, whatever its type.
 pub(crate) trait Job {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()>;
+    /// It panicked, which has been logged.
     fn fail(&mut self, failure: Failure);
 }
 
@@ -52,7 +50,7 @@ impl<F: Future<Output: 'static>> Job for Spawned<F> {
 
     fn fail(&mut self, failure: Failure) {
         if let Some(promise) = self.promise.take() {
-            promise.reject(failure);
+            promise.reject_quietly(failure);
         }
     }
 }
@@ -74,7 +72,7 @@ struct Slot {
 
 struct TaskWaker {
     id: TaskId,
-    queued: AtomicBool,
+    queued: QueuedFlag,
     shared: Arc<Shared>,
 }
 
@@ -84,7 +82,7 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
+        if self.queued.must_queue() {
             self.shared.push_woken(self.id);
         }
     }
@@ -95,8 +93,7 @@ impl Tasks {
         self.serial += 1;
         let entry = self.slots.vacant_entry();
         let id = TaskId { slot: entry.key(), serial: self.serial };
-        let waker =
-            Arc::new(TaskWaker { id, queued: AtomicBool::new(false), shared: shared.clone() });
+        let waker = Arc::new(TaskWaker { id, queued: QueuedFlag::new(), shared: shared.clone() });
         entry.insert(Slot {
             serial: self.serial,
             job: Some(job),
@@ -121,7 +118,8 @@ impl Tasks {
 }
 
 impl Reactor {
-    /// Runs a future on the loop. It need not be `Send`; it is first polled in the next turn.
+    /// Runs a future on the loop. It need not be `Send`; it is first polled when the loop comes to its tasks, in this
+    /// turn or the next.
     ///
     /// # Examples
     ///
@@ -156,7 +154,7 @@ impl Reactor {
         let (job, waker) = {
             let mut tasks = self.inner.tasks.borrow_mut();
             let Some(slot) = tasks.get(id) else { return };
-            slot.waker.queued.store(false, Ordering::Release);
+            slot.waker.queued.take_up();
             let Some(job) = slot.job.take() else { return };
             if slot.cancelled {
                 tasks.slots.remove(id.slot);
@@ -189,38 +187,50 @@ impl Reactor {
         let _ = self.guard(|| "the drop of a task".to_owned(), move || drop(job));
     }
 
-    /// A future that is ready after `delay`.
-    pub fn sleep(&self, delay: Duration) -> Sleep {
-        Sleep { reactor: self.downgrade(), delay, key: None, done: false }
+    /// Has the loop drop a task's future.
+    pub(crate) fn cancel_task(&self, id: TaskId) {
+        if let Some(slot) = self.inner.tasks.borrow_mut().get(id) {
+            slot.cancelled = true;
+            slot.waker.wake_by_ref();
+        }
     }
 
-    /// Gives a future so long and no longer. It is dropped when its time is up.
+    /// A future that is ready no earlier than `delay` from now, in ticks of a millisecond rounded up, and not in the turn in
+    /// which it is first polled.
+    pub fn sleep(&self, delay: Duration) -> Sleep {
+        let deadline = self.inner.clock.tick_after(delay);
+        Sleep { reactor: self.downgrade(), deadline, key: None }
+    }
+
+    /// Gives a future so long from now and no longer. It is dropped when its time is up.
     ///
     /// # Errors
     ///
     /// [`TimedOut`] if the future was not done in time.
-    pub async fn timeout<F: Future>(
+    pub fn timeout<F: Future>(
         &self,
         after: Duration,
         future: F,
-    ) -> Result<F::Output, TimedOut> {
-        let mut sleep = std::pin::pin!(self.sleep(after));
-        let mut future = std::pin::pin!(future);
-        std::future::poll_fn(|context| {
-            if let Poll::Ready(value) = future.as_mut().poll(context) {
-                return Poll::Ready(Ok(value));
-            }
-            sleep.as_mut().poll(context).map(|()| Err(TimedOut { after }))
-        })
-        .await
+    ) -> impl Future<Output = Result<F::Output, TimedOut>> + use<F> {
+        let sleep = self.sleep(after);
+        async move {
+            let (mut sleep, mut future) = (pin!(sleep), pin!(future));
+            poll_fn(|context| {
+                if let Poll::Ready(value) = future.as_mut().poll(context) {
+                    return Poll::Ready(Ok(value));
+                }
+                sleep.as_mut().poll(context).map(|()| Err(TimedOut { after }))
+            })
+            .await
+        }
     }
 }
 
 /// A future that runs on the loop, and its result once it is done. Dropping this does not stop it.
 #[must_use = "await it, or drop it on purpose with `drop`: the task goes on"]
 pub struct Task<T: 'static> {
-    deferred: Deferred<T>,
-    id: TaskId,
+    pub(crate) deferred: Deferred<T>,
+    pub(crate) id: TaskId,
     reactor: WeakReactor,
 }
 
@@ -228,12 +238,8 @@ impl<T: 'static> Task<T> {
     /// Stops the task: the loop drops its future, and whoever awaits this gets [`Failure::Cancelled`].
     pub fn cancel(&self) {
         self.deferred.cancel();
-        let Some(reactor) = self.reactor.upgrade() else {
-            return;
-        };
-        if let Some(slot) = reactor.inner.tasks.borrow_mut().get(self.id) {
-            slot.cancelled = true;
-            slot.waker.wake_by_ref();
+        if let Some(reactor) = self.reactor.upgrade() {
+            reactor.cancel_task(self.id);
         }
     }
 
@@ -268,9 +274,9 @@ impl<T: 'static> fmt::Debug for Task<T> {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Sleep {
     reactor: WeakReactor,
-    delay: Duration,
+    /// The tick.
+    deadline: u64,
     key: Option<TimerKey>,
-    done: bool,
 }
 
 impl Future for Sleep {
@@ -280,27 +286,22 @@ impl Future for Sleep {
         let Some(reactor) = self.reactor.upgrade() else {
             return Poll::Pending;
         };
-        if self.done {
-            return Poll::Ready(());
-        }
-        let mut wheel = reactor.inner.wheel.borrow_mut();
+        let inner = &*reactor.inner;
         if let Some(key) = self.key {
-            let Some(TimerPayload::Wake(waker)) = wheel.payload(key) else {
-                drop(wheel);
-                self.done = true;
-                return Poll::Ready(());
-            };
-            if waker.will_wake(context.waker()) {
-                return Poll::Pending;
+            match inner.wheel.borrow().payload(key) {
+                None if inner.clock.ticks() >= self.deadline => return Poll::Ready(()),
+                Some(TimerPayload::Wake(waker)) if waker.will_wake(context.waker()) => {
+                    return Poll::Pending;
+                }
+                // Polled by another task now, or the timer went with the end of a run.
+                _ => {}
             }
-            // Polled by another task now: the same deadline with the new waker.
-            let deadline = wheel.deadline(key).unwrap_or_default();
-            wheel.cancel(key);
-            self.key = Some(wheel.insert(deadline, TimerPayload::Wake(context.waker().clone())));
-            return Poll::Pending;
         }
-        let deadline = reactor.inner.clock.tick_after(self.delay);
-        self.key = Some(wheel.insert(deadline, TimerPayload::Wake(context.waker().clone())));
+        // A waker may be anybody's code, so it is neither cloned nor dropped under the borrow.
+        let payload = TimerPayload::Wake(context.waker().clone());
+        let old = self.key.and_then(|key| inner.wheel.borrow_mut().cancel(key));
+        self.key = Some(inner.wheel.borrow_mut().insert(self.deadline, payload));
+        drop(old);
         Poll::Pending
     }
 }

@@ -1,7 +1,7 @@
 //! Calls at a time: [`DelayedCall`], [`LoopingCall`], and the bare timers of handlers. The wheel itself is in `wheel.rs`.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     fmt,
     rc::Rc,
     task::Waker,
@@ -22,7 +22,8 @@ pub(crate) enum TimerPayload {
 
 impl Reactor {
     /// Has the loop call `f` once, no earlier than `delay` from now, in ticks of a millisecond rounded up. Calls that are
-    /// due at the same tick run in the order in which they were made; one with no delay runs in the next turn.
+    /// due at the same tick run in the order in which they were made; one with no delay runs in the next turn. The delay
+    /// counts from [`now`](Self::now), the time of this turn.
     ///
     /// `f` is given the reactor: a clone of it captured in `f` would keep the reactor alive for as long as the call waits.
     ///
@@ -35,13 +36,15 @@ impl Reactor {
     ///
     /// let reactor = Reactor::new()?;
     /// let reminder = reactor.call_later(Duration::from_secs(60), |_| unreachable!("it is cancelled"));
-    /// reactor.call_later(Duration::from_millis(1), |reactor| { let _ = reactor.stop(); });
+    /// reactor.call_later(Duration::from_millis(1), |reactor| {
+    ///     let _ = reactor.stop();
+    /// });
     /// assert!(reminder.cancel());
     /// reactor.run()?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn call_later(&self, delay: Duration, f: impl FnOnce(&Reactor) + 'static) -> DelayedCall {
+    pub fn call_later(&self, delay: Duration, f: impl FnOnce(&Self) + 'static) -> DelayedCall {
         let deadline = self.inner.clock.tick_after(delay);
         let payload = TimerPayload::Call(Box::new(f));
         let key = self.inner.wheel.borrow_mut().insert(deadline, payload);
@@ -54,17 +57,15 @@ impl Reactor {
     /// # Panics
     ///
     /// If `interval` is zero.
-    pub fn call_every(&self, interval: Duration, f: impl FnMut(&Reactor) + 'static) -> LoopingCall {
+    pub fn call_every(&self, interval: Duration, f: impl FnMut(&Self) + 'static) -> LoopingCall {
         assert!(!interval.is_zero(), "a looping call needs an interval longer than zero");
         let series = Rc::new(Series {
             interval,
             start: self.now(),
-            next: Cell::new(None),
-            stopped: Cell::new(false),
+            state: Cell::new(SeriesState::Ended),
             skipped: Cell::new(0),
-            f: RefCell::new(Box::new(f)),
         });
-        series.clone().arm(self, 1);
+        series.clone().arm(self, 1, Box::new(f));
         LoopingCall { reactor: self.downgrade(), series }
     }
 
@@ -151,30 +152,40 @@ pub struct LoopingCall {
     series: Rc<Series>,
 }
 
+/// What the handle and the timer share. The callback is not in here: it goes from timer to timer, and so with the last.
 struct Series {
     interval: Duration,
     start: Instant,
-    next: Cell<Option<TimerKey>>,
-    stopped: Cell<bool>,
+    state: Cell<SeriesState>,
     skipped: Cell<u64>,
-    f: RefCell<Box<dyn FnMut(&Reactor)>>,
 }
+
+#[derive(Clone, Copy)]
+enum SeriesState {
+    Waiting(TimerKey),
+    Calling,
+    Ended,
+}
+
+type Tick = Box<dyn FnMut(&Reactor)>;
 
 impl Series {
     /// Waits for grid point `number`.
-    fn arm(self: Rc<Self>, reactor: &Reactor, number: u64) {
-        let due = self.start + scale(self.interval, number);
-        let delay = due.saturating_duration_since(reactor.now());
+    fn arm(self: Rc<Self>, reactor: &Reactor, number: u64, f: Tick) {
+        let passed = reactor.now().saturating_duration_since(self.start);
+        let delay = scale(self.interval, number).saturating_sub(passed);
         let series = self.clone();
-        let call = reactor.call_later(delay, move |reactor| series.tick(reactor, number));
-        self.next.set(Some(call.key));
+        let call = reactor.call_later(delay, move |reactor| series.tick(reactor, number, f));
+        self.state.set(SeriesState::Waiting(call.key));
     }
 
-    fn tick(self: Rc<Self>, reactor: &Reactor, number: u64) {
-        self.next.set(None);
-        // If this panics, the loop contains it, and the series ends since nothing arms it again.
-        (self.f.borrow_mut())(reactor);
-        if self.stopped.get() {
+    fn tick(self: Rc<Self>, reactor: &Reactor, number: u64, mut f: Tick) {
+        self.state.set(SeriesState::Calling);
+        let called = reactor.guard(|| "a looping call".to_owned(), || f(reactor));
+        if called.is_err() {
+            self.state.set(SeriesState::Ended);
+        }
+        if !matches!(self.state.get(), SeriesState::Calling) {
             return;
         }
         // The turn's sample is from before the callback, which may have taken long.
@@ -182,34 +193,36 @@ impl Series {
         let passed = elapsed.as_nanos() / self.interval.as_nanos();
         let following = u64::try_from(passed).unwrap_or(u64::MAX).saturating_add(1).max(number + 1);
         self.skipped.set(self.skipped.get() + (following - number - 1));
-        self.arm(reactor, following);
+        self.arm(reactor, following, f);
     }
 }
 
 fn scale(interval: Duration, times: u64) -> Duration {
     let nanos = interval.as_nanos().saturating_mul(u128::from(times));
-    Duration::new(
-        u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX >> 1),
-        u32::try_from(nanos % 1_000_000_000).unwrap_or(0),
-    )
+    let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
+    Duration::new(seconds, (nanos % 1_000_000_000) as u32)
 }
 
 impl LoopingCall {
     /// Ends the series; also from inside its own callback. `false` if it has ended already.
     pub fn stop(&self) -> bool {
-        if self.series.stopped.replace(true) {
-            return false;
+        let was_active = self.is_active();
+        if let SeriesState::Waiting(key) = self.series.state.replace(SeriesState::Ended) {
+            DelayedCall { reactor: self.reactor.clone(), key }.cancel();
         }
-        if let (Some(key), Some(reactor)) = (self.series.next.take(), self.reactor.upgrade()) {
-            return DelayedCall { reactor: reactor.downgrade(), key }.cancel();
-        }
-        true
+        was_active
     }
 
-    /// Whether the series goes on.
+    /// Whether the series goes on: until it is stopped, its callback panics, or the run ends.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !self.series.stopped.get() && self.reactor.upgrade().is_some()
+        match self.series.state.get() {
+            SeriesState::Waiting(key) => {
+                DelayedCall { reactor: self.reactor.clone(), key }.is_active()
+            }
+            SeriesState::Calling => true,
+            SeriesState::Ended => false,
+        }
     }
 
     /// How many ticks were skipped because a callback or the loop took too long.

@@ -1,10 +1,11 @@
 //! One turn of the loop, on one screen, and nothing else.
 
-use std::{io, rc::Rc, time::Duration};
+use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
 use crate::{
     Reactor,
-    handler::{Handler, Token},
+    engine::Event,
+    handler::{Handler, TimerKey, Token},
     reactor::Inner,
     timer::TimerPayload,
 };
@@ -16,8 +17,12 @@ impl Reactor {
     pub(crate) fn turn_once(&self, max_wait: Option<Duration>) -> io::Result<()> {
         let inner = &*self.inner;
         inner.meter.turns.add(1);
+        let began = inner.lap.get();
+        inner.clock.forget();
+        inner.mark_due();
 
         // 1. Calls that are present at the start: from threads, then call_soon. What they call for runs next turn.
+        let present = inner.soon.borrow().len();
         for _ in 0..inner.inbox.calls.len() {
             let Ok(call) = inner.inbox.calls.try_recv() else {
                 break;
@@ -25,7 +30,6 @@ impl Reactor {
             inner.shared.taken();
             self.make_call(call);
         }
-        let present = inner.soon.borrow().len();
         for _ in 0..present {
             let Some(call) = inner.soon.borrow_mut().pop_front() else {
                 break;
@@ -33,24 +37,11 @@ impl Reactor {
             self.make_call(call);
         }
 
-        // 2. Timers due at the time sampled now. A timer of zero delay made by one of them waits for the next turn.
-        if !inner.wheel.borrow().is_empty() {
-            inner.clock.forget();
-            inner.wheel.borrow_mut().advance(inner.clock.ticks());
-            for _ in 0..TIMERS_PER_TURN {
-                let due = inner.wheel.borrow_mut().pop_due();
-                let Some((key, payload)) = due else { break };
-                inner.meter.timers_fired.add(1);
-                match payload {
-                    TimerPayload::Call(call) => {
-                        let _ = self.guard(|| "a delayed call".to_owned(), || call(self));
-                    }
-                    TimerPayload::Handler(token) => {
-                        self.call_handler(token, |h| h.timer(self, key))
-                    }
-                    TimerPayload::Wake(waker) => waker.wake(),
-                }
-            }
+        // 2. Timers that were due at the start. One of no delay that was made since then waits for the next turn.
+        for _ in 0..TIMERS_PER_TURN {
+            let due = inner.wheel.borrow_mut().pop_due();
+            let Some((key, payload)) = due else { break };
+            self.fire_timer(key, payload);
         }
 
         // 3. Tasks that were woken.
@@ -66,6 +57,7 @@ impl Reactor {
 
         // 5. Poll: at once while work is left, else until the next timer.
         let mut events = inner.events.take();
+        let before = inner.lap.get().saturating_sub(began);
         let waited = inner.wait(max_wait, &mut events);
         inner.clock.forget();
         self.start_lap();
@@ -82,7 +74,7 @@ impl Reactor {
         // 7. Reap: ends are told, slots freed, and what user code let go of is dropped.
         self.call_queued(&inner.queues.reap, |reactor, handler| handler.reap(reactor));
         self.bury();
-        let took = inner.lap.get().saturating_sub(woke);
+        let took = before + inner.lap.get().saturating_sub(woke);
         inner.meter.longest_turn.set(inner.meter.longest_turn.get().max(took));
         waited
     }
@@ -92,10 +84,25 @@ impl Reactor {
         let _ = self.guard(|| "a call".to_owned(), || call(self));
     }
 
+    fn fire_timer(&self, key: TimerKey, payload: TimerPayload) {
+        self.inner.meter.timers_fired.add(1);
+        match payload {
+            TimerPayload::Call(call) => {
+                let _ = self.guard(|| "a delayed call".to_owned(), || call(self));
+            }
+            TimerPayload::Handler(token) => {
+                self.call_handler(token, |handler| handler.timer(self, key));
+            }
+            TimerPayload::Wake(waker) => {
+                let _ = self.guard(|| "a waker".to_owned(), || waker.wake());
+            }
+        }
+    }
+
     /// Calls the handlers that are in a queue now, each once.
     pub(crate) fn call_queued(
         &self,
-        queue: &std::cell::RefCell<Vec<Token>>,
+        queue: &RefCell<Vec<Token>>,
         f: impl Fn(&Self, Rc<dyn Handler>),
     ) {
         if queue.borrow().is_empty() {
@@ -152,33 +159,31 @@ impl Reactor {
 }
 
 impl Inner {
-    fn wait(
-        &self,
-        max_wait: Option<Duration>,
-        events: &mut Vec<crate::engine::Event>,
-    ) -> io::Result<()> {
-        let mut timeout = if self.has_work() { Some(Duration::ZERO) } else { max_wait };
-        if timeout != Some(Duration::ZERO)
-            && let Some(tick) = self.wheel.borrow().next_wakeup()
-        {
-            self.clock.forget();
-            let until = self.clock.until(tick);
-            timeout = Some(timeout.map_or(until, |timeout| timeout.min(until)));
+    fn mark_due(&self) {
+        let mut wheel = self.wheel.borrow_mut();
+        if !wheel.is_empty() {
+            wheel.advance(self.clock.ticks());
         }
+    }
+
+    fn wait(&self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        let mut timeout = self.timeout(max_wait);
         let mut poller = self.poller.borrow_mut();
         if timeout == Some(Duration::ZERO) {
             return poller.wait(timeout, events);
         }
         if !self.settings.spin.is_zero() {
+            let spin = timeout.unwrap_or(Duration::MAX).min(self.settings.spin);
             let start = self.clock.precise();
-            let spin =
-                timeout.map_or(self.settings.spin, |timeout| timeout.min(self.settings.spin));
-            while self.clock.precise().duration_since(start) < spin {
+            let mut spun = Duration::ZERO;
+            while spun < spin {
                 poller.wait(Some(Duration::ZERO), events)?;
                 if !events.is_empty() || self.inbox.has_any() {
                     return Ok(());
                 }
+                spun = self.clock.precise().duration_since(start);
             }
+            timeout = timeout.map(|timeout| timeout.saturating_sub(spun));
         }
         self.shared.flag().going_to_sleep();
         if self.inbox.has_any() {
@@ -187,6 +192,17 @@ impl Inner {
         let waited = poller.wait(timeout, events);
         self.shared.flag().woke_up();
         waited
+    }
+
+    /// How long the poll may wait; `None` for as long as nothing happens.
+    fn timeout(&self, max_wait: Option<Duration>) -> Option<Duration> {
+        if max_wait == Some(Duration::ZERO) || self.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let Some(tick) = self.wheel.borrow().next_wakeup() else { return max_wait };
+        self.clock.forget();
+        let until = self.clock.until(tick);
+        Some(max_wait.map_or(until, |max_wait| max_wait.min(until)))
     }
 
     /// Whether the next turn has something to do before any event comes.

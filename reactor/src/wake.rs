@@ -1,15 +1,17 @@
-//! The flag between the loop and other threads: who has to wake whom. It moves no data.
-//!
-//! The loop says that it is about to sleep and then looks at the queues once more; a sender puts its item into a queue
-//! and then looks whether the loop sleeps. Both sides write before they read, sequentially consistent, so at least one
-//! of them sees the other: nothing is lost. Whoever takes the flag down wakes, so one sleep is ended by one wake-up,
-//! however many senders there are, and a loop that is awake is never disturbed.
+//! The flags between the loop and other threads: who has to wake whom, and who is in the queue already. They move no
+//! data.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicBool, Ordering, fence};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
+/// Whether the loop sleeps.
+///
+/// The loop says that it is about to sleep and then looks at the queues once more; a sender puts its item into a queue
+/// and then looks whether the loop sleeps. Both sides write before they read, sequentially consistent, so at least one
+/// of them sees the other: nothing is lost. Whoever takes the flag down wakes, so one sleep is ended by one wake-up,
+/// however many senders there are, and a loop that is awake is never disturbed.
 #[derive(Debug)]
 pub(crate) struct WakeFlag {
     asleep: AtomicBool,
@@ -38,19 +40,47 @@ impl WakeFlag {
     }
 }
 
+/// Whether a task is in the queue of the woken, so that it is there once however often it is woken.
+///
+/// Both sides swap. A waker that finds the flag up leaves it to the poll that is to come, so that poll must see all that
+/// the waker did before: a plain store in `take_up` would not (it reads nothing, and so orders nothing).
+#[derive(Debug)]
+pub(crate) struct QueuedFlag {
+    queued: AtomicBool,
+}
+
+impl QueuedFlag {
+    pub(crate) fn new() -> Self {
+        Self { queued: AtomicBool::new(false) }
+    }
+
+    /// The task is woken: whether the caller has to queue it.
+    pub(crate) fn must_queue(&self) -> bool {
+        !self.queued.swap(true, Ordering::AcqRel)
+    }
+
+    /// The loop has taken the task out of the queue, and polls it after this.
+    pub(crate) fn take_up(&self) {
+        self.queued.swap(false, Ordering::AcqRel);
+    }
+}
+
 #[cfg(all(test, loom))]
 mod tests {
     use super::*;
-    use loom::sync::{Arc, atomic::AtomicUsize};
+    use loom::sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, AtomicUsize},
+    };
 
     /// Two senders and a loop that sleeps until it has seen both items. A lost wake-up is a deadlock, which loom
-    /// reports as the loop spinning for ever; a wake-up too many is counted.
+    /// reports; a wake-up too many is counted.
     #[test]
     fn nothing_is_lost_and_nobody_is_woken_twice() {
         loom::model(|| {
             let flag = Arc::new(WakeFlag::new());
             let queue = Arc::new(AtomicUsize::new(0));
-            let bell = Arc::new((loom::sync::Mutex::new(0_usize), loom::sync::Condvar::new()));
+            let bell = Arc::new((Mutex::new(0_usize), Condvar::new()));
             let senders: Vec<_> = (0..2)
                 .map(|_| {
                     let (flag, queue, bell) = (flag.clone(), queue.clone(), bell.clone());
@@ -85,6 +115,40 @@ mod tests {
             }
             let rings = *bell.0.lock().unwrap();
             assert!(rings <= naps, "{rings} wake-ups for {naps} naps");
+        });
+    }
+
+    /// Two wakers, each with news, and a task in the queue already. What a waker has left is seen by the poll that it
+    /// relied on, or it queues the task once more.
+    #[test]
+    fn a_poll_sees_the_news_of_every_waker_that_did_not_queue() {
+        loom::model(|| {
+            let flag = Arc::new(QueuedFlag::new());
+            let queued = Arc::new(AtomicUsize::new(0));
+            let news = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+            assert!(flag.must_queue());
+            let wakers: Vec<_> = (0..2)
+                .map(|n| {
+                    let (flag, queued, news) = (flag.clone(), queued.clone(), news.clone());
+                    loom::thread::spawn(move || {
+                        news[n].store(true, Ordering::Relaxed);
+                        if flag.must_queue() {
+                            queued.fetch_add(1, Ordering::Release);
+                        }
+                    })
+                })
+                .collect();
+            let heard = |flag: &QueuedFlag| {
+                flag.take_up();
+                news.iter().filter(|news| news.load(Ordering::Relaxed)).count()
+            };
+            let first = heard(&flag);
+            for waker in wakers {
+                waker.join().unwrap();
+            }
+            let again = queued.load(Ordering::Acquire);
+            assert!(again <= 2);
+            assert!(first == 2 || again >= 1, "a wake-up was lost");
         });
     }
 }

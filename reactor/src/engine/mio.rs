@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use ::mio::{Events, Interest as MioInterest, Poll, Token as MioToken, Waker};
 
-use super::{Descriptor, DescriptorId, Event, Notify, Poller};
+use super::{Descriptor, DescriptorId, Event, Notify, Poller, TIMEOUT_MAX};
 use crate::{
     error::RegisterError,
     handler::{Interest, Ready, Token},
@@ -62,20 +62,23 @@ impl Poller for MioPoller {
 
     fn set_interest(&mut self, _: DescriptorId, _: Token, _: Interest) {}
 
-    fn deregister(&mut self, id: DescriptorId, _: Token, closing: bool) {
+    #[cfg(unix)]
+    fn deregister(&mut self, id: DescriptorId, _: Token, closing: bool) -> io::Result<()> {
         // The kernel forgets a descriptor when its last copy is closed.
         if closing {
-            return;
+            return Ok(());
         }
-        #[cfg(unix)]
-        if let Err(error) = self.poll.registry().deregister(&mut ::mio::unix::SourceFd(&id)) {
-            tracing::debug!(descriptor = id, %error, "the source was closed before its registration");
-        }
-        #[cfg(not(unix))]
-        let _ = id;
+        self.poll.registry().deregister(&mut ::mio::unix::SourceFd(&id))
+    }
+
+    /// There is no source at hand to take out; it goes when it is closed, and until then its events find nobody.
+    #[cfg(not(unix))]
+    fn deregister(&mut self, _: DescriptorId, _: Token, _: bool) -> io::Result<()> {
+        Ok(())
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        let timeout = timeout.map(|timeout| timeout.min(TIMEOUT_MAX));
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,

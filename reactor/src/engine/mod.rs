@@ -27,7 +27,7 @@ mod mio;
 mod pipe;
 #[cfg(unix)]
 mod poll;
-#[cfg(unix)]
+#[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
 mod select;
 
 /// Which mechanism of the kernel a reactor waits on.
@@ -40,8 +40,9 @@ pub enum Engine {
     /// `poll(2)`, on Unix. Level-triggered; the cost of a turn grows with the number of connections.
     #[cfg(unix)]
     Poll,
-    /// `select(2)`, on Unix. Level-triggered; refuses descriptors past `FD_SETSIZE` (1,024 on most systems).
-    #[cfg(unix)]
+    /// `select(2)`, on Unix other than illumos and Solaris. Level-triggered; refuses descriptors past `FD_SETSIZE` (1,024
+    /// on most systems).
+    #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
     Select,
 }
 
@@ -51,7 +52,7 @@ impl Engine {
         Self::Mio,
         #[cfg(unix)]
         Self::Poll,
-        #[cfg(unix)]
+        #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
         Self::Select,
     ];
 
@@ -62,7 +63,7 @@ impl Engine {
             Self::Mio => "mio",
             #[cfg(unix)]
             Self::Poll => "poll",
-            #[cfg(unix)]
+            #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
             Self::Select => "select",
         }
     }
@@ -72,7 +73,7 @@ impl Engine {
             Self::Mio => Box::new(mio::MioPoller::new()?),
             #[cfg(unix)]
             Self::Poll => Box::new(poll::PollPoller::new()?),
-            #[cfg(unix)]
+            #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
             Self::Select => Box::new(select::SelectPoller::new()?),
         })
     }
@@ -104,6 +105,10 @@ impl FromStr for Engine {
     }
 }
 
+/// Longest wait asked of a kernel; a longer one ends early, with no events. `poll(2)` and epoll count to 2^31 milliseconds
+/// (24.8 days), and Darwin refuses what is much longer than that.
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+
 /// One source that became ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
@@ -125,7 +130,7 @@ pub(crate) trait Poller {
 
     fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest);
 
-    fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool);
+    fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()>;
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
 

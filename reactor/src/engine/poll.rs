@@ -12,15 +12,11 @@ use rustix::{
     io::{Errno, fcntl_getfd},
 };
 
-use super::{Descriptor, DescriptorId, Event, Notify, Poller, pipe::Pipe};
+use super::{Descriptor, DescriptorId, Event, Notify, Poller, TIMEOUT_MAX, pipe::Pipe};
 use crate::{
     error::RegisterError,
     handler::{Interest, Ready, Token},
 };
-
-/// Longest wait asked of the kernel; a longer one ends early, with no events. Where there is no `ppoll(2)` the limit is
-/// 2^31 milliseconds (24.8 days).
-const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
 /// The peer will send no more; told apart from data only on some systems.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -117,11 +113,12 @@ impl Poller for PollPoller {
         }
     }
 
-    fn deregister(&mut self, id: DescriptorId, token: Token, _closing: bool) {
+    fn deregister(&mut self, id: DescriptorId, token: Token, _closing: bool) -> io::Result<()> {
         self.set_interest(id, token, Interest::NONE);
         if self.find(id, token).is_some() {
             self.sources[id as usize] = None;
         }
+        Ok(())
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {

@@ -97,11 +97,12 @@ impl Poller for SelectPoller {
         }
     }
 
-    fn deregister(&mut self, id: DescriptorId, token: Token, _closing: bool) {
+    fn deregister(&mut self, id: DescriptorId, token: Token, _closing: bool) -> io::Result<()> {
         if self.is_registered(id, token) {
             self.set_interest(id, token, Interest::NONE);
             self.tokens[id as usize] = None;
         }
+        Ok(())
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {

@@ -1,6 +1,11 @@
 //! Signals on the loop: SIGINT and SIGTERM stop it, others call back. Unix only; the handler itself is in `sys.rs`.
 
-use std::{cell::RefCell, collections::BTreeMap, fmt, io, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    fmt, io, mem,
+    rc::Rc,
+};
 
 use crate::{
     Reactor,
@@ -51,13 +56,15 @@ type SignalCall = Rc<RefCell<dyn FnMut(&Reactor)>>;
 #[derive(Default)]
 pub(crate) struct Signals {
     calls: RefCell<BTreeMap<Signal, SignalCall>>,
+    /// Whether a run is on.
+    listening: Cell<bool>,
+    /// Opened with the first signal wanted in a run.
     watch: RefCell<Option<Watch>>,
 }
 
-/// While the reactor runs.
 struct Watch {
     subscription: sys::Subscription,
-    _registration: Registration,
+    registration: Registration,
 }
 
 /// The read end of the pipe that the signal handler writes to.
@@ -65,10 +72,14 @@ struct SignalPipe {
     reader: sys::Reader,
 }
 
-impl Handler for SignalPipe {
-    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
-        while let Some(number) = self.reader.next() {
-            let call = reactor.inner.signals.calls.borrow().get(&Signal(number)).cloned();
+impl SignalPipe {
+    /// Calls what a batch of signals calls; what is left waits its turn.
+    fn pump(&self, reactor: &Reactor) {
+        let mut batch = [0; sys::BATCH];
+        let came = self.reader.read(&mut batch);
+        for number in &batch[..came] {
+            let signal = Signal(i32::from(*number));
+            let call = reactor.inner.signals.calls.borrow().get(&signal).cloned();
             if let Some(call) = call {
                 let _ = reactor.guard(
                     || format!("the callback of signal {number}"),
@@ -76,6 +87,22 @@ impl Handler for SignalPipe {
                 );
             }
         }
+        if came == batch.len()
+            && let Some(watch) = &*reactor.inner.signals.watch.borrow()
+            && let Some(token) = watch.registration.token()
+        {
+            reactor.run_again(token);
+        }
+    }
+}
+
+impl Handler for SignalPipe {
+    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
+        self.pump(reactor);
+    }
+
+    fn again(self: Rc<Self>, reactor: &Reactor) {
+        self.pump(reactor);
     }
 
     fn describe(&self) -> String {
@@ -86,18 +113,21 @@ impl Handler for SignalPipe {
 impl Reactor {
     /// Has the loop call `f` whenever the process gets `signal` while this reactor runs, in place of what would happen
     /// otherwise: for [`Signal::INT`] and [`Signal::TERM`], in place of [`stop`](Self::stop). When the run ends, what
-    /// the process did with the signal before comes back. Several reactors in a process each get their call.
+    /// the process did with the signal before comes back. `f` stays for the next run, or until another takes its place.
+    /// Several reactors in a process each get their call.
     ///
     /// # Errors
     ///
     /// If the signal cannot be caught (`SIGKILL`, `SIGSTOP`) or must not be, since its handler could not return
-    /// (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`).
+    /// (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`). If 64 reactors of the process listen to signals already, or the kernel
+    /// has no descriptors left.
     pub fn on_signal(&self, signal: Signal, f: impl FnMut(&Self) + 'static) -> io::Result<()> {
-        sys::check(signal.0)?;
-        if let Some(watch) = &*self.inner.signals.watch.borrow() {
-            watch.subscription.add(signal.0)?;
+        if let Err(error) = sys::check(signal.0).and_then(|()| self.listen_to(signal)) {
+            self.discard(f);
+            return Err(error);
         }
-        let old = self.inner.signals.calls.borrow_mut().insert(signal, Rc::new(RefCell::new(f)));
+        let call = Rc::new(RefCell::new(f));
+        let old = self.inner.signals.calls.borrow_mut().insert(signal, call);
         if let Some(old) = old {
             self.discard(old);
         }
@@ -106,8 +136,9 @@ impl Reactor {
 
     /// Begins to listen to signals, at the start of a run.
     pub(crate) fn watch_signals(&self) -> io::Result<()> {
+        let signals = &self.inner.signals;
         if self.inner.settings.stop_signals {
-            let mut calls = self.inner.signals.calls.borrow_mut();
+            let mut calls = signals.calls.borrow_mut();
             for signal in [Signal::INT, Signal::TERM] {
                 calls.entry(signal).or_insert_with(|| {
                     Rc::new(RefCell::new(|reactor: &Self| {
@@ -116,29 +147,41 @@ impl Reactor {
                 });
             }
         }
-        let wanted: Vec<_> =
-            self.inner.signals.calls.borrow().keys().map(|signal| signal.0).collect();
-        let (subscription, mut reader) = sys::subscribe()?;
-        for signal in wanted {
-            subscription.add(signal)?;
+        signals.listening.set(true);
+        let wanted: Vec<_> = signals.calls.borrow().keys().copied().collect();
+        let listening = wanted.into_iter().try_for_each(|signal| self.listen_to(signal));
+        if listening.is_err() {
+            self.unwatch_signals();
         }
-        let source = reader.source();
-        let pipe = Rc::new(SignalPipe { reader });
-        let registration = self.register(&source, Interest::READ, pipe)?;
-        *self.inner.signals.watch.borrow_mut() =
-            Some(Watch { subscription, _registration: registration });
-        Ok(())
+        listening
+    }
+
+    /// Wants a signal from now on, if a run is on.
+    fn listen_to(&self, signal: Signal) -> io::Result<()> {
+        let signals = &self.inner.signals;
+        if !signals.listening.get() {
+            return Ok(());
+        }
+        if signals.watch.borrow().is_none() {
+            let (subscription, reader) = sys::subscribe()?;
+            let source = reader.source();
+            let pipe = Rc::new(SignalPipe { reader });
+            let registration = self.register(&source, Interest::READ, pipe)?;
+            *signals.watch.borrow_mut() = Some(Watch { subscription, registration });
+        }
+        signals.watch.borrow().as_ref().map_or(Ok(()), |watch| watch.subscription.add(signal.0))
     }
 
     /// Gives the signals back, at the end of a run.
     pub(crate) fn unwatch_signals(&self) {
+        self.inner.signals.listening.set(false);
         drop(self.inner.signals.watch.take());
     }
 }
 
 impl Signals {
     pub(crate) fn take_calls(&self) -> Vec<SignalCall> {
-        std::mem::take(&mut *self.calls.borrow_mut()).into_values().collect()
+        mem::take(&mut *self.calls.borrow_mut()).into_values().collect()
     }
 }
 

@@ -116,7 +116,7 @@ fn sources_come_and_go_without_disturbing_each_other() {
         }
         let mut left: Vec<_> = (0..pairs.len()).collect();
         for gone in [0, 7, 3, 1, 6] {
-            poller.deregister(pairs[gone].0.as_raw_fd(), token(gone), true);
+            poller.deregister(pairs[gone].0.as_raw_fd(), token(gone), true).unwrap();
             left.retain(|&at| at != gone);
             let expected: Vec<_> = left.iter().map(|&at| (token(at), Ready::WRITE)).collect();
             assert_ready(poller, None, &expected);
@@ -234,12 +234,12 @@ fn a_descriptor_used_again_does_not_answer_to_the_old_token() {
         let (near, _far) = UnixStream::pair().unwrap();
         let id = near.as_raw_fd();
         poller.register(id, ONE, Interest::BOTH).unwrap();
-        poller.deregister(id, ONE, false);
-        poller.deregister(id, ONE, true);
+        poller.deregister(id, ONE, false).unwrap();
+        poller.deregister(id, ONE, true).unwrap();
         assert_nothing(poller);
 
         poller.register(id, TWO, Interest::WRITE).unwrap();
-        poller.deregister(id, ONE, true);
+        poller.deregister(id, ONE, true).unwrap();
         poller.set_interest(id, ONE, Interest::NONE);
         assert_ready(poller, None, &[(TWO, Ready::WRITE)]);
     });
@@ -252,7 +252,7 @@ fn what_is_not_open_is_refused() {
             let answer = poller.register(fd, ONE, Interest::READ);
             assert!(answer.is_err(), "{fd}");
             poller.set_interest(fd, ONE, Interest::BOTH);
-            poller.deregister(fd, ONE, true);
+            poller.deregister(fd, ONE, true).unwrap();
         }
     });
 }
@@ -273,7 +273,7 @@ fn what_was_closed_too_early_is_told_as_ready_and_hurts_nobody_else() {
         poller.wait(None, &mut events).unwrap();
         let ready = Ready::READ;
         assert!(events.contains(&Event { token: TWO, ready }));
-        poller.deregister(fd, TWO, true);
+        poller.deregister(fd, TWO, true).unwrap();
         assert_ready(poller, None, &[(ONE, Ready::WRITE)]);
     });
 }
