@@ -3,34 +3,43 @@
 //! ```text
 //! $ cargo run --release --example echo_server
 //! listening on 127.0.0.1:8000
+//! ```
+//!
+//! ```text
 //! $ nc 127.0.0.1 8000
 //! hello
 //! hello
 //! ```
 
-mod common;
+mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use common::ServerArgs;
+use cli::{DRAIN, ServerArgs, say};
 use sinew::prelude::*;
 
+/// One object for each connection. It needs no field: all that it knows of its connection is the transport that it is
+/// handed.
 struct Echo;
 
 impl Protocol for Echo {
+    /// Bytes came. `write` never waits: what the peer does not take at once is queued, and while much is queued, the
+    /// connection reads no more. So a peer that sends without reading costs little memory, and nothing has to be done
+    /// about it here.
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         transport.write(data);
     }
 }
 
-/// Answers every connection with what it receives
-#[derive(Parser)]
-struct Args {
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
 fn main() -> ExitCode {
-    Args::parse().server.serve(|_: &Peer| Echo)
+    cli::main(|args: ServerArgs| {
+        let reactor = args.reactor()?;
+        // A closure that makes a protocol is a factory.
+        let port = reactor.listen_tcp(args.listen, |_: &Peer| Echo)?;
+        say!("listening on {}", port.local());
+        // SIGINT or SIGTERM: no new connections, and those that are open may send what they have queued.
+        reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
+        reactor.run()?;
+        Ok(())
+    })
 }

@@ -1,0 +1,95 @@
+//! Callbacks and `await` on one reactor: a server made of callbacks, and tasks that talk to it.
+//!
+//! ```text
+//! $ cargo run --release --example async_client
+//! listening on 127.0.0.1:8000
+//! ann: hello
+//! bob: hello
+//! ann: how are you?
+//! ```
+
+mod cli;
+
+use std::{collections::VecDeque, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use cli::{DRAIN, Failed, ServerArgs, say};
+use sinew::{
+    prelude::*,
+    protocols::{
+        basic::{Line, LineHandler, LineReceiver, LineTransport, send_line},
+        wire::Echo,
+    },
+    transports::Destination,
+};
+
+/// The client's protocol turns each answer into the value of a promise.
+#[derive(Default)]
+struct Client {
+    asked: VecDeque<Promise<String>>,
+}
+
+impl Client {
+    fn ask(&mut self, transport: &Transport, question: &str) -> Deferred<String> {
+        let (promise, answer) = transport.reactor().promise();
+        self.asked.push_back(promise);
+        let _ = send_line(transport, question);
+        answer
+    }
+}
+
+impl LineHandler for Client {
+    fn line_received(&mut self, _: &mut LineTransport<'_>, line: &[u8]) {
+        if let Some(promise) = self.asked.pop_front() {
+            promise.resolve(String::from_utf8_lossy(line).into_owned());
+        }
+    }
+    // When the connection ends, so does this; promises that are dropped fail whoever waits for them.
+}
+
+/// Reads as if it waited, though nothing does: at each `await` the loop goes on with others.
+async fn talk(reactor: Reactor, to: Destination, name: &str) -> Result<(), Failed> {
+    let factory = |_: &Peer| LineReceiver::with_decoder(Line::lf_or_crlf(), Client::default());
+    let connection = reactor.connect_tcp(to, factory).await?;
+    for question in ["hello", "how are you?", "good bye"] {
+        let question = format!("{name}: {question}");
+        // At once; `None` if the connection is over.
+        let asked =
+            connection.with(|client, transport| client.handler_mut().ask(transport, &question));
+        let answer = asked.ok_or("the connection is over")?;
+        say!("{}", reactor.timeout(Duration::from_secs(5), answer).await??);
+        reactor.sleep(Duration::from_millis(100)).await;
+    }
+    // From the loop, in its next turn.
+    connection.call(|_, transport| transport.lose_connection());
+    Ok(())
+}
+
+/// Two tasks talk to an echo server, which is on the same reactor unless --to says where else
+#[derive(Parser)]
+struct Args {
+    /// Where to connect to instead: an address, or host:port
+    #[arg(long, value_name = "ADDR", value_parser = cli::destination)]
+    to: Option<Destination>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        let reactor = args.server.reactor()?;
+        let port = reactor.listen_tcp(args.server.listen, |_: &Peer| Echo)?;
+        say!("listening on {}", port.local());
+        let to = args.to.unwrap_or(port.local().into());
+        reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
+        let tasks =
+            ["ann", "bob"].map(|name| reactor.spawn(talk(reactor.clone(), to.clone(), name)));
+        cli::run_until(&reactor, async {
+            for task in tasks {
+                task.await??;
+            }
+            Ok(())
+        })
+    })
+}

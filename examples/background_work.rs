@@ -1,0 +1,98 @@
+//! Counts primes, which takes long, on threads; meanwhile the loop goes on answering.
+//!
+//! ```text
+//! $ printf '5000000\n10\n' | nc -N 127.0.0.1 8000
+//! there are 4 primes up to 10
+//! there are 348513 primes up to 5000000
+//! ```
+
+mod cli;
+
+use std::{cell::Cell, process::ExitCode, rc::Rc};
+
+use cli::ServerArgs;
+use sinew::{
+    prelude::*,
+    protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, send_line},
+    reactor::Failure,
+};
+
+/// How many jobs may wait for a thread.
+const WAITING_MAX: usize = 100;
+/// So that nobody occupies a thread for ever.
+const NUMBER_MAX: u64 = 5_000_000;
+
+/// The jobs of one connection. The closures that wait for them share this.
+#[derive(Default)]
+struct Jobs {
+    under_way: Cell<usize>,
+    last_one_closes: Cell<bool>,
+}
+
+impl Jobs {
+    fn close_after_the_last(&self, transport: &Transport) {
+        self.last_one_closes.set(true);
+        if self.under_way.get() == 0 {
+            transport.lose_connection();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Primes {
+    jobs: Rc<Jobs>,
+}
+
+impl LineHandler for Primes {
+    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+        let number = str::from_utf8(line).ok().and_then(|line| line.trim().parse().ok());
+        let Some(number) = number.filter(|number| *number <= NUMBER_MAX) else {
+            // Answered at once, however many jobs are under way.
+            let _ = send_line(transport, format!("say a number up to {NUMBER_MAX}"));
+            return;
+        };
+        // The first closure goes to a thread, so it owns only what is `Send`. A transport is not: it stays with the
+        // second, which the loop calls with the result. If the connection is over by then, writing does nothing.
+        let (transport, jobs) = (Transport::clone(transport), self.jobs.clone());
+        jobs.under_way.update(|jobs| jobs + 1);
+        let count = transport.reactor().defer_to_thread(move || count_primes(number));
+        count.then(move |_, count| {
+            let answer = match count {
+                Ok(count) => format!("there are {count} primes up to {number}"),
+                Err(Failure::Overloaded { .. }) => "there is too much to do".to_owned(),
+                Err(failure) => format!("the job failed: {failure}"),
+            };
+            let _ = send_line(&transport, answer);
+            jobs.under_way.update(|jobs| jobs - 1);
+            if jobs.last_one_closes.get() {
+                jobs.close_after_the_last(&transport);
+            }
+        });
+    }
+
+    /// The peer will ask no more, but waits for answers: closing at once, as is the default, would lose them.
+    fn read_closed(&mut self, transport: &mut LineTransport<'_>) {
+        self.jobs.close_after_the_last(transport);
+    }
+
+    /// The server is about to stop: the same.
+    fn drain_requested(&mut self, transport: &mut LineTransport<'_>) {
+        self.jobs.close_after_the_last(transport);
+    }
+}
+
+/// Slow on purpose.
+fn count_primes(to: u64) -> usize {
+    let is_prime = |n: &u64| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
+    (2..=to).filter(is_prime).count()
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: ServerArgs| {
+        let reactor = args.builder().pool_queue_max(WAITING_MAX).build()?;
+        let port = reactor.listen_tcp(args.listen, |_: &Peer| {
+            LineReceiver::with_decoder(Line::lf_or_crlf(), Primes::default())
+        })?;
+        cli::run(&reactor, port)
+    })
+}

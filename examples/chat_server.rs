@@ -1,0 +1,98 @@
+//! A room to talk in: names, joining, leaving, private messages. One who does not read cannot hurt the others.
+//!
+//! ```text
+//! $ nc 127.0.0.1 8000
+//! Your name?
+//! ann
+//! Welcome. /who, /to NAME TEXT; all else is said to all.
+//! * bob joined
+//! ```
+
+mod cli;
+
+use std::{cell::RefCell, collections::BTreeMap, process::ExitCode, rc::Rc};
+
+use cli::ServerArgs;
+use sinew::{
+    prelude::*,
+    protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, send_line},
+};
+
+const GUESTS_MAX: usize = 500;
+const NAME_LEN_MAX: usize = 20;
+const LINE_LEN_MAX: usize = 1024;
+/// Bytes that may wait for one guest. `write` never waits, so for one who does not read, what the others say piles up.
+/// Past this limit he is dropped, with `ConnectionLost::WriteLimit`; the others have noticed nothing.
+const UNREAD_MAX: usize = 256 * 1024;
+
+/// Who is here. Writing to a guest calls nobody back, so nothing surprising happens while the room is borrowed.
+type Room = Rc<RefCell<BTreeMap<String, Transport>>>;
+
+struct Guest {
+    room: Room,
+    name: String,
+}
+
+impl Guest {
+    fn join(&mut self, transport: &Transport, name: &str) -> &'static str {
+        let is_name = !name.is_empty() && name.chars().all(char::is_alphanumeric);
+        if !is_name || name.len() > NAME_LEN_MAX || self.room.borrow().contains_key(name) {
+            return "A short name of letters and digits that nobody has yet, please.";
+        }
+        name.clone_into(&mut self.name);
+        self.room.borrow_mut().insert(name.to_owned(), transport.clone());
+        self.tell_others(&format!("* {name} joined"));
+        "Welcome. /who, /to NAME TEXT; all else is said to all."
+    }
+
+    fn tell_others(&self, line: &str) {
+        for (_, guest) in self.room.borrow().iter().filter(|(name, _)| **name != self.name) {
+            let _ = send_line(guest, line);
+        }
+    }
+}
+
+impl LineHandler for Guest {
+    fn connection_made(&mut self, transport: &mut LineTransport<'_>) {
+        transport.write(b"Your name?\r\n");
+    }
+
+    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+        let text = String::from_utf8_lossy(line).replace(char::is_control, "");
+        let mut words = text.splitn(3, ' ');
+        let answer = match (words.next(), words.next(), words.next()) {
+            _ if self.name.is_empty() => self.join(transport, text.trim()),
+            (Some("/to"), Some(name), Some(text)) => match self.room.borrow().get(name) {
+                Some(guest) => {
+                    let _ = send_line(guest, format!("({}) {text}", self.name));
+                    return;
+                }
+                None => "Nobody here is called that.",
+            },
+            (Some("/who"), ..) => &*Vec::from_iter(self.room.borrow().keys().cloned()).join(" "),
+            _ if text.starts_with('/') => "/who, /to NAME TEXT",
+            _ => return self.tell_others(&format!("{}: {text}", self.name)),
+        };
+        let _ = send_line(transport, answer);
+    }
+
+    fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
+        if self.room.borrow_mut().remove(&self.name).is_some() {
+            self.tell_others(&format!("* {} left: {reason}", self.name));
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: ServerArgs| {
+        let reactor = args.reactor()?;
+        let room = Room::default();
+        let stream = StreamConfig::default().write_limit(UNREAD_MAX);
+        let config = ListenConfig::default().max_connections(GUESTS_MAX).stream(stream);
+        let port = reactor.listen_tcp_with(args.listen, config, move |_: &Peer| {
+            let guest = Guest { room: room.clone(), name: String::new() };
+            LineReceiver::with_decoder(Line::lf_or_crlf().len_max(LINE_LEN_MAX), guest)
+        })?;
+        cli::run(&reactor, port)
+    })
+}

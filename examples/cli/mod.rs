@@ -1,0 +1,137 @@
+//! What the examples share and nobody needs to read first: their command line, their log, and how they fail.
+
+#![allow(dead_code, unused_imports, unused_macros, reason = "no example needs all of it")]
+
+use std::{env, error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use sinew::{
+    prelude::*,
+    reactor::{Builder, RunError, UnknownEngine},
+    transports::{ConnectError, Destination},
+};
+use tracing_subscriber::filter::LevelFilter;
+
+/// How long a server that was told to stop waits for its connections. A second signal ends the wait.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+
+/// What ends an example: one line on standard error.
+pub(crate) type Failed = Box<dyn Error>;
+
+/// A server made with sinew
+// The options that every example server has.
+#[derive(Parser, Debug)]
+pub(crate) struct ServerArgs {
+    /// Address to listen on; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    pub(crate) listen: SocketAddr,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl ServerArgs {
+    /// A reactor on the engine that was asked for.
+    pub(crate) fn reactor(&self) -> io::Result<Reactor> {
+        self.builder().build()
+    }
+
+    /// The same, for who has more to set.
+    pub(crate) fn builder(&self) -> Builder {
+        self.engine.builder()
+    }
+}
+
+/// The option that every example has.
+#[derive(Parser, Debug)]
+pub(crate) struct EngineArgs {
+    /// What the reactor waits on: mio, poll or select
+    #[arg(long, value_name = "NAME", default_value = "mio", value_parser = parse_engine)]
+    engine: Engine,
+}
+
+impl EngineArgs {
+    /// A reactor on the engine that was asked for, to be built.
+    pub(crate) fn builder(&self) -> Builder {
+        Reactor::builder().engine(self.engine)
+    }
+}
+
+fn parse_engine(name: &str) -> Result<Engine, UnknownEngine> {
+    name.parse()
+}
+
+/// Reads an option that says where to connect to: an address, or `host:port`.
+pub(crate) fn destination(text: &str) -> Result<Destination, ConnectError> {
+    match text.into() {
+        Destination::Bad(text) => Err(ConnectError::BadDestination(text)),
+        destination => Ok(destination),
+    }
+}
+
+/// `println!` for servers: they go on when nobody reads their standard output any more, where `println!` would panic.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($what)*)));
+    }};
+}
+pub(crate) use say;
+
+/// Reads the command line, runs the example, and turns its result into an exit code: 2 for a bad argument, 1 for any
+/// other failure, each with one line on standard error.
+pub(crate) fn main<Args: Parser>(run: impl FnOnce(Args) -> Result<(), Failed>) -> ExitCode {
+    log_to_stderr();
+    match Args::try_parse().map_err(Failed::from).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => fail(&failed),
+    }
+}
+
+fn fail(failed: &Failed) -> ExitCode {
+    let usage = failed.downcast_ref::<clap::Error>();
+    if let Some(help) = usage.filter(|error| !error.use_stderr()) {
+        let _ = help.print();
+        return ExitCode::SUCCESS;
+    }
+    use io::Write as _;
+    let _ = match usage {
+        Some(error) => writeln!(io::stderr(), "{} (--help tells more)", first_paragraph(error)),
+        None => writeln!(io::stderr(), "error: {failed}"),
+    };
+    ExitCode::from(if usage.is_some() { 2 } else { 1 })
+}
+
+/// How every example server goes on once it listens; `echo_server` has it written out.
+pub(crate) fn run(reactor: &Reactor, port: ListeningPort) -> Result<(), Failed> {
+    say!("listening on {}", port.local());
+    reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
+    Ok(reactor.run()?)
+}
+
+/// Runs the reactor until `future` is done, or until SIGINT or SIGTERM.
+pub(crate) fn run_until(
+    reactor: &Reactor,
+    future: impl Future<Output = Result<(), Failed>> + 'static,
+) -> Result<(), Failed> {
+    match reactor.run_until(future) {
+        Err(RunError::Stopped) => Ok(()),
+        done => done?,
+    }
+}
+
+/// What clap says first, without its tips and the usage.
+fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let words = text.split("\n\n").next().unwrap_or_default().split_whitespace();
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The library's warnings go to standard error; the environment may ask for more: `RUST_LOG=debug`.
+fn log_to_stderr() {
+    let level = env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(level.unwrap_or(LevelFilter::WARN))
+        .log_internal_errors(false)
+        .init();
+}

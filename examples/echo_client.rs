@@ -1,0 +1,97 @@
+//! Connects, sends what it reads from standard input, and prints what is answered.
+//!
+//! ```text
+//! $ cargo run --release --example echo_client -- --to localhost:8000
+//! hello
+//! hello
+//! ```
+
+mod cli;
+
+use std::{io, io::prelude::*, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use cli::EngineArgs;
+use sinew::{prelude::*, reactor::Failure, transports::Destination};
+
+/// How much of the input is read at once. From a terminal it is a line.
+const PIECE_MAX: usize = 64 * 1024;
+
+struct Client {
+    /// Kept when the connection has ended, well or not: `main` waits for it.
+    ended: Option<Promise<Result<(), String>>>,
+}
+
+impl Protocol for Client {
+    fn connection_made(&mut self, transport: &Transport) {
+        send_next_piece(transport);
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        let mut out = io::stdout();
+        if let Err(error) = out.write_all(data).and_then(|()| out.flush()) {
+            transport.fail(error);
+        }
+    }
+
+    fn writing_resumed(&mut self, transport: &Transport) {
+        send_next_piece(transport);
+    }
+
+    fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+        let how = if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) };
+        if let Some(ended) = self.ended.take() {
+            ended.resolve(how);
+        }
+    }
+}
+
+/// Reading standard input blocks, so a thread does it, and the loop goes on with what it has read. One piece at a time:
+/// nothing more is read while the server takes nothing, until `writing_resumed`.
+fn send_next_piece(transport: &Transport) {
+    let transport = transport.clone();
+    transport.reactor().defer_to_thread(read_piece).then(move |_, piece| match piece {
+        // The end of the input is the end of our output; answers may still come.
+        Ok(Ok(piece)) if piece.is_empty() => transport.close_write(),
+        Ok(Ok(piece)) => {
+            if transport.write(&piece) == WriteStatus::Ok {
+                send_next_piece(&transport);
+            }
+        }
+        Ok(Err(error)) => transport.fail(error),
+        Err(failure) => transport.fail(failure),
+    });
+}
+
+fn read_piece() -> io::Result<Vec<u8>> {
+    let mut piece = vec![0; PIECE_MAX];
+    let len = io::stdin().read(&mut piece)?;
+    piece.truncate(len);
+    Ok(piece)
+}
+
+/// Connects, sends what it reads from standard input, and prints what is answered
+#[derive(Parser)]
+struct Args {
+    /// Where to connect to: an address, or host:port
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = cli::destination)]
+    to: Destination,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        // When the server ends the connection, nobody waits for the thread that waits for a line.
+        let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
+        let (promise, ended) = reactor.promise::<_, Failure>();
+        let mut promise = Some(promise);
+        let factory = move |_: &Peer| Client { ended: promise.take() };
+        let connecting = reactor.connect_tcp(args.to, factory);
+        cli::run_until(&reactor, async {
+            connecting.await?;
+            Ok(ended.await??)
+        })
+    })
+}

@@ -1,0 +1,55 @@
+//! Answers every line in upper case.
+//!
+//! Why lines? Upper case is made of letters, and a letter may be several bytes: what comes off the network at once may
+//! end in the middle of one.
+//!
+//! ```text
+//! $ nc 127.0.0.1 8000
+//! straße
+//! STRASSE
+//! ```
+
+mod cli;
+
+use std::process::ExitCode;
+
+use cli::ServerArgs;
+use sinew::{
+    prelude::*,
+    protocols::basic::{FrameError, Line, LineHandler, LineReceiver, LineTransport},
+};
+
+struct Upper;
+
+impl LineHandler for Upper {
+    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+        let answer = match str::from_utf8(line) {
+            Ok(text) => text.to_uppercase().into_bytes(),
+            Err(_) => line.to_ascii_uppercase(),
+        };
+        // Some letters are longer in upper case, so the answer may be longer than a line may be.
+        if let Err(error) = transport.send_line(answer) {
+            transport.fail(error);
+        }
+    }
+
+    /// The last line may come without its end: `printf hello | nc …`.
+    fn unfinished(
+        &mut self,
+        transport: &mut LineTransport<'_>,
+        rest: &[u8],
+    ) -> Result<(), FrameError> {
+        self.line_received(transport, rest);
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: ServerArgs| {
+        let reactor = args.reactor()?;
+        let port = reactor.listen_tcp(args.listen, |_: &Peer| {
+            LineReceiver::with_decoder(Line::lf_or_crlf(), Upper)
+        })?;
+        cli::run(&reactor, port)
+    })
+}
