@@ -68,7 +68,9 @@ impl<F> Clone for SharedFactory<F> {
 
 impl<F> fmt::Debug for SharedFactory<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedFactory").field("ports", &self.shared.borrow().ports).finish()
+        // The factory may be at work, and print its own handle.
+        let ports = self.shared.try_borrow().ok().map(|shared| shared.ports);
+        f.debug_struct("SharedFactory").field("ports", &ports).finish()
     }
 }
 

@@ -54,7 +54,9 @@ impl From<io::Error> for ConnectionLost {
         match error.kind() {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionAborted => Self::Reset,
+            | io::ErrorKind::ConnectionAborted
+            // What shutdown(2) says of a connection that has been reset.
+            | io::ErrorKind::NotConnected => Self::Reset,
             io::ErrorKind::TimedOut => Self::TimedOut,
             _ => Self::Io(error),
         }

@@ -63,21 +63,13 @@ impl Producers {
     }
 
     /// The one to ask, unless it waits. It is out of the queue while it is asked, for it may call the transport.
-    pub(crate) fn take_front(&self) -> Option<Box<dyn Producer>> {
+    pub(crate) fn ask_front(&self) -> Option<Asked<'_>> {
         if self.waiting.get() {
             return None;
         }
         self.resumed.set(false);
-        self.queue.borrow_mut().pop_front()
-    }
-
-    /// What became of the one that was asked.
-    pub(crate) fn settle(&self, producer: Box<dyn Producer>, production: Production) {
-        if production == Production::Done {
-            return;
-        }
-        self.waiting.set(production == Production::Waiting && !self.resumed.get());
-        self.queue.borrow_mut().push_front(producer);
+        let producer = self.queue.borrow_mut().pop_front()?;
+        Some(Asked { producers: self, producer: Some(producer) })
     }
 
     pub(crate) fn resume(&self) {
@@ -88,5 +80,34 @@ impl Producers {
     pub(crate) fn clear(&self) {
         let producers = self.queue.take();
         drop(producers);
+    }
+}
+
+/// A producer that is being asked. Whatever becomes of that, it is in its place again afterwards, unless it is done: one
+/// that panics is not dropped by the unwinding, in which another panic would end the process.
+pub(crate) struct Asked<'a> {
+    producers: &'a Producers,
+    producer: Option<Box<dyn Producer>>,
+}
+
+impl Asked<'_> {
+    pub(crate) fn producer(&mut self) -> &mut dyn Producer {
+        &mut **self.producer.as_mut().expect("it has not answered yet")
+    }
+
+    pub(crate) fn answered(mut self, production: Production) {
+        let Producers { waiting, resumed, .. } = self.producers;
+        waiting.set(production == Production::Waiting && !resumed.get());
+        if production == Production::Done {
+            drop(self.producer.take());
+        }
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if let Some(producer) = self.producer.take() {
+            self.producers.queue.borrow_mut().push_front(producer);
+        }
     }
 }

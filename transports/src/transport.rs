@@ -91,11 +91,13 @@ impl Transport {
     /// the other. What is written while a producer is not done goes out between its pieces. A graceful close waits until
     /// all are done. `false`, with the producer dropped, if nothing can be sent any more.
     pub fn stream(&self, producer: impl Producer) -> bool {
-        if !self.inner().takes_output() {
-            return false;
+        let taken = self.inner().takes_output();
+        if taken {
+            self.inner().add_producer(Box::new(producer));
+        } else {
+            self.inner().discard(producer);
         }
-        self.inner().add_producer(Box::new(producer));
-        true
+        taken
     }
 
     /// Has the producer be asked again that had said [`Production::Waiting`](crate::Production::Waiting).
@@ -139,7 +141,7 @@ impl Transport {
     }
 
     /// Closes gracefully, as [`lose_connection`](Self::lose_connection), because of an error that the protocol is told as
-    /// [`ConnectionLost::Protocol`].
+    /// [`ConnectionLost::Protocol`], however the close goes. The first error counts.
     pub fn fail(&self, error: impl Into<Box<dyn Error>>) {
         self.inner().fail(error.into());
     }

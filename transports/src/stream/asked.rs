@@ -1,6 +1,6 @@
 //! What users ask of a stream: the state changes at once, the loop is asked to come by, and nobody is called back.
 
-use std::{error::Error, io, net::SocketAddr, time::Duration};
+use std::{any::Any, error::Error, io, net::SocketAddr, time::Duration};
 
 use sinew_reactor::{Reactor, TimerKey, Token};
 
@@ -76,9 +76,23 @@ impl Stream {
     }
 
     pub(crate) fn fail(&self, error: Box<dyn Error>) {
-        if self.update(State::lose_connection) {
-            self.extras().reason.set(Some(ConnectionLost::Protocol(error)));
-            self.ask_flush();
+        let reason = &self.extras().reason;
+        match reason.take() {
+            None if !self.state.get().is_over() => {
+                reason.set(Some(ConnectionLost::Protocol(error)));
+            }
+            first => {
+                reason.set(first);
+                self.discard(error);
+            }
+        }
+        self.lose_connection();
+    }
+
+    /// Has the loop drop what is the user's: a drop may be user code, and no call runs that.
+    pub(crate) fn discard(&self, thing: impl Any) {
+        if let Some(reactor) = self.reactor() {
+            reactor.discard(thing);
         }
     }
 
@@ -94,8 +108,11 @@ impl Stream {
             return;
         }
         self.update(State::must_reset);
-        self.extras().reason.set(Some(reason));
-        self.drop_queue();
+        self.extras().blame(reason);
+        // There may be `Bytes` in it whose owner is the user's.
+        if let Some(queue) = self.queue.take() {
+            self.discard(queue);
+        }
         if let Some(reactor) = self.reactor() {
             reactor.reap_later(self.token);
         }
@@ -132,15 +149,8 @@ impl Stream {
     }
 
     pub(crate) fn cancel_timer(&self, key: TimerKey) -> bool {
-        let Some(extras) = self.extras.get() else {
-            return false;
-        };
-        let mut timers = extras.timers.borrow_mut();
-        let Some(at) = timers.iter().position(|timer| *timer == key) else {
-            return false;
-        };
-        timers.swap_remove(at);
-        self.reactor().is_some_and(|reactor| reactor.disarm_timer(key))
+        self.extras.get().is_some_and(|extras| extras.take_timer(key))
+            && self.reactor().is_some_and(|reactor| reactor.disarm_timer(key))
     }
 
     pub(crate) fn peer(&self) -> Peer {
@@ -165,10 +175,16 @@ impl Stream {
     }
 
     pub(crate) fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
+        self.check_not_over()?;
         self.socket.borrow().set_no_delay(no_delay)
     }
 
     pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
+        self.check_not_over()?;
         self.socket.borrow().set_keepalive(after)
+    }
+
+    fn check_not_over(&self) -> io::Result<()> {
+        if self.state.get().is_over() { Err(io::ErrorKind::NotConnected.into()) } else { Ok(()) }
     }
 }

@@ -40,8 +40,9 @@ impl Transport {
     }
 
     pub(super) fn on_again(&self, reactor: &Reactor) {
-        if self.inner().update(State::again_begins) {
-            return self.begin(reactor, Ready::NONE);
+        self.inner().update(State::again_begins);
+        if self.begin_if_due(reactor) {
+            return;
         }
         let ready = self.inner().socket.borrow().readiness();
         self.note(ready);
@@ -55,18 +56,26 @@ impl Transport {
         }
     }
 
+    /// A connection that no engine tells of begins when the loop first comes by, for whatever cause.
+    fn begin_if_due(&self, reactor: &Reactor) -> bool {
+        let state = self.inner().state.get();
+        let is_due = !state.is_made() && !state.is_over();
+        if is_due {
+            self.begin(reactor, Ready::NONE);
+        }
+        is_due
+    }
+
     pub(super) fn on_timer(&self, reactor: &Reactor, key: TimerKey) {
+        self.begin_if_due(reactor);
         let extras = self.inner().extras();
         if extras.linger.get() == Some(key) {
             extras.linger.set(None);
             self.linger_timeout(reactor);
         } else if let Some(idle) = extras.idle.get().filter(|idle| idle.key == key) {
             self.idle_timer(reactor, idle);
-        } else {
-            extras.timers.borrow_mut().retain(|timer| *timer != key);
-            if self.inner().state.get().is_open() {
-                self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
-            }
+        } else if extras.take_timer(key) && !self.inner().state.get().is_over() {
+            self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
         }
         self.settle(reactor);
     }
@@ -94,11 +103,14 @@ impl Transport {
 
     /// The end is told, and everything is let go.
     pub(super) fn on_reap(&self, reactor: &Reactor) {
-        if self.inner().state.get().is_gone() {
-            return;
+        let stream = self.inner();
+        if !stream.state.get().is_made() {
+            // It was cut before it began; its protocol has a whole life all the same.
+            stream.update(State::made);
+            self.tell(|protocol, transport| protocol.connection_made(transport));
         }
-        let reason = self.inner().extras().reason.take().unwrap_or(ConnectionLost::Shutdown);
-        if self.inner().state.get().is_made() {
+        if stream.update(State::tell_end) {
+            let reason = stream.extras().reason.take().unwrap_or(ConnectionLost::Shutdown);
             self.tell(|protocol, transport| protocol.connection_lost(transport, &reason));
         }
         self.finish(reactor);
@@ -106,12 +118,14 @@ impl Transport {
 
     pub(super) fn panicked(&self, reactor: &Reactor, message: &str) {
         let state = self.inner().update(|state| {
-            state.set_in_callback(false);
+            state.set_producing(false);
             *state
         });
-        if state.is_over() {
-            // It was `connection_lost` that panicked.
+        if state.is_end_told() {
+            // It was `connection_lost` that panicked, or a drop.
             self.finish(reactor);
+        } else if state.is_over() {
+            reactor.reap_later(self.inner().token);
         } else {
             self.inner().update(State::must_reset);
             self.lose(reactor, ConnectionLost::Panicked(message.to_owned()));
@@ -330,14 +344,17 @@ impl Transport {
             if stream.queued() > stream.shared.config.low_watermark {
                 break;
             }
-            let Some(mut producer) = producers.take_front() else {
+            let Some(mut asked) = producers.ask_front() else {
                 break;
             };
-            stream.update(|state| state.set_in_callback(true));
-            let production = producer.produce(self);
-            stream.update(|state| state.set_in_callback(false));
-            producers.settle(producer, production);
+            stream.update(|state| state.set_producing(true));
+            let production = asked.producer().produce(self);
+            stream.update(|state| state.set_producing(false));
+            asked.answered(production);
             produced = true;
+            if stream.state.get().is_over() {
+                break;
+            }
         }
         produced
     }
@@ -424,16 +441,8 @@ impl Transport {
 
     /// Both directions have ended as they should.
     fn lose_cleanly(&self, reactor: &Reactor) {
-        let stream = self.inner();
-        let failure = stream.extras.get().and_then(|extras| extras.reason.take());
-        let reason = failure.unwrap_or_else(|| {
-            if stream.state.get().peer_ended_first() {
-                ConnectionLost::Done
-            } else {
-                ConnectionLost::Closed
-            }
-        });
-        self.lose(reactor, reason);
+        let peer_first = self.inner().state.get().peer_ended_first();
+        self.lose(reactor, if peer_first { ConnectionLost::Done } else { ConnectionLost::Closed });
     }
 
     /// The connection is over; the loop tells the protocol at the end of this turn.
@@ -442,17 +451,27 @@ impl Transport {
         if !stream.update(State::lost) {
             return;
         }
-        stream.extras().reason.set(Some(reason));
+        stream.extras().blame(reason);
         stream.drop_queue();
         reactor.reap_later(stream.token);
     }
 
     fn finish(&self, reactor: &Reactor) {
         let stream = self.inner();
-        if stream.state.get().is_gone() {
-            return;
+        if !stream.state.get().is_gone() {
+            stream.update(State::gone);
+            self.let_go(reactor);
         }
-        stream.update(State::gone);
+        // Drops of what is the user's come last: they may panic, and then this is called again.
+        if let Some(extras) = stream.extras.get() {
+            extras.producers.clear();
+        }
+        *stream.protocol.borrow_mut() = None;
+    }
+
+    /// Gives back what is the system's and the reactor's.
+    fn let_go(&self, reactor: &Reactor) {
+        let stream = self.inner();
         if let Some(extras) = stream.extras.get() {
             let timers = extras.timers.take();
             let own = [extras.linger.take(), extras.idle.take().map(|idle| idle.key)];
@@ -470,11 +489,6 @@ impl Transport {
         if let Some(port) = &stream.shared.port {
             port.closed(reactor, self.peer().ip());
         }
-        // Drops of what is the user's come last: they may panic.
-        if let Some(extras) = stream.extras.get() {
-            extras.producers.clear();
-        }
-        *stream.protocol.borrow_mut() = None;
     }
 }
 

@@ -95,6 +95,24 @@ struct Idle {
     key: TimerKey,
 }
 
+impl Extras {
+    /// Why the connection is lost. What `fail` said before stays the reason: the rest only follows from it. A panic does not.
+    fn blame(&self, reason: ConnectionLost) {
+        let first = match reason {
+            ConnectionLost::Panicked(_) => None,
+            _ => self.reason.take(),
+        };
+        self.reason.set(Some(first.unwrap_or(reason)));
+    }
+
+    /// Takes a timer of the user off the list. `false` if it is not on it.
+    fn take_timer(&self, key: TimerKey) -> bool {
+        let mut timers = self.timers.borrow_mut();
+        let at = timers.iter().position(|timer| *timer == key);
+        at.map(|at| timers.swap_remove(at)).is_some()
+    }
+}
+
 impl Stream {
     #[inline]
     fn update<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {

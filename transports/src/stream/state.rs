@@ -15,15 +15,22 @@
 //!
 //! | event | `Open` | `Closing` | `Lingering` | `Lost`, `Gone` |
 //! |---|---|---|---|---|
-//! | `write` | queued | refused | refused | refused |
-//! | `close_write` | FIN once all is sent; output refused from now on | – | – | – |
+//! | `write` | queued | refused, but from a producer that is asked for more | refused | refused |
+//! | `close_write` | FIN once all is sent; output refused from now on, but from a producer | – | – | – |
 //! | `lose_connection` | `Closing` | – | – | – |
+//! | `fail(error)` | `Closing`; the reason will be `Protocol(error)` | the same, if it is the first | the same | – |
 //! | `abort` | `Lost(Aborted)` | `Lost(Aborted)` | `Lost(Aborted)` | – |
 //! | bytes received | delivered | dropped | dropped | – |
 //! | end of stream | `read_closed`, once | remembered | `Lost(Done or Closed)` | – |
-//! | all is sent | FIN, if `close_write` asked | FIN, then `Lingering`; after the peer's FIN `Lost` at once | – | – |
+//! | all is sent | if `close_write` asked: FIN, or `Lost(Done)` after the peer's FIN | FIN, then `Lingering`; after the peer's FIN `Lost` at once | – | – |
 //! | failure | `Lost(why)` | `Lost(why)` | `Lost(Done or Closed)`: all had been sent | – |
+//! | panic | `Lost(Panicked)` | `Lost(Panicked)` | `Lost(Panicked)` | – |
 //! | linger timeout | – | `Lost(TimedOut)` | `Lost(Done or Closed)` | – |
+//! | a timer of the user | `timer_fired` | `timer_fired` | `timer_fired` | – |
+//! | idle timeout | `idle_timeout` | – | – | – |
+//!
+//! `Lost` is told by the loop at the end of its turn: `connection_made` first, if that was not told yet, then
+//! `connection_lost`. What `fail` said stays the reason however the close goes, but for a panic.
 //!
 //! Input is held back while the user has paused reading or the queue is over its high watermark (and has not sunk to the
 //! low one since). When both have gone, `reading_resumed` is owed before further input is.
@@ -111,8 +118,12 @@ flags! {
     FIN_SENT
     /// `connection_made` was told.
     MADE
+    /// `connection_lost` was told.
+    END_TOLD
     /// A callback of this stream runs.
     IN_CALLBACK
+    /// A producer of this stream is asked for more.
+    PRODUCING
     /// The loop will call `flush`.
     FLUSH_QUEUED
     /// The loop will call `again`.
@@ -167,9 +178,11 @@ impl State {
 
     // ---- what the user asks ----
 
-    /// Whether output is taken.
+    /// Whether output is taken. A producer is heard out also when all others are refused.
+    #[inline]
     pub(super) const fn takes_output(self) -> bool {
-        matches!(self.stage(), Stage::Open) && !self.has(ENDING)
+        self.bits & (STAGE | ENDING) == 0
+            || self.has(PRODUCING) && matches!(self.stage(), Stage::Open | Stage::Closing)
     }
 
     /// The queue has passed its high watermark.
@@ -198,7 +211,7 @@ impl State {
 
     /// `false` if there is nothing left to end.
     pub(super) const fn close_write(&mut self) -> bool {
-        self.takes_output() && self.raise(ENDING)
+        matches!(self.stage(), Stage::Open) && self.raise(ENDING)
     }
 
     /// `false` if the stream is closing already.
@@ -251,6 +264,7 @@ impl State {
     /// All that was queued is sent, and no producer has more.
     pub(super) const fn drained(self) -> Drained {
         match self.stage() {
+            Stage::Open if self.has(ENDING) && self.has(EOF) => Drained::Finish,
             Stage::Open if self.has(ENDING) && !self.has(FIN_SENT) => Drained::EndOutput,
             Stage::Closing if self.has(EOF) => Drained::Finish,
             Stage::Closing => Drained::Linger,
@@ -273,6 +287,11 @@ impl State {
         }
         self.enter(Stage::Lost);
         true
+    }
+
+    /// The end is about to be told. `false` if it has been.
+    pub(super) const fn tell_end(&mut self) -> bool {
+        self.raise(END_TOLD)
     }
 
     pub(super) const fn gone(&mut self) {
@@ -368,19 +387,27 @@ impl State {
         self.has(MADE)
     }
 
+    pub(super) const fn is_end_told(self) -> bool {
+        self.has(END_TOLD)
+    }
+
     pub(super) const fn is_reset(self) -> bool {
         self.has(RESET)
     }
 
-    /// Whether the peer ended its side before we asked to close ours, so that the end is its doing.
+    /// Whether the peer ended its side before we asked to close the connection (if we did), so that the end is its doing.
     pub(super) const fn peer_ended_first(self) -> bool {
-        self.has(EOF_FIRST)
+        self.has(EOF_FIRST) || matches!(self.stage(), Stage::Open)
     }
 
     // ---- what the loop has on its lists ----
 
     pub(super) const fn set_in_callback(&mut self, on: bool) {
         self.set(IN_CALLBACK, on);
+    }
+
+    pub(super) const fn set_producing(&mut self, on: bool) {
+        self.set(IN_CALLBACK | PRODUCING, on);
     }
 
     /// `true` if the loop is not going to look at the output anyway.
@@ -397,10 +424,8 @@ impl State {
         self.raise(AGAIN_QUEUED)
     }
 
-    /// `true` if the connection has yet to be made.
-    pub(super) const fn again_begins(&mut self) -> bool {
+    pub(super) const fn again_begins(&mut self) {
         self.set(AGAIN_QUEUED, false);
-        !self.has(MADE) && !self.is_over()
     }
 
     pub(super) const fn is_again_queued(self) -> bool {

@@ -44,6 +44,39 @@ fn output_is_taken_while_open_and_not_ended() {
 }
 
 #[test]
+fn a_producer_is_heard_out_also_when_all_others_are_refused() {
+    let mut half = open();
+    assert!(half.close_write());
+    for (mut state, takes) in
+        [(open(), true), (half, true), (closing(), true), (lingering(), false), (lost(), false)]
+    {
+        state.set_producing(true);
+        assert_eq!(state.takes_output(), takes, "{:?}", state.stage());
+        assert!(!state.ask_flush(), "what it writes is sent when it has answered");
+        state.set_producing(false);
+    }
+}
+
+#[test]
+fn with_both_directions_ended_it_is_over_and_the_peer_has_ended_it() {
+    for peer_first in [true, false] {
+        let mut state = open();
+        if peer_first {
+            state.end_of_stream();
+            assert_eq!(state.drained(), Drained::Idle, "output goes on");
+        }
+        assert!(state.close_write());
+        if !peer_first {
+            state.fin_sent();
+            assert_eq!(state.drained(), Drained::Idle, "input goes on");
+            assert!(state.end_of_stream());
+        }
+        assert_eq!(state.drained(), Drained::Finish);
+        assert!(state.peer_ended_first());
+    }
+}
+
+#[test]
 fn what_happens_when_all_is_sent_depends_on_the_stage_and_on_the_peer() {
     assert_eq!(open().drained(), Drained::Idle);
     assert_eq!(closing().drained(), Drained::Linger);
@@ -127,6 +160,7 @@ fn a_burst_that_the_system_takes_at_once_tells_nothing() {
 fn it_is_lost_once() {
     for mut state in [open(), closing(), lingering()] {
         assert!(state.lost() && !state.lost());
+        assert!(!state.is_end_told() && state.tell_end() && !state.tell_end());
         state.gone();
         assert!(!state.lost() && state.is_over() && state.is_gone());
     }
@@ -142,5 +176,6 @@ fn the_loop_is_asked_once() {
     state.set_in_callback(false);
     assert!(state.ask_flush());
     assert!(state.ask_again() && !state.ask_again());
-    assert!(!state.again_begins() && state.ask_again());
+    state.again_begins();
+    assert!(state.ask_again());
 }

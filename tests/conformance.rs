@@ -1,0 +1,13 @@
+//! The conformance table: every scenario on every engine and over every link that it applies to. One file a subject.
+//!
+//! `cargo test --test conformance closing` runs a subject; a failure names scenario, engine and link.
+
+mod support;
+
+mod conformance {
+    mod aborting;
+    mod closing;
+    mod life;
+    mod reading;
+    mod writing;
+}

@@ -1,0 +1,157 @@
+//! The life of a connection: what is told, in which order, and what is left afterwards.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use sinew::prelude::*;
+
+use crate::support::{Echo, Link, Lost, Script, Sink, Told, What, World, noise, table};
+
+table! {
+    everywhere:
+        a_conversation_is_told_in_order,
+        the_near_end_may_speak_first,
+        one_byte_at_a_time,
+        bulk_is_echoed_intact_both_ways,
+        the_transport_is_inert_after_the_end,
+        a_protocol_that_keeps_its_transport_is_dropped,
+        a_boxed_protocol_hears_everything,
+        both_ends_are_known;
+}
+
+fn a_conversation_is_told_in_order(world: &World) {
+    let mut line = world.join(Echo);
+    line.far.send(b"hello");
+    assert_eq!(world.receive(&mut line.far, 5), b"hello");
+    line.far.end();
+    assert_eq!(world.lost(&line.trace), Lost::Done);
+    let expected = [Told::Made, Told::Data(5), Told::ReadClosed, Told::Lost(Lost::Done)];
+    assert_eq!(line.trace.told(), expected);
+}
+
+fn the_near_end_may_speak_first(world: &World) {
+    let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
+        if let What::Made = what {
+            transport.write(b"220 ready\r\n");
+            transport.lose_connection();
+        }
+    }));
+    assert_eq!(world.receive_to_end(&mut line.far).0, b"220 ready\r\n");
+    line.far.close();
+    assert_eq!(world.lost(&line.trace), Lost::Closed);
+    assert_eq!(line.trace.told(), [Told::Made, Told::Lost(Lost::Closed)]);
+}
+
+fn one_byte_at_a_time(world: &World) {
+    let mut line = world.join(Echo);
+    let bytes = noise(300);
+    let mut echoed = Vec::new();
+    for byte in &bytes {
+        line.far.send(&[*byte]);
+        world.turn();
+        echoed.extend(line.far.take());
+    }
+    world.until("every byte", || {
+        echoed.extend(line.far.take());
+        echoed.len() == bytes.len()
+    });
+    assert!(echoed == bytes && line.trace.data() == bytes);
+}
+
+fn bulk_is_echoed_intact_both_ways(world: &World) {
+    let len = if world.link == Link::Accepted { 50 << 20 } else { 8 << 20 };
+    let mut line = world.join(Echo);
+    let bytes = noise(len);
+    let (mut sent, mut echoed) = (0, 0);
+    world.until("all of it", || {
+        // A wire takes all at once; a socket what fits.
+        let end = bytes.len().min(sent + (1 << 20));
+        sent += line.far.try_send(&bytes[sent..end]);
+        let back = line.far.take();
+        assert!(back == bytes[echoed..echoed + back.len()], "wrong bytes after {echoed}");
+        echoed += back.len();
+        echoed == bytes.len()
+    });
+    assert!(line.trace.data() == bytes);
+}
+
+fn the_transport_is_inert_after_the_end(world: &World) {
+    let line = world.join(Script(|transport: &Transport, what: What<'_>| {
+        if let What::Lost(_) = what {
+            assert_eq!(transport.write(b"too late"), WriteStatus::Closed);
+            assert!(transport.call_later(Duration::ZERO).is_none());
+        }
+    }));
+    let transport = line.transport();
+    let timer = transport.call_later(Duration::from_secs(1)).expect("it is open");
+    transport.abort();
+    assert_eq!(world.lost(&line.trace), Lost::Aborted);
+    assert!(transport.is_closing() && !transport.is_reading());
+    assert_eq!(transport.write(b"x"), WriteStatus::Closed);
+    assert_eq!(transport.write_vectored(&[b"x", b"y"]), WriteStatus::Closed);
+    assert_eq!(transport.write_bytes(noise(10_000).into()), WriteStatus::Closed);
+    assert_eq!((transport.queued(), transport.local()), (0, None));
+    assert!(transport.call_later(Duration::ZERO).is_none() && !transport.cancel_timer(timer));
+    assert!(transport.set_no_delay(true).is_err() && transport.set_keepalive(None).is_err());
+    transport.set_idle_timeout(Duration::ZERO);
+    transport.pause_reading();
+    transport.resume_reading();
+    transport.set_auto_pause(false);
+    transport.close_write();
+    transport.lose_connection();
+    transport.fail("too late");
+    transport.abort();
+    transport.resume_producing();
+    world.settle();
+    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(line.trace.told().len(), 2, "made and lost, nothing else");
+}
+
+fn a_protocol_that_keeps_its_transport_is_dropped(world: &World) {
+    struct Keeps(Option<Transport>);
+    impl Protocol for Keeps {
+        fn connection_made(&mut self, transport: &Transport) {
+            self.0 = Some(transport.clone());
+        }
+        fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    }
+    let line = world.join(Keeps(None));
+    let transport = line.transport();
+    line.far.close();
+    world.lost(&line.trace);
+    assert!(line.trace.is_dropped(), "right after connection_lost, whoever holds the transport");
+    assert!(transport.is_closing());
+}
+
+fn a_boxed_protocol_hears_everything(world: &World) {
+    let boxed: Box<dyn Protocol> = Box::new(Echo);
+    let mut line = world.join(boxed);
+    line.far.send(b"boxed");
+    assert_eq!(world.receive(&mut line.far, 5), b"boxed");
+    line.far.end();
+    assert_eq!(
+        world.lost(&line.trace),
+        Lost::Done,
+        "the default of read_closed goes through the box"
+    );
+}
+
+fn both_ends_are_known(world: &World) {
+    let ids = Rc::new(RefCell::new(Vec::new()));
+    let lines: Vec<_> = (0..3).map(|_| world.join(Sink)).collect();
+    for line in &lines {
+        let transport = line.transport();
+        ids.borrow_mut().push(transport.id());
+        if let Some(far) = line.far.as_socket() {
+            assert_eq!(transport.peer(), Peer::Inet(far.local_addr().unwrap()));
+            assert_eq!(transport.local(), Some(far.peer_addr().unwrap()));
+        } else {
+            assert_eq!((transport.peer(), transport.local()), (Peer::Memory, None));
+        }
+        transport.set_no_delay(false).unwrap();
+        transport.set_keepalive(Duration::from_secs(60)).unwrap();
+        transport.set_keepalive(None).unwrap();
+        assert!(transport.reactor().engine() == world.reactor().engine());
+    }
+    let ids = ids.borrow();
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+}

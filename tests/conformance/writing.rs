@@ -1,0 +1,294 @@
+//! Writing: the order of bytes, watermarks, and the memory that a slow peer can cost.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sinew::prelude::*;
+
+use crate::support::{Echo, Lost, Script, Sink, Told, What, Width, World, noise, table};
+
+table! {
+    everywhere:
+        small_and_large_writes_leave_in_order,
+        writes_from_everywhere_leave_in_order,
+        large_bytes_are_not_copied,
+        empty_writes_are_nothing,
+        the_watermarks_are_told_in_pairs,
+        the_watermarks_may_be_zero,
+        a_slow_reader_stops_the_reading,
+        without_auto_pause_reading_goes_on,
+        auto_pause_may_be_switched_at_any_time,
+        reading_resumes_when_pause_and_watermark_are_both_gone,
+        writing_in_writing_resumed_is_fair,
+        a_stuck_connection_lets_the_loop_sleep;
+    memory:
+        a_burst_that_leaves_at_once_is_not_told,
+        a_wire_that_fills_and_empties_by_the_byte;
+}
+
+const TOO_MUCH: usize = 8 << 20;
+
+/// Writes all of `bytes`, cut and put in by every kind of call.
+fn write_mixed(transport: &Transport, bytes: &[u8]) {
+    let mut rest = bytes;
+    let mut step = 1;
+    while !rest.is_empty() {
+        let (next, after) = rest.split_at(rest.len().min(step * 37));
+        match step % 4 {
+            0 => drop(transport.write_bytes(Bytes::copy_from_slice(next))),
+            1 => {
+                let (a, b) = next.split_at(next.len() / 2);
+                transport.write_vectored(&[a, b"", b]);
+            }
+            _ => drop(transport.write(next)),
+        }
+        rest = after;
+        step = if step > 5000 { 1 } else { step * 2 + 1 };
+    }
+}
+
+fn small_and_large_writes_leave_in_order(world: &World) {
+    for width in [Width::Wide, Width::Narrow] {
+        let bytes = noise(2_000_000);
+        let all = bytes.clone();
+        let mut line = world.join_with(
+            StreamConfig::default(),
+            width,
+            Script(move |transport: &Transport, what: What<'_>| {
+                if let What::Made = what {
+                    write_mixed(transport, &all);
+                    transport.lose_connection();
+                }
+            }),
+        );
+        let received = world.receive_to_end(&mut line.far).0;
+        assert!(received == bytes, "{width:?}: {} of {} bytes", received.len(), bytes.len());
+        line.far.close();
+        assert_eq!(world.lost(&line.trace), Lost::Closed);
+    }
+}
+
+fn writes_from_everywhere_leave_in_order(world: &World) {
+    let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
+        if let What::Data(_) = what {
+            transport.write(b"3");
+            let again = transport.clone();
+            transport.reactor().call_soon(move |_| {
+                again.write(b"5");
+            });
+            transport.write(b"4");
+        }
+    }));
+    let transport = line.transport();
+    transport.write(b"1");
+    let later = transport.clone();
+    world.reactor().call_soon(move |_| {
+        later.write(b"2");
+    });
+    assert_eq!(world.receive(&mut line.far, 2), b"12");
+    line.far.send(b"x");
+    assert_eq!(world.receive(&mut line.far, 3), b"345");
+}
+
+fn large_bytes_are_not_copied(world: &World) {
+    let line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+    let transport = line.transport();
+    transport.write(&noise(TOO_MUCH));
+    let bytes = Bytes::from(noise(100_000));
+    transport.write_bytes(bytes.clone());
+    transport.write_bytes(bytes.slice(..4096));
+    world.turn();
+    assert!(!bytes.is_unique(), "the queue holds the bytes themselves");
+    transport.abort();
+    world.lost(&line.trace);
+    assert!(bytes.is_unique(), "and lets go of them with the connection");
+}
+
+fn empty_writes_are_nothing(world: &World) {
+    let mut line = world.join(Sink);
+    let transport = line.transport();
+    assert_eq!(transport.write(b""), WriteStatus::Ok);
+    assert_eq!(transport.write_bytes(Bytes::new()), WriteStatus::Ok);
+    assert_eq!(transport.write_vectored(&[]), WriteStatus::Ok);
+    world.assert_asleep();
+    transport.write(b"x");
+    transport.write(b"");
+    assert_eq!(world.receive(&mut line.far, 1), b"x");
+}
+
+fn the_watermarks_are_told_in_pairs(world: &World) {
+    let config = StreamConfig::default().watermarks(50_000, 10_000);
+    let mut line = world.join_with(config, Width::Narrow, Sink);
+    let transport = line.transport();
+    for round in 1..=3 {
+        assert_eq!(transport.write(&noise(1_000)), WriteStatus::Ok);
+        assert_eq!(transport.write(&noise(TOO_MUCH)), WriteStatus::AboveHighWatermark);
+        assert_eq!(transport.write(b"x"), WriteStatus::AboveHighWatermark);
+        let paused = || line.trace.count(&Told::WritingPaused);
+        let resumed = || line.trace.count(&Told::WritingResumed);
+        world.until("writing_paused", || paused() == round);
+        world.settle();
+        assert_eq!((paused(), resumed()), (round, round - 1), "told once, while nothing moves");
+        assert!(transport.queued() > 50_000);
+        let mut left = TOO_MUCH + 1_001;
+        world.until("writing_resumed", || {
+            left -= line.far.take().len();
+            resumed() == round
+        });
+        assert!(transport.queued() <= 10_000, "{} queued", transport.queued());
+        world.receive(&mut line.far, left);
+        assert_eq!(transport.queued(), 0);
+    }
+}
+
+fn the_watermarks_may_be_zero(world: &World) {
+    // A low mark above the high one counts as the high one.
+    let config = StreamConfig::default().watermarks(0, 100);
+    let mut line = world.join_with(config, Width::Wide, Echo);
+    for _ in 0..3 {
+        line.far.send(b"ping");
+        assert_eq!(world.receive(&mut line.far, 4), b"ping");
+    }
+}
+
+fn a_slow_reader_stops_the_reading(world: &World) {
+    let mut line = world.join_with(StreamConfig::default(), Width::Narrow, Echo);
+    let bytes = noise(TOO_MUCH);
+    // The peer writes for as long as it can, and never reads.
+    let mut sent = 0;
+    let mut stuck = 0;
+    while stuck < 3 && sent < bytes.len() {
+        let end = bytes.len().min(sent + 65_536);
+        let n = line.far.try_send(&bytes[sent..end]);
+        sent += n;
+        stuck = if n == 0 { stuck + 1 } else { 0 };
+        world.settle();
+        let queued = line.transport().queued();
+        assert!(queued <= 2 * 65_536, "{queued} bytes queued: the high mark and one read");
+    }
+    assert!(!line.transport().is_reading());
+    world.assert_asleep();
+    let held = line.trace.received();
+    assert!(held < 7 << 20, "{held} bytes delivered to a protocol that cannot get rid of them");
+    // When it does read, all is there.
+    let mut echoed = Vec::new();
+    world.until("all of it", || {
+        sent += line.far.try_send(&bytes[sent..]);
+        echoed.extend(line.far.take());
+        echoed.len() == bytes.len()
+    });
+    assert!(echoed == bytes);
+    let told = line.trace.told();
+    let resumed = told.iter().filter(|told| **told == Told::ReadingResumed).count();
+    assert!(resumed > 0 && line.transport().is_reading());
+}
+
+fn without_auto_pause_reading_goes_on(world: &World) {
+    let config = StreamConfig::default().auto_pause(false);
+    let mut line = world.join_with(config, Width::Narrow, Sink);
+    line.transport().write(&noise(TOO_MUCH));
+    world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
+    assert!(line.transport().is_reading());
+    let bytes = noise(300_000);
+    world.send_all(&mut line.far, &bytes);
+    world.until("input", || line.trace.received() == bytes.len());
+    world.assert_asleep();
+    world.receive(&mut line.far, TOO_MUCH);
+    world.until("writing_resumed", || line.trace.has(&Told::WritingResumed));
+    assert_eq!(line.trace.count(&Told::ReadingResumed), 0, "reading never stopped");
+}
+
+fn auto_pause_may_be_switched_at_any_time(world: &World) {
+    let mut line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+    let transport = line.transport();
+    transport.write(&noise(TOO_MUCH));
+    world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
+    line.far.send(b"one");
+    world.settle();
+    assert_eq!(line.trace.received(), 0);
+    transport.set_auto_pause(false);
+    world.until("input", || line.trace.received() == 3);
+    assert_eq!(line.trace.count(&Told::ReadingResumed), 1);
+    transport.set_auto_pause(true);
+    line.far.send(b"two");
+    world.settle();
+    assert_eq!(line.trace.received(), 3);
+    world.receive(&mut line.far, TOO_MUCH);
+    world.until("input", || line.trace.received() == 6);
+    assert_eq!(line.trace.count(&Told::ReadingResumed), 2);
+}
+
+fn reading_resumes_when_pause_and_watermark_are_both_gone(world: &World) {
+    for user_first in [true, false] {
+        let mut line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+        let transport = line.transport();
+        transport.write(&noise(TOO_MUCH));
+        transport.pause_reading();
+        world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
+        line.far.send(b"held");
+        world.settle();
+        if user_first {
+            transport.resume_reading();
+            world.settle();
+        } else {
+            world.receive(&mut line.far, TOO_MUCH);
+        }
+        assert_eq!((line.trace.received(), line.trace.count(&Told::ReadingResumed)), (0, 0));
+        if user_first {
+            world.receive(&mut line.far, TOO_MUCH);
+        } else {
+            transport.resume_reading();
+        }
+        world.until("input", || line.trace.received() == 4);
+        assert_eq!(line.trace.count(&Told::ReadingResumed), 1);
+    }
+}
+
+/// A protocol that fills the queue again whenever there is room must not keep the loop from the others.
+fn writing_in_writing_resumed_is_fair(world: &World) {
+    let config = StreamConfig::default().watermarks(1_000, 100);
+    let mut line = world.join_with(
+        config,
+        Width::Wide,
+        Script(|transport: &Transport, what: What<'_>| {
+            if let What::Made | What::WritingResumed = what {
+                transport.write(&[1; 100_000]);
+            }
+        }),
+    );
+    // The canary of `settle` is another connection, and has its answers.
+    for _ in 0..10 {
+        line.far.take();
+        world.settle();
+    }
+}
+
+fn a_stuck_connection_lets_the_loop_sleep(world: &World) {
+    let mut line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+    line.transport().write(&noise(TOO_MUCH));
+    world.assert_asleep();
+    line.far.end();
+    world.assert_asleep();
+    let config = StreamConfig::default().linger_timeout(Duration::from_secs(100));
+    let line = world.join_with(config, Width::Narrow, Sink);
+    line.transport().write(&noise(TOO_MUCH));
+    line.transport().lose_connection();
+    world.assert_asleep();
+}
+
+fn a_burst_that_leaves_at_once_is_not_told(world: &World) {
+    let mut line = world.join(Sink);
+    assert_eq!(line.transport().write(&noise(100_000)), WriteStatus::AboveHighWatermark);
+    assert_eq!(world.receive(&mut line.far, 100_000).len(), 100_000);
+    world.settle();
+    // A protocol that cuts frames may have stopped between two of them, so it is told to go on.
+    assert_eq!(line.trace.told(), [Told::Made, Told::ReadingResumed]);
+}
+
+fn a_wire_that_fills_and_empties_by_the_byte(world: &World) {
+    let mut line = world.join(Echo);
+    line.far.as_wire().expect("this is memory").set_capacity(1);
+    let bytes = noise(500);
+    line.far.send(&bytes);
+    assert!(world.receive(&mut line.far, bytes.len()) == bytes);
+}

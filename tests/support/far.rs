@@ -1,0 +1,172 @@
+//! The far end of a connection: a socket of the standard library, or the end of a wire in memory. It never blocks.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{Shutdown, TcpStream},
+    time::Duration,
+};
+
+use sinew::transports::memory::Wire;
+
+/// What the far end has seen of the near one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Open,
+    /// It ended its output (FIN).
+    Ended,
+    /// It reset the connection.
+    Reset,
+}
+
+/// See the head of this file.
+pub(crate) struct Far {
+    end: End,
+    fate: Fate,
+}
+
+enum End {
+    Socket(TcpStream),
+    Wire(Wire),
+}
+
+impl Far {
+    pub(crate) fn socket(socket: TcpStream) -> Self {
+        socket.set_nonblocking(true).expect("a socket can be made non-blocking");
+        Self { end: End::Socket(socket), fate: Fate::Open }
+    }
+
+    pub(crate) fn wire(wire: Wire) -> Self {
+        Self { end: End::Wire(wire), fate: Fate::Open }
+    }
+
+    /// The socket under it, where there is one.
+    pub(crate) fn as_socket(&self) -> Option<&TcpStream> {
+        match &self.end {
+            End::Socket(socket) => Some(socket),
+            End::Wire(_) => None,
+        }
+    }
+
+    pub(crate) fn as_wire(&self) -> Option<&Wire> {
+        match &self.end {
+            End::Socket(_) => None,
+            End::Wire(wire) => Some(wire),
+        }
+    }
+
+    /// Sends as much as goes at once, and says how much that was.
+    pub(crate) fn try_send(&mut self, data: &[u8]) -> usize {
+        match &mut self.end {
+            End::Wire(wire) => {
+                wire.receive(data);
+                data.len()
+            }
+            End::Socket(socket) => match socket.write(data) {
+                Ok(sent) => sent,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                Err(error) => {
+                    self.fate = fate_of(&error);
+                    0
+                }
+            },
+        }
+    }
+
+    /// Sends something short, all of it.
+    pub(crate) fn send(&mut self, data: &[u8]) {
+        assert_eq!(self.try_send(data), data.len(), "the far end could not send ({:?})", self.fate);
+    }
+
+    /// Takes what has come.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let mut taken = Vec::new();
+        match &mut self.end {
+            End::Wire(wire) => {
+                taken = wire.sent();
+                if wire.was_reset() {
+                    self.fate = Fate::Reset;
+                } else if wire.is_ended() {
+                    self.fate = Fate::Ended;
+                }
+            }
+            End::Socket(socket) => match socket.read_to_end(&mut taken) {
+                Ok(_) => self.fate = Fate::Ended,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => self.fate = fate_of(&error),
+            },
+        }
+        taken
+    }
+
+    /// Takes at most so much of what has come.
+    pub(crate) fn take_some(&mut self, max: usize) -> Vec<u8> {
+        let End::Socket(socket) = &mut self.end else {
+            return self.take();
+        };
+        let mut buffer = vec![0; max];
+        let n = match socket.read(&mut buffer) {
+            Ok(n) => {
+                if n == 0 {
+                    self.fate = Fate::Ended;
+                }
+                n
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                self.fate = fate_of(&error);
+                0
+            }
+        };
+        buffer.truncate(n);
+        buffer
+    }
+
+    /// Looks, and says what it knows. What has come is thrown away.
+    pub(crate) fn fate(&mut self) -> Fate {
+        if self.fate == Fate::Open {
+            drop(self.take());
+        }
+        self.fate
+    }
+
+    /// What it knows from what it has read so far.
+    pub(crate) fn fate_so_far(&self) -> Fate {
+        self.fate
+    }
+
+    /// Goes away, as a process that ends: a socket is closed, a wire ended.
+    pub(crate) fn close(self) {
+        if let End::Wire(wire) = &self.end {
+            wire.close();
+        }
+    }
+
+    /// Ends its output (FIN), and goes on reading.
+    pub(crate) fn end(&mut self) {
+        match &self.end {
+            // The near end may have been faster, and reset the connection.
+            End::Socket(socket) => drop(socket.shutdown(Shutdown::Write)),
+            End::Wire(wire) => wire.close(),
+        }
+    }
+
+    /// Resets the connection.
+    pub(crate) fn reset(self) {
+        match self.end {
+            End::Socket(socket) => {
+                let linger = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+                linger.expect("SO_LINGER can be set");
+            }
+            End::Wire(wire) => wire.reset(),
+        }
+    }
+}
+
+fn fate_of(error: &io::Error) -> Fate {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+            Fate::Reset
+        }
+        _ => panic!("the far end failed: {error}"),
+    }
+}

@@ -1,0 +1,286 @@
+//! A [`World`]: a reactor on one engine, connections over one kind of link, and the traces of all protocols in it.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use sinew::{prelude::*, transports::memory};
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::{Echo, Far, Fate, Trace, Traces, Watchdog};
+
+/// How long anything may take to happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The receive buffer of a narrow far end (the kernel doubles it), or what a narrow wire holds.
+const NARROW: usize = 4 * 1024;
+
+/// Turns that a loop with nothing to do may make before a timer of some milliseconds: some for what the kernel still had
+/// to say, one for each level of the timer wheel, and the timer's.
+const TURNS_ASLEEP: u64 = 12;
+
+/// What connections in a world are made of, and which side of them is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// TCP, accepted by a port of the reactor.
+    Accepted,
+    /// TCP, connected by the reactor.
+    Connected,
+    /// A wire in memory.
+    Memory,
+}
+
+/// How much goes into a connection before its far end has to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// What the system gives.
+    Wide,
+    /// As little as the system allows.
+    Narrow,
+}
+
+/// See the head of this file.
+pub(crate) struct World {
+    reactor: Reactor,
+    pub(crate) link: Link,
+    pub(crate) traces: Traces,
+    canary: RefCell<Option<Line>>,
+}
+
+/// A connection: its far end, and the trace of the protocol at the near one.
+pub(crate) struct Line {
+    pub(crate) far: Far,
+    pub(crate) trace: Rc<Trace>,
+    /// The port that accepted it.
+    pub(crate) port: Option<ListeningPort>,
+}
+
+impl Line {
+    pub(crate) fn transport(&self) -> Transport {
+        self.trace.transport()
+    }
+}
+
+impl World {
+    pub(crate) fn new(engine: Engine, link: Link) -> Self {
+        let reactor = Reactor::builder().engine(engine).build().expect("a reactor");
+        Self { reactor, link, traces: Traces::default(), canary: RefCell::default() }
+    }
+
+    /// A cell of the table: the scenario in a new world, and the judgement on all traces at its end.
+    pub(crate) fn run(name: &str, engine: Engine, link: Link, scenario: impl FnOnce(&Self)) {
+        let _watchdog = Watchdog::new(format!("{name} on {engine} over {link:?}"));
+        let world = Self::new(engine, link);
+        scenario(&world);
+        world.end();
+    }
+
+    /// Drops the reactor, which ends what is still open, and judges every trace.
+    pub(crate) fn end(self) {
+        let weak = self.reactor.downgrade();
+        drop(self.canary.take());
+        drop(self.reactor);
+        assert!(weak.upgrade().is_none(), "something still owns the reactor");
+        let faults = self.traces.faults();
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+
+    pub(crate) fn reactor(&self) -> &Reactor {
+        &self.reactor
+    }
+
+    // ---- connections ----
+
+    /// A connection with `protocol` at its near end, which has been told that it is made.
+    pub(crate) fn join<P: Protocol>(&self, protocol: P) -> Line {
+        self.join_with(StreamConfig::default(), Width::Wide, protocol)
+    }
+
+    pub(crate) fn join_with<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        width: Width,
+        protocol: P,
+    ) -> Line {
+        let before = self.traces.len();
+        let (far, port) = match self.link {
+            Link::Accepted => self.join_accepted(config, width, protocol),
+            Link::Connected => (self.join_connected(config, width, protocol), None),
+            Link::Memory => (self.join_memory(config, width, protocol), None),
+        };
+        self.until("connection_made", || {
+            self.traces.len() > before && self.traces.last().is_made()
+        });
+        Line { far, trace: self.traces.last(), port }
+    }
+
+    fn join_accepted<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        width: Width,
+        protocol: P,
+    ) -> (Far, Option<ListeningPort>) {
+        let config = ListenConfig::default().stream(config);
+        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
+        let factory =
+            move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
+        let port = self.reactor.listen_tcp_with(any_port(), config, factory).expect("a free port");
+        (Far::socket(dial(port.local(), width)), Some(port))
+    }
+
+    fn join_connected<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {
+        let listener = listener(width);
+        let addr = listener.local_addr().expect("a listener has an address");
+        let config = ConnectConfig::default().stream(config);
+        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
+        let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
+        drop(self.reactor.connect_tcp_with(addr, config, factory));
+        let mut accepted = None;
+        self.until("the far end to accept", || {
+            accepted = listener.accept().ok();
+            accepted.is_some()
+        });
+        Far::socket(accepted.expect("it has just been accepted").0)
+    }
+
+    fn join_memory<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {
+        let protocol = self.traces.watch(protocol);
+        let (_, wire) = memory::connect(&self.reactor, config, protocol).expect("room for one");
+        if width == Width::Narrow {
+            wire.set_capacity(NARROW);
+        }
+        Far::wire(wire)
+    }
+
+    // ---- time ----
+
+    /// Turns the loop until something is so.
+    pub(crate) fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            if start.elapsed() > PATIENCE {
+                let told: Vec<_> = self.traces.all().iter().map(|trace| trace.told()).collect();
+                panic!("waited {PATIENCE:?} for {what}; told so far: {told:#?}");
+            }
+            self.turn();
+        }
+    }
+
+    /// One turn, which may wait for a moment.
+    pub(crate) fn turn(&self) {
+        self.reactor.turn(Some(Duration::from_millis(5))).expect("the loop turns");
+    }
+
+    /// Until whatever is on its way has arrived: what was sent before this is there by the time that another connection
+    /// has had its answers.
+    pub(crate) fn settle(&self) {
+        let mut canary = self.canary.take().unwrap_or_else(|| self.join(Echo));
+        for _ in 0..3 {
+            canary.far.send(b"?");
+            self.receive(&mut canary.far, 1);
+            self.reactor.turn(Some(Duration::ZERO)).expect("the loop turns");
+        }
+        self.canary.replace(Some(canary));
+    }
+
+    /// Fails if the loop goes round and round with nothing to do.
+    pub(crate) fn assert_asleep(&self) {
+        self.settle();
+        let woken = Rc::new(Cell::new(false));
+        let rings = woken.clone();
+        self.reactor.call_later(Duration::from_millis(40), move |reactor| {
+            rings.set(true);
+            // Or this turn would go on to wait for an event.
+            reactor.call_soon(|_| ());
+        });
+        let before = self.reactor.stats().turns;
+        while !woken.get() {
+            self.reactor.turn(None).expect("the loop turns");
+        }
+        let turns = self.reactor.stats().turns - before;
+        assert!(turns <= TURNS_ASLEEP, "{turns} turns with nothing to do");
+    }
+
+    // ---- bytes ----
+
+    /// Has the far end send all of this, however long it takes.
+    pub(crate) fn send_all(&self, far: &mut Far, data: &[u8]) {
+        let mut sent = 0;
+        self.until("the near end to take what is sent", || {
+            sent += far.try_send(&data[sent..]);
+            sent == data.len()
+        });
+    }
+
+    /// Has the far end receive so many bytes, or more.
+    pub(crate) fn receive(&self, far: &mut Far, len: usize) -> Vec<u8> {
+        let mut received = Vec::new();
+        self.until("bytes at the far end", || {
+            received.extend(far.take());
+            received.len() >= len
+        });
+        received
+    }
+
+    /// Has the far end receive until the end, of whichever kind.
+    pub(crate) fn receive_to_end(&self, far: &mut Far) -> (Vec<u8>, Fate) {
+        let mut received = Vec::new();
+        let mut fate = Fate::Open;
+        self.until("the end at the far end", || {
+            received.extend(far.take());
+            fate = far.fate_so_far();
+            fate != Fate::Open
+        });
+        (received, fate)
+    }
+
+    /// Waits for `connection_lost`, and says why.
+    pub(crate) fn lost(&self, trace: &Trace) -> super::Lost {
+        self.until("connection_lost", || trace.is_lost());
+        trace.lost().expect("it is lost")
+    }
+}
+
+pub(crate) fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+/// A client's socket, connected to a port. The backlog takes it, whether or not somebody accepts.
+pub(crate) fn dial(addr: SocketAddr, width: Width) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
+    if width == Width::Narrow {
+        socket.set_recv_buffer_size(NARROW).expect("a small receive buffer");
+    }
+    socket.connect(&addr.into()).expect("somebody listens");
+    let socket = TcpStream::from(socket);
+    socket.set_nodelay(true).expect("TCP_NODELAY can be set");
+    socket
+}
+
+/// A listener whose accepted sockets are as wide as asked. It does not block.
+pub(crate) fn listener(width: Width) -> TcpListener {
+    let listener = TcpListener::bind(any_port()).expect("a free port");
+    if width == Width::Narrow {
+        // Accepted sockets inherit it.
+        SockRef::from(&listener).set_recv_buffer_size(NARROW).expect("a small receive buffer");
+    }
+    listener.set_nonblocking(true).expect("a listener can be made non-blocking");
+    listener
+}
+
+/// Bytes that differ from place to place, so that none can be lost, doubled or moved without notice.
+pub(crate) fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
