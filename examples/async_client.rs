@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         let reactor = args.server.reactor()?;
         let port = reactor.listen_tcp(args.server.listen, |_: &Peer| Echo)?;
-        say!("listening on {}", port.local());
+        cli::announce(&reactor, port.local());
         let to = args.to.unwrap_or(port.local().into());
         reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
         let tasks =

@@ -72,7 +72,7 @@ fn main() -> ExitCode {
             .map_err(|error| format!("could not listen on {addr}: {error}"))?;
         socket.set_nonblocking(true)?;
         let token = register(&reactor, &socket)?;
-        say!("listening on {}", socket.local_addr()?);
+        cli::announce(&reactor, socket.local_addr()?);
         reactor.bind(token, Rc::new(UdpEcho { socket, token }));
         reactor.run()?;
         Ok(())

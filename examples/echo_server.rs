@@ -36,8 +36,10 @@ fn main() -> ExitCode {
         let reactor = args.reactor()?;
         // A closure that makes a protocol is a factory.
         let port = reactor.listen_tcp(args.listen, |_: &Peer| Echo)?;
-        say!("listening on {}", port.local());
-        // SIGINT or SIGTERM: no new connections, and those that are open may send what they have queued.
+        // Said once the loop runs. Before that, it would not know yet what to do with SIGINT and SIGTERM.
+        let addr = port.local();
+        reactor.on(Phase::AfterStartup, move |_| say!("listening on {addr}"));
+        // After a signal: no new connections, and those that are open may send what they have queued.
         reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
         reactor.run()?;
         Ok(())

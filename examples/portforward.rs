@@ -17,8 +17,7 @@ use sinew::{prelude::*, transports::Destination};
 #[derive(Default)]
 struct End {
     other: Rc<cell::OnceCell<Transport>>,
-    /// One of the two has had all its input.
-    half_closed: Rc<cell::Cell<bool>>,
+    one_has_ended: Rc<cell::Cell<bool>>,
     /// Where the other end is to lead, until it does.
     to: Option<Destination>,
 }
@@ -30,10 +29,10 @@ impl Protocol for End {
         // The end of a client leads on, and is not read until the other end stands.
         let Some(to) = self.to.take() else { return };
         transport.pause_reading();
-        let (client, half_closed) = (transport.clone(), self.half_closed.clone());
+        let (client, one_has_ended) = (transport.clone(), self.one_has_ended.clone());
         let outgoing = move |_: &Peer| {
             let other = Rc::new(cell::OnceCell::from(client.clone()));
-            Self { other, half_closed: half_closed.clone(), to: None }
+            Self { other, one_has_ended: one_has_ended.clone(), to: None }
         };
         let connecting = transport.reactor().connect_tcp(to, outgoing);
         let (client, other) = (transport.clone(), self.other.clone());
@@ -65,7 +64,7 @@ impl Protocol for End {
     /// The end of the input here is the end of the output there. After the second such end all has been said.
     fn read_closed(&mut self, transport: &Transport) {
         self.other.get().map(Transport::close_write);
-        if self.half_closed.replace(true) {
+        if self.one_has_ended.replace(true) {
             transport.lose_connection();
             self.other.get().map(Transport::lose_connection);
         }

@@ -20,7 +20,7 @@ mod cli;
 use std::{net::SocketAddr, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use cli::{DRAIN, Failed, ServerArgs, say};
+use cli::{DRAIN, Failed, ServerArgs};
 use sinew::{
     prelude::*,
     protocols::wire::{Chargen, Daytime, Discard, Echo, Qotd, Time},
@@ -48,7 +48,7 @@ impl Args {
             addr.set_port(port);
         }
         let port = reactor.listen_tcp(addr, factory)?;
-        say!("listening on {} for {name}", port.local());
+        cli::announce(reactor, format!("{} for {name}", port.local()));
         reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
         Ok(())
     }

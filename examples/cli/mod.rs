@@ -2,7 +2,9 @@
 
 #![allow(dead_code, unused_imports, unused_macros, reason = "no example needs all of it")]
 
-use std::{env, error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{
+    env, error::Error, fmt::Display, io, net::SocketAddr, process::ExitCode, time::Duration,
+};
 
 use clap::Parser;
 use sinew::{
@@ -101,9 +103,14 @@ fn fail(failed: &Failed) -> ExitCode {
     ExitCode::from(if usage.is_some() { 2 } else { 1 })
 }
 
+/// Says where a server listens once the reactor runs: whoever reads it may send a signal at once.
+pub(crate) fn announce(reactor: &Reactor, what: impl Display + 'static) {
+    reactor.on(Phase::AfterStartup, move |_| say!("listening on {what}"));
+}
+
 /// How every example server goes on once it listens; `echo_server` has it written out.
 pub(crate) fn run(reactor: &Reactor, port: ListeningPort) -> Result<(), Failed> {
-    say!("listening on {}", port.local());
+    announce(reactor, port.local());
     reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
     Ok(reactor.run()?)
 }

@@ -1,0 +1,94 @@
+//! What is wrong with the command line, or with the port: one clear line, and an exit code that says which.
+
+use std::net::{TcpListener, UdpSocket};
+
+use crate::process::Example;
+
+/// The servers, and what they cannot do without.
+const SERVERS: &[(&str, &[&str])] = &[
+    ("echo_server", &[]),
+    ("simple_logger", &[]),
+    ("line_logger", &[]),
+    ("upper_server", &[]),
+    ("chat_server", &[]),
+    ("framed_echo", &["--codec", "line"]),
+    ("portforward", &["--to", "127.0.0.1:9"]),
+    ("wire_server", &[]),
+    ("timers", &[]),
+    ("background_work", &[]),
+    ("async_client", &[]),
+    ("custom_handler", &[]),
+];
+
+fn refuses(name: &str, args: &[&str], code: i32, part: &str) {
+    let ended = Example::start(name, args).wait();
+    let what = format!("{name} {args:?}: {ended:?}");
+    assert_eq!(ended.code, Some(code), "{what}");
+    assert!(ended.stdout.is_empty() && ended.stderr.len() == 1, "{what}");
+    assert!(ended.stderr[0].starts_with("error: ") && ended.stderr[0].contains(part), "{what}");
+}
+
+#[test]
+fn a_bad_argument() {
+    for (name, needed) in SERVERS {
+        let cases: &[(&[&str], &str)] = &[
+            (&["--listen", "nowhere"], "'nowhere' for '--listen <ADDR>'"),
+            (&["--listen", "127.0.0.1:65536"], "--listen"),
+            (&["--listen"], "--listen"),
+            (&["--engine", "steam"], "no engine is called \"steam\" here; there are mio"),
+            (&["--nonsense"], "--nonsense"),
+            (&["nonsense"], "nonsense"),
+        ];
+        for (args, part) in cases {
+            refuses(name, &[*needed, args].concat(), 2, part);
+        }
+    }
+    let cases: &[(&str, &[&str], &str)] = &[
+        ("echo_client", &["--to", "nowhere"], "\"nowhere\" is neither an address nor host:port"),
+        ("echo_client", &["--engine", "steam"], "steam"),
+        ("framed_echo", &[], "--codec <NAME>"),
+        (
+            "framed_echo",
+            &["--codec", "morse"],
+            "possible values: line, netstring, int8, int16, int32",
+        ),
+        ("framed_echo", &["--codec", "line", "--max", "many"], "'many' for '--max <N>'"),
+        ("portforward", &[], "--to <ADDR>"),
+        ("portforward", &["--to", "::1:nine"], "neither an address nor host:port"),
+        ("wire_server", &["--listen", "127.0.0.1:65500"], "no room"),
+    ];
+    for (name, args, part) in cases {
+        refuses(name, args, 2, part);
+    }
+}
+
+#[test]
+fn help_is_no_failure() {
+    for (name, _) in SERVERS.iter().chain([&("echo_client", &[][..])]) {
+        let ended = Example::start(name, &["--help"]).wait();
+        assert_eq!((ended.code, ended.stderr.len()), (Some(0), 0), "{name}: {ended:?}");
+        assert!(ended.stdout.iter().any(|line| line.starts_with("Usage: ")), "{name}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_taken_port() {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for (name, needed) in SERVERS {
+        let mut taken = tcp.local_addr().unwrap();
+        let mut listen = taken;
+        match *name {
+            "wire_server" => listen.set_port(taken.port() - 7),
+            "custom_handler" if cfg!(not(unix)) => continue,
+            "custom_handler" => {
+                taken = udp.local_addr().unwrap();
+                listen = taken;
+            }
+            _ => {}
+        }
+        let listen = listen.to_string();
+        let args = [*needed, &["--listen", &listen]].concat();
+        refuses(name, &args, 1, &format!("could not listen on {taken}: "));
+    }
+}

@@ -1,0 +1,101 @@
+//! `chat_server`
+
+use socket2::SockRef;
+
+use crate::{ENGINES, peer::Peer, process::Example};
+
+fn enter(server: &Example, name: &str) -> Peer {
+    let mut guest = server.connect();
+    assert_eq!(guest.line(), "Your name?");
+    guest.send(format!("{name}\n"));
+    assert!(guest.line().starts_with("Welcome."));
+    guest
+}
+
+#[test]
+fn guests_talk() {
+    for engine in ENGINES {
+        let server = Example::serve("chat_server", engine, &[]);
+        let mut ann = enter(&server, "ann");
+        let mut bob = enter(&server, "bob");
+        assert_eq!(ann.line(), "* bob joined");
+        let mut zoë = enter(&server, "zoë");
+        assert_eq!(ann.line(), "* zoë joined");
+        assert_eq!(bob.line(), "* zoë joined");
+
+        bob.send("hello\n");
+        assert_eq!(ann.line(), "bob: hello");
+        assert_eq!(zoë.line(), "bob: hello");
+        ann.send("/to bob psst, bob\n/to nobody hello\n/who\n/what\n");
+        assert_eq!(bob.line(), "(ann) psst, bob");
+        assert_eq!(ann.line(), "Nobody here is called that.");
+        assert_eq!(ann.line(), "ann bob zoë");
+        assert_eq!(ann.line(), "/who, /to NAME TEXT");
+        // What goes to other people's terminals has no control characters left.
+        ann.send("bell\x07 and \x1b[2J\n");
+        assert_eq!(bob.line(), "ann: bell and [2J");
+        assert_eq!(zoë.line(), "ann: bell and [2J");
+
+        bob.reset();
+        assert_eq!(ann.line(), "* bob left: reset by the peer");
+        assert_eq!(zoë.line(), "* bob left: reset by the peer");
+        drop(zoë);
+        assert_eq!(ann.line(), "* zoë left: closed by the peer");
+        drop(ann);
+        server.finish();
+    }
+}
+
+#[test]
+fn names_are_short_and_nobody_has_two() {
+    let server = Example::serve("chat_server", "mio", &[]);
+    let mut ann = enter(&server, "ann");
+    let mut guest = server.connect();
+    assert_eq!(guest.line(), "Your name?");
+    for name in ["ann", "", "two words", "/who", "abcdefghijklmnopqrstu", "x\u{7f}y z"] {
+        guest.send(format!("{name}\n"));
+        let answer = guest.line();
+        assert!(answer.starts_with("A short name"), "{name:?}: {answer}");
+    }
+    guest.send("  bob \n");
+    assert!(guest.line().starts_with("Welcome."));
+    assert_eq!(ann.line(), "* bob joined");
+    drop((ann, guest));
+    server.finish();
+}
+
+/// One guest reads nothing. The others hear everything, until he is thrown out and after.
+#[test]
+fn a_slow_reader_cannot_hurt_the_others() {
+    const THROWN_OUT: &str = "* slow left: more than 262144 bytes queued for sending";
+    let text = "x".repeat(900);
+    for engine in ENGINES {
+        let server = Example::serve("chat_server", engine, &[]);
+        let mut ann = enter(&server, "ann");
+        let mut bob = enter(&server, "bob");
+        assert_eq!(ann.line(), "* bob joined");
+        let slow = enter(&server, "slow");
+        SockRef::from(slow.socket()).set_recv_buffer_size(4096).unwrap();
+        assert_eq!(ann.line(), "* slow joined");
+        assert_eq!(bob.line(), "* slow joined");
+
+        let mut said = 0;
+        let after = loop {
+            bob.send(format!("{said} {text}\n"));
+            let line = ann.line();
+            if line == THROWN_OUT {
+                break ann.line();
+            }
+            assert_eq!(line, format!("bob: {said} {text}"));
+            said += 1;
+            assert!(said < 100_000, "{engine}: nothing is too much for him");
+        };
+        // It was this line that was too much for him, and they have all heard it.
+        assert_eq!(after, format!("bob: {said} {text}"));
+        assert_eq!(bob.line(), THROWN_OUT);
+        bob.send("at last\n");
+        assert_eq!(ann.line(), "bob: at last");
+        drop((ann, bob, slow));
+        server.finish();
+    }
+}

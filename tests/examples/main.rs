@@ -1,0 +1,33 @@
+//! Every example, started as a process and talked to over real sockets. What the library does is tested elsewhere; here it
+//! is shown that the pages which teach it work, on every engine, and behave as programs should.
+//!
+//! Nothing here waits by sleeping. What is waited for is a line, a byte, the end of a stream or of a process, and each
+//! wait is bounded by `PATIENCE`.
+//!
+//! The examples must have been built, which `cargo test` does unless it is told to build less (`--test`).
+
+use std::time::Duration;
+
+mod arguments;
+mod async_client;
+mod background_work;
+mod chat_server;
+mod custom_handler;
+mod echo_client;
+mod echo_server;
+mod framed_echo;
+mod loggers;
+mod pages;
+mod peer;
+mod portforward;
+mod process;
+mod signals;
+mod timers;
+mod upper_server;
+mod wire_server;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What `--engine` takes here.
+const ENGINES: &[&str] = if cfg!(unix) { &["mio", "poll", "select"] } else { &["mio"] };

@@ -1,0 +1,166 @@
+//! An example as a process: [`Example`].
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Read, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+};
+
+use crate::{PATIENCE, peer::Peer};
+
+/// A running example. Killed when it is dropped.
+pub(crate) struct Example {
+    child: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+    /// Where it listens.
+    pub(crate) addr: SocketAddr,
+}
+
+/// What is left when an example has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    /// What it had printed and nobody had looked at.
+    pub(crate) stdout: Vec<String>,
+    pub(crate) stderr: Vec<String>,
+}
+
+impl Example {
+    /// Starts it, with nothing to wait for. The library logs errors only: warnings of slow callbacks say more about the
+    /// machine than about the example.
+    pub(crate) fn start(name: &str, args: &[&str]) -> Self {
+        let mut child = Command::new(path(name))
+            .args(args)
+            .env("RUST_LOG", "error")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{name} could not be started ({error}); has `cargo build --examples` run?")
+            });
+        Self {
+            stdout: lines(child.stdout.take().expect("standard output is piped")),
+            stderr: lines(child.stderr.take().expect("standard error is piped")),
+            addr: SocketAddr::from(([0, 0, 0, 0], 0)),
+            child,
+        }
+    }
+
+    /// Starts a server on a port of the system's choice, and waits until it says that it listens.
+    pub(crate) fn serve(name: &str, engine: &str, args: &[&str]) -> Self {
+        let mut all = vec!["--listen", "127.0.0.1:0", "--engine", engine];
+        all.extend(args);
+        let mut example = Self::start(name, &all);
+        example.addr = listening(&example.line()).parse().expect("an address and a port");
+        example
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn line(&self) -> String {
+        match self.stdout.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(_) => panic!("no further line; on standard error: {:?}", self.stderr.try_recv()),
+        }
+    }
+
+    /// No longer reads what it prints.
+    pub(crate) fn stop_reading(&mut self) {
+        self.stdout = channel().1;
+    }
+
+    /// Connects to it.
+    pub(crate) fn connect(&self) -> Peer {
+        Peer::connect(self.addr)
+    }
+
+    /// Gives it something to read on standard input.
+    pub(crate) fn input(&mut self, input: &[u8]) {
+        self.child.stdin.as_mut().expect("standard input is open").write_all(input).unwrap();
+    }
+
+    /// Ends its standard input.
+    pub(crate) fn end_input(&mut self) {
+        self.child.stdin = None;
+    }
+
+    /// What happens when someone presses Ctrl-C, or when it is told to go.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.expect("a process has a number"), signal).unwrap();
+    }
+
+    /// Waits until it ends.
+    pub(crate) fn wait(mut self) -> Ended {
+        self.end_input();
+        self.wait_with_input_open()
+    }
+
+    /// Waits until it ends, though it might go on reading its standard input.
+    pub(crate) fn wait_with_input_open(mut self) -> Ended {
+        let (stdout, stderr) = (rest(&self.stdout), rest(&self.stderr));
+        // `Child::wait` would close its standard input; but with both outputs closed, it has ended.
+        let code = self.child.wait().unwrap().code();
+        Ended { code, stdout, stderr }
+    }
+
+    /// Ends a server, and sees to it that nothing went wrong in it.
+    pub(crate) fn finish(self) {
+        #[cfg(unix)]
+        {
+            self.signal(rustix::process::Signal::TERM);
+            let ended = self.wait();
+            assert_eq!((ended.code, &*ended.stderr), (Some(0), &[][..]), "{ended:?}");
+        }
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What follows `listening on`.
+pub(crate) fn listening(line: &str) -> &str {
+    line.strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"))
+}
+
+/// The examples lie beside the folder that this test lies in.
+fn path(name: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("a test lies in `deps`");
+    profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}
+
+/// Reads lines until the end, or until nobody wants them any more; then the pipe is closed.
+fn lines(source: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn rest(lines: &Receiver<String>) -> Vec<String> {
+    use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
+    let mut rest = Vec::new();
+    loop {
+        match lines.recv_timeout(PATIENCE) {
+            Ok(line) => rest.push(line),
+            Err(Disconnected) => return rest,
+            Err(Timeout) => panic!("it does not end; so far it said {rest:?}"),
+        }
+    }
+}
