@@ -6,8 +6,12 @@ mod support;
 
 mod conformance {
     mod aborting;
+    mod batch;
     mod closing;
     mod life;
+    mod panicking;
+    mod producing;
     mod reading;
+    mod timing;
     mod writing;
 }

@@ -2,6 +2,8 @@
 
 use std::{any::Any, fmt, marker::PhantomData};
 
+use sinew_reactor::Handler;
+
 use crate::{Protocol, Transport};
 
 /// A connection with its protocol's type known: what connecting gives. Cheap to clone; it keeps neither the connection
@@ -31,12 +33,17 @@ impl<P: Protocol> Connection<P> {
         Some(f(protocol.downcast_mut()?, &self.transport))
     }
 
-    /// Has the loop call `f` with the protocol, in its next turn. `f` is dropped if the connection is over by then.
+    /// Has the loop call `f` with the protocol, in its next turn. `f` is dropped if the connection is over by then. A panic
+    /// in `f` ends the connection, as one in a callback does.
     pub fn call(&self, f: impl FnOnce(&mut P, &Transport) + 'static) {
         if let Some(reactor) = self.transport.inner().reactor() {
             let connection = self.clone();
-            reactor.call_soon(move |_| {
-                connection.with(f);
+            reactor.call_soon(move |reactor| {
+                let transport = &connection.transport;
+                let what = || format!("a call to {}", transport.inner().describe());
+                if let Err(panic) = reactor.guard(what, || connection.with(f)) {
+                    transport.panicked(reactor, &panic.message);
+                }
             });
         }
     }

@@ -116,13 +116,14 @@ impl Transport {
         self.finish(reactor);
     }
 
-    pub(super) fn panicked(&self, reactor: &Reactor, message: &str) {
+    /// A callback of the protocol panicked, or a call to it did.
+    pub(crate) fn panicked(&self, reactor: &Reactor, message: &str) {
         let state = self.inner().update(|state| {
             state.set_producing(false);
             *state
         });
         if state.is_end_told() {
-            // It was `connection_lost` that panicked, or a drop.
+            // It was `connection_lost` that panicked.
             self.finish(reactor);
         } else if state.is_over() {
             reactor.reap_later(self.inner().token);
@@ -458,13 +459,15 @@ impl Transport {
 
     fn finish(&self, reactor: &Reactor) {
         let stream = self.inner();
-        if !stream.state.get().is_gone() {
-            stream.update(State::gone);
-            self.let_go(reactor);
+        if stream.state.get().is_gone() {
+            return;
         }
-        // Drops of what is the user's come last: they may panic, and then this is called again.
+        stream.update(State::gone);
+        self.let_go(reactor);
+        // What is the user's comes last, for its drop may panic.
         if let Some(extras) = stream.extras.get() {
-            extras.producers.clear();
+            let what = || format!("the drop of a producer for {}", self.peer());
+            let _ = reactor.guard(what, || extras.producers.clear());
         }
         *stream.protocol.borrow_mut() = None;
     }

@@ -1,0 +1,122 @@
+//! The pages: every one is compiled with the tests, and every relative link in them leads somewhere.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Folders that hold no pages of ours.
+const SKIPPED: [&str; 2] = ["target", ".git"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Markdown files under `folder`, which is relative to the root.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = folder.join(entry.file_name());
+            let is_page = path.extension().is_some_and(|extension| extension == "md");
+            if entry.file_type().unwrap().is_dir() {
+                if !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+                    folders.push(path);
+                }
+            } else if is_page {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+fn read(page: &Path) -> String {
+    fs::read_to_string(root().join(page)).unwrap()
+}
+
+/// The lines of a page with their numbers, and whether each lies in a code block; fences belong to their block.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str, bool)> {
+    let mut in_block = false;
+    (1..).zip(text.lines()).map(move |(number, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        in_block ^= is_fence;
+        (number, line, in_block || is_fence)
+    })
+}
+
+#[test]
+fn every_page_is_compiled() {
+    let included = fs::read_to_string(root().join("src/doctests.rs")).unwrap();
+    let mut all = pages(Path::new("docs"));
+    all.push("README.md".into());
+    for page in all {
+        let path = page.to_str().unwrap().replace('\\', "/");
+        let quoted = format!("\"../{path}\"");
+        assert!(included.contains(&quoted), "src/doctests.rs does not include {path}");
+    }
+}
+
+#[test]
+fn no_code_block_is_ignored() {
+    let mut all = pages(Path::new("docs"));
+    all.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from));
+    for page in all {
+        for (number, line, _) in lines(&read(&page)).filter(|(_, _, in_block)| *in_block) {
+            let is_ignored = line.trim_start().starts_with("```") && line.contains("ignore");
+            assert!(!is_ignored, "{}:{number} is not compiled", page.display());
+        }
+    }
+}
+
+#[test]
+fn relative_links_resolve() {
+    let mut broken = Vec::new();
+    for page in pages(Path::new("")) {
+        let text = read(&page);
+        for (number, line, _) in lines(&text).filter(|(_, _, in_block)| !in_block) {
+            for link in links(line) {
+                if let Err(why) = follow(&page, &text, link) {
+                    broken.push(format!("{}:{number}: {link}: {why}", page.display()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The targets of the links of a line, `[text](target)`, and of the definitions, `[name]: target`.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    let inline = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let definition = line.strip_prefix('[').and_then(|rest| Some(rest.split_once("]: ")?.1));
+    inline.chain(definition).map(str::trim)
+}
+
+fn follow(page: &Path, text: &str, link: &str) -> Result<(), String> {
+    if link.contains("://") || link.starts_with("mailto:") {
+        return Ok(());
+    }
+    let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let target = root().join(page).parent().unwrap().join(path);
+    if !path.is_empty() && !target.exists() {
+        return Err("no such file".to_owned());
+    }
+    if anchor.is_empty() || !(path.is_empty() || path.ends_with(".md")) {
+        return Ok(());
+    }
+    let text = if path.is_empty() { text.to_owned() } else { fs::read_to_string(target).unwrap() };
+    let found = lines(&text)
+        .filter(|(_, _, in_block)| !in_block)
+        .filter_map(|(_, line, _)| line.strip_prefix('#'))
+        .any(|heading| slug(heading.trim_start_matches('#')) == anchor);
+    if found { Ok(()) } else { Err(format!("no heading #{anchor}")) }
+}
+
+/// What a heading is called in a link.
+fn slug(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+}
