@@ -1,7 +1,7 @@
 //! A source of one's own on the reactor: a UDP socket that answers each datagram with the same datagram.
 //!
-//! Whatever has a descriptor can be registered, and hears from the loop through a [`Handler`]: TCP is made of that,
-//! too. On platforms other than Unix this example only says that it cannot run.
+//! What can be registered hears from the loop through a [`Handler`]: TCP is made of that, too. On Unix that is whatever has
+//! a descriptor and does not block; on every platform, the sockets of mio.
 //!
 //! ```text
 //! $ nc -u 127.0.0.1 8000
@@ -11,9 +11,10 @@
 
 mod cli;
 
-use std::{io::ErrorKind, net::UdpSocket, process::ExitCode, rc::Rc};
+use std::{io::ErrorKind, process::ExitCode, rc::Rc};
 
-use cli::{Failed, ServerArgs, say};
+use cli::{ServerArgs, say};
+use mio::net::UdpSocket;
 use sinew::{
     prelude::*,
     reactor::{Handler, Interest, Ready, Token},
@@ -54,24 +55,13 @@ impl Handler for UdpEcho {
     }
 }
 
-#[cfg(unix)]
-fn register(reactor: &Reactor, socket: &UdpSocket) -> Result<Token, Failed> {
-    Ok(reactor.register_source(socket, Interest::READ)?)
-}
-
-#[cfg(not(unix))]
-fn register(_: &Reactor, _: &UdpSocket) -> Result<Token, Failed> {
-    Err("on this platform only the sockets of mio can be registered".into())
-}
-
 fn main() -> ExitCode {
     cli::main(|args: ServerArgs| {
         let reactor = args.reactor()?;
         let addr = args.listen;
-        let socket = UdpSocket::bind(addr)
+        let mut socket = UdpSocket::bind(addr)
             .map_err(|error| format!("could not listen on {addr}: {error}"))?;
-        socket.set_nonblocking(true)?;
-        let token = register(&reactor, &socket)?;
+        let token = reactor.register_source(&mut socket, Interest::READ)?;
         cli::announce(&reactor, socket.local_addr()?);
         reactor.bind(token, Rc::new(UdpEcho { socket, token }));
         reactor.run()?;

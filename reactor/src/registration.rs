@@ -10,34 +10,23 @@ use crate::{
     handler::{Handler, Interest, Token},
 };
 
-/// Something that the kernel can say is ready: on Unix whatever has a descriptor, elsewhere a source of mio.
+/// Something that the kernel can say is ready: on Unix whatever has a descriptor, elsewhere a source of mio. What is to run
+/// everywhere takes mio's sockets, which are both.
 ///
 /// It must be non-blocking, and it must be dropped after its [`Registration`].
 #[cfg(unix)]
 pub trait Source: std::os::fd::AsFd {}
 #[cfg(unix)]
-impl<S: std::os::fd::AsFd + ?Sized> Source for S {}
+impl<S: std::os::fd::AsFd> Source for S {}
 
-/// Something that the kernel can say is ready: on Unix whatever has a descriptor, elsewhere a source of mio.
+/// Something that the kernel can say is ready: on Unix whatever has a descriptor, elsewhere a source of mio. What is to run
+/// everywhere takes mio's sockets, which are both.
+///
+/// It must be non-blocking, and it must be dropped after its [`Registration`].
 #[cfg(not(unix))]
-pub trait Source {
-    /// Gives the source to mio.
-    #[doc(hidden)]
-    fn with_source(&self, f: &mut dyn FnMut(&mut dyn mio::event::Source));
-}
-
+pub trait Source: mio::event::Source {}
 #[cfg(not(unix))]
-macro_rules! shared_source {
-    ($($name:ty),*) => {
-        $(impl Source for std::cell::RefCell<$name> {
-            fn with_source(&self, f: &mut dyn FnMut(&mut dyn mio::event::Source)) {
-                f(&mut *self.borrow_mut());
-            }
-        })*
-    };
-}
-#[cfg(not(unix))]
-shared_source!(mio::net::TcpStream, mio::net::TcpListener, mio::net::UdpSocket);
+impl<S: mio::event::Source> Source for S {}
 
 /// What stands for "no descriptor": a handler that only the loop itself calls.
 const NO_DESCRIPTOR: DescriptorId = -1;
@@ -106,9 +95,9 @@ impl Reactor {
     /// # Errors
     ///
     /// [`RegisterError`] if the engine cannot watch this source.
-    pub fn register<S: Source + ?Sized>(
+    pub fn register<S: Source>(
         &self,
-        source: &S,
+        source: &mut S,
         interest: Interest,
         handler: Rc<dyn Handler>,
     ) -> Result<Registration, RegisterError> {
@@ -139,9 +128,9 @@ impl Reactor {
     /// # Errors
     ///
     /// As [`register`](Self::register).
-    pub fn register_source<S: Source + ?Sized>(
+    pub fn register_source<S: Source>(
         &self,
-        source: &S,
+        source: &mut S,
         interest: Interest,
     ) -> Result<Token, RegisterError> {
         #[cfg(unix)]
@@ -151,12 +140,7 @@ impl Reactor {
             self.register_descriptor(descriptor, descriptor, interest)
         }
         #[cfg(not(unix))]
-        {
-            let mut result = Err(RegisterError::Io(std::io::ErrorKind::Unsupported.into()));
-            source
-                .with_source(&mut |source| result = self.register_descriptor(0, source, interest));
-            result
-        }
+        self.register_descriptor(0, source, interest)
     }
 
     fn register_descriptor(

@@ -164,9 +164,9 @@ impl Reactor {
         }
         if signals.watch.borrow().is_none() {
             let (subscription, reader) = sys::subscribe()?;
-            let source = reader.source();
+            let mut source = reader.source();
             let pipe = Rc::new(SignalPipe { reader });
-            let registration = self.register(&source, Interest::READ, pipe)?;
+            let registration = self.register(&mut source, Interest::READ, pipe)?;
             *signals.watch.borrow_mut() = Some(Watch { subscription, registration });
         }
         signals.watch.borrow().as_ref().map_or(Ok(()), |watch| watch.subscription.add(signal.0))

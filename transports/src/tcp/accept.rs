@@ -114,8 +114,8 @@ impl<F: Factory> Acceptor<F> {
     ) -> Result<Rc<PortCore>, RegisterError> {
         let core = self.core.clone();
         let token = {
-            let listener = core.listener.borrow();
-            let listener = listener.as_ref().expect("the port has just been opened");
+            let mut listener = core.listener.borrow_mut();
+            let listener = listener.as_mut().expect("the port has just been opened");
             reactor.register_source(listener, interest)?
         };
         core.token.set(Some(token));
@@ -147,7 +147,7 @@ impl<F: Factory> Acceptor<F> {
         core.tell_interest(reactor);
     }
 
-    fn open(&self, reactor: &Reactor, socket: TcpStream, addr: SocketAddr) {
+    fn open(&self, reactor: &Reactor, mut socket: TcpStream, addr: SocketAddr) {
         let peer = Peer::Inet(addr);
         if self.core.is_full_for(peer.ip()) {
             tracing::debug!(%peer, "refused: the address has as many connections as it may have");
@@ -157,7 +157,7 @@ impl<F: Factory> Acceptor<F> {
         if let Err(error) = options {
             tracing::debug!(%peer, %error, "options could not be set");
         }
-        let token = match reactor.register_source(&socket, FIRST_INTEREST) {
+        let token = match reactor.register_source(&mut socket, FIRST_INTEREST) {
             Ok(token) => token,
             Err(error) => {
                 return self.core.log_once(&error.into(), "a connection was dropped");

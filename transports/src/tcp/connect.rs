@@ -292,8 +292,8 @@ impl<F: Factory> Connector<F> {
     }
 
     fn attempt(self: Rc<Self>, reactor: &Reactor, addr: SocketAddr) -> io::Result<()> {
-        let socket = open_socket(addr, &self.config)?;
-        let token = reactor.register_source(&socket, Interest::WRITE)?;
+        let mut socket = open_socket(addr, &self.config)?;
+        let token = reactor.register_source(&mut socket, Interest::WRITE)?;
         self.attempt.set(Some(token));
         let socket = RefCell::new(Some(socket));
         reactor.bind(token, Rc::new(Attempt { connector: self, addr, socket }));
