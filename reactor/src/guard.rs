@@ -36,7 +36,7 @@ impl Reactor {
         self.lap(&what);
         result.map_err(|panic| {
             let message = into_message(panic);
-            tracing::error!(what = name(&what), message, "a callback panicked");
+            tracing::error!(what = name(&what), panic = message, "a callback panicked");
             Panicked { message }
         })
     }

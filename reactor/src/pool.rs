@@ -168,7 +168,7 @@ impl Reactor {
         match (result, promise) {
             (Ok(Some(value)), Some(promise)) => promise.resolve(value),
             (Err(Panicked { message }), promise) => {
-                tracing::error!(message, "a job in a thread panicked");
+                tracing::error!(panic = message, "a job in a thread panicked");
                 if let Some(promise) = promise {
                     promise.reject_quietly(Failure::Panicked(message));
                 }

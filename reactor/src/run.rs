@@ -1,7 +1,7 @@
 //! A run from start to end: [`Reactor::run`], what stops it, and how everything is brought to its end.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::HashSet,
     future::Future,
     io, mem,
@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{Deferred, Failure, NotRunning, Phase, Reactor, RunError, WeakReactor, reactor::Inner};
+use crate::{
+    Deferred, Failure, NotRunning, Phase, Reactor, RunError, Token, WeakReactor, reactor::Inner,
+};
 
 /// Rounds of telling ends at a shutdown: an end may cause another, but not for ever.
 const REAP_ROUNDS_MAX: usize = 1_000;
@@ -269,6 +271,7 @@ impl Reactor {
         let queues = &self.inner.queues;
         let mut told = HashSet::new();
         for _ in 0..REAP_ROUNDS_MAX {
+            name_once(&queues.flush);
             self.call_queued(&queues.flush, |reactor, handler| handler.flush(reactor));
             let mut tokens = self.inner.registry.borrow().tokens();
             tokens.retain(|token| told.insert(*token));
@@ -278,6 +281,7 @@ impl Reactor {
             for token in tokens {
                 self.call_handler(token, |handler| handler.shutdown(self));
             }
+            name_once(&queues.reap);
             self.call_queued(&queues.reap, |reactor, handler| handler.reap(reactor));
         }
     }
@@ -317,4 +321,10 @@ impl Reactor {
             self.bury();
         }
     }
+}
+
+/// Takes out what is named twice, or a handler that asks twice each time it is called would ask for ever more.
+fn name_once(queue: &RefCell<Vec<Token>>) {
+    let mut named = HashSet::new();
+    queue.borrow_mut().retain(|token| named.insert(*token));
 }

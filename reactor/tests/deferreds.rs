@@ -1,0 +1,284 @@
+//! `Promise` and `Deferred`.
+
+mod kit;
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use kit::{Census, Log, Marker, Trail, reactor, turn};
+use sinew_reactor::{Deferred, Failure, Promise, Reactor};
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+enum Trouble {
+    #[error("brewing")]
+    Brewing,
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+type Pair<T> = (Promise<T, Trouble>, Deferred<T, Trouble>);
+
+fn pair<T: 'static>(reactor: &Reactor) -> Pair<T> {
+    reactor.promise()
+}
+
+fn report<T: std::fmt::Debug + 'static>(deferred: Deferred<T, Trouble>, trail: &Trail) {
+    let trail = trail.clone();
+    deferred.then(move |_, result| trail.push(format!("{result:?}")));
+}
+
+#[test]
+fn a_callback_is_called_by_the_loop_whatever_comes_first() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let (promise, deferred) = pair(&reactor);
+    report(deferred, &trail);
+    assert!(promise.is_pending());
+    promise.resolve(1);
+    let (promise, deferred) = pair(&reactor);
+    promise.resolve(2);
+    assert!(deferred.is_settled());
+    report(deferred, &trail);
+    let (promise, deferred) = pair::<i32>(&reactor);
+    promise.reject(Trouble::Brewing);
+    report(deferred, &trail);
+    assert_eq!(trail.len(), 0);
+    turn(&reactor);
+    assert_eq!(trail.take(), ["Ok(1)", "Ok(2)", "Err(Brewing)"]);
+}
+
+#[test]
+fn it_can_be_awaited() {
+    let reactor = reactor();
+    let (promise, deferred) = pair(&reactor);
+    reactor.call_soon(|reactor| reactor.call_soon(|_| promise.resolve(1)));
+    assert_eq!(reactor.run_until(deferred).unwrap(), Ok(1));
+    assert_eq!(reactor.run_until(Deferred::<_, Trouble>::ready(2)).unwrap(), Ok(2));
+}
+
+#[test]
+fn a_result_is_taken_once() {
+    let reactor = reactor();
+    let (promise, deferred) = pair(&reactor);
+    assert_eq!(deferred.take(), None);
+    promise.resolve(1);
+    assert_eq!(deferred.take(), Some(Ok(1)));
+    assert_eq!(deferred.take(), None);
+    // Whoever comes later is not called, and does not stay.
+    let census = Census::default();
+    let one = census.one();
+    deferred.then(move |_, _| unreachable!("{}", one.alive()));
+    turn(&reactor);
+    assert_eq!(census.alive(), 0);
+}
+
+#[test]
+fn a_promise_that_is_dropped_abandons() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let (promise, deferred) = pair::<()>(&reactor);
+    report(deferred, &trail);
+    drop(promise);
+    turn(&reactor);
+    assert_eq!(trail.take(), ["Err(Failed(Abandoned))"]);
+}
+
+#[test]
+fn a_cancellation_is_told_to_both_ends() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let (promise, deferred) = pair::<()>(&reactor);
+    promise.on_cancel(trail.mark("replaced"));
+    promise.on_cancel(trail.mark("cancelled"));
+    deferred.cancel();
+    deferred.cancel();
+    assert!(!promise.is_pending());
+    assert!(deferred.is_settled());
+    assert_eq!(trail.len(), 0);
+    report(deferred, &trail);
+    turn(&reactor);
+    assert_eq!(trail.take(), ["cancelled", "Err(Failed(Cancelled))"]);
+    // Work that is set up late hears of it, too.
+    promise.on_cancel(trail.mark("late"));
+    turn(&reactor);
+    assert_eq!(trail.take(), ["late"]);
+    promise.resolve(());
+    turn(&reactor);
+    assert_eq!(trail.len(), 0);
+}
+
+#[test]
+fn a_cancellation_after_the_answer_is_nothing() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let (promise, deferred) = pair(&reactor);
+    promise.on_cancel(trail.mark("cancelled"));
+    promise.resolve(1);
+    deferred.cancel();
+    report(deferred, &trail);
+    turn(&reactor);
+    assert_eq!(trail.take(), ["Ok(1)"]);
+}
+
+#[test]
+fn an_error_that_nobody_looked_at_is_logged_once() {
+    let ways: [(&str, fn(&Reactor), &[&str]); 9] = [
+        (
+            "dropped after",
+            |reactor| {
+                let (promise, deferred) = pair::<()>(reactor);
+                promise.reject(Trouble::Brewing);
+                drop(deferred);
+            },
+            &["brewing"],
+        ),
+        (
+            "dropped before",
+            |reactor| {
+                let (promise, deferred) = pair::<()>(reactor);
+                drop(deferred);
+                promise.reject(Trouble::Brewing);
+            },
+            &["brewing"],
+        ),
+        (
+            "polled before",
+            |reactor| {
+                let (promise, deferred) = pair::<()>(reactor);
+                let mut deferred = Box::pin(deferred);
+                let mut context = Context::from_waker(Waker::noop());
+                assert!(deferred.as_mut().poll(&mut context).is_pending());
+                promise.reject(Trouble::Brewing);
+            },
+            &["brewing"],
+        ),
+        (
+            "taken",
+            |reactor| {
+                let (promise, deferred) = pair::<()>(reactor);
+                promise.reject(Trouble::Brewing);
+                assert!(deferred.take().is_some());
+            },
+            &[],
+        ),
+        (
+            "a callback",
+            |reactor| {
+                let (promise, deferred) = pair::<()>(reactor);
+                deferred.then(|_, result| assert!(result.is_err()));
+                promise.reject(Trouble::Brewing);
+            },
+            &[],
+        ),
+        (
+            "cancelled",
+            |reactor| {
+                let (promise, deferred) = pair::<()>(reactor);
+                deferred.cancel();
+                promise.reject(Trouble::Brewing);
+            },
+            &[],
+        ),
+        ("abandoned", |reactor| drop(pair::<()>(reactor)), &[]),
+        (
+            "no error",
+            |reactor| {
+                let (promise, deferred) = pair::<()>(reactor);
+                promise.resolve(());
+                drop(deferred);
+            },
+            &[],
+        ),
+        (
+            "not looked at when the reactor ends",
+            |reactor| {
+                let (promise, deferred) = pair::<()>(reactor);
+                promise.reject(Trouble::Brewing);
+                reactor.discard(deferred);
+            },
+            &["brewing"],
+        ),
+    ];
+    for (way, act, expected) in ways {
+        let log = Log::of(|| {
+            let reactor = reactor();
+            act(&reactor);
+            turn(&reactor);
+            turn(&reactor);
+        });
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|error| {
+                format!("ERROR message=a deferred failed, and nobody looked error={error}")
+            })
+            .collect();
+        assert_eq!(log, expected, "{way}");
+    }
+}
+
+#[test]
+fn values_and_closures_are_dropped_by_the_loop() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let marker = |what| Marker(trail.clone(), what);
+    let (promise, deferred) = pair(&reactor);
+    drop(deferred);
+    promise.resolve(marker("nobody there"));
+    let (promise, deferred) = pair(&reactor);
+    deferred.cancel();
+    promise.resolve(marker("after a cancellation"));
+    let (promise, deferred) = pair(&reactor);
+    for _ in 0..2 {
+        let canceller = marker("canceller");
+        promise.on_cancel(move |_| drop(canceller));
+    }
+    promise.resolve(());
+    assert_eq!(trail.len(), 0);
+    turn(&reactor);
+    turn(&reactor);
+    assert_eq!(trail.len(), 4);
+    drop(deferred);
+}
+
+#[test]
+fn an_end_outlives_the_reactor() {
+    let reactor = reactor();
+    let (promise, deferred) = pair(&reactor);
+    let (other_promise, other) = pair::<()>(&reactor);
+    drop(reactor);
+    promise.resolve(1);
+    assert_eq!(deferred.take(), Some(Ok(1)));
+    other.cancel();
+    other_promise.on_cancel(|_| unreachable!());
+    other.then(|_, _| unreachable!());
+}
+
+#[test]
+fn the_last_waker_is_woken_and_none_is_touched_under_a_borrow() {
+    /// Looks at the deferred whenever it is dropped.
+    struct Nosy(Arc<AtomicUsize>);
+    impl Wake for Nosy {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let reactor = reactor();
+    let (promise, deferred) = pair::<()>(&reactor);
+    let counts = [Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0))];
+    let mut deferred = pin!(deferred);
+    for count in &counts {
+        let waker = Waker::from(Arc::new(Nosy(count.clone())));
+        assert_eq!(deferred.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
+    }
+    promise.resolve(());
+    assert_eq!(counts.each_ref().map(|count| count.load(Ordering::Relaxed)), [0, 1]);
+    let mut context = Context::from_waker(Waker::noop());
+    assert_eq!(deferred.as_mut().poll(&mut context), Poll::Ready(Ok(())));
+}

@@ -1,0 +1,198 @@
+//! What the tests share: a trail of what happened, things whose drops are counted, and a log that is kept.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part of it")]
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use sinew_reactor::{Engine, Handler, Reactor, Ready, Token};
+use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
+
+/// A reactor that leaves the signals of the process alone.
+pub fn reactor() -> Reactor {
+    Reactor::builder().stop_signals(false).build().unwrap()
+}
+
+/// One for each engine.
+pub fn reactors() -> impl Iterator<Item = Reactor> {
+    Engine::ALL.iter().map(|engine| {
+        println!("{engine}"); // Shown if the test fails.
+        Reactor::builder().engine(*engine).stop_signals(false).build().unwrap()
+    })
+}
+
+/// One turn that does not wait.
+pub fn turn(reactor: &Reactor) {
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+}
+
+/// Turns until `done`, however long that takes. A turn sleeps after what it did, so none may sleep for ever.
+pub fn turn_until(reactor: &Reactor, mut done: impl FnMut() -> bool) {
+    while !done() {
+        reactor.turn(Some(Duration::from_millis(1))).unwrap();
+    }
+}
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+pub struct Trail(Rc<RefCell<Vec<String>>>);
+
+impl Trail {
+    pub fn push(&self, what: impl Into<String>) {
+        self.0.borrow_mut().push(what.into());
+    }
+
+    /// A callback that leaves `what`.
+    pub fn mark(&self, what: impl Into<String>) -> impl FnOnce(&Reactor) + 'static {
+        let (trail, what) = (self.clone(), what.into());
+        move |_| trail.push(what)
+    }
+
+    /// Takes what there is.
+    pub fn take(&self) -> Vec<String> {
+        self.0.take()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+}
+
+/// Counts what is alive of the things that it gives out.
+#[derive(Clone, Default)]
+pub struct Census(Rc<()>);
+
+impl Census {
+    pub fn one(&self) -> Self {
+        self.clone()
+    }
+
+    pub fn alive(&self) -> usize {
+        Rc::strong_count(&self.0) - 1
+    }
+}
+
+/// Leaves a mark when it is dropped.
+pub struct Marker(pub Trail, pub &'static str);
+
+impl Drop for Marker {
+    fn drop(&mut self) {
+        self.0.push(self.1);
+    }
+}
+
+/// Panics when it is dropped.
+pub struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a bomb went off");
+    }
+}
+
+type Callback = Box<dyn FnMut(&Reactor, &'static str)>;
+
+/// A handler whose methods all call one closure with their name.
+pub struct Puppet(RefCell<Callback>);
+
+impl Puppet {
+    pub fn new(f: impl FnMut(&Reactor, &'static str) + 'static) -> Rc<Self> {
+        Rc::new(Self(RefCell::new(Box::new(f))))
+    }
+
+    /// With a token and no source.
+    pub fn enter(reactor: &Reactor, f: impl FnMut(&Reactor, &'static str) + 'static) -> Token {
+        let token = reactor.reserve().unwrap();
+        reactor.bind(token, Self::new(f));
+        token
+    }
+
+    fn call(&self, reactor: &Reactor, method: &'static str) {
+        (self.0.borrow_mut())(reactor, method);
+    }
+}
+
+impl Handler for Puppet {
+    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
+        self.call(reactor, "ready");
+    }
+    fn again(self: Rc<Self>, reactor: &Reactor) {
+        self.call(reactor, "again");
+    }
+    fn flush(self: Rc<Self>, reactor: &Reactor) {
+        self.call(reactor, "flush");
+    }
+    fn reap(self: Rc<Self>, reactor: &Reactor) {
+        self.call(reactor, "reap");
+    }
+    fn timer(self: Rc<Self>, reactor: &Reactor, _: sinew_reactor::TimerKey) {
+        self.call(reactor, "timer");
+    }
+    fn told(self: Rc<Self>, reactor: &Reactor, _: &dyn std::any::Any) {
+        self.call(reactor, "told");
+    }
+    fn shutdown(self: Rc<Self>, reactor: &Reactor) {
+        self.call(reactor, "shutdown");
+    }
+    fn describe(&self) -> String {
+        "a puppet".to_owned()
+    }
+}
+
+/// The lines that were logged on this thread, each as its level, its message and its fields.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// Keeps what `f` logs.
+    pub fn of(f: impl FnOnce()) -> Vec<String> {
+        let log = Self::default();
+        tracing::subscriber::with_default(log.clone(), f);
+        std::mem::take(&mut log.0.lock().unwrap())
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN && metadata.target().starts_with("sinew")
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        self.0 += &format!(" {}={value:?}", field.name());
+    }
+}
+
+/// Counts calls.
+#[derive(Clone, Default)]
+pub struct Count(Rc<Cell<usize>>);
+
+impl Count {
+    pub fn up(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    pub fn value(&self) -> usize {
+        self.0.get()
+    }
+}

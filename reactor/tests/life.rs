@@ -1,0 +1,445 @@
+//! A run from start to end: life events, `stop`, `crash`, `run_until`, and running again.
+
+mod kit;
+
+use std::{
+    cell::{Cell, RefCell},
+    future::{pending, ready},
+    rc::Rc,
+    time::Duration,
+};
+
+use kit::{Census, Log, Puppet, Trail, reactor, reactors, turn};
+use sinew_reactor::{Deferred, Failure, NotRunning, Phase, Promise, Reactor, RunError};
+
+const FAR: Duration = Duration::from_secs(3600);
+const PHASES: [Phase; 5] = [
+    Phase::BeforeStartup,
+    Phase::AfterStartup,
+    Phase::BeforeShutdown,
+    Phase::DuringShutdown,
+    Phase::AfterShutdown,
+];
+
+/// A run that is over as soon as it has begun.
+fn run_and_stop(reactor: &Reactor) {
+    reactor.call_soon(|reactor| reactor.stop().unwrap());
+    reactor.run().unwrap();
+}
+
+#[test]
+fn the_phases_come_in_their_order_and_each_trigger_once() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    for phase in PHASES.into_iter().rev() {
+        for n in 1..3 {
+            let log = trail.clone();
+            reactor.on(phase, move |reactor| {
+                log.push(format!("{phase:?} {n} {}", reactor.is_running()));
+            });
+        }
+    }
+    run_and_stop(&reactor);
+    let expected = [
+        "BeforeStartup 1 false",
+        "BeforeStartup 2 false",
+        "AfterStartup 1 true",
+        "AfterStartup 2 true",
+        "BeforeShutdown 1 true",
+        "BeforeShutdown 2 true",
+        "DuringShutdown 1 false",
+        "DuringShutdown 2 false",
+        "AfterShutdown 1 false",
+        "AfterShutdown 2 false",
+    ];
+    assert_eq!(trail.take(), expected);
+    run_and_stop(&reactor);
+    assert_eq!(trail.len(), 0);
+}
+
+#[test]
+fn a_panic_in_a_trigger_does_not_stop_the_others() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    for phase in PHASES {
+        reactor.on(phase, |_| -> () { panic!("in a trigger") });
+        let log = trail.clone();
+        reactor.on(phase, move |_| log.push("ran"));
+    }
+    let log = Log::of(|| run_and_stop(&reactor));
+    assert_eq!(trail.len(), PHASES.len());
+    assert_eq!(log.len(), PHASES.len());
+    for (line, phase) in log.iter().zip(PHASES) {
+        assert!(line.contains(&format!("a {phase:?} trigger")), "{line}");
+    }
+}
+
+#[test]
+fn a_trigger_made_in_its_own_phase_waits_for_the_next_run() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let log = trail.clone();
+    reactor.on(Phase::AfterStartup, move |reactor| {
+        log.push("first");
+        reactor.on(Phase::AfterStartup, move |_| log.push("second"));
+    });
+    run_and_stop(&reactor);
+    assert_eq!(trail.take(), ["first"]);
+    run_and_stop(&reactor);
+    assert_eq!(trail.take(), ["second"]);
+}
+
+#[test]
+fn a_stop_right_after_startup_is_heard() {
+    let reactor = reactor();
+    reactor.on(Phase::AfterStartup, |reactor| reactor.stop().unwrap());
+    reactor.run().unwrap();
+}
+
+#[test]
+fn the_loop_goes_on_until_the_triggers_are_done() {
+    for reactor in reactors() {
+        let trail = Trail::default();
+        // One needs the loop, one another thread, one is there already, and one fails.
+        let log = trail.clone();
+        reactor.on(Phase::BeforeShutdown, move |reactor| {
+            let (promise, deferred) = reactor.promise();
+            reactor.call_later(Duration::from_millis(2), move |_| {
+                log.push("the loop");
+                promise.resolve(());
+            });
+            deferred
+        });
+        reactor.on(Phase::BeforeShutdown, |reactor| reactor.defer_to_thread(|| ()));
+        reactor.on(Phase::BeforeShutdown, |_| Deferred::ready(()));
+        reactor.on(Phase::BeforeShutdown, |reactor| {
+            let (promise, deferred) = reactor.promise();
+            promise.reject(Failure::Panicked("on purpose".to_owned()));
+            deferred
+        });
+        let after = trail.clone();
+        reactor.on(Phase::DuringShutdown, move |_| after.push("the shutdown"));
+        let log = Log::of(|| run_and_stop(&reactor));
+        assert_eq!(trail.take(), ["the loop", "the shutdown"]);
+        let line = "ERROR message=a BeforeShutdown trigger failed error=panicked: on purpose";
+        assert_eq!(log, [line]);
+    }
+}
+
+#[test]
+fn a_trigger_of_another_phase_is_not_waited_for() {
+    let reactor = reactor();
+    let kept = Rc::new(RefCell::new(Vec::<Promise<()>>::new()));
+    for phase in PHASES {
+        if phase != Phase::BeforeShutdown {
+            let kept = kept.clone();
+            reactor.on(phase, move |reactor| {
+                let (promise, deferred) = reactor.promise();
+                kept.borrow_mut().push(promise);
+                deferred
+            });
+        }
+    }
+    run_and_stop(&reactor);
+    assert_eq!(kept.borrow().len(), PHASES.len() - 1);
+}
+
+/// Has the run wait for a promise that is kept here.
+fn never_done(reactor: &Reactor) -> Rc<Cell<Option<Promise<()>>>> {
+    let kept = Rc::new(Cell::new(None));
+    let keep = kept.clone();
+    reactor.on(Phase::BeforeShutdown, move |reactor| {
+        let (promise, deferred) = reactor.promise();
+        keep.set(Some(promise));
+        deferred
+    });
+    kept
+}
+
+#[test]
+fn the_wait_for_triggers_is_bounded() {
+    let millisecond = Duration::from_millis(1);
+    let reactor = Reactor::builder().stop_signals(false).shutdown_max(millisecond).build().unwrap();
+    let promise = never_done(&reactor);
+    let log = Log::of(|| run_and_stop(&reactor));
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains("shutdown triggers are not done"), "{log:?}");
+    // Its answer comes in another run, which it does not end.
+    let promise = promise.take().unwrap();
+    let trail = Trail::default();
+    let log = trail.clone();
+    reactor.call_soon(move |reactor| {
+        promise.resolve(());
+        reactor.call_later(millisecond, move |reactor| {
+            log.push("still here");
+            reactor.stop().unwrap();
+        });
+    });
+    reactor.run().unwrap();
+    assert_eq!(trail.take(), ["still here"]);
+}
+
+#[test]
+fn a_wait_without_bounds_is_ended_by_a_second_stop() {
+    let builder = Reactor::builder().stop_signals(false).shutdown_max(Duration::MAX);
+    let reactor = builder.build().unwrap();
+    let promise = never_done(&reactor);
+    reactor.on(Phase::BeforeShutdown, |reactor| {
+        // This is still the first.
+        assert_eq!(reactor.stop(), Err(NotRunning));
+        reactor.call_soon(|reactor| reactor.stop().unwrap());
+    });
+    let log = Log::of(|| run_and_stop(&reactor));
+    assert!(log.is_empty(), "{log:?}");
+    assert!(promise.take().is_some());
+}
+
+#[test]
+fn a_crash_ends_the_wait_and_the_shutdown() {
+    let reactor = reactor();
+    let promise = never_done(&reactor);
+    let trail = Trail::default();
+    let log = trail.clone();
+    reactor.on(Phase::DuringShutdown, move |_| log.push("shutdown"));
+    reactor.on(Phase::BeforeShutdown, |reactor| {
+        reactor.call_soon(|reactor| reactor.crash().unwrap());
+    });
+    run_and_stop(&reactor);
+    assert_eq!(trail.len(), 0);
+    assert!(promise.take().is_some());
+}
+
+#[test]
+fn run_and_turn_are_refused_inside_of_either() {
+    let reactor = reactor();
+    let refusals = Trail::default();
+    let check = |log: Trail| {
+        move |reactor: &Reactor| {
+            let answers = [
+                reactor.run().unwrap_err(),
+                reactor.turn(None).unwrap_err(),
+                reactor.run_until(ready(())).unwrap_err(),
+            ];
+            for answer in answers {
+                assert!(matches!(answer, RunError::AlreadyRunning));
+                log.push("refused");
+            }
+        }
+    };
+    reactor.call_soon(check(refusals.clone()));
+    turn(&reactor);
+    assert_eq!(refusals.take().len(), 3);
+    for phase in PHASES {
+        reactor.on(phase, check(refusals.clone()));
+    }
+    reactor.call_soon(check(refusals.clone()));
+    run_and_stop(&reactor);
+    assert_eq!(refusals.take().len(), 3 * (PHASES.len() + 1));
+    assert_eq!(reactor.stats().tasks, 0, "what was refused has left nothing behind");
+}
+
+#[test]
+fn what_does_not_run_cannot_be_stopped() {
+    let reactor = reactor();
+    let check = |reactor: &Reactor| {
+        assert_eq!(reactor.stop(), Err(NotRunning));
+        assert_eq!(reactor.crash(), Err(NotRunning));
+        assert!(!reactor.is_running());
+    };
+    check(&reactor);
+    for phase in [Phase::BeforeStartup, Phase::DuringShutdown, Phase::AfterShutdown] {
+        reactor.on(phase, check);
+    }
+    reactor.call_soon(|reactor| {
+        assert!(reactor.is_running());
+        reactor.stop().unwrap();
+        assert_eq!(reactor.stop(), Err(NotRunning));
+        assert!(reactor.is_running());
+    });
+    let log = Log::of(|| reactor.run().unwrap());
+    assert!(log.is_empty(), "{log:?}");
+    check(&reactor);
+    turn(&reactor);
+    check(&reactor);
+}
+
+#[test]
+fn a_stop_in_a_turn_is_forgotten_with_it() {
+    let reactor = reactor();
+    reactor.call_soon(|reactor| reactor.stop().unwrap());
+    reactor.turn(None).unwrap();
+    assert!(!reactor.is_running());
+    // Else this would not wait for the call to be due, and the run would be over at once.
+    let trail = Trail::default();
+    let log = trail.clone();
+    reactor.call_later(Duration::from_millis(1), move |reactor| {
+        log.push("made");
+        reactor.stop().unwrap();
+    });
+    reactor.turn(None).unwrap();
+    reactor.run().unwrap();
+    assert_eq!(trail.take(), ["made"]);
+}
+
+#[test]
+fn it_runs_again_after_a_stop() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    for _ in 0..3 {
+        reactor.call_soon(trail.mark("call"));
+        run_and_stop(&reactor);
+    }
+    assert_eq!(trail.len(), 3);
+}
+
+#[test]
+fn what_waits_goes_on_after_a_crash() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let (log, token) = (trail.clone(), Rc::new(Cell::new(None)));
+    token.set(Some(Puppet::enter(&reactor, move |_, method| log.push(method))));
+    for phase in [Phase::BeforeShutdown, Phase::DuringShutdown] {
+        let log = trail.clone();
+        reactor.on(phase, move |_| log.push(format!("{phase:?}")));
+    }
+    let log = trail.clone();
+    let (sleep, timer) = (reactor.sleep(Duration::from_millis(1)), trail.mark("timer"));
+    drop(reactor.spawn(async move {
+        sleep.await;
+        log.push("task");
+    }));
+    reactor.call_later(Duration::from_millis(1), timer);
+    reactor.call_soon(|reactor| reactor.crash().unwrap());
+    reactor.run().unwrap();
+    assert!(!reactor.is_running());
+    assert_eq!(trail.len(), 0);
+    assert_eq!((reactor.stats().handlers, reactor.stats().tasks), (1, 1));
+
+    reactor.call_later(Duration::from_millis(5), |reactor| reactor.stop().unwrap());
+    reactor.run().unwrap();
+    let mut seen = trail.take();
+    seen[..2].sort();
+    assert_eq!(seen, ["task", "timer", "BeforeShutdown", "DuringShutdown", "shutdown"]);
+}
+
+#[test]
+fn run_until_gives_the_value() {
+    for reactor in reactors() {
+        let sleep = reactor.sleep(Duration::from_millis(1));
+        let value = reactor.run_until(async {
+            sleep.await;
+            42
+        });
+        assert_eq!(value.unwrap(), 42);
+        assert_eq!(reactor.run_until(ready(43)).unwrap(), 43);
+    }
+}
+
+#[test]
+fn run_until_gives_the_value_also_if_the_future_stopped_the_loop() {
+    let reactor = reactor();
+    let weak = reactor.downgrade();
+    let value = reactor.run_until(async move {
+        weak.upgrade().unwrap().stop().unwrap();
+        42
+    });
+    assert_eq!(value.unwrap(), 42);
+}
+
+#[test]
+fn run_until_says_that_it_was_stopped() {
+    let reactor = reactor();
+    let census = Census::default();
+    let endless = || {
+        let one = census.one();
+        async move {
+            let _one = one;
+            pending::<()>().await;
+        }
+    };
+    reactor.call_soon(|reactor| reactor.stop().unwrap());
+    assert!(matches!(reactor.run_until(endless()), Err(RunError::Stopped)));
+    assert_eq!(census.alive(), 0);
+    // After a crash the future is of no use to the next run, and does not stop it.
+    reactor.call_soon(|reactor| reactor.crash().unwrap());
+    assert!(matches!(reactor.run_until(endless()), Err(RunError::Stopped)));
+    let value = reactor.run_until(reactor.sleep(Duration::from_millis(2)));
+    value.unwrap();
+    assert_eq!(census.alive(), 0);
+}
+
+#[test]
+fn run_until_says_that_the_future_panicked() {
+    let reactor = reactor();
+    let failed = reactor.run_until(async { panic!("in the future") });
+    let failed: RunError = Result::<(), _>::unwrap_err(failed);
+    assert!(
+        matches!(&failed, RunError::Failed(Failure::Panicked(what)) if what == "in the future"),
+        "{failed}"
+    );
+    reactor.run_until(ready(())).unwrap();
+}
+
+#[test]
+fn handlers_are_told_of_the_end_also_if_they_come_during_it() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let log = trail.clone();
+    let own = Rc::new(Cell::new(None));
+    let token = own.clone();
+    own.set(Some(Puppet::enter(&reactor, move |reactor, method| {
+        log.push(format!("first {method}"));
+        if method == "shutdown" {
+            reactor.flush_later(token.get().unwrap());
+            reactor.reap_later(token.get().unwrap());
+            let log = log.clone();
+            Puppet::enter(reactor, move |_, method| log.push(format!("second {method}")));
+        }
+    })));
+    run_and_stop(&reactor);
+    let told = ["first shutdown", "first reap", "first flush", "second shutdown"];
+    assert_eq!(trail.take(), told);
+    assert_eq!(reactor.stats().handlers, 0);
+}
+
+#[test]
+fn an_end_without_end_is_bounded() {
+    let reactor = reactor();
+    let own = Rc::new(Cell::new(None));
+    let token = own.clone();
+    own.set(Some(Puppet::enter(&reactor, move |reactor, _| {
+        for _ in 0..2 {
+            reactor.flush_later(token.get().unwrap());
+            reactor.reap_later(token.get().unwrap());
+        }
+    })));
+    run_and_stop(&reactor);
+    assert_eq!(reactor.stats().handlers, 0);
+}
+
+#[test]
+fn a_reactor_that_never_ran_fires_no_life_event() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    for phase in PHASES {
+        let log = trail.clone();
+        reactor.on(phase, move |_| log.push("fired"));
+    }
+    drop(reactor);
+    assert_eq!(trail.len(), 0);
+}
+
+#[test]
+fn a_shutdown_drops_what_waits() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    reactor.call_later(FAR, trail.mark("timer"));
+    reactor.call_soon(|reactor| {
+        reactor.call_soon(|_| unreachable!());
+        reactor.stop().unwrap();
+    });
+    let log = Log::of(|| reactor.run().unwrap());
+    assert!(log.is_empty());
+    let stats = reactor.stats();
+    assert_eq!((stats.timers, stats.tasks, stats.handlers), (0, 0, 0));
+}

@@ -1,0 +1,236 @@
+//! Jobs on the thread pool.
+
+mod kit;
+
+use std::{
+    collections::HashSet,
+    panic::panic_any,
+    sync::{
+        Arc, Barrier, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use kit::{Bomb, Log, Trail, reactor, turn, turn_until};
+use sinew_reactor::{Builder, Failure, Reactor};
+
+fn builder() -> Builder {
+    Reactor::builder().stop_signals(false)
+}
+
+#[test]
+fn a_value_comes_back_to_the_loop() {
+    let reactor = reactor();
+    let here = thread::current().id();
+    let there = reactor.run_until(reactor.defer_to_thread(|| thread::current().id())).unwrap();
+    assert_ne!(there.unwrap(), here);
+}
+
+#[test]
+fn a_panic_is_a_failure_with_one_line_in_the_log() {
+    let lines = Log::of(|| {
+        let reactor = reactor();
+        let failed = reactor.run_until(reactor.defer_to_thread(|| panic!("in a job"))).unwrap();
+        assert_eq!(failed, Err::<(), _>(Failure::Panicked("in a job".to_owned())));
+        // Also if nobody looks; the thread has gone on.
+        drop(reactor.defer_to_thread(|| panic!("in another")));
+        let settled = Trail::default();
+        reactor.defer_to_thread(|| ()).then({
+            let settled = settled.clone();
+            move |_, _| settled.push("settled")
+        });
+        turn_until(&reactor, || settled.len() == 1);
+        turn(&reactor);
+    });
+    let line = |message| format!("ERROR message=a job in a thread panicked panic=\"{message}\"");
+    assert_eq!(
+        HashSet::<_>::from_iter(lines),
+        HashSet::from([line("in a job"), line("in another")])
+    );
+}
+
+#[test]
+fn a_payload_that_panics_when_dropped_does_not_take_the_thread() {
+    let reactor = Reactor::builder().stop_signals(false).pool_threads_max(1).build().unwrap();
+    for _ in 0..3 {
+        let job = reactor.defer_to_thread(|| panic_any(Bomb));
+        let failed = reactor.run_until(job).unwrap();
+        let message = "a panic without a message".to_owned();
+        assert_eq!(failed, Err::<(), _>(Failure::Panicked(message)));
+    }
+}
+
+#[test]
+fn jobs_run_side_by_side_up_to_the_limit() {
+    const THREADS: usize = 4;
+    let reactor = builder().pool_threads_max(THREADS).build().unwrap();
+    // Passes only with all of them at once, at every round.
+    let barrier = Arc::new(Barrier::new(THREADS));
+    let seen = Arc::new(Mutex::new(HashSet::new()));
+    let left = Trail::default();
+    for _ in 0..100 {
+        for _ in 0..THREADS {
+            let (barrier, seen, left) = (barrier.clone(), seen.clone(), left.clone());
+            let job = reactor.defer_to_thread(move || {
+                barrier.wait();
+                seen.lock().unwrap().insert(thread::current().id());
+            });
+            job.then(move |_, _| left.push("done"));
+        }
+    }
+    turn_until(&reactor, || left.len() == 100 * THREADS);
+    assert_eq!(seen.lock().unwrap().len(), THREADS);
+}
+
+#[test]
+fn a_job_never_waits_beside_a_free_place() {
+    // Each job ends only when the next has begun.
+    for _ in 0..200 {
+        let reactor = builder().pool_threads_max(2).build().unwrap();
+        let (tell, told) = mpsc::channel();
+        let first = reactor.defer_to_thread(move || told.recv().unwrap());
+        drop(reactor.defer_to_thread(move || tell.send(()).unwrap()));
+        reactor.run_until(first).unwrap().unwrap();
+    }
+}
+
+#[test]
+fn too_many_jobs_are_refused() {
+    let reactor = builder().pool_threads_max(2).pool_queue_max(1).build().unwrap();
+    let gate = Arc::new(Barrier::new(3));
+    let jobs: Vec<_> = (0..2)
+        .map(|_| {
+            let gate = gate.clone();
+            reactor.defer_to_thread(move || drop(gate.wait()))
+        })
+        .collect();
+    let waiting = reactor.defer_to_thread(|| 1);
+    let dropped = Trail::default();
+    let refused = reactor.defer_to_thread(|| 2);
+    assert_eq!(refused.take(), Some(Err(Failure::Overloaded { limit: 1 })));
+    gate.wait();
+    assert_eq!(reactor.run_until(waiting).unwrap(), Ok(1));
+    drop((jobs, dropped));
+}
+
+#[test]
+fn what_is_refused_is_dropped_by_the_loop() {
+    let reactor = builder().pool_threads_max(1).pool_queue_max(0).build().unwrap();
+    let gate = Arc::new(Barrier::new(2));
+    let theirs = gate.clone();
+    drop(reactor.defer_to_thread(move || drop(theirs.wait())));
+    let alive = Arc::new(());
+    let kept = alive.clone();
+    let refused = reactor.defer_to_thread(move || drop(kept));
+    assert!(refused.is_settled());
+    assert_eq!(Arc::strong_count(&alive), 2);
+    turn(&reactor);
+    assert_eq!(Arc::strong_count(&alive), 1);
+    assert_eq!(refused.take(), Some(Err(Failure::Overloaded { limit: 0 })));
+    gate.wait();
+}
+
+#[test]
+fn a_cancelled_job_that_waits_does_not_run() {
+    let reactor = builder().pool_threads_max(1).build().unwrap();
+    let (go, gate) = mpsc::channel::<()>();
+    let first = reactor.defer_to_thread(move || gate.recv().unwrap());
+    let ran = Arc::new(AtomicBool::new(false));
+    let flag = ran.clone();
+    let second = reactor.defer_to_thread(move || flag.store(true, Ordering::SeqCst));
+    second.cancel();
+    assert_eq!(second.take(), Some(Err(Failure::Cancelled)));
+    turn(&reactor);
+    go.send(()).unwrap();
+    let third = reactor.defer_to_thread(|| ());
+    reactor.run_until(third).unwrap().unwrap();
+    assert!(first.is_settled());
+    assert!(!ran.load(Ordering::SeqCst));
+}
+
+#[test]
+fn the_end_of_a_run_drops_the_jobs_that_wait() {
+    let reactor = builder().pool_threads_max(1).build().unwrap();
+    let (began, begun) = mpsc::channel();
+    let (go, gate) = mpsc::channel::<()>();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let alive = Arc::new(());
+    let first = reactor.defer_to_thread(move || {
+        began.send(()).unwrap();
+        gate.recv().unwrap();
+        1
+    });
+    let jobs: Vec<_> = (0..10)
+        .map(|_| {
+            let (ran, kept) = (ran.clone(), alive.clone());
+            reactor.defer_to_thread(move || {
+                drop(kept);
+                ran.fetch_add(1, Ordering::SeqCst);
+            })
+        })
+        .collect();
+    begun.recv().unwrap();
+    // The running job ends when the pool has been told to: when those that waited are gone.
+    let freed = alive.clone();
+    drop(alive);
+    let opener = thread::spawn(move || {
+        while Arc::strong_count(&freed) > 11 {
+            thread::yield_now();
+        }
+        go.send(()).unwrap();
+    });
+    reactor.call_soon(|reactor| reactor.stop().unwrap());
+    reactor.run().unwrap();
+    opener.join().unwrap();
+    assert_eq!(first.take(), Some(Err(Failure::Abandoned)));
+    for job in jobs {
+        assert_eq!(job.take(), Some(Err(Failure::Abandoned)));
+    }
+    // The next run has a pool of its own, and the answer of the old job finds nobody.
+    assert_eq!(reactor.run_until(reactor.defer_to_thread(|| 2)).unwrap(), Ok(2));
+}
+
+#[test]
+fn the_end_of_a_run_leaves_a_long_job_behind() {
+    let reactor = builder().pool_grace(Duration::from_millis(1)).build().unwrap();
+    let (began, begun) = mpsc::channel();
+    let (go, gate) = mpsc::channel::<()>();
+    let (end, ended) = mpsc::channel();
+    let job = reactor.defer_to_thread(move || {
+        began.send(()).unwrap();
+        gate.recv().unwrap();
+        end.send(()).unwrap();
+    });
+    begun.recv().unwrap();
+    reactor.call_soon(|reactor| reactor.stop().unwrap());
+    let log = Log::of(|| reactor.run().unwrap());
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains("leaves them behind"), "{log:?}");
+    assert_eq!(job.take(), Some(Err(Failure::Abandoned)));
+    go.send(()).unwrap();
+    ended.recv().unwrap();
+    // What it has to say may come now or never, and means nothing.
+    assert_eq!(reactor.run_until(reactor.defer_to_thread(|| 3)).unwrap(), Ok(3));
+}
+
+#[test]
+fn a_value_nobody_waits_for_is_dropped_by_the_loop() {
+    struct Value(mpsc::Sender<thread::ThreadId>);
+    impl Drop for Value {
+        fn drop(&mut self) {
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+    let reactor = reactor();
+    let (tell, told) = mpsc::channel();
+    drop(reactor.defer_to_thread(move || Value(tell)));
+    let mut by = None;
+    turn_until(&reactor, || {
+        by = told.try_recv().ok();
+        by.is_some()
+    });
+    assert_eq!(by, Some(thread::current().id()));
+}

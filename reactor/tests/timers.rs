@@ -1,0 +1,294 @@
+//! Calls at a time: `DelayedCall`, `LoopingCall`, and the timers of handlers.
+
+mod kit;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use kit::{Census, Count, Marker, Puppet, Trail, reactor, turn, turn_until};
+use sinew_reactor::LoopingCall;
+
+const MS: Duration = Duration::from_millis(1);
+const FAR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn a_call_is_made_once_and_never_early() {
+    for delay in [0, 1, 999, 1_000, 1_001, 5_500].map(Duration::from_micros) {
+        let reactor = reactor();
+        let calls = Count::default();
+        let (count, due) = (calls.clone(), Instant::now() + delay);
+        let call = reactor.call_later(delay, move |reactor| {
+            assert!(reactor.now() >= due.checked_sub(MS).unwrap_or(due));
+            count.up();
+        });
+        assert!(call.is_active());
+        turn_until(&reactor, || calls.value() == 1);
+        assert!(Instant::now() >= due);
+        assert!(!call.is_active());
+        assert_eq!(call.due(), None);
+        for again in [call.cancel(), call.reset(MS), call.delay(MS)] {
+            assert!(!again);
+        }
+        turn(&reactor);
+        assert_eq!(calls.value(), 1);
+    }
+}
+
+#[test]
+fn a_call_is_not_active_while_it_runs() {
+    let reactor = reactor();
+    let call = Rc::new(RefCell::new(None::<sinew_reactor::DelayedCall>));
+    let own = call.clone();
+    let ran = Count::default();
+    let count = ran.clone();
+    *call.borrow_mut() = Some(reactor.call_later(Duration::ZERO, move |_| {
+        let own = own.borrow_mut().take().unwrap();
+        assert!(!own.is_active() && !own.cancel() && !own.reset(MS) && !own.delay(MS));
+        count.up();
+    }));
+    turn(&reactor);
+    assert_eq!(ran.value(), 1);
+}
+
+#[test]
+fn a_time_of_due_is_that_of_the_delay_rounded_up() {
+    let reactor = reactor();
+    reactor.call_soon(|reactor| {
+        let delay = Duration::from_micros(2_500);
+        let call = reactor.call_later(delay, |_| ());
+        let due = call.due().unwrap();
+        assert!(due >= reactor.now() + delay);
+        assert!(due < reactor.now() + delay + MS);
+        assert!(call.delay(Duration::from_secs(1)));
+        assert_eq!(call.due(), Some(due + Duration::from_secs(1)));
+        assert!(call.reset(delay));
+        assert_eq!(call.due(), Some(due));
+    });
+    turn(&reactor);
+    assert_eq!(reactor.stats().slow_callbacks, 0);
+    assert_eq!(reactor.stats().timers, 1, "the assertions above have held");
+}
+
+#[test]
+fn calls_are_moved_in_front_of_and_behind_each_other() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let soon = reactor.call_later(MS, trail.mark("soon"));
+    let later = reactor.call_later(FAR, trail.mark("later"));
+    assert!(later.reset(Duration::ZERO));
+    assert!(soon.delay(MS));
+    turn_until(&reactor, || trail.len() == 2);
+    assert_eq!(trail.take(), ["later", "soon"]);
+}
+
+#[test]
+fn a_call_that_is_due_can_still_be_put_off() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let second = Rc::new(RefCell::new(None::<sinew_reactor::DelayedCall>));
+    let put_off = second.clone();
+    reactor.call_later(Duration::ZERO, move |_| {
+        assert!(put_off.borrow().as_ref().unwrap().reset(FAR));
+    });
+    *second.borrow_mut() = Some(reactor.call_later(Duration::ZERO, trail.mark("second")));
+    turn(&reactor);
+    turn(&reactor);
+    assert_eq!(trail.len(), 0);
+    assert!(second.borrow().as_ref().unwrap().is_active());
+}
+
+#[test]
+fn what_is_cancelled_is_dropped_by_the_loop() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let marker = Marker(trail.clone(), "dropped");
+    let call = reactor.call_later(FAR, move |_| drop(marker));
+    assert!(call.cancel());
+    assert!(!call.is_active());
+    assert_eq!(trail.len(), 0);
+    turn(&reactor);
+    assert_eq!(trail.take(), ["dropped"]);
+}
+
+#[test]
+fn the_farthest_delay_is_no_trouble() {
+    let reactor = reactor();
+    let call = reactor.call_later(Duration::MAX, |_| unreachable!());
+    assert!(call.is_active());
+    assert!(call.delay(Duration::MAX));
+    assert!(call.reset(Duration::MAX));
+    let series = reactor.call_every(Duration::MAX, |_| unreachable!());
+    turn(&reactor);
+    assert!(series.is_active());
+    // A wait is bounded by what kernels can count, not by this.
+    let trail = Trail::default();
+    reactor.call_later(MS, trail.mark("near"));
+    turn_until(&reactor, || trail.len() == 1);
+}
+
+#[test]
+fn a_handle_outlives_its_reactor() {
+    let reactor = reactor();
+    let call = reactor.call_later(FAR, |_| ());
+    let series = reactor.call_every(FAR, |_| ());
+    drop(reactor);
+    assert!(!call.is_active() && !call.cancel() && !call.reset(MS) && !call.delay(MS));
+    assert_eq!(call.due(), None);
+    assert!(!series.is_active() && !series.stop());
+}
+
+#[test]
+fn a_series_stays_on_its_grid_and_skips_what_it_missed() {
+    let reactor = reactor();
+    let interval = 4 * MS;
+    let start = Rc::new(Cell::new(None));
+    let ticks = Rc::new(RefCell::new(Vec::new()));
+    let (began, times) = (start.clone(), ticks.clone());
+    reactor.call_soon(move |reactor| {
+        began.set(Some(reactor.now()));
+        let series = Rc::new(RefCell::new(None::<LoopingCall>));
+        let own = series.clone();
+        *series.borrow_mut() = Some(reactor.call_every(interval, move |reactor| {
+            times.borrow_mut().push(reactor.now());
+            if times.borrow().len() == 2 {
+                // Past two points of the grid, and into the third.
+                let until = reactor.now() + 9 * MS;
+                while Instant::now() < until {}
+            }
+            if times.borrow().len() == 4 {
+                let own = own.borrow();
+                let series = own.as_ref().unwrap();
+                assert!(series.skipped() >= 2);
+                assert!(series.stop());
+                assert!(!series.is_active() && !series.stop());
+                let _ = reactor.stop();
+            }
+        }));
+    });
+    reactor.run().unwrap();
+    let start = start.get().unwrap();
+    let ticks = ticks.take();
+    assert_eq!(ticks.len(), 4);
+    // Every tick lies in a period of its own, and none before the grid point that it stands for.
+    let points: Vec<_> =
+        ticks.iter().map(|tick| (*tick - start).as_nanos() / interval.as_nanos()).collect();
+    assert!(points[0] >= 1);
+    assert!(points.windows(2).all(|pair| pair[0] < pair[1]), "{points:?}");
+    assert!(points[2] >= points[1] + 3, "{points:?}");
+}
+
+#[test]
+fn an_interval_shorter_than_a_tick_skips() {
+    let reactor = reactor();
+    let calls = Count::default();
+    let count = calls.clone();
+    let series = reactor.call_every(Duration::from_nanos(1), move |_| count.up());
+    turn_until(&reactor, || calls.value() == 3);
+    assert!(series.skipped() > 3);
+    assert!(series.stop());
+    turn(&reactor);
+    turn(&reactor);
+    assert_eq!(calls.value(), 3);
+}
+
+#[test]
+fn a_series_that_is_stopped_outside_is_dropped_by_the_loop() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let marker = Marker(trail.clone(), "dropped");
+    let series = reactor.call_every(FAR, move |_| marker.0.push("called"));
+    assert!(series.is_active());
+    assert!(series.stop());
+    assert!(!series.is_active() && !series.stop());
+    assert_eq!(trail.len(), 0);
+    turn(&reactor);
+    assert_eq!(trail.take(), ["dropped"], "though the handle is still there");
+    drop(series);
+}
+
+#[test]
+fn a_series_whose_callback_holds_its_handle_does_not_leak() {
+    let reactor = reactor();
+    let census = Census::default();
+    let calls = Count::default();
+    let handle = Rc::new(RefCell::new(None::<LoopingCall>));
+    let (own, one, count) = (handle.clone(), census.one(), calls.clone());
+    *handle.borrow_mut() = Some(reactor.call_every(MS, move |_| {
+        let _ = &one;
+        assert!(own.borrow().as_ref().unwrap().is_active());
+        own.borrow().as_ref().unwrap().stop();
+        count.up();
+    }));
+    drop(handle);
+    turn_until(&reactor, || calls.value() == 1);
+    turn(&reactor);
+    assert_eq!(census.alive(), 0);
+}
+
+#[test]
+fn a_panic_ends_the_series() {
+    let reactor = reactor();
+    let calls = Count::default();
+    let count = calls.clone();
+    let census = Census::default();
+    let one = census.one();
+    let series = reactor.call_every(MS, move |_| {
+        let _ = &one;
+        count.up();
+        panic!("in a series");
+    });
+    let log = kit::Log::of(|| turn_until(&reactor, || calls.value() == 1));
+    assert_eq!(
+        log,
+        ["ERROR message=a callback panicked what=\"a looping call\" panic=\"in a series\""]
+    );
+    assert!(!series.is_active() && !series.stop());
+    assert_eq!(census.alive(), 0);
+    assert_eq!(reactor.stats().timers, 0);
+}
+
+#[test]
+#[should_panic(expected = "longer than zero")]
+fn an_interval_of_nothing_is_refused() {
+    drop(reactor().call_every(Duration::ZERO, |_| ()));
+}
+
+#[test]
+fn a_series_ends_with_the_run() {
+    let reactor = reactor();
+    let census = Census::default();
+    let one = census.one();
+    let series = reactor.call_every(FAR, move |_| drop(one.one()));
+    reactor.call_soon(|reactor| reactor.stop().unwrap());
+    reactor.run().unwrap();
+    assert!(!series.is_active());
+    assert_eq!(census.alive(), 0);
+}
+
+#[test]
+fn a_handlers_timer_is_armed_and_disarmed() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let log = trail.clone();
+    let token = Puppet::enter(&reactor, move |_, method| log.push(method));
+    let gone = reactor.arm_timer(token, Duration::ZERO);
+    let stays = reactor.arm_timer(token, Duration::ZERO);
+    assert!(reactor.disarm_timer(gone));
+    assert!(!reactor.disarm_timer(gone));
+    turn(&reactor);
+    assert_eq!(trail.take(), ["timer"]);
+    assert!(!reactor.disarm_timer(stays));
+
+    // One that outlives its handler finds nobody, also if the slot has another by then.
+    reactor.arm_timer(token, Duration::ZERO);
+    reactor.deregister(token, false);
+    let log = trail.clone();
+    let other = Puppet::enter(&reactor, move |_, method| log.push(method));
+    assert_ne!(token, other);
+    turn(&reactor);
+    assert_eq!(trail.len(), 0);
+    assert_eq!(reactor.stats().timers, 0);
+}
