@@ -31,6 +31,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+mod doctests;
+
 pub use sinew_protocols as protocols;
 pub use sinew_reactor as reactor;
 pub use sinew_transports as transports;

@@ -1,0 +1,30 @@
+//! The code blocks of the pages, which `cargo test` compiles and runs. `tests/docs.rs` sees to it that no page is missing.
+
+macro_rules! pages {
+    ($($name:ident: $path:literal;)*) => {
+        $(#[doc = include_str!($path)] struct $name;)*
+    };
+}
+
+pages! {
+    Readme: "../README.md";
+    Architecture: "../ARCHITECTURE.md";
+    Contributing: "../CONTRIBUTING.md";
+    Index: "../docs/README.md";
+    FirstServer: "../docs/guide/1-first-server.md";
+    ProtocolsAndFactories: "../docs/guide/2-protocols-and-factories.md";
+    TheTransport: "../docs/guide/3-the-transport.md";
+    LinesAndFrames: "../docs/guide/4-lines-and-frames.md";
+    TimeThreadsTasks: "../docs/guide/5-time-threads-tasks.md";
+    TestingInMemory: "../docs/guide/6-testing-in-memory.md";
+    RunningIt: "../docs/guide/7-running-it.md";
+    ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
+    ProtocolCallbacks: "../docs/design/1-two-more-callbacks.md";
+    BoxedProtocol: "../docs/design/2-the-protocol-in-a-box.md";
+    Clock: "../docs/design/3-the-clock.md";
+    Tasks: "../docs/design/4-tasks-and-signals-of-our-own.md";
+    Guard: "../docs/design/5-one-guard-at-the-loop.md";
+    GracefulClose: "../docs/design/6-graceful-close.md";
+    Graveyard: "../docs/design/7-panics-drops-graveyard.md";
+    Stop: "../docs/design/8-stop-says-no.md";
+}
