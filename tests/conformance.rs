@@ -8,10 +8,14 @@ mod conformance {
     mod aborting;
     mod batch;
     mod closing;
+    mod connecting;
+    mod inside;
     mod life;
+    mod listening;
     mod panicking;
     mod producing;
     mod reading;
+    mod stopping;
     mod timing;
     mod writing;
 }

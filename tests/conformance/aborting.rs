@@ -5,7 +5,7 @@ use std::time::Duration;
 use sinew::prelude::*;
 
 use crate::support::{
-    Echo, Fate, Link, Lost, Script, Sink, Told, What, Width, World, noise, table,
+    Echo, Fate, Link, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
 };
 
 table! {
@@ -24,8 +24,6 @@ table! {
     memory:
         an_abort_before_the_beginning_is_a_whole_life;
 }
-
-const TOO_MUCH: usize = 8 << 20;
 
 fn an_abort_is_told_by_the_loop_and_seen_by_the_peer(world: &World) {
     let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {

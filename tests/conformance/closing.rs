@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sinew::prelude::*;
 
 use crate::support::{
-    Echo, Fate, Lost, Pull, Script, Sink, Told, What, Width, World, noise, table,
+    Echo, Fate, Lost, Pull, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
 };
 
 table! {
@@ -29,9 +29,6 @@ table! {
 }
 
 const MEGABYTE: usize = 1 << 20;
-
-/// More than the narrowest connection takes at once.
-const TOO_MUCH: usize = 8 * MEGABYTE;
 
 fn quick_linger() -> StreamConfig {
     StreamConfig::default().linger_timeout(Duration::from_millis(50))

@@ -5,7 +5,7 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use sinew::prelude::*;
 
 use crate::support::{
-    Echo, Fate, Line, Link, Lost, Script, Sink, Told, What, Width, World, noise, table,
+    Echo, Fate, Line, Link, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
 };
 
 table! {
@@ -62,7 +62,7 @@ const PLACES: [Place; 8] = [
 ];
 
 fn fill(line: &Line) {
-    line.transport().write(&noise(8 << 20));
+    line.transport().write(&noise(TOO_MUCH));
 }
 
 fn a_panic_in_any_callback_ends_that_connection_only(world: &World) {

@@ -8,7 +8,7 @@ use std::{
 
 use sinew::prelude::*;
 
-use crate::support::{Echo, Lost, Script, Sink, Told, What, Width, World, noise, table};
+use crate::support::{Echo, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table};
 
 table! {
     everywhere:
@@ -201,7 +201,7 @@ fn timers_fire_during_a_close(world: &World) {
         Width::Narrow,
         Script(|transport: &Transport, what: What<'_>| match what {
             What::Made => {
-                transport.write(&noise(8 << 20));
+                transport.write(&noise(TOO_MUCH));
                 transport.lose_connection();
                 transport.set_idle_timeout(Duration::from_millis(1));
                 transport.call_later(MOMENT);

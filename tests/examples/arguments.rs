@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use crate::process::Example;
+use super::process::Example;
 
 /// The servers, and what they cannot do without.
 const SERVERS: &[(&str, &[&str])] = &[

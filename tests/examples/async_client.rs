@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use crate::{ENGINES, peer::Peer, process::Example};
+use super::{peer::Peer, process::Example};
+use crate::ENGINES;
 
 #[test]
 fn two_tasks_talk() {

@@ -1,6 +1,7 @@
 //! `background_work`
 
-use crate::{ENGINES, process::Example};
+use super::process::Example;
+use crate::ENGINES;
 
 const USAGE: &str = "say a number up to 5000000";
 

@@ -2,7 +2,8 @@
 
 use socket2::SockRef;
 
-use crate::{ENGINES, peer::Peer, process::Example};
+use super::{peer::Peer, process::Example};
+use crate::ENGINES;
 
 fn enter(server: &Example, name: &str) -> Peer {
     let mut guest = server.connect();

@@ -3,7 +3,8 @@
 
 use std::net::UdpSocket;
 
-use crate::{ENGINES, PATIENCE, process::Example};
+use super::process::Example;
+use crate::{ENGINES, PATIENCE};
 
 #[test]
 fn answers_datagrams() {

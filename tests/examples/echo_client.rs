@@ -2,7 +2,8 @@
 
 use std::{net::TcpListener, thread};
 
-use crate::{ENGINES, peer::Peer, process::Example};
+use super::{peer::Peer, process::Example};
+use crate::ENGINES;
 
 fn start(engine: &str) -> (Example, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use crate::{ENGINES, process::Example};
+use super::process::Example;
+use crate::ENGINES;
 
 #[test]
 fn answers_with_what_it_receives_and_prints_nothing() {

@@ -1,6 +1,7 @@
 //! `framed_echo`
 
-use crate::{ENGINES, process::Example};
+use super::process::Example;
+use crate::ENGINES;
 
 struct Case {
     codec: &'static str,

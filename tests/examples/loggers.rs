@@ -1,6 +1,7 @@
 //! `simple_logger` and `line_logger`
 
-use crate::{ENGINES, process::Example};
+use super::process::Example;
+use crate::ENGINES;
 
 #[test]
 fn simple_logger_tells_the_life_of_a_connection() {

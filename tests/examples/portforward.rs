@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use crate::{ENGINES, peer::Peer, process::Example};
+use super::{peer::Peer, process::Example};
+use crate::ENGINES;
 
 /// A tunnel, with both of its ends in hand.
 fn tunnel(engine: &str) -> (Example, Peer, Peer) {

@@ -10,7 +10,8 @@ use std::{
     thread,
 };
 
-use crate::{PATIENCE, peer::Peer};
+use super::peer::Peer;
+use crate::PATIENCE;
 
 /// A running example. Killed when it is dropped.
 pub(crate) struct Example {

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::{ENGINES, peer::Peer, process::Example};
+use super::{peer::Peer, process::Example};
+use crate::ENGINES;
 
 /// The servers, what they are started with, and something that they answer or print, so that the connection stands.
 const SERVERS: &[(&str, &[&str])] = &[
@@ -97,7 +98,7 @@ fn what_is_endless_ends() {
                 Example::start("wire_server", &["--listen", "127.0.0.1:0", "--engine", engine]);
             let lines: Vec<_> = (0..6).map(|_| server.line()).collect();
             let chargen = lines.iter().find_map(|line| {
-                crate::process::listening(line).strip_suffix(" for chargen")?.parse().ok()
+                super::process::listening(line).strip_suffix(" for chargen")?.parse().ok()
             });
             let mut client = Peer::connect(chargen.unwrap());
             client.exactly(1000);

@@ -1,6 +1,7 @@
 //! `timers`
 
-use crate::{ENGINES, process::Example};
+use super::process::Example;
+use crate::ENGINES;
 
 #[test]
 fn reminds() {

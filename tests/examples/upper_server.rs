@@ -1,6 +1,7 @@
 //! `upper_server`
 
-use crate::{ENGINES, process::Example};
+use super::process::Example;
+use crate::ENGINES;
 
 #[test]
 fn answers_in_upper_case() {

@@ -6,11 +6,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{
-    ENGINES,
+use super::{
     peer::Peer,
     process::{Example, listening},
 };
+use crate::ENGINES;
 
 #[test]
 fn six_services_on_six_ports() {

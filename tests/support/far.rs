@@ -65,7 +65,7 @@ impl Far {
                 Ok(sent) => sent,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
                 Err(error) => {
-                    self.fate = fate_of(&error);
+                    self.learn(fate_of(&error));
                     0
                 }
             },
@@ -80,21 +80,22 @@ impl Far {
     /// Takes what has come.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let mut taken = Vec::new();
-        match &mut self.end {
+        let fate = match &mut self.end {
             End::Wire(wire) => {
                 taken = wire.sent();
-                if wire.was_reset() {
-                    self.fate = Fate::Reset;
-                } else if wire.is_ended() {
-                    self.fate = Fate::Ended;
+                match (wire.was_reset(), wire.is_ended()) {
+                    (true, _) => Fate::Reset,
+                    (false, true) => Fate::Ended,
+                    (false, false) => Fate::Open,
                 }
             }
             End::Socket(socket) => match socket.read_to_end(&mut taken) {
-                Ok(_) => self.fate = Fate::Ended,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => self.fate = fate_of(&error),
+                Ok(_) => Fate::Ended,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Fate::Open,
+                Err(error) => fate_of(&error),
             },
-        }
+        };
+        self.learn(fate);
         taken
     }
 
@@ -104,21 +105,22 @@ impl Far {
             return self.take();
         };
         let mut buffer = vec![0; max];
-        let n = match socket.read(&mut buffer) {
-            Ok(n) => {
-                if n == 0 {
-                    self.fate = Fate::Ended;
-                }
-                n
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            Err(error) => {
-                self.fate = fate_of(&error);
-                0
-            }
+        let (n, fate) = match socket.read(&mut buffer) {
+            Ok(0) => (0, Fate::Ended),
+            Ok(n) => (n, Fate::Open),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => (0, Fate::Open),
+            Err(error) => (0, fate_of(&error)),
         };
+        self.learn(fate);
         buffer.truncate(n);
         buffer
+    }
+
+    /// The kernel tells of a reset once, and of the end of the stream from then on: the first news counts.
+    fn learn(&mut self, fate: Fate) {
+        if self.fate == Fate::Open {
+            self.fate = fate;
+        }
     }
 
     /// Looks, and says what it knows. What has come is thrown away.

@@ -17,5 +17,5 @@ pub(crate) use {
     table::table,
     trace::{Lost, Told, Trace, Traces, Watched},
     watchdog::Watchdog,
-    world::{Line, Link, Width, World, noise},
+    world::{Line, Link, TOO_MUCH, Width, World, noise},
 };

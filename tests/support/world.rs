@@ -16,7 +16,10 @@ use super::{Echo, Far, Fate, Trace, Traces, Watchdog};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The receive buffer of a narrow far end (the kernel doubles it), or what a narrow wire holds.
-const NARROW: usize = 4 * 1024;
+const NARROW: usize = 16 * 1024;
+
+/// More bytes than the narrowest connection takes with nobody reading: the kernel lets a send buffer grow to megabytes.
+pub(crate) const TOO_MUCH: usize = 6 << 20;
 
 /// Turns that a loop with nothing to do may make before a timer of some milliseconds: some for what the kernel still had
 /// to say, one for each level of the timer wheel, and the timer's.

@@ -132,10 +132,7 @@ impl<F: Factory> Acceptor<F> {
                 break;
             }
             match core.accept_one() {
-                Accepted::Yes(socket, addr) => {
-                    core.failing.set(false);
-                    self.open(reactor, socket, addr);
-                }
+                Accepted::Yes(socket, addr) => self.open(reactor, socket, addr),
                 Accepted::Skip => {}
                 Accepted::Drained => core.readable.set(false),
                 Accepted::Exhausted(error) => core.exhausted(reactor, &error),
@@ -163,6 +160,7 @@ impl<F: Factory> Acceptor<F> {
                 return self.core.log_once(&error.into(), "a connection was dropped");
             }
         };
+        self.core.failing.set(false);
         let socket = Socket::Tcp(socket);
         let shared = self.shared.clone();
         Newborn { reactor, socket, token, peer, shared }.start(&self.factory, Ready::NONE);
@@ -314,14 +312,20 @@ impl PortCore {
     /// for trying again at once would only spin.
     fn exhausted(&self, reactor: &Reactor, error: &io::Error) {
         self.log_once(error, "no connection can be accepted");
-        if self.spare.take().is_some() {
-            let turned_away = matches!(self.accept_one(), Accepted::Yes(..));
-            self.spare.replace(spare());
-            if turned_away {
-                return;
-            }
-        } else {
-            self.spare.replace(spare());
+        let had_spare = self.spare.take().is_some();
+        let accepted = if had_spare { self.accept_one() } else { Accepted::Skip };
+        let is_drained = matches!(accepted, Accepted::Drained);
+        let turned_away = matches!(accepted, Accepted::Yes(..));
+        // What was accepted is closed before its descriptor is the spare one again.
+        drop(accepted);
+        self.spare.replace(spare());
+        if is_drained {
+            // accept(2) asks for a descriptor before it looks whether anybody is there. Nobody is.
+            self.readable.set(false);
+            return;
+        }
+        if turned_away {
+            return;
         }
         self.resting.set(true);
         reactor.arm_timer(self.registered_as(), REST);

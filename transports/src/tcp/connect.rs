@@ -152,7 +152,8 @@ impl<P: Protocol> Connecting<P> {
         self.deferred.then(f);
     }
 
-    /// Gives up. Nothing happens if the connection is made already.
+    /// Gives up: what is under way is dropped, a connection whose `connection_made` runs just now is aborted. Nothing
+    /// happens if the result is there already.
     pub fn cancel(&self) {
         self.deferred.cancel();
     }
@@ -323,43 +324,47 @@ impl<F: Factory> Connector<F> {
 
 impl<F: Factory> Attempt<F> {
     /// What the system says of the attempt; `None` while it goes on.
-    fn outcome(&self) -> Option<io::Result<TcpStream>> {
-        let mut socket = self.socket.borrow_mut();
-        let result = match socket.as_ref()?.take_error() {
-            Ok(Some(error)) | Err(error) => Err(error),
+    fn outcome(&self) -> Option<io::Result<()>> {
+        let socket = self.socket.borrow();
+        match socket.as_ref()?.take_error() {
+            Ok(Some(error)) | Err(error) => Some(Err(error)),
             Ok(None) => match socket.as_ref()?.peer_addr() {
-                Ok(_) => Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => return None,
-                Err(error) => Err(error),
+                Ok(_) => Some(Ok(())),
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
+                Err(error) => Some(Err(error)),
             },
-        };
-        let socket = socket.take()?;
-        Some(result.map(|()| socket))
+        }
     }
 }
 
 impl<F: Factory> Handler for Attempt<F> {
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
+        let connector = self.connector.clone();
+        // Cancelled in this very turn; the canceller comes in the next and clears up.
+        if connector.is_settled() {
+            return;
+        }
         let Some(outcome) = self.outcome() else {
             return;
         };
-        let connector = self.connector.clone();
-        let Some(token) = connector.attempt.take() else {
+        let (Some(token), Some(socket)) = (connector.attempt.take(), self.socket.take()) else {
             return;
         };
-        let socket = match outcome {
-            Ok(socket) => socket,
-            Err(source) => {
-                reactor.deregister(token, true);
-                let failed = ConnectError::Connect { addr: self.addr, source };
-                return connector.try_next(reactor, Some(failed));
-            }
-        };
+        if let Err(source) = outcome {
+            reactor.deregister(token, true);
+            drop(socket);
+            let failed = ConnectError::Connect { addr: self.addr, source };
+            return connector.try_next(reactor, Some(failed));
+        }
         let peer = Peer::Inet(self.addr);
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
         let newborn =
             Newborn { reactor, socket: Socket::Tcp(socket), token, peer: peer.clone(), shared };
         let connection = newborn.start(&connector.factory, ready);
+        if let Some(connection) = connection.as_ref().filter(|_| connector.is_settled()) {
+            // Cancelled by its own factory or protocol: nobody will ever have it.
+            connection.transport().abort();
+        }
         connector.settle(reactor, connection.ok_or(ConnectError::NoProtocol(peer)));
     }
 

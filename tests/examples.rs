@@ -8,23 +8,25 @@
 
 use std::time::Duration;
 
-mod arguments;
-mod async_client;
-mod background_work;
-mod chat_server;
-mod custom_handler;
-mod echo_client;
-mod echo_server;
-mod framed_echo;
-mod loggers;
-mod pages;
-mod peer;
-mod portforward;
-mod process;
-mod signals;
-mod timers;
-mod upper_server;
-mod wire_server;
+mod examples {
+    mod arguments;
+    mod async_client;
+    mod background_work;
+    mod chat_server;
+    mod custom_handler;
+    mod echo_client;
+    mod echo_server;
+    mod framed_echo;
+    mod loggers;
+    mod pages;
+    mod peer;
+    mod portforward;
+    mod process;
+    mod signals;
+    mod timers;
+    mod upper_server;
+    mod wire_server;
+}
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);

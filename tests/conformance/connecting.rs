@@ -1,0 +1,535 @@
+//! Connecting: refused, timed out, cancelled at every moment, by name, from an address, and refused by our own factory.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use sinew::{prelude::*, reactor::Failure, transports::Destination};
+use socket2::{Domain, Socket, Type};
+
+use crate::support::{
+    Echo, Far, Fate, Lost, Script, Sink, Told, Traces, Watched, What, Width, World, table,
+    world::{any_port, listener},
+};
+
+table! {
+    ports:
+        a_connection_is_given_with_its_protocol,
+        a_connection_may_be_awaited,
+        nobody_listens,
+        nobody_answers,
+        the_time_runs_for_the_whole_attempt,
+        cancelled_before_the_loop_turns,
+        cancelled_while_it_goes_on,
+        cancelled_in_the_turn_in_which_it_stands,
+        cancelled_by_its_own_factory,
+        cancelled_by_its_own_protocol,
+        cancelled_after_it_stands,
+        cancelled_while_the_name_is_resolved,
+        dropping_the_handle_cancels_nothing,
+        the_factory_refuses,
+        the_factory_panics,
+        connection_made_panics,
+        names_are_resolved,
+        a_name_that_cannot_be_resolved,
+        what_is_no_destination,
+        destinations_are_understood,
+        from_an_address_of_choice,
+        from_an_address_that_is_not_ours,
+        a_typed_handle_reaches_the_protocol,
+        a_typed_handle_outlives_its_connection,
+        the_reactor_stops_while_connecting,
+        input_that_comes_with_the_connection_is_delivered;
+}
+
+fn echo(world: &World) -> impl FnMut(&Peer) -> Watched<Echo> + use<> {
+    let traces = world.traces.clone();
+    move |_| traces.watch(Echo)
+}
+
+fn settled<P: Protocol>(
+    world: &World,
+    connecting: &Connecting<P>,
+) -> Result<Connection<P>, ConnectError> {
+    world.until("the attempt to settle", || connecting.is_settled());
+    connecting.take().expect("nobody has taken it")
+}
+
+fn failed<P: Protocol>(world: &World, connecting: &Connecting<P>) -> ConnectError {
+    match settled(world, connecting) {
+        Ok(_) => panic!("it connected"),
+        Err(error) => error,
+    }
+}
+
+/// An address that is ours, and where nobody listens as long as this socket lives.
+fn deaf() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&any_port().into()).unwrap();
+    let addr = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, addr)
+}
+
+/// A listener with a full backlog, so that who connects waits for ever.
+struct Full {
+    addr: SocketAddr,
+    _listener: Socket,
+    _waiting: Vec<Socket>,
+}
+
+fn full() -> Full {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&any_port().into()).unwrap();
+    listener.listen(0).unwrap();
+    let addr = listener.local_addr().unwrap().as_socket().unwrap();
+    let waiting = (0..8)
+        .map(|_| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            // In progress, for ever.
+            let _ = socket.connect(&addr.into());
+            socket
+        })
+        .collect();
+    Full { addr, _listener: listener, _waiting: waiting }
+}
+
+fn a_connection_is_given_with_its_protocol(world: &World) {
+    let listener = listener(Width::Wide);
+    let addr = listener.local_addr().unwrap();
+    let connecting = world.reactor().connect_tcp(addr, echo(world));
+    assert!(!connecting.is_settled());
+    let connection = settled(world, &connecting).unwrap();
+    assert!(world.traces.last().is_made(), "before the one who asked is told");
+    assert_eq!(connection.transport().peer(), Peer::Inet(addr));
+    let mut far = accept(world, &listener);
+    far.send(b"hello");
+    assert_eq!(world.receive(&mut far, 5), b"hello");
+    far.end();
+    assert_eq!(world.lost(&world.traces.last()), Lost::Done);
+    assert_eq!(world.reactor().stats().timers, 0, "the timeout was taken back");
+
+    let told = Rc::new(Cell::new(false));
+    let flag = told.clone();
+    world.reactor().connect_tcp(addr, echo(world)).then(move |_, connection| {
+        assert!(connection.is_ok());
+        flag.set(true);
+    });
+    assert!(!told.get());
+    world.until("the callback", || told.get());
+}
+
+fn accept(world: &World, listener: &TcpListener) -> Far {
+    let mut accepted = None;
+    world.until("a client", || {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    Far::socket(accepted.unwrap().0)
+}
+
+fn a_connection_may_be_awaited(world: &World) {
+    let listener = listener(Width::Wide);
+    let connecting = world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world));
+    let connection = world.reactor().run_until(connecting).unwrap().unwrap();
+    assert!(connection.with(|_, _| ()).is_none(), "the run is over, and its connections are");
+    assert_eq!(world.traces.last().lost(), Some(Lost::Shutdown));
+}
+
+fn nobody_listens(world: &World) {
+    let (_socket, addr) = deaf();
+    let error = failed(world, &world.reactor().connect_tcp(addr, echo(world)));
+    assert!(error.is_refused(), "{error}");
+    assert!(error.to_string().contains(&addr.to_string()), "{error}");
+    assert_eq!(world.traces.len(), 0, "no protocol was built");
+    assert_eq!((world.reactor().stats().handlers, world.reactor().stats().timers), (0, 0));
+}
+
+fn nobody_answers(world: &World) {
+    let full = full();
+    let config = ConnectConfig::default().timeout(Duration::from_millis(40));
+    let start = Instant::now();
+    let error = failed(world, &world.reactor().connect_tcp_with(full.addr, config, echo(world)));
+    assert!(start.elapsed() >= Duration::from_millis(40), "not early");
+    assert!(matches!(error, ConnectError::TimedOut { .. }), "{error}");
+    assert_eq!(error.to_string(), format!("could not connect to {} within 40ms", full.addr));
+    assert_eq!((world.traces.len(), world.reactor().stats().handlers), (0, 0));
+    world.assert_asleep();
+}
+
+fn the_time_runs_for_the_whole_attempt(world: &World) {
+    let config = ConnectConfig::default().timeout(Duration::ZERO);
+    let connecting = world.reactor().connect_tcp_with("localhost:1", config, echo(world));
+    let error = failed(world, &connecting);
+    // The name may be there before the timer is, but then nobody listens.
+    let is_either = matches!(error, ConnectError::TimedOut { .. }) || error.is_refused();
+    assert!(is_either, "{error}");
+    assert_eq!(world.reactor().stats().timers, 0);
+}
+
+fn assert_cancelled<P: Protocol>(world: &World, connecting: &Connecting<P>) {
+    let error = failed(world, connecting);
+    assert!(matches!(error, ConnectError::GivenUp(Failure::Cancelled)), "{error}");
+    world.settle();
+    let canary = world.traces.last();
+    assert!(canary.is_made() && !canary.is_lost());
+    // The port of the canary, its connection, and nothing else.
+    assert_eq!(world.reactor().stats().connections, 1);
+    assert_eq!((world.reactor().stats().handlers, world.reactor().stats().timers), (2, 0));
+}
+
+fn cancelled_before_the_loop_turns(world: &World) {
+    let listener = listener(Width::Wide);
+    let connecting = world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world));
+    connecting.cancel();
+    connecting.cancel();
+    assert_cancelled(world, &connecting);
+    assert_eq!(world.traces.len(), 1, "the canary's");
+}
+
+fn cancelled_while_it_goes_on(world: &World) {
+    let full = full();
+    let connecting = world.reactor().connect_tcp(full.addr, echo(world));
+    world.turn();
+    world.turn();
+    assert!(!connecting.is_settled());
+    connecting.cancel();
+    assert_cancelled(world, &connecting);
+}
+
+/// The event has come, but another one in the same turn is dispatched first and cancels.
+fn cancelled_in_the_turn_in_which_it_stands(world: &World) {
+    // Turns that do not wait, until the attempt stands: cancelled before each of them, in turn.
+    for turns in 0..4 {
+        let listener = listener(Width::Wide);
+        let connecting = world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world));
+        for _ in 0..turns {
+            world.reactor().turn(Some(Duration::ZERO)).unwrap();
+        }
+        let was_settled = connecting.is_settled();
+        connecting.cancel();
+        if was_settled {
+            assert!(settled(world, &connecting).is_ok());
+            continue;
+        }
+        // From here on no protocol may be built.
+        let built = world.traces.len();
+        world.until("the cancellation", || connecting.is_settled());
+        for _ in 0..5 {
+            world.turn();
+        }
+        let error = connecting.take().unwrap().unwrap_err();
+        assert!(matches!(error, ConnectError::GivenUp(Failure::Cancelled)), "{error}");
+        assert_eq!(world.traces.len(), built, "cancelled after {turns} turns");
+    }
+    // And by a callback of that very turn.
+    let listener = listener(Width::Wide);
+    let connecting: Rc<RefCell<Option<Connecting<_>>>> = Rc::default();
+    let victim = connecting.clone();
+    let mut other = world.join(Script(move |_: &Transport, what: What<'_>| {
+        if let What::Data(_) = what {
+            victim.borrow().as_ref().unwrap().cancel();
+        }
+    }));
+    let built = world.traces.len();
+    other.far.send(b"x");
+    let attempt = world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world));
+    connecting.replace(Some(attempt));
+    world.until("the other to hear", || other.trace.received() == 1);
+    for _ in 0..5 {
+        world.turn();
+    }
+    let attempt = connecting.take().unwrap();
+    if attempt.take().unwrap().is_err() {
+        let alive = world.traces.all().iter().skip(built).any(|trace| !trace.is_lost());
+        assert!(!alive, "a connection that was cancelled lives on");
+    }
+}
+
+fn cancelled_by_its_own_factory(world: &World) {
+    let listener = listener(Width::Wide);
+    let slot: Rc<RefCell<Option<Connecting<_>>>> = Rc::default();
+    let (handle, traces) = (slot.clone(), world.traces.clone());
+    let connecting =
+        world.reactor().connect_tcp(listener.local_addr().unwrap(), move |_: &Peer| {
+            handle.borrow().as_ref().map(Connecting::cancel).unwrap();
+            traces.watch(Sink)
+        });
+    slot.replace(Some(connecting));
+    world.until("the protocol", || world.traces.len() == 1);
+    let trace = world.traces.last();
+    assert_eq!(world.lost(&trace), Lost::Aborted, "nobody has it");
+    let connecting = slot.take().unwrap();
+    assert_cancelled(world, &connecting);
+    assert_eq!(accept(world, &listener).fate(), Fate::Reset);
+}
+
+fn cancelled_by_its_own_protocol(world: &World) {
+    let listener = listener(Width::Wide);
+    let slot: Rc<RefCell<Option<Connecting<Watched<Box<dyn Protocol>>>>>> = Rc::default();
+    let (handle, traces) = (slot.clone(), world.traces.clone());
+    let factory = move |_: &Peer| {
+        let handle = handle.clone();
+        let protocol: Box<dyn Protocol> = Box::new(Script(move |_: &Transport, what: What<'_>| {
+            if let What::Made = what {
+                handle.borrow().as_ref().map(Connecting::cancel).unwrap();
+            }
+        }));
+        traces.watch(protocol)
+    };
+    let connecting = world.reactor().connect_tcp(listener.local_addr().unwrap(), factory);
+    slot.replace(Some(connecting));
+    world.until("the protocol", || world.traces.len() == 1);
+    let trace = world.traces.last();
+    assert_eq!(world.lost(&trace), Lost::Aborted, "nobody has it");
+    let connecting = slot.take().unwrap();
+    assert_cancelled(world, &connecting);
+}
+
+fn cancelled_after_it_stands(world: &World) {
+    let listener = listener(Width::Wide);
+    let connecting = world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world));
+    world.until("the connection", || connecting.is_settled());
+    connecting.cancel();
+    let connection = connecting.take().unwrap().unwrap();
+    let mut far = accept(world, &listener);
+    far.send(b"x");
+    world.receive(&mut far, 1);
+    assert!(!connection.transport().is_closing());
+}
+
+fn cancelled_while_the_name_is_resolved(world: &World) {
+    let listener = listener(Width::Wide);
+    let port = listener.local_addr().unwrap().port();
+    let connecting = world.reactor().connect_tcp(("localhost", port), echo(world));
+    // The lookup is on its way, on another thread, and will come back for nothing.
+    world.reactor().turn(Some(Duration::ZERO)).unwrap();
+    connecting.cancel();
+    assert_cancelled(world, &connecting);
+    for _ in 0..10 {
+        world.turn();
+    }
+    assert_eq!(world.traces.len(), 1, "the canary's");
+}
+
+fn dropping_the_handle_cancels_nothing(world: &World) {
+    let listener = listener(Width::Wide);
+    drop(world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world)));
+    let mut far = accept(world, &listener);
+    far.send(b"x");
+    world.receive(&mut far, 1);
+}
+
+/// A factory that is at home to nobody.
+struct Refuses;
+
+impl Factory for Refuses {
+    type Protocol = Sink;
+
+    fn build_protocol(&mut self, _: &Peer) -> Option<Sink> {
+        None
+    }
+}
+
+fn the_factory_refuses(world: &World) {
+    let listener = listener(Width::Wide);
+    let addr = listener.local_addr().unwrap();
+    let error = failed(world, &world.reactor().connect_tcp(addr, Refuses));
+    assert!(matches!(&error, ConnectError::NoProtocol(Peer::Inet(at)) if *at == addr), "{error}");
+    assert_ne!(world.receive_to_end(&mut accept(world, &listener)).1, Fate::Open);
+    let stats = world.reactor().stats();
+    assert_eq!((stats.connections, stats.handlers, stats.timers), (0, 0, 0));
+}
+
+fn the_factory_panics(world: &World) {
+    let listener = listener(Width::Wide);
+    let addr = listener.local_addr().unwrap();
+    let factory = |_: &Peer| -> Sink { panic!("not today") };
+    let error = failed(world, &world.reactor().connect_tcp(addr, factory));
+    assert!(matches!(error, ConnectError::NoProtocol(_)), "{error}");
+    assert_ne!(world.receive_to_end(&mut accept(world, &listener)).1, Fate::Open);
+    let stats = world.reactor().stats();
+    assert_eq!((stats.connections, stats.handlers, stats.timers), (0, 0, 0));
+}
+
+fn connection_made_panics(world: &World) {
+    let listener = listener(Width::Wide);
+    let traces = world.traces.clone();
+    let connecting =
+        world.reactor().connect_tcp(listener.local_addr().unwrap(), move |_: &Peer| {
+            traces.watch(Script(|_: &Transport, what: What<'_>| {
+                assert!(!matches!(what, What::Made), "at the start");
+            }))
+        });
+    let connection = settled(world, &connecting);
+    let expected = Lost::Panicked("at the start".to_owned());
+    assert_eq!(world.lost(&world.traces.last()), expected);
+    // It stood, if only for a moment.
+    assert!(connection.unwrap().with(|_, _| ()).is_none());
+}
+
+fn names_are_resolved(world: &World) {
+    let listener = listener(Width::Wide);
+    let port = listener.local_addr().unwrap().port();
+    // Where the name has addresses of both families, the wrong one is refused and the next is tried.
+    for to in [Destination::from(("localhost", port)), format!("localhost:{port}").into()] {
+        let connection = settled(world, &world.reactor().connect_tcp(to, echo(world))).unwrap();
+        let peer = connection.transport().peer();
+        assert_eq!(peer, Peer::Inet(listener.local_addr().unwrap()));
+        let mut far = accept(world, &listener);
+        far.send(b"x");
+        world.receive(&mut far, 1);
+    }
+    let (_socket, addr) = deaf();
+    let error =
+        failed(world, &world.reactor().connect_tcp(("localhost", addr.port()), echo(world)));
+    assert!(error.is_refused(), "{error}");
+}
+
+fn a_name_that_cannot_be_resolved(world: &World) {
+    // An empty label, which no name server has to be asked about.
+    let error = failed(world, &world.reactor().connect_tcp(("no..name", 80), echo(world)));
+    assert!(matches!(&error, ConnectError::Resolve { host, .. } if host == "no..name"), "{error}");
+    assert_eq!((world.traces.len(), world.reactor().stats().timers), (0, 0));
+}
+
+fn what_is_no_destination(world: &World) {
+    for text in ["", "host", ":80", "host:port", "host:99999", "a:b:80", "::1"] {
+        let error = failed(world, &world.reactor().connect_tcp(text, echo(world)));
+        assert!(matches!(&error, ConnectError::BadDestination(bad) if bad == text), "{error}");
+    }
+}
+
+fn destinations_are_understood(_: &World) {
+    let v4: SocketAddr = "127.0.0.1:80".parse().unwrap();
+    let v6: SocketAddr = "[::1]:80".parse().unwrap();
+    let name = Destination::Name("example.org".to_owned(), 80);
+    let cases = [
+        (Destination::from("127.0.0.1:80"), Destination::Addr(v4)),
+        ("[::1]:80".into(), Destination::Addr(v6)),
+        ("example.org:80".into(), name.clone()),
+        ("example.org:80".to_owned().into(), name.clone()),
+        (("example.org", 80).into(), name.clone()),
+        (("::1", 80).into(), Destination::Addr(v6)),
+        ((v4.ip(), 80).into(), Destination::Addr(v4)),
+        (v6.into(), Destination::Addr(v6)),
+        ("::1:80".into(), Destination::Bad("::1:80".to_owned())),
+    ];
+    for (destination, expected) in cases {
+        assert_eq!(destination, expected);
+    }
+    assert_eq!(name.to_string(), "example.org:80");
+}
+
+fn from_an_address_of_choice(world: &World) {
+    let listener = listener(Width::Wide);
+    let to = listener.local_addr().unwrap();
+    let config = ConnectConfig::default().bind("127.0.0.3:0".parse().unwrap());
+    let connection =
+        settled(world, &world.reactor().connect_tcp_with(to, config, echo(world))).unwrap();
+    let local = connection.transport().local().unwrap();
+    assert_eq!(local.ip().to_string(), "127.0.0.3");
+    assert_eq!(accept(world, &listener).as_socket().unwrap().peer_addr().unwrap(), local);
+}
+
+fn from_an_address_that_is_not_ours(world: &World) {
+    let listener = listener(Width::Wide);
+    let to = listener.local_addr().unwrap();
+    // 192.0.2.1 is nobody's (RFC 5737); nothing is sent there.
+    let config = ConnectConfig::default().bind("192.0.2.1:0".parse().unwrap());
+    let error = failed(world, &world.reactor().connect_tcp_with(to, config, echo(world)));
+    assert!(
+        matches!(&error, ConnectError::Connect { addr, source } if *addr == to && source.kind() == io::ErrorKind::AddrNotAvailable),
+        "{error}"
+    );
+    assert!(!error.is_refused());
+}
+
+fn a_typed_handle_reaches_the_protocol(world: &World) {
+    struct Counts(usize);
+    impl Protocol for Counts {
+        fn data_received(&mut self, _: &Transport, data: &[u8]) {
+            self.0 += data.len();
+        }
+    }
+    let listener = listener(Width::Wide);
+    let to = listener.local_addr().unwrap();
+    let connecting = world.reactor().connect_tcp(to, |_: &Peer| Counts(0));
+    let connection = settled(world, &connecting).unwrap();
+    let mut far = accept(world, &listener);
+    far.send(b"four");
+    world.until("the bytes", || connection.with(|counts, _| counts.0) == Some(4));
+    connection.with(|counts, transport| {
+        counts.0 = 100;
+        transport.write(b"from with");
+        assert!(connection.with(|_, _| ()).is_none(), "it is in somebody's hands already");
+    });
+    assert_eq!(world.receive(&mut far, 9), b"from with");
+    let clone = connection.clone();
+    connection.call(move |counts, transport| {
+        assert_eq!(counts.0, 100);
+        assert!(clone.with(|_, _| ()).is_none());
+        counts.0 = 7;
+        transport.write(b"from call");
+    });
+    assert_eq!(connection.with(|counts, _| counts.0), Some(100), "not at once");
+    assert_eq!(world.receive(&mut far, 9), b"from call");
+    assert_eq!(connection.with(|counts, _| counts.0), Some(7));
+    assert!(format!("{connection:?}").contains("peer"));
+}
+
+fn a_typed_handle_outlives_its_connection(world: &World) {
+    let listener = listener(Width::Wide);
+    let connecting = world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world));
+    let connection = settled(world, &connecting).unwrap();
+    connection.transport().abort();
+    let called = Rc::new(Cell::new(false));
+    let flag = called.clone();
+    assert!(connection.with(|_, _| ()).is_some(), "until connection_lost is told");
+    world.lost(&world.traces.last());
+    connection.call(move |_, _| flag.set(true));
+    world.settle();
+    assert!(!called.get() && connection.with(|_, _| ()).is_none());
+    assert!(world.traces.all()[0].is_dropped());
+}
+
+fn the_reactor_stops_while_connecting(world: &World) {
+    let (full, listener) = (full(), listener(Width::Wide));
+    let waiting = world.reactor().connect_tcp(full.addr, echo(world));
+    let fresh: Rc<RefCell<Option<Connecting<Watched<Echo>>>>> = Rc::default();
+    let (slot, traces) = (fresh.clone(), Traces::clone(&world.traces));
+    let addr = listener.local_addr().unwrap();
+    world.reactor().call_later(Duration::from_millis(5), move |reactor| {
+        slot.replace(Some(reactor.connect_tcp(addr, move |_: &Peer| traces.watch(Echo))));
+        reactor.stop().unwrap();
+    });
+    world.reactor().run().unwrap();
+    let given_up = |result| matches!(result, Some(Err(ConnectError::GivenUp(Failure::Abandoned))));
+    assert!(given_up(waiting.take()));
+    assert!(given_up(fresh.take().unwrap().take()));
+    let stats = world.reactor().stats();
+    assert_eq!((world.traces.len(), stats.handlers, stats.timers), (0, 0, 0));
+}
+
+fn input_that_comes_with_the_connection_is_delivered(world: &World) {
+    let listener = listener(Width::Wide);
+    listener.set_nonblocking(false).unwrap();
+    let addr = listener.local_addr().unwrap();
+    // The greeting and the end are there before the loop looks.
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        io::Write::write_all(&mut socket, b"220 hello\r\n").unwrap();
+    });
+    let connecting = world.reactor().connect_tcp(addr, echo(world));
+    world.reactor().turn(Some(Duration::ZERO)).unwrap();
+    server.join().unwrap();
+    drop(settled(world, &connecting).unwrap());
+    let trace = world.traces.last();
+    world.until("the end", || trace.is_lost());
+    assert_eq!(trace.data(), b"220 hello\r\n");
+    assert_eq!(trace.told()[0..3], [Told::Made, Told::Data(11), Told::ReadClosed]);
+}

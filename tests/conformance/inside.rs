@@ -1,0 +1,250 @@
+//! Everything that can be asked of a transport, asked from inside every callback. Whatever it is, the connection has one
+//! whole life afterwards, and the ends that are asked for are the ends that come.
+
+use std::{cell::Cell, rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use sinew::prelude::*;
+
+use crate::support::{
+    Echo, Fate, Line, Link, Lost, Pull, Script, TOO_MUCH, Told, What, Width, World, noise, table,
+};
+
+table! {
+    everywhere:
+        nothing,
+        write,
+        write_much,
+        lose_connection,
+        abort,
+        fail,
+        close_write,
+        pause_reading,
+        pause_and_resume,
+        stream,
+        set_timers,
+        cancel_timers,
+        everything_at_once;
+}
+
+/// The callbacks, by number.
+const NAMES: [&str; 9] = [
+    "connection_made",
+    "data_received",
+    "reading_resumed",
+    "writing_paused",
+    "writing_resumed",
+    "timer_fired",
+    "idle_timeout",
+    "drain_requested",
+    "read_closed",
+];
+
+fn number(what: &What<'_>) -> Option<usize> {
+    Some(match what {
+        What::Made => 0,
+        What::Data(_) => 1,
+        What::ReadingResumed => 2,
+        What::WritingPaused => 3,
+        What::WritingResumed => 4,
+        What::Timer(_) => 5,
+        What::Idle => 6,
+        What::Drain => 7,
+        What::ReadClosed => 8,
+        What::Lost(_) => return None,
+    })
+}
+
+/// For each callback: a connection that does `act` the first time that it is called and in `connection_lost`, through a
+/// life in which every callback comes, as far as `act` lets it.
+fn each(world: &World, act: fn(&Transport), judge: fn(&str, Lost)) {
+    let mut other = world.join(Echo);
+    for (at, name) in NAMES.iter().enumerate() {
+        if *name == "drain_requested" && world.link != Link::Accepted {
+            continue;
+        }
+        let acted = Rc::new(Cell::new(false));
+        let done = acted.clone();
+        let protocol = Script(move |transport: &Transport, what: What<'_>| {
+            let ends = matches!(what, What::ReadClosed | What::Drain);
+            match number(&what) {
+                Some(number) if number == at && !done.replace(true) => act(transport),
+                None => act(transport),
+                _ => {}
+            }
+            if ends {
+                transport.lose_connection();
+            }
+        });
+        let config = StreamConfig::default().linger_timeout(Duration::from_secs(1000));
+        let mut line = world.join_with(config, Width::Narrow, protocol);
+        lead_through_life(world, &mut line, name);
+        // The peer reads to the end and goes.
+        let ended = world.receive_to_end(&mut line.far).1;
+        line.far.close();
+        let lost = world.lost(&line.trace);
+        assert!(acted.get(), "{name} never came: {:?}", line.trace.told());
+        if matches!(lost, Lost::Aborted) {
+            assert_eq!(ended, Fate::Reset, "{name}");
+        }
+        judge(name, lost);
+        other.far.send(b"go on");
+        assert_eq!(world.receive(&mut other.far, 5), b"go on", "{name}");
+    }
+}
+
+/// Brings about every callback up to `name`, and does not insist.
+fn lead_through_life(world: &World, line: &mut Line, name: &str) {
+    let transport = line.transport();
+    line.far.try_send(b"x");
+    transport.pause_reading();
+    world.settle();
+    transport.resume_reading();
+    world.settle();
+    if name.starts_with("writing") {
+        transport.write(&noise(TOO_MUCH));
+        world.settle();
+        world.until("the queue to empty", || {
+            line.far.take();
+            transport.queued() == 0 || line.far.fate_so_far() != Fate::Open
+        });
+    }
+    if transport.call_later(Duration::ZERO).is_some() {
+        world.settle();
+    }
+    transport.set_idle_timeout(Duration::from_millis(1));
+    world.until("the idle timeout", || {
+        transport.is_closing() || line.trace.has(&Told::Idle) || line.trace.is_lost()
+    });
+    transport.set_idle_timeout(None);
+    transport.resume_reading();
+    if name == "drain_requested" {
+        drop(line.port.as_ref().expect("it was accepted").drain(Duration::from_secs(1000)));
+    } else {
+        line.far.end();
+    }
+}
+
+fn goes_on(name: &str, lost: Lost) {
+    let by_peer = name != "drain_requested";
+    assert_eq!(lost, if by_peer { Lost::Done } else { Lost::Closed }, "{name}");
+}
+
+fn nothing(world: &World) {
+    each(world, |_| (), goes_on);
+}
+
+fn write(world: &World) {
+    fn act(transport: &Transport) {
+        transport.write_vectored(&[b"some", b"thing"]);
+    }
+    each(world, act, goes_on);
+}
+
+fn write_much(world: &World) {
+    fn act(transport: &Transport) {
+        transport.write(&[1; 100_000]);
+        transport.write_bytes(Bytes::from(vec![2; 300_000]));
+        transport.write(b"3");
+    }
+    each(world, act, goes_on);
+}
+
+fn lose_connection(world: &World) {
+    each(world, Transport::lose_connection, |name, lost| {
+        let by_peer = name == "read_closed";
+        assert_eq!(lost, if by_peer { Lost::Done } else { Lost::Closed }, "{name}");
+    });
+}
+
+fn abort(world: &World) {
+    each(world, Transport::abort, |name, lost| assert_eq!(lost, Lost::Aborted, "{name}"));
+}
+
+fn fail(world: &World) {
+    each(
+        world,
+        |transport| transport.fail("as it should"),
+        |name, lost| assert_eq!(lost, Lost::Protocol("as it should".to_owned()), "{name}"),
+    );
+}
+
+fn close_write(world: &World) {
+    each(world, Transport::close_write, |name, lost| match name {
+        // The end of our output is what the far end waits for; then it closes, and the drain is not what ended it.
+        "drain_requested" => assert_eq!(lost, Lost::Closed, "{name}"),
+        _ => assert_eq!(lost, Lost::Done, "{name}"),
+    });
+}
+
+fn pause_reading(world: &World) {
+    // `lead_through_life` resumes, but for a pause after that: in the last callbacks.
+    each(world, Transport::pause_reading, goes_on);
+}
+
+fn pause_and_resume(world: &World) {
+    fn act(transport: &Transport) {
+        transport.pause_reading();
+        transport.resume_reading();
+        transport.pause_reading();
+        transport.resume_reading();
+    }
+    each(world, act, goes_on);
+}
+
+fn stream(world: &World) {
+    fn act(transport: &Transport) {
+        let mut left = 10;
+        transport.stream(Pull(move |transport: &Transport| {
+            transport.write(&[4; 40_000]);
+            left -= 1;
+            if left == 0 { Production::Done } else { Production::More }
+        }));
+        transport.resume_producing();
+    }
+    each(world, act, goes_on);
+}
+
+fn set_timers(world: &World) {
+    fn act(transport: &Transport) {
+        transport.call_later(Duration::ZERO);
+        transport.call_later(Duration::from_secs(1000));
+        transport.set_idle_timeout(Duration::from_secs(1000));
+    }
+    each(world, act, goes_on);
+    assert_eq!(world.reactor().stats().timers, 0);
+}
+
+fn cancel_timers(world: &World) {
+    fn act(transport: &Transport) {
+        if let Some(timer) = transport.call_later(Duration::ZERO) {
+            assert!(transport.cancel_timer(timer));
+        }
+        transport.set_idle_timeout(None);
+    }
+    each(world, act, goes_on);
+}
+
+fn everything_at_once(world: &World) {
+    fn act(transport: &Transport) {
+        transport.set_no_delay(true).ok();
+        transport.set_auto_pause(false);
+        transport.set_auto_pause(true);
+        transport.pause_reading();
+        transport.write(&[1; 100_000]);
+        transport.stream(Pull(|transport: &Transport| {
+            transport.write(b"from a producer");
+            Production::Done
+        }));
+        transport.call_later(Duration::ZERO);
+        transport.close_write();
+        transport.resume_reading();
+        transport.lose_connection();
+        transport.fail("first");
+        transport.fail("second");
+        transport.abort();
+    }
+    each(world, act, |name, lost| {
+        assert_eq!(lost, Lost::Protocol("first".to_owned()), "{name}");
+    });
+}
