@@ -30,6 +30,10 @@ impl Reactor {
         what: impl Fn() -> String,
         f: impl FnOnce() -> R,
     ) -> Result<R, Panicked> {
+        if !self.inner.state.is_entered() {
+            // Outside of the loop nobody has started the watch.
+            self.start_lap();
+        }
         // What `f` has in hand is either dropped by the unwinding or owned by the object that panicked, which gets no
         // other callback but its end.
         let result = catch_unwind(AssertUnwindSafe(f));

@@ -165,3 +165,42 @@ impl Remote {
         })
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{io, thread};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    impl Notify for Counted {
+        fn notify(&self) -> io::Result<()> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_sleep_is_ended_by_one_notification_and_the_awake_get_none() {
+        let counted = Arc::<Counted>::default();
+        let (shared, inbox) = Shared::new(counted.clone(), usize::MAX);
+        let call_from_many = |threads: usize| {
+            let senders = (0..threads).map(|_| {
+                let remote = Remote::new(shared.clone());
+                thread::spawn(move || (0..100).for_each(|_| remote.call(|_| ()).unwrap()))
+            });
+            senders.collect::<Vec<_>>().into_iter().for_each(|sender| sender.join().unwrap());
+            counted.0.swap(0, Ordering::SeqCst)
+        };
+        assert_eq!(call_from_many(4), 0);
+        for _ in 0..100 {
+            shared.flag().going_to_sleep();
+            assert_eq!(call_from_many(2), 1);
+            shared.flag().woke_up();
+            assert_eq!(call_from_many(1), 0);
+        }
+        assert_eq!(inbox.calls.len(), 400 + 100 * 300);
+    }
+}

@@ -28,6 +28,10 @@ pub(crate) struct RunState {
 }
 
 impl RunState {
+    pub(crate) fn is_entered(&self) -> bool {
+        self.entered.get()
+    }
+
     /// Whether the loop should come round without waiting.
     pub(crate) fn wants_out(&self) -> bool {
         self.stop.get() || self.crash.get()
@@ -104,7 +108,8 @@ impl Reactor {
     where
         F: Future<Output: 'static> + 'static,
     {
-        if self.inner.state.entered.get() {
+        if self.inner.state.is_entered() {
+            self.discard(future);
             return Err(RunError::AlreadyRunning);
         }
         let this_call = Rc::new(());

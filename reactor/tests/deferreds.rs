@@ -129,7 +129,8 @@ fn a_cancellation_after_the_answer_is_nothing() {
 
 #[test]
 fn an_error_that_nobody_looked_at_is_logged_once() {
-    let ways: [(&str, fn(&Reactor), &[&str]); 9] = [
+    type Act = fn(&Reactor);
+    let ways: [(&str, Act, &[&str]); 9] = [
         (
             "dropped after",
             |reactor| {

@@ -104,16 +104,15 @@ fn too_many_jobs_are_refused() {
     let jobs: Vec<_> = (0..2)
         .map(|_| {
             let gate = gate.clone();
-            reactor.defer_to_thread(move || drop(gate.wait()))
+            reactor.defer_to_thread(move || _ = gate.wait())
         })
         .collect();
     let waiting = reactor.defer_to_thread(|| 1);
-    let dropped = Trail::default();
     let refused = reactor.defer_to_thread(|| 2);
     assert_eq!(refused.take(), Some(Err(Failure::Overloaded { limit: 1 })));
     gate.wait();
     assert_eq!(reactor.run_until(waiting).unwrap(), Ok(1));
-    drop((jobs, dropped));
+    drop(jobs);
 }
 
 #[test]
@@ -121,7 +120,7 @@ fn what_is_refused_is_dropped_by_the_loop() {
     let reactor = builder().pool_threads_max(1).pool_queue_max(0).build().unwrap();
     let gate = Arc::new(Barrier::new(2));
     let theirs = gate.clone();
-    drop(reactor.defer_to_thread(move || drop(theirs.wait())));
+    drop(reactor.defer_to_thread(move || _ = theirs.wait()));
     let alive = Arc::new(());
     let kept = alive.clone();
     let refused = reactor.defer_to_thread(move || drop(kept));

@@ -1,0 +1,382 @@
+//! Law 2: no call into the library runs user code before it returns. Here every public call is made from inside every kind
+//! of callback while a `RefCell` is held borrowed that all user code, drops included, wants to borrow.
+
+mod kit;
+
+use std::{
+    any::Any,
+    cell::{Cell, RefCell, RefMut},
+    future::{Future, pending, poll_fn},
+    io::Write,
+    os::unix::net::UnixStream,
+    pin::pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use kit::{Log, Puppet, reactors};
+use sinew_reactor::{
+    Deferred, Failure, Handler, Interest, Phase, Promise, Reactor, Ready, Signal, TimerKey, Token,
+};
+
+const FAR: Duration = Duration::from_secs(3600);
+
+/// What a user has borrowed while it calls the library.
+#[derive(Default)]
+struct World {
+    cell: RefCell<()>,
+    callbacks: RefCell<Vec<&'static str>>,
+    violations: Cell<usize>,
+}
+
+impl World {
+    /// What all user code does first.
+    fn enter(&self, callback: &'static str) -> Option<RefMut<'_, ()>> {
+        if !self.callbacks.borrow().contains(&callback) {
+            self.callbacks.borrow_mut().push(callback);
+        }
+        let entered = self.cell.try_borrow_mut().ok();
+        if entered.is_none() {
+            println!("{callback} was called from inside a call");
+            self.violations.set(self.violations.get() + 1);
+        }
+        entered
+    }
+}
+
+/// User code that is run by a drop.
+struct Probe(Rc<World>);
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.0.enter("a drop");
+    }
+}
+
+/// A handler that does everything in each of its methods.
+struct Busy(Probe, Cell<bool>);
+
+impl Busy {
+    fn call(&self, reactor: &Reactor, method: &'static str) {
+        let world = &self.0.0;
+        let held = world.enter(method);
+        if !self.1.replace(true) {
+            call_everything(reactor, world);
+        }
+        drop(held);
+    }
+}
+
+impl Handler for Busy {
+    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
+        self.call(reactor, "ready");
+    }
+    fn again(self: Rc<Self>, reactor: &Reactor) {
+        self.call(reactor, "again");
+        panic!("on purpose");
+    }
+    fn flush(self: Rc<Self>, reactor: &Reactor) {
+        self.call(reactor, "flush");
+    }
+    fn reap(self: Rc<Self>, reactor: &Reactor) {
+        self.call(reactor, "reap");
+    }
+    fn timer(self: Rc<Self>, reactor: &Reactor, _: TimerKey) {
+        self.call(reactor, "timer");
+    }
+    fn told(self: Rc<Self>, reactor: &Reactor, _: &dyn Any) {
+        self.call(reactor, "told");
+    }
+    fn shutdown(self: Rc<Self>, reactor: &Reactor) {
+        self.call(reactor, "shutdown");
+    }
+    fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
+        self.call(reactor, "panicked");
+        true
+    }
+    fn describe(&self) -> String {
+        self.0.0.enter("describe");
+        "busy".to_owned()
+    }
+}
+
+fn busy(world: &Rc<World>) -> Rc<Busy> {
+    Rc::new(Busy(Probe(world.clone()), Cell::new(false)))
+}
+
+/// A callback that does no more than to be noticed.
+fn noted<T>(world: &Rc<World>) -> impl FnOnce(&Reactor, T) + use<T> {
+    let probe = Probe(world.clone());
+    move |_, _| drop(probe.0.enter("a noted callback"))
+}
+
+fn noted_alone(world: &Rc<World>) -> impl FnOnce(&Reactor) + use<> {
+    let noted = noted(world);
+    move |reactor| noted(reactor, ())
+}
+
+/// Makes every public call there is; the caller holds the cell.
+fn call_everything(reactor: &Reactor, world: &Rc<World>) {
+    let probe = || Probe(world.clone());
+    // Calls and times.
+    reactor.call_soon(noted_alone(world));
+    let call = reactor.call_later(Duration::ZERO, noted_alone(world));
+    _ = (call.is_active(), call.due(), call.reset(FAR), call.delay(FAR), call.cancel());
+    drop(reactor.call_later(Duration::ZERO, noted_alone(world)));
+    let of_series = probe();
+    let series = reactor.call_every(FAR, move |_| drop(of_series.0.enter("a series")));
+    _ = (series.is_active(), series.skipped(), series.stop(), series.stop());
+    _ = (reactor.now(), reactor.wall_clock(), reactor.stats(), reactor.engine());
+    _ = (reactor.is_running(), reactor.is_edge_triggered(), format!("{reactor:?}"));
+    reactor.discard(probe());
+    drop(reactor.local::<Cell<u8>>());
+
+    // Runs, which are refused.
+    assert!(reactor.run().is_err());
+    assert!(reactor.turn(None).is_err());
+    let endless = |probe| async move {
+        let _probe: Probe = probe;
+        pending::<()>().await;
+    };
+    assert!(reactor.run_until(endless(probe())).is_err());
+
+    // Tasks.
+    let task = reactor.spawn(endless(probe()));
+    _ = task.is_done();
+    task.cancel();
+    task.then(noted(world));
+    drop(reactor.spawn(reactor.sleep(Duration::ZERO)));
+    drop(reactor.spawn(reactor.timeout(Duration::ZERO, pending::<()>())));
+
+    // Promises, in every order.
+    let pair = || reactor.promise::<Probe, Failure>();
+    let (promise, deferred) = pair();
+    promise.on_cancel(noted_alone(world));
+    promise.on_cancel(noted_alone(world));
+    deferred.then(noted(world));
+    promise.resolve(probe());
+    let (promise, deferred) = pair();
+    promise.on_cancel(noted_alone(world));
+    deferred.cancel();
+    promise.on_cancel(noted_alone(world));
+    promise.resolve(probe());
+    deferred.then(noted(world));
+    let (promise, deferred) = pair();
+    deferred.then(noted(world));
+    drop(promise);
+    let (promise, deferred) = pair();
+    drop(deferred);
+    promise.settle(Ok(probe()));
+    let (promise, deferred): (Promise<()>, Deferred<()>) = reactor.promise();
+    promise.reject(Failure::Cancelled);
+    _ = (deferred.is_settled(), deferred.take());
+    deferred.then(noted(world));
+
+    // Threads.
+    let remote = reactor.remote();
+    _ = (remote.call(|_| ()), remote.clone());
+    let job = reactor.defer_to_thread(|| ());
+    job.cancel();
+    job.then(noted(world));
+
+    // Handlers.
+    let token = reactor.reserve().unwrap();
+    reactor.bind(token, busy(world));
+    reactor.bind(token, busy(world));
+    reactor.run_again(token);
+    reactor.flush_later(token);
+    reactor.reap_later(token);
+    let key = reactor.arm_timer(token, Duration::ZERO);
+    reactor.disarm_timer(key);
+    reactor.set_interest(token, Interest::BOTH);
+    reactor.deregister(token, false);
+    reactor.bind(token, busy(world));
+    reactor.tell_all(Rc::new(()));
+    let (near, _far) = UnixStream::pair().unwrap();
+    let registration = reactor.register(&mut &near, Interest::BOTH, busy(world)).unwrap();
+    assert!(reactor.register(&mut &near, Interest::BOTH, busy(world)).is_err());
+    registration.set_interest(Interest::NONE);
+    registration.deregister();
+    drop(registration);
+
+    // Life.
+    reactor.on(Phase::BeforeStartup, noted_alone(world));
+    for _ in 0..2 {
+        let of_signal = probe();
+        let call = move |_: &Reactor| drop(of_signal.0.enter("a signal"));
+        reactor.on_signal(Signal::USR2, call).unwrap();
+    }
+    let of_signal = probe();
+    let kill = Signal::from_raw(libc::SIGKILL);
+    assert!(reactor.on_signal(kill, move |_| _ = &of_signal).is_err());
+    drop(reactor.downgrade().upgrade());
+    drop(reactor.clone());
+}
+
+/// A waker that is not the loop's.
+#[derive(Default)]
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Has each kind of callback make all calls.
+fn set_up(reactor: &Reactor, world: &Rc<World>) -> (Token, UnixStream) {
+    let everything = |callback: &'static str| {
+        let world = world.clone();
+        move |reactor: &Reactor| {
+            let held = world.enter(callback);
+            call_everything(reactor, &world);
+            drop(held);
+        }
+    };
+    reactor.call_soon(everything("a call"));
+    drop(reactor.call_later(Duration::ZERO, everything("a delayed call")));
+    let mut of_series = Some(everything("a looping call"));
+    let ms = Duration::from_millis(1);
+    drop(reactor.call_every(ms, move |reactor| {
+        if let Some(everything) = of_series.take() {
+            everything(reactor);
+        }
+    }));
+    let (weak, everything_in_task) = (reactor.downgrade(), everything("a task"));
+    let mut once = Some(everything_in_task);
+    drop(reactor.spawn(poll_fn(move |_| {
+        if let (Some(everything), Some(reactor)) = (once.take(), weak.upgrade()) {
+            everything(&reactor);
+        }
+        Poll::<()>::Pending
+    })));
+    let (promise, deferred) = reactor.promise::<(), Failure>();
+    let of_callback = everything("a callback of a deferred");
+    deferred.then(move |reactor, _| of_callback(reactor));
+    promise.resolve(());
+    let (promise, deferred) = reactor.promise::<(), Failure>();
+    promise.on_cancel(everything("a canceller"));
+    deferred.cancel();
+    let mut of_signal = Some(everything("a signal's callback"));
+    reactor
+        .on_signal(Signal::USR1, move |reactor| {
+            if let Some(everything) = of_signal.take() {
+                everything(reactor);
+            }
+        })
+        .unwrap();
+    for (phase, callback) in [
+        (Phase::BeforeStartup, "before startup"),
+        (Phase::AfterStartup, "after startup"),
+        (Phase::BeforeShutdown, "before shutdown"),
+        (Phase::DuringShutdown, "during shutdown"),
+        (Phase::AfterShutdown, "after shutdown"),
+    ] {
+        reactor.on(phase, everything(callback));
+    }
+    for provoke in [Reactor::run_again, Reactor::flush_later, Reactor::reap_later] {
+        let token = reactor.reserve().unwrap();
+        reactor.bind(token, busy(world));
+        provoke(reactor, token);
+    }
+    let token = reactor.reserve().unwrap();
+    reactor.bind(token, busy(world));
+    reactor.arm_timer(token, Duration::ZERO);
+    let (near, mut far) = UnixStream::pair().unwrap();
+    far.write_all(b"x").unwrap();
+    let token = reactor.register_source(&mut &near, Interest::READ).unwrap();
+    reactor.bind(token, busy(world));
+    (token, near)
+}
+
+#[test]
+fn no_call_runs_user_code_before_it_returns() {
+    for reactor in reactors() {
+        let world = Rc::<World>::default();
+        let log = Log::of(|| {
+            let (_token, _near) = set_up(&reactor, &world);
+            reactor.call_later(Duration::from_millis(5), |reactor| {
+                // SAFETY: the signal is handled.
+                unsafe { libc::raise(libc::SIGUSR1) };
+                reactor.call_later(Duration::from_millis(5), |reactor| reactor.stop().unwrap());
+            });
+            reactor.run().unwrap();
+        });
+        let purposes = |line: &&String| !line.contains("on purpose") && !line.contains("slow");
+        assert_eq!(log.iter().filter(purposes).count(), 0, "{log:?}");
+        assert_eq!(world.violations.get(), 0);
+        let mut callbacks = world.callbacks.take();
+        callbacks.sort_unstable();
+        let all = [
+            "a call",
+            "a callback of a deferred",
+            "a canceller",
+            "a delayed call",
+            "a drop",
+            "a looping call",
+            "a noted callback",
+            "a signal's callback",
+            "a task",
+            "after shutdown",
+            "after startup",
+            "again",
+            "before shutdown",
+            "before startup",
+            "describe",
+            "during shutdown",
+            "flush",
+            "panicked",
+            "ready",
+            "reap",
+            "shutdown",
+            "timer",
+            "told",
+        ];
+        for callback in all {
+            assert!(callbacks.contains(&callback), "{callback} was not called: {callbacks:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_borrowed_while_a_foreign_waker_is_at_work() {
+    for reactor in reactors() {
+        let bell = Arc::<Bell>::default();
+        let waker = Waker::from(bell.clone());
+        let mut context = Context::from_waker(&waker);
+        let (promise, deferred) = reactor.promise::<(), Failure>();
+        let mut deferred = pin!(deferred);
+        assert!(deferred.as_mut().poll(&mut context).is_pending());
+        promise.resolve(());
+        assert!(bell.0.swap(false, Ordering::Relaxed));
+        let mut sleep = pin!(reactor.sleep(Duration::ZERO));
+        assert!(sleep.as_mut().poll(&mut context).is_pending());
+        kit::turn(&reactor);
+        assert!(bell.0.load(Ordering::Relaxed));
+    }
+}
+
+#[test]
+fn the_puppets_of_the_kit_hold_a_cell_too() {
+    // Each method is called with the puppet's own cell borrowed, and may make all calls.
+    for reactor in reactors() {
+        let world = Rc::<World>::default();
+        let (own, calls) = (world.clone(), Rc::new(Cell::new(0)));
+        let count = calls.clone();
+        let token = Puppet::enter(&reactor, move |reactor, _| {
+            if count.replace(count.get() + 1) < 3 {
+                call_everything(reactor, &own);
+            }
+        });
+        reactor.run_again(token);
+        reactor.reap_later(token);
+        let log = Log::of(|| kit::turn(&reactor));
+        assert!(log.iter().all(|line| line.contains("on purpose")), "{log:?}");
+        assert_eq!(calls.get(), 2);
+    }
+}
