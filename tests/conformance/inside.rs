@@ -7,7 +7,9 @@ use bytes::Bytes;
 use sinew::prelude::*;
 
 use crate::support::{
-    Echo, Fate, Line, Link, Lost, Pull, Script, TOO_MUCH, Told, What, Width, World, noise, table,
+    Echo, Fate, Link, Lost, Pull, Script, What, Width, World,
+    life::{NAMES, lead_through_life, number},
+    table,
 };
 
 table! {
@@ -25,34 +27,6 @@ table! {
         set_timers,
         cancel_timers,
         everything_at_once;
-}
-
-/// The callbacks, by number.
-const NAMES: [&str; 9] = [
-    "connection_made",
-    "data_received",
-    "reading_resumed",
-    "writing_paused",
-    "writing_resumed",
-    "timer_fired",
-    "idle_timeout",
-    "drain_requested",
-    "read_closed",
-];
-
-fn number(what: &What<'_>) -> Option<usize> {
-    Some(match what {
-        What::Made => 0,
-        What::Data(_) => 1,
-        What::ReadingResumed => 2,
-        What::WritingPaused => 3,
-        What::WritingResumed => 4,
-        What::Timer(_) => 5,
-        What::Idle => 6,
-        What::Drain => 7,
-        What::ReadClosed => 8,
-        What::Lost(_) => return None,
-    })
 }
 
 /// For each callback: a connection that does `act` the first time that it is called and in `connection_lost`, through a
@@ -90,38 +64,6 @@ fn each(world: &World, act: fn(&Transport), judge: fn(&str, Lost)) {
         judge(name, lost);
         other.far.send(b"go on");
         assert_eq!(world.receive(&mut other.far, 5), b"go on", "{name}");
-    }
-}
-
-/// Brings about every callback up to `name`, and does not insist.
-fn lead_through_life(world: &World, line: &mut Line, name: &str) {
-    let transport = line.transport();
-    line.far.try_send(b"x");
-    transport.pause_reading();
-    world.settle();
-    transport.resume_reading();
-    world.settle();
-    if name.starts_with("writing") {
-        transport.write(&noise(TOO_MUCH));
-        world.settle();
-        world.until("the queue to empty", || {
-            line.far.take();
-            transport.queued() == 0 || line.far.fate_so_far() != Fate::Open
-        });
-    }
-    if transport.call_later(Duration::ZERO).is_some() {
-        world.settle();
-    }
-    transport.set_idle_timeout(Duration::from_millis(1));
-    world.until("the idle timeout", || {
-        transport.is_closing() || line.trace.has(&Told::Idle) || line.trace.is_lost()
-    });
-    transport.set_idle_timeout(None);
-    transport.resume_reading();
-    if name == "drain_requested" {
-        drop(line.port.as_ref().expect("it was accepted").drain(Duration::from_secs(1000)));
-    } else {
-        line.far.end();
     }
 }
 

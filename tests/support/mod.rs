@@ -5,6 +5,7 @@
 #![allow(unused_macros, unused_imports, reason = "each test binary uses a part of this")]
 
 pub(crate) mod far;
+pub(crate) mod life;
 pub(crate) mod script;
 pub(crate) mod table;
 pub(crate) mod trace;

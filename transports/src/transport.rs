@@ -77,9 +77,15 @@ impl Transport {
         self.enqueue(|queue| queue.push_slice(data))
     }
 
-    /// Queues bytes for sending without copying them, if they are many (4 KiB or more).
+    /// Queues bytes for sending without copying them, if they are many (4 KiB or more); fewer are copied, and dropped at
+    /// once.
     pub fn write_bytes(&self, bytes: Bytes) -> WriteStatus {
-        self.enqueue(|queue| queue.push_bytes(bytes))
+        if self.inner().takes_output() {
+            self.enqueue(|queue| queue.push_bytes(bytes))
+        } else {
+            self.inner().discard(bytes);
+            WriteStatus::Closed
+        }
     }
 
     /// Queues several pieces for sending, one after the other.

@@ -113,10 +113,17 @@ impl<F: Factory> Acceptor<F> {
         interest: Interest,
     ) -> Result<Rc<PortCore>, RegisterError> {
         let core = self.core.clone();
-        let token = {
+        let registered = {
             let mut listener = core.listener.borrow_mut();
             let listener = listener.as_mut().expect("the port has just been opened");
-            reactor.register_source(listener, interest)?
+            reactor.register_source(listener, interest)
+        };
+        let token = match registered {
+            Ok(token) => token,
+            Err(error) => {
+                reactor.discard(self);
+                return Err(error);
+            }
         };
         core.token.set(Some(token));
         reactor.bind(token, Rc::new(self));

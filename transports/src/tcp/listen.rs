@@ -1,6 +1,11 @@
 //! A listening port from outside: opened, paused, drained, closed. How it accepts is in `accept.rs`.
 
-use std::{fmt, io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    fmt, io,
+    net::{SocketAddr, ToSocketAddrs},
+    rc::Rc,
+    time::Duration,
+};
 
 use mio::net::TcpListener;
 use sinew_reactor::{Deferred, Interest, Reactor, WeakReactor};
@@ -36,8 +41,27 @@ pub struct ListeningPort {
     reactor: WeakReactor,
 }
 
+/// Listens on the first address that can be listened on, and says which one it is.
+pub(super) fn listen(
+    addrs: impl ToSocketAddrs,
+    config: &ListenConfig,
+) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let addrs = addrs.to_socket_addrs().map_err(|source| ListenError::Resolve { source })?;
+    let mut failed = None;
+    for addr in addrs {
+        let listener = listen_on(addr, config);
+        match listener.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+            Ok((local, listener)) => return Ok((listener, local)),
+            Err(source) => failed = Some(ListenError::Listen { addr, source }),
+        }
+    }
+    Err(failed.unwrap_or_else(|| ListenError::Resolve {
+        source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
+    }))
+}
+
 /// A socket that listens, with the options that its connections are to inherit.
-pub(super) fn listen(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener> {
+fn listen_on(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(IpProtocol::TCP))?;
     // On Windows this option lets another program take the port over; elsewhere it only forgives sockets in TIME_WAIT.
     #[cfg(not(windows))]
@@ -68,14 +92,15 @@ pub(super) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_o
 pub(super) fn open<F: Factory>(
     reactor: &Reactor,
     listener: TcpListener,
+    addr: SocketAddr,
     config: ListenConfig,
     factory: F,
 ) -> Result<ListeningPort, ListenError> {
-    let addr = listener.local_addr().map_err(|source| ListenError::Resolve { source })?;
-    let failed = |source: io::Error| ListenError::Listen { addr, source };
     let acceptor = Acceptor::new(reactor, listener, addr, config, factory);
-    let core = acceptor.register(reactor, Interest::READ).map_err(|error| failed(error.into()))?;
-    Ok(ListeningPort { core, reactor: reactor.downgrade() })
+    match acceptor.register(reactor, Interest::READ) {
+        Ok(core) => Ok(ListeningPort { core, reactor: reactor.downgrade() }),
+        Err(error) => Err(ListenError::Listen { addr, source: error.into() }),
+    }
 }
 
 impl ListeningPort {

@@ -1,6 +1,6 @@
 //! TCP: [`ReactorTcp`] gives a reactor its `listen_tcp` and `connect_tcp`.
 
-use std::{io, net::ToSocketAddrs};
+use std::net::ToSocketAddrs;
 
 use sinew_reactor::Reactor;
 
@@ -98,17 +98,14 @@ impl ReactorTcp for Reactor {
         config: ListenConfig,
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
-        let addrs = addr.to_socket_addrs().map_err(|source| ListenError::Resolve { source })?;
-        let mut failed = None;
-        for addr in addrs {
-            match listen::listen(addr, &config) {
-                Ok(listener) => return listen::open(self, listener, config, factory),
-                Err(source) => failed = Some(ListenError::Listen { addr, source }),
+        match listen::listen(addr, &config) {
+            Ok((listener, addr)) => listen::open(self, listener, addr, config, factory),
+            Err(error) => {
+                // Its drop may be user code, and no call runs that.
+                self.discard(factory);
+                Err(error)
             }
         }
-        Err(failed.unwrap_or_else(|| ListenError::Resolve {
-            source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
-        }))
     }
 
     fn connect_tcp_with<F: Factory>(

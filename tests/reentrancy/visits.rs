@@ -1,0 +1,269 @@
+//! Every callback is visited: in it, with the house borrowed, everything is asked for, and then one of the calls that end
+//! something.
+
+use std::{cell::Cell, cell::RefCell, rc::Rc, time::Duration};
+
+use sinew::prelude::*;
+
+use super::{
+    calls::{Complaint, Feeder, ask_port, ask_reactor, ask_transport},
+    house::{self, Guest, enter, look_in},
+};
+use crate::support::{
+    Far, Fate, Line, Script, Traces, Watched, What, Width, World,
+    life::{NAMES, lead_through_life, number},
+    table,
+    world::{any_port, dial},
+};
+
+table! {
+    ports:
+        nothing,
+        lose_connection,
+        abort,
+        fail,
+        fail_twice,
+        close_write,
+        refused_output,
+        stop_listening,
+        drain,
+        stop,
+        crash,
+        in_the_factory,
+        in_a_producer;
+}
+
+type End = fn(&Transport, &ListeningPort);
+
+/// What callbacks of a visit need, in one place.
+#[derive(Clone)]
+struct Visit {
+    at: Option<usize>,
+    end: End,
+    done: Rc<Cell<bool>>,
+    port: Rc<RefCell<Option<ListeningPort>>>,
+}
+
+impl Visit {
+    fn new(at: Option<usize>, end: End) -> Self {
+        Self { at, end, done: Rc::default(), port: Rc::default() }
+    }
+
+    /// Asks for everything, once.
+    fn act(&self, transport: &Transport) {
+        if self.done.replace(true) {
+            return;
+        }
+        let port = self.port.borrow().clone().expect("it is set before the loop turns");
+        ask_transport(transport);
+        ask_port(&port);
+        ask_reactor(&transport.reactor());
+        (self.end)(transport, &port);
+        // Once more, on what is closing or over now.
+        ask_transport(transport);
+        ask_port(&port);
+    }
+
+    fn protocol(&self) -> impl Protocol + use<> {
+        let visit = self.clone();
+        let _guest = Guest("the drop of the protocol");
+        Script(move |transport: &Transport, what: What<'_>| {
+            let _ = &_guest;
+            let ends = matches!(what, What::ReadClosed | What::Drain);
+            let name = number(&what).map_or("connection_lost", |number| NAMES[number]);
+            enter(name, || {
+                if number(&what) == visit.at {
+                    visit.act(transport);
+                }
+                if ends {
+                    transport.lose_connection();
+                }
+            });
+        })
+    }
+
+    /// Leads a connection through its life and says who met in the house.
+    fn pay<F: Factory>(&self, world: &World, name: &str, factory: F) {
+        let port = world.reactor().listen_tcp(any_port(), factory).expect("a free port");
+        self.port.replace(Some(port.clone()));
+        let built = world.traces.len();
+        let far = Far::socket(dial(port.local(), Width::Narrow));
+        world.until("the visitor", || world.traces.len() > built && world.traces.last().is_made());
+        let mut line = Line { far, trace: world.traces.last(), port: Some(port) };
+        lead_through_life(world, &mut line, name);
+        world.until("the end", || {
+            line.far.take();
+            if line.far.fate_so_far() != Fate::Open {
+                line.far.end();
+            }
+            line.trace.is_lost()
+        });
+        assert!(self.done.get(), "{name} never came: {:?}", line.trace.told());
+        // Looping calls and what else goes on.
+        world.settle();
+        self.port.take();
+        assert!(house::guests().len() > 10);
+        let clashes = house::sweep();
+        assert!(clashes.is_empty(), "{name}: {clashes:#?}");
+    }
+}
+
+/// Visits every callback, `connection_lost` included. A world for each, since some ends are those of the reactor.
+fn each(world: &World, end: End) {
+    for at in (0..NAMES.len()).map(Some).chain([None]) {
+        let name = at.map_or("connection_lost", |at| NAMES[at]);
+        let inner = World::new(world.reactor().engine(), world.link);
+        let visit = Visit::new(at, end);
+        let (guide, traces) = (visit.clone(), inner.traces.clone());
+        visit.pay(&inner, name, move |_: &Peer| {
+            let guest = Guest("the drop of the factory");
+            let protocol = enter("build_protocol", || traces.watch(guide.protocol()));
+            drop(guest);
+            protocol.expect("nobody else is in the house")
+        });
+        inner.end();
+        let clashes = house::sweep();
+        assert!(clashes.is_empty(), "{name}, at the end of the reactor: {clashes:#?}");
+    }
+}
+
+fn nothing(world: &World) {
+    each(world, |_, _| ());
+}
+
+fn lose_connection(world: &World) {
+    each(world, |transport, _| transport.lose_connection());
+}
+
+fn abort(world: &World) {
+    each(world, |transport, _| transport.abort());
+}
+
+fn fail(world: &World) {
+    each(world, |transport, _| transport.fail(Complaint::new()));
+}
+
+fn fail_twice(world: &World) {
+    fn end(transport: &Transport, _: &ListeningPort) {
+        transport.fail(Complaint::new());
+        transport.fail(Complaint::new());
+        transport.abort();
+        transport.fail(Complaint::new());
+    }
+    each(world, end);
+}
+
+fn close_write(world: &World) {
+    each(world, |transport, _| transport.close_write());
+}
+
+fn refused_output(world: &World) {
+    fn end(transport: &Transport, _: &ListeningPort) {
+        transport.lose_connection();
+        transport.stream(Feeder::new(1));
+    }
+    each(world, end);
+}
+
+fn stop_listening(world: &World) {
+    each(world, |_, port| port.stop_listening());
+}
+
+fn drain(world: &World) {
+    fn end(_: &Transport, port: &ListeningPort) {
+        let drained = port.drain(Duration::from_millis(50));
+        drained.then(|_, _| look_in("a callback of a drain"));
+    }
+    each(world, end);
+}
+
+fn stop(world: &World) {
+    each(world, |transport, _| {
+        let _ = transport.reactor().stop();
+    });
+}
+
+fn crash(world: &World) {
+    each(world, |transport, _| {
+        let _ = transport.reactor().crash();
+    });
+}
+
+/// A factory that asks for everything in each of its three callbacks.
+struct Asker {
+    visit: Visit,
+    reactor: sinew::reactor::WeakReactor,
+    traces: Traces,
+}
+
+impl Asker {
+    fn ask(&self) {
+        let reactor = self.reactor.upgrade().expect("it calls");
+        ask_reactor(&reactor);
+        if let Some(port) = &*self.visit.port.borrow() {
+            ask_port(port);
+        }
+    }
+}
+
+impl Factory for Asker {
+    type Protocol = Watched<Box<dyn Protocol>>;
+
+    fn build_protocol(&mut self, _: &Peer) -> Option<Self::Protocol> {
+        enter("build_protocol", || {
+            self.ask();
+            let protocol: Box<dyn Protocol> = Box::new(self.visit.protocol());
+            Some(self.traces.watch(protocol))
+        })?
+    }
+
+    fn started(&mut self) {
+        enter("started", || self.ask());
+    }
+
+    fn stopped(&mut self) {
+        enter("stopped", || self.ask());
+    }
+}
+
+fn in_the_factory(world: &World) {
+    let visit = Visit::new(Some(0), |_, port| port.stop_listening());
+    let (reactor, traces) = (world.reactor().downgrade(), world.traces.clone());
+    let asker = Asker { visit: visit.clone(), reactor, traces };
+    visit.pay(world, "connection_made", asker);
+    assert_eq!(world.traces.all()[0].told()[0], crate::support::Told::Made);
+}
+
+fn in_a_producer(world: &World) {
+    let ends: [End; 6] = [
+        |_, _| (),
+        |transport, _| transport.lose_connection(),
+        |transport, _| transport.abort(),
+        |transport, _| transport.fail(Complaint::new()),
+        |transport, _| transport.close_write(),
+        |_, port| drop(port.drain(Duration::from_secs(1000))),
+    ];
+    for end in ends {
+        // A visit to no callback: the producer makes it.
+        let visit = Visit::new(Some(usize::MAX), end);
+        let (guide, traces) = (visit.clone(), world.traces.clone());
+        visit.pay(world, "a producer", move |_: &Peer| {
+            let guide = guide.clone();
+            traces.watch(Script(move |transport: &Transport, what: What<'_>| {
+                enter("a callback", || match what {
+                    What::Made => {
+                        let guide = guide.clone();
+                        let mut left = 3;
+                        transport.stream(crate::support::Pull(move |transport: &Transport| {
+                            enter("the producer", || guide.act(transport));
+                            left -= 1;
+                            if left == 0 { Production::Done } else { Production::More }
+                        }));
+                    }
+                    What::ReadClosed | What::Drain => transport.lose_connection(),
+                    _ => {}
+                });
+            }))
+        });
+    }
+}
