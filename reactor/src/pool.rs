@@ -117,7 +117,14 @@ impl Reactor {
     ///
     /// The pool has up to [`Builder::pool_threads_max`](crate::Builder::pool_threads_max) threads, started on demand. A
     /// job that is cancelled while it waits does not run; one that has begun cannot be stopped, and
-    /// [`Deferred::cancel`] only turns away its value.
+    /// [`Deferred::cancel`] only turns away its value. The end of the run drops jobs that wait, and waits for those that run
+    /// at most for [`Builder::pool_grace`](crate::Builder::pool_grace).
+    ///
+    /// # Errors
+    ///
+    /// The deferred fails with [`Failure::Panicked`] if `f` did, [`Failure::Overloaded`] if
+    /// [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) jobs wait, [`Failure::NoThread`] if there is no thread for
+    /// it, and [`Failure::Abandoned`] if the run ends first.
     ///
     /// # Examples
     ///

@@ -69,8 +69,9 @@ impl Reactor {
         LoopingCall { reactor: self.downgrade(), series }
     }
 
-    /// Arms a timer that calls [`Handler::timer`](crate::Handler::timer) of the handler registered under `token`. It
-    /// costs no allocation. If the handler is gone by then, nothing happens.
+    /// Arms a timer that calls [`Handler::timer`](crate::Handler::timer) of the handler registered under `token`, once, no
+    /// earlier than `delay` from now, as [`call_later`](Self::call_later). It costs no allocation. If the handler is gone by
+    /// then, nothing happens.
     pub fn arm_timer(&self, token: Token, delay: Duration) -> TimerKey {
         let deadline = self.inner.clock.tick_after(delay);
         self.inner.wheel.borrow_mut().insert(deadline, TimerPayload::Handler(token))

@@ -78,11 +78,11 @@ mod tests {
         atomic::{AtomicBool, AtomicUsize},
     };
 
-    /// Every order in which the threads can run, as far as it takes no more than four switches that nobody asked for: more
+    /// Every order in which the threads can run, as far as it takes no more than three switches that nobody asked for: more
     /// find nothing new, and take minutes.
     fn model(test: impl Fn() + Send + Sync + 'static) {
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = Some(4);
+        builder.preemption_bound = Some(3);
         builder.check(test);
     }
 

@@ -1,5 +1,7 @@
 //! Nothing leaks, and nothing is dropped while somebody looks.
 
+#![cfg(unix)]
+
 mod kit;
 
 use std::{

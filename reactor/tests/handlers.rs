@@ -1,5 +1,7 @@
 //! Sources of one's own, on every engine.
 
+#![cfg(unix)]
+
 mod kit;
 
 use std::{

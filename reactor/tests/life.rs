@@ -157,7 +157,7 @@ fn never_done(reactor: &Reactor) -> Rc<Cell<Option<Promise<()>>>> {
 #[test]
 fn the_wait_for_triggers_is_bounded() {
     let millisecond = Duration::from_millis(1);
-    let reactor = Reactor::builder().stop_signals(false).shutdown_max(millisecond).build().unwrap();
+    let reactor = kit::builder().shutdown_max(millisecond).build().unwrap();
     let promise = never_done(&reactor);
     let log = Log::of(|| run_and_stop(&reactor));
     assert_eq!(log.len(), 1, "{log:?}");
@@ -179,7 +179,7 @@ fn the_wait_for_triggers_is_bounded() {
 
 #[test]
 fn a_wait_without_bounds_is_ended_by_a_second_stop() {
-    let builder = Reactor::builder().stop_signals(false).shutdown_max(Duration::MAX);
+    let builder = kit::builder().shutdown_max(Duration::MAX);
     let reactor = builder.build().unwrap();
     let promise = never_done(&reactor);
     reactor.on(Phase::BeforeShutdown, |reactor| {

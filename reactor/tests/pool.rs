@@ -14,12 +14,8 @@ use std::{
     time::Duration,
 };
 
-use kit::{Bomb, Log, Trail, reactor, turn, turn_until};
-use sinew_reactor::{Builder, Failure, Reactor};
-
-fn builder() -> Builder {
-    Reactor::builder().stop_signals(false)
-}
+use kit::{Bomb, Log, Trail, builder, reactor, turn, turn_until};
+use sinew_reactor::Failure;
 
 #[test]
 fn a_value_comes_back_to_the_loop() {
@@ -32,11 +28,12 @@ fn a_value_comes_back_to_the_loop() {
 #[test]
 fn a_panic_is_a_failure_with_one_line_in_the_log() {
     let lines = Log::of(|| {
-        let reactor = reactor();
+        let reactor = builder().pool_threads_max(1).build().unwrap();
         let failed = reactor.run_until(reactor.defer_to_thread(|| panic!("in a job"))).unwrap();
         assert_eq!(failed, Err::<(), _>(Failure::Panicked("in a job".to_owned())));
         // Also if nobody looks; the thread has gone on.
         drop(reactor.defer_to_thread(|| panic!("in another")));
+        // Comes after it, on the only thread.
         let settled = Trail::default();
         reactor.defer_to_thread(|| ()).then({
             let settled = settled.clone();
@@ -54,7 +51,7 @@ fn a_panic_is_a_failure_with_one_line_in_the_log() {
 
 #[test]
 fn a_payload_that_panics_when_dropped_does_not_take_the_thread() {
-    let reactor = Reactor::builder().stop_signals(false).pool_threads_max(1).build().unwrap();
+    let reactor = builder().pool_threads_max(1).build().unwrap();
     for _ in 0..3 {
         let job = reactor.defer_to_thread(|| panic_any(Bomb));
         let failed = reactor.run_until(job).unwrap();

@@ -1,6 +1,8 @@
 //! Law 2: no call into the library runs user code before it returns. Here every public call is made from inside every kind
 //! of callback while a `RefCell` is held borrowed that all user code, drops included, wants to borrow.
 
+#![cfg(unix)]
+
 mod kit;
 
 use std::{

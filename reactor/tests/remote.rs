@@ -83,7 +83,7 @@ fn a_call_before_the_first_run_waits_for_it() {
 
 #[test]
 fn a_full_queue_refuses_and_has_room_again() {
-    let reactor = Reactor::builder().stop_signals(false).remote_queue_max(2).build().unwrap();
+    let reactor = kit::builder().remote_queue_max(2).build().unwrap();
     let remote = reactor.remote();
     for _ in 0..2 {
         for _ in 0..2 {

@@ -1,5 +1,7 @@
 //! Signals. They belong to the whole process, so the tests of this binary take turns.
 
+#![cfg(unix)]
+
 mod kit;
 
 use std::{
@@ -16,7 +18,7 @@ use std::{
 };
 
 use kit::{Count, Log, Trail, turn_until};
-use sinew_reactor::{Engine, Phase, Promise, Reactor, Signal};
+use sinew_reactor::{Builder, Engine, Phase, Promise, Reactor, Signal};
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -64,8 +66,13 @@ fn mine_as_number() -> libc::sighandler_t {
     mine as extern "C" fn(libc::c_int) as libc::sighandler_t
 }
 
+/// With the stop signals.
+fn builder() -> Builder {
+    kit::builder().stop_signals(true)
+}
+
 fn reactors() -> impl Iterator<Item = Reactor> {
-    Engine::ALL.iter().map(|engine| Reactor::builder().engine(*engine).build().unwrap())
+    Engine::ALL.iter().map(|engine| builder().engine(*engine).build().unwrap())
 }
 
 #[test]
@@ -96,7 +103,7 @@ fn a_signal_wakes_a_sleeping_loop() {
 #[test]
 fn a_second_signal_hurries_the_shutdown() {
     let _turn = alone();
-    let reactor = Reactor::builder().shutdown_max(Duration::MAX).build().unwrap();
+    let reactor = builder().shutdown_max(Duration::MAX).build().unwrap();
     let kept: Rc<std::cell::RefCell<Option<Promise<()>>>> = Rc::default();
     let keep = kept.clone();
     reactor.on(Phase::BeforeShutdown, move |reactor| {
@@ -121,7 +128,7 @@ fn what_was_there_before_comes_back() {
             for signal in signals {
                 set_handler(signal, before);
             }
-            let reactor = Reactor::new().unwrap();
+            let reactor = builder().build().unwrap();
             reactor.on_signal(Signal::USR1, |_| ()).unwrap();
             assert_eq!(signals.map(handler), [before; 3], "not before the run");
             reactor.call_soon(move |reactor| {
@@ -144,7 +151,7 @@ fn what_was_there_before_comes_back() {
 fn a_handler_that_somebody_set_meanwhile_stays() {
     let _turn = alone();
     let before = handler(Signal::USR1);
-    let reactor = Reactor::new().unwrap();
+    let reactor = builder().build().unwrap();
     reactor.on_signal(Signal::USR1, |_| ()).unwrap();
     reactor.call_soon(|reactor| {
         set_handler(Signal::USR1, mine_as_number());
@@ -186,7 +193,7 @@ fn a_user_is_called_in_every_run_and_may_change_its_mind() {
 #[test]
 fn a_user_may_take_the_place_of_stop() {
     let _turn = alone();
-    let reactor = Reactor::new().unwrap();
+    let reactor = builder().build().unwrap();
     let trail = Trail::default();
     let log = trail.clone();
     reactor
@@ -207,7 +214,7 @@ fn a_user_may_take_the_place_of_stop() {
 #[test]
 fn without_stop_signals_they_are_left_alone() {
     let _turn = alone();
-    let reactor = Reactor::builder().stop_signals(false).build().unwrap();
+    let reactor = kit::builder().build().unwrap();
     let before = [Signal::INT, Signal::TERM].map(handler);
     reactor.call_soon(move |reactor| {
         assert_eq!([Signal::INT, Signal::TERM].map(handler), before);
@@ -229,7 +236,7 @@ fn every_reactor_of_the_process_gets_the_signal() {
     let threads = [(); REACTORS].map(|()| {
         let (heard, ready) = (heard.clone(), ready.clone());
         thread::spawn(move || {
-            let reactor = Reactor::new().unwrap();
+            let reactor = builder().build().unwrap();
             let count = move |_: &Reactor| _ = heard.fetch_add(1, Ordering::SeqCst);
             reactor.on_signal(Signal::USR1, count).unwrap();
             reactor.call_soon(move |_| _ = ready.wait());
@@ -249,7 +256,7 @@ fn every_reactor_of_the_process_gets_the_signal() {
 #[test]
 fn a_storm_of_signals_is_told_in_full_and_holds_nobody_up() {
     let _turn = alone();
-    let reactor = Reactor::new().unwrap();
+    let reactor = builder().build().unwrap();
     let signals = Count::default();
     let count = signals.clone();
     reactor.on_signal(Signal::USR1, move |_| count.up()).unwrap();
@@ -276,7 +283,7 @@ fn a_storm_of_signals_is_told_in_full_and_holds_nobody_up() {
 #[test]
 fn a_panic_in_a_callback_is_contained() {
     let _turn = alone();
-    let reactor = Reactor::new().unwrap();
+    let reactor = builder().build().unwrap();
     reactor.on_signal(Signal::USR1, |_| panic!("boo")).unwrap();
     reactor.call_soon(|_| {
         raise(Signal::USR1);
@@ -290,7 +297,7 @@ fn a_panic_in_a_callback_is_contained() {
 
 #[test]
 fn what_cannot_be_caught_is_refused() {
-    let reactor = Reactor::new().unwrap();
+    let reactor = builder().build().unwrap();
     let refused = [
         libc::SIGKILL,
         libc::SIGSTOP,
@@ -315,7 +322,7 @@ fn seats_are_given_back() {
     let _turn = alone();
     // More runs than there are seats.
     for _ in 0..200 {
-        let reactor = Reactor::new().unwrap();
+        let reactor = builder().build().unwrap();
         reactor.call_soon(|reactor| reactor.stop().unwrap());
         reactor.run().unwrap();
     }
@@ -324,7 +331,7 @@ fn seats_are_given_back() {
 #[test]
 fn a_forked_child_does_not_disturb_its_parent() {
     let _turn = alone();
-    let reactor = Reactor::new().unwrap();
+    let reactor = builder().build().unwrap();
     let heard = Count::default();
     let count = heard.clone();
     reactor.on_signal(Signal::USR1, move |_| count.up()).unwrap();
@@ -360,7 +367,7 @@ fn a_forked_child_does_not_disturb_its_parent() {
 fn a_turn_leaves_signals_alone() {
     let _turn = alone();
     let before = handler(Signal::TERM);
-    let reactor = Reactor::new().unwrap();
+    let reactor = builder().build().unwrap();
     let trail = Trail::default();
     let log = trail.clone();
     reactor.call_soon(move |_| {

@@ -1,5 +1,7 @@
 //! The order of things within a turn and from one to the next.
 
+#![cfg(unix)]
+
 mod kit;
 
 use std::{
@@ -215,11 +217,7 @@ fn asking_again_from_a_queue_is_heard_in_the_next_turn() {
 
 #[test]
 fn a_spinning_reactor_keeps_its_times() {
-    let reactor = sinew_reactor::Reactor::builder()
-        .stop_signals(false)
-        .spin(Duration::from_millis(2))
-        .build()
-        .unwrap();
+    let reactor = kit::builder().spin(Duration::from_millis(2)).build().unwrap();
     let due = reactor.now() + Duration::from_millis(5);
     let waited = reactor.run_until(reactor.sleep(Duration::from_millis(5)));
     waited.unwrap();

@@ -1,11 +1,11 @@
-//! The signal handler of the process, and who it writes to. The only `unsafe` outside `engine/`: sigaction(2) has no safe
-//! face, and the ready-made crates do not give back the handlers that were there before.
+//! The signal handler of the process, and who it writes to. `unsafe` because sigaction(2) has no safe face, and the
+//! ready-made crates do not give back the handlers that were there before.
 //!
-//! Every reactor that runs holds a seat: a pipe, and a mask of the signals it wants. The handler writes the signal's
-//! number into the pipe of every seat that wants it; write(2) and atomics are all it does, and both are async-signal-safe
-//! (signal-safety(7)). The pipes stay open for the life of the process, so the handler never meets a descriptor that has
-//! become somebody else's. A child of fork(2) shares them with its parent, so there the handler only does what the system
-//! would have done.
+//! Every reactor that runs and wants signals holds a seat: a pipe, and a mask of what it wants. The handler writes the
+//! signal's number into the pipe of every seat that wants it; write(2), getpid(2) and atomics are all it uses, and all are
+//! async-signal-safe (signal-safety(7)). The pipes stay open for the life of the process, so the handler never meets a
+//! descriptor that has become somebody else's. A child of fork(2) shares them with its parent, so there the handler only
+//! does what the system would have done.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use std::{
     },
 };
 
-use rustix::{io::Errno, pipe::PipeFlags};
+use rustix::io::{Errno, ioctl_fionbio};
 
 /// How many reactors of a process may listen to signals at once.
 const SEATS: usize = 64;
@@ -161,20 +161,12 @@ impl Desk {
     }
 }
 
+/// Neither end blocks, and no child process that is another program inherits them.
 fn open_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    #[cfg(not(any(target_vendor = "apple")))]
-    let ends = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-    #[cfg(target_vendor = "apple")]
-    let ends = {
-        let _ = PipeFlags::empty();
-        let (reader, writer) = rustix::pipe::pipe()?;
-        for end in [&reader, &writer] {
-            rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
-            rustix::io::ioctl_fionbio(end, true)?;
-        }
-        (reader, writer)
-    };
-    Ok(ends)
+    let (reader, writer) = io::pipe()?;
+    ioctl_fionbio(&reader, true)?;
+    ioctl_fionbio(&writer, true)?;
+    Ok((reader.into(), writer.into()))
 }
 
 impl Subscription {

@@ -6,23 +6,28 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     rc::Rc,
-    sync::{Arc, Mutex},
+    sync::Once,
     time::Duration,
 };
 
-use sinew_reactor::{Engine, Handler, Reactor, Ready, Token};
+use sinew_reactor::{Builder, Engine, Handler, Reactor, Ready, Token};
 use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
 
-/// A reactor that leaves the signals of the process alone.
+/// What the tests build on: the signals of the process are left alone, and on a busy machine nothing is called slow.
+pub fn builder() -> Builder {
+    Log::install();
+    Reactor::builder().stop_signals(false).slow_callback(Duration::MAX)
+}
+
 pub fn reactor() -> Reactor {
-    Reactor::builder().stop_signals(false).build().unwrap()
+    builder().build().unwrap()
 }
 
 /// One for each engine.
 pub fn reactors() -> impl Iterator<Item = Reactor> {
     Engine::ALL.iter().map(|engine| {
         println!("{engine}"); // Shown if the test fails.
-        Reactor::builder().engine(*engine).stop_signals(false).build().unwrap()
+        builder().engine(*engine).build().unwrap()
     })
 }
 
@@ -144,16 +149,26 @@ impl Handler for Puppet {
     }
 }
 
-/// The lines that were logged on this thread, each as its level, its message and its fields.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// The lines that are logged on a thread, each as its level, its message and its fields. One for the process: those that
+/// come and go with threads miss lines, since tracing remembers who wanted them.
+pub struct Log;
 
 impl Log {
+    fn install() {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| tracing::subscriber::set_global_default(Self).unwrap());
+    }
+
     /// Keeps what `f` logs.
     pub fn of(f: impl FnOnce()) -> Vec<String> {
-        let log = Self::default();
-        tracing::subscriber::with_default(log.clone(), f);
-        std::mem::take(&mut log.0.lock().unwrap())
+        Self::install();
+        LINES.set(Some(Vec::new()));
+        f();
+        LINES.take().unwrap()
     }
 }
 
@@ -169,7 +184,8 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        LINES
+            .with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.push(line.0.clone())));
     }
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
