@@ -236,7 +236,8 @@ impl Handler for Ear {
 fn ask_for_handlers(reactor: &Reactor) {
     let (reader, _writer) = io::pipe().expect("a pipe");
     let ear = Rc::new(Ear(Guest("the drop of a handler")));
-    let registration = reactor.register(&reader, Interest::READ, ear).expect("it can be watched");
+    let registration =
+        reactor.register(&mut &reader, Interest::READ, ear).expect("it can be watched");
     registration.set_interest(Interest::NONE);
     let token: Option<Token> = registration.token();
     reactor.run_again(token.expect("it is registered"));
