@@ -39,6 +39,8 @@ pub(super) struct PortCore {
     paused: Cell<bool>,
     resting: Cell<bool>,
     closed: Cell<bool>,
+    /// The loop will call `again`: the one place where anything is accepted, so that it is done once a turn.
+    again_queued: Cell<bool>,
     /// Accepting fails, and it has been logged.
     failing: Cell<bool>,
     open: Cell<usize>,
@@ -97,6 +99,7 @@ impl<F: Factory> Acceptor<F> {
             paused: Cell::new(false),
             resting: Cell::new(false),
             closed: Cell::new(false),
+            again_queued: Cell::new(false),
             failing: Cell::new(false),
             open: Cell::new(0),
             open_per_ip: RefCell::default(),
@@ -128,7 +131,7 @@ impl<F: Factory> Acceptor<F> {
         core.token.set(Some(token));
         reactor.bind(token, Rc::new(self));
         // For the factory to be told that it started.
-        reactor.run_again(token);
+        core.come_by(reactor);
         Ok(core)
     }
 
@@ -146,7 +149,7 @@ impl<F: Factory> Acceptor<F> {
             }
         }
         if core.may_accept() {
-            reactor.run_again(core.registered_as());
+            core.come_by(reactor);
         }
         core.tell_interest(reactor);
     }
@@ -185,10 +188,11 @@ impl<F: Factory> Handler for Acceptor<F> {
         if ready.is_read() {
             self.core.readable.set(true);
         }
-        self.accept_some(reactor);
+        self.core.come_by(reactor);
     }
 
     fn again(self: Rc<Self>, reactor: &Reactor) {
+        self.core.again_queued.set(false);
         if !self.started.replace(true) {
             self.factory.borrow_mut().started();
         }
@@ -197,7 +201,7 @@ impl<F: Factory> Handler for Acceptor<F> {
 
     fn timer(self: Rc<Self>, reactor: &Reactor, _: TimerKey) {
         self.core.resting.set(false);
-        self.accept_some(reactor);
+        self.core.come_by(reactor);
     }
 
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
@@ -214,8 +218,9 @@ impl<F: Factory> Handler for Acceptor<F> {
         }
     }
 
-    /// The factory's `started` or `stopped` panicked; the port is as it was.
-    fn panicked(self: Rc<Self>, _: &Reactor, _: &str) -> bool {
+    /// The factory's `started` or `stopped` panicked; the port goes on.
+    fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
+        self.core.come_by(reactor);
         true
     }
 
@@ -239,6 +244,13 @@ impl PortCore {
 
     pub(super) fn set_paused(&self, paused: bool) {
         self.paused.set(paused);
+    }
+
+    /// Has the loop look at the port, in this turn if its events are still to come.
+    pub(super) fn come_by(&self, reactor: &Reactor) {
+        if !self.again_queued.replace(true) {
+            reactor.run_again(self.registered_as());
+        }
     }
 
     /// Accepts no more; the loop closes the socket and tells the factory at the end of this turn.
@@ -371,7 +383,7 @@ impl Port for PortCore {
             }
         }
         if was_full && !self.closed.get() {
-            reactor.run_again(self.registered_as());
+            self.come_by(reactor);
         }
         self.empty_now();
     }

@@ -181,7 +181,7 @@ impl ListeningPort {
     /// Has the loop look at the port again.
     fn come_by(&self) {
         if let Some(reactor) = self.reactor.upgrade() {
-            reactor.run_again(self.core.registered_as());
+            self.core.come_by(&reactor);
         }
     }
 }

@@ -1,0 +1,183 @@
+//! Out of descriptors: a port with no descriptor for its next client closes that client through the spare one, recovers as
+//! soon as there is room, says so once in the log, and never spins. One test, for the limit is the whole process's.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::{
+    cell::Cell,
+    fs::File,
+    io,
+    rc::Rc,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sinew::prelude::*;
+use support::{
+    Echo, Far, Fate, Link, Width, World,
+    world::{any_port, dial},
+};
+
+/// More than the test needs, and little enough to be used up at once.
+const DESCRIPTORS: u64 = 64;
+
+/// The log, as lines of errors.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("nobody panics with it").write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The lines since this was last asked for.
+    fn lines(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.0.lock().expect("nobody panics with it"));
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+}
+
+/// Every descriptor that is left.
+struct Greed(Vec<File>);
+
+impl Greed {
+    fn take_all() -> Self {
+        let mut files = Vec::new();
+        loop {
+            match File::open("/dev/null") {
+                Ok(file) => files.push(file),
+                Err(error) => {
+                    assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
+                    return Self(files);
+                }
+            }
+        }
+    }
+
+    /// Gives back as many as asked.
+    fn give(&mut self, count: usize) {
+        self.0.truncate(self.0.len() - count);
+    }
+}
+
+#[test]
+fn out_of_descriptors() {
+    let log = Log::default();
+    let sink = log.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::ERROR)
+        .with_writer(move || sink.clone())
+        .with_ansi(false)
+        .init();
+    let all = getrlimit(Resource::Nofile);
+    let few = Rlimit { current: Some(DESCRIPTORS), ..all.clone() };
+    setrlimit(Resource::Nofile, few).expect("a lower limit is always allowed");
+    for engine in Engine::ALL {
+        let name = "out of descriptors";
+        World::run(name, *engine, Link::Accepted, |world| scenario(world, &log));
+        World::run(name, *engine, Link::Accepted, connecting_fails);
+        World::run(name, *engine, Link::Accepted, |world| without_a_spare(world, &log));
+    }
+}
+
+fn open(world: &World) -> ListeningPort {
+    let traces = world.traces.clone();
+    world.reactor().listen_tcp(any_port(), move |_: &Peer| traces.watch(Echo)).expect("a port")
+}
+
+fn answer(world: &World, client: &mut Far) {
+    client.send(b"ping");
+    assert_eq!(world.receive(client, 4), b"ping");
+}
+
+fn scenario(world: &World, log: &Log) {
+    let port = open(world);
+    let mut first = Far::socket(dial(port.local(), Width::Wide));
+    answer(world, &mut first);
+    // The canary of `assert_asleep`, while it can be had.
+    world.settle();
+    // Clients need descriptors, too: made before, connected later.
+    let mut greed = Greed::take_all();
+    for _ in 0..3 {
+        greed.give(2);
+        let mut waiting: Vec<_> =
+            (0..2).map(|_| Far::socket(dial(port.local(), Width::Wide))).collect();
+        for client in &mut waiting {
+            let (bytes, fate) = world.receive_to_end(client);
+            assert!(bytes.is_empty() && fate != Fate::Open, "it is told by a close");
+        }
+        assert_eq!(port.connections(), 1);
+        answer(world, &mut first);
+        world.assert_asleep();
+        drop(waiting);
+        // Their descriptors are free again, and taken again.
+        greed.0.append(&mut Greed::take_all().0);
+    }
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1, "an episode is logged once: {lines:#?}");
+    assert!(lines[0].contains("no connection can be accepted"), "{lines:#?}");
+    // There is room again, and nobody has to say so.
+    greed.give(8);
+    let mut welcome = Far::socket(dial(port.local(), Width::Wide));
+    answer(world, &mut welcome);
+    drop(welcome);
+    world.until("the welcome guest to go", || port.connections() == 1);
+    // The next episode is another one.
+    greed.0.append(&mut Greed::take_all().0);
+    greed.give(1);
+    let mut waiting = Far::socket(dial(port.local(), Width::Wide));
+    world.receive_to_end(&mut waiting);
+    assert_eq!(log.lines().len(), 1);
+}
+
+/// There was no descriptor for the spare one: accepting rests, and tries again.
+fn without_a_spare(world: &World, log: &Log) {
+    let mut greed = Greed::take_all();
+    greed.give(1);
+    let port = open(world);
+    greed.give(1);
+    let mut first = Far::socket(dial(port.local(), Width::Wide));
+    // It waits in the backlog, and the loop tries a few times a second.
+    let later = Rc::new(Cell::new(false));
+    let flag = later.clone();
+    world.reactor().call_later(Duration::from_millis(350), move |reactor| {
+        flag.set(true);
+        // Or this turn would go on to wait for an event.
+        reactor.call_soon(|_| ());
+    });
+    let before = world.reactor().stats().turns;
+    while !later.get() {
+        world.reactor().turn(None).expect("the loop turns");
+    }
+    let turns = world.reactor().stats().turns - before;
+    assert!(turns <= 30, "{turns} turns with no descriptor to be had");
+    assert_eq!((port.connections(), log.lines().len()), (0, 1));
+    greed.give(10);
+    answer(world, &mut first);
+    assert_eq!(log.lines().len(), 0);
+}
+
+fn connecting_fails(world: &World) {
+    let listener = support::world::listener(Width::Wide);
+    let addr = listener.local_addr().expect("it listens");
+    let greed = Greed::take_all();
+    let connecting = world.reactor().connect_tcp(addr, |_: &Peer| Echo);
+    world.until("the failure", || connecting.is_settled());
+    let error = connecting.take().expect("nobody took it").expect_err("there is no descriptor");
+    let ConnectError::Connect { source, .. } = &error else { panic!("{error}") };
+    assert_eq!(source.raw_os_error(), Some(libc::EMFILE));
+    assert!(world.reactor().listen_tcp(any_port(), |_: &Peer| Echo).is_err());
+    drop(greed);
+    let connecting = world.reactor().connect_tcp(addr, |_: &Peer| Echo);
+    world.until("the connection", || connecting.is_settled());
+    assert!(connecting.take().expect("nobody took it").is_ok());
+}
