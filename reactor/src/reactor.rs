@@ -213,7 +213,8 @@ impl Reactor {
     }
 
     /// Calls [`Handler::again`](crate::Handler::again) of this handler without waiting for an event: for one that stopped
-    /// early with work left.
+    /// early with work left. That is after the events of this turn, so also if one of those asks; who asks from `again`
+    /// itself, or later, waits for the next turn.
     pub fn run_again(&self, token: Token) {
         self.inner.queues.again.borrow_mut().push(token);
     }
