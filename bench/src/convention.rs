@@ -44,9 +44,7 @@ pub fn listen() -> io::Result<TcpListener> {
 /// The address in a contestant's first line; `None` if the line is anything else.
 #[must_use]
 pub fn announced(line: &str) -> Option<SocketAddr> {
-    line.trim_end()
-        .strip_prefix(ANNOUNCEMENT)
-        .and_then(|address| address.parse().ok())
+    line.trim_end().strip_prefix(ANNOUNCEMENT).and_then(|address| address.parse().ok())
 }
 
 #[cfg(test)]

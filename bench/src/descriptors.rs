@@ -10,13 +10,7 @@ const SPARE: u64 = 100;
 #[must_use]
 pub fn connections_allowed() -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: maximum,
-            maximum,
-        },
-    );
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let limit = if raised.is_ok() { maximum } else { current };
     // `None` is "unlimited".
     limit.map_or(usize::MAX, |limit| limit.saturating_sub(SPARE) as usize)

@@ -52,10 +52,7 @@ fn our_contestants_echo() -> Fallible {
         ("--messages 2000 --connections 7 --warmup 10", 2000),
         ("--messages 2000 --size 1 --outstanding 16", 2000),
         // More than the sockets hold: the server must keep what it cannot send.
-        (
-            "--messages 300 --size 100000 --outstanding 64 --connections 2",
-            300,
-        ),
+        ("--messages 300 --size 100000 --outstanding 64 --connections 2", 300),
         ("--messages 300 --connections 150", 300),
         ("--messages 500 --churn", 500),
         ("--messages 20 --churn --size 1000000 --connections 4", 20),

@@ -22,12 +22,7 @@ fn main() -> io::Result<()> {
     let mut events = Vec::with_capacity(1024);
     let mut connections = Slab::new();
     let mut buffer = vec![0; BUFFER_LEN];
-    epoll::add(
-        &poll,
-        &listener,
-        EventData::new_u64(LISTENER),
-        EventFlags::IN,
-    )?;
+    epoll::add(&poll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
     loop {
         match epoll::wait(&poll, spare_capacity(&mut events), None) {
             Err(Errno::INTR) => continue,
@@ -60,10 +55,7 @@ fn accept(
         let entry = connections.vacant_entry();
         let data = EventData::new_u64(entry.key() as u64);
         epoll::add(poll, &stream, data, EventFlags::IN)?;
-        entry.insert(Connection {
-            stream,
-            unsent: Vec::new(),
-        });
+        entry.insert(Connection { stream, unsent: Vec::new() });
     }
 }
 

@@ -20,8 +20,7 @@ fn main() -> io::Result<()> {
     let mut events = Events::with_capacity(1024);
     let mut connections = Slab::new();
     let mut buffer = vec![0; BUFFER_LEN];
-    poll.registry()
-        .register(&mut listener, LISTENER, Interest::READABLE)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -52,12 +51,8 @@ fn accept(
         };
         let entry = connections.vacant_entry();
         let both = Interest::READABLE | Interest::WRITABLE;
-        poll.registry()
-            .register(&mut stream, Token(entry.key()), both)?;
-        entry.insert(Connection {
-            stream,
-            unsent: Vec::new(),
-        });
+        poll.registry().register(&mut stream, Token(entry.key()), both)?;
+        entry.insert(Connection { stream, unsent: Vec::new() });
     }
 }
 

@@ -28,13 +28,8 @@ pub(crate) struct Churn {
 impl Churn {
     /// Opens nothing yet, but has the server take and close one connection for each place.
     pub(crate) fn new(dialer: Dialer, connections: usize, size: usize) -> Result<Self> {
-        let mut churn = Self {
-            poll: Poll::new()?,
-            dialer,
-            pattern: Pattern::new(),
-            connections,
-            size,
-        };
+        let mut churn =
+            Self { poll: Poll::new()?, dialer, pattern: Pattern::new(), connections, size };
         churn.run(Budget::messages(connections as u64))?;
         Ok(churn)
     }
@@ -54,10 +49,7 @@ impl Churn {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
-            ensure!(
-                !events.is_empty(),
-                "no echo for {SILENCE_MAX:?}, {open} connections open"
-            );
+            ensure!(!events.is_empty(), "no echo for {SILENCE_MAX:?}, {open} connections open");
             for event in &events {
                 let place = event.token().0;
                 let Some(life) = &mut places[place] else {
@@ -83,15 +75,8 @@ impl Churn {
         }
         let mut socket = self.dialer.dial().context("cannot open a connection")?;
         let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll
-            .registry()
-            .register(&mut socket, Token(place), both)?;
-        Ok(Some(Life {
-            socket,
-            began,
-            sent: 0,
-            received: 0,
-        }))
+        self.poll.registry().register(&mut socket, Token(place), both)?;
+        Ok(Some(Life { socket, began, sent: 0, received: 0 }))
     }
 }
 
@@ -118,10 +103,7 @@ impl Life {
             match self.socket.write(run) {
                 Ok(len) => self.sent += len,
                 Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::NotConnected
-                    ) =>
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
                 {
                     break;
                 }
@@ -133,10 +115,7 @@ impl Life {
                 Ok(0) => bail!("the server closed a connection before its echo"),
                 Ok(len) => len,
                 Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::NotConnected
-                    ) =>
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
                 {
                     break;
                 }

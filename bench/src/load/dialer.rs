@@ -21,10 +21,7 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     pub(crate) fn new(server: SocketAddrV4) -> Self {
-        Self {
-            server,
-            next_source: 0,
-        }
+        Self { server, next_source: 0 }
     }
 
     /// Starts to connect; the stream becomes writable when it is through.

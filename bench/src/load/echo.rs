@@ -54,15 +54,10 @@ impl Echo {
                     .dial_abortive()
                     .with_context(|| format!("cannot open connection {stream}"))?;
                 let both = Interest::READABLE | Interest::WRITABLE;
-                echo.poll
-                    .registry()
-                    .register(&mut socket, Token(stream), both)?;
+                echo.poll.registry().register(&mut socket, Token(stream), both)?;
                 echo.connections.push(Connection::new(stream, socket));
             }
-            echo.run_from(
-                first,
-                Budget::messages((echo.connections.len() - first) as u64),
-            )?;
+            echo.run_from(first, Budget::messages((echo.connections.len() - first) as u64))?;
         }
         echo.outstanding = outstanding;
         Ok(echo)
@@ -143,10 +138,7 @@ impl Connection {
                 }
                 // Or not connected yet: the event that says writable will tell.
                 Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::NotConnected
-                    ) =>
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
                 {
                     break;
                 }
@@ -171,10 +163,7 @@ impl Connection {
                 Ok(0) => bail!("the server closed connection {}", self.stream),
                 Ok(len) => len,
                 Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::NotConnected
-                    ) =>
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
                 {
                     break;
                 }

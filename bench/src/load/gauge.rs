@@ -27,8 +27,7 @@ impl Gauge {
 
     /// A message sent at `sent` has come back whole at `now`.
     pub(crate) fn record(&mut self, sent: Instant, now: Instant) {
-        self.latency_ns
-            .saturating_record((now - sent).as_nanos() as u64);
+        self.latency_ns.saturating_record((now - sent).as_nanos() as u64);
         self.last = now;
     }
 
@@ -39,11 +38,7 @@ impl Gauge {
         Outcome {
             messages,
             elapsed_s,
-            messages_per_s: if messages == 0 {
-                0.0
-            } else {
-                messages as f64 / elapsed_s
-            },
+            messages_per_s: if messages == 0 { 0.0 } else { messages as f64 / elapsed_s },
             p50_us: micros(0.50),
             p99_us: micros(0.99),
             p999_us: micros(0.999),

@@ -80,26 +80,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    ensure!(
-        args.connect.ip().is_loopback(),
-        "{} is not on loopback",
-        args.connect
-    );
+    ensure!(args.connect.ip().is_loopback(), "{} is not on loopback", args.connect);
     ensure!(args.connections > 0, "--connections must be at least 1");
-    ensure!(
-        (1..=1 << 20).contains(&args.size),
-        "--size must be from 1 to 1048576"
-    );
-    ensure!(
-        (1..=1 << 10).contains(&args.outstanding),
-        "--outstanding must be from 1 to 1024"
-    );
+    ensure!((1..=1 << 20).contains(&args.size), "--size must be from 1 to 1048576");
+    ensure!((1..=1 << 10).contains(&args.outstanding), "--outstanding must be from 1 to 1024");
     let window = window(args)?;
     let allowed = bench::descriptors::connections_allowed();
-    ensure!(
-        args.connections <= allowed,
-        "the descriptor limit allows {allowed} connections"
-    );
+    ensure!(args.connections <= allowed, "the descriptor limit allows {allowed} connections");
 
     let dialer = Dialer::new(args.connect);
     if args.churn {

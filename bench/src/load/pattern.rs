@@ -14,9 +14,7 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     pub(crate) fn new() -> Self {
-        let bytes = (0..RUN_LEN_MAX + PERIOD)
-            .map(|place| (place % PERIOD) as u8)
-            .collect();
+        let bytes = (0..RUN_LEN_MAX + PERIOD).map(|place| (place % PERIOD) as u8).collect();
         Self { bytes }
     }
 
@@ -43,17 +41,11 @@ mod tests {
         let whole = pattern.run(3, 0, 1000).to_vec();
         for split in [1, 64, 250, 251, 999] {
             assert!(pattern.matches(3, 0, &whole[..split]));
-            assert!(
-                pattern.matches(3, split as u64, &whole[split..]),
-                "split at {split}"
-            );
+            assert!(pattern.matches(3, split as u64, &whole[split..]), "split at {split}");
         }
         assert!(!pattern.matches(3, 64, &whole[..64]), "a message twice");
         assert!(!pattern.matches(3, 0, &whole[64..128]), "a message lost");
-        assert!(
-            !pattern.matches(4, 0, &whole[..64]),
-            "another connection's message"
-        );
+        assert!(!pattern.matches(4, 0, &whole[..64]), "another connection's message");
     }
 
     #[test]

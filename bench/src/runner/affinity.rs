@@ -23,10 +23,8 @@ impl Places {
     /// As asked, else the first and the last of the CPUs that this process may use.
     pub(crate) fn choose(server: Option<Cpu>, load: Option<Cpu>) -> Result<Self> {
         let set = sched_getaffinity(None)?;
-        let allowed = (0..CpuSet::MAX_CPU)
-            .filter(|&cpu| set.is_set(cpu))
-            .map(Cpu)
-            .collect::<Vec<_>>();
+        let allowed =
+            (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).map(Cpu).collect::<Vec<_>>();
         for cpu in [server, load].into_iter().flatten() {
             ensure!(allowed.contains(&cpu), "CPU {cpu} may not be used");
         }
@@ -34,19 +32,13 @@ impl Places {
             eprintln!(
                 "only one CPU: server and load take it from each other, and the figures say little"
             );
-            return Ok(Self {
-                server: None,
-                load: None,
-            });
+            return Ok(Self { server: None, load: None });
         }
         let places = Self {
             server: server.or(allowed.first().copied()),
             load: load.or(allowed.last().copied()),
         };
-        ensure!(
-            places.server != places.load,
-            "server and load need different CPUs"
-        );
+        ensure!(places.server != places.load, "server and load need different CPUs");
         Ok(places)
     }
 }
@@ -72,10 +64,7 @@ impl FromStr for Cpu {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
             Ok(cpu) if cpu < CpuSet::MAX_CPU => Ok(Self(cpu)),
-            _ => Err(format!(
-                "not the number of a CPU, which is below {}",
-                CpuSet::MAX_CPU
-            )),
+            _ => Err(format!("not the number of a CPU, which is below {}", CpuSet::MAX_CPU)),
         }
     }
 }

@@ -51,12 +51,7 @@ pub(crate) struct Args {
     pub(crate) size: Vec<usize>,
 
     /// Messages in flight on each connection (echo).
-    #[arg(
-        long,
-        value_name = "LIST",
-        value_delimiter = ',',
-        default_value = "1,16"
-    )]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,16")]
     pub(crate) outstanding: Vec<usize>,
 
     /// CPU for the server [default: the first allowed].

@@ -28,10 +28,7 @@ pub(crate) fn parse(profile: &str) -> Result<Counts> {
     let total = profile
         .lines()
         .rev()
-        .find_map(|line| {
-            line.strip_prefix("totals:")
-                .or(line.strip_prefix("summary:"))
-        })
+        .find_map(|line| line.strip_prefix("totals:").or(line.strip_prefix("summary:")))
         .and_then(|total| total.trim().parse().ok())
         .context("the profile has no total")?;
     Ok(Counts::from([(INSTRUCTIONS.to_owned(), total)]))

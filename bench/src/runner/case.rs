@@ -47,9 +47,7 @@ impl Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            connections, size, ..
-        } = self;
+        let Self { connections, size, .. } = self;
         match self.mode {
             Mode::Echo => {
                 let outstanding = self.outstanding;
@@ -58,14 +56,12 @@ impl fmt::Display for Case {
                     "echo: {connections} connections x {size} bytes, {outstanding} outstanding"
                 )
             }
-            Mode::Idle => write!(
-                f,
-                "idle: {connections} connections, each echoed {size} bytes once"
-            ),
-            Mode::Churn => write!(
-                f,
-                "churn: {connections} at a time, connect, echo {size} bytes, close"
-            ),
+            Mode::Idle => {
+                write!(f, "idle: {connections} connections, each echoed {size} bytes once")
+            }
+            Mode::Churn => {
+                write!(f, "churn: {connections} at a time, connect, echo {size} bytes, close")
+            }
         }
     }
 }

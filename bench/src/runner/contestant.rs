@@ -53,10 +53,7 @@ impl Contestants {
             .into_iter()
             .map(|contestant| contestant.located(bin, &product))
             .collect::<Vec<_>>();
-        let missing = all
-            .iter()
-            .filter_map(Contestant::missing)
-            .collect::<Vec<_>>();
+        let missing = all.iter().filter_map(Contestant::missing).collect::<Vec<_>>();
         ensure!(
             missing.is_empty(),
             "not built yet (or choose others with --only):\n{}",
@@ -65,10 +62,7 @@ impl Contestants {
         if !all.iter().any(|one| one.name == chosen.yardstick) {
             eprintln!("without {} there are no ratios", chosen.yardstick);
         }
-        Ok(Self {
-            all,
-            yardstick: chosen.yardstick,
-        })
+        Ok(Self { all, yardstick: chosen.yardstick })
     }
 }
 
@@ -78,27 +72,16 @@ fn choose(text: &str, only: &[String]) -> Result<File> {
     let mut names = HashSet::new();
     for contestant in &file.contestant {
         let name = &contestant.name;
-        ensure!(
-            names.insert(name.clone()),
-            "two contestants are called {name}"
-        );
+        ensure!(names.insert(name.clone()), "two contestants are called {name}");
         ensure!(!contestant.command.is_empty(), "{name} has no command");
     }
     for name in only.iter().chain([&file.yardstick]) {
         if !names.contains(name) {
-            let known = file
-                .contestant
-                .iter()
-                .map(|one| one.name.as_str())
-                .collect::<Vec<_>>();
-            bail!(
-                "no contestant is called {name}; there are {}",
-                known.join(", ")
-            );
+            let known = file.contestant.iter().map(|one| one.name.as_str()).collect::<Vec<_>>();
+            bail!("no contestant is called {name}; there are {}", known.join(", "));
         }
     }
-    file.contestant
-        .retain(|one| only.is_empty() || only.contains(&one.name));
+    file.contestant.retain(|one| only.is_empty() || only.contains(&one.name));
     Ok(file)
 }
 
@@ -120,14 +103,7 @@ impl Contestant {
         } else {
             installed(&self.command[0])
         };
-        (!found).then(|| {
-            format!(
-                "  {}: no {}; run: {}",
-                self.name,
-                program.display(),
-                self.build
-            )
-        })
+        (!found).then(|| format!("  {}: no {}; run: {}", self.name, program.display(), self.build))
     }
 }
 
@@ -163,21 +139,9 @@ mod tests {
     #[test]
     fn faults_are_named() {
         let cases = [
-            (
-                TWO.to_owned(),
-                vec!["c".to_owned()],
-                "no contestant is called c; there are a, b",
-            ),
-            (
-                TWO.replace("\"b\"", "\"a\""),
-                vec![],
-                "two contestants are called a",
-            ),
-            (
-                TWO.replace("[\"{bin}/a\"]", "[]"),
-                vec![],
-                "a has no command",
-            ),
+            (TWO.to_owned(), vec!["c".to_owned()], "no contestant is called c; there are a, b"),
+            (TWO.replace("\"b\"", "\"a\""), vec![], "two contestants are called a"),
+            (TWO.replace("[\"{bin}/a\"]", "[]"), vec![], "a has no command"),
         ];
         for (text, only, expected) in cases {
             let fault = choose(&text, &only).map(|_| ()).unwrap_err();
@@ -190,10 +154,7 @@ mod tests {
         let b = choose(TWO, &[])?.contestant.remove(1);
         let b = b.located(Path::new("/nowhere/bin"), Path::new("/nowhere/target"));
         let message = b.missing();
-        assert_eq!(
-            message.as_deref(),
-            Some("  b: no /nowhere/target/b; run: make b")
-        );
+        assert_eq!(message.as_deref(), Some("  b: no /nowhere/target/b; run: make b"));
         Ok(())
     }
 

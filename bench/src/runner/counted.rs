@@ -68,10 +68,7 @@ pub(crate) fn run(
     messages: u64,
 ) -> Result<Table> {
     let tool = instrument.tool();
-    ensure!(
-        installed(tool),
-        "{tool} is not installed; try: apt install {tool}"
-    );
+    ensure!(installed(tool), "{tool} is not installed; try: apt install {tool}");
     ensure!(messages > 0, "--messages must be at least 1");
     let field = setup.field(case);
     let found = setup.interleave(
@@ -83,16 +80,12 @@ pub(crate) fn run(
         },
         |rates| match instrument {
             Instrument::Strace => report::system_calls(rates),
-            Instrument::Callgrind => format!(
-                "{:.1} instructions a message",
-                rates[callgrind::INSTRUCTIONS]
-            ),
+            Instrument::Callgrind => {
+                format!("{:.1} instructions a message", rates[callgrind::INSTRUCTIONS])
+            }
         },
     )?;
-    let rates = found
-        .iter()
-        .map(|rounds| medians(rounds))
-        .collect::<Vec<_>>();
+    let rates = found.iter().map(|rounds| medians(rounds)).collect::<Vec<_>>();
     Ok(match instrument {
         Instrument::Strace => report::strace_table(&field, &rates),
         Instrument::Callgrind => {
@@ -110,19 +103,11 @@ fn count(
     messages: u64,
 ) -> Result<Counts> {
     let scratch = Scratch::new();
-    let server = Server::start(
-        contestant,
-        &instrument.wrapper(scratch.path()),
-        setup.places.server,
-    )?;
+    let server =
+        Server::start(contestant, &instrument.wrapper(scratch.path()), setup.places.server)?;
     let mut load = setup
         .load
-        .open(
-            server.address,
-            case,
-            Window::Counted(messages),
-            setup.places.load,
-        )
+        .open(server.address, case, Window::Counted(messages), setup.places.load)
         .with_context(|| contestant.name.clone())?;
     load.run().with_context(|| contestant.name.clone())?;
     load.close()?;
@@ -140,12 +125,7 @@ fn difference(once: &Counts, twice: &Counts, messages: u64) -> Rates {
     let of = |counts: &Counts, name| counts.get(name).copied().unwrap_or(0) as f64;
     once.keys()
         .chain(twice.keys())
-        .map(|name| {
-            (
-                name.clone(),
-                (of(twice, name) - of(once, name)) / messages as f64,
-            )
-        })
+        .map(|name| (name.clone(), (of(twice, name) - of(once, name)) / messages as f64))
         .collect()
 }
 
@@ -154,9 +134,7 @@ fn medians(rounds: &[Rates]) -> Rates {
     let names = rounds.iter().flat_map(Rates::keys);
     names
         .map(|name| {
-            let figures = rounds
-                .iter()
-                .map(|rates| rates.get(name).copied().unwrap_or(0.0));
+            let figures = rounds.iter().map(|rates| rates.get(name).copied().unwrap_or(0.0));
             (name.clone(), Spread::of(figures).median)
         })
         .collect()
@@ -176,10 +154,7 @@ mod tests {
         ]);
         let rates = difference(&once, &twice, 1000);
         let expected = [("brk", 0.005), ("read", 1.0), ("socket", 0.0)];
-        assert_eq!(
-            rates,
-            expected.map(|(name, rate)| (name.to_owned(), rate)).into()
-        );
+        assert_eq!(rates, expected.map(|(name, rate)| (name.to_owned(), rate)).into());
     }
 
     #[test]

@@ -58,10 +58,7 @@ impl Usage {
     }
 
     fn add(&mut self, time: &str, status: &str) -> Result<()> {
-        let nanos = time
-            .split_whitespace()
-            .next()
-            .and_then(|word| word.parse().ok());
+        let nanos = time.split_whitespace().next().and_then(|word| word.parse().ok());
         self.cpu += Duration::from_nanos(nanos.context("schedstat has no time")?);
         self.switches_voluntary += field(status, "voluntary_ctxt_switches")?;
         self.switches_forced += field(status, "nonvoluntary_ctxt_switches")?;
@@ -75,9 +72,7 @@ impl Sub for Usage {
     fn sub(self, earlier: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(earlier.cpu),
-            switches_voluntary: self
-                .switches_voluntary
-                .saturating_sub(earlier.switches_voluntary),
+            switches_voluntary: self.switches_voluntary.saturating_sub(earlier.switches_voluntary),
             switches_forced: self.switches_forced.saturating_sub(earlier.switches_forced),
         }
     }
@@ -118,11 +113,8 @@ mod tests {
         let mut usage = Usage::default();
         usage.add("1500 20 3\n", status)?;
         usage.add("500 20 3\n", status)?;
-        let expected = Usage {
-            cpu: Duration::from_nanos(2000),
-            switches_voluntary: 6,
-            switches_forced: 2,
-        };
+        let expected =
+            Usage { cpu: Duration::from_nanos(2000), switches_voluntary: 6, switches_forced: 2 };
         assert_eq!(usage, expected);
         Ok(())
     }

@@ -42,15 +42,8 @@ pub(crate) fn run(setup: &Setup, case: &Case) -> Result<Table> {
         &field,
         |contestant| {
             let connections = case.connections.min(contestant.connections_max);
-            measure(
-                setup,
-                &Case {
-                    connections,
-                    ..*case
-                },
-                contestant,
-            )
-            .with_context(|| contestant.name.clone())
+            measure(setup, &Case { connections, ..*case }, contestant)
+                .with_context(|| contestant.name.clone())
         },
         |growth| {
             let (each, connections) = (growth.total_per_connection(), growth.connections);
@@ -64,16 +57,10 @@ fn measure(setup: &Setup, case: &Case, contestant: &Contestant) -> Result<Growth
     let server = Server::start(contestant, &Wrapper::default(), setup.places.server)?;
     Usage::at_rest(server.pid)?;
     let before = Resident::of(server.pid)?;
-    let load = setup
-        .load
-        .open(server.address, case, Window::Counted(0), setup.places.load)?;
+    let load = setup.load.open(server.address, case, Window::Counted(0), setup.places.load)?;
     Usage::at_rest(server.pid)?;
     let after = Resident::of(server.pid)?;
     drop(load);
     server.stop()?;
-    Ok(Growth {
-        connections: case.connections,
-        before,
-        after,
-    })
+    Ok(Growth { connections: case.connections, before, after })
 }

@@ -42,11 +42,7 @@ pub(crate) struct Load {
 impl LoadBinary {
     pub(crate) fn beside_this_one() -> Result<Self> {
         let path = std::env::current_exe()?.with_file_name("load");
-        ensure!(
-            path.is_file(),
-            "no {}; run: cargo build --release, in bench/",
-            path.display()
-        );
+        ensure!(path.is_file(), "no {}; run: cargo build --release, in bench/", path.display());
         Ok(Self(path))
     }
 
@@ -91,10 +87,7 @@ impl LoadBinary {
             lines: Lines::new(output.context("the load has no output")?),
             report_within,
         };
-        let ready = load
-            .lines
-            .next(PATIENCE)
-            .context("the load did not get ready")?;
+        let ready = load.lines.next(PATIENCE).context("the load did not get ready")?;
         ensure!(ready == "ready", "the load said `{ready}`, not `ready`");
         Ok(load)
     }
@@ -104,10 +97,7 @@ impl Load {
     /// Opens the gate, and returns what the window came to. The connections stay open.
     pub(crate) fn run(&mut self) -> Result<Outcome> {
         self.gate.write_all(b"go\n")?;
-        let report = self
-            .lines
-            .next(self.report_within)
-            .context("the load gave no report")?;
+        let report = self.lines.next(self.report_within).context("the load gave no report")?;
         serde_json::from_str(&report).with_context(|| format!("the load said `{report}`"))
     }
 

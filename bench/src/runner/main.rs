@@ -85,10 +85,7 @@ impl Setup {
             .iter()
             .partition::<Vec<_>, _>(|one| one.connections_max >= case.connections);
         for one in out {
-            eprintln!(
-                "  {} stops at {} connections: left out",
-                one.name, one.connections_max
-            );
+            eprintln!("  {} stops at {} connections: left out", one.name, one.connections_max);
         }
         field
     }

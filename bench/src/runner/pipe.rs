@@ -19,10 +19,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(pipe: ChildStdout) -> Self {
-        Self {
-            pipe,
-            pending: Vec::new(),
-        }
+        Self { pipe, pending: Vec::new() }
     }
 
     /// The next line, without its end.
@@ -33,10 +30,7 @@ impl Lines {
                 let line = self.pending.drain(..=end).collect::<Vec<_>>();
                 return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
             }
-            ensure!(
-                self.pending.len() < LINE_LEN_MAX,
-                "a line longer than {LINE_LEN_MAX} bytes"
-            );
+            ensure!(self.pending.len() < LINE_LEN_MAX, "a line longer than {LINE_LEN_MAX} bytes");
             let left = deadline.saturating_duration_since(Instant::now());
             ensure!(!left.is_zero(), "no line within {within:?}");
             self.fill(left)?;
@@ -46,10 +40,7 @@ impl Lines {
     /// Waits for some bytes and takes them.
     fn fill(&mut self, within: Duration) -> Result<()> {
         let timeout = Timespec::try_from(within).context("a wait too long")?;
-        match poll(
-            &mut [PollFd::new(&self.pipe, PollFlags::IN)],
-            Some(&timeout),
-        ) {
+        match poll(&mut [PollFd::new(&self.pipe, PollFlags::IN)], Some(&timeout)) {
             Ok(0) | Err(Errno::INTR) => return Ok(()),
             result => result?,
         };

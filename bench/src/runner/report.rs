@@ -24,9 +24,7 @@ pub(crate) struct Table {
 
 impl Table {
     fn new<const N: usize>(heading: [&str; N]) -> Self {
-        Self {
-            rows: vec![heading.map(str::to_owned).to_vec()],
-        }
+        Self { rows: vec![heading.map(str::to_owned).to_vec()] }
     }
 
     fn row<const N: usize>(&mut self, cells: [String; N]) {
@@ -37,15 +35,9 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.rows.first().map_or(0, Vec::len);
-        let width_of = |column: usize| {
-            self.rows
-                .iter()
-                .map(|row| row[column].chars().count())
-                .max()
-        };
-        let widths = (0..columns)
-            .map(|column| width_of(column).unwrap_or(0))
-            .collect::<Vec<_>>();
+        let width_of =
+            |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max();
+        let widths = (0..columns).map(|column| width_of(column).unwrap_or(0)).collect::<Vec<_>>();
         for (index, row) in self.rows.iter().enumerate() {
             for (cell, width) in row.iter().zip(&widths) {
                 write!(f, "| {cell:width$} ")?;
@@ -68,9 +60,7 @@ pub(crate) fn heading(setup: &Setup) -> String {
     let model = cpus
         .lines()
         .find_map(|line| line.strip_prefix("model name"))
-        .map_or("unknown CPU", |rest| {
-            rest.trim_start_matches([' ', '\t', ':'])
-        });
+        .map_or("unknown CPU", |rest| rest.trim_start_matches([' ', '\t', ':']));
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let place = |cpu: Option<Cpu>| cpu.map_or("any CPU".to_owned(), |cpu| format!("CPU {cpu}"));
     format!(
@@ -114,10 +104,7 @@ pub(crate) fn timed_table(
             format!("{:.0}", median(|sample| sample.outcome.messages_per_s)),
             format!("{:.0}", median(|sample| sample.outcome.p50_us)),
             format!("{:.0}", median(|sample| sample.outcome.p99_us)),
-            format!(
-                "{:.3}",
-                Spread::of(rounds.iter().map(Sample::cpu_us_per_message))
-            ),
+            format!("{:.3}", Spread::of(rounds.iter().map(Sample::cpu_us_per_message))),
             ratio,
             format!("{:.0} %", 100.0 * median(Sample::busy)),
             format!(
@@ -125,10 +112,7 @@ pub(crate) fn timed_table(
                 median(|sample| 1e3 * sample.usage.switches_voluntary as f64
                     / sample.outcome.messages as f64)
             ),
-            format!(
-                "{:.0}",
-                median(|sample| sample.usage.switches_forced as f64)
-            ),
+            format!("{:.0}", median(|sample| sample.usage.switches_forced as f64)),
         ]);
     }
     table
@@ -144,22 +128,12 @@ pub(crate) fn idle_table(field: &[&Contestant], growths: &[Vec<Growth>]) -> Tabl
     ]);
     for (contestant, rounds) in field.iter().zip(growths) {
         let connections = rounds.first().map_or(0, |growth| growth.connections);
-        let empty = Spread::of(
-            rounds
-                .iter()
-                .map(|growth| growth.before.total as f64 / 1024.0),
-        );
+        let empty = Spread::of(rounds.iter().map(|growth| growth.before.total as f64 / 1024.0));
         table.row([
             contestant.name.clone(),
             connections.to_string(),
-            format!(
-                "{:.0}",
-                Spread::of(rounds.iter().map(Growth::total_per_connection))
-            ),
-            format!(
-                "{:.0}",
-                Spread::of(rounds.iter().map(Growth::anonymous_per_connection))
-            ),
+            format!("{:.0}", Spread::of(rounds.iter().map(Growth::total_per_connection))),
+            format!("{:.0}", Spread::of(rounds.iter().map(Growth::anonymous_per_connection))),
             format!("{:.0}", empty.median),
         ]);
     }
@@ -171,21 +145,15 @@ pub(crate) fn strace_table(field: &[&Contestant], rates: &[Rates]) -> Table {
     for (contestant, rates) in field.iter().zip(rates) {
         let calls = rates.iter().filter(|(name, _)| !name.ends_with(FAILED));
         let total = calls.map(|(_, rate)| rate).sum::<f64>();
-        table.row([
-            contestant.name.clone(),
-            format!("{total:.3}"),
-            system_calls(rates),
-        ]);
+        table.row([contestant.name.clone(), format!("{total:.3}"), system_calls(rates)]);
     }
     table
 }
 
 /// The kinds of system calls that a message makes, the most frequent first.
 pub(crate) fn system_calls(rates: &Rates) -> String {
-    let mut shown = rates
-        .iter()
-        .filter(|(_, rate)| rate.abs() >= RATE_SHOWN_MIN)
-        .collect::<Vec<_>>();
+    let mut shown =
+        rates.iter().filter(|(_, rate)| rate.abs() >= RATE_SHOWN_MIN).collect::<Vec<_>>();
     shown.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     let kinds = shown.iter().map(|(name, rate)| format!("{name} {rate:.3}"));
     kinds.collect::<Vec<_>>().join(", ")
@@ -199,11 +167,7 @@ pub(crate) fn callgrind_table(field: &[&Contestant], rates: &[Rates], yardstick:
         let ratio = base.map_or("-".to_owned(), |base| {
             format!("{:.2}", own[INSTRUCTIONS] / rates[base][INSTRUCTIONS])
         });
-        table.row([
-            contestant.name.clone(),
-            format!("{:.1}", own[INSTRUCTIONS]),
-            ratio,
-        ]);
+        table.row([contestant.name.clone(), format!("{:.1}", own[INSTRUCTIONS]), ratio]);
     }
     table
 }
@@ -222,12 +186,8 @@ mod tests {
 
     #[test]
     fn frequent_calls_come_first_and_noise_is_left_out() {
-        let rates = [
-            ("brk", 0.0002),
-            ("epoll_wait", 0.02),
-            ("recvfrom", 1.0),
-            ("recvfrom failed", 0.0),
-        ];
+        let rates =
+            [("brk", 0.0002), ("epoll_wait", 0.02), ("recvfrom", 1.0), ("recvfrom failed", 0.0)];
         let rates = rates.map(|(name, rate)| (name.to_owned(), rate)).into();
         assert_eq!(system_calls(&rates), "recvfrom 1.000, epoll_wait 0.020");
     }

@@ -15,9 +15,7 @@ impl Scratch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("sinew-bench-{}-{number}", std::process::id());
-        Self {
-            path: std::env::temp_dir().join(name),
-        }
+        Self { path: std::env::temp_dir().join(name) }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -68,9 +68,7 @@ impl Server {
         };
         let output = server.child.stdout.take();
         let mut lines = Lines::new(output.context("no output")?);
-        let line = lines
-            .next(ANNOUNCE_WITHIN)
-            .context("it has announced no address")?;
+        let line = lines.next(ANNOUNCE_WITHIN).context("it has announced no address")?;
         server.address = convention::announced(&line)
             .with_context(|| format!("its first line is `{line}`, not `listening on ADDR:PORT`"))?;
         server.lines = Some(lines);

@@ -16,19 +16,11 @@ impl Spread {
         let mut sorted = figures.into_iter().collect::<Vec<_>>();
         sorted.sort_by(f64::total_cmp);
         let (Some(&min), Some(&max)) = (sorted.first(), sorted.last()) else {
-            return Self {
-                median: 0.0,
-                min: 0.0,
-                max: 0.0,
-            };
+            return Self { median: 0.0, min: 0.0, max: 0.0 };
         };
         let upper = sorted[sorted.len() / 2];
         let lower = sorted[(sorted.len() - 1) / 2];
-        Self {
-            median: f64::midpoint(lower, upper),
-            min,
-            max,
-        }
+        Self { median: f64::midpoint(lower, upper), min, max }
     }
 }
 
@@ -37,10 +29,7 @@ impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let precision = f.precision().unwrap_or(2);
         let Self { median, min, max } = self;
-        write!(
-            f,
-            "{median:.precision$} ({min:.precision$}..{max:.precision$})"
-        )
+        write!(f, "{median:.precision$} ({min:.precision$}..{max:.precision$})")
     }
 }
 
@@ -57,10 +46,7 @@ mod tests {
             (&[4.0, 1.0, 2.0, 9.0], "3.0 (1.0..9.0)"),
         ];
         for (figures, expected) in cases {
-            assert_eq!(
-                format!("{:.1}", Spread::of(figures.iter().copied())),
-                expected
-            );
+            assert_eq!(format!("{:.1}", Spread::of(figures.iter().copied())), expected);
         }
     }
 }

@@ -13,9 +13,7 @@ pub(crate) const FAILED: &str = " failed";
 pub(crate) fn wrapper(output: &Path) -> Wrapper {
     let output = output.to_string_lossy();
     Wrapper {
-        words: ["strace", "-f", "-c", "-o", &output]
-            .map(str::to_owned)
-            .to_vec(),
+        words: ["strace", "-f", "-c", "-o", &output].map(str::to_owned).to_vec(),
         forks: true,
     }
 }
@@ -31,10 +29,7 @@ pub(crate) fn parse(table: &str) -> Result<Counts> {
             [share, _, _, calls, failed, name] if is_number(share) => (calls, failed, name),
             _ => continue,
         };
-        let number = |word: &str| {
-            word.parse()
-                .with_context(|| format!("not a count: `{line}`"))
-        };
+        let number = |word: &str| word.parse().with_context(|| format!("not a count: `{line}`"));
         counts.insert(name.to_owned(), number(calls)?);
         counts.insert(format!("{name}{FAILED}"), number(failed)?);
     }
@@ -61,18 +56,9 @@ mod tests {
 100.00    0.020000           1     10064        64 total
 ";
         let counts = parse(table)?;
-        let expected = [
-            ("recvfrom", 5064),
-            ("recvfrom failed", 64),
-            ("sendto", 5000),
-            ("sendto failed", 0),
-        ];
-        assert_eq!(
-            counts,
-            expected
-                .map(|(name, count)| (name.to_owned(), count))
-                .into()
-        );
+        let expected =
+            [("recvfrom", 5064), ("recvfrom failed", 64), ("sendto", 5000), ("sendto failed", 0)];
+        assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)).into());
         Ok(())
     }
 

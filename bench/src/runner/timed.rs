@@ -52,27 +52,18 @@ pub(crate) fn run(setup: &Setup, case: &Case, seconds: f64) -> Result<Table> {
             )
         },
     )?;
-    Ok(report::timed_table(
-        &field,
-        &samples,
-        &setup.contestants.yardstick,
-    ))
+    Ok(report::timed_table(&field, &samples, &setup.contestants.yardstick))
 }
 
 /// A fresh server under one window of load.
 fn measure(setup: &Setup, case: &Case, contestant: &Contestant, window: Window) -> Result<Sample> {
     let server = Server::start(contestant, &Wrapper::default(), setup.places.server)?;
-    let mut load = setup
-        .load
-        .open(server.address, case, window, setup.places.load)?;
+    let mut load = setup.load.open(server.address, case, window, setup.places.load)?;
     let before = Usage::at_rest(server.pid)?;
     let outcome = load.run()?;
     let usage = Usage::at_rest(server.pid)? - before;
     load.close()?;
     server.stop()?;
-    ensure!(
-        outcome.messages > 0,
-        "nothing was sent: give it more --seconds"
-    );
+    ensure!(outcome.messages > 0, "nothing was sent: give it more --seconds");
     Ok(Sample { outcome, usage })
 }
