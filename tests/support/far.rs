@@ -99,6 +99,18 @@ impl Far {
         taken
     }
 
+    /// Takes what has come and fits into `buffer`, without an allocation.
+    pub(crate) fn take_into(&mut self, buffer: &mut [u8]) -> usize {
+        let End::Socket(socket) = &mut self.end else {
+            panic!("a wire hands out what it has");
+        };
+        match socket.read(buffer) {
+            Ok(n) => n,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => panic!("the far end failed: {error}"),
+        }
+    }
+
     /// Takes at most so much of what has come.
     pub(crate) fn take_some(&mut self, max: usize) -> Vec<u8> {
         let End::Socket(socket) = &mut self.end else {

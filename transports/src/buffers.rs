@@ -10,7 +10,7 @@ use crate::stream::queue::Queue;
 /// How much one read may bring.
 pub(crate) const READ_BUFFER: usize = 64 * 1024;
 
-/// Queues kept for the next connection that writes; each may keep a buffer of up to 64 KiB.
+/// Queues kept for the next connection that writes; each may keep a buffer that has grown to 64 KiB.
 const POOLED_MAX: usize = 64;
 
 #[derive(Default)]
@@ -18,6 +18,7 @@ pub(crate) struct Buffers {
     read: Cell<Option<Box<[u8]>>>,
     /// The queue given back last: in most turns, the only one there is.
     hot: Cell<Option<Box<Queue>>>,
+    #[allow(clippy::vec_box, reason = "a queue goes from here to its connection in its box")]
     queues: RefCell<Vec<Box<Queue>>>,
 }
 

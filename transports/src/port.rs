@@ -15,9 +15,16 @@ pub(crate) trait Port {
 
 /// What a port says to its connections, through [`Reactor::tell_all`].
 #[derive(Debug)]
-pub(crate) enum PortMessage {
+pub(crate) struct PortMessage {
+    /// The port that says so: others have connections, too.
+    pub(crate) from: Token,
+    pub(crate) order: PortOrder,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PortOrder {
     /// Finish what is under way.
-    Drain(Token),
+    Drain,
     /// The time to finish is over.
-    Abort(Token),
+    Abort,
 }

@@ -11,7 +11,10 @@ use super::{
     socket::Socket,
     state::{Drained, Input, State},
 };
-use crate::{ConnectionLost, TimerId, Transport, port::PortMessage};
+use crate::{
+    ConnectionLost, TimerId, Transport,
+    port::{PortMessage, PortOrder},
+};
 
 /// Rounds of reading (or of asking a producer) that a connection gets before it has to wait for its next turn.
 const ROUNDS_PER_TURN: usize = 16;
@@ -81,23 +84,21 @@ impl Transport {
     }
 
     pub(super) fn on_told(&self, reactor: &Reactor, message: &dyn Any) {
-        let (Some(message), Some(port)) =
-            (message.downcast_ref::<PortMessage>(), &self.inner().shared.port)
-        else {
+        let Some(PortMessage { from, order }) = message.downcast_ref() else { return };
+        let stream = self.inner();
+        if stream.shared.port.as_ref().is_none_or(|port| port.token() != *from) {
             return;
-        };
-        match message {
-            PortMessage::Drain(token) if *token == port.token() => {
-                if self.inner().state.get().is_open() {
-                    self.tell(|protocol, transport| protocol.drain_requested(transport));
-                    self.settle(reactor);
-                }
+        }
+        match order {
+            PortOrder::Drain if stream.state.get().is_open() => {
+                self.tell(|protocol, transport| protocol.drain_requested(transport));
+                self.settle(reactor);
             }
-            PortMessage::Abort(token) if *token == port.token() => {
-                self.inner().update(State::must_reset);
+            PortOrder::Drain => {}
+            PortOrder::Abort => {
+                stream.update(State::must_reset);
                 self.lose(reactor, ConnectionLost::Shutdown);
             }
-            _ => {}
         }
     }
 

@@ -16,6 +16,9 @@ const BUFFER_MIN: usize = 2 * 1024;
 /// Segments handed to one `writev(2)`. The system's limit is 1,024 or less.
 pub(super) const SEGMENTS_PER_WRITE: usize = 64;
 
+/// Segments that an empty queue has room for. It goes back to the pool, where what a burst took must not stay.
+const SEGMENTS_KEPT: usize = 256;
+
 enum Segment {
     Gathered(Vec<u8>),
     Shared(Bytes),
@@ -117,6 +120,7 @@ impl Queue {
             self.head = 0;
             if !self.rest.is_empty() {
                 self.rest.clear();
+                self.rest.shrink_to(SEGMENTS_KEPT);
             }
         } else {
             self.consume_some(sent);
@@ -154,6 +158,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn contents(queue: &Queue) -> Vec<u8> {
@@ -185,6 +191,36 @@ mod tests {
                 seen.extend(next);
             }
             assert!(seen == expected, "step {step}");
+        }
+    }
+
+    proptest! {
+        /// Against a plain vector of bytes: whatever is pushed and however it is consumed, `fill` shows what is left.
+        #[test]
+        fn it_is_a_queue_of_bytes(
+            steps in prop::collection::vec((0..4_u8, prop_oneof![0..5_usize, 4_000..4_200_usize, 60_000..70_000_usize]), 1..40),
+        ) {
+            let mut queue = Queue::default();
+            let mut model: Vec<u8> = Vec::new();
+            let mut next = 0_u8;
+            for (kind, len) in steps {
+                let bytes: Vec<u8> = (0..len).map(|_| { next = next.wrapping_mul(5).wrapping_add(17); next }).collect();
+                match kind {
+                    0 => { queue.push_slice(&bytes); model.extend(&bytes); }
+                    1 => { queue.push_bytes(Bytes::from(bytes.clone())); model.extend(&bytes); }
+                    2 => { let n = len.min(queue.len()); queue.consume(n); model.drain(..n); }
+                    _ if len < 3 => { queue.clear(); model.clear(); }
+                    _ => { let all = queue.len(); queue.consume(all); model.clear(); }
+                }
+                prop_assert_eq!((queue.len(), queue.is_empty()), (model.len(), model.is_empty()));
+                let mut slices = [IoSlice::new(&[]); SEGMENTS_PER_WRITE];
+                let filled = queue.fill(&mut slices);
+                let seen: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
+                prop_assert!(seen == model, "{} bytes instead of {}", seen.len(), model.len());
+                if let Some(only) = queue.only() {
+                    prop_assert!(only == &model[..]);
+                }
+            }
         }
     }
 

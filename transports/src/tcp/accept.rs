@@ -15,7 +15,6 @@ use sinew_reactor::{
     DelayedCall, Handler, Interest, Promise, Reactor, Ready, RegisterError, TimerKey, Token,
 };
 
-use super::listen::INHERITS_OPTIONS;
 use crate::{
     Factory, ListenConfig, Peer,
     port::Port,
@@ -27,6 +26,9 @@ const ACCEPTS_PER_TURN: usize = 256;
 
 /// How long accepting rests when the system is out of something that nobody here can give back.
 const REST: Duration = Duration::from_millis(100);
+
+/// Whether an accepted socket has the options of its listener, which saves the system calls to set them.
+pub(super) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// What a port is, apart from its factory: shared by its handler, its handles and its connections.
 pub(super) struct PortCore {

@@ -11,8 +11,12 @@ use mio::net::TcpListener;
 use sinew_reactor::{Deferred, Interest, Reactor, WeakReactor};
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
-use super::accept::{Acceptor, PortCore};
-use crate::{Factory, ListenConfig, port::PortMessage, stream::socket::set_keepalive};
+use super::accept::{Acceptor, INHERITS_OPTIONS, PortCore};
+use crate::{
+    Factory, ListenConfig,
+    port::{PortMessage, PortOrder},
+    stream::socket::set_keepalive,
+};
 
 /// A port could not be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -85,9 +89,6 @@ fn listen_on(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener>
     socket.listen(config.backlog)?;
     Ok(TcpListener::from_std(socket.into()))
 }
-
-/// Whether an accepted socket has the options of its listener, which saves the system calls to set them.
-pub(super) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 pub(super) fn open<F: Factory>(
     reactor: &Reactor,
@@ -170,9 +171,9 @@ impl ListeningPort {
         let (promise, deferred) = reactor.promise();
         self.core.close(&reactor);
         let token = self.core.registered_as();
-        reactor.tell_all(Rc::new(PortMessage::Drain(token)));
+        reactor.tell_all(Rc::new(PortMessage { from: token, order: PortOrder::Drain }));
         let timer = reactor.call_later(deadline, move |reactor| {
-            reactor.tell_all(Rc::new(PortMessage::Abort(token)));
+            reactor.tell_all(Rc::new(PortMessage { from: token, order: PortOrder::Abort }));
         });
         self.core.when_empty(promise, timer);
         deferred
