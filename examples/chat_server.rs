@@ -5,25 +5,21 @@
 //! Your name?
 //! ann
 //! Welcome. /who, /to NAME TEXT; all else is said to all.
-//! * bob joined
 //! ```
 
 mod cli;
 
-use std::{cell::RefCell, collections::BTreeMap, process::ExitCode, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, process::ExitCode, rc::Rc, time::Duration};
 
 use cli::ServerArgs;
-use sinew::{
-    prelude::*,
-    protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, send_line},
-};
+use sinew::prelude::*;
+use sinew::protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, send_line};
 
-const GUESTS_MAX: usize = 500;
-const NAME_LEN_MAX: usize = 20;
-const LINE_LEN_MAX: usize = 1024;
 /// Bytes that may wait for one guest. `write` never waits, so for one who does not read, what the others say piles up.
 /// Past this limit he is dropped, with `ConnectionLost::WriteLimit`; the others have noticed nothing.
 const UNREAD_MAX: usize = 256 * 1024;
+/// How long a talker rests after a line for which somebody is far behind. Or he would talk all others out of the room.
+const REST: Duration = Duration::from_millis(10);
 
 /// Who is here. Writing to a guest calls nobody back, so nothing surprising happens while the room is borrowed.
 type Room = Rc<RefCell<BTreeMap<String, Transport>>>;
@@ -36,19 +32,27 @@ struct Guest {
 impl Guest {
     fn join(&mut self, transport: &Transport, name: &str) -> &'static str {
         let is_name = !name.is_empty() && name.chars().all(char::is_alphanumeric);
-        if !is_name || name.len() > NAME_LEN_MAX || self.room.borrow().contains_key(name) {
+        if !is_name || name.len() > 20 || self.room.borrow().contains_key(name) {
             return "A short name of letters and digits that nobody has yet, please.";
         }
         name.clone_into(&mut self.name);
         self.room.borrow_mut().insert(name.to_owned(), transport.clone());
-        self.tell_others(&format!("* {name} joined"));
+        self.tell_others(transport, &format!("* {name} joined"));
         "Welcome. /who, /to NAME TEXT; all else is said to all."
     }
 
-    fn tell_others(&self, line: &str) {
+    fn tell_others(&self, transport: &Transport, line: &str) {
         for (_, guest) in self.room.borrow().iter().filter(|(name, _)| **name != self.name) {
-            let _ = send_line(guest, line);
+            tell(transport, guest, line);
         }
+    }
+}
+
+fn tell(talker: &Transport, guest: &Transport, line: &str) {
+    if send_line(guest, line) == Ok(WriteStatus::AboveHighWatermark) {
+        let talker = talker.clone();
+        talker.pause_reading();
+        guest.reactor().call_later(REST, move |_| talker.resume_reading());
     }
 }
 
@@ -63,22 +67,19 @@ impl LineHandler for Guest {
         let answer = match (words.next(), words.next(), words.next()) {
             _ if self.name.is_empty() => self.join(transport, text.trim()),
             (Some("/to"), Some(name), Some(text)) => match self.room.borrow().get(name) {
-                Some(guest) => {
-                    let _ = send_line(guest, format!("({}) {text}", self.name));
-                    return;
-                }
+                Some(guest) => return tell(transport, guest, &format!("({}) {text}", self.name)),
                 None => "Nobody here is called that.",
             },
             (Some("/who"), ..) => &*Vec::from_iter(self.room.borrow().keys().cloned()).join(" "),
             _ if text.starts_with('/') => "/who, /to NAME TEXT",
-            _ => return self.tell_others(&format!("{}: {text}", self.name)),
+            _ => return self.tell_others(transport, &format!("{}: {text}", self.name)),
         };
         let _ = send_line(transport, answer);
     }
 
-    fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
+    fn connection_lost(&mut self, transport: &mut LineTransport<'_>, reason: &ConnectionLost) {
         if self.room.borrow_mut().remove(&self.name).is_some() {
-            self.tell_others(&format!("* {} left: {reason}", self.name));
+            self.tell_others(transport, &format!("* {} left: {reason}", self.name));
         }
     }
 }
@@ -88,10 +89,10 @@ fn main() -> ExitCode {
         let reactor = args.reactor()?;
         let room = Room::default();
         let stream = StreamConfig::default().write_limit(UNREAD_MAX);
-        let config = ListenConfig::default().max_connections(GUESTS_MAX).stream(stream);
+        let config = ListenConfig::default().max_connections(500).stream(stream);
         let port = reactor.listen_tcp_with(args.listen, config, move |_: &Peer| {
             let guest = Guest { room: room.clone(), name: String::new() };
-            LineReceiver::with_decoder(Line::lf_or_crlf().len_max(LINE_LEN_MAX), guest)
+            LineReceiver::with_decoder(Line::lf_or_crlf().len_max(1024), guest)
         })?;
         cli::run(&reactor, port)
     })

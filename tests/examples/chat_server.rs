@@ -1,5 +1,7 @@
 //! `chat_server`
 
+use std::{thread, time::Duration};
+
 use socket2::SockRef;
 
 use super::{peer::Peer, process::Example};
@@ -68,35 +70,72 @@ fn names_are_short_and_nobody_has_two() {
 /// One guest reads nothing. The others hear everything, until he is thrown out and after.
 #[test]
 fn a_slow_reader_cannot_hurt_the_others() {
+    // At once, since what is behind slows the talkers down.
+    thread::scope(|scope| {
+        for engine in ENGINES {
+            scope.spawn(|| throw_out_a_slow_reader(engine));
+        }
+    });
+}
+
+fn throw_out_a_slow_reader(engine: &str) {
     const THROWN_OUT: &str = "* slow left: more than 262144 bytes queued for sending";
+    let text = "x".repeat(900);
+    let server = Example::serve("chat_server", engine, &[]);
+    let mut ann = enter(&server, "ann");
+    let mut bob = enter(&server, "bob");
+    assert_eq!(ann.line(), "* bob joined");
+    let slow = enter(&server, "slow");
+    SockRef::from(slow.socket()).set_recv_buffer_size(4096).unwrap();
+    assert_eq!(ann.line(), "* slow joined");
+    assert_eq!(bob.line(), "* slow joined");
+
+    let mut said = 0;
+    let after = loop {
+        bob.send(format!("{said} {text}\n"));
+        let line = ann.line();
+        if line == THROWN_OUT {
+            break ann.line();
+        }
+        assert_eq!(line, format!("bob: {said} {text}"));
+        said += 1;
+        assert!(said < 100_000, "{engine}: nothing is too much for him");
+    };
+    // It was this line that was too much for him, and they have all heard it.
+    assert_eq!(after, format!("bob: {said} {text}"));
+    assert_eq!(bob.line(), THROWN_OUT);
+    bob.send("at last\n");
+    assert_eq!(ann.line(), "bob: at last");
+    drop((ann, bob, slow));
+    server.finish();
+}
+
+/// One guest talks faster than the other reads. Who reads as she can stays, and hears every word.
+#[test]
+fn nobody_is_talked_out_of_the_room() {
+    const LINES: usize = 8_000;
     let text = "x".repeat(900);
     for engine in ENGINES {
         let server = Example::serve("chat_server", engine, &[]);
         let mut ann = enter(&server, "ann");
+        SockRef::from(ann.socket()).set_recv_buffer_size(64 * 1024).unwrap();
         let mut bob = enter(&server, "bob");
         assert_eq!(ann.line(), "* bob joined");
-        let slow = enter(&server, "slow");
-        SockRef::from(slow.socket()).set_recv_buffer_size(4096).unwrap();
-        assert_eq!(ann.line(), "* slow joined");
-        assert_eq!(bob.line(), "* slow joined");
-
-        let mut said = 0;
-        let after = loop {
-            bob.send(format!("{said} {text}\n"));
-            let line = ann.line();
-            if line == THROWN_OUT {
-                break ann.line();
+        let everything: String =
+            (0..LINES).map(|number| format!("{number} {text}\n/to ann {number}\n")).collect();
+        let mut talker = bob.another();
+        let talking = thread::spawn(move || talker.send(everything));
+        for number in 0..LINES {
+            assert_eq!(ann.line(), format!("bob: {number} {text}"));
+            assert_eq!(ann.line(), format!("(bob) {number}"));
+            if number % 16 == 0 {
+                thread::sleep(Duration::from_millis(1)); // She reads slowly, that is all.
             }
-            assert_eq!(line, format!("bob: {said} {text}"));
-            said += 1;
-            assert!(said < 100_000, "{engine}: nothing is too much for him");
-        };
-        // It was this line that was too much for him, and they have all heard it.
-        assert_eq!(after, format!("bob: {said} {text}"));
-        assert_eq!(bob.line(), THROWN_OUT);
-        bob.send("at last\n");
-        assert_eq!(ann.line(), "bob: at last");
-        drop((ann, bob, slow));
+        }
+        talking.join().unwrap();
+        bob.send("/who\n");
+        assert_eq!(bob.line(), "ann bob");
+        drop((ann, bob));
         server.finish();
     }
 }
