@@ -79,7 +79,7 @@ fn out_of_descriptors() {
         .with_ansi(false)
         .init();
     let all = getrlimit(Resource::Nofile);
-    let few = Rlimit { current: Some(DESCRIPTORS), ..all.clone() };
+    let few = Rlimit { current: Some(DESCRIPTORS), ..all };
     setrlimit(Resource::Nofile, few).expect("a lower limit is always allowed");
     for engine in Engine::ALL {
         let name = "out of descriptors";

@@ -187,7 +187,8 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
 }
 
 impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
-    /// A deferred whose value is there already, of no reactor: for awaiting.
+    /// A deferred whose value is there already. It belongs to no reactor, so it can be awaited or its value taken, but a
+    /// callback given to it is dropped: there is no loop to call it.
     pub fn ready(value: T) -> Self {
         let state = State::new(Some(Ok(value)));
         Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }

@@ -131,8 +131,9 @@ impl Reactor {
         }
     }
 
-    /// Runs one turn of the loop, waiting at most `max_wait` for something to happen (`None`: until it does). For
-    /// embedding the reactor in another loop, and for tests; signals and life events belong to [`run`](Self::run). A
+    /// Runs one turn of the loop. If it finds something to do at once it does that, with what the kernel has ready by then,
+    /// and returns; else it waits at most `max_wait` for something to happen (`None`: until it does). For embedding the
+    /// reactor in another loop, and for tests; signals and life events belong to [`run`](Self::run). A
     /// [`stop`](Self::stop) made in the turn keeps it from waiting, and that is all.
     ///
     /// # Errors
@@ -142,6 +143,7 @@ impl Reactor {
         let entered = self.enter()?;
         self.inner.shared.set_ended(false);
         self.inner.state.running.set(true);
+        let max_wait = if self.inner.is_busy() { Some(Duration::ZERO) } else { max_wait };
         let turned = self.turn_once(max_wait);
         drop(entered);
         Ok(turned?)

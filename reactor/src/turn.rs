@@ -205,6 +205,12 @@ impl Inner {
         Some(max_wait.map_or(until, |max_wait| max_wait.min(until)))
     }
 
+    /// Whether a turn that begins now has something to do before any event comes, timers included.
+    pub(crate) fn is_busy(&self) -> bool {
+        let due = self.wheel.borrow().next_wakeup().is_some_and(|tick| tick <= self.clock.ticks());
+        due || self.has_work()
+    }
+
     /// Whether the next turn has something to do before any event comes.
     fn has_work(&self) -> bool {
         !self.soon.borrow().is_empty()

@@ -99,6 +99,20 @@ fn a_stop_in_a_turn_is_forgotten_with_it() {
     assert_eq!(trail.take(), ["made"]);
 }
 
+/// Or a loop around `turn` would sleep through what it waits for: the second turn would run the timer, then wait for ever.
+#[test]
+fn a_turn_that_has_something_to_do_does_not_wait() {
+    let reactor = reactor();
+    let done = Rc::new(Cell::new(false));
+    let flag = done.clone();
+    reactor.call_later(Duration::from_millis(1), move |reactor| {
+        reactor.call_soon(move |_| flag.set(true));
+    });
+    while !done.get() {
+        reactor.turn(None).unwrap();
+    }
+}
+
 #[test]
 fn it_runs_again_after_a_stop() {
     let reactor = reactor();

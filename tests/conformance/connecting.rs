@@ -270,7 +270,7 @@ fn cancelled_by_its_own_factory(world: &World) {
 
 fn cancelled_by_its_own_protocol(world: &World) {
     let listener = listener(Width::Wide);
-    let slot: Rc<RefCell<Option<Connecting<Watched<Box<dyn Protocol>>>>>> = Rc::default();
+    let slot = Rc::new(RefCell::new(None::<Connecting<Watched<Box<dyn Protocol>>>>));
     let (handle, traces) = (slot.clone(), world.traces.clone());
     let factory = move |_: &Peer| {
         let handle = handle.clone();
