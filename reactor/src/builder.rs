@@ -109,7 +109,8 @@ impl Builder {
         self
     }
 
-    /// How long the end of a run waits for jobs that still run in threads. Default 5 s.
+    /// How long the end of a run waits for jobs that still run in threads. Default 5 s. Those that go on are left behind,
+    /// with a warning; with zero all are, without one.
     pub fn pool_grace(mut self, grace: Duration) -> Self {
         self.settings.pool_grace = grace;
         self

@@ -84,7 +84,8 @@ impl Pool {
             let Threads { queue, waiting, ended, alive, .. } = threads;
             useless.extend(waiting.try_iter().map(|job| Box::new(job) as Box<dyn Any>));
             drop((queue, waiting, alive));
-            if ended.recv_timeout(grace) == Err(RecvTimeoutError::Timeout) {
+            // Who asks for no grace means to leave them behind, and need not be told.
+            if !grace.is_zero() && ended.recv_timeout(grace) == Err(RecvTimeoutError::Timeout) {
                 tracing::warn!(?grace, "jobs still run in threads; the reactor leaves them behind");
             }
         }
