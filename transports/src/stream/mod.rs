@@ -238,7 +238,8 @@ impl Handler for Stream {
 
     fn describe(&self) -> String {
         let protocol = self.protocol.try_borrow().ok();
-        let name = protocol.and_then(|protocol| Some(protocol.as_ref()?.name()));
+        // Not `as_ref`: a box of a protocol is a protocol, too, and would tell its own name.
+        let name = protocol.and_then(|protocol| Some(protocol.as_deref()?.name()));
         format!("{} with {}", name.unwrap_or("a protocol"), self.peer())
     }
 }
@@ -249,6 +250,22 @@ pub(crate) const FIRST_INTEREST: Interest = Interest::READ;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Mute;
+
+    impl Protocol for Mute {
+        fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    }
+
+    /// It is what logs show of a slow or panicking callback.
+    #[test]
+    fn a_stream_bears_the_name_of_its_protocol() {
+        let reactor = Reactor::new().expect("a reactor");
+        let (connection, _wire) =
+            crate::memory::connect(&reactor, StreamConfig::default(), Mute).expect("a connection");
+        let name = connection.transport().inner().describe();
+        assert!(name.ends_with("::Mute with memory"), "{name}");
+    }
 
     /// Law 4 of the design: this and a slot of the reactor's slab is all that an idle connection costs.
     #[cfg(target_pointer_width = "64")]
