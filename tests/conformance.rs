@@ -7,8 +7,10 @@ mod support;
 mod conformance {
     mod aborting;
     mod batch;
+    mod cancelling;
     mod closing;
     mod connecting;
+    mod draining;
     mod inside;
     mod life;
     mod listening;

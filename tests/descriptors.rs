@@ -18,7 +18,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sinew::prelude::*;
 use support::{
     Echo, Far, Fate, Link, Width, World,
-    world::{any_port, dial},
+    sockets::{any_port, dial},
 };
 
 /// More than the test needs, and little enough to be used up at once.
@@ -167,7 +167,7 @@ fn without_a_spare(world: &World, log: &Log) {
 }
 
 fn connecting_fails(world: &World) {
-    let listener = support::world::listener(Width::Wide);
+    let listener = support::sockets::listener(Width::Wide);
     let addr = listener.local_addr().expect("it listens");
     let greed = Greed::take_all();
     let connecting = world.reactor().connect_tcp(addr, |_: &Peer| Echo);

@@ -3,7 +3,7 @@
 use sinew::prelude::*;
 
 use super::sys::held;
-use crate::support::{Echo, Far, Link, Watchdog, Width, World, world::any_port, world::dial};
+use crate::support::{Echo, Far, Link, Watchdog, Width, World, sockets::any_port, sockets::dial};
 
 const CONNECTIONS: usize = 500;
 

@@ -8,7 +8,7 @@ use sinew::{
 };
 
 use super::sys::allocations;
-use crate::support::{Echo, Far, Link, Watchdog, Width, World, world::any_port, world::dial};
+use crate::support::{Echo, Far, Link, Watchdog, Width, World, sockets::any_port, sockets::dial};
 
 /// Messages until everything is warm, and messages that are counted.
 const WARM: usize = 100;

@@ -5,14 +5,15 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sinew::{prelude::*, transports::ListenError};
 
 use crate::support::{
-    Echo, Far, Fate, Lost, Script, Sink, Told, Traces, Watched, What, Width, World, table,
-    world::{any_port, dial},
+    Echo, Far, Fate, Script, Sink, Traces, Watched, What, Width, World,
+    sockets::{any_port, dial},
+    table,
 };
 
 table! {
@@ -24,11 +25,6 @@ table! {
         stop_listening_refuses_from_then_on,
         stop_listening_leaves_connections_alone,
         a_port_may_be_stopped_before_the_loop_turns,
-        draining_asks_and_waits,
-        draining_past_the_deadline_aborts,
-        draining_an_empty_port_is_done_at_once,
-        draining_twice_is_draining,
-        draining_ends_the_run_well,
         a_factory_may_refuse,
         a_factory_is_told_of_its_first_and_last_port,
         a_factory_may_do_anything,
@@ -39,12 +35,12 @@ table! {
         a_dual_stack_port_counts_by_the_address_without_the_family;
 }
 
-fn echo(world: &World) -> impl FnMut(&Peer) -> Watched<Echo> + use<> {
+pub(super) fn echo(world: &World) -> impl FnMut(&Peer) -> Watched<Echo> + use<> {
     let traces = world.traces.clone();
     move |_| traces.watch(Echo)
 }
 
-fn client(port: &ListeningPort) -> Far {
+pub(super) fn client(port: &ListeningPort) -> Far {
     Far::socket(dial(port.local(), Width::Wide))
 }
 
@@ -79,12 +75,15 @@ fn past_max_per_ip_clients_are_closed(world: &World) {
     assert_eq!(world.receive_to_end(&mut three).0, b"");
     assert_eq!(port.connections(), 2);
     // Another address has limits of its own.
-    let mut other = from("127.0.0.2:0".parse().unwrap(), port.local());
-    other.send(b"3");
-    world.receive(&mut other, 1);
+    if cfg!(target_os = "linux") {
+        let mut other = from("127.0.0.2:0".parse().unwrap(), port.local());
+        other.send(b"3");
+        world.receive(&mut other, 1);
+        other.close();
+    }
     // And room is room again.
     one.close();
-    world.until("room", || port.connections() == 2);
+    world.until("room", || port.connections() == 1);
     let mut four = client(&port);
     four.send(b"4");
     world.receive(&mut four, 1);
@@ -172,95 +171,6 @@ fn a_port_may_be_stopped_before_the_loop_turns(world: &World) {
     port.stop_listening();
     world.settle();
     assert!(matches!(told.borrow()[..], [] | ["started", "stopped"]), "{told:?}");
-}
-
-fn draining_asks_and_waits(world: &World) {
-    let traces = world.traces.clone();
-    // Finishes when its client says so.
-    let factory = move |_: &Peer| {
-        traces.watch(Script(|transport: &Transport, what: What<'_>| {
-            if let What::Data(_) | What::ReadClosed = what {
-                transport.lose_connection();
-            }
-        }))
-    };
-    let port = world.reactor().listen_tcp(any_port(), factory).unwrap();
-    let mut clients: Vec<_> = (0..3).map(|_| client(&port)).collect();
-    world.until("three connections", || port.connections() == 3);
-    let other = world.join(Sink);
-    let drained = port.drain(Duration::from_secs(1000));
-    world.until("drain_requested", || {
-        world.traces.all().iter().filter(|trace| trace.has(&Told::Drain)).count() == 3
-    });
-    assert!(!other.trace.has(&Told::Drain), "the connections of other ports are not asked");
-    assert!(std::net::TcpStream::connect(port.local()).is_err(), "nobody new");
-    while let Some(mut client) = clients.pop() {
-        world.settle();
-        assert!(!drained.is_settled());
-        client.send(b"done");
-        world.receive_to_end(&mut client);
-        client.close();
-    }
-    world.until("the drain", || drained.is_settled());
-    assert_eq!(drained.take(), Some(Ok(())));
-    assert_eq!((port.connections(), world.reactor().stats().timers), (0, 0));
-}
-
-fn draining_past_the_deadline_aborts(world: &World) {
-    let traces = world.traces.clone();
-    let factory = move |_: &Peer| traces.watch(Script(|_: &Transport, _: What<'_>| {}));
-    let port = world.reactor().listen_tcp(any_port(), factory).unwrap();
-    let mut stubborn = client(&port);
-    world.until("the connection", || port.connections() == 1);
-    let start = Instant::now();
-    let drained = port.drain(Duration::from_millis(30));
-    world.until("the drain", || drained.is_settled());
-    assert!(start.elapsed() >= Duration::from_millis(30), "not early");
-    assert_eq!(world.traces.last().lost(), Some(Lost::Shutdown));
-    assert_eq!(world.receive_to_end(&mut stubborn).1, Fate::Reset);
-}
-
-fn draining_an_empty_port_is_done_at_once(world: &World) {
-    let port = world.reactor().listen_tcp(any_port(), echo(world)).unwrap();
-    let drained = port.drain(Duration::from_secs(1000));
-    world.until("the drain", || drained.is_settled());
-    assert_eq!(world.reactor().stats().timers, 0);
-    let again = port.drain(Duration::from_secs(1000));
-    world.until("the drain of what is drained", || again.is_settled());
-}
-
-fn draining_twice_is_draining(world: &World) {
-    let traces = world.traces.clone();
-    let factory = move |_: &Peer| traces.watch(Script(|_: &Transport, _: What<'_>| {}));
-    let port = world.reactor().listen_tcp(any_port(), factory).unwrap();
-    let _stubborn = client(&port);
-    world.until("the connection", || port.connections() == 1);
-    let long = port.drain(Duration::from_secs(1000));
-    let short = port.drain(Duration::from_millis(1));
-    world.until("both drains", || long.is_settled() && short.is_settled());
-    assert_eq!(world.reactor().stats().timers, 0);
-}
-
-fn draining_ends_the_run_well(world: &World) {
-    let port = world.reactor().listen_tcp(any_port(), echo(world)).unwrap();
-    let far = Rc::new(RefCell::new(client(&port)));
-    far.borrow_mut().send(b"last words");
-    world.until("the connection", || port.connections() == 1);
-    world.reactor().on(Phase::BeforeShutdown, move |_| port.drain(Duration::from_secs(1000)));
-    world.reactor().call_soon(|reactor| reactor.stop().unwrap());
-    let heard = Rc::new(RefCell::new(Vec::new()));
-    let (peer, words) = (far.clone(), heard.clone());
-    let ears = world.reactor().call_every(Duration::from_millis(1), move |_| {
-        let mut peer = peer.borrow_mut();
-        words.borrow_mut().extend(peer.take());
-        if peer.fate_so_far() == Fate::Ended {
-            peer.end();
-        }
-    });
-    world.reactor().run().unwrap();
-    drop(ears);
-    assert_eq!(*heard.borrow(), b"last words");
-    assert_eq!(world.traces.last().lost(), Some(Lost::Closed), "not Shutdown");
 }
 
 /// A factory that notes what it is told, and refuses every other client.

@@ -173,7 +173,7 @@ fn a_panic_in_the_drop_of_the_protocol_is_contained(world: &World) {
 fn a_panic_in_a_call_from_the_loop_ends_that_connection(world: &World) {
     let traces = world.traces.clone();
     let slot = Rc::new(Cell::new(None));
-    let listener = crate::support::world::listener(Width::Wide);
+    let listener = crate::support::sockets::listener(Width::Wide);
     match world.link {
         // A port gives no typed handle.
         Link::Accepted => return,
@@ -216,7 +216,7 @@ fn a_panic_in_the_factory_refuses_that_connection(world: &World) {
         })
         .unwrap();
     let dial =
-        || crate::support::Far::socket(crate::support::world::dial(port.local(), Width::Wide));
+        || crate::support::Far::socket(crate::support::sockets::dial(port.local(), Width::Wide));
     let (mut first, mut second) = (dial(), dial());
     assert_ne!(world.receive_to_end(&mut first).1, Fate::Open);
     second.send(b"welcome");

@@ -12,8 +12,8 @@ use super::{
 use crate::support::{
     Far, Fate, Line, Script, Traces, Watched, What, Width, World,
     life::{NAMES, lead_through_life, number},
+    sockets::{any_port, dial},
     table,
-    world::{any_port, dial},
 };
 
 table! {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use sinew::prelude::*;
 
 use super::process::{alone, descriptors, resident};
-use crate::support::{Far, Link, Script, Watchdog, What, Width, World, world::dial};
+use crate::support::{Far, Link, Script, Watchdog, What, Width, World, sockets::dial};
 
 /// Connections that are open at a time.
 const BATCH: usize = 100;

@@ -7,7 +7,7 @@ use sinew::prelude::*;
 use super::process::{alone, descriptors, descriptors_max};
 use crate::support::{
     Echo, Far, Link, Watchdog, Width, World,
-    world::{any_port, dial},
+    sockets::{any_port, dial},
 };
 
 /// What is open besides connections.

@@ -7,7 +7,7 @@ use sinew::{prelude::*, transports::memory};
 use super::process::alone;
 use crate::support::{
     Echo, Far, Link, Sink, Watchdog, Width, World, noise,
-    world::{any_port, dial},
+    sockets::{any_port, dial},
 };
 
 /// How much a connection may be given at a time: 16 reads of 64 KiB, once for an event and once because it asked to be

@@ -7,6 +7,7 @@
 pub(crate) mod far;
 pub(crate) mod life;
 pub(crate) mod script;
+pub(crate) mod sockets;
 pub(crate) mod table;
 pub(crate) mod trace;
 pub(crate) mod watchdog;
@@ -15,8 +16,9 @@ pub(crate) mod world;
 pub(crate) use {
     far::{Far, Fate},
     script::{Echo, Pull, Script, Sink, What},
+    sockets::Width,
     table::table,
     trace::{Lost, Told, Trace, Traces, Watched},
     watchdog::Watchdog,
-    world::{Line, Link, TOO_MUCH, Width, World, noise},
+    world::{Line, Link, TOO_MUCH, World, noise},
 };

@@ -2,21 +2,19 @@
 
 use std::{
     cell::{Cell, RefCell},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use sinew::{prelude::*, transports::memory};
-use socket2::{Domain, SockRef, Socket, Type};
 
-use super::{Echo, Far, Fate, Trace, Traces, Watchdog};
+use super::{
+    Echo, Far, Fate, Trace, Traces, Watchdog, Width,
+    sockets::{NARROW, any_port, dial, listener},
+};
 
 /// How long anything may take to happen.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The receive buffer of a narrow far end (the kernel doubles it), or what a narrow wire holds.
-const NARROW: usize = 16 * 1024;
 
 /// More bytes than the narrowest connection takes with nobody reading: the kernel lets a send buffer grow to megabytes.
 pub(crate) const TOO_MUCH: usize = 6 << 20;
@@ -34,15 +32,6 @@ pub(crate) enum Link {
     Connected,
     /// A wire in memory.
     Memory,
-}
-
-/// How much goes into a connection before its far end has to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Width {
-    /// What the system gives.
-    Wide,
-    /// As little as the system allows.
-    Narrow,
 }
 
 /// See the head of this file.
@@ -245,33 +234,6 @@ impl World {
         self.until("connection_lost", || trace.is_lost());
         trace.lost().expect("it is lost")
     }
-}
-
-pub(crate) fn any_port() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, 0).into()
-}
-
-/// A client's socket, connected to a port. The backlog takes it, whether or not somebody accepts.
-pub(crate) fn dial(addr: SocketAddr, width: Width) -> TcpStream {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
-    if width == Width::Narrow {
-        socket.set_recv_buffer_size(NARROW).expect("a small receive buffer");
-    }
-    socket.connect(&addr.into()).expect("somebody listens");
-    let socket = TcpStream::from(socket);
-    socket.set_nodelay(true).expect("TCP_NODELAY can be set");
-    socket
-}
-
-/// A listener whose accepted sockets are as wide as asked. It does not block.
-pub(crate) fn listener(width: Width) -> TcpListener {
-    let listener = TcpListener::bind(any_port()).expect("a free port");
-    if width == Width::Narrow {
-        // Accepted sockets inherit it.
-        SockRef::from(&listener).set_recv_buffer_size(NARROW).expect("a small receive buffer");
-    }
-    listener.set_nonblocking(true).expect("a listener can be made non-blocking");
-    listener
 }
 
 /// Bytes that differ from place to place, so that none can be lost, doubled or moved without notice.

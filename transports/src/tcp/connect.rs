@@ -329,6 +329,11 @@ impl<F: Factory> Attempt<F> {
         match socket.as_ref()?.take_error() {
             Ok(Some(error)) | Err(error) => Some(Err(error)),
             Ok(None) => match socket.as_ref()?.peer_addr() {
+                // With nobody listening, the system may give the socket the very port that it connects to, and then
+                // connect it to itself (RFC 9293 3.5, simultaneous open). Nobody was there.
+                Ok(peer) if socket.as_ref()?.local_addr().is_ok_and(|local| local == peer) => {
+                    Some(Err(io::ErrorKind::ConnectionRefused.into()))
+                }
                 Ok(_) => Some(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
                 Err(error) => Some(Err(error)),
