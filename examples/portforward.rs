@@ -7,7 +7,7 @@
 
 mod cli;
 
-use std::{cell, process::ExitCode, rc::Rc};
+use std::{cell::OnceCell, process::ExitCode, rc::Rc};
 
 use clap::Parser;
 use cli::{ServerArgs, say};
@@ -16,32 +16,27 @@ use sinew::{prelude::*, transports::Destination};
 /// One end of a tunnel: what comes in here goes out at the other.
 #[derive(Default)]
 struct End {
-    other: Rc<cell::OnceCell<Transport>>,
-    one_has_ended: Rc<cell::Cell<bool>>,
+    /// The transport of this end, where the other finds it, and that of the other.
+    this: Rc<OnceCell<Transport>>,
+    other: Rc<OnceCell<Transport>>,
     /// Where the other end is to lead, until it does.
     to: Option<Destination>,
 }
 
 impl Protocol for End {
     fn connection_made(&mut self, transport: &Transport) {
+        let _ = self.this.set(transport.clone());
         // An end is read while there is room at the other, whatever its own peer leaves unread.
         transport.set_auto_pause(false);
         // The end of a client leads on, and is not read until the other end stands.
         let Some(to) = self.to.take() else { return };
         transport.pause_reading();
-        let (client, one_has_ended) = (transport.clone(), self.one_has_ended.clone());
-        let outgoing = move |_: &Peer| {
-            let other = Rc::new(cell::OnceCell::from(client.clone()));
-            Self { other, one_has_ended: one_has_ended.clone(), to: None }
-        };
-        let connecting = transport.reactor().connect_tcp(to, outgoing);
-        let (client, other) = (transport.clone(), self.other.clone());
-        connecting.then(move |_, connected| match connected {
+        let (this, other) = (self.other.clone(), self.this.clone());
+        let outgoing = move |_: &Peer| Self { this: this.clone(), other: other.clone(), to: None };
+        let client = transport.clone();
+        transport.reactor().connect_tcp(to, outgoing).then(move |_, connected| match connected {
             Ok(server) if client.is_closing() => server.transport().lose_connection(),
-            Ok(server) => {
-                let _ = other.set(server.transport().clone());
-                client.resume_reading();
-            }
+            Ok(_) => client.resume_reading(),
             Err(error) => {
                 say!("{} closed: {error}", client.peer());
                 client.lose_connection();
@@ -61,13 +56,9 @@ impl Protocol for End {
         self.other.get().map(Transport::resume_reading);
     }
 
-    /// The end of the input here is the end of the output there. After the second such end all has been said.
-    fn read_closed(&mut self, transport: &Transport) {
+    /// The end of the input here is the end of the output there. A connection of which both have ended is over.
+    fn read_closed(&mut self, _: &Transport) {
         self.other.get().map(Transport::close_write);
-        if self.one_has_ended.replace(true) {
-            transport.lose_connection();
-            self.other.get().map(Transport::lose_connection);
-        }
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {

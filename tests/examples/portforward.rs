@@ -98,6 +98,24 @@ fn who_does_not_read_stops_the_other_side_from_sending() {
     }
 }
 
+/// It does so from the first moment, before the tunnel is known to stand.
+#[test]
+fn a_server_may_talk_first_and_without_end() {
+    const BYTES_MAX: usize = 256 << 20;
+    for engine in ENGINES {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap().to_string();
+        let forward = Example::serve("portforward", engine, &["--to", &to]);
+        let client = forward.connect();
+        let mut server = Peer::accept(&listener);
+        let sent = server.send_until_full(&[7; 65_536], BYTES_MAX);
+        assert!(sent < BYTES_MAX, "{engine}: nothing held it up");
+        client.reset();
+        server.expect_reset();
+        forward.finish();
+    }
+}
+
 #[test]
 fn nobody_there() {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
