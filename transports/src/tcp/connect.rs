@@ -415,3 +415,6 @@ fn is_in_progress(error: &io::Error) -> bool {
 
 #[cfg(unix)]
 const EINPROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();
+
+#[cfg(test)]
+mod tests;
