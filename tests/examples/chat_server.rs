@@ -1,6 +1,9 @@
 //! `chat_server`
 
-use std::thread;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use socket2::SockRef;
 
@@ -70,7 +73,7 @@ fn names_are_short_and_nobody_has_two() {
 /// One guest reads nothing. The others hear everything, until he is thrown out and after.
 #[test]
 fn a_slow_reader_cannot_hurt_the_others() {
-    // At once, since what is behind slows the talkers down.
+    // All at once, since talkers are slowed down.
     thread::scope(|scope| {
         for engine in ENGINES {
             scope.spawn(|| throw_out_a_slow_reader(engine));
@@ -90,7 +93,7 @@ fn throw_out_a_slow_reader(engine: &str) {
     assert_eq!(ann.line(), "* slow joined");
     assert_eq!(bob.line(), "* slow joined");
 
-    let mut said = 0;
+    let (mut said, start) = (0, Instant::now());
     let after = loop {
         bob.send(format!("{said} {text}\n"));
         let line = ann.line();
@@ -101,41 +104,14 @@ fn throw_out_a_slow_reader(engine: &str) {
         said += 1;
         assert!(said < 100_000, "{engine}: nothing is too much for him");
     };
-    // It was this line that was too much for him, and they have all heard it.
+    // From the high watermark on, bob had to rest after each line, and timers are never early. Without that rest one who
+    // talks fast might throw out everybody.
+    let lines = (256 - 64) * 1024 / (text.len() + 20);
+    assert!(start.elapsed() > Duration::from_millis(10) * lines as u32, "{engine}: no rest");
     assert_eq!(after, format!("bob: {said} {text}"));
     assert_eq!(bob.line(), THROWN_OUT);
     bob.send("at last\n");
     assert_eq!(ann.line(), "bob: at last");
     drop((ann, bob, slow));
     server.finish();
-}
-
-/// One guest talks faster than the other reads. Who reads as she can stays, and hears every word.
-#[test]
-fn nobody_is_talked_out_of_the_room() {
-    const LINES: usize = 8_000;
-    let text = "x".repeat(900);
-    for engine in ENGINES {
-        let server = Example::serve("chat_server", engine, &[]);
-        let mut ann = enter(&server, "ann");
-        SockRef::from(ann.socket()).set_recv_buffer_size(64 * 1024).unwrap();
-        let mut bob = enter(&server, "bob");
-        assert_eq!(ann.line(), "* bob joined");
-        let everything: String =
-            (0..LINES).map(|number| format!("{number} {text}\n/to ann {number}\n")).collect();
-        let mut talker = bob.another();
-        let talking = thread::spawn(move || talker.send(everything));
-        for number in 0..LINES {
-            assert_eq!(ann.line(), format!("bob: {number} {text}"));
-            assert_eq!(ann.line(), format!("(bob) {number}"));
-            if number % 16 == 0 {
-                (0..1_000).for_each(|_| thread::yield_now()); // She reads slowly, that is all.
-            }
-        }
-        talking.join().unwrap();
-        bob.send("/who\n");
-        assert_eq!(bob.line(), "ann bob");
-        drop((ann, bob));
-        server.finish();
-    }
 }
