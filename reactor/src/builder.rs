@@ -30,6 +30,7 @@ pub struct Builder {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) engine: Engine,
+    pub(crate) seed: Option<u64>,
     /// In nanoseconds, as the watch counts.
     pub(crate) slow_callback: u64,
     pub(crate) spin: Duration,
@@ -45,6 +46,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             engine: Engine::default(),
+            seed: None,
             slow_callback: 100_000_000,
             spin: Duration::ZERO,
             stop_signals: true,
@@ -61,6 +63,13 @@ impl Builder {
     /// The mechanism to wait on. Default [`Engine::Mio`].
     pub fn engine(mut self, engine: Engine) -> Self {
         self.settings.engine = engine;
+        self
+    }
+
+    /// What [`Reactor::random`](crate::Reactor::random) and, on [`Engine::Simulated`], the moments at which jobs of the
+    /// thread pool run are drawn from. Default: something else each time; 0 on [`Engine::Simulated`].
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(seed);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -21,29 +21,92 @@ pub(crate) struct Clock {
     sample: Cell<Option<Instant>>,
     /// Whether a sample is kept: the loop turns, and forgets it in time.
     held: Cell<bool>,
-    /// Whether callbacks are timed by the coarse clock.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    coarse: bool,
+    hands: Hands,
 }
+
+/// What moves a clock.
+#[derive(Debug)]
+enum Hands {
+    /// The system; callbacks are timed by its cheapest clock.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Coarse,
+    /// The system.
+    Precise,
+    /// Whoever drives the simulation: time stands still in between.
+    Virtual(Box<Virtual>),
+}
+
+#[derive(Debug)]
+struct Virtual {
+    /// Since the origin.
+    elapsed: Cell<Duration>,
+    /// What the wall clock said, or would have said, at the origin.
+    wall_origin: Cell<SystemTime>,
+}
+
+/// The farthest that a virtual clock goes, about 300 years: some platforms cannot say a later time.
+const VIRTUAL_MAX: Duration = Duration::from_secs(1 << 33);
+
+/// Where the wall clock of a simulation begins: 2026-01-01 00:00:00 UTC, in seconds since 1970.
+const VIRTUAL_EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
 impl Clock {
     /// One that can tell whether a callback takes as long as `slow_callback` nanoseconds.
     pub(crate) fn new(slow_callback: u64) -> Self {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let hands = if slow_callback >= COARSE_MIN { Hands::Coarse } else { Hands::Precise };
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = slow_callback;
-        Self {
-            origin: Instant::now(),
-            sample: Cell::new(None),
-            held: Cell::new(false),
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            coarse: slow_callback >= COARSE_MIN,
+        let (_, hands) = (slow_callback, Hands::Precise);
+        Self::with_hands(hands)
+    }
+
+    /// One that stands still until it is [passed on](Self::pass_to).
+    pub(crate) fn new_virtual() -> Self {
+        Self::with_hands(Hands::Virtual(Box::new(Virtual {
+            elapsed: Cell::default(),
+            wall_origin: Cell::new(UNIX_EPOCH + VIRTUAL_EPOCH),
+        })))
+    }
+
+    fn with_hands(hands: Hands) -> Self {
+        Self { origin: Instant::now(), sample: Cell::new(None), held: Cell::new(false), hands }
+    }
+
+    pub(crate) const fn is_virtual(&self) -> bool {
+        matches!(self.hands, Hands::Virtual(_))
+    }
+
+    /// Moves a virtual clock on, never back; one of the system takes no notice.
+    pub(crate) fn pass_to(&self, elapsed: Duration) {
+        if let Hands::Virtual(hands) = &self.hands {
+            let elapsed = elapsed.min(VIRTUAL_MAX);
+            hands.elapsed.set(hands.elapsed.get().max(elapsed));
+            self.forget();
         }
+    }
+
+    /// Whether the clock can ever show this time.
+    pub(crate) const fn can_be(&self, elapsed: Duration) -> bool {
+        !self.is_virtual() || elapsed.as_secs() <= VIRTUAL_MAX.as_secs()
+    }
+
+    /// Sets the wall clock of a virtual clock; one of the system takes no notice.
+    pub(crate) fn set_wall(&self, now: SystemTime) {
+        if let Hands::Virtual(hands) = &self.hands {
+            let origin = now.checked_sub(hands.elapsed.get()).unwrap_or(UNIX_EPOCH);
+            hands.wall_origin.set(origin);
+        }
+    }
+
+    /// How long it has been going.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.now().duration_since(self.origin)
     }
 
     /// The time of this turn. Asked for lazily: a turn in which nobody wants the time does not pay for it.
     pub(crate) fn now(&self) -> Instant {
         self.sample.get().unwrap_or_else(|| {
-            let now = Instant::now();
+            let now = self.precise();
             self.sample.set(self.held.get().then_some(now));
             now
         })
@@ -86,25 +149,32 @@ impl Clock {
     }
 
     /// The wall clock, which may jump.
-    pub(crate) fn wall() -> SystemTime {
-        SystemTime::now()
+    pub(crate) fn wall(&self) -> SystemTime {
+        match &self.hands {
+            Hands::Virtual(hands) => hands.wall_origin.get() + hands.elapsed.get(),
+            _ => SystemTime::now(),
+        }
     }
 
     /// For measuring how long callbacks take, in nanoseconds: cheap, and a few milliseconds coarse where the platform has
     /// such a clock and that will do.
     #[inline]
     pub(crate) fn stopwatch(&self) -> u64 {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if self.coarse {
-            return sys::monotonic_coarse();
+        match self.hands {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Hands::Coarse => sys::monotonic_coarse(),
+            Hands::Precise => u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            // No time passes while a callback runs.
+            Hands::Virtual(_) => 0,
         }
-        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// The time at this very moment, past the turn's sample.
-    #[allow(clippy::unused_self, reason = "a reactor's time is that of its own clock")]
     pub(crate) fn precise(&self) -> Instant {
-        Instant::now()
+        match &self.hands {
+            Hands::Virtual(hands) => self.origin + hands.elapsed.get(),
+            _ => Instant::now(),
+        }
     }
 }
 
@@ -153,6 +223,19 @@ mod tests {
         let first = clock.now();
         while Instant::now() == first {}
         assert!(clock.now() > first);
+    }
+
+    #[test]
+    fn a_virtual_clock_stands_still_until_it_is_passed_on() {
+        let clock = Clock::new_virtual();
+        let (then, wall) = (clock.now(), clock.wall());
+        clock.pass_to(Duration::from_secs(86_400 * 3_653));
+        clock.pass_to(Duration::from_secs(1));
+        assert_eq!(clock.now() - then, Duration::from_secs(86_400 * 3_653));
+        assert_eq!(clock.wall(), wall + Duration::from_secs(86_400 * 3_653));
+        clock.set_wall(UNIX_EPOCH + Duration::from_secs(86_400 * 20_000));
+        clock.pass_to(clock.elapsed() + Duration::from_secs(1));
+        assert_eq!(clock.wall(), UNIX_EPOCH + Duration::from_secs(86_400 * 20_000 + 1));
     }
 
     #[test]

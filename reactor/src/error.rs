@@ -53,6 +53,22 @@ pub enum RunError {
     /// The future of `run_until` failed: it panicked or was cancelled.
     #[error("the future ended early: {0}")]
     Failed(#[from] Failure),
+    /// A simulated reactor has nothing left that could ever happen: no timer, no call, no task to be woken. On a real one
+    /// this would be a loop that sleeps for ever.
+    #[error("nothing can happen any more: no timer, call, task or job is left to wait for")]
+    NothingLeft,
+    /// A simulated reactor, or one moment of its time, did not come to rest.
+    #[error("not idle after {turns} turns")]
+    NeverIdle {
+        /// How many turns it was given.
+        turns: usize,
+    },
+    /// Only the clock of a simulated reactor can be moved.
+    #[error("the time of this reactor is the system's")]
+    NotSimulated,
+    /// The reactor's time belongs to its [`Driver`](crate::Driver), such as a simulated network: let that go on instead.
+    #[error("the reactor is driven by a simulation; run that instead")]
+    Driven,
     /// The operating system failed.
     #[error(transparent)]
     Io(#[from] io::Error),

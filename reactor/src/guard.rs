@@ -40,6 +40,7 @@ impl Reactor {
         self.lap(&what);
         result.map_err(|panic| {
             let message = into_message(panic);
+            self.inner.meter.panics.add(1);
             tracing::error!(what = name(&what), panic = message, "a callback panicked");
             Panicked { message }
         })

@@ -18,6 +18,7 @@ mod engine;
 mod error;
 mod guard;
 mod handler;
+mod leftovers;
 mod life;
 mod pool;
 mod reactor;
@@ -26,6 +27,7 @@ mod remote;
 mod run;
 #[cfg(unix)]
 mod signals;
+mod simulated;
 mod stats;
 mod task;
 mod timer;
@@ -42,10 +44,12 @@ pub use {
     error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
     guard::Panicked,
     handler::{Handler, Interest, Ready, TimerKey, Token},
+    leftovers::Leftovers,
     life::{Phase, TriggerResult},
     reactor::{Reactor, WeakReactor},
     registration::{Registration, Source},
     remote::Remote,
+    simulated::{Driver, Killed, Turned},
     stats::{Counter, Meter, Stats},
     task::{Sleep, Task},
     timer::{DelayedCall, LoopingCall},

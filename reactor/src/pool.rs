@@ -24,6 +24,9 @@ use crate::{
 /// thread free.
 type Job = Box<dyn FnOnce(&AtomicUsize) + Send>;
 
+/// Longest time that a job takes in a simulation, until its value is there.
+const SIMULATED_JOB_MAX: Duration = Duration::from_millis(10);
+
 /// Threads are started when there are more jobs than threads, and end with the run of the reactor.
 pub(crate) struct Pool {
     threads_max: usize,
@@ -32,6 +35,8 @@ pub(crate) struct Pool {
     /// The promises of the jobs under way; they cannot leave the loop's thread, so a job carries its number.
     promises: RefCell<Slab<(u64, Box<dyn Any>)>>,
     serial: Cell<u64>,
+    /// Jobs of a simulated reactor that wait for their moment.
+    simulated: Cell<usize>,
 }
 
 struct Threads {
@@ -53,7 +58,18 @@ impl Pool {
             running: RefCell::default(),
             promises: RefCell::default(),
             serial: Cell::new(0),
+            simulated: Cell::new(0),
         }
+    }
+
+    /// Jobs whose value is still to come.
+    pub(crate) fn jobs(&self) -> usize {
+        self.promises.borrow().len()
+    }
+
+    /// Timers that stand for jobs.
+    pub(crate) fn simulated(&self) -> usize {
+        self.simulated.get()
     }
 
     /// Hands the job back if it cannot be taken.
@@ -89,6 +105,7 @@ impl Pool {
                 tracing::warn!(?grace, "jobs still run in threads; the reactor leaves them behind");
             }
         }
+        self.simulated.set(0);
         let promises = mem::take(&mut *self.promises.borrow_mut());
         useless.extend(promises.into_iter().map(|(_, (_, promise))| promise));
         useless
@@ -161,13 +178,35 @@ impl Reactor {
             let call = Box::new(move |reactor: &Self| reactor.job_done(slot, serial, result));
             let _ = contain(move || shared.push(call));
         });
-        if let Err((failure, job)) = pool.submit(job) {
+        let submitted = if self.inner.clock.is_virtual() {
+            self.submit_simulated(job)
+        } else {
+            pool.submit(job)
+        };
+        if let Err((failure, job)) = submitted {
             self.discard(job);
             if let Some(promise) = self.job_promise::<T>(slot, serial) {
                 promise.reject(failure);
             }
         }
         deferred
+    }
+
+    /// On a simulated reactor there are no threads: the job runs from the loop, after a time drawn from the seed.
+    fn submit_simulated(&self, job: Job) -> Result<(), (Failure, Job)> {
+        let pool = &self.inner.pool;
+        let waiting = pool.simulated.get();
+        if waiting >= pool.threads_max.saturating_add(pool.queue_max) {
+            return Err((Failure::Overloaded { limit: pool.queue_max }, job));
+        }
+        pool.simulated.set(waiting + 1);
+        let takes = self.inner.random.borrow_mut().u64(..=SIMULATED_JOB_MAX.as_millis() as u64);
+        self.call_later(Duration::from_millis(takes), move |reactor| {
+            let waiting = &reactor.inner.pool.simulated;
+            waiting.set(waiting.get().saturating_sub(1));
+            job(&AtomicUsize::new(1));
+        });
+        Ok(())
     }
 
     /// Settles the promise; there is no value if the job was cancelled before it ran.

@@ -80,6 +80,9 @@ pub(crate) struct Inner {
     /// When the callback that runs now began, in nanoseconds of the coarse clock.
     pub(crate) lap: Cell<u64>,
     pub(crate) locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
+    pub(crate) random: RefCell<fastrand::Rng>,
+    /// Somebody else moves the clock.
+    pub(crate) driven: Cell<bool>,
 }
 
 /// Handlers that asked to be called, by their tokens.
@@ -117,7 +120,10 @@ impl Reactor {
         let poller = settings.engine.open()?;
         let (shared, inbox) = Shared::new(poller.notifier(), settings.remote_queue_max);
         let inner = Inner {
-            clock: Clock::new(settings.slow_callback),
+            clock: match settings.engine {
+                crate::Engine::Simulated => Clock::new_virtual(),
+                _ => Clock::new(settings.slow_callback),
+            },
             edge_triggered: poller.is_edge_triggered(),
             poller: RefCell::new(poller),
             events: RefCell::default(),
@@ -137,6 +143,12 @@ impl Reactor {
             meter: Meter::default(),
             lap: Cell::default(),
             locals: RefCell::default(),
+            random: RefCell::new(match (settings.seed, settings.engine) {
+                (Some(seed), _) => fastrand::Rng::with_seed(seed),
+                (None, crate::Engine::Simulated) => fastrand::Rng::with_seed(0),
+                (None, _) => fastrand::Rng::new(),
+            }),
+            driven: Cell::new(false),
             settings,
         };
         Ok(Self { inner: Rc::new(inner) })
@@ -165,7 +177,14 @@ impl Reactor {
     /// The time of day, which may jump. For people, not for measuring.
     #[must_use]
     pub fn wall_clock(&self) -> SystemTime {
-        Clock::wall()
+        self.inner.clock.wall()
+    }
+
+    /// A random number, for jitter and the like; not for secrets. In a simulation it comes from the seed, so code that asks
+    /// here is the same in every run.
+    #[must_use]
+    pub fn random(&self) -> u64 {
+        self.inner.random.borrow_mut().u64(..)
     }
 
     /// Has the loop call `f` in its next turn. Calls run in the order in which they were made.
@@ -202,6 +221,7 @@ impl Reactor {
             bytes_received: meter.bytes_received.value(),
             bytes_sent: meter.bytes_sent.value(),
             slow_callbacks: meter.slow_callbacks.value(),
+            panics: meter.panics.value(),
             longest_turn: Duration::from_nanos(meter.longest_turn.get()),
         }
     }

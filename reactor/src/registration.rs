@@ -80,6 +80,11 @@ impl Registry {
         self.slots.len()
     }
 
+    /// Every handler.
+    pub(crate) fn handlers(&self) -> Vec<Rc<dyn Handler>> {
+        self.slots.iter().filter_map(|(_, slot)| slot.handler.clone()).collect()
+    }
+
     pub(crate) fn tokens(&self) -> Vec<Token> {
         self.slots.iter().map(|(key, slot)| Token::new(key, slot.generation)).collect()
     }

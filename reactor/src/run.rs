@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashSet,
     future::Future,
-    io, mem,
+    mem,
     rc::{Rc, Weak},
     time::Duration,
 };
@@ -36,10 +36,19 @@ impl RunState {
     pub(crate) fn wants_out(&self) -> bool {
         self.stop.get() || self.crash.get()
     }
+
+    pub(crate) fn set_running(&self, running: bool) {
+        self.running.set(running);
+    }
+
+    /// The stop has been heard: from here on the flag stands for a second one, or for the last trigger being done.
+    pub(crate) fn heard_stop(&self) {
+        self.stop.set(false);
+    }
 }
 
 /// While it lives, the reactor cannot be entered a second time.
-struct Entered<'a>(&'a Inner);
+pub(crate) struct Entered<'a>(&'a Inner);
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
@@ -70,9 +79,13 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// [`RunError::AlreadyRunning`] from inside a callback; [`RunError::Io`] if the engine fails.
+    /// [`RunError::AlreadyRunning`] from inside a callback; [`RunError::Io`] if the engine fails. On a simulated reactor
+    /// [`RunError::NothingLeft`] where a real one would sleep for ever, and [`RunError::Driven`] if its time is not its own.
     pub fn run(&self) -> Result<(), RunError> {
         let state = &self.inner.state;
+        if self.inner.driven.get() {
+            return Err(RunError::Driven);
+        }
         let entered = self.enter()?;
         self.inner.shared.set_ended(false);
         #[cfg(unix)]
@@ -95,7 +108,7 @@ impl Reactor {
         #[cfg(unix)]
         self.unwatch_signals();
         drop(entered);
-        turned.map_err(RunError::Io)
+        turned
     }
 
     /// Runs the loop until `future` is done, then stops it and returns the future's value.
@@ -146,7 +159,7 @@ impl Reactor {
         let max_wait = if self.inner.is_busy() { Some(Duration::ZERO) } else { max_wait };
         let turned = self.turn_once(max_wait);
         drop(entered);
-        Ok(turned?)
+        turned
     }
 
     /// Asks the loop to stop: the current turn is finished, then the shutdown phases run. Returns at once. Calls, timers
@@ -184,7 +197,7 @@ impl Reactor {
         self.inner.state.running.get()
     }
 
-    fn enter(&self) -> Result<Entered<'_>, RunError> {
+    pub(crate) fn enter(&self) -> Result<Entered<'_>, RunError> {
         let state = &self.inner.state;
         if state.entered.replace(true) {
             return Err(RunError::AlreadyRunning);
@@ -197,7 +210,7 @@ impl Reactor {
     }
 
     /// Fires the triggers of a phase and counts what has to be waited for.
-    fn fire(&self, phase: Phase) -> Rc<Cell<usize>> {
+    pub(crate) fn fire(&self, phase: Phase) -> Rc<Cell<usize>> {
         let waiting = Rc::new(Cell::new(0));
         for trigger in self.inner.life.take(phase) {
             let result = self.guard(|| format!("a {phase:?} trigger"), || trigger(self));
@@ -232,13 +245,12 @@ impl Reactor {
     }
 
     /// Goes on turning until the BeforeShutdown triggers are done, their time is up, or a second `stop` or signal comes.
-    fn wait_for_triggers(&self) -> io::Result<()> {
+    fn wait_for_triggers(&self) -> Result<(), RunError> {
         let state = &self.inner.state;
         let waiting = self.fire(Phase::BeforeShutdown);
         let max = self.inner.settings.shutdown_max;
         let end = self.inner.clock.precise().checked_add(max);
-        // The stop has been heard: from here on the flag stands for a second one, or for the last trigger being done.
-        state.stop.set(false);
+        state.heard_stop();
         while waiting.get() > 0 && !state.wants_out() {
             let now = self.inner.clock.precise();
             let left = end.map(|end| end.saturating_duration_since(now));
@@ -251,7 +263,7 @@ impl Reactor {
         Ok(())
     }
 
-    fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         self.inner.state.running.set(false);
         self.fire(Phase::DuringShutdown);
         self.tell_ends();
@@ -294,7 +306,7 @@ impl Reactor {
     }
 
     /// Nobody is left who could hear of anything: frees everything.
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         self.inner.shared.set_ended(true);
         self.stop_pool();
         #[cfg(unix)]
@@ -303,7 +315,7 @@ impl Reactor {
     }
 
     /// Drops what waits, until dropping brings nothing new. Nothing is borrowed meanwhile, for a drop may be user code.
-    fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let inner = &*self.inner;
         for _ in 0..REAP_ROUNDS_MAX {
             let timers = inner.wheel.borrow_mut().drain();

@@ -30,6 +30,8 @@ pub struct Stats {
     pub bytes_sent: u64,
     /// Callbacks that took longer than [`Builder::slow_callback`](crate::Builder::slow_callback).
     pub slow_callbacks: u64,
+    /// Panics of callbacks that were contained.
+    pub panics: u64,
     /// The longest turn, without the wait for events. As coarse as the system's cheapest clock, some milliseconds.
     pub longest_turn: Duration,
 }
@@ -64,6 +66,7 @@ pub struct Meter {
     pub(crate) calls: Counter,
     pub(crate) timers_fired: Counter,
     pub(crate) slow_callbacks: Counter,
+    pub(crate) panics: Counter,
     /// In nanoseconds.
     pub(crate) longest_turn: Cell<u64>,
     /// Connections open now.

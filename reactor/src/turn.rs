@@ -3,7 +3,7 @@
 use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
 use crate::{
-    Reactor,
+    Reactor, RunError,
     engine::Event,
     handler::{Handler, TimerKey, Token},
     reactor::Inner,
@@ -14,7 +14,7 @@ use crate::{
 const TIMERS_PER_TURN: usize = 100_000;
 
 impl Reactor {
-    pub(crate) fn turn_once(&self, max_wait: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn turn_once(&self, max_wait: Option<Duration>) -> Result<(), RunError> {
         let inner = &*self.inner;
         inner.meter.turns.add(1);
         let began = inner.lap.get();
@@ -166,8 +166,19 @@ impl Inner {
         }
     }
 
-    fn wait(&self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        let mut timeout = self.timeout(max_wait);
+    fn wait(&self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> Result<(), RunError> {
+        let timeout = self.timeout(max_wait);
+        if timeout != Some(Duration::ZERO) && self.clock.is_virtual() {
+            return self.jump(timeout);
+        }
+        Ok(self.wait_on_kernel(timeout, events)?)
+    }
+
+    fn wait_on_kernel(
+        &self,
+        mut timeout: Option<Duration>,
+        events: &mut Vec<Event>,
+    ) -> io::Result<()> {
         let mut poller = self.poller.borrow_mut();
         if timeout == Some(Duration::ZERO) {
             return poller.wait(timeout, events);
@@ -195,7 +206,7 @@ impl Inner {
     }
 
     /// How long the poll may wait; `None` for as long as nothing happens.
-    fn timeout(&self, max_wait: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn timeout(&self, max_wait: Option<Duration>) -> Option<Duration> {
         if max_wait == Some(Duration::ZERO) || self.has_work() {
             return Some(Duration::ZERO);
         }
@@ -212,7 +223,7 @@ impl Inner {
     }
 
     /// Whether the next turn has something to do before any event comes.
-    fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         !self.soon.borrow().is_empty()
             || !self.queues.are_empty()
             || self.state.wants_out()

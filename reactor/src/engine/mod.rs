@@ -29,6 +29,7 @@ mod pipe;
 mod poll;
 #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
 mod select;
+mod simulated;
 
 /// Which mechanism of the kernel a reactor waits on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -44,10 +45,14 @@ pub enum Engine {
     /// on most systems).
     #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
     Select,
+    /// No kernel at all: no descriptors, and a clock that stands still until it is moved. See
+    /// [`Reactor::simulated`](crate::Reactor::simulated). It has no place in [`ALL`](Self::ALL), since nothing can be served
+    /// on it.
+    Simulated,
 }
 
 impl Engine {
-    /// Every engine that exists on this platform.
+    /// Every engine that exists on this platform and waits on a kernel.
     pub const ALL: &'static [Self] = &[
         Self::Mio,
         #[cfg(unix)]
@@ -56,7 +61,8 @@ impl Engine {
         Self::Select,
     ];
 
-    /// The name that [`FromStr`] reads and [`Display`](fmt::Display) writes: `mio`, `poll` or `select`.
+    /// The name that [`FromStr`] reads and [`Display`](fmt::Display) writes: `mio`, `poll` or `select`. `simulated` is
+    /// written, but not read.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -65,6 +71,7 @@ impl Engine {
             Self::Poll => "poll",
             #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
             Self::Select => "select",
+            Self::Simulated => "simulated",
         }
     }
 
@@ -75,6 +82,7 @@ impl Engine {
             Self::Poll => Box::new(poll::PollPoller::new()?),
             #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
             Self::Select => Box::new(select::SelectPoller::new()?),
+            Self::Simulated => Box::new(simulated::NoKernel),
         })
     }
 }

@@ -136,6 +136,10 @@ impl Reactor {
 
     /// Begins to listen to signals, at the start of a run.
     pub(crate) fn watch_signals(&self) -> io::Result<()> {
+        if self.inner.clock.is_virtual() {
+            // There is no process to get them.
+            return Ok(());
+        }
         let signals = &self.inner.signals;
         if self.inner.settings.stop_signals {
             let mut calls = signals.calls.borrow_mut();
