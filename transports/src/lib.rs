@@ -18,6 +18,7 @@ mod producer;
 mod protocol;
 mod stream;
 mod tcp;
+pub mod testing;
 mod transport;
 
 pub use sinew_reactor as reactor;

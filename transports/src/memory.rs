@@ -205,9 +205,8 @@ impl Transport {
     /// A transport by itself, with the far end of its wire: for testing a protocol without a reactor. The test calls the
     /// protocol's methods, as the loop would; the wire shows what came of it.
     ///
-    /// # Panics
-    ///
-    /// If the system has no descriptors left.
+    /// Its reactor is a [simulated](Reactor::simulated) one: no descriptor is used, and its clock stands still until
+    /// `transport.reactor().advance(…)` moves it on.
     ///
     /// # Examples
     ///
@@ -229,8 +228,9 @@ impl Transport {
     /// assert_eq!(wire.sent(), b"hello");
     /// ```
     #[must_use]
+    #[allow(clippy::missing_panics_doc, reason = "it does not panic")]
     pub fn memory() -> (Self, Wire) {
-        let reactor = Reactor::new().expect("the system has a descriptor to spare");
+        let reactor = Reactor::simulated(0);
         let (transport, ends) = join::<Nobody>(&reactor, StreamConfig::default(), None)
             .expect("a new reactor has room for a handler");
         let wire = Wire {
@@ -245,9 +245,24 @@ impl Transport {
 
 impl Wire {
     /// Sends bytes to the stream.
+    ///
+    /// # Panics
+    ///
+    /// If the far end has ended its side or reset the connection before: no socket sends anything after that.
     pub fn receive(&self, data: &[u8]) {
+        assert!(
+            !self.ends.reset_by_peer.get(),
+            "the far end sends after it has reset the connection"
+        );
+        assert!(!self.ends.inbound_ended.get(), "the far end sends after it has ended its side");
         self.ends.inbound.borrow_mut().extend(data);
         self.come_by();
+    }
+
+    /// How much of what was sent to the stream it has not read yet.
+    #[must_use]
+    pub fn unread_len(&self) -> usize {
+        self.ends.inbound.borrow().len()
     }
 
     /// Ends the far end's side: the stream reads the end once it has read all that was sent.
@@ -269,11 +284,32 @@ impl Wire {
             // A failure of the engine, or a call from inside its own loop, leaves what is there.
             let _ = reactor.turn(Some(std::time::Duration::ZERO));
         }
-        let sent = self.ends.outbound.take();
-        if !sent.is_empty() {
+        self.take(usize::MAX)
+    }
+
+    /// As [`sent`](Self::sent), but no more than `max` bytes, and without a turn of the loop before.
+    #[must_use]
+    pub fn take(&self, max: usize) -> Vec<u8> {
+        let mut outbound = self.ends.outbound.borrow_mut();
+        let len = max.min(outbound.len());
+        let rest = outbound.split_off(len);
+        let taken = std::mem::replace(&mut *outbound, rest);
+        if !taken.is_empty() {
             self.come_by();
         }
-        sent
+        taken
+    }
+
+    /// Whether the stream holds back its input for now: it was asked to pause, or has too much to send.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        !self.is_closing() && !self.transport.is_reading()
+    }
+
+    /// How many timers of the protocol ([`Transport::call_later`]) wait.
+    #[must_use]
+    pub fn timers(&self) -> usize {
+        self.transport.inner().timers_len()
     }
 
     /// How much `sent` would give now.
@@ -316,6 +352,33 @@ impl Wire {
     #[must_use]
     pub fn transport(&self) -> &Transport {
         &self.transport
+    }
+
+    // What a network does, which does not mind whether the near end is still there.
+
+    pub(crate) fn receive_quietly(&self, data: &[u8]) {
+        if !self.ends.closed.get() && !self.ends.reset_by_peer.get() {
+            self.ends.inbound.borrow_mut().extend(data);
+            self.come_by();
+        }
+    }
+
+    /// `false` if it had been said before.
+    pub(crate) fn close_quietly(&self) -> bool {
+        let news = !self.ends.inbound_ended.replace(true) && !self.ends.closed.get();
+        if news {
+            self.come_by();
+        }
+        news
+    }
+
+    /// `false` if it had been said before.
+    pub(crate) fn reset_quietly(&self) -> bool {
+        let news = !self.ends.reset_by_peer.replace(true) && !self.ends.closed.get();
+        if news {
+            self.come_by();
+        }
+        news
     }
 
     /// Has the loop look at the stream.

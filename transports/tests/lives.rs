@@ -276,7 +276,9 @@ impl Play {
 
     fn perform(&self, step: &Step) {
         match *step {
-            Step::FarSends(len) if !self.book.borrow().far_ended => {
+            Step::FarSends(len)
+                if !self.book.borrow().far_ended && !self.book.borrow().far_reset =>
+            {
                 let bytes = self.book.borrow_mut().bytes(len);
                 self.book.borrow_mut().sent.extend(&bytes);
                 self.wire.receive(&bytes);

@@ -153,6 +153,10 @@ impl Stream {
             && self.reactor().is_some_and(|reactor| reactor.disarm_timer(key))
     }
 
+    pub(crate) fn timers_len(&self) -> usize {
+        self.extras.get().map_or(0, |extras| extras.timers.borrow().len())
+    }
+
     pub(crate) fn peer(&self) -> Peer {
         self.peer.peer()
     }

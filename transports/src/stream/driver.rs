@@ -3,7 +3,7 @@
 
 use std::{any::Any, io, io::IoSlice, time::Duration};
 
-use sinew_reactor::{Interest, Reactor, Ready, SHORT_READ_DRAINS, TimerKey};
+use sinew_reactor::{Interest, Killed, Reactor, Ready, SHORT_READ_DRAINS, TimerKey};
 
 use super::{
     AnyProtocol, Idle,
@@ -84,6 +84,9 @@ impl Transport {
     }
 
     pub(super) fn on_told(&self, reactor: &Reactor, message: &dyn Any) {
+        if message.is::<Killed>() {
+            return self.finish(reactor);
+        }
         let Some(PortMessage { from, order }) = message.downcast_ref() else { return };
         let stream = self.inner();
         if stream.shared.port.as_ref().is_none_or(|port| port.token() != *from) {
