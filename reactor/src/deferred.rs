@@ -194,6 +194,11 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }
     }
 
+    /// A deferred whose value is there already, for awaiting or for a callback, which the loop makes.
+    pub fn ready_on(reactor: &Reactor, value: T) -> Self {
+        Self { reactor: reactor.downgrade(), ..Self::ready(value) }
+    }
+
     /// Has the loop call `f` with the result, once it is there. If somebody has taken it already, `f` is not called.
     pub fn then(self, f: impl FnOnce(&Reactor, Result<T, E>) + 'static) {
         let mut inside = self.state.borrow_mut();

@@ -127,6 +127,28 @@ impl Reactor {
         self.inner.registry.borrow_mut().insert(NO_DESCRIPTOR)
     }
 
+    /// Registers a handler that has no source, until the [`Registration`] is dropped: only the loop itself calls it, when asked
+    /// by its token, as with [`run_again`](Self::run_again).
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::TooManyHandlers`].
+    pub fn register_unwatched(
+        &self,
+        handler: Rc<dyn Handler>,
+    ) -> Result<Registration, RegisterError> {
+        match self.reserve() {
+            Ok(token) => {
+                self.bind(token, handler);
+                Ok(Registration { reactor: self.downgrade(), token: Cell::new(Some(token)) })
+            }
+            Err(error) => {
+                self.discard(handler);
+                Err(error)
+            }
+        }
+    }
+
     /// The first half of [`register`](Self::register), for handlers that own their source and know their token:
     /// registers the source. No event comes before the loop turns; [`bind`](Self::bind) the handler until then.
     ///

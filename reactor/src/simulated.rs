@@ -253,7 +253,7 @@ impl Driver {
     }
 
     /// Ends it as a process is killed: everything is dropped, and nobody is told.
-    pub fn kill(self) {
+    pub fn kill(&self) {
         let Ok(_entered) = self.reactor.enter() else { return };
         let handlers = self.reactor.inner.registry.borrow().handlers();
         for handler in handlers {

@@ -8,7 +8,9 @@ use std::{
 };
 
 use mio::net::TcpStream;
-use sinew_reactor::Ready;
+use sinew_reactor::{Reactor, Ready, RegisterError, Token};
+
+use super::FIRST_INTEREST;
 
 /// A stream of bytes both ways that never blocks: what else than a TCP socket can be under a [`Transport`](crate::Transport).
 pub(crate) trait ByteStream {
@@ -22,6 +24,13 @@ pub(crate) trait ByteStream {
     fn reset(&self);
     /// What is worth trying now, for streams of which no engine tells.
     fn readiness(&self) -> Ready;
+    /// The token to be told of news, for streams that do not know it from the start.
+    fn register(&self, token: Token) {
+        let _ = token;
+    }
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 /// What a stream reads from and writes to.
@@ -56,6 +65,17 @@ impl ByteStream for Closed {
 impl Socket {
     pub(crate) fn closed() -> Self {
         Self::Other(Box::new(Closed))
+    }
+
+    pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+        match self {
+            Self::Tcp(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            Self::Other(stream) => {
+                let token = reactor.reserve()?;
+                stream.register(token);
+                Ok(token)
+            }
+        }
     }
 
     #[inline]
@@ -111,7 +131,7 @@ impl Socket {
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(socket) => socket.local_addr().ok(),
-            Self::Other(_) => None,
+            Self::Other(stream) => stream.local_addr(),
         }
     }
 

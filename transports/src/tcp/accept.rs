@@ -10,15 +10,15 @@ use std::{
     time::Duration,
 };
 
-use mio::net::{TcpListener, TcpStream};
 use sinew_reactor::{
     DelayedCall, Handler, Interest, Promise, Reactor, Ready, RegisterError, TimerKey, Token,
 };
 
 use crate::{
     Factory, ListenConfig, Peer,
+    net::{Listener, Spare},
     port::Port,
-    stream::{FIRST_INTEREST, Newborn, Shared, socket::Socket},
+    stream::{Newborn, Shared, socket::Socket},
 };
 
 /// Connections accepted in one turn; then others have theirs.
@@ -35,7 +35,7 @@ pub(super) struct PortCore {
     addr: SocketAddr,
     config: ListenConfig,
     token: Cell<Option<Token>>,
-    listener: RefCell<Option<TcpListener>>,
+    listener: RefCell<Option<Listener>>,
     /// The kernel has connections for us, as far as we know.
     readable: Cell<bool>,
     paused: Cell<bool>,
@@ -52,18 +52,6 @@ pub(super) struct PortCore {
     when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
 }
 
-#[cfg(unix)]
-type Spare = std::fs::File;
-#[cfg(not(unix))]
-type Spare = ();
-
-fn spare() -> Option<Spare> {
-    #[cfg(unix)]
-    return std::fs::File::open("/dev/null").ok();
-    #[cfg(not(unix))]
-    None
-}
-
 /// The handler: the port with its factory.
 pub(super) struct Acceptor<F: Factory> {
     core: Rc<PortCore>,
@@ -74,7 +62,7 @@ pub(super) struct Acceptor<F: Factory> {
 
 /// What became of one accept.
 enum Accepted {
-    Yes(TcpStream, SocketAddr),
+    Yes(Socket, SocketAddr),
     /// That one went away, or was not for us: the next.
     Skip,
     /// No more for now.
@@ -86,7 +74,7 @@ enum Accepted {
 impl<F: Factory> Acceptor<F> {
     pub(super) fn new(
         reactor: &Reactor,
-        listener: TcpListener,
+        listener: Listener,
         addr: SocketAddr,
         config: ListenConfig,
         factory: F,
@@ -96,6 +84,7 @@ impl<F: Factory> Acceptor<F> {
             addr,
             config,
             token: Cell::new(None),
+            spare: RefCell::new(listener.spare()),
             listener: RefCell::new(Some(listener)),
             readable: Cell::new(false),
             paused: Cell::new(false),
@@ -105,23 +94,18 @@ impl<F: Factory> Acceptor<F> {
             failing: Cell::new(false),
             open: Cell::new(0),
             open_per_ip: RefCell::default(),
-            spare: RefCell::new(spare()),
             when_empty: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
         Self { core, shared, factory: RefCell::new(factory), started: Cell::new(false) }
     }
 
-    pub(super) fn register(
-        self,
-        reactor: &Reactor,
-        interest: Interest,
-    ) -> Result<Rc<PortCore>, RegisterError> {
+    pub(super) fn register(self, reactor: &Reactor) -> Result<Rc<PortCore>, RegisterError> {
         let core = self.core.clone();
         let registered = {
             let mut listener = core.listener.borrow_mut();
             let listener = listener.as_mut().expect("the port has just been opened");
-            reactor.register_source(listener, interest)
+            listener.register(reactor)
         };
         let token = match registered {
             Ok(token) => token,
@@ -156,7 +140,7 @@ impl<F: Factory> Acceptor<F> {
         core.tell_interest(reactor);
     }
 
-    fn open(&self, reactor: &Reactor, mut socket: TcpStream, addr: SocketAddr) {
+    fn open(&self, reactor: &Reactor, mut socket: Socket, addr: SocketAddr) {
         let peer = Peer::Inet(addr);
         if self.core.is_full_for(peer.ip()) {
             tracing::debug!(%peer, "refused: the address has as many connections as it may have");
@@ -166,22 +150,21 @@ impl<F: Factory> Acceptor<F> {
         if let Err(error) = options {
             tracing::debug!(%peer, %error, "options could not be set");
         }
-        let token = match reactor.register_source(&mut socket, FIRST_INTEREST) {
+        let token = match socket.register(reactor) {
             Ok(token) => token,
             Err(error) => {
                 return self.core.log_once(&error.into(), "a connection was dropped");
             }
         };
         self.core.failing.set(false);
-        let socket = Socket::Tcp(socket);
         let shared = self.shared.clone();
         Newborn { reactor, socket, token, peer, shared }.start(&self.factory, Ready::NONE);
     }
 
-    fn set_options(&self, socket: &TcpStream) -> io::Result<()> {
+    fn set_options(&self, socket: &Socket) -> io::Result<()> {
         let config = &self.core.config.stream;
-        socket.set_nodelay(config.no_delay)?;
-        crate::stream::socket::set_keepalive(&socket2::SockRef::from(socket), config.keepalive)
+        socket.set_no_delay(config.no_delay)?;
+        socket.set_keepalive(config.keepalive)
     }
 }
 
@@ -197,6 +180,9 @@ impl<F: Factory> Handler for Acceptor<F> {
         self.core.again_queued.set(false);
         if !self.started.replace(true) {
             self.factory.borrow_mut().started();
+        }
+        if self.core.listener.borrow().as_ref().is_some_and(Listener::is_ready) {
+            self.core.readable.set(true);
         }
         self.accept_some(reactor);
     }
@@ -339,7 +325,7 @@ impl PortCore {
         let turned_away = matches!(accepted, Accepted::Yes(..));
         // What was accepted is closed before its descriptor is the spare one again.
         drop(accepted);
-        self.spare.replace(spare());
+        self.keep_spare();
         if is_drained {
             // accept(2) asks for a descriptor before it looks whether anybody is there. Nobody is.
             self.readable.set(false);
@@ -350,6 +336,11 @@ impl PortCore {
         }
         self.resting.set(true);
         reactor.arm_timer(self.registered_as(), REST);
+    }
+
+    fn keep_spare(&self) {
+        let spare = self.listener.borrow().as_ref().and_then(Listener::spare);
+        self.spare.replace(spare);
     }
 
     /// Once an episode: it ends with the next connection that is accepted.

@@ -7,7 +7,7 @@ use std::{
     fmt,
     future::Future,
     io,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -15,17 +15,13 @@ use std::{
 };
 
 use mio::net::TcpStream;
-use sinew_reactor::{
-    Deferred, DelayedCall, Failure, Handler, Interest, Promise, Reactor, Ready, Token,
-};
+use sinew_reactor::{Deferred, DelayedCall, Failure, Handler, Promise, Reactor, Ready, Token};
 use socket2::{Domain, Protocol as IpProtocol, Type};
 
 use crate::{
     ConnectConfig, Connection, Factory, Peer, Protocol,
-    stream::{
-        Newborn, Shared,
-        socket::{Socket, set_keepalive},
-    },
+    net::{self, Dialling},
+    stream::{Newborn, Shared, socket::set_keepalive},
 };
 
 /// Where to connect to. Made from a `SocketAddr`, `"host:port"`, or a pair of host and port.
@@ -202,7 +198,7 @@ struct Connector<F: Factory> {
 struct Attempt<F: Factory> {
     connector: Rc<Connector<F>>,
     addr: SocketAddr,
-    socket: RefCell<Option<TcpStream>>,
+    socket: RefCell<Option<Dialling>>,
 }
 
 pub(super) fn connect<F: Factory>(
@@ -258,10 +254,7 @@ impl<F: Factory> Connector<F> {
     }
 
     fn resolve(self: Rc<Self>, reactor: &Reactor, host: String, port: u16) {
-        let name = host.clone();
-        let lookup = reactor.defer_to_thread(move || {
-            (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<VecDeque<_>>)
-        });
+        let lookup = net::resolve(reactor, host.clone(), port);
         lookup.then(move |reactor, found| match found {
             Ok(Ok(addrs)) if !addrs.is_empty() => {
                 self.addrs.replace(addrs);
@@ -293,8 +286,11 @@ impl<F: Factory> Connector<F> {
     }
 
     fn attempt(self: Rc<Self>, reactor: &Reactor, addr: SocketAddr) -> io::Result<()> {
-        let mut socket = open_socket(addr, &self.config)?;
-        let token = reactor.register_source(&mut socket, Interest::WRITE)?;
+        let mut socket = match net::installed(reactor)? {
+            Some(net) => Dialling::Other(net.dial(addr, &self.config)?),
+            None => Dialling::Kernel(open_socket(addr, &self.config)?),
+        };
+        let token = socket.register(reactor)?;
         self.attempt.set(Some(token));
         let socket = RefCell::new(Some(socket));
         reactor.bind(token, Rc::new(Attempt { connector: self, addr, socket }));
@@ -322,26 +318,6 @@ impl<F: Factory> Connector<F> {
     }
 }
 
-impl<F: Factory> Attempt<F> {
-    /// What the system says of the attempt; `None` while it goes on.
-    fn outcome(&self) -> Option<io::Result<()>> {
-        let socket = self.socket.borrow();
-        match socket.as_ref()?.take_error() {
-            Ok(Some(error)) | Err(error) => Some(Err(error)),
-            Ok(None) => match socket.as_ref()?.peer_addr() {
-                // With nobody listening, the system may give the socket the very port that it connects to, and then
-                // connect it to itself (RFC 9293 3.5, simultaneous open). Nobody was there.
-                Ok(peer) if socket.as_ref()?.local_addr().is_ok_and(|local| local == peer) => {
-                    Some(Err(io::ErrorKind::ConnectionRefused.into()))
-                }
-                Ok(_) => Some(Ok(())),
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
-                Err(error) => Some(Err(error)),
-            },
-        }
-    }
-}
-
 impl<F: Factory> Handler for Attempt<F> {
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
         let connector = self.connector.clone();
@@ -349,28 +325,37 @@ impl<F: Factory> Handler for Attempt<F> {
         if connector.is_settled() {
             return;
         }
-        let Some(outcome) = self.outcome() else {
-            return;
-        };
+        let outcome = self.socket.borrow().as_ref().and_then(Dialling::outcome);
+        let Some(outcome) = outcome else { return };
         let (Some(token), Some(socket)) = (connector.attempt.take(), self.socket.take()) else {
             return;
         };
+        let failed = |source| ConnectError::Connect { addr: self.addr, source };
         if let Err(source) = outcome {
             reactor.deregister(token, true);
             drop(socket);
-            let failed = ConnectError::Connect { addr: self.addr, source };
-            return connector.try_next(reactor, Some(failed));
+            return connector.try_next(reactor, Some(failed(source)));
         }
+        let socket = match socket.into_socket() {
+            Ok(socket) => socket,
+            Err(source) => {
+                reactor.deregister(token, true);
+                return connector.try_next(reactor, Some(failed(source)));
+            }
+        };
         let peer = Peer::Inet(self.addr);
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
-        let newborn =
-            Newborn { reactor, socket: Socket::Tcp(socket), token, peer: peer.clone(), shared };
+        let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
         let connection = newborn.start(&connector.factory, ready);
         if let Some(connection) = connection.as_ref().filter(|_| connector.is_settled()) {
             // Cancelled by its own factory or protocol: nobody will ever have it.
             connection.transport().abort();
         }
         connector.settle(reactor, connection.ok_or(ConnectError::NoProtocol(peer)));
+    }
+
+    fn again(self: Rc<Self>, reactor: &Reactor) {
+        self.ready(reactor, Ready::NONE);
     }
 
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {

@@ -8,12 +8,13 @@ use std::{
 };
 
 use mio::net::TcpListener;
-use sinew_reactor::{Deferred, Interest, Reactor, WeakReactor};
+use sinew_reactor::{Deferred, Reactor, WeakReactor};
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
 use super::accept::{Acceptor, INHERITS_OPTIONS, PortCore};
 use crate::{
     Factory, ListenConfig,
+    net::{self, Listener},
     port::{PortMessage, PortOrder},
     stream::socket::set_keepalive,
 };
@@ -47,13 +48,14 @@ pub struct ListeningPort {
 
 /// Listens on the first address that can be listened on, and says which one it is.
 pub(super) fn listen(
+    reactor: &Reactor,
     addrs: impl ToSocketAddrs,
     config: &ListenConfig,
-) -> Result<(TcpListener, SocketAddr), ListenError> {
+) -> Result<(Listener, SocketAddr), ListenError> {
     let addrs = addrs.to_socket_addrs().map_err(|source| ListenError::Resolve { source })?;
     let mut failed = None;
     for addr in addrs {
-        let listener = listen_on(addr, config);
+        let listener = listen_on(reactor, addr, config);
         match listener.and_then(|listener| Ok((listener.local_addr()?, listener))) {
             Ok((local, listener)) => return Ok((listener, local)),
             Err(source) => failed = Some(ListenError::Listen { addr, source }),
@@ -65,7 +67,14 @@ pub(super) fn listen(
 }
 
 /// A socket that listens, with the options that its connections are to inherit.
-fn listen_on(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener> {
+fn listen_on(reactor: &Reactor, addr: SocketAddr, config: &ListenConfig) -> io::Result<Listener> {
+    match net::installed(reactor)? {
+        Some(net) => net.listen(addr, config).map(Listener::Other),
+        None => listen_on_kernel(addr, config).map(Listener::Kernel),
+    }
+}
+
+fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(IpProtocol::TCP))?;
     // On Windows this option lets another program take the port over; elsewhere it only forgives sockets in TIME_WAIT.
     #[cfg(not(windows))]
@@ -92,13 +101,13 @@ fn listen_on(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener>
 
 pub(super) fn open<F: Factory>(
     reactor: &Reactor,
-    listener: TcpListener,
+    listener: Listener,
     addr: SocketAddr,
     config: ListenConfig,
     factory: F,
 ) -> Result<ListeningPort, ListenError> {
     let acceptor = Acceptor::new(reactor, listener, addr, config, factory);
-    match acceptor.register(reactor, Interest::READ) {
+    match acceptor.register(reactor) {
         Ok(core) => Ok(ListeningPort { core, reactor: reactor.downgrade() }),
         Err(error) => Err(ListenError::Listen { addr, source: error.into() }),
     }

@@ -98,7 +98,7 @@ impl ReactorTcp for Reactor {
         config: ListenConfig,
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
-        match listen::listen(addr, &config) {
+        match listen::listen(self, addr, &config) {
             Ok((listener, addr)) => listen::open(self, listener, addr, config, factory),
             Err(error) => {
                 // Its drop may be user code, and no call runs that.

@@ -1,0 +1,193 @@
+//! Where sockets come from: the kernel or, on a reactor whose host is part of a simulation, that. The rest of this crate
+//! does not care which.
+//!
+//! A network that takes the kernel's place is told the token of whatever wants to hear of it, and says "come by" with
+//! [`Reactor::run_again`]. Its errors are the kernel's.
+
+use std::{
+    any::Any,
+    cell::OnceCell,
+    collections::VecDeque,
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    rc::Rc,
+};
+
+use mio::net::{TcpListener, TcpStream};
+use sinew_reactor::{Deferred, Engine, Interest, Reactor, RegisterError, Token};
+
+use crate::{
+    ConnectConfig, ListenConfig,
+    stream::socket::{ByteStream, Socket},
+};
+
+/// A network in the kernel's place.
+pub(crate) trait Net {
+    fn listen(&self, addr: SocketAddr, config: &ListenConfig) -> io::Result<Box<dyn NetListener>>;
+    /// Begins to connect.
+    fn dial(&self, addr: SocketAddr, config: &ConnectConfig) -> io::Result<Box<dyn NetDial>>;
+    fn resolve(&self, host: &str, port: u16) -> Lookup;
+}
+
+/// The addresses of a name, when they are there.
+pub(crate) type Lookup = Deferred<io::Result<VecDeque<SocketAddr>>>;
+
+/// A listening socket.
+pub(crate) trait NetListener {
+    fn register(&self, token: Token);
+    fn local_addr(&self) -> SocketAddr;
+    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, SocketAddr)>;
+    /// Whether `accept` is worth trying.
+    fn is_ready(&self) -> bool;
+    /// A descriptor that is good for nothing else but to be given back.
+    fn spare(&self) -> Option<Spare>;
+}
+
+/// A socket that is connecting.
+pub(crate) trait NetDial {
+    fn register(&self, token: Token);
+    /// `None` while it goes on.
+    fn outcome(&self) -> Option<io::Result<()>>;
+    /// The socket, once it is connected.
+    fn into_stream(self: Box<Self>) -> io::Result<Box<dyn ByteStream>>;
+}
+
+/// A descriptor, held by whoever owns this.
+pub(crate) type Spare = Box<dyn Any>;
+
+/// The network of a reactor, where it is not the kernel's.
+#[derive(Default)]
+struct Installed(OnceCell<Rc<dyn Net>>);
+
+/// Puts a network in the kernel's place, before anything else happens on the reactor.
+pub(crate) fn install(reactor: &Reactor, net: Rc<dyn Net>) {
+    // A second one would be a mistake of the simulation's; the first stays.
+    let _ = reactor.local::<Installed>().0.set(net);
+}
+
+/// The network of a reactor; `None` for the kernel's.
+pub(crate) fn installed(reactor: &Reactor) -> io::Result<Option<Rc<dyn Net>>> {
+    if reactor.engine() != Engine::Simulated {
+        return Ok(None);
+    }
+    match reactor.local::<Installed>().0.get() {
+        Some(net) => Ok(Some(net.clone())),
+        None => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "a simulated reactor by itself has no network; use that of a host of sim::Network",
+        )),
+    }
+}
+
+/// Looks up a name: by the system, on a thread of the pool.
+pub(crate) fn resolve(reactor: &Reactor, host: String, port: u16) -> Lookup {
+    match installed(reactor) {
+        Ok(Some(net)) => net.resolve(&host, port),
+        Ok(None) => reactor.defer_to_thread(move || {
+            (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<VecDeque<_>>)
+        }),
+        Err(error) => Deferred::ready_on(reactor, Err(error)),
+    }
+}
+
+/// A listening socket of either kind.
+pub(crate) enum Listener {
+    Kernel(TcpListener),
+    Other(Box<dyn NetListener>),
+}
+
+impl Listener {
+    pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+        match self {
+            Self::Kernel(listener) => reactor.register_source(listener, Interest::READ),
+            Self::Other(listener) => {
+                let token = reactor.reserve()?;
+                listener.register(token);
+                Ok(token)
+            }
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Kernel(listener) => listener.local_addr(),
+            Self::Other(listener) => Ok(listener.local_addr()),
+        }
+    }
+
+    pub(crate) fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+        match self {
+            Self::Kernel(listener) => {
+                listener.accept().map(|(socket, addr)| (Socket::Tcp(socket), addr))
+            }
+            Self::Other(listener) => {
+                listener.accept().map(|(stream, addr)| (Socket::Other(stream), addr))
+            }
+        }
+    }
+
+    /// What no engine tells of.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self {
+            Self::Kernel(_) => false,
+            Self::Other(listener) => listener.is_ready(),
+        }
+    }
+
+    pub(crate) fn spare(&self) -> Option<Spare> {
+        match self {
+            #[cfg(unix)]
+            Self::Kernel(_) => Some(Box::new(std::fs::File::open("/dev/null").ok()?)),
+            #[cfg(not(unix))]
+            Self::Kernel(_) => None,
+            Self::Other(listener) => listener.spare(),
+        }
+    }
+}
+
+/// A connecting socket of either kind.
+pub(crate) enum Dialling {
+    Kernel(TcpStream),
+    Other(Box<dyn NetDial>),
+}
+
+impl Dialling {
+    pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+        match self {
+            Self::Kernel(socket) => reactor.register_source(socket, Interest::WRITE),
+            Self::Other(dial) => {
+                let token = reactor.reserve()?;
+                dial.register(token);
+                Ok(token)
+            }
+        }
+    }
+
+    /// What the system says of the attempt; `None` while it goes on.
+    pub(crate) fn outcome(&self) -> Option<io::Result<()>> {
+        match self {
+            Self::Kernel(socket) => match socket.take_error() {
+                Ok(Some(error)) | Err(error) => Some(Err(error)),
+                Ok(None) => match socket.peer_addr() {
+                    // With nobody listening, the system may give the socket the very port that it connects to, and then
+                    // connect it to itself (RFC 9293 3.5, simultaneous open). Nobody was there.
+                    Ok(peer) if socket.local_addr().is_ok_and(|local| local == peer) => {
+                        Some(Err(io::ErrorKind::ConnectionRefused.into()))
+                    }
+                    Ok(_) => Some(Ok(())),
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
+                    Err(error) => Some(Err(error)),
+                },
+            },
+            Self::Other(dial) => dial.outcome(),
+        }
+    }
+
+    /// The socket, once it is connected.
+    pub(crate) fn into_socket(self) -> io::Result<Socket> {
+        match self {
+            Self::Kernel(socket) => Ok(Socket::Tcp(socket)),
+            Self::Other(dial) => dial.into_stream().map(Socket::Other),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What happened, in order: [`Trace`] keeps the last of it and a hash of all of it.
+
+use std::{collections::VecDeque, fmt, rc::Rc};
+
+use super::time::Time;
+
+/// Happenings kept for whoever wants to read how it came to something.
+const TAIL_MAX: usize = 256;
+
+/// What happened to a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Verb {
+    Boots,
+    Ends,
+    IsKilled,
+    LosesPower,
+    Pauses,
+    Resumes,
+    Listens,
+    Dials,
+    IsRefused,
+    GivesUpDialling,
+    Connects,
+    Accepts,
+    CannotAccept,
+    Receives,
+    ReceivesEnd,
+    ReceivesReset,
+    LosesSegment,
+    GivesUpSending,
+    SendsDatagram,
+    ReceivesDatagram,
+    LosesDatagram,
+    IsCutFrom,
+    IsJoinedTo,
+    IsPartitioned,
+    IsWhole,
+    Notes,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub(super) struct Happening {
+    pub(super) at: Time,
+    pub(super) host: Rc<str>,
+    pub(super) verb: Verb,
+    /// Which connection, or the like.
+    pub(super) which: u64,
+    /// How much, or the like.
+    pub(super) what: u64,
+    pub(super) note: Option<Rc<str>>,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(super) struct Trace {
+    hash: u64,
+    count: u64,
+    tail: VecDeque<Happening>,
+}
+
+impl Trace {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut trace = Self { hash: FNV_OFFSET, count: 0, tail: VecDeque::new() };
+        trace.fold(seed);
+        trace
+    }
+
+    pub(super) fn add(&mut self, happening: Happening) {
+        self.count += 1;
+        self.fold(happening.at.0);
+        self.fold_bytes(happening.host.as_bytes());
+        self.fold(happening.verb as u64);
+        self.fold(happening.which);
+        self.fold(happening.what);
+        if let Some(note) = &happening.note {
+            self.fold_bytes(note.as_bytes());
+        }
+        if self.tail.len() == TAIL_MAX {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(happening);
+    }
+
+    /// Bytes that belong to what is added next.
+    pub(super) fn fold_bytes(&mut self, bytes: &[u8]) {
+        self.fold(bytes.len() as u64);
+        let mut words = bytes.chunks_exact(8);
+        for word in &mut words {
+            self.fold(u64::from_le_bytes(word.try_into().expect("chunks of eight bytes")));
+        }
+        let rest = words.remainder().iter().fold(0, |rest, byte| rest << 8 | u64::from(*byte));
+        self.fold(rest);
+    }
+
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn tail(&self, lines: usize) -> impl Iterator<Item = &Happening> {
+        self.tail.iter().skip(self.tail.len().saturating_sub(lines))
+    }
+
+    /// FNV-1a, by words, with the high half brought down so that it counts.
+    const fn fold(&mut self, word: u64) {
+        let mixed = (self.hash ^ word).wrapping_mul(FNV_PRIME);
+        self.hash = mixed ^ (mixed >> 32);
+    }
+}
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, host, verb, which, what, note } = self;
+        write!(f, "{at}  {host} ")?;
+        match verb {
+            Verb::Boots => f.write_str("boots"),
+            Verb::Ends => f.write_str("ends"),
+            Verb::IsKilled => f.write_str("is killed"),
+            Verb::LosesPower => f.write_str("loses power"),
+            Verb::Pauses => f.write_str("pauses"),
+            Verb::Resumes => f.write_str("resumes"),
+            Verb::Listens => write!(f, "listens on port {what}"),
+            Verb::Dials => write!(f, "dials port {what}: connection {which}"),
+            Verb::IsRefused => write!(f, "is refused connection {which}"),
+            Verb::GivesUpDialling => write!(f, "gives up dialling connection {which}"),
+            Verb::Connects => write!(f, "has made connection {which}"),
+            Verb::Accepts => write!(f, "accepts connection {which}"),
+            Verb::CannotAccept => f.write_str("cannot accept"),
+            Verb::Receives => write!(f, "receives {what} bytes on connection {which}"),
+            Verb::ReceivesEnd => write!(f, "receives the end of connection {which}"),
+            Verb::ReceivesReset => write!(f, "receives a reset of connection {which}"),
+            Verb::LosesSegment => write!(f, "sends a segment of connection {which} in vain"),
+            Verb::GivesUpSending => write!(f, "gives up sending on connection {which}"),
+            Verb::SendsDatagram => {
+                write!(f, "sends a datagram of {what} bytes from socket {which}")
+            }
+            Verb::ReceivesDatagram => {
+                write!(f, "receives a datagram of {what} bytes on socket {which}")
+            }
+            Verb::LosesDatagram => write!(f, "loses a datagram of {what} bytes"),
+            Verb::IsCutFrom => f.write_str("is cut from "),
+            Verb::IsJoinedTo => f.write_str("is joined again to "),
+            Verb::IsPartitioned => f.write_str("is partitioned: "),
+            Verb::IsWhole => f.write_str("is whole again: "),
+            Verb::Notes => f.write_str("notes: "),
+        }?;
+        f.write_str(note.as_deref().unwrap_or_default())
+    }
+}

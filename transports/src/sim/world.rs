@@ -1,0 +1,263 @@
+//! The core of the simulation: what there is, and the queue of what is to come. It runs no user code; of reactors it knows
+//! only whom to tell that there is news.
+
+use std::{
+    cell::RefCell,
+    cmp::{Ordering, Reverse},
+    collections::{BTreeMap, BinaryHeap},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    rc::Rc,
+    time::Duration,
+};
+
+use sinew_reactor::Token;
+
+use super::{
+    act::Act,
+    conn::{Conn, Side},
+    datagram::{Packet, UdpSocket},
+    link::Links,
+    listener::Listening,
+    machine::Machine,
+    random::Random,
+    time::Time,
+    trace::{Happening, Trace, Verb},
+};
+
+/// A host, by its place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct HostId(pub(super) u32);
+
+/// A connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ConnId(pub(super) u64);
+
+/// Another socket: one that listens, or one of datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SocketId(pub(super) u64);
+
+/// What is to come.
+pub(super) enum Event {
+    /// A request to connect arrives.
+    Syn(ConnId),
+    /// Its answer arrives.
+    SynAck(ConnId, Answer),
+    /// The last word of the handshake arrives.
+    Ack(ConnId),
+    /// Time for the first of what is on its way from this side.
+    Arrive(ConnId, Side),
+    /// There is room again to write on this side.
+    Room(ConnId, Side),
+    /// This side hears that the other has read.
+    Window(ConnId, Side),
+    /// A closed side has waited long enough for the other.
+    Forget(ConnId, Side),
+    Datagram(Packet),
+    /// A host has something to do by itself.
+    Wake(HostId),
+    /// Something is done to a host or to links.
+    Do(Act),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Yes,
+    Refused,
+}
+
+struct Scheduled {
+    at: Time,
+    serial: u64,
+    event: Event,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.serial == other.serial
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.serial).cmp(&(other.at, other.serial))
+    }
+}
+
+/// What the sockets of a simulation share with it.
+pub(super) type Shared = Rc<RefCell<World>>;
+
+/// See the head of this file.
+pub(super) struct World {
+    pub(super) seed: u64,
+    pub(super) now: Time,
+    queue: BinaryHeap<Reverse<Scheduled>>,
+    scheduled: u64,
+    pub(super) random: Random,
+    pub(super) trace: Trace,
+    pub(super) machines: Vec<Machine>,
+    pub(super) names: BTreeMap<String, Vec<IpAddr>>,
+    pub(super) links: Links,
+    pub(super) conns: BTreeMap<ConnId, Conn>,
+    pub(super) listening: BTreeMap<SocketId, Listening>,
+    pub(super) datagrams: BTreeMap<SocketId, UdpSocket>,
+    ids: u64,
+    /// Hosts with something to do now.
+    ready: Vec<HostId>,
+    pub(super) events: u64,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            now: Time::default(),
+            queue: BinaryHeap::new(),
+            scheduled: 0,
+            random: Random::new(seed),
+            trace: Trace::new(seed),
+            machines: Vec::new(),
+            names: BTreeMap::new(),
+            links: Links::new(),
+            conns: BTreeMap::new(),
+            listening: BTreeMap::new(),
+            datagrams: BTreeMap::new(),
+            ids: 0,
+            ready: Vec::new(),
+            events: 0,
+        }
+    }
+
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    // ---- hosts ----
+
+    pub(super) fn add_machine(&mut self, name: &str) -> HostId {
+        let id = HostId(u32::try_from(self.machines.len()).expect("fewer than 2^32 hosts"));
+        let [_, a, b, c] = (id.0 + 1).to_be_bytes();
+        let v4 = Ipv4Addr::new(10, a, b, c);
+        let v6 = Ipv6Addr::from(0xfd00_u128 << 112 | u128::from(id.0 + 1));
+        self.machines.push(Machine::new(name, v4, v6, self.now));
+        self.names.insert(name.to_owned(), vec![v4.into()]);
+        id
+    }
+
+    pub(super) fn machine(&self, host: HostId) -> &Machine {
+        &self.machines[host.0 as usize]
+    }
+
+    pub(super) fn machine_mut(&mut self, host: HostId) -> &mut Machine {
+        &mut self.machines[host.0 as usize]
+    }
+
+    /// Whose address that is, as seen from a host.
+    pub(super) fn host_of(&self, from: HostId, ip: IpAddr) -> Option<HostId> {
+        if ip.is_loopback() || ip.is_unspecified() {
+            return Some(from);
+        }
+        // Addresses are given out in order.
+        let number = match ip {
+            IpAddr::V4(ip) if ip.octets()[0] == 10 => u32::from(ip) & 0x00ff_ffff,
+            IpAddr::V6(ip) => u128::from(ip) as u32,
+            IpAddr::V4(_) => return None,
+        };
+        let id = HostId(number.checked_sub(1)?);
+        let machine = self.machines.get(id.0 as usize)?;
+        machine.has(ip).then_some(id)
+    }
+
+    /// Whether anything gets through: the hosts are joined, and the other one has power.
+    pub(super) fn reaches(&self, from: HostId, to: HostId) -> bool {
+        self.links.is_up(from, to) && self.machine(to).has_power
+    }
+
+    /// Tells a handler on a host that there is news.
+    pub(super) fn tell(&mut self, host: HostId, token: Option<Token>) {
+        let Some(token) = token else { return };
+        if let Some(reactor) = self.machine(host).reactor.upgrade() {
+            reactor.run_again(token);
+            self.make_ready(host);
+        }
+    }
+
+    pub(super) fn make_ready(&mut self, host: HostId) {
+        if !std::mem::replace(&mut self.machine_mut(host).is_ready, true) {
+            self.ready.push(host);
+        }
+    }
+
+    /// The hosts with something to do now, in an order that is drawn.
+    pub(super) fn take_ready(&mut self) -> Vec<HostId> {
+        let mut ready = std::mem::take(&mut self.ready);
+        if ready.len() > 1 {
+            ready.sort_unstable();
+            self.random.order.shuffle(&mut ready);
+        }
+        ready.iter().for_each(|host| self.machine_mut(*host).is_ready = false);
+        ready
+    }
+
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Has a host turned at a moment, unless it is to be turned before that anyway.
+    pub(super) fn wake_at(&mut self, host: HostId, at: Time) {
+        if at <= self.now {
+            self.make_ready(host);
+        } else if self.machine(host).wake.is_none_or(|wake| at < wake) {
+            self.machine_mut(host).wake = Some(at);
+            self.schedule(at, Event::Wake(host));
+        }
+    }
+
+    // ---- time ----
+
+    pub(super) fn schedule(&mut self, at: Time, event: Event) {
+        self.scheduled += 1;
+        self.queue.push(Reverse(Scheduled { at, serial: self.scheduled, event }));
+    }
+
+    pub(super) fn schedule_in(&mut self, wait: Duration, event: Event) {
+        self.schedule(self.now + wait, event);
+    }
+
+    pub(super) fn next_at(&self) -> Option<Time> {
+        self.queue.peek().map(|Reverse(next)| next.at)
+    }
+
+    /// Passes on to the next event, if it comes no later than `limit`.
+    pub(super) fn pass_to_next(&mut self, limit: Time) -> Option<Event> {
+        if self.next_at().is_none_or(|at| at > limit) {
+            self.now = self.now.max(limit);
+            return None;
+        }
+        let Reverse(Scheduled { at, event, .. }) = self.queue.pop()?;
+        self.now = self.now.max(at);
+        self.events += 1;
+        Some(event)
+    }
+
+    // ---- the trace ----
+
+    pub(super) fn note(&mut self, host: HostId, verb: Verb, which: u64, what: u64) {
+        let host = self.machine(host).name.clone();
+        let happening = Happening { at: self.now, host, verb, which, what, note: None };
+        self.trace.add(happening);
+    }
+
+    pub(super) fn note_text(&mut self, host: &Rc<str>, verb: Verb, text: &str) {
+        let (host, note) = (host.clone(), Some(text.into()));
+        self.trace.add(Happening { at: self.now, host, verb, which: 0, what: 0, note });
+    }
+}
