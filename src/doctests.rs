@@ -19,6 +19,7 @@ pages! {
     TestingInMemory: "../docs/guide/6-testing-in-memory.md";
     RunningIt: "../docs/guide/7-running-it.md";
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
+    Simulation: "../docs/guide/9-simulation.md";
     ProtocolCallbacks: "../docs/design/1-two-more-callbacks.md";
     BoxedProtocol: "../docs/design/2-the-protocol-in-a-box.md";
     Clock: "../docs/design/3-the-clock.md";

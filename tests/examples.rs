@@ -23,6 +23,7 @@ mod examples {
     mod portforward;
     mod process;
     mod signals;
+    mod simulated_chat;
     mod timers;
     mod upper_server;
     mod wire_server;
