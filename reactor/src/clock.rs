@@ -99,7 +99,7 @@ impl Clock {
     }
 
     /// How long it has been going.
-    pub(crate) fn elapsed(&self) -> Duration {
+    pub(crate) fn age(&self) -> Duration {
         self.now().duration_since(self.origin)
     }
 
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(clock.now() - then, Duration::from_secs(86_400 * 3_653));
         assert_eq!(clock.wall(), wall + Duration::from_secs(86_400 * 3_653));
         clock.set_wall(UNIX_EPOCH + Duration::from_secs(86_400 * 20_000));
-        clock.pass_to(clock.elapsed() + Duration::from_secs(1));
+        clock.pass_to(clock.age() + Duration::from_secs(1));
         assert_eq!(clock.wall(), UNIX_EPOCH + Duration::from_secs(86_400 * 20_000 + 1));
     }
 

@@ -56,7 +56,7 @@ impl Reactor {
     /// [`RunError::AlreadyRunning`] from inside a callback; [`RunError::NeverIdle`] if time cannot pass because there is
     /// always more to do; [`RunError::Stopped`] if a callback said [`stop`](Self::stop), with the clock at that moment.
     pub fn advance(&self, by: Duration) -> Result<(), RunError> {
-        let target = self.inner.clock.elapsed().saturating_add(by);
+        let target = self.inner.clock.age().saturating_add(by);
         self.pass_through(|inner| inner.wakeup().filter(|at| *at <= target), usize::MAX)?;
         self.inner.clock.pass_to(target);
         Ok(())
@@ -124,7 +124,7 @@ impl Reactor {
                 return Err(RunError::NeverIdle { turns });
             }
             let Some(at) = next(inner) else { return Ok(()) };
-            if at > inner.clock.elapsed() {
+            if at > inner.clock.age() {
                 in_moment = 0;
                 inner.clock.pass_to(at);
             }
@@ -138,7 +138,7 @@ impl Inner {
         if self.driven.get() {
             return Err(RunError::Driven);
         }
-        let at = wait.map(|wait| self.clock.elapsed().saturating_add(wait));
+        let at = wait.map(|wait| self.clock.age().saturating_add(wait));
         let at = at.filter(|at| self.clock.can_be(*at)).ok_or(RunError::NothingLeft)?;
         self.clock.pass_to(at);
         Ok(())
@@ -146,7 +146,7 @@ impl Inner {
 
     /// The time, counted from the origin, at which there is something to do.
     fn wakeup(&self) -> Option<Duration> {
-        let at = self.clock.elapsed().saturating_add(self.timeout(None)?);
+        let at = self.clock.age().saturating_add(self.timeout(None)?);
         self.clock.can_be(at).then_some(at)
     }
 
@@ -190,8 +190,8 @@ impl Driver {
 
     /// The reactor's time.
     #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.reactor.inner.clock.elapsed()
+    pub fn age(&self) -> Duration {
+        self.reactor.inner.clock.age()
     }
 
     /// When there is something to do; not after now if that is so already.
@@ -266,7 +266,7 @@ impl Driver {
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("elapsed", &self.elapsed()).finish_non_exhaustive()
+        f.debug_struct("Driver").field("age", &self.age()).finish_non_exhaustive()
     }
 }
 

@@ -1,3 +1,5 @@
+//! The simulated reactor: its clock, its pool, its ends.
+
 use std::{cell::RefCell, future::pending, rc::Rc};
 
 use super::*;
@@ -172,7 +174,7 @@ fn a_driver_runs_through_startup_and_shutdown() {
     while driver.turn().unwrap() == Turned::Asleep {
         driver.pass_to(driver.next_wakeup().unwrap());
     }
-    assert_eq!(driver.elapsed(), millis(30));
+    assert_eq!(driver.age(), millis(30));
     assert_eq!(*told.borrow(), [Phase::BeforeStartup, Phase::AfterStartup, Phase::DuringShutdown]);
     assert!(reactor.leftovers().is_empty());
 }

@@ -99,7 +99,7 @@ impl Network {
 
     /// The time since the simulation began.
     #[must_use]
-    pub fn elapsed(&self) -> Duration {
+    pub fn age(&self) -> Duration {
         self.inner.world.borrow().now.since_start()
     }
 
@@ -252,7 +252,7 @@ impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network")
             .field("seed", &self.seed())
-            .field("elapsed", &self.elapsed())
+            .field("age", &self.age())
             .field("hosts", &self.inner.processes.borrow().len())
             .finish_non_exhaustive()
     }

@@ -1,3 +1,5 @@
+//! `every_split` finds what it is for, and passes what is right.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
