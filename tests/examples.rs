@@ -1,5 +1,5 @@
-//! Every example, started as a process and talked to over real sockets. What the library does is tested elsewhere; here it
-//! is shown that the pages which teach it work, on every engine, and behave as programs should.
+//! Every example, started as a process and talked to over real sockets. What the library does is tested elsewhere; here
+//! it is shown that the pages which teach it work, on every engine, and behave as programs should.
 //!
 //! Nothing here waits by sleeping. What is waited for is a line, a byte, the end of a stream or of a process, and each
 //! wait is bounded by `PATIENCE`.

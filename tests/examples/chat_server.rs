@@ -104,7 +104,7 @@ fn throw_out_a_slow_reader(engine: &str) {
         said += 1;
         assert!(said < 100_000, "{engine}: nothing is too much for him");
     };
-    // From the high watermark on, bob had to rest after each line, and timers are never early. Without that rest one who
+    // From the high watermark on, bob had to rest after each line, and timers are never early. Without that, one who
     // talks fast might throw out everybody.
     let lines = (256 - 64) * 1024 / (text.len() + 20);
     assert!(start.elapsed() > Duration::from_millis(10) * lines as u32, "{engine}: no rest");
