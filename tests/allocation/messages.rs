@@ -57,11 +57,13 @@ fn an_echo_on_mio() {
     count(Engine::Mio, StreamConfig::default(), &[7; 64], |_: &Peer| Echo);
 }
 
+#[cfg(unix)]
 #[test]
 fn an_echo_on_poll() {
     count(Engine::Poll, StreamConfig::default(), &[7; 64], |_: &Peer| Echo);
 }
 
+#[cfg(unix)]
 #[test]
 fn an_echo_on_select() {
     count(Engine::Select, StreamConfig::default(), &[7; 64], |_: &Peer| Echo);

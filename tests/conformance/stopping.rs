@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sinew::prelude::*;
+use sinew::{prelude::*, transports::memory};
 
 use crate::support::{
     Echo, Fate, Link, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
@@ -179,6 +179,7 @@ fn callbacks_of_the_end_may_do_anything(world: &World) {
     let lost = Rc::new(Cell::new(0));
     for _ in 0..4 {
         let (others, lost) = (others.clone(), lost.clone());
+        let traces = world.traces.clone();
         world.join(Script(move |transport: &Transport, what: What<'_>| {
             if let What::Lost(_) = what {
                 lost.set(lost.get() + 1);
@@ -193,6 +194,10 @@ fn callbacks_of_the_end_may_do_anything(world: &World) {
                 reactor.call_later(Duration::ZERO, |_| unreachable!("the run has ended"));
                 drop(reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Sink).map(|port| port.local()));
                 drop(reactor.connect_tcp("127.0.0.1:1", |_: &Peer| Sink));
+                // A protocol that is made at the end has its whole life at the end.
+                let late = traces.watch(Sink);
+                let joined = memory::connect(&reactor, StreamConfig::default(), late);
+                drop(joined.map(drop));
             }
         }));
     }
@@ -210,7 +215,7 @@ fn a_reactor_dropped_before_it_turned(world: &World) {
     assert_eq!(world.link, Link::Memory);
     let protocol = world.traces.watch(Echo);
     let config = StreamConfig::default();
-    let joined = sinew::transports::memory::connect(world.reactor(), config, protocol);
+    let joined = memory::connect(world.reactor(), config, protocol);
     drop(joined.unwrap());
     // The judgement at the end: made and lost, although the loop never came by.
 }

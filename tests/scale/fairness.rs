@@ -14,8 +14,8 @@ use crate::support::{
 /// run again.
 const TURN_MAX: u64 = 2 * 16 * 65_536;
 
-/// Turns that a round trip may take: one to read and answer, one that has begun already, and one that finds nothing.
-const TURNS_MAX: u64 = 3;
+/// Turns that a round trip may take, however large the crowd: three, and some for a kernel that delivers late.
+const TURNS_MAX: u64 = 10;
 
 #[test]
 fn a_slow_loris_crowd_beside_a_fast_client() {
