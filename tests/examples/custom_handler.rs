@@ -1,5 +1,4 @@
-//! `custom_handler`, which needs Unix
-#![cfg(unix)]
+//! `custom_handler`
 
 use std::net::UdpSocket;
 
