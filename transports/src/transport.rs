@@ -57,8 +57,10 @@ pub struct TimerId(pub(crate) TimerKey);
 pub enum WriteStatus {
     /// It will be sent.
     Ok,
-    /// It will be sent, but more than the high watermark is queued now: better wait for
-    /// [`writing_resumed`](crate::Protocol::writing_resumed).
+    /// It will be sent, but more than the high watermark is queued now. What the system does not take when the loop comes by
+    /// is told by [`writing_paused`](crate::Protocol::writing_paused), and its sinking by
+    /// [`writing_resumed`](crate::Protocol::writing_resumed); a burst that it takes at once is told by neither, so wait
+    /// after `writing_paused`, not after this.
     AboveHighWatermark,
     /// It was dropped: the connection is over or closing, or its output has been ended.
     Closed,
