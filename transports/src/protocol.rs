@@ -43,7 +43,8 @@ pub trait Protocol: 'static {
         transport.lose_connection();
     }
 
-    /// What is queued for sending has passed the high watermark: stop producing.
+    /// What is queued for sending has passed the high watermark, and the system has not taken it at once: stop producing
+    /// until [`writing_resumed`](Self::writing_resumed).
     fn writing_paused(&mut self, transport: &Transport) {
         let _ = transport;
     }
