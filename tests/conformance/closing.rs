@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use sinew::prelude::*;
 
 use crate::support::{
@@ -19,6 +20,7 @@ table! {
         a_reply_survives_unread_input,
         input_is_not_delivered_after_a_close,
         a_peer_that_never_reads_is_given_up,
+        a_peer_that_reads_slowly_is_not_given_up,
         a_peer_that_never_closes_is_given_up,
         closing_twice_is_closing_once,
         a_close_after_close_write_waits_for_the_peer,
@@ -30,8 +32,10 @@ table! {
 
 const MEGABYTE: usize = 1 << 20;
 
+const LINGER: Duration = Duration::from_millis(50);
+
 fn quick_linger() -> StreamConfig {
-    StreamConfig::default().linger_timeout(Duration::from_millis(50))
+    StreamConfig::default().linger_timeout(LINGER)
 }
 
 fn a_peer_that_ends_its_side_is_answered_to_the_last_byte(world: &World) {
@@ -184,26 +188,65 @@ fn input_is_not_delivered_after_a_close(world: &World) {
 }
 
 fn a_peer_that_never_reads_is_given_up(world: &World) {
-    let line = world.join_with(quick_linger(), Width::Narrow, Sink);
+    // Whether or not it was stuck by the time of the close.
+    for stuck in [false, true] {
+        let line = world.join_with(quick_linger(), Width::Narrow, Sink);
+        let transport = line.transport();
+        transport.write(&noise(TOO_MUCH));
+        if stuck {
+            world.assert_asleep();
+        }
+        transport.lose_connection();
+        let start = Instant::now();
+        assert_eq!(world.lost(&line.trace), Lost::TimedOut);
+        assert!(start.elapsed() >= LINGER, "not early");
+        assert_eq!(world.reactor().stats().timers, 0);
+    }
+}
+
+fn a_peer_that_reads_slowly_is_not_given_up(world: &World) {
+    let mut line = world.join_with(quick_linger(), Width::Narrow, Sink);
     let transport = line.transport();
-    transport.write(&noise(TOO_MUCH));
+    // Much, for the kernel makes room by the megabyte.
+    let bytes = Bytes::from(noise(TOO_MUCH));
+    for _ in 0..10 {
+        transport.write_bytes(bytes.clone());
+    }
+    world.assert_asleep();
     transport.lose_connection();
     let start = Instant::now();
+    let (mut read, mut progress, mut queued) = (start, start, transport.queued());
+    while !line.trace.is_lost() {
+        // Now and then it reads until there is some progress; not for ever, and not all.
+        let reads = start.elapsed() < 6 * LINGER && queued > 2 * TOO_MUCH;
+        if reads && progress.elapsed() > LINGER / 5 {
+            read = Instant::now();
+            line.far.take();
+        }
+        world.turn();
+        if !line.trace.is_lost() && transport.queued() < queued {
+            (progress, queued) = (read, transport.queued());
+        }
+    }
     assert_eq!(world.lost(&line.trace), Lost::TimedOut);
-    assert!(start.elapsed() >= Duration::from_millis(50), "not early");
-    assert_eq!(world.reactor().stats().timers, 0);
+    // However slow this machine is: the wait began anew whenever some bytes had left.
+    assert!(progress.elapsed() >= LINGER, "given up {:?} after progress", progress.elapsed());
+    assert!(progress > start);
 }
 
 fn a_peer_that_never_closes_is_given_up(world: &World) {
-    let mut line = world.join_with(quick_linger(), Width::Wide, Sink);
-    let transport = line.transport();
-    transport.write(b"bye");
-    transport.lose_connection();
-    let start = Instant::now();
-    assert_eq!(world.receive_to_end(&mut line.far), (b"bye".to_vec(), Fate::Ended));
-    assert_eq!(world.lost(&line.trace), Lost::Closed, "all had been sent");
-    assert!(start.elapsed() >= Duration::from_millis(50), "not early");
-    assert_eq!(world.reactor().stats().timers, 0);
+    // Whether or not there is something left to send.
+    for last in [&b"bye"[..], b""] {
+        let mut line = world.join_with(quick_linger(), Width::Wide, Sink);
+        let transport = line.transport();
+        transport.write(last);
+        transport.lose_connection();
+        let start = Instant::now();
+        assert_eq!(world.receive_to_end(&mut line.far), (last.to_vec(), Fate::Ended));
+        assert_eq!(world.lost(&line.trace), Lost::Closed, "all had been sent");
+        assert!(start.elapsed() >= LINGER, "not early");
+        assert_eq!(world.reactor().stats().timers, 0);
+    }
 }
 
 fn closing_twice_is_closing_once(world: &World) {
