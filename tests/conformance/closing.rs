@@ -231,7 +231,6 @@ fn a_peer_that_reads_slowly_is_not_given_up(world: &World) {
     assert_eq!(world.lost(&line.trace), Lost::TimedOut);
     // However slow this machine is: the wait began anew whenever some bytes had left.
     assert!(progress.elapsed() >= LINGER, "given up {:?} after progress", progress.elapsed());
-    assert!(progress > start);
 }
 
 fn a_peer_that_never_closes_is_given_up(world: &World) {
