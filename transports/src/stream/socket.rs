@@ -31,6 +31,16 @@ pub(crate) trait ByteStream {
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
+    /// Of no meaning for streams that are not TCP in a kernel.
+    fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
+        let _ = no_delay;
+        Ok(())
+    }
+    /// Of no meaning for streams that are not TCP in a kernel.
+    fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
+        let _ = after;
+        Ok(())
+    }
 }
 
 /// What a stream reads from and writes to.
@@ -138,14 +148,14 @@ impl Socket {
     pub(crate) fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.set_nodelay(no_delay),
-            Self::Other(_) => Ok(()),
+            Self::Other(stream) => stream.set_no_delay(no_delay),
         }
     }
 
     pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => set_keepalive(&socket2::SockRef::from(socket), after),
-            Self::Other(_) => Ok(()),
+            Self::Other(stream) => stream.set_keepalive(after),
         }
     }
 }
