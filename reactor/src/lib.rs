@@ -40,7 +40,7 @@ pub use signals::Signal;
 pub use {
     builder::Builder,
     deferred::{Deferred, Promise},
-    engine::{Engine, SHORT_READ_DRAINS, UnknownEngine},
+    engine::{Completed, Duty, Engine, ReceivedBytes, SHORT_READ_DRAINS, UnknownEngine},
     error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
     guard::Panicked,
     handler::{Handler, Interest, Ready, TimerKey, Token},

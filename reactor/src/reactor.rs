@@ -116,8 +116,9 @@ impl Reactor {
         Builder::default()
     }
 
-    pub(crate) fn from_settings(settings: Settings) -> io::Result<Self> {
-        let poller = settings.engine.open()?;
+    pub(crate) fn from_settings(mut settings: Settings) -> io::Result<Self> {
+        let (engine, poller) = settings.engine.open_as()?;
+        settings.engine = engine;
         let (shared, inbox) = Shared::new(poller.notifier(), settings.remote_queue_max);
         let inner = Inner {
             clock: match settings.engine {
@@ -154,7 +155,7 @@ impl Reactor {
         Ok(Self { inner: Rc::new(inner) })
     }
 
-    /// The engine that this reactor waits on.
+    /// The engine that this reactor waits on; never [`Engine::Best`](crate::Engine::Best), but what that turned out to be.
     #[must_use]
     pub fn engine(&self) -> crate::Engine {
         self.inner.settings.engine

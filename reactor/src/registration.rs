@@ -6,7 +6,7 @@ use slab::Slab;
 
 use crate::{
     Reactor, RegisterError, WeakReactor,
-    engine::{Descriptor, DescriptorId},
+    engine::{Completed, Descriptor, DescriptorId, Duty},
     handler::{Handler, Interest, Token},
 };
 
@@ -204,11 +204,31 @@ impl Reactor {
         if self.inner.edge_triggered {
             return;
         }
-        let descriptor =
-            self.inner.registry.borrow_mut().get_mut(token).map(|slot| slot.descriptor);
-        if let Some(descriptor) = descriptor {
-            self.inner.poller.borrow_mut().set_interest(descriptor, token, interest);
+        if let Some(id) = self.descriptor(token) {
+            self.inner.poller.borrow_mut().set_interest(id, token, interest);
         }
+    }
+
+    /// Has the engine itself receive or accept for a source while reading is wanted; what comes is told as readiness to read
+    /// and handed over by [`take_completed`](Self::take_completed). `false` if this engine only tells: then the handler goes
+    /// on to make its system calls itself.
+    pub fn set_duty(&self, token: Token, duty: Duty) -> bool {
+        // No engine that completes is edge-triggered.
+        if self.inner.edge_triggered {
+            return false;
+        }
+        let Some(id) = self.descriptor(token) else { return false };
+        self.inner.poller.borrow_mut().set_duty(id, token, duty)
+    }
+
+    /// What the engine has received or accepted for a source, in the order in which it came; `None` if nothing is left.
+    pub fn take_completed(&self, token: Token) -> Option<Completed> {
+        let id = self.descriptor(token)?;
+        self.inner.poller.borrow_mut().take_completed(id, token)
+    }
+
+    fn descriptor(&self, token: Token) -> Option<DescriptorId> {
+        self.inner.registry.borrow_mut().get_mut(token).map(|slot| slot.descriptor)
     }
 
     /// Ends a registration; the handler hears nothing more, not even of events of this turn, and is dropped by the loop.

@@ -12,6 +12,10 @@
 //!    kernel forgets closed descriptors by itself may save the call. No event for the token is reported afterwards by
 //!    a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a generation.
 //!
+//! 5. An engine may do more than tell, if `set_duty` says so to it: receive from a connection, accept from a listener. It does
+//!    so while reading is wanted, `wait` reports the first thing that has come as readiness to read, and `take_completed` hands
+//!    it over, and what came after it, until there is nothing left. What came before the wish ended is handed over all the same.
+//!
 //! Readiness is a *hint that a system call is worth trying*: the flag that a transport keeps from it stays set until
 //! a call says `WouldBlock`.
 
@@ -22,6 +26,7 @@ use crate::{
     handler::{Interest, Ready, Token},
 };
 
+mod completed;
 mod mio;
 #[cfg(unix)]
 mod pipe;
@@ -30,6 +35,10 @@ mod poll;
 #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
 mod select;
 mod simulated;
+#[cfg(target_os = "linux")]
+mod uring;
+
+pub use completed::{Completed, Duty, ReceivedBytes};
 
 /// Which mechanism of the kernel a reactor waits on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,6 +54,12 @@ pub enum Engine {
     /// on most systems).
     #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
     Select,
+    /// io_uring, on Linux 6.1 and later, where it is not forbidden: receives and accepts by itself, so a turn is one system
+    /// call and one for each connection that writes.
+    #[cfg(target_os = "linux")]
+    Uring,
+    /// The best there is: `Uring` where it is to be had, else `Mio`, with the reason logged.
+    Best,
     /// No kernel at all: no descriptors, and a clock that stands still until it is moved. See
     /// [`Reactor::simulated`](crate::Reactor::simulated). It has no place in [`ALL`](Self::ALL), since nothing can be served
     /// on it.
@@ -52,17 +67,34 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Every engine that exists on this platform and waits on a kernel.
+    /// Every engine that is known on this platform and waits on a kernel. Whether this very system lets it, says
+    /// [`check`](Self::check).
     pub const ALL: &'static [Self] = &[
         Self::Mio,
         #[cfg(unix)]
         Self::Poll,
         #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
         Self::Select,
+        #[cfg(target_os = "linux")]
+        Self::Uring,
     ];
 
-    /// The name that [`FromStr`] reads and [`Display`](fmt::Display) writes: `mio`, `poll` or `select`. `simulated` is
-    /// written, but not read.
+    /// The engines of [`ALL`](Self::ALL) that this system lets us have.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|engine| engine.check().is_ok())
+    }
+
+    /// Whether this system lets us have this engine, tried by opening it.
+    ///
+    /// # Errors
+    ///
+    /// Why not: an old kernel, a seccomp filter, no descriptors.
+    pub fn check(self) -> io::Result<()> {
+        self.open().map(drop)
+    }
+
+    /// The name that [`FromStr`] reads and [`Display`](fmt::Display) writes: `mio`, `poll`, `select`, `uring` or `best`.
+    /// `simulated` is written, but not read.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -71,6 +103,9 @@ impl Engine {
             Self::Poll => "poll",
             #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
             Self::Select => "select",
+            #[cfg(target_os = "linux")]
+            Self::Uring => "uring",
+            Self::Best => "best",
             Self::Simulated => "simulated",
         }
     }
@@ -82,8 +117,35 @@ impl Engine {
             Self::Poll => Box::new(poll::PollPoller::new()?),
             #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
             Self::Select => Box::new(select::SelectPoller::new()?),
+            #[cfg(target_os = "linux")]
+            Self::Uring => Box::new(uring::UringPoller::new()?),
+            Self::Best => return self.open_best().map(|(_, poller)| poller),
             Self::Simulated => Box::new(simulated::NoKernel),
         })
+    }
+
+    /// Opens it, and says which it is if that was left open.
+    pub(crate) fn open_as(self) -> io::Result<(Self, Box<dyn Poller>)> {
+        match self {
+            Self::Best => self.open_best(),
+            _ => Ok((self, self.open()?)),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open_best(self) -> io::Result<(Self, Box<dyn Poller>)> {
+        match Self::Uring.open() {
+            Ok(poller) => Ok((Self::Uring, poller)),
+            Err(error) => {
+                tracing::info!(reason = %error, "no io_uring; the engine is mio");
+                Ok((Self::Mio, Self::Mio.open()?))
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn open_best(self) -> io::Result<(Self, Box<dyn Poller>)> {
+        Ok((Self::Mio, Self::Mio.open()?))
     }
 }
 
@@ -95,7 +157,7 @@ impl fmt::Display for Engine {
 
 /// The name given is not that of an engine of this platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no engine is called {name:?} here; there are {}", Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", "))]
+#[error("no engine is called {name:?} here; there are {}, best", Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", "))]
 pub struct UnknownEngine {
     /// What was asked for.
     pub name: String,
@@ -108,6 +170,7 @@ impl FromStr for Engine {
         Self::ALL
             .iter()
             .copied()
+            .chain([Self::Best])
             .find(|engine| engine.name() == name)
             .ok_or_else(|| UnknownEngine { name: name.to_owned() })
     }
@@ -144,6 +207,17 @@ pub(crate) trait Poller {
 
     /// What ends a `wait` from any thread.
     fn notifier(&self) -> Arc<dyn Notify>;
+
+    /// `false` from an engine that only tells.
+    fn set_duty(&mut self, id: DescriptorId, token: Token, duty: Duty) -> bool {
+        let _ = (id, token, duty);
+        false
+    }
+
+    fn take_completed(&mut self, id: DescriptorId, token: Token) -> Option<Completed> {
+        let _ = (id, token);
+        None
+    }
 }
 
 /// Ends a `wait`, now or the next one; may be called from any thread, any number of times.

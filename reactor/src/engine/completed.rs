@@ -1,0 +1,86 @@
+//! What an engine hands over that does more than tell of readiness: [`Completed`], and what it is to do for a source, [`Duty`].
+
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
+use std::{fmt, io, ops::Deref};
+
+/// What the engine does for a source when reading is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Duty {
+    /// Tells when a read, or an accept, is worth trying.
+    #[default]
+    Tell,
+    /// Receives from a connected stream socket, and tells when something has come.
+    Receive,
+    /// Accepts from a listening socket, and tells when a connection has come.
+    Accept,
+}
+
+/// What has come of a [`Duty`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Completed {
+    /// Bytes were received.
+    Received {
+        /// At least one.
+        bytes: ReceivedBytes,
+        /// More has come and waits to be taken.
+        more: bool,
+    },
+    /// The peer will send no more; nothing else follows.
+    End,
+    /// A connection was accepted: its socket, which does not block.
+    #[cfg(unix)]
+    Accepted(OwnedFd),
+    /// The system says no; nothing else follows until the duty is set again.
+    Failed(io::Error),
+}
+
+impl Completed {
+    /// Gives what all connections share back to them, if it holds any of it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn let_go_of_buffer(&mut self) {
+        if let Self::Received { bytes, .. } = self
+            && let Held::InRing(buffer) = &bytes.0
+        {
+            bytes.0 = Held::Copied(Box::from(&**buffer));
+        }
+    }
+}
+
+/// Bytes that an engine has received. They lie in memory that all connections share: take them and let go.
+pub struct ReceivedBytes(Held);
+
+enum Held {
+    #[cfg(target_os = "linux")]
+    InRing(super::uring::Buffer),
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no engine here receives"))]
+    Copied(Box<[u8]>),
+}
+
+impl ReceivedBytes {
+    #[cfg(target_os = "linux")]
+    pub(super) const fn in_ring(buffer: super::uring::Buffer) -> Self {
+        Self(Held::InRing(buffer))
+    }
+}
+
+impl Deref for ReceivedBytes {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Held::InRing(buffer) => buffer,
+            Held::Copied(bytes) => bytes,
+        }
+    }
+}
+
+impl fmt::Debug for ReceivedBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReceivedBytes({} bytes)", self.len())
+    }
+}

@@ -1,0 +1,145 @@
+//! The buffers that the kernel receives into: one ring of them for all connections, so that those which receive nothing own
+//! nothing. [`BufferRing`] is the memory, a [`Buffer`] one of them while it is ours.
+
+use std::{
+    fmt, io,
+    ops::Deref,
+    ptr::{self, NonNull},
+    rc::Rc,
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+use io_uring::types::BufRingEntry;
+
+use super::ring::Ring;
+
+/// How many there are: a power of two. With all of them filled, the kernel waits for one to come back.
+pub(super) const BUFFERS: u16 = 256;
+
+/// How much one receive may bring. The memory is the system's until it is touched.
+pub(super) const BUFFER_LEN: usize = 64 * 1024;
+
+/// The number of the group; there is one.
+pub(super) const GROUP: u16 = 0;
+
+/// The entries come first, on pages of their own.
+const ENTRIES_LEN: usize = 4096;
+const _: () = assert!(BUFFERS as usize * size_of::<BufRingEntry>() <= ENTRIES_LEN);
+const MAPPED: usize = ENTRIES_LEN + BUFFERS as usize * BUFFER_LEN;
+
+/// See the head of this file.
+pub(super) struct BufferRing {
+    base: NonNull<u8>,
+    /// Where the next entry goes; what the kernel has not taken yet lies before it.
+    tail: std::cell::Cell<u16>,
+}
+
+impl BufferRing {
+    /// Maps the memory, and has the ring receive into it.
+    pub(super) fn new(ring: &Ring) -> io::Result<Rc<Self>> {
+        // SAFETY: an anonymous mapping somewhere new, which nobody else knows.
+        let mapped = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                MAPPED,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if mapped == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(mapped.cast()).expect("mmap gives no null page");
+        let buffers = Rc::new(Self { base, tail: std::cell::Cell::new(0) });
+        // SAFETY: the entries lie at the start of a page, there are `BUFFERS` of them, and the mapping outlives what the
+        // kernel does with it: it goes with the last `Rc`, of which the engine holds one until nothing is in flight.
+        unsafe {
+            ring.submitter().register_buf_ring_with_flags(
+                base.as_ptr() as u64,
+                BUFFERS,
+                GROUP,
+                0,
+            )?;
+        }
+        (0..BUFFERS).for_each(|id| buffers.put(id));
+        Ok(buffers)
+    }
+
+    fn address(&self, id: u16) -> *mut u8 {
+        debug_assert!(id < BUFFERS, "the kernel names buffers that it was given");
+        // SAFETY: the buffer lies within the mapping.
+        unsafe { self.base.as_ptr().add(ENTRIES_LEN + usize::from(id % BUFFERS) * BUFFER_LEN) }
+    }
+
+    /// Gives a buffer to the kernel.
+    fn put(&self, id: u16) {
+        let tail = self.tail.get();
+        let entries = self.base.as_ptr().cast::<BufRingEntry>();
+        // SAFETY: the entry lies within the mapping, which begins with `BUFFERS` of them; zeroes are a valid one. The kernel
+        // does not look at it before the tail has passed it, and it never writes here. The tail lies in a part of the first
+        // entry that is not set here.
+        unsafe {
+            let entry = &mut *entries.add(usize::from(tail % BUFFERS));
+            entry.set_addr(self.address(id) as u64);
+            entry.set_len(BUFFER_LEN as u32);
+            entry.set_bid(id);
+        }
+        let tail = tail.wrapping_add(1);
+        self.tail.set(tail);
+        // SAFETY: `entries` is the first entry, in which the tail lies: two bytes, aligned, that only this thread writes and
+        // that the kernel reads.
+        unsafe {
+            let shared = BufRingEntry::tail(entries).cast_mut();
+            AtomicU16::from_ptr(shared).store(tail, Ordering::Release);
+        }
+    }
+
+    /// A buffer that the kernel has filled.
+    ///
+    /// # Safety
+    ///
+    /// A completion has named it since it was given to the kernel last, and this is called once for that.
+    pub(super) unsafe fn take(self: &Rc<Self>, id: u16, len: usize) -> Buffer {
+        Buffer { ring: self.clone(), id, len: len.min(BUFFER_LEN) as u32 }
+    }
+}
+
+impl Drop for BufferRing {
+    fn drop(&mut self) {
+        // SAFETY: it is the mapping of `new`, and nobody has an address in it any more: each `Buffer` holds an `Rc`.
+        let unmapped = unsafe { libc::munmap(self.base.as_ptr().cast(), MAPPED) };
+        debug_assert_eq!(unmapped, 0, "{}", io::Error::last_os_error());
+    }
+}
+
+/// Bytes that were received, in one of the buffers. Given back to the kernel when this is dropped.
+pub(crate) struct Buffer {
+    ring: Rc<BufferRing>,
+    id: u16,
+    len: u32,
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `len` is not more than a buffer holds, all of it lies within the mapping and is initialised (zeroes from
+        // the system, or what was received), and until this is dropped the kernel does not have the buffer: it was taken
+        // from a completion, once.
+        unsafe { std::slice::from_raw_parts(self.ring.address(self.id), self.len as usize) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.ring.put(self.id);
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({}, {} bytes)", self.id, self.len)
+    }
+}

@@ -1,0 +1,172 @@
+//! The io_uring engine, on Linux. It does more than tell what is ready: what connections receive and listeners accept comes
+//! with the wait itself, so that a turn is one system call and one for each connection that writes. Level-triggered.
+//!
+//! - `ring.rs`: operations in, completions out
+//! - `buffers.rs`: what the kernel receives into
+//! - `sources.rs`: what is wanted of each source, what it has been asked for, and what has come
+//!
+//! The kernel is asked for things once a turn, right before the wait: whatever was wanted and unwanted again in between costs
+//! nothing. An operation belongs to a source and one registration of it; its `user_data` says to which, so that what comes
+//! late is known for what it is.
+//!
+//! Writes are ordinary system calls of whoever writes: measured, sends through the ring are no faster, and they would put
+//! memory of users into the kernel's hands.
+
+use std::{io, rc::Rc, sync::Arc, time::Duration};
+
+use super::{
+    Completed, Descriptor, DescriptorId, Duty, Event, Notify, Poller, TIMEOUT_MAX, pipe::Pipe,
+    poll::check_open,
+};
+use crate::{
+    error::RegisterError,
+    handler::{Interest, Token},
+};
+
+mod buffers;
+mod ring;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use buffers::Buffer;
+use buffers::{BufferRing, GROUP};
+use ring::{Operation, Ring};
+use sources::Sources;
+
+/// The `user_data` of what ends other operations. No source has a descriptor like this.
+const CANCELS: u64 = u64::MAX;
+
+/// The `user_data` of the watch on the pipe.
+const NOTIFIED: u64 = u64::MAX - 1;
+
+/// See the head of this file.
+pub(super) struct UringPoller {
+    ring: Ring,
+    buffers: Rc<BufferRing>,
+    sources: Sources,
+    pipe: Arc<Pipe>,
+    /// The pipe is watched.
+    listens: bool,
+}
+
+impl UringPoller {
+    pub(super) fn new() -> io::Result<Self> {
+        let ring = Ring::new().map_err(explain)?;
+        let buffers = BufferRing::new(&ring).map_err(explain)?;
+        Ok(Self { ring, buffers, sources: Sources::default(), pipe: Pipe::new()?, listens: false })
+    }
+
+    /// Asks the kernel for what is wanted and was not asked for yet.
+    fn ask(&mut self) {
+        if !self.listens {
+            let mask = libc::POLLIN as u32;
+            self.ring.ask(self.pipe.descriptor(), Operation::Poll { mask }, NOTIFIED);
+            self.listens = true;
+        }
+        self.sources.ask(&mut self.ring);
+    }
+
+    fn take_completions(&mut self, events: &mut Vec<Event>) {
+        for completion in self.ring.completions() {
+            let received = completion.buffer.map(|id| {
+                let len = usize::try_from(completion.result).unwrap_or(0);
+                // SAFETY: this completion has named it, and is seen once.
+                unsafe { self.buffers.take(id, len) }
+            });
+            match completion.user_data {
+                CANCELS => {}
+                NOTIFIED => {
+                    self.listens = false;
+                    self.pipe.drain();
+                }
+                _ => self.sources.completed(completion, received, events),
+            }
+        }
+    }
+
+    /// Ends all operations, and waits for the last word of each.
+    fn quiesce(&mut self) -> io::Result<()> {
+        self.ring.cancel_all(CANCELS);
+        let mut late = Vec::new();
+        while self.ring.in_flight() > 0 {
+            self.ring.enter(None)?;
+            self.take_completions(&mut late);
+        }
+        Ok(())
+    }
+}
+
+impl Poller for UringPoller {
+    fn is_edge_triggered(&self) -> bool {
+        false
+    }
+
+    fn register(
+        &mut self,
+        source: Descriptor<'_>,
+        token: Token,
+        interest: Interest,
+    ) -> Result<(), RegisterError> {
+        let at = check_open(source)?;
+        self.sources.insert(at, token, interest)
+    }
+
+    fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest) {
+        self.sources.set_interest(id, token, interest);
+    }
+
+    fn deregister(&mut self, id: DescriptorId, token: Token, _closing: bool) -> io::Result<()> {
+        self.sources.remove(id, token, &mut self.ring);
+        Ok(())
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        self.ask();
+        self.ring.enter(timeout.map(|timeout| timeout.min(TIMEOUT_MAX)))?;
+        self.take_completions(events);
+        Ok(())
+    }
+
+    fn notifier(&self) -> Arc<dyn Notify> {
+        self.pipe.clone()
+    }
+
+    fn set_duty(&mut self, id: DescriptorId, token: Token, duty: Duty) -> bool {
+        self.sources.set_duty(id, token, duty);
+        true
+    }
+
+    fn take_completed(&mut self, id: DescriptorId, token: Token) -> Option<Completed> {
+        self.sources.take_completed(id, token)
+    }
+}
+
+impl Drop for UringPoller {
+    /// Everything that was given to the kernel outlives every operation on it.
+    fn drop(&mut self) {
+        if let Err(error) = self.quiesce() {
+            // As in a forked child, to which the ring does not belong. Better to lose the memory than to share it.
+            tracing::warn!(%error, "the ring could not be ended; its buffers are left behind");
+            std::mem::forget(self.buffers.clone());
+            return;
+        }
+        if let Err(error) = self.ring.submitter().unregister_buf_ring(GROUP) {
+            tracing::debug!(%error, "the buffers of the ring could not be unregistered");
+        }
+    }
+}
+
+/// Says in words why there is no ring.
+fn explain(error: io::Error) -> io::Error {
+    let why = match error.raw_os_error() {
+        Some(libc::ENOSYS) => "this kernel has no io_uring",
+        Some(libc::EPERM | libc::EACCES) => {
+            "io_uring is forbidden here (by kernel.io_uring_disabled, or by a seccomp filter as containers have it)"
+        }
+        Some(libc::EINVAL) => "this kernel's io_uring is too old; 6.1 is needed",
+        Some(libc::ENOMEM) => "no memory may be locked for io_uring (ulimit -l)",
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{why}: {error}"))
+}

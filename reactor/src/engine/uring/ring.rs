@@ -1,0 +1,150 @@
+//! The ring itself: operations go in, completions come out, one system call a turn. It knows descriptors and numbers, no
+//! sources and no tokens.
+
+use std::{io, os::fd::RawFd, time::Duration};
+
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
+
+/// Operations that fit in before they have to be handed over.
+const SUBMISSIONS: u32 = 1_024;
+
+/// Completions that fit in at once; the kernel keeps what is more.
+const COMPLETIONS: u32 = 8_192;
+
+/// `IORING_ENTER_GETEVENTS`: have the kernel do the work that it put off until somebody asks.
+const GETEVENTS: u32 = 1;
+
+/// What the kernel can be asked to do. None of it points at memory of ours, except that what is received goes into the
+/// buffers of the group.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operation {
+    /// Receive, again and again, each time into a buffer of the group.
+    Receive { group: u16 },
+    /// Accept, again and again.
+    Accept,
+    /// Tell once when any of this is so (`poll(2)`).
+    Poll { mask: u32 },
+}
+
+/// See the head of this file.
+pub(super) struct Ring {
+    uring: IoUring,
+    /// Operations that the kernel has not said the last word on.
+    in_flight: usize,
+}
+
+impl Ring {
+    pub(super) fn new() -> io::Result<Self> {
+        let uring = IoUring::builder()
+            .dontfork()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_submit_all()
+            .setup_cqsize(COMPLETIONS)
+            .build(SUBMISSIONS)?;
+        Ok(Self { uring, in_flight: 0 })
+    }
+
+    pub(super) fn submitter(&self) -> io_uring::Submitter<'_> {
+        self.uring.submitter()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Has something done to a descriptor. It is handed to the kernel with the next [`enter`](Self::enter).
+    pub(super) fn ask(&mut self, fd: RawFd, operation: Operation, user_data: u64) {
+        let fd = types::Fd(fd);
+        let entry = match operation {
+            Operation::Receive { group } => opcode::RecvMulti::new(fd, group).build(),
+            Operation::Accept => {
+                opcode::AcceptMulti::new(fd).flags(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC).build()
+            }
+            Operation::Poll { mask } => opcode::PollAdd::new(fd, mask).build(),
+        };
+        self.push(&entry.user_data(user_data));
+        self.in_flight += 1;
+    }
+
+    /// Has an operation end. It says its last word all the same; this one says nothing, unless there was none to end.
+    pub(super) fn cancel(&mut self, user_data: u64, own: u64) {
+        let entry = opcode::AsyncCancel::new(user_data).build();
+        self.push(&entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(own));
+    }
+
+    /// Has all operations end.
+    pub(super) fn cancel_all(&mut self, own: u64) {
+        let entry = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build();
+        self.push(&entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(own));
+    }
+
+    fn push(&mut self, entry: &squeue::Entry) {
+        loop {
+            // SAFETY: none of the operations points at memory of ours but `Receive`, and what that names is the group of
+            // buffers, which outlives all operations: see the drop of `UringPoller`.
+            if unsafe { self.uring.submission().push(entry) }.is_ok() {
+                return;
+            }
+            // It is full: hand it over. A kernel that is out of something for the moment is asked again.
+            if let Err(error) = self.uring.submit() {
+                tracing::debug!(%error, "the ring takes no more for now");
+                let _ = self.enter(Some(Duration::ZERO));
+            }
+        }
+    }
+
+    /// Hands over what was asked, and waits for a completion: `timeout` at most, `None` for as long as it takes.
+    pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let submitter = self.uring.submitter();
+        let entered = match timeout {
+            Some(Duration::ZERO) => {
+                // SAFETY: all that is pushed and not handed over is handed over, no argument is passed, and `GETEVENTS` is
+                // a flag that this call knows.
+                let pushed = unsafe { self.uring.submission_shared() }.len();
+                // SAFETY: as above.
+                unsafe { submitter.enter::<libc::sigset_t>(pushed as u32, 0, GETEVENTS, None) }
+            }
+            Some(timeout) => {
+                let timeout = types::Timespec::from(timeout);
+                submitter.submit_with_args(1, &types::SubmitArgs::new().timespec(&timeout))
+            }
+            None => submitter.submit_and_wait(1),
+        };
+        match entered {
+            Ok(_) => Ok(()),
+            Err(error) => match error.raw_os_error() {
+                // The time is over; a signal came; the kernel is out of memory for the moment, or wants its completions
+                // to be taken first.
+                Some(libc::ETIME | libc::EINTR | libc::EAGAIN | libc::EBUSY) => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// What has been done since this was asked last.
+    pub(super) fn completions(&mut self) -> impl Iterator<Item = Completion> {
+        let in_flight = &mut self.in_flight;
+        self.uring.completion().map(move |entry| {
+            let more = cqueue::more(entry.flags());
+            let user_data = entry.user_data();
+            if !more && user_data != super::CANCELS {
+                *in_flight -= 1;
+            }
+            let buffer = cqueue::buffer_select(entry.flags());
+            Completion { user_data, result: entry.result(), buffer, more }
+        })
+    }
+}
+
+/// What came of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Completion {
+    pub(super) user_data: u64,
+    /// As the system call would return it; negative for an error.
+    pub(super) result: i32,
+    /// Which buffer was filled.
+    pub(super) buffer: Option<u16>,
+    /// The operation goes on.
+    pub(super) more: bool,
+}
