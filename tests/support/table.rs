@@ -18,16 +18,16 @@ macro_rules! table {
         crate::support::table!(@memory $scenario);
     };
     (@tcp $scenario:ident) => {
-        crate::support::table!(@row $scenario Accepted mio_accepted poll_accepted select_accepted);
-        crate::support::table!(@row $scenario Connected mio_connected poll_connected select_connected);
+        crate::support::table!(@row $scenario Accepted mio_accepted poll_accepted select_accepted uring_accepted);
+        crate::support::table!(@row $scenario Connected mio_connected poll_connected select_connected uring_connected);
     };
     (@ports $scenario:ident) => {
-        crate::support::table!(@row $scenario Accepted mio poll select);
+        crate::support::table!(@row $scenario Accepted mio poll select uring);
     };
     (@memory $scenario:ident) => {
-        crate::support::table!(@row $scenario Memory mio_memory poll_memory select_memory);
+        crate::support::table!(@row $scenario Memory mio_memory poll_memory select_memory uring_memory);
     };
-    (@row $scenario:ident $link:ident $mio:ident $poll:ident $select:ident) => {
+    (@row $scenario:ident $link:ident $mio:ident $poll:ident $select:ident $uring:ident) => {
         #[test]
         fn $mio() {
             crate::support::table!(@run $scenario Mio $link);
@@ -43,6 +43,12 @@ macro_rules! table {
         #[test]
         fn $select() {
             crate::support::table!(@run $scenario Select $link);
+        }
+
+        #[cfg(target_os = "linux")]
+        #[test]
+        fn $uring() {
+            crate::support::table!(@run $scenario Uring $link);
         }
     };
     (@run $scenario:ident $engine:ident $link:ident) => {

@@ -64,6 +64,10 @@ impl World {
 
     /// A cell of the table: the scenario in a new world, and the judgement on all traces at its end.
     pub(crate) fn run(name: &str, engine: Engine, link: Link, scenario: impl FnOnce(&Self)) {
+        if let Err(error) = engine.check() {
+            // Shown with `--nocapture`: this system does not let us.
+            return println!("skipped: {name} on {engine}: {error}");
+        }
         let _watchdog = Watchdog::new(format!("{name} on {engine} over {link:?}"));
         let world = Self::new(engine, link);
         scenario(&world);

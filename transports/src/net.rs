@@ -6,7 +6,7 @@
 
 use std::{
     any::Any,
-    cell::OnceCell,
+    cell::{Cell, OnceCell},
     collections::VecDeque,
     io,
     net::{SocketAddr, ToSocketAddrs},
@@ -14,7 +14,7 @@ use std::{
 };
 
 use mio::net::{TcpListener, TcpStream};
-use sinew_reactor::{Deferred, Engine, Interest, Reactor, RegisterError, Token};
+use sinew_reactor::{Completed, Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
 
 use crate::{
     ConnectConfig, ListenConfig,
@@ -90,16 +90,37 @@ pub(crate) fn resolve(reactor: &Reactor, host: String, port: u16) -> Lookup {
     }
 }
 
+/// Who accepts from a socket of the kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepts {
+    /// We do, when the engine says that it is worth trying.
+    We,
+    /// The engine does.
+    Engine,
+    /// We do, until that goes well again: the engine was refused.
+    WeForNow,
+}
+
 /// A listening socket of either kind.
 pub(crate) enum Listener {
-    Kernel(TcpListener),
+    Kernel { listener: TcpListener, accepts: Cell<Accepts> },
     Other(Box<dyn NetListener>),
 }
 
 impl Listener {
+    pub(crate) const fn kernel(listener: TcpListener) -> Self {
+        Self::Kernel { listener, accepts: Cell::new(Accepts::We) }
+    }
+
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
-            Self::Kernel(listener) => reactor.register_source(listener, Interest::READ),
+            Self::Kernel { listener, accepts } => {
+                let token = reactor.register_source(listener, Interest::READ)?;
+                if reactor.set_duty(token, Duty::Accept) {
+                    accepts.set(Accepts::Engine);
+                }
+                Ok(token)
+            }
             Self::Other(listener) => {
                 let token = reactor.reserve()?;
                 listener.register(token);
@@ -110,15 +131,27 @@ impl Listener {
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
-            Self::Kernel(listener) => listener.local_addr(),
+            Self::Kernel { listener, .. } => listener.local_addr(),
             Self::Other(listener) => Ok(listener.local_addr()),
         }
     }
 
-    pub(crate) fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+    pub(crate) fn accept(
+        &self,
+        reactor: &Reactor,
+        token: Token,
+    ) -> io::Result<(Socket, SocketAddr)> {
         match self {
-            Self::Kernel(listener) => {
-                listener.accept().map(|(socket, addr)| (Socket::Tcp(socket), addr))
+            Self::Kernel { listener, accepts } => {
+                let accepted = match accepts.get() {
+                    Accepts::Engine => take_accepted(reactor, token, accepts),
+                    _ => listener.accept(),
+                };
+                if accepted.is_ok() && accepts.get() == Accepts::WeForNow {
+                    reactor.set_duty(token, Duty::Accept);
+                    accepts.set(Accepts::Engine);
+                }
+                accepted.map(|(socket, addr)| (Socket::Tcp(socket), addr))
             }
             Self::Other(listener) => {
                 listener.accept().map(|(stream, addr)| (Socket::Other(stream), addr))
@@ -129,7 +162,7 @@ impl Listener {
     /// What no engine tells of.
     pub(crate) fn is_ready(&self) -> bool {
         match self {
-            Self::Kernel(_) => false,
+            Self::Kernel { .. } => false,
             Self::Other(listener) => listener.is_ready(),
         }
     }
@@ -137,12 +170,41 @@ impl Listener {
     pub(crate) fn spare(&self) -> Option<Spare> {
         match self {
             #[cfg(unix)]
-            Self::Kernel(_) => Some(Box::new(std::fs::File::open("/dev/null").ok()?)),
+            Self::Kernel { .. } => Some(Box::new(std::fs::File::open("/dev/null").ok()?)),
             #[cfg(not(unix))]
-            Self::Kernel(_) => None,
+            Self::Kernel { .. } => None,
             Self::Other(listener) => listener.spare(),
         }
     }
+}
+
+/// What the engine has accepted. If it cannot go on, the listener is for a while one as on any other engine: what to do when the
+/// system is out of something is known there.
+#[cfg(unix)]
+fn take_accepted(
+    reactor: &Reactor,
+    token: Token,
+    accepts: &Cell<Accepts>,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    match reactor.take_completed(token) {
+        Some(Completed::Accepted(socket)) => {
+            let socket = std::net::TcpStream::from(socket);
+            // One that is gone already has no peer.
+            let addr = socket.peer_addr().map_err(|_| io::ErrorKind::ConnectionAborted)?;
+            Ok((TcpStream::from_std(socket), addr))
+        }
+        Some(Completed::Failed(error)) => {
+            accepts.set(Accepts::WeForNow);
+            reactor.set_duty(token, Duty::Tell);
+            Err(error)
+        }
+        _ => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+#[cfg(not(unix))]
+fn take_accepted(_: &Reactor, _: Token, _: &Cell<Accepts>) -> io::Result<(TcpStream, SocketAddr)> {
+    Err(io::ErrorKind::WouldBlock.into())
 }
 
 /// A connecting socket of either kind.

@@ -1,26 +1,19 @@
-//! What the loop does with a stream: reads, callbacks, sends, and its end. The state machine says what is next, the
-//! socket does it. Everything here runs from the loop; nothing here is called by a user.
+//! What the loop does with a stream: rounds of input and output, timers, and its end. The state machine says what is next, the
+//! socket does it. Everything here runs from the loop; nothing here is called by a user. What a round takes in is in `input.rs`,
+//! what it sends in `output.rs`.
 
-use std::{any::Any, io, io::IoSlice, time::Duration};
+use std::{any::Any, io, time::Duration};
 
-use sinew_reactor::{Interest, Killed, Reactor, Ready, SHORT_READ_DRAINS, TimerKey};
+use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 
-use super::{
-    AnyProtocol, Idle,
-    queue::{Queue, SEGMENTS_PER_WRITE},
-    socket::Socket,
-    state::{Drained, Input, State},
-};
+use super::{AnyProtocol, Idle, socket::Socket, state::State};
 use crate::{
     ConnectionLost, TimerId, Transport,
     port::{PortMessage, PortOrder},
 };
 
 /// Rounds of reading (or of asking a producer) that a connection gets before it has to wait for its next turn.
-const ROUNDS_PER_TURN: usize = 16;
-
-/// How often a producer is asked before what it made is sent.
-const PIECES_PER_ROUND: usize = 512;
+pub(super) const ROUNDS_PER_TURN: usize = 16;
 
 impl Transport {
     // ---- what the loop calls ----
@@ -137,7 +130,7 @@ impl Transport {
         }
     }
 
-    // ---- input ----
+    // ---- the rounds ----
 
     #[inline]
     fn note(&self, ready: Ready) {
@@ -187,52 +180,17 @@ impl Transport {
         if state.is_over() {
             return;
         }
-        let full = !state.is_writable() && stream.queued() > 0;
-        let input = if state.wants_input() { Interest::READ } else { Interest::NONE };
-        let output = if full { Interest::WRITE } else { Interest::NONE };
-        reactor.set_interest(stream.token, input | output);
-    }
-
-    /// At most one read, and the callback that it leads to.
-    fn take_input(&self, reactor: &Reactor) {
-        let stream = self.inner();
-        let input = stream.update(State::input);
-        match input {
-            Input::Wait => return,
-            Input::Resume => {
-                return self.tell(|protocol, transport| protocol.reading_resumed(transport));
-            }
-            Input::Deliver | Input::Discard => {}
-        }
-        let mut buffer = stream.shared.buffers.read_buffer();
-        let result = stream.socket.borrow().read(&mut buffer);
-        match result {
-            Ok(0) => {
-                if stream.update(State::end_of_stream) {
-                    self.tell(|protocol, transport| protocol.read_closed(transport));
-                }
-            }
-            Ok(n) => {
-                if n < buffer.len() && SHORT_READ_DRAINS {
-                    stream.update(State::input_drained);
-                }
-                reactor.meter().bytes_received.add(n as u64);
-                if input == Input::Deliver {
-                    self.touch(reactor);
-                    let data = &buffer[..n];
-                    self.tell(|protocol, transport| protocol.data_received(transport, data));
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                stream.update(State::read_blocked);
-            }
-            Err(error) => self.failed(reactor, error),
+        let (read, write) = (state.wants_input(), !state.is_writable() && stream.queued() > 0);
+        if stream.update(|state| state.tell_interest(read, write)) {
+            let input = if read { Interest::READ } else { Interest::NONE };
+            let output = if write { Interest::WRITE } else { Interest::NONE };
+            reactor.set_interest(stream.token, input | output);
         }
     }
 
     /// Calls the protocol. What it writes meanwhile is sent by the caller of this.
     #[inline]
-    fn tell(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
+    pub(super) fn tell(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
         let stream = self.inner();
         stream.update(|state| state.set_in_callback(true));
         let mut protocol = stream
@@ -246,147 +204,11 @@ impl Transport {
         stream.update(|state| state.set_in_callback(false));
     }
 
-    // ---- output ----
-
-    /// Sends what is queued, and does what has to be done about the output otherwise.
-    #[inline]
-    fn push_output(&self, reactor: &Reactor) {
-        self.send(reactor);
-        let stream = self.inner();
-        if !stream.state.get().is_plain() || stream.extras.get().is_some() {
-            self.tend_output(reactor);
-        }
-    }
-
-    /// Keeps watermarks and producers, and ends the output when it is to end.
-    fn tend_output(&self, reactor: &Reactor) {
-        let stream = self.inner();
-        for round in 0..ROUNDS_PER_TURN {
-            if round > 0 {
-                self.send(reactor);
-            }
-            let state = stream.state.get();
-            if state.is_over() {
-                return;
-            }
-            if state.is_over_high() {
-                if stream.queued() <= stream.shared.config.low_watermark {
-                    if stream.update(State::sank) {
-                        self.tell(|protocol, transport| protocol.writing_resumed(transport));
-                        continue;
-                    }
-                } else if stream.update(State::tell_pause) {
-                    self.tell(|protocol, transport| protocol.writing_paused(transport));
-                    continue;
-                }
-            }
-            if stream.extras.get().is_none_or(|extras| extras.producers.is_empty()) {
-                if stream.queued() == 0 {
-                    self.output_drained(reactor);
-                } else {
-                    self.watch_linger(reactor, false);
-                }
-                return;
-            }
-            if !self.produce() {
-                return self.watch_linger(reactor, false);
-            }
-        }
-        if stream.update(State::ask_flush) {
-            reactor.flush_later(stream.token);
-        }
-    }
-
-    /// Writes until all is sent or the socket is full: one system call for what one callback has written.
-    fn send(&self, reactor: &Reactor) {
-        let stream = self.inner();
-        let Some(mut queue) = stream.queue.take() else {
-            return;
-        };
-        let mut total = 0;
-        let mut failure = None;
-        while stream.state.get().is_writable() && !queue.is_empty() {
-            match write_some(&stream.socket.borrow(), &queue) {
-                Ok((sent, offered)) => {
-                    total += sent;
-                    queue.consume(sent);
-                    if sent < offered && SHORT_READ_DRAINS {
-                        stream.update(State::write_blocked);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    stream.update(State::write_blocked);
-                }
-                Err(error) => {
-                    queue.clear();
-                    failure = Some(error);
-                }
-            }
-        }
-        if queue.is_empty() {
-            stream.shared.buffers.give_back(queue);
-        } else {
-            stream.queue.set(Some(queue));
-        }
-        if total > 0 {
-            reactor.meter().bytes_sent.add(total as u64);
-            self.touch(reactor);
-            if !stream.state.get().is_open() {
-                self.watch_linger(reactor, true);
-            }
-        }
-        if let Some(error) = failure {
-            self.failed(reactor, error);
-        }
-    }
-
-    /// Asks the producer in front for more until there is enough to send; `false` if nothing came of it.
-    fn produce(&self) -> bool {
-        let stream = self.inner();
-        let producers = &stream.extras().producers;
-        let mut produced = false;
-        for _ in 0..PIECES_PER_ROUND {
-            if stream.queued() > stream.shared.config.low_watermark {
-                break;
-            }
-            let Some(mut asked) = producers.ask_front() else {
-                break;
-            };
-            stream.update(|state| state.set_producing(true));
-            let production = asked.producer().produce(self);
-            stream.update(|state| state.set_producing(false));
-            asked.answered(production);
-            produced = true;
-            if stream.state.get().is_over() {
-                break;
-            }
-        }
-        produced
-    }
-
-    fn output_drained(&self, reactor: &Reactor) {
-        let stream = self.inner();
-        let drained = stream.state.get().drained();
-        match drained {
-            Drained::Idle => {}
-            Drained::Finish => self.lose_cleanly(reactor),
-            Drained::EndOutput | Drained::Linger => {
-                let closed = stream.socket.borrow().close_write();
-                stream.update(State::fin_sent);
-                match closed {
-                    Err(error) => self.failed(reactor, error),
-                    Ok(()) if drained == Drained::Linger => self.watch_linger(reactor, true),
-                    Ok(()) => {}
-                }
-            }
-        }
-    }
-
     // ---- time ----
 
     /// Something was received or sent.
     #[inline]
-    fn touch(&self, reactor: &Reactor) {
+    pub(super) fn touch(&self, reactor: &Reactor) {
         if let Some(extras) = self.inner().extras.get()
             && let Some(idle) = extras.idle.get()
         {
@@ -407,7 +229,7 @@ impl Transport {
     }
 
     /// Bounds a graceful close. With `progress`, the wait begins anew.
-    fn watch_linger(&self, reactor: &Reactor, progress: bool) {
+    pub(super) fn watch_linger(&self, reactor: &Reactor, progress: bool) {
         let stream = self.inner();
         if stream.state.get().is_open() {
             return;
@@ -436,7 +258,7 @@ impl Transport {
     // ---- the end ----
 
     /// The system says that the connection is broken.
-    fn failed(&self, reactor: &Reactor, error: io::Error) {
+    pub(super) fn failed(&self, reactor: &Reactor, error: io::Error) {
         if self.inner().state.get().is_lingering() {
             self.lose_cleanly(reactor);
         } else {
@@ -445,7 +267,7 @@ impl Transport {
     }
 
     /// Both directions have ended as they should.
-    fn lose_cleanly(&self, reactor: &Reactor) {
+    pub(super) fn lose_cleanly(&self, reactor: &Reactor) {
         let peer_first = self.inner().state.get().peer_ended_first();
         self.lose(reactor, if peer_first { ConnectionLost::Done } else { ConnectionLost::Closed });
     }
@@ -497,21 +319,6 @@ impl Transport {
             port.closed(reactor, self.peer().ip());
         }
     }
-}
-
-/// One system call: what was sent, and what was offered.
-fn write_some(socket: &Socket, queue: &Queue) -> io::Result<(usize, usize)> {
-    let (sent, offered) = match queue.only() {
-        Some(only) => (socket.write(only)?, only.len()),
-        None => {
-            let mut slices = [IoSlice::new(&[]); SEGMENTS_PER_WRITE];
-            let filled = queue.fill(&mut slices);
-            let slices = &slices[..filled];
-            let offered = slices.iter().map(|slice| slice.len()).sum();
-            (socket.write_vectored(slices)?, offered)
-        }
-    };
-    if sent == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok((sent, offered)) }
 }
 
 impl Transport {

@@ -1,4 +1,5 @@
-//! A stream: what a connection is made of. [`Stream`] holds the transport's state and, in a cell of its own, the protocol. `state.rs` decides, `driver.rs` does, `socket.rs` calls the system.
+//! A stream: what a connection is made of. [`Stream`] holds the transport's state and, in a cell of its own, the protocol.
+//! `state.rs` decides; `driver.rs`, `input.rs` and `output.rs` do; `socket.rs` calls the system.
 
 use std::{
     any::Any,
@@ -7,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sinew_reactor::{Handler, Interest, Reactor, Ready, TimerKey, Token, WeakReactor};
+use sinew_reactor::{Duty, Handler, Interest, Reactor, Ready, TimerKey, Token, WeakReactor};
 
 use crate::{
     Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport, buffers::Buffers,
@@ -17,6 +18,8 @@ use crate::{
 mod asked;
 mod driver;
 mod file;
+mod input;
+mod output;
 pub(crate) mod queue;
 pub(crate) mod socket;
 mod state;
@@ -178,8 +181,12 @@ impl Newborn<'_> {
         let Self { reactor, token, .. } = self;
         let idle_timeout = self.shared.config.idle_timeout;
         let protocol = protocol.map(|protocol| Box::new(protocol) as Box<dyn AnyProtocol>);
+        let mut state = State::new(self.shared.config.auto_pause);
+        if self.socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
+            state.set_completes();
+        }
         let stream = Rc::new(Stream {
-            state: Cell::new(State::new(self.shared.config.auto_pause)),
+            state: Cell::new(state),
             socket: RefCell::new(self.socket),
             shared: self.shared,
             token,

@@ -77,6 +77,11 @@ impl Socket {
         Self::Other(Box::new(Closed))
     }
 
+    /// Whether it is plainly a socket of the kernel's, with nothing around it.
+    pub(crate) const fn is_kernels(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
             Self::Tcp(socket) => reactor.register_source(socket, FIRST_INTEREST),

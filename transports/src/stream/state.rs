@@ -130,11 +130,17 @@ flags! {
     AGAIN_QUEUED
     /// The connection is to be reset, not closed.
     RESET
+    /// The engine receives for this stream.
+    COMPLETES
+    /// The engine was told that input is wanted.
+    READ_TOLD
+    /// The engine was told that room to write is wanted.
+    WRITE_TOLD
 }
 
 impl State {
     pub(super) const fn new(auto_pause: bool) -> Self {
-        Self { bits: WRITABLE | if auto_pause { 0 } else { MANUAL } }
+        Self { bits: WRITABLE | READ_TOLD | if auto_pause { 0 } else { MANUAL } }
     }
 
     const fn stage(self) -> Stage {
@@ -426,6 +432,26 @@ impl State {
 
     pub(super) const fn again_begins(&mut self) {
         self.set(AGAIN_QUEUED, false);
+    }
+
+    // ---- what the engine knows ----
+
+    /// The engine receives for this stream: what has come is taken from there, not read from the socket.
+    pub(super) const fn set_completes(&mut self) {
+        self.bits |= COMPLETES;
+    }
+
+    #[inline]
+    pub(super) const fn completes(self) -> bool {
+        self.has(COMPLETES)
+    }
+
+    /// Whether the engine has to be told what is wanted now.
+    pub(super) const fn tell_interest(&mut self, read: bool, write: bool) -> bool {
+        let told = self.bits & (READ_TOLD | WRITE_TOLD);
+        self.set(READ_TOLD, read);
+        self.set(WRITE_TOLD, write);
+        self.bits & (READ_TOLD | WRITE_TOLD) != told
     }
 
     pub(super) const fn is_again_queued(self) -> bool {

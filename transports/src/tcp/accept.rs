@@ -127,7 +127,7 @@ impl<F: Factory> Acceptor<F> {
             if !core.may_accept() {
                 break;
             }
-            match core.accept_one() {
+            match core.accept_one(reactor) {
                 Accepted::Yes(socket, addr) => self.open(reactor, socket, addr),
                 Accepted::Skip => {}
                 Accepted::Drained => core.readable.set(false),
@@ -292,12 +292,12 @@ impl PortCore {
         reactor.set_interest(self.registered_as(), interest);
     }
 
-    fn accept_one(&self) -> Accepted {
+    fn accept_one(&self, reactor: &Reactor) -> Accepted {
         let listener = self.listener.borrow();
         let Some(listener) = listener.as_ref() else {
             return Accepted::Drained;
         };
-        match listener.accept() {
+        match listener.accept(reactor, self.registered_as()) {
             Ok((socket, addr)) => Accepted::Yes(socket, addr),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => Accepted::Drained,
@@ -320,7 +320,7 @@ impl PortCore {
     fn exhausted(&self, reactor: &Reactor, error: &io::Error) {
         self.log_once(error, "no connection can be accepted");
         let had_spare = self.spare.take().is_some();
-        let accepted = if had_spare { self.accept_one() } else { Accepted::Skip };
+        let accepted = if had_spare { self.accept_one(reactor) } else { Accepted::Skip };
         let is_drained = matches!(accepted, Accepted::Drained);
         let turned_away = matches!(accepted, Accepted::Yes(..));
         // What was accepted is closed before its descriptor is the spare one again.

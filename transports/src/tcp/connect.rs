@@ -21,7 +21,7 @@ use socket2::{Domain, Protocol as IpProtocol, Type};
 use crate::{
     ConnectConfig, Connection, Factory, Peer, Protocol,
     net::{self, Dialling},
-    stream::{Newborn, Shared, socket::set_keepalive},
+    stream::{FIRST_INTEREST, Newborn, Shared, socket::set_keepalive},
 };
 
 /// Where to connect to. Made from a `SocketAddr`, `"host:port"`, or a pair of host and port.
@@ -343,6 +343,7 @@ impl<F: Factory> Handler for Attempt<F> {
                 return connector.try_next(reactor, Some(failed(source)));
             }
         };
+        reactor.set_interest(token, FIRST_INTEREST);
         let peer = Peer::Inet(self.addr);
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
         let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };

@@ -70,7 +70,7 @@ pub(super) fn listen(
 fn listen_on(reactor: &Reactor, addr: SocketAddr, config: &ListenConfig) -> io::Result<Listener> {
     match net::installed(reactor)? {
         Some(net) => net.listen(addr, config).map(Listener::Other),
-        None => listen_on_kernel(addr, config).map(Listener::Kernel),
+        None => listen_on_kernel(addr, config).map(Listener::kernel),
     }
 }
 

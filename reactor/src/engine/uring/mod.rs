@@ -116,8 +116,12 @@ impl Poller for UringPoller {
         self.sources.set_interest(id, token, interest);
     }
 
-    fn deregister(&mut self, id: DescriptorId, token: Token, _closing: bool) -> io::Result<()> {
-        self.sources.remove(id, token, &mut self.ring);
+    /// The kernel keeps a socket for as long as it has operations on it. One that is about to be closed is to be closed, and its
+    /// peer to hear of it, so these end here and now. Few connections have any left then: the peer's end ends the receiving.
+    fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()> {
+        if self.sources.remove(id, token, &mut self.ring) && closing {
+            self.ring.enter(Some(Duration::ZERO))?;
+        }
         Ok(())
     }
 

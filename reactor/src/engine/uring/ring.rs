@@ -24,6 +24,8 @@ pub(super) enum Operation {
     Accept,
     /// Tell once when any of this is so (`poll(2)`).
     Poll { mask: u32 },
+    /// Tell now what of this is so, and each time that something changes.
+    PollChanges { mask: u32 },
 }
 
 /// See the head of this file.
@@ -62,6 +64,7 @@ impl Ring {
                 opcode::AcceptMulti::new(fd).flags(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC).build()
             }
             Operation::Poll { mask } => opcode::PollAdd::new(fd, mask).build(),
+            Operation::PollChanges { mask } => opcode::PollAdd::new(fd, mask).multi(true).build(),
         };
         self.push(&entry.user_data(user_data));
         self.in_flight += 1;

@@ -48,14 +48,25 @@ struct Source {
     input: Option<Duty>,
     input_ends: bool,
     /// The watch on the output that the kernel has.
-    output: bool,
+    output: Option<Watch>,
     output_ends: bool,
+    /// How the output is to be watched.
+    output_watch: Watch,
     /// The input has ended or failed: there is nothing more to ask for.
     is_over: bool,
     first: u32,
     last: u32,
     /// Where among the events of a wait its own lies, if it is there.
     event: u32,
+}
+
+/// A watch on the output also completes when the peer has closed its side, whether or not there is room; the kernel has no way to
+/// say that this is not wanted. Asked again and again, it would never let the loop sleep. So it is watched for changes from
+/// then on, until there is room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    Level,
+    Edge,
 }
 
 struct Arrived {
@@ -122,8 +133,9 @@ impl Sources {
             is_changed: true,
             input: None,
             input_ends: false,
-            output: false,
+            output: None,
             output_ends: false,
+            output_watch: Watch::Level,
             is_over: false,
             first: NOTHING,
             last: NOTHING,
@@ -168,21 +180,20 @@ impl Sources {
         self.changes(id, token);
     }
 
-    pub(super) fn remove(&mut self, id: DescriptorId, token: Token, ring: &mut Ring) {
+    /// Whether there is an operation on it that has to end.
+    pub(super) fn remove(&mut self, id: DescriptorId, token: Token, ring: &mut Ring) -> bool {
         if self.find(id, token).is_none() {
-            return;
+            return false;
         }
-        let Some(source) = self.table[id as usize].take() else { return };
-        if let Some(duty) = source.input.filter(|_| !source.input_ends) {
-            ring.cancel(Kind::of(duty).user_data(id, token), CANCELS);
-        }
-        if source.output && !source.output_ends {
-            ring.cancel(Kind::PollOutput.user_data(id, token), CANCELS);
-        }
+        let Some(mut source) = self.table[id as usize].take() else { return false };
+        source.wanted = Interest::NONE;
+        source.ask_input(id, ring);
+        source.ask_output(id, ring);
         let mut next = source.first;
         while let Some(arrived) = self.arrived.try_remove(next as usize) {
             next = arrived.next;
         }
+        source.input_ends || source.output_ends
     }
 
     /// Asks for what is wanted, and has what is not wanted any more end.
@@ -236,7 +247,11 @@ impl Sources {
             }
         }
         match kind {
-            Kind::PollInput | Kind::PollOutput => source.polled(kind, result, events),
+            Kind::PollInput => source.input_polled(result, events),
+            Kind::PollOutput => {
+                source.output_polled(result, events);
+                self.changes(at as DescriptorId, token);
+            }
             Kind::Receive | Kind::Accept => {
                 if let Some(what) = what_came(kind, result, received) {
                     self.arrive(at, what, events);
@@ -286,19 +301,29 @@ impl Source {
 
     fn ask_output(&mut self, id: DescriptorId, ring: &mut Ring) {
         let user_data = Kind::PollOutput.user_data(id, self.token);
-        if self.wanted.is_write() && !self.output {
-            ring.ask(id, Operation::Poll { mask: libc::POLLOUT as u32 }, user_data);
-            self.output = true;
-        } else if !self.wanted.is_write() && self.output && !self.output_ends {
-            ring.cancel(user_data, CANCELS);
-            self.output_ends = true;
+        match self.output {
+            None if self.wanted.is_write() => {
+                let operation = match self.output_watch {
+                    Watch::Level => Operation::Poll { mask: libc::POLLOUT as u32 },
+                    Watch::Edge => Operation::PollChanges { mask: libc::POLLOUT as u32 },
+                };
+                ring.ask(id, operation, user_data);
+                self.output = Some(self.output_watch);
+            }
+            Some(watch)
+                if !self.output_ends && (!self.wanted.is_write() || watch != self.output_watch) =>
+            {
+                ring.cancel(user_data, CANCELS);
+                self.output_ends = true;
+            }
+            _ => {}
         }
     }
 
     /// The kernel has said its last word on an operation. Whether it is to be asked again.
     fn operation_ended(&mut self, kind: Kind) -> bool {
         if kind == Kind::PollOutput {
-            (self.output, self.output_ends) = (false, false);
+            (self.output, self.output_ends) = (None, false);
             self.wanted.is_write()
         } else {
             (self.input, self.input_ends) = (None, false);
@@ -306,20 +331,22 @@ impl Source {
         }
     }
 
-    /// What a watch has seen.
-    fn polled(&mut self, kind: Kind, result: i32, events: &mut Vec<Event>) {
+    fn input_polled(&mut self, result: i32, events: &mut Vec<Event>) {
+        if result != -libc::ECANCELED && self.wanted.is_read() {
+            let closed = flags(result) & (libc::POLLHUP | PEER_CLOSED) != 0;
+            let closed = if closed { Ready::READ_CLOSED } else { Ready::NONE };
+            self.tell(Ready::READ | closed, events);
+        }
+    }
+
+    fn output_polled(&mut self, result: i32, events: &mut Vec<Event>) {
         if result == -libc::ECANCELED {
             return;
         }
-        // These come unasked, and the next system call says what they mean: also that of a watch which failed.
-        let flags = if result < 0 { libc::POLLERR } else { result as i16 };
-        if kind == Kind::PollOutput && self.wanted.is_write() {
+        let has_room = flags(result) & !PEER_CLOSED != 0;
+        self.output_watch = if has_room { Watch::Level } else { Watch::Edge };
+        if has_room && self.wanted.is_write() {
             self.tell(Ready::WRITE, events);
-        }
-        if kind == Kind::PollInput && self.wanted.is_read() {
-            let closed = flags & (libc::POLLHUP | PEER_CLOSED) != 0;
-            let closed = if closed { Ready::READ_CLOSED } else { Ready::NONE };
-            self.tell(Ready::READ | closed, events);
         }
     }
 
@@ -334,6 +361,12 @@ impl Source {
             events.push(Event { token: self.token, ready });
         }
     }
+}
+
+/// What a watch has seen. Errors and hang-ups come unasked, and the next system call says what they mean: also that of a watch
+/// which failed.
+fn flags(result: i32) -> i16 {
+    if result < 0 { libc::POLLERR } else { result as i16 }
 }
 
 /// What the completion of a receive or an accept means; nothing, if the operation was ended or only has to be asked again.

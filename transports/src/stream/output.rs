@@ -1,0 +1,167 @@
+//! The output of a stream: what is queued is sent, watermarks and producers are kept, and the output ends when it is to end.
+
+use std::io::{self, IoSlice};
+
+use sinew_reactor::{Reactor, SHORT_READ_DRAINS};
+
+use super::{
+    driver::ROUNDS_PER_TURN,
+    queue::{Queue, SEGMENTS_PER_WRITE},
+    socket::Socket,
+    state::{Drained, State},
+};
+use crate::Transport;
+
+/// How often a producer is asked before what it made is sent.
+const PIECES_PER_ROUND: usize = 512;
+
+impl Transport {
+    /// Sends what is queued, and does what has to be done about the output otherwise.
+    #[inline]
+    pub(super) fn push_output(&self, reactor: &Reactor) {
+        self.send(reactor);
+        let stream = self.inner();
+        if !stream.state.get().is_plain() || stream.extras.get().is_some() {
+            self.tend_output(reactor);
+        }
+    }
+
+    /// Keeps watermarks and producers, and ends the output when it is to end.
+    fn tend_output(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        for round in 0..ROUNDS_PER_TURN {
+            if round > 0 {
+                self.send(reactor);
+            }
+            let state = stream.state.get();
+            if state.is_over() {
+                return;
+            }
+            if state.is_over_high() {
+                if stream.queued() <= stream.shared.config.low_watermark {
+                    if stream.update(State::sank) {
+                        self.tell(|protocol, transport| protocol.writing_resumed(transport));
+                        continue;
+                    }
+                } else if stream.update(State::tell_pause) {
+                    self.tell(|protocol, transport| protocol.writing_paused(transport));
+                    continue;
+                }
+            }
+            if stream.extras.get().is_none_or(|extras| extras.producers.is_empty()) {
+                if stream.queued() == 0 {
+                    self.output_drained(reactor);
+                } else {
+                    self.watch_linger(reactor, false);
+                }
+                return;
+            }
+            if !self.produce() {
+                return self.watch_linger(reactor, false);
+            }
+        }
+        if stream.update(State::ask_flush) {
+            reactor.flush_later(stream.token);
+        }
+    }
+
+    /// Writes until all is sent or the socket is full: one system call for what one callback has written.
+    fn send(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        let Some(mut queue) = stream.queue.take() else {
+            return;
+        };
+        let mut total = 0;
+        let mut failure = None;
+        while stream.state.get().is_writable() && !queue.is_empty() {
+            match write_some(&stream.socket.borrow(), &queue) {
+                Ok((sent, offered)) => {
+                    total += sent;
+                    queue.consume(sent);
+                    if sent < offered && SHORT_READ_DRAINS {
+                        stream.update(State::write_blocked);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    stream.update(State::write_blocked);
+                }
+                Err(error) => {
+                    queue.clear();
+                    failure = Some(error);
+                }
+            }
+        }
+        if queue.is_empty() {
+            stream.shared.buffers.give_back(queue);
+        } else {
+            stream.queue.set(Some(queue));
+        }
+        if total > 0 {
+            reactor.meter().bytes_sent.add(total as u64);
+            self.touch(reactor);
+            if !stream.state.get().is_open() {
+                self.watch_linger(reactor, true);
+            }
+        }
+        if let Some(error) = failure {
+            self.failed(reactor, error);
+        }
+    }
+
+    /// Asks the producer in front for more until there is enough to send; `false` if nothing came of it.
+    fn produce(&self) -> bool {
+        let stream = self.inner();
+        let producers = &stream.extras().producers;
+        let mut produced = false;
+        for _ in 0..PIECES_PER_ROUND {
+            if stream.queued() > stream.shared.config.low_watermark {
+                break;
+            }
+            let Some(mut asked) = producers.ask_front() else {
+                break;
+            };
+            stream.update(|state| state.set_producing(true));
+            let production = asked.producer().produce(self);
+            stream.update(|state| state.set_producing(false));
+            asked.answered(production);
+            produced = true;
+            if stream.state.get().is_over() {
+                break;
+            }
+        }
+        produced
+    }
+
+    fn output_drained(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        let drained = stream.state.get().drained();
+        match drained {
+            Drained::Idle => {}
+            Drained::Finish => self.lose_cleanly(reactor),
+            Drained::EndOutput | Drained::Linger => {
+                let closed = stream.socket.borrow().close_write();
+                stream.update(State::fin_sent);
+                match closed {
+                    Err(error) => self.failed(reactor, error),
+                    Ok(()) if drained == Drained::Linger => self.watch_linger(reactor, true),
+                    Ok(()) => {}
+                }
+            }
+        }
+    }
+}
+
+/// One system call: what was sent, and what was offered.
+fn write_some(socket: &Socket, queue: &Queue) -> io::Result<(usize, usize)> {
+    let (sent, offered) = match queue.only() {
+        Some(only) => (socket.write(only)?, only.len()),
+        None => {
+            let mut slices = [IoSlice::new(&[]); SEGMENTS_PER_WRITE];
+            let filled = queue.fill(&mut slices);
+            let slices = &slices[..filled];
+            let offered = slices.iter().map(|slice| slice.len()).sum();
+            (socket.write_vectored(slices)?, offered)
+        }
+    };
+    if sent == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok((sent, offered)) }
+}
