@@ -4,6 +4,7 @@
 use std::{
     io,
     os::fd::{FromRawFd, OwnedFd},
+    time::Duration,
 };
 
 use slab::Slab;
@@ -192,6 +193,9 @@ impl Sources {
         let mut next = source.first;
         while let Some(arrived) = self.arrived.try_remove(next as usize) {
             next = arrived.next;
+            if let Completed::Accepted(socket) = &arrived.what {
+                turn_away(socket);
+            }
         }
         source.input_ends || source.output_ends
     }
@@ -234,8 +238,7 @@ impl Sources {
         let slot = self.table.get_mut(at).and_then(Option::as_mut);
         let Some(source) = slot.filter(|source| source.token.generation() == generation) else {
             if kind == Kind::Accept && result >= 0 {
-                // Nobody is left to have it.
-                drop(accepted(result));
+                turn_away(&accepted(result));
             }
             return;
         };
@@ -387,4 +390,11 @@ fn what_came(kind: Kind, result: i32, received: Option<Buffer>) -> Option<Comple
 fn accepted(fd: i32) -> OwnedFd {
     // SAFETY: the kernel has just made this descriptor for us and told it once, here.
     unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Nobody is left to have it: its peer is told what it would have been told by a listener that is closed.
+fn turn_away(socket: &OwnedFd) {
+    if let Err(error) = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO)) {
+        tracing::debug!(%error, "SO_LINGER could not be set; closing without a reset");
+    }
 }
