@@ -13,35 +13,39 @@ use io_uring::types::BufRingEntry;
 
 use super::ring::Ring;
 
-/// How many there are: a power of two. With all of them filled, the kernel waits for one to come back.
-pub(super) const BUFFERS: u16 = 256;
-
 /// How much one receive may bring. The memory is the system's until it is touched.
 pub(super) const BUFFER_LEN: usize = 64 * 1024;
 
 /// The number of the group; there is one.
 pub(super) const GROUP: u16 = 0;
 
-/// The entries come first, on pages of their own.
+/// The entries come first, on a page of their own.
 const ENTRIES_LEN: usize = 4096;
-const _: () = assert!(BUFFERS as usize * size_of::<BufRingEntry>() <= ENTRIES_LEN);
-const MAPPED: usize = ENTRIES_LEN + BUFFERS as usize * BUFFER_LEN;
+
+/// How many there may be.
+const BUFFERS_MAX: usize = ENTRIES_LEN / size_of::<BufRingEntry>();
 
 /// See the head of this file.
 pub(super) struct BufferRing {
     base: NonNull<u8>,
+    /// How many there are: a power of two. With all of them filled, the kernel waits for one to come back.
+    count: u16,
     /// Where the next entry goes; what the kernel has not taken yet lies before it.
     tail: std::cell::Cell<u16>,
 }
 
 impl BufferRing {
     /// Maps the memory, and has the ring receive into it.
-    pub(super) fn new(ring: &Ring) -> io::Result<Rc<Self>> {
+    pub(super) fn new(ring: &Ring, count: u16) -> io::Result<Rc<Self>> {
+        assert!(
+            count.is_power_of_two() && usize::from(count) <= BUFFERS_MAX,
+            "what the kernel takes"
+        );
         // SAFETY: an anonymous mapping somewhere new, which nobody else knows.
         let mapped = unsafe {
             libc::mmap(
                 ptr::null_mut(),
-                MAPPED,
+                mapped_len(count),
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
                 -1,
@@ -52,36 +56,36 @@ impl BufferRing {
             return Err(io::Error::last_os_error());
         }
         let base = NonNull::new(mapped.cast()).expect("mmap gives no null page");
-        let buffers = Rc::new(Self { base, tail: std::cell::Cell::new(0) });
-        // SAFETY: the entries lie at the start of a page, there are `BUFFERS` of them, and the mapping outlives what the
+        let buffers = Rc::new(Self { base, count, tail: std::cell::Cell::new(0) });
+        // SAFETY: the entries lie at the start of a page, there are `count` of them, and the mapping outlives what the
         // kernel does with it: it goes with the last `Rc`, of which the engine holds one until nothing is in flight.
         unsafe {
             ring.submitter().register_buf_ring_with_flags(
                 base.as_ptr() as u64,
-                BUFFERS,
+                count,
                 GROUP,
                 0,
             )?;
         }
-        (0..BUFFERS).for_each(|id| buffers.put(id));
+        (0..count).for_each(|id| buffers.put(id));
         Ok(buffers)
     }
 
     fn address(&self, id: u16) -> *mut u8 {
-        debug_assert!(id < BUFFERS, "the kernel names buffers that it was given");
+        debug_assert!(id < self.count, "the kernel names buffers that it was given");
         // SAFETY: the buffer lies within the mapping.
-        unsafe { self.base.as_ptr().add(ENTRIES_LEN + usize::from(id % BUFFERS) * BUFFER_LEN) }
+        unsafe { self.base.as_ptr().add(ENTRIES_LEN + usize::from(id % self.count) * BUFFER_LEN) }
     }
 
     /// Gives a buffer to the kernel.
     fn put(&self, id: u16) {
         let tail = self.tail.get();
         let entries = self.base.as_ptr().cast::<BufRingEntry>();
-        // SAFETY: the entry lies within the mapping, which begins with `BUFFERS` of them; zeroes are a valid one. The kernel
+        // SAFETY: the entry lies within the mapping, which begins with `count` of them; zeroes are a valid one. The kernel
         // does not look at it before the tail has passed it, and it never writes here. The tail lies in a part of the first
         // entry that is not set here.
         unsafe {
-            let entry = &mut *entries.add(usize::from(tail % BUFFERS));
+            let entry = &mut *entries.add(usize::from(tail % self.count));
             entry.set_addr(self.address(id) as u64);
             entry.set_len(BUFFER_LEN as u32);
             entry.set_bid(id);
@@ -106,10 +110,14 @@ impl BufferRing {
     }
 }
 
+fn mapped_len(count: u16) -> usize {
+    ENTRIES_LEN + usize::from(count) * BUFFER_LEN
+}
+
 impl Drop for BufferRing {
     fn drop(&mut self) {
         // SAFETY: it is the mapping of `new`, and nobody has an address in it any more: each `Buffer` holds an `Rc`.
-        let unmapped = unsafe { libc::munmap(self.base.as_ptr().cast(), MAPPED) };
+        let unmapped = unsafe { libc::munmap(self.base.as_ptr().cast(), mapped_len(self.count)) };
         debug_assert_eq!(unmapped, 0, "{}", io::Error::last_os_error());
     }
 }

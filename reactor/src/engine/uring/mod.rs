@@ -52,8 +52,13 @@ pub(super) struct UringPoller {
 
 impl UringPoller {
     pub(super) fn new() -> io::Result<Self> {
-        let ring = Ring::new().map_err(explain)?;
-        let buffers = BufferRing::new(&ring).map_err(explain)?;
+        Self::with(1_024, 8_192, 256)
+    }
+
+    /// With room for so many operations, completions and buffers.
+    fn with(submissions: u32, completions: u32, buffers: u16) -> io::Result<Self> {
+        let ring = Ring::new(submissions, completions).map_err(explain)?;
+        let buffers = BufferRing::new(&ring, buffers).map_err(explain)?;
         Ok(Self { ring, buffers, sources: Sources::default(), pipe: Pipe::new()?, listens: false })
     }
 

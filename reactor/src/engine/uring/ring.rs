@@ -5,12 +5,6 @@ use std::{io, os::fd::RawFd, time::Duration};
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
-/// Operations that fit in before they have to be handed over.
-const SUBMISSIONS: u32 = 1_024;
-
-/// Completions that fit in at once; the kernel keeps what is more.
-const COMPLETIONS: u32 = 8_192;
-
 /// `IORING_ENTER_GETEVENTS`: have the kernel do the work that it put off until somebody asks.
 const GETEVENTS: u32 = 1;
 
@@ -36,14 +30,16 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new() -> io::Result<Self> {
+    /// With room for so many operations before they have to be handed over, and for so many completions at once; of these the
+    /// kernel keeps what is more.
+    pub(super) fn new(submissions: u32, completions: u32) -> io::Result<Self> {
         let uring = IoUring::builder()
             .dontfork()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_submit_all()
-            .setup_cqsize(COMPLETIONS)
-            .build(SUBMISSIONS)?;
+            .setup_cqsize(completions)
+            .build(submissions)?;
         Ok(Self { uring, in_flight: 0 })
     }
 

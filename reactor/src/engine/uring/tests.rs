@@ -1,1 +1,301 @@
+//! What only a ring can do wrong. What it has in common with the other engines is tested through the reactor, on all of them.
 
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    os::{fd::AsRawFd, unix::net::UnixStream},
+};
+
+use super::*;
+use crate::handler::Ready;
+
+/// Why there is nothing to test, said once a test.
+macro_rules! ring {
+    ($($arg:expr),*) => {
+        match UringPoller::with($($arg),*) {
+            Ok(poller) => poller,
+            Err(error) => return println!("skipped: {error}"),
+        }
+    };
+}
+
+/// A connection: the near end registered, and received for.
+struct Line {
+    near: UnixStream,
+    far: UnixStream,
+    token: Token,
+}
+
+impl Line {
+    fn new(poller: &mut UringPoller, number: usize) -> Self {
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        far.set_nonblocking(true).unwrap();
+        let token = Token::new(number, 1);
+        poller.register(near.as_raw_fd(), token, Interest::READ).unwrap();
+        assert!(poller.set_duty(near.as_raw_fd(), token, Duty::Receive));
+        Self { near, far, token }
+    }
+
+    fn want(&self, poller: &mut UringPoller, interest: Interest) {
+        poller.set_interest(self.near.as_raw_fd(), self.token, interest);
+    }
+
+    fn take(&self, poller: &mut UringPoller) -> Option<Completed> {
+        poller.take_completed(self.near.as_raw_fd(), self.token)
+    }
+
+    /// All that has come.
+    fn bytes(&self, poller: &mut UringPoller) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(Completed::Received { bytes, .. }) = self.take(poller) {
+            all.extend_from_slice(&bytes);
+        }
+        all
+    }
+}
+
+/// A wait that finds what is there.
+fn wait(poller: &mut UringPoller) -> Vec<Event> {
+    let mut events = Vec::new();
+    poller.wait(Some(Duration::ZERO), &mut events).unwrap();
+    events
+}
+
+#[test]
+fn what_comes_is_told_once_and_handed_over_in_order() {
+    let mut poller = ring!(8, 64, 8);
+    let mut line = Line::new(&mut poller, 3);
+    assert_eq!(wait(&mut poller), []);
+    for piece in [b"one", b"two"] {
+        line.far.write_all(piece).unwrap();
+        let events = wait(&mut poller);
+        let is_first = piece == b"one";
+        assert_eq!(events.len(), usize::from(is_first), "news is that something waits");
+        if is_first {
+            assert_eq!(events[0], Event { token: line.token, ready: Ready::READ });
+        }
+    }
+    let Some(Completed::Received { bytes, more: true }) = line.take(&mut poller) else { panic!() };
+    assert_eq!(&*bytes, b"one");
+    let Some(Completed::Received { bytes, more: false }) = line.take(&mut poller) else { panic!() };
+    assert_eq!(&*bytes, b"two");
+    assert!(line.take(&mut poller).is_none());
+}
+
+#[test]
+fn the_end_is_handed_over_last_and_nothing_is_asked_after_it() {
+    let mut poller = ring!(8, 64, 8);
+    let mut line = Line::new(&mut poller, 3);
+    line.far.write_all(b"last").unwrap();
+    line.far.shutdown(std::net::Shutdown::Write).unwrap();
+    while wait(&mut poller).is_empty() {}
+    wait(&mut poller);
+    assert!(matches!(line.take(&mut poller), Some(Completed::Received { .. })));
+    assert!(matches!(line.take(&mut poller), Some(Completed::End)));
+    wait(&mut poller);
+    assert_eq!(poller.ring.in_flight(), 1, "the pipe");
+    line.want(&mut poller, Interest::NONE);
+    line.want(&mut poller, Interest::READ);
+    wait(&mut poller);
+    assert_eq!(poller.ring.in_flight(), 1, "what has ended is not begun again");
+}
+
+#[test]
+fn with_all_buffers_taken_the_rest_waits_for_one_to_come_back() {
+    let mut poller = ring!(8, 64, 4);
+    let mut greedy = Line::new(&mut poller, 3);
+    let mut modest = Line::new(&mut poller, 4);
+    let mut held = Vec::new();
+    for n in 0..4 {
+        greedy.far.write_all(&[n]).unwrap();
+        wait(&mut poller);
+        held.extend(greedy.take(&mut poller));
+    }
+    assert_eq!(held.len(), 4);
+    greedy.far.write_all(b"g").unwrap();
+    modest.far.write_all(b"m").unwrap();
+    for _ in 0..3 {
+        assert_eq!(wait(&mut poller), [], "no buffer, no bytes, and no error");
+    }
+    held.pop();
+    let mut came = Vec::new();
+    for _ in 0..4 {
+        wait(&mut poller);
+        came.extend(greedy.bytes(&mut poller));
+        came.extend(modest.bytes(&mut poller));
+    }
+    came.sort_unstable();
+    assert_eq!(came, b"gm");
+    for (n, completed) in held.iter().enumerate() {
+        let Completed::Received { bytes, .. } = completed else { panic!() };
+        assert_eq!(**bytes, [n as u8], "what is held is not written over");
+    }
+}
+
+#[test]
+fn what_waits_for_a_source_that_does_not_want_it_holds_no_buffer() {
+    let mut poller = ring!(8, 64, 2);
+    let mut paused = Line::new(&mut poller, 3);
+    let mut other = Line::new(&mut poller, 4);
+    for byte in [b"a", b"b"] {
+        paused.far.write_all(byte).unwrap();
+        wait(&mut poller);
+    }
+    paused.want(&mut poller, Interest::NONE);
+    wait(&mut poller);
+    for _ in 0..20 {
+        other.far.write_all(b"x").unwrap();
+        wait(&mut poller);
+        assert_eq!(other.bytes(&mut poller), b"x");
+    }
+    paused.far.write_all(b"c").unwrap();
+    assert_eq!(wait(&mut poller), [], "receiving has ended");
+    assert_eq!(paused.bytes(&mut poller), b"ab");
+    paused.want(&mut poller, Interest::READ);
+    assert_eq!(wait(&mut poller).len(), 1);
+    assert_eq!(paused.bytes(&mut poller), b"c");
+}
+
+#[test]
+fn wanted_and_unwanted_again_between_two_waits_costs_nothing() {
+    let mut poller = ring!(8, 64, 2);
+    let line = Line::new(&mut poller, 3);
+    wait(&mut poller);
+    let before = poller.ring.in_flight();
+    for _ in 0..100 {
+        line.want(&mut poller, Interest::NONE);
+        line.want(&mut poller, Interest::READ);
+    }
+    assert_eq!(wait(&mut poller), []);
+    assert_eq!(poller.ring.in_flight(), before);
+}
+
+#[test]
+fn a_wish_that_comes_back_while_receiving_ends_is_heard() {
+    let mut poller = ring!(8, 64, 4);
+    let mut line = Line::new(&mut poller, 3);
+    for n in 0..50_u8 {
+        wait(&mut poller);
+        line.want(&mut poller, Interest::NONE);
+        // The end of the operation is asked for, and its last word may come before or after the next wish.
+        poller.ask();
+        line.want(&mut poller, Interest::READ);
+        line.far.write_all(&[n]).unwrap();
+        let mut came = Vec::new();
+        while came.is_empty() {
+            wait(&mut poller);
+            came = line.bytes(&mut poller);
+        }
+        assert_eq!(came, [n]);
+    }
+}
+
+#[test]
+fn more_operations_and_completions_than_there_is_room_for() {
+    let mut poller = ring!(2, 4, 128);
+    let mut lines: Vec<_> = (0..100).map(|n| Line::new(&mut poller, n)).collect();
+    wait(&mut poller);
+    for (n, line) in lines.iter_mut().enumerate() {
+        line.far.write_all(&[n as u8]).unwrap();
+    }
+    let mut came = vec![0; lines.len()];
+    while came.contains(&0) {
+        for event in wait(&mut poller) {
+            let n = event.token.slot();
+            assert_eq!(lines[n].bytes(&mut poller), [n as u8]);
+            came[n] += 1;
+        }
+    }
+    assert!(came.iter().all(|count| *count == 1));
+}
+
+#[test]
+fn a_source_that_is_closed_is_closed_at_once() {
+    let mut poller = ring!(8, 64, 4);
+    let line = Line::new(&mut poller, 3);
+    wait(&mut poller);
+    let Line { near, mut far, token } = line;
+    poller.deregister(near.as_raw_fd(), token, true).unwrap();
+    drop(near);
+    assert_eq!(far.read(&mut [0; 8]).unwrap(), 0, "nothing of ours holds the socket");
+}
+
+#[test]
+fn what_comes_late_for_a_source_that_is_gone_finds_nobody() {
+    let mut poller = ring!(8, 64, 4);
+    for round in 0..20 {
+        let mut line = Line::new(&mut poller, round);
+        wait(&mut poller);
+        line.far.write_all(b"late").unwrap();
+        // The bytes are taken by the kernel before the end of the operation is asked for, and told after it.
+        poller.deregister(line.near.as_raw_fd(), line.token, false).unwrap();
+        let next = Line { token: Token::new(round, 2), ..line };
+        poller.register(next.near.as_raw_fd(), next.token, Interest::READ).unwrap();
+        for event in wait(&mut poller) {
+            assert_eq!(event.token, next.token);
+        }
+        assert!(next.take(&mut poller).is_none(), "these bytes are not for this one");
+        poller.deregister(next.near.as_raw_fd(), next.token, true).unwrap();
+    }
+    wait(&mut poller);
+    assert_eq!(poller.ring.in_flight(), 1, "the pipe");
+}
+
+#[test]
+fn connections_are_accepted_and_those_nobody_takes_are_turned_away() {
+    let mut poller = ring!(8, 64, 4);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (id, token) = (listener.as_raw_fd(), Token::new(1, 1));
+    poller.register(id, token, Interest::READ).unwrap();
+    poller.set_duty(id, token, Duty::Accept);
+    wait(&mut poller);
+    let mut clients: Vec<_> =
+        (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
+    assert_eq!(wait(&mut poller).len(), 1);
+    let Some(Completed::Accepted(first)) = poller.take_completed(id, token) else { panic!() };
+    let mut first = TcpStream::from(first);
+    first.write_all(b"hello").unwrap();
+    let mut greeting = [0; 5];
+    clients[0].read_exact(&mut greeting).unwrap();
+    poller.deregister(id, token, true).unwrap();
+    drop(listener);
+    for client in &mut clients[1..] {
+        let error = client.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn a_ring_that_is_dropped_ends_everything_first() {
+    let mut poller = ring!(8, 64, 4);
+    let mut lines: Vec<_> = (0..10).map(|n| Line::new(&mut poller, n)).collect();
+    wait(&mut poller);
+    lines[0].far.write_all(b"kept").unwrap();
+    wait(&mut poller);
+    let kept = lines[0].take(&mut poller);
+    lines[1].far.write_all(b"in flight").unwrap();
+    drop(poller);
+    let Some(Completed::Received { bytes, .. }) = &kept else { panic!() };
+    assert_eq!(&**bytes, b"kept", "what was handed over stays");
+    for Line { near, mut far, .. } in lines {
+        drop(near);
+        let mut rest = Vec::new();
+        // A reset, where bytes were never read.
+        let _ = far.read_to_end(&mut rest);
+        assert_eq!(rest, b"");
+    }
+}
+
+#[test]
+fn why_there_is_no_ring_is_said() {
+    for (code, word) in [
+        (libc::ENOSYS, "no io_uring"),
+        (libc::EPERM, "seccomp"),
+        (libc::EINVAL, "6.1"),
+        (libc::ENOMEM, "ulimit"),
+    ] {
+        let text = explain(io::Error::from_raw_os_error(code)).to_string();
+        assert!(text.contains(word), "{text}");
+    }
+}
