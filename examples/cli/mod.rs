@@ -47,7 +47,7 @@ impl ServerArgs {
 /// The option that every example has.
 #[derive(Parser, Debug)]
 pub(crate) struct EngineArgs {
-    /// What the reactor waits on: mio, poll or select
+    /// What the reactor waits on: mio, poll, select, uring, or best for the best there is
     #[arg(long, value_name = "NAME", default_value = "mio", value_parser = parse_engine)]
     engine: Engine,
 }

@@ -16,6 +16,10 @@ use super::ring::Ring;
 /// How much one receive may bring. The memory is the system's until it is touched.
 pub(super) const BUFFER_LEN: usize = 64 * 1024;
 
+/// From one to the next. Multiples of a power of two would have the first bytes of all buffers, most often the only ones in use,
+/// compete for the same few lines of the processor's caches.
+const STRIDE: usize = BUFFER_LEN + 64;
+
 /// The number of the group; there is one.
 pub(super) const GROUP: u16 = 0;
 
@@ -60,12 +64,7 @@ impl BufferRing {
         // SAFETY: the entries lie at the start of a page, there are `count` of them, and the mapping outlives what the
         // kernel does with it: it goes with the last `Rc`, of which the engine holds one until nothing is in flight.
         unsafe {
-            ring.submitter().register_buf_ring_with_flags(
-                base.as_ptr() as u64,
-                count,
-                GROUP,
-                0,
-            )?;
+            ring.submitter().register_buf_ring_with_flags(base.as_ptr() as u64, count, GROUP, 0)?;
         }
         (0..count).for_each(|id| buffers.put(id));
         Ok(buffers)
@@ -74,7 +73,7 @@ impl BufferRing {
     fn address(&self, id: u16) -> *mut u8 {
         debug_assert!(id < self.count, "the kernel names buffers that it was given");
         // SAFETY: the buffer lies within the mapping.
-        unsafe { self.base.as_ptr().add(ENTRIES_LEN + usize::from(id % self.count) * BUFFER_LEN) }
+        unsafe { self.base.as_ptr().add(ENTRIES_LEN + usize::from(id % self.count) * STRIDE) }
     }
 
     /// Gives a buffer to the kernel.
@@ -111,7 +110,7 @@ impl BufferRing {
 }
 
 fn mapped_len(count: u16) -> usize {
-    ENTRIES_LEN + usize::from(count) * BUFFER_LEN
+    ENTRIES_LEN + usize::from(count) * STRIDE
 }
 
 impl Drop for BufferRing {
