@@ -28,6 +28,7 @@
 //! | [`reactor`] | readiness, time, calls, threads, signals, tasks |
 //! | [`transports`] | how bytes come and go: protocols, factories, TCP, memory |
 //! | [`protocols`] | what bytes mean: lines, frames, and the small services of `wire` |
+//! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` (feature `socketserver`) |
 
 #![forbid(unsafe_code)]
 
@@ -36,6 +37,8 @@ mod doctests;
 
 pub use sinew_protocols as protocols;
 pub use sinew_reactor as reactor;
+#[cfg(feature = "socketserver")]
+pub use sinew_socketserver as socketserver;
 pub use sinew_transports as transports;
 
 /// What most programs use: `use sinew::prelude::*;`.

@@ -1,0 +1,265 @@
+//! What is done when the kernel says that requests are there: get them, verify them, have them processed. Python's
+//! `_handle_request_noblock`.
+
+use std::{
+    cell::Cell,
+    io::{self, ErrorKind},
+    rc::Rc,
+    time::Duration,
+};
+
+use sinew_reactor::{Handler, Interest, Reactor, Ready, Token};
+
+use crate::{
+    Address, BaseServer, Request, RequestError, ServeError, Socket, Waited, handler::guard,
+    watch::Watched,
+};
+
+/// How long accepting rests when the system is out of something. Python goes on at once, at the full cost of a processor.
+const REST: Duration = Duration::from_millis(100);
+
+pub(crate) struct Acceptor {
+    server: BaseServer,
+    watched: Watched,
+    /// For one request only.
+    once: bool,
+    waited: Cell<Waited>,
+    resting: Cell<bool>,
+    /// Getting requests fails, and it has been logged.
+    failing: Cell<bool>,
+}
+
+/// What became of one attempt.
+enum Got {
+    Request,
+    /// That one went away.
+    Skip,
+    /// No more for now.
+    Drained,
+    /// The system is out of something.
+    Exhausted,
+}
+
+impl Acceptor {
+    pub(crate) fn register(
+        reactor: &Reactor,
+        server: &BaseServer,
+        socket: Socket,
+        once: Option<Option<Duration>>,
+    ) -> Result<Rc<Self>, ServeError> {
+        let this = Rc::new(Self {
+            server: server.clone(),
+            watched: Watched::register(reactor, socket)?,
+            once: once.is_some(),
+            waited: Cell::new(Waited::Stopped),
+            resting: Cell::new(false),
+            failing: Cell::new(false),
+        });
+        reactor.bind(this.token(), this.clone());
+        server.core.run.watch(server, reactor);
+        // There may be something already, which an engine that tells of changes does not tell twice.
+        reactor.run_again(this.token());
+        if let Some(timeout) = once.flatten() {
+            let this = this.clone();
+            reactor.call_later(timeout, move |reactor| this.time_out(reactor));
+        }
+        let interval = server.core.settings.poll_interval;
+        if let Some(interval) = interval.filter(|interval| !interval.is_zero()) {
+            let this = this.clone();
+            reactor.call_every(interval, move |_| {
+                this.service_actions();
+            });
+        }
+        Ok(this)
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        self.watched.token
+    }
+
+    pub(crate) fn waited(&self) -> Waited {
+        self.waited.get()
+    }
+
+    fn time_out(&self, reactor: &Reactor) {
+        if self.waited.get() == Waited::Stopped {
+            self.finish(reactor, Waited::TimedOut);
+            tell(guard(|| {
+                self.server.core.hooks.handle_timeout(&self.server);
+                Ok(())
+            }));
+        }
+    }
+
+    fn finish(&self, reactor: &Reactor, waited: Waited) {
+        self.waited.set(waited);
+        // If it stops already, so much the better.
+        let _ = reactor.stop();
+    }
+
+    /// One pass over what is there.
+    fn pass(&self, reactor: &Reactor) {
+        if self.may_accept() {
+            self.accept_some(reactor);
+            self.server.core.run.watch(&self.server, reactor);
+            self.service_actions();
+        }
+        let wanted = if self.may_accept() { Interest::READ } else { Interest::NONE };
+        reactor.set_interest(self.token(), wanted);
+    }
+
+    fn service_actions(&self) {
+        tell(guard(|| {
+            self.server.core.hooks.service_actions(&self.server);
+            Ok(())
+        }));
+    }
+
+    fn accept_some(&self, reactor: &Reactor) {
+        for _ in 0..self.server.core.run.requests_per_turn() {
+            match self.accept_one() {
+                Got::Request if self.once => return self.finish(reactor, Waited::Request),
+                Got::Request | Got::Skip => {}
+                Got::Drained => return,
+                Got::Exhausted => return self.rest(reactor),
+            }
+            if !self.may_accept() {
+                return;
+            }
+        }
+        reactor.run_again(self.token());
+    }
+
+    /// Whether a request that is got now could be handled. If not, whoever makes room wakes the loop.
+    fn may_accept(&self) -> bool {
+        let core = &self.server.core;
+        let is_done = self.once && self.waited.get() != Waited::Stopped;
+        if is_done || self.resting.get() || core.serving.is_stopping() {
+            return false;
+        }
+        if core.run.has_room() {
+            return true;
+        }
+        core.serving.want_room();
+        // It may have been made just before that was said.
+        core.run.has_room()
+    }
+
+    fn accept_one(&self) -> Got {
+        let hooks = &self.server.core.hooks;
+        let got = guard(|| Ok(hooks.get_request(&self.server)));
+        let got = match got {
+            Ok(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
+                let Some(got) = self.watched.drained() else { return Got::Drained };
+                got
+            }
+            Ok(got) => got,
+            Err(panicked) => Err(io::Error::other(panicked)),
+        };
+        match got {
+            Ok((request, client_address)) => {
+                self.failing.set(false);
+                self.process(request, &client_address);
+                Got::Request
+            }
+            Err(error) => match error.kind() {
+                // accept(2): errors of the new connection, and recvfrom(2): what answers of ours have met.
+                ErrorKind::Interrupted
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionRefused
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::NetworkDown => Got::Skip,
+                _ => {
+                    self.exhausted(&error);
+                    Got::Exhausted
+                }
+            },
+        }
+    }
+
+    fn process(&self, request: Request, client_address: &Address) {
+        let (server, hooks) = (&self.server, &self.server.core.hooks);
+        let processed = guard(|| {
+            if hooks.verify_request(server, &request, client_address) {
+                return hooks.process_request(server, &request, client_address).map(|()| true);
+            }
+            Ok(false)
+        });
+        match processed {
+            Ok(true) => {}
+            Ok(false) => shut_down(server, request),
+            Err(error) => fail(server, request, client_address, &error),
+        }
+    }
+
+    fn exhausted(&self, error: &io::Error) {
+        if !self.failing.replace(true) {
+            let address = self.server.server_address();
+            tracing::error!(%address, %error, "requests cannot be got; trying again from time to time");
+        }
+    }
+
+    fn rest(&self, reactor: &Reactor) {
+        self.resting.set(true);
+        let token = self.token();
+        reactor.call_later(REST, move |reactor| reactor.run_again(token));
+    }
+}
+
+/// Handles a request to its end, wherever that is done: nothing that a handler or a hook does comes out of it. Whether all went
+/// well.
+pub(crate) fn serve_request(
+    server: &BaseServer,
+    request: Request,
+    client_address: &Address,
+) -> bool {
+    let hooks = &server.core.hooks;
+    match guard(|| hooks.finish_request(server, &request, client_address)) {
+        Ok(()) => {
+            shut_down(server, request);
+            true
+        }
+        Err(error) => {
+            fail(server, request, client_address, &error);
+            false
+        }
+    }
+}
+
+fn fail(server: &BaseServer, request: Request, client_address: &Address, error: &RequestError) {
+    tell(guard(|| {
+        server.core.hooks.handle_error(server, &request, client_address, error);
+        Ok(())
+    }));
+    shut_down(server, request);
+}
+
+pub(crate) fn shut_down(server: &BaseServer, request: Request) {
+    tell(guard(|| {
+        server.core.hooks.shutdown_request(server, request);
+        Ok(())
+    }));
+}
+
+fn tell(done: Result<(), RequestError>) {
+    if let Err(error) = done {
+        tracing::error!(%error, "a hook failed");
+    }
+}
+
+impl Handler for Acceptor {
+    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
+        self.pass(reactor);
+    }
+
+    fn again(self: Rc<Self>, reactor: &Reactor) {
+        self.resting.set(false);
+        self.pass(reactor);
+    }
+
+    fn describe(&self) -> String {
+        format!("the server on {}", self.server.server_address())
+    }
+}

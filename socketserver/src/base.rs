@@ -1,0 +1,121 @@
+//! What Python's `super()` does: the defaults of [`Hooks`](crate::Hooks), one function each, to be called from
+//! hooks of yours.
+
+use std::{io, net::Shutdown};
+
+use crate::{Address, BaseServer, Packet, Request, RequestError, server::closed};
+
+/// Sets the options that say which addresses may be taken, and binds.
+///
+/// # Errors
+///
+/// What bind(2) says.
+pub fn server_bind(server: &BaseServer) -> io::Result<()> {
+    let socket = server.socket().ok_or_else(closed)?;
+    let address = server.server_address();
+    let settings = &server.core.settings;
+    if address.inet().is_some() {
+        socket.raw().set_reuse_address(server.allow_reuse_address())?;
+        #[cfg(unix)]
+        if settings.allow_reuse_port {
+            socket.raw().set_reuse_port(true)?;
+        }
+    } else if server.allow_reuse_address() {
+        #[cfg(unix)]
+        crate::unix_path::remove_if_dead(&address, socket.raw())?;
+    }
+    let _ = settings;
+    socket.raw().bind(&address.to_system()?)
+}
+
+/// Listens, if it is a server of streams.
+///
+/// # Errors
+///
+/// What listen(2) says.
+pub fn server_activate(server: &BaseServer) -> io::Result<()> {
+    if !server.core.is_stream {
+        return Ok(());
+    }
+    let backlog = i32::try_from(server.request_queue_size()).unwrap_or(i32::MAX);
+    server.socket().ok_or_else(closed)?.raw().listen(backlog)
+}
+
+/// Accepts a connection, or receives a datagram.
+///
+/// # Errors
+///
+/// `WouldBlock` if there is none; else what accept(2) or recvfrom(2) says.
+pub fn get_request(server: &BaseServer) -> io::Result<(Request, Address)> {
+    let socket = server.socket().ok_or_else(closed)?;
+    if server.core.is_stream {
+        let (stream, address) = socket.raw().accept()?;
+        // On Linux it is so by itself; elsewhere it takes after its listener.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        stream.set_nonblocking(false)?;
+        let address = Address::of_system(&address);
+        return Ok((Request::Stream(crate::Socket::new(stream)), address));
+    }
+    // One byte more shows whether there was more.
+    let max = server.max_packet_size();
+    let mut data = vec![0; max.saturating_add(1)];
+    let (len, address) = socket.recvfrom_now(&mut data)?;
+    let truncated = len > max;
+    let packet = Packet { data: data[..len.min(max)].into(), socket, truncated };
+    Ok((Request::Datagram(packet), address))
+}
+
+/// Has the request handled as the server's kind says: in place, in a thread, in a child.
+///
+/// # Errors
+///
+/// If there can be no thread or child.
+pub fn process_request(
+    server: &BaseServer,
+    request: &Request,
+    client_address: &Address,
+) -> Result<(), RequestError> {
+    server.core.run.process(server, request, client_address)
+}
+
+/// Makes a handler and has it handle the request.
+///
+/// # Errors
+///
+/// What the handler fails with.
+pub fn finish_request(
+    server: &BaseServer,
+    request: &Request,
+    client_address: &Address,
+) -> Result<(), RequestError> {
+    (server.core.handle)(server, request, client_address)
+}
+
+/// Logs the error. (A panic has also printed its message, as panics do.)
+pub fn handle_error(_: &BaseServer, _: &Request, client_address: &Address, error: &RequestError) {
+    tracing::error!(client = %client_address, %error, "a request failed");
+}
+
+/// Ends the output of a connection and lets it go.
+pub fn shutdown_request(server: &BaseServer, request: Request) {
+    if let Request::Stream(socket) = &request {
+        // Whoever has gone needs no goodbye.
+        let _ = socket.shutdown(Shutdown::Write);
+        socket.drain();
+    }
+    server.core.hooks.close_request(server, request);
+}
+
+/// Lets a request go.
+pub fn close_request(_: &BaseServer, request: Request) {
+    drop(request);
+}
+
+/// Closes the socket of the server and, for a Unix socket, removes its file if it is still this one.
+pub fn server_close(server: &BaseServer) {
+    #[cfg(unix)]
+    if let Some(file) = server.core.file.get() {
+        file.remove();
+    }
+    drop(server.core.take_socket());
+}

@@ -1,0 +1,182 @@
+//! How a server is set up: Python's class attributes, as [`ServerConfig`]. Every limit has a name, a default and a place in
+//! the docs.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sinew_reactor::Engine;
+
+use crate::{Hooks, InPlace, Mode, Threading};
+
+/// The options of a server whose requests are run as `M` says.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_socketserver::{ServerConfig, Threading};
+///
+/// let config: ServerConfig<Threading> = ServerConfig::default()
+///     .request_queue_size(4096)
+///     .max_threads(64)
+///     .close_timeout(Duration::from_secs(5));
+/// # drop(config);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct ServerConfig<M: Mode = InPlace> {
+    pub(crate) settings: Settings,
+    pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) mode: M,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) request_queue_size: u32,
+    pub(crate) allow_reuse_address: Option<bool>,
+    pub(crate) allow_reuse_port: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) max_packet_size: usize,
+    pub(crate) poll_interval: Option<Duration>,
+    pub(crate) close_timeout: Duration,
+    pub(crate) engine: Engine,
+}
+
+impl<M: Mode> Default for ServerConfig<M> {
+    fn default() -> Self {
+        let settings = Settings {
+            request_queue_size: 1024,
+            allow_reuse_address: None,
+            allow_reuse_port: false,
+            timeout: None,
+            max_packet_size: 8192,
+            poll_interval: None,
+            close_timeout: Duration::from_secs(30),
+            engine: Engine::default(),
+        };
+        Self { settings, hooks: Arc::new(()), mode: M::default() }
+    }
+}
+
+impl<M: Mode> ServerConfig<M> {
+    /// How many connections the kernel keeps for the server until it accepts them; past it, it refuses them or has them try
+    /// again. Default 1,024, which kernels cut to what they allow. Python's 5 turns away the sixth of a burst, and costs it a
+    /// second or more.
+    pub fn request_queue_size(mut self, connections: u32) -> Self {
+        self.settings.request_queue_size = connections;
+        self
+    }
+
+    /// Whether an address may be bound that connections of a former server still linger on (`SO_REUSEADDR`), and a Unix
+    /// socket's file replaced at which nobody listens any more. Default `true` for TCP on Unix and for Unix sockets, so that a
+    /// server can be restarted; else `false`, since there it would let two servers share an address.
+    pub fn allow_reuse_address(mut self, allow: bool) -> Self {
+        self.settings.allow_reuse_address = Some(allow);
+        self
+    }
+
+    /// Whether several sockets may be bound to the address, among which the kernel shares out what comes (`SO_REUSEPORT`);
+    /// Unix only. Default `false`.
+    pub fn allow_reuse_port(mut self, allow: bool) -> Self {
+        self.settings.allow_reuse_port = allow;
+        self
+    }
+
+    /// How long [`handle_request`](crate::BaseServer::handle_request) waits for a request. Default: for ever.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeout = timeout.into();
+        self
+    }
+
+    /// The longest datagram that is handled whole; of a longer one the rest is lost, and
+    /// [`Packet::truncated`](crate::Packet::truncated) is set. Default 8,192 bytes.
+    pub fn max_packet_size(mut self, bytes: usize) -> Self {
+        self.settings.max_packet_size = bytes;
+        self
+    }
+
+    /// Calls [`service_actions`](crate::Hooks::service_actions) at this interval, even if no request comes. Default: not. (In
+    /// Python this is how often the server looks whether it was shut down, 0.5 s; here nobody has to look.)
+    pub fn poll_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.settings.poll_interval = interval.into();
+        self
+    }
+
+    /// How long [`server_close`](crate::Server::server_close) waits for handlers. Default 30 s. Past it, threads find their
+    /// connections cut and children get SIGTERM; past it once more, threads are left behind and children get SIGKILL.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.close_timeout = timeout;
+        self
+    }
+
+    /// What the reactor waits on. Default [`Engine::Mio`].
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.settings.engine = engine;
+        self
+    }
+
+    /// What the server does otherwise than by default.
+    pub fn hooks(mut self, hooks: impl Hooks) -> Self {
+        self.hooks = Arc::new(hooks);
+        self
+    }
+}
+
+impl ServerConfig<Threading> {
+    /// How many requests are handled at once. Default 256, at least 1. (Python: no bound.)
+    pub fn max_threads(mut self, threads: usize) -> Self {
+        self.mode.max_threads = threads.max(1);
+        self
+    }
+
+    /// How many requests wait for a thread when all are taken. Default 1,024. When these are too many too, nothing more is
+    /// accepted until there is room: connections wait in the kernel, and datagrams are dropped by it.
+    pub fn max_queued(mut self, requests: usize) -> Self {
+        self.mode.max_queued = requests;
+        self
+    }
+
+    /// How long a thread waits for its next request before it ends. Default 10 s.
+    pub fn thread_idle(mut self, idle: Duration) -> Self {
+        self.mode.thread_idle = idle;
+        self
+    }
+
+    /// Whether handlers are left behind by `server_close` and by the end of the program. Default `false`. (A Rust program
+    /// ends with `main` whatever its threads do, so for those that `server_close` does not wait for, this is the same as
+    /// [`block_on_close(false)`](Self::block_on_close).)
+    pub fn daemon_threads(mut self, daemon: bool) -> Self {
+        self.mode.daemon_threads = daemon;
+        self
+    }
+
+    /// Whether [`server_close`](crate::Server::server_close) waits for the requests that were taken. Default `true`.
+    pub fn block_on_close(mut self, block: bool) -> Self {
+        self.mode.block_on_close = block;
+        self
+    }
+}
+
+#[cfg(unix)]
+impl ServerConfig<crate::Forking> {
+    /// How many children there are at once. Default 40, at least 1. While there are as many, nothing is accepted.
+    pub fn max_children(mut self, children: usize) -> Self {
+        self.mode.max_children = children.max(1);
+        self
+    }
+
+    /// Whether [`server_close`](crate::Server::server_close) waits for the children. Default `true`. Those that it does not
+    /// wait for stay the caller's to reap.
+    pub fn block_on_close(mut self, block: bool) -> Self {
+        self.mode.block_on_close = block;
+        self
+    }
+}
+
+impl<M: Mode> fmt::Debug for ServerConfig<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("settings", &self.settings)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}

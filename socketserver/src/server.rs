@@ -1,0 +1,349 @@
+//! The servers: [`Server`], which owns, its twelve names, and [`BaseServer`], which all may hold. How one is served is in
+//! `serve.rs`.
+
+use std::{
+    fmt, io,
+    marker::PhantomData,
+    ops::Deref,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use socket2::Type;
+
+use crate::{
+    Address, AddressFamily, BaseRequestHandler, CloseError, Hooks, InPlace, Mode, ServerConfig,
+    Socket, Threading,
+    address::ToAddress,
+    config::Settings,
+    family::{Family, Tcp, Udp},
+    handler::{self, Handle},
+    run::Run,
+    serve::Serving,
+};
+
+/// A server: of a family `F` (what it listens to), with a handler `H` (what it does with a request), in a mode `M` (how it
+/// runs that). It has all that [`BaseServer`] has; dropping it is [`server_close`](Self::server_close).
+///
+/// It is `Send` and `Sync`: serve it from one thread, shut it down from another.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_socketserver::{BaseRequestHandler, Context, HandlerResult, TcpServer};
+/// use std::{io::Read, net::TcpStream};
+///
+/// struct Hello;
+///
+/// impl BaseRequestHandler for Hello {
+///     fn handle(&mut self, cx: &mut Context) -> HandlerResult {
+///         Ok(cx.request.sendall(b"Thank you for connecting")?)
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TcpServer::bind("127.0.0.1:0", || Hello)?;
+/// let address = server.server_address().inet().expect("it is TCP");
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| server.serve_forever());
+///     let mut said = String::new();
+///     TcpStream::connect(address)?.read_to_string(&mut said)?;
+///     assert_eq!(said, "Thank you for connecting");
+///     server.shutdown().expect("another thread serves");
+///     Ok(())
+/// })
+/// # }
+/// ```
+pub struct Server<F, H, M = InPlace> {
+    base: BaseServer,
+    types: Types<F, H, M>,
+}
+
+/// They say what a server is made of; it has none of them.
+type Types<F, H, M> = PhantomData<fn() -> (F, H, M)>;
+
+/// TCP, one request after the other.
+pub type TcpServer<H> = Server<Tcp, H>;
+/// TCP, each request in a thread.
+pub type ThreadingTcpServer<H> = Server<Tcp, H, Threading>;
+/// UDP, one request after the other.
+pub type UdpServer<H> = Server<Udp, H>;
+/// UDP, each request in a thread.
+pub type ThreadingUdpServer<H> = Server<Udp, H, Threading>;
+
+#[cfg(unix)]
+pub use unix_names::*;
+
+#[cfg(unix)]
+mod unix_names {
+    use super::Server;
+    use crate::{
+        Forking, Threading,
+        family::{Tcp, Udp, UnixDatagram, UnixStream},
+    };
+
+    /// TCP, each request in a child process.
+    pub type ForkingTcpServer<H> = Server<Tcp, H, Forking>;
+    /// UDP, each request in a child process.
+    pub type ForkingUdpServer<H> = Server<Udp, H, Forking>;
+    /// Streams of Unix sockets, one request after the other.
+    pub type UnixStreamServer<H> = Server<UnixStream, H>;
+    /// Streams of Unix sockets, each request in a thread.
+    pub type ThreadingUnixStreamServer<H> = Server<UnixStream, H, Threading>;
+    /// Streams of Unix sockets, each request in a child process.
+    pub type ForkingUnixStreamServer<H> = Server<UnixStream, H, Forking>;
+    /// Datagrams of Unix sockets, one request after the other.
+    pub type UnixDatagramServer<H> = Server<UnixDatagram, H>;
+    /// Datagrams of Unix sockets, each request in a thread.
+    pub type ThreadingUnixDatagramServer<H> = Server<UnixDatagram, H, Threading>;
+    /// Datagrams of Unix sockets, each request in a child process.
+    pub type ForkingUnixDatagramServer<H> = Server<UnixDatagram, H, Forking>;
+}
+
+impl<F, H, M> Server<F, H, M>
+where
+    F: Family,
+    H: BaseRequestHandler<F::Kind>,
+    M: Mode,
+{
+    /// Binds and activates a server that makes a handler for each request by calling `handler`. What all handlers are to
+    /// share, and in Python would be an attribute of the server, the closure brings along.
+    ///
+    /// # Errors
+    ///
+    /// If the address is not known, is taken, or is not for us. Then the socket is closed.
+    pub fn bind<A: ToAddress<F::Domain>>(
+        address: A,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::bind_with(address, handler, ServerConfig::default())
+    }
+
+    /// The same, set up otherwise than by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_with<A: ToAddress<F::Domain>>(
+        address: A,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+        config: ServerConfig<M>,
+    ) -> io::Result<Self> {
+        let handle: Arc<Handle> = Arc::new(handler::erase(handler));
+        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind to");
+        for address in address.to_addresses()? {
+            let core = Core::open::<F, M>(address, handle.clone(), config.clone())?;
+            match core.bind() {
+                Ok(()) => return Ok(Self { base: BaseServer { core }, types: PhantomData }),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+}
+
+impl<F, H, M> Server<F, H, M> {
+    /// Closes the socket and, with `block_on_close`, waits for the handlers that run: for as long as
+    /// [`close_timeout`](ServerConfig::close_timeout) says. A server that is being served is shut down first. Closing twice is
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`CloseError`] if not everything has ended. The socket is closed nevertheless.
+    pub fn server_close(&self) -> Result<(), CloseError> {
+        self.base.close()
+    }
+}
+
+impl<F, H, M> Deref for Server<F, H, M> {
+    type Target = BaseServer;
+
+    fn deref(&self) -> &BaseServer {
+        &self.base
+    }
+}
+
+impl<F, H, M> Drop for Server<F, H, M> {
+    fn drop(&mut self) {
+        if let Err(error) = self.server_close() {
+            tracing::warn!(%error, "a server was not closed in good order");
+        }
+    }
+}
+
+impl<F, H, M> fmt::Debug for Server<F, H, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.base.fmt(f)
+    }
+}
+
+/// A server as its handlers and hooks see it: Python's `self.server`. Cheap to clone, for any thread; it does not keep the
+/// server open.
+#[derive(Clone)]
+pub struct BaseServer {
+    pub(crate) core: Arc<Core>,
+}
+
+pub(crate) struct Core {
+    pub(crate) is_stream: bool,
+    address: Mutex<Address>,
+    socket: Mutex<Option<Socket>>,
+    #[cfg(unix)]
+    pub(crate) file: std::sync::OnceLock<crate::unix_path::SocketFile>,
+    pub(crate) settings: Settings,
+    pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) handle: Arc<Handle>,
+    pub(crate) run: Box<dyn Run>,
+    pub(crate) serving: Serving,
+    closed: AtomicBool,
+}
+
+/// What whoever comes too late is told.
+pub(crate) fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the server is closed")
+}
+
+/// User code never runs under a lock of ours, so a panic cannot leave anything half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    fn open<F: Family, M: Mode>(
+        address: Address,
+        handle: Arc<Handle>,
+        config: ServerConfig<M>,
+    ) -> io::Result<Arc<Self>> {
+        let kind = if F::IS_STREAM { Type::STREAM } else { Type::DGRAM };
+        let socket = socket2::Socket::new(address.domain(), kind, None)?;
+        // Datagrams are received without waiting by a flag, where there is one, and sent by handlers, who may wait.
+        if F::IS_STREAM || cfg!(not(unix)) {
+            socket.set_nonblocking(true)?;
+        }
+        Ok(Arc::new(Self {
+            is_stream: F::IS_STREAM,
+            address: Mutex::new(address),
+            socket: Mutex::new(Some(Socket::new(socket))),
+            #[cfg(unix)]
+            file: std::sync::OnceLock::new(),
+            settings: config.settings,
+            hooks: config.hooks,
+            handle,
+            run: config.mode.into_run(),
+            serving: Serving::default(),
+            closed: AtomicBool::new(false),
+        }))
+    }
+
+    fn bind(self: &Arc<Self>) -> io::Result<()> {
+        let server = BaseServer { core: self.clone() };
+        self.hooks.server_bind(&server)?;
+        let bound = server.socket().ok_or_else(closed)?.getsockname()?;
+        #[cfg(unix)]
+        if let Some(file) = crate::unix_path::SocketFile::of(&bound) {
+            let _ = self.file.set(file);
+        }
+        *lock(&self.address) = bound;
+        self.hooks.server_activate(&server)
+    }
+
+    pub(crate) fn take_socket(&self) -> Option<Socket> {
+        lock(&self.socket).take()
+    }
+}
+
+impl BaseServer {
+    /// Where it listens: after the bind, what the system made of the address that was asked for.
+    #[must_use]
+    pub fn server_address(&self) -> Address {
+        lock(&self.core.address).clone()
+    }
+
+    /// The family of its address.
+    #[must_use]
+    pub fn address_family(&self) -> AddressFamily {
+        lock(&self.core.address).family()
+    }
+
+    /// Its socket, for options; `None` after `server_close`.
+    #[must_use]
+    pub fn socket(&self) -> Option<Socket> {
+        lock(&self.core.socket).clone()
+    }
+
+    /// The number of its descriptor; `None` after `server_close`.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn fileno(&self) -> Option<std::os::fd::RawFd> {
+        Some(lock(&self.core.socket).as_ref()?.fileno())
+    }
+
+    /// As [`ServerConfig::request_queue_size`] set it.
+    #[must_use]
+    pub fn request_queue_size(&self) -> u32 {
+        self.core.settings.request_queue_size
+    }
+
+    /// As [`ServerConfig::allow_reuse_address`] set it, or by default.
+    #[must_use]
+    pub fn allow_reuse_address(&self) -> bool {
+        let by_default = match self.address_family() {
+            AddressFamily::Inet | AddressFamily::Inet6 => self.core.is_stream && cfg!(unix),
+            AddressFamily::Unix => true,
+        };
+        self.core.settings.allow_reuse_address.unwrap_or(by_default)
+    }
+
+    /// As [`ServerConfig::timeout`] set it.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.core.settings.timeout
+    }
+
+    /// As [`ServerConfig::max_packet_size`] set it.
+    #[must_use]
+    pub fn max_packet_size(&self) -> usize {
+        self.core.settings.max_packet_size
+    }
+
+    /// How many requests are being handled now: threads at work, or children (Python's `active_children`).
+    #[must_use]
+    pub fn active_requests(&self) -> usize {
+        self.core.run.active()
+    }
+
+    /// How many requests wait for a thread.
+    #[must_use]
+    pub fn queued_requests(&self) -> usize {
+        self.core.run.queued()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.core.closed.load(Ordering::Acquire)
+    }
+
+    fn close(&self) -> Result<(), CloseError> {
+        if self.core.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let ended = self.end_serving();
+        let _ = handler::guard(|| {
+            self.core.hooks.server_close(self);
+            Ok(())
+        });
+        ended.and(self.core.run.close(self))
+    }
+}
+
+impl fmt::Debug for BaseServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.server_address())
+            .field("settings", &self.core.settings)
+            .field("run", &self.core.run)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+//! The file of a Unix socket: which Python leaves behind, and which then keeps the next server from starting.
+
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::PathBuf,
+    process,
+};
+
+use socket2::{Domain, Socket};
+
+use crate::Address;
+
+/// The file that a bind has made.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    /// The process that made it; a child of fork(2) is not to remove it.
+    owner: u32,
+}
+
+impl SocketFile {
+    /// The file of a server that has just been bound; `None` for an abstract name.
+    pub(crate) fn of(address: &Address) -> Option<Self> {
+        let path = address.path()?;
+        let found = fs::symlink_metadata(path).ok()?;
+        Some(Self {
+            path: path.to_owned(),
+            device: found.dev(),
+            inode: found.ino(),
+            owner: process::id(),
+        })
+    }
+
+    /// Removes it, unless somebody has put another in its place.
+    pub(crate) fn remove(&self) {
+        let is_ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
+        if is_ours && self.owner == process::id() {
+            // If it is gone by now, that is what was wanted.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes a socket's file at which nobody listens. Anything else at that path stays, for bind(2) to complain about.
+pub(crate) fn remove_if_dead(address: &Address, like: &Socket) -> io::Result<()> {
+    let Some(path) = address.path() else { return Ok(()) };
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if !is_socket {
+        return Ok(());
+    }
+    let probe = Socket::new(Domain::UNIX, like.r#type()?, None)?;
+    probe.set_nonblocking(true)?;
+    match probe.connect(&address.to_system()?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        _ => Ok(()),
+    }
+}

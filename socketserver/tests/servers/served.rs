@@ -1,0 +1,309 @@
+//! The side that serves: any of the twelve servers, with a handler that does what clients tell it.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, Write},
+    path::PathBuf,
+    str::FromStr,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{WaitOptions, wait};
+use sinew_reactor::{Engine, Reactor};
+use sinew_socketserver::*;
+
+use super::{
+    gate::Gate,
+    process::{PATIENCE, SPEC},
+};
+
+/// What the server is to be like: `name=value`, separated by blanks.
+#[derive(Clone, Debug, Default)]
+struct Options {
+    text: String,
+}
+
+impl Options {
+    fn find<T: FromStr>(&self, name: &str) -> Option<T> {
+        let mut words = self.text.split_whitespace().filter_map(|word| word.split_once('='));
+        words.find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok())
+    }
+
+    fn time(&self, name: &str) -> Option<Duration> {
+        self.find(name).map(Duration::from_millis)
+    }
+
+    fn set<M: Mode>(&self, mut config: ServerConfig<M>) -> ServerConfig<M> {
+        if let Some(name) = self.find::<String>("engine") {
+            config = config.engine(name.parse::<Engine>().unwrap());
+        }
+        if let Some(timeout) = self.time("close_timeout") {
+            config = config.close_timeout(timeout);
+        }
+        config
+            .timeout(self.time("timeout"))
+            .poll_interval(self.time("poll_interval"))
+            .hooks(Told::default())
+    }
+}
+
+/// Says what it is told.
+#[derive(Default)]
+struct Told {
+    actions: AtomicUsize,
+}
+
+impl Hooks for Told {
+    fn verify_request(&self, _: &BaseServer, _: &Request, _: &Address) -> bool {
+        if env::var(SPEC).unwrap().contains("extra=late") {
+            start_extra_thread();
+        }
+        true
+    }
+
+    fn handle_error(&self, _: &BaseServer, _: &Request, _: &Address, error: &RequestError) {
+        say(&format!("error {error}"));
+    }
+
+    fn handle_timeout(&self, _: &BaseServer) {
+        say("nobody came");
+    }
+
+    fn service_actions(&self, server: &BaseServer) {
+        // The first is that of the first pass; nobody comes, so the others are those of the interval.
+        let number = self.actions.fetch_add(1, Ordering::Relaxed);
+        if number == 3 && env::var(SPEC).unwrap().contains("poll_interval") {
+            say("actions");
+            server.stop().unwrap();
+        }
+    }
+}
+
+/// A thread that stays: this process cannot be forked.
+static EXTRA: Mutex<Option<(Sender<()>, JoinHandle<()>)>> = Mutex::new(None);
+
+fn start_extra_thread() {
+    EXTRA.lock().unwrap().get_or_insert_with(|| {
+        let (sender, end) = channel();
+        (sender, thread::spawn(move || while end.recv().is_ok() {}))
+    });
+}
+
+fn end_extra_thread() {
+    if let Some((sender, thread)) = EXTRA.lock().unwrap().take() {
+        drop(sender);
+        thread.join().unwrap();
+    }
+}
+
+fn say(what: &str) {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{what}").unwrap();
+    stdout.flush().unwrap();
+}
+
+/// Does what it is told.
+struct Script {
+    timeout: Option<Duration>,
+}
+
+fn obey(
+    command: &str,
+    server: &BaseServer,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
+    Ok(match verb {
+        "upper" => rest.to_uppercase(),
+        "panic" => panic!("as told"),
+        "fail" => return Err(format!("failed as told, {rest}").into()),
+        "gate" => {
+            Gate::pass();
+            "passed".to_owned()
+        }
+        "shutdown" => format!("{:?}", server.shutdown()),
+        "stop" => format!("{:?}", server.stop()),
+        "busy" => {
+            format!("{} active, {} queued", server.active_requests(), server.queued_requests())
+        }
+        "serve" => format!("{:?}", server.serve_forever().map_err(|error| error.to_string())),
+        "thread" => thread::current().name().unwrap_or("main").to_owned(),
+        _ => format!("{verb}?"),
+    })
+}
+
+impl StreamRequestHandler for Script {
+    fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    fn handle(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+        let line = cx.readline(1024)?;
+        let command = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let answer = obey(&command, &cx.server)?;
+        writeln!(cx.wfile, "{answer}")?;
+        Ok(())
+    }
+}
+
+impl DatagramRequestHandler for Script {
+    fn handle(&mut self, cx: &mut DatagramContext<'_>) -> HandlerResult {
+        let command = String::from_utf8_lossy(cx.packet()).into_owned();
+        let answer = obey(&command, &cx.server)?;
+        write!(cx.wfile, "{answer}")?;
+        Ok(())
+    }
+}
+
+pub(crate) fn main() {
+    let spec = env::var(SPEC).unwrap();
+    let (name, options) = spec.split_once(' ').unwrap();
+    let options = Options { text: options.to_owned() };
+    let script = {
+        let timeout = options.time("handler_timeout");
+        move || Script { timeout }
+    };
+    let path = PathBuf::from(env::var_os("SINEW_FOLDER").unwrap()).join("server");
+    let here = "127.0.0.1:0";
+    // The pipe of the signals stays for the life of the process.
+    let reactor = Reactor::new().unwrap();
+    reactor.call_soon(|reactor| reactor.stop().unwrap());
+    reactor.run().unwrap();
+    drop(reactor);
+    let before = Census::take();
+
+    let plain = || options.set(ServerConfig::default());
+    let threading = || {
+        let mut config = options.set(ServerConfig::<Threading>::default());
+        if let Some(max) = options.find("max") {
+            config = config.max_threads(max).max_queued(options.find("queued").unwrap_or(1));
+        }
+        config.daemon_threads(options.find("daemon").unwrap_or(false))
+    };
+    let forking = || {
+        let config = options.set(ServerConfig::<Forking>::default());
+        config.max_children(options.find("max").unwrap_or(40))
+    };
+    macro_rules! serve {
+        ($server:ident, $address:expr, $config:expr) => {
+            serve(&options, $server::bind_with($address, script, $config()).unwrap())
+        };
+    }
+    match name {
+        "TcpServer" => serve!(TcpServer, here, plain),
+        "UdpServer" => serve!(UdpServer, here, plain),
+        "UnixStreamServer" => serve!(UnixStreamServer, &path, plain),
+        "UnixDatagramServer" => serve!(UnixDatagramServer, &path, plain),
+        "ThreadingTcpServer" => serve!(ThreadingTcpServer, here, threading),
+        "ThreadingUdpServer" => serve!(ThreadingUdpServer, here, threading),
+        "ThreadingUnixStreamServer" => serve!(ThreadingUnixStreamServer, &path, threading),
+        "ThreadingUnixDatagramServer" => serve!(ThreadingUnixDatagramServer, &path, threading),
+        "ForkingTcpServer" => serve!(ForkingTcpServer, here, forking),
+        "ForkingUdpServer" => serve!(ForkingUdpServer, here, forking),
+        "ForkingUnixStreamServer" => serve!(ForkingUnixStreamServer, &path, forking),
+        "ForkingUnixDatagramServer" => serve!(ForkingUnixDatagramServer, &path, forking),
+        other => panic!("{other:?} is none of the twelve"),
+    }
+    end_extra_thread();
+    let after = Census::take_after(&before);
+    say(&format!(
+        "left threads {}, children {}, descriptors {}, files {}",
+        after.threads - before.threads,
+        i32::from(after.has_children),
+        after.descriptors - before.descriptors,
+        i32::from(path.exists()),
+    ));
+}
+
+fn serve<F: Family, H, M: Mode>(options: &Options, server: Server<F, H, M>) {
+    say(&format!("address {}", server.server_address()));
+    if options.find::<String>("extra").as_deref() == Some("early") {
+        start_extra_thread();
+    }
+    assert_eq!(server.fileno(), server.socket().map(|socket| socket.fileno()));
+    let served = match options.find::<String>("how").as_deref() {
+        Some("once") => handle_requests(&server),
+        Some("thread") => thread::scope(|scope| {
+            let serving = scope.spawn(|| server.serve_forever_ready(|_| say("ready")));
+            obey_stdin(&server);
+            serving.join().unwrap()
+        }),
+        Some("once_in_a_thread") => thread::scope(|scope| {
+            let serving = scope.spawn(|| server.handle_request());
+            say("ready");
+            obey_stdin(&server);
+            serving.join().unwrap().map(|waited| assert_eq!(waited, Waited::Stopped))
+        }),
+        Some("late") => server.shutdown().map_err(|_| ServeError::Closed).and_then(|()| {
+            say("ready");
+            server.serve_forever()
+        }),
+        _ => server.serve_forever_ready(|_| say("ready")),
+    };
+    say(&format!("served {:?}", served.map_err(|error| error.to_string())));
+    say(&format!("closed {:?}", server.server_close().map_err(|error| error.to_string())));
+    assert!(matches!(server.serve_forever(), Err(ServeError::Closed)));
+    assert_eq!((server.fileno(), server.server_close().is_ok()), (None, true));
+}
+
+fn handle_requests<F, H, M>(server: &Server<F, H, M>) -> Result<(), ServeError> {
+    say("ready");
+    // Until nobody comes any more after the first who did.
+    let mut has_come = false;
+    loop {
+        let waited = server.handle_request()?;
+        say(&format!("{waited:?}"));
+        if has_come && waited == Waited::TimedOut {
+            return Ok(());
+        }
+        has_come |= waited == Waited::Request;
+    }
+}
+
+/// `shutdown` and `again`, in a thread beside the one that serves.
+fn obey_stdin<F, H, M>(server: &Server<F, H, M>) {
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        let began = Instant::now();
+        let ended = if line == "shutdown" { server.shutdown() } else { server.stop() };
+        say(&format!("{line} {ended:?} {}", began.elapsed().as_micros()));
+        if ended.is_ok() {
+            return;
+        }
+    }
+}
+
+/// What a process has.
+#[derive(Debug)]
+struct Census {
+    threads: i64,
+    descriptors: i64,
+    has_children: bool,
+}
+
+impl Census {
+    /// A thread that was joined is in the list for a moment more.
+    fn take_after(before: &Self) -> Self {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let census = Self::take();
+            if census.threads == before.threads || Instant::now() > end {
+                return census;
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn take() -> Self {
+        let count = |folder: &str| fs::read_dir(folder).map_or(0, |entries| entries.count() as i64);
+        Self {
+            threads: count("/proc/self/task"),
+            descriptors: count("/dev/fd"),
+            has_children: wait(WaitOptions::NOHANG).is_ok(),
+        }
+    }
+}
