@@ -18,12 +18,16 @@ mod examples {
     mod echo_server;
     mod framed_echo;
     mod loggers;
+    #[cfg(feature = "socketserver")]
+    mod mail_sink;
     mod pages;
     mod peer;
     mod portforward;
     mod process;
     mod signals;
     mod simulated_chat;
+    #[cfg(feature = "socketserver")]
+    mod socketserver;
     mod timers;
     mod upper_server;
     mod wire_server;

@@ -44,6 +44,16 @@ impl ServerArgs {
     }
 }
 
+#[cfg(feature = "socketserver")]
+impl ServerArgs {
+    /// For servers whose handlers block: [`ServerConfig`](sinew::socketserver::ServerConfig), as all of them begin.
+    pub(crate) fn config<M: sinew::socketserver::Mode>(
+        &self,
+    ) -> sinew::socketserver::ServerConfig<M> {
+        self.engine.config()
+    }
+}
+
 /// The option that every example has.
 #[derive(Parser, Debug)]
 pub(crate) struct EngineArgs {
@@ -56,6 +66,13 @@ impl EngineArgs {
     /// A reactor on the engine that was asked for, to be built.
     pub(crate) fn builder(&self) -> Builder {
         Reactor::builder().engine(self.engine)
+    }
+
+    #[cfg(feature = "socketserver")]
+    pub(crate) fn config<M: sinew::socketserver::Mode>(
+        &self,
+    ) -> sinew::socketserver::ServerConfig<M> {
+        sinew::socketserver::ServerConfig::default().engine(self.engine).close_timeout(DRAIN)
     }
 }
 
@@ -113,6 +130,18 @@ pub(crate) fn run(reactor: &Reactor, port: ListeningPort) -> Result<(), Failed> 
     announce(reactor, port.local());
     reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
     Ok(reactor.run()?)
+}
+
+/// How servers whose handlers block go on; once this has returned, dropping them waits for the handlers.
+#[cfg(feature = "socketserver")]
+pub(crate) fn serve(server: &sinew::socketserver::BaseServer) -> Result<(), Failed> {
+    Ok(server.serve_forever_ready(|server| say!("listening on {}", server.server_address()))?)
+}
+
+/// What is said when an address cannot be had.
+#[cfg(feature = "socketserver")]
+pub(crate) fn cannot_listen(on: impl Display) -> impl FnOnce(io::Error) -> Failed {
+    move |error| format!("could not listen on {on}: {error}").into()
 }
 
 /// Runs the reactor until `future` is done, or until SIGINT or SIGTERM.

@@ -1,0 +1,75 @@
+//! Who may connect is decided by address, before anything is done for a client: the hook `verify_request`, which in Python is a
+//! method of a subclass of the server.
+//!
+//! ```text
+//! $ cargo run --release --features socketserver --example access_control -- --allow 127.0.0.1 --allow ::1
+//! listening on 127.0.0.1:8000
+//! 127.0.0.1:42712 came in
+//! 127.0.0.2:42728 was turned away
+//! ```
+//!
+//! ```text
+//! $ nc 127.0.0.1 8000
+//! Welcome, 127.0.0.1.
+//! $ nc -s 127.0.0.2 127.0.0.1 8000
+//! ```
+
+mod cli;
+
+use std::{net::IpAddr, process::ExitCode};
+
+use clap::Parser;
+use cli::{ServerArgs, cannot_listen, say, serve};
+use sinew::socketserver::{
+    Address, BaseRequestHandler, BaseServer, Context, HandlerResult, Hooks, Request,
+    ThreadingTcpServer,
+};
+
+/// Lets some clients in, by their addresses
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// Address of a client that may come in; may be given more than once
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    allow: Vec<IpAddr>,
+}
+
+/// What is done otherwise than by default. All hooks have a default, so there is nothing to say of the others.
+struct AccessControl {
+    allowed: Vec<IpAddr>,
+}
+
+impl Hooks for AccessControl {
+    /// The loop calls this for each connection that it has accepted. With `false` it is closed, and no handler ever made.
+    fn verify_request(&self, _: &BaseServer, _: &Request, client_address: &Address) -> bool {
+        // An IPv4 client may come to an IPv6 port, and then has a long name.
+        let ip = client_address.ip().map(|ip| ip.to_canonical());
+        let is_allowed = ip.is_some_and(|ip| self.allowed.contains(&ip));
+        let became = if is_allowed { "came in" } else { "was turned away" };
+        say!("{client_address} {became}");
+        is_allowed
+    }
+}
+
+struct Welcome;
+
+impl BaseRequestHandler for Welcome {
+    fn handle(&mut self, cx: &mut Context) -> HandlerResult {
+        if let Some(ip) = cx.client_address.ip() {
+            cx.request.sendall(format!("Welcome, {ip}.\n").as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        let config = args.server.config().hooks(AccessControl { allowed: args.allow });
+        let listen = args.server.listen;
+        let server = ThreadingTcpServer::bind_with(listen, || Welcome, config)
+            .map_err(cannot_listen(listen))?;
+        serve(&server)
+    })
+}

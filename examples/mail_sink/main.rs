@@ -1,0 +1,124 @@
+//! A server that takes any mail and puts it into a maildir: for programs that send mail, and are to be tried without a world to
+//! send it to. A thread for each client, SMTP by the crate smtp-proto.
+//!
+//! ```text
+//! $ cargo run --release --features socketserver --example mail_sink -- --maildir mail
+//! listening on 127.0.0.1:8000
+//! <ann@example.org> to <bob@example.org>: mail/new/1795250000.M42P4711Q1.localhost
+//! ```
+//!
+//! ```text
+//! $ swaks --server 127.0.0.1:8000 --from ann@example.org --to bob@example.org
+//! ```
+
+#[path = "../cli/mod.rs"]
+mod cli;
+mod maildir;
+mod session;
+
+use std::{
+    io::{BufRead, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Parser;
+use cli::{ServerArgs, cannot_listen, say, serve};
+use maildir::Maildir;
+use session::{Heard, Mail, Session};
+use sinew::socketserver::{HandlerResult, StreamContext, StreamRequestHandler, ThreadingTcpServer};
+
+/// RFC 5321 4.5.3.2.7: as long as a server should wait for the next command.
+const TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// Answers of a client that does not wait for them leave together.
+const ANSWERS: usize = 4096;
+
+/// Takes any mail and puts it into a maildir
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// Where mail goes; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    maildir: PathBuf,
+
+    /// Longest message that is taken, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
+    size_max: usize,
+}
+
+struct MailRequestHandler {
+    session: Session,
+    maildir: Arc<Maildir>,
+}
+
+impl StreamRequestHandler for MailRequestHandler {
+    fn timeout(&self) -> Option<Duration> {
+        Some(TIMEOUT)
+    }
+
+    fn wbufsize(&self) -> usize {
+        ANSWERS
+    }
+
+    fn handle(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+        cx.wfile.write_all(self.session.greeting().as_bytes())?;
+        loop {
+            // What it waits for may be these answers.
+            if cx.rfile.buffer().is_empty() {
+                cx.wfile.flush()?;
+            }
+            let input = cx.rfile.fill_buf()?;
+            if input.is_empty() {
+                return Ok(());
+            }
+            let mut rest = input.iter();
+            let heard = self.session.hear(&mut rest);
+            let len = input.len() - rest.len();
+            cx.rfile.consume(len);
+            match heard {
+                Heard::Nothing => {}
+                Heard::Say(answer) => cx.wfile.write_all(answer.as_bytes())?,
+                Heard::Mail(mail) => cx.wfile.write_all(self.keep(&mail).as_bytes())?,
+                Heard::Bye(answer) => return Ok(cx.wfile.write_all(answer.as_bytes())?),
+            }
+        }
+    }
+}
+
+impl MailRequestHandler {
+    /// The answer is the client's receipt: after it, the mail is ours.
+    fn keep(&self, mail: &Mail) -> String {
+        match self.maildir.keep(mail) {
+            Ok(path) => {
+                let to: Vec<_> = mail.to.iter().map(|to| format!("<{to}>")).collect();
+                say!("<{}> to {}: {}", mail.from, to.join(", "), path.display());
+                "250 2.0.0 Ok, it is kept\r\n".to_owned()
+            }
+            Err(error) => {
+                say!("not kept: {error}");
+                "451 4.3.0 It could not be kept, try again later\r\n".to_owned()
+            }
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        let maildir = Maildir::open(&args.maildir)
+            .map_err(|error| format!("could not make {}: {error}", args.maildir.display()))?;
+        let (maildir, size_max) = (Arc::new(maildir), args.size_max);
+        let handler = move || MailRequestHandler {
+            session: Session::new(size_max),
+            maildir: maildir.clone(),
+        };
+        let listen = args.server.listen;
+        let server = ThreadingTcpServer::bind_with(listen, handler, args.server.config())
+            .map_err(cannot_listen(listen))?;
+        serve(&server)
+    })
+}

@@ -1,0 +1,49 @@
+//! The first example of Python's `socketserver`: prints what a client says, and says it back in capitals.
+//!
+//! ```text
+//! $ cargo run --release --features socketserver --example tcp_upper
+//! listening on 127.0.0.1:8000
+//! 127.0.0.1 wrote:
+//! hello world
+//! ```
+//!
+//! ```text
+//! $ echo 'hello world' | nc 127.0.0.1 8000
+//! HELLO WORLD
+//! ```
+
+mod cli;
+
+use std::process::ExitCode;
+
+use cli::{DRAIN, ServerArgs, cannot_listen, say, serve};
+use sinew::socketserver::{BaseRequestHandler, Context, HandlerResult, TcpServer};
+
+struct MyTcpHandler;
+
+impl BaseRequestHandler for MyTcpHandler {
+    /// One client at a time is served here, so one that never sends would keep all others waiting.
+    fn setup(&mut self, cx: &mut Context) -> HandlerResult {
+        cx.request.settimeout(Some(DRAIN))?;
+        Ok(())
+    }
+
+    fn handle(&mut self, cx: &mut Context) -> HandlerResult {
+        let data = cx.request.recv(1024)?;
+        let data = String::from_utf8_lossy(data.trim_ascii());
+        if let Some(ip) = cx.client_address.ip() {
+            say!("{ip} wrote:");
+        }
+        say!("{data}");
+        cx.request.sendall(data.to_uppercase().as_bytes())?;
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: ServerArgs| {
+        let server = TcpServer::bind_with(args.listen, || MyTcpHandler, args.config())
+            .map_err(cannot_listen(args.listen))?;
+        serve(&server)
+    })
+}

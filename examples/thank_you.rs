@@ -1,0 +1,80 @@
+//! The first server of many Python tutorials, on `socketserver`: it thanks whoever connects, one after the other, each in a
+//! thread, or each in a process.
+//!
+//! ```text
+//! $ cargo run --release --features socketserver --example thank_you -- --model threading
+//! listening on 127.0.0.1:8000
+//! Got connection from 127.0.0.1:42712
+//! ```
+//!
+//! ```text
+//! $ nc 127.0.0.1 8000
+//! Thank you for connecting
+//! ```
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use cli::{ServerArgs, cannot_listen, say, serve};
+#[cfg(unix)]
+use sinew::socketserver::ForkingTcpServer;
+use sinew::socketserver::{
+    BaseRequestHandler, Context, HandlerResult, TcpServer, ThreadingTcpServer,
+};
+
+/// Thanks whoever connects
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// How a request is run
+    #[arg(long, value_enum, default_value = "simple")]
+    model: Model,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Model {
+    Simple,
+    Threading,
+    #[cfg(unix)]
+    Forking,
+}
+
+/// Python makes an instance of the handler's class for each request; here the closure makes a value.
+struct ThankYou;
+
+impl BaseRequestHandler for ThankYou {
+    /// What is `self.request` and `self.client_address` in Python is `cx.request` and `cx.client_address` here, and the socket
+    /// has the calls it has there.
+    fn handle(&mut self, cx: &mut Context) -> HandlerResult {
+        say!("Got connection from {}", cx.client_address);
+        cx.request.sendall(b"Thank you for connecting\n")?;
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        let listen = args.server.listen;
+        match args.model {
+            Model::Simple => {
+                let server = TcpServer::bind_with(listen, || ThankYou, args.server.config());
+                serve(&*server.map_err(cannot_listen(listen))?)
+            }
+            Model::Threading => {
+                let server =
+                    ThreadingTcpServer::bind_with(listen, || ThankYou, args.server.config());
+                serve(&*server.map_err(cannot_listen(listen))?)
+            }
+            // It would be refused if this process had other threads.
+            #[cfg(unix)]
+            Model::Forking => {
+                let server = ForkingTcpServer::bind_with(listen, || ThankYou, args.server.config());
+                serve(&*server.map_err(cannot_listen(listen))?)
+            }
+        }
+    })
+}

@@ -1,0 +1,171 @@
+//! `mail_sink`
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process,
+};
+
+use super::{peer::Peer, process::Example};
+use crate::ENGINES;
+
+/// A maildir that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        Self(env::temp_dir().join(format!("sinew-{}-{name}", process::id())))
+    }
+
+    fn serve(&self, engine: &str, args: &[&str]) -> Example {
+        let path = self.0.to_str().unwrap();
+        Example::serve("mail_sink", engine, &[&["--maildir", path], args].concat())
+    }
+
+    fn messages(&self) -> Vec<String> {
+        let read = |entry: fs::DirEntry| fs::read_to_string(entry.path()).unwrap();
+        let count = |folder: &Path| fs::read_dir(folder).unwrap().count();
+        assert_eq!(count(&self.0.join("tmp")) + count(&self.0.join("cur")), 0);
+        let mut entries: Vec<_> =
+            fs::read_dir(self.0.join("new")).unwrap().map(|entry| entry.unwrap()).collect();
+        entries.sort_by_key(fs::DirEntry::file_name);
+        entries.into_iter().map(read).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Says a line, and wants an answer that begins like this.
+fn say(client: &mut Peer, line: &str, answer: &str) {
+    client.send(format!("{line}\r\n"));
+    let got = client.line();
+    assert!(got.starts_with(answer), "{line}: {got:?} instead of {answer:?}");
+}
+
+fn greet(client: &mut Peer) {
+    assert!(client.line().starts_with("220 "));
+    say(client, "HELO me", "250 ");
+}
+
+#[test]
+fn mail_is_kept_as_it_was_sent() {
+    for engine in ENGINES {
+        let folder = Folder::new(&format!("kept-{engine}"));
+        let server = folder.serve(engine, &[]);
+        let mut client = server.connect();
+        greet(&mut client);
+        for number in 1..=2 {
+            say(&mut client, "MAIL FROM:<ann@example.org>", "250 2.1.0");
+            say(&mut client, "RCPT TO:<bob@example.org>", "250 2.1.5");
+            say(&mut client, "RCPT TO:<carl@example.org>", "250 2.1.5");
+            say(&mut client, "DATA", "354 ");
+            // The end of the message comes in pieces.
+            for piece in [format!("Subject: {number}\r\n\r\n..a\r\n.."), "\r\n".into(), ".".into()]
+            {
+                client.send(piece);
+            }
+            say(&mut client, "", "250 2.0.0");
+            assert!(
+                server
+                    .line()
+                    .starts_with("<ann@example.org> to <bob@example.org>, <carl@example.org>: ")
+            );
+        }
+        say(&mut client, "QUIT", "221 2.0.0");
+        client.expect_end();
+        let message = |number: u32| {
+            format!(
+                "Return-Path: <ann@example.org>\r\nDelivered-To: bob@example.org\r\n\
+                 Delivered-To: carl@example.org\r\nSubject: {number}\r\n\r\n.a\r\n.\r\n"
+            )
+        };
+        assert_eq!(folder.messages(), [message(1), message(2)]);
+        server.finish();
+    }
+}
+
+#[test]
+fn a_client_need_not_wait_for_answers() {
+    let folder = Folder::new("pipelined");
+    let server = folder.serve("mio", &[]);
+    let mut client = server.connect();
+    client.send(
+        "EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nhello\r\n.\r\nQUIT\r\n",
+    );
+    let said = String::from_utf8(client.rest()).unwrap();
+    let codes: Vec<_> = said.lines().map(|line| &line[..4]).collect();
+    assert_eq!(
+        codes,
+        ["220 ", "250-", "250-", "250-", "250-", "250 ", "250 ", "250 ", "354 ", "250 ", "221 "]
+    );
+    assert!(said.contains("250 SIZE 10485760\r\n"), "{said}");
+    assert_eq!(folder.messages().len(), 1);
+    server.finish();
+}
+
+#[test]
+fn errors_are_said_in_the_words_of_smtp() {
+    let folder = Folder::new("errors");
+    let server = folder.serve("mio", &["--size-max", "1000"]);
+    let mut client = server.connect();
+    assert!(client.line().starts_with("220 "));
+    let long = format!("NOOP {}", "x".repeat(20_000));
+    for (line, answer) in [
+        ("MAIL FROM:<ann@example.org>", "503 5.5.1"),
+        ("HELO me", "250 "),
+        ("NONSENSE", "500 5.5.1"),
+        ("RCPT TO:<bob@example.org>", "503 5.5.1"),
+        ("DATA", "503 5.5.1"),
+        ("MAIL FROM:<ann", "501 5.1.7"),
+        ("MAIL FROM:<ann@example.org> SIZE=1001", "552 5.3.4"),
+        (&long, "500 5.5.6"),
+        ("NOOP", "250 2.0.0"),
+        ("MAIL FROM:<ann@example.org>", "250 2.1.0"),
+        ("MAIL FROM:<ann@example.org>", "503 5.5.1"),
+        ("RCPT TO:<bob", "501 5.1.3"),
+        ("RCPT TO:<bob@example.org>", "250 2.1.5"),
+        ("STARTTLS", "502 5.5.1"),
+        ("VRFY bob", "252 2.1.5"),
+        ("DATA", "354 "),
+        (&format!("{}\r\n.", "x".repeat(1001)), "552 5.3.4"),
+        // That was the end of it: nothing is left over.
+        ("DATA", "503 5.5.1"),
+        ("RSET", "250 2.0.0"),
+    ] {
+        say(&mut client, line, answer);
+    }
+    say(&mut client, "MAIL FROM:<ann@example.org>", "250 2.1.0");
+    for _ in 0..100 {
+        say(&mut client, "RCPT TO:<bob@example.org>", "250 2.1.5");
+    }
+    say(&mut client, "RCPT TO:<bob@example.org>", "452 4.5.3");
+    assert!(folder.messages().is_empty());
+
+    // Who only makes mistakes is let go.
+    let mut client = server.connect();
+    greet(&mut client);
+    client.send("what?\r\n".repeat(11));
+    let said = String::from_utf8(client.rest()).unwrap();
+    assert_eq!(said.lines().count(), 11);
+    assert!(said.ends_with("421 4.7.0 Too many mistakes\r\n"), "{said}");
+    server.finish();
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_one_line() {
+    let listen = ["--listen", "127.0.0.1:0"];
+    for (args, code, part) in [
+        (&["--maildir", "/dev/null/mail"][..], 1, "error: could not make /dev/null/mail: "),
+        (&[], 2, "error: the following required arguments were not provided: --maildir <DIR>"),
+    ] {
+        if cfg!(unix) {
+            let ended = Example::start("mail_sink", &[&listen, args].concat()).wait();
+            assert_eq!((ended.code, ended.stderr.len()), (Some(code), 1), "{ended:?}");
+            assert!(ended.stderr[0].starts_with(part), "{ended:?}");
+        }
+    }
+}
