@@ -13,12 +13,12 @@ use std::{
     rc::Rc,
 };
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use sinew_reactor::{Completed, Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
 
 use crate::{
     ConnectConfig, ListenConfig,
-    stream::socket::{ByteStream, Socket},
+    stream::socket::{ByteStream, Socket, TcpStream},
 };
 
 /// A network in the kernel's place.
@@ -145,7 +145,7 @@ impl Listener {
             Self::Kernel { listener, accepts } => {
                 let accepted = match accepts.get() {
                     Accepts::Engine => take_accepted(reactor, token, accepts),
-                    _ => listener.accept(),
+                    _ => listener.accept().map(|(socket, addr)| (TcpStream::from(socket), addr)),
                 };
                 if accepted.is_ok() && accepts.get() == Accepts::WeForNow {
                     reactor.set_duty(token, Duty::Accept);
@@ -188,10 +188,10 @@ fn take_accepted(
 ) -> io::Result<(TcpStream, SocketAddr)> {
     match reactor.take_completed(token) {
         Some(Completed::Accepted(socket)) => {
-            let socket = std::net::TcpStream::from(socket);
+            let socket = TcpStream::from(socket);
             // One that is gone already has no peer.
             let addr = socket.peer_addr().map_err(|_| io::ErrorKind::ConnectionAborted)?;
-            Ok((TcpStream::from_std(socket), addr))
+            Ok((socket, addr))
         }
         Some(Completed::Failed(error)) => {
             accepts.set(Accepts::WeForNow);

@@ -139,24 +139,27 @@ impl Transport {
 
     /// Reads, delivers and sends until there is nothing left to do, or others have waited long enough.
     fn pump(&self, reactor: &Reactor) {
-        for _ in 0..ROUNDS_PER_TURN {
+        let mut rounds = ROUNDS_PER_TURN;
+        loop {
             self.take_input(reactor);
             self.push_output(reactor);
             if !self.inner().state.get().has_input_left() {
                 break;
             }
+            rounds -= 1;
+            if rounds == 0 {
+                self.come_back(reactor);
+                break;
+            }
         }
-        self.see_to_rest(reactor);
+        if !reactor.is_edge_triggered() {
+            self.tell_interest(reactor);
+        }
     }
 
     /// Sends what a callback has written, and sees to it that the loop comes back if there is more to do.
     fn settle(&self, reactor: &Reactor) {
         self.push_output(reactor);
-        self.see_to_rest(reactor);
-    }
-
-    #[inline]
-    fn see_to_rest(&self, reactor: &Reactor) {
         if self.inner().state.get().has_input_left() {
             self.come_back(reactor);
         }

@@ -2,15 +2,22 @@
 
 use std::{
     fmt,
-    io::{self, IoSlice, Read, Write},
+    io::{self, IoSlice, Write},
     net::{Shutdown, SocketAddr},
     time::Duration,
 };
 
-use mio::net::TcpStream;
 use sinew_reactor::{Reactor, Ready, RegisterError, Token};
 
 use super::FIRST_INTEREST;
+
+/// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
+/// mio's.
+#[cfg(unix)]
+pub(crate) use std::net::TcpStream;
+
+#[cfg(not(unix))]
+pub(crate) use mio::net::TcpStream;
 
 /// A stream of bytes both ways that never blocks: what else than a TCP socket can be under a [`Transport`](crate::Transport).
 pub(crate) trait ByteStream {
@@ -96,7 +103,7 @@ impl Socket {
     #[inline]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         uninterrupted(|| match self {
-            Self::Tcp(socket) => (&mut &*socket).read(buffer),
+            Self::Tcp(socket) => receive(socket, buffer),
             Self::Other(stream) => stream.read(buffer),
         })
     }
@@ -104,7 +111,7 @@ impl Socket {
     #[inline]
     pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
         uninterrupted(|| match self {
-            Self::Tcp(socket) => (&mut &*socket).write(data),
+            Self::Tcp(socket) => send(socket, data),
             Self::Other(stream) => stream.write_vectored(&[IoSlice::new(data)]),
         })
     }
@@ -165,13 +172,39 @@ impl Socket {
     }
 }
 
+/// One system call, without the layers in between, which cost more than what is around them here.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let (_, len) = rustix::net::recv(socket, buffer, rustix::net::RecvFlags::empty())?;
+    Ok(len)
+}
+
+/// As [`receive`].
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn send(socket: &TcpStream, data: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, data, rustix::net::SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn receive(mut socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    std::io::Read::read(&mut socket, buffer)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn send(mut socket: &TcpStream, data: &[u8]) -> io::Result<usize> {
+    std::io::Write::write(&mut socket, data)
+}
+
 /// Makes the call again if a signal came in between.
 #[inline]
 fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
+            Ok(len) => return Ok(len),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+            Err(error) => return Err(error),
         }
     }
 }

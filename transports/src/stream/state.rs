@@ -322,11 +322,15 @@ impl State {
 
     // ---- what to do next ----
 
+    /// The common case, in one comparison: open, with something to read, and nothing that would be in the way.
+    #[inline]
+    pub(super) const fn is_ordinary(self) -> bool {
+        self.bits & (STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF) == READABLE
+    }
+
     #[inline]
     pub(super) const fn input(&mut self) -> Input {
-        // The common case, in one comparison: open, with something to read, and nothing out of the ordinary.
-        let ordinary = STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF;
-        if self.bits & ordinary == READABLE {
+        if self.is_ordinary() {
             return Input::Deliver;
         }
         match self.stage() {

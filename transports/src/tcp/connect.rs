@@ -14,14 +14,16 @@ use std::{
     time::Duration,
 };
 
-use mio::net::TcpStream;
 use sinew_reactor::{Deferred, DelayedCall, Failure, Handler, Promise, Reactor, Ready, Token};
 use socket2::{Domain, Protocol as IpProtocol, Type};
 
 use crate::{
     ConnectConfig, Connection, Factory, Peer, Protocol,
     net::{self, Dialling},
-    stream::{FIRST_INTEREST, Newborn, Shared, socket::set_keepalive},
+    stream::{
+        FIRST_INTEREST, Newborn, Shared,
+        socket::{TcpStream, set_keepalive},
+    },
 };
 
 /// Where to connect to. Made from a `SocketAddr`, `"host:port"`, or a pair of host and port.
@@ -387,8 +389,18 @@ fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<TcpStream
     }
     match socket.connect(&addr.into()) {
         Err(error) if !is_in_progress(&error) => Err(error),
-        _ => Ok(TcpStream::from_std(socket.into())),
+        _ => Ok(into_stream(socket)),
     }
+}
+
+#[cfg(unix)]
+fn into_stream(socket: socket2::Socket) -> TcpStream {
+    socket.into()
+}
+
+#[cfg(not(unix))]
+fn into_stream(socket: socket2::Socket) -> TcpStream {
+    TcpStream::from_std(socket.into())
 }
 
 fn is_in_progress(error: &io::Error) -> bool {
