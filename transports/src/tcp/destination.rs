@@ -15,7 +15,7 @@ pub enum Destination {
     Any(Vec<SocketAddr>),
     /// A name to be resolved, and a port.
     Name(String, u16),
-    /// What could not be understood; connecting to it fails with [`ConnectError::BadDestination`].
+    /// What could not be understood; connecting to it fails with [`ConnectError::BadDestination`](crate::ConnectError::BadDestination).
     Bad(String),
 }
 

@@ -18,7 +18,7 @@ const RANDOM_CUTS: u64 = 64;
 /// [`connection_lost`](Protocol::connection_lost) once and last), no callback may panic, and no timer, call or task may be
 /// left. The random cuts come from `SINEW_SEED`, or from a fixed seed.
 ///
-/// All runs in memory on a [simulated](Reactor::simulated) reactor. A protocol whose answer takes longer than 50 ms of
+/// All runs in memory on a [simulated](crate::reactor::Reactor::simulated) reactor. A protocol whose answer takes longer than 50 ms of
 /// simulated time is not for this. The cost grows with the square of the input's length.
 ///
 /// # Panics

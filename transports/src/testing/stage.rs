@@ -82,8 +82,14 @@ struct Server {
     host: Host,
     /// How often it has been started.
     start: Rc<Cell<u32>>,
-    /// The protocols on it, with the start that they were made after.
-    lives: Rc<RefCell<Vec<(u32, Rc<Seen>)>>>,
+    lives: Rc<RefCell<Vec<Life>>>,
+}
+
+/// A protocol on it.
+struct Life {
+    /// The start that it was made after.
+    start: u32,
+    seen: Rc<Seen>,
 }
 
 impl Server {
@@ -94,7 +100,7 @@ impl Server {
             let (start, lives, make) = (start.get(), lives.clone(), make.clone());
             let factory = move |_: &Peer| {
                 let (protocol, seen) = Witness::new(make());
-                lives.borrow_mut().push((start, seen));
+                lives.borrow_mut().push(Life { start, seen });
                 protocol
             };
             reactor.listen_tcp("server:7", factory).expect("nobody else listens");
@@ -108,7 +114,7 @@ impl Server {
 
     /// All lives are as they should be. Those that are over are forgotten.
     fn check(&self) {
-        self.lives.borrow_mut().retain(|(start, seen)| {
+        self.lives.borrow_mut().retain(|Life { start, seen }| {
             seen.assert_no_faults("on the server");
             // Only who is killed is not told of the end.
             let is_over = Rc::strong_count(seen) == 1;

@@ -200,9 +200,9 @@ pub(crate) struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (input, shortest) = (self.input.escape_ascii(), self.shortest.escape_ascii());
-        writeln!(f, "the protocol fails with seed {}, for {} bytes:", self.seed, self.input.len())?;
+        writeln!(f, "the protocol fails with seed {}, for this input:", self.seed)?;
         writeln!(f, "    b\"{input}\"")?;
-        writeln!(f, "the least found for which it still fails is {} bytes:", self.shortest.len())?;
+        writeln!(f, "the least found for which it still fails:")?;
         writeln!(f, "    b\"{shortest}\"")?;
         if !self.said.is_empty() {
             writeln!(f, "it fails of:")?;
