@@ -239,7 +239,9 @@ impl fmt::Display for Failure {
 ///     }
 /// }
 ///
+/// # fn main() {
 /// upper::fuzz(b"\x01\x00\x03some text");
+/// # }
 /// ```
 #[macro_export]
 macro_rules! protocol_tests {
