@@ -27,6 +27,8 @@ pub(crate) trait Net {
     /// Begins to connect.
     fn dial(&self, addr: SocketAddr, config: &ConnectConfig) -> io::Result<Box<dyn NetDial>>;
     fn resolve(&self, host: &str, port: u16) -> Lookup;
+    /// On the spot.
+    fn resolve_now(&self, host: &str, port: u16) -> io::Result<VecDeque<SocketAddr>>;
 }
 
 /// The addresses of a name, when they are there.
@@ -99,6 +101,18 @@ pub(crate) enum Accepts {
     Engine,
     /// We do, until that goes well again: the engine was refused.
     WeForNow,
+}
+
+/// Looks up a name on the spot, which may take its time.
+pub(crate) fn resolve_now(
+    reactor: &Reactor,
+    host: &str,
+    port: u16,
+) -> io::Result<VecDeque<SocketAddr>> {
+    match installed(reactor)? {
+        Some(net) => net.resolve_now(host, port),
+        None => (host, port).to_socket_addrs().map(Iterator::collect),
+    }
 }
 
 /// A listening socket of either kind.
