@@ -69,7 +69,7 @@ impl Reactor {
             self.call_handler(event.token, |handler| handler.ready(self, event.ready));
         }
         inner.events.replace(events);
-        self.call_queued(&inner.queues.again, |reactor, handler| handler.again(reactor));
+        self.call_again();
 
         // 7. Reap: ends are told, slots freed, and what user code let go of is dropped.
         self.call_queued(&inner.queues.reap, |reactor, handler| handler.reap(reactor));
@@ -99,19 +99,29 @@ impl Reactor {
         }
     }
 
-    /// Calls the handlers that are in a queue now, each once.
+    fn call_again(&self) {
+        self.for_queued(&self.inner.queues.again, |token| {
+            // What it asks for from now on is for the next turn.
+            self.inner.registry.borrow_mut().unmark_again(token);
+            self.call_handler(token, |handler| handler.again(self));
+        });
+    }
+
+    /// Calls the handlers that are in a queue now.
     pub(crate) fn call_queued(
         &self,
         queue: &RefCell<Vec<Token>>,
         f: impl Fn(&Self, Rc<dyn Handler>),
     ) {
+        self.for_queued(queue, |token| self.call_handler(token, |handler| f(self, handler)));
+    }
+
+    fn for_queued(&self, queue: &RefCell<Vec<Token>>, f: impl Fn(Token)) {
         if queue.borrow().is_empty() {
             return;
         }
         let mut tokens = queue.take();
-        for token in tokens.drain(..) {
-            self.call_handler(token, |handler| f(self, handler));
-        }
+        tokens.drain(..).for_each(f);
         // Keep the larger of the two allocations.
         let mut queue = queue.borrow_mut();
         if queue.is_empty() {
