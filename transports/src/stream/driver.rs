@@ -187,7 +187,7 @@ impl Transport {
         if state.is_over() {
             return;
         }
-        let full = !state.is_writable() && stream.queued() > 0;
+        let full = !state.is_writable() && stream.queued() > 0 && !stream.socket.borrow().is_held();
         let input = if state.wants_input() { Interest::READ } else { Interest::NONE };
         let output = if full { Interest::WRITE } else { Interest::NONE };
         reactor.set_interest(stream.token, input | output);

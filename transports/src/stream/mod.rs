@@ -16,11 +16,13 @@ use crate::{
 
 mod asked;
 mod driver;
+mod faulty;
 mod file;
 pub(crate) mod queue;
 pub(crate) mod socket;
 mod state;
 
+use faulty::Faulty;
 pub(crate) use file::FileProducer;
 use queue::Queue;
 use socket::Socket;
@@ -175,12 +177,15 @@ impl Newborn<'_> {
 
     /// Makes the stream and has it counted. It is not begun yet.
     pub(crate) fn adopt<P: Protocol>(self, protocol: Option<P>) -> Transport {
-        let Self { reactor, token, .. } = self;
+        let Self { reactor, token, mut socket, .. } = self;
+        if let Some(faults) = &self.shared.config.faults {
+            socket = Socket::Other(Box::new(Faulty::new(socket, reactor, token, faults)));
+        }
         let idle_timeout = self.shared.config.idle_timeout;
         let protocol = protocol.map(|protocol| Box::new(protocol) as Box<dyn AnyProtocol>);
         let stream = Rc::new(Stream {
             state: Cell::new(State::new(self.shared.config.auto_pause)),
-            socket: RefCell::new(self.socket),
+            socket: RefCell::new(socket),
             shared: self.shared,
             token,
             queue: Cell::default(),
