@@ -1,0 +1,182 @@
+//! Faults on purpose between real sockets and the streams on them, on every engine: whatever the calls say, every byte comes
+//! once and in order, a connection that breaks is told so once, the others go on, and nothing is left.
+//!
+//! `SINEW_SEED=7 cargo test --test faults` has the faults of one seed; a failure says of which.
+
+mod support;
+
+use std::{cell::Cell, ops::Range, rc::Rc, time::Duration};
+
+use sinew::{
+    prelude::*,
+    transports::{
+        Faults,
+        testing::{assert_clean, for_seeds},
+    },
+};
+use support::{Echo, Link, Lost, Watchdog, World, noise, sockets::any_port};
+
+/// A debug build has a taste, a release build the meal.
+const SEEDS: Range<u64> = if cfg!(debug_assertions) { 0..3 } else { 0..100 };
+
+/// Clients at a time, and what each asks for.
+const CLIENTS: usize = 24;
+const ECHOES: usize = 40;
+
+/// The longest message: more than a read takes at once.
+const LEN_MAX: usize = 100_000;
+
+/// Far more than a connection bears outside of a test.
+fn heavy(seed: u64) -> Faults {
+    Faults::new(seed)
+        .short_reads(0.5)
+        .short_writes(0.5)
+        .would_block(0.4)
+        .interrupted(0.3)
+        .delayed_writes(0.01, Duration::from_millis(1))
+}
+
+/// Says something, waits until it has come back, and says the next.
+struct Client {
+    text: Rc<[u8]>,
+    /// Where in the text the message is, and how much of it is to come back.
+    at: usize,
+    left: usize,
+    messages: Vec<usize>,
+    finished: Rc<Cell<usize>>,
+}
+
+impl Client {
+    fn say_next(&mut self, transport: &Transport) {
+        match self.messages.pop() {
+            Some(len) => {
+                self.at = len % 1000;
+                self.left = len;
+                transport.write(&self.text[self.at..][..len]);
+            }
+            None => {
+                self.finished.set(self.finished.get() + 1);
+                transport.lose_connection();
+            }
+        }
+    }
+}
+
+impl Protocol for Client {
+    fn connection_made(&mut self, transport: &Transport) {
+        self.say_next(transport);
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        assert!(data.len() <= self.left, "more than was sent");
+        assert!(self.text[self.at..].starts_with(data), "{} bytes before the end", self.left);
+        self.at += data.len();
+        self.left -= data.len();
+        if self.left == 0 {
+            self.say_next(transport);
+        }
+    }
+}
+
+/// The lengths of what a client says: mostly lines, sometimes pages.
+fn messages(seed: u64, client: usize) -> Vec<usize> {
+    let mut state = seed.wrapping_mul(31).wrapping_add(client as u64);
+    let mut draw = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    (0..ECHOES).map(|_| if draw(20) == 0 { 1 + draw(LEN_MAX) } else { 1 + draw(64) }).collect()
+}
+
+/// Has all clients say all they have to say to an echo server, with these faults at both ends, and gives back how many got to
+/// the end of it, and why the connections at either end were lost.
+fn converse(engine: Engine, seed: u64, faults: &Faults) -> (usize, Vec<Lost>) {
+    let _watchdog = Watchdog::new(format!("echoes under the faults of {seed} on {engine}"));
+    let world = World::new(engine, Link::Connected);
+    let reactor = world.reactor().clone();
+    let stream = StreamConfig::default().faults(faults.clone());
+    let traces = world.traces.clone();
+    let config = ListenConfig::default().stream(stream.clone());
+    let port = reactor
+        .listen_tcp_with(any_port(), config, move |_: &Peer| traces.watch(Echo))
+        .expect("a free port");
+    let text: Rc<[u8]> = noise(LEN_MAX + 1000).into();
+    let finished = Rc::new(Cell::new(0));
+    for number in 0..CLIENTS {
+        let (text, finished, traces) = (text.clone(), finished.clone(), world.traces.clone());
+        let mut client =
+            Some(Client { text, at: 0, left: 0, messages: messages(seed, number), finished });
+        let config = ConnectConfig::default().stream(stream.clone());
+        let factory = move |_: &Peer| traces.watch(client.take().expect("built once"));
+        drop(reactor.connect_tcp_with(port.local(), config, factory));
+    }
+    world.until("all connections to end", || {
+        let traces = world.traces.all();
+        traces.len() == 2 * CLIENTS && traces.iter().all(|trace| trace.is_lost())
+    });
+    port.stop_listening();
+    world.until("nothing to be left", || reactor.leftovers().is_empty());
+    assert_clean(&reactor);
+    drop((port, reactor));
+    let reasons = world.traces.all().iter().filter_map(|trace| trace.lost()).collect();
+    world.end();
+    (finished.get(), reasons)
+}
+
+#[test]
+fn every_byte_comes_once_and_in_order() {
+    for_seeds(SEEDS, |seed| {
+        for engine in Engine::ALL {
+            for faults in [Faults::rough(seed), heavy(seed)] {
+                let (finished, reasons) = converse(*engine, seed, &faults);
+                assert_eq!(finished, CLIENTS, "{engine}: {reasons:?}");
+                let clean = |lost: &Lost| matches!(lost, Lost::Done | Lost::Closed);
+                assert!(reasons.iter().all(clean), "{engine}: {reasons:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_breaks_is_told_so_and_the_others_go_on() {
+    for_seeds(SEEDS, |seed| {
+        for engine in Engine::ALL {
+            let (finished, reasons) = converse(*engine, seed, &heavy(seed).resets(0.000_5));
+            let broken = reasons.iter().filter(|lost| **lost == Lost::Reset).count();
+            assert!(finished > 0 && broken > 0, "{engine}: {finished} finished, {broken} broke");
+            let known = |lost: &Lost| matches!(lost, Lost::Done | Lost::Closed | Lost::Reset);
+            assert!(reasons.iter().all(known), "{engine}: {reasons:?}");
+        }
+    });
+}
+
+/// A level-triggered engine says in each turn that the socket takes more, unless it is not asked.
+#[test]
+fn a_delayed_write_lets_the_loop_sleep() {
+    for_seeds(0..2, |seed| {
+        for engine in Engine::ALL {
+            let _watchdog = Watchdog::new(format!("delayed writes of {seed} on {engine}"));
+            let world = World::new(*engine, Link::Accepted);
+            let faults = Faults::new(seed).delayed_writes(1.0, Duration::from_millis(100));
+            let config = StreamConfig::default().faults(faults);
+            let mut line = world.join_with(config, support::Width::Wide, Echo);
+            let before = (world.reactor().stats().turns, world.reactor().now());
+            for _ in 0..4 {
+                line.far.send(b"?");
+                let mut answer = Vec::new();
+                while answer.is_empty() {
+                    world.reactor().turn(None).expect("the loop turns");
+                    answer = line.far.take();
+                }
+                assert_eq!(answer, b"?", "{engine}");
+            }
+            let turns = world.reactor().stats().turns - before.0;
+            let time = world.reactor().now() - before.1;
+            assert!(time > Duration::from_millis(20), "{engine}: delayed by {time:?}");
+            assert!(turns < 40, "{engine}: {turns} turns in {time:?}");
+            drop(line);
+            world.end();
+        }
+    });
+}
