@@ -14,10 +14,10 @@ use sinew::{
         testing::{assert_clean, for_seeds},
     },
 };
-use support::{Echo, Link, Lost, Watchdog, World, noise, sockets::any_port};
+use support::{Echo, Link, Lost, Pull, Script, Watchdog, What, World, noise, sockets::any_port};
 
 /// A debug build has a taste, a release build the meal.
-const SEEDS: Range<u64> = if cfg!(debug_assertions) { 0..3 } else { 0..100 };
+const SEEDS: Range<u64> = if cfg!(debug_assertions) { 0..3 } else { 0..30 };
 
 /// Clients at a time, and what each asks for.
 const CLIENTS: usize = 24;
@@ -79,34 +79,52 @@ impl Protocol for Client {
 }
 
 /// The lengths of what a client says: mostly lines, sometimes pages.
-fn messages(seed: u64, client: usize) -> Vec<usize> {
-    let mut state = seed.wrapping_mul(31).wrapping_add(client as u64);
-    let mut draw = |below: usize| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below
+fn messages(random: &mut Draws) -> Vec<usize> {
+    let mut draw = || match random.below(20) {
+        0 => 1 + random.below(LEN_MAX),
+        _ => 1 + random.below(64),
     };
-    (0..ECHOES).map(|_| if draw(20) == 0 { 1 + draw(LEN_MAX) } else { 1 + draw(64) }).collect()
+    (0..ECHOES).map(|_| draw()).collect()
 }
 
-/// Has all clients say all they have to say to an echo server, with these faults at both ends, and gives back how many got to
-/// the end of it, and why the connections at either end were lost.
-fn converse(engine: Engine, seed: u64, faults: &Faults) -> (usize, Vec<Lost>) {
-    let _watchdog = Watchdog::new(format!("echoes under the faults of {seed} on {engine}"));
+/// Numbers from a seed.
+#[derive(Clone)]
+struct Draws(u64);
+
+impl Draws {
+    fn new(seed: u64, number: usize) -> Self {
+        Self(seed.wrapping_mul(1_000_003).wrapping_add(number as u64))
+    }
+
+    /// One from 0 up to, but without, `end`.
+    fn below(&mut self, end: usize) -> usize {
+        // Knuth's MMIX generator, whose upper bits are the good ones.
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}
+
+/// Joins as many clients as there are to a port, with these faults at both ends, lets them live until all connections are
+/// over, and gives back why they were. That each was told so once, [`World::end`] looks.
+fn live<S: Protocol, C: Protocol>(
+    (engine, seed): (Engine, u64),
+    stream: &StreamConfig,
+    mut server: impl FnMut(usize) -> S + 'static,
+    client: impl Fn(usize) -> C,
+) -> Vec<Lost> {
+    let _watchdog = Watchdog::new(format!("connections under the faults of {seed} on {engine}"));
     let world = World::new(engine, Link::Connected);
     let reactor = world.reactor().clone();
-    let stream = StreamConfig::default().faults(faults.clone());
-    let traces = world.traces.clone();
-    let config = ListenConfig::default().stream(stream.clone());
-    let port = reactor
-        .listen_tcp_with(any_port(), config, move |_: &Peer| traces.watch(Echo))
-        .expect("a free port");
-    let text: Rc<[u8]> = noise(LEN_MAX + 1000).into();
-    let finished = Rc::new(Cell::new(0));
+    let (traces, config) = (world.traces.clone(), ListenConfig::default().stream(stream.clone()));
+    let mut accepted = 0..;
+    let factory = move |_: &Peer| {
+        let number = accepted.next().expect("there are enough numbers");
+        traces.watch(server(number))
+    };
+    let port = reactor.listen_tcp_with(any_port(), config, factory).expect("a free port");
     for number in 0..CLIENTS {
-        let (text, finished, traces) = (text.clone(), finished.clone(), world.traces.clone());
-        let mut client =
-            Some(Client { text, at: 0, left: 0, messages: messages(seed, number), finished });
+        let (traces, mut client) = (world.traces.clone(), Some(client(number)));
         let config = ConnectConfig::default().stream(stream.clone());
         let factory = move |_: &Peer| traces.watch(client.take().expect("built once"));
         drop(reactor.connect_tcp_with(port.local(), config, factory));
@@ -121,6 +139,20 @@ fn converse(engine: Engine, seed: u64, faults: &Faults) -> (usize, Vec<Lost>) {
     drop((port, reactor));
     let reasons = world.traces.all().iter().filter_map(|trace| trace.lost()).collect();
     world.end();
+    reasons
+}
+
+/// Has all clients say what they have to say to an echo server, and gives back how many got to the end of it, and why
+/// connections were lost.
+fn converse(engine: Engine, seed: u64, faults: Faults) -> (usize, Vec<Lost>) {
+    let text: Rc<[u8]> = noise(LEN_MAX + 1000).into();
+    let finished = Rc::new(Cell::new(0));
+    let client = |number| {
+        let messages = messages(&mut Draws::new(seed, number));
+        Client { text: text.clone(), at: 0, left: 0, messages, finished: finished.clone() }
+    };
+    let stream = StreamConfig::default().faults(faults);
+    let reasons = live((engine, seed), &stream, |_| Echo, client);
     (finished.get(), reasons)
 }
 
@@ -129,7 +161,7 @@ fn every_byte_comes_once_and_in_order() {
     for_seeds(SEEDS, |seed| {
         for engine in Engine::ALL {
             for faults in [Faults::rough(seed), heavy(seed)] {
-                let (finished, reasons) = converse(*engine, seed, &faults);
+                let (finished, reasons) = converse(*engine, seed, faults);
                 assert_eq!(finished, CLIENTS, "{engine}: {reasons:?}");
                 let clean = |lost: &Lost| matches!(lost, Lost::Done | Lost::Closed);
                 assert!(reasons.iter().all(clean), "{engine}: {reasons:?}");
@@ -142,13 +174,79 @@ fn every_byte_comes_once_and_in_order() {
 fn a_connection_that_breaks_is_told_so_and_the_others_go_on() {
     for_seeds(SEEDS, |seed| {
         for engine in Engine::ALL {
-            let (finished, reasons) = converse(*engine, seed, &heavy(seed).resets(0.000_5));
+            let (finished, reasons) = converse(*engine, seed, heavy(seed).resets(0.000_5));
             let broken = reasons.iter().filter(|lost| **lost == Lost::Reset).count();
             assert!(finished > 0 && broken > 0, "{engine}: {finished} finished, {broken} broke");
             let known = |lost: &Lost| matches!(lost, Lost::Done | Lost::Closed | Lost::Reset);
             assert!(reasons.iter().all(known), "{engine}: {reasons:?}");
         }
     });
+}
+
+/// A protocol that asks for anything at all in every callback, and ends its connection by a timer at the latest.
+fn restless(mut random: Draws) -> impl Protocol {
+    let mut deadline = None;
+    Script(move |transport: &Transport, what: What<'_>| {
+        match what {
+            What::Made => {
+                let latest = Duration::from_millis(20 + random.below(60) as u64);
+                deadline = transport.call_later(latest);
+            }
+            What::Timer(timer) if Some(timer) == deadline => transport.abort(),
+            _ => {}
+        }
+        for _ in 0..random.below(3) {
+            act(transport, &mut random);
+        }
+    })
+}
+
+fn act(transport: &Transport, random: &mut Draws) {
+    match random.below(40) {
+        0 => transport.lose_connection(),
+        1 => transport.close_write(),
+        2 => transport.fail("it felt like it"),
+        3 => transport.abort(),
+        4 => transport.set_auto_pause(random.below(2) == 0),
+        5 => transport.set_idle_timeout(Duration::from_millis(1 + random.below(5) as u64)),
+        6..10 => transport.pause_reading(),
+        10..18 => transport.resume_reading(),
+        18..22 => drop(transport.call_later(Duration::from_millis(random.below(5) as u64))),
+        22..24 => drop(transport.write(&vec![0; random.below(300_000)])),
+        24..26 => drop(transport.write_bytes(vec![0; random.below(300_000)].into())),
+        26..28 => {
+            let mut left = random.below(50);
+            transport.stream(Pull(move |transport: &Transport| {
+                transport.write(&[0; 3000]);
+                left = left.saturating_sub(1);
+                match left {
+                    0 => Production::Done,
+                    _ if left % 7 == 0 => Production::Waiting,
+                    _ => Production::More,
+                }
+            }));
+        }
+        28..32 => transport.resume_producing(),
+        _ => drop(transport.write(&[0; 100][..1 + random.below(99)])),
+    }
+}
+
+#[test]
+fn whatever_is_asked_of_a_connection_it_has_one_whole_life() {
+    let mut broken = 0;
+    for_seeds(SEEDS, |seed| {
+        for engine in Engine::ALL {
+            let stream = StreamConfig::default()
+                .linger_timeout(Duration::from_millis(20))
+                .watermarks(8192, 0)
+                .faults(heavy(seed).resets(0.01));
+            let server = move |number| restless(Draws::new(seed, number));
+            let client = |number| restless(Draws::new(seed, CLIENTS + number));
+            let reasons = live((*engine, seed), &stream, server, client);
+            broken += reasons.iter().filter(|lost| **lost == Lost::Reset).count();
+        }
+    });
+    assert!(broken > 0, "no connection broke");
 }
 
 /// A level-triggered engine says in each turn that the socket takes more, unless it is not asked.
