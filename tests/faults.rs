@@ -14,7 +14,9 @@ use sinew::{
         testing::{assert_clean, for_seeds},
     },
 };
-use support::{Echo, Link, Lost, Pull, Script, Watchdog, What, World, noise, sockets::any_port};
+use support::{
+    Echo, Link, Lost, Pull, Script, Watchdog, What, Width, World, noise, sockets::any_port,
+};
 
 /// A debug build has a taste, a release build the meal.
 const SEEDS: Range<u64> = if cfg!(debug_assertions) { 0..3 } else { 0..30 };
@@ -249,6 +251,24 @@ fn whatever_is_asked_of_a_connection_it_has_one_whole_life() {
     assert!(broken > 0, "no connection broke");
 }
 
+/// An edge-triggered engine tells of the peer's end once, with the bytes before it; a stream that could not read then has to
+/// remember both.
+#[test]
+fn an_end_that_came_while_nothing_could_be_read_is_not_forgotten() {
+    for engine in Engine::ALL {
+        let _watchdog = Watchdog::new(format!("an end on {engine}"));
+        let world = World::new(*engine, Link::Accepted);
+        let config = StreamConfig::default().faults(Faults::new(0).would_block(1.0));
+        let mut line = world.join_with(config, Width::Wide, Echo);
+        line.far.send(b"the last");
+        line.far.end();
+        assert_eq!(world.lost(&line.trace), Lost::Done, "{engine}");
+        assert_eq!(world.receive_to_end(&mut line.far).0, b"the last", "{engine}");
+        drop(line);
+        world.end();
+    }
+}
+
 /// A level-triggered engine says in each turn that the socket takes more, unless it is not asked.
 #[test]
 fn a_delayed_write_lets_the_loop_sleep() {
@@ -258,7 +278,7 @@ fn a_delayed_write_lets_the_loop_sleep() {
             let world = World::new(*engine, Link::Accepted);
             let faults = Faults::new(seed).delayed_writes(1.0, Duration::from_millis(100));
             let config = StreamConfig::default().faults(faults);
-            let mut line = world.join_with(config, support::Width::Wide, Echo);
+            let mut line = world.join_with(config, Width::Wide, Echo);
             let before = (world.reactor().stats().turns, world.reactor().now());
             for _ in 0..4 {
                 line.far.send(b"?");
