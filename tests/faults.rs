@@ -223,7 +223,7 @@ fn act(transport: &Transport, random: &mut Draws) {
                 left = left.saturating_sub(1);
                 match left {
                     0 => Production::Done,
-                    _ if left % 7 == 0 => Production::Waiting,
+                    _ if left.is_multiple_of(7) => Production::Waiting,
                     _ => Production::More,
                 }
             }));
