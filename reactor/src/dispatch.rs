@@ -45,19 +45,30 @@ impl Reactor {
         }
     }
 
-    /// Calls the handlers that are in a queue now, each once.
+    /// Calls the handlers that asked to be called again.
+    pub(crate) fn call_again(&self) {
+        self.for_queued(&self.inner.queues.again, |token| {
+            // What it asks for from now on is for the next turn.
+            self.inner.registry.borrow_mut().unmark_again(token);
+            self.call_handler(token, |handler| handler.again(self));
+        });
+    }
+
+    /// Calls the handlers that are in a queue now.
     pub(crate) fn call_queued(
         &self,
         queue: &RefCell<Vec<Token>>,
         f: impl Fn(&Self, Rc<dyn Handler>),
     ) {
+        self.for_queued(queue, |token| self.call_handler(token, |handler| f(self, handler)));
+    }
+
+    fn for_queued(&self, queue: &RefCell<Vec<Token>>, f: impl Fn(Token)) {
         if queue.borrow().is_empty() {
             return;
         }
         let mut tokens = queue.take();
-        for token in tokens.drain(..) {
-            self.call_handler(token, |handler| f(self, handler));
-        }
+        tokens.drain(..).for_each(f);
         // Keep the larger of the two allocations.
         let mut queue = queue.borrow_mut();
         if queue.is_empty() {

@@ -235,9 +235,11 @@ impl Reactor {
 
     /// Calls [`Handler::again`](crate::Handler::again) of this handler without waiting for an event: for one that stopped
     /// early with work left. That is after the events of this turn, so also if one of those asks; who asks from `again`
-    /// itself, or later, waits for the next turn.
+    /// itself, or later, waits for the next turn. However often it is asked for, it is called once.
     pub fn run_again(&self, token: Token) {
-        self.inner.queues.again.borrow_mut().push(token);
+        if self.inner.registry.borrow_mut().mark_again(token) {
+            self.inner.queues.again.borrow_mut().push(token);
+        }
     }
 
     /// Calls [`Handler::flush`](crate::Handler::flush) of this handler before the loop sleeps.

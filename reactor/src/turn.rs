@@ -64,7 +64,7 @@ impl Reactor {
         self.dispatch(&events);
         events.clear();
         inner.events.replace(events);
-        self.call_queued(&inner.queues.again, |reactor, handler| handler.again(reactor));
+        self.call_again();
 
         // 7. Reap: ends are told, slots freed, and what user code let go of is dropped.
         self.call_queued(&inner.queues.reap, |reactor, handler| handler.reap(reactor));

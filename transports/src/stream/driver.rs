@@ -183,7 +183,9 @@ impl Transport {
         if state.is_over() {
             return;
         }
-        let (read, write) = (state.wants_input(), !state.is_writable() && stream.queued() > 0);
+        let read = state.wants_input();
+        let write =
+            !state.is_writable() && stream.queued() > 0 && !stream.socket.borrow().is_held();
         if stream.update(|state| state.tell_interest(read, write)) {
             let input = if read { Interest::READ } else { Interest::NONE };
             let output = if write { Interest::WRITE } else { Interest::NONE };

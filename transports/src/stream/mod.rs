@@ -17,6 +17,7 @@ use crate::{
 
 mod asked;
 mod driver;
+mod faulty;
 mod file;
 mod input;
 mod output;
@@ -24,6 +25,7 @@ pub(crate) mod queue;
 pub(crate) mod socket;
 mod state;
 
+use faulty::Faulty;
 pub(crate) use file::FileProducer;
 use queue::Queue;
 use socket::Socket;
@@ -178,16 +180,19 @@ impl Newborn<'_> {
 
     /// Makes the stream and has it counted. It is not begun yet.
     pub(crate) fn adopt<P: Protocol>(self, protocol: Option<P>) -> Transport {
-        let Self { reactor, token, .. } = self;
+        let Self { reactor, token, mut socket, .. } = self;
+        if let Some(faults) = &self.shared.config.faults {
+            socket = Socket::Other(Box::new(Faulty::new(socket, reactor, token, faults)));
+        }
         let idle_timeout = self.shared.config.idle_timeout;
         let protocol = protocol.map(|protocol| Box::new(protocol) as Box<dyn AnyProtocol>);
         let mut state = State::new(self.shared.config.auto_pause);
-        if self.socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
+        if socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
             state.set_completes();
         }
         let stream = Rc::new(Stream {
             state: Cell::new(state),
-            socket: RefCell::new(self.socket),
+            socket: RefCell::new(socket),
             shared: self.shared,
             token,
             queue: Cell::default(),

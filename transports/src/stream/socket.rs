@@ -31,6 +31,10 @@ pub(crate) trait ByteStream {
     fn reset(&self);
     /// What is worth trying now, for streams of which no engine tells.
     fn readiness(&self) -> Ready;
+    /// Whether nothing is taken for now, whatever an engine says, and the loop is had come by when that changes.
+    fn is_held(&self) -> bool {
+        false
+    }
     /// The token to be told of news, for streams that do not know it from the start.
     fn register(&self, token: Token) {
         let _ = token;
@@ -147,6 +151,13 @@ impl Socket {
         match self {
             Self::Other(stream) => stream.readiness(),
             Self::Tcp(_) => Ready::NONE,
+        }
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        match self {
+            Self::Other(stream) => stream.is_held(),
+            Self::Tcp(_) => false,
         }
     }
 
