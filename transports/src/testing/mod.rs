@@ -1,7 +1,9 @@
-//! For tests, ours and yours: [`every_split`] and [`Pair`] for protocols, [`assert_clean`] for what is left behind, and
-//! [`for_seeds`] for whatever is drawn at random. Nothing here needs a kernel.
+//! For tests, ours and yours: [`every_split`] and [`Pair`] for protocols, [`tap`] and [`replay`] for what has happened
+//! elsewhere and is to happen here again, [`assert_clean`] for what is left behind, and [`for_seeds`] for whatever is drawn at
+//! random. Nothing here needs a kernel.
 
 mod pair;
+mod record;
 mod split;
 mod witness;
 
@@ -10,6 +12,9 @@ use std::{env, ops::Range};
 use sinew_reactor::Reactor;
 
 pub use pair::Pair;
+pub use record::{
+    ParseRecordingError, Recording, RecordingError, ReplayError, Replayed, Tap, Tapped, replay, tap,
+};
 pub use split::every_split;
 
 /// Fails unless nothing is left on the reactor: no timer, call, task, job, connection or other handler, and no callback has
