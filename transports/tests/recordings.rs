@@ -14,15 +14,11 @@ use std::{
 };
 
 use sinew_transports::{
-    ConnectionLost, Factory, Peer, Protocol, ReactorTcp, StreamConfig, TimerId, Transport, memory,
+    ConnectionLost, Factory, Peer, Protocol, ReactorTcp, StreamConfig, Transport, memory,
     reactor::{Engine, Reactor},
     sim::Network,
     testing::{Recording, ReplayError, assert_clean, replay, tap},
 };
-
-fn millis(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
 
 /// Sends back what comes, upper-case if it is told to.
 #[derive(Clone, Copy, Default)]
@@ -168,156 +164,6 @@ impl Protocol for Asks {
 
 // ---- without a kernel ----
 
-/// Says something every minute, asks whether anybody is there when nothing came for so long, and gives up after that.
-struct Clock {
-    idle: Duration,
-    asked: bool,
-}
-
-impl Clock {
-    fn new(idle: u64) -> impl Fn(&Peer) -> Self {
-        move |_| Self { idle: Duration::from_secs(idle), asked: false }
-    }
-}
-
-impl Protocol for Clock {
-    fn connection_made(&mut self, transport: &Transport) {
-        transport.set_idle_timeout(self.idle);
-        transport.call_later(Duration::from_secs(60));
-    }
-
-    fn data_received(&mut self, transport: &Transport, _: &[u8]) {
-        self.asked = false;
-        // Comes just after what was received together with this.
-        transport.call_later(Duration::ZERO);
-    }
-
-    fn timer_fired(&mut self, transport: &Transport, _: TimerId) {
-        transport.write(b"tick");
-    }
-
-    fn idle_timeout(&mut self, transport: &Transport) {
-        if std::mem::replace(&mut self.asked, true) {
-            return transport.abort();
-        }
-        transport.write(b"well?");
-    }
-}
-
-fn record_clock() -> Recording {
-    let reactor = Reactor::simulated(0);
-    let recording = Recording::new();
-    let clock = tap(Clock::new(100), &recording).build_protocol(&Peer::Memory).unwrap();
-    reactor.advance(Duration::new(3, 400)).unwrap();
-    let (_, wire) = memory::connect(&reactor, StreamConfig::default(), clock).unwrap();
-    reactor.advance(Duration::from_micros(1_300)).unwrap();
-    wire.receive(b"a");
-    wire.receive(b"b");
-    reactor.advance(Duration::ZERO).unwrap();
-    wire.receive(b"c");
-    reactor.advance(Duration::from_secs(1_000)).unwrap();
-    assert!(wire.is_closed());
-    recording
-}
-
-#[test]
-fn timers_happen_again_when_they_did() {
-    let recording = record_clock();
-    assert_eq!(
-        recording.to_string(),
-        r#"sinew recording 1
-0.000000400 #1 made with memory
-0.001300400 #1 received "ab"
-0.001300400 #1 timer_fired
-0.001300400 #1 sent "tick"
-0.001300400 #1 received "c"
-0.001300400 #1 timer_fired
-0.001300400 #1 sent "tick"
-60.001000 #1 timer_fired
-60.001000 #1 sent "tick"
-160.001000 #1 idle_timeout
-160.001000 #1 sent "well?"
-260.001000 #1 idle_timeout
-260.001000 #1 lost "aborted by this side"
-260.001000 #1 reset
-260.001000 #1 closed
-"#
-    );
-    let replayed = recording.replay(Clock::new(100)).unwrap();
-    assert_eq!(replayed.recording().to_string(), recording.to_string());
-
-    for (idle, difference) in [
-        (
-            50,
-            "connection #1 at 50.002000 s: expected timer_fired at 60.001000 s, got idle_timeout at 50.002000 s",
-        ),
-        (
-            98,
-            "connection #1 at 158.001000 s: expected idle_timeout at 160.001000 s, got idle_timeout at 158.001000 s",
-        ),
-        (101, "connection #1 at 160.001000 s: expected idle_timeout at 160.001000 s, got nothing"),
-    ] {
-        let error = recording.replay(Clock::new(idle)).unwrap_err();
-        assert_eq!(error.to_string(), difference, "{idle}");
-    }
-}
-
-/// A timeout that is taken back by the answer, however late the loop found both.
-struct Impatient {
-    timeout: Option<TimerId>,
-}
-
-impl Protocol for Impatient {
-    fn connection_made(&mut self, transport: &Transport) {
-        transport.write(b"?");
-        self.timeout = transport.call_later(millis(100));
-    }
-
-    fn data_received(&mut self, transport: &Transport, _: &[u8]) {
-        if let Some(timeout) = self.timeout.take() {
-            assert!(transport.cancel_timer(timeout));
-        }
-    }
-
-    fn timer_fired(&mut self, transport: &Transport, _: TimerId) {
-        transport.abort();
-    }
-}
-
-/// On a machine that is busy, an answer that comes after the timeout may be seen before it.
-#[test]
-fn late_timers_are_late_again() {
-    let answered: Recording = r#"sinew recording 1
-0.000400 #1 made with memory
-0.000400 #1 sent "?"
-0.130000 #1 received "!"
-5.000000 #1 read_closed
-5.000000 #1 lost "closed by the peer"
-"#
-    .parse()
-    .unwrap();
-    answered.replay(|_: &Peer| Impatient { timeout: None }).unwrap();
-
-    let timed_out: Recording = r#"sinew recording 1
-0.000400 #1 made with memory
-0.000400 #1 sent "?"
-0.130000 #1 timer_fired
-0.130000 #1 lost "aborted by this side"
-"#
-    .parse()
-    .unwrap();
-    timed_out.replay(|_: &Peer| Impatient { timeout: None }).unwrap();
-
-    // But not for ever.
-    let text = answered.to_string().replace("0.130000", "1.200000");
-    let much_later: Recording = text.parse().unwrap();
-    let error = much_later.replay(|_: &Peer| Impatient { timeout: None }).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "connection #1 at 0.101000 s: expected received \"!\", got timer_fired at 0.101000 s"
-    );
-}
-
 #[test]
 fn both_ends_of_a_simulated_network() {
     let network = Network::new(3);
@@ -411,41 +257,6 @@ fn every_end_happens_again() {
     }
 }
 
-/// More than any system takes at once: what it took when is nobody's doing, but all of it must come.
-#[test]
-fn how_much_the_system_takes_makes_no_difference() {
-    struct Floods(usize);
-    impl Protocol for Floods {
-        fn connection_made(&mut self, transport: &Transport) {
-            transport.write(&vec![b'.'; self.0]);
-            transport.set_idle_timeout(millis(500));
-        }
-        fn data_received(&mut self, _: &Transport, _: &[u8]) {}
-    }
-    let reactor = Reactor::simulated(0);
-    let recording = Recording::new();
-    let floods = tap(|_: &Peer| Floods(3_000_000), &recording).build_protocol(&Peer::Memory);
-    let (_, wire) = memory::connect(&reactor, StreamConfig::default(), floods.unwrap()).unwrap();
-    let mut got = 0;
-    while got < 3_000_000 {
-        reactor.advance(millis(100)).unwrap();
-        got += wire.take(200_000).len();
-    }
-    reactor.advance(millis(1_000)).unwrap();
-    wire.close();
-    reactor.advance(millis(1_000)).unwrap();
-    assert!(recording.to_string().contains("writing_paused"));
-    assert!(recording.to_string().contains("blocked"));
-    recording.replay(|_: &Peer| Floods(3_000_000)).unwrap();
-    for (n, difference) in [
-        (2_999_999, "byte 2999999 on: expected \".\", got nothing"),
-        (3_000_001, "byte 3000000 on: expected nothing, got \".\""),
-    ] {
-        let error = recording.replay(move |_: &Peer| Floods(n)).unwrap_err().to_string();
-        assert!(error.contains(difference), "{error}");
-    }
-}
-
 // ---- kept, and shown ----
 
 fn recordings() -> PathBuf {
@@ -487,7 +298,8 @@ fn tshark_reads_what_is_written_for_it() {
     });
     let on_socket = record_on(Engine::default());
     let kept = Recording::load(recordings().join("echo.txt")).unwrap();
-    for (name, recording) in [("socket", on_socket), ("clock", record_clock()), ("kept", kept)] {
+    let clock = Recording::load(recordings().join("clock.txt")).unwrap();
+    for (name, recording) in [("socket", on_socket), ("clock", clock), ("kept", kept)] {
         let path = folder.join(name).with_extension("pcapng");
         recording.write_pcapng(File::create(&path).unwrap()).unwrap();
         let output = Command::new("tshark")
