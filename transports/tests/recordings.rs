@@ -188,6 +188,38 @@ fn both_ends_of_a_simulated_network() {
     assert!(error.ends_with("expected nothing, got write_closed"), "{error}");
 }
 
+/// Nobody but the port asks for it, and a replay has none.
+#[test]
+fn a_drain_happens_again() {
+    struct Farewell;
+    impl Protocol for Farewell {
+        fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+        fn drain_requested(&mut self, transport: &Transport) {
+            transport.write(b"bye");
+            transport.lose_connection();
+        }
+    }
+    let network = Network::new(2);
+    let (server, client) = (network.host("server"), network.host("client"));
+    let recording = Recording::new();
+    let tapped = recording.clone();
+    server.boot(move |reactor| {
+        let port = reactor.listen_tcp("0.0.0.0:7", tap(|_: &Peer| Farewell, &tapped)).unwrap();
+        reactor
+            .call_later(Duration::from_secs(5), move |_| drop(port.drain(Duration::from_secs(5))));
+    });
+    client.boot(|reactor| {
+        let client = |_: &Peer| Asks::default();
+        reactor.connect_tcp("server:7", client).then(|_, connected| drop(connected.unwrap()));
+    });
+    network.run_for(Duration::from_secs(60)).unwrap();
+    let text = recording.to_string();
+    assert!(text.contains("drain_requested") && text.contains("sent \"bye\""), "{text}");
+    recording.replay(|_: &Peer| Farewell).unwrap();
+    let error = recording.replay(|_: &Peer| Asks { answers: 10 }).unwrap_err().to_string();
+    assert!(error.contains("at 0.0") && error.ends_with("expected \"bye\", got \"??\""), "{error}");
+}
+
 /// What its own side did, and how the connection ended.
 struct Says {
     what: &'static str,

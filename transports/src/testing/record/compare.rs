@@ -128,7 +128,8 @@ impl Pair<'_> {
         let may_be_more = self.expected.is_stalled || self.is_part;
         if offset < expected.len() || (offset < got.len() && !may_be_more) {
             let got_at = self.got.place(offset).map(|(at, _)| (at, usize::MAX));
-            let place = self.expected.place(offset).or(got_at)?;
+            // Whichever comes first: bytes that were to be sent later are as wrong.
+            let place = self.expected.place(offset).into_iter().chain(got_at).min()?;
             let at = place.0;
             let (expected, got) = (quoted(&expected[offset..]), quoted(&got[offset..]));
             let connection = self.connection;

@@ -374,7 +374,7 @@ fn streams(packets: &[Packet], opener: SocketAddr, accepter: SocketAddr) -> (Vec
     let flags: Vec<_> = packets.iter().take(3).map(|packet| packet.flags).collect();
     assert_eq!(flags, [0x02, 0x12, 0x10]); // SYN, SYN ACK, ACK
     let mut ends = [(opener, 0_u32, Vec::new()), (accepter, 0, Vec::new())];
-    let mut last = Duration::ZERO;
+    let (mut last, mut acked) = (Duration::ZERO, [0; 2]);
     for (n, packet) in packets.iter().enumerate() {
         assert!(packet.at >= last);
         last = packet.at;
@@ -385,6 +385,9 @@ fn streams(packets: &[Packet], opener: SocketAddr, accepter: SocketAddr) -> (Vec
             assert_eq!(packet.ack, ends[1 - from].1, "packet {n}");
         }
         assert!(packet.data.len() <= 1_460);
+        // Not more on its way than fits into the window, 65,535 bytes.
+        acked[1 - from] = packet.ack;
+        assert!(ends[from].1 + packet.data.len() as u32 - acked[from] <= 65_535, "packet {n}");
         ends[from].1 += packet.data.len() as u32 + u32::from(packet.flags & 0x03 != 0);
         ends[from].2.extend_from_slice(&packet.data);
     }
