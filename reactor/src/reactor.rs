@@ -168,6 +168,12 @@ impl Reactor {
         self.inner.edge_triggered
     }
 
+    /// How long ago the reactor was made, by [`now`](Self::now): the time whose whole milliseconds timers count in.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.inner.clock.age()
+    }
+
     /// The time, monotonic. All callbacks of a turn see the same, that of the turn's start or, after the poll, of the poll's
     /// end; outside of the loop it is the time at this moment.
     #[must_use]

@@ -213,7 +213,7 @@ impl Transport {
 
     /// Something was received or sent.
     #[inline]
-    pub(super) fn touch(&self, reactor: &Reactor) {
+    pub(crate) fn touch(&self, reactor: &Reactor) {
         if let Some(extras) = self.inner().extras.get()
             && let Some(idle) = extras.idle.get()
         {
@@ -263,7 +263,7 @@ impl Transport {
     // ---- the end ----
 
     /// The system says that the connection is broken.
-    pub(super) fn failed(&self, reactor: &Reactor, error: io::Error) {
+    pub(crate) fn failed(&self, reactor: &Reactor, error: io::Error) {
         if self.inner().state.get().is_lingering() {
             self.lose_cleanly(reactor);
         } else {

@@ -58,13 +58,20 @@ impl Transport {
         let stream = self.inner();
         match reactor.take_completed(stream.token) {
             Some(Completed::Received { bytes, more }) => {
+                stream.socket.borrow().completed(Ok(&bytes));
                 if !more {
                     stream.update(State::input_drained);
                 }
                 self.received(reactor, input, &bytes);
             }
-            Some(Completed::End) => self.input_ended(),
-            Some(Completed::Failed(error)) => self.failed(reactor, error),
+            Some(Completed::End) => {
+                stream.socket.borrow().completed(Ok(&[]));
+                self.input_ended();
+            }
+            Some(Completed::Failed(error)) => {
+                stream.socket.borrow().completed(Err(&error));
+                self.failed(reactor, error);
+            }
             _ => stream.update(State::read_blocked),
         }
     }

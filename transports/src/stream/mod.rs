@@ -131,6 +131,29 @@ impl Stream {
         self.extras.get_or_init(Box::default)
     }
 
+    /// Puts something around the socket. Not while it is read or written: from a callback, or before the stream begins.
+    pub(crate) fn wrap_socket(&self, wrap: impl FnOnce(Socket) -> Socket) {
+        let socket = self.socket.replace(Socket::closed());
+        self.socket.replace(wrap(socket));
+    }
+
+    /// Whether a port accepted it: the peer opened the connection.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.shared.port.is_some()
+    }
+
+    /// When `timer_fired` or `idle_timeout` will be told next, as things are now.
+    pub(crate) fn next_told(&self, reactor: &Reactor) -> Option<Instant> {
+        let extras = self.extras.get()?;
+        let timers = extras.timers.borrow();
+        let timer = timers.iter().filter_map(|key| reactor.timer_due(*key)).min();
+        let idle = extras.idle.get().filter(|_| self.state.get().is_open());
+        let idle = idle.and_then(|idle| {
+            Some(reactor.timer_due(idle.key)?.max(idle.since.checked_add(idle.timeout)?))
+        });
+        timer.into_iter().chain(idle).min()
+    }
+
     fn drop_queue(&self) {
         if let Some(mut queue) = self.queue.take() {
             queue.clear();

@@ -42,6 +42,10 @@ pub(crate) trait ByteStream {
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
+    /// The engine has received this, which would have been read otherwise: for what stands around a socket. Empty is the end.
+    fn completed(&self, came: Result<&[u8], &io::Error>) {
+        let _ = came;
+    }
     /// Of no meaning for streams that are not TCP in a kernel.
     fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         let _ = no_delay;
@@ -110,6 +114,13 @@ impl Socket {
             Self::Tcp(socket) => receive(socket, buffer),
             Self::Other(stream) => stream.read(buffer),
         })
+    }
+
+    /// What the engine has received for it.
+    pub(crate) fn completed(&self, came: Result<&[u8], &io::Error>) {
+        if let Self::Other(stream) = self {
+            stream.completed(came);
+        }
     }
 
     #[inline]

@@ -1,11 +1,13 @@
 //! For tests, ours and yours. [`protocol_tests!`] and [`Subject`] test a protocol in every way there is: in memory, by a fuzzer,
 //! on a network. By hand there are [`every_split`] and [`Pair`] for protocols, [`simulate`] for scenarios of a simulated network,
-//! [`assert_clean`] for what is left behind, and [`for_seeds`] for whatever else is drawn at random. Nothing here needs a kernel.
+//! [`tap`] and [`replay`] for what has happened elsewhere and is to happen here again, [`assert_clean`] for what is left behind,
+//! and [`for_seeds`] for whatever else is drawn at random. Nothing here needs a kernel.
 
 mod draw;
 mod fuzz;
 mod minimise;
 mod pair;
+mod record;
 mod silence;
 mod simulate;
 mod split;
@@ -22,6 +24,9 @@ use sinew_reactor::Reactor;
 pub use crate::protocol_tests;
 pub use draw::Draw;
 pub use pair::Pair;
+pub use record::{
+    ParseRecordingError, Recording, RecordingError, ReplayError, Replayed, Tap, Tapped, replay, tap,
+};
 pub use simulate::simulate;
 pub use split::every_split;
 pub use subject::Subject;
