@@ -6,6 +6,7 @@ use super::{
     conn::{Fin, Life, Side, Stage},
     link::Partition,
     machine::AcceptFault,
+    plan::Entry,
     trace::Verb,
     world::{ConnId, HostId, SocketId, World},
 };
@@ -25,6 +26,8 @@ pub(super) enum Act {
     /// The host is started again, from nothing.
     Boot(HostId),
     FailAccepts(HostId, Option<AcceptFault>),
+    /// A fault of a plan begins.
+    Begin(Entry),
     /// Whatever chance has in store, and the next time for it.
     Chance,
 }
@@ -60,7 +63,7 @@ impl World {
                 self.note(host, Verb::Resumes, 0, 0);
                 self.make_ready(host);
             }
-            Act::Kill(_) | Act::PowerOff(_) | Act::Boot(_) | Act::Chance => {}
+            Act::Kill(_) | Act::PowerOff(_) | Act::Boot(_) | Act::Begin(_) | Act::Chance => {}
         }
     }
 

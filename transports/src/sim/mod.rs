@@ -81,6 +81,8 @@ mod datagram;
 mod drive;
 mod endpoint;
 mod error;
+mod faults;
+mod grammar;
 mod handshake;
 mod host;
 mod link;

@@ -135,6 +135,11 @@ impl World {
         }
     }
 
+    pub(super) fn find(&self, name: &str) -> Option<HostId> {
+        let at = self.machines.iter().position(|machine| &*machine.name == name)?;
+        Some(HostId(u32::try_from(at).expect("fewer than 2^32 hosts")))
+    }
+
     pub(super) fn next_id(&mut self) -> u64 {
         self.ids += 1;
         self.ids

@@ -1,7 +1,11 @@
-//! For tests, ours and yours: [`every_split`] and [`Pair`] for protocols, [`assert_clean`] for what is left behind, and
-//! [`for_seeds`] for whatever is drawn at random. Nothing here needs a kernel.
+//! For tests, ours and yours: [`every_split`] and [`Pair`] for protocols, [`simulate`] for scenarios of a simulated
+//! network, [`assert_clean`] for what is left behind, and [`for_seeds`] for whatever else is drawn at random. Nothing here needs
+//! a kernel.
 
+mod minimise;
 mod pair;
+mod silence;
+mod simulate;
 mod split;
 mod witness;
 
@@ -10,6 +14,7 @@ use std::{env, ops::Range};
 use sinew_reactor::Reactor;
 
 pub use pair::Pair;
+pub use simulate::simulate;
 pub use split::every_split;
 
 /// Fails unless nothing is left on the reactor: no timer, call, task, job, connection or other handler, and no callback has
@@ -69,14 +74,16 @@ pub fn seed() -> Option<u64> {
 /// });
 /// ```
 pub fn for_seeds(seeds: Range<u64>, mut f: impl FnMut(u64)) {
-    if let Some(seed) = seed() {
-        let _printed = PrintedOnPanic(seed);
-        return f(seed);
-    }
-    for seed in seeds {
+    for seed in chosen(seeds) {
         let _printed = PrintedOnPanic(seed);
         f(seed);
     }
+}
+
+/// The seed of `SINEW_SEED`, or else these.
+fn chosen(seeds: Range<u64>) -> impl Iterator<Item = u64> {
+    let only = seed();
+    only.into_iter().chain(seeds.take(if only.is_some() { 0 } else { usize::MAX }))
 }
 
 /// While it lives, a panic has the seed printed.
