@@ -16,7 +16,7 @@ const RANDOM_CUTS: u64 = 64;
 /// How long a protocol may take over its answer, in simulated time: longer than any job of the thread pool takes.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// How long a connection whose peer has closed may go on, in simulated time, before it is reset.
+/// How long a connection whose peer has closed may go on, in simulated time, before it is cut.
 const AFTERLIFE: Duration = Duration::from_secs(60 * 60);
 
 /// Watermarks of a connection whose writes stall, so low that answers pass them.
@@ -216,7 +216,7 @@ impl Peer {
         }
     }
 
-    /// The peer ends its side, then waits; a connection that does not end by that is reset.
+    /// The peer ends its side, then waits; a connection that does not end by that is cut.
     fn end(&mut self, when: &str) {
         if !self.wire.is_closed() {
             self.wire.close();
@@ -227,6 +227,11 @@ impl Peer {
         }
         if !self.wire.is_closed() {
             self.wire.reset();
+            self.settle(Duration::ZERO);
+        }
+        if !self.wire.is_closed() {
+            // Who has seen the end of the input reads no more, and hears of a reset when it next writes.
+            self.wire.transport().abort();
             self.settle(Duration::ZERO);
         }
         self.seen.assert_no_faults(when);
