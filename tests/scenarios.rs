@@ -19,6 +19,7 @@ mod scenarios {
     mod forwarding;
     mod parties;
     mod reconnecting;
+    mod regressions;
     mod stage;
     mod talking;
     mod watch;

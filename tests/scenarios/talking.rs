@@ -29,7 +29,7 @@ fn talk_under_partitions_and_pauses() {
     });
 }
 
-fn resets_kills_and_power_cuts(network: &Network) {
+pub(crate) fn resets_kills_and_power_cuts(network: &Network) {
     let stage = Stage::talking(network, 3, patient_server());
     stage.watch.allow_kills();
     let chance = Chance::every(millis(900)).lasting(secs(2));
@@ -40,10 +40,4 @@ fn resets_kills_and_power_cuts(network: &Network) {
 #[test]
 fn talk_under_resets_kills_and_power_cuts() {
     simulate(seeds(), resets_kills_and_power_cuts);
-}
-
-/// A reset that was lost left the other side waiting for ever.
-#[test]
-fn what_is_answered_by_a_lost_reset_comes_again() {
-    resets_kills_and_power_cuts(&Network::new(523));
 }

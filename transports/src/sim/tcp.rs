@@ -1,7 +1,10 @@
 //! How segments travel through a connection, and how it ends. The rules are those of TCP as far as a program can see them;
 //! how connections are made is in `handshake.rs`, what their ends may do is in `endpoint.rs`.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
 
 use super::{
     conn::{Fin, Life, Parcel, Side, What},
@@ -43,7 +46,9 @@ impl World {
                 let cut = self.random.cuts.u8(..) < 64;
                 let len = if cut { self.random.cuts.usize(1..=max) } else { max };
                 pipe.in_flight += len;
-                What::Data(pipe.unsent.drain(..len).collect())
+                let mut data = vec![0; len];
+                pipe.unsent.read_exact(&mut data).expect("so much is there");
+                What::Data(data)
             } else if pipe.fin == Fin::Wanted {
                 pipe.fin = Fin::Sent;
                 What::Fin
