@@ -27,6 +27,8 @@ pub(crate) trait Net {
     /// Begins to connect.
     fn dial(&self, addr: SocketAddr, config: &ConnectConfig) -> io::Result<Box<dyn NetDial>>;
     fn resolve(&self, host: &str, port: u16) -> Lookup;
+    /// On the spot.
+    fn resolve_now(&self, host: &str, port: u16) -> io::Result<VecDeque<SocketAddr>>;
 }
 
 /// The addresses of a name, when they are there.
@@ -87,6 +89,18 @@ pub(crate) fn resolve(reactor: &Reactor, host: String, port: u16) -> Lookup {
             (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<VecDeque<_>>)
         }),
         Err(error) => Deferred::ready_on(reactor, Err(error)),
+    }
+}
+
+/// Looks up a name on the spot, which may take its time.
+pub(crate) fn resolve_now(
+    reactor: &Reactor,
+    host: &str,
+    port: u16,
+) -> io::Result<VecDeque<SocketAddr>> {
+    match installed(reactor)? {
+        Some(net) => net.resolve_now(host, port),
+        None => (host, port).to_socket_addrs().map(Iterator::collect),
     }
 }
 

@@ -16,6 +16,9 @@ use super::{
 pub(super) enum Act {
     Cut(HostId, HostId),
     Join(HostId, HostId),
+    /// From the first to the second only.
+    CutWay(HostId, HostId),
+    JoinWay(HostId, HostId),
     Part(BTreeSet<HostId>, BTreeSet<HostId>),
     Unite(BTreeSet<HostId>, BTreeSet<HostId>),
     Reset(HostId, HostId),
@@ -37,12 +40,22 @@ impl World {
     pub(super) fn act(&mut self, act: Act) {
         match act {
             Act::Cut(a, b) => {
-                self.links.cut(a, b);
+                self.links.cut_way(a, b);
+                self.links.cut_way(b, a);
                 self.note_pair(a, Verb::IsCutFrom, b);
             }
             Act::Join(a, b) => {
-                self.links.join(a, b);
+                self.links.join_way(a, b);
+                self.links.join_way(b, a);
                 self.note_pair(a, Verb::IsJoinedTo, b);
+            }
+            Act::CutWay(from, to) => {
+                self.links.cut_way(from, to);
+                self.note_pair(from, Verb::CannotReach, to);
+            }
+            Act::JoinWay(from, to) => {
+                self.links.join_way(from, to);
+                self.note_pair(from, Verb::CanReach, to);
             }
             Act::Part(left, right) => {
                 self.note_sets(Verb::IsPartitioned, &left, &right);

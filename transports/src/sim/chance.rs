@@ -33,6 +33,7 @@ pub struct Chance {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Cut,
+    OneWayCut,
     Partition,
     Pause,
     Kill,
@@ -60,6 +61,11 @@ impl Chance {
     /// The way between two hosts is cut for a while.
     pub fn cuts(self) -> Self {
         self.with(Kind::Cut)
+    }
+
+    /// The way from one host to another is cut for a while, and not the way back.
+    pub fn one_way_cuts(self) -> Self {
+        self.with(Kind::OneWayCut)
     }
 
     /// Some hosts are parted from the others for a while.
@@ -106,6 +112,7 @@ impl Chance {
         let (a, b) = (name(first), second.map(name));
         let (fault, lasts) = match kind {
             Kind::Cut => (Fault::Cut(a, b?), lasts),
+            Kind::OneWayCut => (Fault::CutWay(a, b?), lasts),
             Kind::Partition => {
                 let (left, right) = names.iter().cloned().partition(|_| random.bool());
                 (Fault::Partition(left, right), lasts)

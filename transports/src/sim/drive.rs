@@ -98,6 +98,7 @@ impl Inner {
             Event::Arrive(conn, side) => world.arrive(conn, side),
             Event::Room(conn, side) => world.room_again(conn, side),
             Event::Window(conn, side) => world.window_opened(conn, side),
+            Event::Again(conn, side) => world.ask_again(conn, side),
             Event::Forget(conn, side) => world.forget(conn, side),
             Event::Datagram(packet) => world.datagram(packet),
             Event::Wake(host) => {

@@ -103,6 +103,10 @@ impl Net for HostNet {
         reactor.call_later(takes, move |_: &Reactor| promise.resolve(found));
         lookup
     }
+
+    fn resolve_now(&self, host: &str, port: u16) -> io::Result<VecDeque<SocketAddr>> {
+        self.look_up(host, port)
+    }
 }
 
 /// A listening socket.

@@ -60,6 +60,10 @@ impl FromStr for Fault {
         };
         let one = || whom.to_owned();
         Ok(match verb {
+            "cut" if whom.contains('>') => {
+                let (from, to) = whom.split_once('>').ok_or_else(unknown)?;
+                Self::CutWay(from.trim().to_owned(), to.trim().to_owned())
+            }
             "cut" => two().map(|(a, b)| Self::Cut(a, b))?,
             "reset" => two().map(|(a, b)| Self::Reset(a, b))?,
             "partition" => {
@@ -128,6 +132,7 @@ impl fmt::Display for Fault {
         };
         match self {
             Self::Cut(a, b) => write!(f, "cut {a}{}{b}", between(a, b)),
+            Self::CutWay(from, to) => write!(f, "cut {from}>{to}"),
             Self::Partition(left, right) => {
                 write!(f, "partition {}|{}", left.join(","), right.join(","))
             }
@@ -153,7 +158,8 @@ mod tests {
         let text = "at 3 s cut a-b for 10 s\nat 0 s partition a,b|c\nat 5 ms reset a-c\n\
                     at 5 us pause a for 1 ns\nat 3600001 us kill a\nat 90 s power-off a\n\
                     at 2 min restart a\nat 1 h emfile a for 9 ms\nat 5 ms enfile a\n\
-                    at 5 ms econnaborted a\nat 1 s cut web-1 - web-2\nat 1 s partition |a\n";
+                    at 5 ms econnaborted a\nat 1 s cut web-1 - web-2\nat 1 s partition |a\n\
+                    at 1 s cut a>web-1\n";
         assert_eq!(text.parse::<Plan>().unwrap().to_string(), text);
         let loose: Plan = " at 3000ms cut a - b for 10 s ;; at 120 s kill a\n".parse().unwrap();
         assert_eq!(loose.to_string(), "at 3 s cut a-b for 10 s\nat 2 min kill a\n");

@@ -139,6 +139,39 @@ impl Network {
         self.inner.world.borrow_mut().act(Act::Join(a.id, b.id));
     }
 
+    /// Cuts the way from one host to another, and not the way back: what the one sends is lost, and with it what it has to
+    /// say of what it receives. TCP in the other direction delivers what it sends, hears nothing of it, sends it again and
+    /// again, and gives up as after a [`cut`](Self::cut).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sinew_transports::sim::Network;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let network = Network::new(7);
+    /// let (a, b) = (network.host("a"), network.host("b"));
+    /// let sockets = (a.datagrams("0.0.0.0:53".parse()?)?, b.datagrams("0.0.0.0:53".parse()?)?);
+    /// network.cut_way(&a, &b);
+    /// sockets.0.send_to(b"lost", (b.addr(), 53).into())?;
+    /// sockets.1.send_to(b"comes", (a.addr(), 53).into())?;
+    /// network.run_for(Duration::from_secs(1))?;
+    /// let mut buffer = [0; 16];
+    /// assert_eq!(sockets.0.receive_from(&mut buffer)?.0, 5);
+    /// assert!(sockets.1.receive_from(&mut buffer).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cut_way(&self, from: &Host, to: &Host) {
+        self.inner.world.borrow_mut().act(Act::CutWay(from.id, to.id));
+    }
+
+    /// Takes back one [`cut_way`](Self::cut_way).
+    pub fn join_way(&self, from: &Host, to: &Host) {
+        self.inner.world.borrow_mut().act(Act::JoinWay(from.id, to.id));
+    }
+
     /// Parts two sets of hosts from each other, until the network is [healed](Self::heal).
     pub fn partition<'a>(
         &self,

@@ -15,6 +15,8 @@ use super::{
 pub enum Fault {
     /// `cut a-b`: nothing gets through between the two.
     Cut(String, String),
+    /// `cut a>b`: nothing gets through from the first to the second; what the second sends does.
+    CutWay(String, String),
     /// `partition a,b|c,d`: nothing gets through between the two sets.
     Partition(Vec<String>, Vec<String>),
     /// `reset a-b`: all connections between the two are reset, once.
@@ -122,6 +124,10 @@ impl World {
             Fault::Cut(a, b) => {
                 let (a, b) = (host(a)?, host(b)?);
                 (Act::Cut(a, b), Some(Act::Join(a, b)))
+            }
+            Fault::CutWay(from, to) => {
+                let (from, to) = (host(from)?, host(to)?);
+                (Act::CutWay(from, to), Some(Act::JoinWay(from, to)))
             }
             Fault::Partition(left, right) => {
                 let set = |names: &[String]| {

@@ -50,6 +50,8 @@ pub(super) enum Event {
     Room(ConnId, Side),
     /// This side hears that the other has read.
     Window(ConnId, Side),
+    /// This side asks for news that it may have missed.
+    Again(ConnId, Side),
     /// A closed side has waited long enough for the other.
     Forget(ConnId, Side),
     Datagram(Packet),

@@ -1,21 +1,30 @@
-//! For tests, ours and yours: [`every_split`] and [`Pair`] for protocols, [`simulate`] for scenarios of a simulated
-//! network, [`assert_clean`] for what is left behind, and [`for_seeds`] for whatever else is drawn at random. Nothing here needs
-//! a kernel.
+//! For tests, ours and yours. [`protocol_tests!`] and [`Subject`] test a protocol in every way there is: in memory, by a fuzzer,
+//! on a network. By hand there are [`every_split`] and [`Pair`] for protocols, [`simulate`] for scenarios of a simulated network,
+//! [`assert_clean`] for what is left behind, and [`for_seeds`] for whatever else is drawn at random. Nothing here needs a kernel.
 
+mod draw;
+mod fuzz;
 mod minimise;
 mod pair;
 mod silence;
 mod simulate;
 mod split;
+mod stage;
+mod subject;
+mod trial;
 mod witness;
 
 use std::{env, ops::Range};
 
 use sinew_reactor::Reactor;
 
+#[doc(inline)]
+pub use crate::protocol_tests;
+pub use draw::Draw;
 pub use pair::Pair;
 pub use simulate::simulate;
 pub use split::every_split;
+pub use subject::Subject;
 
 /// Fails unless nothing is left on the reactor: no timer, call, task, job, connection or other handler, and no callback has
 /// panicked. The message names what there is.

@@ -1,6 +1,9 @@
 //! `every_split` finds what it is for, and passes what is right.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use super::*;
 use crate::{ConnectionLost, Transport};
