@@ -55,7 +55,7 @@ impl Format {
     }
 
     pub(crate) fn fixed(input: &mut Input<'_>) -> Self {
-        Self::Fixed { size: limit(input).min(1 << 20).max(1) }
+        Self::Fixed { size: limit(input).clamp(1, 1 << 20) }
     }
 
     pub(crate) fn any(input: &mut Input<'_>) -> Self {
