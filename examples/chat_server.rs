@@ -16,7 +16,7 @@ use sinew::protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, se
 
 /// Bytes that may wait for one guest. `write` never waits, so for one who does not read, what the others say piles up.
 /// Past this limit he is dropped, with `ConnectionLost::WriteLimit`; the others have noticed nothing.
-pub(crate) const UNREAD_MAX: usize = 256 * 1024;
+const UNREAD_MAX: usize = 256 * 1024;
 /// How long a talker rests after a line for which somebody is far behind. Or he would talk all others out of the room.
 const REST: Duration = Duration::from_millis(10);
 

@@ -10,6 +10,7 @@ use std::{env, ops::Range, time::Duration};
 mod chat_server;
 #[path = "../examples/portforward.rs"]
 #[allow(dead_code, reason = "its main is not called")]
+#[allow(clippy::duplicate_mod, reason = "each example brings its command line along")]
 mod portforward;
 
 mod scenarios {
@@ -27,7 +28,7 @@ mod scenarios {
 
 /// The seeds that each scenario is run with: `SINEW_SEEDS`, a number or a range (`5000..6000`), or a few.
 fn seeds() -> Range<u64> {
-    let few = if cfg!(debug_assertions) { 3 } else { 100 };
+    let few = if cfg!(debug_assertions) { 2 } else { 100 };
     let Ok(words) = env::var("SINEW_SEEDS") else { return 0..few };
     let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("SINEW_SEEDS={words}"));
     match words.split_once("..") {

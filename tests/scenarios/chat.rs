@@ -20,12 +20,12 @@ use super::{
     watch::HostWatch,
 };
 use crate::{
-    chat_server::{Guest, Room, UNREAD_MAX},
+    chat_server::{Guest, Room},
     millis, secs, seeds,
 };
 
-/// What may be queued for a guest: the limit, passed by one line.
-const SERVER_QUEUED_MAX: usize = UNREAD_MAX + 2 * 1024;
+/// What may wait for one guest: so little that some are dropped, and talkers rest.
+const UNREAD_MAX: usize = 24 * 1024;
 
 /// What a talker may have queued for the server.
 const CLIENT_QUEUED_MAX: usize = 256 * 1024;
@@ -109,11 +109,12 @@ fn talk(host: &Host, watch: HostWatch, said: &Said, heard: &Rc<Cell<u64>>) {
 #[test]
 fn chat_under_partitions() {
     simulate(seeds(), |network| {
-        let stage = Stage::empty(network, 4, SERVER_QUEUED_MAX);
+        let stage = Stage::empty(network, 4, UNREAD_MAX);
         let serving = stage.serving.clone();
         stage.server.boot(move |reactor| {
             let (room, serving) = (Room::default(), serving.clone());
-            let stream = StreamConfig::default().write_limit(UNREAD_MAX).idle_timeout(secs(20));
+            let stream = StreamConfig::default().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8);
+            let stream = stream.write_limit(UNREAD_MAX).idle_timeout(secs(20));
             let factory = move |_: &Peer| serving.watch(Guest::arrive(room.clone()));
             let config = ListenConfig::default().stream(stream);
             reactor.listen_tcp_with("0.0.0.0:7", config, factory).expect("a free port");

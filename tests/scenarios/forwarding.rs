@@ -18,12 +18,11 @@ use super::{
 };
 use crate::{millis, portforward::End, secs, seeds};
 
-/// What an end of a tunnel holds at most: its high watermark, what one read brings past it, and what comes in until the other
-/// end has been told.
-const HELD_MAX: usize = 64 * 1024 + 2 * 64 * 1024;
+/// What an end of a tunnel holds at most: its high watermark, and what one read brings past it.
+const HELD_MAX: usize = 64 * 1024 + 64 * 1024;
 
-/// What one side sends at most.
-const TOTAL_MAX: usize = 150_000;
+/// What one side sends at most: more than all that is on the way can hold.
+const TOTAL_MAX: usize = 300_000;
 
 /// The number of a tunnel, which its client sends first.
 const HEAD: usize = 8;
@@ -84,12 +83,14 @@ impl Side {
                 transport.resume_reading();
                 return transport.close_write();
             }
-            transport.call_later(millis(random >> 16 & 63));
-            match random >> 32 & 63 {
+            let wait = millis(random >> 16 & 63);
+            match random >> 32 & 127 {
                 0 => transport.abort(),
-                1..=4 => transport.pause_reading(),
+                1..=8 => transport.pause_reading(),
                 _ => transport.resume_reading(),
             }
+            let is_paused = !transport.is_reading();
+            transport.call_later(if is_paused { wait * 32 } else { wait });
         });
     }
 }
@@ -157,7 +158,7 @@ impl Protocol for Side {
 #[test]
 fn portforward_under_resets() {
     simulate(seeds(), |network| {
-        let stage = Stage::empty(network, 3, HELD_MAX);
+        let stage = Stage::empty(network, 2, HELD_MAX);
         let (tunnels, whole) = (Tunnels::default(), Rc::<Cell<u64>>::default());
         let side = move |reactor: &Reactor, number: Option<u64>, whole: &Rc<Cell<u64>>| Side {
             tunnels: tunnels.clone(),
