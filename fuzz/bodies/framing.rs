@@ -138,11 +138,6 @@ impl Peer {
             self.reset();
             self.settle();
         }
-        if !self.wire.is_closed() {
-            // Its input has ended, so it would hear of the reset when it next writes.
-            self.transport.abort();
-            self.settle();
-        }
         self.story.borrow().assert_over();
         let leftovers = self.reactor.leftovers();
         assert!(leftovers.is_empty(), "left on the reactor: {leftovers}");

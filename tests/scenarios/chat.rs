@@ -10,7 +10,7 @@ use sinew::{
     prelude::*,
     protocols::basic::{Line, LineHandler, LineReceiver, LineTransport},
     transports::{
-        sim::{Chance, Host},
+        sim::{Chance, Host, Network},
         testing::simulate,
     },
 };
@@ -106,30 +106,32 @@ fn talk(host: &Host, watch: HostWatch, said: &Said, heard: &Rc<Cell<u64>>) {
     });
 }
 
+pub(crate) fn partitions(network: &Network) {
+    let stage = Stage::empty(network, 4, UNREAD_MAX);
+    let serving = stage.serving.clone();
+    stage.server.boot(move |reactor| {
+        let (room, serving) = (Room::default(), serving.clone());
+        let stream = StreamConfig::default().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8);
+        let stream = stream.write_limit(UNREAD_MAX).idle_timeout(secs(20));
+        let factory = move |_: &Peer| serving.watch(Guest::arrive(room.clone()));
+        let config = ListenConfig::default().stream(stream);
+        reactor.listen_tcp_with("0.0.0.0:7", config, factory).expect("a free port");
+    });
+    let (said, heard) = (Said::default(), Rc::<Cell<u64>>::default());
+    for client in &stage.clients {
+        talk(client, stage.watch.on(client, CLIENT_QUEUED_MAX), &said, &heard);
+    }
+    let chance = Chance::every(millis(900)).lasting(secs(3));
+    network.set_chance(chance.cuts().partitions().pauses().resets());
+    network.run_for(secs(15)).unwrap();
+    assert!(heard.get() > 100, "{} lines were heard", heard.get());
+    for client in &stage.clients {
+        client.reactor().call_soon(|reactor| reactor.stop().expect("it runs"));
+    }
+    stage.play(secs(1));
+}
+
 #[test]
 fn chat_under_partitions() {
-    simulate(seeds(), |network| {
-        let stage = Stage::empty(network, 4, UNREAD_MAX);
-        let serving = stage.serving.clone();
-        stage.server.boot(move |reactor| {
-            let (room, serving) = (Room::default(), serving.clone());
-            let stream = StreamConfig::default().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8);
-            let stream = stream.write_limit(UNREAD_MAX).idle_timeout(secs(20));
-            let factory = move |_: &Peer| serving.watch(Guest::arrive(room.clone()));
-            let config = ListenConfig::default().stream(stream);
-            reactor.listen_tcp_with("0.0.0.0:7", config, factory).expect("a free port");
-        });
-        let (said, heard) = (Said::default(), Rc::<Cell<u64>>::default());
-        for client in &stage.clients {
-            talk(client, stage.watch.on(client, CLIENT_QUEUED_MAX), &said, &heard);
-        }
-        let chance = Chance::every(millis(900)).lasting(secs(3));
-        network.set_chance(chance.cuts().partitions().pauses().resets());
-        network.run_for(secs(15)).unwrap();
-        assert!(heard.get() > 100, "{} lines were heard", heard.get());
-        for client in &stage.clients {
-            client.reactor().call_soon(|reactor| reactor.stop().expect("it runs"));
-        }
-        stage.play(secs(1));
-    });
+    simulate(seeds(), partitions);
 }

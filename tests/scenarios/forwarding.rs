@@ -9,7 +9,11 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{Destination, sim::Chance, testing::simulate},
+    transports::{
+        Destination,
+        sim::{Chance, Network},
+        testing::simulate,
+    },
 };
 
 use super::{
@@ -155,53 +159,55 @@ impl Protocol for Side {
     }
 }
 
+pub(crate) fn resets(network: &Network) {
+    let stage = Stage::empty(network, 2, HELD_MAX);
+    let (tunnels, whole) = (Tunnels::default(), Rc::<Cell<u64>>::default());
+    let side = move |reactor: &Reactor, number: Option<u64>, whole: &Rc<Cell<u64>>| Side {
+        tunnels: tunnels.clone(),
+        number,
+        head: Vec::new(),
+        is_client: number.is_some(),
+        total: reactor.random() as usize % TOTAL_MAX,
+        whole: whole.clone(),
+    };
+
+    let serving = stage.serving.clone().in_part();
+    stage.server.boot(move |reactor| {
+        let serving = serving.clone();
+        let to: Destination = "origin:9".into();
+        let factory = move |_: &Peer| serving.watch(End::leading(to.clone()));
+        reactor.listen_tcp("0.0.0.0:7", factory).expect("a free port");
+    });
+
+    let origin = network.host("origin");
+    let (watch, ours, done) = (stage.watch.on(&origin, TOTAL_MAX), side.clone(), whole.clone());
+    origin.boot(move |reactor| {
+        let (watch, side, done) = (watch.clone(), ours.clone(), done.clone());
+        let host = reactor.downgrade();
+        let factory = move |_: &Peer| {
+            let reactor = host.upgrade().expect("the loop calls factories");
+            watch.watch(side(&reactor, None, &done))
+        };
+        reactor.listen_tcp("0.0.0.0:9", factory).expect("a free port");
+    });
+
+    let numbers = Rc::new(Cell::new(0));
+    for client in &stage.clients {
+        let watch = stage.watch.on(client, TOTAL_MAX + HEAD);
+        let (side, numbers, whole) = (side.clone(), numbers.clone(), whole.clone());
+        dial_again_and_again(client, move |reactor| {
+            numbers.set(numbers.get() + 1);
+            watch.watch(side(reactor, Some(numbers.get()), &whole))
+        });
+    }
+    let chance = Chance::every(millis(800)).lasting(secs(2));
+    network.set_chance(chance.resets().cuts().partitions().pauses());
+    stage.play(secs(20));
+    assert_eq!(origin.reactor().stats().connections, 0);
+    assert!(whole.get() > 5, "{} tunnels came to a good end", whole.get());
+}
+
 #[test]
 fn portforward_under_resets() {
-    simulate(seeds(), |network| {
-        let stage = Stage::empty(network, 2, HELD_MAX);
-        let (tunnels, whole) = (Tunnels::default(), Rc::<Cell<u64>>::default());
-        let side = move |reactor: &Reactor, number: Option<u64>, whole: &Rc<Cell<u64>>| Side {
-            tunnels: tunnels.clone(),
-            number,
-            head: Vec::new(),
-            is_client: number.is_some(),
-            total: reactor.random() as usize % TOTAL_MAX,
-            whole: whole.clone(),
-        };
-
-        let serving = stage.serving.clone().in_part();
-        stage.server.boot(move |reactor| {
-            let serving = serving.clone();
-            let to: Destination = "origin:9".into();
-            let factory = move |_: &Peer| serving.watch(End::leading(to.clone()));
-            reactor.listen_tcp("0.0.0.0:7", factory).expect("a free port");
-        });
-
-        let origin = network.host("origin");
-        let (watch, ours, done) = (stage.watch.on(&origin, TOTAL_MAX), side.clone(), whole.clone());
-        origin.boot(move |reactor| {
-            let (watch, side, done) = (watch.clone(), ours.clone(), done.clone());
-            let host = reactor.downgrade();
-            let factory = move |_: &Peer| {
-                let reactor = host.upgrade().expect("the loop calls factories");
-                watch.watch(side(&reactor, None, &done))
-            };
-            reactor.listen_tcp("0.0.0.0:9", factory).expect("a free port");
-        });
-
-        let numbers = Rc::new(Cell::new(0));
-        for client in &stage.clients {
-            let watch = stage.watch.on(client, TOTAL_MAX + HEAD);
-            let (side, numbers, whole) = (side.clone(), numbers.clone(), whole.clone());
-            dial_again_and_again(client, move |reactor| {
-                numbers.set(numbers.get() + 1);
-                watch.watch(side(reactor, Some(numbers.get()), &whole))
-            });
-        }
-        let chance = Chance::every(millis(800)).lasting(secs(2));
-        network.set_chance(chance.resets().cuts().partitions().pauses());
-        stage.play(secs(20));
-        assert_eq!(origin.reactor().stats().connections, 0);
-        assert!(whole.get() > 5, "{} tunnels came to a good end", whole.get());
-    });
+    simulate(seeds(), resets);
 }

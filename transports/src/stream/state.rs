@@ -32,6 +32,10 @@
 //! `Lost` is told by the loop at the end of its turn: `connection_made` first, if that was not told yet, then
 //! `connection_lost`. What `fail` said stays the reason however the close goes, but for a panic.
 //!
+//! After the end of the input, an edge-triggered engine that tells of more has one read made, which says whether the peer has
+//! reset the connection since. A level-triggered one would tell of the end for ever, so it is not asked: there, as on any
+//! engine while reading is paused, a reset shows when something is next written.
+//!
 //! Input is held back while the user has paused reading or the queue is over its high watermark (and has not sunk to the
 //! low one since). When both have gone, `reading_resumed` is owed before further input is.
 
@@ -324,6 +328,8 @@ impl State {
             return Input::Deliver;
         }
         match self.stage() {
+            // Nothing is left to deliver, but a read tells whether the peer has reset the connection since.
+            Stage::Open if self.has(EOF) && self.has(READABLE) => Input::Discard,
             Stage::Open if self.is_held_back() => Input::Wait,
             Stage::Open if self.has(WITHHELD) => {
                 self.set(WITHHELD, false);
@@ -342,10 +348,10 @@ impl State {
         self.has(READABLE | WITHHELD) && !matches!(self.input(), Input::Wait)
     }
 
-    /// Whether input is wanted, were there any.
+    /// Whether input is wanted, were there any. The end of it is readable for ever.
     pub(super) const fn wants_input(mut self) -> bool {
         self.bits |= READABLE;
-        !matches!(self.input(), Input::Wait)
+        !self.has(EOF) && !matches!(self.input(), Input::Wait)
     }
 
     pub(super) const fn is_held_back(self) -> bool {

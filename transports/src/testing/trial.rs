@@ -130,7 +130,7 @@ impl Trial {
             self.pass(Duration::ZERO);
         }
         if !self.wire.is_closed() {
-            // Who has seen the end of the input reads no more, and hears of a reset when it next writes.
+            // Who has paused reading hears of a reset when it next writes.
             self.wire.transport().abort();
             self.pass(Duration::ZERO);
         }
