@@ -163,7 +163,11 @@ impl Failure {
             let fewest = minimiser.fewest(self.faults.entries.clone(), |entries| {
                 fails(&Plan { entries: entries.to_vec() }).is_some()
             });
-            minimiser.shorten(Plan { entries: fewest }, |plan| fails(plan).is_some());
+            let shorter = minimiser.shorten(Plan { entries: fewest }, |plan| fails(plan).is_some());
+            // Where a fault has moved or ends earlier, another may not be needed any more.
+            minimiser.fewest(shorter.entries, |entries| {
+                fails(&Plan { entries: entries.to_vec() }).is_some()
+            });
         }
         let runs = minimiser.tries() + 1;
         if let Some((plan, tail, said)) = best {
@@ -175,7 +179,7 @@ impl Failure {
 
 impl Minimiser {
     /// Makes faults last for a shorter time, and times rounder.
-    fn shorten(&mut self, mut plan: Plan, mut fails: impl FnMut(&Plan) -> bool) {
+    fn shorten(&mut self, mut plan: Plan, mut fails: impl FnMut(&Plan) -> bool) -> Plan {
         for at in 0..plan.entries.len() {
             let mut keep = |change: &dyn Fn(&mut Duration, Option<&mut Duration>)| {
                 let mut other = plan.clone();
@@ -196,6 +200,7 @@ impl Minimiser {
             });
             while keep(&|_, lasts| lasts.into_iter().for_each(|lasts| *lasts = halved(*lasts))) {}
         }
+        plan
     }
 }
 

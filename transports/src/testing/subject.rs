@@ -48,7 +48,7 @@ pub(crate) type Model = Rc<dyn Fn(&[u8]) -> Vec<u8>>;
 ///
 /// let upper = Subject::new(|| Upper).expect(|input| input.to_ascii_uppercase());
 /// upper.property();
-/// upper.seeds(0..2).scenario();
+/// upper.clone().seeds(0..2).scenario();
 /// upper.fuzz(b"\x02\x00\x03\x05\x0asome text");
 /// ```
 #[must_use]
@@ -92,8 +92,9 @@ impl<P: Protocol> Subject<P> {
     }
 
     /// With which seeds. Default: 100 in [`property`](Self::property), 10 in [`scenario`](Self::scenario).
-    pub fn seeds(&self, seeds: Range<u64>) -> Self {
-        Self { seeds: Some(seeds), ..self.clone() }
+    pub fn seeds(mut self, seeds: Range<u64>) -> Self {
+        self.seeds = Some(seeds);
+        self
     }
 
     /// Draws an input for each seed, or only for that of `SINEW_SEED`, and fails unless the answer is right however the input
@@ -213,7 +214,8 @@ impl fmt::Display for Failure {
 }
 
 /// Makes a module of tests for a protocol: `property` and `scenario`, which are tests, and `fuzz`, which is the body of a fuzz
-/// target. They are those of [`Subject`](crate::testing::Subject), with what is said here; `inputs` and `expect` may be left out.
+/// target. They are those of [`Subject`](crate::testing::Subject), with what is said here: `inputs`,
+/// `expect` and `seeds`, in this order, may be left out.
 ///
 /// For cargo-fuzz, a target is `fuzz_target!(|data: &[u8]| my_crate::upper::fuzz(data));`. A corpus is replayed by calling
 /// `fuzz` with each of its files.
@@ -239,7 +241,9 @@ impl fmt::Display for Failure {
 ///     }
 /// }
 ///
+/// # fn main() {
 /// upper::fuzz(b"\x01\x00\x03some text");
+/// # }
 /// ```
 #[macro_export]
 macro_rules! protocol_tests {
@@ -249,6 +253,7 @@ macro_rules! protocol_tests {
             make: $make:expr
             $(, inputs: $inputs:expr)?
             $(, expect: $expect:expr)?
+            $(, seeds: $seeds:expr)?
             $(,)?
         }
     ) => {
@@ -261,6 +266,7 @@ macro_rules! protocol_tests {
                 $crate::testing::Subject::new($make)
                     $(.inputs($inputs))?
                     $(.expect($expect))?
+                    $(.seeds($seeds))?
             }
 
             /// The body of a fuzz target.

@@ -3,7 +3,10 @@
 use std::{cell::Cell, rc::Rc};
 
 use super::*;
-use crate::{ConnectionLost, Peer, Protocol, ReactorTcp, TimerId, Transport, sim::Chance};
+use crate::{
+    ConnectionLost, Peer, Protocol, ReactorTcp, TimerId, Transport,
+    sim::{Chance, Link},
+};
 
 struct Echo;
 
@@ -164,4 +167,46 @@ fn a_run_under_a_plan_that_was_asked_for_says_so() {
         printed.starts_with("the scenario fails with seed 3, under 1 fault:\n    at 9 s reset")
     );
     assert!(printed.ends_with("SINEW_SEED=3 SINEW_PLAN='at 9 s reset server-client'"), "{printed}");
+}
+
+/// Everything that chance and plans can do, to hosts that talk all the time.
+fn turmoil(network: &Network) {
+    for name in ["h0", "h1", "h2", "h3"] {
+        network.host(name).boot(|reactor| {
+            drop(reactor.listen_tcp("0.0.0.0:7", |_: &Peer| Echo).unwrap());
+            reactor.call_every(Duration::from_millis(500), |reactor| {
+                let to = format!("h{}:7", reactor.random() % 4);
+                let client = |_: &Peer| Sensitive { patience: u32::MAX, unanswered: 0 };
+                drop(reactor.connect_tcp(to, client));
+            });
+        });
+    }
+    network.allow_panics();
+    network.set_link(Link::default().loss(0.05));
+    let chance = Chance::every(Duration::from_millis(500)).lasting(Duration::from_secs(3));
+    let cuts = chance.cuts().one_way_cuts().partitions();
+    network.set_chance(cuts.pauses().kills().power_cuts().resets());
+    let plan = "at 2 s emfile h1 for 1 s; at 2 s cut h0-h1; at 3 s restart h2; at 3 s kill h3";
+    network.plan(&plan.parse().unwrap()).unwrap();
+    network.run_for(Duration::from_secs(6)).unwrap();
+    network.set_chance(None);
+    network.heal();
+    network.run_for(Duration::from_secs(2)).unwrap();
+}
+
+#[test]
+fn the_faults_of_a_run_as_a_plan_are_that_run() {
+    let _silence = Silence::begin();
+    for seed in 0..10 {
+        let network = Network::new(seed);
+        turmoil(&network);
+        let words = network.faults().to_string();
+        let again = Network::with_faults(seed, words.parse().unwrap());
+        turmoil(&again);
+        assert_eq!(again.trace_hash(), network.trace_hash(), "{seed}");
+        assert_eq!(again.faults(), network.faults(), "{seed}");
+        let none = Network::with_faults(seed, Plan::default());
+        turmoil(&none);
+        assert_ne!(none.trace_hash(), network.trace_hash(), "{seed}");
+    }
 }

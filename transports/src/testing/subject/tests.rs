@@ -18,6 +18,8 @@ enum Bug {
     TakesCutsForEnds,
     /// Panics at a `%`.
     Panics,
+    /// Sends each line when the next one is there.
+    IsLate,
     /// Leaves a timer when the connection ends by a reset.
     LeavesTimer,
 }
@@ -29,7 +31,10 @@ impl Protocol for Lines {
         if self.bug == Bug::TakesCutsForEnds && data.ends_with(b"!") {
             self.held.push(b'\n');
         }
-        while let Some(end) = self.held.iter().position(|byte| *byte == b'\n') {
+        let ends = |held: &[u8]| held.iter().filter(|byte| **byte == b'\n').count();
+        let kept = usize::from(self.bug == Bug::IsLate);
+        while ends(&self.held) > kept {
+            let end = self.held.iter().position(|byte| *byte == b'\n').unwrap();
             let line: Vec<_> = self.held.drain(..=end).collect();
             transport.write(&line.to_ascii_uppercase());
         }
@@ -75,6 +80,7 @@ crate::protocol_tests! {
     /// With nothing said of it.
     mod lines_without_a_model {
         make: || Lines { bug: Bug::None, held: Vec::new() },
+        seeds: 0..20,
     }
 }
 
@@ -148,4 +154,7 @@ fn the_scenario_finds_each_bug_and_the_fault_that_it_takes() {
     let (failure, said) = first(Bug::TakesCutsForEnds);
     assert!(failure.shortest.as_ref().is_none_or(|least| least.plan.entries.is_empty()));
     assert!(said.contains("received for "), "{said}");
+    // What is missing at the end is seen where a connection ends well.
+    let (_, said) = first(Bug::IsLate);
+    assert!(said.contains("received in all for "), "{said}");
 }
