@@ -202,6 +202,11 @@ impl Transport {
             Input::Resume => {
                 return self.tell(|protocol, transport| protocol.reading_resumed(transport));
             }
+            Input::Check => {
+                stream.update(State::checked);
+                let checked = stream.socket.borrow().check();
+                return checked.unwrap_or_else(|error| self.failed(reactor, error));
+            }
             Input::Deliver | Input::Discard => {}
         }
         let mut buffer = stream.shared.buffers.read_buffer();

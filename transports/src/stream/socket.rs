@@ -131,6 +131,18 @@ impl Socket {
         }
     }
 
+    /// Whether the connection still stands, of which the end of the input was read.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match self {
+            // A read would only say once more that the input has ended.
+            Self::Tcp(socket) => socket.take_error()?.map_or(Ok(()), Err),
+            Self::Other(stream) => match stream.read(&mut [0]) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+                _ => Ok(()),
+            },
+        }
+    }
+
     pub(crate) fn readiness(&self) -> Ready {
         match self {
             Self::Other(stream) => stream.readiness(),

@@ -32,9 +32,9 @@
 //! `Lost` is told by the loop at the end of its turn: `connection_made` first, if that was not told yet, then
 //! `connection_lost`. What `fail` said stays the reason however the close goes, but for a panic.
 //!
-//! After the end of the input, an edge-triggered engine that tells of more has one read made, which says whether the peer has
-//! reset the connection since. A level-triggered one would tell of the end for ever, so it is not asked: there, as on any
-//! engine while reading is paused, a reset shows when something is next written.
+//! What an edge-triggered engine tells of after the end of the input may be a reset: the socket is asked. A level-triggered one
+//! would tell of the end for ever, so it is not asked to: there, as on any engine while reading is paused, a reset shows when
+//! something is next written.
 //!
 //! Input is held back while the user has paused reading or the queue is over its high watermark (and has not sunk to the
 //! low one since). When both have gone, `reading_resumed` is owed before further input is.
@@ -60,6 +60,8 @@ pub(super) enum Input {
     Deliver,
     /// Read, and throw away.
     Discard,
+    /// There is nothing more to read: see whether the connection still stands.
+    Check,
     /// Nothing for now.
     Wait,
 }
@@ -259,6 +261,11 @@ impl State {
         self.set(WRITABLE, false);
     }
 
+    /// The connection stands, and nothing is left to read.
+    pub(super) const fn checked(&mut self) {
+        self.set(READABLE | READ_CLOSED, false);
+    }
+
     /// The end of the input. `true` if the protocol is to be told.
     pub(super) const fn end_of_stream(&mut self) -> bool {
         self.set(READABLE | READ_CLOSED, false);
@@ -328,8 +335,7 @@ impl State {
             return Input::Deliver;
         }
         match self.stage() {
-            // Nothing is left to deliver, but a read tells whether the peer has reset the connection since.
-            Stage::Open if self.has(EOF) && self.has(READABLE) => Input::Discard,
+            Stage::Open if self.has(EOF) && self.has(READABLE) => Input::Check,
             Stage::Open if self.is_held_back() => Input::Wait,
             Stage::Open if self.has(WITHHELD) => {
                 self.set(WITHHELD, false);
