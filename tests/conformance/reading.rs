@@ -18,6 +18,7 @@ table! {
         a_paused_connection_lets_the_loop_sleep,
         a_paused_connection_still_writes_and_closes,
         a_half_closed_connection_lets_the_loop_sleep,
+        a_reset_after_the_end_is_heard,
         a_pause_does_not_outlive_a_close;
 }
 
@@ -230,6 +231,21 @@ fn a_half_closed_connection_lets_the_loop_sleep(world: &World) {
     line.transport().write(b"still here");
     assert_eq!(world.receive(&mut line.far, 10), b"still here");
     world.assert_asleep();
+}
+
+/// At once where the engine tells of it, else when something is written.
+fn a_reset_after_the_end_is_heard(world: &World) {
+    let mut line = world.join(Script(|_: &Transport, _: What<'_>| {}));
+    line.far.end();
+    world.until("the peer's end", || line.trace.has(&Told::ReadClosed));
+    world.settle();
+    let transport = line.transport();
+    line.far.reset();
+    if !world.reactor().is_edge_triggered() {
+        world.settle();
+        transport.write(b"still there?");
+    }
+    assert_eq!(world.lost(&line.trace), Lost::Reset);
 }
 
 fn a_pause_does_not_outlive_a_close(world: &World) {

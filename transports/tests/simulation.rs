@@ -360,6 +360,65 @@ fn a_paused_host_fills_its_buffers_and_goes_on() {
     assert_eq!(*log.borrow(), ["1000000: closed by this side"]);
 }
 
+/// Goes on after the end of its input, with nothing to say.
+struct HoldsItsHalf(Log);
+
+impl Protocol for HoldsItsHalf {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+
+    fn read_closed(&mut self, _: &Transport) {
+        self.0.borrow_mut().push("the end".into());
+    }
+
+    fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+        self.0.borrow_mut().push(reason.to_string());
+    }
+}
+
+#[test]
+fn a_reset_is_heard_after_the_end_of_the_input() {
+    let (network, server, client) = network(0);
+    let (log, kept) = (Log::default(), Rc::new(RefCell::new(None)));
+    let (told, keep) = (log.clone(), kept.clone());
+    let factory = move |_: &Peer| HoldsItsHalf(told.clone());
+    drop(server.reactor().listen_tcp("0.0.0.0:7", factory).unwrap());
+    let connecting = client.reactor().connect_tcp("server:7", |_: &Peer| Echo);
+    connecting.then(move |_, connected| {
+        let transport = connected.unwrap().transport().clone();
+        transport.close_write();
+        keep.replace(Some(transport));
+    });
+    network.run_for(secs(1)).unwrap();
+    assert_eq!(*log.borrow(), ["the end"]);
+    kept.take().unwrap().abort();
+    network.run_for(secs(1)).unwrap();
+    assert_eq!(*log.borrow(), ["the end", "reset by the peer"]);
+}
+
+/// Reads nothing, and is reset by a peer that is cut off.
+#[test]
+fn who_waits_for_room_asks_again() {
+    let (network, server, client) = network(0);
+    let (log, kept) = (Log::default(), Rc::new(RefCell::new(None)));
+    let (told, keep) = (log.clone(), kept.clone());
+    let factory = move |_: &Peer| Sends::new(1_000_000, &told);
+    drop(server.reactor().listen_tcp("0.0.0.0:7", factory).unwrap());
+    let connecting = client.reactor().connect_tcp("server:7", |_: &Peer| Echo);
+    connecting.then(move |_, connected| {
+        let transport = connected.unwrap().transport().clone();
+        transport.pause_reading();
+        keep.replace(Some(transport));
+    });
+    network.run_for(secs(10)).unwrap();
+    network.cut(&server, &client);
+    kept.take().unwrap().abort();
+    network.run_for(secs(10)).unwrap();
+    network.heal();
+    network.run_for(HOUR).unwrap();
+    assert_eq!(*log.borrow(), ["0: reset by the peer"]);
+    assert_eq!(network.stats().connections, 0);
+}
+
 #[test]
 fn when_descriptors_run_out_clients_are_turned_away_and_the_port_lives() {
     let (network, server, client) = network(7);

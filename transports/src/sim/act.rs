@@ -165,6 +165,7 @@ impl World {
                 let end = conn.end(side);
                 (end.life, end.token) = (Life::Gone, None);
                 end.received.clear();
+                self.ask_who_is_gone(id, side.other());
                 self.tidy(id);
             }
             (_, true) => self.close(id, side, false),

@@ -1,7 +1,10 @@
 //! How segments travel through a connection, and how it ends. The rules are those of TCP as far as a program can see them;
 //! how connections are made is in `handshake.rs`, what their ends may do is in `endpoint.rs`.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
 
 use super::{
     conn::{Fin, Life, Parcel, Side, What},
@@ -43,7 +46,9 @@ impl World {
                 let cut = self.random.cuts.u8(..) < 64;
                 let len = if cut { self.random.cuts.usize(1..=max) } else { max };
                 pipe.in_flight += len;
-                What::Data(pipe.unsent.drain(..len).collect())
+                let mut data = vec![0; len];
+                pipe.unsent.read_exact(&mut data).expect("so much is there");
+                What::Data(data)
             } else if pipe.fin == Fin::Wanted {
                 pipe.fin = Fin::Sent;
                 What::Fin
@@ -110,6 +115,8 @@ impl World {
             let Some(Parcel { what, .. }) = pipe.flight.pop_front() else { return };
             if reached {
                 self.deliver(id, side, to, what);
+            } else {
+                self.ask_who_is_gone(id, side.other());
             }
         }
     }
@@ -214,6 +221,16 @@ impl World {
         *pipe.unheard.get_or_insert(0) += len;
         if !std::mem::replace(&mut pipe.asks_again, true) {
             self.schedule_in(RETRANSMIT_MIN, Event::Again(id, side));
+        }
+    }
+
+    /// The other side is gone, and this one does not know. If it waits for room, nothing of it is on its way that would be
+    /// answered with a reset: it has to ask (RFC 9293 3.8.6.1).
+    pub(super) fn ask_who_is_gone(&mut self, id: ConnId, side: Side) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let pipe = conn.pipe(side);
+        if !pipe.unsent.is_empty() && pipe.flight.is_empty() {
+            self.unheard(id, side, 0);
         }
     }
 

@@ -165,6 +165,10 @@ impl ByteStream for Faulty {
         Ok(n)
     }
 
+    fn check(&self) -> io::Result<()> {
+        self.inner.check()
+    }
+
     fn close_write(&self) -> io::Result<()> {
         self.inner.close_write()
     }

@@ -19,6 +19,7 @@ impl Transport {
         match input {
             Input::Wait => return,
             Input::Resume => return self.resume(),
+            Input::Check => return self.check(reactor),
             Input::Deliver | Input::Discard => {}
         }
         if stream.state.get().completes() {
@@ -43,6 +44,17 @@ impl Transport {
         if error.kind() == io::ErrorKind::WouldBlock {
             self.inner().update(State::read_blocked);
         } else {
+            self.failed(reactor, error);
+        }
+    }
+
+    /// Something has happened after the end of the input.
+    #[inline(never)]
+    fn check(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        stream.update(State::checked);
+        let checked = stream.socket.borrow().check();
+        if let Err(error) = checked {
             self.failed(reactor, error);
         }
     }

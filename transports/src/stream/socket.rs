@@ -42,6 +42,13 @@ pub(crate) trait ByteStream {
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
+    /// Whether the connection still stands, of which the end of the input was read.
+    fn check(&self) -> io::Result<()> {
+        match self.read(&mut [0]) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
     /// The engine has received this, which would have been read otherwise: for what stands around a socket. Empty is the end.
     fn completed(&self, came: Result<&[u8], &io::Error>) {
         let _ = came;
@@ -155,6 +162,15 @@ impl Socket {
                 }
             }
             Self::Other(stream) => stream.reset(),
+        }
+    }
+
+    /// Whether the connection still stands, of which the end of the input was read.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match self {
+            // A read would only say once more that the input has ended.
+            Self::Tcp(socket) => socket.take_error()?.map_or(Ok(()), Err),
+            Self::Other(stream) => stream.check(),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{Protocol, StreamConfig, memory, memory::Wire};
 /// How long a protocol may take over its answer, in simulated time: longer than any job of the thread pool takes.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// How long a connection whose peer has closed may go on, in simulated time, before it is reset.
+/// How long a connection whose peer has closed may go on, in simulated time, before it is cut.
 const AFTERLIFE: Duration = Duration::from_secs(60 * 60);
 
 /// Watermarks of a connection whose writes stall, so low that answers pass them.
@@ -116,7 +116,7 @@ impl Trial {
         self.pass(Duration::ZERO);
     }
 
-    /// The peer ends its side, then waits; a connection that does not end by that is reset. What was sent in the end.
+    /// The peer ends its side, then waits; a connection that does not end by that is cut. What was sent in the end.
     pub(crate) fn end(mut self) -> Vec<u8> {
         if !self.wire.is_closed() {
             self.wire.close();
@@ -127,6 +127,11 @@ impl Trial {
         }
         if !self.wire.is_closed() {
             self.wire.reset();
+            self.pass(Duration::ZERO);
+        }
+        if !self.wire.is_closed() {
+            // Who has paused reading hears of a reset when it next writes.
+            self.wire.transport().abort();
             self.pass(Duration::ZERO);
         }
         let when = &self.when;

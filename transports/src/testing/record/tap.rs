@@ -244,6 +244,14 @@ impl ByteStream for TappedSocket {
         result
     }
 
+    fn check(&self) -> io::Result<()> {
+        let result = self.socket.check();
+        if let Err(error) = &result {
+            self.failed(error);
+        }
+        result
+    }
+
     fn close_write(&self) -> io::Result<()> {
         let result = self.socket.close_write();
         match &result {

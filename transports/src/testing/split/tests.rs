@@ -71,3 +71,17 @@ impl Protocol for Panics {
 fn a_panic_in_a_callback_is_no_secret() {
     assert!(fault_of(|| Panics, b"abc", b"").starts_with("1 panics in callbacks"));
 }
+
+/// Reads no more once it has something.
+struct ReadsOnce;
+
+impl Protocol for ReadsOnce {
+    fn data_received(&mut self, transport: &Transport, _: &[u8]) {
+        transport.pause_reading();
+    }
+}
+
+#[test]
+fn one_that_sees_no_end_is_cut() {
+    every_split(|| ReadsOnce, b"abc", b"");
+}
