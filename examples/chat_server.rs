@@ -11,7 +11,6 @@ mod cli;
 
 use std::{cell::RefCell, collections::BTreeMap, process::ExitCode, rc::Rc, time::Duration};
 
-use cli::ServerArgs;
 use sinew::prelude::*;
 use sinew::protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, send_line};
 
@@ -22,14 +21,19 @@ const UNREAD_MAX: usize = 256 * 1024;
 const REST: Duration = Duration::from_millis(10);
 
 /// Who is here. Writing to a guest calls nobody back, so nothing surprising happens while the room is borrowed.
-type Room = Rc<RefCell<BTreeMap<String, Transport>>>;
+pub(crate) type Room = Rc<RefCell<BTreeMap<String, Transport>>>;
 
-struct Guest {
+pub(crate) struct Guest {
     room: Room,
     name: String,
 }
 
 impl Guest {
+    pub(crate) fn arrive(room: Room) -> LineReceiver<Self> {
+        let decoder = Line::lf_or_crlf().len_max(1024);
+        LineReceiver::with_decoder(decoder, Self { room, name: String::new() })
+    }
+
     fn join(&mut self, transport: &Transport, name: &str) -> &'static str {
         let is_name = !name.is_empty() && name.chars().all(char::is_alphanumeric);
         if !is_name || name.len() > 20 || self.room.borrow().contains_key(name) {
@@ -85,15 +89,11 @@ impl LineHandler for Guest {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
-        let reactor = args.reactor()?;
-        let room = Room::default();
+    cli::main(|args: cli::ServerArgs| {
+        let (reactor, room) = (args.reactor()?, Room::default());
         let stream = StreamConfig::default().write_limit(UNREAD_MAX);
         let config = ListenConfig::default().max_connections(500).stream(stream);
-        let port = reactor.listen_tcp_with(args.listen, config, move |_: &Peer| {
-            let guest = Guest { room: room.clone(), name: String::new() };
-            LineReceiver::with_decoder(Line::lf_or_crlf().len_max(1024), guest)
-        })?;
-        cli::run(&reactor, port)
+        let arrive = move |_: &Peer| Guest::arrive(room.clone());
+        cli::run(&reactor, reactor.listen_tcp_with(args.listen, config, arrive)?)
     })
 }

@@ -15,12 +15,19 @@ use sinew::{prelude::*, transports::Destination};
 
 /// One end of a tunnel: what comes in here goes out at the other.
 #[derive(Default)]
-struct End {
+pub(crate) struct End {
     /// The transport of this end, where the other finds it, and that of the other.
     this: Rc<OnceCell<Transport>>,
     other: Rc<OnceCell<Transport>>,
     /// Where the other end is to lead, until it does.
     to: Option<Destination>,
+}
+
+impl End {
+    /// The end of a client that is led to `to`.
+    pub(crate) fn leading(to: Destination) -> Self {
+        Self { to: Some(to), ..Self::default() }
+    }
 }
 
 impl Protocol for End {
@@ -81,10 +88,9 @@ struct Args {
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let reactor = args.server.reactor()?;
-        let port = reactor.listen_tcp(args.server.listen, move |_: &Peer| End {
-            to: Some(args.to.clone()),
-            ..End::default()
-        })?;
+        let to = args.to;
+        let port =
+            reactor.listen_tcp(args.server.listen, move |_: &Peer| End::leading(to.clone()))?;
         cli::run(&reactor, port)
     })
 }

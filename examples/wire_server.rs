@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         args.serve(&reactor, ("discard", 9), |_: &Peer| Discard)?;
         args.serve(&reactor, ("daytime", 13), |_: &Peer| Daytime::default())?;
         args.serve(&reactor, ("qotd", 17), |_: &Peer| Qotd::default())?;
-        args.serve(&reactor, ("chargen", 19), |_: &Peer| Chargen)?;
+        args.serve(&reactor, ("chargen", 19), |_: &Peer| Chargen::default())?;
         args.serve(&reactor, ("time", 37), |_: &Peer| Time::default())?;
         reactor.run()?;
         Ok(())

@@ -177,7 +177,7 @@ fn echo_answers_all_before_it_closes() {
 
 #[test]
 fn chargen_keeps_to_the_pace_of_its_peer_and_ends_with_it() {
-    let (reactor, wire) = connect(Chargen);
+    let (reactor, wire) = connect(Chargen::default());
     wire.set_capacity(20_000);
     let mut text = Vec::new();
     while text.len() < 1_000_000 {

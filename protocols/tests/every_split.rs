@@ -1,13 +1,15 @@
 //! Every receiver, fed in every way that a network might cut its input.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use sinew_protocols::{
     basic::{
         Decoder, Fixed, FixedReceiver, FrameError, FrameHandler, FrameTransport, Framed,
         Int8Receiver, Int16Receiver, Int32Receiver, Line, LineReceiver, NetstringReceiver,
     },
-    wire::{Discard, Echo},
+    wire::{Chargen, Daytime, Discard, Echo, Qotd, Time},
 };
-use sinew_transports::testing::every_split;
+use sinew_transports::{TimerId, reactor::Reactor, testing::every_split};
 
 /// Answers each frame with the frame in brackets, and a fault with its kind.
 struct Tell;
@@ -32,10 +34,10 @@ impl<D: Decoder> FrameHandler<D> for Pauses {
         transport.write(frame);
         transport.write(b";");
         transport.pause_reading();
-        transport.call_later(std::time::Duration::from_millis(1));
+        transport.call_later(Duration::from_millis(1));
     }
 
-    fn timer_fired(&mut self, transport: &mut FrameTransport<'_, D>, _: sinew_transports::TimerId) {
+    fn timer_fired(&mut self, transport: &mut FrameTransport<'_, D>, _: TimerId) {
         transport.resume_reading();
     }
 }
@@ -78,4 +80,27 @@ fn with_a_pause_after_each_frame() {
 fn small_services() {
     every_split(|| Echo, b"hello, world", b"hello, world");
     every_split(|| Discard, b"hello, world", b"");
+}
+
+/// Services that speak unasked say the same whatever is sent to them, and to a peer that takes a few bytes at a time.
+#[test]
+fn small_services_that_speak_first() {
+    let input = b"hello, world";
+    let quote = "Events, dear boy, events.\r\n".repeat(20);
+    every_split(|| Qotd::new(quote.clone()), input, quote.as_bytes());
+    let time = |_: &_| UNIX_EPOCH + Duration::from_secs(784_111_777);
+    every_split(|| Daytime::with_clock(time), input, b"Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+    every_split(|| Time::with_clock(time), input, &2_993_100_577_u32.to_be_bytes());
+    // By the reactor's clock, which a simulation begins at one and the same time.
+    let now = Reactor::simulated(0).wall_clock();
+    every_split(Daytime::default, input, Daytime::line(now).as_bytes());
+    every_split(Time::default, input, &Time::seconds_since_1900(now).to_be_bytes());
+}
+
+#[test]
+fn characters_page_after_page() {
+    let line = |n: usize| (n..n + 72).map(|at| b' ' + (at % 95) as u8).chain(*b"\r\n");
+    let page: Vec<u8> = (0..95).flat_map(line).collect();
+    every_split(|| Chargen::pages(0), b"hello", b"");
+    every_split(|| Chargen::pages(3), b"hello", &page.repeat(3));
 }

@@ -38,17 +38,24 @@ impl Reactor {
         // other callback but its end.
         let result = catch_unwind(AssertUnwindSafe(f));
         self.lap(&what);
-        result.map_err(|panic| {
-            let message = into_message(panic);
-            self.inner.meter.panics.add(1);
-            tracing::error!(what = name(&what), panic = message, "a callback panicked");
-            Panicked { message }
-        })
+        result.map_err(|panic| self.contained(&what, panic))
+    }
+
+    /// Counts and logs a panic that was caught.
+    #[cold]
+    pub(crate) fn contained(
+        &self,
+        what: &dyn Fn() -> String,
+        panic: Box<dyn Any + Send>,
+    ) -> Panicked {
+        let message = into_message(panic);
+        self.inner.meter.panics.add(1);
+        tracing::error!(what = name(what), panic = message, "a callback panicked");
+        Panicked { message }
     }
 
     /// The callback that ends now began when the last one ended, or when the poll did.
-    #[inline]
-    fn lap(&self, what: &dyn Fn() -> String) {
+    pub(crate) fn lap(&self, what: &dyn Fn() -> String) {
         let now = self.inner.clock.stopwatch();
         let took = now.saturating_sub(self.inner.lap.replace(now));
         if took >= self.inner.settings.slow_callback {

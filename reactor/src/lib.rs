@@ -14,6 +14,7 @@
 mod builder;
 mod clock;
 mod deferred;
+mod dispatch;
 mod engine;
 mod error;
 mod guard;

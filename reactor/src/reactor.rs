@@ -168,6 +168,12 @@ impl Reactor {
         self.inner.edge_triggered
     }
 
+    /// How long ago the reactor was made, by [`now`](Self::now): the time whose whole milliseconds timers count in.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.inner.clock.age()
+    }
+
     /// The time, monotonic. All callbacks of a turn see the same, that of the turn's start or, after the poll, of the poll's
     /// end; outside of the loop it is the time at this moment.
     #[must_use]
@@ -235,9 +241,11 @@ impl Reactor {
 
     /// Calls [`Handler::again`](crate::Handler::again) of this handler without waiting for an event: for one that stopped
     /// early with work left. That is after the events of this turn, so also if one of those asks; who asks from `again`
-    /// itself, or later, waits for the next turn.
+    /// itself, or later, waits for the next turn. However often it is asked for, it is called once.
     pub fn run_again(&self, token: Token) {
-        self.inner.queues.again.borrow_mut().push(token);
+        if self.inner.registry.borrow_mut().mark_again(token) {
+            self.inner.queues.again.borrow_mut().push(token);
+        }
     }
 
     /// Calls [`Handler::flush`](crate::Handler::flush) of this handler before the loop sleeps.

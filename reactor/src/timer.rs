@@ -77,6 +77,14 @@ impl Reactor {
         self.inner.wheel.borrow_mut().insert(deadline, TimerPayload::Handler(token))
     }
 
+    /// When a timer of [`arm_timer`](Self::arm_timer) is due, rounded up to the tick; `None` once it has fired or been taken
+    /// back.
+    #[must_use]
+    pub fn timer_due(&self, key: TimerKey) -> Option<Instant> {
+        let deadline = self.inner.wheel.borrow().deadline(key)?;
+        self.inner.clock.instant(deadline)
+    }
+
     /// Takes back a timer of [`arm_timer`](Self::arm_timer). `false` if it is gone already.
     pub fn disarm_timer(&self, key: TimerKey) -> bool {
         let payload = self.inner.wheel.borrow_mut().cancel(key);

@@ -1,13 +1,9 @@
 //! One turn of the loop, on one screen, and nothing else.
 
-use std::{cell::RefCell, io, rc::Rc, time::Duration};
+use std::{io, time::Duration};
 
 use crate::{
-    Reactor, RunError,
-    engine::Event,
-    handler::{Handler, TimerKey, Token},
-    reactor::Inner,
-    timer::TimerPayload,
+    Reactor, RunError, engine::Event, handler::TimerKey, reactor::Inner, timer::TimerPayload,
 };
 
 /// Timers run in one turn; what is left runs in the next, after a poll that does not wait.
@@ -65,11 +61,10 @@ impl Reactor {
 
         // 6. Dispatch. A token whose handler went away in this turn finds nobody.
         inner.meter.events.add(events.len() as u64);
-        for event in events.drain(..) {
-            self.call_handler(event.token, |handler| handler.ready(self, event.ready));
-        }
+        self.dispatch(&events);
+        events.clear();
         inner.events.replace(events);
-        self.call_queued(&inner.queues.again, |reactor, handler| handler.again(reactor));
+        self.call_again();
 
         // 7. Reap: ends are told, slots freed, and what user code let go of is dropped.
         self.call_queued(&inner.queues.reap, |reactor, handler| handler.reap(reactor));
@@ -97,54 +92,6 @@ impl Reactor {
                 let _ = self.guard(|| "a waker".to_owned(), || waker.wake());
             }
         }
-    }
-
-    /// Calls the handlers that are in a queue now, each once.
-    pub(crate) fn call_queued(
-        &self,
-        queue: &RefCell<Vec<Token>>,
-        f: impl Fn(&Self, Rc<dyn Handler>),
-    ) {
-        if queue.borrow().is_empty() {
-            return;
-        }
-        let mut tokens = queue.take();
-        for token in tokens.drain(..) {
-            self.call_handler(token, |handler| f(self, handler));
-        }
-        // Keep the larger of the two allocations.
-        let mut queue = queue.borrow_mut();
-        if queue.is_empty() {
-            *queue = tokens;
-        }
-    }
-
-    /// Calls a method of a handler, and ends the handler if it panics and does not deal with that.
-    #[inline]
-    pub(crate) fn call_handler(&self, token: Token, f: impl FnOnce(Rc<dyn Handler>)) {
-        let handler = self.inner.registry.borrow().handler(token);
-        let Some(handler) = handler else { return };
-        let called = self.guard(|| self.describe(token), move || f(handler));
-        if let Err(panic) = called {
-            self.handler_panicked(token, &panic.message);
-        }
-    }
-
-    #[cold]
-    fn handler_panicked(&self, token: Token, message: &str) {
-        let handler = self.inner.registry.borrow().handler(token);
-        let Some(handler) = handler else { return };
-        let dealt_with =
-            self.guard(|| self.describe(token), move || handler.panicked(self, message));
-        if dealt_with != Ok(true) {
-            self.deregister(token, false);
-        }
-    }
-
-    #[cold]
-    fn describe(&self, token: Token) -> String {
-        let handler = self.inner.registry.borrow().handler(token);
-        handler.map_or_else(|| "a handler that went away".to_owned(), |handler| handler.describe())
     }
 
     /// Drops what user code let go of.

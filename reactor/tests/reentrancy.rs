@@ -194,6 +194,7 @@ fn call_everything(reactor: &Reactor, world: &Rc<World>) {
     reactor.flush_later(token);
     reactor.reap_later(token);
     let key = reactor.arm_timer(token, Duration::ZERO);
+    _ = (reactor.timer_due(key), reactor.age());
     reactor.disarm_timer(key);
     reactor.set_interest(token, Interest::BOTH);
     reactor.deregister(token, false);

@@ -73,6 +73,21 @@ fn a_time_of_due_is_that_of_the_delay_rounded_up() {
 }
 
 #[test]
+fn a_handlers_timer_is_due_at_a_whole_millisecond_of_the_reactors_age() {
+    let reactor = sinew_reactor::Reactor::simulated(0);
+    let start = reactor.now();
+    reactor.advance(Duration::from_micros(1_300)).unwrap();
+    assert_eq!(reactor.age(), Duration::from_micros(1_300));
+    let token = reactor.reserve().unwrap();
+    let [taken_back, fires] = [MS * 2, MS].map(|delay| reactor.arm_timer(token, delay));
+    assert_eq!(reactor.timer_due(taken_back), Some(start + MS * 4));
+    assert_eq!(reactor.timer_due(fires), Some(start + MS * 3));
+    assert!(reactor.disarm_timer(taken_back));
+    reactor.advance(MS * 2).unwrap();
+    assert_eq!([taken_back, fires].map(|key| reactor.timer_due(key)), [None, None]);
+}
+
+#[test]
 fn calls_are_moved_in_front_of_and_behind_each_other() {
     let reactor = reactor();
     let trail = Trail::default();

@@ -223,3 +223,26 @@ fn a_spinning_reactor_keeps_its_times() {
     waited.unwrap();
     assert!(reactor.now() >= due);
 }
+
+/// Else a handler that asks for two causes is called twice, asks four times, and in a dozen turns has the loop to itself.
+#[test]
+fn who_asks_again_many_times_is_called_once() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let tokens: Rc<std::cell::OnceCell<[sinew_reactor::Token; 2]>> = Rc::default();
+    let both = ["one", "other"].map(|name| {
+        let (log, tokens) = (trail.clone(), tokens.clone());
+        Puppet::enter(&reactor, move |reactor, _| {
+            log.push(name);
+            let [one, other] = *tokens.get().unwrap();
+            [one, other, one].iter().for_each(|token| reactor.run_again(*token));
+        })
+    });
+    tokens.set(both).unwrap();
+    [both[0], both[1], both[0]].iter().for_each(|token| reactor.run_again(*token));
+    for turns in 0..5 {
+        turn(&reactor);
+        // Who has been called may be asked for again, by itself or the other; who has not is going to be.
+        assert_eq!(trail.take(), ["one", "other"], "after {turns} turns");
+    }
+}

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sinew::{prelude::*, transports::memory};
+use sinew::{
+    prelude::*,
+    transports::{Faults, memory, testing::for_seeds},
+};
 
 use super::{
     Echo, Far, Fate, Trace, Traces, Watchdog, Width,
@@ -22,6 +25,15 @@ pub(crate) const TOO_MUCH: usize = 6 << 20;
 /// Turns that a loop with nothing to do may make before a timer of some milliseconds: some for what the kernel still had
 /// to say, one for each level of the timer wheel, and the timer's.
 const TURNS_ASLEEP: u64 = 12;
+
+/// The seed of the faults in the table, unless `SINEW_SEED` says otherwise.
+const SEED: u64 = 20_261;
+
+/// Longer than [`Faults::rough`] delays a write.
+const CALM: Duration = Duration::from_millis(3);
+
+/// More turns than it takes under [`Faults::rough`] until a short message is read and answered.
+const TURNS_TO_CALM: usize = 20;
 
 /// What connections in a world are made of, and which side of them is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +51,8 @@ pub(crate) struct World {
     reactor: Reactor,
     pub(crate) link: Link,
     pub(crate) traces: Traces,
+    /// What connections over sockets suffer.
+    faults: Option<Faults>,
     canary: RefCell<Option<Line>>,
 }
 
@@ -59,19 +73,33 @@ impl Line {
 impl World {
     pub(crate) fn new(engine: Engine, link: Link) -> Self {
         let reactor = Reactor::builder().engine(engine).build().expect("a reactor");
-        Self { reactor, link, traces: Traces::default(), canary: RefCell::default() }
+        let (traces, canary) = (Traces::default(), RefCell::default());
+        Self { reactor, link, traces, faults: None, canary }
     }
 
     /// A cell of the table: the scenario in a new world, and the judgement on all traces at its end.
     pub(crate) fn run(name: &str, engine: Engine, link: Link, scenario: impl FnOnce(&Self)) {
-        if let Err(error) = engine.check() {
-            // Shown with `--nocapture`: this system does not let us.
-            return println!("skipped: {name} on {engine}: {error}");
+        if !is_available(name, engine) {
+            return;
         }
         let _watchdog = Watchdog::new(format!("{name} on {engine} over {link:?}"));
         let world = Self::new(engine, link);
         scenario(&world);
         world.end();
+    }
+
+    /// The same with faults under every connection. If it fails, the seed is printed.
+    pub(crate) fn run_rough(name: &str, engine: Engine, link: Link, scenario: impl Fn(&Self)) {
+        if !is_available(name, engine) {
+            return;
+        }
+        for_seeds(SEED..SEED + 1, |seed| {
+            let what = format!("{name} on {engine} over {link:?} under the faults of {seed}");
+            let _watchdog = Watchdog::new(what);
+            let world = Self { faults: Some(Faults::rough(seed)), ..Self::new(engine, link) };
+            scenario(&world);
+            world.end();
+        });
     }
 
     /// Drops the reactor, which ends what is still open, and judges every trace.
@@ -101,6 +129,10 @@ impl World {
         width: Width,
         protocol: P,
     ) -> Line {
+        let config = match &self.faults {
+            Some(faults) => config.faults(faults.clone()),
+            None => config,
+        };
         let before = self.traces.len();
         let (far, port) = match self.link {
             Link::Accepted => self.join_accepted(config, width, protocol),
@@ -180,24 +212,46 @@ impl World {
             self.reactor.turn(Some(Duration::ZERO)).expect("the loop turns");
         }
         self.canary.replace(Some(canary));
+        if self.faults.is_some() {
+            self.calm();
+        }
+    }
+
+    /// Until everything that was sent has got through the faults.
+    fn calm(&self) {
+        self.pass(CALM);
+        for _ in 0..TURNS_TO_CALM {
+            self.reactor.turn(Some(Duration::ZERO)).expect("the loop turns");
+        }
     }
 
     /// Fails if the loop goes round and round with nothing to do.
     pub(crate) fn assert_asleep(&self) {
         self.settle();
-        let woken = Rc::new(Cell::new(false));
-        let rings = woken.clone();
-        self.reactor.call_later(Duration::from_millis(40), move |reactor| {
+        let mut sent = 0;
+        // What is more than a short message may take longer under faults.
+        while self.faults.is_some() && sent != self.reactor.stats().bytes_sent {
+            sent = self.reactor.stats().bytes_sent;
+            self.calm();
+        }
+        let before = self.reactor.stats().turns;
+        self.pass(Duration::from_millis(40));
+        let turns = self.reactor.stats().turns - before;
+        assert!(turns <= TURNS_ASLEEP, "{turns} turns with nothing to do");
+    }
+
+    /// Turns the loop for so long.
+    fn pass(&self, time: Duration) {
+        let over = Rc::new(Cell::new(false));
+        let rings = over.clone();
+        self.reactor.call_later(time, move |reactor| {
             rings.set(true);
             // Or this turn would go on to wait for an event.
             reactor.call_soon(|_| ());
         });
-        let before = self.reactor.stats().turns;
-        while !woken.get() {
+        while !over.get() {
             self.reactor.turn(None).expect("the loop turns");
         }
-        let turns = self.reactor.stats().turns - before;
-        assert!(turns <= TURNS_ASLEEP, "{turns} turns with nothing to do");
     }
 
     // ---- bytes ----
@@ -238,6 +292,15 @@ impl World {
         self.until("connection_lost", || trace.is_lost());
         trace.lost().expect("it is lost")
     }
+}
+
+/// Whether this system lets us have the engine. If not, that is shown with `--nocapture`.
+fn is_available(name: &str, engine: Engine) -> bool {
+    let available = engine.check();
+    if let Err(error) = &available {
+        println!("skipped: {name} on {engine}: {error}");
+    }
+    available.is_ok()
 }
 
 /// Bytes that differ from place to place, so that none can be lost, doubled or moved without notice.

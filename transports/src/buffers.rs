@@ -1,8 +1,8 @@
 //! What the connections of a reactor share: the buffer they read into, and a pool of queues to send from.
 
 use std::{
-    cell::{Cell, RefCell},
-    ops::DerefMut,
+    cell::{Cell, RefCell, RefMut},
+    mem,
 };
 
 use crate::stream::queue::Queue;
@@ -15,7 +15,8 @@ const POOLED_MAX: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Buffers {
-    read: Cell<Option<Box<[u8]>>>,
+    /// Made when something is read for the first time.
+    read: RefCell<Vec<u8>>,
     /// The queue given back last: in most turns, the only one there is.
     hot: Cell<Option<Box<Queue>>>,
     #[allow(clippy::vec_box, reason = "a queue goes from here to its connection in its box")]
@@ -24,9 +25,13 @@ pub(crate) struct Buffers {
 
 impl Buffers {
     /// The shared read buffer, until this is dropped. The loop reads for one connection at a time.
-    pub(crate) fn read_buffer(&self) -> impl DerefMut<Target = [u8]> {
-        let buffer = self.read.take().unwrap_or_else(|| vec![0; READ_BUFFER].into_boxed_slice());
-        ReadBuffer { buffers: self, buffer }
+    #[inline]
+    pub(crate) fn read_buffer(&self) -> RefMut<'_, Vec<u8>> {
+        let mut buffer = self.read.borrow_mut();
+        if buffer.is_empty() {
+            buffer.resize(READ_BUFFER, 0);
+        }
+        buffer
     }
 
     #[inline]
@@ -41,36 +46,26 @@ impl Buffers {
     #[inline]
     pub(crate) fn give_back(&self, queue: Box<Queue>) {
         debug_assert!(queue.is_empty(), "bytes of one connection must not reach another");
-        if let Some(queue) = self.hot.replace(Some(queue)) {
-            let mut queues = self.queues.borrow_mut();
-            if queues.len() < POOLED_MAX {
-                queues.push(queue);
+        match self.hot.take() {
+            None => put(&self.hot, queue),
+            Some(other) => {
+                put(&self.hot, queue);
+                self.pool(other);
             }
+        }
+    }
+
+    #[cold]
+    fn pool(&self, queue: Box<Queue>) {
+        let mut queues = self.queues.borrow_mut();
+        if queues.len() < POOLED_MAX {
+            queues.push(queue);
         }
     }
 }
 
-struct ReadBuffer<'a> {
-    buffers: &'a Buffers,
-    buffer: Box<[u8]>,
-}
-
-impl std::ops::Deref for ReadBuffer<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.buffer
-    }
-}
-
-impl DerefMut for ReadBuffer<'_> {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.buffer
-    }
-}
-
-impl Drop for ReadBuffer<'_> {
-    fn drop(&mut self) {
-        self.buffers.read.set(Some(std::mem::take(&mut self.buffer)));
-    }
+/// Puts a queue where none is, without a look at whether one has to be dropped.
+#[inline]
+pub(crate) fn put(place: &Cell<Option<Box<Queue>>>, queue: Box<Queue>) {
+    mem::forget(place.replace(Some(queue)));
 }

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use crate::Faults;
+
 /// The limits and options of a stream.
 ///
 /// # Examples
@@ -26,6 +28,8 @@ pub struct StreamConfig {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) no_delay: bool,
     pub(crate) keepalive: Option<Duration>,
+    /// Apart, for every outgoing connection keeps its configuration.
+    pub(crate) faults: Option<Box<Faults>>,
 }
 
 impl Default for StreamConfig {
@@ -39,6 +43,7 @@ impl Default for StreamConfig {
             idle_timeout: None,
             no_delay: true,
             keepalive: None,
+            faults: None,
         }
     }
 }
@@ -91,6 +96,13 @@ impl StreamConfig {
     /// Has the kernel probe an idle peer after so long (`SO_KEEPALIVE`). Default: no probes.
     pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
         self.keepalive = after.into();
+        self
+    }
+
+    /// Faults that come between the streams and their sockets on purpose, for tests and for staging. Default: none, and then
+    /// nothing is asked.
+    pub fn faults(mut self, faults: impl Into<Option<Faults>>) -> Self {
+        self.faults = faults.into().map(Box::new);
         self
     }
 }

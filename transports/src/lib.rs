@@ -10,6 +10,7 @@ mod buffers;
 mod config;
 mod connection;
 mod factory;
+mod faults;
 mod lost;
 pub mod memory;
 mod net;
@@ -28,6 +29,7 @@ pub use {
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
     factory::{Factory, SharedFactory},
+    faults::Faults,
     lost::ConnectionLost,
     peer::Peer,
     producer::{Producer, Production},

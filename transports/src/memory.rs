@@ -8,7 +8,8 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     fmt,
-    io::{self, IoSlice},
+    io::{self, IoSlice, Read},
+    net::SocketAddr,
     rc::Rc,
 };
 
@@ -50,6 +51,8 @@ struct Ends {
     reset: Cell<bool>,
     closed: Cell<bool>,
     token: Token,
+    /// The address that the stream says is its own.
+    local: Option<SocketAddr>,
 }
 
 /// The stream's end.
@@ -65,7 +68,7 @@ impl ByteStream for NearEnd {
             0 if buffer.is_empty() || self.0.inbound_ended.get() => Ok(0),
             0 => Err(io::ErrorKind::WouldBlock.into()),
             n => {
-                buffer.iter_mut().zip(inbound.drain(..n)).for_each(|(to, from)| *to = from);
+                inbound.read_exact(&mut buffer[..n]).expect("so much is there");
                 Ok(n)
             }
         }
@@ -110,6 +113,10 @@ impl ByteStream for NearEnd {
             ready = ready | Ready::WRITE;
         }
         ready
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.local
     }
 }
 
@@ -167,7 +174,18 @@ pub fn connect<P: Protocol>(
     config: StreamConfig,
     protocol: P,
 ) -> Result<(Connection<P>, Wire), RegisterError> {
-    let (transport, ends) = join(reactor, config, Some(protocol))?;
+    connect_as(reactor, config, protocol, Peer::Memory, None)
+}
+
+/// As [`connect`], but the transport gives these as the addresses of both ends.
+pub(crate) fn connect_as<P: Protocol>(
+    reactor: &Reactor,
+    config: StreamConfig,
+    protocol: P,
+    peer: Peer,
+    local: Option<SocketAddr>,
+) -> Result<(Connection<P>, Wire), RegisterError> {
+    let (transport, ends) = join(reactor, config, Some(protocol), peer, local)?;
     let wire = Wire {
         ends,
         reactor: reactor.downgrade(),
@@ -181,6 +199,8 @@ fn join<P: Protocol>(
     reactor: &Reactor,
     config: StreamConfig,
     protocol: Option<P>,
+    peer: Peer,
+    local: Option<SocketAddr>,
 ) -> Result<(Transport, Rc<Ends>), RegisterError> {
     let token = reactor.reserve()?;
     let ends = Rc::new(Ends {
@@ -193,10 +213,11 @@ fn join<P: Protocol>(
         reset: Cell::new(false),
         closed: Cell::new(false),
         token,
+        local,
     });
     let shared = Shared::new(reactor, config, None);
     let socket = Socket::Other(Box::new(NearEnd(ends.clone())));
-    let transport = Newborn { reactor, socket, token, peer: Peer::Memory, shared }.adopt(protocol);
+    let transport = Newborn { reactor, socket, token, peer, shared }.adopt(protocol);
     reactor.run_again(token);
     Ok((transport, ends))
 }
@@ -231,8 +252,9 @@ impl Transport {
     #[allow(clippy::missing_panics_doc, reason = "it does not panic")]
     pub fn memory() -> (Self, Wire) {
         let reactor = Reactor::simulated(0);
-        let (transport, ends) = join::<Nobody>(&reactor, StreamConfig::default(), None)
-            .expect("a new reactor has room for a handler");
+        let (transport, ends) =
+            join::<Nobody>(&reactor, StreamConfig::default(), None, Peer::Memory, None)
+                .expect("a new reactor has room for a handler");
         let wire = Wire {
             ends,
             reactor: reactor.downgrade(),

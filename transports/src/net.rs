@@ -13,12 +13,12 @@ use std::{
     rc::Rc,
 };
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use sinew_reactor::{Completed, Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
 
 use crate::{
     ConnectConfig, ListenConfig,
-    stream::socket::{ByteStream, Socket},
+    stream::socket::{ByteStream, Socket, TcpStream},
 };
 
 /// A network in the kernel's place.
@@ -27,6 +27,8 @@ pub(crate) trait Net {
     /// Begins to connect.
     fn dial(&self, addr: SocketAddr, config: &ConnectConfig) -> io::Result<Box<dyn NetDial>>;
     fn resolve(&self, host: &str, port: u16) -> Lookup;
+    /// On the spot.
+    fn resolve_now(&self, host: &str, port: u16) -> io::Result<VecDeque<SocketAddr>>;
 }
 
 /// The addresses of a name, when they are there.
@@ -101,6 +103,18 @@ pub(crate) enum Accepts {
     WeForNow,
 }
 
+/// Looks up a name on the spot, which may take its time.
+pub(crate) fn resolve_now(
+    reactor: &Reactor,
+    host: &str,
+    port: u16,
+) -> io::Result<VecDeque<SocketAddr>> {
+    match installed(reactor)? {
+        Some(net) => net.resolve_now(host, port),
+        None => (host, port).to_socket_addrs().map(Iterator::collect),
+    }
+}
+
 /// A listening socket of either kind.
 pub(crate) enum Listener {
     Kernel { listener: TcpListener, accepts: Cell<Accepts> },
@@ -145,7 +159,7 @@ impl Listener {
             Self::Kernel { listener, accepts } => {
                 let accepted = match accepts.get() {
                     Accepts::Engine => take_accepted(reactor, token, accepts),
-                    _ => listener.accept(),
+                    _ => listener.accept().map(|(socket, addr)| (TcpStream::from(socket), addr)),
                 };
                 if accepted.is_ok() && accepts.get() == Accepts::WeForNow {
                     reactor.set_duty(token, Duty::Accept);
@@ -188,10 +202,10 @@ fn take_accepted(
 ) -> io::Result<(TcpStream, SocketAddr)> {
     match reactor.take_completed(token) {
         Some(Completed::Accepted(socket)) => {
-            let socket = std::net::TcpStream::from(socket);
+            let socket = TcpStream::from(socket);
             // One that is gone already has no peer.
             let addr = socket.peer_addr().map_err(|_| io::ErrorKind::ConnectionAborted)?;
-            Ok((TcpStream::from_std(socket), addr))
+            Ok((socket, addr))
         }
         Some(Completed::Failed(error)) => {
             accepts.set(Accepts::WeForNow);

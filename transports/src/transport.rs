@@ -75,6 +75,7 @@ impl Transport {
     // ---- writing ----
 
     /// Queues bytes for sending. They are copied; all that one callback writes leaves in one system call.
+    #[inline]
     pub fn write(&self, data: &[u8]) -> WriteStatus {
         self.enqueue(|queue| queue.push_slice(data))
     }

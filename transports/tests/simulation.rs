@@ -3,14 +3,15 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
+    io::ErrorKind,
     net::SocketAddr,
     rc::Rc,
     time::Duration,
 };
 
 use sinew_transports::{
-    ConnectConfig, ConnectError, ConnectionLost, ListenConfig, Peer, Protocol, ReactorTcp,
-    StreamConfig, Transport,
+    ConnectConfig, ConnectError, ConnectionLost, ListenConfig, ListenError, Peer, Protocol,
+    ReactorTcp, StreamConfig, Transport,
     reactor::{Phase, Reactor},
     sim::{AcceptFault, Chance, Host, Latency, Link, Network, Plan, SimError},
     testing::{assert_clean, for_seeds},
@@ -194,6 +195,92 @@ fn a_cut_delays_and_a_long_one_ends() {
     assert!(log.borrow()[1].ends_with("timed out"), "{log:?}");
 }
 
+/// Notes how much it has received, when it changes.
+struct Counts(Rc<Cell<usize>>);
+
+impl Protocol for Counts {
+    fn data_received(&mut self, _: &Transport, data: &[u8]) {
+        self.0.set(self.0.get() + data.len());
+    }
+}
+
+#[test]
+fn what_goes_one_way_is_lost_and_the_acknowledgements_with_it() {
+    for_seeds(0..10, |seed| {
+        let (network, server, client) = network(seed);
+        let received = Rc::new(Cell::new(0));
+        let count = received.clone();
+        server.boot(move |reactor| {
+            let count = count.clone();
+            drop(reactor.listen_tcp("server:7", move |_: &Peer| Counts(count.clone())).unwrap());
+        });
+        let log = Log::default();
+        dial(&client, "server:7", 2_000_000, &log);
+        network.run_for(Duration::from_millis(30)).unwrap();
+        let before = received.get();
+        assert!(before < 1_000_000);
+
+        // The server receives on, but nothing that it says of it comes back: no more than one window comes.
+        network.cut_way(&server, &client);
+        network.run_for(secs(30)).unwrap();
+        let more = received.get() - before;
+        assert!(more > 0 && more <= 64 * 1024, "{more}");
+        network.run_for(secs(30)).unwrap();
+        assert_eq!(received.get() - before, more);
+        network.join_way(&server, &client);
+        network.run_for(secs(120)).unwrap();
+        assert_eq!(received.get(), 2_000_000);
+
+        // For good: the one who sends gives up, the other sees only silence.
+        dial(&client, "server:7", 10, &log);
+        network.run_for(secs(1)).unwrap();
+        let (from, to) = (server.reactor(), client.reactor());
+        assert_eq!((from.stats().connections, to.stats().connections), (2, 2));
+        dial(&client, "server:7", 2_000_000, &log);
+        network.run_for(Duration::from_millis(30)).unwrap();
+        network.cut_way(&server, &client);
+        network.run_for(HOUR).unwrap();
+        assert_eq!(*log.borrow(), ["0: timed out"]);
+        assert_eq!((from.stats().connections, to.stats().connections), (3, 2));
+
+        // Nobody can connect either, whichever way is cut.
+        log.borrow_mut().clear();
+        dial(&client, "server:7", 1, &log);
+        dial(&server, "client:7", 1, &log);
+        network.run_for(secs(31)).unwrap();
+        assert_eq!(log.borrow().len(), 2);
+        assert!(log.borrow().iter().all(|line| line.contains("within 30s")), "{log:?}");
+    });
+}
+
+#[test]
+fn ports_are_opened_on_names() {
+    let (network, server, client) = network(13);
+    network.set_name("service", [server.addr_v6(), client.addr_v6()]);
+    let listen = |host: &Host, at: &str| host.reactor().listen_tcp(at, |_: &Peer| Echo);
+    let port = listen(&server, "server:7").unwrap();
+    assert_eq!(port.local(), (server.addr(), 7).into());
+    // The first of its addresses that is this host's.
+    assert_eq!(listen(&client, "service:8").unwrap().local().ip(), client.addr_v6());
+    assert!(listen(&server, "localhost:8").unwrap().local().ip().is_loopback());
+    let log = Log::default();
+    dial(&client, "server:7", 10, &log);
+    dial(&client, "localhost:8", 10, &log);
+    dial(&server, "localhost:8", 10, &log);
+    network.run_for(secs(1)).unwrap();
+    log.borrow_mut().sort();
+    let closed = "10: closed by this side";
+    assert_eq!(*log.borrow(), [closed, closed, "connect: ConnectionRefused"]);
+
+    let Err(ListenError::Listen { addr, source }) = listen(&client, "server:9") else {
+        panic!("it is another's address");
+    };
+    assert_eq!((addr.ip(), source.kind()), (server.addr(), ErrorKind::AddrNotAvailable));
+    let unknown = listen(&client, "nobody:9").unwrap_err();
+    assert!(unknown.to_string().ends_with("no host has this name"), "{unknown}");
+    assert!(matches!(listen(&client, "no address"), Err(ListenError::Resolve { .. })));
+}
+
 #[test]
 fn killed_and_powerless_hosts_are_felt_differently() {
     let (network, server, client) = network(4);
@@ -271,6 +358,65 @@ fn a_paused_host_fills_its_buffers_and_goes_on() {
     server.resume();
     network.run_for(secs(10)).unwrap();
     assert_eq!(*log.borrow(), ["1000000: closed by this side"]);
+}
+
+/// Goes on after the end of its input, with nothing to say.
+struct HoldsItsHalf(Log);
+
+impl Protocol for HoldsItsHalf {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+
+    fn read_closed(&mut self, _: &Transport) {
+        self.0.borrow_mut().push("the end".into());
+    }
+
+    fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+        self.0.borrow_mut().push(reason.to_string());
+    }
+}
+
+#[test]
+fn a_reset_is_heard_after_the_end_of_the_input() {
+    let (network, server, client) = network(0);
+    let (log, kept) = (Log::default(), Rc::new(RefCell::new(None)));
+    let (told, keep) = (log.clone(), kept.clone());
+    let factory = move |_: &Peer| HoldsItsHalf(told.clone());
+    drop(server.reactor().listen_tcp("0.0.0.0:7", factory).unwrap());
+    let connecting = client.reactor().connect_tcp("server:7", |_: &Peer| Echo);
+    connecting.then(move |_, connected| {
+        let transport = connected.unwrap().transport().clone();
+        transport.close_write();
+        keep.replace(Some(transport));
+    });
+    network.run_for(secs(1)).unwrap();
+    assert_eq!(*log.borrow(), ["the end"]);
+    kept.take().unwrap().abort();
+    network.run_for(secs(1)).unwrap();
+    assert_eq!(*log.borrow(), ["the end", "reset by the peer"]);
+}
+
+/// Reads nothing, and is reset by a peer that is cut off.
+#[test]
+fn who_waits_for_room_asks_again() {
+    let (network, server, client) = network(0);
+    let (log, kept) = (Log::default(), Rc::new(RefCell::new(None)));
+    let (told, keep) = (log.clone(), kept.clone());
+    let factory = move |_: &Peer| Sends::new(1_000_000, &told);
+    drop(server.reactor().listen_tcp("0.0.0.0:7", factory).unwrap());
+    let connecting = client.reactor().connect_tcp("server:7", |_: &Peer| Echo);
+    connecting.then(move |_, connected| {
+        let transport = connected.unwrap().transport().clone();
+        transport.pause_reading();
+        keep.replace(Some(transport));
+    });
+    network.run_for(secs(10)).unwrap();
+    network.cut(&server, &client);
+    kept.take().unwrap().abort();
+    network.run_for(secs(10)).unwrap();
+    network.heal();
+    network.run_for(HOUR).unwrap();
+    assert_eq!(*log.borrow(), ["0: reset by the peer"]);
+    assert_eq!(network.stats().connections, 0);
 }
 
 #[test]
@@ -369,7 +515,7 @@ fn turmoil(seed: u64) -> u64 {
             });
         });
     }
-    let faults = Chance::every(secs(1)).lasting(secs(3));
+    let faults = Chance::every(secs(1)).lasting(secs(3)).one_way_cuts();
     network.set_chance(faults.cuts().partitions().pauses().kills().power_cuts().resets());
     network
         .plan(

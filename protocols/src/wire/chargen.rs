@@ -41,18 +41,38 @@ const fn page() -> [u8; PRINTABLE * WITH_END] {
 ///
 /// # Examples
 ///
+/// Endless, as in the RFC, it is `Chargen::default()`. A test, or an open network, may want an end:
+///
 /// ```
 /// use sinew_protocols::wire::Chargen;
-/// use sinew_transports::{Producer, Transport};
+/// use sinew_transports::{Protocol, Transport};
 ///
 /// let (transport, wire) = Transport::memory();
-/// Chargen.produce(&transport);
+/// Chargen::pages(2).connection_made(&transport);
 /// let sent = wire.sent();
 /// assert!(sent.starts_with(b" !\"#$%&'()*+,-./0123456789:;<=>?@ABC"));
-/// assert_eq!(sent.len(), 95 * 74);
+/// assert_eq!(sent.len(), 2 * 95 * 74);
+/// assert!(wire.is_closing());
 /// ```
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Chargen;
+#[derive(Debug, Clone, Copy)]
+pub struct Chargen {
+    pages_left: u64,
+}
+
+impl Chargen {
+    /// Closes after so many pages, each of 95 lines, which are all the lines that there are.
+    #[must_use]
+    pub const fn pages(pages: u64) -> Self {
+        Self { pages_left: pages }
+    }
+}
+
+impl Default for Chargen {
+    /// Goes on for longer than anybody can wait.
+    fn default() -> Self {
+        Self::pages(u64::MAX)
+    }
+}
 
 impl Protocol for Chargen {
     fn connection_made(&mut self, transport: &Transport) {
@@ -67,6 +87,11 @@ impl Producer for Chargen {
         if transport.is_closing() {
             return Production::Done;
         }
+        let Some(left) = self.pages_left.checked_sub(1) else {
+            transport.lose_connection();
+            return Production::Done;
+        };
+        self.pages_left = left;
         transport.write_bytes(Bytes::from_static(&PAGE));
         Production::More
     }
@@ -94,9 +119,10 @@ mod tests {
     #[test]
     fn ends_when_the_connection_does() {
         let (transport, wire) = Transport::memory();
-        assert_eq!(Chargen.produce(&transport), Production::More);
+        let mut chargen = Chargen::default();
+        assert_eq!(chargen.produce(&transport), Production::More);
         transport.lose_connection();
-        assert_eq!(Chargen.produce(&transport), Production::Done);
+        assert_eq!(chargen.produce(&transport), Production::Done);
         assert_eq!(wire.sent().len(), PAGE.len());
     }
 }

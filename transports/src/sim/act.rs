@@ -6,6 +6,7 @@ use super::{
     conn::{Fin, Life, Side, Stage},
     link::Partition,
     machine::AcceptFault,
+    plan::Entry,
     trace::Verb,
     world::{ConnId, HostId, SocketId, World},
 };
@@ -15,6 +16,9 @@ use super::{
 pub(super) enum Act {
     Cut(HostId, HostId),
     Join(HostId, HostId),
+    /// From the first to the second only.
+    CutWay(HostId, HostId),
+    JoinWay(HostId, HostId),
     Part(BTreeSet<HostId>, BTreeSet<HostId>),
     Unite(BTreeSet<HostId>, BTreeSet<HostId>),
     Reset(HostId, HostId),
@@ -25,6 +29,8 @@ pub(super) enum Act {
     /// The host is started again, from nothing.
     Boot(HostId),
     FailAccepts(HostId, Option<AcceptFault>),
+    /// A fault of a plan begins.
+    Begin(Entry),
     /// Whatever chance has in store, and the next time for it.
     Chance,
 }
@@ -34,12 +40,22 @@ impl World {
     pub(super) fn act(&mut self, act: Act) {
         match act {
             Act::Cut(a, b) => {
-                self.links.cut(a, b);
+                self.links.cut_way(a, b);
+                self.links.cut_way(b, a);
                 self.note_pair(a, Verb::IsCutFrom, b);
             }
             Act::Join(a, b) => {
-                self.links.join(a, b);
+                self.links.join_way(a, b);
+                self.links.join_way(b, a);
                 self.note_pair(a, Verb::IsJoinedTo, b);
+            }
+            Act::CutWay(from, to) => {
+                self.links.cut_way(from, to);
+                self.note_pair(from, Verb::CannotReach, to);
+            }
+            Act::JoinWay(from, to) => {
+                self.links.join_way(from, to);
+                self.note_pair(from, Verb::CanReach, to);
             }
             Act::Part(left, right) => {
                 self.note_sets(Verb::IsPartitioned, &left, &right);
@@ -60,7 +76,7 @@ impl World {
                 self.note(host, Verb::Resumes, 0, 0);
                 self.make_ready(host);
             }
-            Act::Kill(_) | Act::PowerOff(_) | Act::Boot(_) | Act::Chance => {}
+            Act::Kill(_) | Act::PowerOff(_) | Act::Boot(_) | Act::Begin(_) | Act::Chance => {}
         }
     }
 
@@ -149,6 +165,7 @@ impl World {
                 let end = conn.end(side);
                 (end.life, end.token) = (Life::Gone, None);
                 end.received.clear();
+                self.ask_who_is_gone(id, side.other());
                 self.tidy(id);
             }
             (_, true) => self.close(id, side, false),

@@ -1,10 +1,14 @@
 //! Faults that come by themselves: [`Chance`].
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::{act::Act, random::between, world::HostId};
+use super::{
+    plan::{Entry, Fault},
+    random::between,
+    time::Time,
+};
 
 /// Which faults happen by chance, how often, and how long they last.
 ///
@@ -29,6 +33,7 @@ pub struct Chance {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Cut,
+    OneWayCut,
     Partition,
     Pause,
     Kill,
@@ -56,6 +61,11 @@ impl Chance {
     /// The way between two hosts is cut for a while.
     pub fn cuts(self) -> Self {
         self.with(Kind::Cut)
+    }
+
+    /// The way from one host to another is cut for a while, and not the way back.
+    pub fn one_way_cuts(self) -> Self {
+        self.with(Kind::OneWayCut)
     }
 
     /// Some hosts are parted from the others for a while.
@@ -88,32 +98,30 @@ impl Chance {
         between(random, Duration::from_millis(1), self.every * 2)
     }
 
-    /// What happens, how long it lasts, and what ends it.
-    pub(super) fn draw(
-        &self,
-        random: &mut Rng,
-        hosts: u32,
-    ) -> Option<(Act, Duration, Option<Act>)> {
-        if self.kinds.is_empty() || hosts == 0 {
+    /// What happens now, to hosts of these names.
+    pub(super) fn draw(&self, random: &mut Rng, now: Time, names: &[String]) -> Option<Entry> {
+        if self.kinds.is_empty() || names.is_empty() {
             return None;
         }
         let kind = self.kinds[random.usize(..self.kinds.len())];
-        let a = HostId(random.u32(..hosts));
-        let other = (hosts > 1).then(|| HostId((a.0 + random.u32(1..hosts)) % hosts));
-        let lasts = between(random, Duration::from_millis(1), self.lasting);
-        let (act, undo) = match kind {
-            Kind::Cut => (Act::Cut(a, other?), Some(Act::Join(a, other?))),
+        let hosts = u32::try_from(names.len()).expect("fewer than 2^32 hosts");
+        let first = random.u32(..hosts);
+        let second = (hosts > 1).then(|| (first + random.u32(1..hosts)) % hosts);
+        let name = |host: u32| names[host as usize].clone();
+        let lasts = Some(between(random, Duration::from_millis(1), self.lasting));
+        let (a, b) = (name(first), second.map(name));
+        let (fault, lasts) = match kind {
+            Kind::Cut => (Fault::Cut(a, b?), lasts),
+            Kind::OneWayCut => (Fault::CutWay(a, b?), lasts),
             Kind::Partition => {
-                let (left, right): (BTreeSet<_>, BTreeSet<_>) =
-                    (0..hosts).map(HostId).partition(|_| random.bool());
-                let undo = Act::Unite(left.clone(), right.clone());
-                (Act::Part(left, right), Some(undo))
+                let (left, right) = names.iter().cloned().partition(|_| random.bool());
+                (Fault::Partition(left, right), lasts)
             }
-            Kind::Pause => (Act::Pause(a), Some(Act::Resume(a))),
-            Kind::Kill => (Act::Kill(a), Some(Act::Boot(a))),
-            Kind::PowerOff => (Act::PowerOff(a), Some(Act::Boot(a))),
-            Kind::Reset => (Act::Reset(a, other?), None),
+            Kind::Pause => (Fault::Pause(a), lasts),
+            Kind::Kill => (Fault::Kill(a), lasts),
+            Kind::PowerOff => (Fault::PowerOff(a), lasts),
+            Kind::Reset => (Fault::Reset(a, b?), None),
         };
-        Some((act, lasts, undo))
+        Some(Entry { at: now.since_start(), fault, lasts })
     }
 }

@@ -89,6 +89,11 @@ pub(super) struct Pipe {
     pub(super) window_told: bool,
     pub(super) attempts: u32,
     pub(super) in_vain_since: Option<Time>,
+    /// There is news from the reader that the writer has not heard, as the way back is cut: so many bytes have arrived, or
+    /// the end has, or there is room again.
+    pub(super) unheard: Option<usize>,
+    /// The writer will ask for it.
+    pub(super) asks_again: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +137,8 @@ impl Pipe {
             window_told: false,
             attempts: 0,
             in_vain_since: None,
+            unheard: None,
+            asks_again: false,
         }
     }
 
@@ -155,6 +162,7 @@ impl Pipe {
         self.unsent.clear();
         self.flight.clear();
         self.in_flight = 0;
+        self.unheard = None;
     }
 }
 
@@ -183,6 +191,7 @@ impl Conn {
 
     pub(super) fn window(&self, side: Side) -> usize {
         let waiting = self.ends[side.other() as usize].received.len();
-        RECEIVE_BUFFER.saturating_sub(waiting + self.pipes[side as usize].in_flight)
+        let pipe = &self.pipes[side as usize];
+        RECEIVE_BUFFER.saturating_sub(waiting.max(pipe.unheard.unwrap_or(0)) + pipe.in_flight)
     }
 }

@@ -1,6 +1,6 @@
 //! How a simulation goes on: hosts that have something to do are turned, then time passes to the next event.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use sinew_reactor::{Driver, Reactor, Turned};
 
@@ -18,6 +18,15 @@ const ROUNDS_PER_MOMENT_MAX: usize = 100_000;
 /// Events between two looks at every host, for calls that one host's code has made to another's reactor.
 const EVENTS_PER_LOOK: u64 = 1_024;
 
+/// Whatever becomes of a run, at its end the network does not run.
+struct Over<'a>(&'a Cell<bool>);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
 impl Inner {
     /// Goes on until `limit`, or until something is so; whether it is.
     pub(super) fn run(
@@ -28,10 +37,24 @@ impl Inner {
         if self.running.replace(true) {
             return Err(SimError::AlreadyRunning);
         }
+        let over = Over(&self.running);
+        self.arm_faults();
         let ran = self.run_entered(limit, &mut is_so);
-        self.running.set(false);
+        drop(over);
         self.set_clocks();
         ran
+    }
+
+    /// Whatever must hold at any time.
+    fn check(&self) {
+        if self.checks.borrow().is_empty() {
+            return;
+        }
+        // A check may add another.
+        let mut checks = self.checks.take();
+        checks.iter_mut().for_each(|check| check());
+        checks.append(&mut self.checks.borrow_mut());
+        self.checks.replace(checks);
     }
 
     fn run_entered(&self, limit: Time, is_so: &mut dyn FnMut() -> bool) -> Result<bool, SimError> {
@@ -39,6 +62,7 @@ impl Inner {
         let mut until_look = EVENTS_PER_LOOK;
         loop {
             self.turn_ready()?;
+            self.check();
             if is_so() {
                 return Ok(true);
             }
@@ -74,6 +98,7 @@ impl Inner {
             Event::Arrive(conn, side) => world.arrive(conn, side),
             Event::Room(conn, side) => world.room_again(conn, side),
             Event::Window(conn, side) => world.window_opened(conn, side),
+            Event::Again(conn, side) => world.ask_again(conn, side),
             Event::Forget(conn, side) => world.forget(conn, side),
             Event::Datagram(packet) => world.datagram(packet),
             Event::Wake(host) => {

@@ -39,7 +39,7 @@ impl Latency {
     }
 }
 
-/// How the way between two hosts is. The same in both directions.
+/// How the way between two hosts is. The same in both directions, until one of them is cut.
 ///
 /// # Examples
 ///
@@ -125,7 +125,7 @@ pub(super) struct Links {
     default: Link,
     special: BTreeMap<(HostId, HostId), Link>,
     loopback: Link,
-    /// How many cuts there are between two.
+    /// How many cuts there are in each direction, from the first to the second.
     cuts: BTreeMap<(HostId, HostId), usize>,
     partitions: Vec<Partition>,
     /// Until when a direction is busy with what was sent before.
@@ -174,15 +174,15 @@ impl Links {
         self.special.get(&pair(a, b)).unwrap_or(&self.default)
     }
 
-    pub(super) fn cut(&mut self, a: HostId, b: HostId) {
-        *self.cuts.entry(pair(a, b)).or_default() += 1;
+    pub(super) fn cut_way(&mut self, from: HostId, to: HostId) {
+        *self.cuts.entry((from, to)).or_default() += 1;
     }
 
-    pub(super) fn join(&mut self, a: HostId, b: HostId) {
-        if let Some(cuts) = self.cuts.get_mut(&pair(a, b)) {
+    pub(super) fn join_way(&mut self, from: HostId, to: HostId) {
+        if let Some(cuts) = self.cuts.get_mut(&(from, to)) {
             *cuts -= 1;
             if *cuts == 0 {
-                self.cuts.remove(&pair(a, b));
+                self.cuts.remove(&(from, to));
             }
         }
     }
@@ -205,10 +205,10 @@ impl Links {
         self.partitions.clear();
     }
 
-    pub(super) fn is_up(&self, a: HostId, b: HostId) -> bool {
-        a == b
-            || (!self.cuts.contains_key(&pair(a, b))
-                && !self.partitions.iter().any(|partition| partition.parts(a, b)))
+    pub(super) fn is_up(&self, from: HostId, to: HostId) -> bool {
+        from == to
+            || (!self.cuts.contains_key(&(from, to))
+                && !self.partitions.iter().any(|partition| partition.parts(from, to)))
     }
 
     /// When something of this size arrives that is sent now.

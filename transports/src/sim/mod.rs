@@ -63,16 +63,17 @@
 //! - **Datagrams**: loss, reordering, duplication, the MTU ([`Datagrams`]).
 //! - **Hosts**: paused, killed, without power, restarted; clocks that are wrong or go wrong; descriptors that run out and
 //!   other errors of accept; jobs of the thread pool, done in an order that is drawn.
-//! - **Links**: cut and joined, partitions between sets of hosts; by hand, by a [`Plan`], or by [`Chance`].
+//! - **Links**: cut and joined, in both directions or in one, where data may come and its acknowledgement not; partitions
+//!   between sets of hosts; by hand, by a [`Plan`], or by [`Chance`].
+//! - **Names**: those of the hosts, `localhost`, and what [`Network::set_name`] says, for `connect_tcp` and `listen_tcp`.
 //!
 //! # What is not
 //!
 //! Congestion control and slow start, packets of TCP that arrive out of order (the stream never shows it), urgent data,
-//! keep-alive probes, path MTU discovery, ICMP errors (no route, port unreachable), multicast, one-way cuts, Unix sockets,
-//! files, real threads, and the time that code itself takes: a callback takes none. Level-triggered engines are not
-//! simulated: what a socket tells is edge-triggered, as on epoll. `listen_tcp` on a *name* asks the real resolver; on an
-//! address it asks nobody. What a program draws from elsewhere than [`Reactor::random`](crate::reactor::Reactor::random), or
-//! from the order of a `HashMap`, is not the same in each run.
+//! keep-alive probes, path MTU discovery, ICMP errors (no route, port unreachable), multicast, Unix sockets, files, real
+//! threads, and the time that code itself takes: a callback takes none. Level-triggered engines are not simulated: what a
+//! socket tells is edge-triggered, as on epoll. What a program draws from elsewhere than
+//! [`Reactor::random`](crate::reactor::Reactor::random), or from the order of a `HashMap`, is not the same in each run.
 
 mod act;
 mod chance;
@@ -81,6 +82,8 @@ mod datagram;
 mod drive;
 mod endpoint;
 mod error;
+mod faults;
+mod grammar;
 mod handshake;
 mod host;
 mod link;

@@ -13,12 +13,13 @@ use super::{
     act::Act,
     chance::Chance,
     error::SimError,
+    faults::Faults,
     host::Host,
     link::Link,
     process::Process,
     time::Time,
     trace::Verb,
-    world::{Event, HostId, Shared, World},
+    world::{Event, Shared, World},
 };
 
 /// Events after which [`Network::run_until_idle`] gives up.
@@ -35,11 +36,17 @@ pub struct Network {
     pub(super) inner: Rc<Inner>,
 }
 
+/// Something that must hold after every event.
+pub(super) type Check = Box<dyn FnMut()>;
+
 /// What hosts share with their network.
 pub(super) struct Inner {
     pub(super) world: Shared,
     pub(super) processes: RefCell<Vec<Process>>,
     pub(super) chance: RefCell<Option<Chance>>,
+    pub(super) faults: Faults,
+    /// What is called after every event.
+    pub(super) checks: RefCell<Vec<Check>>,
     pub(super) running: Cell<bool>,
     pub(super) panics_allowed: Cell<bool>,
 }
@@ -60,11 +67,17 @@ impl Network {
     /// An empty network.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::with(seed, Faults::default())
+    }
+
+    pub(super) fn with(seed: u64, faults: Faults) -> Self {
         Self {
             inner: Rc::new(Inner {
                 world: Rc::new(RefCell::new(World::new(seed))),
                 processes: RefCell::default(),
                 chance: RefCell::default(),
+                faults,
+                checks: RefCell::default(),
                 running: Cell::new(false),
                 panics_allowed: Cell::new(false),
             }),
@@ -75,7 +88,7 @@ impl Network {
     /// already. Its name can be looked up by all others.
     #[must_use = "the host is where a program is put"]
     pub fn host(&self, name: &str) -> Host {
-        let found = self.find(name);
+        let found = self.inner.world.borrow().find(name);
         let id = found.unwrap_or_else(|| {
             let id = self.inner.world.borrow_mut().add_machine(name);
             let process = Process::start(&self.inner.world, id, None);
@@ -83,12 +96,6 @@ impl Network {
             id
         });
         Host::new(&self.inner, id)
-    }
-
-    pub(super) fn find(&self, name: &str) -> Option<HostId> {
-        let world = self.inner.world.borrow();
-        let at = world.machines.iter().position(|machine| &*machine.name == name)?;
-        Some(HostId(u32::try_from(at).expect("fewer than 2^32 hosts")))
     }
 
     /// The seed.
@@ -132,6 +139,39 @@ impl Network {
         self.inner.world.borrow_mut().act(Act::Join(a.id, b.id));
     }
 
+    /// Cuts the way from one host to another, and not the way back: what the one sends is lost, and with it what it has to
+    /// say of what it receives. TCP in the other direction delivers what it sends, hears nothing of it, sends it again and
+    /// again, and gives up as after a [`cut`](Self::cut).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sinew_transports::sim::Network;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let network = Network::new(7);
+    /// let (a, b) = (network.host("a"), network.host("b"));
+    /// let sockets = (a.datagrams("0.0.0.0:53".parse()?)?, b.datagrams("0.0.0.0:53".parse()?)?);
+    /// network.cut_way(&a, &b);
+    /// sockets.0.send_to(b"lost", (b.addr(), 53).into())?;
+    /// sockets.1.send_to(b"comes", (a.addr(), 53).into())?;
+    /// network.run_for(Duration::from_secs(1))?;
+    /// let mut buffer = [0; 16];
+    /// assert_eq!(sockets.0.receive_from(&mut buffer)?.0, 5);
+    /// assert!(sockets.1.receive_from(&mut buffer).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cut_way(&self, from: &Host, to: &Host) {
+        self.inner.world.borrow_mut().act(Act::CutWay(from.id, to.id));
+    }
+
+    /// Takes back one [`cut_way`](Self::cut_way).
+    pub fn join_way(&self, from: &Host, to: &Host) {
+        self.inner.world.borrow_mut().act(Act::JoinWay(from.id, to.id));
+    }
+
     /// Parts two sets of hosts from each other, until the network is [healed](Self::heal).
     pub fn partition<'a>(
         &self,
@@ -150,9 +190,13 @@ impl Network {
 
     /// Has faults happen by chance from now on, or none any more.
     pub fn set_chance(&self, chance: impl Into<Option<Chance>>) {
+        if self.inner.faults.are_given() {
+            return;
+        }
         let chance = chance.into();
-        let was = self.inner.chance.replace(chance.clone());
-        if let (None, Some(chance)) = (was, chance) {
+        self.inner.chance.replace(chance.clone());
+        let Some(chance) = chance else { return };
+        if !self.inner.faults.chance_is_due.replace(true) {
             let world = &mut *self.inner.world.borrow_mut();
             let wait = chance.wait(&mut world.random.faults);
             world.schedule_in(wait, Event::Do(Act::Chance));
@@ -162,6 +206,38 @@ impl Network {
     /// Lets the simulation go on after a panic in a callback, for tests that are about that.
     pub fn allow_panics(&self) {
         self.inner.panics_allowed.set(true);
+    }
+
+    /// Has `check` called after every event of the simulation, when the hosts that had something to do because of it have done
+    /// it: for what must hold at any time. A panic in it goes through whatever runs the network. Several are called in turn.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport, sim::Network};
+    ///
+    /// struct Echo;
+    ///
+    /// impl Protocol for Echo {
+    ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+    ///         transport.write(data);
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let network = Network::new(7);
+    /// let (server, client) = (network.host("server"), network.host("client"));
+    /// server.reactor().listen_tcp("0.0.0.0:7", |_: &Peer| Echo)?;
+    /// let watched = server.clone();
+    /// network.after_every_event(move || assert!(watched.reactor().stats().connections <= 1));
+    /// drop(client.reactor().connect_tcp("server:7", |_: &Peer| Echo));
+    /// network.run_for(Duration::from_secs(1))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn after_every_event(&self, check: impl FnMut() + 'static) {
+        self.inner.checks.borrow_mut().push(Box::new(check));
     }
 
     // ---- running ----

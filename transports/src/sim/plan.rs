@@ -1,12 +1,12 @@
-//! Faults that are planned: [`Plan`], in words or built in code.
+//! Faults that are planned: [`Plan`], built in code. In words it is in `grammar.rs`.
 
-use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     act::Act,
     machine::AcceptFault,
     network::Network,
-    world::{Event, HostId},
+    world::{Event, HostId, World},
 };
 
 /// Something that goes wrong. Hosts are given by name.
@@ -15,6 +15,8 @@ use super::{
 pub enum Fault {
     /// `cut a-b`: nothing gets through between the two.
     Cut(String, String),
+    /// `cut a>b`: nothing gets through from the first to the second; what the second sends does.
+    CutWay(String, String),
     /// `partition a,b|c,d`: nothing gets through between the two sets.
     Partition(Vec<String>, Vec<String>),
     /// `reset a-b`: all connections between the two are reset, once.
@@ -34,7 +36,7 @@ pub enum Fault {
 /// What goes wrong when, and for how long.
 ///
 /// In words, a line (or a part between semicolons) each: `at <time> <fault> [for <time>]`, with times such as `250 ms`, `3 s`,
-/// `2 min` and `1 h`. A fault without an end lasts.
+/// `2 min` and `1 h`, down to `us` and `ns`. A fault without an end lasts. It is displayed in the same words, exactly.
 ///
 /// # Examples
 ///
@@ -58,14 +60,15 @@ pub enum Fault {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Plan {
-    entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
 }
 
+/// A fault of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
-    at: Duration,
-    fault: Fault,
-    lasts: Option<Duration>,
+pub(crate) struct Entry {
+    pub(crate) at: Duration,
+    pub(crate) fault: Fault,
+    pub(crate) lasts: Option<Duration>,
 }
 
 /// A plan that cannot be understood, or carried out.
@@ -102,26 +105,29 @@ impl Network {
     ///
     /// [`PlanError::NoHost`], with nothing planned.
     pub fn plan(&self, plan: &Plan) -> Result<(), PlanError> {
-        let mut acts = Vec::new();
-        for entry in &plan.entries {
-            let (act, undo) = self.acts(&entry.fault)?;
-            acts.push((entry.at, act));
-            if let (Some(lasts), Some(undo)) = (entry.lasts, undo) {
-                acts.push((entry.at + lasts, undo));
+        let world = &mut *self.inner.world.borrow_mut();
+        plan.entries.iter().try_for_each(|entry| world.acts(&entry.fault).map(drop))?;
+        if !self.inner.faults.are_given() {
+            for entry in &plan.entries {
+                world.schedule_in(entry.at, Event::Do(Act::Begin(entry.clone())));
             }
         }
-        let mut world = self.inner.world.borrow_mut();
-        acts.into_iter().for_each(|(at, act)| world.schedule_in(at, Event::Do(act)));
         Ok(())
     }
+}
 
+impl World {
     /// What a fault does, and what undoes it.
-    fn acts(&self, fault: &Fault) -> Result<(Act, Option<Act>), PlanError> {
+    pub(super) fn acts(&self, fault: &Fault) -> Result<(Act, Option<Act>), PlanError> {
         let host = |name: &String| self.find(name).ok_or_else(|| PlanError::NoHost(name.clone()));
         Ok(match fault {
             Fault::Cut(a, b) => {
                 let (a, b) = (host(a)?, host(b)?);
                 (Act::Cut(a, b), Some(Act::Join(a, b)))
+            }
+            Fault::CutWay(from, to) => {
+                let (from, to) = (host(from)?, host(to)?);
+                (Act::CutWay(from, to), Some(Act::JoinWay(from, to)))
             }
             Fault::Partition(left, right) => {
                 let set = |names: &[String]| {
@@ -139,142 +145,5 @@ impl Network {
                 (Act::FailAccepts(host(a)?, Some(*fault)), Some(Act::FailAccepts(host(a)?, None)))
             }
         })
-    }
-}
-
-impl FromStr for Plan {
-    type Err = PlanError;
-
-    fn from_str(text: &str) -> Result<Self, PlanError> {
-        let lines = text.split(['\n', ';']).map(str::trim).filter(|line| !line.is_empty());
-        Ok(Self { entries: lines.map(str::parse).collect::<Result<_, _>>()? })
-    }
-}
-
-impl FromStr for Entry {
-    type Err = PlanError;
-
-    fn from_str(line: &str) -> Result<Self, PlanError> {
-        let form = || PlanError::Form(line.to_owned());
-        let rest = line.strip_prefix("at ").ok_or_else(form)?.trim_start();
-        let unit_end = rest
-            .find(|c: char| c.is_ascii_alphabetic())
-            .and_then(|start| Some(start + rest[start..].find(' ')?))
-            .ok_or_else(form)?;
-        let (at, rest) = rest.split_at(unit_end);
-        let (fault, lasts) = match rest.split_once(" for ") {
-            Some((fault, lasts)) => (fault, Some(time(lasts)?)),
-            None => (rest, None),
-        };
-        Ok(Self { at: time(at)?, fault: fault.trim().parse()?, lasts })
-    }
-}
-
-impl FromStr for Fault {
-    type Err = PlanError;
-
-    fn from_str(text: &str) -> Result<Self, PlanError> {
-        let unknown = || PlanError::Fault(text.to_owned());
-        let (verb, whom) = text.split_once(' ').ok_or_else(unknown)?;
-        let whom = whom.trim();
-        let two = || {
-            let (a, b) = whom.split_once('-').ok_or_else(unknown)?;
-            Ok((a.trim().to_owned(), b.trim().to_owned()))
-        };
-        let one = || whom.to_owned();
-        Ok(match verb {
-            "cut" => two().map(|(a, b)| Self::Cut(a, b))?,
-            "reset" => two().map(|(a, b)| Self::Reset(a, b))?,
-            "partition" => {
-                let (left, right) = whom.split_once('|').ok_or_else(unknown)?;
-                let names =
-                    |side: &str| side.split(',').map(|name| name.trim().to_owned()).collect();
-                Self::Partition(names(left), names(right))
-            }
-            "pause" => Self::Pause(one()),
-            "kill" => Self::Kill(one()),
-            "power-off" => Self::PowerOff(one()),
-            "restart" => Self::Restart(one()),
-            "emfile" => Self::FailAccepts(one(), AcceptFault::ProcessLimit),
-            "enfile" => Self::FailAccepts(one(), AcceptFault::SystemLimit),
-            "econnaborted" => Self::FailAccepts(one(), AcceptFault::Aborted),
-            _ => return Err(unknown()),
-        })
-    }
-}
-
-fn time(text: &str) -> Result<Duration, PlanError> {
-    let text = text.trim();
-    let wrong = || PlanError::Time(text.to_owned());
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let millis = match unit.trim() {
-        "ms" => 1,
-        "s" => 1_000,
-        "min" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(wrong)
-}
-
-impl fmt::Display for Plan {
-    /// In the words that can be read back.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Entry { at, fault, lasts } in &self.entries {
-            write!(f, "at {} ms {fault}", at.as_millis())?;
-            if let Some(lasts) = lasts {
-                write!(f, " for {} ms", lasts.as_millis())?;
-            }
-            f.write_str("\n")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cut(a, b) => write!(f, "cut {a}-{b}"),
-            Self::Partition(left, right) => {
-                write!(f, "partition {}|{}", left.join(","), right.join(","))
-            }
-            Self::Reset(a, b) => write!(f, "reset {a}-{b}"),
-            Self::Pause(a) => write!(f, "pause {a}"),
-            Self::Kill(a) => write!(f, "kill {a}"),
-            Self::PowerOff(a) => write!(f, "power-off {a}"),
-            Self::Restart(a) => write!(f, "restart {a}"),
-            Self::FailAccepts(a, AcceptFault::ProcessLimit) => write!(f, "emfile {a}"),
-            Self::FailAccepts(a, AcceptFault::SystemLimit) => write!(f, "enfile {a}"),
-            Self::FailAccepts(a, AcceptFault::Aborted) => write!(f, "econnaborted {a}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plans_are_written_as_they_are_read() {
-        let text = "at 3000 ms cut a-b for 10000 ms\nat 0 ms partition a,b|c\nat 5 ms reset a-c\n\
-                    at 5 ms pause a for 1 ms\nat 5 ms kill a\nat 5 ms power-off a\nat 5 ms restart a\n\
-                    at 5 ms emfile a for 9 ms\nat 5 ms enfile a\nat 5 ms econnaborted a\n";
-        assert_eq!(text.parse::<Plan>().unwrap().to_string(), text);
-        let loose: Plan = " at 3s cut a - b for 10 s ;; at 2 min kill a\n".parse().unwrap();
-        assert_eq!(loose.to_string(), "at 3000 ms cut a-b for 10000 ms\nat 120000 ms kill a\n");
-    }
-
-    #[test]
-    fn what_cannot_be_understood_is_named() {
-        let error = |text: &str| text.parse::<Plan>().unwrap_err();
-        assert_eq!(error("cut a-b"), PlanError::Form("cut a-b".into()));
-        assert_eq!(error("at 3 cut a-b"), PlanError::Time("3 cut".into()));
-        assert_eq!(error("at 3 s cat a-b"), PlanError::Fault("cat a-b".into()));
-        assert_eq!(error("at 3 s cut a"), PlanError::Fault("cut a".into()));
-        assert_eq!(error("at 3 s kill a for ever"), PlanError::Time("ever".into()));
-        let plan: Plan = "at 3 s kill nobody".parse().unwrap();
-        assert_eq!(Network::new(0).plan(&plan), Err(PlanError::NoHost("nobody".into())));
     }
 }

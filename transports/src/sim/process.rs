@@ -11,7 +11,7 @@ use super::{
     network::Inner,
     time::HostClock,
     trace::Verb,
-    world::{Event, HostId, Shared},
+    world::{HostId, Shared},
 };
 use crate::net;
 
@@ -64,6 +64,7 @@ impl Inner {
             Act::Kill(host) => self.kill(host, false),
             Act::PowerOff(host) => self.kill(host, true),
             Act::Boot(host) => self.boot(host),
+            Act::Begin(entry) => self.begin(entry),
             Act::Chance => self.take_chance(),
             act => self.world.borrow_mut().act(act),
         }
@@ -101,19 +102,5 @@ impl Inner {
 
     fn take_driver(&self, host: HostId) -> Option<Rc<Driver>> {
         self.processes.borrow_mut()[host.0 as usize].driver.take()
-    }
-
-    fn take_chance(&self) {
-        let Some(chance) = self.chance.borrow().clone() else { return };
-        let world = &mut *self.world.borrow_mut();
-        let hosts = world.machines.len() as u32;
-        if let Some((act, after, undo)) = chance.draw(&mut world.random.faults, hosts) {
-            world.schedule(world.now, Event::Do(act));
-            if let Some(undo) = undo {
-                world.schedule_in(after, Event::Do(undo));
-            }
-        }
-        let wait = chance.wait(&mut world.random.faults);
-        world.schedule_in(wait, Event::Do(Act::Chance));
     }
 }

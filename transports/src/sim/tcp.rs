@@ -1,7 +1,10 @@
 //! How segments travel through a connection, and how it ends. The rules are those of TCP as far as a program can see them;
 //! how connections are made is in `handshake.rs`, what their ends may do is in `endpoint.rs`.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
 
 use super::{
     conn::{Fin, Life, Parcel, Side, What},
@@ -43,7 +46,9 @@ impl World {
                 let cut = self.random.cuts.u8(..) < 64;
                 let len = if cut { self.random.cuts.usize(1..=max) } else { max };
                 pipe.in_flight += len;
-                What::Data(pipe.unsent.drain(..len).collect())
+                let mut data = vec![0; len];
+                pipe.unsent.read_exact(&mut data).expect("so much is there");
+                What::Data(data)
             } else if pipe.fin == Fin::Wanted {
                 pipe.fin = Fin::Sent;
                 What::Fin
@@ -98,16 +103,20 @@ impl World {
             if !self.reaches(from, to) && !is_reset {
                 return self.arrive_later(id, side, from);
             }
-            let reached = self.reaches(from, to);
+            let (reached, heard) = (self.reaches(from, to), self.reaches(to, from));
             let Some(conn) = self.conns.get_mut(&id) else { return };
             if reached && conn.is_unknown_to(side.other()) {
                 return self.answer_with_reset(id, side);
             }
             let pipe = conn.pipe(side);
-            (pipe.attempts, pipe.in_vain_since) = (0, None);
+            if heard {
+                (pipe.attempts, pipe.in_vain_since) = (0, None);
+            }
             let Some(Parcel { what, .. }) = pipe.flight.pop_front() else { return };
             if reached {
                 self.deliver(id, side, to, what);
+            } else {
+                self.ask_who_is_gone(id, side.other());
             }
         }
     }
@@ -115,6 +124,11 @@ impl World {
     /// What was sent did not get through: once more, a while later, and not for ever.
     fn arrive_later(&mut self, id: ConnId, side: Side, from: HostId) {
         self.note(from, Verb::LosesSegment, id.0, 0);
+        self.try_later(id, side, from, Event::Arrive(id, side));
+    }
+
+    /// Waits for an answer, twice as long as the last time, and not for ever.
+    fn try_later(&mut self, id: ConnId, side: Side, from: HostId, event: Event) {
         let now = self.now;
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let pipe = conn.pipe(side);
@@ -125,7 +139,7 @@ impl World {
         }
         let wait = RETRANSMIT_MIN.saturating_mul(1 << pipe.attempts.min(16)).min(RETRANSMIT_MAX);
         pipe.attempts += 1;
-        self.schedule_in(wait, Event::Arrive(id, side));
+        self.schedule_in(wait, event);
     }
 
     fn deliver(&mut self, id: ConnId, side: Side, to: HostId, what: What) {
@@ -145,6 +159,7 @@ impl World {
                 let token = conn.end(other).token;
                 self.note(to, Verb::ReceivesEnd, id.0, 0);
                 self.tell(to, token);
+                self.acknowledge(id, side, 0);
                 self.tidy(id);
             }
             (_, What::Data(data)) => self.take_in(id, side, to, &data),
@@ -155,11 +170,9 @@ impl World {
     /// until it is heard.
     fn answer_with_reset(&mut self, id: ConnId, side: Side) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
+        let Some((from, _)) = conn.hosts(side) else { return };
         conn.end(side.other()).life = Life::Gone;
-        let pipe = conn.pipe(side);
-        let wait = RETRANSMIT_MIN.saturating_mul(1 << pipe.attempts.min(16)).min(RETRANSMIT_MAX);
-        pipe.attempts += 1;
-        self.schedule_in(wait, Event::Arrive(id, side));
+        self.try_later(id, side, from, Event::Arrive(id, side));
         self.send_reset(id, side.other());
         self.tidy(id);
     }
@@ -168,18 +181,85 @@ impl World {
         self.trace.fold_bytes(data);
         self.note(to, Verb::Receives, id.0, data.len() as u64);
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        let Some((from, _)) = conn.hosts(side) else { return };
         conn.end(side.other()).received.extend(data);
         let token = conn.end(side.other()).token;
-        let ack = self.now + self.links.latency(&mut self.random.links, to, from);
+        conn.pipe(side).unacked += data.len();
+        self.acknowledge(id, side, data.len());
+        self.tell(to, token);
+    }
+
+    /// So many bytes have arrived, or the end: the writer hears of it and of all before it, unless the way back is cut.
+    fn acknowledge(&mut self, id: ConnId, side: Side, len: usize) {
+        let Some((from, to)) = self.conns.get(&id).and_then(|conn| conn.hosts(side)) else {
+            return;
+        };
+        if !self.reaches(to, from) {
+            return self.unheard(id, side, len);
+        }
+        let Some(conn) = self.conns.get_mut(&id) else { return };
         let pipe = conn.pipe(side);
+        let unheard = pipe.unheard.take();
+        let len = len + unheard.unwrap_or(0);
+        if len == 0 && unheard.is_none() {
+            return;
+        }
+        let ack = self.now + self.links.latency(&mut self.random.links, to, from);
         let ack = pipe.acks.back().map_or(ack, |(last, _)| ack.max(*last));
-        pipe.acks.push_back((ack, data.len()));
-        pipe.unacked += data.len();
+        pipe.acks.push_back((ack, len));
         if pipe.blocked {
             self.schedule(ack, Event::Room(id, side));
         }
-        self.tell(to, token);
+        if unheard.is_some() {
+            self.schedule(ack, Event::Window(id, side));
+        }
+    }
+
+    /// There is news that does not get back to this side; it will ask for it.
+    fn unheard(&mut self, id: ConnId, side: Side, len: usize) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let pipe = conn.pipe(side);
+        *pipe.unheard.get_or_insert(0) += len;
+        if !std::mem::replace(&mut pipe.asks_again, true) {
+            self.schedule_in(RETRANSMIT_MIN, Event::Again(id, side));
+        }
+    }
+
+    /// The other side is gone, and this one does not know. If it waits for room, nothing of it is on its way that would be
+    /// answered with a reset: it has to ask (RFC 9293 3.8.6.1).
+    pub(super) fn ask_who_is_gone(&mut self, id: ConnId, side: Side) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let pipe = conn.pipe(side);
+        if !pipe.unsent.is_empty() && pipe.flight.is_empty() {
+            self.unheard(id, side, 0);
+        }
+    }
+
+    /// This side sends something once more, to hear what it has missed.
+    pub(super) fn ask_again(&mut self, id: ConnId, side: Side) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let is_known = conn.end(side.other()).life != Life::Gone;
+        let is_over = conn.end(side).life == Life::Gone;
+        let pipe = conn.pipe(side);
+        pipe.asks_again = false;
+        // What is on its way anyway does as well.
+        if pipe.unheard.is_none() || !pipe.flight.is_empty() || is_over {
+            return;
+        }
+        let Some((from, to)) = conn.hosts(side) else { return };
+        let reached = self.reaches(from, to);
+        if reached && !is_known {
+            self.send_reset(id, side.other());
+        } else if reached && self.reaches(to, from) {
+            if let Some(conn) = self.conns.get_mut(&id) {
+                (conn.pipe(side).attempts, conn.pipe(side).in_vain_since) = (0, None);
+            }
+            return self.acknowledge(id, side, 0);
+        }
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.pipe(side).asks_again = true;
+        }
+        self.note(from, Verb::LosesSegment, id.0, 0);
+        self.try_later(id, side, from, Event::Again(id, side));
     }
 
     /// A writer that was turned away may try again.
@@ -198,9 +278,14 @@ impl World {
 
     /// The system of this side has heard that the other one has read.
     pub(super) fn window_opened(&mut self, id: ConnId, side: Side) {
-        if let Some(conn) = self.conns.get_mut(&id) {
-            conn.pipe(side).window_told = false;
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let wants = conn.end(side).life != Life::Gone && !conn.pipe(side).unsent.is_empty();
+        conn.pipe(side).window_told = false;
+        let Some((from, to)) = conn.hosts(side) else { return };
+        if self.reaches(to, from) {
             self.pump(id, side);
+        } else if wants {
+            self.unheard(id, side, 0);
         }
     }
 

@@ -50,6 +50,8 @@ pub(super) enum Event {
     Room(ConnId, Side),
     /// This side hears that the other has read.
     Window(ConnId, Side),
+    /// This side asks for news that it may have missed.
+    Again(ConnId, Side),
     /// A closed side has waited long enough for the other.
     Forget(ConnId, Side),
     Datagram(Packet),
@@ -133,6 +135,11 @@ impl World {
             ready: Vec::new(),
             events: 0,
         }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<HostId> {
+        let at = self.machines.iter().position(|machine| &*machine.name == name)?;
+        Some(HostId(u32::try_from(at).expect("fewer than 2^32 hosts")))
     }
 
     pub(super) fn next_id(&mut self) -> u64 {

@@ -5,7 +5,7 @@ use std::{any::Any, error::Error, io, net::SocketAddr, time::Duration};
 use sinew_reactor::{Reactor, TimerKey, Token};
 
 use super::{Stream, queue::Queue, state::State};
-use crate::{ConnectionLost, Peer, Producer, Transport, WriteStatus};
+use crate::{ConnectionLost, Peer, Producer, Transport, WriteStatus, buffers::put};
 
 impl Transport {
     #[inline]
@@ -17,7 +17,7 @@ impl Transport {
         let mut queue = stream.queue.take().unwrap_or_else(|| stream.shared.buffers.take_queue());
         push(&mut queue);
         let queued = queue.len();
-        stream.queue.set(Some(queue));
+        put(&stream.queue, queue);
         stream.ask_flush();
         if queued <= stream.shared.remarkable { WriteStatus::Ok } else { stream.queue_grew(queued) }
     }
@@ -42,9 +42,13 @@ impl Stream {
     /// Has the loop look at this stream before it sleeps, unless it will do so anyway.
     #[inline]
     fn ask_flush(&self) {
-        if self.update(State::ask_flush)
-            && let Some(reactor) = self.reactor()
-        {
+        if self.update(State::ask_flush) {
+            self.flush_later();
+        }
+    }
+
+    fn flush_later(&self) {
+        if let Some(reactor) = self.reactor() {
             reactor.flush_later(self.token);
         }
     }

@@ -139,24 +139,27 @@ impl Transport {
 
     /// Reads, delivers and sends until there is nothing left to do, or others have waited long enough.
     fn pump(&self, reactor: &Reactor) {
-        for _ in 0..ROUNDS_PER_TURN {
+        let mut rounds = ROUNDS_PER_TURN;
+        loop {
             self.take_input(reactor);
             self.push_output(reactor);
             if !self.inner().state.get().has_input_left() {
                 break;
             }
+            rounds -= 1;
+            if rounds == 0 {
+                self.come_back(reactor);
+                break;
+            }
         }
-        self.see_to_rest(reactor);
+        if !reactor.is_edge_triggered() {
+            self.tell_interest(reactor);
+        }
     }
 
     /// Sends what a callback has written, and sees to it that the loop comes back if there is more to do.
     fn settle(&self, reactor: &Reactor) {
         self.push_output(reactor);
-        self.see_to_rest(reactor);
-    }
-
-    #[inline]
-    fn see_to_rest(&self, reactor: &Reactor) {
         if self.inner().state.get().has_input_left() {
             self.come_back(reactor);
         }
@@ -180,7 +183,9 @@ impl Transport {
         if state.is_over() {
             return;
         }
-        let (read, write) = (state.wants_input(), !state.is_writable() && stream.queued() > 0);
+        let read = state.wants_input();
+        let write =
+            !state.is_writable() && stream.queued() > 0 && !stream.socket.borrow().is_held();
         if stream.update(|state| state.tell_interest(read, write)) {
             let input = if read { Interest::READ } else { Interest::NONE };
             let output = if write { Interest::WRITE } else { Interest::NONE };
@@ -208,7 +213,7 @@ impl Transport {
 
     /// Something was received or sent.
     #[inline]
-    pub(super) fn touch(&self, reactor: &Reactor) {
+    pub(crate) fn touch(&self, reactor: &Reactor) {
         if let Some(extras) = self.inner().extras.get()
             && let Some(idle) = extras.idle.get()
         {
@@ -258,7 +263,7 @@ impl Transport {
     // ---- the end ----
 
     /// The system says that the connection is broken.
-    pub(super) fn failed(&self, reactor: &Reactor, error: io::Error) {
+    pub(crate) fn failed(&self, reactor: &Reactor, error: io::Error) {
         if self.inner().state.get().is_lingering() {
             self.lose_cleanly(reactor);
         } else {

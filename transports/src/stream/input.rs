@@ -9,14 +9,17 @@ use crate::Transport;
 
 impl Transport {
     /// At most one read, and the callback that it leads to.
+    #[inline(always)]
     pub(super) fn take_input(&self, reactor: &Reactor) {
         let stream = self.inner();
-        let input = stream.update(State::input);
+        let input = match stream.state.get().is_ordinary() {
+            true => Input::Deliver,
+            false => stream.update(State::input),
+        };
         match input {
             Input::Wait => return,
-            Input::Resume => {
-                return self.tell(|protocol, transport| protocol.reading_resumed(transport));
-            }
+            Input::Resume => return self.resume(),
+            Input::Check => return self.check(reactor),
             Input::Deliver | Input::Discard => {}
         }
         if stream.state.get().completes() {
@@ -32,25 +35,55 @@ impl Transport {
                 }
                 self.received(reactor, input, &buffer[..n]);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                stream.update(State::read_blocked);
-            }
-            Err(error) => self.failed(reactor, error),
+            Err(error) => self.not_read(reactor, error),
         }
     }
 
+    #[inline(never)]
+    fn not_read(&self, reactor: &Reactor, error: io::Error) {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            self.inner().update(State::read_blocked);
+        } else {
+            self.failed(reactor, error);
+        }
+    }
+
+    /// Something has happened after the end of the input.
+    #[inline(never)]
+    fn check(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        stream.update(State::checked);
+        let checked = stream.socket.borrow().check();
+        if let Err(error) = checked {
+            self.failed(reactor, error);
+        }
+    }
+
+    #[inline(never)]
+    fn resume(&self) {
+        self.tell(|protocol, transport| protocol.reading_resumed(transport));
+    }
+
     /// The same, of what the engine has received.
+    #[inline(never)]
     fn take_completed(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         match reactor.take_completed(stream.token) {
             Some(Completed::Received { bytes, more }) => {
+                stream.socket.borrow().completed(Ok(&bytes));
                 if !more {
                     stream.update(State::input_drained);
                 }
                 self.received(reactor, input, &bytes);
             }
-            Some(Completed::End) => self.input_ended(),
-            Some(Completed::Failed(error)) => self.failed(reactor, error),
+            Some(Completed::End) => {
+                stream.socket.borrow().completed(Ok(&[]));
+                self.input_ended();
+            }
+            Some(Completed::Failed(error)) => {
+                stream.socket.borrow().completed(Err(&error));
+                self.failed(reactor, error);
+            }
             _ => stream.update(State::read_blocked),
         }
     }
@@ -64,6 +97,7 @@ impl Transport {
         }
     }
 
+    #[inline(never)]
     fn input_ended(&self) {
         if self.inner().update(State::end_of_stream) {
             self.tell(|protocol, transport| protocol.read_closed(transport));

@@ -17,6 +17,7 @@ use crate::{
 
 mod asked;
 mod driver;
+mod faulty;
 mod file;
 mod input;
 mod output;
@@ -24,6 +25,7 @@ pub(crate) mod queue;
 pub(crate) mod socket;
 mod state;
 
+use faulty::Faulty;
 pub(crate) use file::FileProducer;
 use queue::Queue;
 use socket::Socket;
@@ -129,6 +131,29 @@ impl Stream {
         self.extras.get_or_init(Box::default)
     }
 
+    /// Puts something around the socket. Not while it is read or written: from a callback, or before the stream begins.
+    pub(crate) fn wrap_socket(&self, wrap: impl FnOnce(Socket) -> Socket) {
+        let socket = self.socket.replace(Socket::closed());
+        self.socket.replace(wrap(socket));
+    }
+
+    /// Whether a port accepted it: the peer opened the connection.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.shared.port.is_some()
+    }
+
+    /// When `timer_fired` or `idle_timeout` will be told next, as things are now.
+    pub(crate) fn next_told(&self, reactor: &Reactor) -> Option<Instant> {
+        let extras = self.extras.get()?;
+        let timers = extras.timers.borrow();
+        let timer = timers.iter().filter_map(|key| reactor.timer_due(*key)).min();
+        let idle = extras.idle.get().filter(|_| self.state.get().is_open());
+        let idle = idle.and_then(|idle| {
+            Some(reactor.timer_due(idle.key)?.max(idle.since.checked_add(idle.timeout)?))
+        });
+        timer.into_iter().chain(idle).min()
+    }
+
     fn drop_queue(&self) {
         if let Some(mut queue) = self.queue.take() {
             queue.clear();
@@ -178,16 +203,19 @@ impl Newborn<'_> {
 
     /// Makes the stream and has it counted. It is not begun yet.
     pub(crate) fn adopt<P: Protocol>(self, protocol: Option<P>) -> Transport {
-        let Self { reactor, token, .. } = self;
+        let Self { reactor, token, mut socket, .. } = self;
+        if let Some(faults) = &self.shared.config.faults {
+            socket = Socket::Other(Box::new(Faulty::new(socket, reactor, token, faults)));
+        }
         let idle_timeout = self.shared.config.idle_timeout;
         let protocol = protocol.map(|protocol| Box::new(protocol) as Box<dyn AnyProtocol>);
         let mut state = State::new(self.shared.config.auto_pause);
-        if self.socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
+        if socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
             state.set_completes();
         }
         let stream = Rc::new(Stream {
             state: Cell::new(state),
-            socket: RefCell::new(self.socket),
+            socket: RefCell::new(socket),
             shared: self.shared,
             token,
             queue: Cell::default(),
@@ -279,8 +307,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let size = size_of::<Stream>();
-        // With debug assertions, mio's socket remembers its selector.
-        let max = if cfg!(debug_assertions) { 112 } else { 104 };
-        assert!(size <= max, "{size} bytes");
+        assert!(size <= 104, "{size} bytes");
     }
 }

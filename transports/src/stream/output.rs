@@ -7,17 +7,16 @@ use sinew_reactor::{Reactor, SHORT_READ_DRAINS};
 use super::{
     driver::ROUNDS_PER_TURN,
     queue::{Queue, SEGMENTS_PER_WRITE},
-    socket::Socket,
     state::{Drained, State},
 };
-use crate::Transport;
+use crate::{Transport, buffers::put};
 
 /// How often a producer is asked before what it made is sent.
 const PIECES_PER_ROUND: usize = 512;
 
 impl Transport {
     /// Sends what is queued, and does what has to be done about the output otherwise.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_output(&self, reactor: &Reactor) {
         self.send(reactor);
         let stream = self.inner();
@@ -66,45 +65,82 @@ impl Transport {
     }
 
     /// Writes until all is sent or the socket is full: one system call for what one callback has written.
+    #[inline(always)]
     fn send(&self, reactor: &Reactor) {
         let stream = self.inner();
         let Some(mut queue) = stream.queue.take() else {
             return;
         };
-        let mut total = 0;
-        let mut failure = None;
-        while stream.state.get().is_writable() && !queue.is_empty() {
-            match write_some(&stream.socket.borrow(), &queue) {
-                Ok((sent, offered)) => {
-                    total += sent;
-                    queue.consume(sent);
-                    if sent < offered && SHORT_READ_DRAINS {
-                        stream.update(State::write_blocked);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    stream.update(State::write_blocked);
-                }
-                Err(error) => {
-                    queue.clear();
-                    failure = Some(error);
-                }
+        // The common case: it lies in one piece, and the system takes it.
+        if stream.state.get().is_writable()
+            && let Some(only) = queue.only()
+        {
+            let offered = only.len();
+            let written = stream.socket.borrow().write(only);
+            if matches!(written, Ok(sent) if sent == offered) {
+                queue.consume(offered);
+                stream.shared.buffers.give_back(queue);
+                return self.sent(reactor, offered);
             }
+            self.written(reactor, &mut queue, written, offered);
+        }
+        self.send_rest(reactor, queue);
+    }
+
+    /// The rest of it, segment by segment.
+    #[inline(never)]
+    fn send_rest(&self, reactor: &Reactor, mut queue: Box<Queue>) {
+        let stream = self.inner();
+        while stream.state.get().is_writable() && !queue.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SEGMENTS_PER_WRITE];
+            let filled = queue.fill(&mut slices);
+            let slices = &slices[..filled];
+            let offered = slices.iter().map(|slice| slice.len()).sum();
+            let written = stream.socket.borrow().write_vectored(slices);
+            self.written(reactor, &mut queue, written, offered);
         }
         if queue.is_empty() {
             stream.shared.buffers.give_back(queue);
         } else {
-            stream.queue.set(Some(queue));
+            put(&stream.queue, queue);
         }
-        if total > 0 {
-            reactor.meter().bytes_sent.add(total as u64);
-            self.touch(reactor);
-            if !stream.state.get().is_open() {
-                self.watch_linger(reactor, true);
+    }
+
+    /// What came of one system call that was offered so much.
+    #[inline(never)]
+    fn written(
+        &self,
+        reactor: &Reactor,
+        queue: &mut Queue,
+        written: io::Result<usize>,
+        offered: usize,
+    ) {
+        let stream = self.inner();
+        match written {
+            Ok(sent) if sent > 0 => {
+                queue.consume(sent);
+                if sent < offered && SHORT_READ_DRAINS {
+                    stream.update(State::write_blocked);
+                }
+                self.sent(reactor, sent);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                stream.update(State::write_blocked);
+            }
+            written => {
+                queue.clear();
+                let error = written.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into());
+                self.failed(reactor, error);
             }
         }
-        if let Some(error) = failure {
-            self.failed(reactor, error);
+    }
+
+    #[inline]
+    fn sent(&self, reactor: &Reactor, len: usize) {
+        reactor.meter().bytes_sent.add(len as u64);
+        self.touch(reactor);
+        if !self.inner().state.get().is_open() {
+            self.watch_linger(reactor, true);
         }
     }
 
@@ -149,19 +185,4 @@ impl Transport {
             }
         }
     }
-}
-
-/// One system call: what was sent, and what was offered.
-fn write_some(socket: &Socket, queue: &Queue) -> io::Result<(usize, usize)> {
-    let (sent, offered) = match queue.only() {
-        Some(only) => (socket.write(only)?, only.len()),
-        None => {
-            let mut slices = [IoSlice::new(&[]); SEGMENTS_PER_WRITE];
-            let filled = queue.fill(&mut slices);
-            let slices = &slices[..filled];
-            let offered = slices.iter().map(|slice| slice.len()).sum();
-            (socket.write_vectored(slices)?, offered)
-        }
-    };
-    if sent == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok((sent, offered)) }
 }

@@ -2,15 +2,22 @@
 
 use std::{
     fmt,
-    io::{self, IoSlice, Read, Write},
+    io::{self, IoSlice, Write},
     net::{Shutdown, SocketAddr},
     time::Duration,
 };
 
-use mio::net::TcpStream;
 use sinew_reactor::{Reactor, Ready, RegisterError, Token};
 
 use super::FIRST_INTEREST;
+
+/// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
+/// mio's.
+#[cfg(unix)]
+pub(crate) use std::net::TcpStream;
+
+#[cfg(not(unix))]
+pub(crate) use mio::net::TcpStream;
 
 /// A stream of bytes both ways that never blocks: what else than a TCP socket can be under a [`Transport`](crate::Transport).
 pub(crate) trait ByteStream {
@@ -24,12 +31,27 @@ pub(crate) trait ByteStream {
     fn reset(&self);
     /// What is worth trying now, for streams of which no engine tells.
     fn readiness(&self) -> Ready;
+    /// Whether nothing is taken for now, whatever an engine says, and the loop is had come by when that changes.
+    fn is_held(&self) -> bool {
+        false
+    }
     /// The token to be told of news, for streams that do not know it from the start.
     fn register(&self, token: Token) {
         let _ = token;
     }
     fn local_addr(&self) -> Option<SocketAddr> {
         None
+    }
+    /// Whether the connection still stands, of which the end of the input was read.
+    fn check(&self) -> io::Result<()> {
+        match self.read(&mut [0]) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+    /// The engine has received this, which would have been read otherwise: for what stands around a socket. Empty is the end.
+    fn completed(&self, came: Result<&[u8], &io::Error>) {
+        let _ = came;
     }
     /// Of no meaning for streams that are not TCP in a kernel.
     fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
@@ -96,15 +118,22 @@ impl Socket {
     #[inline]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         uninterrupted(|| match self {
-            Self::Tcp(socket) => (&mut &*socket).read(buffer),
+            Self::Tcp(socket) => receive(socket, buffer),
             Self::Other(stream) => stream.read(buffer),
         })
+    }
+
+    /// What the engine has received for it.
+    pub(crate) fn completed(&self, came: Result<&[u8], &io::Error>) {
+        if let Self::Other(stream) = self {
+            stream.completed(came);
+        }
     }
 
     #[inline]
     pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
         uninterrupted(|| match self {
-            Self::Tcp(socket) => (&mut &*socket).write(data),
+            Self::Tcp(socket) => send(socket, data),
             Self::Other(stream) => stream.write_vectored(&[IoSlice::new(data)]),
         })
     }
@@ -136,10 +165,26 @@ impl Socket {
         }
     }
 
+    /// Whether the connection still stands, of which the end of the input was read.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match self {
+            // A read would only say once more that the input has ended.
+            Self::Tcp(socket) => socket.take_error()?.map_or(Ok(()), Err),
+            Self::Other(stream) => stream.check(),
+        }
+    }
+
     pub(crate) fn readiness(&self) -> Ready {
         match self {
             Self::Other(stream) => stream.readiness(),
             Self::Tcp(_) => Ready::NONE,
+        }
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        match self {
+            Self::Other(stream) => stream.is_held(),
+            Self::Tcp(_) => false,
         }
     }
 
@@ -165,13 +210,39 @@ impl Socket {
     }
 }
 
+/// One system call, without the layers in between, which cost more than what is around them here.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let (_, len) = rustix::net::recv(socket, buffer, rustix::net::RecvFlags::empty())?;
+    Ok(len)
+}
+
+/// As [`receive`].
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn send(socket: &TcpStream, data: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, data, rustix::net::SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn receive(mut socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    std::io::Read::read(&mut socket, buffer)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn send(mut socket: &TcpStream, data: &[u8]) -> io::Result<usize> {
+    std::io::Write::write(&mut socket, data)
+}
+
 /// Makes the call again if a signal came in between.
 #[inline]
 fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
+            Ok(len) => return Ok(len),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+            Err(error) => return Err(error),
         }
     }
 }

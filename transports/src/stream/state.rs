@@ -32,6 +32,10 @@
 //! `Lost` is told by the loop at the end of its turn: `connection_made` first, if that was not told yet, then
 //! `connection_lost`. What `fail` said stays the reason however the close goes, but for a panic.
 //!
+//! What an edge-triggered engine tells of after the end of the input may be a reset: the socket is asked. A level-triggered one
+//! would tell of the end for ever, so it is not asked to: there, as on any engine while reading is paused, a reset shows when
+//! something is next written.
+//!
 //! Input is held back while the user has paused reading or the queue is over its high watermark (and has not sunk to the
 //! low one since). When both have gone, `reading_resumed` is owed before further input is.
 
@@ -56,6 +60,8 @@ pub(super) enum Input {
     Deliver,
     /// Read, and throw away.
     Discard,
+    /// There is nothing more to read: see whether the connection still stands.
+    Check,
     /// Nothing for now.
     Wait,
 }
@@ -261,6 +267,11 @@ impl State {
         self.set(WRITABLE, false);
     }
 
+    /// The connection stands, and nothing is left to read.
+    pub(super) const fn checked(&mut self) {
+        self.set(READABLE | READ_CLOSED, false);
+    }
+
     /// The end of the input. `true` if the protocol is to be told.
     pub(super) const fn end_of_stream(&mut self) -> bool {
         self.set(READABLE | READ_CLOSED, false);
@@ -322,14 +333,19 @@ impl State {
 
     // ---- what to do next ----
 
+    /// The common case, in one comparison: open, with something to read, and nothing that would be in the way.
+    #[inline]
+    pub(super) const fn is_ordinary(self) -> bool {
+        self.bits & (STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF) == READABLE
+    }
+
     #[inline]
     pub(super) const fn input(&mut self) -> Input {
-        // The common case, in one comparison: open, with something to read, and nothing out of the ordinary.
-        let ordinary = STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF;
-        if self.bits & ordinary == READABLE {
+        if self.is_ordinary() {
             return Input::Deliver;
         }
         match self.stage() {
+            Stage::Open if self.has(EOF) && self.has(READABLE) => Input::Check,
             Stage::Open if self.is_held_back() => Input::Wait,
             Stage::Open if self.has(WITHHELD) => {
                 self.set(WITHHELD, false);
@@ -348,10 +364,10 @@ impl State {
         self.has(READABLE | WITHHELD) && !matches!(self.input(), Input::Wait)
     }
 
-    /// Whether input is wanted, were there any.
+    /// Whether input is wanted, were there any. The end of it is readable for ever.
     pub(super) const fn wants_input(mut self) -> bool {
         self.bits |= READABLE;
-        !matches!(self.input(), Input::Wait)
+        !self.has(EOF) && !matches!(self.input(), Input::Wait)
     }
 
     pub(super) const fn is_held_back(self) -> bool {

@@ -7,87 +7,25 @@ use std::{
     fmt,
     future::Future,
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use mio::net::TcpStream;
 use sinew_reactor::{Deferred, DelayedCall, Failure, Handler, Promise, Reactor, Ready, Token};
 use socket2::{Domain, Protocol as IpProtocol, Type};
 
+use super::Destination;
 use crate::{
     ConnectConfig, Connection, Factory, Peer, Protocol,
     net::{self, Dialling},
-    stream::{FIRST_INTEREST, Newborn, Shared, socket::set_keepalive},
+    stream::{
+        FIRST_INTEREST, Newborn, Shared,
+        socket::{TcpStream, set_keepalive},
+    },
 };
-
-/// Where to connect to. Made from a `SocketAddr`, `"host:port"`, or a pair of host and port.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Destination {
-    /// An address.
-    Addr(SocketAddr),
-    /// A name to be resolved, and a port.
-    Name(String, u16),
-    /// What could not be understood; connecting to it fails with [`ConnectError::BadDestination`].
-    Bad(String),
-}
-
-impl From<SocketAddr> for Destination {
-    fn from(addr: SocketAddr) -> Self {
-        Self::Addr(addr)
-    }
-}
-
-impl From<(IpAddr, u16)> for Destination {
-    fn from(addr: (IpAddr, u16)) -> Self {
-        Self::Addr(addr.into())
-    }
-}
-
-impl From<(&str, u16)> for Destination {
-    fn from((host, port): (&str, u16)) -> Self {
-        match host.parse::<IpAddr>() {
-            Ok(ip) => Self::Addr((ip, port).into()),
-            Err(_) => Self::Name(host.to_owned(), port),
-        }
-    }
-}
-
-impl From<&str> for Destination {
-    fn from(text: &str) -> Self {
-        if let Ok(addr) = text.parse() {
-            return Self::Addr(addr);
-        }
-        let parsed =
-            text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
-        match parsed {
-            Some((host, port)) if !host.is_empty() && !host.contains(':') => {
-                Self::Name(host.to_owned(), port)
-            }
-            _ => Self::Bad(text.to_owned()),
-        }
-    }
-}
-
-impl From<String> for Destination {
-    fn from(text: String) -> Self {
-        text.as_str().into()
-    }
-}
-
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Addr(addr) => addr.fmt(f),
-            Self::Name(host, port) => write!(f, "{host}:{port}"),
-            Self::Bad(text) => f.write_str(text),
-        }
-    }
-}
 
 /// A connection could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -246,6 +184,14 @@ impl<F: Factory> Connector<F> {
                 self.addrs.borrow_mut().push_back(addr);
                 self.try_next(reactor, None);
             }
+            Destination::Any(addrs) if !addrs.is_empty() => {
+                self.addrs.borrow_mut().extend(addrs);
+                self.try_next(reactor, None);
+            }
+            Destination::Any(_) => {
+                let none = "no address at all".to_owned();
+                self.settle(reactor, Err(ConnectError::BadDestination(none)));
+            }
             Destination::Bad(text) => {
                 self.settle(reactor, Err(ConnectError::BadDestination(text)));
             }
@@ -387,8 +333,18 @@ fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<TcpStream
     }
     match socket.connect(&addr.into()) {
         Err(error) if !is_in_progress(&error) => Err(error),
-        _ => Ok(TcpStream::from_std(socket.into())),
+        _ => Ok(into_stream(socket)),
     }
+}
+
+#[cfg(unix)]
+fn into_stream(socket: socket2::Socket) -> TcpStream {
+    socket.into()
+}
+
+#[cfg(not(unix))]
+fn into_stream(socket: socket2::Socket) -> TcpStream {
+    TcpStream::from_std(socket.into())
 }
 
 fn is_in_progress(error: &io::Error) -> bool {

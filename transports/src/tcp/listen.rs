@@ -1,17 +1,15 @@
 //! A listening port from outside: opened, paused, drained, closed. How it accepts is in `accept.rs`.
 
-use std::{
-    fmt, io,
-    net::{SocketAddr, ToSocketAddrs},
-    rc::Rc,
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr, rc::Rc, time::Duration};
 
 use mio::net::TcpListener;
 use sinew_reactor::{Deferred, Reactor, WeakReactor};
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
-use super::accept::{Acceptor, INHERITS_OPTIONS, PortCore};
+use super::{
+    Destination,
+    accept::{Acceptor, INHERITS_OPTIONS, PortCore},
+};
 use crate::{
     Factory, ListenConfig,
     net::{self, Listener},
@@ -49,10 +47,19 @@ pub struct ListeningPort {
 /// Listens on the first address that can be listened on, and says which one it is.
 pub(super) fn listen(
     reactor: &Reactor,
-    addrs: impl ToSocketAddrs,
+    at: Destination,
     config: &ListenConfig,
 ) -> Result<(Listener, SocketAddr), ListenError> {
-    let addrs = addrs.to_socket_addrs().map_err(|source| ListenError::Resolve { source })?;
+    let addrs = match at {
+        Destination::Addr(addr) => Ok([addr].into()),
+        Destination::Any(addrs) => Ok(addrs.into()),
+        Destination::Name(host, port) => net::resolve_now(reactor, &host, port),
+        Destination::Bad(text) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{text:?} is neither an address nor host:port"),
+        )),
+    };
+    let addrs = addrs.map_err(|source| ListenError::Resolve { source })?;
     let mut failed = None;
     for addr in addrs {
         let listener = listen_on(reactor, addr, config);

@@ -1,16 +1,16 @@
 //! TCP: [`ReactorTcp`] gives a reactor its `listen_tcp` and `connect_tcp`.
 
-use std::net::ToSocketAddrs;
-
 use sinew_reactor::Reactor;
 
 use crate::{ConnectConfig, Factory, ListenConfig};
 
 mod accept;
 mod connect;
+mod destination;
 mod listen;
 
-pub use connect::{ConnectError, Connecting, Destination};
+pub use connect::{ConnectError, Connecting};
+pub use destination::Destination;
 pub use listen::{ListenError, ListeningPort};
 
 mod sealed {
@@ -45,15 +45,15 @@ mod sealed {
 /// ```
 pub trait ReactorTcp: sealed::Sealed {
     /// Listens on `addr`, with the defaults of [`ListenConfig`]. Port 0 lets the system choose one;
-    /// [`ListeningPort::local`] tells which. A name is looked up on the spot, and the first of its addresses that can be
-    /// listened on is taken.
+    /// [`ListeningPort::local`] tells which. A name is looked up on the spot, by the system or, on a host of a simulation,
+    /// among its names; the first of its addresses that can be listened on is taken.
     ///
     /// # Errors
     ///
     /// [`ListenError`], with the address and the cause.
     fn listen_tcp<F: Factory>(
         &self,
-        addr: impl ToSocketAddrs,
+        addr: impl Into<Destination>,
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
         self.listen_tcp_with(addr, ListenConfig::default(), factory)
@@ -66,7 +66,7 @@ pub trait ReactorTcp: sealed::Sealed {
     /// As [`listen_tcp`](Self::listen_tcp).
     fn listen_tcp_with<F: Factory>(
         &self,
-        addr: impl ToSocketAddrs,
+        addr: impl Into<Destination>,
         config: ListenConfig,
         factory: F,
     ) -> Result<ListeningPort, ListenError>;
@@ -94,11 +94,11 @@ pub trait ReactorTcp: sealed::Sealed {
 impl ReactorTcp for Reactor {
     fn listen_tcp_with<F: Factory>(
         &self,
-        addr: impl ToSocketAddrs,
+        addr: impl Into<Destination>,
         config: ListenConfig,
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
-        match listen::listen(self, addr, &config) {
+        match listen::listen(self, addr.into(), &config) {
             Ok((listener, addr)) => listen::open(self, listener, addr, config, factory),
             Err(error) => {
                 // Its drop may be user code, and no call runs that.

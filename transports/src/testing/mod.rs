@@ -1,16 +1,35 @@
-//! For tests, ours and yours: [`every_split`] and [`Pair`] for protocols, [`assert_clean`] for what is left behind, and
-//! [`for_seeds`] for whatever is drawn at random. Nothing here needs a kernel.
+//! For tests, ours and yours. [`protocol_tests!`] and [`Subject`] test a protocol in every way there is: in memory, by a fuzzer,
+//! on a network. By hand there are [`every_split`] and [`Pair`] for protocols, [`simulate`] for scenarios of a simulated network,
+//! [`tap`] and [`replay`] for what has happened elsewhere and is to happen here again, [`assert_clean`] for what is left behind,
+//! and [`for_seeds`] for whatever else is drawn at random. Nothing here needs a kernel.
 
+mod draw;
+mod fuzz;
+mod minimise;
 mod pair;
+mod record;
+mod silence;
+mod simulate;
 mod split;
+mod stage;
+mod subject;
+mod trial;
 mod witness;
 
 use std::{env, ops::Range};
 
 use sinew_reactor::Reactor;
 
+#[doc(inline)]
+pub use crate::protocol_tests;
+pub use draw::Draw;
 pub use pair::Pair;
+pub use record::{
+    ParseRecordingError, Recording, RecordingError, ReplayError, Replayed, Tap, Tapped, replay, tap,
+};
+pub use simulate::simulate;
 pub use split::every_split;
+pub use subject::Subject;
 
 /// Fails unless nothing is left on the reactor: no timer, call, task, job, connection or other handler, and no callback has
 /// panicked. The message names what there is.
@@ -69,14 +88,16 @@ pub fn seed() -> Option<u64> {
 /// });
 /// ```
 pub fn for_seeds(seeds: Range<u64>, mut f: impl FnMut(u64)) {
-    if let Some(seed) = seed() {
-        let _printed = PrintedOnPanic(seed);
-        return f(seed);
-    }
-    for seed in seeds {
+    for seed in chosen(seeds) {
         let _printed = PrintedOnPanic(seed);
         f(seed);
     }
+}
+
+/// The seed of `SINEW_SEED`, or else these.
+fn chosen(seeds: Range<u64>) -> impl Iterator<Item = u64> {
+    let only = seed();
+    only.into_iter().chain(seeds.take(if only.is_some() { 0 } else { usize::MAX }))
 }
 
 /// While it lives, a panic has the seed printed.

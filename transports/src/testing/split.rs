@@ -1,26 +1,12 @@
 //! [`every_split`]: the same input, cut in every way, must come to the same.
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::fmt;
 
-use sinew_reactor::Reactor;
-
-use super::{
-    PrintedOnPanic, assert_clean, seed,
-    witness::{Seen, Witness},
-};
-use crate::{Protocol, StreamConfig, memory, memory::Wire};
+use super::{PrintedOnPanic, seed, trial::Trial};
+use crate::Protocol;
 
 /// Random cuts tried.
 const RANDOM_CUTS: u64 = 64;
-
-/// How long a protocol may take over its answer, in simulated time: longer than any job of the thread pool takes.
-const PATIENCE: Duration = Duration::from_millis(50);
-
-/// How long a connection whose peer has closed may go on, in simulated time, before it is reset.
-const AFTERLIFE: Duration = Duration::from_secs(60 * 60);
-
-/// Watermarks of a connection whose writes stall, so low that answers pass them.
-const STALLED: (usize, usize) = (64, 16);
 
 /// Feeds `input` to a new protocol in every way that a network might cut it, and fails unless each time exactly `expect` is
 /// sent in answer.
@@ -32,7 +18,7 @@ const STALLED: (usize, usize) = (64, 16);
 /// [`connection_lost`](Protocol::connection_lost) once and last), no callback may panic, and no timer, call or task may be
 /// left. The random cuts come from `SINEW_SEED`, or from a fixed seed.
 ///
-/// All runs in memory on a [simulated](Reactor::simulated) reactor. A protocol whose answer takes longer than 50 ms of
+/// All runs in memory on a [simulated](crate::reactor::Reactor::simulated) reactor. A protocol whose answer takes longer than 50 ms of
 /// simulated time is not for this. The cost grows with the square of the input's length.
 ///
 /// # Panics
@@ -101,7 +87,7 @@ pub fn every_split<P: Protocol>(mut make: impl FnMut() -> P, input: &[u8], expec
 
 /// How the input is cut.
 #[derive(Clone, Copy)]
-enum Cut {
+pub(crate) enum Cut {
     Whole,
     Each,
     At(usize),
@@ -120,7 +106,7 @@ impl fmt::Display for Cut {
 }
 
 impl Cut {
-    fn pieces(self, input: &[u8]) -> Vec<&[u8]> {
+    pub(crate) fn pieces(self, input: &[u8]) -> Vec<&[u8]> {
         let mut random =
             fastrand::Rng::with_seed(if let Self::Random(seed) = self { seed } else { 0 });
         let (mut rest, mut pieces) = (input, Vec::new());
@@ -141,97 +127,32 @@ impl Cut {
 }
 
 /// One connection from start to end.
-struct Run<'a, P> {
-    protocol: P,
-    input: &'a [u8],
-    cut: Cut,
-    stalls: bool,
-    seed: u64,
+pub(crate) struct Run<'a, P> {
+    pub(crate) protocol: P,
+    pub(crate) input: &'a [u8],
+    pub(crate) cut: Cut,
+    pub(crate) stalls: bool,
+    pub(crate) seed: u64,
 }
 
 /// What came of it.
-struct Ran {
-    when: String,
-    answer: Vec<u8>,
+pub(crate) struct Ran {
+    pub(crate) when: String,
+    pub(crate) answer: Vec<u8>,
     /// What was sent after the end of the input.
-    farewell: Vec<u8>,
+    pub(crate) farewell: Vec<u8>,
 }
 
 impl<P: Protocol> Run<'_, P> {
-    fn drive(self) -> Ran {
+    pub(crate) fn drive(self) -> Ran {
         let stalls = if self.stalls { ", with a peer that takes little" } else { "" };
         let when = format!("{} bytes {}{stalls}", self.input.len(), self.cut);
-        let reactor = Reactor::simulated(self.seed);
-        let (protocol, seen) = Witness::new(self.protocol);
-        let config = match self.stalls {
-            true => StreamConfig::default().watermarks(STALLED.0, STALLED.1),
-            false => StreamConfig::default(),
-        };
-        let (_, wire) =
-            memory::connect(&reactor, config, protocol).expect("a new reactor has room for one");
-        let mut peer = Peer { reactor, wire, seen, taken: Vec::new(), stalls: self.stalls };
-        peer.settle(Duration::ZERO);
+        let mut trial = Trial::begin(self.protocol, self.seed, self.stalls, when.clone());
         for piece in self.cut.pieces(self.input) {
-            if !peer.wire.is_closed() {
-                peer.wire.receive(piece);
-            }
-            peer.settle(Duration::ZERO);
+            trial.receive(piece);
         }
-        peer.settle(PATIENCE);
-        peer.seen.assert_no_faults(&when);
-        let answer = std::mem::take(&mut peer.taken);
-        peer.end(&when);
-        Ran { when, answer, farewell: peer.taken }
-    }
-}
-
-/// The far end, and all else that the protocol meets.
-struct Peer {
-    reactor: Reactor,
-    wire: Wire,
-    seen: Rc<Seen>,
-    taken: Vec<u8>,
-    stalls: bool,
-}
-
-impl Peer {
-    /// Lets the loop do what there is to do, and takes what it sends.
-    fn settle(&mut self, patience: Duration) {
-        self.reactor.advance(patience).expect("the protocol lets the loop come to rest");
-        if !self.stalls {
-            self.taken.extend(self.wire.sent());
-            return;
-        }
-        // A wire that holds a byte or a few more is full most of the time.
-        let mut capacity = 0;
-        loop {
-            capacity = capacity % 7 + 1;
-            self.wire.set_capacity(capacity);
-            self.reactor.advance(Duration::ZERO).expect("the protocol lets the loop come to rest");
-            let sent = self.wire.sent();
-            if sent.is_empty() {
-                return;
-            }
-            self.taken.extend(sent);
-        }
-    }
-
-    /// The peer ends its side, then waits; a connection that does not end by that is reset.
-    fn end(&mut self, when: &str) {
-        if !self.wire.is_closed() {
-            self.wire.close();
-        }
-        self.settle(PATIENCE);
-        if !self.wire.is_closed() {
-            self.settle(AFTERLIFE);
-        }
-        if !self.wire.is_closed() {
-            self.wire.reset();
-            self.settle(Duration::ZERO);
-        }
-        self.seen.assert_no_faults(when);
-        assert!(self.seen.lost().is_some(), "{when}: the connection was not lost");
-        assert_clean(&self.reactor);
+        let answer = trial.answer();
+        Ran { when, answer, farewell: trial.end() }
     }
 }
 

@@ -8,6 +8,9 @@ use io_uring::{IoUring, cqueue, opcode, squeue, types};
 /// `IORING_ENTER_GETEVENTS`: have the kernel do the work that it put off until somebody asks.
 const GETEVENTS: u32 = 1;
 
+/// How often a full ring is handed over until there is room for one more operation.
+const PUSHES_MAX: usize = 10_000;
+
 /// What the kernel can be asked to do. None of it points at memory of ours, except that what is received goes into the
 /// buffers of the group.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +65,9 @@ impl Ring {
             Operation::Poll { mask } => opcode::PollAdd::new(fd, mask).build(),
             Operation::PollChanges { mask } => opcode::PollAdd::new(fd, mask).multi(true).build(),
         };
-        self.push(&entry.user_data(user_data));
-        self.in_flight += 1;
+        if self.push(&entry.user_data(user_data)) {
+            self.in_flight += 1;
+        }
     }
 
     /// Has an operation end. It says its last word all the same; this one says nothing, unless there was none to end.
@@ -78,19 +82,22 @@ impl Ring {
         self.push(&entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(own));
     }
 
-    fn push(&mut self, entry: &squeue::Entry) {
-        loop {
+    /// `false` if the kernel takes nothing any more, as in a forked child, to which the ring does not belong.
+    fn push(&mut self, entry: &squeue::Entry) -> bool {
+        for _ in 0..PUSHES_MAX {
             // SAFETY: none of the operations points at memory of ours but `Receive`, and what that names is the group of
             // buffers, which outlives all operations: see the drop of `UringPoller`.
             if unsafe { self.uring.submission().push(entry) }.is_ok() {
-                return;
+                return true;
             }
-            // It is full: hand it over. A kernel that is out of something for the moment is asked again.
-            if let Err(error) = self.uring.submit() {
-                tracing::debug!(%error, "the ring takes no more for now");
-                let _ = self.enter(Some(Duration::ZERO));
+            // It is full: hand it over. A kernel that is out of memory for the moment is asked again.
+            if let Err(error) = self.enter(Some(Duration::ZERO)) {
+                tracing::error!(%error, "the ring takes nothing any more");
+                return false;
             }
         }
+        tracing::error!("the ring has been full for too long");
+        false
     }
 
     /// Hands over what was asked, and waits for a completion: `timeout` at most, `None` for as long as it takes.

@@ -119,6 +119,18 @@ fn a_short_read_is_no_proof_of_the_end_once_the_peer_has_closed() {
 }
 
 #[test]
+fn what_comes_after_the_end_is_looked_at_once_for_it_may_be_a_reset() {
+    let mut state = open();
+    state.end_of_stream();
+    state.pause();
+    state.became(Ready::READ | Ready::READ_CLOSED);
+    assert_eq!(state.input(), Input::Check);
+    state.checked();
+    assert_eq!(state.input(), Input::Wait);
+    assert!(!state.wants_input(), "the end is readable for ever");
+}
+
+#[test]
 fn input_held_back_is_resumed_before_it_is_delivered() {
     let mut paused = open();
     paused.became(Ready::READ);

@@ -1,6 +1,9 @@
 //! `every_split` finds what it is for, and passes what is right.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use super::*;
 use crate::{ConnectionLost, Transport};
@@ -67,4 +70,18 @@ impl Protocol for Panics {
 #[test]
 fn a_panic_in_a_callback_is_no_secret() {
     assert!(fault_of(|| Panics, b"abc", b"").starts_with("1 panics in callbacks"));
+}
+
+/// Reads no more once it has something.
+struct ReadsOnce;
+
+impl Protocol for ReadsOnce {
+    fn data_received(&mut self, transport: &Transport, _: &[u8]) {
+        transport.pause_reading();
+    }
+}
+
+#[test]
+fn one_that_sees_no_end_is_cut() {
+    every_split(|| ReadsOnce, b"abc", b"");
 }

@@ -1,0 +1,52 @@
+//! What is done with the bytes that a fuzzer makes up: one function a target. Nothing here knows a fuzzer, so a stable test
+//! (`tests/fuzz_corpus.rs`) does the same with the bytes of the corpus.
+
+mod decoding;
+mod format;
+mod framing;
+mod input;
+mod teller;
+
+use self::{format::Format, input::Input};
+
+/// A target: its name, and what it does.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub(crate) const TARGETS: [Target; 7] = [
+    ("line", line),
+    ("netstring", netstring),
+    ("int8", int8),
+    ("int16", int16),
+    ("int32", int32),
+    ("fixed", fixed),
+    ("framed", framed),
+];
+
+pub(crate) fn line(data: &[u8]) {
+    decoding::check(data, Format::line);
+}
+
+pub(crate) fn netstring(data: &[u8]) {
+    decoding::check(data, Format::netstring);
+}
+
+pub(crate) fn int8(data: &[u8]) {
+    decoding::check(data, |input| Format::int(input, 1));
+}
+
+pub(crate) fn int16(data: &[u8]) {
+    decoding::check(data, |input| Format::int(input, 2));
+}
+
+pub(crate) fn int32(data: &[u8]) {
+    decoding::check(data, |input| Format::int(input, 4));
+}
+
+pub(crate) fn fixed(data: &[u8]) {
+    decoding::check(data, Format::fixed);
+}
+
+pub(crate) fn framed(data: &[u8]) {
+    framing::check(&mut Input::new(data));
+}

@@ -1,0 +1,112 @@
+//! How handlers are called: by events, by queues, one by one; and what becomes of one that panics.
+
+use std::{
+    cell::{Cell, RefCell},
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+};
+
+use crate::{
+    Reactor,
+    engine::Event,
+    handler::{Handler, Token},
+};
+
+/// Events between two looks at the watch. Where one of several took long, all of them are named: on a loop with little to do,
+/// that is one.
+const EVENTS_PER_LAP: usize = 8;
+
+impl Reactor {
+    /// Calls the handlers of events, in order. A token whose handler went away in this turn finds nobody.
+    pub(crate) fn dispatch(&self, events: &[Event]) {
+        let next = Cell::new(0);
+        while next.get() < events.len() {
+            // One net under all of them: it is set up again after a panic only.
+            let caught = catch_unwind(AssertUnwindSafe(|| self.dispatch_from(&next, events)));
+            if let Err(panic) = caught {
+                let token = events[next.get() - 1].token;
+                let panic = self.contained(&|| self.describe(token), panic);
+                self.handler_panicked(token, &panic.message);
+            }
+        }
+    }
+
+    fn dispatch_from(&self, next: &Cell<usize>, events: &[Event]) {
+        while let Some(event) = events.get(next.get()) {
+            next.set(next.get() + 1);
+            let handler = self.inner.registry.borrow().handler(event.token);
+            if let Some(handler) = handler {
+                handler.ready(self, event.ready);
+            }
+            if next.get().is_multiple_of(EVENTS_PER_LAP) || next.get() == events.len() {
+                let lap = &events[(next.get() - 1) / EVENTS_PER_LAP * EVENTS_PER_LAP..next.get()];
+                self.lap(&|| self.describe_all(lap));
+            }
+        }
+    }
+
+    /// Calls the handlers that asked to be called again.
+    pub(crate) fn call_again(&self) {
+        self.for_queued(&self.inner.queues.again, |token| {
+            // What it asks for from now on is for the next turn.
+            self.inner.registry.borrow_mut().unmark_again(token);
+            self.call_handler(token, |handler| handler.again(self));
+        });
+    }
+
+    /// Calls the handlers that are in a queue now.
+    pub(crate) fn call_queued(
+        &self,
+        queue: &RefCell<Vec<Token>>,
+        f: impl Fn(&Self, Rc<dyn Handler>),
+    ) {
+        self.for_queued(queue, |token| self.call_handler(token, |handler| f(self, handler)));
+    }
+
+    fn for_queued(&self, queue: &RefCell<Vec<Token>>, f: impl Fn(Token)) {
+        if queue.borrow().is_empty() {
+            return;
+        }
+        let mut tokens = queue.take();
+        tokens.drain(..).for_each(f);
+        // Keep the larger of the two allocations.
+        let mut queue = queue.borrow_mut();
+        if queue.is_empty() {
+            *queue = tokens;
+        }
+    }
+
+    /// Calls a method of a handler, and ends the handler if it panics and does not deal with that.
+    #[inline]
+    pub(crate) fn call_handler(&self, token: Token, f: impl FnOnce(Rc<dyn Handler>)) {
+        let handler = self.inner.registry.borrow().handler(token);
+        let Some(handler) = handler else { return };
+        let called = self.guard(|| self.describe(token), move || f(handler));
+        if let Err(panic) = called {
+            self.handler_panicked(token, &panic.message);
+        }
+    }
+
+    #[cold]
+    fn handler_panicked(&self, token: Token, message: &str) {
+        let handler = self.inner.registry.borrow().handler(token);
+        let Some(handler) = handler else { return };
+        let dealt_with =
+            self.guard(|| self.describe(token), move || handler.panicked(self, message));
+        if dealt_with != Ok(true) {
+            self.deregister(token, false);
+        }
+    }
+
+    #[cold]
+    fn describe(&self, token: Token) -> String {
+        let handler = self.inner.registry.borrow().handler(token);
+        handler.map_or_else(|| "a handler that went away".to_owned(), |handler| handler.describe())
+    }
+
+    #[cold]
+    fn describe_all(&self, events: &[Event]) -> String {
+        let names: Vec<_> = events.iter().map(|event| self.describe(event.token)).collect();
+        names.join(", or ")
+    }
+}

@@ -1,0 +1,46 @@
+//! Scenarios swept over seeds: servers and clients in a simulated network that fails them. Whatever goes wrong, and after every
+//! single event, every protocol has one whole life, bytes come out as they went in, and bounds hold; in the end nothing is left.
+//!
+//! `.ci/sweep 10000` is the nightly sweep. `SINEW_SEED=n cargo test --test scenarios <name>` has one run again.
+
+use std::{env, ops::Range, time::Duration};
+
+#[path = "../examples/chat_server.rs"]
+#[allow(dead_code, reason = "its main is not called")]
+mod chat_server;
+#[path = "../examples/portforward.rs"]
+#[allow(dead_code, reason = "its main is not called")]
+#[allow(clippy::duplicate_mod, reason = "each example brings its command line along")]
+mod portforward;
+
+mod scenarios {
+    mod accepting;
+    mod chat;
+    mod draining;
+    mod forwarding;
+    mod parties;
+    mod reconnecting;
+    mod regressions;
+    mod stage;
+    mod talking;
+    mod watch;
+}
+
+/// The seeds that each scenario is run with: `SINEW_SEEDS`, a number or a range (`5000..6000`), or a few.
+fn seeds() -> Range<u64> {
+    let few = if cfg!(debug_assertions) { 2 } else { 100 };
+    let Ok(words) = env::var("SINEW_SEEDS") else { return 0..few };
+    let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("SINEW_SEEDS={words}"));
+    match words.split_once("..") {
+        Some((first, end)) => number(first)..number(end),
+        None => 0..number(&words),
+    }
+}
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}

@@ -1,0 +1,41 @@
+//! A server that is told to stop while clients talk to it, and more of them come.
+
+use sinew::{
+    prelude::*,
+    transports::{sim::Chance, testing::simulate},
+};
+
+use super::{
+    parties::{ECHO_QUEUED_MAX, Echo},
+    stage::Stage,
+};
+use crate::{millis, secs, seeds};
+
+const DRAIN: std::time::Duration = secs(3);
+
+/// It serves nobody new, gives those who are there their time, and is gone by then, whatever the network does.
+#[test]
+fn a_server_drains_under_load() {
+    simulate(seeds(), |network| {
+        let stage = Stage::empty(network, 4, ECHO_QUEUED_MAX);
+        let serving = stage.serving.clone();
+        let until_stop = millis(500 + stage.server.reactor().random() % 5_000);
+        stage.server.boot(move |reactor| {
+            let serving = serving.clone();
+            let factory = move |_: &Peer| serving.watch(Echo);
+            let port = reactor.listen_tcp("0.0.0.0:7", factory).expect("a free port");
+            reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
+            reactor.call_later(until_stop, |reactor| reactor.stop().expect("it runs"));
+        });
+        stage.talk();
+        let chance = Chance::every(secs(1)).lasting(secs(1));
+        network.set_chance(chance.cuts().partitions().resets());
+        network.run_for(until_stop).unwrap();
+        let made = stage.serving.made();
+        let server = stage.server.clone();
+        network.run_until(DRAIN + millis(1), move || !server.is_up()).unwrap();
+        assert_eq!(stage.serving.alive(), 0);
+        assert_eq!(stage.serving.made(), made, "served after it was told to stop");
+        stage.play(secs(20));
+    });
+}

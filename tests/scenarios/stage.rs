@@ -1,0 +1,112 @@
+//! [`Stage`]: a server, some clients that dial it again and again, and what must be so when all is over.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+
+use sinew::{
+    prelude::*,
+    transports::sim::{Host, Network},
+};
+
+use super::{
+    parties::{ECHO_QUEUED_MAX, Echo, TALKER_TOTAL_MAX, Talker},
+    watch::{HostWatch, Watch},
+};
+use crate::{millis, secs};
+
+/// How long clients go on dialling.
+pub(crate) const DIALLING: Duration = secs(8);
+
+/// Longer than TCP takes to give up.
+const AFTERWARDS: Duration = secs(3_000);
+
+/// A server that listens on port 7, and clients with it.
+pub(crate) struct Stage<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) watch: Watch,
+    pub(crate) server: Host,
+    pub(crate) serving: HostWatch,
+    pub(crate) clients: Vec<Host>,
+    /// Talks that came to their end with all bytes back.
+    pub(crate) done: Rc<Cell<u64>>,
+}
+
+/// A server that does not wait for ever for clients that are gone.
+pub(crate) fn patient_server() -> ListenConfig {
+    ListenConfig::default().stream(StreamConfig::default().idle_timeout(secs(20)))
+}
+
+impl<'a> Stage<'a> {
+    /// A server that echoes, and clients that talk to it.
+    pub(crate) fn talking(network: &'a Network, clients: usize, config: ListenConfig) -> Self {
+        let stage = Self::empty(network, clients, ECHO_QUEUED_MAX);
+        let serving = stage.serving.clone();
+        stage.server.boot(move |reactor| {
+            let serving = serving.clone();
+            let factory = move |_: &Peer| serving.watch(Echo);
+            reactor.listen_tcp_with("0.0.0.0:7", config.clone(), factory).expect("a free port");
+        });
+        stage.talk();
+        stage
+    }
+
+    /// Hosts without programs. Each connection of the server may have so many bytes queued.
+    pub(crate) fn empty(network: &'a Network, clients: usize, queued_max: usize) -> Self {
+        let watch = Watch::over(network);
+        let server = network.host("server");
+        let serving = watch.on(&server, queued_max);
+        let clients = (0..clients).map(|n| network.host(&format!("client{n}"))).collect();
+        Self { network, watch, server, serving, clients, done: Rc::default() }
+    }
+
+    /// Has the clients talk.
+    pub(crate) fn talk(&self) {
+        for client in &self.clients {
+            let (watch, done) = (self.watch.on(client, TALKER_TOTAL_MAX), self.done.clone());
+            dial_again_and_again(client, move |reactor| watch.watch(Talker::new(reactor, &done)));
+        }
+    }
+
+    /// Goes on for so long, then, with nothing more to go wrong, to the end of everything. Nothing is left.
+    pub(crate) fn play(&self, time: Duration) {
+        self.network.run_for(time).unwrap();
+        self.network.set_chance(None);
+        self.network.heal();
+        self.network.run_for(AFTERWARDS).unwrap();
+        for client in &self.clients {
+            let leftovers = client.reactor().leftovers();
+            assert!(leftovers.is_empty(), "{}: {leftovers}", client.name());
+            assert_eq!(client.descriptors(), 0, "{}", client.name());
+        }
+        let server = self.server.reactor();
+        assert_eq!(server.stats().connections, 0, "{}", server.leftovers());
+        assert_eq!(self.network.stats().connections, 0, "systems forget what is over");
+        self.watch.assert_over();
+    }
+}
+
+/// A host that dials the server every so often, for a while after it has booted.
+pub(crate) fn dial_again_and_again<P: Protocol>(
+    host: &Host,
+    protocol: impl Fn(&Reactor) -> P + Clone + 'static,
+) {
+    host.boot(move |reactor| {
+        let (protocol, end) = (protocol.clone(), reactor.now() + DIALLING);
+        let series = Rc::new(RefCell::new(None::<LoopingCall>));
+        let kept = series.clone();
+        let dial = move |reactor: &Reactor| {
+            if reactor.now() > end {
+                let _ = series.take().map(|series| series.stop());
+                return;
+            }
+            let (protocol, dialler) = (protocol.clone(), reactor.downgrade());
+            drop(reactor.connect_tcp("server:7", move |_: &Peer| {
+                protocol(&dialler.upgrade().expect("the loop calls factories"))
+            }));
+        };
+        kept.replace(Some(reactor.call_every(millis(400), dial)));
+    });
+}

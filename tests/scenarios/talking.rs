@@ -1,0 +1,43 @@
+//! Clients that talk to an echo server, over links and with hosts that fail in all ways.
+
+use sinew::transports::{
+    sim::{Chance, Latency, Link, Network},
+    testing::simulate,
+};
+
+use super::stage::{Stage, patient_server};
+use crate::{millis, secs, seeds};
+
+#[test]
+fn talk_over_bad_links() {
+    simulate(seeds(), |network| {
+        let stage = Stage::talking(network, 3, patient_server());
+        let latency = Latency::Tailed(millis(5), millis(5));
+        network.set_link(Link::default().latency(latency).loss(0.03).bandwidth(3_000_000));
+        stage.play(secs(20));
+        assert!(stage.done.get() > 10, "{} talks came to their end", stage.done.get());
+    });
+}
+
+#[test]
+fn talk_under_partitions_and_pauses() {
+    simulate(seeds(), |network| {
+        let stage = Stage::talking(network, 3, patient_server());
+        let chance = Chance::every(millis(700)).lasting(secs(3));
+        network.set_chance(chance.cuts().partitions().pauses());
+        stage.play(secs(20));
+    });
+}
+
+pub(crate) fn resets_kills_and_power_cuts(network: &Network) {
+    let stage = Stage::talking(network, 3, patient_server());
+    stage.watch.allow_kills();
+    let chance = Chance::every(millis(900)).lasting(secs(2));
+    network.set_chance(chance.resets().kills().power_cuts());
+    stage.play(secs(20));
+}
+
+#[test]
+fn talk_under_resets_kills_and_power_cuts() {
+    simulate(seeds(), resets_kills_and_power_cuts);
+}

@@ -1,0 +1,120 @@
+//! Faults on purpose for real connections: [`Faults`] says which and how often. What they do to a stream is in
+//! `stream/faulty.rs`; the faults of a simulated network are in `sim/`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use fastrand::Rng;
+
+/// Which faults come between a stream and its socket, and how often: for tests and for staging, given with
+/// [`StreamConfig::faults`](crate::StreamConfig::faults).
+///
+/// Rates are probabilities, 0 to 1, drawn anew for each system call. None of them can keep a stream from getting on: a call
+/// that was interrupted or put off is not put off again before one has gone through.
+///
+/// Every connection has a random generator of its own, made from the seed and from how many connections these faults and
+/// their clones have had before. What the kernel does in between is not drawn from a seed, so a run can be had again as far as
+/// the kernel plays along.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_transports::{Faults, ListenConfig, StreamConfig};
+///
+/// let faults = Faults::new(7).short_reads(1.0).delayed_writes(0.1, Duration::from_millis(20)).resets(0.001);
+/// let config = ListenConfig::default().stream(StreamConfig::default().faults(faults));
+/// # drop(config);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Faults {
+    seed: u64,
+    rates: Rates,
+    /// How many connections have had them.
+    connections: Arc<AtomicU64>,
+}
+
+/// How often what happens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rates {
+    pub(crate) short_reads: f64,
+    pub(crate) short_writes: f64,
+    pub(crate) would_block: f64,
+    pub(crate) interrupted: f64,
+    pub(crate) delayed_writes: f64,
+    pub(crate) delay_max: Duration,
+    pub(crate) resets: f64,
+}
+
+impl Faults {
+    /// None at all, until the other methods say which.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, rates: Rates::default(), connections: Arc::default() }
+    }
+
+    /// Everything but resets, at rates that a connection bears: each comes within a few dozen calls, and most calls bring
+    /// something. Writes are delayed by at most 2 ms.
+    pub fn rough(seed: u64) -> Self {
+        Self::new(seed)
+            .short_reads(0.3)
+            .short_writes(0.3)
+            .would_block(0.2)
+            .interrupted(0.1)
+            .delayed_writes(0.05, Duration::from_millis(2))
+    }
+
+    /// A read brings one to four bytes.
+    pub fn short_reads(mut self, rate: f64) -> Self {
+        self.rates.short_reads = rate;
+        self
+    }
+
+    /// A write takes a part of what it is given: a few bytes, or any other number.
+    pub fn short_writes(mut self, rate: f64) -> Self {
+        self.rates.short_writes = rate;
+        self
+    }
+
+    /// A read or a write says that it would block (`EAGAIN`) though it would not.
+    pub fn would_block(mut self, rate: f64) -> Self {
+        self.rates.would_block = rate;
+        self
+    }
+
+    /// A read or a write is interrupted by a signal (`EINTR`).
+    pub fn interrupted(mut self, rate: f64) -> Self {
+        self.rates.interrupted = rate;
+        self
+    }
+
+    /// A write is put off, and with it all others of its connection, for a time of up to `max`.
+    pub fn delayed_writes(mut self, rate: f64, max: Duration) -> Self {
+        self.rates.delayed_writes = rate;
+        self.rates.delay_max = max;
+        self
+    }
+
+    /// The connection breaks as if the peer had reset it: a read fails with `ECONNRESET`, a write with `EPIPE`, and the peer
+    /// is sent a reset, too.
+    pub fn resets(mut self, rate: f64) -> Self {
+        self.rates.resets = rate;
+        self
+    }
+
+    pub(crate) fn rates(&self) -> Rates {
+        self.rates
+    }
+
+    /// The generator of the next connection.
+    pub(crate) fn next_random(&self) -> Rng {
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        let mut seeds = Rng::with_seed(self.seed);
+        Rng::with_seed(seeds.u64(..) ^ number)
+    }
+}

@@ -1,0 +1,102 @@
+//! Where to: [`Destination`]. Nothing is looked up here.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+};
+
+/// Where to connect to, or to listen. Made from a `SocketAddr` or several, `"host:port"`, or a pair of host and port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Destination {
+    /// An address.
+    Addr(SocketAddr),
+    /// Several addresses, of which the first is taken that will do.
+    Any(Vec<SocketAddr>),
+    /// A name to be resolved, and a port.
+    Name(String, u16),
+    /// What could not be understood; connecting to it fails with [`ConnectError::BadDestination`](crate::ConnectError::BadDestination).
+    Bad(String),
+}
+
+impl From<SocketAddr> for Destination {
+    fn from(addr: SocketAddr) -> Self {
+        Self::Addr(addr)
+    }
+}
+
+/// What has an address in it.
+macro_rules! from_addrs {
+    ($($addr:ty),+) => {
+        $(impl From<$addr> for Destination {
+            fn from(addr: $addr) -> Self {
+                Self::Addr(addr.into())
+            }
+        })+
+    };
+}
+
+from_addrs!(SocketAddrV4, SocketAddrV6, (IpAddr, u16), (Ipv4Addr, u16), (Ipv6Addr, u16));
+
+impl From<&[SocketAddr]> for Destination {
+    fn from(addrs: &[SocketAddr]) -> Self {
+        Self::Any(addrs.to_vec())
+    }
+}
+
+impl From<(&str, u16)> for Destination {
+    fn from((host, port): (&str, u16)) -> Self {
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Self::Addr((ip, port).into()),
+            Err(_) => Self::Name(host.to_owned(), port),
+        }
+    }
+}
+
+impl From<&str> for Destination {
+    fn from(text: &str) -> Self {
+        if let Ok(addr) = text.parse() {
+            return Self::Addr(addr);
+        }
+        let parsed =
+            text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        match parsed {
+            Some((host, port)) if !host.is_empty() && !host.contains(':') => {
+                Self::Name(host.to_owned(), port)
+            }
+            _ => Self::Bad(text.to_owned()),
+        }
+    }
+}
+
+impl From<(String, u16)> for Destination {
+    fn from((host, port): (String, u16)) -> Self {
+        (host.as_str(), port).into()
+    }
+}
+
+impl From<&String> for Destination {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<String> for Destination {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Addr(addr) => addr.fmt(f),
+            Self::Any(addrs) => {
+                let addrs: Vec<_> = addrs.iter().map(ToString::to_string).collect();
+                f.write_str(&addrs.join(", "))
+            }
+            Self::Name(host, port) => write!(f, "{host}:{port}"),
+            Self::Bad(text) => f.write_str(text),
+        }
+    }
+}
