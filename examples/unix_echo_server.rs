@@ -57,7 +57,7 @@ mod unix {
 
     impl StreamRequestHandler for Echo {
         /// As the bytes come. A peer that does not read its echo blocks this thread, and nobody else.
-        fn handle(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+        fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult {
             loop {
                 let data = cx.rfile.fill_buf()?;
                 let len = data.len();

@@ -35,7 +35,7 @@ impl StreamRequestHandler for ThreadedRequestHandler {
         Some(Duration::from_secs(60))
     }
 
-    fn handle(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+    fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult {
         let name = thread::current().name().unwrap_or("main").to_owned();
         loop {
             let line = cx.readline(LINE_MAX)?;

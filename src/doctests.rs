@@ -29,4 +29,11 @@ pages! {
     Graveyard: "../docs/design/7-panics-drops-graveyard.md";
     Stop: "../docs/design/8-stop-says-no.md";
     EngineCompletes: "../docs/design/9-what-an-engine-completes.md";
+    Forking: "../docs/design/10-forking.md";
+}
+
+// What needs a feature.
+#[cfg(feature = "socketserver")]
+pages! {
+    Socketserver: "../docs/guide/10-socketserver.md";
 }

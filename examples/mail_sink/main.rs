@@ -65,7 +65,7 @@ impl StreamRequestHandler for MailRequestHandler {
         ANSWERS
     }
 
-    fn handle(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+    fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult {
         cx.wfile.write_all(self.session.greeting().as_bytes())?;
         loop {
             // What it waits for may be these answers.

@@ -1,13 +1,10 @@
 //! Handlers of datagrams, with a file to read and a file to write: [`DatagramRequestHandler`].
 
-use std::{
-    io::Cursor,
-    ops::{Deref, DerefMut},
-    sync::Arc,
-};
+use std::{io::Cursor, sync::Arc};
 
 use crate::{
-    BaseRequestHandler, Context, HandlerResult, Socket, family::Datagram, handler::phases,
+    Address, BaseRequestHandler, BaseServer, Context, HandlerResult, Packet, Socket,
+    family::Datagram, handler::phases,
 };
 
 /// Handles a datagram: it is what [`rfile`](DatagramContext::rfile) has, and what was written to
@@ -25,8 +22,8 @@ use crate::{
 /// struct Shout;
 ///
 /// impl DatagramRequestHandler for Shout {
-///     fn handle(&mut self, cx: &mut DatagramContext<'_>) -> HandlerResult {
-///         let answer = cx.packet().to_ascii_uppercase();
+///     fn handle(&mut self, cx: &mut DatagramContext) -> HandlerResult {
+///         let answer = cx.packet.to_ascii_uppercase();
 ///         cx.wfile.write_all(&answer)?;
 ///         Ok(())
 ///     }
@@ -38,7 +35,7 @@ pub trait DatagramRequestHandler: 'static {
     /// # Errors
     ///
     /// Whatever goes wrong.
-    fn setup(&mut self, cx: &mut DatagramContext<'_>) -> HandlerResult {
+    fn setup(&mut self, cx: &mut DatagramContext) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
@@ -48,14 +45,14 @@ pub trait DatagramRequestHandler: 'static {
     /// # Errors
     ///
     /// Whatever goes wrong.
-    fn handle(&mut self, cx: &mut DatagramContext<'_>) -> HandlerResult;
+    fn handle(&mut self, cx: &mut DatagramContext) -> HandlerResult;
 
     /// After `handle`, however that ended.
     ///
     /// # Errors
     ///
     /// Whatever goes wrong.
-    fn finish(&mut self, cx: &mut DatagramContext<'_>) -> HandlerResult {
+    fn finish(&mut self, cx: &mut DatagramContext) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
@@ -64,49 +61,37 @@ pub trait DatagramRequestHandler: 'static {
 /// A [`Context`] with files.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct DatagramContext<'a> {
-    cx: &'a mut Context<Datagram>,
+pub struct DatagramContext {
+    /// The datagram and the socket that it came to.
+    pub request: Packet,
+    /// The datagram: `request.data`.
+    pub packet: Arc<[u8]>,
+    /// The server's socket: `request.socket`.
+    pub socket: Socket,
+    /// Whose it is.
+    pub client_address: Address,
+    /// The server that got it.
+    pub server: BaseServer,
     /// The datagram, to be read like a file.
     pub rfile: Cursor<Arc<[u8]>>,
     /// The answer.
     pub wfile: Vec<u8>,
 }
 
-impl DatagramContext<'_> {
-    /// The datagram.
-    #[must_use]
-    pub fn packet(&self) -> &[u8] {
-        &self.cx.request.data
-    }
-
-    /// The server's socket.
-    #[must_use]
-    pub fn socket(&self) -> &Socket {
-        &self.cx.request.socket
-    }
-}
-
-impl Deref for DatagramContext<'_> {
-    type Target = Context<Datagram>;
-
-    fn deref(&self) -> &Context<Datagram> {
-        self.cx
-    }
-}
-
-impl DerefMut for DatagramContext<'_> {
-    fn deref_mut(&mut self) -> &mut Context<Datagram> {
-        self.cx
-    }
-}
-
 impl<H: DatagramRequestHandler> BaseRequestHandler<Datagram> for H {
     fn handle(&mut self, cx: &mut Context<Datagram>) -> HandlerResult {
-        let rfile = Cursor::new(cx.request.data.clone());
-        let mut cx = DatagramContext { cx, rfile, wfile: Vec::new() };
+        let mut cx = DatagramContext {
+            request: cx.request.clone(),
+            packet: cx.request.data.clone(),
+            socket: cx.request.socket.clone(),
+            client_address: cx.client_address.clone(),
+            server: cx.server.clone(),
+            rfile: Cursor::new(cx.request.data.clone()),
+            wfile: Vec::new(),
+        };
         phases(self, &mut cx, H::setup, H::handle, H::finish)?;
         if !cx.wfile.is_empty() {
-            cx.socket().sendto(&cx.wfile, &cx.client_address)?;
+            cx.socket.sendto(&cx.wfile, &cx.client_address)?;
         }
         Ok(())
     }

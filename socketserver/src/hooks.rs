@@ -19,7 +19,7 @@ use crate::{Address, BaseServer, Request, RequestError, base};
 /// # use sinew_socketserver::{HandlerResult, StreamContext, StreamRequestHandler};
 /// # struct Upper;
 /// # impl StreamRequestHandler for Upper {
-/// #     fn handle(&mut self, _: &mut StreamContext<'_>) -> HandlerResult { Ok(()) }
+/// #     fn handle(&mut self, _: &mut StreamContext) -> HandlerResult { Ok(()) }
 /// # }
 ///
 /// struct OnlyLocal;

@@ -8,7 +8,7 @@
 //! struct Upper;
 //!
 //! impl StreamRequestHandler for Upper {
-//!     fn handle(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+//!     fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult {
 //!         let line = cx.readline(10_000)?;
 //!         println!("{} wrote: {}", cx.client_address, line.escape_ascii());
 //!         cx.wfile.write_all(&line.to_ascii_uppercase())?;
@@ -36,8 +36,8 @@
 //! | `super().verify_request(…)` | [`base`], a function for each |
 //! | `class H(BaseRequestHandler)` | `impl` [`BaseRequestHandler`] |
 //! | `class H(StreamRequestHandler)`: `self.rfile`, `self.wfile` | `impl` [`StreamRequestHandler`]: `cx.rfile`, `cx.wfile` |
-//! | `class H(DatagramRequestHandler)`: `self.packet`, `self.rfile`, `self.wfile` | `impl` [`DatagramRequestHandler`]: `cx.packet()`, `cx.rfile`, `cx.wfile` |
-//! | `self.request`, `self.client_address`, `self.server` | `cx.request`, `cx.client_address`, `cx.server` |
+//! | `class H(DatagramRequestHandler)`: `self.packet`, `self.socket`, `self.rfile`, `self.wfile` | `impl` [`DatagramRequestHandler`]: `cx.packet`, `cx.socket`, `cx.rfile`, `cx.wfile` |
+//! | `self.request` (or `self.connection`), `self.client_address`, `self.server` | `cx.request`, `cx.client_address`, `cx.server` |
 //! | `data, socket = self.request` of a datagram | `cx.request.data`, `cx.request.socket` |
 //! | `self.request.recv(1024)`, `sendall`, `sendto`, `settimeout`, `getpeername`, `fileno`, `sendfile`, `shutdown` | the same, of [`Socket`] |
 //! | `self.rfile.readline(limit)` | [`cx.readline(limit)`](StreamContext::readline), or all that `BufRead` has |

@@ -2,11 +2,13 @@
 
 use std::{
     io::{self, BufRead, BufReader, BufWriter, Read, Write},
-    ops::{Deref, DerefMut},
     time::Duration,
 };
 
-use crate::{BaseRequestHandler, Context, HandlerResult, Socket, family::Stream, handler::phases};
+use crate::{
+    Address, BaseRequestHandler, BaseServer, Context, HandlerResult, Socket, family::Stream,
+    handler::phases,
+};
 
 /// Handles a connection through [`rfile`](StreamContext::rfile) and [`wfile`](StreamContext::wfile).
 ///
@@ -22,7 +24,7 @@ use crate::{BaseRequestHandler, Context, HandlerResult, Socket, family::Stream, 
 /// struct Shout;
 ///
 /// impl StreamRequestHandler for Shout {
-///     fn handle(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+///     fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult {
 ///         let line = cx.readline(10_000)?;
 ///         cx.wfile.write_all(&line.to_ascii_uppercase())?;
 ///         Ok(())
@@ -57,7 +59,7 @@ pub trait StreamRequestHandler: 'static {
     /// # Errors
     ///
     /// Whatever goes wrong.
-    fn setup(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+    fn setup(&mut self, cx: &mut StreamContext) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
@@ -67,33 +69,37 @@ pub trait StreamRequestHandler: 'static {
     /// # Errors
     ///
     /// Whatever goes wrong.
-    fn handle(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult;
+    fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult;
 
     /// After `handle`, however that ended.
     ///
     /// # Errors
     ///
     /// Whatever goes wrong.
-    fn finish(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+    fn finish(&mut self, cx: &mut StreamContext) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
 }
 
-/// A [`Context`] with files. The connection itself is `cx.request`, or in Python's second name for it,
-/// [`cx.connection()`](Self::connection).
+/// A [`Context`] with files.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct StreamContext<'a> {
-    cx: &'a mut Context<Stream>,
+pub struct StreamContext {
+    /// The connection; Python has a second name for it, `connection`.
+    pub request: Socket,
+    /// Whose it is.
+    pub client_address: Address,
+    /// The server that got it.
+    pub server: BaseServer,
     /// What comes from the client, buffered.
     pub rfile: BufReader<Socket>,
     /// What goes to the client.
     pub wfile: BufWriter<Socket>,
 }
 
-impl<'a> StreamContext<'a> {
-    fn new<H: StreamRequestHandler>(handler: &H, cx: &'a mut Context<Stream>) -> io::Result<Self> {
+impl StreamContext {
+    fn new<H: StreamRequestHandler>(handler: &H, cx: &Context<Stream>) -> io::Result<Self> {
         let socket = &cx.request;
         if let Some(timeout) = handler.timeout() {
             socket.settimeout(Some(timeout))?;
@@ -101,15 +107,13 @@ impl<'a> StreamContext<'a> {
         if handler.disable_nagle_algorithm() && cx.client_address.inet().is_some() {
             socket.raw().set_tcp_nodelay(true)?;
         }
-        let rfile = BufReader::with_capacity(handler.rbufsize().max(1), socket.clone());
-        let wfile = BufWriter::with_capacity(handler.wbufsize(), socket.clone());
-        Ok(Self { cx, rfile, wfile })
-    }
-
-    /// The connection.
-    #[must_use]
-    pub fn connection(&self) -> &Socket {
-        &self.cx.request
+        Ok(Self {
+            request: socket.clone(),
+            client_address: cx.client_address.clone(),
+            server: cx.server.clone(),
+            rfile: BufReader::with_capacity(handler.rbufsize().max(1), socket.clone()),
+            wfile: BufWriter::with_capacity(handler.wbufsize(), socket.clone()),
+        })
     }
 
     /// The next line with its end, cut off after `limit` bytes; the last may lack its end. Empty at the end of the input.
@@ -121,20 +125,6 @@ impl<'a> StreamContext<'a> {
         let mut line = Vec::new();
         (&mut self.rfile).take(limit as u64).read_until(b'\n', &mut line)?;
         Ok(line)
-    }
-}
-
-impl Deref for StreamContext<'_> {
-    type Target = Context<Stream>;
-
-    fn deref(&self) -> &Context<Stream> {
-        self.cx
-    }
-}
-
-impl DerefMut for StreamContext<'_> {
-    fn deref_mut(&mut self) -> &mut Context<Stream> {
-        self.cx
     }
 }
 

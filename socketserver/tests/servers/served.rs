@@ -142,7 +142,7 @@ impl StreamRequestHandler for Script {
         self.timeout
     }
 
-    fn handle(&mut self, cx: &mut StreamContext<'_>) -> HandlerResult {
+    fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult {
         let line = cx.readline(1024)?;
         let command = String::from_utf8_lossy(&line).trim_end().to_owned();
         let answer = obey(&command, &cx.server)?;
@@ -152,8 +152,8 @@ impl StreamRequestHandler for Script {
 }
 
 impl DatagramRequestHandler for Script {
-    fn handle(&mut self, cx: &mut DatagramContext<'_>) -> HandlerResult {
-        let command = String::from_utf8_lossy(cx.packet()).into_owned();
+    fn handle(&mut self, cx: &mut DatagramContext) -> HandlerResult {
+        let command = String::from_utf8_lossy(&cx.packet).into_owned();
         let answer = obey(&command, &cx.server)?;
         write!(cx.wfile, "{answer}")?;
         Ok(())
