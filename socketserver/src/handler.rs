@@ -91,8 +91,8 @@ pub(crate) fn phases<H, C>(
 ) -> Result<(), RequestError> {
     setup(handler, cx)?;
     let handled = guard(|| Ok(handle(handler, cx)?));
-    let finished = finish(handler, cx);
-    handled.and(Ok(finished?))
+    let finished = guard(|| Ok(finish(handler, cx)?));
+    handled.and(finished)
 }
 
 /// Turns a panic into an error, so that one request costs one request.

@@ -1,0 +1,246 @@
+//! Hooks: all that can be overridden, in the order in which it is called; and what is done if one fails.
+
+use std::{
+    io::{self, Read},
+    net::{TcpListener, TcpStream},
+};
+
+use sinew_socketserver::*;
+
+use crate::{Log, serving, tcp_client};
+
+/// Says each call, does what is usual, and fails where it is told to.
+struct Logged {
+    log: Log,
+    fails_at: &'static str,
+}
+
+impl Logged {
+    fn say(&self, name: &str) {
+        self.log.say(name);
+        assert_ne!(self.fails_at, name, "as told");
+    }
+}
+
+impl Hooks for Logged {
+    fn server_bind(&self, server: &BaseServer) -> io::Result<()> {
+        self.say("server_bind");
+        base::server_bind(server)
+    }
+
+    fn server_activate(&self, server: &BaseServer) -> io::Result<()> {
+        self.say("server_activate");
+        base::server_activate(server)
+    }
+
+    fn get_request(&self, server: &BaseServer) -> io::Result<(Request, Address)> {
+        let got = base::get_request(server)?;
+        self.say("get_request");
+        Ok(got)
+    }
+
+    fn verify_request(&self, _: &BaseServer, _: &Request, _: &Address) -> bool {
+        self.say("verify_request");
+        self.fails_at != "verified"
+    }
+
+    fn process_request(
+        &self,
+        server: &BaseServer,
+        request: &Request,
+        from: &Address,
+    ) -> Result<(), RequestError> {
+        self.say("process_request");
+        base::process_request(server, request, from)
+    }
+
+    fn finish_request(
+        &self,
+        server: &BaseServer,
+        request: &Request,
+        from: &Address,
+    ) -> Result<(), RequestError> {
+        self.say("finish_request");
+        base::finish_request(server, request, from)
+    }
+
+    fn handle_error(&self, _: &BaseServer, _: &Request, _: &Address, _: &RequestError) {
+        self.say("handle_error");
+    }
+
+    fn service_actions(&self, server: &BaseServer) {
+        if self.fails_at == "service_actions" {
+            self.log.say("service_actions");
+            // Were this the end of the loop, nobody would answer any more.
+            panic!("as told, on {}", server.server_address());
+        }
+    }
+
+    fn shutdown_request(&self, server: &BaseServer, request: Request) {
+        self.say("shutdown_request");
+        base::shutdown_request(server, request);
+    }
+
+    fn close_request(&self, server: &BaseServer, request: Request) {
+        self.say("close_request");
+        base::close_request(server, request);
+    }
+
+    fn server_close(&self, server: &BaseServer) {
+        self.say("server_close");
+        base::server_close(server);
+    }
+}
+
+struct Hello;
+
+impl BaseRequestHandler for Hello {
+    fn handle(&mut self, cx: &mut Context) -> HandlerResult {
+        Ok(cx.request.sendall(b"hello")?)
+    }
+}
+
+/// What two clients get, and what was called from the first to the last.
+fn two_clients(fails_at: &'static str) -> ([String; 2], Vec<String>) {
+    let log = Log::default();
+    let config = ServerConfig::default().hooks(Logged { log: log.clone(), fails_at });
+    let server = TcpServer::bind_with("127.0.0.1:0", || Hello, config).unwrap();
+    assert_eq!(log.take(), ["server_bind", "server_activate"]);
+    let said = serving(server, |server| {
+        let mut said = [String::new(), String::new()];
+        for said in &mut said {
+            tcp_client(server)?.read_to_string(said)?;
+        }
+        Ok(said)
+    });
+    (said, log.take())
+}
+
+#[test]
+fn each_is_called_in_its_place() {
+    let (said, log) = two_clients("");
+    assert_eq!(said, ["hello", "hello"]);
+    let request = [
+        "get_request",
+        "verify_request",
+        "process_request",
+        "finish_request",
+        "shutdown_request",
+        "close_request",
+    ];
+    assert_eq!(log, [&request[..], &request, &["server_close"]].concat());
+}
+
+#[test]
+fn who_is_not_verified_is_shut_down() {
+    let (said, log) = two_clients("verified");
+    assert_eq!(said, ["", ""]);
+    let request = ["get_request", "verify_request", "shutdown_request", "close_request"];
+    assert_eq!(log, [&request[..], &request, &["server_close"]].concat());
+}
+
+/// Python: of what fails in the loop some ends the server.
+#[test]
+fn a_hook_that_panics_costs_its_request() {
+    for (fails_at, request) in [
+        ("get_request", &["get_request"][..]),
+        (
+            "verify_request",
+            &["get_request", "verify_request", "handle_error", "shutdown_request", "close_request"],
+        ),
+        (
+            "finish_request",
+            &[
+                "get_request",
+                "verify_request",
+                "process_request",
+                "finish_request",
+                "handle_error",
+                "shutdown_request",
+                "close_request",
+            ],
+        ),
+    ] {
+        let (said, log) = two_clients(fails_at);
+        assert_eq!(said, ["", ""]);
+        assert_eq!(log, [request, request, &["server_close"]].concat(), "{fails_at}");
+    }
+    let (said, log) = two_clients("service_actions");
+    assert_eq!(said, ["hello", "hello"]);
+    assert!(log.iter().any(|call| call == "service_actions"));
+}
+
+/// As when there are no descriptors left: the loop neither spins nor gives up.
+#[test]
+fn what_cannot_be_got_is_tried_again() {
+    struct Poor(Log);
+    impl Hooks for Poor {
+        fn get_request(&self, server: &BaseServer) -> io::Result<(Request, Address)> {
+            self.0.say("tried");
+            if self.0.0.lock().unwrap().len() < 3 {
+                return Err(io::Error::other("too many open files"));
+            }
+            base::get_request(server)
+        }
+    }
+    let log = Log::default();
+    let config = ServerConfig::default().hooks(Poor(log.clone()));
+    let server = ThreadingTcpServer::bind_with("127.0.0.1:0", || Hello, config).unwrap();
+    serving(server, |server| {
+        let mut said = String::new();
+        tcp_client(server)?.read_to_string(&mut said)?;
+        assert_eq!(said, "hello");
+        Ok(())
+    });
+    // Two that failed, the one that did not, and those that found nobody; a loop that spins would have thousands.
+    assert!((3..20).contains(&log.take().len()));
+}
+
+#[test]
+fn a_server_that_cannot_be_made_leaves_no_socket() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = TcpServer::bind(address, || Hello).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+
+    struct Closed;
+    impl Hooks for Closed {
+        fn server_activate(&self, server: &BaseServer) -> io::Result<()> {
+            base::server_activate(server)?;
+            let address = server.server_address().inet().expect("it is TCP");
+            Err(io::Error::other(address.port().to_string()))
+        }
+    }
+    let config = ServerConfig::default().hooks(Closed);
+    let error = TcpServer::bind_with("127.0.0.1:0", || Hello, config).unwrap_err();
+    let port: u16 = error.to_string().parse().unwrap();
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+/// The knobs, as hooks and handlers see them.
+#[test]
+fn options_can_be_asked_for() {
+    let server = TcpServer::bind("127.0.0.1:0", || Hello).unwrap();
+    assert_eq!(server.request_queue_size(), 1024);
+    assert_eq!(server.allow_reuse_address(), cfg!(unix));
+    assert_eq!((server.timeout(), server.max_packet_size()), (None, 8192));
+    assert_eq!(server.address_family(), AddressFamily::Inet);
+    let config = ServerConfig::default().request_queue_size(5).allow_reuse_address(false);
+    let server = TcpServer::bind_with("[::1]:0", || Hello, config);
+    if let Ok(server) = server {
+        assert_eq!((server.request_queue_size(), server.allow_reuse_address()), (5, false));
+        assert_eq!(server.address_family(), AddressFamily::Inet6);
+    }
+}
+
+/// Two servers at one address, if both want that.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_port_can_be_shared() {
+    let config = || ServerConfig::default().allow_reuse_port(true);
+    let first = TcpServer::bind_with("127.0.0.1:0", || Hello, config()).unwrap();
+    let address = first.server_address().inet().unwrap();
+    let second = TcpServer::bind_with(address, || Hello, config()).unwrap();
+    assert_eq!(first.server_address(), second.server_address());
+    assert!(TcpServer::bind(address, || Hello).is_err());
+}
