@@ -56,6 +56,7 @@ impl Acceptor {
             failing: Cell::new(false),
         });
         reactor.bind(this.token(), this.clone());
+        server.core.run.begin();
         server.core.run.watch(server, reactor);
         // There may be something already, which an engine that tells of changes does not tell twice.
         reactor.run_again(this.token());

@@ -144,7 +144,7 @@ impl Children {
     }
 
     /// The reactor that has watched them is gone.
-    fn start_over(&self) {
+    pub(super) fn start_over(&self) {
         self.shared.looking.store(false, Ordering::Relaxed);
         lock(&self.shared.known).iter_mut().for_each(|(_, watched)| *watched = false);
     }

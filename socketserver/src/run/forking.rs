@@ -53,6 +53,10 @@ impl Run for InChildren {
         Ok(sys::check_single_threaded()?)
     }
 
+    fn begin(&self) {
+        self.children.start_over();
+    }
+
     fn has_room(&self) -> bool {
         self.children.len() < self.config.max_children
     }

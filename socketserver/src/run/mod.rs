@@ -42,6 +42,9 @@ pub trait Run: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// A reactor begins to serve it. Nothing is watched on that yet, whatever an earlier one did.
+    fn begin(&self) {}
+
     /// Whether another request can be taken. Whoever makes room later calls `Serving::room_made`.
     fn has_room(&self) -> bool {
         true

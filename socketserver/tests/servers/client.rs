@@ -54,6 +54,14 @@ impl Client {
         }
     }
 
+    /// Whether somebody listens there, to streams.
+    pub(crate) fn can_connect(family: Family, address: &str) -> bool {
+        match family {
+            Family::Tcp => TcpStream::connect(address).is_ok(),
+            _ => UnixStream::connect(address).is_ok(),
+        }
+    }
+
     pub(crate) fn send(&mut self, question: &str) {
         match self {
             Self::Tcp(stream) => writeln!(stream.get_mut(), "{question}").unwrap(),

@@ -10,7 +10,7 @@ use std::{
         mpsc::{Receiver, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -134,6 +134,15 @@ impl Process {
 
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.family, &self.address, &self.folder)
+    }
+
+    /// Connects until nobody is there any more.
+    pub(crate) fn until_refused(&self) {
+        let end = Instant::now() + PATIENCE;
+        while Client::can_connect(self.family, &self.address) {
+            assert!(Instant::now() < end, "somebody still listens");
+            thread::yield_now();
+        }
     }
 
     /// Asks a question and checks the answer.

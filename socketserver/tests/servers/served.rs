@@ -46,21 +46,28 @@ impl Options {
         if let Some(timeout) = self.time("close_timeout") {
             config = config.close_timeout(timeout);
         }
-        config
-            .timeout(self.time("timeout"))
-            .poll_interval(self.time("poll_interval"))
-            .hooks(Told::default())
+        config.timeout(self.time("timeout")).poll_interval(self.time("poll_interval")).hooks(Told {
+            actions: AtomicUsize::new(0),
+            requests_max: self
+                .find::<usize>("max")
+                .and_then(|max| Some(max + self.find::<usize>("queued")?)),
+        })
     }
 }
 
 /// Says what it is told.
-#[derive(Default)]
 struct Told {
     actions: AtomicUsize,
+    /// Of a server with threads: at work and in the queue.
+    requests_max: Option<usize>,
 }
 
 impl Hooks for Told {
-    fn verify_request(&self, _: &BaseServer, _: &Request, _: &Address) -> bool {
+    fn verify_request(&self, server: &BaseServer, _: &Request, _: &Address) -> bool {
+        let taken = server.active_requests() + server.queued_requests();
+        if self.requests_max.is_some_and(|max| taken >= max) {
+            say("there is no room for what was accepted");
+        }
         if env::var(SPEC).unwrap().contains("extra=late") {
             start_extra_thread();
         }
@@ -227,7 +234,7 @@ fn serve<F: Family, H, M: Mode>(options: &Options, server: Server<F, H, M>) {
     }
     assert_eq!(server.fileno(), server.socket().map(|socket| socket.fileno()));
     let served = match options.find::<String>("how").as_deref() {
-        Some("once") => handle_requests(&server),
+        Some("once") => handle_requests(options, &server),
         Some("thread") => thread::scope(|scope| {
             let serving = scope.spawn(|| server.serve_forever_ready(|_| say("ready")));
             obey_stdin(&server);
@@ -251,8 +258,14 @@ fn serve<F: Family, H, M: Mode>(options: &Options, server: Server<F, H, M>) {
     assert_eq!((server.fileno(), server.server_close().is_ok()), (None, true));
 }
 
-fn handle_requests<F, H, M>(server: &Server<F, H, M>) -> Result<(), ServeError> {
+fn handle_requests<F, H, M>(options: &Options, server: &Server<F, H, M>) -> Result<(), ServeError> {
     say("ready");
+    for _ in 0..options.find("requests").unwrap_or(0) {
+        say(&format!("{:?}", server.handle_request()?));
+    }
+    if options.find::<usize>("requests").is_some() {
+        return Ok(());
+    }
     // Until nobody comes any more after the first who did.
     let mut has_come = false;
     loop {
