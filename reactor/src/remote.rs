@@ -10,9 +10,16 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::{Reactor, engine::Notify, error::RemoteError, task::TaskId, wake::WakeFlag};
+use crate::{Reactor, engine::Notify, error::RemoteError, wake::WakeFlag};
 
 pub(crate) type RemoteCall = Box<dyn FnOnce(&Reactor) + Send>;
+
+/// Names a task: the slot and how often tasks have been made, so that a late wake-up does not meet a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskId {
+    pub(crate) slot: usize,
+    pub(crate) serial: u64,
+}
 
 /// What the loop and other threads share. No locks: two lock-free queues and a flag.
 pub(crate) struct Shared {
