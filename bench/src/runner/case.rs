@@ -49,8 +49,23 @@ impl Mode {
         }
     }
 
-    /// What `load` calls it.
-    pub(crate) fn load(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Bulk => "bulk",
+            Self::Line => "line",
+            Self::Fanout => "fanout",
+            Self::Churn => "churn",
+            Self::Storm => "storm",
+            Self::Idle => "idle",
+            Self::Scale => "scale",
+            Self::Spin => "spin",
+            Self::Timers => "timers",
+        }
+    }
+
+    /// What `load` calls what it has to do.
+    pub(crate) fn kind_of_load(self) -> &'static str {
         match self {
             Self::Line => "line",
             Self::Fanout => "fanout",
@@ -102,6 +117,26 @@ impl Case {
         Self { instrument: Some(instrument), ..self }
     }
 
+    /// What every contestant meets.
+    pub(crate) fn load(&self) -> String {
+        let Self { connections, active, size, outstanding, .. } = self;
+        let each = match connections {
+            1 => "1 connection".to_owned(),
+            _ => format!("{connections} connections"),
+        };
+        match self.mode {
+            Mode::Echo | Mode::Bulk => format!("{each} x {size} bytes, {outstanding} outstanding"),
+            Mode::Line => format!("{each}, lines of {size} bytes, {outstanding} outstanding"),
+            Mode::Fanout => format!("{size} bytes from one to {connections}"),
+            Mode::Churn => format!("{connections} at a time, connect, echo {size} bytes, close"),
+            Mode::Storm => format!("{each} at once, {size} bytes echoed on each"),
+            Mode::Idle => format!("{each}, each echoed {size} bytes once"),
+            Mode::Scale => format!("{each} with idle timeouts, {active} of them active"),
+            Mode::Spin => format!("{each} x {size} bytes, request after reply"),
+            Mode::Timers => format!("{connections} made, reset, cancelled; as many due"),
+        }
+    }
+
     /// Every combination asked for, with no more than `allowed` connections each.
     pub(crate) fn matrix(mode: Mode, options: &Options, allowed: usize) -> Vec<Self> {
         let allowed = if mode == Mode::Timers { usize::MAX } else { allowed };
@@ -139,41 +174,7 @@ impl Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connections, active, size, outstanding, .. } = self;
-        let plural = if *connections == 1 { "" } else { "s" };
-        match self.mode {
-            Mode::Echo => write!(
-                f,
-                "echo: {connections} connection{plural} x {size} bytes, {outstanding} outstanding"
-            ),
-            Mode::Bulk => write!(
-                f,
-                "bulk: {connections} connection{plural} x {size} bytes, {outstanding} outstanding"
-            ),
-            Mode::Line => write!(
-                f,
-                "line: {connections} connection{plural}, lines of {size} bytes, {outstanding} outstanding"
-            ),
-            Mode::Fanout => write!(f, "fan-out: {size} bytes from one to {connections}"),
-            Mode::Churn => {
-                write!(f, "churn: {connections} at a time, connect, echo {size} bytes, close")
-            }
-            Mode::Storm => {
-                write!(f, "storm: {connections} connections at once, {size} bytes echoed on each")
-            }
-            Mode::Idle => {
-                write!(f, "idle: {connections} connections, each echoed {size} bytes once")
-            }
-            Mode::Scale => write!(
-                f,
-                "scale: {connections} connections with idle timeouts, {active} of them active"
-            ),
-            Mode::Spin => write!(
-                f,
-                "spin: {connections} connection{plural} x {size} bytes, request after reply"
-            ),
-            Mode::Timers => write!(f, "timers: {connections} made, reset, cancelled; as many due"),
-        }?;
+        write!(f, "{}: {}", self.mode.name(), self.load())?;
         match self.instrument {
             Some(Instrument::Strace) => write!(f, "; system calls"),
             Some(Instrument::Callgrind) => write!(f, "; instructions"),

@@ -43,10 +43,17 @@ pub(crate) struct Contestant {
     pub(crate) bare: Option<String>,
     #[serde(default = "unlimited")]
     pub(crate) connections_max: usize,
+    /// Whether its instructions are counted.
+    #[serde(default = "yes")]
+    pub(crate) native: bool,
 }
 
 fn unlimited() -> usize {
     usize::MAX
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Reads the file and adds those of `--also`, for each of `spins` where the section asks for it.
@@ -95,6 +102,7 @@ fn add(sections: &mut Contestants, also: &str) -> Result<()> {
             prepare: Vec::new(),
             bare: None,
             connections_max: usize::MAX,
+            native: true,
         });
     }
     Ok(())
@@ -104,7 +112,7 @@ fn add(sections: &mut Contestants, also: &str) -> Result<()> {
 fn choose(sections: &mut Contestants, only: &[String]) -> Result<()> {
     let all = sections.values().flat_map(|section| &section.contestants);
     let known = all.map(|one| one.name.clone()).collect::<HashSet<_>>();
-    for name in only.iter().filter(|name| !known.contains(*name)) {
+    if let Some(name) = only.iter().find(|name| !known.contains(*name)) {
         let mut known = known.into_iter().collect::<Vec<_>>();
         known.sort();
         bail!("no contestant is called {name}; there are {}", known.join(", "));

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::affinity::Places;
 use crate::case::Case;
 use crate::contestant::{Contestant, Contestants, Service};
+use crate::counted::Instrument;
 use crate::figure;
 use crate::load::LoadBinary;
 use crate::progress::Progress;
@@ -117,14 +118,28 @@ impl Setup {
         let mut left_out = of_service.map(|(_, one)| one.clone()).collect::<Vec<_>>();
         let section = self.contestants.get(&service);
         let all = section.map_or(&[][..], |section| &section.contestants);
-        let (field, too_many) =
-            all.iter().partition::<Vec<_>, _>(|one| one.connections_max >= case.connections);
-        left_out.extend(too_many.into_iter().map(|one| LeftOut {
-            contestant: one.name.clone(),
-            reason: format!("stops at {} connections", one.connections_max),
-            failed: false,
-        }));
+        let mut field = Vec::new();
+        for one in all {
+            match unfit(one, case) {
+                None => field.push(one),
+                Some(reason) => {
+                    let contestant = one.name.clone();
+                    left_out.push(LeftOut { contestant, reason, failed: false });
+                }
+            }
+        }
         (field, left_out)
+    }
+}
+
+/// Why a contestant that runs here is out of a case.
+fn unfit(contestant: &Contestant, case: &Case) -> Option<String> {
+    if contestant.connections_max < case.connections {
+        Some(format!("stops at {} connections", contestant.connections_max))
+    } else if case.instrument == Some(Instrument::Callgrind) && !contestant.native {
+        Some("its interpreter's instructions are not counted".to_owned())
+    } else {
+        None
     }
 }
 

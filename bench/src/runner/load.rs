@@ -54,7 +54,7 @@ impl LoadBinary {
     ) -> Result<Load> {
         let mut command = Command::new(&self.0);
         command
-            .args([case.mode.load(), "--gated"])
+            .args([case.mode.kind_of_load(), "--gated"])
             .args(["--connect", &server.to_string()])
             .args(["--connections", &case.connections.to_string()])
             .args(["--size", &case.size.to_string()])

@@ -18,6 +18,9 @@ const BOTTOM: f64 = 36.0;
 /// Between the middles of two labels.
 const LABEL_GAP: f64 = 13.0;
 
+/// The points of a curve with more of them are not marked.
+const POINTS_SHOWN_MAX: usize = 6;
+
 /// One contestant's curve.
 #[derive(Debug)]
 pub(crate) struct Curve {
@@ -52,8 +55,8 @@ pub(crate) fn latency(results: &CaseResults) -> String {
     ];
     let ticks = labels.map(|(quantile, label)| (place(quantile), label.to_owned())).to_vec();
     let below = Below { unit: "of the messages were answered within", ticks };
-    let title = format!("Latency, µs: {}", results.case);
-    draw(&title, "Lower is better. Medians of the rounds.", &curves.collect::<Vec<_>>(), &below)
+    let about = format!("{}. Lower is better; medians of the rounds.", results.case.load());
+    draw("Latency, µs", &about, &curves.collect::<Vec<_>>(), &below)
 }
 
 /// Curves whose places are told by `places`, evenly spread. Nothing to show, nothing shown.
@@ -107,6 +110,11 @@ fn draw(title: &str, about: &str, curves: &[Curve], below: &Below) -> String {
         };
         drawing.begin(&curve.name);
         drawing.path(&format!("line {class} d{}", *dash % 4), &points);
+        if points.len() <= POINTS_SHOWN_MAX {
+            for point in &points {
+                drawing.circle(&format!("mark {class}"), *point, 3.0);
+            }
+        }
         drawing.end();
         labels.push((curve.name.as_str(), end));
     }

@@ -35,7 +35,7 @@ pub(crate) fn page(results: &Results) -> String {
         MODES.iter().filter(|mode| results.cases.iter().any(|one| one.case.mode == **mode));
     let sections = present.clone().map(|&mode| section(results, mode)).collect::<String>();
     let links = present.map(|&mode| {
-        format!("<a href=\"#{}\">{}</a>", anchor(mode), escape(markdown::heading(mode)))
+        format!("<a href=\"#{}\">{}</a>", mode.name(), escape(markdown::heading(mode)))
     });
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -60,14 +60,10 @@ fn section(results: &Results, mode: Mode) -> String {
     format!(
         "<section id=\"{}\">\n<h2>{}</h2>\n<p>{}</p>\n<div class=\"cards\">\n{cards}</div>\n\
          <details><summary>tables</summary>\n{tables}</details>\n</section>\n",
-        anchor(mode),
+        mode.name(),
         escape(markdown::heading(mode)),
         section::about(mode),
     )
-}
-
-fn anchor(mode: Mode) -> String {
-    format!("{mode:?}").to_lowercase()
 }
 
 fn table(results: &CaseResults) -> String {
@@ -131,7 +127,7 @@ mod tests {
         let cases = MODES.map(|mode| case(mode, &["bare_epoll", "sinew spin 0", "tokio"]));
         let page = page(&Results { machine: Machine::default(), cases: cases.into() });
         for mode in MODES {
-            let start = page.find(&format!("<section id=\"{}\">", anchor(mode)));
+            let start = page.find(&format!("<section id=\"{}\">", mode.name()));
             let section = &page[start.unwrap_or_default()..];
             let section = &section[..section.find("</section>").unwrap_or_default()];
             assert!(section.contains("<svg"), "{mode:?}");

@@ -66,37 +66,27 @@ pub(crate) fn cards(mode: Mode, cases: &[&CaseResults]) -> Vec<String> {
 /// One case; the first of a mode in full.
 fn plain(results: &CaseResults, first: bool) -> Vec<String> {
     let case = &results.case;
-    let title = |what: &str| format!("{what}: {case}");
-    let figure = |what: &str, about: &str, name| {
-        bars::absolute(&title(what), about, &bars::figures(results, name))
+    let about = |what: &str| format!("{}. {what}", case.load());
+    let figure = |what: &str, better: &str, name| {
+        bars::absolute(what, &about(better), &bars::figures(results, name))
     };
-    let yardstick = &results.yardstick;
-    let ratio = |what: &str, name| {
-        let about = format!("{LESS} One is {yardstick}.");
-        bars::relative(
-            &title(&format!("{what}, to {yardstick}")),
-            &about,
-            &bars::ratios(results, name),
-        )
+    let ratio = |name| {
+        let yardstick = &results.yardstick;
+        let about = about(&format!("{LESS} One is {yardstick}."));
+        bars::relative(&format!("CPU, to {yardstick}"), &about, &bars::ratios(results, name))
     };
     let own = |name| {
-        let about = format!("{LESS} One is the bare loop on the same mechanism.");
-        let ratios = bars::ratios_to_bare(results, name);
-        bars::relative(&title("CPU, engine by engine"), &about, &ratios)
+        let about = about(&format!("{LESS} One is the bare loop on the same mechanism."));
+        bars::relative("CPU, engine by engine", &about, &bars::ratios_to_bare(results, name))
     };
     match case.mode {
         Mode::Echo if first => {
-            vec![
-                ratio("CPU", CPU),
-                own(CPU),
-                lines::latency(results),
-                figure("Messages/s", MORE, RATE),
-            ]
+            vec![ratio(CPU), own(CPU), lines::latency(results), figure("Messages/s", MORE, RATE)]
         }
-        Mode::Echo => vec![ratio("CPU", CPU), lines::latency(results)],
-        Mode::Line | Mode::Fanout => vec![ratio("CPU", CPU), figure("Messages/s", MORE, RATE)],
-        Mode::Churn => vec![ratio("CPU", CPU), figure("Connections/s", MORE, RATE)],
-        Mode::Bulk => vec![ratio("CPU", CPU_PER_MB), figure("MB/s", MORE, MB_RATE)],
+        Mode::Echo => vec![ratio(CPU), lines::latency(results)],
+        Mode::Line | Mode::Fanout => vec![ratio(CPU), figure("Messages/s", MORE, RATE)],
+        Mode::Churn => vec![ratio(CPU), figure("Connections/s", MORE, RATE)],
+        Mode::Bulk => vec![ratio(CPU_PER_MB), figure("MB/s", MORE, MB_RATE)],
         Mode::Storm => vec![figure("All answered, ms", LESS, ELAPSED), lines::latency(results)],
         Mode::Idle => vec![figure("Bytes a connection", LESS, RESIDENT)],
         Mode::Timers => vec![
@@ -115,7 +105,8 @@ fn count(results: &CaseResults) -> String {
         Some(Instrument::Strace) => (SYSTEM_CALLS, "System calls a message"),
         _ => (INSTRUCTIONS, "Instructions a message, in user space"),
     };
-    bars::absolute(&format!("{what}: {}", results.case), LESS, &bars::figures(results, name))
+    let about = format!("{}. {LESS}", results.case.load());
+    bars::absolute(what, &about, &bars::figures(results, name))
 }
 
 /// What all cases together show, by connections.
