@@ -7,15 +7,16 @@ use std::sync::Once;
 
 use anyhow::{Result, ensure};
 
-/// Where the binary of that name is. If cargo started us, all are built as we are: one command does it all.
-pub(crate) fn beside_this_one(name: &str) -> Result<PathBuf> {
+/// Where the binary of that name is. If cargo started us, `which` (as cargo has it: `--bins`) are built as we are, so
+/// that one command does it all.
+pub(crate) fn beside_this_one(name: &str, which: &[&str]) -> Result<PathBuf> {
     static BUILD: Once = Once::new();
     let own = env::current_exe()?;
     let release = own.parent().is_some_and(|folder| folder.ends_with("release"));
     if let Some(cargo) = env::var_os("CARGO") {
         BUILD.call_once(|| {
             let mut build = Command::new(cargo);
-            build.args(["build", "--bins", "--manifest-path"]);
+            build.arg("build").args(which).arg("--manifest-path");
             build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
             build.args(release.then_some("--release"));
             // If it fails, a binary is missing or old, and cargo has said why.

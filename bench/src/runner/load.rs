@@ -41,7 +41,7 @@ pub(crate) struct Load {
 
 impl LoadBinary {
     pub(crate) fn beside_this_one() -> Result<Self> {
-        built::beside_this_one("load").map(Self)
+        built::beside_this_one("load", &["--bins"]).map(Self)
     }
 
     /// Starts the load, and returns when its connections are open and warm.

@@ -40,7 +40,7 @@ pub(crate) fn run(options: &BudgetOptions) -> Result<()> {
         ensure!(SCRIPTS.contains(&name.as_str()), "no script is called {name}");
     }
     ensure!(installed("valgrind"), "valgrind is not installed; try: apt install valgrind");
-    let script = built::beside_this_one("script")?;
+    let script = built::beside_this_one("script", &["--bin", "script"])?;
     let wanted =
         |name: &&&str| options.only.is_empty() || options.only.iter().any(|only| only == **name);
     let found = SCRIPTS.iter().filter(wanted).map(|name| {

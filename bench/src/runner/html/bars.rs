@@ -98,10 +98,11 @@ fn row(drawing: &mut Drawing, bar: &Bar, axis: &Axis, solid: bool, y: f64) {
     let x = axis.at(spread.median);
     drawing.begin(&format!("{}: {spread:.3}, {} rounds", bar.name, bar.rounds.len()));
     drawing.text(&format!("name {class}"), (axis.start() - 10.0, y), "end", &bar.name);
+    let ends = (axis.at(spread.min), axis.at(spread.max));
     if solid {
         drawing.bar(&format!("mark {class}"), (axis.start(), y - 6.0), (x - axis.start(), 12.0));
+        drawing.line("whisker over", (ends.0, y), (ends.1, y));
     } else {
-        let ends = (axis.at(spread.min), axis.at(spread.max));
         drawing.line(&format!("whisker {class}"), (ends.0, y), (ends.1, y));
         for round in &bar.rounds {
             drawing.circle(&format!("round {class}"), (axis.at(*round), y), 2.4);

@@ -49,8 +49,8 @@ pub(crate) fn page(results: &Results) -> String {
     )
 }
 
-const FOOTER: &str = "A large dot is the median of the rounds, the thin line goes from the lowest round to the highest, and \
-                      small dots are the rounds. Ratios are made round by round: trust them before the absolute figures. \
+const FOOTER: &str = "A large dot or the end of a bar is the median of the rounds, the thin line goes from the lowest round \
+                      to the highest, and small dots are the rounds. Ratios are made round by round: trust them before the absolute figures. \
                       What each figure means, and how to make this page: <code>bench/README.md</code>.";
 
 fn section(results: &Results, mode: Mode) -> String {

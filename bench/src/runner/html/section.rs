@@ -180,6 +180,10 @@ fn spin(results: &CaseResults) -> Vec<String> {
         plot("Round trips a second", MORE, RATE),
         plot("Server CPU a message, µs", LESS, CPU),
         plot("Latency, median, µs", LESS, P50),
-        bars::absolute("Latency, median, by round, µs", LESS, &bars::figures(results, P50)),
+        bars::absolute(
+            "Latency, median, and how far rounds lie apart, µs",
+            LESS,
+            &bars::figures(results, P50),
+        ),
     ]
 }
