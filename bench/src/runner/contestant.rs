@@ -43,9 +43,9 @@ pub(crate) struct Contestant {
     pub(crate) bare: Option<String>,
     #[serde(default = "unlimited")]
     pub(crate) connections_max: usize,
-    /// Whether its instructions are counted.
+    /// Whether its instructions can be counted.
     #[serde(default = "yes")]
-    pub(crate) native: bool,
+    pub(crate) countable: bool,
 }
 
 fn unlimited() -> usize {
@@ -102,7 +102,7 @@ fn add(sections: &mut Contestants, also: &str) -> Result<()> {
             prepare: Vec::new(),
             bare: None,
             connections_max: usize::MAX,
-            native: true,
+            countable: true,
         });
     }
     Ok(())

@@ -136,8 +136,8 @@ impl Setup {
 fn unfit(contestant: &Contestant, case: &Case) -> Option<String> {
     if contestant.connections_max < case.connections {
         Some(format!("stops at {} connections", contestant.connections_max))
-    } else if case.instrument == Some(Instrument::Callgrind) && !contestant.native {
-        Some("its interpreter's instructions are not counted".to_owned())
+    } else if case.instrument == Some(Instrument::Callgrind) && !contestant.countable {
+        Some("its instructions cannot be counted".to_owned())
     } else {
         None
     }

@@ -1,7 +1,7 @@
 //! A contestant as a process: started, asked for its address, ended by SIGTERM.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -21,7 +21,7 @@ const ANNOUNCE_WITHIN: Duration = Duration::from_secs(30);
 /// From SIGTERM to the end, writing of profiles included.
 const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// A server that does not end is connected to, so that its wait does.
+/// A server that does not end is connected to, so that it is awake to be told.
 const NUDGE_EVERY: Duration = Duration::from_secs(2);
 
 const END_LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -112,9 +112,9 @@ impl Server {
             }
             if began.elapsed() >= nudge_at {
                 nudge_at += NUDGE_EVERY;
-                // A tool may hold back the signal until the server's system call returns. One that listens no
-                // longer needs no nudge.
-                let _ = TcpStream::connect(self.address);
+                // A tool may hold back the signal until the server makes a system call that can be interrupted,
+                // such as that of an answer. One that listens no longer needs no nudge.
+                let _ = TcpStream::connect(self.address).and_then(|mut nudge| nudge.write(b"\n"));
             }
             thread::sleep(END_LOOK_EVERY);
         }
