@@ -131,7 +131,9 @@ impl Reactor {
                 inner.shared.taken();
                 self.discard(call);
             }
-            while inner.inbox.woken.try_recv().is_ok() {}
+            while inner.inbox.woken.try_recv().is_ok() {
+                inner.shared.woken_taken();
+            }
             let tasks = inner.tasks.borrow_mut().take_all();
             tasks.into_iter().for_each(|task| self.discard(task));
             let tokens = inner.registry.borrow().tokens();
