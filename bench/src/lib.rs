@@ -2,4 +2,6 @@
 
 pub mod convention;
 pub mod descriptors;
+pub mod engine;
 pub mod outcome;
+pub mod timings;

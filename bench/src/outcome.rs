@@ -5,16 +5,30 @@ use serde::{Deserialize, Serialize};
 /// One window of load, as measured by the side that sent it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Outcome {
-    /// Messages echoed and checked; with `--churn`, connections opened, echoed on and closed.
+    /// Messages answered and checked: with `churn` and `storm` connections, with `fanout` what each receiver got.
     pub messages: u64,
-    /// From the first message sent to the last echo received.
+    /// Connections that had no answer. Only `storm` goes on after one.
+    pub failures: u64,
+    /// From the first message sent to the last answer received.
     pub elapsed_s: f64,
-    /// `messages / elapsed_s`.
-    pub messages_per_s: f64,
-    /// Median time from sending a message to having its whole echo.
-    pub p50_us: f64,
-    /// 99th percentile of the same.
-    pub p99_us: f64,
-    /// 99.9th percentile of the same.
-    pub p999_us: f64,
+    /// The time from sending a message to having its whole answer, in microseconds, at each of [`QUANTILES`].
+    pub latency_us: Vec<f64>,
+}
+
+/// The points of a curve of latencies: by how many of all messages it was not passed.
+pub const QUANTILES: [f64; 11] = [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 1.0];
+
+impl Outcome {
+    /// Messages in a second.
+    #[must_use]
+    pub fn messages_per_s(&self) -> f64 {
+        if self.messages == 0 { 0.0 } else { self.messages as f64 / self.elapsed_s }
+    }
+
+    /// The latency at one of [`QUANTILES`]; of any other there is none, and it is zero.
+    #[must_use]
+    pub fn latency_us_at(&self, quantile: f64) -> f64 {
+        let place = QUANTILES.iter().position(|known| *known == quantile);
+        place.and_then(|place| self.latency_us.get(place)).copied().unwrap_or_default()
+    }
 }

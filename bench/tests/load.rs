@@ -1,12 +1,14 @@
-//! The load generator as a process: it is content with servers that echo, and with no others.
+//! The load generator and the contestants as processes: it is content with servers that do as they should, and with
+//! no others.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
-use bench::convention;
-use bench::outcome::Outcome;
+use bench::convention::{self, UNAVAILABLE};
+use bench::outcome::{Outcome, QUANTILES};
+use bench::timings::Timings;
 
 type Fallible = Result<(), Box<dyn std::error::Error>>;
 
@@ -14,14 +16,18 @@ type Fallible = Result<(), Box<dyn std::error::Error>>;
 struct Running(Child, SocketAddr);
 
 impl Running {
-    fn start(binary: &str) -> Result<Self, Box<dyn std::error::Error>> {
-        let child = Command::new(binary).stdout(Stdio::piped()).spawn()?;
+    /// `None` if it cannot run on this machine.
+    fn start(binary: &str, options: &[&str]) -> Result<Option<Self>, Box<dyn std::error::Error>> {
+        let child = Command::new(binary).args(options).stdout(Stdio::piped()).spawn()?;
         let mut running = Self(child, SocketAddr::from(([0; 4], 0)));
         let mut line = String::new();
         let output = running.0.stdout.take().ok_or("no output")?;
         BufReader::new(output).read_line(&mut line)?;
+        if line.is_empty() && running.0.wait()?.code() == Some(UNAVAILABLE) {
+            return Ok(None);
+        }
         running.1 = convention::announced(&line).ok_or("no address")?;
-        Ok(running)
+        Ok(Some(running))
     }
 }
 
@@ -33,42 +39,125 @@ impl Drop for Running {
 }
 
 fn load(server: SocketAddr, options: &str) -> std::io::Result<Output> {
+    let (kind, options) = options.split_once(' ').unwrap_or((options, ""));
     Command::new(env!("CARGO_BIN_EXE_load"))
+        .arg(kind)
         .args(["--connect", &server.to_string()])
         .args(options.split_whitespace())
         .output()
 }
 
-#[test]
-fn our_contestants_echo() -> Fallible {
-    let contestants = [
-        env!("CARGO_BIN_EXE_bare_mio"),
-        env!("CARGO_BIN_EXE_bare_epoll"),
-        env!("CARGO_BIN_EXE_tokio_echo"),
-    ];
-    let cases = [
-        ("--messages 0", 0),
-        ("--messages 1 --connections 3", 1),
-        ("--messages 2000 --connections 7 --warmup 10", 2000),
-        ("--messages 2000 --size 1 --outstanding 16", 2000),
-        // More than the sockets hold: the server must keep what it cannot send.
-        ("--messages 300 --size 100000 --outstanding 64 --connections 2", 300),
-        ("--messages 300 --connections 150", 300),
-        ("--messages 500 --churn", 500),
-        ("--messages 20 --churn --size 1000000 --connections 4", 20),
-    ];
-    for binary in contestants {
-        let server = Running::start(binary)?;
-        for (options, expected) in cases {
-            let output = load(server.1, options)?;
-            let text = String::from_utf8(output.stdout)?;
-            let errors = String::from_utf8(output.stderr)?;
-            assert!(output.status.success(), "{binary} {options}: {errors}");
-            let report = text.strip_prefix("ready\n").ok_or("no `ready`")?;
-            let outcome: Outcome = serde_json::from_str(report)?;
-            assert_eq!(outcome.messages, expected, "{binary} {options}");
-        }
+/// Runs a contestant under each load, whose messages must all come back.
+fn serves(binary: &str, options: &[&str], loads: &[(&str, u64)]) -> Fallible {
+    let Some(server) = Running::start(binary, options)? else {
+        println!("{binary} cannot run here");
+        return Ok(());
+    };
+    for (options, expected) in loads {
+        let output = load(server.1, options)?;
+        let text = String::from_utf8(output.stdout)?;
+        let errors = String::from_utf8(output.stderr)?;
+        assert!(output.status.success(), "{binary} {options}: {errors}");
+        let report = text.strip_prefix("ready\n").ok_or("no `ready`")?;
+        let outcome: Outcome = serde_json::from_str(report)?;
+        assert_eq!((outcome.messages, outcome.failures), (*expected, 0), "{binary} {options}");
+        assert_eq!(outcome.latency_us.len(), QUANTILES.len());
+        assert!(outcome.latency_us.is_sorted(), "{binary} {options}");
     }
+    Ok(())
+}
+
+const ECHOES: [(&str, u64); 11] = [
+    ("echo --messages 0", 0),
+    ("echo --messages 1 --connections 3", 1),
+    ("echo --messages 2000 --connections 7 --warmup 0.01", 2000),
+    ("echo --messages 2000 --size 1 --outstanding 16", 2000),
+    // More than the sockets hold: the server must keep what it cannot send.
+    ("echo --messages 300 --size 100000 --outstanding 64 --connections 2", 300),
+    ("echo --messages 300 --connections 150", 300),
+    ("echo --messages 100 --connections 150 --active 3", 100),
+    ("line --messages 500 --outstanding 16", 500),
+    ("churn --messages 500", 500),
+    ("churn --messages 20 --size 1000000 --connections 4", 20),
+    ("storm --messages 400 --connections 400", 400),
+];
+
+#[test]
+fn bare_loops_echo() -> Fallible {
+    serves(env!("CARGO_BIN_EXE_bare_mio"), &[], &ECHOES)?;
+    serves(env!("CARGO_BIN_EXE_bare_epoll"), &[], &ECHOES)?;
+    serves(env!("CARGO_BIN_EXE_bare_poll"), &[], &ECHOES)?;
+    serves(env!("CARGO_BIN_EXE_bare_select"), &[], &ECHOES)?;
+    serves(env!("CARGO_BIN_EXE_bare_uring"), &[], &ECHOES)
+}
+
+#[test]
+fn every_engine_of_ours_echoes() -> Fallible {
+    for engine in ["mio", "poll", "select", "uring"] {
+        serves(env!("CARGO_BIN_EXE_sinew_echo"), &["--engine", engine], &ECHOES)?;
+    }
+    let options = ["--spin", "20", "--idle-timeout", "600"];
+    serves(env!("CARGO_BIN_EXE_sinew_echo"), &options, &ECHOES)
+}
+
+#[test]
+fn our_peers_echo() -> Fallible {
+    serves(env!("CARGO_BIN_EXE_tokio_echo"), &[], &ECHOES)?;
+    serves(env!("CARGO_BIN_EXE_tokio_echo"), &["--threads", "2"], &ECHOES)?;
+    serves(env!("CARGO_BIN_EXE_tokio_echo"), &["--idle-timeout", "600"], &ECHOES)?;
+    serves(env!("CARGO_BIN_EXE_compio_echo"), &[], &ECHOES)
+}
+
+#[test]
+fn lines_are_answered() -> Fallible {
+    let loads = [
+        ("line --messages 1 --connections 3", 1),
+        ("line --messages 500 --size 1 --connections 2", 500),
+        ("line --messages 2000 --outstanding 16 --connections 7", 2000),
+        ("line --messages 400 --size 5000 --outstanding 100 --connections 2", 400),
+    ];
+    serves(env!("CARGO_BIN_EXE_bare_line"), &[], &loads)?;
+    serves(env!("CARGO_BIN_EXE_sinew_line"), &[], &loads)?;
+    serves(env!("CARGO_BIN_EXE_tokio_line"), &["--reply", "send"], &loads)?;
+    serves(env!("CARGO_BIN_EXE_tokio_line"), &["--reply", "feed"], &loads)
+}
+
+#[test]
+fn everybody_hears_a_broadcast() -> Fallible {
+    let loads = [
+        ("fanout --messages 20 --connections 1", 20),
+        ("fanout --messages 20 --connections 150", 20 * 150),
+        ("fanout --messages 100 --connections 7 --outstanding 16 --size 1000", 700),
+    ];
+    serves(env!("CARGO_BIN_EXE_bare_fanout"), &[], &loads)?;
+    serves(env!("CARGO_BIN_EXE_sinew_fanout"), &[], &loads)?;
+    serves(env!("CARGO_BIN_EXE_tokio_fanout"), &[], &loads)
+}
+
+#[test]
+fn timers_are_timed() -> Fallible {
+    let contestants: [(&str, &[&str]); 4] = [
+        (env!("CARGO_BIN_EXE_bare_timers"), &[]),
+        (env!("CARGO_BIN_EXE_sinew_timers"), &[]),
+        (env!("CARGO_BIN_EXE_tokio_timers"), &["--with", "sleep"]),
+        (env!("CARGO_BIN_EXE_tokio_timers"), &["--with", "queue"]),
+    ];
+    for (binary, options) in contestants {
+        let output = Command::new(binary).args(options).args(["--count", "500"]).output()?;
+        let timings: Timings = serde_json::from_slice(&output.stdout)?;
+        let Timings { make_ns, reset_ns, cancel_ns, fire_ns } = timings;
+        assert!([make_ns, reset_ns, cancel_ns, fire_ns].iter().all(|ns| *ns > 0.0), "{binary}");
+    }
+    Ok(())
+}
+
+#[test]
+fn who_cannot_run_says_so() -> Fallible {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sinew_echo"));
+    let output = command.args(["--engine", "perpetuum-mobile"]).output()?;
+    assert_eq!(output.status.code(), Some(UNAVAILABLE));
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(errors.contains("perpetuum-mobile"), "{errors}");
     Ok(())
 }
 
@@ -111,7 +200,7 @@ fn a_server_that_does_not_echo_is_found_out() -> Fallible {
         (forgetful, "the server closed connection 0"),
     ];
     for (server, expected) in cases {
-        let output = load(server, "--connections 1 --messages 100")?;
+        let output = load(server, "echo --connections 1 --messages 100")?;
         let errors = String::from_utf8(output.stderr)?;
         assert!(!output.status.success());
         assert_eq!(errors, format!("load: {expected}\n"));
@@ -122,7 +211,7 @@ fn a_server_that_does_not_echo_is_found_out() -> Fallible {
 #[test]
 fn only_loopback_is_loaded() -> Fallible {
     let elsewhere = SocketAddr::from(([192, 0, 2, 1], 7));
-    let output = load(elsewhere, "--messages 1")?;
+    let output = load(elsewhere, "echo --messages 1")?;
     let errors = String::from_utf8(output.stderr)?;
     assert_eq!(errors, "load: 192.0.2.1:7 is not on loopback\n");
     Ok(())

@@ -15,6 +15,7 @@ mod builder;
 mod clock;
 mod deferred;
 mod dispatch;
+mod ending;
 mod engine;
 mod error;
 mod guard;
@@ -26,6 +27,7 @@ mod reactor;
 mod registration;
 mod remote;
 mod run;
+mod run_state;
 #[cfg(unix)]
 mod signals;
 mod simulated;

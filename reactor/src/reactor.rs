@@ -20,7 +20,7 @@ use crate::{
     pool::Pool,
     registration::Registry,
     remote::{Inbox, Shared},
-    run::RunState,
+    run_state::RunState,
     task::Tasks,
     timer::TimerPayload,
     wheel::Wheel,

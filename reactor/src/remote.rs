@@ -10,9 +10,16 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::{Reactor, engine::Notify, error::RemoteError, task::TaskId, wake::WakeFlag};
+use crate::{Reactor, engine::Notify, error::RemoteError, wake::WakeFlag};
 
 pub(crate) type RemoteCall = Box<dyn FnOnce(&Reactor) + Send>;
+
+/// Names a task: the slot and how often tasks have been made, so that a late wake-up does not meet a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskId {
+    pub(crate) slot: usize,
+    pub(crate) serial: u64,
+}
 
 /// What the loop and other threads share. No locks: two lock-free queues and a flag.
 pub(crate) struct Shared {
@@ -20,6 +27,8 @@ pub(crate) struct Shared {
     calls_waiting: AtomicUsize,
     calls_max: usize,
     woken: Sender<TaskId>,
+    /// As `calls_waiting`.
+    woken_waiting: AtomicUsize,
     flag: WakeFlag,
     notify: Arc<dyn Notify>,
     ended: AtomicBool,
@@ -31,12 +40,6 @@ pub(crate) struct Inbox {
     pub(crate) woken: Receiver<TaskId>,
 }
 
-impl Inbox {
-    pub(crate) fn has_any(&self) -> bool {
-        !self.calls.is_empty() || !self.woken.is_empty()
-    }
-}
-
 impl Shared {
     pub(crate) fn new(notify: Arc<dyn Notify>, calls_max: usize) -> (Arc<Self>, Inbox) {
         let (calls, calls_end) = unbounded();
@@ -46,6 +49,7 @@ impl Shared {
             calls_waiting: AtomicUsize::new(0),
             calls_max,
             woken,
+            woken_waiting: AtomicUsize::new(0),
             flag: WakeFlag::new(),
             notify,
             ended: AtomicBool::new(false),
@@ -79,13 +83,35 @@ impl Shared {
     }
 
     pub(crate) fn push_woken(&self, task: TaskId) {
+        self.woken_waiting.fetch_add(1, Ordering::Relaxed);
         if self.woken.send(task).is_ok() {
             self.wake();
         }
     }
 
+    /// How many calls are in the queue, or about to be. Counted before they are, so that who finds none here has none: to ask
+    /// a queue costs ten times as much.
+    pub(crate) fn calls_waiting(&self) -> usize {
+        self.calls_waiting.load(Ordering::Relaxed)
+    }
+
+    /// The same of woken tasks.
+    pub(crate) fn woken_waiting(&self) -> usize {
+        self.woken_waiting.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_any(&self) -> bool {
+        self.calls_waiting() > 0 || self.woken_waiting() > 0
+    }
+
+    /// A call was taken out of the queue.
     pub(crate) fn taken(&self) {
         self.calls_waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A woken task was taken out of the queue.
+    pub(crate) fn woken_taken(&self) {
+        self.woken_waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn set_ended(&self, ended: bool) {

@@ -16,16 +16,12 @@ use std::{
 use slab::Slab;
 
 use crate::{
-    Deferred, Failure, Promise, Reactor, TimedOut, WeakReactor, handler::TimerKey, remote::Shared,
-    timer::TimerPayload, wake::QueuedFlag,
+    Deferred, Failure, Promise, Reactor, TimedOut, WeakReactor,
+    handler::TimerKey,
+    remote::{Shared, TaskId},
+    timer::TimerPayload,
+    wake::QueuedFlag,
 };
-
-/// Names a task: the slot and how often tasks have been made, so that a late wake-up does not meet a stranger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TaskId {
-    slot: usize,
-    serial: u64,
-}
 
 /// A spawned future with its promise, whatever its type.
 pub(crate) trait Job {

@@ -19,7 +19,7 @@ impl Reactor {
 
         // 1. Calls that are present at the start: from threads, then call_soon. What they call for runs next turn.
         let present = inner.soon.borrow().len();
-        for _ in 0..inner.inbox.calls.len() {
+        for _ in 0..inner.shared.calls_waiting() {
             let Ok(call) = inner.inbox.calls.try_recv() else {
                 break;
             };
@@ -41,10 +41,11 @@ impl Reactor {
         }
 
         // 3. Tasks that were woken.
-        for _ in 0..inner.inbox.woken.len() {
+        for _ in 0..inner.shared.woken_waiting() {
             let Ok(task) = inner.inbox.woken.try_recv() else {
                 break;
             };
+            inner.shared.woken_taken();
             self.run_task(task);
         }
 
@@ -136,7 +137,7 @@ impl Inner {
             let mut spun = Duration::ZERO;
             while spun < spin {
                 poller.wait(Some(Duration::ZERO), events)?;
-                if !events.is_empty() || self.inbox.has_any() {
+                if !events.is_empty() || self.shared.has_any() {
                     return Ok(());
                 }
                 spun = self.clock.precise().duration_since(start);
@@ -144,7 +145,7 @@ impl Inner {
             timeout = timeout.map(|timeout| timeout.saturating_sub(spun));
         }
         self.shared.flag().going_to_sleep();
-        if self.inbox.has_any() {
+        if self.shared.has_any() {
             timeout = Some(Duration::ZERO);
         }
         let waited = poller.wait(timeout, events);
@@ -175,7 +176,7 @@ impl Inner {
             || !self.queues.are_empty()
             || self.state.wants_out()
             || self.wheel.borrow().has_due()
-            || self.inbox.has_any()
+            || self.shared.has_any()
             || !self.graveyard.borrow().is_empty()
     }
 }

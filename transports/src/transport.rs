@@ -9,7 +9,7 @@ use sinew_reactor::{Reactor, TimerKey, Token};
 
 use crate::{
     ConnectionLost, Peer, Producer,
-    stream::{FileProducer, Stream},
+    stream::{DIRECT_MIN, FileProducer, Stream},
 };
 
 /// One end of a connection, as a handle that is cheap to clone and may be kept anywhere on the reactor's thread.
@@ -74,9 +74,13 @@ impl Transport {
 
     // ---- writing ----
 
-    /// Queues bytes for sending. They are copied; all that one callback writes leaves in one system call.
+    /// Queues bytes for sending. They are copied; all that one callback writes leaves in one system call. A large write with
+    /// nothing queued before it (16 KiB or more) goes to the system at once, and only what is left of it is copied.
     #[inline]
     pub fn write(&self, data: &[u8]) -> WriteStatus {
+        if data.len() >= DIRECT_MIN {
+            return self.write_large(data);
+        }
         self.enqueue(|queue| queue.push_slice(data))
     }
 

@@ -1,17 +1,17 @@
 //! Churn: connect, send one message, check its echo, close; so many at a time.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use bench::outcome::Outcome;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll};
 
 use crate::SILENCE_MAX;
 use crate::budget::Budget;
 use crate::dialer::Dialer;
 use crate::gauge::Gauge;
+use crate::life::Life;
 use crate::pattern::Pattern;
 
 const BUFFER_LEN: usize = 64 * 1024;
@@ -29,7 +29,7 @@ impl Churn {
     /// Opens nothing yet, but has the server take and close one connection for each place.
     pub(crate) fn new(dialer: Dialer, connections: usize, size: usize) -> Result<Self> {
         let mut churn =
-            Self { poll: Poll::new()?, dialer, pattern: Pattern::new(), connections, size };
+            Self { poll: Poll::new()?, dialer, pattern: Pattern::bytes(), connections, size };
         churn.run(Budget::messages(connections as u64))?;
         Ok(churn)
     }
@@ -56,7 +56,7 @@ impl Churn {
                     continue;
                 };
                 if life.step(place, &mut buffer, self.size, &self.pattern)? {
-                    gauge.record(life.began, Instant::now());
+                    gauge.record(life.began(), Instant::now());
                     // Closed before the next is opened: one descriptor for each place.
                     places[place] = None;
                     places[place] = self.replace(place, &mut budget)?;
@@ -64,7 +64,7 @@ impl Churn {
                 }
             }
         }
-        Ok(gauge.outcome())
+        Ok(gauge.outcome(0))
     }
 
     /// The next connection for this place, while the budget lasts.
@@ -73,62 +73,6 @@ impl Churn {
         if budget.take(1, began) == 0 {
             return Ok(None);
         }
-        let mut socket = self.dialer.dial().context("cannot open a connection")?;
-        let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut socket, Token(place), both)?;
-        Ok(Some(Life { socket, began, sent: 0, received: 0 }))
-    }
-}
-
-/// One connection, from connect to close.
-#[derive(Debug)]
-struct Life {
-    socket: TcpStream,
-    began: Instant,
-    sent: usize,
-    received: usize,
-}
-
-impl Life {
-    /// Goes on as far as it can; `true` when the whole echo is back.
-    fn step(
-        &mut self,
-        place: usize,
-        buffer: &mut [u8],
-        size: usize,
-        pattern: &Pattern,
-    ) -> Result<bool> {
-        while self.sent < size {
-            let run = pattern.run(place, self.sent as u64, size - self.sent);
-            match self.socket.write(run) {
-                Ok(len) => self.sent += len,
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
-                {
-                    break;
-                }
-                Err(error) => return Err(error).context("cannot send on a new connection"),
-            }
-        }
-        while self.received < self.sent {
-            let len = match self.socket.read(buffer) {
-                Ok(0) => bail!("the server closed a connection before its echo"),
-                Ok(len) => len,
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
-                {
-                    break;
-                }
-                Err(error) => return Err(error).context("cannot read from a new connection"),
-            };
-            ensure!(
-                self.received + len <= self.sent
-                    && pattern.matches(place, self.received as u64, &buffer[..len]),
-                "a new connection: bytes {}..+{len} are not what was sent",
-                self.received,
-            );
-            self.received += len;
-        }
-        Ok(self.received == size)
+        Ok(Some(Life::begin(self.dialer.dial(), &self.poll, place, began)?))
     }
 }

@@ -29,23 +29,33 @@ pub(crate) struct Echo {
     pattern: Pattern,
     size: usize,
     outstanding: usize,
+    /// Each so-manieth connection has messages, the others rest.
+    stride: usize,
+}
+
+/// What is sent to a server that answers each connection by itself.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) connections: usize,
+    /// Those that go on after they were opened; at least one, and spread evenly over all.
+    pub(crate) active: usize,
+    pub(crate) size: usize,
+    pub(crate) outstanding: usize,
+    pub(crate) pattern: Pattern,
 }
 
 impl Echo {
     /// Opens the connections, a group at a time; each is echoed one message, so that the server has
     /// surely accepted it.
-    pub(crate) fn open(
-        mut dialer: Dialer,
-        count: usize,
-        size: usize,
-        outstanding: usize,
-    ) -> Result<Self> {
+    pub(crate) fn open(mut dialer: Dialer, plan: Plan) -> Result<Self> {
+        let count = plan.connections;
         let mut echo = Self {
             poll: Poll::new()?,
             connections: Vec::with_capacity(count),
-            pattern: Pattern::new(),
-            size,
+            pattern: plan.pattern,
+            size: plan.size,
             outstanding: 1,
+            stride: 1,
         };
         while echo.connections.len() < count {
             let first = echo.connections.len();
@@ -59,7 +69,8 @@ impl Echo {
             }
             echo.run_from(first, Budget::messages((echo.connections.len() - first) as u64))?;
         }
-        echo.outstanding = outstanding;
+        echo.outstanding = plan.outstanding;
+        echo.stride = count / plan.active;
         Ok(echo)
     }
 
@@ -69,12 +80,31 @@ impl Echo {
         self.run_from(0, budget)
     }
 
+    /// Closes each connection once the server has closed it, as a client does, until none is left.
+    pub(crate) fn until_closed(self) -> Result<()> {
+        let Self { mut poll, connections, .. } = self;
+        let mut open = connections.into_iter().map(Some).collect::<Vec<_>>();
+        let mut left = open.len();
+        let mut events = Events::with_capacity(1024);
+        while left > 0 {
+            match poll.poll(&mut events, Some(SILENCE_MAX)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            ensure!(!events.is_empty(), "{left} connections are open after {SILENCE_MAX:?}");
+            for event in events.iter().filter(|event| event.is_read_closed()) {
+                left -= usize::from(open[event.token().0].take().is_some());
+            }
+        }
+        Ok(())
+    }
+
     fn run_from(&mut self, first: usize, mut budget: Budget) -> Result<Outcome> {
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; BUFFER_LEN];
         let mut gauge = Gauge::new(Instant::now())?;
         let mut in_flight = 0;
-        for connection in &mut self.connections[first..] {
+        for connection in self.connections[first..].iter_mut().step_by(self.stride) {
             let now = Instant::now();
             let count = budget.take(self.outstanding, now);
             connection.send(count, self.size, &self.pattern, now)?;
@@ -99,7 +129,7 @@ impl Echo {
                 in_flight = in_flight - came + count;
             }
         }
-        Ok(gauge.outcome())
+        Ok(gauge.outcome(0))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use bench::outcome::Outcome;
+use bench::outcome::{Outcome, QUANTILES};
 use hdrhistogram::Histogram;
 
 /// The longest latency told apart from longer ones.
@@ -31,17 +31,13 @@ impl Gauge {
         self.last = now;
     }
 
-    pub(crate) fn outcome(&self) -> Outcome {
-        let messages = self.latency_ns.len();
-        let elapsed_s = (self.last - self.started).as_secs_f64();
+    pub(crate) fn outcome(&self, failures: u64) -> Outcome {
         let micros = |quantile| self.latency_ns.value_at_quantile(quantile) as f64 / 1e3;
         Outcome {
-            messages,
-            elapsed_s,
-            messages_per_s: if messages == 0 { 0.0 } else { messages as f64 / elapsed_s },
-            p50_us: micros(0.50),
-            p99_us: micros(0.99),
-            p999_us: micros(0.999),
+            messages: self.latency_ns.len(),
+            failures,
+            elapsed_s: (self.last - self.started).as_secs_f64(),
+            latency_us: QUANTILES.map(micros).to_vec(),
         }
     }
 }

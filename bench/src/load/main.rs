@@ -1,7 +1,7 @@
-//! `load`: sends patterned messages to an echo server, checks every byte that comes back, and prints one
-//! line of JSON. One thread; loopback only.
+//! `load`: sends patterned messages to a server, checks every byte that comes back, and prints one line of JSON.
+//! One thread; loopback only.
 //!
-//! The line `ready` comes when the connections are open and have each been echoed once. With `--gated` the
+//! The line `ready` comes when the connections are open and have each been answered once. With `--gated` the
 //! window starts at the next line on standard input, and the connections stay open until that ends: so a
 //! runner can look at the server in between.
 
@@ -9,8 +9,11 @@ mod budget;
 mod churn;
 mod dialer;
 mod echo;
+mod fanout;
 mod gauge;
+mod life;
 mod pattern;
+mod storm;
 
 use std::io::{self, BufRead, Write};
 use std::net::SocketAddrV4;
@@ -19,24 +22,31 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bench::outcome::Outcome;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::budget::Budget;
 use crate::churn::Churn;
 use crate::dialer::Dialer;
-use crate::echo::Echo;
+use crate::echo::{Echo, Plan};
+use crate::fanout::Fanout;
+use crate::pattern::Pattern;
+use crate::storm::Storm;
 
 /// A load that hears nothing for so long gives up.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Parser)]
-#[command(about = "Loads an echo server over loopback and checks every byte that comes back")]
+#[command(about = "Loads a server over loopback and checks every byte that comes back")]
 struct Args {
+    /// What the server does and how it is used.
+    #[arg(value_enum)]
+    kind: Kind,
+
     /// The server's address, in 127.0.0.0/8.
     #[arg(long, value_name = "ADDR")]
     connect: SocketAddrV4,
 
-    /// Connections held open at the same time.
+    /// Connections held open at the same time; with fanout, receivers.
     #[arg(long, value_name = "N", default_value_t = 64)]
     connections: usize,
 
@@ -56,17 +66,36 @@ struct Args {
     #[arg(long, value_name = "S", conflicts_with = "messages")]
     seconds: Option<f64>,
 
-    /// Send so many messages before `ready`, unmeasured.
-    #[arg(long, value_name = "M", default_value_t = 0)]
-    warmup: u64,
+    /// Send for so long before `ready`, unmeasured.
+    #[arg(long, value_name = "S")]
+    warmup: Option<f64>,
 
-    /// Use a new connection for each message: connect, send, check the echo, close.
-    #[arg(long, conflicts_with = "outstanding")]
-    churn: bool,
+    /// Connections that go on after they were opened, the others rest (echo, line) [default: all].
+    #[arg(long, value_name = "N")]
+    active: Option<usize>,
+
+    /// Stay after the window until the server has closed every connection (echo, line).
+    #[arg(long)]
+    until_closed: bool,
 
     /// Wait for a line on standard input before the window, and for its end before closing.
     #[arg(long)]
     gated: bool,
+}
+
+/// What the server does and how it is used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Kind {
+    /// Messages to and fro.
+    Echo,
+    /// The same, each message a line.
+    Line,
+    /// A new connection for each message: connect, send, check the echo, close.
+    Churn,
+    /// All connections at once, a message on each.
+    Storm,
+    /// Messages on one connection, which come out on all others.
+    Fanout,
 }
 
 fn main() -> ExitCode {
@@ -89,13 +118,34 @@ fn run(args: &Args) -> Result<()> {
     ensure!(args.connections <= allowed, "the descriptor limit allows {allowed} connections");
 
     let dialer = Dialer::new(args.connect);
-    if args.churn {
-        let mut churn = Churn::new(dialer, args.connections, args.size)?;
-        session(args, window, |budget| churn.run(budget))
-    } else {
-        let mut echo = Echo::open(dialer, args.connections, args.size, args.outstanding)?;
-        session(args, window, |budget| echo.run(budget))
+    let Args { connections, size, outstanding, .. } = *args;
+    match args.kind {
+        Kind::Echo => answered(args, window, dialer, Pattern::bytes()),
+        Kind::Line => answered(args, window, dialer, Pattern::lines(size)),
+        Kind::Churn => {
+            let mut churn = Churn::new(dialer, connections, size)?;
+            session(args, window, |budget| churn.run(budget))
+        }
+        Kind::Storm => {
+            let mut storm = Storm::new(dialer, connections, size)?;
+            session(args, window, |budget| storm.run(budget))
+        }
+        Kind::Fanout => {
+            ensure!(size * outstanding <= 64 * 1024, "fanout keeps at most 64 KiB in flight");
+            let mut fanout = Fanout::open(dialer, connections, size, outstanding)?;
+            session(args, window, |budget| fanout.run(budget))
+        }
     }
+}
+
+fn answered(args: &Args, window: Window, dialer: Dialer, pattern: Pattern) -> Result<()> {
+    let Args { connections, size, outstanding, .. } = *args;
+    let active = args.active.unwrap_or(connections);
+    ensure!((1..=connections).contains(&active), "--active must be from 1 to --connections");
+    let plan = Plan { connections, active, size, outstanding, pattern };
+    let mut echo = Echo::open(dialer, plan)?;
+    session(args, window, |budget| echo.run(budget))?;
+    if args.until_closed { echo.until_closed() } else { Ok(()) }
 }
 
 /// How long or how much to send; kept apart from [`Budget`], whose clock starts with the window.
@@ -108,11 +158,12 @@ enum Window {
 fn window(args: &Args) -> Result<Window> {
     Ok(match (args.messages, args.seconds) {
         (Some(count), _) => Window::Messages(count),
-        (None, seconds) => Window::Lasting(
-            Duration::try_from_secs_f64(seconds.unwrap_or_default())
-                .context("--seconds makes no sense")?,
-        ),
+        (None, seconds) => Window::Lasting(lasting(seconds.unwrap_or_default())?),
     })
+}
+
+fn lasting(seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds).context("seconds that make no sense")
 }
 
 /// Warm-up, `ready`, the gate, the window, its report, the gate again.
@@ -121,8 +172,8 @@ fn session(
     window: Window,
     mut run: impl FnMut(Budget) -> Result<Outcome>,
 ) -> Result<()> {
-    if args.warmup > 0 {
-        run(Budget::messages(args.warmup))?;
+    if let Some(seconds) = args.warmup {
+        run(Budget::until(Instant::now() + lasting(seconds)?))?;
     }
     say("ready")?;
     let mut gate = io::stdin().lock();
@@ -134,7 +185,7 @@ fn session(
         Window::Lasting(time) => Budget::until(Instant::now() + time),
     })?;
     say(&serde_json::to_string(&outcome)?)?;
-    if args.gated {
+    if args.gated && !args.until_closed {
         gate.read_line(&mut String::new())?;
     }
     Ok(())

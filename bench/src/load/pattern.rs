@@ -6,22 +6,42 @@ const PERIOD: usize = 251;
 /// The longest run of bytes handed out at once.
 const RUN_LEN_MAX: usize = 64 * 1024;
 
+/// Different lines, after which they come again; a prime.
+const LINES: usize = 61;
+
 /// An endless stream of bytes, different for each connection.
 #[derive(Debug)]
 pub(crate) struct Pattern {
+    /// A period, and again its beginning: as much as is handed out at once.
     bytes: Vec<u8>,
+    period: usize,
+    /// How far apart in the period two neighbouring streams begin.
+    step: usize,
 }
 
 impl Pattern {
-    pub(crate) fn new() -> Self {
-        let bytes = (0..RUN_LEN_MAX + PERIOD).map(|place| (place % PERIOD) as u8).collect();
-        Self { bytes }
+    /// Bytes of any value.
+    pub(crate) fn bytes() -> Self {
+        // 100 has no factor in common with 251: all streams begin elsewhere.
+        Self::periodic(PERIOD, 100, |place| (place % PERIOD) as u8)
+    }
+
+    /// Lines of `len` letters, LF included.
+    pub(crate) fn lines(len: usize) -> Self {
+        Self::periodic(len * LINES, len * 24, |place| match (place / len, place % len) {
+            (_, at) if at + 1 == len => b'\n',
+            (line, at) => b'a' + ((line * 7 + at) % 26) as u8,
+        })
+    }
+
+    fn periodic(period: usize, step: usize, byte: impl Fn(usize) -> u8) -> Self {
+        let bytes = (0..RUN_LEN_MAX + period).map(|place| byte(place % period)).collect();
+        Self { bytes, period, step }
     }
 
     /// Up to `len` bytes of stream `stream` from `offset` on; fewer if `len` is long.
     pub(crate) fn run(&self, stream: usize, offset: u64, len: usize) -> &[u8] {
-        // Streams start at different places; 100 has no factor in common with 251.
-        let start = (stream as u64 * 100 + offset) % PERIOD as u64;
+        let start = ((stream * self.step) as u64 + offset) % self.period as u64;
         &self.bytes[start as usize..][..len.min(RUN_LEN_MAX)]
     }
 
@@ -37,7 +57,7 @@ mod tests {
 
     #[test]
     fn runs_join_and_faults_show() {
-        let pattern = Pattern::new();
+        let pattern = Pattern::bytes();
         let whole = pattern.run(3, 0, 1000).to_vec();
         for split in [1, 64, 250, 251, 999] {
             assert!(pattern.matches(3, 0, &whole[..split]));
@@ -50,6 +70,20 @@ mod tests {
 
     #[test]
     fn a_run_has_an_end() {
-        assert_eq!(Pattern::new().run(0, 250, usize::MAX).len(), RUN_LEN_MAX);
+        assert_eq!(Pattern::bytes().run(0, 250, usize::MAX).len(), RUN_LEN_MAX);
+    }
+
+    #[test]
+    fn lines_are_of_one_length_and_fall_where_messages_do() {
+        for len in [1, 2, 64] {
+            let pattern = Pattern::lines(len);
+            for stream in [0, 1, 60] {
+                let run = pattern.run(stream, (len * 5) as u64, len * 100);
+                let lines = run.split_inclusive(|&byte| byte == b'\n').collect::<Vec<_>>();
+                assert!(lines.iter().all(|line| line.len() == len), "{len} {stream}");
+                assert_eq!(lines.len(), 100);
+            }
+            assert!(len < 3 || !pattern.matches(1, 0, pattern.run(0, 0, len)), "all alike");
+        }
     }
 }

@@ -2,22 +2,57 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::affinity::Cpu;
+use crate::case::Mode;
 use crate::counted::Instrument;
 
-/// Compares echo servers over loopback: speed, CPU, system calls, instructions, memory.
+/// Compares servers over loopback: speed, CPU, system calls, instructions, memory.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Lists are separated by commas: every combination is a case with a table of its own."
+    after_help = "`bench echo --help` tells what can be chosen; `bench all` chooses by itself."
 )]
-pub(crate) struct Args {
-    /// What the load does.
-    #[arg(value_enum, default_value_t = Mode::Echo)]
-    pub(crate) mode: Mode,
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
 
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Messages to and fro on connections that stay
+    Echo(Options),
+    /// The same with large messages: bytes a second
+    Bulk(Options),
+    /// Lines, each answered; several at once with --outstanding
+    Line(Options),
+    /// What one connection sends comes out on all others
+    Fanout(Options),
+    /// A connection for each message: connect, echo, close
+    Churn(Options),
+    /// All connections at once: how long until each has had an answer
+    Storm(Options),
+    /// Connections that do nothing: the memory of each
+    Idle(Options),
+    /// As many connections as may be, idle timeouts on all, a few of them active; and the end of all of them
+    Scale(Options),
+    /// One connection, request after reply, by how long the server polls before it sleeps
+    Spin(Options),
+    /// Timers made, reset, cancelled and due, without a network
+    Timers(Options),
+    /// A full set in bounded time
+    All(AllOptions),
+    /// Tables and pages from what --json has written, several runs into one
+    Render(RenderOptions),
+    /// Instructions of fixed scripts, compared with those that are committed
+    Budgets(BudgetOptions),
+}
+
+/// What can be chosen for one mode. Lists are separated by commas: every combination is a case with a table of
+/// its own.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
     /// Count system calls per message, under strace, instead of timing.
     #[arg(long, conflicts_with = "instructions")]
     syscalls: bool,
@@ -26,13 +61,9 @@ pub(crate) struct Args {
     #[arg(long)]
     instructions: bool,
 
-    /// Contestants to run, by name [default: all].
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub(crate) only: Vec<String>,
-
-    /// Rounds; in each, every contestant is run once [default: 8, or 3 for idle, or 1 when counting].
+    /// Rounds; in each, every contestant is run once [default: 8, or 3 for idle and storm, or 1 when counting].
     #[arg(long, value_name = "N")]
-    rounds: Option<usize>,
+    pub(crate) rounds: Option<usize>,
 
     /// Length of a timed window.
     #[arg(long, value_name = "S", default_value_t = 1.0)]
@@ -42,17 +73,84 @@ pub(crate) struct Args {
     #[arg(long, value_name = "M", default_value_t = 5_000)]
     pub(crate) messages: u64,
 
-    /// Connections open at the same time [default: 64, or 20000 for idle, or what the descriptor limit allows].
+    /// Connections open at the same time (fanout: receivers; timers: timers) [default: depends].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) connections: Option<Vec<usize>>,
 
-    /// Bytes in a message.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "64")]
-    pub(crate) size: Vec<usize>,
+    /// Bytes in a message [default: 64; bulk: 65536].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) size: Option<Vec<usize>>,
 
-    /// Messages in flight on each connection (echo).
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,16")]
-    pub(crate) outstanding: Vec<usize>,
+    /// Messages in flight on each connection [default: depends].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) outstanding: Option<Vec<usize>>,
+
+    /// Microseconds of polling before a sleep (spin); each is a contestant.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = Self::SPINS)]
+    pub(crate) spin: Vec<u64>,
+
+    #[command(flatten)]
+    pub(crate) who: Who,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What can be chosen when the cases are not.
+#[derive(Debug, Args)]
+pub(crate) struct AllOptions {
+    /// Five minutes instead of twenty: fewer cases, shorter windows.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// About so many minutes.
+    #[arg(long, value_name = "N")]
+    pub(crate) minutes: Option<f64>,
+
+    #[command(flatten)]
+    pub(crate) who: Who,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What is to be shown anew.
+#[derive(Debug, Args)]
+pub(crate) struct RenderOptions {
+    /// Results, as --json writes them; of the same case in several, the last counts.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What is to become of the budgets.
+#[derive(Debug, Args)]
+pub(crate) struct BudgetOptions {
+    /// Write what is counted now, instead of comparing.
+    #[arg(long)]
+    pub(crate) update: bool,
+
+    /// Scripts to run, by name [default: all].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "update")]
+    pub(crate) only: Vec<String>,
+}
+
+/// Who takes part, and where.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Who {
+    /// Contestants to run, by name; those that no section knows are a fault [default: all].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+
+    /// One contestant more, such as the same server of another commit; may be repeated.
+    #[arg(long, value_name = "NAME=COMMAND")]
+    pub(crate) also: Vec<String>,
+
+    /// Who takes part.
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/contestants.toml"))]
+    pub(crate) contestants: PathBuf,
 
     /// CPU for the server [default: the first allowed].
     #[arg(long, value_name = "CPU")]
@@ -61,28 +159,28 @@ pub(crate) struct Args {
     /// CPU for the load [default: the last allowed].
     #[arg(long, value_name = "CPU")]
     pub(crate) load_cpu: Option<Cpu>,
-
-    /// Who takes part.
-    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/contestants.toml"))]
-    pub(crate) contestants: PathBuf,
-
-    /// Target directory in which the product was built.
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target"))]
-    pub(crate) product: PathBuf,
 }
 
-/// What the load does.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Mode {
-    /// Messages to and fro on connections that stay.
-    Echo,
-    /// Connections that do nothing: the memory of each.
-    Idle,
-    /// A connection for each message: connect, echo, close.
-    Churn,
+/// Where results go, beside the tables on standard output.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Output {
+    /// Every figure of every round.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// One page with plots, which needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// The tables, under a heading with machine and date.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
 }
 
-impl Args {
+impl Options {
+    /// Microseconds of polling where they are not chosen.
+    pub(crate) const SPINS: [u64; 4] = [0, 20, 50, 100];
+
     /// What to count with, if not to time.
     pub(crate) fn instrument(&self) -> Option<Instrument> {
         if self.syscalls {
@@ -94,13 +192,11 @@ impl Args {
         }
     }
 
-    pub(crate) fn rounds(&self) -> Result<usize> {
-        let rounds = self.rounds.unwrap_or(match (self.instrument(), self.mode) {
+    pub(crate) fn rounds(&self, mode: Mode) -> usize {
+        self.rounds.unwrap_or(match (self.instrument(), mode) {
             (Some(_), _) => 1,
-            (None, Mode::Idle) => 3,
-            (None, Mode::Echo | Mode::Churn) => 8,
-        });
-        ensure!(rounds > 0, "--rounds must be at least 1");
-        Ok(rounds)
+            (None, Mode::Idle | Mode::Storm) => 3,
+            (None, _) => 8,
+        })
     }
 }

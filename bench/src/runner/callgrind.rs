@@ -5,10 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::counted::Counts;
+use crate::figure::INSTRUCTIONS;
 use crate::server::Wrapper;
-
-/// The one thing counted.
-pub(crate) const INSTRUCTIONS: &str = "instructions";
 
 pub(crate) fn wrapper(output: &Path) -> Wrapper {
     Wrapper {

@@ -2,66 +2,195 @@
 
 use std::fmt;
 
-use crate::args::{Args, Mode};
+use serde::{Deserialize, Serialize};
 
-/// Connections of the idle case, where the descriptor limit allows them.
-const IDLE_CONNECTIONS: usize = 20_000;
+use crate::args::Options;
+use crate::contestant::Service;
+use crate::counted::Instrument;
 
-#[derive(Clone, Copy, Debug)]
+/// What the load does.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    Echo,
+    Bulk,
+    Line,
+    Fanout,
+    Churn,
+    Storm,
+    Idle,
+    Scale,
+    Spin,
+    Timers,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Case {
     pub(crate) mode: Mode,
+    /// What counts, where nothing is timed.
+    pub(crate) instrument: Option<Instrument>,
     pub(crate) connections: usize,
+    /// Those of them that send.
+    pub(crate) active: usize,
     pub(crate) size: usize,
     pub(crate) outstanding: usize,
 }
 
+impl Mode {
+    /// Which section of the contestants' file takes part.
+    pub(crate) fn service(self) -> Service {
+        match self {
+            Self::Echo | Self::Bulk | Self::Churn | Self::Storm | Self::Idle => Service::Echo,
+            Self::Line => Service::Line,
+            Self::Fanout => Service::Fanout,
+            Self::Scale => Service::Scale,
+            Self::Spin => Service::Spin,
+            Self::Timers => Service::Timers,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Bulk => "bulk",
+            Self::Line => "line",
+            Self::Fanout => "fanout",
+            Self::Churn => "churn",
+            Self::Storm => "storm",
+            Self::Idle => "idle",
+            Self::Scale => "scale",
+            Self::Spin => "spin",
+            Self::Timers => "timers",
+        }
+    }
+
+    /// What `load` calls what it has to do.
+    pub(crate) fn kind_of_load(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Fanout => "fanout",
+            Self::Churn => "churn",
+            Self::Storm => "storm",
+            _ => "echo",
+        }
+    }
+
+    /// Whether what is measured is a window of messages, which can also be counted.
+    pub(crate) fn has_messages(self) -> bool {
+        !matches!(self, Self::Idle | Self::Storm | Self::Scale | Self::Timers)
+    }
+
+    fn connections(self, allowed: usize) -> Vec<usize> {
+        match self {
+            Self::Echo | Self::Line | Self::Churn => vec![64],
+            Self::Bulk => vec![1, 4],
+            Self::Fanout => vec![1_000],
+            Self::Storm => vec![10_000],
+            Self::Idle => vec![allowed.min(20_000)],
+            Self::Scale => vec![1_000, 5_000, allowed.min(100_000)],
+            Self::Spin => vec![1],
+            Self::Timers => vec![100_000],
+        }
+    }
+
+    fn outstanding(self) -> Vec<usize> {
+        match self {
+            Self::Echo | Self::Line => vec![1, 16],
+            Self::Bulk => vec![16],
+            _ => vec![1],
+        }
+    }
+
+    fn size(self) -> usize {
+        if self == Self::Bulk { 64 * 1024 } else { 64 }
+    }
+}
+
 impl Case {
-    /// Every combination asked for, with no more than `allowed` connections each.
-    pub(crate) fn matrix(args: &Args, allowed: usize) -> Vec<Self> {
-        let connections = args.connections.clone().unwrap_or_else(|| match args.mode {
-            Mode::Idle => vec![IDLE_CONNECTIONS],
-            Mode::Echo | Mode::Churn => vec![64],
-        });
-        // Only echo has a depth.
-        let depths = match args.mode {
-            Mode::Echo => args.outstanding.as_slice(),
-            Mode::Idle | Mode::Churn => &[1],
+    /// The usual load of a mode on so many connections.
+    pub(crate) fn new(mode: Mode, connections: usize, outstanding: usize) -> Self {
+        let (size, active) = (mode.size(), connections);
+        Self { mode, instrument: None, connections, active, size, outstanding }
+    }
+
+    pub(crate) fn counted(self, instrument: Instrument) -> Self {
+        Self { instrument: Some(instrument), ..self }
+    }
+
+    /// What every contestant meets.
+    pub(crate) fn load(&self) -> String {
+        let Self { connections, active, size, outstanding, .. } = self;
+        let each = match connections {
+            1 => "1 connection".to_owned(),
+            _ => format!("{connections} connections"),
         };
+        match self.mode {
+            Mode::Echo | Mode::Bulk => format!("{each} x {size} bytes, {outstanding} outstanding"),
+            Mode::Line => format!("{each}, lines of {size} bytes, {outstanding} outstanding"),
+            Mode::Fanout => format!("{size} bytes from one to {connections}"),
+            Mode::Churn => format!("{connections} at a time, connect, echo {size} bytes, close"),
+            Mode::Storm => format!("{each} at once, {size} bytes echoed on each"),
+            Mode::Idle => format!("{each}, each echoed {size} bytes once"),
+            Mode::Scale => format!("{each} with idle timeouts, {active} of them active"),
+            Mode::Spin => format!("{each} x {size} bytes, request after reply"),
+            Mode::Timers => format!("{connections} made, reset, cancelled; as many due"),
+        }
+    }
+
+    /// Every combination asked for, with no more than `allowed` connections each.
+    pub(crate) fn matrix(mode: Mode, options: &Options, allowed: usize) -> Vec<Self> {
+        let allowed = if mode == Mode::Timers { usize::MAX } else { allowed };
+        let connections = options.connections.clone().unwrap_or_else(|| mode.connections(allowed));
+        let sizes = options.size.clone().unwrap_or_else(|| vec![mode.size()]);
+        let depths = options.outstanding.clone().unwrap_or_else(|| mode.outstanding());
         let mut cases = Vec::new();
-        for &wanted in &connections {
+        for wanted in connections.into_iter().map(|wanted| wanted.max(1)) {
             if wanted > allowed {
                 eprintln!("the descriptor limit allows {allowed} connections, not {wanted}");
             }
-            for &size in &args.size {
+            for &size in &sizes {
                 cases.extend(depths.iter().map(|&outstanding| Self {
-                    mode: args.mode,
-                    connections: wanted.min(allowed),
+                    instrument: options.instrument(),
                     size,
-                    outstanding,
+                    ..Self::new(mode, wanted.min(allowed), outstanding)
                 }));
             }
         }
+        if mode == Mode::Scale {
+            Self::share_active(&mut cases);
+        }
         cases
+    }
+
+    /// One in a hundred of the most connections is active, and as many in every case, so that only the number of
+    /// those that rest differs.
+    pub(crate) fn share_active(cases: &mut [Self]) {
+        let most = cases.iter().map(|case| case.connections).max().unwrap_or(0);
+        for case in cases {
+            case.active = (most / 100).clamp(1, case.connections);
+        }
     }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connections, size, .. } = self;
-        match self.mode {
-            Mode::Echo => {
-                let outstanding = self.outstanding;
-                write!(
-                    f,
-                    "echo: {connections} connections x {size} bytes, {outstanding} outstanding"
-                )
-            }
-            Mode::Idle => {
-                write!(f, "idle: {connections} connections, each echoed {size} bytes once")
-            }
-            Mode::Churn => {
-                write!(f, "churn: {connections} at a time, connect, echo {size} bytes, close")
-            }
+        write!(f, "{}: {}", self.mode.name(), self.load())?;
+        match self.instrument {
+            Some(Instrument::Strace) => write!(f, "; system calls"),
+            Some(Instrument::Callgrind) => write!(f, "; instructions"),
+            None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_are_active_however_many_rest() {
+        let mut cases = [1_000, 19_900, 50].map(|count| Case::new(Mode::Scale, count, 1));
+        Case::share_active(&mut cases);
+        assert_eq!(cases.map(|case| case.active), [199, 199, 50]);
     }
 }

@@ -1,19 +1,35 @@
-//! Who takes part: `contestants.toml`, read and checked.
+//! Who takes part: `contestants.toml`, read and checked. Nothing is started here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::args::Args;
+use crate::args::Who;
 
-/// The contestants of this run, in the order of the file.
-#[derive(Debug)]
-pub(crate) struct Contestants {
-    pub(crate) all: Vec<Contestant>,
+/// What a server does; a section of the file.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Service {
+    Echo,
+    Line,
+    Fanout,
+    Scale,
+    Spin,
+    Timers,
+}
+
+/// All who may take part, by what they do.
+pub(crate) type Contestants = BTreeMap<Service, Section>;
+
+/// Those that do the same, in the order of the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Section {
     pub(crate) yardstick: String,
+    pub(crate) contestants: Vec<Contestant>,
 }
 
 /// One server to compare, as the file has it.
@@ -22,88 +38,122 @@ pub(crate) struct Contestants {
 pub(crate) struct Contestant {
     pub(crate) name: String,
     pub(crate) command: Vec<String>,
-    build: String,
+    #[serde(default)]
+    pub(crate) prepare: Vec<String>,
+    pub(crate) bare: Option<String>,
     #[serde(default = "unlimited")]
     pub(crate) connections_max: usize,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    yardstick: String,
-    contestant: Vec<Contestant>,
+    /// Whether its instructions can be counted.
+    #[serde(default = "yes")]
+    pub(crate) countable: bool,
 }
 
 fn unlimited() -> usize {
     usize::MAX
 }
 
-impl Contestants {
-    /// Reads the file, keeps those asked for, and makes sure that their binaries are there.
-    pub(crate) fn read(args: &Args) -> Result<Self> {
-        let path = args.contestants.display();
-        let text =
-            fs::read_to_string(&args.contestants).with_context(|| format!("cannot read {path}"))?;
-        let chosen = choose(&text, &args.only).with_context(|| format!("in {path}"))?;
-        let own = std::env::current_exe()?;
-        let bin = own.parent().context("this binary is in no directory")?;
-        let product = fs::canonicalize(&args.product).unwrap_or_else(|_| args.product.clone());
-        let all = chosen
-            .contestant
-            .into_iter()
-            .map(|contestant| contestant.located(bin, &product))
-            .collect::<Vec<_>>();
-        let missing = all.iter().filter_map(Contestant::missing).collect::<Vec<_>>();
-        ensure!(
-            missing.is_empty(),
-            "not built yet (or choose others with --only):\n{}",
-            missing.join("\n")
-        );
-        if !all.iter().any(|one| one.name == chosen.yardstick) {
-            eprintln!("without {} there are no ratios", chosen.yardstick);
-        }
-        Ok(Self { all, yardstick: chosen.yardstick })
-    }
+fn yes() -> bool {
+    true
 }
 
-/// Parses the file and drops those that were not asked for; an empty `only` asks for all.
-fn choose(text: &str, only: &[String]) -> Result<File> {
-    let mut file: File = toml::from_str(text)?;
-    let mut names = HashSet::new();
-    for contestant in &file.contestant {
-        let name = &contestant.name;
-        ensure!(names.insert(name.clone()), "two contestants are called {name}");
-        ensure!(!contestant.command.is_empty(), "{name} has no command");
+/// Reads the file and adds those of `--also`, for each of `spins` where the section asks for it.
+pub(crate) fn read(who: &Who, spins: &[u64]) -> Result<Contestants> {
+    let path = who.contestants.display();
+    let text =
+        fs::read_to_string(&who.contestants).with_context(|| format!("cannot read {path}"))?;
+    let mut sections = parse(&text, spins).with_context(|| format!("in {path}"))?;
+    for also in &who.also {
+        add(&mut sections, also)?;
     }
-    for name in only.iter().chain([&file.yardstick]) {
-        if !names.contains(name) {
-            let known = file.contestant.iter().map(|one| one.name.as_str()).collect::<Vec<_>>();
-            bail!("no contestant is called {name}; there are {}", known.join(", "));
+    choose(&mut sections, &who.only)?;
+    let own = std::env::current_exe()?;
+    let bin = own.parent().context("this binary is in no directory")?;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contestants/foreign");
+    for contestant in sections.values_mut().flat_map(|section| &mut section.contestants) {
+        contestant.locate(bin, &source);
+    }
+    Ok(sections)
+}
+
+fn parse(text: &str, spins: &[u64]) -> Result<Contestants> {
+    let mut sections: Contestants = toml::from_str(text)?;
+    for (service, section) in &mut sections {
+        let all = std::mem::take(&mut section.contestants);
+        section.contestants = all.iter().flat_map(|one| one.spun(spins)).collect();
+        let mut names = HashSet::new();
+        for Contestant { name, command, .. } in &section.contestants {
+            ensure!(names.insert(name), "two contestants of {service:?} are called {name}");
+            ensure!(!command.is_empty(), "{name} has no command");
         }
     }
-    file.contestant.retain(|one| only.is_empty() || only.contains(&one.name));
-    Ok(file)
+    Ok(sections)
+}
+
+/// `NAME=COMMAND` joins every section in which the same command makes sense: all who echo.
+fn add(sections: &mut Contestants, also: &str) -> Result<()> {
+    let (name, command) = also.split_once('=').context("--also takes NAME=COMMAND")?;
+    let command = command.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    ensure!(!command.is_empty(), "--also {name} has no command");
+    for service in [Service::Echo, Service::Spin, Service::Scale] {
+        let section = sections.get_mut(&service).context("no section echo, spin or scale")?;
+        section.contestants.push(Contestant {
+            name: name.to_owned(),
+            command: command.clone(),
+            prepare: Vec::new(),
+            bare: None,
+            connections_max: usize::MAX,
+            countable: true,
+        });
+    }
+    Ok(())
+}
+
+/// Drops those that were not asked for; an empty `only` asks for all.
+fn choose(sections: &mut Contestants, only: &[String]) -> Result<()> {
+    let all = sections.values().flat_map(|section| &section.contestants);
+    let known = all.map(|one| one.name.clone()).collect::<HashSet<_>>();
+    if let Some(name) = only.iter().find(|name| !known.contains(*name)) {
+        let mut known = known.into_iter().collect::<Vec<_>>();
+        known.sort();
+        bail!("no contestant is called {name}; there are {}", known.join(", "));
+    }
+    for section in sections.values_mut() {
+        section.contestants.retain(|one| only.is_empty() || only.contains(&one.name));
+    }
+    Ok(())
 }
 
 impl Contestant {
-    fn located(mut self, bin: &Path, product: &Path) -> Self {
-        for word in &mut self.command {
-            *word = word
-                .replace("{bin}", &bin.to_string_lossy())
-                .replace("{product}", &product.to_string_lossy());
+    /// One for each of `spins`, if there is `{spin}` in its name.
+    fn spun(&self, spins: &[u64]) -> Vec<Self> {
+        if !self.name.contains("{spin}") {
+            return vec![self.clone()];
         }
-        self
+        let spun = spins.iter().map(|spin| {
+            let fill = |text: &String| text.replace("{spin}", &spin.to_string());
+            let command = self.command.iter().map(fill).collect();
+            Self { name: fill(&self.name), command, ..self.clone() }
+        });
+        spun.collect()
     }
 
-    /// What to tell a user whose binary is not there. A name without a slash is looked up in `PATH`.
-    fn missing(&self) -> Option<String> {
+    fn locate(&mut self, bin: &Path, source: &Path) {
+        for word in self.command.iter_mut().chain(&mut self.prepare) {
+            *word = word
+                .replace("{bin}", &bin.to_string_lossy())
+                .replace("{src}", &source.to_string_lossy());
+        }
+    }
+
+    /// Why it cannot be started, if so. A name without a slash is looked up in `PATH`.
+    pub(crate) fn missing(&self) -> Option<String> {
         let program = PathBuf::from(&self.command[0]);
-        let found = if program.components().count() > 1 {
-            program.is_file()
+        if program.components().count() > 1 {
+            let text = format!("no {}; run: cargo build --release, in bench/", program.display());
+            (!program.is_file()).then_some(text)
         } else {
-            installed(&self.command[0])
-        };
-        (!found).then(|| format!("  {}: no {}; run: {}", self.name, program.display(), self.build))
+            (!installed(&self.command[0])).then(|| format!("no {} installed", self.command[0]))
+        }
     }
 }
 
@@ -119,47 +169,76 @@ mod tests {
     use super::*;
 
     const TWO: &str = r#"
+        [echo]
         yardstick = "a"
-        contestant = [
-            { name = "a", command = ["{bin}/a"], build = "make a" },
-            { name = "b", command = ["{product}/b", "--fast"], build = "make b", connections_max = 9 },
+        contestants = [
+            { name = "a", command = ["{bin}/a"] },
+            { name = "b{spin}", command = ["{src}/b", "--spin", "{spin}"], connections_max = 9 },
         ]"#;
+
+    fn names(sections: &Contestants) -> Vec<&str> {
+        let all = sections.values().flat_map(|section| &section.contestants);
+        all.map(|one| one.name.as_str()).collect()
+    }
+
+    #[test]
+    fn each_spin_is_a_contestant() -> Result<()> {
+        let mut sections = parse(TWO, &[0, 20])?;
+        assert_eq!(names(&sections), ["a", "b0", "b20"]);
+        let mut last = sections.remove(&Service::Echo).and_then(|mut all| all.contestants.pop());
+        let last = last.as_mut().context("nobody")?;
+        last.locate(Path::new("/bin"), Path::new("/src"));
+        assert_eq!(last.command, ["/src/b", "--spin", "20"]);
+        Ok(())
+    }
 
     #[test]
     fn those_asked_for_are_kept() -> Result<()> {
-        let cases = [(vec![], "ab"), (vec!["b".to_owned()], "b")];
-        for (only, expected) in cases {
-            let kept = choose(TWO, &only)?;
-            let names = kept.contestant.iter().map(|one| one.name.as_str());
-            assert_eq!(names.collect::<String>(), expected);
+        for (only, expected) in [(vec![], vec!["a", "b1"]), (vec!["b1".to_owned()], vec!["b1"])] {
+            let mut sections = parse(TWO, &[1])?;
+            choose(&mut sections, &only)?;
+            assert_eq!(names(&sections), expected);
         }
         Ok(())
     }
 
     #[test]
-    fn faults_are_named() {
+    fn faults_are_named() -> Result<()> {
         let cases = [
-            (TWO.to_owned(), vec!["c".to_owned()], "no contestant is called c; there are a, b"),
-            (TWO.replace("\"b\"", "\"a\""), vec![], "two contestants are called a"),
-            (TWO.replace("[\"{bin}/a\"]", "[]"), vec![], "a has no command"),
+            (TWO.replace("\"b{spin}\"", "\"a\""), "two contestants of Echo are called a"),
+            (TWO.replace("[\"{bin}/a\"]", "[]"), "a has no command"),
         ];
-        for (text, only, expected) in cases {
-            let fault = choose(&text, &only).map(|_| ()).unwrap_err();
+        for (text, expected) in cases {
+            let fault = parse(&text, &[0]).map(|_| ()).unwrap_err();
             assert_eq!(fault.to_string(), expected);
         }
+        let fault = choose(&mut parse(TWO, &[0])?, &["c".to_owned()]).unwrap_err();
+        assert_eq!(fault.to_string(), "no contestant is called c; there are a, b0");
+        Ok(())
     }
 
     #[test]
-    fn a_missing_binary_names_its_build() -> Result<()> {
-        let b = choose(TWO, &[])?.contestant.remove(1);
-        let b = b.located(Path::new("/nowhere/bin"), Path::new("/nowhere/target"));
-        let message = b.missing();
-        assert_eq!(message.as_deref(), Some("  b: no /nowhere/target/b; run: make b"));
+    fn one_more_joins_all_who_echo() -> Result<()> {
+        let mut sections = parse(include_str!("../../contestants.toml"), &[0])?;
+        add(&mut sections, "before=/old/echo --engine mio")?;
+        for (service, section) in &sections {
+            let joined = section.contestants.last().is_some_and(|one| one.name == "before");
+            let echoes = matches!(service, Service::Echo | Service::Spin | Service::Scale);
+            assert_eq!(joined, echoes, "{service:?}");
+        }
         Ok(())
     }
 
     #[test]
     fn the_file_in_the_repository_is_sound() -> Result<()> {
-        choose(include_str!("../../contestants.toml"), &[]).map(|_| ())
+        let sections = parse(include_str!("../../contestants.toml"), &[0, 20])?;
+        assert_eq!(sections.len(), 6);
+        for section in sections.values() {
+            let known = |name: &String| section.contestants.iter().any(|one| one.name == *name);
+            assert!(known(&section.yardstick), "{}", section.yardstick);
+            let bares = section.contestants.iter().filter_map(|one| one.bare.as_ref());
+            assert!(bares.into_iter().all(known));
+        }
+        Ok(())
     }
 }

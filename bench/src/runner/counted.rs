@@ -9,27 +9,29 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
 
-use crate::Setup;
 use crate::callgrind;
-use crate::case::Case;
+use crate::case::{Case, Mode};
 use crate::contestant::{Contestant, installed};
 use crate::cpu::Usage;
+use crate::field::Setup;
+use crate::figure::SYSTEM_CALLS;
 use crate::load::Window;
-use crate::report::{self, Table};
+use crate::results::Sample;
 use crate::scratch::Scratch;
 use crate::server::{Server, Wrapper};
-use crate::statistic::Spread;
 use crate::strace;
 
 /// What a tool has counted in one run, by name.
 pub(crate) type Counts = BTreeMap<String, u64>;
 
 /// The same for each message.
-pub(crate) type Rates = BTreeMap<String, f64>;
+type Rates = BTreeMap<String, f64>;
 
 /// A tool that counts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Instrument {
     /// System calls, by kind.
     Strace,
@@ -60,38 +62,33 @@ impl Instrument {
     }
 }
 
-/// One case, counted.
-pub(crate) fn run(
-    setup: &Setup,
-    case: &Case,
-    instrument: Instrument,
-    messages: u64,
-) -> Result<Table> {
+/// Makes sure that the tool is there.
+pub(crate) fn check(instrument: Instrument) -> Result<()> {
     let tool = instrument.tool();
     ensure!(installed(tool), "{tool} is not installed; try: apt install {tool}");
-    ensure!(messages > 0, "--messages must be at least 1");
-    let field = setup.field(case);
-    let found = setup.interleave(
-        &field,
-        |contestant| {
-            let once = count(setup, case, contestant, instrument, messages)?;
-            let twice = count(setup, case, contestant, instrument, 2 * messages)?;
-            Ok(difference(&once, &twice, messages))
-        },
-        |rates| match instrument {
-            Instrument::Strace => report::system_calls(rates),
-            Instrument::Callgrind => {
-                format!("{:.1} instructions a message", rates[callgrind::INSTRUCTIONS])
-            }
-        },
-    )?;
-    let rates = found.iter().map(|rounds| medians(rounds)).collect::<Vec<_>>();
-    Ok(match instrument {
-        Instrument::Strace => report::strace_table(&field, &rates),
-        Instrument::Callgrind => {
-            report::callgrind_table(&field, &rates, &setup.contestants.yardstick)
-        }
-    })
+    Ok(())
+}
+
+/// Two runs of one contestant.
+pub(crate) fn measure(
+    setup: &Setup,
+    case: &Case,
+    contestant: &Contestant,
+    instrument: Instrument,
+    messages: u64,
+) -> Result<Sample> {
+    let messages = messages.max(1);
+    let once = count(setup, case, contestant, instrument, messages)?;
+    let twice = count(setup, case, contestant, instrument, 2 * messages)?;
+    // A message of a fan-out is one that is received.
+    let each = if case.mode == Mode::Fanout { case.connections as u64 } else { 1 };
+    let mut figures = difference(&once, &twice, messages * each);
+    if instrument == Instrument::Strace {
+        let calls = figures.iter().filter(|(name, _)| !name.ends_with(strace::FAILED));
+        let total = calls.map(|(_, rate)| rate).sum::<f64>();
+        figures.insert(SYSTEM_CALLS.to_owned(), total);
+    }
+    Ok(Sample { figures, latency_us: Vec::new() })
 }
 
 /// One run of one server under the tool.
@@ -105,18 +102,16 @@ fn count(
     let scratch = Scratch::new();
     let server =
         Server::start(contestant, &instrument.wrapper(scratch.path()), setup.places.server)?;
-    let mut load = setup
-        .load
-        .open(server.address, case, Window::Counted(messages), setup.places.load)
-        .with_context(|| contestant.name.clone())?;
-    load.run().with_context(|| contestant.name.clone())?;
+    let window = Window::Counted(messages);
+    let mut load = setup.load.open(server.address, case, window, setup.places.load)?;
+    load.run()?;
     load.close()?;
     // The last closes are the server's work too.
     Usage::at_rest(server.pid)?;
-    server.stop().with_context(|| contestant.name.clone())?;
+    server.stop()?;
     let tool = instrument.tool();
-    let output = fs::read_to_string(scratch.path())
-        .with_context(|| format!("{tool} left no result for {}", contestant.name))?;
+    let output =
+        fs::read_to_string(scratch.path()).with_context(|| format!("{tool} left no result"))?;
     instrument.parse(&output)
 }
 
@@ -126,17 +121,6 @@ fn difference(once: &Counts, twice: &Counts, messages: u64) -> Rates {
     once.keys()
         .chain(twice.keys())
         .map(|name| (name.clone(), (of(twice, name) - of(once, name)) / messages as f64))
-        .collect()
-}
-
-/// The median of each count over the rounds; what a round has not counted was none.
-fn medians(rounds: &[Rates]) -> Rates {
-    let names = rounds.iter().flat_map(Rates::keys);
-    names
-        .map(|name| {
-            let figures = rounds.iter().map(|rates| rates.get(name).copied().unwrap_or(0.0));
-            (name.clone(), Spread::of(figures).median)
-        })
         .collect()
 }
 
@@ -155,12 +139,5 @@ mod tests {
         let rates = difference(&once, &twice, 1000);
         let expected = [("brk", 0.005), ("read", 1.0), ("socket", 0.0)];
         assert_eq!(rates, expected.map(|(name, rate)| (name.to_owned(), rate)).into());
-    }
-
-    #[test]
-    fn medians_count_what_is_missing_as_none() {
-        let rounds = [1.0, 3.0].map(|rate| Rates::from([("read".to_owned(), rate)]));
-        let rounds = [rounds[0].clone(), rounds[1].clone(), Rates::new()];
-        assert_eq!(medians(&rounds), Rates::from([("read".to_owned(), 1.0)]));
     }
 }

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use bench::outcome::Outcome;
 
 use crate::affinity::{Cpu, spawn_on};
-use crate::args::Mode;
-use crate::case::Case;
+use crate::built;
+use crate::case::{Case, Mode};
 use crate::pipe::Lines;
 
 /// For opening and warming up, and for the messages of a counted window: tools are slow.
@@ -24,8 +24,8 @@ pub(crate) struct LoadBinary(PathBuf);
 /// How much is sent in the window, and before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Window {
-    /// So many seconds, after so many messages of warm-up.
-    Timed { seconds: f64, warmup: u64 },
+    /// So many seconds, after a fifth of that to warm up.
+    Timed { seconds: f64 },
     /// So many messages, and no warm-up.
     Counted(u64),
 }
@@ -41,9 +41,7 @@ pub(crate) struct Load {
 
 impl LoadBinary {
     pub(crate) fn beside_this_one() -> Result<Self> {
-        let path = std::env::current_exe()?.with_file_name("load");
-        ensure!(path.is_file(), "no {}; run: cargo build --release, in bench/", path.display());
-        Ok(Self(path))
+        built::beside_this_one("load", &["--bins"]).map(Self)
     }
 
     /// Starts the load, and returns when its connections are open and warm.
@@ -56,21 +54,21 @@ impl LoadBinary {
     ) -> Result<Load> {
         let mut command = Command::new(&self.0);
         command
-            .arg("--gated")
+            .args([case.mode.kind_of_load(), "--gated"])
             .args(["--connect", &server.to_string()])
             .args(["--connections", &case.connections.to_string()])
             .args(["--size", &case.size.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        if case.mode == Mode::Churn {
-            command.arg("--churn");
-        } else {
-            command.args(["--outstanding", &case.outstanding.to_string()]);
+        command.args(["--outstanding", &case.outstanding.to_string()]);
+        command.args(["--active", &case.active.to_string()]);
+        if case.mode == Mode::Scale {
+            command.arg("--until-closed");
         }
         let report_within = match window {
-            Window::Timed { seconds, warmup } => {
+            Window::Timed { seconds } => {
                 command.args(["--seconds", &seconds.to_string()]);
-                command.args(["--warmup", &warmup.to_string()]);
+                command.args(["--warmup", &(seconds / 5.0).to_string()]);
                 PATIENCE
                     + Duration::try_from_secs_f64(seconds).context("--seconds makes no sense")?
             }
@@ -101,12 +99,17 @@ impl Load {
         serde_json::from_str(&report).with_context(|| format!("the load said `{report}`"))
     }
 
-    /// Closes the connections.
-    pub(crate) fn close(mut self) -> Result<()> {
-        self.gate.write_all(b"end\n")?;
+    /// Waits until the server has closed all connections (scale).
+    pub(crate) fn wait(mut self) -> Result<()> {
         let status = self.child.wait()?;
         ensure!(status.success(), "the load failed: {status}");
         Ok(())
+    }
+
+    /// Closes the connections.
+    pub(crate) fn close(mut self) -> Result<()> {
+        self.gate.write_all(b"end\n")?;
+        self.wait()
     }
 }
 

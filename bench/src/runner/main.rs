@@ -1,47 +1,56 @@
-//! `bench`: runs every contestant under the same load, in turns, and prints one table for each case.
+//! `bench`: runs every contestant under the same load, in turns, and shows what came of it.
 //!
 //! The runner measures from outside: a contestant is a process, and knows nothing of it.
 
 mod affinity;
 mod args;
+mod budgets;
+mod built;
 mod callgrind;
 mod case;
 mod contestant;
 mod counted;
 mod cpu;
+mod field;
+mod figure;
+mod html;
 mod idle;
 mod load;
+mod machine;
+mod markdown;
 mod memory;
 mod pipe;
-mod report;
+mod plan;
+mod progress;
+mod results;
+mod scale;
 mod scratch;
 mod server;
 mod statistic;
 mod strace;
+mod table;
 mod timed;
+mod timers;
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use crate::affinity::Places;
-use crate::args::{Args, Mode};
-use crate::case::Case;
-use crate::contestant::{Contestant, Contestants};
+use crate::args::{Cli, Command, Options, Output, RenderOptions, Who};
+use crate::case::Mode;
+use crate::field::Setup;
 use crate::load::LoadBinary;
-
-/// All that a measurement needs to know, whatever the case.
-#[derive(Debug)]
-pub(crate) struct Setup {
-    pub(crate) contestants: Contestants,
-    pub(crate) load: LoadBinary,
-    pub(crate) places: Places,
-    pub(crate) rounds: usize,
-}
+use crate::machine::Machine;
+use crate::plan::{Plan, Step};
+use crate::results::{CaseResults, Results};
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -50,72 +59,106 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<()> {
-    let instrument = args.instrument();
-    ensure!(
-        args.mode != Mode::Idle || instrument.is_none(),
-        "idle connections send nothing to count: leave out --syscalls or --instructions"
-    );
-    let allowed = bench::descriptors::connections_allowed();
-    let setup = Setup {
-        contestants: Contestants::read(args)?,
-        load: LoadBinary::beside_this_one()?,
-        places: Places::choose(args.server_cpu, args.load_cpu)?,
-        rounds: args.rounds()?,
+fn run(command: Command) -> Result<()> {
+    let (mode, options) = match command {
+        Command::Echo(options) => (Mode::Echo, options),
+        Command::Bulk(options) => (Mode::Bulk, options),
+        Command::Line(options) => (Mode::Line, options),
+        Command::Fanout(options) => (Mode::Fanout, options),
+        Command::Churn(options) => (Mode::Churn, options),
+        Command::Storm(options) => (Mode::Storm, options),
+        Command::Idle(options) => (Mode::Idle, options),
+        Command::Scale(options) => (Mode::Scale, options),
+        Command::Spin(options) => (Mode::Spin, options),
+        Command::Timers(options) => (Mode::Timers, options),
+        Command::All(options) => {
+            let plan = Plan::of_all(&options, bench::descriptors::connections_allowed())?;
+            return measure(&plan, &options.who, &Options::SPINS, &options.output);
+        }
+        Command::Render(options) => return render(&options),
+        Command::Budgets(options) => return budgets::run(&options),
     };
-    println!("{}", report::heading(&setup));
-    for case in Case::matrix(args, allowed) {
-        eprintln!("{case}");
-        let table = match (instrument, args.mode) {
-            (Some(instrument), _) => counted::run(&setup, &case, instrument, args.messages)?,
-            (None, Mode::Idle) => idle::run(&setup, &case)?,
-            (None, Mode::Echo | Mode::Churn) => timed::run(&setup, &case, args.seconds)?,
-        };
-        println!("\n**{case}**\n\n{table}");
+    let plan = Plan::of_mode(mode, &options, bench::descriptors::connections_allowed())?;
+    measure(&plan, &options.who, &options.spin, &options.output)
+}
+
+/// Runs a plan; results that are there are written even if a contestant has failed.
+fn measure(plan: &Plan, who: &Who, spins: &[u64], output: &Output) -> Result<()> {
+    for instrument in plan.steps.iter().filter_map(|step| step.case.instrument) {
+        counted::check(instrument)?;
+    }
+    let places = Places::choose(who.server_cpu, who.load_cpu)?;
+    let contestants = contestant::read(who, spins)?;
+    let load = LoadBinary::beside_this_one()?;
+    let setup = Setup::new(contestants, &plan.services(), load, places)?;
+    let mut results = Results { machine: Machine::here(places), cases: Vec::new() };
+    let runs = |step: &Step| step.rounds * setup.field_len(&step.case);
+    let mut expected = 0;
+    setup.progress.expect(plan.steps.iter().map(runs).sum());
+    setup.progress.print(results.machine.line());
+    let began = Instant::now();
+    for (index, step) in plan.steps.iter().enumerate() {
+        setup.progress.case(&step.case);
+        let rounds = plan.rounds(index, &setup, began, Instant::now());
+        let found =
+            setup.interleave(&step.case, rounds, |contestant| one(&setup, step, contestant))?;
+        setup.progress.print(format_args!("\n{}", markdown::case(&found)));
+        results.cases.push(found);
+        expected += runs(step);
+        setup.progress.skip_to(expected);
+        // A long run that ends early leaves what it has found.
+        write(&results, output)?;
+    }
+    setup.progress.finish();
+    failures(&results.cases)
+}
+
+/// One contestant, once.
+fn one(setup: &Setup, step: &Step, contestant: &contestant::Contestant) -> Result<results::Sample> {
+    let Step { case, seconds, messages, .. } = step;
+    match (case.instrument, case.mode) {
+        (Some(instrument), _) => counted::measure(setup, case, contestant, instrument, *messages),
+        (None, Mode::Idle) => idle::measure(setup, case, contestant),
+        (None, Mode::Scale) => scale::measure(setup, case, contestant, *seconds),
+        (None, Mode::Timers) => timers::measure(setup, case, contestant),
+        (None, _) => timed::measure(setup, case, contestant, *seconds),
+    }
+}
+
+fn render(options: &RenderOptions) -> Result<()> {
+    let mut files = options.files.iter();
+    let first = files.next().context("no file to show")?;
+    let mut results = Results::read(first)?;
+    for file in files {
+        results.merge(Results::read(file)?);
+    }
+    write(&results, &options.output)
+}
+
+fn write(results: &Results, output: &Output) -> Result<()> {
+    let put = |path: &Path, text: String| {
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    if let Some(path) = &output.json {
+        put(path, serde_json::to_string(results)?)?;
+    }
+    if let Some(path) = &output.markdown {
+        put(path, markdown::page(results))?;
+    }
+    if let Some(path) = &output.html {
+        put(path, html::page(results))?;
     }
     Ok(())
 }
 
-impl Setup {
-    /// Who can take part in a case; those who cannot are named.
-    pub(crate) fn field(&self, case: &Case) -> Vec<&Contestant> {
-        let (field, out) = self
-            .contestants
-            .all
-            .iter()
-            .partition::<Vec<_>, _>(|one| one.connections_max >= case.connections);
-        for one in out {
-            eprintln!("  {} stops at {} connections: left out", one.name, one.connections_max);
-        }
-        field
+fn failures(cases: &[CaseResults]) -> Result<()> {
+    let failed = cases.iter().flat_map(|case| {
+        let out = case.left_out.iter().filter(|out| out.failed);
+        out.map(move |out| format!("{}: {}: {}", case.case, out.contestant, out.reason))
+    });
+    let failed = failed.collect::<Vec<_>>();
+    if !failed.is_empty() {
+        bail!("of the contestants failed:\n{}", failed.join("\n"));
     }
-
-    /// Every contestant once a round, each round beginning with another, so that none always follows the
-    /// same. Returns what `measure` found, by place in `field` and by round.
-    pub(crate) fn interleave<T>(
-        &self,
-        field: &[&Contestant],
-        mut measure: impl FnMut(&Contestant) -> Result<T>,
-        say: impl Fn(&T) -> String,
-    ) -> Result<Vec<Vec<T>>> {
-        let mut found = field.iter().map(|_| Vec::new()).collect::<Vec<_>>();
-        for round in 0..self.rounds {
-            for turn in 0..field.len() {
-                let place = (round + turn) % field.len();
-                let contestant = field[place];
-                let one = measure(contestant)?;
-                eprintln!(
-                    "  round {}/{}, {}/{}: {}: {}",
-                    round + 1,
-                    self.rounds,
-                    turn + 1,
-                    field.len(),
-                    contestant.name,
-                    say(&one)
-                );
-                found[place].push(one);
-            }
-        }
-        Ok(found)
-    }
+    Ok(())
 }

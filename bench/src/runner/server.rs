@@ -1,7 +1,8 @@
 //! A contestant as a process: started, asked for its address, ended by SIGTERM.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +20,9 @@ const ANNOUNCE_WITHIN: Duration = Duration::from_secs(30);
 
 /// From SIGTERM to the end, writing of profiles included.
 const END_WITHIN: Duration = Duration::from_secs(20);
+
+/// A server that does not end is connected to, so that it is awake to be told.
+const NUDGE_EVERY: Duration = Duration::from_secs(2);
 
 const END_LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -48,17 +52,23 @@ impl Server {
         cpu: Option<Cpu>,
     ) -> Result<Self> {
         let words = [wrapper.words.as_slice(), &contestant.command].concat();
-        Self::launch(&words, wrapper.forks, cpu)
+        Self::launch(&words, wrapper.forks, cpu, Stdio::inherit())
             .with_context(|| format!("cannot start {}", words.join(" ")))
     }
 
-    fn launch(words: &[String], forks: bool, cpu: Option<Cpu>) -> Result<Self> {
+    /// Whether it starts and ends; if it does not, its own last words are the reason.
+    pub(crate) fn probe(contestant: &Contestant, cpu: Option<Cpu>) -> Result<()> {
+        Self::launch(&contestant.command, false, cpu, Stdio::piped())?.stop()
+    }
+
+    fn launch(words: &[String], forks: bool, cpu: Option<Cpu>, stderr: Stdio) -> Result<Self> {
         let mut command = Command::new(&words[0]);
         command
             .args(&words[1..])
             .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(stderr);
         let child = spawn_on(cpu, &mut command)?;
         let mut server = Self {
             pid: Pid::from_child(&child),
@@ -68,7 +78,10 @@ impl Server {
         };
         let output = server.child.stdout.take();
         let mut lines = Lines::new(output.context("no output")?);
-        let line = lines.next(ANNOUNCE_WITHIN).context("it has announced no address")?;
+        let line = match lines.next(ANNOUNCE_WITHIN) {
+            Err(_) => bail!(server.last_words().unwrap_or("it announced no address".to_owned())),
+            Ok(line) => line,
+        };
         server.address = convention::announced(&line)
             .with_context(|| format!("its first line is `{line}`, not `listening on ADDR:PORT`"))?;
         server.lines = Some(lines);
@@ -78,13 +91,30 @@ impl Server {
         Ok(server)
     }
 
+    /// What a server that is no use has said last on standard error, if that comes here.
+    fn last_words(&mut self) -> Option<String> {
+        let mut stderr = self.child.stderr.take()?;
+        // It may have ended by itself: no matter.
+        let _ = self.child.kill();
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).ok()?;
+        text.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned)
+    }
+
     /// Asks the server to end, and waits for it and its tool.
     pub(crate) fn stop(mut self) -> Result<()> {
         kill_process(self.pid, Signal::TERM).context("the server has ended too early")?;
-        let deadline = Instant::now() + END_WITHIN;
+        let began = Instant::now();
+        let mut nudge_at = NUDGE_EVERY;
         while self.child.try_wait()?.is_none() {
-            if Instant::now() >= deadline {
+            if began.elapsed() >= END_WITHIN {
                 bail!("the server has not ended within {END_WITHIN:?} of SIGTERM");
+            }
+            if began.elapsed() >= nudge_at {
+                nudge_at += NUDGE_EVERY;
+                // A tool may hold back the signal until the server makes a system call that can be interrupted,
+                // such as that of an answer. One that listens no longer needs no nudge.
+                let _ = TcpStream::connect(self.address).and_then(|mut nudge| nudge.write(b"\n"));
             }
             thread::sleep(END_LOOK_EVERY);
         }

@@ -6,8 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
-    min: f64,
-    max: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
@@ -24,12 +24,16 @@ impl Spread {
     }
 }
 
-/// `median (min..max)`, with the precision asked for.
+/// `median (min..max)`, with the precision asked for; the median alone where there is nothing else.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let precision = f.precision().unwrap_or(2);
         let Self { median, min, max } = self;
-        write!(f, "{median:.precision$} ({min:.precision$}..{max:.precision$})")
+        write!(f, "{median:.precision$}")?;
+        if min == max {
+            return Ok(());
+        }
+        write!(f, " ({min:.precision$}..{max:.precision$})")
     }
 }
 
@@ -40,8 +44,8 @@ mod tests {
     #[test]
     fn medians_and_ends() {
         let cases: [(&[f64], &str); 4] = [
-            (&[], "0.0 (0.0..0.0)"),
-            (&[3.0], "3.0 (3.0..3.0)"),
+            (&[], "0.0"),
+            (&[3.0], "3.0"),
             (&[9.0, 1.0, 2.0], "2.0 (1.0..9.0)"),
             (&[4.0, 1.0, 2.0, 9.0], "3.0 (1.0..9.0)"),
         ];

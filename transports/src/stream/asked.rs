@@ -2,12 +2,44 @@
 
 use std::{any::Any, error::Error, io, net::SocketAddr, time::Duration};
 
-use sinew_reactor::{Reactor, TimerKey, Token};
+use sinew_reactor::{Reactor, SHORT_READ_DRAINS, TimerKey, Token};
 
 use super::{Stream, queue::Queue, state::State};
 use crate::{ConnectionLost, Peer, Producer, Transport, WriteStatus, buffers::put};
 
+/// A write of this much, with nothing queued before it, is handed to the system at once instead of being copied: it would leave
+/// in a system call that carries little else anyway.
+pub(crate) const DIRECT_MIN: usize = 16 * 1024;
+
 impl Transport {
+    /// Has the system take what it takes of a large write, if nothing is to go out before it, and queues the rest.
+    pub(crate) fn write_large(&self, data: &[u8]) -> WriteStatus {
+        let sent = self.write_directly(data).unwrap_or(0);
+        if sent == data.len() {
+            return WriteStatus::Ok;
+        }
+        self.enqueue(|queue| queue.push_slice(&data[sent..]))
+    }
+
+    /// Whatever goes wrong here shows again when the loop sends what is queued.
+    fn write_directly(&self, data: &[u8]) -> Option<usize> {
+        let stream = self.inner();
+        if !stream.state.get().may_write_directly() || stream.queued() > 0 {
+            return None;
+        }
+        if stream.extras.get().is_some_and(|extras| !extras.producers.is_empty()) {
+            return None;
+        }
+        let reactor = stream.reactor()?;
+        let sent = stream.socket.borrow().write_directly(data)?;
+        if sent < data.len() && SHORT_READ_DRAINS {
+            stream.update(State::write_blocked);
+        }
+        reactor.meter().bytes_sent.add(sent as u64);
+        self.touch(&reactor);
+        Some(sent)
+    }
+
     #[inline]
     pub(crate) fn enqueue(&self, push: impl FnOnce(&mut Queue)) -> WriteStatus {
         let stream = self.inner();

@@ -25,6 +25,7 @@ pub(crate) mod queue;
 pub(crate) mod socket;
 mod state;
 
+pub(crate) use asked::DIRECT_MIN;
 use faulty::Faulty;
 pub(crate) use file::FileProducer;
 use queue::Queue;

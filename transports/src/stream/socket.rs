@@ -138,6 +138,14 @@ impl Socket {
         })
     }
 
+    /// Writes what goes, to a socket of the kernel's; how much that was.
+    pub(crate) fn write_directly(&self, data: &[u8]) -> Option<usize> {
+        match self {
+            Self::Tcp(_) => self.write(data).ok(),
+            Self::Other(_) => None,
+        }
+    }
+
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         uninterrupted(|| match self {
             Self::Tcp(socket) => (&mut &*socket).write_vectored(slices),

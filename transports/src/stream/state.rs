@@ -380,6 +380,11 @@ impl State {
         self.bits & (STAGE | OVER_HIGH | ENDING) == 0
     }
 
+    /// Whether a write may go to the system before the loop comes by: with nothing about the output to be minded.
+    pub(super) const fn may_write_directly(self) -> bool {
+        self.is_plain() && self.has(MADE) && self.has(WRITABLE)
+    }
+
     pub(super) const fn is_writable(self) -> bool {
         self.has(WRITABLE)
     }

@@ -1,0 +1,51 @@
+//! tokio's idiom for a broadcast: a task for each connection, and the `broadcast` channel between them.
+
+use std::io;
+
+use bench::convention::GREETING;
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+/// Messages that a slow connection may be behind.
+const CHANNEL_LEN: usize = 1024;
+
+const BUFFER_LEN: usize = 8 * 1024;
+
+/// What was said, and on which connection.
+type News = (u64, Bytes);
+
+fn main() -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(bench::convention::listen()?)?;
+        let (sender, _) = broadcast::channel(CHANNEL_LEN);
+        for id in 0.. {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(member(id, stream, sender.clone()));
+        }
+        Ok(())
+    })
+}
+
+async fn member(id: u64, mut stream: TcpStream, sender: broadcast::Sender<News>) -> io::Result<()> {
+    let mut receiver = sender.subscribe();
+    let mut buffer = vec![0; BUFFER_LEN];
+    stream.write_all(&[GREETING]).await?;
+    loop {
+        tokio::select! {
+            read = stream.read(&mut buffer) => match read? {
+                0 => return Ok(()),
+                // Nobody to hear it is no fault.
+                len => drop(sender.send((id, Bytes::copy_from_slice(&buffer[..len])))),
+            },
+            news = receiver.recv() => match news {
+                Ok((from, news)) if from != id => stream.write_all(&news).await?,
+                Ok(_) => {}
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return Ok(()),
+            },
+        }
+    }
+}

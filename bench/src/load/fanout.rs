@@ -1,0 +1,166 @@
+//! Fan-out: one connection sends, all others must receive the same. A message counts once for each receiver.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::ops::Range;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use bench::convention::GREETING;
+use bench::outcome::Outcome;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::SILENCE_MAX;
+use crate::budget::Budget;
+use crate::dialer::Dialer;
+use crate::gauge::Gauge;
+use crate::pattern::Pattern;
+
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// Connections opened before the first of them must have been greeted: less than any server's backlog.
+const OPENING_MAX: usize = 100;
+
+#[derive(Debug)]
+pub(crate) struct Fanout {
+    poll: Poll,
+    sender: TcpStream,
+    receivers: Vec<Receiver>,
+    pattern: Pattern,
+    size: usize,
+    outstanding: usize,
+    bytes_sent: u64,
+}
+
+#[derive(Debug)]
+struct Receiver {
+    socket: TcpStream,
+    bytes_received: u64,
+}
+
+impl Fanout {
+    /// Opens the sender and `count` receivers; when all are greeted, the server knows them all.
+    pub(crate) fn open(
+        mut dialer: Dialer,
+        count: usize,
+        size: usize,
+        outstanding: usize,
+    ) -> Result<Self> {
+        let mut poll = Poll::new()?;
+        let sender = greeted(&mut poll, &mut dialer, 0, 1)?.pop().context("no sender")?.socket;
+        let mut receivers = Vec::with_capacity(count);
+        while receivers.len() < count {
+            let (first, end) = (receivers.len(), count.min(receivers.len() + OPENING_MAX));
+            // The sender's token is 0.
+            receivers.extend(greeted(&mut poll, &mut dialer, first + 1, end + 1)?);
+        }
+        let pattern = Pattern::bytes();
+        Ok(Self { poll, sender, receivers, pattern, size, outstanding, bytes_sent: 0 })
+    }
+
+    /// One window: a message is sent for each that has come to all receivers, while the budget lasts.
+    pub(crate) fn run(&mut self, mut budget: Budget) -> Result<Outcome> {
+        let mut events = Events::with_capacity(1024);
+        let mut buffer = vec![0; BUFFER_LEN];
+        let mut gauge = Gauge::new(Instant::now())?;
+        // When each message was sent, and how many receivers have not had it. The first is the oldest.
+        let mut in_flight = VecDeque::new();
+        let mut oldest = self.bytes_sent / self.size as u64;
+        loop {
+            let now = Instant::now();
+            for _ in 0..budget.take(self.outstanding - in_flight.len(), now) {
+                self.send()?;
+                in_flight.push_back((now, self.receivers.len()));
+            }
+            if in_flight.is_empty() {
+                return Ok(gauge.outcome(0));
+            }
+            match self.poll.poll(&mut events, Some(SILENCE_MAX)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            ensure!(!events.is_empty(), "not everybody has heard it within {SILENCE_MAX:?}");
+            for event in events.iter().filter(|event| event.token() != Token(0)) {
+                let (receiver, now) = (event.token().0 - 1, Instant::now());
+                for message in self.receive(receiver, &mut buffer)? {
+                    let (sent, missing) = &mut in_flight[(message - oldest) as usize];
+                    gauge.record(*sent, now);
+                    *missing -= 1;
+                }
+            }
+            while in_flight.front().is_some_and(|(_, missing)| *missing == 0) {
+                in_flight.pop_front();
+                oldest += 1;
+            }
+        }
+    }
+
+    fn send(&mut self) -> Result<()> {
+        let mut left = self.size;
+        while left > 0 {
+            // Messages in flight are few and small: the kernel has room for them.
+            let run = self.pattern.run(0, self.bytes_sent, left);
+            let len = self.sender.write(run).context("cannot send; is --size too large?")?;
+            self.bytes_sent += len as u64;
+            left -= len;
+        }
+        Ok(())
+    }
+
+    /// Reads and checks what has come; the messages that are now whole.
+    fn receive(&mut self, receiver: usize, buffer: &mut [u8]) -> Result<Range<u64>> {
+        let Receiver { socket, bytes_received } = &mut self.receivers[receiver];
+        let before = *bytes_received / self.size as u64;
+        loop {
+            let len = match socket.read(buffer) {
+                Ok(0) => bail!("the server closed receiver {receiver}"),
+                Ok(len) => len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error).context(format!("receiver {receiver}")),
+            };
+            ensure!(
+                *bytes_received + len as u64 <= self.bytes_sent
+                    && self.pattern.matches(0, *bytes_received, &buffer[..len]),
+                "receiver {receiver}: bytes {bytes_received}..+{len} are not what was sent"
+            );
+            *bytes_received += len as u64;
+            if len < buffer.len() {
+                break;
+            }
+        }
+        Ok(before..*bytes_received / self.size as u64)
+    }
+}
+
+/// Connections under the tokens `first..end`, each of which has had its greeting.
+fn greeted(
+    poll: &mut Poll,
+    dialer: &mut Dialer,
+    first: usize,
+    end: usize,
+) -> Result<Vec<Receiver>> {
+    let mut opened = Vec::with_capacity(end - first);
+    for token in first..end {
+        let mut socket = dialer.dial_abortive().context("cannot open a connection")?;
+        poll.registry().register(&mut socket, Token(token), Interest::READABLE)?;
+        opened.push(Receiver { socket, bytes_received: 0 });
+    }
+    let mut events = Events::with_capacity(1024);
+    let mut missing = end - first;
+    while missing > 0 {
+        match poll.poll(&mut events, Some(SILENCE_MAX)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            result => result?,
+        }
+        ensure!(!events.is_empty(), "no greeting for {SILENCE_MAX:?}");
+        for event in events.iter().filter(|event| (first..end).contains(&event.token().0)) {
+            let mut greeting = [0; 2];
+            let read = opened[event.token().0 - first].socket.read(&mut greeting);
+            let len = read.context("a new connection")?;
+            ensure!(greeting[..len] == [GREETING], "not a greeting: {:?}", &greeting[..len]);
+            missing -= 1;
+        }
+    }
+    Ok(opened)
+}
