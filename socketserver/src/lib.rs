@@ -42,6 +42,7 @@
 //! | `self.request.recv(1024)`, `sendall`, `sendto`, `settimeout`, `getpeername`, `fileno`, `sendfile`, `shutdown` | the same, of [`Socket`] |
 //! | `self.rfile.readline(limit)` | [`cx.readline(limit)`](StreamContext::readline), or all that `BufRead` has |
 //! | `raise`, and what is not caught | `?`, or a panic: both go to [`handle_error`](Hooks::handle_error) |
+//! | `handle_error()` prints a traceback | [`handle_error`](Hooks::handle_error) logs, through `tracing`: give the program a subscriber, or override it |
 //! | an attribute of the server that handlers use | an `Arc` that the closure hands to the handlers |
 //! | `serve_forever()` | [`serve_forever()`](BaseServer::serve_forever) |
 //! | `threading.Thread(target=server.serve_forever)` | `std::thread::scope(\|s\| { s.spawn(\|\| server.serve_forever()); … })`, or an `Arc` of it |

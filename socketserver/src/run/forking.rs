@@ -20,6 +20,8 @@ const REQUESTS_PER_TURN: usize = 16;
 /// is flushed, unlinked or committed twice. (Its own standard output is flushed.) Its exit code is 0, or 1 if the handler
 /// failed. It does not hold the server's port.
 ///
+/// Ctrl-C in a terminal reaches children, too, and ends them, unless the handler sees to that; SIGTERM to the server alone does not.
+///
 /// Children are waited for one by one, never with SIGCHLD or for "any", so other children of the program stay its own.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
