@@ -13,18 +13,16 @@ use crate::{Address, BaseServer, Packet, Request, RequestError, server::closed};
 pub fn server_bind(server: &BaseServer) -> io::Result<()> {
     let socket = server.socket().ok_or_else(closed)?;
     let address = server.server_address();
-    let settings = &server.core.settings;
     if address.inet().is_some() {
         socket.raw().set_reuse_address(server.allow_reuse_address())?;
         #[cfg(unix)]
-        if settings.allow_reuse_port {
+        if server.core.settings.allow_reuse_port {
             socket.raw().set_reuse_port(true)?;
         }
     } else if server.allow_reuse_address() {
         #[cfg(unix)]
         crate::unix_path::remove_if_dead(&address, socket.raw())?;
     }
-    let _ = settings;
     socket.raw().bind(&address.to_system()?)
 }
 

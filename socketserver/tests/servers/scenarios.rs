@@ -32,6 +32,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     all("queue_full", queue_full),
     all("fork_refused", fork_refused),
     all("one_request_after_the_other", one_request_after_the_other),
+    some("children_of_others", |server| server.mode == Mode::Forking, children_of_others),
     some("names_of_threads", |server| server.mode == Mode::Threading, names_of_threads),
     all("shutdown_while_a_handler_runs", stopping::while_a_handler_runs),
     all("shutdown_from_a_handler", stopping::from_a_handler),
@@ -181,6 +182,17 @@ fn one_request_after_the_other(server: &ServerName) {
         process.ask(&format!("upper n{number}"), &format!("N{number}"));
         process.expect("Request");
     }
+    process.ended_well();
+}
+
+/// A child that the program started by other means stays the program's to wait for.
+fn children_of_others(server: &ServerName) {
+    let process = Process::serve(server, "other_child=true max=1");
+    for number in 0..5 {
+        process.ask(&format!("upper n{number}"), &format!("N{number}"));
+    }
+    process.signal(rustix::process::Signal::INT);
+    process.expect("other child true");
     process.ended_well();
 }
 

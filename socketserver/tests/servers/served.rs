@@ -4,6 +4,7 @@ use std::{
     env, fs,
     io::{self, BufRead, Write},
     path::PathBuf,
+    process::Command,
     str::FromStr,
     sync::{
         Mutex,
@@ -233,6 +234,8 @@ fn serve<F: Family, H, M: Mode>(options: &Options, server: Server<F, H, M>) {
         start_extra_thread();
     }
     assert_eq!(server.fileno(), server.socket().map(|socket| socket.fileno()));
+    // Ends at once, and is nobody's business until it is waited for below.
+    let other = options.find::<bool>("other_child").map(|_| Command::new("true").spawn().unwrap());
     let served = match options.find::<String>("how").as_deref() {
         Some("once") => handle_requests(options, &server),
         Some("thread") => thread::scope(|scope| {
@@ -252,6 +255,9 @@ fn serve<F: Family, H, M: Mode>(options: &Options, server: Server<F, H, M>) {
         }),
         _ => server.serve_forever_ready(|_| say("ready")),
     };
+    if let Some(mut other) = other {
+        say(&format!("other child {}", other.wait().unwrap().success()));
+    }
     say(&format!("served {:?}", served.map_err(|error| error.to_string())));
     say(&format!("closed {:?}", server.server_close().map_err(|error| error.to_string())));
     assert!(matches!(server.serve_forever(), Err(ServeError::Closed)));
