@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod buffers;
 mod config;
 mod connection;
@@ -23,9 +24,12 @@ mod stream;
 mod tcp;
 pub mod testing;
 mod transport;
+#[cfg(unix)]
+mod unix;
 
 pub use sinew_reactor as reactor;
 pub use {
+    address::Address,
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
     factory::{Factory, SharedFactory},
@@ -36,4 +40,10 @@ pub use {
     protocol::Protocol,
     tcp::{ConnectError, Connecting, Destination, ListenError, ListeningPort, ReactorTcp},
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
+};
+#[cfg(unix)]
+pub use {
+    peer::{Credentials, UnixPeer},
+    stream::rights::{DescriptorRefused, SendDescriptorError},
+    unix::{ReactorUnix, UnixAddr, UnixListenConfig, UnixListenError},
 };
