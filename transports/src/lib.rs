@@ -10,6 +10,7 @@ mod address;
 mod buffers;
 mod config;
 mod connection;
+mod datagram;
 mod factory;
 mod faults;
 mod lost;
@@ -32,6 +33,11 @@ pub use {
     address::Address,
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
+    datagram::{
+        DatagramAddr, DatagramConfig, DatagramOptionError, DatagramProtocol, DatagramStats,
+        DatagramTransport, Interface, Overflow, ReactorUdp, SendFailed, SendStatus, Stopped,
+        UdpError,
+    },
     factory::{Factory, SharedFactory},
     faults::Faults,
     lost::ConnectionLost,
@@ -45,5 +51,5 @@ pub use {
 pub use {
     peer::{Credentials, UnixPeer},
     stream::rights::{DescriptorRefused, SendDescriptorError},
-    unix::{ReactorUnix, UnixAddr, UnixListenConfig, UnixListenError},
+    unix::{ReactorUnix, UnixAddr, UnixDatagramConfig, UnixListenConfig, UnixListenError},
 };

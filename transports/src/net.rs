@@ -20,6 +20,7 @@ use sinew_reactor::{Completed, Deferred, Duty, Engine, Interest, Reactor, Regist
 
 use crate::{
     ConnectConfig, ListenConfig, Peer,
+    datagram::DatagramSocket,
     stream::socket::{ByteStream, Socket, TcpStream},
 };
 #[cfg(unix)]
@@ -30,6 +31,12 @@ pub(crate) trait Net {
     fn listen(&self, addr: SocketAddr, config: &ListenConfig) -> io::Result<Box<dyn NetListener>>;
     /// Begins to connect.
     fn dial(&self, addr: SocketAddr, config: &ConnectConfig) -> io::Result<Box<dyn NetDial>>;
+    /// A bound socket for datagrams, which hears of nobody but `peer` if there is one.
+    fn datagrams(
+        &self,
+        addr: SocketAddr,
+        peer: Option<SocketAddr>,
+    ) -> io::Result<Box<dyn DatagramSocket<SocketAddr>>>;
     fn resolve(&self, host: &str, port: u16) -> Lookup;
     /// On the spot.
     fn resolve_now(&self, host: &str, port: u16) -> io::Result<VecDeque<SocketAddr>>;

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 #[cfg(unix)]
-use crate::{UnixAddr, UnixPeer, unix};
+use crate::{UnixAddr, UnixListenError, UnixPeer, unix};
 
 /// After how long a Unix socket is tried again whose backlog is full.
 #[cfg(unix)]
@@ -65,6 +65,10 @@ pub enum ConnectError {
         /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there any more.
         source: io::Error,
     },
+    /// A Unix socket for datagrams could not have the address that it was to send from.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Bind(#[from] UnixListenError),
     /// The system has no room for so long a path or name of a Unix socket: about a hundred bytes.
     #[cfg(unix)]
     #[error("{addr} is too long for the address of a Unix socket")]

@@ -6,7 +6,8 @@ use std::{io, path::PathBuf};
 use sinew_reactor::{Engine, Reactor};
 
 use crate::{
-    ConnectConfig, Connecting, Destination, Factory, ListenConfig, ListeningPort, StreamConfig,
+    ConnectConfig, ConnectError, Connecting, DatagramConfig, DatagramProtocol, DatagramTransport,
+    Destination, Factory, ListenConfig, ListeningPort, StreamConfig, datagram,
     net::Listener,
     tcp::{connect, open},
 };
@@ -16,8 +17,10 @@ mod file;
 mod socket;
 
 pub use addr::UnixAddr;
-pub(crate) use file::FileOptions;
-pub(crate) use socket::{UnixListening, connect as connect_socket};
+pub(crate) use file::{FileOptions, SocketFile};
+pub(crate) use socket::{
+    UnixListening, bind as bind_socket, connect as connect_socket, open as open_socket,
+};
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
@@ -119,6 +122,52 @@ impl UnixListenConfig {
     }
 }
 
+/// The limits and options of a Unix socket for datagrams.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{DatagramConfig, UnixDatagramConfig};
+///
+/// let config = UnixDatagramConfig::default()
+///     .mode(0o660)
+///     .datagrams(DatagramConfig::default().max_len(1024));
+/// # drop(config);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct UnixDatagramConfig {
+    pub(crate) file: FileOptions,
+    pub(crate) bind: Option<UnixAddr>,
+    pub(crate) datagrams: DatagramConfig,
+}
+
+impl UnixDatagramConfig {
+    /// The mode of the socket file; on Linux, who may write to it may send. Default: what the process's umask leaves.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.file.mode = Some(mode);
+        self
+    }
+
+    /// As [`UnixListenConfig::lock`].
+    pub fn lock(mut self, lock: bool) -> Self {
+        self.file.lock = lock;
+        self
+    }
+
+    /// The address to send from, for a connected socket: without one, nobody can answer. Default: none.
+    pub fn bind(mut self, addr: impl Into<UnixAddr>) -> Self {
+        self.bind = Some(addr.into());
+        self
+    }
+
+    /// The limits of the datagrams, and the sizes of the system's buffers. What else is in it is of no meaning here.
+    pub fn datagrams(mut self, config: DatagramConfig) -> Self {
+        self.datagrams = config;
+        self
+    }
+}
+
 /// Unix sockets on a [`Reactor`].
 ///
 /// # Examples
@@ -192,6 +241,58 @@ pub trait ReactorUnix: sealed::Sealed {
         config: ConnectConfig,
         factory: F,
     ) -> Connecting<F::Protocol>;
+
+    /// Receives datagrams at a path, or an abstract name, with the defaults of [`UnixDatagramConfig`]. The file is looked after
+    /// as by [`listen_unix`](Self::listen_unix).
+    ///
+    /// # Errors
+    ///
+    /// [`UnixListenError`], with the path and who has it.
+    fn listen_unix_datagram<P: DatagramProtocol<UnixAddr>>(
+        &self,
+        at: impl Into<UnixAddr>,
+        protocol: P,
+    ) -> Result<DatagramTransport<UnixAddr>, UnixListenError> {
+        self.listen_unix_datagram_with(at, UnixDatagramConfig::default(), protocol)
+    }
+
+    /// Receives datagrams at a path, or an abstract name, as configured.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_unix_datagram`](Self::listen_unix_datagram).
+    fn listen_unix_datagram_with<P: DatagramProtocol<UnixAddr>>(
+        &self,
+        at: impl Into<UnixAddr>,
+        config: UnixDatagramConfig,
+        protocol: P,
+    ) -> Result<DatagramTransport<UnixAddr>, UnixListenError>;
+
+    /// Sends datagrams to one peer, with the defaults of [`UnixDatagramConfig`]; without an address of its own
+    /// ([`bind`](UnixDatagramConfig::bind)) it gets no answers.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`], with the path and the cause.
+    fn connect_unix_datagram<P: DatagramProtocol<UnixAddr>>(
+        &self,
+        to: impl Into<UnixAddr>,
+        protocol: P,
+    ) -> Result<DatagramTransport<UnixAddr>, ConnectError> {
+        self.connect_unix_datagram_with(to, UnixDatagramConfig::default(), protocol)
+    }
+
+    /// Sends datagrams to one peer, as configured.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect_unix_datagram`](Self::connect_unix_datagram).
+    fn connect_unix_datagram_with<P: DatagramProtocol<UnixAddr>>(
+        &self,
+        to: impl Into<UnixAddr>,
+        config: UnixDatagramConfig,
+        protocol: P,
+    ) -> Result<DatagramTransport<UnixAddr>, ConnectError>;
 }
 
 impl ReactorUnix for Reactor {
@@ -226,6 +327,24 @@ impl ReactorUnix for Reactor {
         factory: F,
     ) -> Connecting<F::Protocol> {
         connect(self, Destination::Unix(to.into()), config, factory)
+    }
+
+    fn listen_unix_datagram_with<P: DatagramProtocol<UnixAddr>>(
+        &self,
+        at: impl Into<UnixAddr>,
+        config: UnixDatagramConfig,
+        protocol: P,
+    ) -> Result<DatagramTransport<UnixAddr>, UnixListenError> {
+        datagram::listen_unix(self, at.into(), config, protocol)
+    }
+
+    fn connect_unix_datagram_with<P: DatagramProtocol<UnixAddr>>(
+        &self,
+        to: impl Into<UnixAddr>,
+        config: UnixDatagramConfig,
+        protocol: P,
+    ) -> Result<DatagramTransport<UnixAddr>, ConnectError> {
+        datagram::connect_unix(self, to.into(), config, protocol)
     }
 }
 
