@@ -75,7 +75,7 @@ fn send(far: &Far, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
 fn receive(far: &Far) -> Option<(Vec<u8>, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(64))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let (mut buffer, flags) = ([0; 4096], RecvFlags::CMSG_CLOEXEC);
+    let (mut buffer, flags) = ([0; 4096], RecvFlags::empty());
     let socket = far.as_unix().unwrap();
     let received =
         rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, flags);

@@ -16,7 +16,9 @@ use std::{
 };
 
 use mio::net::TcpListener;
-use sinew_reactor::{Completed, Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
+#[cfg(unix)]
+use sinew_reactor::Completed;
+use sinew_reactor::{Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
 
 use crate::{
     ConnectConfig, ListenConfig, Peer,

@@ -1,9 +1,8 @@
 //! Descriptors that travel with bytes over Unix sockets (`SCM_RIGHTS`): the two system calls, and what users are told.
 
-use std::io;
 #[cfg(unix)]
 use std::{
-    io::{IoSlice, IoSliceMut},
+    io::{self, IoSlice, IoSliceMut},
     mem::MaybeUninit,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
