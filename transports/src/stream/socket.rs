@@ -181,11 +181,11 @@ impl Socket {
         })
     }
 
-    /// Writes what goes, to a socket of the kernel's; how much that was.
+    /// Writes what goes, where nothing but bytes does; how much that was.
     pub(crate) fn write_directly(&self, data: &[u8]) -> Option<usize> {
         match self {
-            Self::Tcp(_) => self.write(data).ok(),
-            Self::Other(_) => None,
+            Self::Kernel(Kernel::Tcp(_)) => self.write(data).ok(),
+            _ => None,
         }
     }
 
@@ -251,7 +251,9 @@ impl Socket {
     pub(crate) fn check(&self) -> io::Result<()> {
         match self {
             // A read would only say once more that the input has ended.
-            Self::Tcp(socket) => socket.take_error()?.map_or(Ok(()), Err),
+            Self::Kernel(kernel) => {
+                either!(kernel, socket => socket.take_error())?.map_or(Ok(()), Err)
+            }
             Self::Other(stream) => stream.check(),
         }
     }
