@@ -10,6 +10,8 @@ mod conformance {
     mod cancelling;
     mod closing;
     mod connecting;
+    #[cfg(unix)]
+    mod descriptors;
     mod draining;
     mod inside;
     mod life;
@@ -19,5 +21,7 @@ mod conformance {
     mod reading;
     mod stopping;
     mod timing;
+    #[cfg(unix)]
+    mod unix;
     mod writing;
 }

@@ -14,13 +14,14 @@ table! {
         an_abort_drops_what_was_queued,
         an_abort_counts_at_every_stage_of_a_close,
         the_first_reason_counts,
-        a_reset_by_the_peer_is_told,
         a_reset_while_the_output_is_stuck_is_told,
-        a_reset_while_reading_is_paused_is_told_after_the_pause,
         a_reset_during_a_close_is_told,
-        a_reset_is_a_reset_also_for_close_write,
         the_write_limit_aborts,
         the_write_limit_counts_what_is_queued;
+    resets:
+        a_reset_by_the_peer_is_told,
+        a_reset_while_reading_is_paused_is_told_after_the_pause,
+        a_reset_is_a_reset_also_for_close_write;
     memory:
         an_abort_before_the_beginning_is_a_whole_life;
 }
@@ -36,7 +37,9 @@ fn an_abort_is_told_by_the_loop_and_seen_by_the_peer(world: &World) {
     }));
     line.far.send(b"x");
     assert_eq!(world.lost(&line.trace), Lost::Aborted);
-    assert_eq!(world.receive_to_end(&mut line.far), (vec![], Fate::Reset));
+    let (received, fate) = world.receive_to_end(&mut line.far);
+    assert_eq!(received, b"");
+    world.link.assert_aborted(fate, "by abort");
 
     // From outside of any callback, too, it is the loop that tells.
     let line = world.join(Sink);
@@ -55,7 +58,8 @@ fn an_abort_drops_what_was_queued(world: &World) {
     assert_eq!(transport.queued(), 0);
     assert_eq!(world.lost(&line.trace), Lost::Aborted);
     let (received, fate) = world.receive_to_end(&mut line.far);
-    assert!(received.len() < TOO_MUCH && fate == Fate::Reset);
+    assert!(received.len() < TOO_MUCH);
+    world.link.assert_aborted(fate, "by abort");
 }
 
 fn an_abort_counts_at_every_stage_of_a_close(world: &World) {
@@ -185,7 +189,9 @@ fn the_write_limit_aborts(world: &World) {
     );
     line.far.send(b"x");
     assert_eq!(world.lost(&line.trace), Lost::WriteLimit(1000));
-    assert_eq!(world.receive_to_end(&mut line.far), (vec![], Fate::Reset));
+    let (received, fate) = world.receive_to_end(&mut line.far);
+    assert_eq!(received, b"");
+    world.link.assert_aborted(fate, "by the limit");
 }
 
 fn the_write_limit_counts_what_is_queued(world: &World) {

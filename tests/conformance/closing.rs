@@ -315,7 +315,7 @@ fn a_failure_stays_the_reason_however_the_close_goes(world: &World) {
     line.transport().fail("why");
     line.transport().abort();
     assert_eq!(world.lost(&line.trace), expected);
-    assert_eq!(line.far.fate(), Fate::Reset);
+    world.link.assert_aborted(line.far.fate(), "by abort");
 }
 
 fn a_failure_while_closing_is_the_reason(world: &World) {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sinew::prelude::*;
 
 use crate::support::{
-    Echo, Fate, Link, Lost, Pull, Script, What, Width, World,
+    Echo, Lost, Pull, Script, What, Width, World,
     life::{NAMES, lead_through_life, number},
     table,
 };
@@ -34,7 +34,7 @@ table! {
 fn each(world: &World, act: fn(&Transport), judge: fn(&str, Lost)) {
     let mut other = world.join(Echo);
     for (at, name) in NAMES.iter().enumerate() {
-        if *name == "drain_requested" && world.link != Link::Accepted {
+        if *name == "drain_requested" && !world.link.is_accepted() {
             continue;
         }
         let acted = Rc::new(Cell::new(false));
@@ -59,7 +59,7 @@ fn each(world: &World, act: fn(&Transport), judge: fn(&str, Lost)) {
         let lost = world.lost(&line.trace);
         assert!(acted.get(), "{name} never came: {:?}", line.trace.told());
         if matches!(lost, Lost::Aborted) {
-            assert_eq!(ended, Fate::Reset, "{name}");
+            world.link.assert_aborted(ended, name);
         }
         judge(name, lost);
         other.far.send(b"go on");

@@ -267,7 +267,8 @@ fn a_producer_that_panics_ends_its_connection(world: &World) {
     line.transport().stream(Pull(|_: &Transport| Production::Waiting));
     assert_eq!(world.lost(&line.trace), Lost::Panicked("no more ideas".to_owned()));
     assert!(line.trace.is_dropped());
-    assert_eq!(world.receive_to_end(&mut line.far).1, Fate::Reset);
+    let (_, fate) = world.receive_to_end(&mut line.far);
+    world.link.assert_aborted(fate, "by the panic");
     other.far.send(b"others go on");
     world.receive(&mut other.far, 12);
 }

@@ -89,7 +89,7 @@ impl Visit {
         let built = world.traces.len();
         let far = Far::socket(dial(port.local(), Width::Narrow));
         world.until("the visitor", || world.traces.len() > built && world.traces.last().is_made());
-        let mut line = Line { far, trace: world.traces.last(), port: Some(port) };
+        let mut line = Line { far, trace: world.traces.last(), port: Some(port.of_any_kind()) };
         lead_through_life(world, &mut line, name);
         world.until("the end", || {
             line.far.take();

@@ -1,5 +1,7 @@
 //! The far end of a connection: a socket of the standard library, or the end of a wire in memory. It never blocks.
 
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
@@ -26,6 +28,8 @@ pub(crate) struct Far {
 
 enum End {
     Socket(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
     Wire(Wire),
 }
 
@@ -33,6 +37,12 @@ impl Far {
     pub(crate) fn socket(socket: TcpStream) -> Self {
         socket.set_nonblocking(true).expect("a socket can be made non-blocking");
         Self { end: End::Socket(socket), fate: Fate::Open }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn unix(socket: UnixStream) -> Self {
+        socket.set_nonblocking(true).expect("a socket can be made non-blocking");
+        Self { end: End::Unix(socket), fate: Fate::Open }
     }
 
     pub(crate) fn wire(wire: Wire) -> Self {
@@ -43,32 +53,45 @@ impl Far {
     pub(crate) fn as_socket(&self) -> Option<&TcpStream> {
         match &self.end {
             End::Socket(socket) => Some(socket),
+            #[cfg(unix)]
+            End::Unix(_) => None,
             End::Wire(_) => None,
         }
     }
 
     pub(crate) fn as_wire(&self) -> Option<&Wire> {
         match &self.end {
-            End::Socket(_) => None,
             End::Wire(wire) => Some(wire),
+            _ => None,
+        }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn as_unix(&self) -> Option<&UnixStream> {
+        match &self.end {
+            End::Unix(socket) => Some(socket),
+            _ => None,
         }
     }
 
     /// Sends as much as goes at once, and says how much that was.
     pub(crate) fn try_send(&mut self, data: &[u8]) -> usize {
-        match &mut self.end {
+        let sent = match &mut self.end {
             End::Wire(wire) => {
                 wire.receive(data);
-                data.len()
+                return data.len();
             }
-            End::Socket(socket) => match socket.write(data) {
-                Ok(sent) => sent,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                Err(error) => {
-                    self.learn(fate_of(&error));
-                    0
-                }
-            },
+            End::Socket(socket) => socket.write(data),
+            #[cfg(unix)]
+            End::Unix(socket) => socket.write(data),
+        };
+        match sent {
+            Ok(sent) => sent,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                self.learn(fate_of(&error));
+                0
+            }
         }
     }
 
@@ -89,11 +112,9 @@ impl Far {
                     (false, false) => Fate::Open,
                 }
             }
-            End::Socket(socket) => match socket.read_to_end(&mut taken) {
-                Ok(_) => Fate::Ended,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Fate::Open,
-                Err(error) => fate_of(&error),
-            },
+            End::Socket(socket) => fate_after(socket.read_to_end(&mut taken)),
+            #[cfg(unix)]
+            End::Unix(socket) => fate_after(socket.read_to_end(&mut taken)),
         };
         self.learn(fate);
         taken
@@ -101,10 +122,13 @@ impl Far {
 
     /// Takes what has come and fits into `buffer`, without an allocation.
     pub(crate) fn take_into(&mut self, buffer: &mut [u8]) -> usize {
-        let End::Socket(socket) = &mut self.end else {
-            panic!("a wire hands out what it has");
+        let read = match &mut self.end {
+            End::Socket(socket) => socket.read(buffer),
+            #[cfg(unix)]
+            End::Unix(socket) => socket.read(buffer),
+            End::Wire(_) => panic!("a wire hands out what it has"),
         };
-        match socket.read(buffer) {
+        match read {
             Ok(n) => n,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => panic!("the far end failed: {error}"),
@@ -113,11 +137,14 @@ impl Far {
 
     /// Takes at most so much of what has come.
     pub(crate) fn take_some(&mut self, max: usize) -> Vec<u8> {
-        let End::Socket(socket) = &mut self.end else {
-            return self.take();
-        };
         let mut buffer = vec![0; max];
-        let (n, fate) = match socket.read(&mut buffer) {
+        let read = match &mut self.end {
+            End::Socket(socket) => socket.read(&mut buffer),
+            #[cfg(unix)]
+            End::Unix(socket) => socket.read(&mut buffer),
+            End::Wire(_) => return self.take(),
+        };
+        let (n, fate) = match read {
             Ok(0) => (0, Fate::Ended),
             Ok(n) => (n, Fate::Open),
             Err(error) if error.kind() == ErrorKind::WouldBlock => (0, Fate::Open),
@@ -160,19 +187,31 @@ impl Far {
         match &self.end {
             // The near end may have been faster, and reset the connection.
             End::Socket(socket) => drop(socket.shutdown(Shutdown::Write)),
+            #[cfg(unix)]
+            End::Unix(socket) => drop(socket.shutdown(Shutdown::Write)),
             End::Wire(wire) => wire.close(),
         }
     }
 
-    /// Resets the connection.
+    /// Resets the connection; over a Unix socket, closes it.
     pub(crate) fn reset(self) {
         match self.end {
             End::Socket(socket) => {
                 let linger = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
                 linger.expect("SO_LINGER can be set");
             }
+            #[cfg(unix)]
+            End::Unix(_) => {}
             End::Wire(wire) => wire.reset(),
         }
+    }
+}
+
+fn fate_after(read: io::Result<usize>) -> Fate {
+    match read {
+        Ok(_) => Fate::Ended,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Fate::Open,
+        Err(error) => fate_of(&error),
     }
 }
 

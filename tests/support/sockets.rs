@@ -20,6 +20,15 @@ pub(crate) fn any_port() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
+/// A path for a Unix socket that is nobody's.
+#[cfg(unix)]
+pub(crate) fn free_path() -> std::path::PathBuf {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("sinew-{}-{number}.sock", std::process::id()))
+}
+
 /// A client's socket, connected to a port. The backlog takes it, whether or not somebody accepts.
 pub(crate) fn dial(addr: SocketAddr, width: Width) -> TcpStream {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");

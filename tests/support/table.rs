@@ -3,8 +3,10 @@
 /// `table! { everywhere: a, b; smooth: c; ports: d; memory: e; }` makes `a::mio_accepted`, `a::poll_memory` and so on out of
 /// functions that take a `&World`.
 ///
-/// - `everywhere`: both ends of a TCP connection in turn, memory, and under faults one end on each engine
+/// - `everywhere`: both ends of a TCP connection in turn, memory, both ends of a Unix socket on the engines that differ most, and
+///   under faults one end on each engine
 /// - `smooth`: the same without the faults, for a reason that stands beside the scenario
+/// - `resets`: as `everywhere`, without Unix sockets, whose far end cannot reset a connection as it likes
 /// - `ports`: what has to do with accepting or connecting as such, once for each engine
 /// - `memory`: what only a wire can show
 macro_rules! table {
@@ -15,15 +17,34 @@ macro_rules! table {
     };
     (@everywhere $scenario:ident) => {
         crate::support::table!(@smooth $scenario);
+        crate::support::table!(@rough $scenario);
+    };
+    (@rough $scenario:ident) => {
         crate::support::table!(@cell run_rough $scenario Mio Accepted mio_rough_accepted);
         crate::support::table!(@cell run_rough $scenario Poll Connected poll_rough_connected);
         crate::support::table!(@cell run_rough $scenario Select Accepted select_rough_accepted);
         crate::support::table!(@cell run_rough $scenario Uring Connected uring_rough_connected);
     };
+    (@resets $scenario:ident) => {
+        crate::support::table!(@plain $scenario);
+        crate::support::table!(@rough $scenario);
+    };
     (@smooth $scenario:ident) => {
+        crate::support::table!(@plain $scenario);
+        crate::support::table!(@unix $scenario);
+    };
+    (@plain $scenario:ident) => {
         crate::support::table!(@row run $scenario Accepted mio_accepted poll_accepted select_accepted uring_accepted);
         crate::support::table!(@row run $scenario Connected mio_connected poll_connected select_connected uring_connected);
         crate::support::table!(@memory $scenario);
+    };
+    (@unix $scenario:ident) => {
+        #[cfg(unix)]
+        crate::support::table!(@cell run $scenario Mio UnixAccepted mio_unix_accepted);
+        #[cfg(unix)]
+        crate::support::table!(@cell run $scenario Mio UnixConnected mio_unix_connected);
+        crate::support::table!(@cell run $scenario Uring UnixAccepted uring_unix_accepted);
+        crate::support::table!(@cell run $scenario Uring UnixConnected uring_unix_connected);
     };
     (@ports $scenario:ident) => {
         crate::support::table!(@row run $scenario Accepted mio poll select uring);

@@ -8,12 +8,18 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{Faults, memory, testing::for_seeds},
+    transports::{Address, Faults, memory, testing::for_seeds},
 };
 
 use super::{
     Echo, Far, Fate, Trace, Traces, Watchdog, Width,
     sockets::{NARROW, any_port, dial, listener},
+};
+#[cfg(unix)]
+use {
+    super::sockets::free_path,
+    sinew::transports::{ReactorUnix, UnixListenConfig},
+    std::os::unix::net::{UnixListener, UnixStream},
 };
 
 /// How long anything may take to happen.
@@ -42,8 +48,34 @@ pub(crate) enum Link {
     Accepted,
     /// TCP, connected by the reactor.
     Connected,
+    /// A Unix socket, accepted by a port of the reactor.
+    #[cfg(unix)]
+    UnixAccepted,
+    /// A Unix socket, connected by the reactor.
+    #[cfg(unix)]
+    UnixConnected,
     /// A wire in memory.
     Memory,
+}
+
+impl Link {
+    /// What the far end may see when the near one aborts: a Unix socket knows a reset only where something was unread.
+    #[track_caller]
+    pub(crate) fn assert_aborted(self, fate: Fate, what: &str) {
+        #[cfg(unix)]
+        if matches!(self, Self::UnixAccepted | Self::UnixConnected) {
+            return assert_ne!(fate, Fate::Open, "{what}");
+        }
+        assert_eq!(fate, Fate::Reset, "{what}");
+    }
+
+    pub(crate) fn is_accepted(self) -> bool {
+        #[cfg(unix)]
+        if self == Self::UnixAccepted {
+            return true;
+        }
+        self == Self::Accepted
+    }
 }
 
 /// See the head of this file.
@@ -61,7 +93,7 @@ pub(crate) struct Line {
     pub(crate) far: Far,
     pub(crate) trace: Rc<Trace>,
     /// The port that accepted it.
-    pub(crate) port: Option<ListeningPort>,
+    pub(crate) port: Option<ListeningPort<Address>>,
 }
 
 impl Line {
@@ -137,6 +169,10 @@ impl World {
         let (far, port) = match self.link {
             Link::Accepted => self.join_accepted(config, width, protocol),
             Link::Connected => (self.join_connected(config, width, protocol), None),
+            #[cfg(unix)]
+            Link::UnixAccepted => self.join_unix_accepted(config, protocol),
+            #[cfg(unix)]
+            Link::UnixConnected => (self.join_unix_connected(config, protocol), None),
             Link::Memory => (self.join_memory(config, width, protocol), None),
         };
         self.until("connection_made", || {
@@ -150,13 +186,46 @@ impl World {
         config: StreamConfig,
         width: Width,
         protocol: P,
-    ) -> (Far, Option<ListeningPort>) {
+    ) -> (Far, Option<ListeningPort<Address>>) {
         let config = ListenConfig::default().stream(config);
         let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
         let factory =
             move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
         let port = self.reactor.listen_tcp_with(any_port(), config, factory).expect("a free port");
-        (Far::socket(dial(port.local(), width)), Some(port))
+        (Far::socket(dial(port.local(), width)), Some(port.of_any_kind()))
+    }
+
+    #[cfg(unix)]
+    fn join_unix_accepted<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        protocol: P,
+    ) -> (Far, Option<ListeningPort<Address>>) {
+        let config = UnixListenConfig::default().stream(config);
+        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
+        let factory =
+            move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
+        let path = free_path();
+        let port = self.reactor.listen_unix_with(&path, config, factory).expect("a free path");
+        (Far::unix(UnixStream::connect(path).expect("somebody listens")), Some(port.of_any_kind()))
+    }
+
+    #[cfg(unix)]
+    fn join_unix_connected<P: Protocol>(&self, config: StreamConfig, protocol: P) -> Far {
+        let path = free_path();
+        let listener = UnixListener::bind(&path).expect("a free path");
+        listener.set_nonblocking(true).expect("a listener can be made non-blocking");
+        let config = ConnectConfig::default().stream(config);
+        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
+        let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
+        drop(self.reactor.connect_unix_with(&path, config, factory));
+        let mut accepted = None;
+        self.until("the far end to accept", || {
+            accepted = listener.accept().ok();
+            accepted.is_some()
+        });
+        std::fs::remove_file(path).expect("it was there to connect to");
+        Far::unix(accepted.expect("it has just been accepted").0)
     }
 
     fn join_connected<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {

@@ -45,7 +45,7 @@ impl Buffers {
     /// Takes back a queue that has been emptied.
     #[inline]
     pub(crate) fn give_back(&self, queue: Box<Queue>) {
-        debug_assert!(queue.is_empty(), "bytes of one connection must not reach another");
+        debug_assert!(queue.is_idle(), "bytes of one connection must not reach another");
         match self.hot.take() {
             None => put(&self.hot, queue),
             Some(other) => {

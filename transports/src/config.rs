@@ -28,6 +28,7 @@ pub struct StreamConfig {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) no_delay: bool,
     pub(crate) keepalive: Option<Duration>,
+    pub(crate) descriptors_max: usize,
     /// Apart, for every outgoing connection keeps its configuration.
     pub(crate) faults: Option<Box<Faults>>,
 }
@@ -43,6 +44,7 @@ impl Default for StreamConfig {
             idle_timeout: None,
             no_delay: true,
             keepalive: None,
+            descriptors_max: 0,
             faults: None,
         }
     }
@@ -96,6 +98,15 @@ impl StreamConfig {
     /// Has the kernel probe an idle peer after so long (`SO_KEEPALIVE`). Default: no probes.
     pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
         self.keepalive = after.into();
+        self
+    }
+
+    /// Takes in the descriptors that a peer sends over a Unix socket, so that `Transport::take_descriptor` finds them; so
+    /// many may wait there, past it the connection is dropped with
+    /// [`ConnectionLost::DescriptorLimit`](crate::ConnectionLost::DescriptorLimit). Default 0: none are taken in, the
+    /// system closes what comes. Of no meaning for other streams.
+    pub fn receive_descriptors(mut self, waiting_max: usize) -> Self {
+        self.descriptors_max = waiting_max;
         self
     }
 

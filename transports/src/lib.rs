@@ -6,9 +6,11 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod buffers;
 mod config;
 mod connection;
+mod datagram;
 mod factory;
 mod faults;
 mod lost;
@@ -23,11 +25,19 @@ mod stream;
 mod tcp;
 pub mod testing;
 mod transport;
+#[cfg(unix)]
+mod unix;
 
 pub use sinew_reactor as reactor;
 pub use {
+    address::Address,
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
+    datagram::{
+        DatagramAddr, DatagramConfig, DatagramOptionError, DatagramProtocol, DatagramStats,
+        DatagramTransport, Interface, Overflow, ReactorUdp, SendFailed, SendStatus, Stopped,
+        UdpError,
+    },
     factory::{Factory, SharedFactory},
     faults::Faults,
     lost::ConnectionLost,
@@ -36,4 +46,10 @@ pub use {
     protocol::Protocol,
     tcp::{ConnectError, Connecting, Destination, ListenError, ListeningPort, ReactorTcp},
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
+};
+#[cfg(unix)]
+pub use {
+    peer::{Credentials, UnixPeer},
+    stream::rights::{DescriptorRefused, SendDescriptorError},
+    unix::{ReactorUnix, UnixAddr, UnixDatagramConfig, UnixListenConfig, UnixListenError},
 };

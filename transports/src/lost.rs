@@ -27,6 +27,13 @@ pub enum ConnectionLost {
         /// The limit that was passed, in bytes.
         limit: usize,
     },
+    /// The peer sent more descriptors than
+    /// [`receive_descriptors`](crate::StreamConfig::receive_descriptors) lets wait to be taken.
+    #[error("more than {limit} descriptors waiting to be taken")]
+    DescriptorLimit {
+        /// The limit that was passed.
+        limit: usize,
+    },
     /// A callback of the protocol panicked.
     #[error("the protocol panicked: {0}")]
     Panicked(String),

@@ -4,6 +4,8 @@
 //! A network that takes the kernel's place is told the token of whatever wants to hear of it, and says "come by" with
 //! [`Reactor::run_again`]. Its errors are the kernel's.
 
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::{
     any::Any,
     cell::{Cell, OnceCell},
@@ -14,18 +16,29 @@ use std::{
 };
 
 use mio::net::TcpListener;
-use sinew_reactor::{Completed, Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
+#[cfg(unix)]
+use sinew_reactor::Completed;
+use sinew_reactor::{Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
 
 use crate::{
-    ConnectConfig, ListenConfig,
+    ConnectConfig, ListenConfig, Peer,
+    datagram::DatagramSocket,
     stream::socket::{ByteStream, Socket, TcpStream},
 };
+#[cfg(unix)]
+use crate::{UnixPeer, stream::socket::UnixStream, unix::UnixListening};
 
 /// A network in the kernel's place.
 pub(crate) trait Net {
     fn listen(&self, addr: SocketAddr, config: &ListenConfig) -> io::Result<Box<dyn NetListener>>;
     /// Begins to connect.
     fn dial(&self, addr: SocketAddr, config: &ConnectConfig) -> io::Result<Box<dyn NetDial>>;
+    /// A bound socket for datagrams, which hears of nobody but `peer` if there is one.
+    fn datagrams(
+        &self,
+        addr: SocketAddr,
+        peer: Option<SocketAddr>,
+    ) -> io::Result<Box<dyn DatagramSocket<SocketAddr>>>;
     fn resolve(&self, host: &str, port: u16) -> Lookup;
     /// On the spot.
     fn resolve_now(&self, host: &str, port: u16) -> io::Result<VecDeque<SocketAddr>>;
@@ -117,7 +130,15 @@ pub(crate) fn resolve_now(
 
 /// A listening socket of either kind.
 pub(crate) enum Listener {
-    Kernel { listener: TcpListener, accepts: Cell<Accepts> },
+    Kernel {
+        listener: TcpListener,
+        accepts: Cell<Accepts>,
+    },
+    #[cfg(unix)]
+    Unix {
+        listener: UnixListening,
+        accepts: Cell<Accepts>,
+    },
     Other(Box<dyn NetListener>),
 }
 
@@ -126,13 +147,22 @@ impl Listener {
         Self::Kernel { listener, accepts: Cell::new(Accepts::We) }
     }
 
+    #[cfg(unix)]
+    pub(crate) const fn unix(listener: UnixListening) -> Self {
+        Self::Unix { listener, accepts: Cell::new(Accepts::We) }
+    }
+
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
             Self::Kernel { listener, accepts } => {
                 let token = reactor.register_source(listener, Interest::READ)?;
-                if reactor.set_duty(token, Duty::Accept) {
-                    accepts.set(Accepts::Engine);
-                }
+                leave_to_engine(reactor, token, accepts);
+                Ok(token)
+            }
+            #[cfg(unix)]
+            Self::Unix { listener, accepts } => {
+                let token = reactor.register_source(listener, Interest::READ)?;
+                leave_to_engine(reactor, token, accepts);
                 Ok(token)
             }
             Self::Other(listener) => {
@@ -143,32 +173,44 @@ impl Listener {
         }
     }
 
+    /// The address of the internet that it listens on.
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Kernel { listener, .. } => listener.local_addr(),
+            #[cfg(unix)]
+            Self::Unix { .. } => Err(io::ErrorKind::Unsupported.into()),
             Self::Other(listener) => Ok(listener.local_addr()),
         }
     }
 
-    pub(crate) fn accept(
-        &self,
-        reactor: &Reactor,
-        token: Token,
-    ) -> io::Result<(Socket, SocketAddr)> {
+    pub(crate) fn accept(&self, reactor: &Reactor, token: Token) -> io::Result<(Socket, Peer)> {
         match self {
             Self::Kernel { listener, accepts } => {
                 let accepted = match accepts.get() {
-                    Accepts::Engine => take_accepted(reactor, token, accepts),
-                    _ => listener.accept().map(|(socket, addr)| (TcpStream::from(socket), addr)),
+                    Accepts::Engine => take_accepted(reactor, token, accepts).and_then(tcp_peer),
+                    _ => listener.accept().map(|(socket, addr)| (socket.into(), addr)),
                 };
                 if accepted.is_ok() && accepts.get() == Accepts::WeForNow {
-                    reactor.set_duty(token, Duty::Accept);
-                    accepts.set(Accepts::Engine);
+                    leave_to_engine(reactor, token, accepts);
                 }
-                accepted.map(|(socket, addr)| (Socket::Tcp(socket), addr))
+                accepted.map(|(socket, addr)| (TcpStream::into(socket), Peer::Inet(addr)))
+            }
+            #[cfg(unix)]
+            Self::Unix { listener, accepts } => {
+                let accepted = match accepts.get() {
+                    Accepts::Engine => take_accepted(reactor, token, accepts).map(Into::into),
+                    _ => listener.accept(),
+                };
+                if accepted.is_ok() && accepts.get() == Accepts::WeForNow {
+                    leave_to_engine(reactor, token, accepts);
+                }
+                accepted.map(|socket| {
+                    let peer = Peer::Unix(UnixPeer::of(&socket));
+                    (socket.into(), peer)
+                })
             }
             Self::Other(listener) => {
-                listener.accept().map(|(stream, addr)| (Socket::Other(stream), addr))
+                listener.accept().map(|(stream, addr)| (Socket::Other(stream), Peer::Inet(addr)))
             }
         }
     }
@@ -177,6 +219,8 @@ impl Listener {
     pub(crate) fn is_ready(&self) -> bool {
         match self {
             Self::Kernel { .. } => false,
+            #[cfg(unix)]
+            Self::Unix { .. } => false,
             Self::Other(listener) => listener.is_ready(),
         }
     }
@@ -184,7 +228,9 @@ impl Listener {
     pub(crate) fn spare(&self) -> Option<Spare> {
         match self {
             #[cfg(unix)]
-            Self::Kernel { .. } => Some(Box::new(std::fs::File::open("/dev/null").ok()?)),
+            Self::Kernel { .. } | Self::Unix { .. } => {
+                Some(Box::new(std::fs::File::open("/dev/null").ok()?))
+            }
             #[cfg(not(unix))]
             Self::Kernel { .. } => None,
             Self::Other(listener) => listener.spare(),
@@ -195,18 +241,9 @@ impl Listener {
 /// What the engine has accepted. If it cannot go on, the listener is for a while one as on any other engine: what to do when the
 /// system is out of something is known there.
 #[cfg(unix)]
-fn take_accepted(
-    reactor: &Reactor,
-    token: Token,
-    accepts: &Cell<Accepts>,
-) -> io::Result<(TcpStream, SocketAddr)> {
+fn take_accepted(reactor: &Reactor, token: Token, accepts: &Cell<Accepts>) -> io::Result<OwnedFd> {
     match reactor.take_completed(token) {
-        Some(Completed::Accepted(socket)) => {
-            let socket = TcpStream::from(socket);
-            // One that is gone already has no peer.
-            let addr = socket.peer_addr().map_err(|_| io::ErrorKind::ConnectionAborted)?;
-            Ok((socket, addr))
-        }
+        Some(Completed::Accepted(socket)) => Ok(socket),
         Some(Completed::Failed(error)) => {
             accepts.set(Accepts::WeForNow);
             reactor.set_duty(token, Duty::Tell);
@@ -217,13 +254,31 @@ fn take_accepted(
 }
 
 #[cfg(not(unix))]
-fn take_accepted(_: &Reactor, _: Token, _: &Cell<Accepts>) -> io::Result<(TcpStream, SocketAddr)> {
+fn take_accepted(_: &Reactor, _: Token, _: &Cell<Accepts>) -> io::Result<TcpStream> {
     Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// Has the engine accept, if it does such things.
+fn leave_to_engine(reactor: &Reactor, token: Token, accepts: &Cell<Accepts>) {
+    if reactor.set_duty(token, Duty::Accept) {
+        accepts.set(Accepts::Engine);
+    }
+}
+
+/// Who has connected.
+fn tcp_peer(socket: impl Into<TcpStream>) -> io::Result<(TcpStream, SocketAddr)> {
+    let socket = socket.into();
+    // One that is gone already has no peer.
+    let addr = socket.peer_addr().map_err(|_| io::ErrorKind::ConnectionAborted)?;
+    Ok((socket, addr))
 }
 
 /// A connecting socket of either kind.
 pub(crate) enum Dialling {
     Kernel(TcpStream),
+    /// Connected from the start.
+    #[cfg(unix)]
+    Unix(UnixStream),
     Other(Box<dyn NetDial>),
 }
 
@@ -231,6 +286,8 @@ impl Dialling {
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
             Self::Kernel(socket) => reactor.register_source(socket, Interest::WRITE),
+            #[cfg(unix)]
+            Self::Unix(socket) => reactor.register_source(socket, Interest::WRITE),
             Self::Other(dial) => {
                 let token = reactor.reserve()?;
                 dial.register(token);
@@ -255,6 +312,8 @@ impl Dialling {
                     Err(error) => Some(Err(error)),
                 },
             },
+            #[cfg(unix)]
+            Self::Unix(_) => Some(Ok(())),
             Self::Other(dial) => dial.outcome(),
         }
     }
@@ -262,7 +321,9 @@ impl Dialling {
     /// The socket, once it is connected.
     pub(crate) fn into_socket(self) -> io::Result<Socket> {
         match self {
-            Self::Kernel(socket) => Ok(Socket::Tcp(socket)),
+            Self::Kernel(socket) => Ok(socket.into()),
+            #[cfg(unix)]
+            Self::Unix(socket) => Ok(socket.into()),
             Self::Other(dial) => dial.into_stream().map(Socket::Other),
         }
     }

@@ -5,12 +5,18 @@ use std::{
     net::{IpAddr, SocketAddr, SocketAddrV4},
 };
 
+#[cfg(unix)]
+use crate::UnixAddr;
+
 /// The other end of a connection. Given to [`Factory::build_protocol`](crate::Factory::build_protocol).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Peer {
     /// An address of the internet, over TCP.
     Inet(SocketAddr),
+    /// A process of this system, over a Unix socket.
+    #[cfg(unix)]
+    Unix(UnixPeer),
     /// The other end is in this process.
     Memory,
 }
@@ -21,6 +27,8 @@ impl Peer {
     pub const fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet(addr) => Some(*addr),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
             Self::Memory => None,
         }
     }
@@ -36,7 +44,47 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet(addr) => addr.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(peer) => peer.fmt(f),
             Self::Memory => f.write_str("memory"),
+        }
+    }
+}
+
+/// Who is at the other end of a Unix socket.
+#[cfg(unix)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct UnixPeer {
+    /// Its address; clients usually have none.
+    pub addr: UnixAddr,
+    /// Whose process it was when it connected or began to listen, where the system tells (Linux, `SO_PEERCRED`).
+    pub credentials: Option<Credentials>,
+}
+
+/// The user, the group and the process at the other end of a Unix socket, as the system vouches for them.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Credentials {
+    /// The effective user.
+    pub uid: u32,
+    /// The effective group.
+    pub gid: u32,
+    /// The process; `None` if it has no number here, as one of another container.
+    pub pid: Option<u32>,
+}
+
+#[cfg(unix)]
+impl fmt::Display for UnixPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.addr.fmt(f)?;
+        match &self.credentials {
+            Some(Credentials { uid, pid: Some(pid), .. }) => {
+                write!(f, " (process {pid} of user {uid})")
+            }
+            Some(Credentials { uid, pid: None, .. }) => write!(f, " (user {uid})"),
+            None => Ok(()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The handle that users hold: [`Transport`]. It asks; the loop does.
 
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::{
     error::Error, fmt, fs::File, io, net::SocketAddr, ops::RangeBounds, rc::Rc, time::Duration,
 };
@@ -7,6 +9,8 @@ use std::{
 use bytes::Bytes;
 use sinew_reactor::{Reactor, TimerKey, Token};
 
+#[cfg(unix)]
+use crate::SendDescriptorError;
 use crate::{
     ConnectionLost, Peer, Producer,
     stream::{DIRECT_MIN, FileProducer, Stream},
@@ -135,6 +139,46 @@ impl Transport {
         self.inner().queue_len()
     }
 
+    // ---- descriptors ----
+
+    /// Sends a descriptor to the peer, over a Unix socket: it goes with the first byte that is written after this, since the
+    /// system sends none without a byte. Several go in the order in which they were given, up to 64 at a time. The peer has
+    /// one of its own; this one is closed once it is sent, or when the connection ends before.
+    ///
+    /// # Errors
+    ///
+    /// [`SendDescriptorError`], which hands it back: this is no Unix socket, its output has ended, or too many wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{fs::File, io};
+    /// use sinew_transports::Transport;
+    ///
+    /// fn hand_over(transport: &Transport, file: File) -> io::Result<()> {
+    ///     transport.send_descriptor(file.into()).map_err(io::Error::other)?;
+    ///     transport.write(b"here is the file\n");
+    ///     Ok(())
+    /// }
+    /// ```
+    #[cfg(unix)]
+    pub fn send_descriptor(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+    ) -> Result<(), SendDescriptorError> {
+        self.inner().send_descriptor(descriptor.into())
+    }
+
+    /// The next descriptor that the peer has sent, over a Unix socket that
+    /// [takes them in](crate::StreamConfig::receive_descriptors). It is there by the time that
+    /// [`data_received`](crate::Protocol::data_received) tells of the byte that it was sent with. Those that nobody takes
+    /// are closed with the connection.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn take_descriptor(&self) -> Option<OwnedFd> {
+        self.inner().take_descriptor()
+    }
+
     // ---- ending ----
 
     /// Closes gracefully: no more input is delivered, what is queued is sent, then the connection is closed without
@@ -148,7 +192,8 @@ impl Transport {
         self.inner().close_write();
     }
 
-    /// Drops the connection and what is queued at once; the peer sees a reset.
+    /// Drops the connection and what is queued at once; the peer sees a reset. Over a Unix socket it sees a plain end, unless
+    /// something that it had sent was unread.
     pub fn abort(&self) {
         self.inner().end_now(ConnectionLost::Aborted);
     }

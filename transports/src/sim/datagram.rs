@@ -7,13 +7,14 @@ use std::{
     rc::Rc,
 };
 
-use sinew_reactor::{Handler, Reactor, Registration, Token};
+use sinew_reactor::{Handler, Reactor, RegisterError, Registration, Token};
 
 use super::{
     machine::Descriptor,
     trace::Verb,
     world::{Event, HostId, Shared, SocketId, World},
 };
+use crate::datagram::DatagramSocket;
 
 /// Bytes that wait to be read from a socket; what comes then is dropped (`SO_RCVBUF`).
 const RECEIVE_BUFFER: usize = 208 * 1024;
@@ -129,6 +130,49 @@ fn message_too_long() -> io::Error {
     io::Error::other("message too long")
 }
 
+/// A bound socket under a protocol.
+pub(super) struct Bound {
+    socket: Datagrams,
+    /// The only one that is heard.
+    peer: Option<SocketAddr>,
+}
+
+impl Bound {
+    pub(super) const fn new(socket: Datagrams, peer: Option<SocketAddr>) -> Self {
+        Self { socket, peer }
+    }
+}
+
+impl DatagramSocket<SocketAddr> for Bound {
+    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+        let token = reactor.reserve()?;
+        self.socket.watch(token);
+        Ok(token)
+    }
+
+    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        loop {
+            let (len, from) = self.socket.receive_from(buffer)?;
+            if self.peer.is_none_or(|peer| peer == from) {
+                return Ok((len, from));
+            }
+        }
+    }
+
+    fn send_to(&self, data: &[u8], to: Option<&SocketAddr>) -> io::Result<()> {
+        let to = to.copied().or(self.peer).ok_or(io::ErrorKind::NotConnected)?;
+        self.socket.send_to(data, to).map(drop)
+    }
+
+    fn local(&self) -> io::Result<SocketAddr> {
+        Ok(self.socket.local())
+    }
+
+    fn is_unwatched(&self) -> bool {
+        true
+    }
+}
+
 /// A bound socket for datagrams on a simulated host ([`Host::datagrams`](super::Host::datagrams)): what UDP does, without a
 /// protocol around it. It is closed when this is dropped.
 pub struct Datagrams {
@@ -197,15 +241,22 @@ impl Datagrams {
         handler: Rc<dyn Handler>,
     ) -> Result<Registration, sinew_reactor::RegisterError> {
         let registration = reactor.register_unwatched(handler)?;
+        if let Some(token) = registration.token() {
+            self.watch(token);
+        }
+        Ok(registration)
+    }
+
+    /// Has the handler of that name told whenever a datagram has come.
+    fn watch(&self, token: Token) {
         let mut world = self.world.borrow_mut();
         if let Some(socket) = world.datagrams.get_mut(&self.id) {
-            socket.token = registration.token();
+            socket.token = Some(token);
             let (host, token, waits) = (socket.host, socket.token, !socket.queue.is_empty());
             if waits {
                 world.tell(host, token);
             }
         }
-        Ok(registration)
     }
 }
 

@@ -13,12 +13,14 @@ use sinew_reactor::{Failure, Reactor, Ready, Token, WeakReactor};
 
 use super::{
     conn::{Fin, Life, Side, Stage},
+    datagram::{Bound, Datagrams},
     machine::Descriptor,
     random::between,
     world::{ConnId, Event, HostId, Shared, SocketId, World},
 };
 use crate::{
     ConnectConfig, ListenConfig,
+    datagram::DatagramSocket,
     net::{Lookup, Net, NetDial, NetListener, Spare},
     stream::socket::ByteStream,
 };
@@ -75,6 +77,25 @@ impl Net for HostNet {
                 Err(error)
             }
         }
+    }
+
+    fn datagrams(
+        &self,
+        addr: SocketAddr,
+        peer: Option<SocketAddr>,
+    ) -> io::Result<Box<dyn DatagramSocket<SocketAddr>>> {
+        let addr = {
+            let world = self.world.borrow();
+            self.check(&world)?;
+            match peer {
+                Some(peer) if addr.ip().is_unspecified() => {
+                    let own = world.machine(self.host).source_for(peer.ip());
+                    SocketAddr::new(own, addr.port())
+                }
+                _ => addr,
+            }
+        };
+        Ok(Box::new(Bound::new(Datagrams::bind(&self.world, self.host, addr)?, peer)))
     }
 
     fn dial(&self, addr: SocketAddr, config: &ConnectConfig) -> io::Result<Box<dyn NetDial>> {

@@ -1,9 +1,13 @@
 //! What users ask of a stream: the state changes at once, the loop is asked to come by, and nobody is called back.
 
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::{any::Any, error::Error, io, net::SocketAddr, time::Duration};
 
 use sinew_reactor::{Reactor, SHORT_READ_DRAINS, TimerKey, Token};
 
+#[cfg(unix)]
+use super::rights::{DescriptorRefused, QUEUED_MAX, SendDescriptorError};
 use super::{Stream, queue::Queue, state::State};
 use crate::{ConnectionLost, Peer, Producer, Transport, WriteStatus, buffers::put};
 
@@ -222,6 +226,47 @@ impl Stream {
     pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
         self.check_not_over()?;
         self.socket.borrow().set_keepalive(after)
+    }
+
+    /// Queues a descriptor to go with the next byte.
+    #[cfg(unix)]
+    pub(crate) fn send_descriptor(&self, descriptor: OwnedFd) -> Result<(), SendDescriptorError> {
+        let refuse = |descriptor, reason| Err(SendDescriptorError { descriptor, reason });
+        if !self.state.get().takes_output() {
+            return refuse(descriptor, DescriptorRefused::Closed);
+        }
+        if !self.socket.borrow().passes_descriptors() {
+            return refuse(descriptor, DescriptorRefused::NotUnix);
+        }
+        let mut queue = self.queue.take().unwrap_or_else(|| self.shared.buffers.take_queue());
+        let has_room = queue.descriptors() < QUEUED_MAX;
+        let result = if has_room {
+            queue.push_descriptor(descriptor);
+            Ok(())
+        } else {
+            refuse(descriptor, DescriptorRefused::TooMany { max: QUEUED_MAX })
+        };
+        put(&self.queue, queue);
+        result
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn take_descriptor(&self) -> Option<OwnedFd> {
+        self.extras.get()?.descriptors.borrow_mut().pop_front()
+    }
+
+    /// Has descriptors wait to be taken. `false`, with all of these closed, if they are too many.
+    #[cfg(unix)]
+    pub(super) fn keep_descriptors(&self, descriptors: Vec<OwnedFd>) -> bool {
+        if descriptors.is_empty() {
+            return true;
+        }
+        let mut waiting = self.extras().descriptors.borrow_mut();
+        let has_room = waiting.len() + descriptors.len() <= self.shared.config.descriptors_max;
+        if has_room {
+            waiting.extend(descriptors);
+        }
+        has_room
     }
 
     fn check_not_over(&self) -> io::Result<()> {

@@ -297,6 +297,8 @@ impl Transport {
         self.let_go(reactor);
         // What is the user's comes last, for its drop may panic.
         if let Some(extras) = stream.extras.get() {
+            #[cfg(unix)]
+            extras.descriptors.take();
             let what = || format!("the drop of a producer for {}", self.peer());
             let _ = reactor.guard(what, || extras.producers.clear());
         }

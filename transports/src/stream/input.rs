@@ -4,7 +4,12 @@ use std::io;
 
 use sinew_reactor::{Completed, Reactor, SHORT_READ_DRAINS};
 
-use super::state::{Input, State};
+use super::{
+    rights::Received,
+    state::{Input, State},
+};
+#[cfg(unix)]
+use crate::ConnectionLost;
 use crate::Transport;
 
 impl Transport {
@@ -22,8 +27,8 @@ impl Transport {
             Input::Check => return self.check(reactor),
             Input::Deliver | Input::Discard => {}
         }
-        if stream.state.get().completes() {
-            return self.take_completed(reactor, input);
+        if stream.state.get().reads_otherwise() {
+            return self.take_otherwise(reactor, input);
         }
         let mut buffer = stream.shared.buffers.read_buffer();
         let result = stream.socket.borrow().read(&mut buffer);
@@ -64,8 +69,38 @@ impl Transport {
         self.tell(|protocol, transport| protocol.reading_resumed(transport));
     }
 
-    /// The same, of what the engine has received.
     #[inline(never)]
+    fn take_otherwise(&self, reactor: &Reactor, input: Input) {
+        if self.inner().state.get().takes_descriptors() {
+            self.take_with_descriptors(reactor, input);
+        } else {
+            self.take_completed(reactor, input);
+        }
+    }
+
+    /// The same, with the descriptors that come along: they wait to be taken before the protocol is told of the bytes.
+    fn take_with_descriptors(&self, reactor: &Reactor, input: Input) {
+        let stream = self.inner();
+        let mut buffer = stream.shared.buffers.read_buffer();
+        let result = stream.socket.borrow().read_with_descriptors(&mut buffer);
+        match result {
+            Ok(Received { bytes: 0, .. }) => self.input_ended(),
+            Ok(received) => {
+                // Descriptors end a read early, so a short one proves nothing. The next will say.
+                let bytes = &buffer[..received.bytes];
+                #[cfg(unix)]
+                if input == Input::Deliver && !stream.keep_descriptors(received.descriptors) {
+                    let limit = stream.shared.config.descriptors_max;
+                    stream.update(State::must_reset);
+                    return self.lose(reactor, ConnectionLost::DescriptorLimit { limit });
+                }
+                self.received(reactor, input, bytes);
+            }
+            Err(error) => self.not_read(reactor, error),
+        }
+    }
+
+    /// The same, of what the engine has received.
     fn take_completed(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         match reactor.take_completed(stream.token) {

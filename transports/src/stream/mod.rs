@@ -7,6 +7,8 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
+#[cfg(unix)]
+use std::{collections::VecDeque, os::fd::OwnedFd};
 
 use sinew_reactor::{Duty, Handler, Interest, Reactor, Ready, TimerKey, Token, WeakReactor};
 
@@ -22,6 +24,7 @@ mod file;
 mod input;
 mod output;
 pub(crate) mod queue;
+pub(crate) mod rights;
 pub(crate) mod socket;
 mod state;
 
@@ -91,6 +94,9 @@ pub(crate) struct Extras {
     producers: Producers,
     /// What `fail` was given, or why the connection was lost.
     reason: Cell<Option<ConnectionLost>>,
+    /// Descriptors that have come and nobody has taken yet.
+    #[cfg(unix)]
+    descriptors: RefCell<VecDeque<OwnedFd>>,
 }
 
 #[derive(Clone, Copy)]
@@ -211,7 +217,10 @@ impl Newborn<'_> {
         let idle_timeout = self.shared.config.idle_timeout;
         let protocol = protocol.map(|protocol| Box::new(protocol) as Box<dyn AnyProtocol>);
         let mut state = State::new(self.shared.config.auto_pause);
-        if socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
+        if socket.passes_descriptors() && self.shared.config.descriptors_max > 0 {
+            // An engine that receives by itself would lose them.
+            state.set_takes_descriptors();
+        } else if socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
             state.set_completes();
         }
         let stream = Rc::new(Stream {

@@ -4,6 +4,8 @@ use std::io::{self, IoSlice};
 
 use sinew_reactor::{Reactor, SHORT_READ_DRAINS};
 
+#[cfg(unix)]
+use super::Stream;
 use super::{
     driver::ROUNDS_PER_TURN,
     queue::{Queue, SEGMENTS_PER_WRITE},
@@ -96,10 +98,17 @@ impl Transport {
             let filled = queue.fill(&mut slices);
             let slices = &slices[..filled];
             let offered = slices.iter().map(|slice| slice.len()).sum();
+            #[cfg(unix)]
+            let written = {
+                let (written, descriptors) = stream.write_with_descriptors(&queue, slices);
+                queue.descriptors_sent(descriptors);
+                written
+            };
+            #[cfg(not(unix))]
             let written = stream.socket.borrow().write_vectored(slices);
             self.written(reactor, &mut queue, written, offered);
         }
-        if queue.is_empty() {
+        if queue.is_idle() {
             stream.shared.buffers.give_back(queue);
         } else {
             put(&stream.queue, queue);
@@ -184,5 +193,24 @@ impl Transport {
                 }
             }
         }
+    }
+}
+
+#[cfg(unix)]
+impl Stream {
+    /// One system call, with the descriptors that go with the first of the bytes; and how many of them are sent.
+    fn write_with_descriptors(
+        &self,
+        queue: &Queue,
+        slices: &[IoSlice<'_>],
+    ) -> (io::Result<usize>, usize) {
+        let socket = self.socket.borrow();
+        let descriptors = queue.front_descriptors();
+        if descriptors.is_empty() {
+            return (socket.write_vectored(slices), 0);
+        }
+        let written = socket.write_with_descriptors(slices, &descriptors);
+        let sent = if written.is_ok() { descriptors.len() } else { 0 };
+        (written, sent)
     }
 }

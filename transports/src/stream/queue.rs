@@ -1,5 +1,7 @@
 //! What waits to be sent: small writes gathered in a buffer, large `Bytes` as they are. Pure of system calls.
 
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::Bytes;
@@ -22,6 +24,9 @@ const SEGMENTS_KEPT: usize = 256;
 enum Segment {
     Gathered(Vec<u8>),
     Shared(Bytes),
+    /// No bytes: what goes with the first byte behind it.
+    #[cfg(unix)]
+    Descriptor(OwnedFd),
 }
 
 impl Segment {
@@ -29,7 +34,16 @@ impl Segment {
         match self {
             Self::Gathered(buffer) => buffer,
             Self::Shared(bytes) => bytes,
+            #[cfg(unix)]
+            Self::Descriptor(_) => &[],
         }
+    }
+
+    const fn is_descriptor(&self) -> bool {
+        #[cfg(unix)]
+        return matches!(self, Self::Descriptor(_));
+        #[cfg(not(unix))]
+        false
     }
 }
 
@@ -91,10 +105,51 @@ impl Queue {
         }
     }
 
-    /// Lays what comes first into `slices` and returns how many of them are filled.
+    /// Queues a descriptor, to go with the next byte.
+    #[cfg(unix)]
+    pub(crate) fn push_descriptor(&mut self, descriptor: OwnedFd) {
+        self.rest.push_back(Segment::Descriptor(descriptor));
+    }
+
+    /// How many descriptors wait.
+    #[cfg(unix)]
+    pub(crate) fn descriptors(&self) -> usize {
+        self.rest.iter().filter(|segment| segment.is_descriptor()).count()
+    }
+
+    /// The descriptors that go with the first byte.
+    #[cfg(unix)]
+    pub(crate) fn front_descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let first = if self.front.is_empty() { self.rest.iter() } else { Default::default() };
+        let descriptors = first.map_while(|segment| match segment {
+            Segment::Descriptor(descriptor) => Some(descriptor.as_fd()),
+            _ => None,
+        });
+        descriptors.collect()
+    }
+
+    /// Lets go of descriptors that have been sent.
+    #[cfg(unix)]
+    pub(crate) fn descriptors_sent(&mut self, count: usize) {
+        self.rest.drain(..count);
+    }
+
+    /// Whether nothing at all is left: no byte, and no descriptor that waits for one.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.len == 0 && self.rest.is_empty()
+    }
+
+    /// Lays what comes first into `slices` and returns how many of them are filled. It ends before a descriptor that has to
+    /// wait for what is before it.
     pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let front = Some(&*self.front).filter(|front| !front.is_empty());
-        let parts = front.into_iter().chain(self.rest.iter().map(Segment::bytes));
+        let skipped = match front {
+            Some(_) => 0,
+            None => self.rest.iter().take_while(|segment| segment.is_descriptor()).count(),
+        };
+        let rest = self.rest.iter().skip(skipped).take_while(|segment| !segment.is_descriptor());
+        let parts = front.into_iter().chain(rest.map(Segment::bytes));
         let mut filled = 0;
         for (slice, part) in slices.iter_mut().zip(parts) {
             let sent = if filled == 0 { self.head } else { 0 };
@@ -119,7 +174,8 @@ impl Queue {
             self.front.clear();
             self.head = 0;
             if !self.rest.is_empty() {
-                self.rest.clear();
+                // Descriptors that nothing has been written behind yet stay.
+                self.rest.retain(Segment::is_descriptor);
                 self.rest.shrink_to(SEGMENTS_KEPT);
             }
         } else {
@@ -144,6 +200,10 @@ impl Queue {
                 self.head += sent;
                 return;
             }
+            if sent == 0 && left == 0 {
+                // A descriptor, which has been sent when a byte behind it has.
+                return;
+            }
             sent -= left;
             self.head = 0;
             self.rest.pop_front();
@@ -153,6 +213,7 @@ impl Queue {
     /// Drops everything; afterwards the queue is as good as new and may be used by another connection.
     pub(crate) fn clear(&mut self) {
         self.consume(self.len);
+        self.rest.clear();
     }
 }
 

@@ -9,12 +9,14 @@ use std::{
 
 use sinew_reactor::{Reactor, Ready, RegisterError, Token};
 
-use super::FIRST_INTEREST;
+#[cfg(unix)]
+use super::rights;
+use super::{FIRST_INTEREST, rights::Received};
 
 /// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
 /// mio's.
 #[cfg(unix)]
-pub(crate) use std::net::TcpStream;
+pub(crate) use std::{net::TcpStream, os::unix::net::UnixStream};
 
 #[cfg(not(unix))]
 pub(crate) use mio::net::TcpStream;
@@ -67,8 +69,39 @@ pub(crate) trait ByteStream {
 
 /// What a stream reads from and writes to.
 pub(crate) enum Socket {
-    Tcp(TcpStream),
+    Kernel(Kernel),
     Other(Box<dyn ByteStream>),
+}
+
+/// A socket of the kernel's. An enum of its own: together they take no more room than `Other`, side by side they would.
+pub(crate) enum Kernel {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// Calls something that sockets of either family have.
+macro_rules! either {
+    ($kernel:expr, $socket:ident => $call:expr) => {
+        match $kernel {
+            Kernel::Tcp($socket) => $call,
+            #[cfg(unix)]
+            Kernel::Unix($socket) => $call,
+        }
+    };
+}
+
+impl From<TcpStream> for Socket {
+    fn from(socket: TcpStream) -> Self {
+        Self::Kernel(Kernel::Tcp(socket))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for Socket {
+    fn from(socket: UnixStream) -> Self {
+        Self::Kernel(Kernel::Unix(socket))
+    }
 }
 
 /// What is left of a socket that has been closed. A variant of its own would make every connection eight bytes larger.
@@ -101,12 +134,22 @@ impl Socket {
 
     /// Whether it is plainly a socket of the kernel's, with nothing around it.
     pub(crate) const fn is_kernels(&self) -> bool {
-        matches!(self, Self::Tcp(_))
+        matches!(self, Self::Kernel(_))
+    }
+
+    /// Whether descriptors can go with its bytes.
+    pub(crate) const fn passes_descriptors(&self) -> bool {
+        #[cfg(unix)]
+        return matches!(self, Self::Kernel(Kernel::Unix(_)));
+        #[cfg(not(unix))]
+        false
     }
 
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
-            Self::Tcp(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            Self::Kernel(kernel) => {
+                either!(kernel, socket => reactor.register_source(socket, FIRST_INTEREST))
+            }
             Self::Other(stream) => {
                 let token = reactor.reserve()?;
                 stream.register(token);
@@ -118,7 +161,7 @@ impl Socket {
     #[inline]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         uninterrupted(|| match self {
-            Self::Tcp(socket) => receive(socket, buffer),
+            Self::Kernel(kernel) => either!(kernel, socket => receive(socket, buffer)),
             Self::Other(stream) => stream.read(buffer),
         })
     }
@@ -133,37 +176,68 @@ impl Socket {
     #[inline]
     pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
         uninterrupted(|| match self {
-            Self::Tcp(socket) => send(socket, data),
+            Self::Kernel(kernel) => either!(kernel, socket => send(socket, data)),
             Self::Other(stream) => stream.write_vectored(&[IoSlice::new(data)]),
         })
     }
 
-    /// Writes what goes, to a socket of the kernel's; how much that was.
+    /// Writes what goes, where nothing but bytes does; how much that was.
     pub(crate) fn write_directly(&self, data: &[u8]) -> Option<usize> {
         match self {
-            Self::Tcp(_) => self.write(data).ok(),
-            Self::Other(_) => None,
+            Self::Kernel(Kernel::Tcp(_)) => self.write(data).ok(),
+            _ => None,
         }
     }
 
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         uninterrupted(|| match self {
-            Self::Tcp(socket) => (&mut &*socket).write_vectored(slices),
+            Self::Kernel(kernel) => {
+                either!(kernel, socket => (&mut &*socket).write_vectored(slices))
+            }
             Self::Other(stream) => stream.write_vectored(slices),
         })
     }
 
+    /// As [`read`](Self::read), with the descriptors that come with the bytes.
+    #[cfg(unix)]
+    pub(crate) fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        match self {
+            Self::Kernel(Kernel::Unix(socket)) => rights::receive(socket, buffer),
+            _ => self.read(buffer).map(Received::from),
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.read(buffer).map(Received::from)
+    }
+
+    /// As [`write_vectored`](Self::write_vectored), with descriptors that go with the first of the bytes.
+    #[cfg(unix)]
+    pub(crate) fn write_with_descriptors(
+        &self,
+        slices: &[IoSlice<'_>],
+        descriptors: &[std::os::fd::BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        match self {
+            Self::Kernel(Kernel::Unix(socket)) => rights::send(socket, slices, descriptors),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     pub(crate) fn close_write(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Self::Kernel(kernel) => either!(kernel, socket => socket.shutdown(Shutdown::Write)),
             Self::Other(stream) => stream.close_write(),
         }
     }
 
-    /// Has the close that follows drop what is unsent and tell the peer so.
+    /// Has the close that follows drop what is unsent and tell the peer so, where there is a way to tell.
     pub(crate) fn reset(&self) {
         match self {
-            Self::Tcp(socket) => {
+            #[cfg(unix)]
+            Self::Kernel(Kernel::Unix(_)) => {}
+            Self::Kernel(Kernel::Tcp(socket)) => {
                 let lingered = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
                 if let Err(error) = lingered {
                     tracing::debug!(%error, "SO_LINGER could not be set; closing without a reset");
@@ -177,7 +251,9 @@ impl Socket {
     pub(crate) fn check(&self) -> io::Result<()> {
         match self {
             // A read would only say once more that the input has ended.
-            Self::Tcp(socket) => socket.take_error()?.map_or(Ok(()), Err),
+            Self::Kernel(kernel) => {
+                either!(kernel, socket => socket.take_error())?.map_or(Ok(()), Err)
+            }
             Self::Other(stream) => stream.check(),
         }
     }
@@ -185,34 +261,42 @@ impl Socket {
     pub(crate) fn readiness(&self) -> Ready {
         match self {
             Self::Other(stream) => stream.readiness(),
-            Self::Tcp(_) => Ready::NONE,
+            Self::Kernel(_) => Ready::NONE,
         }
     }
 
     pub(crate) fn is_held(&self) -> bool {
         match self {
             Self::Other(stream) => stream.is_held(),
-            Self::Tcp(_) => false,
+            Self::Kernel(_) => false,
         }
     }
 
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(socket) => socket.local_addr().ok(),
+            Self::Kernel(Kernel::Tcp(socket)) => socket.local_addr().ok(),
+            #[cfg(unix)]
+            Self::Kernel(Kernel::Unix(_)) => None,
             Self::Other(stream) => stream.local_addr(),
         }
     }
 
     pub(crate) fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         match self {
-            Self::Tcp(socket) => socket.set_nodelay(no_delay),
+            Self::Kernel(Kernel::Tcp(socket)) => socket.set_nodelay(no_delay),
+            #[cfg(unix)]
+            Self::Kernel(Kernel::Unix(_)) => Ok(()),
             Self::Other(stream) => stream.set_no_delay(no_delay),
         }
     }
 
     pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
         match self {
-            Self::Tcp(socket) => set_keepalive(&socket2::SockRef::from(socket), after),
+            Self::Kernel(Kernel::Tcp(socket)) => {
+                set_keepalive(&socket2::SockRef::from(socket), after)
+            }
+            #[cfg(unix)]
+            Self::Kernel(Kernel::Unix(_)) => Ok(()),
             Self::Other(stream) => stream.set_keepalive(after),
         }
     }
@@ -221,7 +305,7 @@ impl Socket {
 /// One system call, without the layers in between, which cost more than what is around them here.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
-fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+fn receive(socket: impl std::os::fd::AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     let (_, len) = rustix::net::recv(socket, buffer, rustix::net::RecvFlags::empty())?;
     Ok(len)
 }
@@ -229,18 +313,18 @@ fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
 /// As [`receive`].
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
-fn send(socket: &TcpStream, data: &[u8]) -> io::Result<usize> {
+fn send(socket: impl std::os::fd::AsFd, data: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(socket, data, rustix::net::SendFlags::NOSIGNAL)?)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn receive(mut socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    std::io::Read::read(&mut socket, buffer)
+fn receive(mut socket: impl std::io::Read, buffer: &mut [u8]) -> io::Result<usize> {
+    socket.read(buffer)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn send(mut socket: &TcpStream, data: &[u8]) -> io::Result<usize> {
-    std::io::Write::write(&mut socket, data)
+fn send(mut socket: impl std::io::Write, data: &[u8]) -> io::Result<usize> {
+    socket.write(data)
 }
 
 /// Makes the call again if a signal came in between.
@@ -265,7 +349,9 @@ pub(crate) fn set_keepalive(socket: &socket2::Socket, after: Option<Duration>) -
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Tcp(_) => "Tcp",
+            Self::Kernel(Kernel::Tcp(_)) => "Tcp",
+            #[cfg(unix)]
+            Self::Kernel(Kernel::Unix(_)) => "Unix",
             Self::Other(_) => "Other",
         })
     }

@@ -138,6 +138,8 @@ flags! {
     RESET
     /// The engine receives for this stream.
     COMPLETES
+    /// Descriptors that come with the bytes are taken in.
+    TAKES_DESCRIPTORS
     /// The engine was told that input is wanted.
     READ_TOLD
     /// The engine was told that room to write is wanted.
@@ -462,9 +464,18 @@ impl State {
         self.bits |= COMPLETES;
     }
 
+    pub(super) const fn set_takes_descriptors(&mut self) {
+        self.bits |= TAKES_DESCRIPTORS;
+    }
+
+    pub(super) const fn takes_descriptors(self) -> bool {
+        self.has(TAKES_DESCRIPTORS)
+    }
+
+    /// Whether input comes by another way than a plain read.
     #[inline]
-    pub(super) const fn completes(self) -> bool {
-        self.has(COMPLETES)
+    pub(super) const fn reads_otherwise(self) -> bool {
+        self.has(COMPLETES | TAKES_DESCRIPTORS)
     }
 
     /// Whether the engine has to be told what is wanted now.

@@ -4,8 +4,9 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    fmt::Display,
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     rc::Rc,
     time::Duration,
 };
@@ -28,11 +29,12 @@ const ACCEPTS_PER_TURN: usize = 256;
 const REST: Duration = Duration::from_millis(100);
 
 /// Whether an accepted socket has the options of its listener, which saves the system calls to set them.
-pub(super) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// What a port is, apart from its factory: shared by its handler, its handles and its connections.
-pub(super) struct PortCore {
-    addr: SocketAddr,
+pub(crate) struct PortCore {
+    /// What it listens on, for logs.
+    addr: Box<str>,
     config: ListenConfig,
     token: Cell<Option<Token>>,
     listener: RefCell<Option<Listener>>,
@@ -53,7 +55,7 @@ pub(super) struct PortCore {
 }
 
 /// The handler: the port with its factory.
-pub(super) struct Acceptor<F: Factory> {
+pub(crate) struct Acceptor<F: Factory> {
     core: Rc<PortCore>,
     shared: Rc<Shared>,
     factory: RefCell<F>,
@@ -62,7 +64,7 @@ pub(super) struct Acceptor<F: Factory> {
 
 /// What became of one accept.
 enum Accepted {
-    Yes(Socket, SocketAddr),
+    Yes(Socket, Peer),
     /// That one went away, or was not for us: the next.
     Skip,
     /// No more for now.
@@ -72,16 +74,16 @@ enum Accepted {
 }
 
 impl<F: Factory> Acceptor<F> {
-    pub(super) fn new(
+    pub(crate) fn new(
         reactor: &Reactor,
         listener: Listener,
-        addr: SocketAddr,
+        addr: &impl Display,
         config: ListenConfig,
         factory: F,
     ) -> Self {
         let stream_config = config.stream.clone();
         let core = Rc::new(PortCore {
-            addr,
+            addr: addr.to_string().into(),
             config,
             token: Cell::new(None),
             spare: RefCell::new(listener.spare()),
@@ -100,7 +102,7 @@ impl<F: Factory> Acceptor<F> {
         Self { core, shared, factory: RefCell::new(factory), started: Cell::new(false) }
     }
 
-    pub(super) fn register(self, reactor: &Reactor) -> Result<Rc<PortCore>, RegisterError> {
+    pub(crate) fn register(self, reactor: &Reactor) -> Result<Rc<PortCore>, RegisterError> {
         let core = self.core.clone();
         let registered = {
             let mut listener = core.listener.borrow_mut();
@@ -128,7 +130,7 @@ impl<F: Factory> Acceptor<F> {
                 break;
             }
             match core.accept_one(reactor) {
-                Accepted::Yes(socket, addr) => self.open(reactor, socket, addr),
+                Accepted::Yes(socket, peer) => self.open(reactor, socket, peer),
                 Accepted::Skip => {}
                 Accepted::Drained => core.readable.set(false),
                 Accepted::Exhausted(error) => core.exhausted(reactor, &error),
@@ -140,8 +142,7 @@ impl<F: Factory> Acceptor<F> {
         core.tell_interest(reactor);
     }
 
-    fn open(&self, reactor: &Reactor, mut socket: Socket, addr: SocketAddr) {
-        let peer = Peer::Inet(addr);
+    fn open(&self, reactor: &Reactor, mut socket: Socket, peer: Peer) {
         if self.core.is_full_for(peer.ip()) {
             tracing::debug!(%peer, "refused: the address has as many connections as it may have");
             return;
@@ -218,38 +219,34 @@ impl<F: Factory> Handler for Acceptor<F> {
 }
 
 impl PortCore {
-    pub(super) fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    pub(super) fn open_count(&self) -> usize {
+    pub(crate) fn open_count(&self) -> usize {
         self.open.get()
     }
 
-    pub(super) fn registered_as(&self) -> Token {
+    pub(crate) fn registered_as(&self) -> Token {
         self.token.get().expect("a port is registered before anybody sees it")
     }
 
-    pub(super) fn set_paused(&self, paused: bool) {
+    pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.set(paused);
     }
 
     /// Has the loop look at the port, in this turn if its events are still to come.
-    pub(super) fn come_by(&self, reactor: &Reactor) {
+    pub(crate) fn come_by(&self, reactor: &Reactor) {
         if !self.again_queued.replace(true) {
             reactor.run_again(self.registered_as());
         }
     }
 
     /// Accepts no more; the loop closes the socket and tells the factory at the end of this turn.
-    pub(super) fn close(&self, reactor: &Reactor) {
+    pub(crate) fn close(&self, reactor: &Reactor) {
         if !self.closed.replace(true) {
             reactor.reap_later(self.registered_as());
         }
     }
 
     /// Settles `promise` once no connection is left.
-    pub(super) fn when_empty(&self, promise: Promise<()>, timer: DelayedCall) {
+    pub(crate) fn when_empty(&self, promise: Promise<()>, timer: DelayedCall) {
         self.when_empty.borrow_mut().push((promise, timer));
         self.empty_now();
     }
@@ -298,7 +295,7 @@ impl PortCore {
             return Accepted::Drained;
         };
         match listener.accept(reactor, self.registered_as()) {
-            Ok((socket, addr)) => Accepted::Yes(socket, addr),
+            Ok((socket, peer)) => Accepted::Yes(socket, peer),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => Accepted::Drained,
                 // The peer gave up before it was accepted, or a firewall did (accept(2), "Error handling").

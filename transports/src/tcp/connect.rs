@@ -26,6 +26,12 @@ use crate::{
         socket::{TcpStream, set_keepalive},
     },
 };
+#[cfg(unix)]
+use crate::{UnixAddr, UnixListenError, UnixPeer, unix};
+
+/// After how long a Unix socket is tried again whose backlog is full.
+#[cfg(unix)]
+const UNIX_RETRY: Duration = Duration::from_millis(10);
 
 /// A connection could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +56,26 @@ pub enum ConnectError {
         /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there.
         source: io::Error,
     },
+    /// The system, or the other end of a Unix socket, refused.
+    #[cfg(unix)]
+    #[error("could not connect to {addr}: {source}")]
+    ConnectUnix {
+        /// The address.
+        addr: UnixAddr,
+        /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there any more.
+        source: io::Error,
+    },
+    /// A Unix socket for datagrams could not have the address that it was to send from.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Bind(#[from] UnixListenError),
+    /// The system has no room for so long a path or name of a Unix socket: about a hundred bytes.
+    #[cfg(unix)]
+    #[error("{addr} is too long for the address of a Unix socket")]
+    TooLong {
+        /// The address.
+        addr: UnixAddr,
+    },
     /// It took longer than [`ConnectConfig::timeout`].
     #[error("could not connect to {to} within {after:?}")]
     TimedOut {
@@ -70,7 +96,12 @@ impl ConnectError {
     /// Whether somebody was there and said no: nobody listens on the port.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)
+        match self {
+            Self::Connect { source, .. } => source.kind() == io::ErrorKind::ConnectionRefused,
+            #[cfg(unix)]
+            Self::ConnectUnix { source, .. } => source.kind() == io::ErrorKind::ConnectionRefused,
+            _ => false,
+        }
     }
 }
 
@@ -130,16 +161,18 @@ struct Connector<F: Factory> {
     /// The attempt under way.
     attempt: Cell<Option<Token>>,
     timer: Cell<Option<DelayedCall>>,
+    /// The next attempt, where nobody tells when it is worth one.
+    retry: Cell<Option<DelayedCall>>,
 }
 
 /// The handler of one attempt: of a socket that is connecting.
 struct Attempt<F: Factory> {
     connector: Rc<Connector<F>>,
-    addr: SocketAddr,
+    peer: Peer,
     socket: RefCell<Option<Dialling>>,
 }
 
-pub(super) fn connect<F: Factory>(
+pub(crate) fn connect<F: Factory>(
     reactor: &Reactor,
     to: Destination,
     config: ConnectConfig,
@@ -154,6 +187,7 @@ pub(super) fn connect<F: Factory>(
         addrs: RefCell::default(),
         attempt: Cell::new(None),
         timer: Cell::new(None),
+        retry: Cell::new(None),
     });
     let weak = Rc::downgrade(&connector);
     promise.on_cancel(move |reactor| {
@@ -196,6 +230,8 @@ impl<F: Factory> Connector<F> {
                 self.settle(reactor, Err(ConnectError::BadDestination(text)));
             }
             Destination::Name(host, port) => self.resolve(reactor, host, port),
+            #[cfg(unix)]
+            Destination::Unix(addr) => self.try_unix(reactor, addr),
         }
     }
 
@@ -232,15 +268,52 @@ impl<F: Factory> Connector<F> {
     }
 
     fn attempt(self: Rc<Self>, reactor: &Reactor, addr: SocketAddr) -> io::Result<()> {
-        let mut socket = match net::installed(reactor)? {
+        let socket = match net::installed(reactor)? {
             Some(net) => Dialling::Other(net.dial(addr, &self.config)?),
             None => Dialling::Kernel(open_socket(addr, &self.config)?),
         };
+        self.watch(reactor, socket, Peer::Inet(addr))
+    }
+
+    /// Has the loop tell when the socket is connected.
+    fn watch(
+        self: Rc<Self>,
+        reactor: &Reactor,
+        mut socket: Dialling,
+        peer: Peer,
+    ) -> io::Result<()> {
         let token = socket.register(reactor)?;
         self.attempt.set(Some(token));
         let socket = RefCell::new(Some(socket));
-        reactor.bind(token, Rc::new(Attempt { connector: self, addr, socket }));
+        reactor.bind(token, Rc::new(Attempt { connector: self, peer, socket }));
         Ok(())
+    }
+
+    #[cfg(unix)]
+    fn try_unix(self: Rc<Self>, reactor: &Reactor, addr: UnixAddr) {
+        if self.is_settled() {
+            return;
+        }
+        if addr.is_too_long() {
+            return self.settle(reactor, Err(ConnectError::TooLong { addr }));
+        }
+        let connected = unix::check_kernel(reactor).and_then(|()| unix::connect_socket(&addr));
+        let watched = match connected {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // The backlog is full, and no engine tells when it is not.
+                let connector = self.clone();
+                let retry = move |reactor: &Reactor| connector.try_unix(reactor, addr);
+                return self.retry.set(Some(reactor.call_later(UNIX_RETRY, retry)));
+            }
+            Err(error) => Err(error),
+            Ok(socket) => {
+                let peer = Peer::Unix(UnixPeer::new(addr.clone(), &socket));
+                self.clone().watch(reactor, Dialling::Unix(socket), peer)
+            }
+        };
+        if let Err(source) = watched {
+            self.settle(reactor, Err(ConnectError::ConnectUnix { addr, source }));
+        }
     }
 
     fn is_settled(&self) -> bool {
@@ -255,7 +328,7 @@ impl<F: Factory> Connector<F> {
         if let Some(token) = self.attempt.take() {
             reactor.deregister(token, false);
         }
-        if let Some(timer) = self.timer.take() {
+        for timer in [self.timer.take(), self.retry.take()].into_iter().flatten() {
             timer.cancel();
         }
         if let Some(promise) = self.promise.take() {
@@ -276,7 +349,7 @@ impl<F: Factory> Handler for Attempt<F> {
         let (Some(token), Some(socket)) = (connector.attempt.take(), self.socket.take()) else {
             return;
         };
-        let failed = |source| ConnectError::Connect { addr: self.addr, source };
+        let failed = |source| failed(&self.peer, source);
         if let Err(source) = outcome {
             reactor.deregister(token, true);
             drop(socket);
@@ -290,7 +363,7 @@ impl<F: Factory> Handler for Attempt<F> {
             }
         };
         reactor.set_interest(token, FIRST_INTEREST);
-        let peer = Peer::Inet(self.addr);
+        let peer = self.peer.clone();
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
         let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
         let connection = newborn.start(&connector.factory, ready);
@@ -315,7 +388,16 @@ impl<F: Factory> Handler for Attempt<F> {
     }
 
     fn describe(&self) -> String {
-        format!("connecting to {}", self.addr)
+        format!("connecting to {}", self.peer)
+    }
+}
+
+fn failed(peer: &Peer, source: io::Error) -> ConnectError {
+    match peer {
+        Peer::Inet(addr) => ConnectError::Connect { addr: *addr, source },
+        #[cfg(unix)]
+        Peer::Unix(peer) => ConnectError::ConnectUnix { addr: peer.addr.clone(), source },
+        Peer::Memory => Failure::Abandoned.into(),
     }
 }
 

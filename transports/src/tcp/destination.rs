@@ -5,6 +5,9 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
 };
 
+#[cfg(unix)]
+use crate::UnixAddr;
+
 /// Where to connect to, or to listen. Made from a `SocketAddr` or several, `"host:port"`, or a pair of host and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -15,6 +18,10 @@ pub enum Destination {
     Any(Vec<SocketAddr>),
     /// A name to be resolved, and a port.
     Name(String, u16),
+    /// A Unix socket: what [`connect_unix`](crate::ReactorUnix::connect_unix) is told. `connect_tcp` goes there, too;
+    /// `listen_tcp` does not.
+    #[cfg(unix)]
+    Unix(UnixAddr),
     /// What could not be understood; connecting to it fails with [`ConnectError::BadDestination`](crate::ConnectError::BadDestination).
     Bad(String),
 }
@@ -96,6 +103,8 @@ impl fmt::Display for Destination {
                 f.write_str(&addrs.join(", "))
             }
             Self::Name(host, port) => write!(f, "{host}:{port}"),
+            #[cfg(unix)]
+            Self::Unix(addr) => addr.fmt(f),
             Self::Bad(text) => f.write_str(text),
         }
     }

@@ -1,9 +1,15 @@
 //! A listening port from outside: opened, paused, drained, closed. How it accepts is in `accept.rs`.
 
-use std::{fmt, io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    fmt::{self, Display},
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    time::Duration,
+};
 
 use mio::net::TcpListener;
-use sinew_reactor::{Deferred, Reactor, WeakReactor};
+use sinew_reactor::{Deferred, Reactor, RegisterError, WeakReactor};
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
 use super::{
@@ -11,7 +17,7 @@ use super::{
     accept::{Acceptor, INHERITS_OPTIONS, PortCore},
 };
 use crate::{
-    Factory, ListenConfig,
+    Address, Factory, ListenConfig,
     net::{self, Listener},
     port::{PortMessage, PortOrder},
     stream::socket::set_keepalive,
@@ -37,10 +43,11 @@ pub enum ListenError {
     },
 }
 
-/// A port that is listened on. Dropping this closes nothing; [`stop_listening`](Self::stop_listening) does.
+/// A port that is listened on, or a Unix socket, by the type of its address. Dropping this closes nothing; [`stop_listening`](Self::stop_listening) does.
 #[derive(Clone)]
-pub struct ListeningPort {
+pub struct ListeningPort<A = SocketAddr> {
     core: Rc<PortCore>,
+    addr: A,
     reactor: WeakReactor,
 }
 
@@ -54,6 +61,11 @@ pub(super) fn listen(
         Destination::Addr(addr) => Ok([addr].into()),
         Destination::Any(addrs) => Ok(addrs.into()),
         Destination::Name(host, port) => net::resolve_now(reactor, &host, port),
+        #[cfg(unix)]
+        Destination::Unix(addr) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{addr} is no port; listen_unix listens there"),
+        )),
         Destination::Bad(text) => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             format!("{text:?} is neither an address nor host:port"),
@@ -106,27 +118,35 @@ fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpLi
     Ok(TcpListener::from_std(socket.into()))
 }
 
-pub(super) fn open<F: Factory>(
+pub(crate) fn open<A: Display, F: Factory>(
     reactor: &Reactor,
     listener: Listener,
-    addr: SocketAddr,
+    addr: A,
     config: ListenConfig,
     factory: F,
-) -> Result<ListeningPort, ListenError> {
-    let acceptor = Acceptor::new(reactor, listener, addr, config, factory);
-    match acceptor.register(reactor) {
-        Ok(core) => Ok(ListeningPort { core, reactor: reactor.downgrade() }),
-        Err(error) => Err(ListenError::Listen { addr, source: error.into() }),
+) -> Result<ListeningPort<A>, RegisterError> {
+    let acceptor = Acceptor::new(reactor, listener, &addr, config, factory);
+    let core = acceptor.register(reactor)?;
+    Ok(ListeningPort { core, addr, reactor: reactor.downgrade() })
+}
+
+impl<A: Clone> ListeningPort<A> {
+    /// The address that is listened on, with the port that the system chose if it was asked to.
+    #[must_use]
+    pub fn local(&self) -> A {
+        self.addr.clone()
     }
 }
 
-impl ListeningPort {
-    /// The address that is listened on, with the port that the system chose if it was asked to.
+impl<A: Into<Address>> ListeningPort<A> {
+    /// The same port, to be kept beside those of other kinds.
     #[must_use]
-    pub fn local(&self) -> SocketAddr {
-        self.core.addr()
+    pub fn of_any_kind(self) -> ListeningPort<Address> {
+        ListeningPort { core: self.core, addr: self.addr.into(), reactor: self.reactor }
     }
+}
 
+impl<A> ListeningPort<A> {
     /// How many of its connections are open.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -203,10 +223,10 @@ impl ListeningPort {
     }
 }
 
-impl fmt::Debug for ListeningPort {
+impl<A: fmt::Debug> fmt::Debug for ListeningPort<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ListeningPort")
-            .field("local", &self.local())
+            .field("local", &self.addr)
             .field("connections", &self.connections())
             .finish()
     }

@@ -9,6 +9,9 @@ mod connect;
 mod destination;
 mod listen;
 
+#[cfg(unix)]
+pub(crate) use {connect::connect, listen::open};
+
 pub use connect::{ConnectError, Connecting};
 pub use destination::Destination;
 pub use listen::{ListenError, ListeningPort};
@@ -99,7 +102,8 @@ impl ReactorTcp for Reactor {
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
         match listen::listen(self, addr.into(), &config) {
-            Ok((listener, addr)) => listen::open(self, listener, addr, config, factory),
+            Ok((listener, addr)) => listen::open(self, listener, addr, config, factory)
+                .map_err(|error| ListenError::Listen { addr, source: error.into() }),
             Err(error) => {
                 // Its drop may be user code, and no call runs that.
                 self.discard(factory);

@@ -24,6 +24,7 @@ fn connect_to(addrs: &[SocketAddr]) -> Result<SocketAddr, ConnectError> {
         addrs: RefCell::new(first.iter().copied().collect()),
         attempt: Cell::new(None),
         timer: Cell::new(None),
+        retry: Cell::new(None),
     });
     reactor.call_soon(move |reactor| connector.begin(reactor));
     let connection: Connection<Quiet> = reactor.run_until(deferred).unwrap()?;

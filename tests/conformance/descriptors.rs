@@ -1,0 +1,305 @@
+//! Descriptors over Unix sockets: both ways, in order with the bytes, none lost, none left open.
+
+use std::{
+    cell::RefCell,
+    io::{IoSlice, IoSliceMut, Read, Write},
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    rc::Rc,
+};
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+use sinew::{
+    prelude::*,
+    transports::{DescriptorRefused, Faults, ReactorUnix, UnixListenConfig},
+};
+
+use crate::support::{Far, Line, Lost, Script, Sink, What, World, sockets::free_path, table};
+
+table! {
+    everywhere:
+        streams_that_pass_none_hand_it_back;
+    ports:
+        they_are_received_with_the_bytes_they_came_with,
+        they_are_sent_with_the_next_byte,
+        many_go_both_ways_in_order,
+        unclaimed_ones_are_closed_with_the_connection,
+        too_many_unclaimed_end_the_connection,
+        those_that_nobody_asked_for_are_closed_by_the_system,
+        too_many_to_send_are_handed_back,
+        what_is_not_sent_is_closed,
+        behind_faults_none_are_passed;
+}
+
+/// One end is kept, the other is sent; whether that is open still can be asked of the one that is kept.
+fn pair() -> (UnixStream, OwnedFd) {
+    let (kept, sent) = UnixStream::pair().unwrap();
+    kept.set_nonblocking(true).unwrap();
+    (kept, sent.into())
+}
+
+/// Whether the other end of a pair has been closed everywhere.
+fn is_closed(mut kept: &UnixStream) -> bool {
+    matches!(kept.read(&mut [0]), Ok(0))
+}
+
+/// A connection over a Unix socket that takes so many.
+fn join<P: Protocol>(world: &World, max: usize, protocol: P) -> Line {
+    let config = StreamConfig::default().receive_descriptors(max);
+    let config = UnixListenConfig::default().stream(config);
+    let (path, before) = (free_path(), world.traces.len());
+    let (traces, mut protocol) = (world.traces.clone(), Some(protocol));
+    let factory = move |_: &Peer| traces.watch(protocol.take().expect("one client"));
+    let port = world.reactor().listen_unix_with(&path, config, factory).unwrap();
+    let far = Far::unix(UnixStream::connect(path).unwrap());
+    world.until("connection_made", || world.traces.len() > before);
+    Line { far, trace: world.traces.last(), port: Some(port.of_any_kind()) }
+}
+
+fn send(far: &Far, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(64))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(descriptors)));
+    let (socket, slices) = (far.as_unix().unwrap(), [IoSlice::new(bytes)]);
+    let flags = SendFlags::empty();
+    assert_eq!(rustix::net::sendmsg(socket, &slices, &mut control, flags).unwrap(), bytes.len());
+}
+
+/// One call's worth, as any other program would receive it.
+fn receive(far: &Far) -> Option<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(64))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let (mut buffer, flags) = ([0; 4096], RecvFlags::empty());
+    let socket = far.as_unix().unwrap();
+    let received =
+        rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, flags);
+    let received = received.ok()?;
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            descriptors.extend(rights);
+        }
+    }
+    Some((buffer[..received.bytes].to_vec(), descriptors))
+}
+
+fn streams_that_pass_none_hand_it_back(world: &World) {
+    let line = world.join(Sink);
+    let (kept, sent) = pair();
+    let refused = line.transport().send_descriptor(sent);
+    if line.far.as_unix().is_some() {
+        return refused.unwrap();
+    }
+    let error = refused.unwrap_err();
+    assert_eq!(error.reason, DescriptorRefused::NotUnix);
+    assert!(!is_closed(&kept));
+    drop(error);
+    assert!(is_closed(&kept));
+    assert!(line.transport().take_descriptor().is_none());
+}
+
+/// Writes a word through each descriptor that is there when bytes are told of: the bytes.
+fn answers(transport: &Transport, what: What<'_>) {
+    if let What::Data(data) = what {
+        for byte in data.iter().filter(|byte| byte.is_ascii_uppercase()) {
+            let descriptor = transport.take_descriptor().expect("it came with its byte");
+            UnixStream::from(descriptor).write_all(&[*byte]).unwrap();
+        }
+    }
+}
+
+fn they_are_received_with_the_bytes_they_came_with(world: &World) {
+    let mut line = join(world, 8, Script(answers));
+    line.far.send(b"first nothing, then ");
+    let ((kept_a, a), (kept_b, b), (kept_c, c)) = (pair(), pair(), pair());
+    send(&line.far, b"A and ", &[a.as_fd()]);
+    send(&line.far, b"B and C", &[b.as_fd(), c.as_fd()]);
+    line.far.send(b", and nothing");
+    drop((a, b, c));
+    world.until("all of them", || [&kept_a, &kept_b, &kept_c].into_iter().all(has_come));
+    for (kept, expected) in [(kept_a, b"A"), (kept_b, b"B"), (kept_c, b"C")] {
+        assert_eq!(word(&kept), expected);
+        assert!(is_closed(&kept), "whoever took it has closed it");
+    }
+    assert_eq!(line.trace.data().len(), b"first nothing, then A and B and C, and nothing".len());
+}
+
+fn has_come(kept: &UnixStream) -> bool {
+    let mut buffer = [MaybeUninit::uninit(); 1];
+    rustix::net::recv(kept, &mut buffer, RecvFlags::PEEK).is_ok_and(|(_, came)| came > 0)
+}
+
+fn word(mut kept: &UnixStream) -> Vec<u8> {
+    let mut word = vec![0; 1];
+    kept.read_exact(&mut word).unwrap();
+    word
+}
+
+fn they_are_sent_with_the_next_byte(world: &World) {
+    let line = join(world, 0, Sink);
+    let transport = line.transport();
+    let ((kept_a, a), (kept_b, b)) = (pair(), pair());
+    transport.write(b"before ");
+    transport.send_descriptor(a).unwrap();
+    world.settle();
+    assert_eq!(
+        receive(&line.far).map(|(bytes, came)| (bytes, came.len())),
+        Some((b"before ".to_vec(), 0))
+    );
+    transport.write(b"with a, ");
+    transport.send_descriptor(b).unwrap();
+    transport.write_bytes(vec![b'b'; 5000].into());
+    let mut parts = Vec::new();
+    let mut bytes = Vec::new();
+    world.until("all of it", || {
+        while let Some((part, came)) = receive(&line.far) {
+            parts.extend(came.into_iter().map(|descriptor| (bytes.len(), descriptor)));
+            bytes.extend(part);
+        }
+        bytes.len() == 8 + 5000
+    });
+    let places: Vec<_> = parts.iter().map(|(place, _)| *place).collect();
+    assert_eq!(places, [0, 8], "each with the byte that was written after it");
+    for ((_, descriptor), word_sent) in parts.into_iter().zip([b"a", b"b"]) {
+        UnixStream::from(descriptor).write_all(word_sent).unwrap();
+    }
+    assert_eq!((word(&kept_a), word(&kept_b)), (b"a".to_vec(), b"b".to_vec()));
+    assert!(is_closed(&kept_a) && is_closed(&kept_b), "this process has kept none");
+}
+
+/// What one end sends, the other takes, a thousand times over and under back-pressure.
+fn many_go_both_ways_in_order(world: &World) {
+    const COUNT: usize = 300;
+    let kept: Rc<RefCell<Vec<UnixStream>>> = Rc::default();
+    let echoes = Script(|transport: &Transport, what: What<'_>| {
+        if let What::Data(data) = what {
+            for byte in data {
+                if *byte == b'!' {
+                    let descriptor = transport.take_descriptor().expect("it came with its byte");
+                    transport.send_descriptor(descriptor).unwrap();
+                }
+                transport.write(&[*byte]);
+            }
+        }
+    });
+    let line = join(world, 64, echoes);
+    let (mut sent, mut came) = (0, 0);
+    world.until("all of them", || {
+        // As few at a time as may be under way.
+        if sent < COUNT && sent - came < 50 {
+            let (near, far) = pair();
+            kept.borrow_mut().push(near);
+            send(&line.far, b"..!", &[far.as_fd()]);
+            sent += 1;
+        }
+        while let Some((_, descriptors)) = receive(&line.far) {
+            for descriptor in descriptors {
+                UnixStream::from(descriptor).write_all(b"x").unwrap();
+                assert_eq!(word(&kept.borrow()[came]), b"x", "in order");
+                came += 1;
+            }
+        }
+        came == COUNT
+    });
+    assert!(kept.borrow().iter().all(is_closed));
+}
+
+fn unclaimed_ones_are_closed_with_the_connection(world: &World) {
+    let line = join(world, 8, Sink);
+    let ((kept_a, a), (kept_b, b)) = (pair(), pair());
+    send(&line.far, b"xy", &[a.as_fd(), b.as_fd()]);
+    drop((a, b));
+    world.until("the bytes", || line.trace.data().len() == 2);
+    assert!(!is_closed(&kept_a) && !is_closed(&kept_b));
+    let taken = line.transport().take_descriptor().unwrap();
+    line.far.close();
+    assert_eq!(world.lost(&line.trace), Lost::Done);
+    assert!(is_closed(&kept_b), "nobody has taken it");
+    assert!(!is_closed(&kept_a), "somebody has taken it");
+    drop(taken);
+    assert!(is_closed(&kept_a));
+    assert!(line.trace.transport().take_descriptor().is_none());
+}
+
+fn too_many_unclaimed_end_the_connection(world: &World) {
+    let line = join(world, 2, Sink);
+    let kept: Vec<_> = (0..3)
+        .map(|_| {
+            let (kept, sent) = pair();
+            send(&line.far, b"x", &[sent.as_fd()]);
+            kept
+        })
+        .collect();
+    assert_eq!(world.lost(&line.trace), Lost::DescriptorLimit(2));
+    assert!(kept.iter().all(is_closed));
+}
+
+fn those_that_nobody_asked_for_are_closed_by_the_system(world: &World) {
+    let line = join(world, 0, Sink);
+    let (kept, sent) = pair();
+    send(&line.far, b"x", &[sent.as_fd()]);
+    drop(sent);
+    world.until("the byte", || line.trace.data() == b"x");
+    assert!(is_closed(&kept));
+    assert!(line.transport().take_descriptor().is_none());
+}
+
+fn too_many_to_send_are_handed_back(world: &World) {
+    let line = join(world, 0, Sink);
+    let transport = line.transport();
+    for _ in 0..64 {
+        transport.send_descriptor(pair().1).unwrap();
+    }
+    let (kept, one_more) = pair();
+    let error = transport.send_descriptor(one_more).unwrap_err();
+    assert_eq!(error.reason, DescriptorRefused::TooMany { max: 64 });
+    assert!(!is_closed(&kept));
+    transport.write(b"x");
+    let mut came = 0;
+    world.until("all of them", || {
+        came += receive(&line.far).map_or(0, |(_, descriptors)| descriptors.len());
+        came == 64
+    });
+    transport.send_descriptor(error.descriptor).unwrap();
+    transport.abort();
+    let (_, late) = pair();
+    assert_eq!(transport.send_descriptor(late).unwrap_err().reason, DescriptorRefused::Closed);
+}
+
+fn what_is_not_sent_is_closed(world: &World) {
+    type End = fn(&Transport);
+    let ends: [End; 3] = [Transport::lose_connection, Transport::abort, |transport| {
+        transport.fail("why");
+    }];
+    for end in ends {
+        let mut line = join(world, 0, Sink);
+        let (kept, sent) = pair();
+        line.transport().send_descriptor(sent).unwrap();
+        world.settle();
+        assert!(!is_closed(&kept), "a byte may come yet");
+        end(&line.transport());
+        world.receive_to_end(&mut line.far);
+        line.far.close();
+        world.lost(&line.trace);
+        assert!(is_closed(&kept));
+    }
+}
+
+fn behind_faults_none_are_passed(world: &World) {
+    let config = StreamConfig::default().receive_descriptors(8).faults(Faults::rough(1));
+    let (path, traces) = (free_path(), world.traces.clone());
+    let config = UnixListenConfig::default().stream(config);
+    let factory = move |_: &Peer| traces.watch(Sink);
+    let port = world.reactor().listen_unix_with(&path, config, factory).unwrap();
+    let _far = UnixStream::connect(path).unwrap();
+    world.until("the connection", || port.connections() == 1);
+    let transport = world.traces.last().transport();
+    let error = transport.send_descriptor(pair().1).unwrap_err();
+    assert_eq!(error.reason, DescriptorRefused::NotUnix);
+}

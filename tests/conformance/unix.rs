@@ -1,0 +1,258 @@
+//! Unix sockets: whose a path is, what is left of it, and who is at the other end.
+
+use std::{
+    fs, io,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    process,
+    time::Duration,
+};
+
+use sinew::{
+    prelude::*,
+    transports::{ReactorUnix, UnixAddr, UnixListenConfig, UnixListenError},
+};
+
+use crate::support::{Echo, Far, Sink, World, sockets::free_path, table};
+
+table! {
+    ports:
+        a_path_is_there_while_it_is_listened_on,
+        what_the_dead_left_is_replaced,
+        two_servers_never_share_a_path,
+        a_server_that_knows_no_locks_is_left_alone,
+        what_is_no_socket_is_left_alone,
+        a_file_that_is_another_s_by_now_is_not_removed,
+        a_mode_is_set_before_anybody_can_connect,
+        an_abstract_name_is_on_no_disk,
+        a_path_may_be_too_long,
+        nobody_there_is_an_error_that_names_the_path,
+        a_full_backlog_is_waited_for,
+        both_ends_know_each_other;
+}
+
+fn lock_of(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.lock", path.display()))
+}
+
+fn connect(path: &Path) -> Far {
+    Far::unix(UnixStream::connect(path).expect("somebody listens"))
+}
+
+fn echo(world: &World) -> impl Factory + use<> {
+    let traces = world.traces.clone();
+    move |_: &Peer| traces.watch(Echo)
+}
+
+fn a_path_is_there_while_it_is_listened_on(world: &World) {
+    let path = free_path();
+    for _ in 0..2 {
+        let port = world.reactor().listen_unix(&path, echo(world)).unwrap();
+        assert_eq!(port.local().path(), Some(&*path));
+        assert!(path.exists() && lock_of(&path).exists());
+        let mut far = connect(&path);
+        far.send(b"hello");
+        assert_eq!(world.receive(&mut far, 5), b"hello");
+        assert_eq!(port.connections(), 1);
+        port.stop_listening();
+        world.turn();
+        assert!(!path.exists() && !lock_of(&path).exists());
+        far.send(b"still");
+        assert_eq!(world.receive(&mut far, 5), b"still");
+    }
+}
+
+fn what_the_dead_left_is_replaced(world: &World) {
+    let path = free_path();
+    drop(UnixListener::bind(&path).unwrap());
+    // Of a lock, a dead process leaves only the file.
+    fs::write(lock_of(&path), "1\n").unwrap();
+    let port = world.reactor().listen_unix(&path, echo(world)).unwrap();
+    let mut far = connect(&path);
+    far.send(b"x");
+    world.receive(&mut far, 1);
+    port.stop_listening();
+    world.turn();
+    assert!(!path.exists() && !lock_of(&path).exists());
+}
+
+fn two_servers_never_share_a_path(world: &World) {
+    let path = free_path();
+    let first = world.reactor().listen_unix(&path, echo(world)).unwrap();
+    let error = world.reactor().listen_unix(&path, echo(world)).unwrap_err();
+    assert!(
+        matches!(&error, UnixListenError::InUse { addr, holder: Some(pid) }
+            if addr.path() == Some(&*path) && *pid == process::id()),
+        "{error:?}"
+    );
+    let text = format!("{} is in use by process {}", path.display(), process::id());
+    assert_eq!(error.to_string(), text);
+    // The first has lost nothing by it.
+    let mut far = connect(&path);
+    far.send(b"x");
+    world.receive(&mut far, 1);
+    first.stop_listening();
+    world.turn();
+    let second = world.reactor().listen_unix(&path, echo(world)).unwrap();
+    second.stop_listening();
+    world.turn();
+}
+
+fn a_server_that_knows_no_locks_is_left_alone(world: &World) {
+    let path = free_path();
+    let other = UnixListener::bind(&path).unwrap();
+    for lock in [true, false] {
+        let config = UnixListenConfig::default().lock(lock);
+        let error = world.reactor().listen_unix_with(&path, config, echo(world)).unwrap_err();
+        let UnixListenError::InUse { holder, .. } = &error else { panic!("{error:?}") };
+        if cfg!(target_os = "linux") {
+            assert_eq!(*holder, Some(process::id()));
+        }
+    }
+    assert!(path.exists() && !lock_of(&path).exists());
+    UnixStream::connect(&path).unwrap();
+    drop(other);
+    fs::remove_file(path).unwrap();
+}
+
+fn what_is_no_socket_is_left_alone(world: &World) {
+    let path = free_path();
+    fs::write(&path, "precious").unwrap();
+    let error = world.reactor().listen_unix(&path, echo(world)).unwrap_err();
+    assert!(matches!(&error, UnixListenError::NotASocket { path: there } if *there == path));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    assert!(!lock_of(&path).exists());
+    fs::remove_file(path).unwrap();
+}
+
+fn a_file_that_is_another_s_by_now_is_not_removed(world: &World) {
+    let path = free_path();
+    let port = world.reactor().listen_unix(&path, echo(world)).unwrap();
+    let aside = free_path();
+    fs::rename(&path, &aside).unwrap();
+    fs::write(&path, "another's").unwrap();
+    port.stop_listening();
+    world.turn();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
+    fs::remove_file(path).unwrap();
+    fs::remove_file(aside).unwrap();
+}
+
+fn a_mode_is_set_before_anybody_can_connect(world: &World) {
+    for mode in [0o600, 0o660, 0o666] {
+        let path = free_path();
+        let config = UnixListenConfig::default().mode(mode);
+        let port = world.reactor().listen_unix_with(&path, config, echo(world)).unwrap();
+        let there = fs::symlink_metadata(&path).unwrap();
+        assert_eq!(there.permissions().mode() & 0o777, mode);
+        assert_eq!(there.uid(), fs::metadata("/proc/self").map_or(there.uid(), |own| own.uid()));
+        port.stop_listening();
+        world.turn();
+    }
+}
+
+fn an_abstract_name_is_on_no_disk(world: &World) {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let name = format!("\0sinew-{:?}-{}", world.reactor().engine(), process::id());
+    let port = world.reactor().listen_unix(name.as_str(), echo(world)).unwrap();
+    assert!(port.local().to_string().starts_with("@sinew-"));
+    let error = world.reactor().listen_unix(name.as_str(), echo(world)).unwrap_err();
+    assert!(
+        matches!(&error, UnixListenError::InUse { holder, .. } if *holder == Some(process::id())),
+        "{error:?}"
+    );
+    let traces = world.traces.clone();
+    let connecting =
+        world.reactor().connect_unix(name.as_str(), move |_: &Peer| traces.watch(Sink));
+    world.until("the connection", || connecting.is_settled());
+    let connection = connecting.take().unwrap().unwrap();
+    let Peer::Unix(peer) = connection.transport().peer() else { panic!("it is a Unix socket") };
+    assert_eq!(peer.addr, UnixAddr::from(name));
+}
+
+fn a_path_may_be_too_long(world: &World) {
+    let path = PathBuf::from(format!("/tmp/{}", "x".repeat(200)));
+    let error = world.reactor().listen_unix(&path, echo(world)).unwrap_err();
+    assert!(matches!(&error, UnixListenError::TooLong { addr } if addr.path() == Some(&*path)));
+    assert!(!lock_of(&path).exists());
+    let traces = world.traces.clone();
+    let connecting = world.reactor().connect_unix(&path, move |_: &Peer| traces.watch(Sink));
+    world.until("the error", || connecting.is_settled());
+    let error = connecting.take().unwrap().unwrap_err();
+    assert!(matches!(&error, ConnectError::TooLong { addr } if addr.path() == Some(&*path)));
+}
+
+fn nobody_there_is_an_error_that_names_the_path(world: &World) {
+    let path = free_path();
+    for is_stale in [false, true] {
+        if is_stale {
+            drop(UnixListener::bind(&path).unwrap());
+        }
+        let traces = world.traces.clone();
+        let connecting = world.reactor().connect_unix(&path, move |_: &Peer| traces.watch(Sink));
+        world.until("the error", || connecting.is_settled());
+        let error = connecting.take().unwrap().unwrap_err();
+        assert_eq!(error.is_refused(), is_stale);
+        let ConnectError::ConnectUnix { addr, source } = &error else { panic!("{error:?}") };
+        assert_eq!(addr.path(), Some(&*path));
+        assert_eq!(source.kind() == io::ErrorKind::NotFound, !is_stale);
+    }
+    fs::remove_file(path).unwrap();
+}
+
+fn a_full_backlog_is_waited_for(world: &World) {
+    let path = free_path();
+    let listener = UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _first = UnixStream::connect(&path).unwrap();
+    let traces = world.traces.clone();
+    let factory = SharedFactory::new(move |_: &Peer| traces.watch(Sink));
+    let config = ConnectConfig::default().timeout(Duration::from_millis(50));
+    let waiting = world.reactor().connect_unix(&path, factory.clone());
+    let cancelled = world.reactor().connect_unix(&path, factory.clone());
+    let impatient = world.reactor().connect_unix_with(&path, config, factory);
+    cancelled.cancel();
+    world.until("the timeout", || impatient.is_settled() && cancelled.is_settled());
+    let error = impatient.take().unwrap().unwrap_err();
+    assert!(matches!(error, ConnectError::TimedOut { .. }), "{error:?}");
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    assert!(!waiting.is_settled());
+    listener.accept().unwrap();
+    world.until("room", || waiting.is_settled());
+    waiting.take().unwrap().unwrap();
+    assert_eq!(world.reactor().stats().timers, 0, "nothing is left of those that failed");
+    fs::remove_file(path).unwrap();
+}
+
+fn both_ends_know_each_other(world: &World) {
+    let path = free_path();
+    let port = world.reactor().listen_unix(&path, echo(world)).unwrap();
+    let traces = world.traces.clone();
+    let connecting = world.reactor().connect_unix(&path, move |_: &Peer| traces.watch(Sink));
+    world.until("both", || connecting.is_settled() && port.connections() == 1);
+    let connection = connecting.take().unwrap().unwrap();
+    let all = world.traces.all();
+    let accepted = all.iter().map(|trace| trace.transport()).find(|t| t != connection.transport());
+    for (transport, expected) in [
+        (connection.transport().clone(), UnixAddr::from(&path)),
+        (accepted.expect("the accepted one"), UnixAddr::Unnamed),
+    ] {
+        let Peer::Unix(peer) = transport.peer() else { panic!("{:?}", transport.peer()) };
+        assert_eq!(peer.addr, expected);
+        assert!(Peer::Unix(peer.clone()).ip().is_none());
+        if cfg!(target_os = "linux") {
+            let credentials = peer.credentials.expect("Linux tells");
+            assert_eq!(credentials.pid, Some(process::id()));
+            assert_eq!(credentials.uid, rustix::process::geteuid().as_raw());
+            assert_eq!(credentials.gid, rustix::process::getegid().as_raw());
+            let text =
+                format!("{expected} (process {} of user {})", process::id(), credentials.uid);
+            assert_eq!(peer.to_string(), text);
+        }
+    }
+}

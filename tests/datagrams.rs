@@ -1,0 +1,11 @@
+//! Datagrams on every engine: UDP, groups, and Unix sockets.
+
+mod support;
+
+mod datagrams {
+    mod groups;
+    mod room;
+    mod udp;
+    #[cfg(unix)]
+    mod unix;
+}

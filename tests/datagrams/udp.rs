@@ -1,0 +1,321 @@
+//! UDP: what comes, what goes, and how it ends.
+
+use std::{
+    cell::Cell,
+    io,
+    net::{SocketAddr, UdpSocket},
+    rc::Rc,
+    time::Duration,
+};
+
+use sinew::transports::{DatagramConfig, DatagramTransport, ReactorUdp, SendStatus, UdpError};
+
+use super::room::{Room, Told, echo, far, nothing, take};
+
+const ANY: &str = "127.0.0.1:0";
+
+fn asked() -> Told<SocketAddr> {
+    Told::Stopped("stopped by this side".to_owned())
+}
+
+#[test]
+fn a_conversation() {
+    Room::on_every_engine("a conversation", |room| {
+        for any in [ANY, "[::1]:0"] {
+            let before = room.reactor().stats().handlers;
+            let (protocol, log) = room.watch(echo);
+            let transport = room.reactor().listen_udp(any, protocol).unwrap();
+            let local = transport.local();
+            let (far, from) = far(any);
+            let datagrams = [b"hello".to_vec(), vec![], vec![7; 60_000], b"again".to_vec()];
+            for datagram in &datagrams {
+                far.send_to(datagram, local).unwrap();
+                let mut answer = None;
+                room.until("the answer", || {
+                    answer = take(&far);
+                    answer.is_some()
+                });
+                assert!(answer == Some((datagram.clone(), local)));
+                assert!(log.told().last() == Some(&Told::Datagram(datagram.clone(), from)));
+            }
+            assert_eq!((transport.stats().received, transport.stats().sent), (4, 4));
+            room.assert_asleep();
+            transport.stop();
+            assert!(!log.is_stopped(), "it is the loop that tells");
+            room.turn();
+            assert_eq!(log.told().last(), Some(&asked()));
+            assert_eq!(room.reactor().stats().handlers, before);
+            drop(UdpSocket::bind(local).expect("the port is free again"));
+        }
+    });
+}
+
+#[test]
+fn after_the_end_it_is_inert() {
+    Room::on_every_engine("after the end", |room| {
+        let (protocol, log) = room.watch(nothing);
+        let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
+        let (far, to) = far(ANY);
+        assert_eq!(transport.send_to(b"before the loop turns", to), SendStatus::Sent);
+        transport.call_later(Duration::ZERO).unwrap();
+        transport.stop();
+        transport.stop();
+        far.send_to(b"too late", transport.local()).unwrap();
+        assert_eq!(transport.send_to(b"too late", to), SendStatus::Closed);
+        assert!(transport.call_later(Duration::ZERO).is_none());
+        room.turn();
+        assert_eq!(log.told(), [Told::Started, asked()]);
+        assert!(!transport.is_receiving() && transport.is_stopped() && transport.queued() == 0);
+        transport.resume_receiving();
+        transport.join_multicast([224, 0, 0, 1], 0).unwrap_err();
+        room.turn();
+        assert_eq!((log.told().len(), room.reactor().stats().timers), (2, 0));
+        assert_eq!(take(&far).map(|(data, _)| data), Some(b"before the loop turns".to_vec()));
+    });
+}
+
+#[test]
+fn what_is_cut_off_is_not_delivered() {
+    Room::on_every_engine("cut off", |room| {
+        let (protocol, log) = room.watch(nothing);
+        let config = DatagramConfig::default().max_len(10);
+        let transport = room.reactor().listen_udp_with(ANY, config, protocol).unwrap();
+        let (far, _) = far(ANY);
+        for len in [9, 10, 11, 60_000, 0] {
+            far.send_to(&vec![1; len], transport.local()).unwrap();
+        }
+        room.until("the last", || log.came().contains(&vec![]));
+        assert_eq!(log.came(), [vec![1; 9], vec![1; 10], vec![]]);
+        assert_eq!((transport.stats().received, transport.stats().truncated), (3, 2));
+    });
+}
+
+#[test]
+fn a_connected_socket_hears_its_peer_only_and_that_nobody_is_there() {
+    Room::on_every_engine("connected", |room| {
+        let (peer, to) = far(ANY);
+        let (protocol, log) = room.watch(nothing);
+        let transport = room.reactor().connect_udp(to, protocol).unwrap();
+        assert_eq!(transport.peer(), Some(to));
+        let (stranger, _) = far(ANY);
+        stranger.send_to(b"psst", transport.local()).unwrap();
+        assert_eq!(transport.send(b"hello"), SendStatus::Sent);
+        let (data, from) = take(&peer).unwrap();
+        assert_eq!((data, from), (b"hello".to_vec(), transport.local()));
+        peer.send_to(b"welcome", from).unwrap();
+        room.until("the answer", || log.has(&Told::Datagram(b"welcome".to_vec(), to)));
+        drop(peer);
+        // The first brings the news, and the second is sent all the same.
+        for round in 1..=3 {
+            assert_eq!(transport.send(b"anybody?"), SendStatus::Sent);
+            let refused =
+                || log.told().iter().filter(|told| **told == Told::Refused).count() >= round;
+            room.until("the refusal", refused);
+        }
+        assert_eq!(log.came(), [b"welcome".to_vec()]);
+        assert_eq!((log.failures(), transport.stats().failed), (vec![], 0));
+        room.assert_asleep();
+    });
+}
+
+#[test]
+fn others_are_not_told_that_nobody_is_there() {
+    Room::on_every_engine("unconnected", |room| {
+        let (protocol, log) = room.watch(echo);
+        let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
+        let (nobody, to) = far(ANY);
+        drop(nobody);
+        for _ in 0..3 {
+            assert_eq!(transport.send_to(b"anybody?", to), SendStatus::Sent);
+            room.turn();
+        }
+        let (far, _) = far(ANY);
+        far.send_to(b"hello", transport.local()).unwrap();
+        room.until("the answer", || take(&far).is_some());
+        assert!(!log.has(&Told::Refused) && log.failures().is_empty());
+    });
+}
+
+#[test]
+fn what_cannot_be_sent_is_told_with_where_to() {
+    Room::on_every_engine("not sent", |room| {
+        let (protocol, log) = room.watch(nothing);
+        let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
+        let (far, here) = far(ANY);
+        let other_family: SocketAddr = "[::1]:9".parse().unwrap();
+        let broadcast: SocketAddr = "255.255.255.255:9".parse().unwrap();
+        for (data, to) in [(vec![0; 66_000], here), (vec![0], other_family), (vec![0], broadcast)] {
+            assert_eq!(transport.send_to(&data, to), SendStatus::Failed);
+            assert!(log.failures().iter().all(|(told, _)| *told != Some(to)), "the loop tells");
+            room.until("the failure", || log.failures().iter().any(|(told, _)| *told == Some(to)));
+        }
+        assert_eq!(transport.send(b"to nobody in particular"), SendStatus::Failed);
+        room.until("the failure", || log.failures().iter().any(|(to, _)| to.is_none()));
+        assert_eq!(transport.stats().failed, 4);
+        // And none of it has done any harm.
+        assert_eq!(transport.send_to(b"x", here), SendStatus::Sent);
+        assert_eq!(take(&far).unwrap().0, b"x");
+        // However many fail, a bounded number waits to be told.
+        for _ in 0..1000 {
+            transport.send_to(&[0; 66_000], here);
+        }
+        room.until("the failures", || log.failures().len() >= 4 + 64);
+        room.turn();
+        assert_eq!((log.failures().len(), transport.stats().failed), (4 + 64, 1004));
+    });
+}
+
+#[test]
+fn receiving_may_be_paused() {
+    Room::on_every_engine("paused", |room| {
+        let (protocol, log) = room.watch(|transport: &DatagramTransport, told: &Told<_>| {
+            if matches!(told, Told::Datagram(..)) {
+                transport.pause_receiving();
+            }
+        });
+        let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
+        let (far, _) = far(ANY);
+        for n in 0..4_u8 {
+            far.send_to(&[n], transport.local()).unwrap();
+        }
+        for count in 1..=4 {
+            room.until("one more", || log.came().len() == count);
+            room.assert_asleep();
+            assert_eq!(log.came().len(), count, "one at a time");
+            assert!(!transport.is_receiving());
+            transport.resume_receiving();
+        }
+        assert_eq!(log.came(), [[0], [1], [2], [3]]);
+    });
+}
+
+#[test]
+fn a_turn_takes_a_bounded_share() {
+    Room::on_every_engine("a share", |room| {
+        let (protocol, log) = room.watch(nothing);
+        let config = DatagramConfig::default().max_per_turn(8);
+        let transport = room.reactor().listen_udp_with(ANY, config, protocol).unwrap();
+        room.turn();
+        let (far, _) = far(ANY);
+        for n in 0..100_u8 {
+            far.send_to(&[n], transport.local()).unwrap();
+        }
+        let mut before = 0;
+        room.until("all of them", || {
+            let came = log.came().len();
+            // Asked again after the events of the same turn, it may have two shares in it.
+            assert!(came - before <= 16, "{came} after {before}");
+            before = came;
+            came == 100
+        });
+    });
+}
+
+#[test]
+fn stopping_in_a_callback_is_the_end_of_callbacks() {
+    Room::on_every_engine("stopping inside", |room| {
+        let (protocol, log) = room.watch(|transport: &DatagramTransport, told: &Told<_>| {
+            if matches!(told, Told::Datagram(..)) {
+                transport.stop();
+            }
+        });
+        let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
+        let (far, _) = far(ANY);
+        for n in 0..10_u8 {
+            far.send_to(&[n], transport.local()).unwrap();
+        }
+        room.until("the end", || log.is_stopped());
+        assert_eq!(log.came(), [[0]]);
+    });
+}
+
+#[test]
+fn a_panic_costs_one_datagram() {
+    Room::on_every_engine("a panic", |room| {
+        let (protocol, log) =
+            room.watch(|transport: &DatagramTransport, told: &Told<_>| match told {
+                Told::Datagram(data, _) => assert_ne!(data, b"bad"),
+                Told::Timer(_) => panic!("in timer_fired"),
+                Told::Started => {
+                    transport.call_later(Duration::ZERO);
+                    panic!("in started")
+                }
+                _ => panic!("in any other"),
+            });
+        let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
+        let (far, _) = far(ANY);
+        for data in [&b"good"[..], b"bad", b"bad", b"still good"] {
+            far.send_to(data, transport.local()).unwrap();
+        }
+        room.until("the last", || log.came().len() == 4);
+        room.until("the timer", || log.told().iter().any(|told| matches!(told, Told::Timer(_))));
+        assert_eq!(room.reactor().stats().panics, 4);
+        room.assert_asleep();
+        transport.stop();
+        room.turn();
+        assert!(log.is_stopped() && room.reactor().stats().panics == 5);
+    });
+}
+
+#[test]
+fn timers_end_with_the_socket() {
+    Room::on_every_engine("timers", |room| {
+        let (protocol, log) = room.watch(nothing);
+        let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
+        let first = transport.call_later(Duration::from_millis(1)).unwrap();
+        let second = transport.call_later(Duration::from_millis(1)).unwrap();
+        transport.call_later(Duration::from_secs(1000)).unwrap();
+        assert!(transport.cancel_timer(second) && !transport.cancel_timer(second));
+        room.until("the timer", || log.has(&Told::Timer(first)));
+        assert!(!log.has(&Told::Timer(second)) && !transport.cancel_timer(first));
+        transport.stop();
+        room.turn();
+        assert_eq!(room.reactor().stats().timers, 0);
+    });
+}
+
+#[test]
+fn a_reactor_that_stops_is_the_end() {
+    Room::on_every_engine("the reactor stops", |room| {
+        let (protocol, log) = room.watch(nothing);
+        let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
+        room.reactor().call_soon(|reactor| reactor.stop().unwrap());
+        room.reactor().run().unwrap();
+        let shutdown = Told::Stopped("the reactor was shut down".to_owned());
+        assert_eq!(log.told(), [Told::Started, shutdown]);
+        drop(UdpSocket::bind(transport.local()).expect("the port is free again"));
+    });
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_named() {
+    Room::on_every_engine("errors", |room| {
+        let (_taken, addr) = far(ANY);
+        let dropped = Rc::new(Cell::new(0));
+        struct Counted(Rc<Cell<u32>>);
+        impl Drop for Counted {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() + 1);
+            }
+        }
+        impl sinew::transports::DatagramProtocol for Counted {
+            fn datagram_received(&mut self, _: &DatagramTransport, _: &[u8], _: SocketAddr) {}
+        }
+        let protocol = || Counted(dropped.clone());
+        let error = room.reactor().listen_udp(addr, protocol()).unwrap_err();
+        let UdpError::Listen { addr: named, source } = &error else { panic!("{error:?}") };
+        assert_eq!((*named, source.kind()), (addr, io::ErrorKind::AddrInUse));
+        assert!(error.to_string().contains(&addr.to_string()));
+        let error = room.reactor().listen_udp("nonsense", protocol()).unwrap_err();
+        assert!(error.to_string().contains("nonsense"), "{error}");
+        let elsewhere: SocketAddr = "192.0.2.1:1".parse().unwrap();
+        let error = room.reactor().listen_udp(elsewhere, protocol()).unwrap_err();
+        assert!(matches!(error, UdpError::Listen { addr, .. } if addr == elsewhere));
+        let config = DatagramConfig::default().bind(addr);
+        let error = room.reactor().connect_udp_with(elsewhere, config, protocol()).unwrap_err();
+        assert!(matches!(error, UdpError::Listen { addr: named, .. } if named == addr));
+        assert_eq!(dropped.get(), 0, "no call runs what is the user's");
+        room.turn();
+        assert_eq!(dropped.get(), 4);
+    });
+}

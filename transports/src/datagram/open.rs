@@ -1,0 +1,197 @@
+//! Where sockets for datagrams come from: the kernel or, on a host of a simulation, that.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use mio::net::UdpSocket;
+#[cfg(unix)]
+use rustix::net::SocketType;
+use sinew_reactor::Reactor;
+use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
+
+#[cfg(unix)]
+use super::socket::UnixDatagrams;
+use super::{DatagramConfig, DatagramProtocol, DatagramSocket, UdpError, core::Opened};
+#[cfg(unix)]
+use crate::{
+    ConnectError, UnixAddr, UnixDatagramConfig, UnixListenError,
+    unix::{bind_socket, check_kernel, open_socket},
+};
+use crate::{DatagramTransport, Destination, net};
+
+/// How one address is opened.
+type Open = fn(&Reactor, SocketAddr, &DatagramConfig) -> Result<Opened<SocketAddr>, UdpError>;
+
+/// Opens the first address that can be opened.
+pub(super) fn udp<P: DatagramProtocol>(
+    reactor: &Reactor,
+    at: Destination,
+    config: DatagramConfig,
+    protocol: P,
+    open: Open,
+) -> Result<DatagramTransport, UdpError> {
+    let opened = addrs(reactor, at).and_then(|addrs| {
+        let mut failed = None;
+        for addr in addrs {
+            match open(reactor, addr, &config) {
+                Ok(opened) => return Ok((addr, opened)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| UdpError::Resolve {
+            source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
+        }))
+    });
+    match opened {
+        Ok((addr, opened)) => opened
+            .start(reactor, config, protocol)
+            .map_err(|source| UdpError::Listen { addr, source }),
+        Err(error) => {
+            // Its drop may be user code, and no call runs that.
+            reactor.discard(protocol);
+            Err(error)
+        }
+    }
+}
+
+fn addrs(reactor: &Reactor, at: Destination) -> Result<Vec<SocketAddr>, UdpError> {
+    let bad = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
+    let addrs = match at {
+        Destination::Addr(addr) => Ok([addr].into()),
+        Destination::Any(addrs) => Ok(addrs),
+        Destination::Name(host, port) => net::resolve_now(reactor, &host, port).map(Into::into),
+        #[cfg(unix)]
+        Destination::Unix(addr) => Err(bad(format!("{addr} is no UDP address"))),
+        Destination::Bad(text) => Err(bad(format!("{text:?} is neither an address nor host:port"))),
+    };
+    addrs.map_err(|source| UdpError::Resolve { source })
+}
+
+pub(super) fn listen(
+    reactor: &Reactor,
+    addr: SocketAddr,
+    config: &DatagramConfig,
+) -> Result<Opened<SocketAddr>, UdpError> {
+    let failed = |source| UdpError::Listen { addr, source };
+    let socket: Box<dyn DatagramSocket<SocketAddr>> =
+        match net::installed(reactor).map_err(failed)? {
+            Some(net) => net.datagrams(addr, None).map_err(failed)?,
+            None => Box::new(bound(addr, config).and_then(into_udp).map_err(failed)?),
+        };
+    Ok(Opened { socket, peer: None })
+}
+
+pub(super) fn connect(
+    reactor: &Reactor,
+    addr: SocketAddr,
+    config: &DatagramConfig,
+) -> Result<Opened<SocketAddr>, UdpError> {
+    let failed = |source| UdpError::Connect { addr, source };
+    let any: SocketAddr = match addr {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let from = config.bind.unwrap_or(any);
+    let socket: Box<dyn DatagramSocket<SocketAddr>> =
+        match net::installed(reactor).map_err(failed)? {
+            Some(net) => net.datagrams(from, Some(addr)).map_err(failed)?,
+            None => {
+                let socket = bound(from, config)
+                    .map_err(|source| UdpError::Listen { addr: from, source })?;
+                let connected = socket.connect(&addr.into()).and_then(|()| into_udp(socket));
+                Box::new(connected.map_err(failed)?)
+            }
+        };
+    Ok(Opened { socket, peer: Some(addr) })
+}
+
+fn bound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(IpProtocol::UDP))?;
+    socket.set_reuse_address(config.reuse_address)?;
+    #[cfg(all(
+        unix,
+        not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
+    ))]
+    socket.set_reuse_port(config.reuse_port)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(config.v6_only)?;
+    }
+    socket.set_broadcast(config.broadcast)?;
+    size_buffers(&socket, config)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    Ok(socket)
+}
+
+fn size_buffers(socket: &Socket, config: &DatagramConfig) -> io::Result<()> {
+    if let Some(bytes) = config.receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = config.send_buffer {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    Ok(())
+}
+
+fn into_udp(socket: Socket) -> io::Result<UdpSocket> {
+    Ok(UdpSocket::from_std(socket.into()))
+}
+
+#[cfg(unix)]
+pub(crate) fn listen_unix<P: DatagramProtocol<UnixAddr>>(
+    reactor: &Reactor,
+    addr: UnixAddr,
+    config: UnixDatagramConfig,
+    protocol: P,
+) -> Result<DatagramTransport<UnixAddr>, UnixListenError> {
+    let failed = |source| UnixListenError::Listen { addr: addr.clone(), source };
+    let opened = check_kernel(reactor).map_err(failed).and_then(|()| {
+        let (socket, file) = bind_socket(&addr, SocketType::DGRAM, &config.file)?;
+        let socket = Socket::from(socket);
+        size_buffers(&socket, &config.datagrams).map_err(failed)?;
+        let socket = Box::new(UnixDatagrams::new(socket.into(), false, file));
+        Ok(Opened { socket, peer: None })
+    });
+    match opened {
+        Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(failed),
+        Err(error) => {
+            reactor.discard(protocol);
+            Err(error)
+        }
+    }
+}
+
+#[cfg(unix)]
+pub(crate) fn connect_unix<P: DatagramProtocol<UnixAddr>>(
+    reactor: &Reactor,
+    addr: UnixAddr,
+    config: UnixDatagramConfig,
+    protocol: P,
+) -> Result<DatagramTransport<UnixAddr>, ConnectError> {
+    let failed = |source| ConnectError::ConnectUnix { addr: addr.clone(), source };
+    let open = || {
+        if addr.is_too_long() {
+            return Err(ConnectError::TooLong { addr: addr.clone() });
+        }
+        check_kernel(reactor).map_err(failed)?;
+        let (socket, file) = match &config.bind {
+            Some(bind) => bind_socket(bind, SocketType::DGRAM, &config.file)?,
+            None => (open_socket(SocketType::DGRAM).map_err(failed)?, None),
+        };
+        let socket = Socket::from(socket);
+        size_buffers(&socket, &config.datagrams).map_err(failed)?;
+        let system = addr.to_system().map_err(failed)?;
+        rustix::net::connect(&socket, &system).map_err(|error| failed(error.into()))?;
+        let socket = Box::new(UnixDatagrams::new(socket.into(), true, file));
+        Ok(Opened { socket, peer: Some(addr.clone()) })
+    };
+    match open() {
+        Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(failed),
+        Err(error) => {
+            reactor.discard(protocol);
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The thin layer under a socket for datagrams: who does the system calls. It knows nothing of protocols, queues or limits.
+
+#[cfg(unix)]
+use std::os::unix::net::UnixDatagram;
+use std::{fmt, io, net::SocketAddr};
+
+use mio::net::UdpSocket;
+use sinew_reactor::{Interest, Reactor, RegisterError, Token};
+
+#[cfg(unix)]
+use crate::{UnixAddr, unix::SocketFile};
+
+mod sealed {
+    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
+    pub trait Sealed {}
+    impl Sealed for std::net::SocketAddr {}
+    #[cfg(unix)]
+    impl Sealed for crate::UnixAddr {}
+}
+
+/// What datagrams are sent to: a `SocketAddr`, or a `UnixAddr`.
+pub trait DatagramAddr: sealed::Sealed + Clone + fmt::Debug + fmt::Display + 'static {}
+
+impl DatagramAddr for SocketAddr {}
+#[cfg(unix)]
+impl DatagramAddr for UnixAddr {}
+
+/// A socket for datagrams that never blocks.
+pub(crate) trait DatagramSocket<A> {
+    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError>;
+    /// As `recvfrom(2)`: what does not fit is cut off.
+    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, A)>;
+    /// As `sendto(2)`; `None` is the peer of a connected socket.
+    fn send_to(&self, data: &[u8], to: Option<&A>) -> io::Result<()>;
+    fn local(&self) -> io::Result<A>;
+    /// Whether no engine tells of it.
+    fn is_unwatched(&self) -> bool {
+        false
+    }
+    /// Whether the engine tells when there is room to send again. Linux says of Unix sockets that are not connected that there
+    /// always is, for it knows no peer whose queue might be full.
+    fn tells_of_room(&self) -> bool {
+        true
+    }
+    /// The kernel's socket, where options can be set.
+    fn as_udp(&self) -> Option<&UdpSocket> {
+        None
+    }
+}
+
+impl DatagramSocket<SocketAddr> for UdpSocket {
+    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+        reactor.register_source(self, Interest::READ)
+    }
+
+    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.recv_from(buffer)
+    }
+
+    fn send_to(&self, data: &[u8], to: Option<&SocketAddr>) -> io::Result<()> {
+        match to {
+            Some(to) => Self::send_to(self, data, *to).map(drop),
+            None => self.send(data).map(drop),
+        }
+    }
+
+    fn local(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+
+    fn as_udp(&self) -> Option<&UdpSocket> {
+        Some(self)
+    }
+}
+
+/// A Unix socket, and its file if it has one.
+#[cfg(unix)]
+pub(crate) struct UnixDatagrams {
+    socket: UnixDatagram,
+    is_connected: bool,
+    _file: Option<SocketFile>,
+}
+
+#[cfg(unix)]
+impl UnixDatagrams {
+    pub(crate) fn new(socket: UnixDatagram, is_connected: bool, file: Option<SocketFile>) -> Self {
+        Self { socket, is_connected, _file: file }
+    }
+}
+
+#[cfg(unix)]
+impl DatagramSocket<UnixAddr> for UnixDatagrams {
+    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+        reactor.register_source(&mut self.socket, Interest::READ)
+    }
+
+    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, UnixAddr)> {
+        let (len, from) = self.socket.recv_from(buffer)?;
+        Ok((len, UnixAddr::from_std(&from)))
+    }
+
+    fn send_to(&self, data: &[u8], to: Option<&UnixAddr>) -> io::Result<()> {
+        let flags = rustix::net::SendFlags::empty();
+        match to {
+            Some(to) => rustix::net::sendto(&self.socket, data, flags, &to.to_system()?)?,
+            None => self.socket.send(data)?,
+        };
+        Ok(())
+    }
+
+    fn local(&self) -> io::Result<UnixAddr> {
+        self.socket.local_addr().map(|addr| UnixAddr::from_std(&addr))
+    }
+
+    fn tells_of_room(&self) -> bool {
+        self.is_connected
+    }
+}

@@ -1,0 +1,238 @@
+//! The handle that users hold of a socket for datagrams: [`DatagramTransport`]. It sends at once where the system lets it;
+//! all else is done by the loop.
+
+use std::{fmt, io::ErrorKind, net::SocketAddr, rc::Rc, time::Duration};
+
+use sinew_reactor::Reactor;
+
+use super::{DatagramAddr, Stopped, core::Core, queue::Pushed};
+use crate::TimerId;
+
+/// A socket for datagrams, as a handle that is cheap to clone and may be kept anywhere on the reactor's thread.
+///
+/// No call calls back. After the end the handle is inert: its calls do nothing, and say so where they return something.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::net::SocketAddr;
+/// use sinew_reactor::Reactor;
+/// use sinew_transports::{DatagramProtocol, DatagramTransport, ReactorUdp};
+///
+/// struct Ok;
+///
+/// impl DatagramProtocol for Ok {
+///     fn datagram_received(&mut self, transport: &DatagramTransport, _: &[u8], from: SocketAddr) {
+///         transport.send_to(b"ok", from);
+///     }
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// let transport = reactor.listen_udp("127.0.0.1:0", Ok)?;
+/// println!("listening on {}", transport.local());
+/// transport.stop();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }
+/// ```
+pub struct DatagramTransport<A: DatagramAddr = SocketAddr>(pub(super) Rc<Core<A>>);
+
+/// What became of a datagram that was to be sent. That it was sent says nothing of whether it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendStatus {
+    /// The system has taken it.
+    Sent,
+    /// The system is full; it waits in the send queue.
+    Queued,
+    /// It waits in the send queue, and so many others were dropped for it ([`Overflow::DropOldest`](crate::Overflow)).
+    Displaced(usize),
+    /// The send queue has no room for it ([`Overflow::Refuse`](crate::Overflow)).
+    Refused,
+    /// It was dropped, for the send queue has no room for it ([`Overflow::DropNewest`](crate::Overflow)).
+    Dropped,
+    /// The system does not send it. Why, the loop tells by [`send_failed`](crate::DatagramProtocol::send_failed).
+    Failed,
+    /// The socket is closed.
+    Closed,
+}
+
+/// What a socket for datagrams has done so far, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DatagramStats {
+    /// Datagrams delivered.
+    pub received: u64,
+    /// Datagrams that the system has taken.
+    pub sent: u64,
+    /// Datagrams that came and were dropped, for they were longer than [`max_len`](crate::DatagramConfig::max_len).
+    pub truncated: u64,
+    /// Datagrams dropped or refused, for the send queue had no room.
+    pub overflowed: u64,
+    /// Datagrams that the system did not send or, of a connected socket, says not to have arrived.
+    pub failed: u64,
+}
+
+impl<A: DatagramAddr> DatagramTransport<A> {
+    // ---- sending ----
+
+    /// Sends a datagram to an address, at once if the system takes it.
+    pub fn send_to(&self, data: &[u8], to: A) -> SendStatus {
+        self.submit(data, Some(to))
+    }
+
+    /// Sends a datagram to the peer of a connected socket, at once if the system takes it.
+    pub fn send(&self, data: &[u8]) -> SendStatus {
+        self.submit(data, None)
+    }
+
+    fn submit(&self, data: &[u8], to: Option<A>) -> SendStatus {
+        let core = &*self.0;
+        let flags = core.flags.get();
+        if flags.over {
+            return SendStatus::Closed;
+        }
+        // What waits goes first.
+        if !flags.blocked && core.queue.borrow().is_empty() {
+            match core.send_now(data, to.as_ref()) {
+                Ok(()) => return SendStatus::Sent,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    core.block();
+                }
+                Err(error) => {
+                    core.failed(to, error);
+                    return SendStatus::Failed;
+                }
+            }
+        }
+        let pushed = core.queue.borrow_mut().push(data, to, &core.config);
+        let (status, lost) = match pushed {
+            Pushed::Queued => (SendStatus::Queued, 0),
+            Pushed::Displaced(count) => (SendStatus::Displaced(count), count),
+            Pushed::Dropped => (SendStatus::Dropped, 1),
+            Pushed::Refused => {
+                core.update(|flags| flags.resume_owed = true);
+                (SendStatus::Refused, 1)
+            }
+        };
+        core.count(|stats| stats.overflowed += lost as u64);
+        status
+    }
+
+    /// How many datagrams wait in the send queue.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.0.queue.borrow().len()
+    }
+
+    // ---- receiving ----
+
+    /// Receives nothing until [`resume_receiving`](Self::resume_receiving). What comes meanwhile waits in the system, which
+    /// drops what it has no room for.
+    pub fn pause_receiving(&self) {
+        self.0.update(|flags| flags.paused = true);
+        self.0.come_by();
+    }
+
+    /// Receives again, from the loop.
+    pub fn resume_receiving(&self) {
+        self.0.update(|flags| flags.paused = false);
+        self.0.come_by();
+    }
+
+    /// Whether datagrams are received now: neither paused nor stopped.
+    #[must_use]
+    pub fn is_receiving(&self) -> bool {
+        let flags = self.0.flags.get();
+        !flags.paused && !flags.over
+    }
+
+    // ---- ending ----
+
+    /// Ends it: nothing is received any more; what waits to be sent is sent as far as the system takes it at once, then the
+    /// loop closes the socket and tells [`stopped`](crate::DatagramProtocol::stopped).
+    pub fn stop(&self) {
+        self.0.lose(Stopped::Asked);
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.0.flags.get().over
+    }
+
+    // ---- time ----
+
+    /// Has [`timer_fired`](crate::DatagramProtocol::timer_fired) called once, after `delay`. The timer dies with the socket.
+    /// `None` if it is over already.
+    pub fn call_later(&self, delay: Duration) -> Option<TimerId> {
+        let reactor = self.0.reactor.upgrade().filter(|_| !self.is_stopped())?;
+        let key = reactor.arm_timer(self.0.token, delay);
+        self.0.timers.borrow_mut().push(key);
+        Some(TimerId(key))
+    }
+
+    /// Takes back a timer. `false` if it has fired or been cancelled already.
+    pub fn cancel_timer(&self, timer: TimerId) -> bool {
+        let mut timers = self.0.timers.borrow_mut();
+        let Some(at) = timers.iter().position(|key| *key == timer.0) else { return false };
+        timers.swap_remove(at);
+        self.0.reactor.upgrade().is_some_and(|reactor| reactor.disarm_timer(timer.0))
+    }
+
+    // ---- knowing ----
+
+    /// The address that it is bound to, with the port that the system chose if it was asked to.
+    #[must_use]
+    pub fn local(&self) -> A {
+        self.0.local.clone()
+    }
+
+    /// The peer, if the socket is connected.
+    #[must_use]
+    pub fn peer(&self) -> Option<A> {
+        self.0.peer.clone()
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn stats(&self) -> DatagramStats {
+        self.0.stats.get()
+    }
+
+    /// The reactor that it lives on.
+    ///
+    /// # Panics
+    ///
+    /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
+    #[must_use]
+    pub fn reactor(&self) -> Reactor {
+        self.0.reactor.upgrade().expect("the reactor of this transport has been dropped")
+    }
+}
+
+impl<A: DatagramAddr> Clone for DatagramTransport<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<A: DatagramAddr> PartialEq for DatagramTransport<A> {
+    /// Whether both are handles of the same socket.
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<A: DatagramAddr> Eq for DatagramTransport<A> {}
+
+impl<A: DatagramAddr> fmt::Debug for DatagramTransport<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramTransport")
+            .field("local", &self.0.local)
+            .field("peer", &self.0.peer)
+            .field("queued", &self.queued())
+            .field("stopped", &self.is_stopped())
+            .finish()
+    }
+}

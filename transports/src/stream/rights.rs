@@ -1,0 +1,118 @@
+//! Descriptors that travel with bytes over Unix sockets (`SCM_RIGHTS`): the two system calls, and what users are told.
+
+#[cfg(unix)]
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+};
+
+#[cfg(unix)]
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+
+/// Descriptors that may wait in a stream to be sent, and go with one call: Linux would take 253 (`SCM_MAX_FD`).
+#[cfg(unix)]
+pub(crate) const QUEUED_MAX: usize = 64;
+
+/// The most that comes with one call (`SCM_MAX_FD`).
+#[cfg(unix)]
+const RECEIVED_MAX: usize = 253;
+
+/// A descriptor cannot be sent. It is handed back.
+#[cfg(unix)]
+#[derive(Debug, thiserror::Error)]
+#[error("the descriptor was not sent: {reason}")]
+pub struct SendDescriptorError {
+    /// The descriptor.
+    pub descriptor: OwnedFd,
+    /// Why not.
+    pub reason: DescriptorRefused,
+}
+
+/// Why a descriptor cannot be sent.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DescriptorRefused {
+    /// The stream is no Unix socket, or there are [`Faults`](crate::Faults) between it and its socket.
+    #[error("only Unix sockets pass descriptors")]
+    NotUnix,
+    /// The connection is over or closing, or its output has been ended.
+    #[error("the connection takes no output")]
+    Closed,
+    /// Too many wait to be sent.
+    #[error("{max} descriptors wait to be sent already")]
+    TooMany {
+        /// How many may wait.
+        max: usize,
+    },
+}
+
+/// What one read brought.
+pub(crate) struct Received {
+    pub(crate) bytes: usize,
+    #[cfg(unix)]
+    pub(crate) descriptors: Vec<OwnedFd>,
+}
+
+impl From<usize> for Received {
+    fn from(bytes: usize) -> Self {
+        Self {
+            bytes,
+            #[cfg(unix)]
+            descriptors: Vec::new(),
+        }
+    }
+}
+
+/// As `recvmsg(2)`. The kernel ends a read behind the bytes that descriptors came with, so none is early by more than that.
+#[cfg(unix)]
+pub(super) fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(RECEIVED_MAX))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    #[cfg(any(target_os = "macos", target_os = "ios"))]
+    let flags = RecvFlags::empty();
+    #[cfg(not(any(target_os = "macos", target_os = "ios")))]
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let mut slices = [IoSliceMut::new(buffer)];
+    let message = rustix::io::retry_on_intr(|| {
+        rustix::net::recvmsg(socket, &mut slices, &mut control, flags)
+    })?;
+    let mut descriptors = Vec::new();
+    for ancillary in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = ancillary {
+            descriptors.extend(rights);
+        }
+    }
+    if message.flags.contains(ReturnFlags::CTRUNC) {
+        // Which of them, nobody can know: whoever takes one might take another's.
+        return Err(io::Error::other("descriptors that the peer sent were lost: no room for them"));
+    }
+    Ok(Received { bytes: message.bytes, descriptors })
+}
+
+/// As `sendmsg(2)`.
+#[cfg(unix)]
+pub(super) fn send(
+    socket: &UnixStream,
+    slices: &[IoSlice<'_>],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(QUEUED_MAX))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fits = control.push(SendAncillaryMessage::ScmRights(descriptors));
+    debug_assert!(fits, "no more than that are queued");
+    #[cfg(any(target_os = "macos", target_os = "ios"))]
+    let flags = SendFlags::empty();
+    #[cfg(not(any(target_os = "macos", target_os = "ios")))]
+    let flags = SendFlags::NOSIGNAL;
+    Ok(rustix::io::retry_on_intr(|| {
+        rustix::net::sendmsg(socket.as_fd(), slices, &mut control, flags)
+    })?)
+}

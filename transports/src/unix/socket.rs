@@ -1,0 +1,124 @@
+//! Unix sockets as the system has them: bound, listening, connecting, and whose they are.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+};
+
+use mio::net::UnixListener;
+use rustix::net::SocketType;
+
+use super::{
+    UnixAddr, UnixListenConfig, UnixListenError,
+    file::{FileOptions, Held, SocketFile, holder},
+};
+use crate::{Credentials, UnixPeer};
+
+/// A socket that listens, and its file.
+pub(crate) struct UnixListening {
+    listener: UnixListener,
+    _file: Option<SocketFile>,
+}
+
+impl UnixListening {
+    pub(super) fn open(
+        addr: &UnixAddr,
+        config: &UnixListenConfig,
+    ) -> Result<Self, UnixListenError> {
+        let (socket, file) = bind(addr, SocketType::STREAM, &config.file)?;
+        rustix::net::listen(&socket, config.listen.backlog).map_err(|error| {
+            UnixListenError::Listen { addr: addr.clone(), source: error.into() }
+        })?;
+        Ok(Self { listener: UnixListener::from_std(socket.into()), _file: file })
+    }
+
+    pub(crate) fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().map(|(socket, _)| socket.into())
+    }
+}
+
+impl AsFd for UnixListening {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+/// A socket bound to an address, and its file if it has one.
+pub(crate) fn bind(
+    addr: &UnixAddr,
+    kind: SocketType,
+    options: &FileOptions,
+) -> Result<(OwnedFd, Option<SocketFile>), UnixListenError> {
+    if addr.is_too_long() {
+        return Err(UnixListenError::TooLong { addr: addr.clone() });
+    }
+    let failed = |source: io::Error| UnixListenError::Listen { addr: addr.clone(), source };
+    let system = addr.to_system().map_err(failed)?;
+    let mut file = SocketFile::claim(addr, kind, options)?;
+    let socket = open(kind).map_err(failed)?;
+    match rustix::net::bind(&socket, &system) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::ADDRINUSE) => {
+            let holder = match holder(addr, kind) {
+                Ok(Held::By(holder)) => holder,
+                _ => None,
+            };
+            return Err(UnixListenError::InUse { addr: addr.clone(), holder });
+        }
+        Err(error) => return Err(failed(error.into())),
+    }
+    if let Some(file) = &mut file {
+        file.bound(options).map_err(failed)?;
+    }
+    Ok((socket, file))
+}
+
+/// A socket that does not block.
+pub(crate) fn open(kind: SocketType) -> io::Result<OwnedFd> {
+    let socket = socket2::Socket::new(
+        socket2::Domain::UNIX,
+        match kind {
+            SocketType::DGRAM => socket2::Type::DGRAM,
+            _ => socket2::Type::STREAM,
+        },
+        None,
+    )?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// A socket that is connected: Unix sockets are at once, or not at all. `WouldBlock` if the backlog is full.
+pub(crate) fn connect(addr: &UnixAddr) -> io::Result<UnixStream> {
+    let socket = open(SocketType::STREAM)?;
+    let system = addr.to_system()?;
+    rustix::io::retry_on_intr(|| rustix::net::connect(&socket, &system))?;
+    Ok(socket.into())
+}
+
+/// Whose process is at the other end.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn credentials(socket: impl AsFd) -> Option<Credentials> {
+    let peer = rustix::net::sockopt::socket_peercred(socket).ok()?;
+    let pid = u32::try_from(peer.pid.as_raw_pid()).ok().filter(|pid| *pid != 0);
+    Some(Credentials { uid: peer.uid.as_raw(), gid: peer.gid.as_raw(), pid })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn credentials(_: impl AsFd) -> Option<Credentials> {
+    None
+}
+
+impl UnixPeer {
+    /// The other end of a socket that has been accepted or connected.
+    pub(crate) fn of(socket: &UnixStream) -> Self {
+        let addr = socket.peer_addr().map_or(UnixAddr::Unnamed, |addr| UnixAddr::from_std(&addr));
+        Self::new(addr, socket)
+    }
+
+    pub(crate) fn new(addr: UnixAddr, socket: &UnixStream) -> Self {
+        Self { addr, credentials: credentials(socket) }
+    }
+}

@@ -1,0 +1,87 @@
+//! Datagrams on the hosts of a simulated network, with the protocols that run on real sockets.
+
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
+
+use sinew_transports::{
+    DatagramProtocol, DatagramTransport, ReactorUdp, SendFailed, SendStatus, Stopped, sim::Network,
+};
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// What came, and from where.
+type Came = Rc<RefCell<Vec<(Vec<u8>, SocketAddr)>>>;
+
+/// Answers each datagram with the same, and notes what comes and how it ends.
+struct Datagrams {
+    came: Came,
+    ended: Rc<RefCell<Vec<String>>>,
+    answers: bool,
+}
+
+impl DatagramProtocol for Datagrams {
+    fn datagram_received(&mut self, transport: &DatagramTransport, data: &[u8], from: SocketAddr) {
+        self.came.borrow_mut().push((data.to_vec(), from));
+        if self.answers {
+            assert_eq!(transport.send_to(data, from), SendStatus::Sent);
+        }
+    }
+
+    fn send_failed(&mut self, _: &DatagramTransport, failed: &SendFailed) {
+        self.ended.borrow_mut().push(failed.to_string());
+    }
+
+    fn stopped(&mut self, _: &DatagramTransport, reason: &Stopped) {
+        self.ended.borrow_mut().push(reason.to_string());
+    }
+}
+
+/// The same protocols as on the kernel's sockets.
+#[test]
+fn protocols_for_datagrams_run_on_hosts() {
+    let network = Network::new(13);
+    let (server, client) = (network.host("server"), network.host("client"));
+    let [asked, answered, stranger]: [Came; 3] = Default::default();
+    let ended: Rc<RefCell<Vec<String>>> = Rc::default();
+    let protocol =
+        |came: &Came, answers| Datagrams { came: came.clone(), ended: ended.clone(), answers };
+    let echo = protocol(&asked, true);
+    let echo = server.reactor().listen_udp("0.0.0.0:7", echo).unwrap();
+    let to = SocketAddr::new(server.addr(), 7);
+    let asks = client.reactor().connect_udp("server:7", protocol(&answered, false)).unwrap();
+    assert_eq!((asks.peer(), asks.local().ip()), (Some(to), client.addr()));
+    let other = client.reactor().listen_udp("0.0.0.0:0", protocol(&stranger, false)).unwrap();
+    asks.send(b"hello");
+    other.send_to(b"psst", asks.local());
+    other.send_to(b"hello, too", to);
+    network.run_for(secs(1)).unwrap();
+    assert_eq!(
+        *answered.borrow(),
+        [(b"hello".to_vec(), to)],
+        "a connected one hears its peer only"
+    );
+    assert_eq!(*stranger.borrow(), [(b"hello, too".to_vec(), to)]);
+    assert_eq!(asked.borrow()[0], (b"hello".to_vec(), asks.local()));
+    // What does not fit the link is told; a clash of addresses is, too; groups are not to be had.
+    assert_eq!(other.send_to(&[0; 2_000], to), SendStatus::Failed);
+    let error = server.reactor().listen_udp("0.0.0.0:7", protocol(&asked, true)).unwrap_err();
+    assert!(error.to_string().contains("0.0.0.0:7"), "{error}");
+    asks.join_multicast([224, 0, 0, 1], 0).unwrap_err();
+    network.run_for(secs(1)).unwrap();
+    assert!(ended.borrow()[0].contains(&to.to_string()), "{ended:?}");
+    // One that is stopped is told so; of a process that is killed nobody is told, and its port is free again.
+    assert_eq!(client.descriptors(), 2);
+    asks.stop();
+    server.kill();
+    network.run_for(secs(1)).unwrap();
+    assert_eq!((ended.borrow().len(), client.descriptors(), server.descriptors()), (2, 1, 0));
+    assert_eq!(ended.borrow()[1], "stopped by this side");
+    assert!(echo.is_stopped());
+    server.restart();
+    network.run_for(secs(1)).unwrap();
+    server.reactor().listen_udp("0.0.0.0:7", protocol(&asked, true)).unwrap();
+    other.send_to(b"again", to);
+    network.run_for(secs(1)).unwrap();
+    assert_eq!(stranger.borrow().last(), Some(&(b"again".to_vec(), to)));
+}
