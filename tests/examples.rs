@@ -18,6 +18,7 @@ mod examples {
     mod echo_server;
     mod framed_echo;
     mod loggers;
+    mod multicast_chat;
     mod pages;
     mod peer;
     mod portforward;
@@ -25,6 +26,8 @@ mod examples {
     mod signals;
     mod simulated_chat;
     mod timers;
+    mod udp;
+    mod unix_echo;
     mod upper_server;
     mod wire_server;
 }
