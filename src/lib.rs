@@ -26,7 +26,7 @@
 //! | crate | what it knows |
 //! |---|---|
 //! | [`reactor`] | readiness, time, calls, threads, signals, tasks |
-//! | [`transports`] | how bytes come and go: protocols, factories, TCP, memory |
+//! | [`transports`] | how bytes come and go: protocols, factories, TCP, Unix sockets, datagrams, memory |
 //! | [`protocols`] | what bytes mean: lines, frames, and the small services of `wire` |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` (feature `socketserver`) |
 
@@ -48,8 +48,11 @@ pub mod prelude {
         WeakReactor,
     };
     pub use sinew_transports::{
-        ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost, Factory, ListenConfig,
-        ListeningPort, Peer, Producer, Production, Protocol, ReactorTcp, SharedFactory,
-        StreamConfig, TimerId, Transport, WriteStatus,
+        ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost, DatagramProtocol,
+        DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Producer, Production,
+        Protocol, ReactorTcp, ReactorUdp, SharedFactory, StreamConfig, TimerId, Transport,
+        WriteStatus,
     };
+    #[cfg(unix)]
+    pub use sinew_transports::{ReactorUnix, UnixAddr};
 }

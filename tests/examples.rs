@@ -20,6 +20,7 @@ mod examples {
     mod loggers;
     #[cfg(feature = "socketserver")]
     mod mail_sink;
+    mod multicast_chat;
     mod pages;
     mod peer;
     mod portforward;
@@ -29,6 +30,8 @@ mod examples {
     #[cfg(feature = "socketserver")]
     mod socketserver;
     mod timers;
+    mod udp;
+    mod unix_echo;
     mod upper_server;
     mod wire_server;
 }

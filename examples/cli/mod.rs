@@ -120,13 +120,23 @@ fn fail(failed: &Failed) -> ExitCode {
     ExitCode::from(if usage.is_some() { 2 } else { 1 })
 }
 
+/// Reads a line of standard input, with its end; an empty one is the end of the input.
+pub(crate) fn read_line() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(line)
+}
+
 /// Says where a server listens once the reactor runs: whoever reads it may send a signal at once.
 pub(crate) fn announce(reactor: &Reactor, what: impl Display + 'static) {
     reactor.on(Phase::AfterStartup, move |_| say!("listening on {what}"));
 }
 
 /// How every example server goes on once it listens; `echo_server` has it written out.
-pub(crate) fn run(reactor: &Reactor, port: ListeningPort) -> Result<(), Failed> {
+pub(crate) fn run<A>(reactor: &Reactor, port: ListeningPort<A>) -> Result<(), Failed>
+where
+    A: Clone + Display + 'static,
+{
     announce(reactor, port.local());
     reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
     Ok(reactor.run()?)

@@ -18,6 +18,7 @@ const SERVERS: &[(&str, &[&str])] = &[
     ("background_work", &[]),
     ("async_client", &[]),
     ("custom_handler", &[]),
+    ("udp_server", &[]),
 ];
 
 fn refuses(name: &str, args: &[&str], code: i32, part: &str) {
@@ -46,6 +47,10 @@ fn a_bad_argument() {
     let cases: &[(&str, &[&str], &str)] = &[
         ("echo_client", &["--to", "nowhere"], "\"nowhere\" is neither an address nor host:port"),
         ("echo_client", &["--engine", "steam"], "steam"),
+        ("udp_client", &["--to", "nowhere"], "\"nowhere\" is neither an address nor host:port"),
+        ("udp_client", &["--wait", "long"], "'long' for '--wait <MS>'"),
+        ("multicast_chat", &["--group", "nobody"], "'nobody' for '--group <ADDR>'"),
+        ("unix_echo", &["--mode", "999"], "a mode is three octal digits"),
         ("framed_echo", &[], "--codec <NAME>"),
         (
             "framed_echo",
@@ -80,7 +85,7 @@ fn a_taken_port() {
         let mut listen = taken;
         match *name {
             "wire_server" => listen.set_port(taken.port() - 7),
-            "custom_handler" => {
+            "custom_handler" | "udp_server" => {
                 taken = udp.local_addr().unwrap();
                 listen = taken;
             }

@@ -62,6 +62,11 @@ impl Example {
         example
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line that it prints.
     pub(crate) fn line(&self) -> String {
         match self.stdout.recv_timeout(PATIENCE) {

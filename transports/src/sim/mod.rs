@@ -60,7 +60,7 @@
 //!   cut into segments anywhere; latency, bandwidth and loss by link; full buffers on either side, short writes; FIN, half-open
 //!   and half-closed connections; resets, by `abort`, by closing with unread data, by a system that does not know the
 //!   connection; sending given up after a quarter of an hour without an answer. A reset takes with it what was not read yet.
-//! - **Datagrams**: loss, reordering, duplication, the MTU ([`Datagrams`]).
+//! - **Datagrams**: loss, reordering, duplication, the MTU; for `listen_udp` and `connect_udp`, and raw ([`Datagrams`]).
 //! - **Hosts**: paused, killed, without power, restarted; clocks that are wrong or go wrong; descriptors that run out and
 //!   other errors of accept; jobs of the thread pool, done in an order that is drawn.
 //! - **Links**: cut and joined, in both directions or in one, where data may come and its acknowledgement not; partitions
@@ -70,7 +70,7 @@
 //! # What is not
 //!
 //! Congestion control and slow start, packets of TCP that arrive out of order (the stream never shows it), urgent data,
-//! keep-alive probes, path MTU discovery, ICMP errors (no route, port unreachable), multicast, Unix sockets, files, real
+//! keep-alive probes, path MTU discovery, ICMP errors (no route, port unreachable), multicast and broadcast, Unix sockets, files, real
 //! threads, and the time that code itself takes: a callback takes none. Level-triggered engines are not simulated: what a
 //! socket tells is edge-triggered, as on epoll. What a program draws from elsewhere than
 //! [`Reactor::random`](crate::reactor::Reactor::random), or from the order of a `HashMap`, is not the same in each run.

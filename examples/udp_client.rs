@@ -1,0 +1,99 @@
+//! Sends each line that it reads as a datagram, and prints the answers.
+//!
+//! ```text
+//! $ echo hello | cargo run --release --example udp_client -- --to localhost:8000
+//! ok
+//! ```
+
+mod cli;
+
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use cli::{EngineArgs, say};
+use sinew::{
+    prelude::*,
+    reactor::Failure,
+    transports::{Destination, SendFailed, Stopped},
+};
+
+/// A connected socket: it hears its peer only, and is told if nobody listens there.
+struct Client {
+    /// How long answers are waited for once the input has ended.
+    wait: Duration,
+    /// Kept when it has ended, well or not: `main` waits for it.
+    ended: Option<Promise<Result<(), String>>>,
+}
+
+impl DatagramProtocol for Client {
+    fn started(&mut self, transport: &DatagramTransport) {
+        send_next_line(transport, self.wait);
+    }
+
+    fn datagram_received(&mut self, _: &DatagramTransport, data: &[u8], _: SocketAddr) {
+        say!("{}", data.strip_suffix(b"\n").unwrap_or(data).escape_ascii());
+    }
+
+    fn send_failed(&mut self, _: &DatagramTransport, failed: &SendFailed) {
+        self.end(Err(failed.to_string()));
+    }
+
+    fn connection_refused(&mut self, _: &DatagramTransport) {
+        self.end(Err("nobody listens there".to_owned()));
+    }
+
+    /// The input has ended, and so has the time for answers.
+    fn timer_fired(&mut self, transport: &DatagramTransport, _: TimerId) {
+        transport.stop();
+    }
+
+    fn stopped(&mut self, _: &DatagramTransport, _: &Stopped) {
+        self.end(Ok(()));
+    }
+}
+
+impl Client {
+    fn end(&mut self, how: Result<(), String>) {
+        if let Some(ended) = self.ended.take() {
+            ended.resolve(how);
+        }
+    }
+}
+
+/// Reading standard input blocks, so a thread does it.
+fn send_next_line(transport: &DatagramTransport, wait: Duration) {
+    let transport = transport.clone();
+    transport.reactor().defer_to_thread(cli::read_line).then(move |_, line| match line {
+        Ok(Ok(line)) if !line.is_empty() => {
+            transport.send(line.as_bytes());
+            send_next_line(&transport, wait);
+        }
+        _ => drop(transport.call_later(wait)),
+    });
+}
+
+/// Sends each line that it reads as a datagram, and prints the answers
+#[derive(Parser)]
+struct Args {
+    /// Where to send to: an address, or host:port
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = cli::destination)]
+    to: Destination,
+
+    /// How long answers are waited for after the end of the input, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 500)]
+    wait: u64,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        // When it ends before the input does, nobody waits for the thread that waits for a line.
+        let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
+        let (promise, ended) = reactor.promise::<_, Failure>();
+        let wait = Duration::from_millis(args.wait);
+        reactor.connect_udp(args.to, Client { wait, ended: Some(promise) })?;
+        cli::run_until(&reactor, async { Ok(ended.await??) })
+    })
+}

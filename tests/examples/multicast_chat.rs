@@ -1,0 +1,44 @@
+//! `multicast_chat`
+
+use std::net::UdpSocket;
+
+use super::process::{Example, listening};
+use crate::ENGINES;
+
+/// On the loopback interface, so that nobody else hears it.
+#[test]
+#[cfg(target_os = "linux")]
+fn all_who_have_joined_hear_what_one_says() {
+    for engine in ENGINES {
+        // A port that nobody has, so that rooms of other tests are others.
+        let free = UdpSocket::bind("0.0.0.0:0").unwrap();
+        let group = format!("239.255.77.8:{}", free.local_addr().unwrap().port());
+        drop(free);
+        let mut members = ["ann", "bob"].map(|name| {
+            let args =
+                ["--group", &group, "--interface", "127.0.0.1", "--name", name, "--engine", engine];
+            let member = Example::start("multicast_chat", &args);
+            assert_eq!(listening(&member.line()), group);
+            member
+        });
+        members[0].input(b"hello, \x07bob\n");
+        for member in &members {
+            assert_eq!(member.line(), "ann (127.0.0.1): hello, bob");
+        }
+        members[1].input("good day, ánn\n".as_bytes());
+        for member in &members {
+            assert_eq!(member.line(), "bob (127.0.0.1): good day, ánn");
+        }
+        for member in members {
+            member.finish();
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let args = ["--interface", "nosuch0", "--group", "239.255.77.8:0"];
+    let ended = Example::start("multicast_chat", &args).wait();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr[0].starts_with("error: no interface nosuch0: "), "{ended:?}");
+}

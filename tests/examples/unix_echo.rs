@@ -1,0 +1,82 @@
+//! `unix_echo`
+#![cfg(unix)]
+
+use std::{
+    env, fs,
+    io::{Read, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::PathBuf,
+    process,
+};
+
+use super::process::{Example, listening};
+use crate::{ENGINES, PATIENCE};
+
+fn path(engine: &str) -> PathBuf {
+    env::temp_dir().join(format!("sinew-echo-{}-{engine}.sock", process::id()))
+}
+
+fn start(engine: &str) -> (Example, PathBuf) {
+    let path = path(engine);
+    let args = ["--listen", path.to_str().unwrap(), "--engine", engine];
+    let server = Example::start("unix_echo", &args);
+    assert_eq!(listening(&server.line()), path.to_str().unwrap());
+    (server, path)
+}
+
+fn connect(path: &PathBuf) -> UnixStream {
+    let socket = UnixStream::connect(path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+#[test]
+fn answers_with_what_it_receives_and_says_who_it_was() {
+    for engine in ENGINES {
+        let (server, path) = start(engine);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mut socket = connect(&path);
+        let mut buffer = [0; 5];
+        socket.write_all(b"hello").unwrap();
+        socket.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"hello");
+        let line = server.line();
+        if cfg!(target_os = "linux") {
+            assert!(line.contains(&format!("process {} ", process::id())), "{line}");
+        }
+        assert!(line.ends_with(" connected"), "{line}");
+        drop(socket);
+        server.finish();
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn one_that_is_killed_is_replaced_and_one_that_runs_is_not() {
+    let (first, path) = start("mio");
+    let second = Example::start("unix_echo", &["--listen", path.to_str().unwrap()]).wait();
+    assert_eq!(second.code, Some(1));
+    let expected = format!("error: {} is in use by process {}", path.display(), first.id());
+    assert_eq!(second.stderr, [expected]);
+    // Killed, without a chance to clear up.
+    drop(first);
+    assert!(path.exists());
+    let (third, _) = start("mio");
+    connect(&path);
+    third.finish();
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let long = format!("/tmp/{}", "x".repeat(200));
+    let cases = [(&*long, "too long"), ("/nowhere/x", "/nowhere/x.lock"), ("/tmp", "/tmp")];
+    for (path, part) in cases {
+        let ended = Example::start("unix_echo", &["--listen", path]).wait();
+        assert_eq!(ended.code, Some(1), "{path}: {ended:?}");
+        assert!(
+            ended.stderr[0].starts_with("error: ") && ended.stderr[0].contains(part),
+            "{ended:?}"
+        );
+    }
+}
