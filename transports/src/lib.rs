@@ -4,7 +4,7 @@
 //! A user writes a [`Protocol`], one object a connection, and hands a [`Factory`] that builds them to
 //! [`ReactorTcp::listen_tcp`] or [`ReactorTcp::connect_tcp`]. A connection is driven through its [`Transport`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod buffers;
 mod config;
@@ -15,7 +15,11 @@ mod lost;
 pub mod memory;
 mod net;
 mod peer;
+#[cfg(unix)]
+mod pipe;
 mod port;
+#[cfg(unix)]
+mod process;
 mod producer;
 mod protocol;
 pub mod sim;
@@ -36,4 +40,12 @@ pub use {
     protocol::Protocol,
     tcp::{ConnectError, Connecting, Destination, ListenError, ListeningPort, ReactorTcp},
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
+};
+#[cfg(unix)]
+pub use {
+    pipe::{PipeError, ReactorPipes},
+    process::{
+        AtStop, ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol, ProcessStatus,
+        ReactorProcesses, SignalError, SpawnError, WindowSize,
+    },
 };

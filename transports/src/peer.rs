@@ -13,6 +13,10 @@ pub enum Peer {
     Inet(SocketAddr),
     /// The other end is in this process.
     Memory,
+    /// Whoever is at the other end of standard input and output.
+    Stdio,
+    /// Whoever is at the other end of a pipe.
+    Pipe,
 }
 
 impl Peer {
@@ -21,7 +25,7 @@ impl Peer {
     pub const fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet(addr) => Some(*addr),
-            Self::Memory => None,
+            Self::Memory | Self::Stdio | Self::Pipe => None,
         }
     }
 
@@ -37,6 +41,8 @@ impl fmt::Display for Peer {
         match self {
             Self::Inet(addr) => addr.fmt(f),
             Self::Memory => f.write_str("memory"),
+            Self::Stdio => f.write_str("standard input and output"),
+            Self::Pipe => f.write_str("a pipe"),
         }
     }
 }
