@@ -10,7 +10,6 @@
 //! quit
 //! ```
 
-#[cfg(unix)]
 mod cli;
 
 #[cfg(unix)]
@@ -88,10 +87,4 @@ mod unix {
     }
 }
 
-#[cfg(unix)]
-fn main() -> std::process::ExitCode {
-    cli::main(unix::run)
-}
-
-#[cfg(not(unix))]
-fn main() {}
+cli::unix_main!(unix::run);

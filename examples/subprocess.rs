@@ -7,21 +7,16 @@
 //! exit code 3
 //! ```
 
-#[cfg(unix)]
 mod cli;
 
 #[cfg(unix)]
 mod unix {
+    use super::cli::{EngineArgs, Failed};
+    use sinew::prelude::*;
     use std::{cell::OnceCell, collections::HashMap, process::Command, rc::Rc};
 
-    use super::cli::{EngineArgs, Failed};
-    use clap::Parser;
-    use sinew::prelude::*;
-
-    const OUTPUTS: [ChildFd; 2] = [ChildFd::STDOUT, ChildFd::STDERR];
-
     /// Runs a program and prefixes its lines
-    #[derive(Parser, Debug)]
+    #[derive(clap::Parser, Debug)]
     pub(crate) struct Args {
         #[command(flatten)]
         engine: EngineArgs,
@@ -51,7 +46,6 @@ mod unix {
                 }
             }
         }
-
         fn input_paused(&mut self, _: &Process, _: ChildFd) {
             self.stdio.get().inspect(|stdio| stdio.pause_reading());
         }
@@ -79,10 +73,10 @@ mod unix {
             self.0.close_stdin();
         }
         fn writing_paused(&mut self, _: &Transport) {
-            OUTPUTS.iter().for_each(|fd| self.0.pause_reading(*fd));
+            [ChildFd::STDOUT, ChildFd::STDERR].iter().for_each(|fd| self.0.pause_reading(*fd));
         }
         fn writing_resumed(&mut self, _: &Transport) {
-            OUTPUTS.iter().for_each(|fd| self.0.resume_reading(*fd));
+            [ChildFd::STDOUT, ChildFd::STDERR].iter().for_each(|fd| self.0.resume_reading(*fd));
         }
         fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
             let _ = transport.reactor().stop();
@@ -96,17 +90,10 @@ mod unix {
         let stdio = Rc::<OnceCell<_>>::default();
         let prefix = Prefix { stdio: stdio.clone(), unfinished: HashMap::new() };
         let feed = Feed(reactor.spawn_process(prefix, command)?);
-        // How fast our input is read has nothing to do with our output.
-        let config = StreamConfig::default().auto_pause(false);
+        let config = StreamConfig::default().auto_pause(false); // that is up to `input_paused`
         let _ = stdio.set(reactor.stdio_with(config, feed)?.transport().clone());
         Ok(reactor.run()?)
     }
 }
 
-#[cfg(unix)]
-fn main() -> std::process::ExitCode {
-    cli::main(unix::run)
-}
-
-#[cfg(not(unix))]
-fn main() {}
+cli::unix_main!(unix::run);

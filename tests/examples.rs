@@ -24,6 +24,8 @@ mod examples {
     mod process;
     mod signals;
     mod simulated_chat;
+    mod stdio_shell;
+    mod subprocess;
     mod timers;
     mod upper_server;
     mod wire_server;

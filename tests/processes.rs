@@ -4,6 +4,7 @@
 #![cfg(unix)]
 
 #[path = "support/watchdog.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of this")]
 mod watchdog;
 
 mod processes {

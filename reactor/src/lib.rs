@@ -37,7 +37,7 @@ mod wake;
 mod wheel;
 
 #[cfg(unix)]
-pub use signals::Signal;
+pub use signals::{Signal, SignalWatch};
 pub use {
     builder::Builder,
     deferred::{Deferred, Promise},

@@ -74,13 +74,6 @@ impl Registry {
         slot.handler.clone()
     }
 
-    /// Whether its registration lasts.
-    #[cfg(unix)]
-    pub(crate) fn knows(&self, token: Token) -> bool {
-        let slot = self.slots.get(token.slot());
-        slot.is_some_and(|slot| slot.generation == token.generation())
-    }
-
     /// `false` if it is on the list of those to be called again already, or went away.
     pub(crate) fn mark_again(&mut self, token: Token) -> bool {
         self.get_mut(token).is_some_and(|slot| !mem::replace(&mut slot.again, true))

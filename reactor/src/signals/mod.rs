@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Reactor,
+    Reactor, WeakReactor,
     handler::{Handler, Interest, Ready, Token},
     registration::Registration,
 };
@@ -144,8 +144,8 @@ impl Reactor {
     }
 
     /// Has the loop run the handler of `token` again, as [`run_again`](Self::run_again) does, whenever the process gets
-    /// `signal`: beside what [`on_signal`](Self::on_signal) calls, and in single turns as well as in runs. It ends with the
-    /// handler. For handlers that have nothing else to be told by, such as those of child processes on SIGCHLD.
+    /// `signal`, until the [`SignalWatch`] is dropped: beside what [`on_signal`](Self::on_signal) calls, and in single turns as
+    /// well as in runs. For handlers that have nothing else to be told by, such as those of child processes on SIGCHLD.
     ///
     /// Signals that come while nothing listens, between a [`crash`](Self::crash) and the next run, are made up for at the start
     /// of that run.
@@ -153,14 +153,11 @@ impl Reactor {
     /// # Errors
     ///
     /// As [`on_signal`](Self::on_signal). On a simulated reactor, always.
-    pub fn wake_on_signal(&self, signal: Signal, token: Token) -> io::Result<()> {
+    pub fn wake_on_signal(&self, signal: Signal, token: Token) -> io::Result<SignalWatch> {
         sys::check(signal.0)?;
         self.subscribe_to(signal)?;
-        let mut wakes = self.inner.signals.wakes.borrow_mut();
-        let registry = self.inner.registry.borrow();
-        wakes.retain(|(_, token)| registry.knows(*token));
-        wakes.push((signal, token));
-        Ok(())
+        self.inner.signals.wakes.borrow_mut().push((signal, token));
+        Ok(SignalWatch { reactor: self.downgrade(), wakes: (signal, token) })
     }
 
     fn wake_handlers(&self, is_woken: impl Fn(Signal) -> bool) {
@@ -220,6 +217,30 @@ impl Reactor {
     pub(crate) fn unwatch_signals(&self) {
         self.inner.signals.listening.set(false);
         drop(self.inner.signals.watch.take());
+    }
+}
+
+/// A handler that is run again with each signal ([`Reactor::wake_on_signal`]). Dropping this ends it.
+pub struct SignalWatch {
+    reactor: WeakReactor,
+    wakes: (Signal, Token),
+}
+
+impl Drop for SignalWatch {
+    fn drop(&mut self) {
+        let Some(reactor) = self.reactor.upgrade() else { return };
+        let signals = &reactor.inner.signals;
+        let mut wakes = signals.wakes.borrow_mut();
+        wakes.retain(|wakes| *wakes != self.wakes);
+        if wakes.is_empty() && !signals.listening.get() {
+            drop(signals.watch.take());
+        }
+    }
+}
+
+impl fmt::Debug for SignalWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SignalWatch").field(&self.wakes.0).finish()
     }
 }
 

@@ -202,3 +202,100 @@ fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let name = rustix::termios::ttyname(fd, Vec::new())?;
     rustix::fs::open(name, flags | always, rustix::fs::Mode::empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        io::{self, ErrorKind, Read, Seek, Write},
+        os::unix::net::UnixStream,
+    };
+
+    use super::*;
+
+    fn blocks(fd: &impl AsFd) -> bool {
+        !rustix::fs::fcntl_getfl(fd).expect("it is open").contains(OFlags::NONBLOCK)
+    }
+
+    fn would_block(result: io::Result<usize>) -> bool {
+        result.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
+    fn read(descriptor: &Descriptor) -> io::Result<Vec<u8>> {
+        let mut buffer = [0; 64];
+        let n = descriptor.read(&mut buffer)?;
+        Ok(buffer[..n].to_vec())
+    }
+
+    /// Whatever is shared blocks for all others as before, and never for us.
+    #[test]
+    fn a_shared_pipe_is_opened_anew() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let shared = Descriptor::shared(reader.as_fd(), OFlags::RDONLY).unwrap();
+        assert!(would_block(shared.read(&mut [0; 8])) && blocks(&reader));
+        writer.write_all(b"hello").unwrap();
+        assert_eq!(read(&shared).unwrap(), b"hello");
+        drop(writer);
+        assert_eq!(read(&shared).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_shared_socket_is_told_with_each_call() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let shared = Descriptor::shared(near.as_fd(), OFlags::RDWR).unwrap();
+        assert_eq!(shared.access, Access::Socket);
+        assert!(would_block(shared.read(&mut [0; 8])) && blocks(&near));
+        far.write_all(b"hello").unwrap();
+        assert_eq!(read(&shared).unwrap(), b"hello");
+        let full = [7; 1 << 16];
+        while shared.write_vectored(&[IoSlice::new(&full)]).is_ok() {}
+        assert!(would_block(shared.write_vectored(&[IoSlice::new(&full)])) && blocks(&near));
+    }
+
+    /// What cannot be opened anew, as when another user has made it.
+    fn guarded(fd: impl Into<OwnedFd>) -> Descriptor {
+        let fd = fd.into();
+        let kind = kind(&fd, file_type(fd.as_fd()).unwrap());
+        Descriptor { fd, access: Access::Guarded, kind }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_anew_is_asked_first() {
+        let (reader, writer) = io::pipe().unwrap();
+        let (mut far_reader, mut far_writer) =
+            (reader.try_clone().unwrap(), writer.try_clone().unwrap());
+        let (reader, writer) = (guarded(reader), guarded(writer));
+        assert!(would_block(reader.read(&mut [0; 8])));
+        far_writer.write_all(b"hello").unwrap();
+        assert_eq!(read(&reader).unwrap(), b"hello");
+
+        let full = [7; 1 << 20];
+        let mut sent = 0;
+        while let Ok(n) = writer.write_vectored(&[IoSlice::new(&[]), IoSlice::new(&full)]) {
+            assert!(n <= GUARDED_WRITE_MAX);
+            sent += n;
+        }
+        assert!(sent > 0 && blocks(&writer) && blocks(&far_reader));
+        let mut taken = vec![0; sent];
+        far_reader.read_exact(&mut taken).unwrap();
+        assert!(taken.iter().all(|byte| *byte == 7));
+
+        drop((far_writer, writer));
+        assert_eq!(read(&reader).unwrap(), b"");
+    }
+
+    /// Whoever appends goes on to append, and both go on from where the other was.
+    #[test]
+    fn a_regular_file_keeps_its_place() {
+        let path = std::env::temp_dir().join(format!("sinew-shared-{}", std::process::id()));
+        std::fs::write(&path, "one\n").unwrap();
+        let mut file = File::options().read(true).append(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let shared = Descriptor::shared(file.as_fd(), OFlags::WRONLY).unwrap();
+        assert!(shared.is_always_ready());
+        shared.write_vectored(&[IoSlice::new(b"two\n")]).unwrap();
+        file.write_all(b"three\n").unwrap();
+        file.rewind().unwrap();
+        assert_eq!(read(&shared).unwrap(), b"one\ntwo\nthree\n");
+    }
+}

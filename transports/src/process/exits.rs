@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::process::Pid;
-use sinew_reactor::{Reactor, RegisterError, Signal, Token};
+use sinew_reactor::{Interest, Reactor, RegisterError, Signal, SignalWatch, Token};
 
 /// What is to be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,23 +18,31 @@ pub(super) enum Exits {
 /// A child that is watched for its exit, and the token of who hears of it.
 pub(super) struct Watch {
     pub(super) token: Token,
-    /// The descriptor that becomes readable. Without one, the handler is run again with each SIGCHLD.
-    pub(super) descriptor: Option<OwnedFd>,
+    pub(super) by: WatchedBy,
+}
+
+pub(super) enum WatchedBy {
+    /// It becomes readable.
+    Descriptor(OwnedFd),
+    /// The handler is run again with each SIGCHLD.
+    Signal(#[allow(dead_code, reason = "dropping it ends the watch")] SignalWatch),
 }
 
 impl Watch {
     /// Watches a child that nobody reaps meanwhile. If this fails, nothing is left.
     pub(super) fn open(reactor: &Reactor, pid: Pid, exits: Exits) -> Result<Self, RegisterError> {
         if let Some(mut descriptor) = descriptor_of(pid, exits) {
-            let token = reactor.register_source(&mut descriptor, sinew_reactor::Interest::READ)?;
-            return Ok(Self { token, descriptor: Some(descriptor) });
+            let token = reactor.register_source(&mut descriptor, Interest::READ)?;
+            return Ok(Self { token, by: WatchedBy::Descriptor(descriptor) });
         }
         let token = reactor.reserve()?;
-        if let Err(error) = reactor.wake_on_signal(Signal::CHLD, token) {
-            reactor.deregister(token, false);
-            return Err(error.into());
+        match reactor.wake_on_signal(Signal::CHLD, token) {
+            Ok(watch) => Ok(Self { token, by: WatchedBy::Signal(watch) }),
+            Err(error) => {
+                reactor.deregister(token, false);
+                Err(error.into())
+            }
         }
-        Ok(Self { token, descriptor: None })
     }
 }
 

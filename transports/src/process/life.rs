@@ -27,7 +27,8 @@ use sinew_reactor::{
 
 use super::{
     AtStop, ChildFd, Process, ProcessProtocol, ProcessStatus, SignalError, WindowSize,
-    exits::Watch, pty,
+    exits::{Watch, WatchedBy},
+    pty,
 };
 use crate::Transport;
 
@@ -43,8 +44,7 @@ pub(super) struct Life {
     reactor: WeakReactor,
     token: Token,
     pid: Pid,
-    /// The process as a descriptor, where there is such a thing.
-    descriptor: RefCell<Option<OwnedFd>>,
+    watched_by: RefCell<Option<WatchedBy>>,
     /// Until it has been reaped, or left to a thread.
     child: RefCell<Option<Child>>,
     /// Borrowed during a callback, and only the loop calls.
@@ -58,7 +58,8 @@ pub(super) struct Life {
     failed: Cell<bool>,
     /// When it will be killed.
     grace: Cell<Option<TimerKey>>,
-    /// Our side of its terminal, to be asked for its size.
+    /// Our side of its terminal, to be asked for its size; and to be kept until the end. Many a program closes all that it has open
+    /// right before it exits, and would be hung up on (SIGHUP) before it could.
     terminal: RefCell<Option<OwnedFd>>,
     at_stop: AtStop,
     waiting: RefCell<Vec<Promise<ProcessStatus>>>,
@@ -76,7 +77,7 @@ impl Life {
             reactor: reactor.downgrade(),
             token: watch.token,
             pid,
-            descriptor: RefCell::new(watch.descriptor),
+            watched_by: RefCell::new(Some(watch.by)),
             child: RefCell::new(Some(child)),
             protocol: RefCell::new(Some(protocol)),
             channels: RefCell::default(),
@@ -184,7 +185,7 @@ impl Life {
     /// A pipe has closed.
     pub(super) fn channel_closed(&self, reactor: &Reactor, fd: ChildFd) {
         self.channels.borrow_mut().retain(|(other, _)| *other != fd);
-        if fd == ChildFd::STDOUT && self.terminal.take().is_some() {
+        if fd == ChildFd::STDOUT && self.terminal.borrow().is_some() {
             // Nobody has the terminal open any more, to type for.
             self.drop_channels();
         }
@@ -227,7 +228,8 @@ impl Life {
             reactor.disarm_timer(timer);
         }
         reactor.deregister(self.token, true);
-        self.descriptor.take();
+        let watched_by = self.watched_by.take();
+        drop(watched_by);
         self.terminal.take();
     }
 
@@ -307,9 +309,9 @@ impl Life {
 
     #[cfg(target_os = "linux")]
     fn send(&self, signal: rustix::process::Signal) -> rustix::io::Result<()> {
-        match &*self.descriptor.borrow() {
-            Some(descriptor) => rustix::process::pidfd_send_signal(descriptor, signal),
-            None => rustix::process::kill_process(self.pid, signal),
+        match &*self.watched_by.borrow() {
+            Some(WatchedBy::Descriptor(it)) => rustix::process::pidfd_send_signal(it, signal),
+            _ => rustix::process::kill_process(self.pid, signal),
         }
     }
 
