@@ -208,10 +208,12 @@ fn a_folder_is_not_read() {
 #[test]
 fn nobody_reads_what_it_writes() {
     on_every_engine("a closed output", |engine| {
-        let (from_child, stdout) = io::pipe().unwrap();
-        drop(from_child);
+        let (mut from_child, stdout) = io::pipe().unwrap();
         let mut child = start(engine, Stdio::piped(), stdout);
-        let to_child = child.stdin.take();
+        read_until(&mut from_child, BEGIN);
+        drop(from_child);
+        let mut to_child = child.stdin.take().unwrap();
+        to_child.write_all(b"is anybody there?").unwrap();
         assert_eq!(lost(child), "Reset");
         drop(to_child);
     });

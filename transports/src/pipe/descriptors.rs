@@ -86,9 +86,7 @@ impl ByteStream for Descriptors {
     }
 
     fn close_write(&self) -> io::Result<()> {
-        if let Some(output) = self.output.take() {
-            output.end_output();
-        }
+        drop(self.output.take());
         if self.input.is_none() {
             self.ended.set(true);
             if let Some(reactor) = self.reactor.upgrade() {

@@ -134,10 +134,6 @@ impl End {
     pub(super) fn is_broken(&self) -> bool {
         self.descriptor.is_pipe() && self.descriptor.is_broken()
     }
-
-    pub(super) fn end_output(&self) {
-        self.descriptor.end_output();
-    }
 }
 
 /// `None` if the engine does not take it because it is never anything but ready.
@@ -162,8 +158,12 @@ impl Drop for End {
         if let (Some(token), Some(reactor)) =
             (self.watch.token.take(), self.watch.reactor.upgrade())
         {
-            // Others may have the description, too, so closing this does not make the engine forget it.
-            reactor.deregister(token, false);
+            // A ring has a hold on it, and lets go of what is about to be closed. For the kernel's other queue it is not: others may
+            // have the description, too, so closing this would not make the queue forget it.
+            reactor.deregister(token, !reactor.is_edge_triggered());
+        }
+        if self.watch.told.is_write() {
+            self.descriptor.end_output();
         }
         if let Some(standard) = self.standard {
             standard.silence();
