@@ -23,7 +23,9 @@ pub(super) struct Watch {
 
 pub(super) enum WatchedBy {
     /// It becomes readable.
-    Descriptor(OwnedFd),
+    Descriptor(
+        #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there are none"))] OwnedFd,
+    ),
     /// The handler is run again with each SIGCHLD.
     Signal(#[allow(dead_code, reason = "dropping it ends the watch")] SignalWatch),
 }
