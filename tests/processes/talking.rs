@@ -207,3 +207,43 @@ fn a_handle_of_the_past_is_inert() {
         assert_eq!(process.when_ended().take(), Some(Ok(ProcessStatus::Exited(3))));
     });
 }
+
+/// Sends much, and ends its output: so the program ends, and with it the connection.
+struct Twice {
+    received: Rc<std::cell::RefCell<Vec<u8>>>,
+    lost: Rc<Cell<Option<bool>>>,
+}
+
+impl Protocol for Twice {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.write(&noise(MEGABYTES));
+        transport.close_write();
+    }
+
+    fn data_received(&mut self, _: &Transport, data: &[u8]) {
+        self.received.borrow_mut().extend_from_slice(data);
+    }
+
+    fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+        self.lost.set(Some(reason.is_clean()));
+    }
+}
+
+#[test]
+fn a_program_as_a_connection() {
+    on_every_engine("a program as a connection", |stage| {
+        let (received, lost) = (Rc::default(), Rc::new(Cell::new(None)));
+        let twice = Twice { received: Rc::clone(&received), lost: lost.clone() };
+        let command = sh("cat; exit 9");
+        let (_, process) = stage.reactor.connect_process(twice, command).expect("it starts");
+        let ended = process.when_ended();
+        stage.until(|| lost.get().is_some() && ended.is_settled());
+        assert_eq!((lost.get(), ended.take()), (Some(true), Some(Ok(ProcessStatus::Exited(9)))));
+        assert!(*received.borrow() == noise(MEGABYTES), "what came back is not what was sent");
+
+        let twice = Twice { received, lost };
+        let missing = Command::new("no-such-program-anywhere");
+        assert!(stage.reactor.connect_process(twice, missing).is_err());
+        stage.reactor.turn(Some(std::time::Duration::ZERO)).expect("the loop turns");
+    });
+}

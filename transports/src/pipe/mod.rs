@@ -258,6 +258,18 @@ pub(crate) fn open_writer<P: Protocol>(
     join(reactor, end.map(|end| (None, Some((end, None)))), Peer::Pipe, config, protocol)
 }
 
+/// A connection that reads from one descriptor and writes to another.
+pub(crate) fn open_both<P: Protocol>(
+    reactor: &Reactor,
+    input: io::Result<Descriptor>,
+    output: io::Result<Descriptor>,
+    config: StreamConfig,
+    protocol: P,
+) -> Result<Connection<P>, PipeError> {
+    let ends = input.and_then(|input| Ok((Some((input, None)), Some((output?, None)))));
+    join(reactor, ends.map_err(PipeError::Descriptor), Peer::Pipe, config, protocol)
+}
+
 type Ends = (Option<Opened>, Option<Opened>);
 
 fn join<P: Protocol>(

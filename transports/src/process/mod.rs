@@ -7,6 +7,8 @@ use std::process::Command;
 
 use sinew_reactor::Reactor;
 
+use crate::{Connection, Protocol};
+
 mod channel;
 mod config;
 mod exits;
@@ -98,6 +100,56 @@ pub trait ReactorProcesses: sealed::Sealed {
         command: Command,
         config: ProcessConfig,
     ) -> Result<Process, SpawnError>;
+
+    /// Starts a program and joins a protocol to it: what the program writes to its standard output is received, what is written
+    /// goes to its standard input. Its standard error goes where the command says: by default, where ours goes. Input that waits to
+    /// be taken does not hold back output ([`Transport::set_auto_pause`](crate::Transport::set_auto_pause)): a program may have to
+    /// write before it reads on.
+    ///
+    /// The connection ends as others do. The program is told by the end of its input, and what becomes of it can be asked of
+    /// the [`Process`], whose [`channel`](Process::channel)s are none: it [`ended`](Process::when_ended) when it has exited. If it
+    /// still runs when the reactor stops, it is killed.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn_process`](Self::spawn_process).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::process::Command;
+    /// use sinew_reactor::Reactor;
+    /// use sinew_transports::{ConnectionLost, Protocol, ReactorProcesses, Transport};
+    ///
+    /// /// The same protocol could talk to a server by TCP.
+    /// struct Hello;
+    ///
+    /// impl Protocol for Hello {
+    ///     fn connection_made(&mut self, transport: &Transport) {
+    ///         transport.write(b"hello");
+    ///     }
+    ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+    ///         assert_eq!(data, b"hello");
+    ///         transport.lose_connection();
+    ///     }
+    ///     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
+    ///         assert!(reason.is_clean());
+    ///         let _ = transport.reactor().stop();
+    ///     }
+    /// }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// reactor.connect_process(Hello, Command::new("cat"))?;
+    /// reactor.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn connect_process<P: Protocol>(
+        &self,
+        protocol: P,
+        command: Command,
+    ) -> Result<(Connection<P>, Process), SpawnError>;
 }
 
 impl ReactorProcesses for Reactor {
@@ -108,5 +160,13 @@ impl ReactorProcesses for Reactor {
         config: ProcessConfig,
     ) -> Result<Process, SpawnError> {
         spawn::spawn(self, Box::new(protocol), command, config, Exits::ByDescriptor)
+    }
+
+    fn connect_process<P: Protocol>(
+        &self,
+        protocol: P,
+        command: Command,
+    ) -> Result<(Connection<P>, Process), SpawnError> {
+        spawn::connect(self, protocol, command)
     }
 }

@@ -23,7 +23,10 @@ use super::{
     pty,
     sys::{Move, before_exec},
 };
-use crate::pipe::{Descriptor, PipeError, open_reader, open_writer};
+use crate::{
+    Connection, Protocol,
+    pipe::{Descriptor, PipeError, open_both, open_reader, open_writer},
+};
 
 /// A program could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +97,7 @@ pub(super) fn spawn(
     config: ProcessConfig,
     exits: Exits,
 ) -> Result<Process, SpawnError> {
-    let program = command.get_program().to_string_lossy().into_owned();
+    let program = program_of(&command);
     let started = start(reactor, &program, &mut command, &config, exits);
     // It may have closures of the user's, whose drop is user code.
     reactor.discard(command);
@@ -126,6 +129,49 @@ pub(super) fn spawn(
         return Err(SpawnError::Watch { program, source: io::Error::other(error) });
     }
     Ok(Process(life))
+}
+
+/// Of a child whose pipes are somebody else's business.
+struct Unheard;
+
+impl ProcessProtocol for Unheard {}
+
+/// Starts a program whose standard input and output are one connection.
+pub(super) fn connect<P: Protocol>(
+    reactor: &Reactor,
+    protocol: P,
+    mut command: Command,
+) -> Result<(Connection<P>, Process), SpawnError> {
+    let program = program_of(&command);
+    let config = ProcessConfig::default().stderr(ChildIo::AsCommanded);
+    let started = start(reactor, &program, &mut command, &config, Exits::ByDescriptor);
+    reactor.discard(command);
+    let Started { child, pid, watch, ends } = match started {
+        Ok(started) => started,
+        Err(error) => {
+            reactor.discard(protocol);
+            return Err(error);
+        }
+    };
+    let life = Life::begin(reactor, (child, pid, watch), Box::new(Unheard), None, config.at_stop);
+    let own = |ends: Vec<(ChildFd, OwnedFd)>| {
+        let end = ends.into_iter().next().expect("standard input and output are piped");
+        Descriptor::own(end.1)
+    };
+    // It may have to write before it reads on.
+    let stream = config.stream.auto_pause(false);
+    let opened = open_both(reactor, own(ends.readers), own(ends.writers), stream, protocol);
+    match opened {
+        Ok(connection) => Ok((connection, Process(life))),
+        Err(error) => {
+            life.abandon(reactor);
+            Err(SpawnError::Watch { program, source: io::Error::other(error) })
+        }
+    }
+}
+
+fn program_of(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
 }
 
 /// A child that runs, and what its parent has of it.
