@@ -22,6 +22,7 @@ pages! {
     Simulation: "../docs/guide/9-simulation.md";
     Benchmarks: "../docs/benchmarks.md";
     DatagramsAndUnix: "../docs/guide/11-datagrams-and-unix-sockets.md";
+    ProcessesAndPipes: "../docs/guide/14-processes-and-pipes.md";
     ProtocolCallbacks: "../docs/design/1-two-more-callbacks.md";
     BoxedProtocol: "../docs/design/2-the-protocol-in-a-box.md";
     Clock: "../docs/design/3-the-clock.md";
@@ -32,6 +33,7 @@ pages! {
     Stop: "../docs/design/8-stop-says-no.md";
     EngineCompletes: "../docs/design/9-what-an-engine-completes.md";
     Forking: "../docs/design/10-forking.md";
+    StandardStreams: "../docs/design/11-standard-streams.md";
 }
 
 // What needs a feature.

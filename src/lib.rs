@@ -47,6 +47,11 @@ pub mod prelude {
         Deferred, DelayedCall, Engine, LoopingCall, Phase, Promise, Reactor, Remote, Task,
         WeakReactor,
     };
+    #[cfg(unix)]
+    pub use sinew_transports::{
+        ChildFd, Process, ProcessConfig, ProcessProtocol, ProcessStatus, ReactorPipes,
+        ReactorProcesses,
+    };
     pub use sinew_transports::{
         ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost, DatagramProtocol,
         DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Producer, Production,

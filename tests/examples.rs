@@ -29,6 +29,8 @@ mod examples {
     mod simulated_chat;
     #[cfg(feature = "socketserver")]
     mod socketserver;
+    mod stdio_shell;
+    mod subprocess;
     mod timers;
     mod udp;
     mod unix_echo;

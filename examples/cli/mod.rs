@@ -96,6 +96,22 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// The `main` of an example that is for Unix only; elsewhere, it says so.
+macro_rules! unix_main {
+    ($run:path) => {
+        #[cfg(unix)]
+        fn main() -> std::process::ExitCode {
+            cli::main($run)
+        }
+
+        #[cfg(not(unix))]
+        fn main() -> std::process::ExitCode {
+            cli::main(|_: cli::EngineArgs| Err("this example is for Unix only".into()))
+        }
+    };
+}
+pub(crate) use unix_main;
+
 /// Reads the command line, runs the example, and turns its result into an exit code: 2 for a bad argument, 1 for any
 /// other failure, each with one line on standard error.
 pub(crate) fn main<Args: Parser>(run: impl FnOnce(Args) -> Result<(), Failed>) -> ExitCode {

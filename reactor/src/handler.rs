@@ -1,6 +1,11 @@
 //! What the reactor calls, and what it is told: [`Handler`], [`Interest`], [`Ready`], [`Token`]. No state lives here.
 
-use std::{any::Any, fmt, ops::BitOr, rc::Rc};
+use std::{
+    any::Any,
+    fmt,
+    ops::{BitAnd, BitOr},
+    rc::Rc,
+};
 
 use crate::Reactor;
 
@@ -172,6 +177,14 @@ impl BitOr for Ready {
 
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+}
+
+impl BitAnd for Ready {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 }
 

@@ -39,7 +39,7 @@ mod wake;
 mod wheel;
 
 #[cfg(unix)]
-pub use signals::Signal;
+pub use signals::{Signal, SignalWatch};
 pub use {
     builder::Builder,
     deferred::{Deferred, Promise},

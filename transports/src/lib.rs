@@ -4,7 +4,7 @@
 //! A user writes a [`Protocol`], one object a connection, and hands a [`Factory`] that builds them to
 //! [`ReactorTcp::listen_tcp`] or [`ReactorTcp::connect_tcp`]. A connection is driven through its [`Transport`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod address;
 mod buffers;
@@ -17,7 +17,11 @@ mod lost;
 pub mod memory;
 mod net;
 mod peer;
+#[cfg(unix)]
+mod pipe;
 mod port;
+#[cfg(unix)]
+mod process;
 mod producer;
 mod protocol;
 pub mod sim;
@@ -50,6 +54,11 @@ pub use {
 #[cfg(unix)]
 pub use {
     peer::{Credentials, UnixPeer},
+    pipe::{PipeError, ReactorPipes},
+    process::{
+        AtStop, ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol, ProcessStatus,
+        ReactorProcesses, SignalError, SpawnError, WindowSize,
+    },
     stream::rights::{DescriptorRefused, SendDescriptorError},
     unix::{ReactorUnix, UnixAddr, UnixDatagramConfig, UnixListenConfig, UnixListenError},
 };

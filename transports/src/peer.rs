@@ -19,6 +19,10 @@ pub enum Peer {
     Unix(UnixPeer),
     /// The other end is in this process.
     Memory,
+    /// Whoever is at the other end of standard input and output.
+    Stdio,
+    /// Whoever is at the other end of a pipe.
+    Pipe,
 }
 
 impl Peer {
@@ -29,7 +33,7 @@ impl Peer {
             Self::Inet(addr) => Some(*addr),
             #[cfg(unix)]
             Self::Unix(_) => None,
-            Self::Memory => None,
+            Self::Memory | Self::Stdio | Self::Pipe => None,
         }
     }
 
@@ -47,6 +51,8 @@ impl fmt::Display for Peer {
             #[cfg(unix)]
             Self::Unix(peer) => peer.fmt(f),
             Self::Memory => f.write_str("memory"),
+            Self::Stdio => f.write_str("standard input and output"),
+            Self::Pipe => f.write_str("a pipe"),
         }
     }
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    Reactor,
-    handler::{Handler, Interest, Ready},
+    Reactor, WeakReactor,
+    handler::{Handler, Interest, Ready, Token},
     registration::Registration,
 };
 
@@ -36,6 +36,12 @@ impl Signal {
     pub const CHLD: Self = Self(libc::SIGCHLD);
     /// The terminal changed its size.
     pub const WINCH: Self = Self(libc::SIGWINCH);
+    /// Ends a process. To be sent, never caught.
+    pub const KILL: Self = Self(libc::SIGKILL);
+    /// Stops a process for a while. To be sent, never caught.
+    pub const STOP: Self = Self(libc::SIGSTOP);
+    /// Goes on after a stop.
+    pub const CONT: Self = Self(libc::SIGCONT);
 
     /// The signal of that number.
     #[must_use]
@@ -56,6 +62,8 @@ type SignalCall = Rc<RefCell<dyn FnMut(&Reactor)>>;
 #[derive(Default)]
 pub(crate) struct Signals {
     calls: RefCell<BTreeMap<Signal, SignalCall>>,
+    /// Who is run again with each signal, beside what it calls.
+    wakes: RefCell<Vec<(Signal, Token)>>,
     /// Whether a run is on.
     listening: Cell<bool>,
     /// Opened with the first signal wanted in a run.
@@ -79,6 +87,7 @@ impl SignalPipe {
         let came = self.reader.read(&mut batch);
         for number in &batch[..came] {
             let signal = Signal(i32::from(*number));
+            reactor.wake_handlers(|woken| woken == signal);
             let call = reactor.inner.signals.calls.borrow().get(&signal).cloned();
             if let Some(call) = call {
                 let _ = reactor.guard(
@@ -134,6 +143,31 @@ impl Reactor {
         Ok(())
     }
 
+    /// Has the loop run the handler of `token` again, as [`run_again`](Self::run_again) does, whenever the process gets
+    /// `signal`, until the [`SignalWatch`] is dropped: beside what [`on_signal`](Self::on_signal) calls, and in single turns as
+    /// well as in runs. For handlers that have nothing else to be told by, such as those of child processes on SIGCHLD.
+    ///
+    /// Signals that come while nothing listens, between a [`crash`](Self::crash) and the next run, are made up for at the start
+    /// of that run.
+    ///
+    /// # Errors
+    ///
+    /// As [`on_signal`](Self::on_signal). On a simulated reactor, always.
+    pub fn wake_on_signal(&self, signal: Signal, token: Token) -> io::Result<SignalWatch> {
+        sys::check(signal.0)?;
+        self.subscribe_to(signal)?;
+        self.inner.signals.wakes.borrow_mut().push((signal, token));
+        Ok(SignalWatch { reactor: self.downgrade(), wakes: (signal, token) })
+    }
+
+    fn wake_handlers(&self, is_woken: impl Fn(Signal) -> bool) {
+        let wakes = self.inner.signals.wakes.borrow();
+        wakes
+            .iter()
+            .filter(|(signal, _)| is_woken(*signal))
+            .for_each(|(_, token)| self.run_again(*token));
+    }
+
     /// Begins to listen to signals, at the start of a run.
     pub(crate) fn watch_signals(&self) -> io::Result<()> {
         if self.inner.clock.is_virtual() {
@@ -152,20 +186,23 @@ impl Reactor {
             }
         }
         signals.listening.set(true);
-        let wanted: Vec<_> = signals.calls.borrow().keys().copied().collect();
+        let mut wanted: Vec<_> = signals.calls.borrow().keys().copied().collect();
+        wanted.extend(signals.wakes.borrow().iter().map(|(signal, _)| *signal));
         let listening = wanted.into_iter().try_for_each(|signal| self.listen_to(signal));
         if listening.is_err() {
             self.unwatch_signals();
         }
+        self.wake_handlers(|_| true);
         listening
     }
 
     /// Wants a signal from now on, if a run is on.
     fn listen_to(&self, signal: Signal) -> io::Result<()> {
+        if self.inner.signals.listening.get() { self.subscribe_to(signal) } else { Ok(()) }
+    }
+
+    fn subscribe_to(&self, signal: Signal) -> io::Result<()> {
         let signals = &self.inner.signals;
-        if !signals.listening.get() {
-            return Ok(());
-        }
         if signals.watch.borrow().is_none() {
             let (subscription, reader) = sys::subscribe()?;
             let mut source = reader.source();
@@ -180,6 +217,30 @@ impl Reactor {
     pub(crate) fn unwatch_signals(&self) {
         self.inner.signals.listening.set(false);
         drop(self.inner.signals.watch.take());
+    }
+}
+
+/// A handler that is run again with each signal ([`Reactor::wake_on_signal`]). Dropping this ends it.
+pub struct SignalWatch {
+    reactor: WeakReactor,
+    wakes: (Signal, Token),
+}
+
+impl Drop for SignalWatch {
+    fn drop(&mut self) {
+        let Some(reactor) = self.reactor.upgrade() else { return };
+        let signals = &reactor.inner.signals;
+        let mut wakes = signals.wakes.borrow_mut();
+        wakes.retain(|wakes| *wakes != self.wakes);
+        if wakes.is_empty() && !signals.listening.get() {
+            drop(signals.watch.take());
+        }
+    }
+}
+
+impl fmt::Debug for SignalWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SignalWatch").field(&self.wakes.0).finish()
     }
 }
 

@@ -236,7 +236,7 @@ impl Transport {
     /// Bounds a graceful close. With `progress`, the wait begins anew.
     pub(super) fn watch_linger(&self, reactor: &Reactor, progress: bool) {
         let stream = self.inner();
-        if stream.state.get().is_open() {
+        if stream.state.get().is_open() || !stream.socket.borrow().lingers() {
             return;
         }
         let extras = stream.extras();

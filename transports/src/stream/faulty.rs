@@ -190,6 +190,14 @@ impl ByteStream for Faulty {
         self.hold.borrow().as_ref().is_some_and(DelayedCall::is_active)
     }
 
+    fn takes_output(&self) -> bool {
+        self.inner.takes_output()
+    }
+
+    fn lingers(&self) -> bool {
+        self.inner.lingers()
+    }
+
     fn local_addr(&self) -> Option<SocketAddr> {
         self.inner.local_addr()
     }

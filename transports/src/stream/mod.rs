@@ -223,6 +223,9 @@ impl Newborn<'_> {
         } else if socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
             state.set_completes();
         }
+        if !socket.takes_output() {
+            state.set_read_only();
+        }
         let stream = Rc::new(Stream {
             state: Cell::new(state),
             socket: RefCell::new(socket),

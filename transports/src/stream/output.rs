@@ -188,8 +188,9 @@ impl Transport {
                 stream.update(State::fin_sent);
                 match closed {
                     Err(error) => self.failed(reactor, error),
-                    Ok(()) if drained == Drained::Linger => self.watch_linger(reactor, true),
-                    Ok(()) => {}
+                    Ok(()) if drained == Drained::EndOutput => {}
+                    Ok(()) if stream.socket.borrow().lingers() => self.watch_linger(reactor, true),
+                    Ok(()) => self.lose_cleanly(reactor),
                 }
             }
         }

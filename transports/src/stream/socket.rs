@@ -37,6 +37,15 @@ pub(crate) trait ByteStream {
     fn is_held(&self) -> bool {
         false
     }
+    /// Whether anything can ever be written to it.
+    fn takes_output(&self) -> bool {
+        true
+    }
+    /// Whether a graceful close waits for the other end's close, since closing earlier could take away what is on its way, and
+    /// whether the other end may be gone without a word, so that waiting for it has to have an end. Neither goes for pipes.
+    fn lingers(&self) -> bool {
+        true
+    }
     /// The token to be told of news, for streams that do not know it from the start.
     fn register(&self, token: Token) {
         let _ = token;
@@ -269,6 +278,20 @@ impl Socket {
         match self {
             Self::Other(stream) => stream.is_held(),
             Self::Kernel(_) => false,
+        }
+    }
+
+    pub(crate) fn takes_output(&self) -> bool {
+        match self {
+            Self::Other(stream) => stream.takes_output(),
+            Self::Kernel(_) => true,
+        }
+    }
+
+    pub(crate) fn lingers(&self) -> bool {
+        match self {
+            Self::Other(stream) => stream.lingers(),
+            Self::Kernel(_) => true,
         }
     }
 

@@ -151,6 +151,11 @@ impl State {
         Self { bits: WRITABLE | READ_TOLD | if auto_pause { 0 } else { MANUAL } }
     }
 
+    /// There is no output: it has ended from the start.
+    pub(super) const fn set_read_only(&mut self) {
+        self.bits |= ENDING | FIN_SENT;
+    }
+
     const fn stage(self) -> Stage {
         match self.bits & STAGE {
             0 => Stage::Open,

@@ -397,7 +397,7 @@ fn failed(peer: &Peer, source: io::Error) -> ConnectError {
         Peer::Inet(addr) => ConnectError::Connect { addr: *addr, source },
         #[cfg(unix)]
         Peer::Unix(peer) => ConnectError::ConnectUnix { addr: peer.addr.clone(), source },
-        Peer::Memory => Failure::Abandoned.into(),
+        Peer::Memory | Peer::Stdio | Peer::Pipe => Failure::Abandoned.into(),
     }
 }
 

@@ -28,6 +28,17 @@ fn lost() -> State {
     state
 }
 
+/// A stream that only reads: as one whose output has ended already, so that its input's end is its own.
+#[test]
+fn without_output() {
+    let mut state = open();
+    state.set_read_only();
+    assert!(!state.takes_output() && !state.close_write() && !state.is_plain());
+    assert_eq!(state.drained(), Drained::Idle);
+    assert!(state.end_of_stream());
+    assert_eq!(state.drained(), Drained::Finish);
+}
+
 #[test]
 fn output_is_taken_while_open_and_not_ended() {
     assert!(open().takes_output());

@@ -1,0 +1,90 @@
+//! A small shell on standard input and output, be they a terminal, pipes or files. For Unix only.
+//!
+//! ```text
+//! $ cargo run --release --example stdio_shell
+//! help
+//! echo TEXT, run COMMAND, quit
+//! run date +%Y; exit 2
+//! 2026
+//! exit code 2
+//! quit
+//! ```
+
+mod cli;
+
+#[cfg(unix)]
+mod unix {
+    use std::process::Command;
+
+    use super::cli::{EngineArgs, Failed};
+    use sinew::{
+        prelude::*,
+        protocols::basic::{FrameError, Line, LineHandler, LineReceiver, LineTransport},
+    };
+
+    struct Shell;
+
+    impl LineHandler for Shell {
+        fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+            let line = String::from_utf8_lossy(line);
+            let (command, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            match command {
+                "echo" => drop(transport.write(format!("{rest}\n").as_bytes())),
+                "run" => run_command(transport, rest),
+                "quit" => transport.lose_connection(),
+                "" => {}
+                _ => drop(transport.write(b"echo TEXT, run COMMAND, quit\n")),
+            }
+        }
+
+        /// The last line may have no end.
+        fn unfinished(
+            &mut self,
+            transport: &mut LineTransport<'_>,
+            rest: &[u8],
+        ) -> Result<(), FrameError> {
+            self.line_received(transport, rest);
+            Ok(())
+        }
+
+        fn connection_lost(&mut self, transport: &mut LineTransport<'_>, _: &ConnectionLost) {
+            let _ = transport.reactor().stop();
+        }
+    }
+
+    /// The next line waits until the command has ended, as in any shell.
+    fn run_command(shell: &Transport, line: &str) {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]);
+        match shell.reactor().spawn_process(Output(shell.clone()), command) {
+            Ok(_) => shell.pause_reading(),
+            Err(error) => drop(shell.write(format!("{error}\n").as_bytes())),
+        }
+    }
+
+    /// Of a command that runs: what it writes is the shell's output.
+    struct Output(Transport);
+
+    impl ProcessProtocol for Output {
+        fn started(&mut self, process: &Process) {
+            process.close_stdin();
+        }
+        fn data_received(&mut self, _: &Process, _: ChildFd, data: &[u8]) {
+            self.0.write(data);
+        }
+        fn ended(&mut self, _: &Process, status: &ProcessStatus) {
+            if !status.is_success() {
+                self.0.write(format!("{status}\n").as_bytes());
+            }
+            self.0.resume_reading();
+        }
+    }
+
+    pub(crate) fn run(args: EngineArgs) -> Result<(), Failed> {
+        let reactor = args.builder().build()?;
+        reactor.stdio(LineReceiver::with_decoder(Line::lf_or_crlf(), Shell))?;
+        Ok(reactor.run()?)
+    }
+}
+
+cli::unix_main!(unix::run);

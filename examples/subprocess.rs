@@ -1,0 +1,99 @@
+//! Runs a program, which gets our standard input; what it writes comes out with a prefix. Whoever is slow is waited for. Unix only.
+//!
+//! ```text
+//! $ cargo run --release --example subprocess -- sh -c 'echo one; echo two >&2; exit 3'
+//! out one
+//! err two
+//! exit code 3
+//! ```
+
+mod cli;
+
+#[cfg(unix)]
+mod unix {
+    use super::cli::{EngineArgs, Failed};
+    use sinew::prelude::*;
+    use std::{cell::OnceCell, collections::HashMap, process::Command, rc::Rc};
+
+    /// Runs a program and prefixes its lines
+    #[derive(clap::Parser, Debug)]
+    pub(crate) struct Args {
+        #[command(flatten)]
+        engine: EngineArgs,
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    }
+
+    struct Prefix {
+        stdio: Rc<OnceCell<Transport>>,
+        unfinished: HashMap<ChildFd, Vec<u8>>,
+    }
+
+    impl ProcessProtocol for Prefix {
+        fn data_received(&mut self, _: &Process, fd: ChildFd, data: &[u8]) {
+            let stdio = self.stdio.get().expect("set before the loop runs");
+            let line = self.unfinished.entry(fd).or_default();
+            for piece in data.split_inclusive(|byte| *byte == b'\n') {
+                if line.is_empty() {
+                    line.extend(if fd == ChildFd::STDERR { b"err " } else { b"out " });
+                }
+                line.extend(piece);
+                // A line that goes on and on is cut, so that nobody has to keep it.
+                if piece.ends_with(b"\n") || line.len() > 64 * 1024 {
+                    stdio.write(line);
+                    line.clear();
+                }
+            }
+        }
+        fn input_paused(&mut self, _: &Process, _: ChildFd) {
+            self.stdio.get().inspect(|stdio| stdio.pause_reading());
+        }
+        fn input_resumed(&mut self, _: &Process, _: ChildFd) {
+            self.stdio.get().inspect(|stdio| stdio.resume_reading());
+        }
+        /// It has exited, and all that it wrote has come: after `exited` there may have been more.
+        fn ended(&mut self, _: &Process, status: &ProcessStatus) {
+            let stdio = self.stdio.get().expect("set before the loop runs");
+            for rest in self.unfinished.values().filter(|rest| !rest.is_empty()) {
+                stdio.write_vectored(&[rest, b"\n"]);
+            }
+            stdio.write(format!("{status}\n").as_bytes());
+            stdio.lose_connection();
+        }
+    }
+
+    struct Feed(Process);
+
+    impl Protocol for Feed {
+        fn data_received(&mut self, _: &Transport, data: &[u8]) {
+            self.0.write(data);
+        }
+        fn read_closed(&mut self, _: &Transport) {
+            self.0.close_stdin();
+        }
+        fn writing_paused(&mut self, _: &Transport) {
+            [ChildFd::STDOUT, ChildFd::STDERR].iter().for_each(|fd| self.0.pause_reading(*fd));
+        }
+        fn writing_resumed(&mut self, _: &Transport) {
+            [ChildFd::STDOUT, ChildFd::STDERR].iter().for_each(|fd| self.0.resume_reading(*fd));
+        }
+        fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
+            let _ = transport.reactor().stop();
+        }
+    }
+
+    pub(crate) fn run(args: Args) -> Result<(), Failed> {
+        let reactor = args.engine.builder().build()?;
+        let mut command = Command::new(&args.command[0]);
+        command.args(&args.command[1..]);
+        let stdio = Rc::<OnceCell<_>>::default();
+        let prefix = Prefix { stdio: stdio.clone(), unfinished: HashMap::new() };
+        let feed = Feed(reactor.spawn_process(prefix, command)?);
+        let config = StreamConfig::default().auto_pause(false); // that is up to `input_paused`
+        let _ = stdio.set(reactor.stdio_with(config, feed)?.transport().clone());
+        Ok(reactor.run()?)
+    }
+}
+
+cli::unix_main!(unix::run);

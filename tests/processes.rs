@@ -1,0 +1,17 @@
+//! Child processes, on every engine: what their protocols are told, in which order, and what is left of them. What has to do with
+//! all children of a process at once is in `tests/children.rs`.
+
+#![cfg(unix)]
+
+#[path = "support/watchdog.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of this")]
+mod watchdog;
+
+mod processes {
+    pub(crate) mod kit;
+
+    mod ending;
+    mod failing;
+    mod talking;
+    mod terminals;
+}

@@ -1,0 +1,249 @@
+//! What goes to a child and what comes from it.
+
+use std::{cell::Cell, process::Command, rc::Rc};
+
+use sinew::{
+    prelude::*,
+    transports::{ChildIo, SignalError},
+};
+
+use super::kit::{Told, config, ignore, on_every_engine, sh};
+
+const MEGABYTES: usize = 4 << 20;
+
+/// Bytes of which none is where another one should be.
+fn noise(len: usize) -> Vec<u8> {
+    (0..len as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+#[test]
+fn cat_gives_back_what_it_is_given() {
+    on_every_engine("cat", |stage| {
+        let notes = stage.run(Command::new("cat"), config(), |process, told| match told {
+            Told::Started => assert_eq!(process.write(b"hello"), WriteStatus::Ok),
+            Told::Received(_) => process.close_stdin(),
+            Told::Ended(_) => assert_eq!(process.write(b"late"), WriteStatus::Closed),
+            _ => {}
+        });
+        assert_eq!(notes.out(), "hello");
+        assert_eq!(notes.status(), ProcessStatus::Exited(0));
+        for fd in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
+            assert!(notes.has(&Told::Closed(fd)), "{fd:?} is never closed");
+        }
+    });
+}
+
+#[test]
+fn megabytes_both_ways() {
+    on_every_engine("megabytes", |stage| {
+        let data = noise(MEGABYTES);
+        let bytes = data.clone();
+        let notes = stage.run(Command::new("cat"), config(), move |process, told| {
+            if *told == Told::Started {
+                assert_eq!(process.write(&bytes), WriteStatus::AboveHighWatermark);
+                process.close_stdin();
+            }
+        });
+        assert!(notes.received(ChildFd::STDOUT) == data, "what came back is not what was sent");
+        assert!(
+            notes.has(&Told::Paused(ChildFd::STDIN)) && notes.has(&Told::Resumed(ChildFd::STDIN))
+        );
+        assert!(notes.status().is_success());
+    });
+}
+
+/// It reads nothing until it is told to, by a signal, and then counts.
+#[test]
+fn a_child_that_does_not_read_is_waited_for() {
+    on_every_engine("a slow reader", |stage| {
+        let waits = "trap 'exec wc -c' USR1; echo ready; while :; do sleep 0.02; done";
+        let (process, notes) = stage.spawn(sh(waits), config(), |process, told| {
+            if *told == Told::Received(ChildFd::STDOUT) && process.channel(ChildFd::STDIN).is_some()
+            {
+                process.write(&noise(MEGABYTES));
+            }
+        });
+        let paused = || notes.has(&Told::Paused(ChildFd::STDIN));
+        stage.until(paused);
+        assert!(!notes.has(&Told::Resumed(ChildFd::STDIN)), "nobody has read anything");
+        let stdin = process.channel(ChildFd::STDIN).expect("it is open");
+        assert!(stdin.queued() > MEGABYTES / 2, "{} bytes are queued", stdin.queued());
+        process.close_stdin();
+        process.signal(sinew::reactor::Signal::USR1).expect("it runs");
+        stage.until(|| notes.is_over());
+        assert_eq!(notes.out().trim_start_matches("ready\n").trim(), MEGABYTES.to_string());
+        assert!(notes.status().is_success());
+    });
+}
+
+/// Its output is paused: the child gets no further than the pipe is deep. Then all of it comes.
+#[test]
+fn a_child_whose_output_is_not_read_waits() {
+    on_every_engine("a slow parent", |stage| {
+        let command = sh("head -c 4194304 /dev/zero; echo done >&2");
+        let (process, notes) = stage.spawn(command, config(), |process, told| {
+            if *told == Told::Started {
+                process.pause_reading(ChildFd::STDOUT);
+            }
+        });
+        let other = sh("echo");
+        // Another child comes and goes meanwhile; this one neither ends nor keeps the loop busy.
+        stage.run(other, config(), ignore);
+        assert_eq!((notes.out().len(), process.status()), (0, None));
+        process.resume_reading(ChildFd::STDOUT);
+        stage.until(|| notes.is_over());
+        assert_eq!(notes.received(ChildFd::STDOUT).len(), MEGABYTES);
+        assert_eq!(notes.received(ChildFd::STDERR), b"done\n");
+    });
+}
+
+#[test]
+fn out_and_err_come_apart_and_in_full() {
+    on_every_engine("out and err", |stage| {
+        let script = "i=0; while [ $i -lt 500 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done";
+        let notes = stage.run(sh(script), config(), ignore);
+        let expected = |word: &str| {
+            (0..500).map(|at| format!("{word} {at}\n")).collect::<String>().into_bytes()
+        };
+        assert_eq!(notes.received(ChildFd::STDOUT), expected("out"));
+        assert_eq!(notes.received(ChildFd::STDERR), expected("err"));
+    });
+}
+
+#[test]
+fn further_descriptors_go_by_their_numbers() {
+    on_every_engine("further descriptors", |stage| {
+        // Numbers that are taken in the parent, and numbers that are free there.
+        for (reads, writes) in [(ChildFd(3), ChildFd(4)), (ChildFd(9), ChildFd(7))] {
+            let script = format!("cat <&{}; echo bye >&{}", writes.0, reads.0);
+            let notes = stage.run(
+                sh(&script),
+                config().read_from(reads).write_to(writes),
+                move |process, told| {
+                    if *told == Told::Started {
+                        let channel = process.channel(writes).expect("it was asked for");
+                        channel.write(b"through a further pipe");
+                        channel.lose_connection();
+                        let read_only = process.channel(reads).expect("it was asked for");
+                        assert_eq!(read_only.write(b"no"), WriteStatus::Closed);
+                    }
+                },
+            );
+            assert_eq!(notes.out(), "through a further pipe");
+            assert_eq!(notes.received(reads), b"bye\n");
+            assert!(notes.has(&Told::Closed(reads)) && notes.has(&Told::Closed(writes)));
+            assert!(notes.status().is_success());
+        }
+    });
+}
+
+/// Of all that is open in the parent, a child gets what it is to have.
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_else_is_inherited() {
+    on_every_engine("inherited descriptors", |stage| {
+        let (other, life) = stage.spawn(Command::new("cat"), config(), ignore);
+        let list = "for fd in /proc/self/fd/*; do [ -e $fd ] && echo ${fd##*/}; done";
+        let notes = stage.run(sh(list), config().read_from(ChildFd(5)), ignore);
+        // What this very process was born with and its parent did not mean to keep to itself, every child has.
+        let plain = sh(list).stdin(std::process::Stdio::piped()).output().expect("a shell");
+        let plain = String::from_utf8(plain.stdout).expect("numbers");
+        let mut expected: Vec<_> = plain.split_whitespace().chain(["5"]).collect();
+        expected.sort_unstable();
+        expected.dedup();
+        assert_eq!(notes.out().split_whitespace().collect::<Vec<_>>(), expected);
+        other.close_stdin();
+        stage.until(|| life.is_over());
+    });
+}
+
+#[test]
+fn the_command_may_say_where_output_goes() {
+    on_every_engine("as commanded", |stage| {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = sh("cat; echo out; echo err >&2");
+        command.stdin(std::process::Stdio::null()).stdout(writer);
+        let config = config().stdin(ChildIo::AsCommanded).stdout(ChildIo::AsCommanded);
+        let notes = stage.run(command, config, ignore);
+        assert_eq!(
+            (notes.out().as_str(), notes.received(ChildFd::STDERR)),
+            ("", b"err\n".to_vec())
+        );
+        let mut out = String::new();
+        std::io::Read::read_to_string(&mut reader, &mut out).expect("the child has written");
+        assert_eq!(out, "out\n");
+        assert!(!notes.has(&Told::Closed(ChildFd::STDOUT)));
+    });
+}
+
+/// It closes its input while it goes on, and nothing was written meanwhile.
+#[test]
+fn a_closed_input_is_noticed() {
+    on_every_engine("a closed input", |stage| {
+        let closed = Rc::new(Cell::new(false));
+        let flag = closed.clone();
+        let script = "exec <&-; cat <&3; echo still here";
+        let notes = stage.run(sh(script), config().write_to(ChildFd(3)), move |process, told| {
+            if *told == Told::Closed(ChildFd::STDIN) {
+                flag.set(process.status().is_none());
+                process.channel(ChildFd(3)).expect("it is open").lose_connection();
+            }
+        });
+        assert!(closed.get(), "it was told when it was all over anyway");
+        assert_eq!(notes.out(), "still here\n");
+    });
+}
+
+#[test]
+fn a_handle_of_the_past_is_inert() {
+    on_every_engine("a handle of the past", |stage| {
+        let (process, notes) = stage.spawn(sh("exit 3"), config(), ignore);
+        stage.until(|| notes.is_over());
+        assert_eq!(process.status(), Some(ProcessStatus::Exited(3)));
+        assert!(matches!(process.kill(), Err(SignalError::Exited)));
+        assert!(process.channel(ChildFd::STDOUT).is_none());
+        process.close_stdin();
+        process.pause_reading(ChildFd::STDOUT);
+        assert_eq!(process.when_ended().take(), Some(Ok(ProcessStatus::Exited(3))));
+    });
+}
+
+/// Sends much, and ends its output: so the program ends, and with it the connection.
+struct Twice {
+    received: Rc<std::cell::RefCell<Vec<u8>>>,
+    lost: Rc<Cell<Option<bool>>>,
+}
+
+impl Protocol for Twice {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.write(&noise(MEGABYTES));
+        transport.close_write();
+    }
+
+    fn data_received(&mut self, _: &Transport, data: &[u8]) {
+        self.received.borrow_mut().extend_from_slice(data);
+    }
+
+    fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+        self.lost.set(Some(reason.is_clean()));
+    }
+}
+
+#[test]
+fn a_program_as_a_connection() {
+    on_every_engine("a program as a connection", |stage| {
+        let (received, lost) = (Rc::default(), Rc::new(Cell::new(None)));
+        let twice = Twice { received: Rc::clone(&received), lost: lost.clone() };
+        let command = sh("cat; exit 9");
+        let (_, process) = stage.reactor.connect_process(twice, command).expect("it starts");
+        let ended = process.when_ended();
+        stage.until(|| lost.get().is_some() && ended.is_settled());
+        assert_eq!((lost.get(), ended.take()), (Some(true), Some(Ok(ProcessStatus::Exited(9)))));
+        assert!(*received.borrow() == noise(MEGABYTES), "what came back is not what was sent");
+
+        let twice = Twice { received, lost };
+        let missing = Command::new("no-such-program-anywhere");
+        assert!(stage.reactor.connect_process(twice, missing).is_err());
+        stage.reactor.turn(Some(std::time::Duration::ZERO)).expect("the loop turns");
+    });
+}

@@ -1,0 +1,113 @@
+//! Children with a terminal of their own.
+
+use std::process::Command;
+
+use sinew::{prelude::*, reactor::Signal, transports::WindowSize};
+
+use super::kit::{Told, config, ignore, on_every_engine, sh};
+
+fn terminal() -> ProcessConfig {
+    config().pty(WindowSize { rows: 12, columns: 34 })
+}
+
+#[test]
+fn all_three_are_the_terminal() {
+    on_every_engine("a terminal", |stage| {
+        let script =
+            "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && tty >/dev/null && stty size && echo err >&2";
+        let notes = stage.run(sh(script), terminal(), ignore);
+        // A terminal ends its lines like this.
+        assert_eq!(notes.out(), "12 34\r\nerr\r\n");
+        assert!(notes.status().is_success());
+        assert!(
+            notes.has(&Told::Closed(ChildFd::STDIN)) && notes.has(&Told::Closed(ChildFd::STDOUT))
+        );
+    });
+}
+
+/// It is the terminal that controls it: `/dev/tty` is there, and control-C interrupts.
+#[test]
+fn it_controls_the_child() {
+    on_every_engine("a controlling terminal", |stage| {
+        let script = "echo ready >/dev/tty; exec cat";
+        let notes = stage.run(sh(script), terminal(), |process, told| {
+            if *told == Told::Received(ChildFd::STDOUT) && process.status().is_none() {
+                process.write(b"\x03");
+            }
+        });
+        assert_eq!(notes.status().signal(), Some(Signal::INT), "{:?}", notes.out());
+    });
+}
+
+#[test]
+fn the_end_of_a_file_can_be_typed() {
+    on_every_engine("control-D", |stage| {
+        let script = "stty -echo; echo ready; exec cat";
+        let mut typed = false;
+        let notes = stage.run(sh(script), terminal(), move |process, told| {
+            if *told == Told::Received(ChildFd::STDOUT) && !std::mem::replace(&mut typed, true) {
+                process.write(b"typed\n");
+                process.close_stdin();
+            }
+        });
+        assert_eq!(
+            (notes.out().as_str(), notes.status()),
+            ("ready\r\ntyped\r\n", ProcessStatus::Exited(0))
+        );
+    });
+}
+
+/// Several lines at once: a terminal hands them out one by one, and an engine tells of them once.
+#[test]
+fn much_output_comes_in_full() {
+    on_every_engine("much output", |stage| {
+        let script = "stty -opost; i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done";
+        let notes = stage.run(sh(script), terminal(), ignore);
+        let expected: String = (0..3000).map(|at| format!("line {at}\n")).collect();
+        assert_eq!(notes.out(), expected);
+    });
+}
+
+#[test]
+fn its_size_can_be_changed() {
+    on_every_engine("a window", |stage| {
+        let script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.02; done";
+        let notes = stage.run(sh(script), terminal(), |process, told| {
+            if *told == Told::Received(ChildFd::STDOUT) && process.status().is_none() {
+                process.set_window_size(WindowSize { rows: 50, columns: 100 }).expect("it has one");
+            }
+        });
+        assert_eq!(notes.out(), "ready\r\n50 100\r\n");
+
+        let (process, notes) = stage.spawn(Command::new("cat"), config(), ignore);
+        assert!(process.set_window_size(WindowSize::default()).is_err(), "it has none");
+        process.close_stdin();
+        stage.until(|| notes.is_over());
+    });
+}
+
+/// Nobody reads what it says, so it cannot go on. That must not keep the loop busy.
+#[test]
+fn a_paused_terminal_is_quiet() {
+    on_every_engine("a paused terminal", |stage| {
+        let mut pauses = 1;
+        let (process, notes) = stage.spawn(sh("yes"), terminal(), move |process, told| {
+            if *told == Told::Received(ChildFd::STDOUT) && pauses > 0 {
+                pauses -= 1;
+                process.pause_reading(ChildFd::STDOUT);
+            }
+        });
+        stage.until(|| notes.has(&Told::Received(ChildFd::STDOUT)));
+        let later = std::rc::Rc::new(std::cell::Cell::new(false));
+        let flag = later.clone();
+        stage.reactor.call_later(std::time::Duration::from_millis(100), move |_| flag.set(true));
+        let before = stage.reactor.stats().turns;
+        stage.until(|| later.get());
+        let turns = stage.reactor.stats().turns - before;
+        assert!(turns < 20, "{turns} turns on {} while nothing is wanted", stage.engine);
+        process.kill().expect("it runs");
+        process.resume_reading(ChildFd::STDOUT);
+        stage.until(|| notes.is_over());
+        assert_eq!(notes.status().signal(), Some(Signal::KILL));
+    });
+}

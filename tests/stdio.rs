@@ -1,0 +1,280 @@
+//! Standard input and output as a transport, on every engine. They are the process's, so each scenario starts this very binary once
+//! more, with other things for its descriptors 0 and 1; there, the test `child` plays the program.
+
+#![cfg(unix)]
+
+#[path = "support/watchdog.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of this")]
+mod watchdog;
+
+use std::{
+    cell::RefCell,
+    env,
+    fs::{self, File},
+    io::{self, Read, Seek, Write},
+    os::{fd::AsFd, unix::net::UnixStream},
+    process::{Child, Command, Stdio},
+    rc::Rc,
+    time::Duration,
+};
+
+use rustix::fs::{OFlags, fcntl_getfl};
+use sinew::{prelude::*, transports::WindowSize};
+use watchdog::Watchdog;
+
+/// What tells the child that it is one: the engine, and what it is to do.
+const ROLE: &str = "SINEW_STDIO_CHILD";
+
+/// What comes before this on the child's standard output is the test harness's.
+const BEGIN: &str = "<begin>";
+
+const FLOOD: usize = 3 << 20;
+
+/// Answers in capitals; ends with its input, or at once with a flood.
+struct Upper {
+    floods: bool,
+    lost: Rc<RefCell<String>>,
+}
+
+impl Protocol for Upper {
+    fn connection_made(&mut self, transport: &Transport) {
+        assert_eq!(transport.peer(), Peer::Stdio);
+        transport.write(BEGIN.as_bytes());
+        if self.floods {
+            transport.write(&vec![b'x'; FLOOD]);
+            transport.lose_connection();
+        }
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.write(&data.to_ascii_uppercase());
+    }
+
+    fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
+        *self.lost.borrow_mut() = format!("{reason:?}");
+        let _ = transport.reactor().stop();
+    }
+}
+
+/// The program, in the processes that the others start; a test of nothing in this one.
+#[test]
+fn child() {
+    let Ok(role) = env::var(ROLE) else { return };
+    let (engine, role) = role.split_once(' ').expect("an engine and a role");
+    let _watchdog = Watchdog::new(format!("the child, {role} on {engine}"));
+    let reactor = Reactor::builder().engine(engine.parse().unwrap()).build().unwrap();
+    let lost = Rc::<RefCell<String>>::default();
+    let protocol = Upper { floods: role == "flood", lost: lost.clone() };
+    reactor.stdio(protocol).expect("they are open");
+    reactor.run().unwrap();
+    // The number is taken, and leads nowhere.
+    println!("after the end");
+    eprintln!("<{}>", lost.borrow());
+}
+
+fn command(engine: Engine, role: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("this test"));
+    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
+    command.env(ROLE, format!("{engine} {role}")).stderr(Stdio::piped());
+    command
+}
+
+fn start(engine: Engine, stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> Child {
+    command(engine, "upper").stdin(stdin).stdout(stdout).spawn().expect("this test, once more")
+}
+
+/// Why the child's connection was lost, as it says.
+fn lost(child: Child) -> String {
+    let output = child.wait_with_output().expect("it ends");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    let end = errors.rsplit_once('<').unwrap_or_else(|| panic!("it said {errors:?}")).1;
+    end.split_once('>').expect("its end").0.to_owned()
+}
+
+/// What the program wrote.
+fn after_begin(output: &[u8]) -> String {
+    let output = String::from_utf8_lossy(output);
+    output.split_once(BEGIN).unwrap_or_else(|| panic!("it wrote {output:?}")).1.to_owned()
+}
+
+/// Reads until the program has written this.
+fn read_until(from: &mut impl Read, end: &str) {
+    let (mut all, mut byte) = (Vec::new(), [0]);
+    while !all.ends_with(end.as_bytes()) {
+        assert_eq!(from.read(&mut byte).expect("it is open"), 1, "the end, and no {end:?}");
+        all.push(byte[0]);
+    }
+}
+
+fn blocks(fd: impl AsFd) -> bool {
+    !fcntl_getfl(fd).expect("it is open").contains(OFlags::NONBLOCK)
+}
+
+fn on_every_engine(what: &str, scenario: impl Fn(Engine)) {
+    for engine in Engine::available() {
+        let _watchdog = Watchdog::new(format!("{what} on {engine}"));
+        scenario(engine);
+    }
+}
+
+#[test]
+fn pipes() {
+    on_every_engine("pipes", |engine| {
+        let (stdin, mut to_child) = io::pipe().unwrap();
+        let (mut from_child, stdout) = io::pipe().unwrap();
+        // Who shares the very same descriptions, as a shell does.
+        let (shared_in, shared_out) = (stdin.try_clone().unwrap(), stdout.try_clone().unwrap());
+        let child = start(engine, stdin, stdout);
+        read_until(&mut from_child, BEGIN);
+        to_child.write_all(b"hello").unwrap();
+        read_until(&mut from_child, "HELLO");
+        assert!(blocks(&shared_in) && blocks(&shared_out), "a flag was changed that others see");
+        drop(to_child);
+        assert_eq!(lost(child), "Done");
+        drop(shared_out);
+        let mut rest = String::new();
+        from_child.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "what the transport was for is closed to others");
+    });
+}
+
+#[test]
+fn regular_files() {
+    let path = env::temp_dir().join(format!("sinew-stdio-{}", std::process::id()));
+    let text = "some text, again and again\n".repeat(20_000);
+    on_every_engine("regular files", |engine| {
+        fs::write(&path, &text).unwrap();
+        let stdin = File::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let mut stdout =
+            File::options().create_new(true).read(true).append(true).open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        stdout.write_all(b"before\n").unwrap();
+        let child = start(engine, stdin, stdout.try_clone().unwrap());
+        assert_eq!(lost(child), "Done");
+        stdout.rewind().unwrap();
+        let mut all = Vec::new();
+        stdout.read_to_end(&mut all).unwrap();
+        assert!(all.starts_with(b"before\n"));
+        assert!(after_begin(&all) == text.to_uppercase(), "it is not what it was given");
+    });
+}
+
+/// As inetd starts its servers.
+#[test]
+fn a_socket() {
+    on_every_engine("a socket", |engine| {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let (stdin, stdout) = (near.try_clone().unwrap(), near.try_clone().unwrap());
+        let child =
+            start(engine, std::os::fd::OwnedFd::from(stdin), std::os::fd::OwnedFd::from(stdout));
+        read_until(&mut far, BEGIN);
+        far.write_all(b"hello").unwrap();
+        read_until(&mut far, "HELLO");
+        assert!(blocks(&near));
+        far.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut rest = String::new();
+        // Though `near` is open still: a socket is told.
+        far.read_to_string(&mut rest).unwrap();
+        assert_eq!((rest.as_str(), lost(child).as_str()), ("", "Done"));
+    });
+}
+
+#[test]
+fn nothing_at_all() {
+    on_every_engine("/dev/null", |engine| {
+        assert_eq!(lost(start(engine, Stdio::null(), Stdio::null())), "Done");
+    });
+    on_every_engine("closed descriptors", |engine| {
+        let child = command(engine, "upper");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "exec \"$@\" <&- >&-", "sh"]).arg(child.get_program());
+        shell.args(child.get_args()).stderr(Stdio::piped());
+        shell.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        // The library opens them again, with nothing behind.
+        assert_eq!(lost(shell.spawn().unwrap()), "Done");
+    });
+}
+
+#[test]
+fn a_folder_is_not_read() {
+    on_every_engine("a folder", |engine| {
+        let why = lost(start(engine, File::open("/").unwrap(), Stdio::null()));
+        assert!(why.starts_with("Io(") && why.contains("IsADirectory"), "{why}");
+    });
+}
+
+#[test]
+fn nobody_reads_what_it_writes() {
+    on_every_engine("a closed output", |engine| {
+        let (mut from_child, stdout) = io::pipe().unwrap();
+        let mut child = start(engine, Stdio::piped(), stdout);
+        read_until(&mut from_child, BEGIN);
+        drop(from_child);
+        let mut to_child = child.stdin.take().unwrap();
+        to_child.write_all(b"is anybody there?").unwrap();
+        assert_eq!(lost(child), "Reset");
+        drop(to_child);
+    });
+}
+
+/// It closes with much to send and its input open. All of it arrives, and it does not wait for the end of the input.
+#[test]
+fn a_close_sends_all_and_waits_for_nothing_else() {
+    on_every_engine("a flood", |engine| {
+        let mut child =
+            command(engine, "flood").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let to_child = child.stdin.take();
+        let mut all = Vec::new();
+        child.stdout.take().unwrap().read_to_end(&mut all).unwrap();
+        assert_eq!(after_begin(&all).len(), FLOOD);
+        assert_eq!(lost(child), "Closed");
+        drop(to_child);
+    });
+}
+
+/// Collects what is shown on a terminal, and types when it is asked to.
+struct Screen {
+    shown: Rc<RefCell<String>>,
+    status: Rc<RefCell<Option<ProcessStatus>>>,
+    typed: bool,
+}
+
+impl ProcessProtocol for Screen {
+    fn out_received(&mut self, process: &Process, data: &[u8]) {
+        self.shown.borrow_mut().push_str(&String::from_utf8_lossy(data));
+        if self.shown.borrow().contains(BEGIN) && !self.typed {
+            self.typed = true;
+            // Three lines at once: each read gives one of them, and an engine tells once.
+            process.write(b"one\ntwo\nthree\n");
+            process.close_stdin();
+        }
+    }
+
+    fn ended(&mut self, _: &Process, status: &ProcessStatus) {
+        *self.status.borrow_mut() = Some(*status);
+    }
+}
+
+#[test]
+fn a_terminal() {
+    on_every_engine("a terminal", |engine| {
+        let reactor = Reactor::new().unwrap();
+        let (shown, status) = <(Rc<RefCell<String>>, Rc<RefCell<_>>)>::default();
+        let screen = Screen { shown: shown.clone(), status: status.clone(), typed: false };
+        let config = ProcessConfig::default().pty(WindowSize::default());
+        reactor.spawn_process_with(screen, command(engine, "upper"), config).unwrap();
+        while status.borrow().is_none() {
+            reactor.turn(Some(Duration::from_secs(10))).unwrap();
+        }
+        let shown = shown.borrow();
+        // What is typed is shown, too. What comes from the program are capitals.
+        let answers: String = after_begin(shown.as_bytes()).replace(['\r', '\n'], "");
+        let capitals: String =
+            answers.split('<').next().unwrap().chars().filter(char::is_ascii_uppercase).collect();
+        assert_eq!(capitals, "ONETWOTHREE", "{shown:?}");
+        assert!(shown.contains("<Done>"), "{shown:?}");
+        assert_eq!(*status.borrow(), Some(ProcessStatus::Exited(0)));
+    });
+}

@@ -1,0 +1,221 @@
+//! One end of one descriptor, on an engine: [`End`]. It is registered by itself, since a stream may have two of them, and has the
+//! stream come by when there is something to try.
+//!
+//! On the level-triggered engines it asks for one event at a time: what was told is not asked for again until a call has said
+//! that it would block. So a stream that has paused is not told for ever, and need not say what it wants.
+
+use std::{
+    cell::Cell,
+    io::{self, ErrorKind, IoSlice},
+    os::fd::AsFd,
+    rc::Rc,
+};
+
+use sinew_reactor::{Handler, Interest, Reactor, Ready, RegisterError, Token, WeakReactor};
+
+use super::{access::Descriptor, standard::Standard};
+
+/// See the head of this file.
+pub(super) struct End {
+    watch: Rc<Watch>,
+    descriptor: Descriptor,
+    /// Which of the process's own it stands for.
+    standard: Option<Standard>,
+}
+
+/// What the engine tells, and whom.
+struct Watch {
+    reactor: WeakReactor,
+    stream: Token,
+    /// `None` if no engine tells of it: it is always ready.
+    token: Cell<Option<Token>>,
+    /// What the engine may tell of; an error is told as each of them.
+    told: Ready,
+    /// What it has told, and the stream has not heard yet.
+    noted: Cell<Ready>,
+    asked: Cell<Interest>,
+}
+
+impl End {
+    /// The end that a stream reads from.
+    pub(super) fn input(
+        reactor: &Reactor,
+        stream: Token,
+        descriptor: Descriptor,
+        standard: Option<Standard>,
+    ) -> Result<Self, RegisterError> {
+        let told = Ready::READ | Ready::READ_CLOSED;
+        Self::open(reactor, stream, descriptor, standard, told, Interest::READ)
+    }
+
+    /// The end that a stream writes to. `alone`: it reads from nothing, so that it is from here that it has to hear if nobody reads
+    /// any more.
+    pub(super) fn output(
+        reactor: &Reactor,
+        stream: Token,
+        descriptor: Descriptor,
+        standard: Option<Standard>,
+        alone: bool,
+    ) -> Result<Self, RegisterError> {
+        // What can be read from anything but a pipe is not ours to look at.
+        if alone && descriptor.is_pipe() {
+            let told = Ready::READ | Ready::WRITE;
+            Self::open(reactor, stream, descriptor, standard, told, Interest::READ)
+        } else {
+            Self::open(reactor, stream, descriptor, standard, Ready::WRITE, Interest::NONE)
+        }
+    }
+
+    fn open(
+        reactor: &Reactor,
+        stream: Token,
+        descriptor: Descriptor,
+        standard: Option<Standard>,
+        told: Ready,
+        interest: Interest,
+    ) -> Result<Self, RegisterError> {
+        let token = match descriptor.is_always_ready() {
+            true => None,
+            false => register(reactor, &descriptor, interest)?,
+        };
+        let watch = Rc::new(Watch {
+            reactor: reactor.downgrade(),
+            stream,
+            token: Cell::new(token),
+            told,
+            noted: Cell::new(if token.is_none() { told } else { Ready::NONE }),
+            asked: Cell::new(interest),
+        });
+        if let Some(token) = token {
+            reactor.bind(token, watch.clone());
+        }
+        Ok(Self { watch, descriptor, standard })
+    }
+
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.descriptor.read(buffer);
+        match &result {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.watch.ask(Interest::READ),
+            // The stream takes it for drained.
+            Ok(n) if *n > 0 && *n < buffer.len() => {
+                if self.descriptor.short_read_drains() {
+                    self.watch.ask(Interest::READ);
+                } else {
+                    self.watch.owe(Ready::READ);
+                }
+            }
+            _ => {}
+        }
+        result
+    }
+
+    pub(super) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let result = self.descriptor.write_vectored(slices);
+        match &result {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.watch.ask(Interest::WRITE),
+            // The stream takes it for full.
+            Ok(n) if *n > 0 && *n < slices.iter().map(|slice| slice.len()).sum() => {
+                if self.descriptor.short_write_fills() {
+                    self.watch.ask(Interest::WRITE);
+                } else {
+                    self.watch.owe(Ready::WRITE);
+                }
+            }
+            _ => {}
+        }
+        result
+    }
+
+    /// What has been told since this was last asked.
+    pub(super) fn take_noted(&self) -> Ready {
+        self.watch.noted.replace(Ready::NONE)
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.descriptor.is_pipe() && self.descriptor.is_broken()
+    }
+}
+
+/// `None` if the engine does not take it because it is never anything but ready.
+fn register(
+    reactor: &Reactor,
+    descriptor: &Descriptor,
+    interest: Interest,
+) -> Result<Option<Token>, RegisterError> {
+    match reactor.register_source(&mut descriptor.as_fd(), interest) {
+        // What epoll says of regular files, of /dev/null and its kin.
+        Err(RegisterError::Io(error))
+            if error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error()) =>
+        {
+            Ok(None)
+        }
+        registered => registered.map(Some),
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let (Some(token), Some(reactor)) =
+            (self.watch.token.take(), self.watch.reactor.upgrade())
+        {
+            // A ring has a hold on it, and lets go of what is about to be closed. For the kernel's other queue it is not: others may
+            // have the description, too, so closing this would not make the queue forget it.
+            reactor.deregister(token, !reactor.is_edge_triggered());
+        }
+        if self.watch.told.is_write() {
+            self.descriptor.end_output();
+        }
+        if let Some(standard) = self.standard {
+            standard.silence();
+        }
+    }
+}
+
+impl Watch {
+    /// Has the engine tell of more.
+    fn ask(&self, more: Interest) {
+        let Some(token) = self.token.get() else {
+            return self.owe(if more.is_read() { Ready::READ } else { Ready::WRITE });
+        };
+        let asked = self.asked.get() | more;
+        if asked != self.asked.replace(asked)
+            && let Some(reactor) = self.reactor.upgrade()
+        {
+            reactor.set_interest(token, asked);
+        }
+    }
+
+    /// No engine will tell of it, so the stream is to come by.
+    fn owe(&self, ready: Ready) {
+        self.noted.set(self.noted.get() | ready);
+        if let Some(reactor) = self.reactor.upgrade() {
+            reactor.run_again(self.stream);
+        }
+    }
+}
+
+impl Handler for Watch {
+    fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
+        let told = ready & self.told;
+        let asked = self.asked.get();
+        let left =
+            match (asked.is_read() && !ready.is_read(), asked.is_write() && !ready.is_write()) {
+                (true, true) => Interest::BOTH,
+                (true, false) => Interest::READ,
+                (false, true) => Interest::WRITE,
+                (false, false) => Interest::NONE,
+            };
+        self.asked.set(left);
+        if let Some(token) = self.token.get() {
+            reactor.set_interest(token, left);
+        }
+        if told != Ready::NONE {
+            self.noted.set(self.noted.get() | told);
+            reactor.run_again(self.stream);
+        }
+    }
+
+    fn describe(&self) -> String {
+        "one end of a pipe".to_owned()
+    }
+}

@@ -1,0 +1,334 @@
+//! How a child is started: [`spawn`]. The descriptors are made, the program is begun, and what is the parent's becomes connections.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    rc::Rc,
+};
+
+use rustix::{
+    fs::Access,
+    io::{Errno, fcntl_dupfd_cloexec},
+    process::Pid,
+};
+use sinew_reactor::Reactor;
+
+use super::{
+    ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol,
+    channel::Channel,
+    exits::{Exits, Watch},
+    life::Life,
+    pty,
+    sys::{Move, before_exec},
+};
+use crate::{
+    Connection, Protocol,
+    pipe::{Descriptor, PipeError, open_both, open_reader, open_writer},
+};
+
+/// A program could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// There is no such program.
+    #[error("there is no program {program:?}")]
+    NotFound {
+        /// The program.
+        program: String,
+    },
+    /// There is such a file, but it cannot be executed: it is not marked so, or not a program.
+    #[error("{program:?} cannot be executed: {source}")]
+    NotExecutable {
+        /// The program.
+        program: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The directory that it was to be started in is none, or cannot be entered.
+    #[error("{program:?} cannot be started in {}: {source}", directory.display())]
+    BadDirectory {
+        /// The program.
+        program: String,
+        /// The directory.
+        directory: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A further descriptor has a number that it cannot have: one of the standard ones, or one that is asked for twice.
+    #[error("{program:?} cannot have a further pipe at descriptor {}", fd.0)]
+    BadDescriptor {
+        /// The program.
+        program: String,
+        /// The descriptor.
+        fd: ChildFd,
+    },
+    /// There is no terminal for it.
+    #[error("there is no terminal for {program:?}: {source}")]
+    NoTerminal {
+        /// The program.
+        program: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The system has no room for it: no descriptors, no processes, no memory; or its arguments are too long.
+    #[error("{program:?} cannot be started: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It could be started, but not watched, and was killed.
+    #[error("{program:?} cannot be watched: {source}")]
+    Watch {
+        /// The program.
+        program: String,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+pub(super) fn spawn(
+    reactor: &Reactor,
+    protocol: Box<dyn ProcessProtocol>,
+    mut command: Command,
+    config: ProcessConfig,
+    exits: Exits,
+) -> Result<Process, SpawnError> {
+    let program = program_of(&command);
+    let started = start(reactor, &program, &mut command, &config, exits);
+    // It may have closures of the user's, whose drop is user code.
+    reactor.discard(command);
+    let Started { child, pid, watch, ends } = match started {
+        Ok(started) => started,
+        Err(error) => {
+            reactor.discard(protocol);
+            return Err(error);
+        }
+    };
+    let Ends { readers, writers, terminal } = ends;
+    let life = Life::begin(reactor, (child, pid, watch), protocol, terminal, config.at_stop);
+    let open = || -> Result<(), PipeError> {
+        let stream = || config.stream.clone();
+        for (fd, end) in writers {
+            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
+            let channel = Channel { life: Rc::clone(&life), fd };
+            life.add_channel(fd, open_writer(reactor, end, stream(), channel)?.transport().clone());
+        }
+        for (fd, end) in readers {
+            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
+            let channel = Channel { life: Rc::clone(&life), fd };
+            life.add_channel(fd, open_reader(reactor, end, stream(), channel)?.transport().clone());
+        }
+        Ok(())
+    };
+    if let Err(error) = open() {
+        life.abandon(reactor);
+        return Err(SpawnError::Watch { program, source: io::Error::other(error) });
+    }
+    Ok(Process(life))
+}
+
+/// Of a child whose pipes are somebody else's business.
+struct Unheard;
+
+impl ProcessProtocol for Unheard {}
+
+/// Starts a program whose standard input and output are one connection.
+pub(super) fn connect<P: Protocol>(
+    reactor: &Reactor,
+    protocol: P,
+    mut command: Command,
+) -> Result<(Connection<P>, Process), SpawnError> {
+    let program = program_of(&command);
+    let config = ProcessConfig::default().stderr(ChildIo::AsCommanded);
+    let started = start(reactor, &program, &mut command, &config, Exits::ByDescriptor);
+    reactor.discard(command);
+    let Started { child, pid, watch, ends } = match started {
+        Ok(started) => started,
+        Err(error) => {
+            reactor.discard(protocol);
+            return Err(error);
+        }
+    };
+    let life = Life::begin(reactor, (child, pid, watch), Box::new(Unheard), None, config.at_stop);
+    let own = |ends: Vec<(ChildFd, OwnedFd)>| {
+        let end = ends.into_iter().next().expect("standard input and output are piped");
+        Descriptor::own(end.1)
+    };
+    // It may have to write before it reads on.
+    let stream = config.stream.auto_pause(false);
+    let opened = open_both(reactor, own(ends.readers), own(ends.writers), stream, protocol);
+    match opened {
+        Ok(connection) => Ok((connection, Process(life))),
+        Err(error) => {
+            life.abandon(reactor);
+            Err(SpawnError::Watch { program, source: io::Error::other(error) })
+        }
+    }
+}
+
+fn program_of(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}
+
+/// A child that runs, and what its parent has of it.
+struct Started {
+    child: Child,
+    pid: Pid,
+    watch: Watch,
+    ends: Ends,
+}
+
+/// The parent's ends.
+#[derive(Default)]
+struct Ends {
+    readers: Vec<(ChildFd, OwnedFd)>,
+    writers: Vec<(ChildFd, OwnedFd)>,
+    terminal: Option<OwnedFd>,
+}
+
+fn start(
+    reactor: &Reactor,
+    program: &str,
+    command: &mut Command,
+    config: &ProcessConfig,
+    exits: Exits,
+) -> Result<Started, SpawnError> {
+    let failed = |source: io::Error| SpawnError::Start { program: program.to_owned(), source };
+    let mut ends = Ends::default();
+    match config.pty {
+        Some(size) => ends
+            .add_terminal(command, size)
+            .map_err(|source| SpawnError::NoTerminal { program: program.to_owned(), source })?,
+        None => pipe_standard(command, config),
+    }
+    let numbers = further_numbers(program, config)?;
+    let further = Further::open(config, &numbers, &mut ends).map_err(failed)?;
+    if config.pty.is_some() || !further.moves.is_empty() {
+        before_exec(command, config.pty.is_some(), further.moves.clone());
+    }
+    let spawned = command.spawn();
+    drop(further);
+    if config.pty.is_some() {
+        // The command has the child's side of the terminal, which would never seem closed.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    }
+    let mut child = spawned.map_err(|source| explain(program, command, source))?;
+    ends.add_standard(&mut child);
+    let pid = Pid::from_child(&child);
+    match Watch::open(reactor, pid, exits) {
+        Ok(watch) => Ok(Started { child, pid, watch, ends }),
+        Err(error) => {
+            let _ = child.kill().and_then(|()| child.wait());
+            Err(SpawnError::Watch { program: program.to_owned(), source: error.into() })
+        }
+    }
+}
+
+fn pipe_standard(command: &mut Command, config: &ProcessConfig) {
+    if config.stdin == ChildIo::Piped {
+        command.stdin(Stdio::piped());
+    }
+    if config.stdout == ChildIo::Piped {
+        command.stdout(Stdio::piped());
+    }
+    if config.stderr == ChildIo::Piped {
+        command.stderr(Stdio::piped());
+    }
+}
+
+impl Ends {
+    fn add_terminal(&mut self, command: &mut Command, size: super::WindowSize) -> io::Result<()> {
+        let pty::Pty { master, slave } = pty::open(size)?;
+        self.readers.push((ChildFd::STDOUT, master.try_clone()?));
+        self.writers.push((ChildFd::STDIN, master.try_clone()?));
+        self.terminal = Some(master);
+        command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave);
+        Ok(())
+    }
+
+    /// The pipes that the library has made.
+    fn add_standard(&mut self, child: &mut Child) {
+        self.writers.extend(child.stdin.take().map(|end| (ChildFd::STDIN, end.into())));
+        self.readers.extend(child.stdout.take().map(|end| (ChildFd::STDOUT, end.into())));
+        self.readers.extend(child.stderr.take().map(|end| (ChildFd::STDERR, end.into())));
+    }
+}
+
+/// The numbers of the further descriptors, checked.
+fn further_numbers(program: &str, config: &ProcessConfig) -> Result<Vec<RawFd>, SpawnError> {
+    let mut numbers = Vec::new();
+    for fd in config.readers.iter().chain(&config.writers) {
+        if *fd <= ChildFd::STDERR || numbers.contains(&fd.0) {
+            return Err(SpawnError::BadDescriptor { program: program.to_owned(), fd: *fd });
+        }
+        numbers.push(fd.0);
+    }
+    Ok(numbers)
+}
+
+/// The child's ends of further pipes, until it has them.
+#[derive(Default)]
+struct Further {
+    moves: Vec<Move>,
+    /// What is to be moved; and what keeps the numbers from being used meanwhile, as by the pipe on which the library hears
+    /// whether the program could be executed.
+    _held: Vec<OwnedFd>,
+}
+
+impl Further {
+    fn open(config: &ProcessConfig, numbers: &[RawFd], ends: &mut Ends) -> io::Result<Self> {
+        let Some(above) = numbers.iter().max().map(|max| max.saturating_add(1)) else {
+            return Ok(Self::default());
+        };
+        let (mut moves, mut held) = (Vec::new(), Vec::new());
+        let mut add = |fd: ChildFd, end: OwnedFd| -> io::Result<()> {
+            held.push(fcntl_dupfd_cloexec(&end, fd.0)?);
+            let high = fcntl_dupfd_cloexec(&end, above)?;
+            moves.push(Move { from: high.as_raw_fd(), to: fd.0 });
+            held.push(high);
+            Ok(())
+        };
+        for fd in &config.readers {
+            let (reader, writer) = io::pipe()?;
+            ends.readers.push((*fd, reader.into()));
+            add(*fd, writer.into())?;
+        }
+        for fd in &config.writers {
+            let (reader, writer) = io::pipe()?;
+            ends.writers.push((*fd, writer.into()));
+            add(*fd, reader.into())?;
+        }
+        Ok(Self { moves, _held: held })
+    }
+}
+
+/// Says what was wrong; the system has one number for a program and a directory that are not there.
+fn explain(program: &str, command: &Command, source: io::Error) -> SpawnError {
+    let program = program.to_owned();
+    if let Some(directory) = command.get_current_dir() {
+        let entered =
+            rustix::fs::stat(directory).and_then(
+                |found| match rustix::fs::FileType::from_raw_mode(found.st_mode as _) {
+                    rustix::fs::FileType::Directory => {
+                        rustix::fs::access(directory, Access::EXEC_OK)
+                    }
+                    _ => Err(Errno::NOTDIR),
+                },
+            );
+        if let Err(error) = entered {
+            let directory = directory.to_owned();
+            return SpawnError::BadDirectory { program, directory, source: error.into() };
+        }
+    }
+    match Errno::from_io_error(&source) {
+        Some(Errno::NOENT | Errno::NOTDIR) => SpawnError::NotFound { program },
+        Some(Errno::ACCESS | Errno::NOEXEC | Errno::ISDIR) => {
+            SpawnError::NotExecutable { program, source }
+        }
+        _ => SpawnError::Start { program, source },
+    }
+}
