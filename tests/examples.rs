@@ -18,6 +18,7 @@ mod examples {
     mod echo_server;
     mod framed_echo;
     mod loggers;
+    #[cfg(target_os = "linux")]
     mod multicast_chat;
     mod pages;
     mod peer;
