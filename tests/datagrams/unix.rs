@@ -202,6 +202,7 @@ fn what_waits_at_the_end_is_sent_if_there_is_room() {
         transport.stop();
         room.turn();
         assert!(log.is_stopped() && sent > 0);
+        assert_eq!(take(&peer).as_deref(), Some(&b"x"[..]), "the one that waited");
         drop(peer);
         fs::remove_file(path).unwrap();
     });
