@@ -3,6 +3,7 @@
 mod support;
 
 mod datagrams {
+    #[cfg(target_os = "linux")]
     mod groups;
     mod room;
     mod udp;

@@ -20,6 +20,7 @@ mod examples {
     mod loggers;
     #[cfg(feature = "socketserver")]
     mod mail_sink;
+    #[cfg(target_os = "linux")]
     mod multicast_chat;
     mod pages;
     mod peer;

@@ -1,4 +1,4 @@
-//! Groups and broadcast, on the loopback interface.
+//! Groups and broadcast, on the loopback interface of Linux.
 
 use std::{
     io,
@@ -36,7 +36,6 @@ fn members(
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn who_has_joined_hears_what_is_sent_to_the_group() {
     Room::on_every_engine("a group", |room| {
         let interfaces =
@@ -62,7 +61,6 @@ fn who_has_joined_hears_what_is_sent_to_the_group() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn groups_of_ipv6() {
     Room::on_every_engine("a group of IPv6", |room| {
         // Interface-local: it never leaves the machine.
@@ -92,7 +90,6 @@ fn groups_of_ipv6() {
 
 /// Not by way of the loopback interface, where all that is sent comes back. With a TTL of 0 it does not leave the machine.
 #[test]
-#[cfg(target_os = "linux")]
 fn what_is_sent_to_a_group_comes_back_unless_that_is_not_wanted() {
     Room::on_every_engine("the loop", |room| {
         let (protocol, log) = room.watch(nothing);

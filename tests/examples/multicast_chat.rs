@@ -7,7 +7,6 @@ use crate::ENGINES;
 
 /// On the loopback interface, so that nobody else hears it.
 #[test]
-#[cfg(target_os = "linux")]
 fn all_who_have_joined_hear_what_one_says() {
     for engine in ENGINES {
         // A port that nobody has, so that rooms of other tests are others.

@@ -63,6 +63,7 @@ impl Example {
     }
 
     /// The number of its process.
+    #[cfg(unix)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

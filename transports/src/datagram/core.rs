@@ -414,6 +414,7 @@ impl<A: DatagramAddr> Handler for Core<A> {
             transport.tell(|protocol| protocol.started(&transport));
         }
         if !core.update(|flags| std::mem::replace(&mut flags.end_told, true)) {
+            core.update(|flags| flags.blocked = false);
             transport.send_queued();
             let reason = core.reason.take().unwrap_or(Stopped::Shutdown);
             transport.tell(|protocol| protocol.stopped(&transport, &reason));
