@@ -146,7 +146,9 @@ fn a_reader_may_go_first() {
         stage.until(|notes| notes.made.get() == 1);
         transport.lose_connection();
         assert_eq!(stage.lost(), "Closed");
-        assert_eq!(writer.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        // A child that another test starts may have a copy of the reader for a moment.
+        let error = std::iter::repeat_with(|| writer.write(b"x")).find_map(Result::err).unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     });
 }
 

@@ -247,3 +247,22 @@ fn a_program_as_a_connection() {
         stage.reactor.turn(Some(std::time::Duration::ZERO)).expect("the loop turns");
     });
 }
+
+/// Between our ends and their pipes, calls are cut short, interrupted and refused on purpose. All arrives all the same.
+#[test]
+fn under_faults() {
+    on_every_engine("faults", |stage| {
+        let data = noise(200_000);
+        let bytes = data.clone();
+        let stream = StreamConfig::default().faults(sinew::transports::Faults::rough(7));
+        let notes =
+            stage.run(Command::new("cat"), config().stream(stream), move |process, told| {
+                if *told == Told::Started {
+                    process.write(&bytes);
+                    process.close_stdin();
+                }
+            });
+        assert!(notes.received(ChildFd::STDOUT) == data, "what came back is not what was sent");
+        assert!(notes.status().is_success());
+    });
+}

@@ -220,7 +220,10 @@ mod tests {
         result.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
+    /// Waits for what is there to be read. Also the end may take a moment: children that other tests start have copies of all that
+    /// is open here until they have become another program.
     fn read(descriptor: &Descriptor) -> io::Result<Vec<u8>> {
+        rustix::event::poll(&mut [PollFd::new(descriptor, PollFlags::IN)], None)?;
         let mut buffer = [0; 64];
         let n = descriptor.read(&mut buffer)?;
         Ok(buffer[..n].to_vec())
