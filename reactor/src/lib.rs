@@ -40,7 +40,7 @@ mod wheel;
 pub use signals::Signal;
 pub use {
     builder::Builder,
-    deferred::{Deferred, Promise},
+    deferred::{Canceller, Deferred, Promise},
     engine::{Completed, Duty, Engine, ReceivedBytes, SHORT_READ_DRAINS, UnknownEngine},
     error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
     guard::Panicked,

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::Faults;
+use crate::{Faults, tcp::Family};
+
+/// Less would be no different from trying all at once.
+const ATTEMPT_DELAY_MIN: Duration = Duration::from_millis(10);
 
 /// The limits and options of a stream.
 ///
@@ -177,13 +180,21 @@ impl ListenConfig {
 #[must_use]
 pub struct ConnectConfig {
     pub(crate) timeout: Duration,
+    pub(crate) attempt_delay: Duration,
+    pub(crate) first_family: Option<Family>,
     pub(crate) bind: Option<SocketAddr>,
     pub(crate) stream: StreamConfig,
 }
 
 impl Default for ConnectConfig {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), bind: None, stream: StreamConfig::default() }
+        Self {
+            timeout: Duration::from_secs(30),
+            attempt_delay: Duration::from_millis(250),
+            first_family: None,
+            bind: None,
+            stream: StreamConfig::default(),
+        }
     }
 }
 
@@ -194,7 +205,21 @@ impl ConnectConfig {
         self
     }
 
-    /// The address to connect from. Port 0 lets the system choose one.
+    /// Of several addresses, how long one has to answer before the next is tried beside it. Default 250 ms; no less than 10 ms
+    /// (RFC 8305, sections 5 and 8). One that fails is followed at once.
+    pub fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.attempt_delay = delay.max(ATTEMPT_DELAY_MIN);
+        self
+    }
+
+    /// The family that is tried first when a name has addresses of both. Default: that of the address which the resolver gives
+    /// first (RFC 8305, section 4).
+    pub fn first_family(mut self, family: impl Into<Option<Family>>) -> Self {
+        self.first_family = family.into();
+        self
+    }
+
+    /// The address to connect from; only addresses of its family are tried. Port 0 lets the system choose one.
     pub fn bind(mut self, addr: SocketAddr) -> Self {
         self.bind = Some(addr);
         self

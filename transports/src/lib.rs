@@ -13,6 +13,7 @@ mod factory;
 mod faults;
 mod lost;
 pub mod memory;
+pub mod names;
 mod net;
 mod peer;
 mod port;
@@ -34,6 +35,9 @@ pub use {
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,
-    tcp::{ConnectError, Connecting, Destination, ListenError, ListeningPort, ReactorTcp},
+    tcp::{
+        ConnectError, Connecting, Destination, Family, ListenError, ListeningPort, ReactorTcp,
+        Tried,
+    },
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
 };

@@ -26,13 +26,13 @@ pub(crate) trait Net {
     fn listen(&self, addr: SocketAddr, config: &ListenConfig) -> io::Result<Box<dyn NetListener>>;
     /// Begins to connect.
     fn dial(&self, addr: SocketAddr, config: &ConnectConfig) -> io::Result<Box<dyn NetDial>>;
-    fn resolve(&self, host: &str, port: u16) -> Lookup;
+    fn resolve(&self, host: &str) -> Found;
     /// On the spot.
     fn resolve_now(&self, host: &str, port: u16) -> io::Result<VecDeque<SocketAddr>>;
 }
 
-/// The addresses of a name, when they are there.
-pub(crate) type Lookup = Deferred<io::Result<VecDeque<SocketAddr>>>;
+/// The addresses of a name, when they are there; their ports mean nothing.
+pub(crate) type Found = Deferred<io::Result<Vec<SocketAddr>>>;
 
 /// A listening socket.
 pub(crate) trait NetListener {
@@ -82,12 +82,11 @@ pub(crate) fn installed(reactor: &Reactor) -> io::Result<Option<Rc<dyn Net>>> {
 }
 
 /// Looks up a name: by the system, on a thread of the pool.
-pub(crate) fn resolve(reactor: &Reactor, host: String, port: u16) -> Lookup {
+pub(crate) fn resolve(reactor: &Reactor, host: String) -> Found {
     match installed(reactor) {
-        Ok(Some(net)) => net.resolve(&host, port),
-        Ok(None) => reactor.defer_to_thread(move || {
-            (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<VecDeque<_>>)
-        }),
+        Ok(Some(net)) => net.resolve(&host),
+        Ok(None) => reactor
+            .defer_to_thread(move || (host.as_str(), 0).to_socket_addrs().map(Iterator::collect)),
         Err(error) => Deferred::ready_on(reactor, Err(error)),
     }
 }

@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
     time::Duration,
 };
 
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     ConnectConfig, ListenConfig,
-    net::{Lookup, Net, NetDial, NetListener, Spare},
+    net::{Found, Net, NetDial, NetListener, Spare},
     stream::socket::ByteStream,
 };
 
@@ -94,13 +95,24 @@ impl Net for HostNet {
         }
     }
 
-    fn resolve(&self, host: &str, port: u16) -> Lookup {
+    fn resolve(&self, host: &str) -> Found {
         let reactor = self.reactor.upgrade().expect("the reactor asks its own network");
         let (promise, lookup) = reactor.promise::<_, Failure>();
-        let found = self.look_up(host, port);
+        let found = self.look_up(host, 0).map(Vec::from);
         let random = &mut self.world.borrow_mut().random.links;
         let takes = between(random, Duration::from_millis(1), LOOKUP_MAX);
-        reactor.call_later(takes, move |_: &Reactor| promise.resolve(found));
+        let promise = Rc::new(Cell::new(Some(promise)));
+        let settles = promise.clone();
+        let timer = reactor.call_later(takes, move |_: &Reactor| {
+            if let Some(promise) = settles.take() {
+                promise.resolve(found);
+            }
+        });
+        let settles = promise.take().expect("no turn has passed");
+        settles.on_cancel(move |_| {
+            timer.cancel();
+        });
+        promise.set(Some(settles));
         lookup
     }
 

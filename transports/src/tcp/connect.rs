@@ -1,5 +1,5 @@
-//! Outgoing connections: the name is resolved on the thread pool, the addresses are tried one after the other, and
-//! whatever happens, the one who asked is told once.
+//! Outgoing connections: the name is looked up, its addresses are tried as RFC 8305 ("Happy Eyeballs") says, and whatever
+//! happens, the one who asked is told once.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,6 +7,7 @@ use std::{
     fmt,
     future::Future,
     io,
+    marker::PhantomData,
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
@@ -14,12 +15,15 @@ use std::{
     time::Duration,
 };
 
-use sinew_reactor::{Deferred, DelayedCall, Failure, Handler, Promise, Reactor, Ready, Token};
+use sinew_reactor::{
+    Canceller, Deferred, DelayedCall, Failure, Handler, Promise, Reactor, Ready, Token,
+};
 use socket2::{Domain, Protocol as IpProtocol, Type};
 
-use super::Destination;
+use super::{Destination, Family, interleave::interleave};
 use crate::{
-    ConnectConfig, Connection, Factory, Peer, Protocol,
+    ConnectConfig, Connection, Factory, Peer, Protocol, Transport,
+    names::{ReactorNames, ResolveError},
     net::{self, Dialling},
     stream::{
         FIRST_INTEREST, Newborn, Shared,
@@ -40,9 +44,9 @@ pub enum ConnectError {
         /// The name.
         host: String,
         /// The cause.
-        source: io::Error,
+        source: ResolveError,
     },
-    /// The system, or the other end, refused. Of several addresses that were tried, this is the last.
+    /// The system, or the other end, refused. There was one address to try.
     #[error("could not connect to {addr}: {source}")]
     Connect {
         /// The address.
@@ -50,13 +54,24 @@ pub enum ConnectError {
         /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there.
         source: io::Error,
     },
+    /// None of several addresses would have us.
+    #[error("could not connect to {to}: {}", Tried::list(.tried))]
+    AllFailed {
+        /// The destination.
+        to: Destination,
+        /// The addresses in the order in which they failed, each with its cause.
+        tried: Vec<Tried>,
+    },
     /// It took longer than [`ConnectConfig::timeout`].
-    #[error("could not connect to {to} within {after:?}")]
+    #[error("could not connect to {to} within {after:?}{}", Tried::list_in_brackets(.tried))]
     TimedOut {
         /// The destination.
         to: Destination,
         /// The time that was allowed.
         after: Duration,
+        /// What was tried until then. Who had not answered yet has [`io::ErrorKind::TimedOut`] for a cause; there is none at all
+        /// if the name had not been resolved.
+        tried: Vec<Tried>,
     },
     /// The connection stood, but the factory refused it (or panicked).
     #[error("the factory built no protocol for {0}")]
@@ -67,23 +82,60 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether somebody was there and said no: nobody listens on the port.
+    /// Whether somebody was there and said no: nobody listens on the port. Of several addresses, on none.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)
+        let refused = |source: &io::Error| source.kind() == io::ErrorKind::ConnectionRefused;
+        match self {
+            Self::Connect { source, .. } => refused(source),
+            Self::AllFailed { tried, .. } => tried.iter().all(|tried| refused(&tried.source)),
+            _ => false,
+        }
+    }
+}
+
+/// An address that was tried, and what became of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Tried {
+    /// The address.
+    pub addr: SocketAddr,
+    /// Why it was not that one.
+    pub source: io::Error,
+}
+
+impl Tried {
+    fn list(tried: &[Self]) -> String {
+        tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    fn list_in_brackets(tried: &[Self]) -> String {
+        if tried.is_empty() { String::new() } else { format!(" ({})", Self::list(tried)) }
+    }
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.addr, self.source)
     }
 }
 
 /// A connection on its way: await it, or give it a callback. Dropping this does not cancel it.
 #[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
 pub struct Connecting<P: Protocol> {
-    deferred: Deferred<Connection<P>, ConnectError>,
+    deferred: Deferred<Transport, ConnectError>,
+    protocol: PhantomData<P>,
 }
 
 impl<P: Protocol> Connecting<P> {
+    /// The result is the transport of a stream whose protocol is a `P`.
+    pub(crate) const fn new(deferred: Deferred<Transport, ConnectError>) -> Self {
+        Self { deferred, protocol: PhantomData }
+    }
+
     /// Has the loop call `f` with the connection, or with what went wrong.
     pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
-        self.deferred.then(f);
+        self.deferred.then(|reactor, made| f(reactor, made.map(Connection::new)));
     }
 
     /// Gives up: what is under way is dropped, a connection whose `connection_made` runs just now is aborted. Nothing
@@ -101,15 +153,18 @@ impl<P: Protocol> Connecting<P> {
     /// Takes the result, if it is there and nobody has taken it.
     #[must_use]
     pub fn take(&self) -> Option<Result<Connection<P>, ConnectError>> {
-        self.deferred.take()
+        self.deferred.take().map(|made| made.map(Connection::new))
     }
 }
+
+// A connection on its way is not pinned by its protocol, which it does not hold.
+impl<P: Protocol> Unpin for Connecting<P> {}
 
 impl<P: Protocol> Future for Connecting<P> {
     type Output = Result<Connection<P>, ConnectError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.deferred).poll(context)
+        Pin::new(&mut self.deferred).poll(context).map(|made| made.map(Connection::new))
     }
 }
 
@@ -119,23 +174,33 @@ impl<P: Protocol> fmt::Debug for Connecting<P> {
     }
 }
 
+/// Addresses of a name that are tried; what a name has beyond that is left out.
+const ADDRS_PER_NAME_MAX: usize = 64;
+
 /// One call of `connect_tcp`, until it is settled.
 struct Connector<F: Factory> {
     to: Destination,
     config: ConnectConfig,
     factory: RefCell<F>,
-    promise: Cell<Option<Promise<Connection<F::Protocol>, ConnectError>>>,
+    promise: Cell<Option<Promise<Transport, ConnectError>>>,
+    lookup: Cell<Option<Canceller<Vec<SocketAddr>, ResolveError>>>,
     /// The addresses not tried yet.
     addrs: RefCell<VecDeque<SocketAddr>>,
-    /// The attempt under way.
-    attempt: Cell<Option<Token>>,
-    timer: Cell<Option<DelayedCall>>,
+    /// The attempts under way.
+    running: RefCell<Vec<(Token, SocketAddr)>>,
+    /// Those that have failed.
+    tried: RefCell<Vec<Tried>>,
+    /// When the time for all of it is over.
+    deadline: Cell<Option<DelayedCall>>,
+    /// When the next address is tried.
+    next: Cell<Option<DelayedCall>>,
 }
 
 /// The handler of one attempt: of a socket that is connecting.
 struct Attempt<F: Factory> {
     connector: Rc<Connector<F>>,
     addr: SocketAddr,
+    token: Token,
     socket: RefCell<Option<Dialling>>,
 }
 
@@ -146,15 +211,7 @@ pub(super) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let (promise, deferred) = reactor.promise();
-    let connector = Rc::new(Connector {
-        to,
-        config,
-        factory: RefCell::new(factory),
-        promise: Cell::new(None),
-        addrs: RefCell::default(),
-        attempt: Cell::new(None),
-        timer: Cell::new(None),
-    });
+    let connector = Rc::new(Connector::new(to, config, factory));
     let weak = Rc::downgrade(&connector);
     promise.on_cancel(move |reactor| {
         if let Some(connector) = weak.upgrade() {
@@ -163,30 +220,44 @@ pub(super) fn connect<F: Factory>(
     });
     connector.promise.set(Some(promise));
     reactor.call_soon(move |reactor| connector.begin(reactor));
-    Connecting { deferred }
+    Connecting::new(deferred)
 }
 
 impl<F: Factory> Connector<F> {
+    fn new(to: Destination, config: ConnectConfig, factory: F) -> Self {
+        Self {
+            to,
+            config,
+            factory: RefCell::new(factory),
+            promise: Cell::default(),
+            lookup: Cell::default(),
+            addrs: RefCell::default(),
+            running: RefCell::default(),
+            tried: RefCell::default(),
+            deadline: Cell::default(),
+            next: Cell::default(),
+        }
+    }
+
     fn begin(self: Rc<Self>, reactor: &Reactor) {
         if self.is_settled() {
             return;
         }
         let weak = Rc::downgrade(&self);
-        let timer = reactor.call_later(self.config.timeout, move |reactor| {
+        let deadline = reactor.call_later(self.config.timeout, move |reactor| {
             if let Some(connector) = weak.upgrade() {
-                let (to, after) = (connector.to.clone(), connector.config.timeout);
-                connector.settle(reactor, Err(ConnectError::TimedOut { to, after }));
+                connector.time_is_over(reactor);
             }
         });
-        self.timer.set(Some(timer));
+        self.deadline.set(Some(deadline));
         match self.to.clone() {
             Destination::Addr(addr) => {
                 self.addrs.borrow_mut().push_back(addr);
-                self.try_next(reactor, None);
+                self.try_next(reactor);
             }
             Destination::Any(addrs) if !addrs.is_empty() => {
                 self.addrs.borrow_mut().extend(addrs);
-                self.try_next(reactor, None);
+                self.try_next(reactor);
             }
             Destination::Any(_) => {
                 let none = "no address at all".to_owned();
@@ -200,35 +271,66 @@ impl<F: Factory> Connector<F> {
     }
 
     fn resolve(self: Rc<Self>, reactor: &Reactor, host: String, port: u16) {
-        let lookup = net::resolve(reactor, host.clone(), port);
+        let lookup = reactor.resolve(&host);
+        self.lookup.set(Some(lookup.canceller()));
         lookup.then(move |reactor, found| match found {
-            Ok(Ok(addrs)) if !addrs.is_empty() => {
-                self.addrs.replace(addrs);
-                self.try_next(reactor, None);
-            }
             Ok(found) => {
-                let source = found.err().unwrap_or_else(|| {
-                    io::Error::new(io::ErrorKind::NotFound, "the name has no address")
+                let addrs = found.into_iter().map(|mut addr| {
+                    addr.set_port(port);
+                    addr
                 });
-                self.settle(reactor, Err(ConnectError::Resolve { host, source }));
+                let ordered = interleave(addrs, self.config.first_family, ADDRS_PER_NAME_MAX);
+                self.addrs.replace(self.without_those_out_of_reach(ordered));
+                if self.addrs.borrow().is_empty() {
+                    let source = ResolveError::NoAddress;
+                    return self.settle(reactor, Err(ConnectError::Resolve { host, source }));
+                }
+                self.try_next(reactor);
             }
-            Err(failure) => self.settle(reactor, Err(failure.into())),
+            Err(ResolveError::GivenUp(failure)) => self.settle(reactor, Err(failure.into())),
+            Err(source) => self.settle(reactor, Err(ConnectError::Resolve { host, source })),
         });
     }
 
-    /// Tries the next address; `failed` is what became of the one before.
-    fn try_next(self: Rc<Self>, reactor: &Reactor, mut failed: Option<ConnectError>) {
+    /// From an address of one family, none of the other can be reached.
+    fn without_those_out_of_reach(&self, mut addrs: VecDeque<SocketAddr>) -> VecDeque<SocketAddr> {
+        if let Some(bind) = &self.config.bind {
+            addrs.retain(|addr| Family::of(addr) == Family::of(bind));
+        }
+        addrs
+    }
+
+    /// Tries the next address, and the one after it when it has had its time.
+    fn try_next(self: Rc<Self>, reactor: &Reactor) {
+        if let Some(timer) = self.next.take() {
+            timer.cancel();
+        }
         while !self.is_settled() {
             let addr = self.addrs.borrow_mut().pop_front();
             let Some(addr) = addr else {
-                let error = failed.unwrap_or_else(|| Failure::Abandoned.into());
-                return self.settle(reactor, Err(error));
+                if self.running.borrow().is_empty() {
+                    self.all_failed(reactor);
+                }
+                return;
             };
             match self.clone().attempt(reactor, addr) {
-                Ok(()) => return,
-                Err(source) => failed = Some(ConnectError::Connect { addr, source }),
+                Ok(()) => return self.expect_next(reactor),
+                Err(source) => self.tried.borrow_mut().push(Tried { addr, source }),
             }
         }
+    }
+
+    fn expect_next(self: Rc<Self>, reactor: &Reactor) {
+        if self.addrs.borrow().is_empty() {
+            return;
+        }
+        let weak = Rc::downgrade(&self);
+        let timer = reactor.call_later(self.config.attempt_delay, move |reactor| {
+            if let Some(connector) = weak.upgrade() {
+                connector.try_next(reactor);
+            }
+        });
+        self.next.set(Some(timer));
     }
 
     fn attempt(self: Rc<Self>, reactor: &Reactor, addr: SocketAddr) -> io::Result<()> {
@@ -237,10 +339,30 @@ impl<F: Factory> Connector<F> {
             None => Dialling::Kernel(open_socket(addr, &self.config)?),
         };
         let token = socket.register(reactor)?;
-        self.attempt.set(Some(token));
+        self.running.borrow_mut().push((token, addr));
         let socket = RefCell::new(Some(socket));
-        reactor.bind(token, Rc::new(Attempt { connector: self, addr, socket }));
+        reactor.bind(token, Rc::new(Attempt { connector: self, addr, token, socket }));
         Ok(())
+    }
+
+    fn all_failed(&self, reactor: &Reactor) {
+        let mut tried = self.tried.take();
+        let error = if tried.len() == 1 {
+            tried.pop().map(|Tried { addr, source }| ConnectError::Connect { addr, source })
+        } else {
+            Some(ConnectError::AllFailed { to: self.to.clone(), tried })
+        };
+        self.settle(reactor, Err(error.expect("of one address there is one failure")));
+    }
+
+    fn time_is_over(&self, reactor: &Reactor) {
+        let mut tried = self.tried.take();
+        tried.extend(self.running.borrow().iter().map(|(_, addr)| {
+            let source = io::Error::new(io::ErrorKind::TimedOut, "no answer");
+            Tried { addr: *addr, source }
+        }));
+        let (to, after) = (self.to.clone(), self.config.timeout);
+        self.settle(reactor, Err(ConnectError::TimedOut { to, after, tried }));
     }
 
     fn is_settled(&self) -> bool {
@@ -250,17 +372,40 @@ impl<F: Factory> Connector<F> {
         settled
     }
 
-    /// Ends it all: the one who asked is told, the attempt under way is dropped, the timer cancelled.
-    fn settle(&self, reactor: &Reactor, result: Result<Connection<F::Protocol>, ConnectError>) {
-        if let Some(token) = self.attempt.take() {
+    /// Drops all that is under way.
+    fn stop(&self, reactor: &Reactor) {
+        self.addrs.borrow_mut().clear();
+        for (token, _) in self.running.take() {
             reactor.deregister(token, false);
         }
-        if let Some(timer) = self.timer.take() {
+        for timer in [self.deadline.take(), self.next.take()].into_iter().flatten() {
             timer.cancel();
         }
+        if let Some(lookup) = self.lookup.take() {
+            lookup.cancel();
+        }
+    }
+
+    /// Ends it all, and tells the one who asked.
+    fn settle(&self, reactor: &Reactor, result: Result<Transport, ConnectError>) {
+        self.stop(reactor);
         if let Some(promise) = self.promise.take() {
             promise.settle(result);
         }
+    }
+}
+
+impl<F: Factory> Attempt<F> {
+    /// It is not among those under way any more. `None` if it was not.
+    fn take(&self) -> Option<Dialling> {
+        self.connector.running.borrow_mut().retain(|(token, _)| *token != self.token);
+        self.socket.take()
+    }
+
+    fn failed(&self, reactor: &Reactor, source: io::Error) {
+        reactor.deregister(self.token, true);
+        self.connector.tried.borrow_mut().push(Tried { addr: self.addr, source });
+        self.connector.clone().try_next(reactor);
     }
 }
 
@@ -273,32 +418,24 @@ impl<F: Factory> Handler for Attempt<F> {
         }
         let outcome = self.socket.borrow().as_ref().and_then(Dialling::outcome);
         let Some(outcome) = outcome else { return };
-        let (Some(token), Some(socket)) = (connector.attempt.take(), self.socket.take()) else {
-            return;
-        };
-        let failed = |source| ConnectError::Connect { addr: self.addr, source };
-        if let Err(source) = outcome {
-            reactor.deregister(token, true);
-            drop(socket);
-            return connector.try_next(reactor, Some(failed(source)));
-        }
-        let socket = match socket.into_socket() {
+        let Some(socket) = self.take() else { return };
+        let socket = match outcome.and_then(|()| socket.into_socket()) {
             Ok(socket) => socket,
-            Err(source) => {
-                reactor.deregister(token, true);
-                return connector.try_next(reactor, Some(failed(source)));
-            }
+            Err(source) => return self.failed(reactor, source),
         };
-        reactor.set_interest(token, FIRST_INTEREST);
+        // The others are gone before any user code runs.
+        connector.stop(reactor);
+        reactor.set_interest(self.token, FIRST_INTEREST);
         let peer = Peer::Inet(self.addr);
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
-        let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
+        let newborn = Newborn { reactor, socket, token: self.token, peer: peer.clone(), shared };
         let connection = newborn.start(&connector.factory, ready);
         if let Some(connection) = connection.as_ref().filter(|_| connector.is_settled()) {
             // Cancelled by its own factory or protocol: nobody will ever have it.
             connection.transport().abort();
         }
-        connector.settle(reactor, connection.ok_or(ConnectError::NoProtocol(peer)));
+        let made = connection.map(|connection| connection.transport().clone());
+        connector.settle(reactor, made.ok_or(ConnectError::NoProtocol(peer)));
     }
 
     fn again(self: Rc<Self>, reactor: &Reactor) {

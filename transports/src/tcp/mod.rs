@@ -7,10 +7,12 @@ use crate::{ConnectConfig, Factory, ListenConfig};
 mod accept;
 mod connect;
 mod destination;
+mod interleave;
 mod listen;
 
-pub use connect::{ConnectError, Connecting};
+pub use connect::{ConnectError, Connecting, Tried};
 pub use destination::Destination;
+pub use interleave::Family;
 pub use listen::{ListenError, ListeningPort};
 
 mod sealed {
@@ -71,9 +73,13 @@ pub trait ReactorTcp: sealed::Sealed {
         factory: F,
     ) -> Result<ListeningPort, ListenError>;
 
-    /// Connects to `to`, with the defaults of [`ConnectConfig`]: an address, `"host:port"`, or `("host", port)`. Names are
-    /// resolved by the system on a thread of the pool; all their addresses are tried in order. Nothing happens before the
-    /// loop turns.
+    /// Connects to `to`, with the defaults of [`ConnectConfig`]: an address, `"host:port"`, or `("host", port)`. Nothing happens
+    /// before the loop turns.
+    ///
+    /// Names are looked up by the [resolver](crate::names) of the reactor: the system's, on a thread of the pool, unless another
+    /// was set. Their addresses are tried as RFC 8305 ("Happy Eyeballs") says: IPv6 and IPv4 in turn, the next one beside
+    /// the others after [`attempt_delay`](ConnectConfig::attempt_delay), and at once when one fails. The first that answers is
+    /// taken, the others are dropped. Several addresses that you give are tried in your order.
     fn connect_tcp<F: Factory>(
         &self,
         to: impl Into<Destination>,
