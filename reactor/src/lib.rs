@@ -19,6 +19,8 @@ mod engine;
 mod error;
 mod guard;
 mod handler;
+#[cfg(unix)]
+mod inherited;
 mod leftovers;
 mod life;
 mod pool;
@@ -36,8 +38,6 @@ mod turn;
 mod wake;
 mod wheel;
 
-#[cfg(unix)]
-pub use signals::Signal;
 pub use {
     builder::Builder,
     deferred::{Canceller, Deferred, Promise},
@@ -55,3 +55,5 @@ pub use {
     task::{Sleep, Task},
     timer::{DelayedCall, LoopingCall},
 };
+#[cfg(unix)]
+pub use {inherited::inherited, signals::Signal};

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::{Faults, tcp::Family};
+use crate::{Faults, proxy::ProxyConfig, tcp::Family};
 
 /// Less would be no different from trying all at once.
 const ATTEMPT_DELAY_MIN: Duration = Duration::from_millis(10);
@@ -119,6 +119,8 @@ pub struct ListenConfig {
     pub(crate) v6_only: bool,
     pub(crate) connections_max: usize,
     pub(crate) connections_per_ip_max: usize,
+    /// Apart, for few ports have it.
+    pub(crate) proxy: Option<Box<ProxyConfig>>,
     pub(crate) stream: StreamConfig,
 }
 
@@ -130,6 +132,7 @@ impl Default for ListenConfig {
             v6_only: false,
             connections_max: 1 << 20,
             connections_per_ip_max: usize::MAX,
+            proxy: None,
             stream: StreamConfig::default(),
         }
     }
@@ -165,6 +168,14 @@ impl ListenConfig {
     /// How many connections one address may have open. Default: no limit. Past it a connection is closed at once.
     pub fn max_per_ip(mut self, connections: usize) -> Self {
         self.connections_per_ip_max = connections.max(1);
+        self
+    }
+
+    /// Has every connection begin with a header of the [PROXY protocol](crate::proxy), in which a proxy says for whom it connects.
+    /// Default: none. Connections whose header is still to come count for [`max_connections`](Self::max_connections); for
+    /// [`max_per_ip`](Self::max_per_ip) it is the client's address that counts.
+    pub fn proxy(mut self, proxy: impl Into<Option<ProxyConfig>>) -> Self {
+        self.proxy = proxy.into().map(Box::new);
         self
     }
 

@@ -9,16 +9,20 @@
 mod buffers;
 mod config;
 mod connection;
+pub mod endpoint;
+mod erased;
 mod factory;
 mod faults;
 mod lost;
 pub mod memory;
+mod memory_port;
 pub mod names;
 mod net;
 mod peer;
 mod port;
 mod producer;
 mod protocol;
+pub mod proxy;
 pub mod sim;
 mod stream;
 mod tcp;
@@ -29,6 +33,7 @@ pub use sinew_reactor as reactor;
 pub use {
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
+    erased::{DynFactory, DynProtocol},
     factory::{Factory, SharedFactory},
     faults::Faults,
     lost::ConnectionLost,

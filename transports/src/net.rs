@@ -17,7 +17,8 @@ use mio::net::TcpListener;
 use sinew_reactor::{Completed, Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
 
 use crate::{
-    ConnectConfig, ListenConfig,
+    ConnectConfig, ListenConfig, Peer,
+    port::Place,
     stream::socket::{ByteStream, Socket, TcpStream},
 };
 
@@ -37,8 +38,8 @@ pub(crate) type Found = Deferred<io::Result<Vec<SocketAddr>>>;
 /// A listening socket.
 pub(crate) trait NetListener {
     fn register(&self, token: Token);
-    fn local_addr(&self) -> SocketAddr;
-    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, SocketAddr)>;
+    fn place(&self) -> Place;
+    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, Peer)>;
     /// Whether `accept` is worth trying.
     fn is_ready(&self) -> bool;
     /// A descriptor that is good for nothing else but to be given back.
@@ -142,18 +143,14 @@ impl Listener {
         }
     }
 
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn place(&self) -> io::Result<Place> {
         match self {
-            Self::Kernel { listener, .. } => listener.local_addr(),
-            Self::Other(listener) => Ok(listener.local_addr()),
+            Self::Kernel { listener, .. } => listener.local_addr().map(Place::Inet),
+            Self::Other(listener) => Ok(listener.place()),
         }
     }
 
-    pub(crate) fn accept(
-        &self,
-        reactor: &Reactor,
-        token: Token,
-    ) -> io::Result<(Socket, SocketAddr)> {
+    pub(crate) fn accept(&self, reactor: &Reactor, token: Token) -> io::Result<(Socket, Peer)> {
         match self {
             Self::Kernel { listener, accepts } => {
                 let accepted = match accepts.get() {
@@ -164,10 +161,10 @@ impl Listener {
                     reactor.set_duty(token, Duty::Accept);
                     accepts.set(Accepts::Engine);
                 }
-                accepted.map(|(socket, addr)| (Socket::Tcp(socket), addr))
+                accepted.map(|(socket, addr)| (Socket::Tcp(socket), Peer::Inet(addr)))
             }
             Self::Other(listener) => {
-                listener.accept().map(|(stream, addr)| (Socket::Other(stream), addr))
+                listener.accept().map(|(stream, peer)| (Socket::Other(stream), peer))
             }
         }
     }

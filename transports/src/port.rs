@@ -1,6 +1,11 @@
-//! What a connection knows of the port that accepted it: enough to be counted, and to be drained with it.
+//! What a connection knows of the port that accepted it: enough to be counted, and to be drained with it. And what a port
+//! calls the place where it is.
 
-use std::net::IpAddr;
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
+    rc::Rc,
+};
 
 use sinew_reactor::{Reactor, Token};
 
@@ -27,4 +32,23 @@ pub(crate) enum PortOrder {
     Drain,
     /// The time to finish is over.
     Abort,
+}
+
+/// Where a port is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Inet(SocketAddr),
+    Memory(Rc<str>),
+}
+
+/// The address of what has none.
+pub(crate) const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(addr) => addr.fmt(f),
+            Self::Memory(name) => write!(f, "memory:{name}"),
+        }
+    }
 }

@@ -19,8 +19,9 @@ use super::{
     world::{ConnId, Event, HostId, Shared, SocketId, World},
 };
 use crate::{
-    ConnectConfig, ListenConfig,
+    ConnectConfig, ListenConfig, Peer,
     net::{Found, Net, NetDial, NetListener, Spare},
+    port::{NOWHERE, Place},
     stream::socket::ByteStream,
 };
 
@@ -136,14 +137,15 @@ impl NetListener for Port {
         }
     }
 
-    fn local_addr(&self) -> SocketAddr {
-        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        self.world.borrow().listening.get(&self.id).map_or(nowhere, |listening| listening.addr)
+    fn place(&self) -> Place {
+        let world = self.world.borrow();
+        let addr = world.listening.get(&self.id).map(|listening| listening.addr);
+        Place::Inet(addr.unwrap_or(NOWHERE))
     }
 
-    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, SocketAddr)> {
+    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, Peer)> {
         let (stream, peer) = self.world.borrow_mut().accept(&self.world, self.id)?;
-        Ok((Box::new(stream), peer))
+        Ok((Box::new(stream), Peer::Inet(peer)))
     }
 
     fn is_ready(&self) -> bool {

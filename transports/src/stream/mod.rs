@@ -12,7 +12,7 @@ use sinew_reactor::{Duty, Handler, Interest, Reactor, Ready, TimerKey, Token, We
 
 use crate::{
     Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport, buffers::Buffers,
-    peer::PackedPeer, port::Port, producer::Producers,
+    erased::boxed, peer::PackedPeer, port::Port, producer::Producers,
 };
 
 mod asked;
@@ -185,7 +185,7 @@ impl Newborn<'_> {
             socket = Socket::Other(Box::new(Faulty::new(socket, reactor, token, faults)));
         }
         let idle_timeout = self.shared.config.idle_timeout;
-        let protocol = protocol.map(|protocol| Box::new(protocol) as Box<dyn AnyProtocol>);
+        let protocol = protocol.map(boxed);
         let mut state = State::new(self.shared.config.auto_pause);
         if socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
             state.set_completes();

@@ -5,7 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     rc::Rc,
     time::Duration,
 };
@@ -14,10 +14,11 @@ use sinew_reactor::{
     DelayedCall, Handler, Interest, Promise, Reactor, Ready, RegisterError, TimerKey, Token,
 };
 
+use super::doorway;
 use crate::{
     Factory, ListenConfig, Peer,
     net::{Listener, Spare},
-    port::Port,
+    port::{Place, Port},
     stream::{Newborn, Shared, socket::Socket},
 };
 
@@ -32,7 +33,7 @@ pub(super) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_o
 
 /// What a port is, apart from its factory: shared by its handler, its handles and its connections.
 pub(super) struct PortCore {
-    addr: SocketAddr,
+    place: Place,
     config: ListenConfig,
     token: Cell<Option<Token>>,
     listener: RefCell<Option<Listener>>,
@@ -47,6 +48,10 @@ pub(super) struct PortCore {
     failing: Cell<bool>,
     open: Cell<usize>,
     open_per_ip: RefCell<HashMap<IpAddr, usize>>,
+    /// Who has been accepted and has to say something before it is let in, with the time that is left for that.
+    guests: RefCell<HashMap<Token, TimerKey>>,
+    /// Somebody was turned away who is no proxy of ours, and it has been logged.
+    distrusted: Cell<bool>,
     /// A descriptor kept for the day when there is no other: closed to accept one more, and close that.
     spare: RefCell<Option<Spare>>,
     when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
@@ -54,7 +59,7 @@ pub(super) struct PortCore {
 
 /// The handler: the port with its factory.
 pub(super) struct Acceptor<F: Factory> {
-    core: Rc<PortCore>,
+    pub(super) core: Rc<PortCore>,
     shared: Rc<Shared>,
     factory: RefCell<F>,
     started: Cell<bool>,
@@ -62,7 +67,7 @@ pub(super) struct Acceptor<F: Factory> {
 
 /// What became of one accept.
 enum Accepted {
-    Yes(Socket, SocketAddr),
+    Yes(Socket, Peer),
     /// That one went away, or was not for us: the next.
     Skip,
     /// No more for now.
@@ -75,13 +80,13 @@ impl<F: Factory> Acceptor<F> {
     pub(super) fn new(
         reactor: &Reactor,
         listener: Listener,
-        addr: SocketAddr,
+        place: Place,
         config: ListenConfig,
         factory: F,
     ) -> Self {
         let stream_config = config.stream.clone();
         let core = Rc::new(PortCore {
-            addr,
+            place,
             config,
             token: Cell::new(None),
             spare: RefCell::new(listener.spare()),
@@ -94,6 +99,8 @@ impl<F: Factory> Acceptor<F> {
             failing: Cell::new(false),
             open: Cell::new(0),
             open_per_ip: RefCell::default(),
+            guests: RefCell::default(),
+            distrusted: Cell::new(false),
             when_empty: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
@@ -121,14 +128,14 @@ impl<F: Factory> Acceptor<F> {
         Ok(core)
     }
 
-    fn accept_some(&self, reactor: &Reactor) {
+    fn accept_some(self: &Rc<Self>, reactor: &Reactor) {
         let core = &self.core;
         for _ in 0..ACCEPTS_PER_TURN {
             if !core.may_accept() {
                 break;
             }
             match core.accept_one(reactor) {
-                Accepted::Yes(socket, addr) => self.open(reactor, socket, addr),
+                Accepted::Yes(socket, peer) => self.open(reactor, socket, peer),
                 Accepted::Skip => {}
                 Accepted::Drained => core.readable.set(false),
                 Accepted::Exhausted(error) => core.exhausted(reactor, &error),
@@ -140,10 +147,13 @@ impl<F: Factory> Acceptor<F> {
         core.tell_interest(reactor);
     }
 
-    fn open(&self, reactor: &Reactor, mut socket: Socket, addr: SocketAddr) {
-        let peer = Peer::Inet(addr);
-        if self.core.is_full_for(peer.ip()) {
-            tracing::debug!(%peer, "refused: the address has as many connections as it may have");
+    fn open(self: &Rc<Self>, reactor: &Reactor, mut socket: Socket, peer: Peer) {
+        let proxy = self.core.config.proxy.as_deref();
+        if proxy.is_some_and(|proxy| !proxy.trusts(&peer)) {
+            return self.core.distrust(&peer);
+        }
+        // Behind a proxy, who it is for is known later.
+        if proxy.is_none() && self.core.turns_away(&peer) {
             return;
         }
         let options = if INHERITS_OPTIONS { Ok(()) } else { self.set_options(&socket) };
@@ -157,8 +167,31 @@ impl<F: Factory> Acceptor<F> {
             }
         };
         self.core.failing.set(false);
+        match proxy {
+            Some(proxy) => doorway::enter(self, reactor, proxy, token, socket, peer),
+            None => self.start(reactor, socket, token, peer, Ready::NONE),
+        }
+    }
+
+    /// Lets in a connection that had to say something first.
+    pub(super) fn admit(
+        &self,
+        reactor: &Reactor,
+        socket: Socket,
+        token: Token,
+        peer: Peer,
+        ready: Ready,
+    ) {
+        if self.core.closed.get() || self.core.turns_away(&peer) {
+            reactor.deregister(token, true);
+            return drop(socket);
+        }
+        self.start(reactor, socket, token, peer, ready);
+    }
+
+    fn start(&self, reactor: &Reactor, socket: Socket, token: Token, peer: Peer, ready: Ready) {
         let shared = self.shared.clone();
-        Newborn { reactor, socket, token, peer, shared }.start(&self.factory, Ready::NONE);
+        Newborn { reactor, socket, token, peer, shared }.start(&self.factory, ready);
     }
 
     fn set_options(&self, socket: &Socket) -> io::Result<()> {
@@ -201,6 +234,10 @@ impl<F: Factory> Handler for Acceptor<F> {
         reactor.deregister(self.core.registered_as(), true);
         self.core.listener.take();
         self.core.spare.take();
+        for (token, timer) in self.core.guests.take() {
+            reactor.disarm_timer(timer);
+            reactor.deregister(token, true);
+        }
         if self.started.replace(false) {
             self.factory.borrow_mut().stopped();
         }
@@ -213,13 +250,13 @@ impl<F: Factory> Handler for Acceptor<F> {
     }
 
     fn describe(&self) -> String {
-        format!("the port {} of {}", self.core.addr, std::any::type_name::<F>())
+        format!("the port {} of {}", self.core.place, std::any::type_name::<F>())
     }
 }
 
 impl PortCore {
-    pub(super) fn addr(&self) -> SocketAddr {
-        self.addr
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(super) fn open_count(&self) -> usize {
@@ -269,7 +306,41 @@ impl PortCore {
             && !self.closed.get()
             && !self.paused.get()
             && !self.resting.get()
-            && self.open.get() < self.config.connections_max
+            && !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.open.get() + self.guests.borrow().len() >= self.config.connections_max
+    }
+
+    pub(super) fn guest_came(&self, token: Token, timer: TimerKey) {
+        self.guests.borrow_mut().insert(token, timer);
+    }
+
+    pub(super) fn guest_left(&self, reactor: &Reactor, token: Token) {
+        let was_full = self.is_full();
+        if let Some(timer) = self.guests.borrow_mut().remove(&token) {
+            reactor.disarm_timer(timer);
+        }
+        if was_full && !self.closed.get() {
+            self.come_by(reactor);
+        }
+    }
+
+    fn turns_away(&self, peer: &Peer) -> bool {
+        let is_full = self.is_full_for(peer.ip());
+        if is_full {
+            tracing::debug!(%peer, "refused: the address has as many connections as it may have");
+        }
+        is_full
+    }
+
+    fn distrust(&self, peer: &Peer) {
+        if self.distrusted.replace(true) {
+            tracing::debug!(%peer, "refused: it is none of the proxies");
+        } else {
+            tracing::warn!(port = %self.place, %peer, "refused: it is none of the proxies; others are in the debug log");
+        }
     }
 
     fn is_full_for(&self, ip: Option<IpAddr>) -> bool {
@@ -285,9 +356,7 @@ impl PortCore {
         if reactor.is_edge_triggered() || self.closed.get() {
             return;
         }
-        let held = self.paused.get()
-            || self.resting.get()
-            || self.open.get() >= self.config.connections_max;
+        let held = self.paused.get() || self.resting.get() || self.is_full();
         let interest = if held { Interest::NONE } else { Interest::READ };
         reactor.set_interest(self.registered_as(), interest);
     }
@@ -298,7 +367,7 @@ impl PortCore {
             return Accepted::Drained;
         };
         match listener.accept(reactor, self.registered_as()) {
-            Ok((socket, addr)) => Accepted::Yes(socket, addr),
+            Ok((socket, peer)) => Accepted::Yes(socket, peer),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => Accepted::Drained,
                 // The peer gave up before it was accepted, or a firewall did (accept(2), "Error handling").
@@ -346,7 +415,7 @@ impl PortCore {
     /// Once an episode: it ends with the next connection that is accepted.
     fn log_once(&self, error: &io::Error, what: &str) {
         if !self.failing.replace(true) {
-            tracing::error!(port = %self.addr, %error, "{what}");
+            tracing::error!(port = %self.place, %error, "{what}");
         }
     }
 }
@@ -364,7 +433,7 @@ impl Port for PortCore {
     }
 
     fn closed(&self, reactor: &Reactor, ip: Option<IpAddr>) {
-        let was_full = self.open.get() >= self.config.connections_max;
+        let was_full = self.is_full();
         self.open.set(self.open.get() - 1);
         if let Some(ip) = ip.filter(|_| self.config.connections_per_ip_max != usize::MAX) {
             let mut open_per_ip = self.open_per_ip.borrow_mut();

@@ -62,6 +62,14 @@ pub enum ConnectError {
         /// The addresses in the order in which they failed, each with its cause.
         tried: Vec<Tried>,
     },
+    /// The same of a place that is no address.
+    #[error("could not connect to {to}: {source}")]
+    Other {
+        /// The place, as a string for an endpoint says it.
+        to: String,
+        /// The cause.
+        source: io::Error,
+    },
     /// It took longer than [`ConnectConfig::timeout`].
     #[error("could not connect to {to} within {after:?}{}", Tried::list_in_brackets(.tried))]
     TimedOut {
@@ -87,7 +95,7 @@ impl ConnectError {
     pub fn is_refused(&self) -> bool {
         let refused = |source: &io::Error| source.kind() == io::ErrorKind::ConnectionRefused;
         match self {
-            Self::Connect { source, .. } => refused(source),
+            Self::Connect { source, .. } | Self::Other { source, .. } => refused(source),
             Self::AllFailed { tried, .. } => tried.iter().all(|tried| refused(&tried.source)),
             _ => false,
         }
@@ -136,6 +144,11 @@ impl<P: Protocol> Connecting<P> {
     /// Has the loop call `f` with the connection, or with what went wrong.
     pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
         self.deferred.then(|reactor, made| f(reactor, made.map(Connection::new)));
+    }
+
+    /// The same connection, whose protocol is a `Q` in truth.
+    pub(crate) fn retyped<Q: Protocol>(self) -> Connecting<Q> {
+        Connecting::new(self.deferred)
     }
 
     /// Gives up: what is under way is dropped, a connection whose `connection_made` runs just now is aborted. Nothing

@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr, rc::Rc, time::Duration};
 
 use mio::net::TcpListener;
 use sinew_reactor::{Deferred, Reactor, WeakReactor};
-use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
+use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
 
 use super::{
     Destination,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Factory, ListenConfig,
     net::{self, Listener},
-    port::{PortMessage, PortOrder},
+    port::{NOWHERE, Place, PortMessage, PortOrder},
     stream::socket::set_keepalive,
 };
 
@@ -22,8 +22,10 @@ use crate::{
 #[non_exhaustive]
 pub enum ListenError {
     /// The address could not be understood or looked up.
-    #[error("could not find the address to listen on: {source}")]
+    #[error("could not find the address to listen on, {at}: {source}")]
     Resolve {
+        /// What was to be listened on.
+        at: Destination,
         /// The cause.
         source: io::Error,
     },
@@ -35,9 +37,26 @@ pub enum ListenError {
         /// The cause.
         source: io::Error,
     },
+    /// The same of a place that is no address.
+    #[error("could not listen on {at}: {source}")]
+    Other {
+        /// The place, as a string for an endpoint says it.
+        at: String,
+        /// The cause.
+        source: io::Error,
+    },
 }
 
-/// A port that is listened on. Dropping this closes nothing; [`stop_listening`](Self::stop_listening) does.
+impl ListenError {
+    fn at(place: &Place, source: io::Error) -> Self {
+        match place {
+            Place::Inet(addr) => Self::Listen { addr: *addr, source },
+            other => Self::Other { at: other.to_string(), source },
+        }
+    }
+}
+
+/// A port that is listened on; its `Display` says where. Dropping this closes nothing; [`stop_listening`](Self::stop_listening) does.
 #[derive(Clone)]
 pub struct ListeningPort {
     core: Rc<PortCore>,
@@ -49,8 +68,9 @@ pub(super) fn listen(
     reactor: &Reactor,
     at: Destination,
     config: &ListenConfig,
-) -> Result<(Listener, SocketAddr), ListenError> {
-    let addrs = match at {
+) -> Result<(Listener, Place), ListenError> {
+    let resolve = |source| ListenError::Resolve { at: at.clone(), source };
+    let addrs = match at.clone() {
         Destination::Addr(addr) => Ok([addr].into()),
         Destination::Any(addrs) => Ok(addrs.into()),
         Destination::Name(host, port) => net::resolve_now(reactor, &host, port),
@@ -59,17 +79,17 @@ pub(super) fn listen(
             format!("{text:?} is neither an address nor host:port"),
         )),
     };
-    let addrs = addrs.map_err(|source| ListenError::Resolve { source })?;
+    let addrs = addrs.map_err(resolve)?;
     let mut failed = None;
     for addr in addrs {
         let listener = listen_on(reactor, addr, config);
-        match listener.and_then(|listener| Ok((listener.local_addr()?, listener))) {
-            Ok((local, listener)) => return Ok((listener, local)),
+        match listener.and_then(|listener| Ok((listener.place()?, listener))) {
+            Ok((place, listener)) => return Ok((listener, place)),
             Err(source) => failed = Some(ListenError::Listen { addr, source }),
         }
     }
-    Err(failed.unwrap_or_else(|| ListenError::Resolve {
-        source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
+    Err(failed.unwrap_or_else(|| {
+        resolve(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
     }))
 }
 
@@ -106,25 +126,45 @@ fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpLi
     Ok(TcpListener::from_std(socket.into()))
 }
 
-pub(super) fn open<F: Factory>(
+pub(crate) fn open<F: Factory>(
     reactor: &Reactor,
     listener: Listener,
-    addr: SocketAddr,
+    place: Place,
     config: ListenConfig,
     factory: F,
 ) -> Result<ListeningPort, ListenError> {
-    let acceptor = Acceptor::new(reactor, listener, addr, config, factory);
+    let acceptor = Acceptor::new(reactor, listener, place.clone(), config, factory);
     match acceptor.register(reactor) {
         Ok(core) => Ok(ListeningPort { core, reactor: reactor.downgrade() }),
-        Err(error) => Err(ListenError::Listen { addr, source: error.into() }),
+        Err(error) => Err(ListenError::at(&place, error.into())),
     }
 }
 
+/// A socket that listens already, whoever made it so.
+pub(super) fn adopt(listener: std::net::TcpListener) -> io::Result<(Listener, Place)> {
+    let socket = SockRef::from(&listener);
+    let is_inet = socket.local_addr()?.as_socket().is_some();
+    #[cfg(unix)]
+    if !is_inet || !socket.is_listener()? || socket.r#type()? != Type::STREAM {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no listening TCP socket"));
+    }
+    #[cfg(not(unix))]
+    let _ = is_inet;
+    socket.set_nonblocking(true)?;
+    let listener = Listener::kernel(TcpListener::from_std(listener));
+    let place = listener.place()?;
+    Ok((listener, place))
+}
+
 impl ListeningPort {
-    /// The address that is listened on, with the port that the system chose if it was asked to.
+    /// The address that is listened on, with the port that the system chose if it was asked to. A port that is not on the
+    /// internet has none, and says `0.0.0.0:0`; its `Display` tells more.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
-        self.core.addr()
+        match self.core.place() {
+            Place::Inet(addr) => *addr,
+            Place::Memory(_) => NOWHERE,
+        }
     }
 
     /// How many of its connections are open.
@@ -203,10 +243,16 @@ impl ListeningPort {
     }
 }
 
+impl fmt::Display for ListeningPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.core.place().fmt(f)
+    }
+}
+
 impl fmt::Debug for ListeningPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ListeningPort")
-            .field("local", &self.local())
+            .field("at", self.core.place())
             .field("connections", &self.connections())
             .finish()
     }

@@ -1,18 +1,22 @@
 //! TCP: [`ReactorTcp`] gives a reactor its `listen_tcp` and `connect_tcp`.
 
+use std::io;
+
 use sinew_reactor::Reactor;
 
-use crate::{ConnectConfig, Factory, ListenConfig};
+use crate::{ConnectConfig, Factory, ListenConfig, net};
 
 mod accept;
 mod connect;
 mod destination;
+mod doorway;
 mod interleave;
 mod listen;
 
 pub use connect::{ConnectError, Connecting, Tried};
 pub use destination::Destination;
 pub use interleave::Family;
+pub(crate) use listen::open;
 pub use listen::{ListenError, ListeningPort};
 
 mod sealed {
@@ -73,6 +77,20 @@ pub trait ReactorTcp: sealed::Sealed {
         factory: F,
     ) -> Result<ListeningPort, ListenError>;
 
+    /// Takes connections from a socket that listens already: one that was inherited, or made in a way of its own. The options of
+    /// the socket stay as they are; of the configuration, `backlog`, `reuse_port`, `v6_only` and those of the kernel's streams mean
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Other`], if this is no listening TCP socket, or there is no room for it.
+    fn adopt_listener<F: Factory>(
+        &self,
+        listener: std::net::TcpListener,
+        config: ListenConfig,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError>;
+
     /// Connects to `to`, with the defaults of [`ConnectConfig`]: an address, `"host:port"`, or `("host", port)`. Nothing happens
     /// before the loop turns.
     ///
@@ -105,11 +123,34 @@ impl ReactorTcp for Reactor {
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
         match listen::listen(self, addr.into(), &config) {
-            Ok((listener, addr)) => listen::open(self, listener, addr, config, factory),
+            Ok((listener, place)) => listen::open(self, listener, place, config, factory),
             Err(error) => {
                 // Its drop may be user code, and no call runs that.
                 self.discard(factory);
                 Err(error)
+            }
+        }
+    }
+
+    fn adopt_listener<F: Factory>(
+        &self,
+        listener: std::net::TcpListener,
+        config: ListenConfig,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError> {
+        let adopted = match net::installed(self) {
+            Ok(None) => listen::adopt(listener),
+            Ok(Some(_)) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a simulated host has no sockets of the kernel",
+            )),
+            Err(error) => Err(error),
+        };
+        match adopted {
+            Ok((listener, place)) => listen::open(self, listener, place, config, factory),
+            Err(source) => {
+                self.discard(factory);
+                Err(ListenError::Other { at: "a socket that was given".to_owned(), source })
             }
         }
     }
