@@ -200,6 +200,12 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }
     }
 
+    /// A deferred that has failed already. As with [`ready`](Self::ready), there is no loop to call a callback.
+    pub fn failed(error: E) -> Self {
+        let state = State::new(Some(Err(error)));
+        Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }
+    }
+
     /// A deferred whose value is there already, for awaiting or for a callback, which the loop makes.
     pub fn ready_on(reactor: &Reactor, value: T) -> Self {
         Self { reactor: reactor.downgrade(), ..Self::ready(value) }
@@ -253,11 +259,7 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
     {
         let Some(reactor) = self.reactor.upgrade() else {
             // Without a loop there is nobody to call `f`.
-            let state = State::new(Some(Err(Failure::Abandoned.into())));
-            return Deferred {
-                state: Rc::new(RefCell::new(state)),
-                reactor: WeakReactor::default(),
-            };
+            return Deferred::failed(Failure::Abandoned.into());
         };
         let (promise, mapped) = reactor.promise();
         let canceller = self.canceller();

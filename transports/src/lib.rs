@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod buffers;
+mod client_service;
 mod config;
 mod connection;
 pub mod endpoint;
@@ -31,6 +32,7 @@ mod transport;
 
 pub use sinew_reactor as reactor;
 pub use {
+    client_service::{ClientService, NotHeld, RetryConfig, ServiceError},
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
     erased::{DynFactory, DynProtocol},

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sinew_reactor::{Duty, Handler, Interest, Reactor, Ready, TimerKey, Token, WeakReactor};
+use sinew_reactor::{
+    Deferred, Duty, Handler, Interest, Promise, Reactor, Ready, TimerKey, Token, WeakReactor,
+};
 
 use crate::{
     Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport, buffers::Buffers,
@@ -90,6 +92,8 @@ pub(crate) struct Extras {
     producers: Producers,
     /// What `fail` was given, or why the connection was lost.
     reason: Cell<Option<ConnectionLost>>,
+    /// Who waits for the end.
+    when_lost: RefCell<Vec<Promise<()>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -129,6 +133,19 @@ impl Stream {
 
     fn extras(&self) -> &Extras {
         self.extras.get_or_init(Box::default)
+    }
+
+    /// See [`Transport::when_lost`].
+    pub(crate) fn when_lost(&self) -> Deferred<()> {
+        let Some(reactor) = self.reactor() else { return Deferred::ready(()) };
+        if self.state.get().is_gone() {
+            return Deferred::ready_on(&reactor, ());
+        }
+        let (promise, lost) = reactor.promise();
+        let mut waiting = self.extras().when_lost.borrow_mut();
+        waiting.retain(Promise::is_pending);
+        waiting.push(promise);
+        lost
     }
 
     fn drop_queue(&self) {
