@@ -94,6 +94,14 @@ impl NetListener for MemoryListener {
     }
 }
 
+impl Drop for MemoryListener {
+    /// Who waits is refused, as by a system whose port closes.
+    fn drop(&mut self) {
+        let waiting = self.0.waiting.take();
+        waiting.iter().for_each(ByteStream::reset);
+    }
+}
+
 impl Backlog {
     fn push(&self, end: End) -> bool {
         let mut waiting = self.waiting.borrow_mut();
