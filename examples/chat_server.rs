@@ -90,7 +90,7 @@ fn main() -> ExitCode {
         let room = Room::default();
         let stream = StreamConfig::default().write_limit(UNREAD_MAX);
         let config = ListenConfig::default().max_connections(500).stream(stream);
-        let port = reactor.listen_tcp_with(args.listen, config, move |_: &Peer| {
+        let port = args.listen.listen_with(&reactor, config, move |_: &Peer| {
             let guest = Guest { room: room.clone(), name: String::new() };
             LineReceiver::with_decoder(Line::lf_or_crlf().len_max(1024), guest)
         })?;

@@ -86,7 +86,7 @@ impl Args {
         D: Decoder + Encoder + Clone,
     {
         let factory = move |_: &Peer| Framed::with_decoder(codec.clone(), Echo);
-        reactor.listen_tcp(self.server.listen, factory)
+        self.server.listen.listen(reactor, factory)
     }
 }
 

@@ -266,7 +266,8 @@ impl<P: Protocol> ClientService<P> {
     /// The connection, if there is one now.
     #[must_use]
     pub fn connection(&self) -> Option<Connection<P>> {
-        self.inner.connection.borrow().clone()
+        let connection = self.inner.connection.borrow().clone();
+        connection.filter(|connection| !connection.transport().is_closing())
     }
 
     /// Whether it connects, is connected or waits to try again, or is not done with stopping.
