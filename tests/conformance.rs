@@ -10,6 +10,7 @@ mod conformance {
     mod cancelling;
     mod closing;
     mod connecting;
+    mod doorway;
     mod draining;
     mod inside;
     mod life;

@@ -158,9 +158,11 @@ pub struct ClientService<P: Protocol> {
     inner: Rc<Inner<P>>,
 }
 
+type Connects<P> = dyn Fn(&Reactor) -> Connecting<P>;
+
 struct Inner<P: Protocol> {
     reactor: WeakReactor,
-    connect: Box<dyn Fn(&Reactor) -> Connecting<P>>,
+    connect: Box<Connects<P>>,
     config: RetryConfig,
     connection: RefCell<Option<Connection<P>>>,
     failures: Cell<u32>,

@@ -102,8 +102,8 @@ impl<'a> Stage<'a> {
 /// One line each: who listens, how long the way to each is (`None`: cut), and who is reached after how long.
 #[test]
 fn the_first_that_answers_is_taken() {
-    type Way = Option<u64>;
-    let cases: &[(&str, &[usize], [Way; 3], usize, u64)] = &[
+    type Case<'a> = (&'a str, &'a [usize], [Option<u64>; 3], usize, u64);
+    let cases: &[Case<'_>] = &[
         ("the first", &[0, 1, 2], [Some(10), Some(10), Some(10)], 0, 20),
         ("the other family next", &[0, 1, 2], [None, Some(10), Some(10)], 1, 250 + 20),
         ("then the first again", &[0, 1, 2], [None, None, Some(10)], 2, 500 + 20),

@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{ProxiedEnds, crc32c::crc32c, tlv};
+use super::{ProxiedEnds, Tlvs, crc32c::crc32c, tlv};
 
 /// The longest header of version 1, section 2.1.
 pub(super) const V1_LEN_MAX: usize = 107;
@@ -41,7 +41,7 @@ pub(crate) enum Header {
     /// The proxy speaks for itself.
     Local,
     /// It speaks for another.
-    Proxied { ends: ProxiedEnds, tlvs: Vec<(u8, Box<[u8]>)> },
+    Proxied { ends: ProxiedEnds, tlvs: Tlvs },
 }
 
 /// See the head of this file.
@@ -222,7 +222,7 @@ fn v2_unix(rest: &[u8]) -> Result<ProxiedEnds, ProxyError> {
     Ok(ProxiedEnds::Unix { source: path(0)?, destination: path(108)? })
 }
 
-fn v2_tlvs(mut rest: &[u8]) -> Result<Vec<(u8, Box<[u8]>)>, ProxyError> {
+fn v2_tlvs(mut rest: &[u8]) -> Result<Tlvs, ProxyError> {
     let mut tlvs = Vec::new();
     while let [kind, high, low, after @ ..] = rest {
         let len = usize::from(u16::from_be_bytes([*high, *low]));

@@ -82,8 +82,11 @@ impl ProxyConfig {
 pub struct Proxied {
     pub(crate) via: Peer,
     pub(crate) ends: ProxiedEnds,
-    pub(crate) tlvs: Vec<(u8, Box<[u8]>)>,
+    pub(crate) tlvs: Tlvs,
 }
+
+/// Types and values, in the order of the header.
+pub(crate) type Tlvs = Vec<(u8, Box<[u8]>)>;
 
 /// Both ends of a connection to a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

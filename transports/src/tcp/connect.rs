@@ -71,7 +71,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// It took longer than [`ConnectConfig::timeout`].
-    #[error("could not connect to {to} within {after:?}{}", Tried::list_in_brackets(.tried))]
+    #[error("could not connect to {to} within {after:?}{}", Tried::list_in_brackets(.to, .tried))]
     TimedOut {
         /// The destination.
         to: Destination,
@@ -117,8 +117,13 @@ impl Tried {
         tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
-    fn list_in_brackets(tried: &[Self]) -> String {
-        if tried.is_empty() { String::new() } else { format!(" ({})", Self::list(tried)) }
+    /// Unless there is nothing that the destination does not say.
+    fn list_in_brackets(to: &Destination, tried: &[Self]) -> String {
+        match to {
+            Destination::Addr(_) => String::new(),
+            _ if tried.is_empty() => String::new(),
+            _ => format!(" ({})", Self::list(tried)),
+        }
     }
 }
 
