@@ -29,4 +29,5 @@ pages! {
     GracefulClose: "../docs/design/6-graceful-close.md";
     Graveyard: "../docs/design/7-panics-drops-graveyard.md";
     Stop: "../docs/design/8-stop-says-no.md";
+    Completes: "../docs/design/9-what-an-engine-completes.md";
 }

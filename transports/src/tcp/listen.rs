@@ -143,17 +143,25 @@ pub(crate) fn open<F: Factory>(
 /// A socket that listens already, whoever made it so.
 pub(super) fn adopt(listener: std::net::TcpListener) -> io::Result<(Listener, Place)> {
     let socket = SockRef::from(&listener);
-    let is_inet = socket.local_addr()?.as_socket().is_some();
-    #[cfg(unix)]
-    if !is_inet || !socket.is_listener()? || socket.r#type()? != Type::STREAM {
+    let is_tcp = socket.local_addr()?.as_socket().is_some() && socket.r#type()? == Type::STREAM;
+    if !is_tcp || !is_listener(&socket)? {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no listening TCP socket"));
     }
-    #[cfg(not(unix))]
-    let _ = is_inet;
     socket.set_nonblocking(true)?;
     let listener = Listener::kernel(TcpListener::from_std(listener));
     let place = listener.place()?;
     Ok((listener, place))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Elsewhere nobody can be asked; but one that listens has no peer.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
+    Ok(socket.peer_addr().is_err())
 }
 
 impl ListeningPort {
