@@ -3,14 +3,18 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "no example needs all of it")]
 
 use std::{
-    env, error::Error, fmt::Display, io, net::SocketAddr, process::ExitCode, time::Duration,
+    env, error::Error, fmt::Display, io, net::SocketAddr, process::ExitCode, str::FromStr,
+    time::Duration,
 };
 
 use clap::Parser;
 use sinew::{
     prelude::*,
     reactor::{Builder, RunError, UnknownEngine},
-    transports::{ConnectError, Destination},
+    transports::{
+        Address,
+        endpoint::{EndpointError, ServerEndpoint},
+    },
 };
 use tracing_subscriber::filter::LevelFilter;
 
@@ -24,12 +28,23 @@ pub(crate) type Failed = Box<dyn Error>;
 // The options that every example server has.
 #[derive(Parser, Debug)]
 pub(crate) struct ServerArgs {
+    /// Where to listen: ADDR:PORT, or an endpoint such as tcp:8000; port 0 lets the system choose
+    #[arg(long, value_name = "ENDPOINT", default_value = "127.0.0.1:8000", value_parser = endpoint::<ServerEndpoint>)]
+    pub(crate) listen: ServerEndpoint,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// The same for servers that need an address.
+#[derive(Parser, Debug)]
+pub(crate) struct AddrArgs {
     /// Address to listen on; port 0 lets the system choose
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     pub(crate) listen: SocketAddr,
 
     #[command(flatten)]
-    engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 impl ServerArgs {
@@ -80,12 +95,11 @@ fn parse_engine(name: &str) -> Result<Engine, UnknownEngine> {
     name.parse()
 }
 
-/// Reads an option that says where to connect to: an address, or `host:port`.
-pub(crate) fn destination(text: &str) -> Result<Destination, ConnectError> {
-    match text.into() {
-        Destination::Bad(text) => Err(ConnectError::BadDestination(text)),
-        destination => Ok(destination),
-    }
+/// Reads an option that says where to listen or to connect to. Of what is wrong with it, the first line tells enough here.
+pub(crate) fn endpoint<E: FromStr<Err = EndpointError>>(text: &str) -> Result<E, String> {
+    text.parse().map_err(|error: EndpointError| {
+        error.to_string().lines().next().unwrap_or_default().to_owned()
+    })
 }
 
 /// `println!` for servers: they go on when nobody reads their standard output any more, where `println!` would panic.
@@ -126,8 +140,8 @@ pub(crate) fn announce(reactor: &Reactor, what: impl Display + 'static) {
 }
 
 /// How every example server goes on once it listens; `echo_server` has it written out.
-pub(crate) fn run(reactor: &Reactor, port: ListeningPort) -> Result<(), Failed> {
-    announce(reactor, port.local());
+pub(crate) fn run(reactor: &Reactor, port: ListeningPort<Address>) -> Result<(), Failed> {
+    announce(reactor, port.to_string());
     reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
     Ok(reactor.run()?)
 }

@@ -8,18 +8,24 @@
 
 mod address;
 mod buffers;
+mod client_service;
 mod config;
 mod connection;
 mod datagram;
+pub mod endpoint;
+mod erased;
 mod factory;
 mod faults;
 mod lost;
 pub mod memory;
+mod memory_port;
+pub mod names;
 mod net;
 mod peer;
 mod port;
 mod producer;
 mod protocol;
+pub mod proxy;
 pub mod sim;
 mod stream;
 mod tcp;
@@ -31,6 +37,7 @@ mod unix;
 pub use sinew_reactor as reactor;
 pub use {
     address::Address,
+    client_service::{ClientService, NotHeld, RetryConfig, ServiceError},
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
     datagram::{
@@ -38,13 +45,17 @@ pub use {
         DatagramTransport, Interface, Overflow, ReactorUdp, SendFailed, SendStatus, Stopped,
         UdpError,
     },
+    erased::{DynFactory, DynProtocol},
     factory::{Factory, SharedFactory},
     faults::Faults,
     lost::ConnectionLost,
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,
-    tcp::{ConnectError, Connecting, Destination, ListenError, ListeningPort, ReactorTcp},
+    tcp::{
+        ConnectError, Connecting, Destination, Family, ListenError, ListeningPort, ReactorTcp,
+        Tried,
+    },
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
 };
 #[cfg(unix)]
