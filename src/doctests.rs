@@ -30,4 +30,5 @@ pages! {
     Graveyard: "../docs/design/7-panics-drops-graveyard.md";
     Stop: "../docs/design/8-stop-says-no.md";
     Completes: "../docs/design/9-what-an-engine-completes.md";
+    Endpoints: "../docs/design/13-endpoints.md";
 }
