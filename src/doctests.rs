@@ -32,6 +32,7 @@ pages! {
     Stop: "../docs/design/8-stop-says-no.md";
     EngineCompletes: "../docs/design/9-what-an-engine-completes.md";
     Forking: "../docs/design/10-forking.md";
+    Endpoints: "../docs/design/13-endpoints.md";
 }
 
 // What needs a feature.

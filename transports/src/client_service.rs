@@ -315,7 +315,7 @@ impl<P: Protocol> Running<P> {
             let mut connecting = (self.0.connect)(&reactor);
             drop(reactor);
             let failure: Rc<dyn Error> = match unless(&mut stop, &mut connecting).await {
-                None => return give_up(&connecting),
+                None => return give_up(&connecting).await,
                 Some(Ok(connection)) => match self.keep(connection, &mut stop).await {
                     Kept::Stopped => return,
                     Kept::Long => {
@@ -421,11 +421,13 @@ async fn unless<F: Future + Unpin>(stop: &mut Deferred<()>, value: &mut F) -> Op
     .await
 }
 
-/// Cancels an attempt; a connection that has come of it meanwhile is nobody's.
-fn give_up<P: Protocol>(connecting: &Connecting<P>) {
+/// Cancels an attempt. A connection that has come of it in this very moment is closed as one that is kept.
+async fn give_up<P: Protocol>(connecting: &Connecting<P>) {
     connecting.cancel();
     if let Some(Ok(connection)) = connecting.take() {
-        connection.transport().abort();
+        let lost = connection.transport().when_lost();
+        connection.transport().lose_connection();
+        let _ = lost.await;
     }
 }
 

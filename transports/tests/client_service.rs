@@ -236,6 +236,43 @@ fn stopped_before_the_loop_has_begun() {
     assert_eq!(stage.census.made.get(), 0);
 }
 
+/// Stops the service as soon as it is connected.
+struct Stops(Rc<RefCell<Option<ClientService<Self>>>>, Census);
+
+impl Protocol for Stops {
+    fn connection_made(&mut self, _: &Transport) {
+        self.1.made.set(self.1.made.get() + 1);
+        let service = self.0.take().expect("there is one connection");
+        service.stop().then(|_, stopped| stopped.expect("it is answered"));
+        assert!(service.connection().is_none() && service.is_running());
+    }
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+        assert!(reason.is_clean(), "{reason}");
+    }
+}
+
+/// The attempt has come to a connection, and the service does not know of it yet.
+#[test]
+fn stopped_in_the_moment_in_which_it_is_connected() {
+    let network = Network::new(7);
+    let (server, client) = (network.host("server"), network.host("client"));
+    serve(&server);
+    let (slot, census) =
+        (Rc::<RefCell<Option<ClientService<Stops>>>>::default(), Census::default());
+    let (stops, counted) = (slot.clone(), census.clone());
+    let factory = move |_: &Peer| Stops(stops.clone(), counted.clone());
+    let endpoint: ClientEndpoint = "tcp:server:7".parse().expect("an endpoint");
+    let service = ClientService::new(&client.reactor(), endpoint, factory);
+    slot.replace(Some(service.clone()));
+    network.run_for(ms(1)).unwrap();
+    service.start();
+    network.run_for(secs(5)).unwrap();
+    assert_eq!(census.made.get(), 1);
+    assert!(!service.is_running() && client.descriptors() == 0);
+    assert_clean(&client.reactor());
+}
+
 #[test]
 fn the_end_of_the_run_ends_it() {
     let network = Network::new(6);

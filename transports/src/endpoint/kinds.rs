@@ -19,13 +19,14 @@ type Parse<E> = Box<dyn Fn(&Kinds, &mut Arguments) -> Result<E, EndpointError>>;
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::net::Ipv4Addr;
 /// use sinew_transports::endpoint::{ClientEndpoint, Kinds, TcpClient};
 ///
 /// let mut kinds = Kinds::default();
 /// // `gateway:3` is the third machine of a row.
 /// kinds.client("gateway", |_, arguments| {
 ///     let number: u8 = arguments.require("number")?.parse("number")?;
-///     Ok(ClientEndpoint::new(TcpClient::new(([10, 0, 0, number].into(), 9000))))
+///     Ok(ClientEndpoint::new(TcpClient::new((Ipv4Addr::new(10, 0, 0, number), 9000))))
 /// });
 /// assert_eq!(kinds.client_endpoint("gateway:3")?.to_string(), "tcp:10.0.0.3:9000");
 /// let error = kinds.client_endpoint("gateway:third").unwrap_err();

@@ -91,8 +91,7 @@ impl<F: Factory> Guest<F> {
             }
         };
         // What came behind the header has been told of already.
-        let ready = self.ready.get() | Ready::READ;
-        self.acceptor.admit(reactor, socket, self.token, peer, ready);
+        self.acceptor.admit(reactor, socket, self.token, peer, self.ready.get());
     }
 
     fn turn_away(&self, reactor: &Reactor, why: &dyn fmt::Display) {
