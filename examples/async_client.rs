@@ -20,7 +20,7 @@ use sinew::{
         basic::{Line, LineHandler, LineReceiver, LineTransport, send_line},
         wire::Echo,
     },
-    transports::Destination,
+    transports::endpoint::ClientEndpoint,
 };
 
 /// The client's protocol turns each answer into the value of a promise.
@@ -48,9 +48,9 @@ impl LineHandler for Client {
 }
 
 /// Reads as if it waited, though nothing does: at each `await` the loop goes on with others.
-async fn talk(reactor: Reactor, to: Destination, name: &str) -> Result<(), Failed> {
+async fn talk(reactor: Reactor, to: ClientEndpoint, name: &str) -> Result<(), Failed> {
     let factory = |_: &Peer| LineReceiver::with_decoder(Line::lf_or_crlf(), Client::default());
-    let connection = reactor.connect_tcp(to, factory).await?;
+    let connection = to.connect(&reactor, factory).await?;
     for question in ["hello", "how are you?", "good bye"] {
         let question = format!("{name}: {question}");
         // At once; `None` if the connection is over.
@@ -68,9 +68,9 @@ async fn talk(reactor: Reactor, to: Destination, name: &str) -> Result<(), Faile
 /// Two tasks talk to an echo server, which is on the same reactor unless --to says where else
 #[derive(Parser)]
 struct Args {
-    /// Where to connect to instead: an address, or host:port
-    #[arg(long, value_name = "ADDR", value_parser = cli::destination)]
-    to: Option<Destination>,
+    /// Where to connect to instead: host:port, or an endpoint such as tcp:host:port:timeout=10
+    #[arg(long, value_name = "ENDPOINT", value_parser = cli::endpoint::<ClientEndpoint>)]
+    to: Option<ClientEndpoint>,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -79,9 +79,9 @@ struct Args {
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let reactor = args.server.reactor()?;
-        let port = reactor.listen_tcp(args.server.listen, |_: &Peer| Echo)?;
-        cli::announce(&reactor, port.local());
-        let to = args.to.unwrap_or(port.local().into());
+        let port = args.server.listen.listen(&reactor, |_: &Peer| Echo)?;
+        cli::announce(&reactor, port.to_string());
+        let to = args.to.map_or_else(|| port.to_string().parse(), Ok)?;
         reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
         let tasks =
             ["ann", "bob"].map(|name| reactor.spawn(talk(reactor.clone(), to.clone(), name)));

@@ -90,7 +90,7 @@ fn count_primes(to: u64) -> usize {
 fn main() -> ExitCode {
     cli::main(|args: ServerArgs| {
         let reactor = args.builder().pool_queue_max(WAITING_MAX).build()?;
-        let port = reactor.listen_tcp(args.listen, |_: &Peer| {
+        let port = args.listen.listen(&reactor, |_: &Peer| {
             LineReceiver::with_decoder(Line::lf_or_crlf(), Primes::default())
         })?;
         cli::run(&reactor, port)

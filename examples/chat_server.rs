@@ -94,6 +94,6 @@ fn main() -> ExitCode {
         let stream = StreamConfig::default().write_limit(UNREAD_MAX);
         let config = ListenConfig::default().max_connections(500).stream(stream);
         let arrive = move |_: &Peer| Guest::arrive(room.clone());
-        cli::run(&reactor, reactor.listen_tcp_with(args.listen, config, arrive)?)
+        cli::run(&reactor, args.listen.listen_with(&reactor, config, arrive)?)
     })
 }

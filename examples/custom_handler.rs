@@ -13,7 +13,7 @@ mod cli;
 
 use std::{io::ErrorKind, process::ExitCode, rc::Rc};
 
-use cli::{ServerArgs, say};
+use cli::{AddrArgs, say};
 use mio::net::UdpSocket;
 use sinew::{
     prelude::*,
@@ -56,8 +56,8 @@ impl Handler for UdpEcho {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
-        let reactor = args.reactor()?;
+    cli::main(|args: AddrArgs| {
+        let reactor = args.engine.builder().build()?;
         let addr = args.listen;
         let mut socket = UdpSocket::bind(addr)
             .map_err(|error| format!("could not listen on {addr}: {error}"))?;

@@ -12,7 +12,7 @@ use std::{io, io::prelude::*, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use cli::EngineArgs;
-use sinew::{prelude::*, reactor::Failure, transports::Destination};
+use sinew::{prelude::*, reactor::Failure, transports::endpoint::ClientEndpoint};
 
 /// How much of the input is read at once. From a terminal it is a line.
 const PIECE_MAX: usize = 64 * 1024;
@@ -73,9 +73,9 @@ fn read_piece() -> io::Result<Vec<u8>> {
 /// Connects, sends what it reads from standard input, and prints what is answered
 #[derive(Parser)]
 struct Args {
-    /// Where to connect to: an address, or host:port
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = cli::destination)]
-    to: Destination,
+    /// Where to connect to: host:port, or an endpoint such as tcp:host:port:timeout=10
+    #[arg(long, value_name = "ENDPOINT", default_value = "127.0.0.1:8000", value_parser = cli::endpoint::<ClientEndpoint>)]
+    to: ClientEndpoint,
 
     #[command(flatten)]
     engine: EngineArgs,
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         let (promise, ended) = reactor.promise::<_, Failure>();
         let mut promise = Some(promise);
         let factory = move |_: &Peer| Client { ended: promise.take() };
-        let connecting = reactor.connect_tcp(args.to, factory);
+        let connecting = args.to.connect(&reactor, factory);
         cli::run_until(&reactor, async {
             connecting.await?;
             Ok(ended.await??)

@@ -35,10 +35,10 @@ fn main() -> ExitCode {
     cli::main(|args: ServerArgs| {
         let reactor = args.reactor()?;
         // A closure that makes a protocol is a factory.
-        let port = reactor.listen_tcp(args.listen, |_: &Peer| Echo)?;
+        let port = args.listen.listen(&reactor, |_: &Peer| Echo)?;
         // Said once the loop runs. Before that, it would not know yet what to do with SIGINT and SIGTERM.
-        let addr = port.local();
-        reactor.on(Phase::AfterStartup, move |_| say!("listening on {addr}"));
+        let at = port.to_string();
+        reactor.on(Phase::AfterStartup, move |_| say!("listening on {at}"));
         // After a signal: no new connections, and those that are open may send what they have queued.
         reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
         reactor.run()?;

@@ -20,7 +20,7 @@ use sinew::{
         Decoder, Encoder, FrameError, FrameHandler, FrameTransport, Framed, Int8, Int16, Int32,
         Line, Netstring,
     },
-    transports::ListenError,
+    transports::{Address, ListenError},
 };
 
 struct Echo;
@@ -69,7 +69,7 @@ struct Args {
 }
 
 impl Args {
-    fn listen(&self, reactor: &Reactor) -> Result<ListeningPort, ListenError> {
+    fn listen(&self, reactor: &Reactor) -> Result<ListeningPort<Address>, ListenError> {
         let max = self.max;
         match self.codec {
             Codec::Line => self.listen_with(reactor, Line::lf_or_crlf().len_max(max)),
@@ -81,12 +81,16 @@ impl Args {
     }
 
     /// A codec remembers where in a frame it is, so each connection has one of its own.
-    fn listen_with<D>(&self, reactor: &Reactor, codec: D) -> Result<ListeningPort, ListenError>
+    fn listen_with<D>(
+        &self,
+        reactor: &Reactor,
+        codec: D,
+    ) -> Result<ListeningPort<Address>, ListenError>
     where
         D: Decoder + Encoder + Clone,
     {
         let factory = move |_: &Peer| Framed::with_decoder(codec.clone(), Echo);
-        reactor.listen_tcp(self.server.listen, factory)
+        self.server.listen.listen(reactor, factory)
     }
 }
 

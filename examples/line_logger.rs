@@ -63,7 +63,7 @@ impl LineHandler for Logger {
 fn main() -> ExitCode {
     cli::main(|args: ServerArgs| {
         let reactor = args.reactor()?;
-        let port = reactor.listen_tcp(args.listen, |_: &Peer| {
+        let port = args.listen.listen(&reactor, |_: &Peer| {
             // By the books lines end in CRLF. Netcat sends LF.
             LineReceiver::with_decoder(Line::lf_or_crlf().len_max(LINE_MAX), Logger)
         })?;

@@ -11,7 +11,7 @@ use std::{cell::OnceCell, process::ExitCode, rc::Rc};
 
 use clap::Parser;
 use cli::{ServerArgs, say};
-use sinew::{prelude::*, transports::Destination};
+use sinew::{prelude::*, transports::endpoint::ClientEndpoint};
 
 /// One end of a tunnel: what comes in here goes out at the other.
 #[derive(Default)]
@@ -20,12 +20,12 @@ pub(crate) struct End {
     this: Rc<OnceCell<Transport>>,
     other: Rc<OnceCell<Transport>>,
     /// Where the other end is to lead, until it does.
-    to: Option<Destination>,
+    to: Option<ClientEndpoint>,
 }
 
 impl End {
     /// The end of a client that is led to `to`.
-    pub(crate) fn leading(to: Destination) -> Self {
+    pub(crate) fn leading(to: ClientEndpoint) -> Self {
         Self { to: Some(to), ..Self::default() }
     }
 }
@@ -41,7 +41,7 @@ impl Protocol for End {
         let (this, other) = (self.other.clone(), self.this.clone());
         let outgoing = move |_: &Peer| Self { this: this.clone(), other: other.clone(), to: None };
         let client = transport.clone();
-        transport.reactor().connect_tcp(to, outgoing).then(move |_, connected| match connected {
+        to.connect(&transport.reactor(), outgoing).then(move |_, connected| match connected {
             Ok(server) if client.is_closing() => server.transport().lose_connection(),
             Ok(_) => client.resume_reading(),
             Err(error) => {
@@ -77,9 +77,9 @@ impl Protocol for End {
 /// Forwards each connection to another address
 #[derive(Parser)]
 struct Args {
-    /// Where to: an address, or host:port
-    #[arg(long, value_name = "ADDR", value_parser = cli::destination)]
-    to: Destination,
+    /// Where to: host:port, or an endpoint such as tcp:host:port:timeout=10
+    #[arg(long, value_name = "ENDPOINT", value_parser = cli::endpoint::<ClientEndpoint>)]
+    to: ClientEndpoint,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -89,8 +89,7 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         let reactor = args.server.reactor()?;
         let to = args.to;
-        let port =
-            reactor.listen_tcp(args.server.listen, move |_: &Peer| End::leading(to.clone()))?;
+        let port = args.server.listen.listen(&reactor, move |_: &Peer| End::leading(to.clone()))?;
         cli::run(&reactor, port)
     })
 }

@@ -42,7 +42,7 @@ impl Protocol for Logger {
 fn main() -> ExitCode {
     cli::main(|args: ServerArgs| {
         let reactor = args.reactor()?;
-        let port = reactor.listen_tcp(args.listen, |_: &Peer| Logger)?;
+        let port = args.listen.listen(&reactor, |_: &Peer| Logger)?;
         cli::run(&reactor, port)
     })
 }

@@ -89,7 +89,7 @@ impl LineHandler for Reminders {
 fn main() -> ExitCode {
     cli::main(|args: ServerArgs| {
         let reactor = args.reactor()?;
-        let port = reactor.listen_tcp(args.listen, |_: &Peer| {
+        let port = args.listen.listen(&reactor, |_: &Peer| {
             LineReceiver::with_decoder(Line::lf_or_crlf(), Reminders::default())
         })?;
         cli::run(&reactor, port)

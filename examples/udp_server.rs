@@ -10,7 +10,7 @@ mod cli;
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use cli::{ServerArgs, say};
+use cli::{AddrArgs, say};
 use sinew::{
     prelude::*,
     transports::{SendFailed, SendStatus},
@@ -36,8 +36,8 @@ impl DatagramProtocol for Server {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
-        let reactor = args.reactor()?;
+    cli::main(|args: AddrArgs| {
+        let reactor = args.engine.builder().build()?;
         let transport = reactor.listen_udp(args.listen, Server)?;
         cli::announce(&reactor, transport.local());
         // A signal ends the loop, and with it the socket. There is nothing to wait for.

@@ -47,9 +47,9 @@ impl LineHandler for Upper {
 fn main() -> ExitCode {
     cli::main(|args: ServerArgs| {
         let reactor = args.reactor()?;
-        let port = reactor.listen_tcp(args.listen, |_: &Peer| {
-            LineReceiver::with_decoder(Line::lf_or_crlf(), Upper)
-        })?;
+        let port = args
+            .listen
+            .listen(&reactor, |_: &Peer| LineReceiver::with_decoder(Line::lf_or_crlf(), Upper))?;
         cli::run(&reactor, port)
     })
 }

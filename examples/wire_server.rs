@@ -20,7 +20,7 @@ mod cli;
 use std::{net::SocketAddr, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use cli::{DRAIN, Failed, ServerArgs};
+use cli::{AddrArgs, DRAIN, Failed};
 use sinew::{
     prelude::*,
     protocols::wire::{Chargen, Daytime, Discard, Echo, Qotd, Time},
@@ -31,7 +31,7 @@ use sinew::{
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    server: ServerArgs,
+    server: AddrArgs,
 }
 
 impl Args {
@@ -60,7 +60,7 @@ fn too_high() -> clap::Error {
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
-        let reactor = args.server.reactor()?;
+        let reactor = args.server.engine.builder().build()?;
         // Closures of six types, since the protocols are: each connection is its protocol, without a box around it.
         args.serve(&reactor, ("echo", 7), |_: &Peer| Echo)?;
         args.serve(&reactor, ("discard", 9), |_: &Peer| Discard)?;

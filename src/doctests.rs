@@ -23,6 +23,7 @@ pages! {
     Benchmarks: "../docs/benchmarks.md";
     DatagramsAndUnix: "../docs/guide/11-datagrams-and-unix-sockets.md";
     ProcessesAndPipes: "../docs/guide/14-processes-and-pipes.md";
+    EndpointsAndNames: "../docs/guide/13-endpoints-and-names.md";
     ProtocolCallbacks: "../docs/design/1-two-more-callbacks.md";
     BoxedProtocol: "../docs/design/2-the-protocol-in-a-box.md";
     Clock: "../docs/design/3-the-clock.md";
@@ -34,6 +35,7 @@ pages! {
     EngineCompletes: "../docs/design/9-what-an-engine-completes.md";
     Forking: "../docs/design/10-forking.md";
     StandardStreams: "../docs/design/11-standard-streams.md";
+    Endpoints: "../docs/design/13-endpoints.md";
 }
 
 // What needs a feature.

@@ -12,6 +12,7 @@ mod conformance {
     mod connecting;
     #[cfg(unix)]
     mod descriptors;
+    mod doorway;
     mod draining;
     mod inside;
     mod life;

@@ -13,9 +13,11 @@ mod examples {
     mod async_client;
     mod background_work;
     mod chat_server;
+    mod connect;
     mod custom_handler;
     mod echo_client;
     mod echo_server;
+    mod endpoints;
     mod framed_echo;
     mod loggers;
     #[cfg(feature = "socketserver")]
@@ -26,6 +28,8 @@ mod examples {
     mod peer;
     mod portforward;
     mod process;
+    mod proxy_echo;
+    mod reconnect;
     mod signals;
     mod simulated_chat;
     #[cfg(feature = "socketserver")]

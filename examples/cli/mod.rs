@@ -3,14 +3,18 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "no example needs all of it")]
 
 use std::{
-    env, error::Error, fmt::Display, io, net::SocketAddr, process::ExitCode, time::Duration,
+    env, error::Error, fmt::Display, io, net::SocketAddr, process::ExitCode, str::FromStr,
+    time::Duration,
 };
 
 use clap::Parser;
 use sinew::{
     prelude::*,
     reactor::{Builder, RunError, UnknownEngine},
-    transports::{ConnectError, Destination},
+    transports::{
+        Address, Destination,
+        endpoint::{EndpointError, ServerEndpoint},
+    },
 };
 use tracing_subscriber::filter::LevelFilter;
 
@@ -24,12 +28,23 @@ pub(crate) type Failed = Box<dyn Error>;
 // The options that every example server has.
 #[derive(Parser, Debug)]
 pub(crate) struct ServerArgs {
+    /// Where to listen: ADDR:PORT, or an endpoint such as tcp:8000; port 0 lets the system choose
+    #[arg(long, value_name = "ENDPOINT", default_value = "127.0.0.1:8000", value_parser = endpoint::<ServerEndpoint>)]
+    pub(crate) listen: ServerEndpoint,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// The same for servers that need an address.
+#[derive(Parser, Debug)]
+pub(crate) struct AddrArgs {
     /// Address to listen on; port 0 lets the system choose
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     pub(crate) listen: SocketAddr,
 
     #[command(flatten)]
-    engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 impl ServerArgs {
@@ -45,7 +60,7 @@ impl ServerArgs {
 }
 
 #[cfg(feature = "socketserver")]
-impl ServerArgs {
+impl AddrArgs {
     /// For servers whose handlers block: [`ServerConfig`](sinew::socketserver::ServerConfig), as all of them begin.
     pub(crate) fn config<M: sinew::socketserver::Mode>(
         &self,
@@ -80,7 +95,14 @@ fn parse_engine(name: &str) -> Result<Engine, UnknownEngine> {
     name.parse()
 }
 
-/// Reads an option that says where to connect to: an address, or `host:port`.
+/// Reads an option that says where to listen or to connect to. Of what is wrong with it, the first line tells enough here.
+pub(crate) fn endpoint<E: FromStr<Err = EndpointError>>(text: &str) -> Result<E, String> {
+    text.parse().map_err(|error: EndpointError| {
+        error.to_string().lines().next().unwrap_or_default().to_owned()
+    })
+}
+
+/// Reads an option that says where datagrams go: an address, or `host:port`.
 pub(crate) fn destination(text: &str) -> Result<Destination, ConnectError> {
     match text.into() {
         Destination::Bad(text) => Err(ConnectError::BadDestination(text)),
@@ -149,11 +171,8 @@ pub(crate) fn announce(reactor: &Reactor, what: impl Display + 'static) {
 }
 
 /// How every example server goes on once it listens; `echo_server` has it written out.
-pub(crate) fn run<A>(reactor: &Reactor, port: ListeningPort<A>) -> Result<(), Failed>
-where
-    A: Clone + Display + 'static,
-{
-    announce(reactor, port.local());
+pub(crate) fn run(reactor: &Reactor, port: ListeningPort<Address>) -> Result<(), Failed> {
+    announce(reactor, port.to_string());
     reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
     Ok(reactor.run()?)
 }

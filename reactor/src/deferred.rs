@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    rc::Rc,
+    rc::{Rc, Weak},
     task::{Context, Poll, Waker},
 };
 
@@ -13,14 +13,14 @@ use crate::{Failure, Reactor, WeakReactor};
 
 type Callback<T, E> = Box<dyn FnOnce(&Reactor, Result<T, E>)>;
 
-type Canceller = Box<dyn FnOnce(&Reactor)>;
+type OnCancel = Box<dyn FnOnce(&Reactor)>;
 
 struct State<T, E: fmt::Display> {
     result: Option<Result<T, E>>,
     settled: bool,
     callback: Option<Callback<T, E>>,
     waker: Option<Waker>,
-    canceller: Option<Canceller>,
+    canceller: Option<OnCancel>,
     /// Cancelled, or abandoned because the reactor ended: not worth a line in the log.
     quiet: bool,
 }
@@ -71,6 +71,12 @@ pub struct Promise<T: 'static, E: From<Failure> + fmt::Display + 'static = Failu
 #[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
 pub struct Deferred<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
     state: Rc<RefCell<State<T, E>>>,
+    reactor: WeakReactor,
+}
+
+/// Cancels a [`Deferred`] that has been given away: awaited elsewhere, or handed to its callback. It keeps nothing alive.
+pub struct Canceller<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
+    state: Weak<RefCell<State<T, E>>>,
     reactor: WeakReactor,
 }
 
@@ -194,6 +200,12 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }
     }
 
+    /// A deferred that has failed already. As with [`ready`](Self::ready), there is no loop to call a callback.
+    pub fn failed(error: E) -> Self {
+        let state = State::new(Some(Err(error)));
+        Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }
+    }
+
     /// A deferred whose value is there already, for awaiting or for a callback, which the loop makes.
     pub fn ready_on(reactor: &Reactor, value: T) -> Self {
         Self { reactor: reactor.downgrade(), ..Self::ready(value) }
@@ -233,6 +245,29 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         settle(&self.state, &self.reactor, Err(Failure::Cancelled.into()));
     }
 
+    /// A handle that cancels this deferred when it has been given away.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller<T, E> {
+        Canceller { state: Rc::downgrade(&self.state), reactor: self.reactor.clone() }
+    }
+
+    /// A deferred whose result is made of the result of this one, by the loop. Cancelling it cancels this one, too.
+    pub fn map<U, D>(self, f: impl FnOnce(Result<T, E>) -> Result<U, D> + 'static) -> Deferred<U, D>
+    where
+        U: 'static,
+        D: From<Failure> + fmt::Display + 'static,
+    {
+        let Some(reactor) = self.reactor.upgrade() else {
+            // Without a loop there is nobody to call `f`.
+            return Deferred::failed(Failure::Abandoned.into());
+        };
+        let (promise, mapped) = reactor.promise();
+        let canceller = self.canceller();
+        promise.on_cancel(move |_| canceller.cancel());
+        self.then(move |_, result| promise.settle(f(result)));
+        mapped
+    }
+
     /// Whether the result is there.
     #[must_use]
     pub fn is_settled(&self) -> bool {
@@ -243,6 +278,15 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
     #[must_use]
     pub fn take(&self) -> Option<Result<T, E>> {
         self.state.borrow_mut().result.take()
+    }
+}
+
+impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Canceller<T, E> {
+    /// As [`Deferred::cancel`].
+    pub fn cancel(&self) {
+        if let Some(state) = self.state.upgrade() {
+            Deferred { state, reactor: self.reactor.clone() }.cancel();
+        }
     }
 }
 
@@ -279,5 +323,11 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> fmt::Debug for Promi
 impl<T: 'static, E: From<Failure> + fmt::Display + 'static> fmt::Debug for Deferred<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deferred").field("settled", &self.is_settled()).finish()
+    }
+}
+
+impl<T: 'static, E: From<Failure> + fmt::Display + 'static> fmt::Debug for Canceller<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Canceller").field("in_use", &(self.state.strong_count() > 0)).finish()
     }
 }

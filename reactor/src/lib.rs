@@ -20,6 +20,8 @@ mod engine;
 mod error;
 mod guard;
 mod handler;
+#[cfg(unix)]
+mod inherited;
 mod leftovers;
 mod life;
 mod pool;
@@ -38,11 +40,9 @@ mod turn;
 mod wake;
 mod wheel;
 
-#[cfg(unix)]
-pub use signals::{Signal, SignalWatch};
 pub use {
     builder::Builder,
-    deferred::{Deferred, Promise},
+    deferred::{Canceller, Deferred, Promise},
     engine::{Completed, Duty, Engine, ReceivedBytes, SHORT_READ_DRAINS, UnknownEngine},
     error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
     guard::Panicked,
@@ -56,4 +56,9 @@ pub use {
     stats::{Counter, Meter, Stats},
     task::{Sleep, Task},
     timer::{DelayedCall, LoopingCall},
+};
+#[cfg(unix)]
+pub use {
+    inherited::inherited,
+    signals::{Signal, SignalWatch},
 };

@@ -283,3 +283,37 @@ fn the_last_waker_is_woken_and_none_is_touched_under_a_borrow() {
     let mut context = Context::from_waker(Waker::noop());
     assert_eq!(deferred.as_mut().poll(&mut context), Poll::Ready(Ok(())));
 }
+
+#[test]
+fn a_result_made_of_another() {
+    let reactor = reactor();
+    let (promise, deferred) = pair::<i32>(&reactor);
+    let mapped: Deferred<String, Trouble> = deferred.map(|number| Ok(number?.to_string()));
+    promise.resolve(7);
+    assert!(!mapped.is_settled(), "the loop calls");
+    assert_eq!(reactor.run_until(mapped).unwrap().unwrap(), "7");
+
+    // Cancelling goes all the way.
+    let (promise, deferred) = pair::<i32>(&reactor);
+    let mapped: Deferred<i32, Trouble> = deferred.map(|number| number);
+    mapped.cancel();
+    turn(&reactor);
+    turn(&reactor);
+    assert!(!promise.is_pending() && mapped.is_settled());
+}
+
+#[test]
+fn what_was_given_away_can_be_cancelled() {
+    let reactor = reactor();
+    let (promise, deferred) = pair::<i32>(&reactor);
+    let canceller = deferred.canceller();
+    let trail = Trail::default();
+    report(deferred, &trail);
+    canceller.cancel();
+    assert!(!promise.is_pending());
+    turn(&reactor);
+    assert_eq!(trail.len(), 1);
+    drop(promise);
+    // There is nothing left to cancel.
+    canceller.cancel();
+}

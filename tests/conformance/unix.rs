@@ -13,7 +13,10 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{ReactorUnix, UnixAddr, UnixListenConfig, UnixListenError},
+    transports::{
+        Address, ListenError, ReactorUnix, UnixAddr, UnixListenConfig, UnixListenError,
+        endpoint::{ClientEndpoint, ServerEndpoint, quote},
+    },
 };
 
 use crate::support::{Echo, Far, Sink, World, sockets::free_path, table};
@@ -31,7 +34,9 @@ table! {
         a_path_may_be_too_long,
         nobody_there_is_an_error_that_names_the_path,
         a_full_backlog_is_waited_for,
-        both_ends_know_each_other;
+        both_ends_know_each_other,
+        endpoints_are_on_paths_too,
+        a_proxy_may_come_over_a_path;
 }
 
 fn lock_of(path: &Path) -> PathBuf {
@@ -255,4 +260,50 @@ fn both_ends_know_each_other(world: &World) {
             assert_eq!(peer.to_string(), text);
         }
     }
+}
+
+fn endpoints_are_on_paths_too(world: &World) {
+    let path = free_path();
+    let text = format!("unix:{}:mode=600", quote(path.to_str().unwrap()));
+    let server: ServerEndpoint = text.parse().unwrap();
+    let port = server.listen(world.reactor(), echo(world)).unwrap();
+    assert_eq!(port.local(), Address::Unix((&path).into()));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let taken = server.listen(world.reactor(), echo(world)).unwrap_err();
+    assert!(matches!(taken, ListenError::Unix(UnixListenError::InUse { .. })), "{taken}");
+
+    // What a port prints is an endpoint for clients.
+    let client: ClientEndpoint = port.to_string().parse().unwrap();
+    let connect = || {
+        let traces = world.traces.clone();
+        client.connect(world.reactor(), move |_: &Peer| traces.watch(Sink))
+    };
+    let connecting = connect();
+    world.until("both", || connecting.is_settled() && port.connections() == 1);
+    let connection = connecting.take().unwrap().unwrap();
+    let Peer::Unix(peer) = connection.transport().peer() else { panic!("{client}") };
+    assert_eq!(peer.addr, UnixAddr::from(&path));
+
+    port.stop_listening();
+    world.turn();
+    assert!(!path.exists());
+    let connecting = connect();
+    world.until("the failure", || connecting.is_settled());
+    let error = connecting.take().unwrap().unwrap_err().to_string();
+    assert!(error.starts_with(&format!("could not connect to {}: ", path.display())), "{error}");
+}
+
+/// Who may connect to the path is trusted.
+fn a_proxy_may_come_over_a_path(world: &World) {
+    let path = free_path();
+    let text = format!("proxy:unix:{}", quote(path.to_str().unwrap()));
+    let server: ServerEndpoint = text.parse().unwrap();
+    let port = server.listen(world.reactor(), echo(world)).unwrap();
+    let mut far = connect(&path);
+    far.send(b"PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nhello");
+    assert_eq!(world.receive(&mut far, 5), b"hello");
+    let peer = world.traces.last().transport().peer();
+    assert_eq!(peer.to_string(), "192.0.2.1:56324");
+    assert!(matches!(peer.proxied().unwrap().via(), Peer::Unix(_)));
+    assert_eq!(port.connections(), 1);
 }

@@ -19,6 +19,7 @@ const SERVERS: &[(&str, &[&str])] = &[
     ("async_client", &[]),
     ("custom_handler", &[]),
     ("udp_server", &[]),
+    ("proxy_echo", &[]),
 ];
 
 fn refuses(name: &str, args: &[&str], code: i32, part: &str) {
@@ -33,7 +34,7 @@ fn refuses(name: &str, args: &[&str], code: i32, part: &str) {
 fn a_bad_argument() {
     for (name, needed) in SERVERS {
         let cases: &[(&[&str], &str)] = &[
-            (&["--listen", "nowhere"], "'nowhere' for '--listen <ADDR>'"),
+            (&["--listen", "nowhere"], "'nowhere' for '--listen <"),
             (&["--listen", "127.0.0.1:65536"], "--listen"),
             (&["--listen"], "--listen"),
             (&["--engine", "steam"], "no engine is called \"steam\" here; there are mio"),
@@ -45,7 +46,20 @@ fn a_bad_argument() {
         }
     }
     let cases: &[(&str, &[&str], &str)] = &[
-        ("echo_client", &["--to", "nowhere"], "\"nowhere\" is neither an address nor host:port"),
+        (
+            "echo_client",
+            &["--to", "nowhere"],
+            "unknown kind of endpoint \"nowhere\"; there are memory, tcp, at column 1",
+        ),
+        (
+            "echo_server",
+            &["--listen", "tcp:80:backlog=much"],
+            "\"much\" is no number up to 65535, at column 16",
+        ),
+        ("connect", &["tcp:host:99999"], "\"99999\" is no port"),
+        ("connect", &[], "<ENDPOINT>"),
+        ("reconnect", &["--to", "nowhere"], "unknown kind of endpoint"),
+        ("proxy_echo", &["--trust", "10.0.0.0/33"], "\"10.0.0.0/33\" is no subnet"),
         ("echo_client", &["--engine", "steam"], "steam"),
         ("udp_client", &["--to", "nowhere"], "\"nowhere\" is neither an address nor host:port"),
         ("udp_client", &["--wait", "long"], "'long' for '--wait <MS>'"),
@@ -58,8 +72,8 @@ fn a_bad_argument() {
             "possible values: line, netstring, int8, int16, int32",
         ),
         ("framed_echo", &["--codec", "line", "--max", "many"], "'many' for '--max <N>'"),
-        ("portforward", &[], "--to <ADDR>"),
-        ("portforward", &["--to", "::1:nine"], "neither an address nor host:port"),
+        ("portforward", &[], "--to <ENDPOINT>"),
+        ("portforward", &["--to", "::1:nine"], "there is no kind of endpoint, at column 1"),
         ("wire_server", &["--listen", "127.0.0.1:65500"], "no room"),
     ];
     for (name, args, part) in cases {

@@ -35,10 +35,22 @@ impl Example {
     /// Starts it, with nothing to wait for. The library logs errors only: warnings of slow callbacks say more about the
     /// machine than about the example.
     pub(crate) fn start(name: &str, args: &[&str]) -> Self {
-        let mut child = Command::new(path(name))
-            .args(args)
+        Self::run(name, Command::new(path(name)).args(args).stdin(Stdio::piped()))
+    }
+
+    /// Starts it with a descriptor under number 3, and what systemd would say of that: it is called "web".
+    #[cfg(unix)]
+    pub(crate) fn handed(fd: std::os::fd::OwnedFd, name: &str, args: &[&str]) -> Self {
+        // A shell moves it to its number, and knows the number of the process that it turns into.
+        let script = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES=web LISTEN_PID=$$; exec \"$0\" \"$@\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(path(name)).args(args).stdin(fd);
+        Self::run(name, &mut shell)
+    }
+
+    fn run(name: &str, command: &mut Command) -> Self {
+        let mut child = command
             .env("RUST_LOG", "error")
-            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

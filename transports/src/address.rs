@@ -1,11 +1,13 @@
 //! An address of whatever kind: [`Address`].
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 #[cfg(unix)]
 use crate::UnixAddr;
+use crate::endpoint::quote;
 
-/// Where something listens: for those who keep ports of several kinds side by side.
+/// Where something listens, or is connected to: for those who keep ports of several kinds side by side. Its `Display` is an
+/// [endpoint](crate::endpoint) for clients.
 ///
 /// # Examples
 ///
@@ -26,6 +28,19 @@ pub enum Address {
     /// A Unix socket.
     #[cfg(unix)]
     Unix(UnixAddr),
+    /// A name of the reactor's own, in memory.
+    Memory(Arc<str>),
+}
+
+impl Address {
+    /// The address and port, if it is of the internet.
+    #[must_use]
+    pub const fn socket_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet(addr) => Some(*addr),
+            _ => None,
+        }
+    }
 }
 
 impl From<SocketAddr> for Address {
@@ -46,7 +61,8 @@ impl fmt::Display for Address {
         match self {
             Self::Inet(addr) => addr.fmt(f),
             #[cfg(unix)]
-            Self::Unix(addr) => addr.fmt(f),
+            Self::Unix(addr) => write!(f, "unix:{}", quote(&addr.to_string())),
+            Self::Memory(name) => write!(f, "memory:{}", quote(name)),
         }
     }
 }

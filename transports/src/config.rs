@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::Faults;
+use crate::{Faults, proxy::ProxyConfig, tcp::Family};
+
+/// Less would be no different from trying all at once.
+const ATTEMPT_DELAY_MIN: Duration = Duration::from_millis(10);
 
 /// The limits and options of a stream.
 ///
@@ -127,6 +130,8 @@ pub struct ListenConfig {
     pub(crate) v6_only: bool,
     pub(crate) connections_max: usize,
     pub(crate) connections_per_ip_max: usize,
+    /// Apart, for few ports have it.
+    pub(crate) proxy: Option<Box<ProxyConfig>>,
     pub(crate) stream: StreamConfig,
 }
 
@@ -138,6 +143,7 @@ impl Default for ListenConfig {
             v6_only: false,
             connections_max: 1 << 20,
             connections_per_ip_max: usize::MAX,
+            proxy: None,
             stream: StreamConfig::default(),
         }
     }
@@ -176,6 +182,14 @@ impl ListenConfig {
         self
     }
 
+    /// Has every connection begin with a header of the [PROXY protocol](crate::proxy), in which a proxy says for whom it connects.
+    /// Default: none. Connections whose header is still to come count for [`max_connections`](Self::max_connections); for
+    /// [`max_per_ip`](Self::max_per_ip) it is the client's address that counts.
+    pub fn proxy(mut self, proxy: impl Into<Option<ProxyConfig>>) -> Self {
+        self.proxy = proxy.into().map(Box::new);
+        self
+    }
+
     /// The limits and options of the streams.
     pub fn stream(mut self, stream: StreamConfig) -> Self {
         self.stream = stream;
@@ -188,13 +202,21 @@ impl ListenConfig {
 #[must_use]
 pub struct ConnectConfig {
     pub(crate) timeout: Duration,
+    pub(crate) attempt_delay: Duration,
+    pub(crate) first_family: Option<Family>,
     pub(crate) bind: Option<SocketAddr>,
     pub(crate) stream: StreamConfig,
 }
 
 impl Default for ConnectConfig {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), bind: None, stream: StreamConfig::default() }
+        Self {
+            timeout: Duration::from_secs(30),
+            attempt_delay: Duration::from_millis(250),
+            first_family: None,
+            bind: None,
+            stream: StreamConfig::default(),
+        }
     }
 }
 
@@ -205,7 +227,21 @@ impl ConnectConfig {
         self
     }
 
-    /// The address to connect from. Port 0 lets the system choose one.
+    /// Of several addresses, how long one has to answer before the next is tried beside it. Default 250 ms; no less than 10 ms
+    /// (RFC 8305, sections 5 and 8). One that fails is followed at once.
+    pub fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.attempt_delay = delay.max(ATTEMPT_DELAY_MIN);
+        self
+    }
+
+    /// The family that is tried first when a name has addresses of both. Default: that of the address which the resolver gives
+    /// first (RFC 8305, section 4).
+    pub fn first_family(mut self, family: impl Into<Option<Family>>) -> Self {
+        self.first_family = family.into();
+        self
+    }
+
+    /// The address to connect from; only addresses of its family are tried. Port 0 lets the system choose one.
     pub fn bind(mut self, addr: SocketAddr) -> Self {
         self.bind = Some(addr);
         self

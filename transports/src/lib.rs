@@ -8,13 +8,18 @@
 
 mod address;
 mod buffers;
+mod client_service;
 mod config;
 mod connection;
 mod datagram;
+pub mod endpoint;
+mod erased;
 mod factory;
 mod faults;
 mod lost;
 pub mod memory;
+mod memory_port;
+pub mod names;
 mod net;
 mod peer;
 #[cfg(unix)]
@@ -24,6 +29,7 @@ mod port;
 mod process;
 mod producer;
 mod protocol;
+pub mod proxy;
 pub mod sim;
 mod stream;
 mod tcp;
@@ -35,6 +41,7 @@ mod unix;
 pub use sinew_reactor as reactor;
 pub use {
     address::Address,
+    client_service::{ClientService, NotHeld, RetryConfig, ServiceError},
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
     datagram::{
@@ -42,13 +49,17 @@ pub use {
         DatagramTransport, Interface, Overflow, ReactorUdp, SendFailed, SendStatus, Stopped,
         UdpError,
     },
+    erased::{DynFactory, DynProtocol},
     factory::{Factory, SharedFactory},
     faults::Faults,
     lost::ConnectionLost,
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,
-    tcp::{ConnectError, Connecting, Destination, ListenError, ListeningPort, ReactorTcp},
+    tcp::{
+        ConnectError, Connecting, Destination, Family, ListenError, ListeningPort, ReactorTcp,
+        Tried,
+    },
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
 };
 #[cfg(unix)]

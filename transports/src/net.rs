@@ -39,19 +39,20 @@ pub(crate) trait Net {
         addr: SocketAddr,
         peer: Option<SocketAddr>,
     ) -> io::Result<Box<dyn DatagramSocket<SocketAddr>>>;
-    fn resolve(&self, host: &str, port: u16) -> Lookup;
+    fn resolve(&self, host: &str) -> Found;
     /// On the spot.
     fn resolve_now(&self, host: &str, port: u16) -> io::Result<VecDeque<SocketAddr>>;
 }
 
-/// The addresses of a name, when they are there.
-pub(crate) type Lookup = Deferred<io::Result<VecDeque<SocketAddr>>>;
+/// The addresses of a name, when they are there; their ports mean nothing.
+pub(crate) type Found = Deferred<io::Result<Vec<SocketAddr>>>;
 
 /// A listening socket.
 pub(crate) trait NetListener {
     fn register(&self, token: Token);
-    fn local_addr(&self) -> SocketAddr;
-    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, SocketAddr)>;
+    /// The address of the internet that it listens on.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, Peer)>;
     /// Whether `accept` is worth trying.
     fn is_ready(&self) -> bool;
     /// A descriptor that is good for nothing else but to be given back.
@@ -95,12 +96,11 @@ pub(crate) fn installed(reactor: &Reactor) -> io::Result<Option<Rc<dyn Net>>> {
 }
 
 /// Looks up a name: by the system, on a thread of the pool.
-pub(crate) fn resolve(reactor: &Reactor, host: String, port: u16) -> Lookup {
+pub(crate) fn resolve(reactor: &Reactor, host: String) -> Found {
     match installed(reactor) {
-        Ok(Some(net)) => net.resolve(&host, port),
-        Ok(None) => reactor.defer_to_thread(move || {
-            (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<VecDeque<_>>)
-        }),
+        Ok(Some(net)) => net.resolve(&host),
+        Ok(None) => reactor
+            .defer_to_thread(move || (host.as_str(), 0).to_socket_addrs().map(Iterator::collect)),
         Err(error) => Deferred::ready_on(reactor, Err(error)),
     }
 }
@@ -179,7 +179,7 @@ impl Listener {
             Self::Kernel { listener, .. } => listener.local_addr(),
             #[cfg(unix)]
             Self::Unix { .. } => Err(io::ErrorKind::Unsupported.into()),
-            Self::Other(listener) => Ok(listener.local_addr()),
+            Self::Other(listener) => listener.local_addr(),
         }
     }
 
@@ -210,7 +210,7 @@ impl Listener {
                 })
             }
             Self::Other(listener) => {
-                listener.accept().map(|(stream, addr)| (Socket::Other(stream), Peer::Inet(addr)))
+                listener.accept().map(|(stream, peer)| (Socket::Other(stream), peer))
             }
         }
     }

@@ -3,10 +3,12 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr, SocketAddrV4},
+    sync::Arc,
 };
 
 #[cfg(unix)]
 use crate::UnixAddr;
+use crate::proxy::Proxied;
 
 /// The other end of a connection. Given to [`Factory::build_protocol`](crate::Factory::build_protocol).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,17 +25,29 @@ pub enum Peer {
     Stdio,
     /// Whoever is at the other end of a pipe.
     Pipe,
+    /// Somebody behind a proxy, who has said so by the [PROXY protocol](crate::proxy).
+    Proxied(Arc<Proxied>),
 }
 
 impl Peer {
     /// The address and port, if the peer has one.
     #[must_use]
-    pub const fn socket_addr(&self) -> Option<SocketAddr> {
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet(addr) => Some(*addr),
             #[cfg(unix)]
             Self::Unix(_) => None,
             Self::Memory | Self::Stdio | Self::Pipe => None,
+            Self::Proxied(proxied) => proxied.source(),
+        }
+    }
+
+    /// What a proxy has said of it, if it is behind one.
+    #[must_use]
+    pub fn proxied(&self) -> Option<&Proxied> {
+        match self {
+            Self::Proxied(proxied) => Some(proxied),
+            _ => None,
         }
     }
 
@@ -53,6 +67,7 @@ impl fmt::Display for Peer {
             Self::Memory => f.write_str("memory"),
             Self::Stdio => f.write_str("standard input and output"),
             Self::Pipe => f.write_str("a pipe"),
+            Self::Proxied(proxied) => proxied.fmt(f),
         }
     }
 }

@@ -128,6 +128,8 @@ macro_rules! forward_protocol {
     };
 }
 
+pub(crate) use forward_protocol;
+
 impl<P: Protocol + ?Sized> Protocol for Box<P> {
     forward_protocol!();
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sinew_reactor::{Reactor, TimerKey, Token};
+use sinew_reactor::{Deferred, Reactor, TimerKey, Token};
 
 #[cfg(unix)]
 use crate::SendDescriptorError;
@@ -190,6 +190,11 @@ impl Transport {
     /// Ends the output once all that is queued has been sent (FIN); input goes on.
     pub fn close_write(&self) {
         self.inner().close_write();
+    }
+
+    /// A value when the connection is over and its protocol has been told. Many may wait.
+    pub fn when_lost(&self) -> Deferred<()> {
+        self.inner().when_lost()
     }
 
     /// Drops the connection and what is queued at once; the peer sees a reset. Over a Unix socket it sees a plain end, unless

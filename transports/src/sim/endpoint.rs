@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice, Read},
     net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
     time::Duration,
 };
 
@@ -19,9 +20,9 @@ use super::{
     world::{ConnId, Event, HostId, Shared, SocketId, World},
 };
 use crate::{
-    ConnectConfig, ListenConfig,
+    ConnectConfig, ListenConfig, Peer,
     datagram::DatagramSocket,
-    net::{Lookup, Net, NetDial, NetListener, Spare},
+    net::{Found, Net, NetDial, NetListener, Spare},
     stream::socket::ByteStream,
 };
 
@@ -115,13 +116,24 @@ impl Net for HostNet {
         }
     }
 
-    fn resolve(&self, host: &str, port: u16) -> Lookup {
+    fn resolve(&self, host: &str) -> Found {
         let reactor = self.reactor.upgrade().expect("the reactor asks its own network");
         let (promise, lookup) = reactor.promise::<_, Failure>();
-        let found = self.look_up(host, port);
+        let found = self.look_up(host, 0).map(Vec::from);
         let random = &mut self.world.borrow_mut().random.links;
         let takes = between(random, Duration::from_millis(1), LOOKUP_MAX);
-        reactor.call_later(takes, move |_: &Reactor| promise.resolve(found));
+        let promise = Rc::new(Cell::new(Some(promise)));
+        let settles = promise.clone();
+        let timer = reactor.call_later(takes, move |_: &Reactor| {
+            if let Some(promise) = settles.take() {
+                promise.resolve(found);
+            }
+        });
+        let settles = promise.take().expect("no turn has passed");
+        settles.on_cancel(move |_| {
+            timer.cancel();
+        });
+        promise.set(Some(settles));
         lookup
     }
 
@@ -145,14 +157,15 @@ impl NetListener for Port {
         }
     }
 
-    fn local_addr(&self) -> SocketAddr {
-        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        self.world.borrow().listening.get(&self.id).map_or(nowhere, |listening| listening.addr)
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        let world = self.world.borrow();
+        let listening = world.listening.get(&self.id).ok_or(io::ErrorKind::NotConnected)?;
+        Ok(listening.addr)
     }
 
-    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, SocketAddr)> {
+    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, Peer)> {
         let (stream, peer) = self.world.borrow_mut().accept(&self.world, self.id)?;
-        Ok((Box::new(stream), peer))
+        Ok((Box::new(stream), Peer::Inet(peer)))
     }
 
     fn is_ready(&self) -> bool {

@@ -303,6 +303,9 @@ impl Transport {
             let _ = reactor.guard(what, || extras.producers.clear());
         }
         *stream.protocol.borrow_mut() = None;
+        if let Some(extras) = stream.extras.get() {
+            extras.when_lost.take().into_iter().for_each(|promise| promise.resolve(()));
+        }
     }
 
     /// Gives back what is the system's and the reactor's.

@@ -10,11 +10,13 @@ use std::{
 #[cfg(unix)]
 use std::{collections::VecDeque, os::fd::OwnedFd};
 
-use sinew_reactor::{Duty, Handler, Interest, Reactor, Ready, TimerKey, Token, WeakReactor};
+use sinew_reactor::{
+    Deferred, Duty, Handler, Interest, Promise, Reactor, Ready, TimerKey, Token, WeakReactor,
+};
 
 use crate::{
     Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport, buffers::Buffers,
-    peer::PackedPeer, port::Port, producer::Producers,
+    erased::boxed, peer::PackedPeer, port::Port, producer::Producers,
 };
 
 mod asked;
@@ -97,6 +99,8 @@ pub(crate) struct Extras {
     /// Descriptors that have come and nobody has taken yet.
     #[cfg(unix)]
     descriptors: RefCell<VecDeque<OwnedFd>>,
+    /// Who waits for the end.
+    when_lost: RefCell<Vec<Promise<()>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -161,6 +165,19 @@ impl Stream {
         timer.into_iter().chain(idle).min()
     }
 
+    /// See [`Transport::when_lost`].
+    pub(crate) fn when_lost(&self) -> Deferred<()> {
+        let Some(reactor) = self.reactor() else { return Deferred::ready(()) };
+        if self.state.get().is_gone() {
+            return Deferred::ready_on(&reactor, ());
+        }
+        let (promise, lost) = reactor.promise();
+        let mut waiting = self.extras().when_lost.borrow_mut();
+        waiting.retain(Promise::is_pending);
+        waiting.push(promise);
+        lost
+    }
+
     fn drop_queue(&self) {
         if let Some(mut queue) = self.queue.take() {
             queue.clear();
@@ -215,7 +232,7 @@ impl Newborn<'_> {
             socket = Socket::Other(Box::new(Faulty::new(socket, reactor, token, faults)));
         }
         let idle_timeout = self.shared.config.idle_timeout;
-        let protocol = protocol.map(|protocol| Box::new(protocol) as Box<dyn AnyProtocol>);
+        let protocol = protocol.map(boxed);
         let mut state = State::new(self.shared.config.auto_pause);
         if socket.passes_descriptors() && self.shared.config.descriptors_max > 0 {
             // An engine that receives by itself would lose them.

@@ -15,6 +15,7 @@ use sinew_reactor::{
     DelayedCall, Handler, Interest, Promise, Reactor, Ready, RegisterError, TimerKey, Token,
 };
 
+use super::doorway;
 use crate::{
     Factory, ListenConfig, Peer,
     net::{Listener, Spare},
@@ -49,6 +50,10 @@ pub(crate) struct PortCore {
     failing: Cell<bool>,
     open: Cell<usize>,
     open_per_ip: RefCell<HashMap<IpAddr, usize>>,
+    /// Who has been accepted and has to say something before it is let in, with the time that is left for that.
+    guests: RefCell<HashMap<Token, TimerKey>>,
+    /// Somebody was turned away who is no proxy of ours, and it has been logged.
+    distrusted: Cell<bool>,
     /// A descriptor kept for the day when there is no other: closed to accept one more, and close that.
     spare: RefCell<Option<Spare>>,
     when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
@@ -56,7 +61,7 @@ pub(crate) struct PortCore {
 
 /// The handler: the port with its factory.
 pub(crate) struct Acceptor<F: Factory> {
-    core: Rc<PortCore>,
+    pub(super) core: Rc<PortCore>,
     shared: Rc<Shared>,
     factory: RefCell<F>,
     started: Cell<bool>,
@@ -96,6 +101,8 @@ impl<F: Factory> Acceptor<F> {
             failing: Cell::new(false),
             open: Cell::new(0),
             open_per_ip: RefCell::default(),
+            guests: RefCell::default(),
+            distrusted: Cell::new(false),
             when_empty: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
@@ -123,7 +130,7 @@ impl<F: Factory> Acceptor<F> {
         Ok(core)
     }
 
-    fn accept_some(&self, reactor: &Reactor) {
+    fn accept_some(self: &Rc<Self>, reactor: &Reactor) {
         let core = &self.core;
         for _ in 0..ACCEPTS_PER_TURN {
             if !core.may_accept() {
@@ -142,9 +149,13 @@ impl<F: Factory> Acceptor<F> {
         core.tell_interest(reactor);
     }
 
-    fn open(&self, reactor: &Reactor, mut socket: Socket, peer: Peer) {
-        if self.core.is_full_for(peer.ip()) {
-            tracing::debug!(%peer, "refused: the address has as many connections as it may have");
+    fn open(self: &Rc<Self>, reactor: &Reactor, mut socket: Socket, peer: Peer) {
+        let proxy = self.core.config.proxy.as_deref();
+        if proxy.is_some_and(|proxy| !proxy.trusts(&peer)) {
+            return self.core.distrust(&peer);
+        }
+        // Behind a proxy, who it is for is known later.
+        if proxy.is_none() && self.core.turns_away(&peer) {
             return;
         }
         let options = if INHERITS_OPTIONS { Ok(()) } else { self.set_options(&socket) };
@@ -158,8 +169,31 @@ impl<F: Factory> Acceptor<F> {
             }
         };
         self.core.failing.set(false);
+        match proxy {
+            Some(proxy) => doorway::enter(self, reactor, proxy, token, socket, peer),
+            None => self.start(reactor, socket, token, peer, Ready::NONE),
+        }
+    }
+
+    /// Lets in a connection that had to say something first.
+    pub(super) fn admit(
+        &self,
+        reactor: &Reactor,
+        socket: Socket,
+        token: Token,
+        peer: Peer,
+        ready: Ready,
+    ) {
+        if self.core.closed.get() || self.core.turns_away(&peer) {
+            reactor.deregister(token, true);
+            return drop(socket);
+        }
+        self.start(reactor, socket, token, peer, ready);
+    }
+
+    fn start(&self, reactor: &Reactor, socket: Socket, token: Token, peer: Peer, ready: Ready) {
         let shared = self.shared.clone();
-        Newborn { reactor, socket, token, peer, shared }.start(&self.factory, Ready::NONE);
+        Newborn { reactor, socket, token, peer, shared }.start(&self.factory, ready);
     }
 
     fn set_options(&self, socket: &Socket) -> io::Result<()> {
@@ -202,6 +236,10 @@ impl<F: Factory> Handler for Acceptor<F> {
         reactor.deregister(self.core.registered_as(), true);
         self.core.listener.take();
         self.core.spare.take();
+        for (token, timer) in self.core.guests.take() {
+            reactor.disarm_timer(timer);
+            reactor.deregister(token, true);
+        }
         if self.started.replace(false) {
             self.factory.borrow_mut().stopped();
         }
@@ -266,7 +304,41 @@ impl PortCore {
             && !self.closed.get()
             && !self.paused.get()
             && !self.resting.get()
-            && self.open.get() < self.config.connections_max
+            && !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.open.get() + self.guests.borrow().len() >= self.config.connections_max
+    }
+
+    pub(super) fn guest_came(&self, token: Token, timer: TimerKey) {
+        self.guests.borrow_mut().insert(token, timer);
+    }
+
+    pub(super) fn guest_left(&self, reactor: &Reactor, token: Token) {
+        let was_full = self.is_full();
+        if let Some(timer) = self.guests.borrow_mut().remove(&token) {
+            reactor.disarm_timer(timer);
+        }
+        if was_full && !self.closed.get() {
+            self.come_by(reactor);
+        }
+    }
+
+    fn turns_away(&self, peer: &Peer) -> bool {
+        let is_full = self.is_full_for(peer.ip());
+        if is_full {
+            tracing::debug!(%peer, "refused: the address has as many connections as it may have");
+        }
+        is_full
+    }
+
+    fn distrust(&self, peer: &Peer) {
+        if self.distrusted.replace(true) {
+            tracing::debug!(%peer, "refused: it is none of the proxies");
+        } else {
+            tracing::warn!(port = %self.addr, %peer, "refused: it is none of the proxies; others are in the debug log");
+        }
     }
 
     fn is_full_for(&self, ip: Option<IpAddr>) -> bool {
@@ -282,9 +354,7 @@ impl PortCore {
         if reactor.is_edge_triggered() || self.closed.get() {
             return;
         }
-        let held = self.paused.get()
-            || self.resting.get()
-            || self.open.get() >= self.config.connections_max;
+        let held = self.paused.get() || self.resting.get() || self.is_full();
         let interest = if held { Interest::NONE } else { Interest::READ };
         reactor.set_interest(self.registered_as(), interest);
     }
@@ -361,7 +431,7 @@ impl Port for PortCore {
     }
 
     fn closed(&self, reactor: &Reactor, ip: Option<IpAddr>) {
-        let was_full = self.open.get() >= self.config.connections_max;
+        let was_full = self.is_full();
         self.open.set(self.open.get() - 1);
         if let Some(ip) = ip.filter(|_| self.config.connections_per_ip_max != usize::MAX) {
             let mut open_per_ip = self.open_per_ip.borrow_mut();

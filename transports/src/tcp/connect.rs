@@ -1,5 +1,5 @@
-//! Outgoing connections: the name is resolved on the thread pool, the addresses are tried one after the other, and
-//! whatever happens, the one who asked is told once.
+//! Outgoing connections: the name is looked up, its addresses are tried as RFC 8305 ("Happy Eyeballs") says, and whatever
+//! happens, the one who asked is told once.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,6 +7,7 @@ use std::{
     fmt,
     future::Future,
     io,
+    marker::PhantomData,
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
@@ -14,12 +15,15 @@ use std::{
     time::Duration,
 };
 
-use sinew_reactor::{Deferred, DelayedCall, Failure, Handler, Promise, Reactor, Ready, Token};
+use sinew_reactor::{
+    Canceller, Deferred, DelayedCall, Failure, Handler, Promise, Reactor, Ready, Token,
+};
 use socket2::{Domain, Protocol as IpProtocol, Type};
 
-use super::Destination;
+use super::{Destination, Family, interleave::interleave};
 use crate::{
-    ConnectConfig, Connection, Factory, Peer, Protocol,
+    Address, ConnectConfig, Connection, Factory, Peer, Protocol, Transport,
+    names::{ReactorNames, ResolveError},
     net::{self, Dialling},
     stream::{
         FIRST_INTEREST, Newborn, Shared,
@@ -27,94 +31,33 @@ use crate::{
     },
 };
 #[cfg(unix)]
-use crate::{UnixAddr, UnixListenError, UnixPeer, unix};
+use crate::{UnixPeer, unix};
 
-/// After how long a Unix socket is tried again whose backlog is full.
-#[cfg(unix)]
-const UNIX_RETRY: Duration = Duration::from_millis(10);
+mod error;
 
-/// A connection could not be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The destination is neither an address nor `host:port`.
-    #[error("{0:?} is neither an address nor host:port")]
-    BadDestination(String),
-    /// The name could not be resolved.
-    #[error("could not resolve {host}: {source}")]
-    Resolve {
-        /// The name.
-        host: String,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The system, or the other end, refused. Of several addresses that were tried, this is the last.
-    #[error("could not connect to {addr}: {source}")]
-    Connect {
-        /// The address.
-        addr: SocketAddr,
-        /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there.
-        source: io::Error,
-    },
-    /// The system, or the other end of a Unix socket, refused.
-    #[cfg(unix)]
-    #[error("could not connect to {addr}: {source}")]
-    ConnectUnix {
-        /// The address.
-        addr: UnixAddr,
-        /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there any more.
-        source: io::Error,
-    },
-    /// A Unix socket for datagrams could not have the address that it was to send from.
-    #[cfg(unix)]
-    #[error(transparent)]
-    Bind(#[from] UnixListenError),
-    /// The system has no room for so long a path or name of a Unix socket: about a hundred bytes.
-    #[cfg(unix)]
-    #[error("{addr} is too long for the address of a Unix socket")]
-    TooLong {
-        /// The address.
-        addr: UnixAddr,
-    },
-    /// It took longer than [`ConnectConfig::timeout`].
-    #[error("could not connect to {to} within {after:?}")]
-    TimedOut {
-        /// The destination.
-        to: Destination,
-        /// The time that was allowed.
-        after: Duration,
-    },
-    /// The connection stood, but the factory refused it (or panicked).
-    #[error("the factory built no protocol for {0}")]
-    NoProtocol(Peer),
-    /// It was cancelled, or the reactor ended first.
-    #[error("connecting was given up: {0}")]
-    GivenUp(#[from] Failure),
-}
-
-impl ConnectError {
-    /// Whether somebody was there and said no: nobody listens on the port.
-    #[must_use]
-    pub fn is_refused(&self) -> bool {
-        match self {
-            Self::Connect { source, .. } => source.kind() == io::ErrorKind::ConnectionRefused,
-            #[cfg(unix)]
-            Self::ConnectUnix { source, .. } => source.kind() == io::ErrorKind::ConnectionRefused,
-            _ => false,
-        }
-    }
-}
+pub use error::{ConnectError, Tried};
 
 /// A connection on its way: await it, or give it a callback. Dropping this does not cancel it.
 #[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
 pub struct Connecting<P: Protocol> {
-    deferred: Deferred<Connection<P>, ConnectError>,
+    deferred: Deferred<Transport, ConnectError>,
+    protocol: PhantomData<P>,
 }
 
 impl<P: Protocol> Connecting<P> {
+    /// The result is the transport of a stream whose protocol is a `P`.
+    pub(crate) const fn new(deferred: Deferred<Transport, ConnectError>) -> Self {
+        Self { deferred, protocol: PhantomData }
+    }
+
     /// Has the loop call `f` with the connection, or with what went wrong.
     pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
-        self.deferred.then(f);
+        self.deferred.then(|reactor, made| f(reactor, made.map(Connection::new)));
+    }
+
+    /// The same connection, whose protocol is a `Q` in truth.
+    pub(crate) fn retyped<Q: Protocol>(self) -> Connecting<Q> {
+        Connecting::new(self.deferred)
     }
 
     /// Gives up: what is under way is dropped, a connection whose `connection_made` runs just now is aborted. Nothing
@@ -132,15 +75,18 @@ impl<P: Protocol> Connecting<P> {
     /// Takes the result, if it is there and nobody has taken it.
     #[must_use]
     pub fn take(&self) -> Option<Result<Connection<P>, ConnectError>> {
-        self.deferred.take()
+        self.deferred.take().map(|made| made.map(Connection::new))
     }
 }
+
+// A connection on its way is not pinned by its protocol, which it does not hold.
+impl<P: Protocol> Unpin for Connecting<P> {}
 
 impl<P: Protocol> Future for Connecting<P> {
     type Output = Result<Connection<P>, ConnectError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.deferred).poll(context)
+        Pin::new(&mut self.deferred).poll(context).map(|made| made.map(Connection::new))
     }
 }
 
@@ -150,25 +96,38 @@ impl<P: Protocol> fmt::Debug for Connecting<P> {
     }
 }
 
-/// One call of `connect_tcp`, until it is settled.
+/// After how long a Unix socket is tried again whose backlog is full: no engine tells when it is not.
+#[cfg(unix)]
+const UNIX_RETRY: Duration = Duration::from_millis(10);
+
+/// Addresses of a name that are tried; what a name has beyond that is left out.
+const ADDRS_PER_NAME_MAX: usize = 64;
+
+/// One call of `connect_tcp` or `connect_unix`, until it is settled.
 struct Connector<F: Factory> {
     to: Destination,
     config: ConnectConfig,
     factory: RefCell<F>,
-    promise: Cell<Option<Promise<Connection<F::Protocol>, ConnectError>>>,
+    promise: Cell<Option<Promise<Transport, ConnectError>>>,
+    lookup: Cell<Option<Canceller<Vec<SocketAddr>, ResolveError>>>,
     /// The addresses not tried yet.
-    addrs: RefCell<VecDeque<SocketAddr>>,
-    /// The attempt under way.
-    attempt: Cell<Option<Token>>,
-    timer: Cell<Option<DelayedCall>>,
-    /// The next attempt, where nobody tells when it is worth one.
-    retry: Cell<Option<DelayedCall>>,
+    addrs: RefCell<VecDeque<Address>>,
+    /// The attempts under way.
+    running: RefCell<Vec<(Token, Address)>>,
+    /// Those that have failed.
+    tried: RefCell<Vec<Tried>>,
+    /// When the time for all of it is over.
+    deadline: Cell<Option<DelayedCall>>,
+    /// When the next address is tried.
+    next: Cell<Option<DelayedCall>>,
 }
 
 /// The handler of one attempt: of a socket that is connecting.
 struct Attempt<F: Factory> {
     connector: Rc<Connector<F>>,
+    addr: Address,
     peer: Peer,
+    token: Token,
     socket: RefCell<Option<Dialling>>,
 }
 
@@ -179,16 +138,7 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let (promise, deferred) = reactor.promise();
-    let connector = Rc::new(Connector {
-        to,
-        config,
-        factory: RefCell::new(factory),
-        promise: Cell::new(None),
-        addrs: RefCell::default(),
-        attempt: Cell::new(None),
-        timer: Cell::new(None),
-        retry: Cell::new(None),
-    });
+    let connector = Rc::new(Connector::new(to, config, factory));
     let weak = Rc::downgrade(&connector);
     promise.on_cancel(move |reactor| {
         if let Some(connector) = weak.upgrade() {
@@ -197,30 +147,44 @@ pub(crate) fn connect<F: Factory>(
     });
     connector.promise.set(Some(promise));
     reactor.call_soon(move |reactor| connector.begin(reactor));
-    Connecting { deferred }
+    Connecting::new(deferred)
 }
 
 impl<F: Factory> Connector<F> {
+    fn new(to: Destination, config: ConnectConfig, factory: F) -> Self {
+        Self {
+            to,
+            config,
+            factory: RefCell::new(factory),
+            promise: Cell::default(),
+            lookup: Cell::default(),
+            addrs: RefCell::default(),
+            running: RefCell::default(),
+            tried: RefCell::default(),
+            deadline: Cell::default(),
+            next: Cell::default(),
+        }
+    }
+
     fn begin(self: Rc<Self>, reactor: &Reactor) {
         if self.is_settled() {
             return;
         }
         let weak = Rc::downgrade(&self);
-        let timer = reactor.call_later(self.config.timeout, move |reactor| {
+        let deadline = reactor.call_later(self.config.timeout, move |reactor| {
             if let Some(connector) = weak.upgrade() {
-                let (to, after) = (connector.to.clone(), connector.config.timeout);
-                connector.settle(reactor, Err(ConnectError::TimedOut { to, after }));
+                connector.time_is_over(reactor);
             }
         });
-        self.timer.set(Some(timer));
+        self.deadline.set(Some(deadline));
         match self.to.clone() {
             Destination::Addr(addr) => {
-                self.addrs.borrow_mut().push_back(addr);
-                self.try_next(reactor, None);
+                self.addrs.borrow_mut().push_back(addr.into());
+                self.try_next(reactor);
             }
             Destination::Any(addrs) if !addrs.is_empty() => {
-                self.addrs.borrow_mut().extend(addrs);
-                self.try_next(reactor, None);
+                self.addrs.borrow_mut().extend(addrs.into_iter().map(Address::from));
+                self.try_next(reactor);
             }
             Destination::Any(_) => {
                 let none = "no address at all".to_owned();
@@ -231,89 +195,141 @@ impl<F: Factory> Connector<F> {
             }
             Destination::Name(host, port) => self.resolve(reactor, host, port),
             #[cfg(unix)]
-            Destination::Unix(addr) => self.try_unix(reactor, addr),
+            Destination::Unix(addr) if addr.is_too_long() => {
+                self.settle(reactor, Err(ConnectError::TooLong { addr }));
+            }
+            #[cfg(unix)]
+            Destination::Unix(addr) => {
+                self.addrs.borrow_mut().push_back(addr.into());
+                self.try_next(reactor);
+            }
         }
     }
 
     fn resolve(self: Rc<Self>, reactor: &Reactor, host: String, port: u16) {
-        let lookup = net::resolve(reactor, host.clone(), port);
+        let lookup = reactor.resolve(&host);
+        self.lookup.set(Some(lookup.canceller()));
         lookup.then(move |reactor, found| match found {
-            Ok(Ok(addrs)) if !addrs.is_empty() => {
-                self.addrs.replace(addrs);
-                self.try_next(reactor, None);
-            }
             Ok(found) => {
-                let source = found.err().unwrap_or_else(|| {
-                    io::Error::new(io::ErrorKind::NotFound, "the name has no address")
+                let addrs = found.into_iter().map(|mut addr| {
+                    addr.set_port(port);
+                    addr
                 });
-                self.settle(reactor, Err(ConnectError::Resolve { host, source }));
+                let ordered = interleave(addrs, self.config.first_family, ADDRS_PER_NAME_MAX);
+                self.addrs.replace(self.without_those_out_of_reach(ordered));
+                if self.addrs.borrow().is_empty() {
+                    let source = ResolveError::NoAddress;
+                    return self.settle(reactor, Err(ConnectError::Resolve { host, source }));
+                }
+                self.try_next(reactor);
             }
-            Err(failure) => self.settle(reactor, Err(failure.into())),
+            Err(ResolveError::GivenUp(failure)) => self.settle(reactor, Err(failure.into())),
+            Err(source) => self.settle(reactor, Err(ConnectError::Resolve { host, source })),
         });
     }
 
-    /// Tries the next address; `failed` is what became of the one before.
-    fn try_next(self: Rc<Self>, reactor: &Reactor, mut failed: Option<ConnectError>) {
+    /// From an address of one family, none of the other can be reached.
+    fn without_those_out_of_reach(&self, mut addrs: VecDeque<SocketAddr>) -> VecDeque<Address> {
+        if let Some(bind) = &self.config.bind {
+            addrs.retain(|addr| Family::of(addr) == Family::of(bind));
+        }
+        addrs.into_iter().map(Address::from).collect()
+    }
+
+    /// Tries the next address, and the one after it when it has had its time.
+    fn try_next(self: Rc<Self>, reactor: &Reactor) {
+        if let Some(timer) = self.next.take() {
+            timer.cancel();
+        }
         while !self.is_settled() {
             let addr = self.addrs.borrow_mut().pop_front();
             let Some(addr) = addr else {
-                let error = failed.unwrap_or_else(|| Failure::Abandoned.into());
-                return self.settle(reactor, Err(error));
+                if self.running.borrow().is_empty() {
+                    self.all_failed(reactor);
+                }
+                return;
             };
-            match self.clone().attempt(reactor, addr) {
-                Ok(()) => return,
-                Err(source) => failed = Some(ConnectError::Connect { addr, source }),
+            match self.clone().attempt(reactor, addr.clone()) {
+                Ok(()) => return self.expect_next(reactor),
+                #[cfg(unix)]
+                Err(error) if is_full(&addr, &error) => return self.try_again(reactor, addr),
+                Err(source) => self.tried.borrow_mut().push(Tried { addr, source }),
             }
         }
     }
 
-    fn attempt(self: Rc<Self>, reactor: &Reactor, addr: SocketAddr) -> io::Result<()> {
-        let socket = match net::installed(reactor)? {
-            Some(net) => Dialling::Other(net.dial(addr, &self.config)?),
-            None => Dialling::Kernel(open_socket(addr, &self.config)?),
-        };
-        self.watch(reactor, socket, Peer::Inet(addr))
+    fn expect_next(self: Rc<Self>, reactor: &Reactor) {
+        if self.addrs.borrow().is_empty() {
+            return;
+        }
+        let weak = Rc::downgrade(&self);
+        let timer = reactor.call_later(self.config.attempt_delay, move |reactor| {
+            if let Some(connector) = weak.upgrade() {
+                connector.try_next(reactor);
+            }
+        });
+        self.next.set(Some(timer));
     }
 
-    /// Has the loop tell when the socket is connected.
-    fn watch(
-        self: Rc<Self>,
-        reactor: &Reactor,
-        mut socket: Dialling,
-        peer: Peer,
-    ) -> io::Result<()> {
+    /// Nothing but the timer keeps it meanwhile.
+    #[cfg(unix)]
+    fn try_again(self: Rc<Self>, reactor: &Reactor, addr: Address) {
+        self.addrs.borrow_mut().push_front(addr);
+        let connector = self.clone();
+        let timer = reactor.call_later(UNIX_RETRY, move |reactor| connector.try_next(reactor));
+        self.next.set(Some(timer));
+    }
+
+    fn attempt(self: Rc<Self>, reactor: &Reactor, addr: Address) -> io::Result<()> {
+        let (mut socket, peer) = self.dial(reactor, &addr)?;
         let token = socket.register(reactor)?;
-        self.attempt.set(Some(token));
+        self.running.borrow_mut().push((token, addr.clone()));
         let socket = RefCell::new(Some(socket));
-        reactor.bind(token, Rc::new(Attempt { connector: self, peer, socket }));
+        reactor.bind(token, Rc::new(Attempt { connector: self, addr, peer, token, socket }));
         Ok(())
     }
 
-    #[cfg(unix)]
-    fn try_unix(self: Rc<Self>, reactor: &Reactor, addr: UnixAddr) {
-        if self.is_settled() {
-            return;
-        }
-        if addr.is_too_long() {
-            return self.settle(reactor, Err(ConnectError::TooLong { addr }));
-        }
-        let connected = unix::check_kernel(reactor).and_then(|()| unix::connect_socket(&addr));
-        let watched = match connected {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // The backlog is full, and no engine tells when it is not.
-                let connector = self.clone();
-                let retry = move |reactor: &Reactor| connector.try_unix(reactor, addr);
-                return self.retry.set(Some(reactor.call_later(UNIX_RETRY, retry)));
+    /// A socket that has begun to connect, and who will be at its other end.
+    fn dial(&self, reactor: &Reactor, addr: &Address) -> io::Result<(Dialling, Peer)> {
+        match addr {
+            Address::Inet(addr) => {
+                let socket = match net::installed(reactor)? {
+                    Some(net) => Dialling::Other(net.dial(*addr, &self.config)?),
+                    None => Dialling::Kernel(open_socket(*addr, &self.config)?),
+                };
+                Ok((socket, Peer::Inet(*addr)))
             }
-            Err(error) => Err(error),
-            Ok(socket) => {
-                let peer = Peer::Unix(UnixPeer::new(addr.clone(), &socket));
-                self.clone().watch(reactor, Dialling::Unix(socket), peer)
+            #[cfg(unix)]
+            Address::Unix(addr) => {
+                unix::check_kernel(reactor)?;
+                let socket = unix::connect_socket(addr)?;
+                let peer = UnixPeer::new(addr.clone(), &socket);
+                Ok((Dialling::Unix(socket), Peer::Unix(peer)))
+            }
+            Address::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn all_failed(&self, reactor: &Reactor) {
+        let mut tried = self.tried.take();
+        let error = match tried.pop() {
+            Some(only) if tried.is_empty() => only.alone(),
+            last => {
+                tried.extend(last);
+                ConnectError::AllFailed { to: self.to.clone(), tried }
             }
         };
-        if let Err(source) = watched {
-            self.settle(reactor, Err(ConnectError::ConnectUnix { addr, source }));
-        }
+        self.settle(reactor, Err(error));
+    }
+
+    fn time_is_over(&self, reactor: &Reactor) {
+        let mut tried = self.tried.take();
+        tried.extend(self.running.borrow().iter().map(|(_, addr)| {
+            let source = io::Error::new(io::ErrorKind::TimedOut, "no answer");
+            Tried { addr: addr.clone(), source }
+        }));
+        let (to, after) = (self.to.clone(), self.config.timeout);
+        self.settle(reactor, Err(ConnectError::TimedOut { to, after, tried }));
     }
 
     fn is_settled(&self) -> bool {
@@ -323,17 +339,40 @@ impl<F: Factory> Connector<F> {
         settled
     }
 
-    /// Ends it all: the one who asked is told, the attempt under way is dropped, the timer cancelled.
-    fn settle(&self, reactor: &Reactor, result: Result<Connection<F::Protocol>, ConnectError>) {
-        if let Some(token) = self.attempt.take() {
+    /// Drops all that is under way.
+    fn stop(&self, reactor: &Reactor) {
+        self.addrs.borrow_mut().clear();
+        for (token, _) in self.running.take() {
             reactor.deregister(token, false);
         }
-        for timer in [self.timer.take(), self.retry.take()].into_iter().flatten() {
+        for timer in [self.deadline.take(), self.next.take()].into_iter().flatten() {
             timer.cancel();
         }
+        if let Some(lookup) = self.lookup.take() {
+            lookup.cancel();
+        }
+    }
+
+    /// Ends it all, and tells the one who asked.
+    fn settle(&self, reactor: &Reactor, result: Result<Transport, ConnectError>) {
+        self.stop(reactor);
         if let Some(promise) = self.promise.take() {
             promise.settle(result);
         }
+    }
+}
+
+impl<F: Factory> Attempt<F> {
+    /// It is not among those under way any more. `None` if it was not.
+    fn take(&self) -> Option<Dialling> {
+        self.connector.running.borrow_mut().retain(|(token, _)| *token != self.token);
+        self.socket.take()
+    }
+
+    fn failed(&self, reactor: &Reactor, source: io::Error) {
+        reactor.deregister(self.token, true);
+        self.connector.tried.borrow_mut().push(Tried { addr: self.addr.clone(), source });
+        self.connector.clone().try_next(reactor);
     }
 }
 
@@ -346,32 +385,24 @@ impl<F: Factory> Handler for Attempt<F> {
         }
         let outcome = self.socket.borrow().as_ref().and_then(Dialling::outcome);
         let Some(outcome) = outcome else { return };
-        let (Some(token), Some(socket)) = (connector.attempt.take(), self.socket.take()) else {
-            return;
-        };
-        let failed = |source| failed(&self.peer, source);
-        if let Err(source) = outcome {
-            reactor.deregister(token, true);
-            drop(socket);
-            return connector.try_next(reactor, Some(failed(source)));
-        }
-        let socket = match socket.into_socket() {
+        let Some(socket) = self.take() else { return };
+        let socket = match outcome.and_then(|()| socket.into_socket()) {
             Ok(socket) => socket,
-            Err(source) => {
-                reactor.deregister(token, true);
-                return connector.try_next(reactor, Some(failed(source)));
-            }
+            Err(source) => return self.failed(reactor, source),
         };
-        reactor.set_interest(token, FIRST_INTEREST);
+        // The others are gone before any user code runs.
+        connector.stop(reactor);
+        reactor.set_interest(self.token, FIRST_INTEREST);
         let peer = self.peer.clone();
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
-        let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
+        let newborn = Newborn { reactor, socket, token: self.token, peer: peer.clone(), shared };
         let connection = newborn.start(&connector.factory, ready);
         if let Some(connection) = connection.as_ref().filter(|_| connector.is_settled()) {
             // Cancelled by its own factory or protocol: nobody will ever have it.
             connection.transport().abort();
         }
-        connector.settle(reactor, connection.ok_or(ConnectError::NoProtocol(peer)));
+        let made = connection.map(|connection| connection.transport().clone());
+        connector.settle(reactor, made.ok_or(ConnectError::NoProtocol(peer)));
     }
 
     fn again(self: Rc<Self>, reactor: &Reactor) {
@@ -388,20 +419,17 @@ impl<F: Factory> Handler for Attempt<F> {
     }
 
     fn describe(&self) -> String {
-        format!("connecting to {}", self.peer)
+        format!("connecting to {}", self.addr)
     }
 }
 
-fn failed(peer: &Peer, source: io::Error) -> ConnectError {
-    match peer {
-        Peer::Inet(addr) => ConnectError::Connect { addr: *addr, source },
-        #[cfg(unix)]
-        Peer::Unix(peer) => ConnectError::ConnectUnix { addr: peer.addr.clone(), source },
-        Peer::Memory | Peer::Stdio | Peer::Pipe => Failure::Abandoned.into(),
-    }
+/// Whether it is a Unix socket whose backlog has no room.
+#[cfg(unix)]
+fn is_full(addr: &Address, error: &io::Error) -> bool {
+    matches!(addr, Address::Unix(_)) && error.kind() == io::ErrorKind::WouldBlock
 }
 
-/// A socket that has begun to connect.
+/// A TCP socket that has begun to connect.
 fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<TcpStream> {
     let socket =
         socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(IpProtocol::TCP))?;

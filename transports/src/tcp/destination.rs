@@ -7,8 +7,10 @@ use std::{
 
 #[cfg(unix)]
 use crate::UnixAddr;
+use crate::names::services;
 
-/// Where to connect to, or to listen. Made from a `SocketAddr` or several, `"host:port"`, or a pair of host and port.
+/// Where to connect to, or to listen. Made from a `SocketAddr` or several, `"host:port"`, or a pair of host and port. In a
+/// string, the port may be the name of a service, as in `"host:https"`: one of a table that is the same everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Destination {
@@ -66,14 +68,21 @@ impl From<&str> for Destination {
             return Self::Addr(addr);
         }
         let parsed =
-            text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+            text.rsplit_once(':').and_then(|(host, port)| Some((host, services::port(port)?)));
         match parsed {
-            Some((host, port)) if !host.is_empty() && !host.contains(':') => {
-                Self::Name(host.to_owned(), port)
-            }
+            Some((host, port)) if !host.is_empty() && !host.contains(':') => (host, port).into(),
+            Some((host, port)) => match unbracketed(host).map(str::parse::<Ipv6Addr>) {
+                Some(Ok(ip)) => Self::Addr((ip, port).into()),
+                _ => Self::Bad(text.to_owned()),
+            },
             _ => Self::Bad(text.to_owned()),
         }
     }
+}
+
+/// What stands in brackets, as an IPv6 address does before a port.
+fn unbracketed(host: &str) -> Option<&str> {
+    host.strip_prefix('[')?.strip_suffix(']')
 }
 
 impl From<(String, u16)> for Destination {

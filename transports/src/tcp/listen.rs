@@ -10,12 +10,14 @@ use std::{
 
 use mio::net::TcpListener;
 use sinew_reactor::{Deferred, Reactor, RegisterError, WeakReactor};
-use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
+use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
 
 use super::{
     Destination,
     accept::{Acceptor, INHERITS_OPTIONS, PortCore},
 };
+#[cfg(unix)]
+use crate::UnixListenError;
 use crate::{
     Address, Factory, ListenConfig,
     net::{self, Listener},
@@ -28,8 +30,10 @@ use crate::{
 #[non_exhaustive]
 pub enum ListenError {
     /// The address could not be understood or looked up.
-    #[error("could not find the address to listen on: {source}")]
+    #[error("could not find the address to listen on, {at}: {source}")]
     Resolve {
+        /// What was to be listened on.
+        at: Destination,
         /// The cause.
         source: io::Error,
     },
@@ -41,9 +45,22 @@ pub enum ListenError {
         /// The cause.
         source: io::Error,
     },
+    /// The same of a place that is no address.
+    #[error("could not listen on {at}: {source}")]
+    Other {
+        /// The place, as a string for an endpoint says it.
+        at: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// An endpoint on a Unix socket could not be listened on.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Unix(#[from] UnixListenError),
 }
 
-/// A port that is listened on, or a Unix socket, by the type of its address. Dropping this closes nothing; [`stop_listening`](Self::stop_listening) does.
+/// A port that is listened on, or a Unix socket, or a name in memory, by the type of its address; its `Display` says where. Dropping
+/// this closes nothing; [`stop_listening`](Self::stop_listening) does.
 #[derive(Clone)]
 pub struct ListeningPort<A = SocketAddr> {
     core: Rc<PortCore>,
@@ -57,7 +74,8 @@ pub(super) fn listen(
     at: Destination,
     config: &ListenConfig,
 ) -> Result<(Listener, SocketAddr), ListenError> {
-    let addrs = match at {
+    let resolve = |source| ListenError::Resolve { at: at.clone(), source };
+    let addrs = match at.clone() {
         Destination::Addr(addr) => Ok([addr].into()),
         Destination::Any(addrs) => Ok(addrs.into()),
         Destination::Name(host, port) => net::resolve_now(reactor, &host, port),
@@ -71,17 +89,17 @@ pub(super) fn listen(
             format!("{text:?} is neither an address nor host:port"),
         )),
     };
-    let addrs = addrs.map_err(|source| ListenError::Resolve { source })?;
+    let addrs = addrs.map_err(resolve)?;
     let mut failed = None;
     for addr in addrs {
         let listener = listen_on(reactor, addr, config);
         match listener.and_then(|listener| Ok((listener.local_addr()?, listener))) {
-            Ok((local, listener)) => return Ok((listener, local)),
+            Ok((addr, listener)) => return Ok((listener, addr)),
             Err(source) => failed = Some(ListenError::Listen { addr, source }),
         }
     }
-    Err(failed.unwrap_or_else(|| ListenError::Resolve {
-        source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
+    Err(failed.unwrap_or_else(|| {
+        resolve(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
     }))
 }
 
@@ -128,6 +146,30 @@ pub(crate) fn open<A: Display, F: Factory>(
     let acceptor = Acceptor::new(reactor, listener, &addr, config, factory);
     let core = acceptor.register(reactor)?;
     Ok(ListeningPort { core, addr, reactor: reactor.downgrade() })
+}
+
+/// A socket that listens already, whoever made it so.
+pub(super) fn adopt(listener: std::net::TcpListener) -> io::Result<(Listener, SocketAddr)> {
+    let socket = SockRef::from(&listener);
+    let is_tcp = socket.local_addr()?.as_socket().is_some() && socket.r#type()? == Type::STREAM;
+    if !is_tcp || !is_listener(&socket)? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no listening TCP socket"));
+    }
+    socket.set_nonblocking(true)?;
+    let listener = Listener::kernel(TcpListener::from_std(listener));
+    let addr = listener.local_addr()?;
+    Ok((listener, addr))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Elsewhere nobody can be asked; but one that listens has no peer.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
+    Ok(socket.peer_addr().is_err())
 }
 
 impl<A: Clone> ListeningPort<A> {
@@ -220,6 +262,12 @@ impl<A> ListeningPort<A> {
         if let Some(reactor) = self.reactor.upgrade() {
             self.core.come_by(&reactor);
         }
+    }
+}
+
+impl<A: Display> Display for ListeningPort<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.addr.fmt(f)
     }
 }
 

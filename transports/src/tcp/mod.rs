@@ -1,19 +1,27 @@
 //! TCP: [`ReactorTcp`] gives a reactor its `listen_tcp` and `connect_tcp`.
 
+use std::{io, net::SocketAddr};
+
 use sinew_reactor::Reactor;
 
-use crate::{ConnectConfig, Factory, ListenConfig};
+use crate::{
+    ConnectConfig, Factory, ListenConfig,
+    net::{self, Listener},
+};
 
 mod accept;
 mod connect;
 mod destination;
+mod doorway;
+mod interleave;
 mod listen;
 
 #[cfg(unix)]
-pub(crate) use {connect::connect, listen::open};
-
-pub use connect::{ConnectError, Connecting};
+pub(crate) use connect::connect;
+pub use connect::{ConnectError, Connecting, Tried};
 pub use destination::Destination;
+pub use interleave::Family;
+pub(crate) use listen::open;
 pub use listen::{ListenError, ListeningPort};
 
 mod sealed {
@@ -74,9 +82,27 @@ pub trait ReactorTcp: sealed::Sealed {
         factory: F,
     ) -> Result<ListeningPort, ListenError>;
 
-    /// Connects to `to`, with the defaults of [`ConnectConfig`]: an address, `"host:port"`, or `("host", port)`. Names are
-    /// resolved by the system on a thread of the pool; all their addresses are tried in order. Nothing happens before the
-    /// loop turns.
+    /// Takes connections from a socket that listens already: one that was inherited, or made in a way of its own. The options of
+    /// the socket stay as they are; of the configuration, `backlog`, `reuse_port`, `v6_only` and those of the kernel's streams mean
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Other`], if this is no listening TCP socket, or there is no room for it.
+    fn adopt_listener<F: Factory>(
+        &self,
+        listener: std::net::TcpListener,
+        config: ListenConfig,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError>;
+
+    /// Connects to `to`, with the defaults of [`ConnectConfig`]: an address, `"host:port"`, or `("host", port)`. Nothing happens
+    /// before the loop turns.
+    ///
+    /// Names are looked up by the [resolver](crate::names) of the reactor: the system's, on a thread of the pool, unless another
+    /// was set. Their addresses are tried as RFC 8305 ("Happy Eyeballs") says: IPv6 and IPv4 in turn, the next one beside
+    /// the others after [`attempt_delay`](ConnectConfig::attempt_delay), and at once when one fails. The first that answers is
+    /// taken, the others are dropped. Several addresses that you give are tried in your order.
     fn connect_tcp<F: Factory>(
         &self,
         to: impl Into<Destination>,
@@ -102,12 +128,34 @@ impl ReactorTcp for Reactor {
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
         match listen::listen(self, addr.into(), &config) {
-            Ok((listener, addr)) => listen::open(self, listener, addr, config, factory)
-                .map_err(|error| ListenError::Listen { addr, source: error.into() }),
+            Ok((listener, addr)) => listen_at(self, listener, addr, config, factory),
             Err(error) => {
                 // Its drop may be user code, and no call runs that.
                 self.discard(factory);
                 Err(error)
+            }
+        }
+    }
+
+    fn adopt_listener<F: Factory>(
+        &self,
+        listener: std::net::TcpListener,
+        config: ListenConfig,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError> {
+        let adopted = match net::installed(self) {
+            Ok(None) => listen::adopt(listener),
+            Ok(Some(_)) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a simulated host has no sockets of the kernel",
+            )),
+            Err(error) => Err(error),
+        };
+        match adopted {
+            Ok((listener, addr)) => listen_at(self, listener, addr, config, factory),
+            Err(source) => {
+                self.discard(factory);
+                Err(ListenError::Other { at: "a socket that was given".to_owned(), source })
             }
         }
     }
@@ -120,4 +168,15 @@ impl ReactorTcp for Reactor {
     ) -> Connecting<F::Protocol> {
         connect::connect(self, to.into(), config, factory)
     }
+}
+
+fn listen_at<F: Factory>(
+    reactor: &Reactor,
+    listener: Listener,
+    addr: SocketAddr,
+    config: ListenConfig,
+    factory: F,
+) -> Result<ListeningPort, ListenError> {
+    open(reactor, listener, addr, config, factory)
+        .map_err(|error| ListenError::Listen { addr, source: error.into() })
 }

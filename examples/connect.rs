@@ -1,0 +1,98 @@
+//! Joins a connection to standard input and output, as nc does.
+//!
+//! ```text
+//! $ printf 'GET / HTTP/1.0\r\n\r\n' | cargo run --release --example connect -- tcp:example.org:http:timeout=5
+//! HTTP/1.1 200 OK
+//! ```
+
+mod cli;
+
+use std::{io, io::prelude::*, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use cli::EngineArgs;
+use sinew::{prelude::*, reactor::Failure, transports::endpoint::ClientEndpoint};
+
+/// Standard input and output may block, so threads do that. One piece at a time is under way each way.
+struct Joined {
+    /// Kept when the connection has ended.
+    ended: Option<Promise<Result<(), String>>>,
+}
+
+impl Protocol for Joined {
+    fn connection_made(&mut self, transport: &Transport) {
+        // What we have to send says nothing about what we can print.
+        transport.set_auto_pause(false);
+        send_next_piece(transport);
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.pause_reading();
+        let (transport, piece) = (transport.clone(), data.to_vec());
+        let printed = transport.reactor().defer_to_thread(move || {
+            let mut out = io::stdout();
+            out.write_all(&piece).and_then(|()| out.flush())
+        });
+        printed.then(move |_, done| match done.map_err(io::Error::other).and_then(|done| done) {
+            Ok(()) => transport.resume_reading(),
+            Err(error) => transport.fail(error),
+        });
+    }
+
+    fn writing_resumed(&mut self, transport: &Transport) {
+        send_next_piece(transport);
+    }
+
+    fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+        let how = if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) };
+        if let Some(ended) = self.ended.take() {
+            ended.resolve(how);
+        }
+    }
+}
+
+fn send_next_piece(transport: &Transport) {
+    let transport = transport.clone();
+    let piece = transport.reactor().defer_to_thread(read_piece);
+    piece.then(move |_, piece| match piece.map_err(io::Error::other).and_then(|piece| piece) {
+        // The end of the input is the end of our output; answers may still come.
+        Ok(piece) if piece.is_empty() => transport.close_write(),
+        Ok(piece) if transport.write(&piece) == WriteStatus::Ok => send_next_piece(&transport),
+        // More is read when `writing_resumed` says so.
+        Ok(_) => {}
+        Err(error) => transport.fail(error),
+    });
+}
+
+fn read_piece() -> io::Result<Vec<u8>> {
+    let mut piece = vec![0; 64 * 1024];
+    let len = io::stdin().read(&mut piece)?;
+    piece.truncate(len);
+    Ok(piece)
+}
+
+/// Joins a connection to standard input and output
+#[derive(Parser)]
+struct Args {
+    /// Where to connect to: host:port, or an endpoint such as tcp:host:port:timeout=10
+    #[arg(value_name = "ENDPOINT", value_parser = cli::endpoint::<ClientEndpoint>)]
+    to: ClientEndpoint,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        // When the other end closes, nobody waits for the thread that waits for a line.
+        let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
+        let (promise, ended) = reactor.promise::<_, Failure>();
+        let mut promise = Some(promise);
+        let connecting =
+            args.to.connect(&reactor, move |_: &Peer| Joined { ended: promise.take() });
+        cli::run_until(&reactor, async {
+            connecting.await?;
+            Ok(ended.await??)
+        })
+    })
+}

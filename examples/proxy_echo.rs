@@ -1,0 +1,70 @@
+//! An echo server behind proxies that speak the PROXY protocol: it tells each client who that is, and for whom the proxy was.
+//!
+//! ```text
+//! $ curl --haproxy-protocol telnet://127.0.0.1:8000
+//! you are 127.0.0.1:43210 by 127.0.0.1:43210, and asked for 127.0.0.1:8000
+//! ```
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{ServerArgs, say};
+use sinew::{
+    prelude::*,
+    transports::{
+        endpoint::{Proxy, ServerEndpoint},
+        proxy::{ProxyConfig, Subnet, tlv},
+    },
+};
+
+struct Echo;
+
+impl Protocol for Echo {
+    /// The header has come, and the peer is the one that it names. Had it not, there would be no protocol.
+    fn connection_made(&mut self, transport: &Transport) {
+        let peer = transport.peer();
+        let whom = match peer.proxied() {
+            Some(proxied) => {
+                let name = proxied.tlv(tlv::AUTHORITY).map(String::from_utf8_lossy);
+                let addr = proxied.destination().map(|addr| addr.to_string().into());
+                let asked = name.or(addr).unwrap_or("nobody knows whom".into());
+                format!("{peer} by {}, and asked for {asked}", proxied.via())
+            }
+            // A proxy that looks whether we are there.
+            None => format!("{peer}, a proxy"),
+        };
+        say!("{whom}");
+        transport.write(format!("you are {whom}\r\n").as_bytes());
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.write(data);
+    }
+}
+
+/// An echo server behind proxies that say for whom they connect
+#[derive(Parser)]
+struct Args {
+    /// Where the proxies are, as 10.0.0.0/8 or an address; more than once for several. On this machine, unless it is given
+    #[arg(long, value_name = "SUBNET")]
+    trust: Vec<Subnet>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        let reactor = args.server.reactor()?;
+        let mut config = ProxyConfig::default();
+        if !args.trust.is_empty() {
+            config = config.trust(args.trust);
+        }
+        // The same as `proxy:` before an endpoint in a string.
+        let endpoint = ServerEndpoint::new(Proxy::new(args.server.listen, config));
+        let port = endpoint.listen(&reactor, |_: &Peer| Echo)?;
+        cli::run(&reactor, port)
+    })
+}

@@ -1,0 +1,88 @@
+//! Keeps a connection, prints what comes over it, and makes it again whenever it is lost.
+//!
+//! ```text
+//! $ cargo run --release --example reconnect -- --to localhost:8000
+//! connected to 127.0.0.1:8000
+//! lost
+//! 1 tries in a row came to nothing; the last: could not connect to 127.0.0.1:8000: Connection refused (os error 111)
+//! connected to 127.0.0.1:8000
+//! ```
+
+mod cli;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+use cli::{EngineArgs, Failed, say};
+use sinew::{
+    prelude::*,
+    protocols::basic::{Line, LineHandler, LineReceiver, LineTransport},
+    transports::{ClientService, RetryConfig, ServiceError, endpoint::ClientEndpoint},
+};
+
+type Client = LineReceiver<Printer>;
+
+struct Printer;
+
+impl LineHandler for Printer {
+    fn line_received(&mut self, _: &mut LineTransport<'_>, line: &[u8]) {
+        say!("received {}", line.escape_ascii());
+    }
+}
+
+/// Says what becomes of the service, until it gives up.
+async fn watch(service: ClientService<Client>) -> Result<(), Failed> {
+    loop {
+        match service.when_connected_within(1).await {
+            Ok(connection) => {
+                say!("connected to {}", connection.transport().peer());
+                connection.transport().when_lost().await?;
+                say!("lost");
+            }
+            // It will try again.
+            Err(failed @ ServiceError::Failed { .. }) if service.is_running() => say!("{failed}"),
+            Err(ServiceError::Stopped) => return Ok(()),
+            Err(failed) => return Err(failed.into()),
+        }
+    }
+}
+
+/// Keeps a connection, and makes it again whenever it is lost
+#[derive(Parser)]
+struct Args {
+    /// Where to connect to: host:port, or an endpoint such as tcp:host:port:timeout=10
+    #[arg(long, value_name = "ENDPOINT", default_value = "127.0.0.1:8000", value_parser = cli::endpoint::<ClientEndpoint>)]
+    to: ClientEndpoint,
+
+    /// The wait before the first retry, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    delay: u64,
+
+    /// The longest wait, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 60_000)]
+    delay_max: u64,
+
+    /// Retries in a row that come to nothing before it gives up; none is no limit
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        let reactor = args.engine.builder().build()?;
+        let (delay, max) =
+            (Duration::from_millis(args.delay), Duration::from_millis(args.delay_max));
+        let config = RetryConfig::default().delay(delay, max).retries_max(args.retries);
+        let service = ClientService::with(&reactor, args.to, config, |_: &Peer| {
+            LineReceiver::with_decoder(Line::lf_or_crlf(), Printer)
+        });
+        service.start();
+        // After a signal, the connection is closed in good order.
+        let stopped = service.clone();
+        reactor.on(Phase::BeforeShutdown, move |_| stopped.stop());
+        cli::run_until(&reactor, watch(service))
+    })
+}

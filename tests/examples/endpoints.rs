@@ -1,0 +1,90 @@
+//! `echo_server --listen` on every kind of endpoint, and `portforward` between two of them.
+
+use super::process::{Example, listening};
+
+/// Something is answered there.
+fn answers(server: &Example) {
+    let mut client = server.connect();
+    client.send("hello\n");
+    client.expect("hello\n");
+}
+
+#[test]
+fn on_a_port() {
+    for listen in
+        ["tcp:0:interface=127.0.0.1:backlog=5", "tcp:port=0:interface=localhost", "127.0.0.1:0"]
+    {
+        let mut server = Example::start("echo_server", &["--listen", listen]);
+        server.addr = listening(&server.line()).parse().unwrap();
+        answers(&server);
+        server.finish();
+    }
+}
+
+#[test]
+fn in_memory() {
+    let server = Example::start("echo_server", &["--listen", "memory:hall"]);
+    assert_eq!(server.line(), "listening on memory:hall");
+    server.finish();
+    // Both ends of it.
+    let both = Example::start("async_client", &["--listen", "memory:hall"]);
+    assert_eq!(both.line(), "listening on memory:hall");
+    let ended = both.wait();
+    assert_eq!((ended.code, ended.stdout.len(), ended.stderr.len()), (Some(0), 6, 0), "{ended:?}");
+}
+
+#[test]
+fn where_nothing_can_be_listened_on() {
+    let cases = [
+        // An address that no interface here has (RFC 5737).
+        ("tcp:0:interface=192.0.2.1", "error: could not listen on 192.0.2.1:0: "),
+        (
+            "tcp:0:interface=no..name",
+            "error: could not find the address to listen on, no..name:0: ",
+        ),
+        #[cfg(unix)]
+        ("fd:999", "error: could not listen on fd:999: "),
+        #[cfg(unix)]
+        ("fd:2", "error: could not listen on fd:2: "),
+        #[cfg(unix)]
+        (
+            "systemd:name=web",
+            "error: could not listen on systemd:name=web: there is no LISTEN_PID in the environment",
+        ),
+    ];
+    for (listen, told) in cases {
+        let ended = Example::start("echo_server", &["--listen", listen]).wait();
+        assert_eq!(
+            (ended.code, ended.stdout.len(), ended.stderr.len()),
+            (Some(1), 0, 1),
+            "{ended:?}"
+        );
+        assert!(ended.stderr[0].starts_with(told), "{ended:?}");
+    }
+}
+
+/// A socket that listens is handed over as number 3, as by a shell or by systemd.
+#[cfg(unix)]
+#[test]
+fn on_a_socket_that_was_inherited() {
+    use std::net::TcpListener;
+    for listen in ["fd:3", "systemd:index=0", "systemd:name=web"] {
+        for engine in crate::ENGINES {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let addr = listener.local_addr().unwrap();
+            let mut server = Example::handed(
+                listener.into(),
+                "echo_server",
+                &["--listen", listen, "--engine", engine],
+            );
+            server.addr = listening(&server.line()).parse().unwrap();
+            assert_eq!(server.addr, addr);
+            answers(&server);
+            server.finish();
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ended =
+        Example::handed(listener.into(), "echo_server", &["--listen", "systemd:name=mail"]).wait();
+    assert!(ended.stderr[0].ends_with(r#"systemd has passed sockets called ["web"]"#), "{ended:?}");
+}

@@ -1,0 +1,470 @@
+//! A connection that is made again whenever it is lost: [`ClientService`], how patiently: [`RetryConfig`].
+
+use std::{
+    cell::{Cell, RefCell},
+    error::Error,
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    rc::Rc,
+    task::Poll,
+    time::Duration,
+};
+
+use sinew_reactor::{Deferred, Failure, Promise, Reactor, WeakReactor};
+
+use crate::{
+    ConnectConfig, ConnectError, Connecting, Connection, Factory, Protocol, SharedFactory,
+    endpoint::ClientEndpoint,
+};
+
+/// How a [`ClientService`] connects, and how long it waits before it tries again.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RetryConfig {
+    delay: Duration,
+    delay_max: Duration,
+    factor: f64,
+    jitter: f64,
+    retries_max: Option<u32>,
+    reset_after: Duration,
+    connect: ConnectConfig,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_secs(1),
+            delay_max: Duration::from_secs(60),
+            factor: 1.5,
+            jitter: 0.5,
+            retries_max: None,
+            reset_after: Duration::from_secs(10),
+            connect: ConnectConfig::default(),
+        }
+    }
+}
+
+impl RetryConfig {
+    /// The wait before the first retry, and the longest there is. Default 1 s and 60 s.
+    pub fn delay(mut self, first: Duration, max: Duration) -> Self {
+        self.delay = first.min(max);
+        self.delay_max = max;
+        self
+    }
+
+    /// How much longer each wait is than the one before. Default 1.5; less than 1 counts as 1.
+    pub fn factor(mut self, factor: f64) -> Self {
+        self.factor = factor.max(1.0);
+        self
+    }
+
+    /// Which part of each wait is left to chance ([`Reactor::random`]), so that those who lost the same server do not all come
+    /// back at the same moment: with 0.5, a wait of 10 s takes 5 to 10 s. Default 0.5; between 0 and 1.
+    pub fn jitter(mut self, part: f64) -> Self {
+        self.jitter = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
+        self
+    }
+
+    /// After how many retries in a row that came to nothing the service gives up. Default: never.
+    pub fn retries_max(mut self, retries: impl Into<Option<u32>>) -> Self {
+        self.retries_max = retries.into();
+        self
+    }
+
+    /// How long a connection has to hold so that the next waits begin anew. One that holds for less counts as a try that came
+    /// to nothing: else a server that accepts and closes would be asked every second. Default 10 s.
+    pub fn reset_after(mut self, time: Duration) -> Self {
+        self.reset_after = time;
+        self
+    }
+
+    /// How each attempt is made.
+    pub fn connect(mut self, config: ConnectConfig) -> Self {
+        self.connect = config;
+        self
+    }
+
+    /// The wait after so many failures in a row. None counts as one.
+    fn wait(&self, failures: u32, random: u64) -> Duration {
+        let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
+        let max = self.delay_max.as_secs_f64();
+        let wait = (self.delay.as_secs_f64() * self.factor.powi(exponent)).min(max);
+        // The upper 53 bits, as a number below 1.
+        let chance = (random >> 11) as f64 / (1_u64 << 53) as f64;
+        Duration::try_from_secs_f64(wait * (1.0 - self.jitter * chance)).unwrap_or(self.delay_max)
+    }
+}
+
+/// A service has no connection to give.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// It was stopped.
+    #[error("the service was stopped")]
+    Stopped,
+    /// So many tries in a row came to nothing.
+    #[error("{failures} tries in a row came to nothing; the last: {last}")]
+    Failed {
+        /// How many.
+        failures: u32,
+        /// Why the last of them failed: a [`ConnectError`] or [`NotHeld`].
+        last: Rc<dyn Error>,
+    },
+    /// The wait was cancelled, or the reactor ended first.
+    #[error("waiting for a connection was given up: {0}")]
+    GivenUp(#[from] Failure),
+}
+
+/// A connection of a [`ClientService`] held for less than [`RetryConfig::reset_after`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection was lost after {held:?}")]
+pub struct NotHeld {
+    /// How long it held.
+    pub held: Duration,
+}
+
+/// Keeps a connection: makes it, and makes it again when it is lost or cannot be made, until it is stopped. Cheap to clone.
+///
+/// Dropping this does not stop it; the end of the reactor's run does.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use sinew_transports::{
+///     ClientService, Peer, Protocol, RetryConfig, Transport, endpoint::ClientEndpoint,
+///     reactor::Reactor,
+/// };
+///
+/// struct Quiet;
+///
+/// impl Protocol for Quiet {
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+///
+/// let reactor = Reactor::simulated(7);
+/// let endpoint: ClientEndpoint = "memory:nobody-there".parse()?;
+/// let config = RetryConfig::default().retries_max(3);
+/// let service = ClientService::with(&reactor, endpoint, config, |_: &Peer| Quiet);
+/// service.start();
+/// let failed = reactor.run_until(service.when_connected())?.unwrap_err();
+/// assert!(failed.to_string().starts_with("4 tries in a row came to nothing"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct ClientService<P: Protocol> {
+    inner: Rc<Inner<P>>,
+}
+
+type Connects<P> = dyn Fn(&Reactor) -> Connecting<P>;
+
+struct Inner<P: Protocol> {
+    reactor: WeakReactor,
+    connect: Box<Connects<P>>,
+    config: RetryConfig,
+    connection: RefCell<Option<Connection<P>>>,
+    failures: Cell<u32>,
+    /// Settled by `stop`; there is one while it runs and was not told to stop.
+    stop: Cell<Option<Promise<()>>>,
+    running: Cell<bool>,
+    /// Why it does not run any more.
+    ended: RefCell<Option<ServiceError>>,
+    waiting: RefCell<Vec<Waiting<P>>>,
+    /// Who waits for it to have stopped.
+    stopping: RefCell<Vec<Promise<()>>>,
+}
+
+/// Who waits for a connection, and for how many failures more.
+struct Waiting<P: Protocol> {
+    promise: Promise<Connection<P>, ServiceError>,
+    failures_left: Option<u32>,
+}
+
+impl<P: Protocol> ClientService<P> {
+    /// A service with the defaults of [`RetryConfig`]. It does nothing before [`start`](Self::start).
+    pub fn new<F: Factory<Protocol = P>>(
+        reactor: &Reactor,
+        endpoint: impl Into<ClientEndpoint>,
+        factory: F,
+    ) -> Self {
+        Self::with(reactor, endpoint, RetryConfig::default(), factory)
+    }
+
+    /// A service as configured.
+    pub fn with<F: Factory<Protocol = P>>(
+        reactor: &Reactor,
+        endpoint: impl Into<ClientEndpoint>,
+        config: RetryConfig,
+        factory: F,
+    ) -> Self {
+        let (endpoint, factory) = (endpoint.into(), SharedFactory::new(factory));
+        let connect_config = config.connect.clone();
+        let connect = Box::new(move |reactor: &Reactor| {
+            endpoint.connect_with(reactor, connect_config.clone(), factory.clone())
+        });
+        let inner = Inner {
+            reactor: reactor.downgrade(),
+            connect,
+            config,
+            connection: RefCell::default(),
+            failures: Cell::default(),
+            stop: Cell::default(),
+            running: Cell::default(),
+            ended: RefCell::default(),
+            waiting: RefCell::default(),
+            stopping: RefCell::default(),
+        };
+        Self { inner: Rc::new(inner) }
+    }
+
+    /// Begins to connect, from the loop. `false` if it runs already, or is not done with stopping.
+    pub fn start(&self) -> bool {
+        let Some(reactor) = self.inner.reactor.upgrade() else { return false };
+        if self.inner.running.replace(true) {
+            return false;
+        }
+        self.inner.ended.take();
+        self.inner.failures.set(0);
+        let (promise, stop) = reactor.promise();
+        self.inner.stop.set(Some(promise));
+        let running = Running(self.inner.clone());
+        drop(reactor.spawn(async move { running.run(stop).await }));
+        true
+    }
+
+    /// Stops for good: no further attempt is made, one that is under way is cancelled, and a connection is closed gracefully.
+    /// The value comes when nothing is left of it, no timer and no socket. Then it may be started again.
+    pub fn stop(&self) -> Deferred<()> {
+        let Some(reactor) = self.inner.reactor.upgrade() else { return Deferred::ready(()) };
+        if !self.inner.running.get() {
+            return Deferred::ready_on(&reactor, ());
+        }
+        let (promise, stopped) = reactor.promise();
+        self.inner.stopping.borrow_mut().push(promise);
+        if let Some(stop) = self.inner.stop.take() {
+            self.inner.ended.replace(Some(ServiceError::Stopped));
+            stop.resolve(());
+            for waiting in self.inner.waiting.take() {
+                waiting.promise.reject(ServiceError::Stopped);
+            }
+        }
+        stopped
+    }
+
+    /// The connection: at once if there is one, else when the next is made, however many attempts that takes. It may be lost
+    /// again before you see it. A service that is not started is waited for, one that has stopped or given up is not.
+    pub fn when_connected(&self) -> Deferred<Connection<P>, ServiceError> {
+        self.wait(None)
+    }
+
+    /// As [`when_connected`](Self::when_connected), but the wait ends with an error after so many further failures; the service
+    /// goes on.
+    pub fn when_connected_within(&self, failures: u32) -> Deferred<Connection<P>, ServiceError> {
+        self.wait(Some(failures.max(1)))
+    }
+
+    /// The connection, if there is one now.
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection<P>> {
+        let connection = self.inner.connection.borrow().clone();
+        connection.filter(|connection| !connection.transport().is_closing())
+    }
+
+    /// Whether it connects, is connected or waits to try again, or is not done with stopping.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.inner.running.get()
+    }
+
+    /// How many tries in a row have come to nothing.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.inner.failures.get()
+    }
+
+    fn wait(&self, failures_left: Option<u32>) -> Deferred<Connection<P>, ServiceError> {
+        let Some(reactor) = self.inner.reactor.upgrade() else {
+            return Deferred::failed(Failure::Abandoned.into());
+        };
+        if let Some(connection) = self.connection() {
+            return Deferred::ready_on(&reactor, connection);
+        }
+        let (promise, connected) = reactor.promise();
+        let ended = self.inner.ended.borrow().clone();
+        if let Some(error) = ended {
+            promise.reject(error);
+            return connected;
+        }
+        let mut waiting = self.inner.waiting.borrow_mut();
+        // Those who have given up leave no trace.
+        waiting.retain(|waiting| waiting.promise.is_pending());
+        waiting.push(Waiting { promise, failures_left });
+        connected
+    }
+}
+
+/// A run of a service, from `start` until its task ends, however it ends.
+struct Running<P: Protocol>(Rc<Inner<P>>);
+
+impl<P: Protocol> Running<P> {
+    async fn run(self, mut stop: Deferred<()>) {
+        loop {
+            let Some(reactor) = self.0.reactor.upgrade() else { return };
+            let mut connecting = (self.0.connect)(&reactor);
+            drop(reactor);
+            let failure: Rc<dyn Error> = match unless(&mut stop, &mut connecting).await {
+                None => return give_up(&connecting).await,
+                Some(Ok(connection)) => match self.keep(connection, &mut stop).await {
+                    Kept::Stopped => return,
+                    Kept::Long => {
+                        self.0.failures.set(0);
+                        if self.pause(&mut stop).await { continue } else { return }
+                    }
+                    Kept::Short(not_held) => Rc::new(not_held),
+                },
+                // The run ends, and this with it.
+                Some(Err(ConnectError::GivenUp(Failure::Abandoned))) => return,
+                Some(Err(error)) => Rc::new(error),
+            };
+            if !self.failed(failure) || !self.pause(&mut stop).await {
+                return;
+            }
+        }
+    }
+
+    /// Until the connection is lost, or was closed because the service stops.
+    async fn keep(&self, connection: Connection<P>, stop: &mut Deferred<()>) -> Kept {
+        let Some(reactor) = self.0.reactor.upgrade() else { return Kept::Stopped };
+        let (since, transport) = (reactor.now(), connection.transport().clone());
+        drop(reactor);
+        let mut lost = transport.when_lost();
+        self.0.connection.replace(Some(connection.clone()));
+        for waiting in self.0.waiting.take() {
+            waiting.promise.resolve(connection.clone());
+        }
+        let was_lost = unless(stop, &mut lost).await.is_some();
+        self.0.connection.take();
+        if !was_lost {
+            transport.lose_connection();
+            // If it fails, the run ends, and the connection with it.
+            let _ = lost.await;
+            return Kept::Stopped;
+        }
+        let Some(reactor) = self.0.reactor.upgrade() else { return Kept::Stopped };
+        let held = reactor.now().saturating_duration_since(since);
+        if held >= self.0.config.reset_after { Kept::Long } else { Kept::Short(NotHeld { held }) }
+    }
+
+    /// `false` if that was the last retry.
+    fn failed(&self, last: Rc<dyn Error>) -> bool {
+        let failures = self.0.failures.get().saturating_add(1);
+        self.0.failures.set(failures);
+        let error = ServiceError::Failed { failures, last };
+        tracing::debug!(%error, "not connected");
+        let is_last = self.0.config.retries_max.is_some_and(|retries| failures > retries);
+        if is_last {
+            self.0.ended.replace(Some(error.clone()));
+        }
+        for mut waiting in self.0.waiting.take() {
+            waiting.failures_left = waiting.failures_left.map(|left| left - 1);
+            if is_last || waiting.failures_left == Some(0) {
+                waiting.promise.reject(error.clone());
+            } else {
+                self.0.waiting.borrow_mut().push(waiting);
+            }
+        }
+        !is_last
+    }
+
+    /// `false` if the service stops meanwhile.
+    async fn pause(&self, stop: &mut Deferred<()>) -> bool {
+        let Some(reactor) = self.0.reactor.upgrade() else { return false };
+        let wait = self.0.config.wait(self.0.failures.get(), reactor.random());
+        let mut sleep = reactor.sleep(wait);
+        drop(reactor);
+        unless(stop, &mut sleep).await.is_some()
+    }
+}
+
+/// What became of a connection.
+enum Kept {
+    /// It held for as long as it should.
+    Long,
+    Short(NotHeld),
+    /// It was closed, for the service stops.
+    Stopped,
+}
+
+impl<P: Protocol> Drop for Running<P> {
+    fn drop(&mut self) {
+        let inner = &self.0;
+        inner.running.set(false);
+        inner.stop.take();
+        inner.connection.take();
+        // If nobody stopped it, the run of the reactor has ended.
+        inner.ended.borrow_mut().get_or_insert(Failure::Abandoned.into());
+        inner.waiting.take();
+        inner.stopping.take().into_iter().for_each(|promise| promise.resolve(()));
+    }
+}
+
+/// Waits for a value, but no longer than until the service is to stop.
+async fn unless<F: Future + Unpin>(stop: &mut Deferred<()>, value: &mut F) -> Option<F::Output> {
+    poll_fn(|context| {
+        if Pin::new(&mut *stop).poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut *value).poll(context).map(Some)
+    })
+    .await
+}
+
+/// Cancels an attempt. A connection that has come of it in this very moment is closed as one that is kept.
+async fn give_up<P: Protocol>(connecting: &Connecting<P>) {
+    connecting.cancel();
+    if let Some(Ok(connection)) = connecting.take() {
+        let lost = connection.transport().when_lost();
+        connection.transport().lose_connection();
+        let _ = lost.await;
+    }
+}
+
+impl<P: Protocol> Clone for ClientService<P> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<P: Protocol> fmt::Debug for ClientService<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientService")
+            .field("running", &self.is_running())
+            .field("connected", &self.inner.connection.borrow().is_some())
+            .field("failures", &self.failures())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_up_to_the_longest() {
+        let secs = Duration::from_secs_f64;
+        let config = RetryConfig::default().jitter(0.0);
+        let waits = [0, 1, 2, 3, 4, 10, 11, 12, 1000, u32::MAX].map(|n| config.wait(n, u64::MAX));
+        let expected = [1.0, 1.0, 1.5, 2.25, 3.375, 38.443359375, 57.6650390625, 60.0, 60.0, 60.0];
+        assert_eq!(waits, expected.map(secs));
+
+        let config = RetryConfig::default().delay(secs(8.0), secs(9.0)).factor(0.5).jitter(0.25);
+        assert_eq!([1, 2].map(|n| config.wait(n, 0)), [8.0, 8.0].map(secs));
+        assert_eq!(config.wait(1, 1 << 63), secs(7.0));
+        let least = config.wait(1, u64::MAX);
+        assert!(least >= secs(6.0) && least < secs(6.001), "{least:?}");
+        let all = RetryConfig::default().jitter(7.0).wait(1, u64::MAX);
+        assert!(all < secs(0.001), "{all:?}");
+    }
+}

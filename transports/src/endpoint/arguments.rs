@@ -1,0 +1,208 @@
+//! What a kind of endpoint takes out of a string: [`Arguments`], and one [`Value`] of them.
+
+use std::{
+    collections::VecDeque, fmt::Display, net::IpAddr, ops::Range, str::FromStr, time::Duration,
+};
+
+use super::{
+    error::{EndpointError, EndpointProblem},
+    grammar::Field,
+};
+use crate::names::services;
+
+/// The fields of an endpoint's string that follow its kind. A kind takes those that it knows, by name or in order, and the
+/// rest is an error.
+#[derive(Debug)]
+pub struct Arguments {
+    text: String,
+    kind: String,
+    kind_place: Range<usize>,
+    /// Without a name, in order.
+    ordered: VecDeque<Field>,
+    named: Vec<Field>,
+    /// What has been asked for.
+    known: Vec<&'static str>,
+}
+
+/// A value, with its place in the string.
+#[derive(Clone, Debug)]
+pub struct Value {
+    text: String,
+    name: &'static str,
+    place: Range<usize>,
+    value: String,
+}
+
+impl Arguments {
+    /// The first of the fields is the kind.
+    pub(super) fn new(
+        text: &str,
+        fields: impl IntoIterator<Item = Field>,
+    ) -> Result<Self, EndpointError> {
+        let mut fields = fields.into_iter();
+        let kind = fields.next().expect("a string has one field at least");
+        if kind.name.is_some() || kind.value.is_empty() {
+            return Err(EndpointError::new(text, kind.place, EndpointProblem::Empty));
+        }
+        let (named, ordered): (Vec<_>, Vec<_>) = fields.partition(|field| field.name.is_some());
+        let ordered = VecDeque::from(ordered);
+        for (at, field) in named.iter().enumerate() {
+            if let Some(name) = field.name.clone()
+                && named[..at].iter().any(|other| other.name == field.name)
+            {
+                let place = field.place.clone();
+                return Err(EndpointError::new(text, place, EndpointProblem::Twice { name }));
+            }
+        }
+        let (kind, kind_place) = (kind.value, kind.place);
+        Ok(Self { text: text.to_owned(), kind, kind_place, ordered, named, known: Vec::new() })
+    }
+
+    /// The kind, as it is written in the string.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Takes a parameter that is given by name, `name=value`.
+    pub fn named(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        let at = self.named.iter().position(|field| field.name.as_deref() == Some(name))?;
+        let field = self.named.remove(at);
+        Some(self.value(name, field))
+    }
+
+    /// Takes a parameter that is given by name, or else the next value without a name.
+    pub fn next(&mut self, name: &'static str) -> Option<Value> {
+        if let Some(value) = self.named(name) {
+            return Some(value);
+        }
+        let field = self.ordered.pop_front()?;
+        Some(self.value(name, field))
+    }
+
+    /// As [`next`](Self::next), for what cannot be left out.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointProblem::Missing`].
+    pub fn require(&mut self, name: &'static str) -> Result<Value, EndpointError> {
+        match self.next(name) {
+            Some(value) if !value.as_str().is_empty() => Ok(value),
+            empty => {
+                let end = self.text.chars().count();
+                let place = empty.map_or(end..end, |empty| empty.place);
+                let problem = EndpointProblem::Missing { kind: self.kind.clone(), name };
+                Err(EndpointError::new(&self.text, place, problem))
+            }
+        }
+    }
+
+    /// What is left, as an endpoint of its own whose kind is the next value.
+    pub(super) fn rest(&mut self, name: &'static str) -> Result<Self, EndpointError> {
+        if self.ordered.front().is_none_or(|kind| kind.value.is_empty()) {
+            self.require(name)?;
+        }
+        let fields = self.ordered.drain(..).chain(self.named.drain(..));
+        Self::new(&self.text, fields.collect::<Vec<_>>())
+    }
+
+    /// Fails if anything is left.
+    pub(super) fn finish(self) -> Result<(), EndpointError> {
+        let Self { text, kind, ordered, named, known, .. } = self;
+        if let Some(field) = named.into_iter().next() {
+            let name = field.name.unwrap_or_default();
+            let problem = EndpointProblem::UnknownParameter { kind, name, known };
+            return Err(EndpointError::new(&text, field.place, problem));
+        }
+        if let Some(field) = ordered.into_iter().next() {
+            let problem = EndpointProblem::Surplus { kind, value: field.value };
+            return Err(EndpointError::new(&text, field.place, problem));
+        }
+        Ok(())
+    }
+
+    pub(super) fn unknown_kind(&self, known: Vec<String>) -> EndpointError {
+        let problem = EndpointProblem::UnknownKind { name: self.kind.clone(), known };
+        EndpointError::new(&self.text, self.kind_place.clone(), problem)
+    }
+
+    fn value(&self, name: &'static str, field: Field) -> Value {
+        let place = field.value_place();
+        Value { text: self.text.clone(), name, place, value: field.value }
+    }
+}
+
+impl Value {
+    /// As it is, unescaped.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.value
+    }
+
+    /// An error of this value: `why` follows the value, as in "is no number".
+    #[must_use]
+    pub fn error(&self, why: impl Display) -> EndpointError {
+        self.problem(EndpointProblem::BadValue {
+            name: self.name.to_owned(),
+            value: self.value.clone(),
+            why: why.to_string(),
+        })
+    }
+
+    /// What it is, if it is a `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointProblem::BadValue`].
+    pub fn parse<T: FromStr>(&self, what: &str) -> Result<T, EndpointError> {
+        self.value.parse().map_err(|_| self.error(format_args!("is no {what}")))
+    }
+
+    /// A port, by its number or by the name of its service.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointProblem::BadPort`].
+    pub fn port(&self) -> Result<u16, EndpointError> {
+        let value = self.value.clone();
+        services::port(&self.value).ok_or_else(|| self.problem(EndpointProblem::BadPort { value }))
+    }
+
+    /// An address without a port.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointProblem::BadValue`].
+    pub fn ip(&self) -> Result<IpAddr, EndpointError> {
+        self.parse("address")
+    }
+
+    /// A time in seconds, which may have a fraction.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointProblem::BadValue`].
+    pub fn seconds(&self) -> Result<Duration, EndpointError> {
+        let seconds = self.parse::<f64>("number of seconds")?;
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|error| self.error(format_args!("is no time: {error}")))
+    }
+
+    /// `yes` or `no`, `1` or `0`, `true` or `false`.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointProblem::BadValue`].
+    pub fn flag(&self) -> Result<bool, EndpointError> {
+        match &*self.value.to_ascii_lowercase() {
+            "yes" | "1" | "true" => Ok(true),
+            "no" | "0" | "false" => Ok(false),
+            _ => Err(self.error("is neither yes nor no")),
+        }
+    }
+
+    fn problem(&self, problem: EndpointProblem) -> EndpointError {
+        EndpointError::new(&self.text, self.place.clone(), problem)
+    }
+}

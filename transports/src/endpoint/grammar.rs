@@ -1,0 +1,151 @@
+//! The grammar of endpoint strings, which is Twisted's: `kind:value:name=value`. Pure.
+//!
+//! A colon ends a field. The first equals sign of a field parts a name from its value; later ones belong to the value. A
+//! backslash takes its meaning from the character that follows it, whichever it is. Nothing is trimmed.
+
+use std::{borrow::Cow, ops::Range};
+
+use super::error::{EndpointError, EndpointProblem};
+
+/// A field between two colons, unescaped. Places are counted in characters of the whole string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) name: Option<String>,
+    pub(super) value: String,
+    /// Of all of it, with its backslashes.
+    pub(super) place: Range<usize>,
+    /// Where the value begins.
+    pub(super) value_at: usize,
+}
+
+impl Field {
+    const fn new(at: usize) -> Self {
+        Self { name: None, value: String::new(), place: at..at, value_at: at }
+    }
+
+    pub(super) const fn value_place(&self) -> Range<usize> {
+        self.value_at..self.place.end
+    }
+}
+
+/// The fields of a string; one at least.
+pub(super) fn fields(text: &str) -> Result<Vec<Field>, EndpointError> {
+    if text.is_empty() {
+        return Err(EndpointError::new(text, 0..0, EndpointProblem::Empty));
+    }
+    let mut done = Vec::new();
+    let mut field = Field::new(0);
+    let mut characters = text.chars().enumerate();
+    while let Some((at, character)) = characters.next() {
+        field.place.end = at + 1;
+        match character {
+            ':' => {
+                field.place.end = at;
+                done.push(std::mem::replace(&mut field, Field::new(at + 1)));
+            }
+            '=' if field.name.is_none() => {
+                field.name = Some(std::mem::take(&mut field.value));
+                field.value_at = at + 1;
+            }
+            '\\' => {
+                let Some((at, escaped)) = characters.next() else {
+                    let problem = EndpointProblem::LoneBackslash;
+                    return Err(EndpointError::new(text, at..at + 1, problem));
+                };
+                field.value.push(escaped);
+                field.place.end = at + 1;
+            }
+            other => field.value.push(other),
+        }
+    }
+    done.push(field);
+    Ok(done)
+}
+
+/// Escapes what would have a meaning of its own in a value of an endpoint's string.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::endpoint::quote;
+///
+/// assert_eq!(format!("tcp:8080:interface={}", quote("::1")), r"tcp:8080:interface=\:\:1");
+/// ```
+#[must_use]
+pub fn quote(value: &str) -> Cow<'_, str> {
+    let is_special = |character| matches!(character, ':' | '\\' | '=');
+    if !value.contains(is_special) {
+        return Cow::Borrowed(value);
+    }
+    let mut quoted = String::with_capacity(value.len() + 4);
+    for character in value.chars() {
+        if is_special(character) {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    Cow::Owned(quoted)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `name=value`, or the value alone, for each field.
+    fn shown(text: &str) -> Vec<String> {
+        let show = |field: Field| match field.name {
+            Some(name) => format!("{name}={}", field.value),
+            None => field.value,
+        };
+        fields(text).unwrap().into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn the_grammar_is_twisteds() {
+        let cases: &[(&str, &[&str])] = &[
+            ("tcp:80", &["tcp", "80"]),
+            ("a", &["a"]),
+            (":", &["", ""]),
+            ("a::b", &["a", "", "b"]),
+            (r"a\:b:c", &["a:b", "c"]),
+            (r"\x\\\:", &[r"x\:"]),
+            ("tcp:80:interface=::1", &["tcp", "80", "interface=", "", "1"]),
+            (r"tcp:80:interface=\:\:1", &["tcp", "80", "interface=::1"]),
+            ("a:k=v=w", &["a", "k=v=w"]),
+            (" a : b = c ", &[" a ", " b = c "]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(shown(text), *expected, "{text:?}");
+        }
+        // An escaped equals sign parts nothing.
+        let field = &fields(r"a\=b").unwrap()[0];
+        assert_eq!((field.name.as_deref(), &*field.value), (None, "a=b"));
+    }
+
+    #[test]
+    fn places_are_those_of_the_string() {
+        let fields = fields(r"ä:n=v\:w:").unwrap();
+        let places: Vec<_> = fields.iter().map(|field| field.place.clone()).collect();
+        assert_eq!(places, [0..1, 2..8, 9..9]);
+        assert_eq!(fields[1].value_place(), 4..8);
+    }
+
+    #[test]
+    fn what_is_no_string() {
+        for (text, column) in [("", 1), ("a:\\", 3), ("\\", 1)] {
+            assert_eq!(fields(text).unwrap_err().column(), column, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_quoted_comes_back(values in prop::collection::vec("\\PC*", 1..5)) {
+            let text = values.iter().map(|value| quote(value)).collect::<Vec<_>>().join(":");
+            prop_assume!(!text.is_empty());
+            let back: Vec<_> = fields(&text).unwrap().into_iter().map(|field| field.value).collect();
+            prop_assert_eq!(back, values);
+        }
+    }
+}

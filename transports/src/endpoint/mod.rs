@@ -1,0 +1,237 @@
+//! Where to listen and where to connect to, as values that can be kept, passed on and read from strings: [`ServerEndpoint`]
+//! and [`ClientEndpoint`].
+//!
+//! | server | |
+//! |---|---|
+//! | `tcp:8080`, `tcp:8080:interface=127.0.0.1` | TCP over IPv4, on all interfaces or on one. [`TcpServer`] |
+//! | `tcp6:8080`, `tcp6:8080:interface=\:\:1` | the same over IPv6; on all interfaces, also over IPv4 unless `v6only=yes` |
+//! | `unix:/run/web.sock:mode=660` | a Unix socket (Unix). [`UnixServer`] |
+//! | `systemd:name=web`, `systemd:index=0` | a socket that systemd holds (Unix). [`Systemd`] |
+//! | `fd:3` | a listening socket that was inherited (Unix). [`Descriptor`] |
+//! | `proxy:tcp:8080` | any of these, behind a proxy that speaks the PROXY protocol. [`Proxy`] |
+//! | `memory:name` | in this program, without a kernel. [`Memory`] |
+//! | `127.0.0.1:8080`, `[::1]:8080` | TCP |
+//!
+//! | client | |
+//! |---|---|
+//! | `tcp:host:port:timeout=10` | TCP. [`TcpClient`] |
+//! | `unix:/run/web.sock` | a Unix socket (Unix). [`UnixClient`] |
+//! | `memory:name` | to a port in memory of the same reactor. [`Memory`] |
+//! | `host:port` | TCP |
+//!
+//! Fields are parted by colons; a backslash before a colon, or before anything, makes it an ordinary character. [`Kinds`] is
+//! where further kinds are registered.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use sinew_reactor::Reactor;
+//! use sinew_transports::{Peer, Protocol, Transport, endpoint::ServerEndpoint};
+//!
+//! struct Echo;
+//!
+//! impl Protocol for Echo {
+//!     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+//!         transport.write(data);
+//!     }
+//! }
+//!
+//! let endpoint: ServerEndpoint = std::env::args().nth(1).as_deref().unwrap_or("tcp:8000").parse()?;
+//! let reactor = Reactor::new()?;
+//! let port = endpoint.listen(&reactor, |_: &Peer| Echo)?;
+//! println!("listening on {port}");
+//! reactor.run()?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::{fmt, net::SocketAddr, str::FromStr, sync::Arc};
+
+use sinew_reactor::Reactor;
+
+use crate::{
+    Address, ConnectConfig, Connecting, Destination, DynFactory, DynProtocol, Factory,
+    ListenConfig, ListenError, ListeningPort,
+};
+
+mod arguments;
+mod error;
+#[cfg(unix)]
+mod fd;
+mod grammar;
+mod kinds;
+mod memory;
+mod proxy;
+#[cfg(unix)]
+mod systemd;
+mod tcp;
+#[cfg(test)]
+mod tests;
+#[cfg(unix)]
+mod unix;
+
+pub use {
+    arguments::{Arguments, Value},
+    error::{EndpointError, EndpointProblem},
+    grammar::quote,
+    kinds::Kinds,
+    memory::Memory,
+    proxy::Proxy,
+    tcp::{TcpClient, TcpServer},
+};
+#[cfg(unix)]
+pub use {
+    fd::Descriptor,
+    systemd::Systemd,
+    unix::{UnixClient, UnixServer},
+};
+
+/// A kind of place to listen on. Its `Display` is its string.
+pub trait Listen: fmt::Display + Send + Sync + 'static {
+    /// Listens. What the endpoint says of itself takes precedence over `config`.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`].
+    fn listen(
+        &self,
+        reactor: &Reactor,
+        config: ListenConfig,
+        factory: DynFactory,
+    ) -> Result<ListeningPort<Address>, ListenError>;
+}
+
+/// A kind of place to connect to. Its `Display` is its string.
+pub trait Connect: fmt::Display + Send + Sync + 'static {
+    /// Connects. What the endpoint says of itself takes precedence over `config`.
+    fn connect(
+        &self,
+        reactor: &Reactor,
+        config: ConnectConfig,
+        factory: DynFactory,
+    ) -> Connecting<DynProtocol>;
+}
+
+/// Where to listen: made of a string, of an address, or of a [kind](Listen) in code. It opens nothing until it is told to
+/// [`listen`](Self::listen), and may be told so again.
+#[derive(Clone)]
+pub struct ServerEndpoint(Arc<dyn Listen>);
+
+/// Where to connect to: made of a string, of a [`Destination`], or of a [kind](Connect) in code.
+#[derive(Clone)]
+pub struct ClientEndpoint(Arc<dyn Connect>);
+
+impl ServerEndpoint {
+    /// An endpoint of any kind.
+    pub fn new(kind: impl Listen) -> Self {
+        Self(Arc::new(kind))
+    }
+
+    /// Listens, with the defaults of [`ListenConfig`].
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`], with the place and the cause.
+    pub fn listen<F: Factory>(
+        &self,
+        reactor: &Reactor,
+        factory: F,
+    ) -> Result<ListeningPort<Address>, ListenError> {
+        self.listen_with(reactor, ListenConfig::default(), factory)
+    }
+
+    /// Listens, as configured. What the endpoint says of itself takes precedence.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    pub fn listen_with<F: Factory>(
+        &self,
+        reactor: &Reactor,
+        config: ListenConfig,
+        factory: F,
+    ) -> Result<ListeningPort<Address>, ListenError> {
+        self.0.listen(reactor, config, DynFactory::new(factory))
+    }
+}
+
+impl ClientEndpoint {
+    /// An endpoint of any kind.
+    pub fn new(kind: impl Connect) -> Self {
+        Self(Arc::new(kind))
+    }
+
+    /// Connects, with the defaults of [`ConnectConfig`].
+    pub fn connect<F: Factory>(&self, reactor: &Reactor, factory: F) -> Connecting<F::Protocol> {
+        self.connect_with(reactor, ConnectConfig::default(), factory)
+    }
+
+    /// Connects, as configured. What the endpoint says of itself takes precedence.
+    pub fn connect_with<F: Factory>(
+        &self,
+        reactor: &Reactor,
+        config: ConnectConfig,
+        factory: F,
+    ) -> Connecting<F::Protocol> {
+        self.0.connect(reactor, config, DynFactory::new(factory)).retyped()
+    }
+}
+
+impl FromStr for ServerEndpoint {
+    type Err = EndpointError;
+
+    /// By the kinds that come with this crate; [`Kinds`] knows others.
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        Kinds::default().server_endpoint(text)
+    }
+}
+
+impl FromStr for ClientEndpoint {
+    type Err = EndpointError;
+
+    /// By the kinds that come with this crate; [`Kinds`] knows others.
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        Kinds::default().client_endpoint(text)
+    }
+}
+
+impl From<SocketAddr> for ServerEndpoint {
+    fn from(addr: SocketAddr) -> Self {
+        Self::new(TcpServer::new(addr))
+    }
+}
+
+impl<D: Into<Destination>> From<D> for ClientEndpoint {
+    fn from(to: D) -> Self {
+        match to.into() {
+            #[cfg(unix)]
+            Destination::Unix(addr) => Self::new(UnixClient::new(addr)),
+            to => Self::new(TcpClient::new(to)),
+        }
+    }
+}
+
+impl fmt::Display for ServerEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for ClientEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ServerEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerEndpoint({self})")
+    }
+}
+
+impl fmt::Debug for ClientEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientEndpoint({self})")
+    }
+}

@@ -1,0 +1,166 @@
+//! Endpoints on sockets that systemd holds: `systemd:name=NAME` and `systemd:index=N`, by the protocol of sd_listen_fds(3).
+
+use std::{env, fmt, io, os::fd::RawFd, process};
+
+use sinew_reactor::Reactor;
+
+use super::{Arguments, EndpointError, Listen, ServerEndpoint, fd, quote};
+use crate::{Address, DynFactory, ListenConfig, ListenError, ListeningPort};
+
+/// The first descriptor that is passed, `SD_LISTEN_FDS_START`.
+const FIRST: RawFd = 3;
+
+/// More than that are not believed.
+const SOCKETS_MAX: usize = 4096;
+
+/// A listening socket that systemd passes, by the name that its unit gives it (`FileDescriptorName=`, by default the unit's) or
+/// by its place among them. As [`Descriptor`](super::Descriptor), it stays open.
+#[derive(Clone, Debug)]
+pub struct Systemd(Which);
+
+#[derive(Clone, Debug)]
+enum Which {
+    Name(String),
+    Index(usize),
+}
+
+impl Systemd {
+    /// The socket of that name.
+    #[must_use]
+    pub fn name(name: impl Into<String>) -> Self {
+        Self(Which::Name(name.into()))
+    }
+
+    /// The socket at that place, counted from 0.
+    #[must_use]
+    pub const fn index(index: usize) -> Self {
+        Self(Which::Index(index))
+    }
+
+    /// The descriptor, among sockets of these names.
+    fn find(&self, names: &[String]) -> Result<RawFd, String> {
+        let index = match &self.0 {
+            Which::Index(index) if *index < names.len() => *index,
+            Which::Index(_) => return Err(format!("systemd has passed {} sockets", names.len())),
+            Which::Name(wanted) => {
+                let mut found = (0..).zip(names).filter(|(_, name)| *name == wanted);
+                match (found.next(), found.next()) {
+                    (Some((index, _)), None) => index,
+                    (Some(_), Some(_)) => {
+                        return Err(
+                            "several sockets are called that; choose one by index=".to_owned()
+                        );
+                    }
+                    (None, _) => {
+                        return Err(format!("systemd has passed sockets called {names:?}"));
+                    }
+                }
+            }
+        };
+        Ok(FIRST + RawFd::try_from(index).expect("no more sockets than SOCKETS_MAX"))
+    }
+}
+
+pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
+    if let Some(index) = arguments.named("index") {
+        let which = Which::Index(index.parse("number")?);
+        // Not both.
+        return match arguments.named("name") {
+            Some(name) => Err(name.error("is one too many beside index=")),
+            None => Ok(ServerEndpoint::new(Systemd(which))),
+        };
+    }
+    let name = arguments.require("name")?;
+    Ok(ServerEndpoint::new(Systemd::name(name.as_str())))
+}
+
+/// The names of the sockets that were passed to the process `pid`.
+fn passed(pid: u32, variable: impl Fn(&str) -> Option<String>) -> Result<Vec<String>, String> {
+    let number = |name: &str| -> Result<usize, String> {
+        let text =
+            variable(name).ok_or_else(|| format!("there is no {name} in the environment"))?;
+        text.parse().map_err(|_| format!("{name}={text} in the environment is no number"))
+    };
+    let meant = number("LISTEN_PID")?;
+    if usize::try_from(pid) != Ok(meant) {
+        return Err(format!("LISTEN_PID={meant} means another process than this, {pid}"));
+    }
+    let count = number("LISTEN_FDS")?;
+    if count > SOCKETS_MAX {
+        return Err(format!("LISTEN_FDS={count} is more than {SOCKETS_MAX}"));
+    }
+    let names = variable("LISTEN_FDNAMES").unwrap_or_default();
+    // What has no name is called so, as by sd_listen_fds_with_names(3).
+    let mut names =
+        names.split(':').map(str::to_owned).chain(std::iter::repeat("unknown".to_owned()));
+    Ok((0..count)
+        .map(|_| names.next().filter(|name| !name.is_empty()).unwrap_or("unknown".to_owned()))
+        .collect())
+}
+
+impl Listen for Systemd {
+    fn listen(
+        &self,
+        reactor: &Reactor,
+        config: ListenConfig,
+        factory: DynFactory,
+    ) -> Result<ListeningPort<Address>, ListenError> {
+        let names = passed(process::id(), |name| env::var(name).ok());
+        match names.and_then(|names| self.find(&names)) {
+            Ok(fd) => fd::listen(reactor, fd, self, config, factory),
+            Err(why) => {
+                let source = io::Error::new(io::ErrorKind::NotFound, why);
+                Err(fd::refused(reactor, self, source, factory))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Systemd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Which::Name(name) => write!(f, "systemd:name={}", quote(name)),
+            Which::Index(index) => write!(f, "systemd:index={index}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is in the environment of process 7, which socket is asked for, and what is found.
+    #[test]
+    fn sockets_by_name_and_by_place() {
+        let full = [("LISTEN_PID", "7"), ("LISTEN_FDS", "3"), ("LISTEN_FDNAMES", "web:admin:web")];
+        let nameless = [("LISTEN_PID", "7"), ("LISTEN_FDS", "2")];
+        let (name, index) = (|name: &str| Systemd::name(name), Systemd::index);
+        type Case<'a> = (&'a [(&'a str, &'a str)], Systemd, Result<RawFd, &'a str>);
+        let cases: &[Case<'_>] = &[
+            (&full, name("admin"), Ok(4)),
+            (&full, index(0), Ok(3)),
+            (&full, index(2), Ok(5)),
+            (&full, index(3), Err("systemd has passed 3 sockets")),
+            (&full, name("web"), Err("several sockets")),
+            (&full, name("mail"), Err(r#"called ["web", "admin", "web"]"#)),
+            (&nameless, index(1), Ok(4)),
+            (&nameless, name("unknown"), Err("several")),
+            (&[], index(0), Err("there is no LISTEN_PID")),
+            (&[("LISTEN_PID", "8"), ("LISTEN_FDS", "1")], index(0), Err("another process")),
+            (&[("LISTEN_PID", "x")], index(0), Err("LISTEN_PID=x in the environment is no number")),
+            (&[("LISTEN_PID", "7"), ("LISTEN_FDS", "99999")], index(0), Err("more than 4096")),
+        ];
+        for (environment, which, expected) in cases {
+            let variable = |name: &str| {
+                let found = environment.iter().find(|(other, _)| *other == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let found = passed(7, variable).and_then(|names| which.find(&names));
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, *expected, "{which}"),
+                (Err(why), Err(part)) => assert!(why.contains(part), "{which}: {why}"),
+                (found, _) => panic!("{which}: {found:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! TCP endpoints: `tcp:` and `tcp6:` for servers, `tcp:` for clients.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use sinew_reactor::Reactor;
+
+use super::{Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint, quote};
+use crate::{
+    Address, ConnectConfig, Connecting, Destination, DynFactory, DynProtocol, ListenConfig,
+    ListenError, ListeningPort, ReactorTcp,
+};
+
+/// A TCP port: `tcp:PORT` or `tcp6:PORT`, with `interface=` (an address or a name; all of them unless it is given),
+/// `backlog=`, `reuseport=yes` and, for `tcp6`, `v6only=yes`. Ports may be names of services.
+#[derive(Clone, Debug)]
+pub struct TcpServer {
+    at: Destination,
+    backlog: Option<u16>,
+    reuse_port: Option<bool>,
+    v6_only: Option<bool>,
+}
+
+/// A TCP peer: `tcp:HOST:PORT`, with `timeout=` in seconds and `bindAddress=`, the address to connect from. Host and port may
+/// be given by their names, too: `tcp:host=HOST:port=PORT`.
+#[derive(Clone, Debug)]
+pub struct TcpClient {
+    to: Destination,
+    timeout: Option<Duration>,
+    bind: Option<IpAddr>,
+}
+
+impl TcpServer {
+    /// A port at an address.
+    #[must_use]
+    pub fn new(at: impl Into<Destination>) -> Self {
+        Self { at: at.into(), backlog: None, reuse_port: None, v6_only: None }
+    }
+}
+
+impl TcpClient {
+    /// Who is at an address or a name.
+    #[must_use]
+    pub fn new(to: impl Into<Destination>) -> Self {
+        Self { to: to.into(), timeout: None, bind: None }
+    }
+
+    /// How long connecting may take; see [`ConnectConfig::timeout`].
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The address to connect from.
+    #[must_use]
+    pub fn bind(mut self, ip: IpAddr) -> Self {
+        self.bind = Some(ip);
+        self
+    }
+}
+
+pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
+    on_interfaces(arguments, Ipv4Addr::UNSPECIFIED.into()).map(ServerEndpoint::new)
+}
+
+pub(super) fn server6(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
+    let mut server = on_interfaces(arguments, Ipv6Addr::UNSPECIFIED.into())?;
+    server.v6_only = arguments.named("v6only").map(|value| value.flag()).transpose()?;
+    Ok(ServerEndpoint::new(server))
+}
+
+fn on_interfaces(arguments: &mut Arguments, all: IpAddr) -> Result<TcpServer, EndpointError> {
+    let port = arguments.require("port")?.port()?;
+    let interface = arguments.named("interface").filter(|value| !value.as_str().is_empty());
+    let at = match &interface {
+        Some(value) => Destination::from((value.as_str(), port)),
+        None => (all, port).into(),
+    };
+    // A name may have addresses of either family; an address has one.
+    if let (Some(value), Destination::Addr(addr)) = (&interface, &at)
+        && addr.is_ipv4() != all.is_ipv4()
+    {
+        let family = if all.is_ipv4() { "is no address of IPv4" } else { "is no address of IPv6" };
+        return Err(value.error(family));
+    }
+    let backlog = arguments.named("backlog");
+    let backlog = backlog.map(|value| value.parse("number up to 65535")).transpose()?;
+    let reuse_port = arguments.named("reuseport").map(|value| value.flag()).transpose()?;
+    Ok(TcpServer { at, backlog, reuse_port, v6_only: None })
+}
+
+pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
+    let host = arguments.require("host")?;
+    let port = arguments.require("port")?.port()?;
+    let timeout = arguments.named("timeout").map(|value| value.seconds()).transpose()?;
+    let bind = arguments.named("bindAddress").map(|value| value.ip()).transpose()?;
+    let to = Destination::from((host.as_str(), port));
+    Ok(ClientEndpoint::new(TcpClient { to, timeout, bind }))
+}
+
+impl Listen for TcpServer {
+    fn listen(
+        &self,
+        reactor: &Reactor,
+        mut config: ListenConfig,
+        factory: DynFactory,
+    ) -> Result<ListeningPort<Address>, ListenError> {
+        if let Some(backlog) = self.backlog {
+            config = config.backlog(backlog);
+        }
+        if let Some(reuse_port) = self.reuse_port {
+            config = config.reuse_port(reuse_port);
+        }
+        if let Some(v6_only) = self.v6_only {
+            config = config.v6_only(v6_only);
+        }
+        reactor.listen_tcp_with(self.at.clone(), config, factory).map(ListeningPort::of_any_kind)
+    }
+}
+
+impl Connect for TcpClient {
+    fn connect(
+        &self,
+        reactor: &Reactor,
+        mut config: ConnectConfig,
+        factory: DynFactory,
+    ) -> Connecting<DynProtocol> {
+        if let Some(timeout) = self.timeout {
+            config = config.timeout(timeout);
+        }
+        if let Some(ip) = self.bind {
+            config = config.bind(SocketAddr::new(ip, 0));
+        }
+        reactor.connect_tcp_with(self.to.clone(), config, factory)
+    }
+}
+
+impl fmt::Display for TcpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_v6 = matches!(&self.at, Destination::Addr(addr) if addr.is_ipv6());
+        let kind = if is_v6 { "tcp6" } else { "tcp" };
+        match &self.at {
+            Destination::Addr(addr) if addr.ip().is_unspecified() => {
+                write!(f, "{kind}:{}", addr.port())?;
+            }
+            Destination::Addr(addr) => {
+                write!(f, "{kind}:{}:interface={}", addr.port(), quote(&addr.ip().to_string()))?;
+            }
+            Destination::Name(host, port) => write!(f, "tcp:{port}:interface={}", quote(host))?,
+            other => write!(f, "tcp:{}", quote(&other.to_string()))?,
+        }
+        if let Some(backlog) = self.backlog {
+            write!(f, ":backlog={backlog}")?;
+        }
+        for (name, flag) in [("reuseport", self.reuse_port), ("v6only", self.v6_only)] {
+            if let Some(flag) = flag {
+                write!(f, ":{name}={}", if flag { "yes" } else { "no" })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TcpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.to {
+            Destination::Addr(addr) => {
+                write!(f, "tcp:{}:{}", quote(&addr.ip().to_string()), addr.port())?;
+            }
+            Destination::Name(host, port) => write!(f, "tcp:{}:{port}", quote(host))?,
+            other => write!(f, "tcp:{}", quote(&other.to_string()))?,
+        }
+        if let Some(timeout) = self.timeout {
+            write!(f, ":timeout={}", timeout.as_secs_f64())?;
+        }
+        if let Some(bind) = self.bind {
+            write!(f, ":bindAddress={}", quote(&bind.to_string()))?;
+        }
+        Ok(())
+    }
+}

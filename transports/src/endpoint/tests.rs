@@ -1,0 +1,152 @@
+//! Strings of endpoints: what they become, and what is said of those that are none.
+
+use super::*;
+
+#[test]
+fn server_strings() {
+    let cases = [
+        ("tcp:8080", "tcp:8080"),
+        ("TCP:port=8080", "tcp:8080"),
+        ("tcp:http", "tcp:80"),
+        ("tcp:8080:interface=127.0.0.1:backlog=7", "tcp:8080:interface=127.0.0.1:backlog=7"),
+        ("tcp:8080:interface=:reuseport=yes", "tcp:8080:reuseport=yes"),
+        ("tcp:0:interface=localhost", "tcp:0:interface=localhost"),
+        ("tcp6:8080", "tcp6:8080"),
+        (r"tcp6:8080:interface=\:\:1:v6only=1", r"tcp6:8080:interface=\:\:1:v6only=yes"),
+        ("127.0.0.1:0", "tcp:0:interface=127.0.0.1"),
+        ("[::1]:80", r"tcp6:80:interface=\:\:1"),
+        (r"memory:a\:b", r"memory:a\:b"),
+        ("memory:name=a=b", r"memory:a\=b"),
+        ("proxy:tcp:8080", "proxy:tcp:8080"),
+        ("proxy:tcp:80:trust=10.0.0.0/8,192.0.2.1", "proxy:tcp:80:trust=10.0.0.0/8,192.0.2.1"),
+        (
+            r"proxy:trust=\:\:1:headerTimeout=1.5:memory:x",
+            r"proxy:memory:x:trust=\:\:1:headerTimeout=1.5",
+        ),
+        #[cfg(unix)]
+        ("systemd:name=web", "systemd:name=web"),
+        #[cfg(unix)]
+        ("systemd:index=0", "systemd:index=0"),
+        #[cfg(unix)]
+        ("fd:3", "fd:3"),
+        #[cfg(unix)]
+        ("unix:/run/web.sock", "unix:/run/web.sock"),
+        #[cfg(unix)]
+        (
+            r"unix:/run/a\:b:mode=0660:backlog=7:lockfile=0",
+            r"unix:/run/a\:b:mode=660:backlog=7:lockfile=no",
+        ),
+        #[cfg(unix)]
+        ("proxy:unix:path=@web", "proxy:unix:@web"),
+    ];
+    for (text, expected) in cases {
+        let endpoint: ServerEndpoint = text.parse().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(endpoint.to_string(), expected);
+        // What it says of itself is an endpoint, and the same.
+        assert_eq!(expected.parse::<ServerEndpoint>().unwrap().to_string(), expected);
+    }
+}
+
+#[test]
+fn client_strings() {
+    let cases = [
+        ("tcp:example.org:80", "tcp:example.org:80"),
+        ("tcp:host=example.org:https:timeout=10", "tcp:example.org:443:timeout=10"),
+        ("tcp:80:host=example.org", "tcp:example.org:80"),
+        (r"tcp:\:\:1:80:bindAddress=\:\:", r"tcp:\:\:1:80:bindAddress=\:\:"),
+        ("tcp:192.0.2.1:80:timeout=0.5", "tcp:192.0.2.1:80:timeout=0.5"),
+        ("localhost:8000", "tcp:localhost:8000"),
+        ("example.org:https", "tcp:example.org:443"),
+        ("192.0.2.1:80", "tcp:192.0.2.1:80"),
+        ("[::1]:80", r"tcp:\:\:1:80"),
+        ("memory:name", "memory:name"),
+        #[cfg(unix)]
+        ("unix:/run/web.sock:timeout=2", "unix:/run/web.sock:timeout=2"),
+        #[cfg(unix)]
+        ("unix:@web", "unix:@web"),
+        // A kind comes before a host of that name.
+        ("memory:80", "memory:80"),
+    ];
+    for (text, expected) in cases {
+        let endpoint: ClientEndpoint = text.parse().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(endpoint.to_string(), expected);
+        assert_eq!(expected.parse::<ClientEndpoint>().unwrap().to_string(), expected);
+    }
+}
+
+/// The string, with the place under it, and what is said.
+const BAD_SERVERS: &[(&str, &str, &str)] = &[
+    ("", "^", "there is no kind"),
+    (":80", "^", "there is no kind"),
+    ("tpc:80", "^^^", r#"unknown kind of endpoint "tpc"; there are "#),
+    ("nowhere", "^^^^^^^", "unknown kind of endpoint"),
+    ("localhost:80", "^^^^^^^^^", "unknown kind of endpoint"),
+    ("127.0.0.1:65536", "^^^^^^^^^", "unknown kind of endpoint"),
+    ("tcp", "   ^", "tcp needs a parameter: port"),
+    ("tcp:", "    ^", "tcp needs a parameter: port"),
+    ("tcp:port=", "         ^", "tcp needs a parameter: port"),
+    ("tcp:65536", "    ^^^^^", r#""65536" is no port"#),
+    ("tcp:port=-1", "         ^^", r#""-1" is no port"#),
+    ("tcp:80:81", "       ^^", r#"tcp has no use for "81""#),
+    (
+        "tcp:80:intreface=::1",
+        "       ^^^^^^^^^^",
+        r#"tcp has no parameter "intreface"; it has port, interface"#,
+    ),
+    ("tcp:80:backlog=5:backlog=6", "                 ^^^^^^^^^", "backlog is given twice"),
+    ("tcp:80:backlog=many", "               ^^^^", r#"backlog: "many" is no number"#),
+    (
+        r"tcp:80:interface=\:\:1",
+        "                 ^^^^^",
+        r#"interface: "::1" is no address of IPv4"#,
+    ),
+    ("tcp6:80:interface=127.0.0.1", "                  ^^^^^^^^^", "is no address of IPv6"),
+    ("tcp6:80:v6only=perhaps", "               ^^^^^^^", "is neither yes nor no"),
+    ("tcp:80\\", "      ^", "a backslash at the end"),
+    ("memory:", "       ^", "memory needs a parameter: name"),
+    ("proxy:", "      ^", "proxy needs a parameter: endpoint"),
+    ("proxy:tcp:99999", "          ^^^^^", "is no port"),
+    ("proxy:tpc:80", "      ^^^", "unknown kind"),
+    ("proxy:tcp:80:trust=10.0.0.0/99", "                   ^^^^^^^^^^^", "is no subnet"),
+    ("proxy:tcp:80:bakclog=1", "             ^^^^^^^^^", "tcp has no parameter"),
+    #[cfg(unix)]
+    ("unix:", "     ^", "unix needs a parameter: path"),
+    #[cfg(unix)]
+    ("unix:/web:mode=rw", "               ^^", r#"mode: "rw" is no mode of a file"#),
+    #[cfg(unix)]
+    ("unix:/web:mode=668", "               ^^^", "is no mode of a file"),
+    #[cfg(unix)]
+    ("unix:/web:mode=1777", "               ^^^^", "is no mode of a file"),
+    ("ünï:80", "^^^", "unknown kind"),
+];
+
+const BAD_CLIENTS: &[(&str, &str, &str)] = &[
+    ("nowhere", "^^^^^^^", "unknown kind of endpoint"),
+    ("::1:nine", "^", "there is no kind"),
+    ("host:eighty", "^^^^", r#"unknown kind of endpoint "host"; there are memory, tcp"#),
+    ("tpc:host:80", "^^^", "unknown kind"),
+    ("tcp:host", "        ^", "tcp needs a parameter: port"),
+    (
+        "tcp:host:80:timeout=soon",
+        "                    ^^^^",
+        r#"timeout: "soon" is no number of seconds"#,
+    ),
+    ("tcp:host:80:timeout=-1", "                    ^^", "is no time"),
+    ("tcp:host:80:timeout=nan", "                    ^^^", "is no time"),
+    ("tcp:host:80:bindAddress=here", "                        ^^^^", "is no address"),
+    ("tcp:host:80:host=other", "    ^^^^", "is no port"),
+];
+
+#[test]
+fn what_is_wrong_with_a_string_and_where() {
+    let servers = BAD_SERVERS.iter().map(|case| (case, case.0.parse::<ServerEndpoint>().err()));
+    let clients = BAD_CLIENTS.iter().map(|case| (case, case.0.parse::<ClientEndpoint>().err()));
+    for ((text, carets, said), error) in servers.chain(clients) {
+        let error = error.unwrap_or_else(|| panic!("{text:?} is an endpoint")).to_string();
+        let lines: Vec<_> = error.lines().collect();
+        assert!(lines[0].contains(said), "{text:?}: {error}");
+        assert_eq!(lines[1..], [format!("    {text}"), format!("    {carets}")], "{error}");
+        let column = carets.find('^').expect("there is a place") + 1;
+        assert!(lines[0].ends_with(&format!(", at column {column}")), "{error}");
+    }
+}

@@ -1,0 +1,150 @@
+//! Unix endpoints: `unix:PATH`, for servers and clients.
+
+use std::{fmt, time::Duration};
+
+use sinew_reactor::Reactor;
+
+use super::{
+    Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint, Value, quote,
+};
+use crate::{
+    Address, ConnectConfig, Connecting, DynFactory, DynProtocol, ListenConfig, ListenError,
+    ListeningPort, ReactorUnix, UnixAddr, UnixListenConfig,
+};
+
+/// A Unix socket to listen on: `unix:PATH`, with `mode=` of its file in octal, `backlog=` and `lockfile=no`; see
+/// [`UnixListenConfig`]. On Linux, `unix:@NAME` is an abstract name.
+#[derive(Clone, Debug)]
+pub struct UnixServer {
+    at: UnixAddr,
+    mode: Option<u32>,
+    backlog: Option<u16>,
+    lock: Option<bool>,
+}
+
+/// A Unix socket to connect to: `unix:PATH`, with `timeout=` in seconds.
+#[derive(Clone, Debug)]
+pub struct UnixClient {
+    to: UnixAddr,
+    timeout: Option<Duration>,
+}
+
+impl UnixServer {
+    /// A socket at a path, or of an abstract name.
+    #[must_use]
+    pub fn new(at: impl Into<UnixAddr>) -> Self {
+        Self { at: at.into(), mode: None, backlog: None, lock: None }
+    }
+
+    /// The mode of the socket file; see [`UnixListenConfig::mode`].
+    #[must_use]
+    pub const fn mode(mut self, mode: u32) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+}
+
+impl UnixClient {
+    /// Who is at a path, or has an abstract name.
+    #[must_use]
+    pub fn new(to: impl Into<UnixAddr>) -> Self {
+        Self { to: to.into(), timeout: None }
+    }
+
+    /// How long connecting may take; see [`ConnectConfig::timeout`].
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
+    let at = addr(&arguments.require("path")?);
+    let mode = arguments.named("mode").map(|value| mode(&value)).transpose()?;
+    let backlog = arguments.named("backlog");
+    let backlog = backlog.map(|value| value.parse("number up to 65535")).transpose()?;
+    let lock = arguments.named("lockfile").map(|value| value.flag()).transpose()?;
+    Ok(ServerEndpoint::new(UnixServer { at, mode, backlog, lock }))
+}
+
+pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
+    let to = addr(&arguments.require("path")?);
+    let timeout = arguments.named("timeout").map(|value| value.seconds()).transpose()?;
+    Ok(ClientEndpoint::new(UnixClient { to, timeout }))
+}
+
+/// Abstract names are written with an `@`, as they are shown.
+fn addr(value: &Value) -> UnixAddr {
+    match value.as_str().strip_prefix('@') {
+        Some(name) => UnixAddr::Abstract(name.into()),
+        None => value.as_str().into(),
+    }
+}
+
+fn mode(value: &Value) -> Result<u32, EndpointError> {
+    let mode = u32::from_str_radix(value.as_str(), 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| value.error("is no mode of a file, such as 660"))
+}
+
+impl Listen for UnixServer {
+    fn listen(
+        &self,
+        reactor: &Reactor,
+        mut config: ListenConfig,
+        factory: DynFactory,
+    ) -> Result<ListeningPort<Address>, ListenError> {
+        if let Some(backlog) = self.backlog {
+            config = config.backlog(backlog);
+        }
+        let mut config = UnixListenConfig { listen: config, ..UnixListenConfig::default() };
+        if let Some(mode) = self.mode {
+            config = config.mode(mode);
+        }
+        if let Some(lock) = self.lock {
+            config = config.lock(lock);
+        }
+        let port = reactor.listen_unix_with(&self.at, config, factory)?;
+        Ok(port.of_any_kind())
+    }
+}
+
+impl Connect for UnixClient {
+    fn connect(
+        &self,
+        reactor: &Reactor,
+        mut config: ConnectConfig,
+        factory: DynFactory,
+    ) -> Connecting<DynProtocol> {
+        if let Some(timeout) = self.timeout {
+            config = config.timeout(timeout);
+        }
+        reactor.connect_unix_with(&self.to, config, factory)
+    }
+}
+
+impl fmt::Display for UnixServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unix:{}", quote(&self.at.to_string()))?;
+        if let Some(mode) = self.mode {
+            write!(f, ":mode={mode:o}")?;
+        }
+        if let Some(backlog) = self.backlog {
+            write!(f, ":backlog={backlog}")?;
+        }
+        match self.lock {
+            Some(lock) => write!(f, ":lockfile={}", if lock { "yes" } else { "no" }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for UnixClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unix:{}", quote(&self.to.to_string()))?;
+        match self.timeout {
+            Some(timeout) => write!(f, ":timeout={}", timeout.as_secs_f64()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Factories and protocols whose types are forgotten, so that what listens and connects may be a trait object:
+//! [`DynFactory`], [`DynProtocol`].
+
+use std::{
+    any::Any,
+    fmt,
+    ops::{Deref, DerefMut},
+};
+
+use crate::{
+    ConnectionLost, Factory, Peer, Protocol, TimerId, Transport, protocol::forward_protocol,
+    stream::AnyProtocol,
+};
+
+/// A factory of any type: what kinds of endpoints are handed, to pass on to `listen_tcp` and its like.
+pub struct DynFactory(Box<dyn Builds>);
+
+/// A protocol of any type, built by a [`DynFactory`]. The connection that it gets knows its real type.
+pub struct DynProtocol(Box<dyn AnyProtocol>);
+
+trait Builds {
+    fn build(&mut self, peer: &Peer) -> Option<DynProtocol>;
+    fn started(&mut self);
+    fn stopped(&mut self);
+}
+
+impl<F: Factory> Builds for F {
+    fn build(&mut self, peer: &Peer) -> Option<DynProtocol> {
+        self.build_protocol(peer).map(|protocol| DynProtocol(boxed(protocol)))
+    }
+
+    fn started(&mut self) {
+        Factory::started(self);
+    }
+
+    fn stopped(&mut self) {
+        Factory::stopped(self);
+    }
+}
+
+impl DynFactory {
+    /// Forgets the type of a factory.
+    pub fn new<F: Factory>(factory: F) -> Self {
+        Self(Box::new(factory))
+    }
+}
+
+impl Factory for DynFactory {
+    type Protocol = DynProtocol;
+
+    fn build_protocol(&mut self, peer: &Peer) -> Option<DynProtocol> {
+        self.0.build(peer)
+    }
+
+    fn started(&mut self) {
+        self.0.started();
+    }
+
+    fn stopped(&mut self) {
+        self.0.stopped();
+    }
+}
+
+/// The box that a stream keeps its protocol in. One that is in a box already is not put into another, so a stream calls a
+/// protocol of a forgotten type as directly as any.
+pub(crate) fn boxed<P: Protocol>(protocol: P) -> Box<dyn AnyProtocol> {
+    let mut protocol = Some(protocol);
+    let any: &mut dyn Any = &mut protocol;
+    match any.downcast_mut::<Option<DynProtocol>>().and_then(Option::take) {
+        Some(DynProtocol(inner)) => inner,
+        None => Box::new(protocol.expect("it was not taken: it is of another type")),
+    }
+}
+
+impl Deref for DynProtocol {
+    type Target = dyn Protocol;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl DerefMut for DynProtocol {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut *self.0
+    }
+}
+
+impl Protocol for DynProtocol {
+    forward_protocol!();
+}
+
+impl fmt::Debug for DynFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DynFactory")
+    }
+}
+
+impl fmt::Debug for DynProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DynProtocol").field(&self.0.name()).finish()
+    }
+}

@@ -1,0 +1,117 @@
+//! A table of names: [`Hosts`], in the format of hosts(5) or built in code. It asks nobody.
+
+use std::{collections::BTreeMap, fmt, fs, io, net::IpAddr, path::Path, rc::Rc};
+
+use sinew_reactor::{Deferred, Reactor};
+
+use super::{Lookup, Resolve, ResolveError, failed, key};
+
+/// Names and their addresses, and somebody who is asked for other names. By itself it is a resolver for tests.
+#[derive(Clone, Default)]
+pub struct Hosts {
+    table: BTreeMap<String, Vec<IpAddr>>,
+    otherwise: Option<Rc<dyn Resolve>>,
+}
+
+/// A table of hosts could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostsError {
+    /// A line does not begin with an address.
+    #[error("line {line}: {text:?} is no address")]
+    NoAddress {
+        /// The line, counted from 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+    },
+    /// A line has an address and no name.
+    #[error("line {line}: {ip} has no name")]
+    NoName {
+        /// The line, counted from 1.
+        line: usize,
+        /// The address.
+        ip: IpAddr,
+    },
+    /// The file could not be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Hosts {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Enters addresses of a name, after those that it has already.
+    #[must_use]
+    pub fn with(mut self, name: &str, ips: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.add(name, ips);
+        self
+    }
+
+    /// Reads the text of a file like `/etc/hosts`: an address and its names on each line, `#` begins a comment.
+    ///
+    /// # Errors
+    ///
+    /// [`HostsError`], with the first line that is wrong.
+    pub fn parse(text: &str) -> Result<Self, HostsError> {
+        let mut hosts = Self::new();
+        for (line, text) in (1..).zip(text.lines()) {
+            let mut words = text.split('#').next().unwrap_or_default().split_whitespace();
+            let Some(first) = words.next() else { continue };
+            let no_address = |_| HostsError::NoAddress { line, text: first.to_owned() };
+            let ip = first.parse().map_err(no_address)?;
+            let mut words = words.peekable();
+            if words.peek().is_none() {
+                return Err(HostsError::NoName { line, ip });
+            }
+            words.for_each(|name| hosts.add(name, [ip]));
+        }
+        Ok(hosts)
+    }
+
+    /// Reads a file like `/etc/hosts`. This may take its time; it is done once, not for each lookup.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), or if the file cannot be read.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, HostsError> {
+        Self::parse(&fs::read_to_string(path)?)
+    }
+
+    /// Has another resolver asked for names that are not in the table.
+    #[must_use]
+    pub fn otherwise(mut self, resolver: impl Resolve) -> Self {
+        self.otherwise = Some(Rc::new(resolver));
+        self
+    }
+
+    fn add(&mut self, name: &str, ips: impl IntoIterator<Item = IpAddr>) {
+        self.table.entry(key(name)).or_default().extend(ips);
+    }
+}
+
+impl Resolve for Hosts {
+    fn resolve(&self, reactor: &Reactor, host: &str) -> Lookup {
+        match (self.table.get(&key(host)), &self.otherwise) {
+            (Some(ips), _) if ips.is_empty() => failed(reactor, ResolveError::NoAddress),
+            (Some(ips), _) => {
+                Deferred::ready_on(reactor, ips.iter().map(|ip| (*ip, 0).into()).collect())
+            }
+            (None, Some(otherwise)) => otherwise.resolve(reactor, host),
+            (None, None) => failed(reactor, ResolveError::NoSuchName),
+        }
+    }
+}
+
+impl fmt::Debug for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hosts")
+            .field("table", &self.table)
+            .field("otherwise", &self.otherwise.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,8 @@
+//! Names in other scripts than ASCII, by the crate `idna` (UTS 46).
+
+use super::ResolveError;
+
+pub(super) fn to_ascii(host: &str) -> Result<String, ResolveError> {
+    idna::domain_to_ascii(host)
+        .map_err(|_| ResolveError::BadName(format!("{host:?} has no form in ASCII (UTS 46)")))
+}

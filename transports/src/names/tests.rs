@@ -1,0 +1,174 @@
+//! Resolvers on a simulated reactor, where time stands still until it is moved.
+
+use std::{cell::RefCell, time::Duration};
+
+use super::*;
+use crate::testing::assert_clean;
+
+type Asked = Rc<RefCell<Vec<String>>>;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Takes a second for each lookup, and knows every name but those that begin with "no".
+fn slow(asked: &Asked) -> impl Resolve + use<> {
+    let asked = asked.clone();
+    move |reactor: &Reactor, host: &str| {
+        asked.borrow_mut().push(host.to_owned());
+        let (promise, lookup) = reactor.promise();
+        let host = host.to_owned();
+        let promise = Rc::new(RefCell::new(Some(promise)));
+        let later = promise.clone();
+        let timer = reactor.call_later(SECOND, move |_| {
+            let promise: sinew_reactor::Promise<_, _> = later.take().expect("not settled before");
+            promise.settle(if host.starts_with("no") {
+                Err(ResolveError::NoSuchName)
+            } else {
+                Ok(vec![([192, 0, 2, host.len() as u8], 0).into()])
+            });
+        });
+        let slot = promise.borrow();
+        slot.as_ref().expect("it is there").on_cancel(move |_| {
+            timer.cancel();
+        });
+        drop(slot);
+        lookup
+    }
+}
+
+/// What a lookup gives within two seconds.
+fn found(reactor: &Reactor, lookup: &Lookup) -> String {
+    reactor.advance(2 * SECOND).unwrap();
+    match lookup.take().expect("it is settled") {
+        Ok(addrs) => addrs.iter().map(|addr| addr.ip().to_string()).collect::<Vec<_>>().join(" "),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_table_of_hosts() {
+    let text =
+        "# ours\n192.0.2.1 One one.example # and more\n\n2001:db8::1\tone\n  192.0.2.2 two.\n";
+    let hosts = Hosts::parse(text).unwrap().with("none", []);
+    let reactor = Reactor::simulated(0);
+    reactor.set_resolver(hosts);
+    let cases = [
+        ("one", "192.0.2.1 2001:db8::1"),
+        ("ONE.EXAMPLE.", "192.0.2.1"),
+        ("two", "192.0.2.2"),
+        ("three", "there is no such name"),
+        ("none", "the name has no address"),
+        ("192.0.2.9", "192.0.2.9"),
+        ("2001:db8::9", "2001:db8::9"),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(found(&reactor, &reactor.resolve(name)), expected, "{name}");
+    }
+    assert_clean(&reactor);
+
+    let bad = [
+        ("one 192.0.2.1", "line 1: \"one\" is no address"),
+        ("\n192.0.2.1 # one", "line 2: 192.0.2.1 has no name"),
+    ];
+    for (text, expected) in bad {
+        assert_eq!(Hosts::parse(text).unwrap_err().to_string(), expected);
+    }
+    assert!(matches!(Hosts::load("no such file"), Err(HostsError::Io(_))));
+}
+
+#[test]
+fn who_is_not_in_the_table_is_looked_up_elsewhere() {
+    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
+    reactor.set_resolver(Hosts::new().with("one", [[192, 0, 2, 1].into()]).otherwise(slow(&asked)));
+    assert_eq!(found(&reactor, &reactor.resolve("one")), "192.0.2.1");
+    assert_eq!(found(&reactor, &reactor.resolve("three")), "192.0.2.5");
+    assert_eq!(*asked.borrow(), ["three"]);
+}
+
+#[test]
+fn a_resolver_is_called_by_the_loop_alone() {
+    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
+    reactor.set_resolver(slow(&asked));
+    let (lookup, other) = (reactor.resolve("one"), reactor.resolve("two"));
+    assert!(asked.borrow().is_empty());
+    other.cancel();
+    assert_eq!(found(&reactor, &lookup), "192.0.2.3");
+    assert_eq!(*asked.borrow(), ["one"], "the other was cancelled before");
+
+    let lookup = reactor.resolve("three");
+    reactor.advance(Duration::ZERO).unwrap();
+    lookup.cancel();
+    reactor.advance(Duration::ZERO).unwrap();
+    assert_clean(&reactor);
+}
+
+#[test]
+fn answers_are_kept_for_their_time() {
+    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
+    reactor.set_resolver(Cached::new(slow(&asked)).keep(10 * SECOND));
+    let ask = |name: &str| found(&reactor, &reactor.resolve(name));
+    assert_eq!((ask("one"), ask("ONE.")), ("192.0.2.3".into(), "192.0.2.3".into()));
+    assert_eq!(asked.borrow().len(), 1);
+    reactor.advance(7 * SECOND).unwrap();
+    ask("one");
+    assert_eq!(asked.borrow().len(), 2, "ten seconds after it was found");
+    ask("nobody");
+    assert_eq!(ask("nobody"), "there is no such name");
+    assert_eq!(asked.borrow().len(), 4, "failures are not kept");
+
+    asked.borrow_mut().clear();
+    reactor.set_resolver(Cached::new(slow(&asked)).keep_failures(10 * SECOND));
+    ask("nobody");
+    assert_eq!(ask("nobody"), "there is no such name");
+    assert_eq!(asked.borrow().len(), 1);
+    assert_clean(&reactor);
+}
+
+#[test]
+fn no_more_names_are_kept_than_may_be() {
+    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
+    let cached = Rc::new(Cached::new(slow(&asked)).names_max(2));
+    let resolver = cached.clone();
+    reactor.set_resolver(move |reactor: &Reactor, host: &str| resolver.resolve(reactor, host));
+    for (name, len) in [("a", 1), ("b", 2), ("c", 2), ("b", 2), ("a", 2)] {
+        found(&reactor, &reactor.resolve(name));
+        assert_eq!(cached.len(), len, "{name}");
+    }
+    assert_eq!(*asked.borrow(), ["a", "b", "c", "a"], "the oldest made room");
+    cached.clear();
+    assert!(cached.is_empty());
+}
+
+#[test]
+fn who_asks_for_the_same_name_at_the_same_time_shares_a_lookup() {
+    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
+    reactor.set_resolver(Cached::new(slow(&asked)));
+    let lookups: Vec<_> = (0..3).map(|_| reactor.resolve("one")).collect();
+    reactor.advance(SECOND / 2).unwrap();
+    lookups[0].cancel();
+    for lookup in &lookups[1..] {
+        assert_eq!(found(&reactor, lookup), "192.0.2.3");
+    }
+    assert_eq!(asked.borrow().len(), 1);
+
+    // When nobody waits any more, it is given up, and the next one asks again.
+    let lookups: Vec<_> = (0..2).map(|_| reactor.resolve("two..")).collect();
+    reactor.advance(SECOND / 2).unwrap();
+    lookups.iter().for_each(Lookup::cancel);
+    reactor.advance(Duration::ZERO).unwrap();
+    assert_clean(&reactor);
+    assert_eq!(found(&reactor, &reactor.resolve("two..")), "192.0.2.5");
+    assert_eq!(asked.borrow().len(), 3);
+}
+
+#[test]
+fn names_in_other_scripts() {
+    let reactor = Reactor::simulated(0);
+    reactor.set_resolver(Hosts::new().with("xn--bcher-kva.example", [[192, 0, 2, 1].into()]));
+    let answer = found(&reactor, &reactor.resolve("Bücher.example"));
+    if cfg!(feature = "idna") {
+        assert_eq!(answer, "192.0.2.1");
+        assert!(found(&reactor, &reactor.resolve("ü\u{ffff}")).contains("UTS 46"));
+    } else {
+        assert!(answer.contains("not in ASCII"), "{answer}");
+    }
+}

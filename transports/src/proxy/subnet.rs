@@ -1,0 +1,103 @@
+//! Addresses that begin alike: [`Subnet`].
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+/// All addresses that begin with the same bits, as in `10.0.0.0/8`; or a single one, `192.0.2.7`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subnet {
+    ip: IpAddr,
+    bits: u8,
+}
+
+/// This is no subnet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no subnet: neither an address nor address/bits")]
+pub struct BadSubnet(String);
+
+impl Subnet {
+    pub(super) const LOOPBACK_V4: Self = Self { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), bits: 8 };
+    pub(super) const LOOPBACK_V6: Self = Self { ip: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 };
+
+    /// The addresses that have their first `bits` bits in common with `ip`. `None` if it has not as many.
+    #[must_use]
+    pub const fn new(ip: IpAddr, bits: u8) -> Option<Self> {
+        let max = if ip.is_ipv4() { 32 } else { 128 };
+        if bits <= max { Some(Self { ip, bits }) } else { None }
+    }
+
+    /// Whether an address is among them. An IPv4 address in the form of IPv6 is taken for what it is.
+    #[must_use]
+    pub const fn contains(&self, ip: IpAddr) -> bool {
+        match (self.ip, ip.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(ip)) => {
+                // Shifting by all bits is undefined, and no bits are anybody's.
+                self.bits == 0 || (own.to_bits() ^ ip.to_bits()) >> (32 - self.bits) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(ip)) => {
+                self.bits == 0 || (own.to_bits() ^ ip.to_bits()) >> (128 - self.bits) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl From<IpAddr> for Subnet {
+    fn from(ip: IpAddr) -> Self {
+        Self { ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
+    }
+}
+
+impl FromStr for Subnet {
+    type Err = BadSubnet;
+
+    fn from_str(text: &str) -> Result<Self, BadSubnet> {
+        let parsed = match text.split_once('/') {
+            None => text.parse::<IpAddr>().ok().map(Self::from),
+            Some((ip, bits)) => match (ip.parse(), bits.parse()) {
+                (Ok(ip), Ok(bits)) => Self::new(ip, bits),
+                _ => None,
+            },
+        };
+        parsed.ok_or_else(|| BadSubnet(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.ip, self.bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_in_it() {
+        let cases = [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.0", false),
+            ("10.0.0.0/8", "::ffff:10.1.2.3", true),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("::/0", "2001:db8::1", true),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7", "192.0.2.6", false),
+            ("192.0.2.7/31", "192.0.2.6", true),
+            ("2001:db8::/33", "2001:db8:7fff::1", true),
+            ("2001:db8::/33", "2001:db8:8000::1", false),
+            ("::1", "::1", true),
+        ];
+        for (subnet, ip, expected) in cases {
+            let subnet: Subnet = subnet.parse().unwrap();
+            assert_eq!(subnet.contains(ip.parse().unwrap()), expected, "{ip} in {subnet}");
+        }
+        for bad in ["", "10.0.0.0/33", "::/129", "10/8", "10.0.0.0/", "host"] {
+            assert!(bad.parse::<Subnet>().is_err(), "{bad}");
+        }
+    }
+}

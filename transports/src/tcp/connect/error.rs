@@ -1,0 +1,146 @@
+//! Why a connection could not be made: [`ConnectError`], and of each address that was tried: [`Tried`].
+
+use std::{fmt, io, net::SocketAddr, time::Duration};
+
+use sinew_reactor::Failure;
+
+use crate::{Address, Destination, Peer, names::ResolveError};
+#[cfg(unix)]
+use crate::{UnixAddr, UnixListenError};
+
+/// A connection could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The destination is neither an address nor `host:port`.
+    #[error("{0:?} is neither an address nor host:port")]
+    BadDestination(String),
+    /// The name could not be resolved.
+    #[error("could not resolve {host}: {source}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The cause.
+        source: ResolveError,
+    },
+    /// The system, or the other end, refused. There was one address to try.
+    #[error("could not connect to {addr}: {source}")]
+    Connect {
+        /// The address.
+        addr: SocketAddr,
+        /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there.
+        source: io::Error,
+    },
+    /// The system, or the other end of a Unix socket, refused.
+    #[cfg(unix)]
+    #[error("could not connect to {addr}: {source}")]
+    ConnectUnix {
+        /// The address.
+        addr: UnixAddr,
+        /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there any more.
+        source: io::Error,
+    },
+    /// A Unix socket for datagrams could not have the address that it was to send from.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Bind(#[from] UnixListenError),
+    /// The system has no room for so long a path or name of a Unix socket: about a hundred bytes.
+    #[cfg(unix)]
+    #[error("{addr} is too long for the address of a Unix socket")]
+    TooLong {
+        /// The address.
+        addr: UnixAddr,
+    },
+    /// None of several addresses would have us.
+    #[error("could not connect to {to}: {}", Tried::list(.tried))]
+    AllFailed {
+        /// The destination.
+        to: Destination,
+        /// The addresses in the order in which they failed, each with its cause.
+        tried: Vec<Tried>,
+    },
+    /// The same of a place that is no address.
+    #[error("could not connect to {to}: {source}")]
+    Other {
+        /// The place, as a string for an endpoint says it.
+        to: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It took longer than [`ConnectConfig::timeout`].
+    #[error("could not connect to {to} within {after:?}{}", Tried::list_in_brackets(.to, .tried))]
+    TimedOut {
+        /// The destination.
+        to: Destination,
+        /// The time that was allowed.
+        after: Duration,
+        /// What was tried until then. Who had not answered yet has [`io::ErrorKind::TimedOut`] for a cause; there is none at all
+        /// if the name had not been resolved, or if a Unix socket's backlog was full.
+        tried: Vec<Tried>,
+    },
+    /// The connection stood, but the factory refused it (or panicked).
+    #[error("the factory built no protocol for {0}")]
+    NoProtocol(Peer),
+    /// It was cancelled, or the reactor ended first.
+    #[error("connecting was given up: {0}")]
+    GivenUp(#[from] Failure),
+}
+
+impl ConnectError {
+    /// Whether somebody was there and said no: nobody listens on the port. Of several addresses, on none.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let refused = |source: &io::Error| source.kind() == io::ErrorKind::ConnectionRefused;
+        match self {
+            Self::Connect { source, .. } | Self::Other { source, .. } => refused(source),
+            #[cfg(unix)]
+            Self::ConnectUnix { source, .. } => refused(source),
+            Self::AllFailed { tried, .. } => tried.iter().all(|tried| refused(&tried.source)),
+            _ => false,
+        }
+    }
+}
+
+/// An address that was tried, and what became of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Tried {
+    /// The address.
+    pub addr: Address,
+    /// Why it was not that one.
+    pub source: io::Error,
+}
+
+impl Tried {
+    /// The failure of the only address that there was.
+    pub(super) fn alone(self) -> ConnectError {
+        let Self { addr, source } = self;
+        match addr {
+            Address::Inet(addr) => ConnectError::Connect { addr, source },
+            #[cfg(unix)]
+            Address::Unix(addr) => ConnectError::ConnectUnix { addr, source },
+            other @ Address::Memory(_) => ConnectError::Other { to: other.to_string(), source },
+        }
+    }
+
+    fn list(tried: &[Self]) -> String {
+        tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Unless there is nothing that the destination does not say.
+    fn list_in_brackets(to: &Destination, tried: &[Self]) -> String {
+        match to {
+            Destination::Addr(_) => String::new(),
+            #[cfg(unix)]
+            Destination::Unix(_) => String::new(),
+            _ if tried.is_empty() => String::new(),
+            _ => format!(" ({})", Self::list(tried)),
+        }
+    }
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.addr, self.source)
+    }
+}
