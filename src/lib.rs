@@ -49,4 +49,9 @@ pub mod prelude {
         ListeningPort, Peer, Producer, Production, Protocol, ReactorTcp, SharedFactory,
         StreamConfig, TimerId, Transport, WriteStatus,
     };
+
+    #[cfg(feature = "tls")]
+    pub use sinew_transports::tls::{
+        Identity, ReactorTls, TlsClientConfig, TlsServerConfig, TrustedRoots,
+    };
 }

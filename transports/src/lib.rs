@@ -22,6 +22,9 @@ pub mod sim;
 mod stream;
 mod tcp;
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
+mod tls_error;
 mod transport;
 
 pub use sinew_reactor as reactor;
@@ -35,5 +38,6 @@ pub use {
     producer::{Producer, Production},
     protocol::Protocol,
     tcp::{ConnectError, Connecting, Destination, ListenError, ListeningPort, ReactorTcp},
+    tls_error::TlsError,
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
 };

@@ -17,12 +17,13 @@ impl Transport {
             false => stream.update(State::input),
         };
         match input {
-            Input::Wait => return,
+            // What a layer has to read, it reads where it writes.
+            Input::Wait | Input::Secure => return,
             Input::Resume => return self.resume(),
             Input::Deliver | Input::Discard => {}
         }
-        if stream.state.get().completes() {
-            return self.take_completed(reactor, input);
+        if stream.state.get().is_indirect() {
+            return self.take_indirect(reactor, input);
         }
         let mut buffer = stream.shared.buffers.read_buffer();
         let result = stream.socket.borrow().read(&mut buffer);
@@ -52,8 +53,16 @@ impl Transport {
         self.tell(|protocol, transport| protocol.reading_resumed(transport));
     }
 
-    /// The same, of what the engine has received.
     #[inline(never)]
+    fn take_indirect(&self, reactor: &Reactor, input: Input) {
+        if self.inner().state.get().is_layered() {
+            self.take_layered(reactor, input);
+        } else {
+            self.take_completed(reactor, input);
+        }
+    }
+
+    /// The same, of what the engine has received.
     fn take_completed(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         match reactor.take_completed(stream.token) {
@@ -70,7 +79,7 @@ impl Transport {
     }
 
     #[inline]
-    fn received(&self, reactor: &Reactor, input: Input, data: &[u8]) {
+    pub(super) fn received(&self, reactor: &Reactor, input: Input, data: &[u8]) {
         reactor.meter().bytes_received.add(data.len() as u64);
         if input == Input::Deliver {
             self.touch(reactor);
@@ -79,7 +88,7 @@ impl Transport {
     }
 
     #[inline(never)]
-    fn input_ended(&self) {
+    pub(super) fn input_ended(&self) {
         if self.inner().update(State::end_of_stream) {
             self.tell(|protocol, transport| protocol.read_closed(transport));
         }

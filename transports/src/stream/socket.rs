@@ -9,7 +9,7 @@ use std::{
 
 use sinew_reactor::{Reactor, Ready, RegisterError, Token};
 
-use super::FIRST_INTEREST;
+use super::{FIRST_INTEREST, layer::Layer};
 
 /// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
 /// mio's.
@@ -38,6 +38,18 @@ pub(crate) trait ByteStream {
     /// The token to be told of news, for streams that do not know it from the start.
     fn register(&self, token: Token) {
         let _ = token;
+    }
+    /// The last word to the peer before a close without `close_write`. `WouldBlock` if there was no room for it yet.
+    fn farewell(&self) -> io::Result<()> {
+        Ok(())
+    }
+    /// Whether something is left to be written that the stream knows nothing of.
+    fn has_unsent(&self) -> bool {
+        false
+    }
+    /// The layer that this is, if it is one.
+    fn layer(&self) -> Option<&dyn Layer> {
+        None
     }
     fn local_addr(&self) -> Option<SocketAddr> {
         None
@@ -158,6 +170,27 @@ impl Socket {
         match self {
             Self::Other(stream) => stream.is_held(),
             Self::Tcp(_) => false,
+        }
+    }
+
+    pub(crate) fn farewell(&self) -> io::Result<()> {
+        match self {
+            Self::Other(stream) => stream.farewell(),
+            Self::Tcp(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn has_unsent(&self) -> bool {
+        match self {
+            Self::Other(stream) => stream.has_unsent(),
+            Self::Tcp(_) => false,
+        }
+    }
+
+    pub(crate) fn layer(&self) -> Option<&dyn Layer> {
+        match self {
+            Self::Other(stream) => stream.layer(),
+            Self::Tcp(_) => None,
         }
     }
 

@@ -18,7 +18,11 @@ use crate::{
     Factory, ListenConfig, Peer,
     net::{Listener, Spare},
     port::Port,
-    stream::{Newborn, Shared, socket::Socket},
+    stream::{
+        Newborn, Shared,
+        layer::{MakeLayer, Secured},
+        socket::Socket,
+    },
 };
 
 /// Connections accepted in one turn; then others have theirs.
@@ -56,6 +60,8 @@ pub(super) struct PortCore {
 pub(super) struct Acceptor<F: Factory> {
     core: Rc<PortCore>,
     shared: Rc<Shared>,
+    /// What lies between the sockets and the protocols, if anything does.
+    layer: Option<Rc<dyn MakeLayer>>,
     factory: RefCell<F>,
     started: Cell<bool>,
 }
@@ -77,6 +83,7 @@ impl<F: Factory> Acceptor<F> {
         listener: Listener,
         addr: SocketAddr,
         config: ListenConfig,
+        layer: Option<Rc<dyn MakeLayer>>,
         factory: F,
     ) -> Self {
         let stream_config = config.stream.clone();
@@ -97,7 +104,7 @@ impl<F: Factory> Acceptor<F> {
             when_empty: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
-        Self { core, shared, factory: RefCell::new(factory), started: Cell::new(false) }
+        Self { core, shared, layer, factory: RefCell::new(factory), started: Cell::new(false) }
     }
 
     pub(super) fn register(self, reactor: &Reactor) -> Result<Rc<PortCore>, RegisterError> {
@@ -121,7 +128,7 @@ impl<F: Factory> Acceptor<F> {
         Ok(core)
     }
 
-    fn accept_some(&self, reactor: &Reactor) {
+    fn accept_some(self: &Rc<Self>, reactor: &Reactor) {
         let core = &self.core;
         for _ in 0..ACCEPTS_PER_TURN {
             if !core.may_accept() {
@@ -140,7 +147,7 @@ impl<F: Factory> Acceptor<F> {
         core.tell_interest(reactor);
     }
 
-    fn open(&self, reactor: &Reactor, mut socket: Socket, addr: SocketAddr) {
+    fn open(self: &Rc<Self>, reactor: &Reactor, mut socket: Socket, addr: SocketAddr) {
         let peer = Peer::Inet(addr);
         if self.core.is_full_for(peer.ip()) {
             tracing::debug!(%peer, "refused: the address has as many connections as it may have");
@@ -158,7 +165,17 @@ impl<F: Factory> Acceptor<F> {
         };
         self.core.failing.set(false);
         let shared = self.shared.clone();
-        Newborn { reactor, socket, token, peer, shared }.start(&self.factory, Ready::NONE);
+        let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
+        let Some(layer) = &self.layer else {
+            newborn.start(&self.factory, Ready::NONE);
+            return;
+        };
+        let acceptor = self.clone();
+        let when_ready = move |reactor: &Reactor, secured: Secured<'_>| match secured {
+            Ok(transport) => drop(transport.begin_secured(reactor, &acceptor.factory)),
+            Err(reason) => tracing::debug!(%peer, %reason, "no connection"),
+        };
+        newborn.secure(&**layer, Ready::NONE, Box::new(when_ready));
     }
 
     fn set_options(&self, socket: &Socket) -> io::Result<()> {

@@ -14,7 +14,7 @@ use crate::{
     Factory, ListenConfig,
     net::{self, Listener},
     port::{PortMessage, PortOrder},
-    stream::socket::set_keepalive,
+    stream::{layer::MakeLayer, socket::set_keepalive},
 };
 
 /// A port could not be listened on.
@@ -111,9 +111,10 @@ pub(super) fn open<F: Factory>(
     listener: Listener,
     addr: SocketAddr,
     config: ListenConfig,
+    layer: Option<Rc<dyn MakeLayer>>,
     factory: F,
 ) -> Result<ListeningPort, ListenError> {
-    let acceptor = Acceptor::new(reactor, listener, addr, config, factory);
+    let acceptor = Acceptor::new(reactor, listener, addr, config, layer, factory);
     match acceptor.register(reactor) {
         Ok(core) => Ok(ListeningPort { core, reactor: reactor.downgrade() }),
         Err(error) => Err(ListenError::Listen { addr, source: error.into() }),
