@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sinew::prelude::*;
 
 use crate::support::{
-    Echo, Fate, Link, Lost, Pull, Script, What, Width, World,
+    Echo, Fate, Lost, Pull, Script, What, Width, World,
     life::{NAMES, lead_through_life, number},
     table,
 };
@@ -34,7 +34,7 @@ table! {
 fn each(world: &World, act: fn(&Transport), judge: fn(&str, Lost)) {
     let mut other = world.join(Echo);
     for (at, name) in NAMES.iter().enumerate() {
-        if *name == "drain_requested" && world.link != Link::Accepted {
+        if *name == "drain_requested" && !world.link.is_accepted() {
             continue;
         }
         let acted = Rc::new(Cell::new(false));

@@ -8,6 +8,8 @@ use std::{
 
 use sinew::transports::memory::Wire;
 
+use super::secured::SecuredSocket;
+
 /// What the far end has seen of the near one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -16,6 +18,8 @@ pub(crate) enum Fate {
     Ended,
     /// It reset the connection.
     Reset,
+    /// It ended its output, and not the TLS stream in it.
+    Cut,
 }
 
 /// See the head of this file.
@@ -27,12 +31,37 @@ pub(crate) struct Far {
 enum End {
     Socket(TcpStream),
     Wire(Wire),
+    Secured(SecuredSocket),
 }
 
 impl Far {
     pub(crate) fn socket(socket: TcpStream) -> Self {
         socket.set_nonblocking(true).expect("a socket can be made non-blocking");
         Self { end: End::Socket(socket), fate: Fate::Open }
+    }
+
+    /// One that speaks TLS. The handshake is still to come.
+    pub(crate) fn secured(socket: TcpStream, session: rustls::Connection) -> Self {
+        socket.set_nonblocking(true).expect("a socket can be made non-blocking");
+        Self { end: End::Secured(SecuredSocket::new(socket, session)), fate: Fate::Open }
+    }
+
+    /// Goes on with the handshake, if there is one. Whether it is done.
+    pub(crate) fn pump(&mut self) -> bool {
+        let End::Secured(secured) = &mut self.end else { return true };
+        let pumped = secured.pump();
+        let is_done = !secured.session.is_handshaking();
+        if let Err(error) = pumped {
+            self.learn(fate_of(&error));
+        }
+        is_done
+    }
+
+    pub(crate) fn as_secured(&mut self) -> Option<&mut SecuredSocket> {
+        match &mut self.end {
+            End::Secured(secured) => Some(secured),
+            _ => None,
+        }
     }
 
     pub(crate) fn wire(wire: Wire) -> Self {
@@ -43,13 +72,14 @@ impl Far {
     pub(crate) fn as_socket(&self) -> Option<&TcpStream> {
         match &self.end {
             End::Socket(socket) => Some(socket),
+            End::Secured(secured) => Some(&secured.socket),
             End::Wire(_) => None,
         }
     }
 
     pub(crate) fn as_wire(&self) -> Option<&Wire> {
         match &self.end {
-            End::Socket(_) => None,
+            End::Socket(_) | End::Secured(_) => None,
             End::Wire(wire) => Some(wire),
         }
     }
@@ -61,6 +91,13 @@ impl Far {
                 wire.receive(data);
                 data.len()
             }
+            End::Secured(secured) => match secured.send(data) {
+                Ok(sent) => sent,
+                Err(error) => {
+                    self.learn(fate_of(&error));
+                    0
+                }
+            },
             End::Socket(socket) => match socket.write(data) {
                 Ok(sent) => sent,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
@@ -89,6 +126,15 @@ impl Far {
                     (false, false) => Fate::Open,
                 }
             }
+            End::Secured(secured) => loop {
+                let mut buffer = [0; 16 * 1024];
+                match secured.receive(&mut buffer) {
+                    Ok(0) => break Fate::Ended,
+                    Ok(n) => taken.extend_from_slice(&buffer[..n]),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break Fate::Open,
+                    Err(error) => break fate_of(&error),
+                }
+            },
             End::Socket(socket) => match socket.read_to_end(&mut taken) {
                 Ok(_) => Fate::Ended,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Fate::Open,
@@ -113,11 +159,13 @@ impl Far {
 
     /// Takes at most so much of what has come.
     pub(crate) fn take_some(&mut self, max: usize) -> Vec<u8> {
-        let End::Socket(socket) = &mut self.end else {
-            return self.take();
-        };
         let mut buffer = vec![0; max];
-        let (n, fate) = match socket.read(&mut buffer) {
+        let read = match &mut self.end {
+            End::Socket(socket) => socket.read(&mut buffer),
+            End::Secured(secured) => secured.receive(&mut buffer),
+            End::Wire(_) => return self.take(),
+        };
+        let (n, fate) = match read {
             Ok(0) => (0, Fate::Ended),
             Ok(n) => (n, Fate::Open),
             Err(error) if error.kind() == ErrorKind::WouldBlock => (0, Fate::Open),
@@ -150,14 +198,17 @@ impl Far {
 
     /// Goes away, as a process that ends: a socket is closed, a wire ended.
     pub(crate) fn close(self) {
-        if let End::Wire(wire) = &self.end {
-            wire.close();
+        match self.end {
+            End::Wire(wire) => wire.close(),
+            End::Secured(mut secured) => secured.end(),
+            End::Socket(_) => {}
         }
     }
 
     /// Ends its output (FIN), and goes on reading.
     pub(crate) fn end(&mut self) {
-        match &self.end {
+        match &mut self.end {
+            End::Secured(secured) => secured.end(),
             // The near end may have been faster, and reset the connection.
             End::Socket(socket) => drop(socket.shutdown(Shutdown::Write)),
             End::Wire(wire) => wire.close(),
@@ -166,18 +217,19 @@ impl Far {
 
     /// Resets the connection.
     pub(crate) fn reset(self) {
-        match self.end {
-            End::Socket(socket) => {
-                let linger = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
-                linger.expect("SO_LINGER can be set");
-            }
-            End::Wire(wire) => wire.reset(),
-        }
+        let socket = match self.end {
+            End::Socket(socket) => socket,
+            End::Secured(secured) => secured.socket,
+            End::Wire(wire) => return wire.reset(),
+        };
+        let linger = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+        linger.expect("SO_LINGER can be set");
     }
 }
 
 fn fate_of(error: &io::Error) -> Fate {
     match error.kind() {
+        ErrorKind::UnexpectedEof => Fate::Cut,
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
             Fate::Reset
         }

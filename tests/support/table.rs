@@ -3,7 +3,8 @@
 /// `table! { everywhere: a, b; smooth: c; ports: d; memory: e; }` makes `a::mio_accepted`, `a::poll_memory` and so on out of
 /// functions that take a `&World`.
 ///
-/// - `everywhere`: both ends of a TCP connection in turn, memory, and under faults one end on each engine
+/// - `everywhere`: both ends of a TCP connection in turn, memory, and under faults one end on each engine; with TLS both ends in
+///   turn, on some of the engines, with faults and without
 /// - `smooth`: the same without the faults, for a reason that stands beside the scenario
 /// - `ports`: what has to do with accepting or connecting as such, once for each engine
 /// - `memory`: what only a wire can show
@@ -19,6 +20,14 @@ macro_rules! table {
         crate::support::table!(@cell run_rough $scenario Poll Connected poll_rough_connected);
         crate::support::table!(@cell run_rough $scenario Select Accepted select_rough_accepted);
         crate::support::table!(@cell run_rough $scenario Uring Connected uring_rough_connected);
+        crate::support::table!(@tls $scenario);
+    };
+    (@tls $scenario:ident) => {
+        crate::support::table!(@cell run $scenario Mio TlsAccepted mio_tls_accepted);
+        crate::support::table!(@cell run $scenario Poll TlsConnected poll_tls_connected);
+        crate::support::table!(@cell run $scenario Uring TlsAccepted uring_tls_accepted);
+        crate::support::table!(@cell run_rough $scenario Mio TlsConnected mio_rough_tls_connected);
+        crate::support::table!(@cell run_rough $scenario Select TlsAccepted select_rough_tls_accepted);
     };
     (@smooth $scenario:ident) => {
         crate::support::table!(@row run $scenario Accepted mio_accepted poll_accepted select_accepted uring_accepted);

@@ -8,11 +8,11 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{Faults, memory, testing::for_seeds},
+    transports::{Faults, memory, testing::for_seeds, tls::ReactorTls},
 };
 
 use super::{
-    Echo, Far, Fate, Trace, Traces, Watchdog, Width,
+    Echo, Far, Fate, Trace, Traces, Watchdog, Width, certs,
     sockets::{NARROW, any_port, dial, listener},
 };
 
@@ -44,6 +44,17 @@ pub(crate) enum Link {
     Connected,
     /// A wire in memory.
     Memory,
+    /// TLS, accepted by a port of the reactor.
+    TlsAccepted,
+    /// TLS, connected by the reactor.
+    TlsConnected,
+}
+
+impl Link {
+    /// Whether a port accepted it.
+    pub(crate) const fn is_accepted(self) -> bool {
+        matches!(self, Self::Accepted | Self::TlsAccepted)
+    }
 }
 
 /// See the head of this file.
@@ -116,6 +127,15 @@ impl World {
         &self.reactor
     }
 
+    /// A factory of watched protocols.
+    pub(crate) fn watched<P: Protocol>(
+        &self,
+        mut build: impl FnMut() -> P + 'static,
+    ) -> impl Factory {
+        let traces = self.traces.clone();
+        move |_: &Peer| traces.watch(build())
+    }
+
     // ---- connections ----
 
     /// A connection with `protocol` at its near end, which has been told that it is made.
@@ -134,13 +154,15 @@ impl World {
             None => config,
         };
         let before = self.traces.len();
-        let (far, port) = match self.link {
+        let (mut far, port) = match self.link {
+            Link::TlsAccepted => self.join_tls_accepted(config, width, protocol),
+            Link::TlsConnected => (self.join_tls_connected(config, width, protocol), None),
             Link::Accepted => self.join_accepted(config, width, protocol),
             Link::Connected => (self.join_connected(config, width, protocol), None),
             Link::Memory => (self.join_memory(config, width, protocol), None),
         };
         self.until("connection_made", || {
-            self.traces.len() > before && self.traces.last().is_made()
+            far.pump() && self.traces.len() > before && self.traces.last().is_made()
         });
         Line { far, trace: self.traces.last(), port }
     }
@@ -172,6 +194,44 @@ impl World {
             accepted.is_some()
         });
         Far::socket(accepted.expect("it has just been accepted").0)
+    }
+
+    fn join_tls_accepted<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        width: Width,
+        protocol: P,
+    ) -> (Far, Option<ListeningPort>) {
+        let config = ListenConfig::default().stream(config);
+        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
+        let factory =
+            move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
+        let port = self.reactor.listen_tls_with(any_port(), config, &certs::server(), factory);
+        let port = port.expect("a free port");
+        (Far::secured(dial(port.local(), width), certs::far_client()), Some(port))
+    }
+
+    fn join_tls_connected<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        width: Width,
+        protocol: P,
+    ) -> Far {
+        let listener = listener(width);
+        let addr = listener.local_addr().expect("a listener has an address");
+        let config = ConnectConfig::default().stream(config);
+        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
+        let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
+        drop(self.reactor.connect_tls_with(addr, config, &certs::client(), factory));
+        let mut accepted = None;
+        self.until("the far end to accept", || {
+            accepted = listener.accept().ok();
+            accepted.is_some()
+        });
+        let (socket, _) = accepted.expect("it has just been accepted");
+        // A ticket, and what is sent behind it, would wait for one another.
+        socket.set_nodelay(true).expect("TCP_NODELAY can be set");
+        Far::secured(socket, certs::far_server())
     }
 
     fn join_memory<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {
