@@ -24,7 +24,9 @@ mod examples {
     mod process;
     mod signals;
     mod simulated_chat;
+    mod starttls;
     mod timers;
+    mod tls_echo;
     mod upper_server;
     mod wire_server;
 }
