@@ -20,6 +20,7 @@ pages! {
     RunningIt: "../docs/guide/7-running-it.md";
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
     Simulation: "../docs/guide/9-simulation.md";
+    Tls: "../docs/guide/12-tls.md";
     ProtocolCallbacks: "../docs/design/1-two-more-callbacks.md";
     BoxedProtocol: "../docs/design/2-the-protocol-in-a-box.md";
     Clock: "../docs/design/3-the-clock.md";
@@ -28,4 +29,6 @@ pages! {
     GracefulClose: "../docs/design/6-graceful-close.md";
     Graveyard: "../docs/design/7-panics-drops-graveyard.md";
     Stop: "../docs/design/8-stop-says-no.md";
+    Completes: "../docs/design/9-what-an-engine-completes.md";
+    Layer: "../docs/design/10-tls-is-a-layer.md";
 }
