@@ -28,6 +28,9 @@ pub mod sim;
 mod stream;
 mod tcp;
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
+mod tls_error;
 mod transport;
 #[cfg(unix)]
 mod unix;
@@ -49,6 +52,7 @@ pub use {
     producer::{Producer, Production},
     protocol::Protocol,
     tcp::{ConnectError, Connecting, Destination, ListenError, ListeningPort, ReactorTcp},
+    tls_error::TlsError,
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
 };
 #[cfg(unix)]

@@ -19,7 +19,11 @@ use crate::{
     Factory, ListenConfig, Peer,
     net::{Listener, Spare},
     port::Port,
-    stream::{Newborn, Shared, socket::Socket},
+    stream::{
+        Newborn, Shared,
+        layer::{MakeLayer, Secured},
+        socket::Socket,
+    },
 };
 
 /// Connections accepted in one turn; then others have theirs.
@@ -58,6 +62,8 @@ pub(crate) struct PortCore {
 pub(crate) struct Acceptor<F: Factory> {
     core: Rc<PortCore>,
     shared: Rc<Shared>,
+    /// What lies between the sockets and the protocols, if anything does.
+    layer: Option<Rc<dyn MakeLayer>>,
     factory: RefCell<F>,
     started: Cell<bool>,
 }
@@ -79,6 +85,7 @@ impl<F: Factory> Acceptor<F> {
         listener: Listener,
         addr: &impl Display,
         config: ListenConfig,
+        layer: Option<Rc<dyn MakeLayer>>,
         factory: F,
     ) -> Self {
         let stream_config = config.stream.clone();
@@ -99,7 +106,7 @@ impl<F: Factory> Acceptor<F> {
             when_empty: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
-        Self { core, shared, factory: RefCell::new(factory), started: Cell::new(false) }
+        Self { core, shared, layer, factory: RefCell::new(factory), started: Cell::new(false) }
     }
 
     pub(crate) fn register(self, reactor: &Reactor) -> Result<Rc<PortCore>, RegisterError> {
@@ -123,7 +130,7 @@ impl<F: Factory> Acceptor<F> {
         Ok(core)
     }
 
-    fn accept_some(&self, reactor: &Reactor) {
+    fn accept_some(self: &Rc<Self>, reactor: &Reactor) {
         let core = &self.core;
         for _ in 0..ACCEPTS_PER_TURN {
             if !core.may_accept() {
@@ -142,7 +149,7 @@ impl<F: Factory> Acceptor<F> {
         core.tell_interest(reactor);
     }
 
-    fn open(&self, reactor: &Reactor, mut socket: Socket, peer: Peer) {
+    fn open(self: &Rc<Self>, reactor: &Reactor, mut socket: Socket, peer: Peer) {
         if self.core.is_full_for(peer.ip()) {
             tracing::debug!(%peer, "refused: the address has as many connections as it may have");
             return;
@@ -159,7 +166,17 @@ impl<F: Factory> Acceptor<F> {
         };
         self.core.failing.set(false);
         let shared = self.shared.clone();
-        Newborn { reactor, socket, token, peer, shared }.start(&self.factory, Ready::NONE);
+        let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
+        let Some(layer) = &self.layer else {
+            newborn.start(&self.factory, Ready::NONE);
+            return;
+        };
+        let acceptor = self.clone();
+        let when_ready = move |reactor: &Reactor, secured: Secured<'_>| match secured {
+            Ok(transport) => drop(transport.begin_secured(reactor, &acceptor.factory)),
+            Err(reason) => tracing::debug!(%peer, %reason, "no connection"),
+        };
+        newborn.secure(&**layer, Ready::NONE, Box::new(when_ready));
     }
 
     fn set_options(&self, socket: &Socket) -> io::Result<()> {

@@ -19,10 +19,11 @@ use socket2::{Domain, Protocol as IpProtocol, Type};
 
 use super::Destination;
 use crate::{
-    ConnectConfig, Connection, Factory, Peer, Protocol,
+    ConnectConfig, Connection, ConnectionLost, Factory, Peer, Protocol, TlsError, Transport,
     net::{self, Dialling},
     stream::{
         FIRST_INTEREST, Newborn, Shared,
+        layer::{MakeLayer, Secured},
         socket::{TcpStream, set_keepalive},
     },
 };
@@ -84,6 +85,17 @@ pub enum ConnectError {
         /// The time that was allowed.
         after: Duration,
     },
+    /// The connection stood, but TLS did not.
+    #[error("could not start TLS with {peer}: {source}")]
+    Tls {
+        /// The other end.
+        peer: Peer,
+        /// The cause.
+        source: TlsError,
+    },
+    /// TLS has to know the name of the server, and this is none.
+    #[error("{0:?} is not the name of a server")]
+    BadServerName(String),
     /// The connection stood, but the factory refused it (or panicked).
     #[error("the factory built no protocol for {0}")]
     NoProtocol(Peer),
@@ -112,6 +124,14 @@ pub struct Connecting<P: Protocol> {
 }
 
 impl<P: Protocol> Connecting<P> {
+    /// One that has failed before it began.
+    #[cfg(feature = "tls")]
+    pub(crate) fn failed(reactor: &Reactor, error: ConnectError) -> Self {
+        let (promise, deferred) = reactor.promise();
+        promise.settle(Err(error));
+        Self { deferred }
+    }
+
     /// Has the loop call `f` with the connection, or with what went wrong.
     pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
         self.deferred.then(f);
@@ -154,6 +174,10 @@ impl<P: Protocol> fmt::Debug for Connecting<P> {
 struct Connector<F: Factory> {
     to: Destination,
     config: ConnectConfig,
+    /// What lies between the socket and the protocol, if anything does.
+    layer: Option<Rc<dyn MakeLayer>>,
+    /// The connection whose layer is not ready yet.
+    securing: Cell<Option<Transport>>,
     factory: RefCell<F>,
     promise: Cell<Option<Promise<Connection<F::Protocol>, ConnectError>>>,
     /// The addresses not tried yet.
@@ -176,12 +200,15 @@ pub(crate) fn connect<F: Factory>(
     reactor: &Reactor,
     to: Destination,
     config: ConnectConfig,
+    layer: Option<Rc<dyn MakeLayer>>,
     factory: F,
 ) -> Connecting<F::Protocol> {
     let (promise, deferred) = reactor.promise();
     let connector = Rc::new(Connector {
         to,
         config,
+        layer,
+        securing: Cell::default(),
         factory: RefCell::new(factory),
         promise: Cell::new(None),
         addrs: RefCell::default(),
@@ -316,6 +343,40 @@ impl<F: Factory> Connector<F> {
         }
     }
 
+    /// Has the layer made ready, and then the protocol built.
+    fn secure(
+        self: Rc<Self>,
+        newborn: Newborn<'_>,
+        peer: Peer,
+        layer: &dyn MakeLayer,
+        ready: Ready,
+    ) {
+        let connector = self.clone();
+        let when_ready = move |reactor: &Reactor, secured: Secured<'_>| {
+            connector.securing.take();
+            match secured {
+                Ok(transport) => {
+                    let connection = transport.begin_secured(reactor, &connector.factory);
+                    connector.begun(reactor, connection, peer);
+                }
+                Err(reason) => connector.settle(reactor, Err(not_secured(peer, reason))),
+            }
+        };
+        let transport = newborn.secure(layer, ready, Box::new(when_ready));
+        if !self.is_settled() {
+            self.securing.set(Some(transport));
+        }
+    }
+
+    /// The connection has its protocol, or the factory gave it none.
+    fn begun(&self, reactor: &Reactor, connection: Option<Connection<F::Protocol>>, peer: Peer) {
+        if let Some(connection) = connection.as_ref().filter(|_| self.is_settled()) {
+            // Cancelled by its own factory or protocol: nobody will ever have it.
+            connection.transport().abort();
+        }
+        self.settle(reactor, connection.ok_or(ConnectError::NoProtocol(peer)));
+    }
+
     fn is_settled(&self) -> bool {
         let promise = self.promise.take();
         let settled = promise.as_ref().is_none_or(|promise| !promise.is_pending());
@@ -327,6 +388,9 @@ impl<F: Factory> Connector<F> {
     fn settle(&self, reactor: &Reactor, result: Result<Connection<F::Protocol>, ConnectError>) {
         if let Some(token) = self.attempt.take() {
             reactor.deregister(token, false);
+        }
+        if let Some(transport) = self.securing.take() {
+            transport.abort();
         }
         for timer in [self.timer.take(), self.retry.take()].into_iter().flatten() {
             timer.cancel();
@@ -366,12 +430,11 @@ impl<F: Factory> Handler for Attempt<F> {
         let peer = self.peer.clone();
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
         let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
-        let connection = newborn.start(&connector.factory, ready);
-        if let Some(connection) = connection.as_ref().filter(|_| connector.is_settled()) {
-            // Cancelled by its own factory or protocol: nobody will ever have it.
-            connection.transport().abort();
+        if let Some(layer) = connector.layer.clone() {
+            return connector.secure(newborn, peer, &*layer, ready);
         }
-        connector.settle(reactor, connection.ok_or(ConnectError::NoProtocol(peer)));
+        let connection = newborn.start(&connector.factory, ready);
+        connector.begun(reactor, connection, peer);
     }
 
     fn again(self: Rc<Self>, reactor: &Reactor) {
@@ -399,6 +462,19 @@ fn failed(peer: &Peer, source: io::Error) -> ConnectError {
         Peer::Unix(peer) => ConnectError::ConnectUnix { addr: peer.addr.clone(), source },
         Peer::Memory | Peer::Stdio | Peer::Pipe => Failure::Abandoned.into(),
     }
+}
+
+/// Why a connection that stood did not get as far as a protocol.
+fn not_secured(peer: Peer, reason: ConnectionLost) -> ConnectError {
+    let source = match reason {
+        ConnectionLost::Tls(source) => return ConnectError::Tls { peer, source },
+        ConnectionLost::Panicked(message) => return Failure::Panicked(message).into(),
+        ConnectionLost::Io(source) => source,
+        ConnectionLost::Reset => io::ErrorKind::ConnectionReset.into(),
+        ConnectionLost::TimedOut => io::ErrorKind::TimedOut.into(),
+        _ => return Failure::Abandoned.into(),
+    };
+    failed(&peer, source)
 }
 
 /// A socket that has begun to connect.

@@ -1,22 +1,26 @@
 //! TCP: [`ReactorTcp`] gives a reactor its `listen_tcp` and `connect_tcp`.
 
+use std::rc::Rc;
+
 use sinew_reactor::Reactor;
 
-use crate::{ConnectConfig, Factory, ListenConfig};
+use crate::{ConnectConfig, Factory, ListenConfig, stream::layer::MakeLayer};
 
 mod accept;
 mod connect;
 mod destination;
 mod listen;
 
+#[cfg(any(unix, feature = "tls"))]
+pub(crate) use connect::connect;
 #[cfg(unix)]
-pub(crate) use {connect::connect, listen::open};
+pub(crate) use listen::open;
 
 pub use connect::{ConnectError, Connecting};
 pub use destination::Destination;
 pub use listen::{ListenError, ListeningPort};
 
-mod sealed {
+pub(crate) mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
     pub trait Sealed {}
     impl Sealed for sinew_reactor::Reactor {}
@@ -101,15 +105,7 @@ impl ReactorTcp for Reactor {
         config: ListenConfig,
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
-        match listen::listen(self, addr.into(), &config) {
-            Ok((listener, addr)) => listen::open(self, listener, addr, config, factory)
-                .map_err(|error| ListenError::Listen { addr, source: error.into() }),
-            Err(error) => {
-                // Its drop may be user code, and no call runs that.
-                self.discard(factory);
-                Err(error)
-            }
-        }
+        listen_over(self, addr.into(), config, None, factory)
     }
 
     fn connect_tcp_with<F: Factory>(
@@ -118,6 +114,25 @@ impl ReactorTcp for Reactor {
         config: ConnectConfig,
         factory: F,
     ) -> Connecting<F::Protocol> {
-        connect::connect(self, to.into(), config, factory)
+        connect::connect(self, to.into(), config, None, factory)
+    }
+}
+
+/// Listens, with a layer over the sockets of its connections if there is one.
+pub(crate) fn listen_over<F: Factory>(
+    reactor: &Reactor,
+    addr: Destination,
+    config: ListenConfig,
+    layer: Option<Rc<dyn MakeLayer>>,
+    factory: F,
+) -> Result<ListeningPort, ListenError> {
+    match listen::listen(reactor, addr, &config) {
+        Ok((listener, addr)) => listen::open(reactor, listener, addr, config, layer, factory)
+            .map_err(|error| ListenError::Listen { addr, source: error.into() }),
+        Err(error) => {
+            // Its drop may be user code, and no call runs that.
+            reactor.discard(factory);
+            Err(error)
+        }
     }
 }

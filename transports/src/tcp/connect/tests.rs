@@ -19,6 +19,8 @@ fn connect_to(addrs: &[SocketAddr]) -> Result<SocketAddr, ConnectError> {
     let connector = Rc::new(Connector {
         to: Destination::Addr(*last),
         config: ConnectConfig::default(),
+        layer: None,
+        securing: Cell::default(),
         factory: RefCell::new(|_: &Peer| Quiet),
         promise: Cell::new(Some(promise)),
         addrs: RefCell::new(first.iter().copied().collect()),
