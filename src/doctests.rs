@@ -36,10 +36,16 @@ pages! {
     Forking: "../docs/design/10-forking.md";
     StandardStreams: "../docs/design/11-standard-streams.md";
     Endpoints: "../docs/design/13-endpoints.md";
+    Layer: "../docs/design/12-tls-is-a-layer.md";
 }
 
 // What needs a feature.
 #[cfg(feature = "socketserver")]
 pages! {
     Socketserver: "../docs/guide/10-socketserver.md";
+}
+
+#[cfg(feature = "tls")]
+pages! {
+    Tls: "../docs/guide/12-tls.md";
 }

@@ -47,6 +47,10 @@ pub mod prelude {
         Deferred, DelayedCall, Engine, LoopingCall, Phase, Promise, Reactor, Remote, Task,
         WeakReactor,
     };
+    #[cfg(feature = "tls")]
+    pub use sinew_transports::tls::{
+        Identity, ReactorTls, TlsClientConfig, TlsServerConfig, TrustedRoots,
+    };
     #[cfg(unix)]
     pub use sinew_transports::{
         ChildFd, Process, ProcessConfig, ProcessProtocol, ProcessStatus, ReactorPipes,

@@ -34,9 +34,11 @@ mod examples {
     mod simulated_chat;
     #[cfg(feature = "socketserver")]
     mod socketserver;
+    mod starttls;
     mod stdio_shell;
     mod subprocess;
     mod timers;
+    mod tls_echo;
     mod udp;
     mod unix_echo;
     mod upper_server;

@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew::prelude::*;
 
-use crate::support::{Echo, Link, Lost, Script, Sink, Told, What, World, noise, table};
+use crate::support::{Echo, Lost, Script, Sink, Told, What, World, noise, table};
 
 table! {
     everywhere:
@@ -58,7 +58,7 @@ fn one_byte_at_a_time(world: &World) {
 }
 
 fn bulk_is_echoed_intact_both_ways(world: &World) {
-    let len = if world.link == Link::Accepted { 50 << 20 } else { 8 << 20 };
+    let len = if world.link.is_accepted() { 50 << 20 } else { 8 << 20 };
     let mut line = world.join(Echo);
     let bytes = noise(len);
     let (mut sent, mut echoed) = (0, 0);

@@ -178,7 +178,7 @@ fn a_panic_in_a_call_from_the_loop_ends_that_connection(world: &World) {
     let listener = crate::support::sockets::listener(Width::Wide);
     match world.link {
         // A port gives no typed handle.
-        Link::Accepted => return,
+        Link::Accepted | Link::TlsAccepted => return,
         #[cfg(unix)]
         Link::UnixAccepted | Link::UnixConnected => return,
         Link::Connected => {
@@ -189,6 +189,8 @@ fn a_panic_in_a_call_from_the_loop_ends_that_connection(world: &World) {
                 .connect_tcp(addr, move |_: &Peer| traces.watch(Sink))
                 .then(move |_, connection| result.set(connection.ok()));
         }
+        // Its handle is the same, and its far end would have to be led through the handshake.
+        Link::TlsConnected => return,
         Link::Memory => {
             let protocol = traces.watch(Sink);
             let config = StreamConfig::default();

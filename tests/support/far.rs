@@ -10,6 +10,8 @@ use std::{
 
 use sinew::transports::memory::Wire;
 
+use super::secured::SecuredSocket;
+
 /// What the far end has seen of the near one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -18,6 +20,8 @@ pub(crate) enum Fate {
     Ended,
     /// It reset the connection.
     Reset,
+    /// It ended its output, and not the TLS stream in it.
+    Cut,
 }
 
 /// See the head of this file.
@@ -31,6 +35,7 @@ enum End {
     #[cfg(unix)]
     Unix(UnixStream),
     Wire(Wire),
+    Secured(SecuredSocket),
 }
 
 impl Far {
@@ -45,6 +50,30 @@ impl Far {
         Self { end: End::Unix(socket), fate: Fate::Open }
     }
 
+    /// One that speaks TLS. The handshake is still to come.
+    pub(crate) fn secured(socket: TcpStream, session: rustls::Connection) -> Self {
+        socket.set_nonblocking(true).expect("a socket can be made non-blocking");
+        Self { end: End::Secured(SecuredSocket::new(socket, session)), fate: Fate::Open }
+    }
+
+    /// Goes on with the handshake, if there is one. Whether it is done.
+    pub(crate) fn pump(&mut self) -> bool {
+        let End::Secured(secured) = &mut self.end else { return true };
+        let pumped = secured.pump();
+        let is_done = !secured.session.is_handshaking();
+        if let Err(error) = pumped {
+            self.learn(fate_of(&error));
+        }
+        is_done
+    }
+
+    pub(crate) fn as_secured(&mut self) -> Option<&mut SecuredSocket> {
+        match &mut self.end {
+            End::Secured(secured) => Some(secured),
+            _ => None,
+        }
+    }
+
     pub(crate) fn wire(wire: Wire) -> Self {
         Self { end: End::Wire(wire), fate: Fate::Open }
     }
@@ -55,6 +84,7 @@ impl Far {
             End::Socket(socket) => Some(socket),
             #[cfg(unix)]
             End::Unix(_) => None,
+            End::Secured(secured) => Some(&secured.socket),
             End::Wire(_) => None,
         }
     }
@@ -84,6 +114,7 @@ impl Far {
             End::Socket(socket) => socket.write(data),
             #[cfg(unix)]
             End::Unix(socket) => socket.write(data),
+            End::Secured(secured) => secured.send(data),
         };
         match sent {
             Ok(sent) => sent,
@@ -112,6 +143,14 @@ impl Far {
                     (false, false) => Fate::Open,
                 }
             }
+            End::Secured(secured) => loop {
+                let mut buffer = [0; 16 * 1024];
+                match secured.receive(&mut buffer) {
+                    Ok(0) => break Fate::Ended,
+                    Ok(n) => taken.extend_from_slice(&buffer[..n]),
+                    Err(error) => break fate_after(Err(error)),
+                }
+            },
             End::Socket(socket) => fate_after(socket.read_to_end(&mut taken)),
             #[cfg(unix)]
             End::Unix(socket) => fate_after(socket.read_to_end(&mut taken)),
@@ -126,6 +165,7 @@ impl Far {
             End::Socket(socket) => socket.read(buffer),
             #[cfg(unix)]
             End::Unix(socket) => socket.read(buffer),
+            End::Secured(secured) => secured.receive(buffer),
             End::Wire(_) => panic!("a wire hands out what it has"),
         };
         match read {
@@ -142,6 +182,7 @@ impl Far {
             End::Socket(socket) => socket.read(&mut buffer),
             #[cfg(unix)]
             End::Unix(socket) => socket.read(&mut buffer),
+            End::Secured(secured) => secured.receive(&mut buffer),
             End::Wire(_) => return self.take(),
         };
         let (n, fate) = match read {
@@ -177,14 +218,19 @@ impl Far {
 
     /// Goes away, as a process that ends: a socket is closed, a wire ended.
     pub(crate) fn close(self) {
-        if let End::Wire(wire) = &self.end {
-            wire.close();
+        match self.end {
+            End::Wire(wire) => wire.close(),
+            End::Secured(mut secured) => secured.end(),
+            End::Socket(_) => {}
+            #[cfg(unix)]
+            End::Unix(_) => {}
         }
     }
 
     /// Ends its output (FIN), and goes on reading.
     pub(crate) fn end(&mut self) {
-        match &self.end {
+        match &mut self.end {
+            End::Secured(secured) => secured.end(),
             // The near end may have been faster, and reset the connection.
             End::Socket(socket) => drop(socket.shutdown(Shutdown::Write)),
             #[cfg(unix)]
@@ -195,15 +241,15 @@ impl Far {
 
     /// Resets the connection; over a Unix socket, closes it.
     pub(crate) fn reset(self) {
-        match self.end {
-            End::Socket(socket) => {
-                let linger = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
-                linger.expect("SO_LINGER can be set");
-            }
+        let socket = match self.end {
+            End::Socket(socket) => socket,
             #[cfg(unix)]
-            End::Unix(_) => {}
-            End::Wire(wire) => wire.reset(),
-        }
+            End::Unix(_) => return,
+            End::Secured(secured) => secured.socket,
+            End::Wire(wire) => return wire.reset(),
+        };
+        let linger = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+        linger.expect("SO_LINGER can be set");
     }
 }
 
@@ -217,6 +263,7 @@ fn fate_after(read: io::Result<usize>) -> Fate {
 
 fn fate_of(error: &io::Error) -> Fate {
     match error.kind() {
+        ErrorKind::UnexpectedEof => Fate::Cut,
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
             Fate::Reset
         }

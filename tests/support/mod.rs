@@ -4,9 +4,11 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 #![allow(unused_macros, unused_imports, reason = "each test binary uses a part of this")]
 
+pub(crate) mod certs;
 pub(crate) mod far;
 pub(crate) mod life;
 pub(crate) mod script;
+pub(crate) mod secured;
 pub(crate) mod sockets;
 pub(crate) mod table;
 pub(crate) mod trace;

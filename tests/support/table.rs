@@ -4,7 +4,7 @@
 /// functions that take a `&World`.
 ///
 /// - `everywhere`: both ends of a TCP connection in turn, memory, both ends of a Unix socket on the engines that differ most, and
-///   under faults one end on each engine
+///   under faults one end on each engine; with TLS both ends in turn, on some of the engines, with faults and without
 /// - `smooth`: the same without the faults, for a reason that stands beside the scenario
 /// - `resets`: as `everywhere`, without Unix sockets, whose far end cannot reset a connection as it likes
 /// - `ports`: what has to do with accepting or connecting as such, once for each engine
@@ -24,6 +24,14 @@ macro_rules! table {
         crate::support::table!(@cell run_rough $scenario Poll Connected poll_rough_connected);
         crate::support::table!(@cell run_rough $scenario Select Accepted select_rough_accepted);
         crate::support::table!(@cell run_rough $scenario Uring Connected uring_rough_connected);
+        crate::support::table!(@tls $scenario);
+    };
+    (@tls $scenario:ident) => {
+        crate::support::table!(@cell run $scenario Mio TlsAccepted mio_tls_accepted);
+        crate::support::table!(@cell run $scenario Poll TlsConnected poll_tls_connected);
+        crate::support::table!(@cell run $scenario Uring TlsAccepted uring_tls_accepted);
+        crate::support::table!(@cell run_rough $scenario Mio TlsConnected mio_rough_tls_connected);
+        crate::support::table!(@cell run_rough $scenario Select TlsAccepted select_rough_tls_accepted);
     };
     (@resets $scenario:ident) => {
         crate::support::table!(@plain $scenario);

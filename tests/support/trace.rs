@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
 };
 
-use sinew::prelude::*;
+use sinew::{prelude::*, transports::TlsError};
 
 /// One callback, with what a test wants to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub(crate) enum Told {
     Timer(TimerId),
     Idle,
     Drain,
+    TlsStarted,
     Lost(Lost),
 }
 
@@ -39,6 +40,8 @@ pub(crate) enum Lost {
     Panicked(String),
     Shutdown,
     Protocol(String),
+    Truncated,
+    Tls(TlsError),
     Io(String),
 }
 
@@ -55,6 +58,8 @@ impl From<&ConnectionLost> for Lost {
             ConnectionLost::Panicked(message) => Self::Panicked(message.clone()),
             ConnectionLost::Shutdown => Self::Shutdown,
             ConnectionLost::Protocol(error) => Self::Protocol(error.to_string()),
+            ConnectionLost::Truncated => Self::Truncated,
+            ConnectionLost::Tls(error) => Self::Tls(error.clone()),
             ConnectionLost::Io(error) => Self::Io(error.to_string()),
             other => panic!("a reason that the tests do not know: {other:?}"),
         }
@@ -289,6 +294,11 @@ impl<P: Protocol> Protocol for Watched<P> {
     fn drain_requested(&mut self, transport: &Transport) {
         let _running = self.trace.enter(Told::Drain, transport);
         self.inner.drain_requested(transport);
+    }
+
+    fn tls_started(&mut self, transport: &Transport) {
+        let _running = self.trace.enter(Told::TlsStarted, transport);
+        self.inner.tls_started(transport);
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {

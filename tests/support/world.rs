@@ -8,11 +8,11 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{Address, Faults, memory, testing::for_seeds},
+    transports::{Address, Faults, memory, testing::for_seeds, tls::ReactorTls},
 };
 
 use super::{
-    Echo, Far, Fate, Trace, Traces, Watchdog, Width,
+    Echo, Far, Fate, Trace, Traces, Watchdog, Width, certs,
     sockets::{NARROW, any_port, dial, listener},
 };
 #[cfg(unix)]
@@ -56,6 +56,10 @@ pub(crate) enum Link {
     UnixConnected,
     /// A wire in memory.
     Memory,
+    /// TLS, accepted by a port of the reactor.
+    TlsAccepted,
+    /// TLS, connected by the reactor.
+    TlsConnected,
 }
 
 impl Link {
@@ -69,12 +73,13 @@ impl Link {
         assert_eq!(fate, Fate::Reset, "{what}");
     }
 
+    /// Whether a port accepted it.
     pub(crate) fn is_accepted(self) -> bool {
         #[cfg(unix)]
         if self == Self::UnixAccepted {
             return true;
         }
-        self == Self::Accepted
+        matches!(self, Self::Accepted | Self::TlsAccepted)
     }
 }
 
@@ -148,6 +153,15 @@ impl World {
         &self.reactor
     }
 
+    /// A factory of watched protocols.
+    pub(crate) fn watched<P: Protocol>(
+        &self,
+        mut build: impl FnMut() -> P + 'static,
+    ) -> impl Factory {
+        let traces = self.traces.clone();
+        move |_: &Peer| traces.watch(build())
+    }
+
     // ---- connections ----
 
     /// A connection with `protocol` at its near end, which has been told that it is made.
@@ -166,7 +180,9 @@ impl World {
             None => config,
         };
         let before = self.traces.len();
-        let (far, port) = match self.link {
+        let (mut far, port) = match self.link {
+            Link::TlsAccepted => self.join_tls_accepted(config, width, protocol),
+            Link::TlsConnected => (self.join_tls_connected(config, width, protocol), None),
             Link::Accepted => self.join_accepted(config, width, protocol),
             Link::Connected => (self.join_connected(config, width, protocol), None),
             #[cfg(unix)]
@@ -176,7 +192,7 @@ impl World {
             Link::Memory => (self.join_memory(config, width, protocol), None),
         };
         self.until("connection_made", || {
-            self.traces.len() > before && self.traces.last().is_made()
+            far.pump() && self.traces.len() > before && self.traces.last().is_made()
         });
         Line { far, trace: self.traces.last(), port }
     }
@@ -241,6 +257,44 @@ impl World {
             accepted.is_some()
         });
         Far::socket(accepted.expect("it has just been accepted").0)
+    }
+
+    fn join_tls_accepted<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        width: Width,
+        protocol: P,
+    ) -> (Far, Option<ListeningPort<Address>>) {
+        let config = ListenConfig::default().stream(config);
+        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
+        let factory =
+            move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
+        let port = self.reactor.listen_tls_with(any_port(), config, &certs::server(), factory);
+        let port = port.expect("a free port");
+        (Far::secured(dial(port.local(), width), certs::far_client()), Some(port.of_any_kind()))
+    }
+
+    fn join_tls_connected<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        width: Width,
+        protocol: P,
+    ) -> Far {
+        let listener = listener(width);
+        let addr = listener.local_addr().expect("a listener has an address");
+        let config = ConnectConfig::default().stream(config);
+        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
+        let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
+        drop(self.reactor.connect_tls_with(addr, config, &certs::client(), factory));
+        let mut accepted = None;
+        self.until("the far end to accept", || {
+            accepted = listener.accept().ok();
+            accepted.is_some()
+        });
+        let (socket, _) = accepted.expect("it has just been accepted");
+        // A ticket, and what is sent behind it, would wait for one another.
+        socket.set_nodelay(true).expect("TCP_NODELAY can be set");
+        Far::secured(socket, certs::far_server())
     }
 
     fn join_memory<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {

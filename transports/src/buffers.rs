@@ -21,6 +21,8 @@ pub(crate) struct Buffers {
     hot: Cell<Option<Box<Queue>>>,
     #[allow(clippy::vec_box, reason = "a queue goes from here to its connection in its box")]
     queues: RefCell<Vec<Box<Queue>>>,
+    /// What came through a layer, on its way to a protocol.
+    plain: RefCell<Vec<u8>>,
 }
 
 impl Buffers {
@@ -32,6 +34,13 @@ impl Buffers {
             buffer.resize(READ_BUFFER, 0);
         }
         buffer
+    }
+
+    /// Where a layer puts what has come through it, until this is dropped.
+    pub(crate) fn plain_buffer(&self) -> RefMut<'_, Vec<u8>> {
+        let mut plain = self.plain.borrow_mut();
+        plain.clear();
+        plain
     }
 
     #[inline]

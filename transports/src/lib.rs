@@ -34,6 +34,9 @@ pub mod sim;
 mod stream;
 mod tcp;
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
+mod tls_error;
 mod transport;
 #[cfg(unix)]
 mod unix;
@@ -60,6 +63,7 @@ pub use {
         ConnectError, Connecting, Destination, Family, ListenError, ListeningPort, ReactorTcp,
         Tried,
     },
+    tls_error::TlsError,
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
 };
 #[cfg(unix)]

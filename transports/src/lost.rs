@@ -2,6 +2,8 @@
 
 use std::{error::Error, io};
 
+use crate::TlsError;
+
 /// Why a connection ended, told to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -43,9 +45,40 @@ pub enum ConnectionLost {
     /// The protocol failed for a reason of its own, by [`Transport::fail`](crate::Transport::fail).
     #[error("{0}")]
     Protocol(Box<dyn Error>),
+    /// The peer ended the connection without the `close_notify` that ends a TLS stream: what it sent may have been cut off, by
+    /// a fault or by somebody in between (RFC 8446 6.1).
+    #[error("closed by the peer without the end of the TLS stream")]
+    Truncated,
+    /// TLS failed: the peer sent an alert, or what nobody may send; or the handshake that
+    /// `start_tls` began did.
+    #[error("TLS: {0}")]
+    Tls(#[source] TlsError),
     /// The operating system failed.
     #[error("{0}")]
     Io(#[source] io::Error),
+}
+
+/// What a layer over a socket has to say where only a socket's errors are expected.
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "TLS is the only layer there is"))]
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LayerError {
+    #[error("truncated")]
+    Truncated,
+    #[error("{0}")]
+    Tls(#[source] TlsError),
+}
+
+impl LayerError {
+    pub(crate) fn is_truncation(error: &io::Error) -> bool {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        matches!(inner, Some(Self::Truncated))
+    }
+}
+
+impl From<LayerError> for io::Error {
+    fn from(error: LayerError) -> Self {
+        Self::other(error)
+    }
 }
 
 impl ConnectionLost {
@@ -58,6 +91,11 @@ impl ConnectionLost {
 
 impl From<io::Error> for ConnectionLost {
     fn from(error: io::Error) -> Self {
+        let error = match error.downcast() {
+            Ok(LayerError::Truncated) => return Self::Truncated,
+            Ok(LayerError::Tls(error)) => return Self::Tls(error),
+            Err(error) => error,
+        };
         match error.kind() {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe

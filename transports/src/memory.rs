@@ -19,9 +19,16 @@ use crate::{
     Connection, Peer, Protocol, StreamConfig, Transport,
     stream::{
         Newborn, Shared,
+        layer::Nobody,
         socket::{ByteStream, Socket},
     },
 };
+
+#[cfg(feature = "tls")]
+mod secured;
+
+#[cfg(feature = "tls")]
+pub use secured::connect_tls;
 
 /// How much the wire holds towards the far end before it is full, unless it is told otherwise: as a socket's buffer would.
 const CAPACITY: usize = 256 * 1024;
@@ -127,15 +134,6 @@ impl Drop for NearEnd {
     }
 }
 
-/// What stands in the place of the protocol where there is none.
-enum Nobody {}
-
-impl Protocol for Nobody {
-    fn data_received(&mut self, _: &Transport, _: &[u8]) {
-        match *self {}
-    }
-}
-
 /// Joins a protocol to a reactor by a wire in memory: the loop tells it `connection_made` in its next turn, and from then
 /// on it lives as on a socket. The [`Wire`] is its peer.
 ///
@@ -186,12 +184,7 @@ pub(crate) fn connect_as<P: Protocol>(
     local: Option<SocketAddr>,
 ) -> Result<(Connection<P>, Wire), RegisterError> {
     let (transport, ends) = join(reactor, config, Some(protocol), peer, local)?;
-    let wire = Wire {
-        ends,
-        reactor: reactor.downgrade(),
-        own_reactor: None,
-        transport: transport.clone(),
-    };
+    let wire = Wire::joined(reactor, ends, transport.clone());
     Ok((Connection::new(transport), wire))
 }
 
@@ -266,6 +259,10 @@ impl Transport {
 }
 
 impl Wire {
+    fn joined(reactor: &Reactor, ends: Rc<Ends>, transport: Transport) -> Self {
+        Self { ends, reactor: reactor.downgrade(), own_reactor: None, transport }
+    }
+
     /// Sends bytes to the stream.
     ///
     /// # Panics

@@ -65,7 +65,7 @@ pub(crate) fn listen<F: Factory>(
     names.insert(name, Rc::downgrade(&backlog));
     drop(names);
     let listener = Listener::Other(Box::new(MemoryListener(backlog)));
-    tcp::open(reactor, listener, addr.clone(), config, factory)
+    tcp::open(reactor, listener, addr.clone(), config, None, factory)
         .map_err(|error| ListenError::Other { at: addr.to_string(), source: error.into() })
 }
 

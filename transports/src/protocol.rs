@@ -77,6 +77,13 @@ pub trait Protocol: 'static {
         transport.lose_connection();
     }
 
+    /// The handshake that `Transport::start_tls` began is done: all input from here on is the peer's own, and what is
+    /// written is encrypted. Whatever a protocol still keeps of the input from before must not be taken for input from now:
+    /// anybody in between could have put it there (RFC 3207 4.2). A connection that began with TLS is not told.
+    fn tls_started(&mut self, transport: &Transport) {
+        let _ = transport;
+    }
+
     /// The connection is over; no other callback follows. The transport is inert by now.
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         let _ = (transport, reason);
@@ -120,6 +127,10 @@ macro_rules! forward_protocol {
 
         fn drain_requested(&mut self, transport: &Transport) {
             (**self).drain_requested(transport);
+        }
+
+        fn tls_started(&mut self, transport: &Transport) {
+            (**self).tls_started(transport);
         }
 
         fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {

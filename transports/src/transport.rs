@@ -234,6 +234,14 @@ impl Transport {
         self.inner().is_reading()
     }
 
+    /// Whether the connection is on its way to TLS, since `start_tls`, which needs the feature `tls`. What a protocol still keeps
+    /// of the input now was sent in the clear, and must not be taken for what comes after
+    /// [`tls_started`](crate::Protocol::tls_started).
+    #[must_use]
+    pub fn is_starting_tls(&self) -> bool {
+        self.inner().is_securing()
+    }
+
     /// Whether this connection stops reading by itself while it is over its high watermark. As configured by
     /// [`StreamConfig::auto_pause`](crate::StreamConfig::auto_pause) at first.
     pub fn set_auto_pause(&self, auto_pause: bool) {

@@ -39,6 +39,13 @@ pub enum FrameError {
         /// How many bytes of that frame had come, prefix included.
         received: usize,
     },
+    /// The peer sent on in the clear after the frame that TLS was started at; by the time it was read, it could have been anybody's
+    /// (RFC 3207 4.2).
+    #[error("{received} bytes in the clear behind the start of TLS")]
+    BehindStartTls {
+        /// How many bytes.
+        received: usize,
+    },
     /// A fault known to a decoder of your own.
     #[error("invalid frame: {0}")]
     Invalid(&'static str),

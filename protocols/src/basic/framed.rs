@@ -172,6 +172,9 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         storage: Option<Box<Tail>>,
     ) {
         if left.start < data.len() && !transport.is_closing() {
+            if transport.is_starting_tls() {
+                return self.refuse(transport, data.len() - left.start);
+            }
             let mut tail = storage.unwrap_or_default();
             tail.replace(data, left);
             self.tail = Some(tail);
@@ -186,8 +189,16 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         let left = self.take_frames(transport, tail.bytes(), tail.cursor());
         tail.advance(left);
         if !tail.rest().is_empty() && !transport.is_closing() {
+            if transport.is_starting_tls() {
+                return self.refuse(transport, tail.rest().len());
+            }
             self.tail = Some(tail);
         }
+    }
+
+    /// What came behind the frame that TLS was started at could be anybody's.
+    fn refuse(&mut self, transport: &Transport, received: usize) {
+        self.fail(transport, &FrameError::BehindStartTls { received });
     }
 
     /// Tells the end of the input once all frames before it are delivered.
@@ -295,6 +306,13 @@ impl<D: Decoder, H: FrameHandler<D>> Protocol for Framed<D, H> {
 
     fn drain_requested(&mut self, transport: &Transport) {
         self.tell(transport, |handler, transport| handler.drain_requested(transport));
+    }
+
+    fn tls_started(&mut self, transport: &Transport) {
+        match self.tail.take() {
+            None => self.tell(transport, |handler, transport| handler.tls_started(transport)),
+            Some(tail) => self.refuse(transport, tail.rest().len()),
+        }
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {

@@ -75,6 +75,12 @@ macro_rules! common_callbacks {
             transport.lose_connection();
         }
 
+        /// The handshake that `transport.start_tls` began is done. What had come behind the frame that it was called at would have ended
+        /// the connection with [`FrameError::BehindStartTls`].
+        fn tls_started(&mut self, transport: &mut $transport) {
+            let _ = transport;
+        }
+
         /// The server is being drained: finish what is under way, then close. Closes at once by default, after all
         /// that was written has gone out.
         fn drain_requested(&mut self, transport: &mut $transport) {
@@ -137,6 +143,10 @@ macro_rules! forward_common_callbacks {
 
         fn drain_requested(&mut self, transport: &mut $transport) {
             $to::drain_requested(self, transport);
+        }
+
+        fn tls_started(&mut self, transport: &mut $transport) {
+            $to::tls_started(self, transport);
         }
 
         fn connection_lost(&mut self, transport: &mut $transport, reason: &ConnectionLost) {

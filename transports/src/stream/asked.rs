@@ -77,7 +77,7 @@ impl Stream {
 
     /// Has the loop look at this stream before it sleeps, unless it will do so anyway.
     #[inline]
-    fn ask_flush(&self) {
+    pub(crate) fn ask_flush(&self) {
         if self.update(State::ask_flush) {
             self.flush_later();
         }

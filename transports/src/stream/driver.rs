@@ -6,7 +6,7 @@ use std::{any::Any, io, time::Duration};
 
 use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 
-use super::{AnyProtocol, Idle, socket::Socket, state::State};
+use super::{AnyProtocol, Idle, layer::Layer, socket::Socket, state::State};
 use crate::{
     ConnectionLost, TimerId, Transport,
     port::{PortMessage, PortOrder},
@@ -55,7 +55,7 @@ impl Transport {
     /// A connection that no engine tells of begins when the loop first comes by, for whatever cause.
     fn begin_if_due(&self, reactor: &Reactor) -> bool {
         let state = self.inner().state.get();
-        let is_due = !state.is_made() && !state.is_over();
+        let is_due = !state.is_made() && !state.is_over() && !state.is_securing();
         if is_due {
             self.begin(reactor, Ready::NONE);
         }
@@ -64,6 +64,9 @@ impl Transport {
 
     pub(super) fn on_timer(&self, reactor: &Reactor, key: TimerKey) {
         self.begin_if_due(reactor);
+        if self.inner().state.get().is_securing() && self.is_too_late(reactor, key) {
+            return;
+        }
         let extras = self.inner().extras();
         if extras.linger.get() == Some(key) {
             extras.linger.set(None);
@@ -86,6 +89,7 @@ impl Transport {
             return;
         }
         match order {
+            PortOrder::Drain if !stream.state.get().is_made() => self.drain_when_ready(),
             PortOrder::Drain if stream.state.get().is_open() => {
                 self.tell(|protocol, transport| protocol.drain_requested(transport));
                 self.settle(reactor);
@@ -108,7 +112,12 @@ impl Transport {
         }
         if stream.update(State::tell_end) {
             let reason = stream.extras().reason.take().unwrap_or(ConnectionLost::Shutdown);
-            self.tell(|protocol, transport| protocol.connection_lost(transport, &reason));
+            match self.who_waits() {
+                Some(when_ready) => when_ready(reactor, Err(reason)),
+                None => {
+                    self.tell(|protocol, transport| protocol.connection_lost(transport, &reason));
+                }
+            }
         }
         self.finish(reactor);
     }
@@ -133,12 +142,12 @@ impl Transport {
     // ---- the rounds ----
 
     #[inline]
-    fn note(&self, ready: Ready) {
+    pub(super) fn note(&self, ready: Ready) {
         self.inner().update(|state| state.became(ready));
     }
 
     /// Reads, delivers and sends until there is nothing left to do, or others have waited long enough.
-    fn pump(&self, reactor: &Reactor) {
+    pub(super) fn pump(&self, reactor: &Reactor) {
         let mut rounds = ROUNDS_PER_TURN;
         loop {
             self.take_input(reactor);
@@ -184,8 +193,11 @@ impl Transport {
             return;
         }
         let read = state.wants_input();
-        let write =
-            !state.is_writable() && stream.queued() > 0 && !stream.socket.borrow().is_held();
+        let socket = stream.socket.borrow();
+        let write = !state.is_writable()
+            && (stream.queued() > 0 || socket.has_unsent())
+            && !socket.is_held();
+        drop(socket);
         if stream.update(|state| state.tell_interest(read, write)) {
             let input = if read { Interest::READ } else { Interest::NONE };
             let output = if write { Interest::WRITE } else { Interest::NONE };
@@ -320,6 +332,9 @@ impl Transport {
         }
         reactor.deregister(stream.token, true);
         let socket = stream.socket.replace(Socket::closed());
+        if let Some(key) = socket.layer().and_then(Layer::take_deadline) {
+            reactor.disarm_timer(key);
+        }
         if stream.state.get().is_reset() {
             socket.reset();
         }

@@ -22,13 +22,14 @@ impl Transport {
             false => stream.update(State::input),
         };
         match input {
-            Input::Wait => return,
+            // What a layer has to read, it reads where it writes.
+            Input::Wait | Input::Secure => return,
             Input::Resume => return self.resume(),
             Input::Check => return self.check(reactor),
             Input::Deliver | Input::Discard => {}
         }
-        if stream.state.get().reads_otherwise() {
-            return self.take_otherwise(reactor, input);
+        if stream.state.get().is_indirect() {
+            return self.take_indirect(reactor, input);
         }
         let mut buffer = stream.shared.buffers.read_buffer();
         let result = stream.socket.borrow().read(&mut buffer);
@@ -70,8 +71,11 @@ impl Transport {
     }
 
     #[inline(never)]
-    fn take_otherwise(&self, reactor: &Reactor, input: Input) {
-        if self.inner().state.get().takes_descriptors() {
+    fn take_indirect(&self, reactor: &Reactor, input: Input) {
+        let state = self.inner().state.get();
+        if state.is_layered() {
+            self.take_layered(reactor, input);
+        } else if state.takes_descriptors() {
             self.take_with_descriptors(reactor, input);
         } else {
             self.take_completed(reactor, input);
@@ -124,7 +128,7 @@ impl Transport {
     }
 
     #[inline]
-    fn received(&self, reactor: &Reactor, input: Input, data: &[u8]) {
+    pub(super) fn received(&self, reactor: &Reactor, input: Input, data: &[u8]) {
         reactor.meter().bytes_received.add(data.len() as u64);
         if input == Input::Deliver {
             self.touch(reactor);
@@ -133,7 +137,7 @@ impl Transport {
     }
 
     #[inline(never)]
-    fn input_ended(&self) {
+    pub(super) fn input_ended(&self) {
         if self.inner().update(State::end_of_stream) {
             self.tell(|protocol, transport| protocol.read_closed(transport));
         }

@@ -24,6 +24,7 @@ mod driver;
 mod faulty;
 mod file;
 mod input;
+pub(crate) mod layer;
 mod output;
 pub(crate) mod queue;
 pub(crate) mod rights;

@@ -38,6 +38,13 @@ impl Transport {
             if state.is_over() {
                 return;
             }
+            if state.is_securing() {
+                self.secure(reactor);
+                if stream.state.get().is_securing() {
+                    return self.watch_linger(reactor, false);
+                }
+                continue;
+            }
             if state.is_over_high() {
                 if stream.queued() <= stream.shared.config.low_watermark {
                     if stream.update(State::sank) {
@@ -182,9 +189,17 @@ impl Transport {
         let drained = stream.state.get().drained();
         match drained {
             Drained::Idle => {}
-            Drained::Finish => self.lose_cleanly(reactor),
+            Drained::Finish => {
+                let said = stream.socket.borrow().farewell();
+                if !self.is_held_up(reactor, &said) {
+                    self.lose_cleanly(reactor);
+                }
+            }
             Drained::EndOutput | Drained::Linger => {
                 let closed = stream.socket.borrow().close_write();
+                if self.is_held_up(reactor, &closed) {
+                    return;
+                }
                 stream.update(State::fin_sent);
                 match closed {
                     Err(error) => self.failed(reactor, error),
@@ -194,6 +209,17 @@ impl Transport {
                 }
             }
         }
+    }
+
+    /// Whether there is no room yet for a layer's last words; they are tried again when there is.
+    fn is_held_up(&self, reactor: &Reactor, said: &io::Result<()>) -> bool {
+        let is_held_up =
+            said.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        if is_held_up {
+            self.inner().update(State::write_blocked);
+            self.watch_linger(reactor, false);
+        }
+        is_held_up
     }
 }
 

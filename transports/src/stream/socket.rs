@@ -1,5 +1,7 @@
 //! The thin layer under a stream: who does the system calls. It knows nothing of protocols, queues or states.
 
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
 use std::{
     fmt,
     io::{self, IoSlice, Write},
@@ -11,7 +13,7 @@ use sinew_reactor::{Reactor, Ready, RegisterError, Token};
 
 #[cfg(unix)]
 use super::rights;
-use super::{FIRST_INTEREST, rights::Received};
+use super::{FIRST_INTEREST, layer::Layer, rights::Received};
 
 /// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
 /// mio's.
@@ -27,6 +29,16 @@ pub(crate) trait ByteStream {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
     /// As `writev(2)`.
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// The same, with descriptors that go with the first of the bytes.
+    #[cfg(unix)]
+    fn write_with_descriptors(
+        &self,
+        slices: &[IoSlice<'_>],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        let _ = (slices, descriptors);
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// No more will be written.
     fn close_write(&self) -> io::Result<()>;
     /// The stream is about to be dropped; the other end is to see a reset.
@@ -49,6 +61,18 @@ pub(crate) trait ByteStream {
     /// The token to be told of news, for streams that do not know it from the start.
     fn register(&self, token: Token) {
         let _ = token;
+    }
+    /// The last word to the peer before a close without `close_write`. `WouldBlock` if there was no room for it yet.
+    fn farewell(&self) -> io::Result<()> {
+        Ok(())
+    }
+    /// Whether something is left to be written that the stream knows nothing of.
+    fn has_unsent(&self) -> bool {
+        false
+    }
+    /// The layer that this is, if it is one.
+    fn layer(&self) -> Option<&dyn Layer> {
+        None
     }
     fn local_addr(&self) -> Option<SocketAddr> {
         None
@@ -226,11 +250,12 @@ impl Socket {
     pub(crate) fn write_with_descriptors(
         &self,
         slices: &[IoSlice<'_>],
-        descriptors: &[std::os::fd::BorrowedFd<'_>],
+        descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<usize> {
         match self {
             Self::Kernel(Kernel::Unix(socket)) => rights::send(socket, slices, descriptors),
-            _ => Err(io::ErrorKind::Unsupported.into()),
+            Self::Kernel(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Other(stream) => stream.write_with_descriptors(slices, descriptors),
         }
     }
 
@@ -292,6 +317,27 @@ impl Socket {
         match self {
             Self::Other(stream) => stream.lingers(),
             Self::Kernel(_) => true,
+        }
+    }
+
+    pub(crate) fn farewell(&self) -> io::Result<()> {
+        match self {
+            Self::Other(stream) => stream.farewell(),
+            Self::Kernel(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn has_unsent(&self) -> bool {
+        match self {
+            Self::Other(stream) => stream.has_unsent(),
+            Self::Kernel(_) => false,
+        }
+    }
+
+    pub(crate) fn layer(&self) -> Option<&dyn Layer> {
+        match self {
+            Self::Other(stream) => stream.layer(),
+            Self::Kernel(_) => None,
         }
     }
 

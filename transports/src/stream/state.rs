@@ -38,6 +38,10 @@
 //!
 //! Input is held back while the user has paused reading or the queue is over its high watermark (and has not sunk to the
 //! low one since). When both have gone, `reading_resumed` is owed before further input is.
+//!
+//! A layer (TLS) may lie over the socket. Until it is ready, `Open` and `Closing` are what they are, but what comes and goes is
+//! the layer's: nothing is delivered, what is written waits, and no graceful close gets on. A layer that fails loses the
+//! connection; `abort`, the failure of the socket and the end of the reactor are as ever.
 
 use sinew_reactor::Ready;
 
@@ -62,6 +66,8 @@ pub(super) enum Input {
     Discard,
     /// There is nothing more to read: see whether the connection still stands.
     Check,
+    /// What comes is the layer's, which is not ready.
+    Secure,
     /// Nothing for now.
     Wait,
 }
@@ -140,6 +146,10 @@ flags! {
     COMPLETES
     /// Descriptors that come with the bytes are taken in.
     TAKES_DESCRIPTORS
+    /// A layer lies over the socket: input comes through it.
+    LAYERED
+    /// The layer is not ready.
+    SECURING
     /// The engine was told that input is wanted.
     READ_TOLD
     /// The engine was told that room to write is wanted.
@@ -343,7 +353,7 @@ impl State {
     /// The common case, in one comparison: open, with something to read, and nothing that would be in the way.
     #[inline]
     pub(super) const fn is_ordinary(self) -> bool {
-        self.bits & (STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF) == READABLE
+        self.bits & (STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF | SECURING) == READABLE
     }
 
     #[inline]
@@ -352,6 +362,10 @@ impl State {
             return Input::Deliver;
         }
         match self.stage() {
+            Stage::Open | Stage::Closing if self.has(SECURING) => match self.has(READABLE) {
+                true => Input::Secure,
+                false => Input::Wait,
+            },
             Stage::Open if self.has(EOF) && self.has(READABLE) => Input::Check,
             Stage::Open if self.is_held_back() => Input::Wait,
             Stage::Open if self.has(WITHHELD) => {
@@ -378,13 +392,13 @@ impl State {
     }
 
     pub(super) const fn is_held_back(self) -> bool {
-        self.has(PAUSED) || (self.has(OVER_HIGH) && !self.has(MANUAL))
+        self.has(PAUSED | SECURING) || (self.has(OVER_HIGH) && !self.has(MANUAL))
     }
 
     /// Whether nothing is to be done about the output once all is sent.
     #[inline]
     pub(super) const fn is_plain(self) -> bool {
-        self.bits & (STAGE | OVER_HIGH | ENDING) == 0
+        self.bits & (STAGE | OVER_HIGH | ENDING | SECURING) == 0
     }
 
     /// Whether a write may go to the system before the loop comes by: with nothing about the output to be minded.
@@ -462,11 +476,48 @@ impl State {
         self.set(AGAIN_QUEUED, false);
     }
 
+    // ---- the layer over the socket ----
+
+    /// A layer was laid over the socket. Who reads is told when that goes on.
+    pub(super) const fn layered(&mut self) {
+        self.bits |= LAYERED | SECURING;
+        if self.has(MADE) {
+            self.bits |= WITHHELD;
+        }
+    }
+
+    /// The layer is ready. Whether there is more to read, and room to write, is found out by trying.
+    pub(super) const fn secured(&mut self) {
+        self.set(SECURING, false);
+        self.bits |= READABLE | WRITABLE;
+    }
+
+    /// The layer has to wait for its turn, and has the loop come by.
+    pub(super) const fn wait_for_turn(&mut self) {
+        self.set(READABLE, false);
+    }
+
+    pub(super) const fn is_layered(self) -> bool {
+        self.has(LAYERED)
+    }
+
+    pub(super) const fn is_securing(self) -> bool {
+        self.has(SECURING)
+    }
+
+    pub(super) const fn is_readable(self) -> bool {
+        self.has(READABLE)
+    }
+
     // ---- what the engine knows ----
 
     /// The engine receives for this stream: what has come is taken from there, not read from the socket.
     pub(super) const fn set_completes(&mut self) {
         self.bits |= COMPLETES;
+    }
+
+    pub(super) const fn completes(self) -> bool {
+        self.has(COMPLETES)
     }
 
     pub(super) const fn set_takes_descriptors(&mut self) {
@@ -477,10 +528,10 @@ impl State {
         self.has(TAKES_DESCRIPTORS)
     }
 
-    /// Whether input comes by another way than a plain read.
+    /// Whether input comes in another way than by a plain read.
     #[inline]
-    pub(super) const fn reads_otherwise(self) -> bool {
-        self.has(COMPLETES | TAKES_DESCRIPTORS)
+    pub(super) const fn is_indirect(self) -> bool {
+        self.has(COMPLETES | TAKES_DESCRIPTORS | LAYERED)
     }
 
     /// Whether the engine has to be told what is wanted now.

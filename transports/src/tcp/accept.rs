@@ -20,7 +20,11 @@ use crate::{
     Factory, ListenConfig, Peer,
     net::{Listener, Spare},
     port::Port,
-    stream::{Newborn, Shared, socket::Socket},
+    stream::{
+        Newborn, Shared,
+        layer::{MakeLayer, Secured},
+        socket::Socket,
+    },
 };
 
 /// Connections accepted in one turn; then others have theirs.
@@ -63,6 +67,8 @@ pub(crate) struct PortCore {
 pub(crate) struct Acceptor<F: Factory> {
     pub(super) core: Rc<PortCore>,
     shared: Rc<Shared>,
+    /// What lies between the sockets and the protocols, if anything does.
+    layer: Option<Rc<dyn MakeLayer>>,
     factory: RefCell<F>,
     started: Cell<bool>,
 }
@@ -84,6 +90,7 @@ impl<F: Factory> Acceptor<F> {
         listener: Listener,
         addr: &impl Display,
         config: ListenConfig,
+        layer: Option<Rc<dyn MakeLayer>>,
         factory: F,
     ) -> Self {
         let stream_config = config.stream.clone();
@@ -106,7 +113,7 @@ impl<F: Factory> Acceptor<F> {
             when_empty: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
-        Self { core, shared, factory: RefCell::new(factory), started: Cell::new(false) }
+        Self { core, shared, layer, factory: RefCell::new(factory), started: Cell::new(false) }
     }
 
     pub(crate) fn register(self, reactor: &Reactor) -> Result<Rc<PortCore>, RegisterError> {
@@ -177,7 +184,7 @@ impl<F: Factory> Acceptor<F> {
 
     /// Lets in a connection that had to say something first.
     pub(super) fn admit(
-        &self,
+        self: &Rc<Self>,
         reactor: &Reactor,
         socket: Socket,
         token: Token,
@@ -191,9 +198,26 @@ impl<F: Factory> Acceptor<F> {
         self.start(reactor, socket, token, peer, ready);
     }
 
-    fn start(&self, reactor: &Reactor, socket: Socket, token: Token, peer: Peer, ready: Ready) {
+    fn start(
+        self: &Rc<Self>,
+        reactor: &Reactor,
+        socket: Socket,
+        token: Token,
+        peer: Peer,
+        ready: Ready,
+    ) {
         let shared = self.shared.clone();
-        Newborn { reactor, socket, token, peer, shared }.start(&self.factory, ready);
+        let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
+        let Some(layer) = &self.layer else {
+            newborn.start(&self.factory, ready);
+            return;
+        };
+        let acceptor = self.clone();
+        let when_ready = move |reactor: &Reactor, secured: Secured<'_>| match secured {
+            Ok(transport) => drop(transport.begin_secured(reactor, &acceptor.factory)),
+            Err(reason) => tracing::debug!(%peer, %reason, "no connection"),
+        };
+        newborn.secure(&**layer, ready, Box::new(when_ready));
     }
 
     fn set_options(&self, socket: &Socket) -> io::Result<()> {

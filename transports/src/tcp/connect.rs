@@ -22,11 +22,12 @@ use socket2::{Domain, Protocol as IpProtocol, Type};
 
 use super::{Destination, Family, interleave::interleave};
 use crate::{
-    Address, ConnectConfig, Connection, Factory, Peer, Protocol, Transport,
+    Address, ConnectConfig, Connection, ConnectionLost, Factory, Peer, Protocol, Transport,
     names::{ReactorNames, ResolveError},
     net::{self, Dialling},
     stream::{
         FIRST_INTEREST, Newborn, Shared,
+        layer::{MakeLayer, Secured},
         socket::{TcpStream, set_keepalive},
     },
 };
@@ -48,6 +49,14 @@ impl<P: Protocol> Connecting<P> {
     /// The result is the transport of a stream whose protocol is a `P`.
     pub(crate) const fn new(deferred: Deferred<Transport, ConnectError>) -> Self {
         Self { deferred, protocol: PhantomData }
+    }
+
+    /// One that has failed before it began.
+    #[cfg(feature = "tls")]
+    pub(crate) fn failed(reactor: &Reactor, error: ConnectError) -> Self {
+        let (promise, deferred) = reactor.promise();
+        promise.settle(Err(error));
+        Self::new(deferred)
     }
 
     /// Has the loop call `f` with the connection, or with what went wrong.
@@ -107,6 +116,10 @@ const ADDRS_PER_NAME_MAX: usize = 64;
 struct Connector<F: Factory> {
     to: Destination,
     config: ConnectConfig,
+    /// What lies between the socket and the protocol, if anything does.
+    layer: Option<Rc<dyn MakeLayer>>,
+    /// The connection whose layer is not ready yet.
+    securing: Cell<Option<Transport>>,
     factory: RefCell<F>,
     promise: Cell<Option<Promise<Transport, ConnectError>>>,
     lookup: Cell<Option<Canceller<Vec<SocketAddr>, ResolveError>>>,
@@ -135,10 +148,11 @@ pub(crate) fn connect<F: Factory>(
     reactor: &Reactor,
     to: Destination,
     config: ConnectConfig,
+    layer: Option<Rc<dyn MakeLayer>>,
     factory: F,
 ) -> Connecting<F::Protocol> {
     let (promise, deferred) = reactor.promise();
-    let connector = Rc::new(Connector::new(to, config, factory));
+    let connector = Rc::new(Connector::new(to, config, layer, factory));
     let weak = Rc::downgrade(&connector);
     promise.on_cancel(move |reactor| {
         if let Some(connector) = weak.upgrade() {
@@ -151,10 +165,17 @@ pub(crate) fn connect<F: Factory>(
 }
 
 impl<F: Factory> Connector<F> {
-    fn new(to: Destination, config: ConnectConfig, factory: F) -> Self {
+    fn new(
+        to: Destination,
+        config: ConnectConfig,
+        layer: Option<Rc<dyn MakeLayer>>,
+        factory: F,
+    ) -> Self {
         Self {
             to,
             config,
+            layer,
+            securing: Cell::default(),
             factory: RefCell::new(factory),
             promise: Cell::default(),
             lookup: Cell::default(),
@@ -332,6 +353,41 @@ impl<F: Factory> Connector<F> {
         self.settle(reactor, Err(ConnectError::TimedOut { to, after, tried }));
     }
 
+    /// Has the layer made ready, and then the protocol built.
+    fn secure(
+        self: Rc<Self>,
+        newborn: Newborn<'_>,
+        peer: Peer,
+        layer: &dyn MakeLayer,
+        ready: Ready,
+    ) {
+        let connector = self.clone();
+        let when_ready = move |reactor: &Reactor, secured: Secured<'_>| {
+            connector.securing.take();
+            match secured {
+                Ok(transport) => {
+                    let connection = transport.begin_secured(reactor, &connector.factory);
+                    connector.begun(reactor, connection, peer);
+                }
+                Err(reason) => connector.settle(reactor, Err(not_secured(peer, reason))),
+            }
+        };
+        let transport = newborn.secure(layer, ready, Box::new(when_ready));
+        if !self.is_settled() {
+            self.securing.set(Some(transport));
+        }
+    }
+
+    /// The connection has its protocol, or the factory gave it none.
+    fn begun(&self, reactor: &Reactor, connection: Option<Connection<F::Protocol>>, peer: Peer) {
+        if let Some(connection) = connection.as_ref().filter(|_| self.is_settled()) {
+            // Cancelled by its own factory or protocol: nobody will ever have it.
+            connection.transport().abort();
+        }
+        let made = connection.map(|connection| connection.transport().clone());
+        self.settle(reactor, made.ok_or(ConnectError::NoProtocol(peer)));
+    }
+
     fn is_settled(&self) -> bool {
         let promise = self.promise.take();
         let settled = promise.as_ref().is_none_or(|promise| !promise.is_pending());
@@ -344,6 +400,9 @@ impl<F: Factory> Connector<F> {
         self.addrs.borrow_mut().clear();
         for (token, _) in self.running.take() {
             reactor.deregister(token, false);
+        }
+        if let Some(transport) = self.securing.take() {
+            transport.abort();
         }
         for timer in [self.deadline.take(), self.next.take()].into_iter().flatten() {
             timer.cancel();
@@ -396,13 +455,11 @@ impl<F: Factory> Handler for Attempt<F> {
         let peer = self.peer.clone();
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
         let newborn = Newborn { reactor, socket, token: self.token, peer: peer.clone(), shared };
-        let connection = newborn.start(&connector.factory, ready);
-        if let Some(connection) = connection.as_ref().filter(|_| connector.is_settled()) {
-            // Cancelled by its own factory or protocol: nobody will ever have it.
-            connection.transport().abort();
+        if let Some(layer) = connector.layer.clone() {
+            return connector.secure(newborn, peer, &*layer, ready);
         }
-        let made = connection.map(|connection| connection.transport().clone());
-        connector.settle(reactor, made.ok_or(ConnectError::NoProtocol(peer)));
+        let connection = newborn.start(&connector.factory, ready);
+        connector.begun(reactor, connection, peer);
     }
 
     fn again(self: Rc<Self>, reactor: &Reactor) {
@@ -427,6 +484,22 @@ impl<F: Factory> Handler for Attempt<F> {
 #[cfg(unix)]
 fn is_full(addr: &Address, error: &io::Error) -> bool {
     matches!(addr, Address::Unix(_)) && error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// Why a connection that stood did not get as far as a protocol.
+fn not_secured(peer: Peer, reason: ConnectionLost) -> ConnectError {
+    let source = match reason {
+        ConnectionLost::Tls(source) => return ConnectError::Tls { peer, source },
+        ConnectionLost::Panicked(message) => return Failure::Panicked(message).into(),
+        ConnectionLost::Io(source) => source,
+        ConnectionLost::Reset => io::ErrorKind::ConnectionReset.into(),
+        ConnectionLost::TimedOut => io::ErrorKind::TimedOut.into(),
+        _ => return Failure::Abandoned.into(),
+    };
+    match peer {
+        Peer::Inet(addr) => ConnectError::Connect { addr, source },
+        _ => Failure::Abandoned.into(),
+    }
 }
 
 /// A TCP socket that has begun to connect.

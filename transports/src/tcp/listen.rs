@@ -22,7 +22,7 @@ use crate::{
     Address, Factory, ListenConfig,
     net::{self, Listener},
     port::{PortMessage, PortOrder},
-    stream::socket::set_keepalive,
+    stream::{layer::MakeLayer, socket::set_keepalive},
 };
 
 /// A port could not be listened on.
@@ -141,9 +141,10 @@ pub(crate) fn open<A: Display, F: Factory>(
     listener: Listener,
     addr: A,
     config: ListenConfig,
+    layer: Option<Rc<dyn MakeLayer>>,
     factory: F,
 ) -> Result<ListeningPort<A>, RegisterError> {
-    let acceptor = Acceptor::new(reactor, listener, &addr, config, factory);
+    let acceptor = Acceptor::new(reactor, listener, &addr, config, layer, factory);
     let core = acceptor.register(reactor)?;
     Ok(ListeningPort { core, addr, reactor: reactor.downgrade() })
 }

@@ -1,12 +1,13 @@
 //! TCP: [`ReactorTcp`] gives a reactor its `listen_tcp` and `connect_tcp`.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, rc::Rc};
 
 use sinew_reactor::Reactor;
 
 use crate::{
     ConnectConfig, Factory, ListenConfig,
     net::{self, Listener},
+    stream::layer::MakeLayer,
 };
 
 mod accept;
@@ -16,7 +17,7 @@ mod doorway;
 mod interleave;
 mod listen;
 
-#[cfg(unix)]
+#[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
 pub use connect::{ConnectError, Connecting, Tried};
 pub use destination::Destination;
@@ -24,7 +25,7 @@ pub use interleave::Family;
 pub(crate) use listen::open;
 pub use listen::{ListenError, ListeningPort};
 
-mod sealed {
+pub(crate) mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
     pub trait Sealed {}
     impl Sealed for sinew_reactor::Reactor {}
@@ -127,14 +128,7 @@ impl ReactorTcp for Reactor {
         config: ListenConfig,
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
-        match listen::listen(self, addr.into(), &config) {
-            Ok((listener, addr)) => listen_at(self, listener, addr, config, factory),
-            Err(error) => {
-                // Its drop may be user code, and no call runs that.
-                self.discard(factory);
-                Err(error)
-            }
-        }
+        listen_over(self, addr.into(), config, None, factory)
     }
 
     fn adopt_listener<F: Factory>(
@@ -152,7 +146,7 @@ impl ReactorTcp for Reactor {
             Err(error) => Err(error),
         };
         match adopted {
-            Ok((listener, addr)) => listen_at(self, listener, addr, config, factory),
+            Ok((listener, addr)) => listen_at(self, listener, addr, config, None, factory),
             Err(source) => {
                 self.discard(factory);
                 Err(ListenError::Other { at: "a socket that was given".to_owned(), source })
@@ -166,7 +160,25 @@ impl ReactorTcp for Reactor {
         config: ConnectConfig,
         factory: F,
     ) -> Connecting<F::Protocol> {
-        connect::connect(self, to.into(), config, factory)
+        connect::connect(self, to.into(), config, None, factory)
+    }
+}
+
+/// Listens, with a layer over the sockets of its connections if there is one.
+pub(crate) fn listen_over<F: Factory>(
+    reactor: &Reactor,
+    addr: Destination,
+    config: ListenConfig,
+    layer: Option<Rc<dyn MakeLayer>>,
+    factory: F,
+) -> Result<ListeningPort, ListenError> {
+    match listen::listen(reactor, addr, &config) {
+        Ok((listener, addr)) => listen_at(reactor, listener, addr, config, layer, factory),
+        Err(error) => {
+            // Its drop may be user code, and no call runs that.
+            reactor.discard(factory);
+            Err(error)
+        }
     }
 }
 
@@ -175,8 +187,9 @@ fn listen_at<F: Factory>(
     listener: Listener,
     addr: SocketAddr,
     config: ListenConfig,
+    layer: Option<Rc<dyn MakeLayer>>,
     factory: F,
 ) -> Result<ListeningPort, ListenError> {
-    open(reactor, listener, addr, config, factory)
+    open(reactor, listener, addr, config, layer, factory)
         .map_err(|error| ListenError::Listen { addr, source: error.into() })
 }

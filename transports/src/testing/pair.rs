@@ -2,13 +2,16 @@
 
 use std::{fmt, rc::Rc, time::Duration};
 
-use sinew_reactor::Reactor;
+use sinew_reactor::{Reactor, RegisterError};
 
 use super::{
     assert_no_panics, seed,
     witness::{Seen, Witness},
 };
 use crate::{Connection, Protocol, StreamConfig, Transport, memory, memory::Wire};
+
+#[cfg(feature = "tls")]
+mod secured;
 
 /// Steps in which time does not pass; two protocols that need more talk for ever.
 const STEPS_PER_MOMENT_MAX: usize = 1_000_000;
@@ -64,11 +67,19 @@ struct End<P: Protocol> {
     seen: Rc<Seen>,
 }
 
+type Joined<P> = (Connection<Witness<P>>, Wire);
+
 impl<P: Protocol> End<P> {
     fn new(reactor: &Reactor, config: StreamConfig, protocol: P) -> Self {
+        Self::joined(protocol, |protocol| memory::connect(reactor, config, protocol))
+    }
+
+    fn joined(
+        protocol: P,
+        join: impl FnOnce(Witness<P>) -> Result<Joined<P>, RegisterError>,
+    ) -> Self {
         let (protocol, seen) = Witness::new(protocol);
-        let (connection, wire) =
-            memory::connect(reactor, config, protocol).expect("a new reactor has room for two");
+        let (connection, wire) = join(protocol).expect("a new reactor has room for two");
         Self { connection, wire, seen }
     }
 
@@ -110,6 +121,10 @@ impl<S: Protocol, C: Protocol> Pair<S, C> {
         let reactor = Reactor::simulated(seed().unwrap_or(0));
         let server = End::new(&reactor, server_config, server);
         let client = End::new(&reactor, client_config, client);
+        Self::between(reactor, server, client)
+    }
+
+    fn between(reactor: Reactor, server: End<S>, client: End<C>) -> Self {
         let pair = Self { reactor, server, client };
         pair.settle();
         pair
@@ -173,6 +188,15 @@ impl<S: Protocol, C: Protocol> Pair<S, C> {
         let to_server = piece(self.client.wire.sent_len());
         let to_client = piece(self.server.wire.sent_len());
         self.carry(to_server, to_client)
+    }
+
+    /// As [`step`](Self::step), with at most so many bytes in each direction.
+    ///
+    /// # Panics
+    ///
+    /// As [`step`](Self::step).
+    pub fn step_by(&self, bytes_max: usize) -> bool {
+        self.carry(bytes_max, bytes_max)
     }
 
     /// Moves all there is to move, and what is sent in answer, until both are silent. Time does not pass.

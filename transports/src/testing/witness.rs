@@ -87,5 +87,6 @@ impl<P: Protocol> Protocol for Witness<P> {
         timer_fired(timer: TimerId);
         idle_timeout();
         drain_requested();
+        tls_started();
     }
 }

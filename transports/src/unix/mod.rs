@@ -309,7 +309,7 @@ impl ReactorUnix for Reactor {
         };
         let opened = match listening {
             Ok(listening) => {
-                open(self, Listener::unix(listening), addr.clone(), config.listen, factory)
+                open(self, Listener::unix(listening), addr.clone(), config.listen, None, factory)
             }
             Err(error) => {
                 // Its drop may be user code, and no call runs that.
@@ -326,7 +326,7 @@ impl ReactorUnix for Reactor {
         config: ConnectConfig,
         factory: F,
     ) -> Connecting<F::Protocol> {
-        connect(self, Destination::Unix(to.into()), config, factory)
+        connect(self, Destination::Unix(to.into()), config, None, factory)
     }
 
     fn listen_unix_datagram_with<P: DatagramProtocol<UnixAddr>>(

@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use sinew_reactor::Failure;
 
-use crate::{Address, Destination, Peer, names::ResolveError};
+use crate::{Address, Destination, Peer, TlsError, names::ResolveError};
 #[cfg(unix)]
 use crate::{UnixAddr, UnixListenError};
 
@@ -78,6 +78,17 @@ pub enum ConnectError {
         /// if the name had not been resolved, or if a Unix socket's backlog was full.
         tried: Vec<Tried>,
     },
+    /// The connection stood, but TLS did not.
+    #[error("could not start TLS with {peer}: {source}")]
+    Tls {
+        /// The other end.
+        peer: Peer,
+        /// The cause.
+        source: TlsError,
+    },
+    /// TLS has to know the name of the server, and this is none.
+    #[error("{0:?} is not the name of a server")]
+    BadServerName(String),
     /// The connection stood, but the factory refused it (or panicked).
     #[error("the factory built no protocol for {0}")]
     NoProtocol(Peer),

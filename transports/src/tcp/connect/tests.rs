@@ -13,7 +13,8 @@ impl Protocol for Quiet {
 /// Connects to the first of `addrs` that answers.
 fn connect_to(addrs: &[SocketAddr]) -> Result<SocketAddr, ConnectError> {
     let reactor = Reactor::new().unwrap();
-    let connecting = connect(&reactor, addrs.into(), ConnectConfig::default(), |_: &Peer| Quiet);
+    let connecting =
+        connect(&reactor, addrs.into(), ConnectConfig::default(), None, |_: &Peer| Quiet);
     let connection = reactor.run_until(connecting).unwrap()?;
     Ok(connection.transport().peer().socket_addr().unwrap())
 }

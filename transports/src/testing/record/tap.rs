@@ -13,7 +13,10 @@ use sinew_reactor::{Ready, Token, WeakReactor};
 use super::{Recording, What};
 use crate::{
     ConnectionLost, Factory, Peer, Protocol, TimerId, Transport,
-    stream::socket::{ByteStream, Socket},
+    stream::{
+        layer::Layer,
+        socket::{ByteStream, Socket},
+    },
 };
 
 /// A factory whose connections are recorded, whatever they are made of: a socket, memory, a simulated network. Connections
@@ -156,6 +159,10 @@ impl<P: Protocol> Protocol for Tapped<P> {
         drain_requested() => What::DrainRequested;
     }
 
+    fn tls_started(&mut self, transport: &Transport) {
+        self.protocol.tls_started(transport);
+    }
+
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         self.note(transport, What::Lost(reason.to_string()));
         self.protocol.connection_lost(transport, reason);
@@ -278,6 +285,27 @@ impl ByteStream for TappedSocket {
         if let Socket::Other(stream) = &self.socket {
             stream.register(token);
         }
+    }
+
+    fn takes_output(&self) -> bool {
+        self.socket.takes_output()
+    }
+
+    fn lingers(&self) -> bool {
+        self.socket.lingers()
+    }
+
+    fn farewell(&self) -> io::Result<()> {
+        self.socket.farewell()
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.socket.has_unsent()
+    }
+
+    /// What comes through a layer passes by here, and is noted when the protocol is told of it.
+    fn layer(&self) -> Option<&dyn Layer> {
+        self.socket.layer()
     }
 
     fn local_addr(&self) -> Option<SocketAddr> {

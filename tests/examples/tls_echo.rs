@@ -1,0 +1,95 @@
+//! `tls_echo`
+
+use std::{
+    env, fs,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process,
+    sync::Arc,
+};
+
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+
+use super::process::Example;
+use crate::ENGINES;
+
+/// A folder for certificates, which is gone afterwards.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        Self(env::temp_dir().join(format!("sinew-{name}-{}", process::id())))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A client of TLS that trusts the certificate in this file.
+fn client(server: &Example, cert: &Path) -> StreamOwned<ClientConnection, std::net::TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(cert).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"echo".to_vec()];
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(Arc::new(config), name).unwrap();
+    StreamOwned::new(session, server.connect().socket().try_clone().unwrap())
+}
+
+#[test]
+fn answers_with_what_it_receives() {
+    for engine in ENGINES {
+        let folder = Folder::new(&format!("tls-echo-{engine}"));
+        let args = ["--self-signed", &folder.path(""), "--alpn", "other,echo"];
+        let server = Example::serve("tls_echo", engine, &args);
+        let mut client = client(&server, &folder.0.join("cert.pem"));
+        client.write_all(b"hello").unwrap();
+        let mut echoed = [0; 5];
+        client.read_exact(&mut echoed).unwrap();
+        assert_eq!(&echoed, b"hello");
+        client.conn.send_close_notify();
+        client.flush().unwrap();
+        assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0, "its end is that of TLS");
+        let said = server.line();
+        assert!(said.contains(" speaks echo over TLS 1.3 with TLS13_"), "{said}");
+    }
+}
+
+#[test]
+fn who_shows_no_certificate_is_not_let_in_if_one_is_wanted() {
+    let folder = Folder::new("tls-echo-ca");
+    drop(Example::serve("tls_echo", "mio", &["--self-signed", &folder.path("")]));
+    let (cert, key) = (folder.path("cert.pem"), folder.path("key.pem"));
+    let args = ["--cert", &cert, "--key", &key, "--client-ca", &cert];
+    let server = Example::serve("tls_echo", "mio", &args);
+    let mut client = client(&server, Path::new(&cert));
+    let _ = client.write_all(b"hello");
+    assert!(client.read_exact(&mut [0; 5]).is_err());
+}
+
+#[test]
+fn what_is_wrong_with_the_files_is_said() {
+    let folder = Folder::new("tls-echo-files");
+    drop(Example::serve("tls_echo", "mio", &["--self-signed", &folder.path("")]));
+    let cert = folder.path("cert.pem");
+    let ended = Example::start("tls_echo", &["--cert", &cert, "--key", &cert]).wait();
+    let expected = format!("error: no private key in {cert}");
+    assert_eq!((ended.code, ended.stderr), (Some(1), vec![expected]));
+    let ended = Example::start("tls_echo", &[]).wait();
+    assert_eq!(ended.code, Some(2), "{:?}", ended.stderr);
+}

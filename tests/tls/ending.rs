@@ -1,0 +1,106 @@
+//! How TLS ends: with its own last word, without it, or by what nobody may say.
+
+use sinew::{prelude::*, transports::TlsError};
+
+use crate::support::{Echo, Fate, Link, Lost, Script, Sink, Told, What, World, noise};
+
+fn on_every_engine(name: &str, scenario: impl Fn(&World)) {
+    for engine in Engine::ALL {
+        for link in [Link::TlsAccepted, Link::TlsConnected] {
+            World::run(name, *engine, link, &scenario);
+        }
+    }
+}
+
+#[test]
+fn an_end_without_the_last_word_is_told_apart() {
+    on_every_engine("truncation", |world| {
+        let mut line = world.join(Echo);
+        line.far.send(b"half of");
+        assert_eq!(world.receive(&mut line.far, 7), b"half of");
+        line.far.as_socket().unwrap().shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(world.lost(&line.trace), Lost::Truncated);
+        assert_eq!(line.trace.data(), b"half of");
+        assert_eq!(line.trace.count(&Told::ReadClosed), 0);
+    });
+}
+
+/// As Python's `unwrap` does: the last word, and then a wait for ours, with the socket open.
+#[test]
+fn the_last_word_is_answered_though_the_socket_stays_open() {
+    on_every_engine("close_notify", |world| {
+        let mut line = world.join(Sink);
+        let secured = line.far.as_secured().unwrap();
+        secured.session.send_close_notify();
+        secured.pump().unwrap();
+        let (rest, fate) = world.receive_to_end(&mut line.far);
+        assert_eq!((rest.len(), fate), (0, Fate::Ended));
+        assert_eq!(world.lost(&line.trace), Lost::Done);
+    });
+}
+
+/// A peer that goes without a word while we close has taken nothing from us.
+#[test]
+fn an_end_without_the_last_word_is_nothing_to_who_closes() {
+    on_every_engine("a cut during a close", |world| {
+        let mut line = world.join(Sink);
+        line.transport().lose_connection();
+        assert_eq!(world.receive_to_end(&mut line.far).1, Fate::Ended);
+        line.far.as_socket().unwrap().shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(world.lost(&line.trace), Lost::Closed);
+    });
+}
+
+#[test]
+fn what_was_changed_on_its_way_ends_that_connection_alone() {
+    on_every_engine("garbage", |world| {
+        let mut other = world.join(Echo);
+        let mut line = world.join(Sink);
+        line.far.send(b"in order");
+        world.until("input", || line.trace.received() == 8);
+        use std::io::Write;
+        let record = [&[23, 3, 3, 0, 32][..], &[7; 32]].concat();
+        line.far.as_socket().unwrap().write_all(&record).unwrap();
+        assert!(matches!(world.lost(&line.trace), Lost::Tls(TlsError::Misbehaved(_))));
+        other.far.send(b"go on");
+        assert_eq!(world.receive(&mut other.far, 5), b"go on");
+    });
+}
+
+#[test]
+fn the_peer_may_change_its_keys() {
+    on_every_engine("key update", |world| {
+        let mut line = world.join(Echo);
+        let bytes = noise(100_000);
+        for _ in 0..3 {
+            let secured = line.far.as_secured().unwrap();
+            secured.session.refresh_traffic_keys().unwrap();
+            world.send_all(&mut line.far, &bytes);
+            assert!(world.receive(&mut line.far, bytes.len()) == bytes);
+        }
+    });
+}
+
+/// A protocol that pauses with much on its way is given at most what one read had brought before that.
+#[test]
+fn a_pause_holds_back_what_is_not_decrypted() {
+    on_every_engine("a pause", |world| {
+        let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
+            if let What::Data(_) = what {
+                transport.pause_reading();
+            }
+        }));
+        let bytes = noise(300_000);
+        let mut sent = 0;
+        while !line.trace.has(&Told::ReadClosed) && line.trace.received() < bytes.len() {
+            sent += line.far.try_send(&bytes[sent..]);
+            let before = line.trace.received();
+            world.turn();
+            let came = line.trace.received() - before;
+            // One read, and the record that it has made whole.
+            assert!(came <= 80 * 1024, "{came} bytes in spite of a pause");
+            line.transport().resume_reading();
+        }
+        assert!(line.trace.data() == bytes);
+    });
+}

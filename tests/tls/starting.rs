@@ -1,0 +1,180 @@
+//! TLS that begins in mid-stream, at both ends, and what somebody in between may try.
+
+use std::{cell::RefCell, io::Write, rc::Rc, time::Duration};
+
+use sinew::{
+    prelude::*,
+    protocols::basic::{LineHandler, LineReceiver, LineTransport},
+    transports::{
+        TlsError,
+        testing::{Pair, for_seeds},
+        tls::StartTlsError,
+    },
+};
+
+use crate::support::{
+    Far, Fate, Link, Lost, Script, What, Width, World, certs,
+    sockets::{any_port, dial},
+};
+
+/// Talks in lines; begins TLS when it is asked to.
+struct Server(TlsServerConfig, Rc<RefCell<Vec<String>>>);
+
+impl LineHandler for Server {
+    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+        let line = String::from_utf8_lossy(line).into_owned();
+        let is_secure = transport.tls_info().is_some();
+        if line == "STARTTLS" {
+            transport.write(b"220 go ahead\r\n");
+            assert_eq!(transport.start_tls(&self.0), Ok(()));
+            assert_eq!(transport.start_tls(&self.0), Err(StartTlsError::AlreadyTls));
+            // For the one who is there after the handshake.
+            transport.write(b"250 welcome\r\n");
+        } else {
+            self.1.borrow_mut().push(format!("{line} {is_secure}"));
+            transport.write(b"250 ok\r\n");
+        }
+    }
+}
+
+/// Asks for TLS, then says who it is and goes.
+struct Client(Vec<String>);
+
+impl LineHandler for Client {
+    fn connection_made(&mut self, transport: &mut LineTransport<'_>) {
+        transport.write(b"HELO\r\n");
+    }
+
+    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+        let line = String::from_utf8_lossy(line).into_owned();
+        match line.as_str() {
+            "250 ok" if transport.tls_info().is_none() => drop(transport.write(b"STARTTLS\r\n")),
+            "250 ok" => transport.lose_connection(),
+            "220 go ahead" => {
+                transport.start_tls(certs::client().to("localhost").unwrap()).unwrap();
+                assert!(!transport.is_reading());
+            }
+            _ => assert!(transport.tls_info().is_some(), "{line} in the clear"),
+        }
+        self.0.push(line);
+    }
+
+    fn tls_started(&mut self, transport: &mut LineTransport<'_>) {
+        self.0.push("started".to_owned());
+        transport.write(b"AUTH\r\n");
+    }
+}
+
+#[test]
+fn both_ends_go_over_to_tls() {
+    for_seeds(0..10, |_| {
+        let heard = Rc::new(RefCell::default());
+        let server = LineReceiver::new(Server(certs::server(), Rc::clone(&heard)));
+        let pair = Pair::new(server, LineReceiver::new(Client(Vec::new())));
+        while pair.step() {}
+        pair.with_client(|client, _| {
+            let said = ["250 ok", "220 go ahead", "started", "250 welcome", "250 ok"];
+            assert_eq!(client.handler().0, said);
+        });
+        pair.advance(Duration::from_secs(20));
+        assert_eq!(*heard.borrow(), ["HELO false", "AUTH true"]);
+        assert_eq!(pair.client_lost().as_deref(), Some("closed by this side"));
+        pair.assert_over();
+    });
+}
+
+/// Somebody in between puts a command behind the STARTTLS of a client, in one piece with it.
+#[test]
+fn a_command_behind_starttls_is_never_heard() {
+    for engine in Engine::ALL {
+        World::run("injection", *engine, Link::Accepted, |world| {
+            let heard = Rc::new(RefCell::default());
+            let (server, theirs) = (certs::server(), Rc::clone(&heard));
+            let mut line = world.join(LineReceiver::new(Server(server, theirs)));
+            line.far.send(b"STARTTLS\r\nMAIL FROM:<mallory@example.org>\r\nhalf a li");
+            assert_eq!(world.receive(&mut line.far, 14), b"220 go ahead\r\n");
+            // The client knows nothing of it.
+            let socket = line.far.as_socket().unwrap().try_clone().unwrap();
+            let mut secured = Far::secured(socket, certs::far_client());
+            world.until("the end", || {
+                secured.pump();
+                let is_lost = line.trace.is_lost();
+                is_lost || secured.fate() != Fate::Open
+            });
+            secured.close();
+            drop(line.far);
+            let why = "42 bytes in the clear behind the start of TLS";
+            assert_eq!(world.lost(&line.trace), Lost::Protocol(why.to_owned()));
+            assert!(heard.borrow().is_empty(), "{heard:?}");
+        });
+    }
+}
+
+/// The same in a piece of its own, which the transport has not delivered yet.
+#[test]
+fn what_comes_in_the_clear_after_that_is_no_handshake() {
+    for engine in Engine::ALL {
+        World::run("injection", *engine, Link::Accepted, |world| {
+            let heard = Rc::new(RefCell::default());
+            let server = Server(certs::server(), Rc::clone(&heard));
+            let mut line = world.join(LineReceiver::new(server));
+            line.far.send(b"STARTTLS\r\n");
+            assert_eq!(world.receive(&mut line.far, 14), b"220 go ahead\r\n");
+            line.far.send(b"MAIL FROM:<mallory@example.org>\r\n");
+            assert_eq!(world.lost(&line.trace), Lost::Tls(TlsError::NotTls));
+            assert!(heard.borrow().is_empty(), "{heard:?}");
+        });
+    }
+}
+
+/// On a real connection, with what is written around the start on the side that it belongs to, and a graceful close in the middle
+/// of it.
+#[test]
+fn a_close_in_the_middle_of_the_handshake_sends_what_was_written() {
+    for engine in Engine::ALL {
+        World::run("a close in the handshake", *engine, Link::Accepted, |world| {
+            let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
+                if let What::Data(_) = what {
+                    transport.write(b"clear");
+                    transport.start_tls(&certs::server()).unwrap();
+                    transport.write(b"secret");
+                    transport.lose_connection();
+                }
+            }));
+            line.far.send(b"now");
+            assert_eq!(world.receive(&mut line.far, 5), b"clear");
+            let socket = line.far.as_socket().unwrap().try_clone().unwrap();
+            let mut secured = Far::secured(socket, certs::far_client());
+            world.until("the handshake", || secured.pump());
+            assert_eq!(world.receive_to_end(&mut secured), (b"secret".to_vec(), Fate::Ended));
+            secured.close();
+            line.far.close();
+            assert_eq!(world.lost(&line.trace), Lost::Closed);
+        });
+    }
+}
+
+#[test]
+fn a_handshake_in_mid_stream_has_its_time() {
+    let world = World::new(Engine::Mio, Link::Accepted);
+    let after = Duration::from_millis(20);
+    let tls = certs::server().handshake_timeout(after);
+    let port = world.reactor().listen_tcp(
+        any_port(),
+        world.watched(move || {
+            let tls = tls.clone();
+            Script(move |transport: &Transport, what: What<'_>| {
+                if let What::Made = what {
+                    transport.start_tls(&tls).unwrap();
+                }
+            })
+        }),
+    );
+    let mut far = dial(port.unwrap().local(), Width::Wide);
+    far.write_all(b"\x16\x03").unwrap();
+    world.until("a protocol", || world.traces.len() == 1);
+    assert_eq!(world.lost(&world.traces.last()), Lost::Tls(TlsError::TimedOut { after }));
+    let transport = world.traces.last().transport();
+    assert_eq!(transport.start_tls(&certs::server()), Err(StartTlsError::AlreadyTls));
+    world.end();
+}

@@ -1,0 +1,251 @@
+//! How a client speaks TLS: [`TlsClientConfig`].
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, KeyLogFile, SignatureScheme,
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    sign::SingleCertAndKey,
+};
+
+use super::{
+    HANDSHAKE_TIMEOUT, Identity, TlsConfigError, TlsSide, TrustedRoots, identity::provider,
+    versions,
+};
+use crate::Destination;
+
+/// How a client speaks TLS. Cheap to clone; clones share the sessions that they can take up again, so keep one for all
+/// connections.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sinew_transports::tls::TlsClientConfig;
+///
+/// let tls = TlsClientConfig::system()?.alpn(["http/1.1"]);
+/// # drop(tls);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TlsClientConfig {
+    options: Options,
+    built: Arc<OnceLock<Arc<ClientConfig>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Options {
+    /// `None` is the insecure mode.
+    roots: Option<TrustedRoots>,
+    identity: Option<Identity>,
+    name: Option<ServerName<'static>>,
+    sni: bool,
+    alpn: Vec<Vec<u8>>,
+    only_tls13: bool,
+    resumption: bool,
+    key_log: bool,
+    handshake_timeout: Duration,
+}
+
+impl TlsClientConfig {
+    /// A client that trusts whom the system trusts. Reads files, and takes its time; keep it.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::NoSystemRoots`] if the system trusts nobody.
+    pub fn system() -> Result<Self, TlsConfigError> {
+        Ok(Self::new(TrustedRoots::system()?))
+    }
+
+    /// A client that trusts these.
+    pub fn new(roots: TrustedRoots) -> Self {
+        Self::trusting(Some(roots))
+    }
+
+    /// A client that takes anybody for the server it wants: what it sends is hidden from those who only listen, and from nobody
+    /// who takes part. For tests, and for peers whose certificate is checked in another way, from
+    /// [`tls_info`](crate::Transport::tls_info).
+    pub fn insecure_without_verification() -> Self {
+        Self::trusting(None)
+    }
+
+    fn trusting(roots: Option<TrustedRoots>) -> Self {
+        let options = Options {
+            roots,
+            identity: None,
+            name: None,
+            sni: true,
+            alpn: Vec::new(),
+            only_tls13: false,
+            resumption: true,
+            key_log: false,
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+        };
+        Self { options, built: Arc::default() }
+    }
+
+    /// The certificate that is shown to servers which ask for one.
+    pub fn identity(self, identity: Identity) -> Self {
+        self.changed(|options| options.identity = Some(identity))
+    }
+
+    /// The name, or the address, that the server's certificate must be for. Default: the one that is connected to.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::BadName`].
+    pub fn server_name(self, name: &str) -> Result<Self, TlsConfigError> {
+        let name = server_name(name)?;
+        Ok(self.changed(|options| options.name = Some(name)))
+    }
+
+    /// Whether the server is told the name that is wanted (SNI), which others on the way can read. Default `true`.
+    pub fn sni(self, sni: bool) -> Self {
+        self.changed(|options| options.sni = sni)
+    }
+
+    /// The application protocols, the preferred one first (ALPN, RFC 7301). Default: none.
+    pub fn alpn<P: AsRef<[u8]>>(self, protocols: impl IntoIterator<Item = P>) -> Self {
+        let protocols = protocols.into_iter().map(|name| name.as_ref().to_vec()).collect();
+        self.changed(|options| options.alpn = protocols)
+    }
+
+    /// Whether TLS 1.2 is refused. Default `false`.
+    pub fn only_tls13(self, only: bool) -> Self {
+        self.changed(|options| options.only_tls13 = only)
+    }
+
+    /// Whether an earlier session with the same server is taken up again. Default `true`.
+    pub fn resumption(self, resumption: bool) -> Self {
+        self.changed(|options| options.resumption = resumption)
+    }
+
+    /// As [`TlsServerConfig::key_log`](super::TlsServerConfig::key_log).
+    pub fn key_log(self, key_log: bool) -> Self {
+        self.changed(|options| options.key_log = key_log)
+    }
+
+    /// How long a handshake may take. Default 10 s. The timeout of the whole attempt
+    /// ([`ConnectConfig::timeout`](crate::ConnectConfig::timeout)) goes on beside it.
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        self.changed(|options| options.handshake_timeout = timeout)
+    }
+
+    /// This side of a session with the server of that name: for [`start_tls`](crate::Transport::start_tls).
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::BadName`].
+    pub fn to(&self, name: &str) -> Result<TlsSide, TlsConfigError> {
+        Ok(TlsSide::client(self, self.options.name.clone().map_or_else(|| server_name(name), Ok)?))
+    }
+
+    pub(super) fn side_for(&self, to: &Destination) -> Result<TlsSide, TlsConfigError> {
+        let name = match (&self.options.name, to) {
+            (Some(name), _) => name.clone(),
+            (None, Destination::Name(host, _)) => server_name(host)?,
+            (None, Destination::Addr(addr)) => ServerName::IpAddress(addr.ip().into()),
+            (None, other) => return Err(TlsConfigError::BadName { name: other.to_string() }),
+        };
+        Ok(TlsSide::client(self, name))
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self.built = Arc::default();
+        self
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.options.handshake_timeout
+    }
+
+    /// What rustls wants to know, made when it is first needed.
+    pub(super) fn built(&self) -> Arc<ClientConfig> {
+        self.built.get_or_init(|| Arc::new(self.build())).clone()
+    }
+
+    fn build(&self) -> ClientConfig {
+        let options = &self.options;
+        let builder = ClientConfig::builder_with_provider(provider().clone())
+            .with_protocol_versions(versions(options.only_tls13))
+            .expect("the provider has cipher suites for both versions");
+        let builder = match &options.roots {
+            Some(roots) => builder.with_root_certificates(roots.store()),
+            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody)),
+        };
+        let mut config = match &options.identity {
+            Some(identity) => {
+                let key = SingleCertAndKey::from(identity.certified_key());
+                builder.with_client_cert_resolver(Arc::new(key))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols.clone_from(&options.alpn);
+        config.enable_sni = options.sni;
+        if options.key_log {
+            config.key_log = Arc::new(KeyLogFile::new());
+        }
+        if !options.resumption {
+            config.resumption = Resumption::disabled();
+        }
+        config
+    }
+}
+
+/// A name as certificates bear them: without the dot that ends it in the DNS.
+fn server_name(name: &str) -> Result<ServerName<'static>, TlsConfigError> {
+    ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
+        .map_err(|_| TlsConfigError::BadName { name: name.to_owned() })
+}
+
+/// Takes whatever certificate it is shown, but wants to see that the peer has its key.
+#[derive(Debug)]
+struct Anybody;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &provider().signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider().signature_verification_algorithms.supported_schemes()
+    }
+}

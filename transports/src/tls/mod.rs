@@ -1,0 +1,155 @@
+//! TLS with rustls: [`ReactorTls`] gives a reactor its `listen_tls` and `connect_tls`, [`Transport::start_tls`] goes over to TLS in
+//! mid-stream. It is a layer under the same protocols, with the same callbacks, limits and ends.
+//!
+//! [`Transport::start_tls`]: crate::Transport::start_tls
+
+use std::{rc::Rc, time::Duration};
+
+use rustls::SupportedProtocolVersion;
+use sinew_reactor::Reactor;
+
+use crate::{
+    ConnectConfig, ConnectError, Connecting, Destination, Factory, ListenConfig, ListenError,
+    ListeningPort,
+    tcp::{connect, listen_over, sealed::Sealed},
+};
+
+mod client;
+mod error;
+mod identity;
+mod info;
+mod layer;
+mod names;
+mod pem;
+mod server;
+mod session;
+mod side;
+mod turnstile;
+
+pub use {
+    client::TlsClientConfig,
+    error::TlsConfigError,
+    identity::{Identity, TrustedRoots},
+    info::{TlsInfo, TlsVersion},
+    server::TlsServerConfig,
+    side::{StartTlsError, TlsSide},
+};
+
+/// How long a handshake may take by default.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many steps of handshakes a reactor makes in one turn by default.
+const HANDSHAKES_PER_TURN: usize = 16;
+
+fn versions(only_tls13: bool) -> &'static [&'static SupportedProtocolVersion] {
+    static ONLY_TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+    if only_tls13 { ONLY_TLS13 } else { rustls::ALL_VERSIONS }
+}
+
+/// TLS on a [`Reactor`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sinew_reactor::Reactor;
+/// use sinew_transports::{Peer, Protocol, Transport};
+/// use sinew_transports::tls::{Identity, ReactorTls, TlsServerConfig};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///     }
+/// }
+///
+/// let tls = TlsServerConfig::new(Identity::from_pem_files("cert.pem", "key.pem")?);
+/// let reactor = Reactor::new()?;
+/// reactor.listen_tls("127.0.0.1:8443", &tls, |_: &Peer| Echo)?;
+/// reactor.run()?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait ReactorTls: Sealed {
+    /// As [`listen_tcp`](crate::ReactorTcp::listen_tcp), with TLS. A protocol is built when the handshake of its connection is
+    /// done; for one that fails, none is.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_tcp`](crate::ReactorTcp::listen_tcp).
+    fn listen_tls<F: Factory>(
+        &self,
+        addr: impl Into<Destination>,
+        tls: &TlsServerConfig,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError> {
+        self.listen_tls_with(addr, ListenConfig::default(), tls, factory)
+    }
+
+    /// The same, as configured. Connections count from when they are accepted.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_tcp`](crate::ReactorTcp::listen_tcp).
+    fn listen_tls_with<F: Factory>(
+        &self,
+        addr: impl Into<Destination>,
+        config: ListenConfig,
+        tls: &TlsServerConfig,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError>;
+
+    /// As [`connect_tcp`](crate::ReactorTcp::connect_tcp), with TLS. The server must show a certificate for the name, or the
+    /// address, that is connected to. The protocol is built when the handshake is done; else the error is
+    /// [`ConnectError::Tls`].
+    fn connect_tls<F: Factory>(
+        &self,
+        to: impl Into<Destination>,
+        tls: &TlsClientConfig,
+        factory: F,
+    ) -> Connecting<F::Protocol> {
+        self.connect_tls_with(to, ConnectConfig::default(), tls, factory)
+    }
+
+    /// The same, as configured.
+    fn connect_tls_with<F: Factory>(
+        &self,
+        to: impl Into<Destination>,
+        config: ConnectConfig,
+        tls: &TlsClientConfig,
+        factory: F,
+    ) -> Connecting<F::Protocol>;
+}
+
+impl ReactorTls for Reactor {
+    fn listen_tls_with<F: Factory>(
+        &self,
+        addr: impl Into<Destination>,
+        config: ListenConfig,
+        tls: &TlsServerConfig,
+        factory: F,
+    ) -> Result<ListeningPort, ListenError> {
+        listen_over(self, addr.into(), config, Some(Rc::new(TlsSide::from(tls))), factory)
+    }
+
+    fn connect_tls_with<F: Factory>(
+        &self,
+        to: impl Into<Destination>,
+        config: ConnectConfig,
+        tls: &TlsClientConfig,
+        factory: F,
+    ) -> Connecting<F::Protocol> {
+        let to = to.into();
+        let error = match (tls.side_for(&to), to) {
+            (_, Destination::Bad(text)) => ConnectError::BadDestination(text),
+            (Ok(side), to) => {
+                return connect(self, to, config, Some(Rc::new(side)), factory);
+            }
+            (Err(_), Destination::Name(host, _)) => ConnectError::BadServerName(host),
+            (Err(_), to) => ConnectError::BadServerName(to.to_string()),
+        };
+        self.discard(factory);
+        Connecting::failed(self, error)
+    }
+}

@@ -1,0 +1,212 @@
+//! How a server speaks TLS: [`TlsServerConfig`].
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use rustls::{
+    KeyLogFile, ServerConfig,
+    server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier},
+};
+
+use super::{
+    HANDSHAKE_TIMEOUT, HANDSHAKES_PER_TURN, Identity, TlsConfigError, TrustedRoots,
+    identity::provider, names::Identities, versions,
+};
+
+/// Sessions remembered for clients that cannot keep a ticket.
+const SESSIONS_MAX: usize = 1024;
+
+/// How a server speaks TLS. Cheap to clone; clones share their certificates, and those that were cloned before anything else was
+/// changed share their sessions, so one will do for many ports, and for the reactors of many threads.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sinew_transports::tls::{Identity, TlsServerConfig};
+///
+/// let identity = Identity::from_pem_files("cert.pem", "key.pem")?;
+/// let tls = TlsServerConfig::new(identity).alpn(["h2", "http/1.1"]);
+/// # drop(tls);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TlsServerConfig {
+    identities: Arc<Identities>,
+    options: Options,
+    built: Arc<OnceLock<Arc<ServerConfig>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Options {
+    alpn: Vec<Vec<u8>>,
+    clients: Clients,
+    only_tls13: bool,
+    resumption: bool,
+    key_log: bool,
+    handshake_timeout: Duration,
+    handshakes_per_turn: usize,
+}
+
+/// Whether clients have to show a certificate, and from whom.
+#[derive(Clone, Debug)]
+enum Clients {
+    Anybody,
+    May(TrustedRoots),
+    Must(TrustedRoots),
+}
+
+impl TlsServerConfig {
+    /// A server with this certificate, for whatever name clients ask for.
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            identities: Arc::new(Identities::new(vec![identity], false)),
+            options: Options {
+                alpn: Vec::new(),
+                clients: Clients::Anybody,
+                only_tls13: false,
+                resumption: true,
+                key_log: false,
+                handshake_timeout: HANDSHAKE_TIMEOUT,
+                handshakes_per_turn: HANDSHAKES_PER_TURN,
+            },
+            built: Arc::default(),
+        }
+    }
+
+    /// A further certificate. A client is shown the first that is for the name it asks for (SNI), or else the very first.
+    pub fn identity(self, identity: Identity) -> Self {
+        let (mut all, is_strict) = (self.identities.all(), self.identities.is_strict());
+        all.push(identity);
+        self.with_identities(Identities::new(all, is_strict))
+    }
+
+    /// Whether a client that asks for a name which is on no certificate is turned away. Default `false`.
+    pub fn only_known_names(self, only: bool) -> Self {
+        let all = self.identities.all();
+        self.with_identities(Identities::new(all, only))
+    }
+
+    fn with_identities(self, identities: Identities) -> Self {
+        Self { identities: Arc::new(identities), ..self }.changed(|_| {})
+    }
+
+    /// The application protocols, the preferred one first (ALPN, RFC 7301). A client that speaks ALPN and none of these is
+    /// turned away. Default: none, and then nobody is asked.
+    pub fn alpn<P: AsRef<[u8]>>(self, protocols: impl IntoIterator<Item = P>) -> Self {
+        let protocols = protocols.into_iter().map(|name| name.as_ref().to_vec()).collect();
+        self.changed(|options| options.alpn = protocols)
+    }
+
+    /// Clients must show a certificate that one of these vouches for. Default: they are not asked.
+    pub fn require_client_certificates(self, roots: TrustedRoots) -> Self {
+        self.changed(|options| options.clients = Clients::Must(roots))
+    }
+
+    /// Clients may show a certificate, but then one that one of these vouches for.
+    /// [`TlsInfo::peer_certificates`](super::TlsInfo::peer_certificates) tells who did.
+    pub fn accept_client_certificates(self, roots: TrustedRoots) -> Self {
+        self.changed(|options| options.clients = Clients::May(roots))
+    }
+
+    /// Whether TLS 1.2 is refused. Default `false`.
+    pub fn only_tls13(self, only: bool) -> Self {
+        self.changed(|options| options.only_tls13 = only)
+    }
+
+    /// Whether clients may take up an earlier session again, which saves both sides most of the work. Default `true`.
+    pub fn resumption(self, resumption: bool) -> Self {
+        self.changed(|options| options.resumption = resumption)
+    }
+
+    /// Whether the keys of all sessions are written to the file that the environment variable `SSLKEYLOGFILE` names, so that
+    /// Wireshark can read along. Who has that file can, too. Default `false`.
+    pub fn key_log(self, key_log: bool) -> Self {
+        self.changed(|options| options.key_log = key_log)
+    }
+
+    /// How long a handshake may take. Default 10 s; then the connection ends, before any protocol was built for it.
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        self.changed(|options| options.handshake_timeout = timeout)
+    }
+
+    /// How many steps of handshakes a reactor makes in one turn of its loop; a handshake takes two or three. Default 16, which
+    /// is some milliseconds of work. Further ones wait for the next turn, so that connections which are open have theirs.
+    pub fn handshakes_per_turn(self, steps: usize) -> Self {
+        self.changed(|options| options.handshakes_per_turn = steps.max(1))
+    }
+
+    /// Has connections from now on shown other certificates, by all clones of this, on all ports and threads. Connections that
+    /// are open go on.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::NoIdentity`] if there is none; then nothing changes.
+    pub fn reload(
+        &self,
+        identities: impl IntoIterator<Item = Identity>,
+    ) -> Result<(), TlsConfigError> {
+        let all: Vec<_> = identities.into_iter().collect();
+        if all.is_empty() {
+            return Err(TlsConfigError::NoIdentity);
+        }
+        self.identities.replace(all);
+        Ok(())
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self.built = Arc::default();
+        self
+    }
+
+    pub(super) fn handshake_limits(&self) -> (Duration, usize) {
+        (self.options.handshake_timeout, self.options.handshakes_per_turn)
+    }
+
+    /// What rustls wants to know, made when it is first needed.
+    pub(super) fn built(&self) -> Arc<ServerConfig> {
+        self.built.get_or_init(|| Arc::new(self.build())).clone()
+    }
+
+    fn build(&self) -> ServerConfig {
+        let options = &self.options;
+        let builder = ServerConfig::builder_with_provider(provider().clone())
+            .with_protocol_versions(versions(options.only_tls13))
+            .expect("the provider has cipher suites for both versions");
+        let verifier = |roots: &TrustedRoots| {
+            WebPkiClientVerifier::builder_with_provider(roots.store(), provider().clone())
+        };
+        let verifier = match &options.clients {
+            Clients::Anybody => None,
+            Clients::May(roots) => Some(verifier(roots).allow_unauthenticated()),
+            Clients::Must(roots) => Some(verifier(roots)),
+        };
+        let builder = match verifier {
+            None => builder.with_no_client_auth(),
+            Some(verifier) => builder.with_client_cert_verifier(
+                verifier.build().expect("there is at least one root, and no revocation list"),
+            ),
+        };
+        let mut config = builder.with_cert_resolver(self.identities.clone());
+        config.alpn_protocols.clone_from(&options.alpn);
+        if options.key_log {
+            config.key_log = Arc::new(KeyLogFile::new());
+        }
+        if !options.resumption {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+            return config;
+        }
+        config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
+        match rustls::crypto::ring::Ticketer::new() {
+            Ok(ticketer) => config.ticketer = ticketer,
+            Err(error) => tracing::warn!(%error, "no tickets; sessions are remembered instead"),
+        }
+        config
+    }
+}
