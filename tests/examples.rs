@@ -34,10 +34,12 @@ mod examples {
     mod simulated_chat;
     #[cfg(feature = "socketserver")]
     mod socketserver;
+    #[cfg(feature = "tls")]
     mod starttls;
     mod stdio_shell;
     mod subprocess;
     mod timers;
+    #[cfg(feature = "tls")]
     mod tls_echo;
     mod udp;
     mod unix_echo;

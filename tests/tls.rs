@@ -7,6 +7,7 @@ mod tls {
     mod cutting;
     mod ending;
     mod handshakes;
+    mod meeting;
     mod setup;
     mod starting;
 }
