@@ -18,8 +18,9 @@ table! {
         a_paused_connection_lets_the_loop_sleep,
         a_paused_connection_still_writes_and_closes,
         a_half_closed_connection_lets_the_loop_sleep,
-        a_reset_after_the_end_is_heard,
         a_pause_does_not_outlive_a_close;
+    resets:
+        a_reset_after_the_end_is_heard;
 }
 
 /// Pauses in the first `data_received`. Send it a single byte where it matters how much that brings.

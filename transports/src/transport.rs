@@ -156,7 +156,7 @@ impl Transport {
     /// use sinew_transports::Transport;
     ///
     /// fn hand_over(transport: &Transport, file: File) -> io::Result<()> {
-    ///     transport.send_descriptor(file.into()).map_err(io::Error::other)?;
+    ///     transport.send_descriptor(file).map_err(io::Error::other)?;
     ///     transport.write(b"here is the file\n");
     ///     Ok(())
     /// }

@@ -20,19 +20,19 @@ use crate::TimerId;
 /// use sinew_reactor::Reactor;
 /// use sinew_transports::{DatagramProtocol, DatagramTransport, ReactorUdp};
 ///
-/// struct Ok;
+/// struct SaysOk;
 ///
-/// impl DatagramProtocol for Ok {
+/// impl DatagramProtocol for SaysOk {
 ///     fn datagram_received(&mut self, transport: &DatagramTransport, _: &[u8], from: SocketAddr) {
 ///         transport.send_to(b"ok", from);
 ///     }
 /// }
 ///
 /// let reactor = Reactor::new()?;
-/// let transport = reactor.listen_udp("127.0.0.1:0", Ok)?;
+/// let transport = reactor.listen_udp("127.0.0.1:0", SaysOk)?;
 /// println!("listening on {}", transport.local());
 /// transport.stop();
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok(())
 /// # }
 /// ```
 pub struct DatagramTransport<A: DatagramAddr = SocketAddr>(pub(super) Rc<Core<A>>);
