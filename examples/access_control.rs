@@ -19,7 +19,7 @@ mod cli;
 use std::{net::IpAddr, process::ExitCode};
 
 use clap::Parser;
-use cli::{ServerArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, cannot_listen, say, serve};
 use sinew::socketserver::{
     Address, BaseRequestHandler, BaseServer, Context, HandlerResult, Hooks, Request,
     ThreadingTcpServer,
@@ -29,7 +29,7 @@ use sinew::socketserver::{
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    server: ServerArgs,
+    server: AddrArgs,
 
     /// Address of a client that may come in; may be given more than once
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]

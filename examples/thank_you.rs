@@ -17,7 +17,7 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use cli::{ServerArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, cannot_listen, say, serve};
 #[cfg(unix)]
 use sinew::socketserver::ForkingTcpServer;
 use sinew::socketserver::{
@@ -28,7 +28,7 @@ use sinew::socketserver::{
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    server: ServerArgs,
+    server: AddrArgs,
 
     /// How a request is run
     #[arg(long, value_enum, default_value = "simple")]

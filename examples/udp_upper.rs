@@ -18,7 +18,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use cli::{ServerArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, cannot_listen, say, serve};
 use sinew::socketserver::{BaseRequestHandler, Context, Datagram, HandlerResult, UdpServer};
 
 struct MyUdpHandler;
@@ -37,7 +37,7 @@ impl BaseRequestHandler<Datagram> for MyUdpHandler {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
+    cli::main(|args: AddrArgs| {
         let server = UdpServer::bind_with(args.listen, || MyUdpHandler, args.config())
             .map_err(cannot_listen(args.listen))?;
         serve(&server)

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use cli::{ServerArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, cannot_listen, say, serve};
 use sinew::socketserver::{
     Address, HandlerResult, StreamContext, StreamRequestHandler, ThreadingTcpServer,
 };
@@ -64,7 +64,7 @@ fn clients(server: &Address) -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
+    cli::main(|args: AddrArgs| {
         let handler = || ThreadedRequestHandler;
         let server = ThreadingTcpServer::bind_with(args.listen, handler, args.config())
             .map_err(cannot_listen(args.listen))?;

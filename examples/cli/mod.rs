@@ -60,7 +60,7 @@ impl ServerArgs {
 }
 
 #[cfg(feature = "socketserver")]
-impl ServerArgs {
+impl AddrArgs {
     /// For servers whose handlers block: [`ServerConfig`](sinew::socketserver::ServerConfig), as all of them begin.
     pub(crate) fn config<M: sinew::socketserver::Mode>(
         &self,

@@ -25,7 +25,7 @@ use std::{
 };
 
 use clap::Parser;
-use cli::{ServerArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, cannot_listen, say, serve};
 use maildir::Maildir;
 use session::{Heard, Mail, Session};
 use sinew::socketserver::{HandlerResult, StreamContext, StreamRequestHandler, ThreadingTcpServer};
@@ -40,7 +40,7 @@ const ANSWERS: usize = 4096;
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    server: ServerArgs,
+    server: AddrArgs,
 
     /// Where mail goes; made if it is not there
     #[arg(long, value_name = "DIR")]
