@@ -13,14 +13,13 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use cli::{ServerArgs, say};
+use cli::{Failed, ServerArgs, say};
 use sinew::{
     prelude::*,
     protocols::basic::{
         Decoder, Encoder, FrameError, FrameHandler, FrameTransport, Framed, Int8, Int16, Int32,
         Line, Netstring,
     },
-    transports::{Address, ListenError},
 };
 
 struct Echo;
@@ -69,35 +68,25 @@ struct Args {
 }
 
 impl Args {
-    fn listen(&self, reactor: &Reactor) -> Result<ListeningPort<Address>, ListenError> {
+    fn serve(&self) -> Result<(), Failed> {
         let max = self.max;
         match self.codec {
-            Codec::Line => self.listen_with(reactor, Line::lf_or_crlf().len_max(max)),
-            Codec::Netstring => self.listen_with(reactor, Netstring::default().len_max(max)),
-            Codec::Int8 => self.listen_with(reactor, Int8::default().len_max(max)),
-            Codec::Int16 => self.listen_with(reactor, Int16::default().len_max(max)),
-            Codec::Int32 => self.listen_with(reactor, Int32::default().len_max(max)),
+            Codec::Line => self.serve_with(Line::lf_or_crlf().len_max(max)),
+            Codec::Netstring => self.serve_with(Netstring::default().len_max(max)),
+            Codec::Int8 => self.serve_with(Int8::default().len_max(max)),
+            Codec::Int16 => self.serve_with(Int16::default().len_max(max)),
+            Codec::Int32 => self.serve_with(Int32::default().len_max(max)),
         }
     }
 
     /// A codec remembers where in a frame it is, so each connection has one of its own.
-    fn listen_with<D>(
-        &self,
-        reactor: &Reactor,
-        codec: D,
-    ) -> Result<ListeningPort<Address>, ListenError>
-    where
-        D: Decoder + Encoder + Clone,
-    {
+    fn serve_with<D: Decoder + Encoder + Clone>(&self, codec: D) -> Result<(), Failed> {
+        let reactor = self.server.reactor()?;
         let factory = move |_: &Peer| Framed::with_decoder(codec.clone(), Echo);
-        self.server.listen.listen(reactor, factory)
+        cli::run(&reactor, self.server.listen.listen(&reactor, factory)?)
     }
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: Args| {
-        let reactor = args.server.reactor()?;
-        let port = args.listen(&reactor)?;
-        cli::run(&reactor, port)
-    })
+    cli::main(|args: Args| args.serve())
 }

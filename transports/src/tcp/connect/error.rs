@@ -67,7 +67,7 @@ pub enum ConnectError {
         /// The cause.
         source: io::Error,
     },
-    /// It took longer than [`ConnectConfig::timeout`].
+    /// It took longer than [`ConnectConfig::timeout`](crate::ConnectConfig::timeout).
     #[error("could not connect to {to} within {after:?}{}", Tried::list_in_brackets(.to, .tried))]
     TimedOut {
         /// The destination.
