@@ -94,6 +94,6 @@ fn main() -> ExitCode {
         let identity = Identity::from_pem_files(args.cert, args.key.unwrap_or_default());
         let tls = TlsServerConfig::new(identity?);
         let server = move |_: &Peer| LineReceiver::new(Server(tls.clone()));
-        cli::run(&reactor, reactor.listen_tcp(args.server.listen, server)?.of_any_kind())
+        cli::run(&reactor, reactor.listen_tcp(args.server.listen, server)?)
     })
 }

@@ -94,6 +94,6 @@ fn main() -> ExitCode {
         }
         let reactor = args.server.engine.builder().build()?;
         let port = reactor.listen_tls(args.server.listen, &tls, |_: &Peer| Echo)?;
-        cli::run(&reactor, port.of_any_kind())
+        cli::run(&reactor, port)
     })
 }

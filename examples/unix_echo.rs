@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         // file goes with it.
         let config = sinew::transports::UnixListenConfig::default().mode(args.mode);
         let port = reactor.listen_unix_with(args.listen, config, |_: &Peer| Echo)?;
-        cli::run(&reactor, port.of_any_kind())
+        cli::run(&reactor, port)
     })
 }
 

@@ -12,7 +12,7 @@ use sinew::{
     prelude::*,
     reactor::{Builder, RunError, UnknownEngine},
     transports::{
-        Address, Destination,
+        Destination,
         endpoint::{EndpointError, ServerEndpoint},
     },
 };
@@ -171,7 +171,10 @@ pub(crate) fn announce(reactor: &Reactor, what: impl Display + 'static) {
 }
 
 /// How every example server goes on once it listens; `echo_server` has it written out.
-pub(crate) fn run(reactor: &Reactor, port: ListeningPort<Address>) -> Result<(), Failed> {
+pub(crate) fn run<A>(reactor: &Reactor, port: ListeningPort<A>) -> Result<(), Failed>
+where
+    A: Clone + Display + 'static,
+{
     announce(reactor, port.to_string());
     reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
     Ok(reactor.run()?)
