@@ -30,7 +30,7 @@ pub(crate) const TOO_MUCH: usize = 6 << 20;
 
 /// Turns that a loop with nothing to do may make before a timer of some milliseconds: some for what the kernel still had
 /// to say, one for each level of the timer wheel, and the timer's.
-const TURNS_ASLEEP: u64 = 12;
+const TURNS_ASLEEP: u64 = 30;
 
 /// The seed of the faults in the table, unless `SINEW_SEED` says otherwise.
 const SEED: u64 = 20_261;

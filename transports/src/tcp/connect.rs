@@ -395,20 +395,28 @@ impl<F: Factory> Connector<F> {
         settled
     }
 
-    /// Drops all that is under way.
-    fn stop(&self, reactor: &Reactor) {
+    /// Tries nothing any more, and drops the attempts under way. The time for all of it goes on.
+    fn stop_trying(&self, reactor: &Reactor) {
         self.addrs.borrow_mut().clear();
         for (token, _) in self.running.take() {
             reactor.deregister(token, false);
         }
-        if let Some(transport) = self.securing.take() {
-            transport.abort();
-        }
-        for timer in [self.deadline.take(), self.next.take()].into_iter().flatten() {
-            timer.cancel();
+        if let Some(next) = self.next.take() {
+            next.cancel();
         }
         if let Some(lookup) = self.lookup.take() {
             lookup.cancel();
+        }
+    }
+
+    /// Drops all that is under way.
+    fn stop(&self, reactor: &Reactor) {
+        self.stop_trying(reactor);
+        if let Some(transport) = self.securing.take() {
+            transport.abort();
+        }
+        if let Some(deadline) = self.deadline.take() {
+            deadline.cancel();
         }
     }
 
@@ -449,8 +457,11 @@ impl<F: Factory> Handler for Attempt<F> {
             Ok(socket) => socket,
             Err(source) => return self.failed(reactor, source),
         };
-        // The others are gone before any user code runs.
-        connector.stop(reactor);
+        // The others are gone before any user code runs. A layer has to be ready in time, too.
+        match connector.layer {
+            Some(_) => connector.stop_trying(reactor),
+            None => connector.stop(reactor),
+        }
         reactor.set_interest(self.token, FIRST_INTEREST);
         let peer = self.peer.clone();
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
