@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -30,7 +31,10 @@ pub(crate) const TOO_MUCH: usize = 6 << 20;
 
 /// Turns that a loop with nothing to do may make before a timer of some milliseconds: some for what the kernel still had
 /// to say, one for each level of the timer wheel, and the timer's.
-const TURNS_ASLEEP: u64 = 30;
+const TURNS_ASLEEP: u64 = 12;
+
+/// How often a loop that made more is looked at again: what a busy kernel says late has an end, going round has none.
+const LOOKS: usize = 5;
 
 /// The seed of the faults in the table, unless `SINEW_SEED` says otherwise.
 const SEED: u64 = 20_261;
@@ -357,10 +361,14 @@ impl World {
             sent = self.reactor.stats().bytes_sent;
             self.calm();
         }
-        let before = self.reactor.stats().turns;
-        self.pass(Duration::from_millis(40));
-        let turns = self.reactor.stats().turns - before;
-        assert!(turns <= TURNS_ASLEEP, "{turns} turns with nothing to do");
+        let turns_asleep = || {
+            let before = self.reactor.stats().turns;
+            self.pass(Duration::from_millis(40));
+            self.reactor.stats().turns - before
+        };
+        let looks: Vec<u64> =
+            (0..LOOKS).map(|_| turns_asleep()).take_while(|&turns| turns > TURNS_ASLEEP).collect();
+        assert!(looks.len() < LOOKS, "{looks:?} turns with nothing to do");
     }
 
     /// Turns the loop for so long.
@@ -417,13 +425,14 @@ impl World {
     }
 }
 
-/// Whether this system lets us have the engine. If not, that is shown with `--nocapture`.
+/// Whether this system lets us have the engine, asked once. If not, that is shown with `--nocapture`.
 fn is_available(name: &str, engine: Engine) -> bool {
-    let available = engine.check();
-    if let Err(error) = &available {
-        println!("skipped: {name} on {engine}: {error}");
+    static AVAILABLE: OnceLock<Vec<Engine>> = OnceLock::new();
+    let is_available = AVAILABLE.get_or_init(|| Engine::available().collect()).contains(&engine);
+    if !is_available {
+        println!("skipped: {name} on {engine}: {:?}", engine.check());
     }
-    available.is_ok()
+    is_available
 }
 
 /// Bytes that differ from place to place, so that none can be lost, doubled or moved without notice.

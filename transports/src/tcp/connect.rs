@@ -12,7 +12,6 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use sinew_reactor::{
@@ -32,7 +31,10 @@ use crate::{
     },
 };
 #[cfg(unix)]
-use crate::{UnixPeer, unix};
+use {
+    crate::{UnixPeer, unix},
+    std::time::Duration,
+};
 
 mod error;
 
