@@ -105,17 +105,6 @@ pub(crate) fn resolve(reactor: &Reactor, host: String) -> Found {
     }
 }
 
-/// Who accepts from a socket of the kernel's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Accepts {
-    /// We do, when the engine says that it is worth trying.
-    We,
-    /// The engine does.
-    Engine,
-    /// We do, until that goes well again: the engine was refused.
-    WeForNow,
-}
-
 /// Looks up a name on the spot, which may take its time.
 pub(crate) fn resolve_now(
     reactor: &Reactor,
@@ -128,41 +117,58 @@ pub(crate) fn resolve_now(
     }
 }
 
+/// Who accepts from a socket of the kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepts {
+    /// We do, when the engine says that it is worth trying.
+    We,
+    /// The engine does.
+    Engine,
+    /// We do, until that goes well again: the engine was refused.
+    WeForNow,
+}
+
 /// A listening socket of either kind.
 pub(crate) enum Listener {
-    Kernel {
-        listener: TcpListener,
-        accepts: Cell<Accepts>,
-    },
+    Kernel(Accepting<TcpListener>),
     #[cfg(unix)]
-    Unix {
-        listener: UnixListening,
-        accepts: Cell<Accepts>,
-    },
+    Unix(Accepting<UnixListening>),
     Other(Box<dyn NetListener>),
 }
 
+/// A listening socket of the kernel's, and who accepts from it.
+pub(crate) struct Accepting<L> {
+    listener: L,
+    accepts: Cell<Accepts>,
+}
+
+/// What an engine that accepts by itself hands on.
+#[cfg(unix)]
+type Taken = OwnedFd;
+#[cfg(not(unix))]
+type Taken = TcpStream;
+
 impl Listener {
     pub(crate) const fn kernel(listener: TcpListener) -> Self {
-        Self::Kernel { listener, accepts: Cell::new(Accepts::We) }
+        Self::Kernel(Accepting::new(listener))
     }
 
     #[cfg(unix)]
     pub(crate) const fn unix(listener: UnixListening) -> Self {
-        Self::Unix { listener, accepts: Cell::new(Accepts::We) }
+        Self::Unix(Accepting::new(listener))
     }
 
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
-            Self::Kernel { listener, accepts } => {
-                let token = reactor.register_source(listener, Interest::READ)?;
-                leave_to_engine(reactor, token, accepts);
+            Self::Kernel(socket) => {
+                let token = reactor.register_source(&mut socket.listener, Interest::READ)?;
+                socket.leave_to_engine(reactor, token);
                 Ok(token)
             }
             #[cfg(unix)]
-            Self::Unix { listener, accepts } => {
-                let token = reactor.register_source(listener, Interest::READ)?;
-                leave_to_engine(reactor, token, accepts);
+            Self::Unix(socket) => {
+                let token = reactor.register_source(&mut socket.listener, Interest::READ)?;
+                socket.leave_to_engine(reactor, token);
                 Ok(token)
             }
             Self::Other(listener) => {
@@ -176,38 +182,28 @@ impl Listener {
     /// The address of the internet that it listens on.
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
-            Self::Kernel { listener, .. } => listener.local_addr(),
+            Self::Kernel(socket) => socket.listener.local_addr(),
             #[cfg(unix)]
-            Self::Unix { .. } => Err(io::ErrorKind::Unsupported.into()),
+            Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
             Self::Other(listener) => listener.local_addr(),
         }
     }
 
     pub(crate) fn accept(&self, reactor: &Reactor, token: Token) -> io::Result<(Socket, Peer)> {
         match self {
-            Self::Kernel { listener, accepts } => {
-                let accepted = match accepts.get() {
-                    Accepts::Engine => take_accepted(reactor, token, accepts).and_then(tcp_peer),
-                    _ => listener.accept().map(|(socket, addr)| (socket.into(), addr)),
+            Self::Kernel(socket) => {
+                let plainly = |listener: &TcpListener| {
+                    listener.accept().map(|(socket, addr)| (TcpStream::from(socket), addr))
                 };
-                if accepted.is_ok() && accepts.get() == Accepts::WeForNow {
-                    leave_to_engine(reactor, token, accepts);
-                }
-                accepted.map(|(socket, addr)| (TcpStream::into(socket), Peer::Inet(addr)))
+                let (socket, addr) = socket.accept(reactor, token, plainly, tcp_peer)?;
+                Ok((socket.into(), Peer::Inet(addr)))
             }
             #[cfg(unix)]
-            Self::Unix { listener, accepts } => {
-                let accepted = match accepts.get() {
-                    Accepts::Engine => take_accepted(reactor, token, accepts).map(Into::into),
-                    _ => listener.accept(),
-                };
-                if accepted.is_ok() && accepts.get() == Accepts::WeForNow {
-                    leave_to_engine(reactor, token, accepts);
-                }
-                accepted.map(|socket| {
-                    let peer = Peer::Unix(UnixPeer::of(&socket));
-                    (socket.into(), peer)
-                })
+            Self::Unix(socket) => {
+                let taken = |taken| Ok(UnixStream::from(taken));
+                let socket = socket.accept(reactor, token, UnixListening::accept, taken)?;
+                let peer = Peer::Unix(UnixPeer::of(&socket));
+                Ok((socket.into(), peer))
             }
             Self::Other(listener) => {
                 listener.accept().map(|(stream, peer)| (Socket::Other(stream), peer))
@@ -218,9 +214,9 @@ impl Listener {
     /// What no engine tells of.
     pub(crate) fn is_ready(&self) -> bool {
         match self {
-            Self::Kernel { .. } => false,
+            Self::Kernel(_) => false,
             #[cfg(unix)]
-            Self::Unix { .. } => false,
+            Self::Unix(_) => false,
             Self::Other(listener) => listener.is_ready(),
         }
     }
@@ -228,40 +224,65 @@ impl Listener {
     pub(crate) fn spare(&self) -> Option<Spare> {
         match self {
             #[cfg(unix)]
-            Self::Kernel { .. } | Self::Unix { .. } => {
+            Self::Kernel(_) | Self::Unix(_) => {
                 Some(Box::new(std::fs::File::open("/dev/null").ok()?))
             }
             #[cfg(not(unix))]
-            Self::Kernel { .. } => None,
+            Self::Kernel(_) => None,
             Self::Other(listener) => listener.spare(),
         }
     }
 }
 
-/// What the engine has accepted. If it cannot go on, the listener is for a while one as on any other engine: what to do when the
-/// system is out of something is known there.
-#[cfg(unix)]
-fn take_accepted(reactor: &Reactor, token: Token, accepts: &Cell<Accepts>) -> io::Result<OwnedFd> {
-    match reactor.take_completed(token) {
-        Some(Completed::Accepted(socket)) => Ok(socket),
-        Some(Completed::Failed(error)) => {
-            accepts.set(Accepts::WeForNow);
-            reactor.set_duty(token, Duty::Tell);
-            Err(error)
-        }
-        _ => Err(io::ErrorKind::WouldBlock.into()),
+impl<L> Accepting<L> {
+    const fn new(listener: L) -> Self {
+        Self { listener, accepts: Cell::new(Accepts::We) }
     }
-}
 
-#[cfg(not(unix))]
-fn take_accepted(_: &Reactor, _: Token, _: &Cell<Accepts>) -> io::Result<TcpStream> {
-    Err(io::ErrorKind::WouldBlock.into())
-}
+    /// The next connection: what the engine has accepted, made what it is by `taken`, or else what `plainly` accepts.
+    fn accept<S>(
+        &self,
+        reactor: &Reactor,
+        token: Token,
+        plainly: impl FnOnce(&L) -> io::Result<S>,
+        taken: impl FnOnce(Taken) -> io::Result<S>,
+    ) -> io::Result<S> {
+        let accepted = match self.accepts.get() {
+            Accepts::Engine => self.take_accepted(reactor, token).and_then(taken),
+            Accepts::We | Accepts::WeForNow => plainly(&self.listener),
+        };
+        if accepted.is_ok() && self.accepts.get() == Accepts::WeForNow {
+            self.leave_to_engine(reactor, token);
+        }
+        accepted
+    }
 
-/// Has the engine accept, if it does such things.
-fn leave_to_engine(reactor: &Reactor, token: Token, accepts: &Cell<Accepts>) {
-    if reactor.set_duty(token, Duty::Accept) {
-        accepts.set(Accepts::Engine);
+    /// What the engine has accepted. If it cannot go on, the listener is for a while one as on any other engine: what to do when
+    /// the system is out of something is known there.
+    #[cfg(unix)]
+    fn take_accepted(&self, reactor: &Reactor, token: Token) -> io::Result<Taken> {
+        match reactor.take_completed(token) {
+            Some(Completed::Accepted(socket)) => Ok(socket),
+            Some(Completed::Failed(error)) => {
+                self.accepts.set(Accepts::WeForNow);
+                reactor.set_duty(token, Duty::Tell);
+                Err(error)
+            }
+            _ => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// No engine accepts by itself here.
+    #[cfg(not(unix))]
+    fn take_accepted(&self, _: &Reactor, _: Token) -> io::Result<Taken> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Has the engine accept, if it does such things.
+    fn leave_to_engine(&self, reactor: &Reactor, token: Token) {
+        if reactor.set_duty(token, Duty::Accept) {
+            self.accepts.set(Accepts::Engine);
+        }
     }
 }
 
