@@ -2,12 +2,17 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::{Faults, proxy::ProxyConfig, tcp::Family};
+use crate::{Dscp, Faults, Keepalive, options::RareOptions, proxy::ProxyConfig, tcp::Family};
 
 /// Less would be no different from trying all at once.
 const ATTEMPT_DELAY_MIN: Duration = Duration::from_millis(10);
 
 /// The limits and options of a stream.
+///
+/// What is asked of the system's sockets has a meaning for TCP; of it, Unix sockets have the sizes of buffers. Other streams, and
+/// those of a simulated network, take no notice. An option that this system does not have, or refuses, is an error of whoever listens
+/// or connects, which names it ([`SocketOptionError`](crate::SocketOptionError)). On Linux, what is accepted has the options of its
+/// port, so that they cost nothing for a connection more.
 ///
 /// # Examples
 ///
@@ -30,9 +35,10 @@ pub struct StreamConfig {
     pub(crate) linger_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) no_delay: bool,
-    pub(crate) keepalive: Option<Duration>,
     pub(crate) descriptors_max: usize,
     /// Apart, for every outgoing connection keeps its configuration.
+    pub(crate) rare: Option<Box<RareOptions>>,
+    /// Apart, as those.
     pub(crate) faults: Option<Box<Faults>>,
 }
 
@@ -46,8 +52,8 @@ impl Default for StreamConfig {
             linger_timeout: Duration::from_secs(10),
             idle_timeout: None,
             no_delay: true,
-            keepalive: None,
             descriptors_max: 0,
+            rare: None,
             faults: None,
         }
     }
@@ -79,6 +85,10 @@ impl StreamConfig {
 
     /// How long a graceful close waits: while bytes are left, for the peer to take any of them; once all are sent, for
     /// the peer to close its side. Default 10 s.
+    ///
+    /// It is what `SO_LINGER` is meant for, and takes its place: with that, the system would hold up the whole loop in close(2), even
+    /// of a socket that does not block (socket(7)), while here the loop goes on and the protocol is told how it ended. `SO_LINGER`
+    /// with a time of zero, a reset, is [`Transport::abort`](crate::Transport::abort).
     pub fn linger_timeout(mut self, timeout: Duration) -> Self {
         self.linger_timeout = timeout;
         self
@@ -98,10 +108,46 @@ impl StreamConfig {
         self
     }
 
-    /// Has the kernel probe an idle peer after so long (`SO_KEEPALIVE`). Default: no probes.
-    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
-        self.keepalive = after.into();
+    /// Has the kernel ask an idle peer whether it is still there (`SO_KEEPALIVE`): after so long, or as a [`Keepalive`] says in full.
+    /// Default: nobody is asked.
+    pub fn keepalive(mut self, keepalive: impl Into<Keepalive>) -> Self {
+        self.rare().keepalive = keepalive.into();
         self
+    }
+
+    /// How many bytes the system takes to be sent, on top of what is queued here (`SO_SNDBUF`, socket(7)). Default: the system's,
+    /// which grows as the connection needs it; one that is set does not. Linux doubles the number, for its own needs, and caps it at
+    /// `net.core.wmem_max`.
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.rare().send_buffer = Some(bytes);
+        self
+    }
+
+    /// How many bytes the system keeps of what has come and was not read yet (`SO_RCVBUF`, socket(7)), as
+    /// [`send_buffer`](Self::send_buffer) says, with `net.core.rmem_max` for a cap. Of a Unix socket on Linux, it is the sender's
+    /// buffer that counts.
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.rare().receive_buffer = Some(bytes);
+        self
+    }
+
+    /// How long the kernel waits for a peer to acknowledge what was sent, or to have room for more, before the connection is lost with
+    /// [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut) (`TCP_USER_TIMEOUT`, tcp(7), RFC 5482; on Linux). In milliseconds.
+    /// Default: the system's, about a quarter of an hour. With [`keepalive`](Self::keepalive) it takes the place of the retries.
+    pub fn user_timeout(mut self, timeout: Duration) -> Self {
+        self.rare().user_timeout = Some(timeout);
+        self
+    }
+
+    /// How packets are to be treated on their way (`IP_TOS`, ip(7); `IPV6_TCLASS`). Default: as all the others. Windows has it for
+    /// IPv4 only.
+    pub fn dscp(mut self, dscp: Dscp) -> Self {
+        self.rare().dscp = Some(dscp);
+        self
+    }
+
+    fn rare(&mut self) -> &mut RareOptions {
+        self.rare.get_or_insert_default()
     }
 
     /// Takes in the descriptors that a peer sends over a Unix socket, so that `Transport::take_descriptor` finds them; so
@@ -128,6 +174,7 @@ pub struct ListenConfig {
     pub(crate) backlog: i32,
     pub(crate) reuse_port: bool,
     pub(crate) v6_only: bool,
+    pub(crate) fast_open: Option<u16>,
     pub(crate) connections_max: usize,
     pub(crate) connections_per_ip_max: usize,
     /// Apart, for few ports have it.
@@ -141,6 +188,7 @@ impl Default for ListenConfig {
             backlog: 1024,
             reuse_port: false,
             v6_only: false,
+            fast_open: None,
             connections_max: 1 << 20,
             connections_per_ip_max: usize::MAX,
             proxy: None,
@@ -156,16 +204,28 @@ impl ListenConfig {
         self
     }
 
-    /// Whether several sockets may listen on this port and share its connections (`SO_REUSEPORT`, on Unix). Default
+    /// Whether several sockets may listen on this port and share its connections (`SO_REUSEPORT`, socket(7); on Unix). Default
     /// `false`.
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
         self
     }
 
-    /// Whether a socket on an IPv6 address takes no IPv4 connections. Default `false`: `[::]` listens on both.
+    /// Whether a socket on an IPv6 address takes no IPv4 connections (`IPV6_V6ONLY`, ipv6(7)). Default `false`: `[::]` listens on
+    /// both.
     pub fn v6_only(mut self, v6_only: bool) -> Self {
         self.v6_only = v6_only;
+        self
+    }
+
+    /// Takes what clients send with the very first packet of a connection (`TCP_FASTOPEN`, tcp(7), RFC 7413; on Linux), from up to so
+    /// many of them at a time that have not proved yet to be where they say. Default: nothing is taken so early.
+    ///
+    /// The system has to allow it, too: the second bit of `/proc/sys/net/ipv4/tcp_fastopen` (2, or 3 with clients), which is not set
+    /// unless somebody did. Without it, connections are made as ever. What comes so early may come twice: a network may duplicate a
+    /// packet that opens a connection, so what is asked in it should do no harm when it is done again.
+    pub fn fast_open(mut self, queue: u16) -> Self {
+        self.fast_open = Some(queue);
         self
     }
 
@@ -205,6 +265,7 @@ pub struct ConnectConfig {
     pub(crate) attempt_delay: Duration,
     pub(crate) first_family: Option<Family>,
     pub(crate) bind: Option<SocketAddr>,
+    pub(crate) fast_open: bool,
     pub(crate) stream: StreamConfig,
 }
 
@@ -215,6 +276,7 @@ impl Default for ConnectConfig {
             attempt_delay: Duration::from_millis(250),
             first_family: None,
             bind: None,
+            fast_open: false,
             stream: StreamConfig::default(),
         }
     }
@@ -244,6 +306,17 @@ impl ConnectConfig {
     /// The address to connect from; only addresses of its family are tried. Port 0 lets the system choose one.
     pub fn bind(mut self, addr: SocketAddr) -> Self {
         self.bind = Some(addr);
+        self
+    }
+
+    /// Sends the first bytes with the very first packet (`TCP_FASTOPEN_CONNECT`, tcp(7), RFC 7413; on Linux), to servers that have
+    /// given leave in a connection before. Default `false`. The first bit of `/proc/sys/net/ipv4/tcp_fastopen` has to be set, as it is
+    /// by default.
+    ///
+    /// Only for protocols that write first, best in `connection_made`: to such a server, nothing is sent before they do. The
+    /// connection counts as made then, and whether anybody is there shows later, by its end. What was sent so may come twice.
+    pub fn fast_open(mut self, fast_open: bool) -> Self {
+        self.fast_open = fast_open;
         self
     }
 

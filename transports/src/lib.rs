@@ -21,6 +21,7 @@ pub mod memory;
 mod memory_port;
 pub mod names;
 mod net;
+mod options;
 mod peer;
 #[cfg(unix)]
 mod pipe;
@@ -56,6 +57,7 @@ pub use {
     factory::{Factory, SharedFactory},
     faults::Faults,
     lost::ConnectionLost,
+    options::{Dscp, Keepalive, SocketOptionError},
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,

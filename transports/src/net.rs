@@ -297,6 +297,8 @@ fn tcp_peer(socket: impl Into<TcpStream>) -> io::Result<(TcpStream, SocketAddr)>
 /// A connecting socket of either kind.
 pub(crate) enum Dialling {
     Kernel(TcpStream),
+    /// Connects with the first write.
+    FastOpen(TcpStream),
     /// Connected from the start.
     #[cfg(unix)]
     Unix(UnixStream),
@@ -306,7 +308,9 @@ pub(crate) enum Dialling {
 impl Dialling {
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
-            Self::Kernel(socket) => reactor.register_source(socket, Interest::WRITE),
+            Self::Kernel(socket) | Self::FastOpen(socket) => {
+                reactor.register_source(socket, Interest::WRITE)
+            }
             #[cfg(unix)]
             Self::Unix(socket) => reactor.register_source(socket, Interest::WRITE),
             Self::Other(dial) => {
@@ -333,6 +337,7 @@ impl Dialling {
                     Err(error) => Some(Err(error)),
                 },
             },
+            Self::FastOpen(_) => Some(Ok(())),
             #[cfg(unix)]
             Self::Unix(_) => Some(Ok(())),
             Self::Other(dial) => dial.outcome(),
@@ -342,7 +347,7 @@ impl Dialling {
     /// The socket, once it is connected.
     pub(crate) fn into_socket(self) -> io::Result<Socket> {
         match self {
-            Self::Kernel(socket) => Ok(socket.into()),
+            Self::Kernel(socket) | Self::FastOpen(socket) => Ok(socket.into()),
             #[cfg(unix)]
             Self::Unix(socket) => Ok(socket.into()),
             Self::Other(dial) => dial.into_stream().map(Socket::Other),

@@ -12,7 +12,7 @@ use sinew_reactor::{Deferred, Reactor, TimerKey, Token};
 #[cfg(unix)]
 use crate::SendDescriptorError;
 use crate::{
-    ConnectionLost, Peer, Producer,
+    ConnectionLost, Keepalive, Peer, Producer,
     stream::{DIRECT_MIN, FileProducer, Stream},
 };
 
@@ -308,13 +308,14 @@ impl Transport {
         self.inner().set_no_delay(no_delay)
     }
 
-    /// Has the kernel probe an idle peer after so long (`SO_KEEPALIVE`); `None` switches it off.
+    /// Has the kernel ask an idle peer whether it is still there (`SO_KEEPALIVE`): after so long, or as a [`Keepalive`] says in full.
+    /// `None` switches it off.
     ///
     /// # Errors
     ///
     /// If the system refuses, or the connection is over. Streams that are not TCP take no notice.
-    pub fn set_keepalive(&self, after: impl Into<Option<Duration>>) -> io::Result<()> {
-        self.inner().set_keepalive(after.into())
+    pub fn set_keepalive(&self, keepalive: impl Into<Keepalive>) -> io::Result<()> {
+        self.inner().set_keepalive(keepalive.into())
     }
 }
 

@@ -1,6 +1,10 @@
 //! How sockets for datagrams are set up: [`DatagramConfig`]. Every limit has a name and a default.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
+
+use socket2::Socket;
+
+use crate::{Dscp, options};
 
 /// The longest datagram that is ever received: as long as UDP knows, and as long as a Unix datagram may be here.
 pub(super) const LEN_MAX: usize = 65_535;
@@ -29,6 +33,7 @@ pub struct DatagramConfig {
     pub(super) v6_only: bool,
     pub(super) receive_buffer: Option<usize>,
     pub(super) send_buffer: Option<usize>,
+    pub(super) dscp: Option<Dscp>,
     pub(super) bind: Option<SocketAddr>,
 }
 
@@ -59,6 +64,7 @@ impl Default for DatagramConfig {
             v6_only: false,
             receive_buffer: None,
             send_buffer: None,
+            dscp: None,
             bind: None,
         }
     }
@@ -131,9 +137,20 @@ impl DatagramConfig {
         self
     }
 
+    /// How packets are to be treated on their way (`IP_TOS`, ip(7); `IPV6_TCLASS`). Default: as all the others. Windows has it for
+    /// IPv4 only; Unix sockets and simulated networks take no notice.
+    pub fn dscp(mut self, dscp: Dscp) -> Self {
+        self.dscp = Some(dscp);
+        self
+    }
+
     /// The address to send from, for a connected UDP socket. Port 0 lets the system choose one. Default: the system's choice.
     pub fn bind(mut self, addr: SocketAddr) -> Self {
         self.bind = Some(addr);
         self
+    }
+
+    pub(super) fn size_buffers(&self, socket: &Socket) -> io::Result<()> {
+        options::size_buffers(socket, self.send_buffer, self.receive_buffer)
     }
 }

@@ -1,5 +1,7 @@
 //! Where sockets for datagrams come from: the kernel or, on a host of a simulation, that.
 
+#[cfg(unix)]
+use std::os::{fd::OwnedFd, unix::net::UnixDatagram};
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -12,14 +14,14 @@ use sinew_reactor::Reactor;
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
 #[cfg(unix)]
-use super::socket::UnixDatagrams;
+use super::{DatagramAddr, socket::UnixDatagrams};
 use super::{DatagramConfig, DatagramProtocol, DatagramSocket, UdpError, core::Opened};
 #[cfg(unix)]
 use crate::{
     ConnectError, UnixAddr, UnixDatagramConfig, UnixListenError,
     unix::{bind_socket, check_kernel, open_socket},
 };
-use crate::{DatagramTransport, Destination, net};
+use crate::{DatagramTransport, Destination, net, options};
 
 /// How one address is opened.
 type Open = fn(&Reactor, SocketAddr, &DatagramConfig) -> Result<Opened<SocketAddr>, UdpError>;
@@ -110,29 +112,23 @@ pub(super) fn connect(
 fn bound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(IpProtocol::UDP))?;
     socket.set_reuse_address(config.reuse_address)?;
-    #[cfg(all(
-        unix,
-        not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
-    ))]
-    socket.set_reuse_port(config.reuse_port)?;
+    options::set_reuse_port(&socket, config.reuse_port)?;
     if addr.is_ipv6() {
         socket.set_only_v6(config.v6_only)?;
     }
-    socket.set_broadcast(config.broadcast)?;
-    size_buffers(&socket, config)?;
+    set_options(&socket, addr.is_ipv6(), config)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     Ok(socket)
 }
 
-fn size_buffers(socket: &Socket, config: &DatagramConfig) -> io::Result<()> {
-    if let Some(bytes) = config.receive_buffer {
-        socket.set_recv_buffer_size(bytes)?;
+/// What may be said at any time.
+fn set_options(socket: &Socket, is_v6: bool, config: &DatagramConfig) -> io::Result<()> {
+    if config.broadcast {
+        socket.set_broadcast(true)?;
     }
-    if let Some(bytes) = config.send_buffer {
-        socket.set_send_buffer_size(bytes)?;
-    }
-    Ok(())
+    config.size_buffers(socket)?;
+    config.dscp.map_or(Ok(()), |dscp| dscp.set_on(socket, is_v6))
 }
 
 fn into_udp(socket: Socket) -> io::Result<UdpSocket> {
@@ -150,7 +146,7 @@ pub(crate) fn listen_unix<P: DatagramProtocol<UnixAddr>>(
     let opened = check_kernel(reactor).map_err(failed).and_then(|()| {
         let (socket, file) = bind_socket(&addr, SocketType::DGRAM, &config.file)?;
         let socket = Socket::from(socket);
-        size_buffers(&socket, &config.datagrams).map_err(failed)?;
+        config.datagrams.size_buffers(&socket).map_err(failed)?;
         let socket = Box::new(UnixDatagrams::new(socket.into(), false, file));
         Ok(Opened { socket, peer: None })
     });
@@ -181,7 +177,7 @@ pub(crate) fn connect_unix<P: DatagramProtocol<UnixAddr>>(
             None => (open_socket(SocketType::DGRAM).map_err(failed)?, None),
         };
         let socket = Socket::from(socket);
-        size_buffers(&socket, &config.datagrams).map_err(failed)?;
+        config.datagrams.size_buffers(&socket).map_err(failed)?;
         let system = addr.to_system().map_err(failed)?;
         rustix::net::connect(&socket, &system).map_err(|error| failed(error.into()))?;
         let socket = Box::new(UnixDatagrams::new(socket.into(), true, file));
@@ -190,6 +186,58 @@ pub(crate) fn connect_unix<P: DatagramProtocol<UnixAddr>>(
     match open() {
         Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(failed),
         Err(error) => {
+            reactor.discard(protocol);
+            Err(error)
+        }
+    }
+}
+
+/// Joins a protocol to a UDP socket that somebody else has opened.
+#[cfg(unix)]
+pub(crate) fn adopt_udp<P: DatagramProtocol>(
+    reactor: &Reactor,
+    descriptor: OwnedFd,
+    config: DatagramConfig,
+    protocol: P,
+) -> io::Result<DatagramTransport> {
+    let socket = Socket::from(descriptor);
+    let prepared = socket.local_addr().and_then(|addr| {
+        set_options(&socket, addr.is_ipv6(), &config)?;
+        let peer = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
+        Ok(Opened { socket: Box::new(into_udp(socket)?), peer })
+    });
+    start(reactor, prepared, config, protocol)
+}
+
+/// Joins a protocol to a Unix socket for datagrams that somebody else has opened.
+#[cfg(unix)]
+pub(crate) fn adopt_unix<P: DatagramProtocol<UnixAddr>>(
+    reactor: &Reactor,
+    descriptor: OwnedFd,
+    config: DatagramConfig,
+    protocol: P,
+) -> io::Result<DatagramTransport<UnixAddr>> {
+    let socket = Socket::from(descriptor);
+    let prepared = config.size_buffers(&socket).map(|()| {
+        let socket = UnixDatagram::from(OwnedFd::from(socket));
+        let peer = socket.peer_addr().ok().map(|peer| UnixAddr::from_std(&peer));
+        let socket = Box::new(UnixDatagrams::new(socket, peer.is_some(), None));
+        Opened { socket, peer }
+    });
+    start(reactor, prepared, config, protocol)
+}
+
+#[cfg(unix)]
+fn start<A: DatagramAddr, P: DatagramProtocol<A>>(
+    reactor: &Reactor,
+    prepared: io::Result<Opened<A>>,
+    config: DatagramConfig,
+    protocol: P,
+) -> io::Result<DatagramTransport<A>> {
+    match prepared {
+        Ok(opened) => opened.start(reactor, config, protocol),
+        Err(error) => {
+            // Its drop may be user code, and no call runs that.
             reactor.discard(protocol);
             Err(error)
         }

@@ -9,7 +9,7 @@ use sinew_reactor::{Reactor, SHORT_READ_DRAINS, TimerKey, Token};
 #[cfg(unix)]
 use super::rights::{DescriptorRefused, QUEUED_MAX, SendDescriptorError};
 use super::{Stream, queue::Queue, state::State};
-use crate::{ConnectionLost, Peer, Producer, Transport, WriteStatus, buffers::put};
+use crate::{ConnectionLost, Keepalive, Peer, Producer, Transport, WriteStatus, buffers::put};
 
 /// A write of this much, with nothing queued before it, is handed to the system at once instead of being copied: it would leave
 /// in a system call that carries little else anyway.
@@ -223,9 +223,9 @@ impl Stream {
         self.socket.borrow().set_no_delay(no_delay)
     }
 
-    pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
         self.check_not_over()?;
-        self.socket.borrow().set_keepalive(after)
+        self.socket.borrow().set_keepalive(keepalive)
     }
 
     /// Queues a descriptor to go with the next byte.

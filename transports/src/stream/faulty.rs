@@ -12,7 +12,7 @@ use fastrand::Rng;
 use sinew_reactor::{DelayedCall, Reactor, Ready, Token, WeakReactor};
 
 use super::socket::{ByteStream, Socket};
-use crate::{Faults, faults::Rates};
+use crate::{Faults, Keepalive, faults::Rates};
 
 /// The most that a short read brings, and that most short writes take.
 const FEW: usize = 4;
@@ -206,8 +206,8 @@ impl ByteStream for Faulty {
         self.inner.set_no_delay(no_delay)
     }
 
-    fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
-        self.inner.set_keepalive(after)
+    fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
+        self.inner.set_keepalive(keepalive)
     }
 }
 

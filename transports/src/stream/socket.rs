@@ -10,10 +10,12 @@ use std::{
 };
 
 use sinew_reactor::{Reactor, Ready, RegisterError, Token};
+use socket2::SockRef;
 
 #[cfg(unix)]
 use super::rights;
 use super::{FIRST_INTEREST, layer::Layer, rights::Received};
+use crate::{Keepalive, StreamConfig, options};
 
 /// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
 /// mio's.
@@ -94,8 +96,8 @@ pub(crate) trait ByteStream {
         Ok(())
     }
     /// Of no meaning for streams that are not TCP in a kernel.
-    fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
-        let _ = after;
+    fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
+        let _ = keepalive;
         Ok(())
     }
 }
@@ -272,7 +274,7 @@ impl Socket {
             #[cfg(unix)]
             Self::Kernel(Kernel::Unix(_)) => {}
             Self::Kernel(Kernel::Tcp(socket)) => {
-                let lingered = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+                let lingered = SockRef::from(socket).set_linger(Some(Duration::ZERO));
                 if let Err(error) = lingered {
                     tracing::debug!(%error, "SO_LINGER could not be set; closing without a reset");
                 }
@@ -359,15 +361,31 @@ impl Socket {
         }
     }
 
-    pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
         match self {
-            Self::Kernel(Kernel::Tcp(socket)) => {
-                set_keepalive(&socket2::SockRef::from(socket), after)
-            }
+            Self::Kernel(Kernel::Tcp(socket)) => keepalive.set_on(&SockRef::from(socket)),
             #[cfg(unix)]
             Self::Kernel(Kernel::Unix(_)) => Ok(()),
-            Self::Other(stream) => stream.set_keepalive(after),
+            Self::Other(stream) => stream.set_keepalive(keepalive),
         }
+    }
+
+    /// Sets what a stream of this configuration is to have.
+    pub(crate) fn set_options(&self, config: &StreamConfig) -> io::Result<()> {
+        match self {
+            Self::Kernel(Kernel::Tcp(socket)) => {
+                let socket = SockRef::from(socket);
+                config.set_on_tcp(&socket, options::is_v6(&socket))
+            }
+            #[cfg(unix)]
+            Self::Kernel(Kernel::Unix(socket)) => config.size_buffers(&SockRef::from(socket)),
+            Self::Other(_) => Ok(()),
+        }
+    }
+
+    /// Whether it has had the options of its port since it was accepted.
+    pub(crate) const fn inherits_options(&self) -> bool {
+        matches!(self, Self::Kernel(Kernel::Tcp(_))) && options::INHERITED_BY_TCP
     }
 }
 
@@ -403,17 +421,18 @@ fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usiz
         match call() {
             Ok(len) => return Ok(len),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // The first write of a fast open, whose bytes could not go with the first packet after all.
+            #[cfg(target_os = "linux")]
+            Err(error) if error.raw_os_error() == Some(IN_PROGRESS) => {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
             Err(error) => return Err(error),
         }
     }
 }
 
-pub(crate) fn set_keepalive(socket: &socket2::Socket, after: Option<Duration>) -> io::Result<()> {
-    match after {
-        Some(after) => socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(after)),
-        None => socket.set_keepalive(false),
-    }
-}
+#[cfg(target_os = "linux")]
+const IN_PROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -33,9 +33,6 @@ const ACCEPTS_PER_TURN: usize = 256;
 /// How long accepting rests when the system is out of something that nobody here can give back.
 const REST: Duration = Duration::from_millis(100);
 
-/// Whether an accepted socket has the options of its listener, which saves the system calls to set them.
-pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
-
 /// What a port is, apart from its factory: shared by its handler, its handles and its connections.
 pub(crate) struct PortCore {
     /// What it listens on, for logs.
@@ -165,8 +162,9 @@ impl<F: Factory> Acceptor<F> {
         if proxy.is_none() && self.core.turns_away(&peer) {
             return;
         }
-        let options = if INHERITS_OPTIONS { Ok(()) } else { self.set_options(&socket) };
-        if let Err(error) = options {
+        if !socket.inherits_options()
+            && let Err(error) = socket.set_options(&self.core.config.stream)
+        {
             tracing::debug!(%peer, %error, "options could not be set");
         }
         let token = match socket.register(reactor) {
@@ -218,12 +216,6 @@ impl<F: Factory> Acceptor<F> {
             Err(reason) => tracing::debug!(%peer, %reason, "no connection"),
         };
         newborn.secure(&**layer, ready, Box::new(when_ready));
-    }
-
-    fn set_options(&self, socket: &Socket) -> io::Result<()> {
-        let config = &self.core.config.stream;
-        socket.set_no_delay(config.no_delay)?;
-        socket.set_keepalive(config.keepalive)
     }
 }
 

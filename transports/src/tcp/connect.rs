@@ -24,10 +24,11 @@ use crate::{
     Address, ConnectConfig, Connection, ConnectionLost, Factory, Peer, Protocol, Transport,
     names::{ReactorNames, ResolveError},
     net::{self, Dialling},
+    options,
     stream::{
         FIRST_INTEREST, Newborn, Shared,
         layer::{MakeLayer, Secured},
-        socket::{TcpStream, set_keepalive},
+        socket::TcpStream,
     },
 };
 #[cfg(unix)]
@@ -54,7 +55,7 @@ impl<P: Protocol> Connecting<P> {
     }
 
     /// One that has failed before it began.
-    #[cfg(feature = "tls")]
+    #[cfg(any(unix, feature = "tls"))]
     pub(crate) fn failed(reactor: &Reactor, error: ConnectError) -> Self {
         let (promise, deferred) = reactor.promise();
         promise.settle(Err(error));
@@ -164,6 +165,22 @@ pub(crate) fn connect<F: Factory>(
     connector.promise.set(Some(promise));
     reactor.call_soon(move |reactor| connector.begin(reactor));
     Connecting::new(deferred)
+}
+
+/// Has the factory build the protocol of a connection that needed no time, and settles the promise of it.
+pub(crate) fn begin_for<F: Factory>(
+    promise: Promise<Transport, ConnectError>,
+    newborn: Newborn<'_>,
+    factory: &RefCell<F>,
+) {
+    let peer = newborn.peer.clone();
+    let connection = newborn.start(factory, Ready::NONE);
+    if let Some(connection) = connection.as_ref().filter(|_| !promise.is_pending()) {
+        // Cancelled by its own factory or protocol: nobody will ever have it.
+        connection.transport().abort();
+    }
+    let made = connection.map(|connection| connection.transport().clone());
+    promise.settle(made.ok_or(ConnectError::NoProtocol(peer)));
 }
 
 impl<F: Factory> Connector<F> {
@@ -318,14 +335,14 @@ impl<F: Factory> Connector<F> {
             Address::Inet(addr) => {
                 let socket = match net::installed(reactor)? {
                     Some(net) => Dialling::Other(net.dial(*addr, &self.config)?),
-                    None => Dialling::Kernel(open_socket(*addr, &self.config)?),
+                    None => open_socket(*addr, &self.config)?,
                 };
                 Ok((socket, Peer::Inet(*addr)))
             }
             #[cfg(unix)]
             Address::Unix(addr) => {
                 unix::check_kernel(reactor)?;
-                let socket = unix::connect_socket(addr)?;
+                let socket = unix::connect_socket(addr, &self.config.stream)?;
                 let peer = UnixPeer::new(addr.clone(), &socket);
                 Ok((Dialling::Unix(socket), Peer::Unix(peer)))
             }
@@ -516,20 +533,22 @@ fn not_secured(peer: Peer, reason: ConnectionLost) -> ConnectError {
 }
 
 /// A TCP socket that has begun to connect.
-fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<TcpStream> {
+fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<Dialling> {
     let socket =
         socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(IpProtocol::TCP))?;
     socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(config.stream.no_delay)?;
-    if config.stream.keepalive.is_some() {
-        set_keepalive(&socket, config.stream.keepalive)?;
+    config.stream.set_on_tcp(&socket, addr.is_ipv6())?;
+    if config.fast_open {
+        options::set_fast_open_connect(&socket)?;
     }
     if let Some(bind) = config.bind {
         socket.bind(&bind.into())?;
     }
     match socket.connect(&addr.into()) {
         Err(error) if !is_in_progress(&error) => Err(error),
-        _ => Ok(into_stream(socket)),
+        // The server's leave is known, and the first packet waits for the first bytes.
+        Ok(()) if config.fast_open => Ok(Dialling::FastOpen(into_stream(socket))),
+        _ => Ok(Dialling::Kernel(into_stream(socket))),
     }
 }
 

@@ -14,15 +14,16 @@ use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
 
 use super::{
     Destination,
-    accept::{Acceptor, INHERITS_OPTIONS, PortCore},
+    accept::{Acceptor, PortCore},
 };
 #[cfg(unix)]
 use crate::UnixListenError;
 use crate::{
     Address, Factory, ListenConfig,
     net::{self, Listener},
+    options,
     port::{PortMessage, PortOrder},
-    stream::{layer::MakeLayer, socket::set_keepalive},
+    stream::layer::MakeLayer,
 };
 
 /// A port could not be listened on.
@@ -116,19 +117,14 @@ fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpLi
     // On Windows this option lets another program take the port over; elsewhere it only forgives sockets in TIME_WAIT.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
-    #[cfg(all(
-        unix,
-        not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
-    ))]
-    socket.set_reuse_port(config.reuse_port)?;
+    options::set_reuse_port(&socket, config.reuse_port)?;
     if addr.is_ipv6() {
         socket.set_only_v6(config.v6_only)?;
     }
-    if INHERITS_OPTIONS {
-        socket.set_tcp_nodelay(config.stream.no_delay)?;
-        if config.stream.keepalive.is_some() {
-            set_keepalive(&socket, config.stream.keepalive)?;
-        }
+    // Also where connections do not inherit them: what is refused is known now, and the window depends on a buffer of the listener's.
+    config.stream.set_on_tcp(&socket, addr.is_ipv6())?;
+    if let Some(queue) = config.fast_open {
+        options::set_fast_open(&socket, queue)?;
     }
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
@@ -149,13 +145,26 @@ pub(crate) fn open<A: Display, F: Factory>(
     Ok(ListeningPort { core, addr, reactor: reactor.downgrade() })
 }
 
-/// A socket that listens already, whoever made it so.
-pub(super) fn adopt(listener: std::net::TcpListener) -> io::Result<(Listener, SocketAddr)> {
+/// A socket that listens already, whoever made it so, if that is what it is.
+pub(super) fn adopt(
+    listener: std::net::TcpListener,
+    config: &ListenConfig,
+) -> io::Result<(Listener, SocketAddr)> {
     let socket = SockRef::from(&listener);
     let is_tcp = socket.local_addr()?.as_socket().is_some() && socket.r#type()? == Type::STREAM;
     if !is_tcp || !is_listener(&socket)? {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no listening TCP socket"));
     }
+    adopted(listener, config)
+}
+
+/// A socket that is known to listen, with the options that its connections are to inherit.
+pub(crate) fn adopted(
+    listener: std::net::TcpListener,
+    config: &ListenConfig,
+) -> io::Result<(Listener, SocketAddr)> {
+    let socket = SockRef::from(&listener);
+    config.stream.set_on_tcp(&socket, options::is_v6(&socket))?;
     socket.set_nonblocking(true)?;
     let listener = Listener::kernel(TcpListener::from_std(listener));
     let addr = listener.local_addr()?;
@@ -163,13 +172,13 @@ pub(super) fn adopt(listener: std::net::TcpListener) -> io::Result<(Listener, So
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
+pub(crate) fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
     socket.is_listener()
 }
 
 /// Elsewhere nobody can be asked; but one that listens has no peer.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
+pub(crate) fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
     Ok(socket.peer_addr().is_err())
 }
 

@@ -17,6 +17,7 @@ mod doorway;
 mod interleave;
 mod listen;
 
+pub(crate) use connect::begin_for;
 #[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
 pub use connect::{ConnectError, Connecting, Tried};
@@ -24,6 +25,8 @@ pub use destination::Destination;
 pub use interleave::Family;
 pub(crate) use listen::open;
 pub use listen::{ListenError, ListeningPort};
+#[cfg(unix)]
+pub(crate) use listen::{adopted, is_listener};
 
 pub(crate) mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
@@ -83,9 +86,9 @@ pub trait ReactorTcp: sealed::Sealed {
         factory: F,
     ) -> Result<ListeningPort, ListenError>;
 
-    /// Takes connections from a socket that listens already: one that was inherited, or made in a way of its own. The options of
-    /// the socket stay as they are; of the configuration, `backlog`, `reuse_port`, `v6_only` and those of the kernel's streams mean
-    /// nothing.
+    /// Takes connections from a socket that listens already: one that was inherited, or made in a way of its own. Those of
+    /// streams are set on it as on a socket that was made here; `backlog`, `reuse_port`, `v6_only` and `fast_open`, which have to be
+    /// said before, mean nothing. On Unix, `ReactorAdopt` does the same with descriptors of any family.
     ///
     /// # Errors
     ///
@@ -138,11 +141,8 @@ impl ReactorTcp for Reactor {
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
         let adopted = match net::installed(self) {
-            Ok(None) => listen::adopt(listener),
-            Ok(Some(_)) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "a simulated host has no sockets of the kernel",
-            )),
+            Ok(None) => listen::adopt(listener, &config),
+            Ok(Some(_)) => Err(no_kernel()),
             Err(error) => Err(error),
         };
         match adopted {
@@ -162,6 +162,12 @@ impl ReactorTcp for Reactor {
     ) -> Connecting<F::Protocol> {
         connect::connect(self, to.into(), config, None, factory)
     }
+}
+
+/// What is said of the kernel's sockets in a simulation.
+pub(crate) fn no_kernel() -> io::Error {
+    let why = "a simulated host has no sockets of the kernel";
+    io::Error::new(io::ErrorKind::Unsupported, why)
 }
 
 /// Listens, with a layer over the sockets of its connections if there is one.

@@ -20,7 +20,7 @@ use super::{
     turnstile::{Ticket, Turnstile},
 };
 use crate::{
-    ConnectionLost, TlsError,
+    ConnectionLost, Keepalive, TlsError,
     buffers::READ_BUFFER,
     lost::LayerError,
     stream::{
@@ -585,7 +585,7 @@ impl ByteStream for Tls {
         self.socket.set_no_delay(no_delay)
     }
 
-    fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
-        self.socket.set_keepalive(after)
+    fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
+        self.socket.set_keepalive(keepalive)
     }
 }

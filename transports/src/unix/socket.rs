@@ -10,12 +10,13 @@ use std::{
 
 use mio::net::UnixListener;
 use rustix::net::SocketType;
+use socket2::SockRef;
 
 use super::{
     UnixAddr, UnixListenConfig, UnixListenError,
     file::{FileOptions, Held, SocketFile, holder},
 };
-use crate::{Credentials, UnixPeer};
+use crate::{Credentials, StreamConfig, UnixPeer};
 
 /// A socket that listens, and its file.
 pub(crate) struct UnixListening {
@@ -33,6 +34,13 @@ impl UnixListening {
             UnixListenError::Listen { addr: addr.clone(), source: error.into() }
         })?;
         Ok(Self { listener: UnixListener::from_std(socket.into()), _file: file })
+    }
+
+    /// One that listens already, and where. Its file, if it has one, is not ours.
+    pub(crate) fn adopted(socket: OwnedFd) -> io::Result<(Self, UnixAddr)> {
+        let listener = std::os::unix::net::UnixListener::from(socket);
+        let addr = UnixAddr::from_std(&listener.local_addr()?);
+        Ok((Self { listener: UnixListener::from_std(listener), _file: None }, addr))
     }
 
     pub(crate) fn accept(&self) -> io::Result<UnixStream> {
@@ -91,8 +99,9 @@ pub(crate) fn open(kind: SocketType) -> io::Result<OwnedFd> {
 }
 
 /// A socket that is connected: Unix sockets are at once, or not at all. `WouldBlock` if the backlog is full.
-pub(crate) fn connect(addr: &UnixAddr) -> io::Result<UnixStream> {
+pub(crate) fn connect(addr: &UnixAddr, config: &StreamConfig) -> io::Result<UnixStream> {
     let socket = open(SocketType::STREAM)?;
+    config.size_buffers(&SockRef::from(&socket))?;
     let system = addr.to_system()?;
     rustix::io::retry_on_intr(|| rustix::net::connect(&socket, &system))?;
     Ok(socket.into())

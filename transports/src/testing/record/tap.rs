@@ -5,14 +5,13 @@ use std::{
     cell::Cell,
     io::{self, IoSlice},
     net::SocketAddr,
-    time::Duration,
 };
 
 use sinew_reactor::{Ready, Token, WeakReactor};
 
 use super::{Recording, What};
 use crate::{
-    ConnectionLost, Factory, Peer, Protocol, TimerId, Transport,
+    ConnectionLost, Factory, Keepalive, Peer, Protocol, TimerId, Transport,
     stream::{
         layer::Layer,
         socket::{ByteStream, Socket},
@@ -316,8 +315,8 @@ impl ByteStream for TappedSocket {
         self.socket.set_no_delay(no_delay)
     }
 
-    fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
-        self.socket.set_keepalive(after)
+    fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
+        self.socket.set_keepalive(keepalive)
     }
 }
 

@@ -1,0 +1,343 @@
+//! The options of sockets, as the system says that they are: of what is accepted and connected, on every engine and in both families.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+mod options {
+    pub(crate) mod sys;
+}
+
+use std::{
+    io,
+    net::{Ipv6Addr, SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use options::sys::tcp_option;
+use sinew::{
+    prelude::*,
+    reactor::inherited,
+    transports::{
+        Dscp, Keepalive, ListenError, ReactorUnix, SocketOptionError, UnixListenConfig,
+        sim::Network,
+    },
+};
+use socket2::{Domain, Socket};
+use support::{
+    Far, Link, Sink, Width, World,
+    sockets::{any_port, dial, free_path},
+};
+
+const KEEPALIVE: Keepalive =
+    Keepalive::after(Duration::from_secs(60)).interval(Duration::from_millis(9_500)).retries(4);
+const BUFFER: usize = 20_000;
+const USER_TIMEOUT: Duration = Duration::from_millis(12_345);
+
+fn everything() -> StreamConfig {
+    StreamConfig::default()
+        .no_delay(false)
+        .keepalive(KEEPALIVE)
+        .send_buffer(BUFFER)
+        .receive_buffer(BUFFER)
+        .user_timeout(USER_TIMEOUT)
+        .dscp(Dscp::EF)
+}
+
+/// One that does what `everything` says not to do, and is asked for nothing else.
+fn assert_default(socket: &Socket) {
+    assert!(socket.tcp_nodelay().unwrap());
+    assert!(!socket.keepalive().unwrap());
+    assert_eq!(socket.tcp_user_timeout().unwrap(), None);
+    assert_eq!(socket.tos_v4().unwrap(), 0);
+}
+
+fn assert_everything(socket: &Socket) {
+    assert!(!socket.tcp_nodelay().unwrap());
+    assert_keepalive(socket);
+    // The kernel doubles it (socket(7)).
+    assert_eq!(socket.send_buffer_size().unwrap(), 2 * BUFFER);
+    assert_eq!(socket.recv_buffer_size().unwrap(), 2 * BUFFER);
+    assert_eq!(socket.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+    assert_eq!(socket.tos_v4().unwrap(), 46 << 2);
+    if socket.domain().unwrap() == Domain::IPV6 {
+        assert_eq!(socket.tclass_v6().unwrap(), 46 << 2);
+    }
+}
+
+fn assert_keepalive(socket: &Socket) {
+    assert!(socket.keepalive().unwrap());
+    assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
+    assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(10), "rounded up");
+    assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
+}
+
+/// A socket of this very process, by what it is: nobody hands out the descriptors of connections.
+fn own(what: &str, mut is_it: impl FnMut(&Socket) -> bool) -> Socket {
+    let sockets = (3..1024).filter_map(|fd| inherited(fd).ok()).map(Socket::from);
+    sockets
+        .into_iter()
+        .find(|socket| is_it(socket))
+        .unwrap_or_else(|| panic!("no socket is {what}"))
+}
+
+/// The near end of a connection, of whose far end these are the addresses.
+fn near(far: &Far) -> Socket {
+    let far = far.as_socket().expect("it is TCP");
+    let (near, far) = (far.peer_addr().unwrap(), far.local_addr().unwrap());
+    own("the near end", |socket| {
+        let addr = |found: io::Result<socket2::SockAddr>| found.ok()?.as_socket();
+        addr(socket.local_addr()) == Some(near) && addr(socket.peer_addr()) == Some(far)
+    })
+}
+
+fn listening_on(port: &ListeningPort) -> Socket {
+    own("the listener", |socket| {
+        socket.is_listener().unwrap_or(false)
+            && socket.local_addr().is_ok_and(|addr| addr.as_socket() == Some(port.local()))
+    })
+}
+
+/// An address of each family that there is.
+fn families() -> Vec<SocketAddr> {
+    let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+    let has_v6 = TcpListener::bind(v6).is_ok();
+    [any_port()].into_iter().chain(has_v6.then_some(v6)).collect()
+}
+
+fn everywhere(name: &str, scenario: impl Fn(&World)) {
+    for engine in Engine::available() {
+        World::run(name, engine, Link::Accepted, &scenario);
+    }
+}
+
+fn accept(world: &World, at: SocketAddr, config: ListenConfig) -> (ListeningPort, Far) {
+    let port = world.reactor().listen_tcp_with(at, config, world.watched(|| Sink)).unwrap();
+    let far = Far::socket(dial(port.local(), Width::Wide));
+    world.until("it to be accepted", || port.connections() == 1);
+    (port, far)
+}
+
+fn connect(world: &World, at: SocketAddr, config: ConnectConfig) -> Far {
+    let listener = TcpListener::bind(at).unwrap();
+    let to = listener.local_addr().unwrap();
+    let connecting = world.reactor().connect_tcp_with(to, config, world.watched(|| Sink));
+    world.until("the connection", || connecting.is_settled());
+    connecting.take().unwrap().unwrap();
+    Far::socket(listener.accept().unwrap().0)
+}
+
+#[test]
+fn what_is_accepted_has_them() {
+    everywhere("accepted", |world| {
+        for at in families() {
+            let (_port, far) = accept(world, at, ListenConfig::default());
+            assert_default(&near(&far));
+            let (_port, far) = accept(world, at, ListenConfig::default().stream(everything()));
+            assert_everything(&near(&far));
+        }
+    });
+}
+
+#[test]
+fn what_is_connected_has_them() {
+    everywhere("connected", |world| {
+        for at in families() {
+            assert_default(&near(&connect(world, at, ConnectConfig::default())));
+            let config = ConnectConfig::default().stream(everything());
+            assert_everything(&near(&connect(world, at, config)));
+        }
+    });
+}
+
+/// Over a socket for both families, IPv4 goes by the options of IPv4.
+#[test]
+fn what_is_accepted_over_the_other_family_has_them() {
+    everywhere("over both", |world| {
+        if families().len() < 2 {
+            return;
+        }
+        let config = ListenConfig::default().stream(everything());
+        let at = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let port = world.reactor().listen_tcp_with(at, config, world.watched(|| Sink)).unwrap();
+        let to = SocketAddr::new(any_port().ip(), port.local().port());
+        let far = dial(to, Width::Wide);
+        world.until("it to be accepted", || port.connections() == 1);
+        let local = far.local_addr().unwrap();
+        let near = own("the near end", |socket| {
+            let peer = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
+            peer.is_some_and(|peer| {
+                (peer.ip().to_canonical(), peer.port()) == (local.ip(), local.port())
+            })
+        });
+        assert_everything(&near);
+    });
+}
+
+#[test]
+fn unix_sockets_have_their_buffers() {
+    everywhere("Unix", |world| {
+        let path = free_path();
+        let config = UnixListenConfig::default().stream(everything());
+        let reactor = world.reactor();
+        let port = reactor.listen_unix_with(&path, config, world.watched(|| Sink)).unwrap();
+        let config = ConnectConfig::default().stream(everything());
+        let connecting = reactor.connect_unix_with(&path, config, world.watched(|| Sink));
+        world.until("both ends", || connecting.is_settled() && port.connections() == 1);
+        let mut connected = 0;
+        for fd in 3..1024 {
+            let Ok(socket) = inherited(fd).map(Socket::from) else { continue };
+            let is_ours = |addr: socket2::SockAddr| addr.as_pathname() == Some(&*path);
+            let ends = [socket.local_addr(), socket.peer_addr()];
+            if ends.iter().all(Result::is_ok) && ends.into_iter().flatten().any(is_ours) {
+                assert_eq!(socket.send_buffer_size().unwrap(), 2 * BUFFER);
+                assert_eq!(socket.recv_buffer_size().unwrap(), 2 * BUFFER);
+                connected += 1;
+            }
+        }
+        assert_eq!(connected, 2);
+    });
+}
+
+#[test]
+fn what_has_to_be_said_before() {
+    everywhere("ports", |world| {
+        for at in families() {
+            let config = ListenConfig::default().reuse_port(true).v6_only(true).fast_open(17);
+            let open = |at| {
+                world.reactor().listen_tcp_with(at, config.clone(), world.watched(|| Sink)).unwrap()
+            };
+            let port = open(at);
+            let socket = listening_on(&port);
+            assert!(socket.reuse_port().unwrap());
+            assert!(at.is_ipv4() || socket.only_v6().unwrap());
+            assert_eq!(tcp_option(&socket, libc::TCP_FASTOPEN), 17);
+            assert_eq!(open(port.local()).local(), port.local(), "two share it");
+        }
+    });
+}
+
+/// Whether the server gives leave is the system's matter; either way there is a connection.
+#[test]
+fn fast_open_is_asked_for() {
+    struct First;
+    impl Protocol for First {
+        fn connection_made(&mut self, transport: &Transport) {
+            transport.write(b"first");
+        }
+        fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    }
+    everywhere("fast open", |world| {
+        let config = ListenConfig::default().fast_open(16);
+        let port =
+            world.reactor().listen_tcp_with(any_port(), config, world.watched(|| Sink)).unwrap();
+        for round in 1..=3 {
+            let config = ConnectConfig::default().fast_open(true);
+            let factory = world.watched(|| First);
+            drop(world.reactor().connect_tcp_with(port.local(), config, factory));
+            world.until("what was sent first", || {
+                let came =
+                    world.traces.all().iter().filter(|trace| trace.data() == b"first").count();
+                came == round
+            });
+            let client = own("the client", |socket| {
+                let peer = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
+                peer == Some(port.local()) && tcp_option(socket, libc::TCP_FASTOPEN_CONNECT) == 1
+            });
+            assert!(client.tcp_nodelay().unwrap());
+        }
+    });
+}
+
+#[test]
+fn on_a_connection_that_stands() {
+    everywhere("live", |world| {
+        let line = world.join(Sink);
+        let (transport, socket) = (line.transport(), near(&line.far));
+        transport.set_keepalive(KEEPALIVE).unwrap();
+        assert_keepalive(&socket);
+        transport.set_keepalive(None).unwrap();
+        assert!(!socket.keepalive().unwrap());
+        transport.set_keepalive(Duration::from_millis(1)).unwrap();
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(1));
+        transport.set_no_delay(false).unwrap();
+        assert!(!socket.tcp_nodelay().unwrap());
+        let too_many = Keepalive::after(Duration::from_secs(1)).retries(1000);
+        let error = transport.set_keepalive(too_many).unwrap_err();
+        assert!(error.to_string().starts_with("SO_KEEPALIVE cannot be set: "), "{error}");
+    });
+}
+
+/// The option, the address and the cause.
+#[test]
+fn what_is_refused_is_named() {
+    everywhere("refused", |world| {
+        let far_too_long = Keepalive::after(Duration::from_secs(1 << 20));
+        let config = StreamConfig::default().keepalive(far_too_long);
+        let refused = |source: &io::Error| {
+            let cause =
+                source.get_ref().and_then(|cause| cause.downcast_ref::<SocketOptionError>());
+            cause.map(|cause| (cause.option, cause.source.raw_os_error()))
+        };
+        let expected = Some(("SO_KEEPALIVE", Some(libc::EINVAL)));
+        let listening = ListenConfig::default().stream(config.clone());
+        let factory = world.watched(|| Sink);
+        let error = world.reactor().listen_tcp_with(any_port(), listening, factory).unwrap_err();
+        let ListenError::Listen { source, .. } = &error else { panic!("{error}") };
+        assert_eq!(refused(source), expected);
+        assert_eq!(
+            error.to_string(),
+            "could not listen on 127.0.0.1:0: SO_KEEPALIVE cannot be set: Invalid argument (os error 22)"
+        );
+        let connecting = world.reactor().connect_tcp_with(
+            any_port(),
+            ConnectConfig::default().stream(config),
+            world.watched(|| Sink),
+        );
+        world.until("the failure", || connecting.is_settled());
+        let error = connecting.take().unwrap().unwrap_err();
+        let ConnectError::Connect { source, .. } = &error else { panic!("{error}") };
+        assert_eq!(refused(source), expected);
+    });
+}
+
+#[test]
+fn a_simulated_network_takes_no_notice() {
+    let network = Network::new(7);
+    let (server, client) = (network.host("server"), network.host("client"));
+    let config = ListenConfig::default().stream(everything()).fast_open(9);
+    server.reactor().listen_tcp_with("server:80", config, |_: &Peer| Sink).unwrap();
+    let config = ConnectConfig::default().stream(everything()).fast_open(true);
+    let connecting = client.reactor().connect_tcp_with("server:80", config, |_: &Peer| Sink);
+    network.run_for(Duration::from_secs(1)).unwrap();
+    let connection = connecting.take().unwrap().unwrap();
+    connection.transport().set_keepalive(KEEPALIVE).unwrap();
+}
+
+#[test]
+fn datagrams_are_marked_too() {
+    use sinew::transports::{DatagramConfig, ReactorUdp};
+    struct Deaf;
+    impl DatagramProtocol for Deaf {
+        fn datagram_received(&mut self, _: &DatagramTransport, _: &[u8], _: SocketAddr) {}
+    }
+    everywhere("datagrams", |world| {
+        for at in families() {
+            let config = DatagramConfig::default()
+                .dscp(Dscp::LOWER_EFFORT)
+                .reuse_port(true)
+                .send_buffer(BUFFER)
+                .receive_buffer(BUFFER);
+            let udp = world.reactor().listen_udp_with(at, config, Deaf).unwrap();
+            let socket = own("for datagrams", |socket| {
+                socket.r#type().is_ok_and(|kind| kind == socket2::Type::DGRAM)
+                    && socket.local_addr().is_ok_and(|addr| addr.as_socket() == Some(udp.local()))
+            });
+            assert_eq!(socket.tos_v4().unwrap(), 1 << 2);
+            assert!(at.is_ipv4() || socket.tclass_v6().unwrap() == 1 << 2);
+            assert!(socket.reuse_port().unwrap());
+            assert_eq!(socket.send_buffer_size().unwrap(), 2 * BUFFER);
+            assert_eq!(socket.recv_buffer_size().unwrap(), 2 * BUFFER);
+        }
+    });
+}
