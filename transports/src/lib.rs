@@ -7,6 +7,8 @@
 #![deny(unsafe_code)]
 
 mod address;
+#[cfg(unix)]
+mod adopt;
 mod buffers;
 mod client_service;
 mod config;
@@ -70,6 +72,7 @@ pub use {
 };
 #[cfg(unix)]
 pub use {
+    adopt::{AdoptError, DescriptorKind, ReactorAdopt},
     peer::{Credentials, UnixPeer},
     pipe::{PipeError, ReactorPipes},
     process::{

@@ -136,15 +136,9 @@ pub(crate) fn connect<F: Factory>(
                 return promise.reject(ConnectError::Other { to, source });
             }
         };
-        let (peer, shared) = (Peer::Memory, Shared::new(reactor, config.stream, None));
-        let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
-        let connection = newborn.start(&factory, Ready::NONE);
-        if let Some(connection) = connection.as_ref().filter(|_| !promise.is_pending()) {
-            // Cancelled by its own factory or protocol: nobody will ever have it.
-            connection.transport().abort();
-        }
-        let made = connection.map(|connection| connection.transport().clone());
-        promise.settle(made.ok_or(ConnectError::NoProtocol(peer)));
+        let shared = Shared::new(reactor, config.stream, None);
+        let newborn = Newborn { reactor, socket, token, peer: Peer::Memory, shared };
+        tcp::begin_for(promise, newborn, &factory);
     });
     Connecting::new(deferred)
 }

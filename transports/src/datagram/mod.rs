@@ -22,7 +22,7 @@ mod socket;
 mod transport;
 
 #[cfg(unix)]
-pub(crate) use open::{connect_unix, listen_unix};
+pub(crate) use open::{adopt_udp, adopt_unix, connect_unix, listen_unix};
 pub(crate) use socket::DatagramSocket;
 pub use {
     config::{DatagramConfig, Overflow},

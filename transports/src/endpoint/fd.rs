@@ -1,14 +1,18 @@
-//! Endpoints on descriptors that were inherited: `fd:N`.
+//! Endpoints on descriptors that were inherited: `fd:N`, for servers and clients.
 
-use std::{fmt, io, net::TcpListener, os::fd::RawFd};
+use std::{fmt, io, os::fd::RawFd};
 
 use sinew_reactor::{Reactor, inherited};
 
-use super::{Arguments, EndpointError, Listen, ServerEndpoint};
-use crate::{Address, DynFactory, ListenConfig, ListenError, ListeningPort, ReactorTcp};
+use super::{Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint};
+use crate::{
+    Address, ConnectConfig, ConnectError, Connecting, DynFactory, DynProtocol, ListenConfig,
+    ListenError, ListeningPort, ReactorAdopt, adopt,
+};
 
-/// A listening socket that this process was started with, by its number: `fd:3`. It is duplicated, and so stays open for
-/// whoever else has it: to stop listening is to stop accepting.
+/// A socket that this process was started with, TCP or Unix, by its number: `fd:3`. For servers it is one that listens, for clients
+/// one that is connected already, and should be connected to once. It is duplicated, and so stays open for whoever else has it: to
+/// stop listening is to stop accepting. What else is to be known of such sockets, [`ReactorAdopt`] says.
 #[derive(Clone, Copy, Debug)]
 pub struct Descriptor {
     fd: RawFd,
@@ -23,9 +27,17 @@ impl Descriptor {
 }
 
 pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
+    descriptor(arguments).map(ServerEndpoint::new)
+}
+
+pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
+    descriptor(arguments).map(ClientEndpoint::new)
+}
+
+fn descriptor(arguments: &mut Arguments) -> Result<Descriptor, EndpointError> {
     let value = arguments.require("fd")?;
     let fd: u16 = value.parse("number of a descriptor")?;
-    Ok(ServerEndpoint::new(Descriptor::new(fd.into())))
+    Ok(Descriptor::new(fd.into()))
 }
 
 /// Listens on a descriptor; `at` says where that comes from.
@@ -37,15 +49,9 @@ pub(super) fn listen(
     factory: DynFactory,
 ) -> Result<ListeningPort<Address>, ListenError> {
     match inherited(fd) {
-        Ok(socket) => {
-            let adopted = reactor.adopt_listener(TcpListener::from(socket), config, factory);
-            adopted.map(ListeningPort::of_any_kind).map_err(|error| match error {
-                ListenError::Other { source, .. } => {
-                    ListenError::Other { at: at.to_string(), source }
-                }
-                error => error,
-            })
-        }
+        Ok(socket) => reactor
+            .adopt_port(socket, config, factory)
+            .map_err(|error| ListenError::Other { at: at.to_string(), source: error.into() }),
         Err(error) => Err(refused(reactor, at, error, factory)),
     }
 }
@@ -69,6 +75,23 @@ impl Listen for Descriptor {
         factory: DynFactory,
     ) -> Result<ListeningPort<Address>, ListenError> {
         listen(reactor, self.fd, self, config, factory)
+    }
+}
+
+impl Connect for Descriptor {
+    fn connect(
+        &self,
+        reactor: &Reactor,
+        config: ConnectConfig,
+        factory: DynFactory,
+    ) -> Connecting<DynProtocol> {
+        match inherited(self.fd) {
+            Ok(socket) => adopt::connect(reactor, socket, self, config, factory),
+            Err(source) => {
+                reactor.discard(factory);
+                Connecting::failed(reactor, ConnectError::Other { to: self.to_string(), source })
+            }
+        }
     }
 }
 

@@ -54,6 +54,8 @@ impl Default for Kinds {
         #[cfg(unix)]
         kinds.server("unix", |_, arguments| unix::server(arguments));
         kinds.client("tcp", |_, arguments| tcp::client(arguments));
+        #[cfg(unix)]
+        kinds.client("fd", |_, arguments| fd::client(arguments));
         kinds.client("memory", |_, arguments| memory::client(arguments));
         #[cfg(unix)]
         kinds.client("unix", |_, arguments| unix::client(arguments));

@@ -6,8 +6,8 @@
 //! | `tcp:8080`, `tcp:8080:interface=127.0.0.1` | TCP over IPv4, on all interfaces or on one. [`TcpServer`] |
 //! | `tcp6:8080`, `tcp6:8080:interface=\:\:1` | the same over IPv6; on all interfaces, also over IPv4 unless `v6only=yes` |
 //! | `unix:/run/web.sock:mode=660` | a Unix socket (Unix). [`UnixServer`] |
-//! | `systemd:name=web`, `systemd:index=0` | a socket that systemd holds (Unix). [`Systemd`] |
-//! | `fd:3` | a listening socket that was inherited (Unix). [`Descriptor`] |
+//! | `systemd:name=web`, `systemd:index=0` | a socket that systemd holds, TCP or Unix (Unix). [`Systemd`] |
+//! | `fd:3` | a listening socket that was inherited, TCP or Unix (Unix). [`Descriptor`] |
 //! | `proxy:tcp:8080` | any of these, behind a proxy that speaks the PROXY protocol. [`Proxy`] |
 //! | `memory:name` | in this program, without a kernel. [`Memory`] |
 //! | `127.0.0.1:8080`, `[::1]:8080` | TCP |
@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `tcp:host:port:timeout=10` | TCP. [`TcpClient`] |
 //! | `unix:/run/web.sock` | a Unix socket (Unix). [`UnixClient`] |
+//! | `fd:3` | a connected socket that was inherited, TCP or Unix (Unix). [`Descriptor`] |
 //! | `memory:name` | to a port in memory of the same reactor. [`Memory`] |
 //! | `host:port` | TCP |
 //!

@@ -13,7 +13,7 @@ const FIRST: RawFd = 3;
 /// More than that are not believed.
 const SOCKETS_MAX: usize = 4096;
 
-/// A listening socket that systemd passes, by the name that its unit gives it (`FileDescriptorName=`, by default the unit's) or
+/// A listening socket that systemd passes, TCP or Unix, by the name that its unit gives it (`FileDescriptorName=`, by default the unit's) or
 /// by its place among them. As [`Descriptor`](super::Descriptor), it stays open.
 #[derive(Clone, Debug)]
 pub struct Systemd(Which);

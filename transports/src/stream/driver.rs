@@ -177,8 +177,8 @@ impl Transport {
         }
     }
 
-    /// Others have waited long enough; the rest is for the next turn.
-    fn come_back(&self, reactor: &Reactor) {
+    /// Has the loop come by. In the midst of input: others have waited long enough; the rest is for the next turn.
+    pub(crate) fn come_back(&self, reactor: &Reactor) {
         let stream = self.inner();
         if stream.update(State::ask_again) {
             reactor.run_again(stream.token);

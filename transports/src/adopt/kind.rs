@@ -1,0 +1,144 @@
+//! What a descriptor is: [`DescriptorKind`]. The system is asked, nothing is changed.
+
+use std::{fmt, io, os::fd::AsFd};
+
+use socket2::{Domain, SockRef, Type};
+
+use crate::tcp::is_listener;
+
+/// What a descriptor is, as far as a reactor can have a use for it.
+///
+/// # Examples
+///
+/// A program that inetd may start for each connection, or once for all of them:
+///
+/// ```no_run
+/// use std::io;
+/// use sinew_reactor::{Reactor, inherited};
+/// use sinew_transports::{DescriptorKind, ListenConfig, Peer, Protocol, ReactorAdopt};
+///
+/// fn serve<P: Protocol + Default>(reactor: &Reactor) -> io::Result<()> {
+///     let given = inherited(0)?;
+///     match DescriptorKind::of(&given)? {
+///         kind if kind.is_listener() => {
+///             reactor.adopt_port(given, ListenConfig::default(), |_: &Peer| P::default())?;
+///         }
+///         _ => drop(reactor.adopt_stream(given, P::default())?),
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DescriptorKind {
+    /// A TCP socket that listens.
+    TcpListener,
+    /// A TCP socket that is connected.
+    TcpConnection,
+    /// A TCP socket that neither listens nor is connected, or not any more.
+    UnconnectedTcp,
+    /// A UDP socket.
+    Udp,
+    /// A Unix socket for streams that listens.
+    UnixListener,
+    /// A Unix socket for streams that is connected, as those of a socketpair are.
+    UnixConnection,
+    /// A Unix socket for streams that neither listens nor is connected.
+    UnconnectedUnix,
+    /// A Unix socket for datagrams.
+    UnixDatagram,
+    /// A socket of another family or type.
+    OtherSocket,
+    /// A file, a pipe, a terminal, or whatever else is no socket.
+    NotASocket,
+}
+
+impl DescriptorKind {
+    /// Asks the system what a descriptor is (`SO_TYPE`, `SO_ACCEPTCONN`, getsockname(2), getpeername(2)). Where it cannot be asked
+    /// whether a socket listens, one without a peer counts as listening.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say.
+    pub fn of(descriptor: impl AsFd) -> io::Result<Self> {
+        let socket = SockRef::from(&descriptor);
+        let of_type = match socket.r#type() {
+            Err(error) if error.raw_os_error() == Some(NOT_A_SOCKET) => {
+                return Ok(Self::NotASocket);
+            }
+            of_type => of_type?,
+        };
+        let domain = socket.local_addr()?.domain();
+        let is_inet = domain == Domain::IPV4 || domain == Domain::IPV6;
+        if !(is_inet && is_of_the_usual(&socket)? || domain == Domain::UNIX) {
+            return Ok(Self::OtherSocket);
+        }
+        Ok(match (of_type, is_inet) {
+            (Type::STREAM, true) => {
+                stream(&socket, [Self::TcpConnection, Self::TcpListener, Self::UnconnectedTcp])?
+            }
+            (Type::STREAM, false) => {
+                stream(&socket, [Self::UnixConnection, Self::UnixListener, Self::UnconnectedUnix])?
+            }
+            (Type::DGRAM, true) => Self::Udp,
+            (Type::DGRAM, false) => Self::UnixDatagram,
+            _ => Self::OtherSocket,
+        })
+    }
+
+    /// Whether it is a socket that listens, of whatever family.
+    #[must_use]
+    pub const fn is_listener(self) -> bool {
+        matches!(self, Self::TcpListener | Self::UnixListener)
+    }
+
+    /// Whether it is a connected socket for streams, of whatever family.
+    #[must_use]
+    pub const fn is_connection(self) -> bool {
+        matches!(self, Self::TcpConnection | Self::UnixConnection)
+    }
+}
+
+const NOT_A_SOCKET: i32 = rustix::io::Errno::NOTSOCK.raw_os_error();
+
+/// Which of these a socket for streams is: connected, listening, or neither.
+fn stream(
+    socket: &SockRef<'_>,
+    [connected, listening, neither]: [DescriptorKind; 3],
+) -> io::Result<DescriptorKind> {
+    if socket.peer_addr().is_ok() {
+        return Ok(connected);
+    }
+    Ok(if is_listener(socket)? { listening } else { neither })
+}
+
+/// Whether it is TCP or UDP, and not something else with the same addresses, such as SCTP or ping.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_of_the_usual(socket: &SockRef<'_>) -> io::Result<bool> {
+    use socket2::Protocol;
+    let protocol = socket.protocol()?;
+    Ok([Protocol::TCP, Protocol::MPTCP, Protocol::UDP].map(Some).contains(&protocol))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere the system is asked")]
+fn is_of_the_usual(_: &SockRef<'_>) -> io::Result<bool> {
+    Ok(true)
+}
+
+impl fmt::Display for DescriptorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TcpListener => "a listening TCP socket",
+            Self::TcpConnection => "a connected TCP socket",
+            Self::UnconnectedTcp => "a TCP socket that neither listens nor is connected",
+            Self::Udp => "a UDP socket",
+            Self::UnixListener => "a listening Unix socket",
+            Self::UnixConnection => "a connected Unix socket",
+            Self::UnconnectedUnix => "a Unix socket that neither listens nor is connected",
+            Self::UnixDatagram => "a Unix socket for datagrams",
+            Self::OtherSocket => "a socket of another family or type",
+            Self::NotASocket => "no socket",
+        })
+    }
+}

@@ -1,0 +1,302 @@
+//! Descriptors that somebody else has opened: [`ReactorAdopt`] makes connections, ports and sockets for datagrams of them. Unix only.
+//!
+//! `kind.rs` finds out what a descriptor is. What becomes of it is what would have become of one that was opened here.
+
+use std::{cell::RefCell, fmt, net::TcpListener, os::fd::OwnedFd};
+
+use sinew_reactor::{Engine, Reactor};
+use socket2::SockRef;
+
+use crate::{
+    Address, ConnectConfig, ConnectError, Connecting, Connection, DatagramConfig, DatagramProtocol,
+    DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Protocol, StreamConfig,
+    UnixAddr, UnixPeer, datagram,
+    net::Listener,
+    stream::{
+        Newborn, Shared,
+        socket::{Socket, TcpStream, UnixStream},
+    },
+    tcp,
+    unix::UnixListening,
+};
+
+mod error;
+mod kind;
+
+pub use error::AdoptError;
+pub use kind::DescriptorKind;
+
+mod sealed {
+    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
+    pub trait Sealed {}
+    impl Sealed for sinew_reactor::Reactor {}
+}
+
+/// Descriptors that somebody else has opened, on a [`Reactor`]. Unix only.
+///
+/// They come from systemd or inetd ([`inherited`](sinew_reactor::inherited)), from a parent's socketpair, over a Unix socket
+/// ([`Transport::take_descriptor`](crate::Transport::take_descriptor)), or from code of one's own. What a descriptor is, the
+/// system is asked ([`DescriptorKind`]); of what family it is does not matter.
+///
+/// From then on it does not block and is closed on `exec`; the former goes for all who share its open file description (open(2)). The
+/// options of streams are set as on a socket that was made here; what has to be said before a socket is bound, listens or connects
+/// (`backlog`, `reuse_port`, `v6_only`, `fast_open`, `bind`) means nothing any more. The file of a Unix socket is left to whoever
+/// made it.
+///
+/// To adopt is one descriptor's business: as long as another one leads to the same socket, closing it does not close the connection. A
+/// graceful close ends the output all the same, and the peer sees that; a reset it does not see before the last one is closed.
+///
+/// # Examples
+///
+/// One end of a socketpair, of which a child may have the other:
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::{io::{Read, Write}, os::unix::net::UnixStream};
+/// use sinew_reactor::Reactor;
+/// use sinew_transports::{ConnectionLost, Protocol, ReactorAdopt, Transport};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///         transport.lose_connection();
+///     }
+///     fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
+///         let _ = transport.reactor().stop();
+///     }
+/// }
+///
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// theirs.write_all(b"hello")?;
+/// let child = std::thread::spawn(move || {
+///     let mut answer = String::new();
+///     theirs.read_to_string(&mut answer).map(|_| answer)
+/// });
+///
+/// let reactor = Reactor::new()?;
+/// reactor.adopt_stream(ours, Echo)?;
+/// reactor.run()?;
+/// assert_eq!(child.join().expect("it does not panic")?, "hello");
+/// # Ok(())
+/// # }
+/// ```
+pub trait ReactorAdopt: sealed::Sealed {
+    /// Joins a protocol to a connected socket for streams, TCP or Unix, with the defaults of [`StreamConfig`]. The loop tells it
+    /// `connection_made` when it comes to it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdoptError`], with the descriptor if it is something else.
+    fn adopt_stream<P: Protocol>(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+        protocol: P,
+    ) -> Result<Connection<P>, AdoptError> {
+        self.adopt_stream_with(descriptor, StreamConfig::default(), protocol)
+    }
+
+    /// Joins a protocol to a connected socket for streams, as configured.
+    ///
+    /// # Errors
+    ///
+    /// As [`adopt_stream`](Self::adopt_stream).
+    fn adopt_stream_with<P: Protocol>(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+        config: StreamConfig,
+        protocol: P,
+    ) -> Result<Connection<P>, AdoptError>;
+
+    /// Takes connections from a socket that listens already, TCP or Unix. To stop listening is to stop accepting as long as somebody
+    /// else has the socket, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`adopt_stream`](Self::adopt_stream).
+    fn adopt_port<F: Factory>(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+        config: ListenConfig,
+        factory: F,
+    ) -> Result<ListeningPort<Address>, AdoptError>;
+
+    /// Joins a protocol to a UDP socket, which may be connected.
+    ///
+    /// # Errors
+    ///
+    /// As [`adopt_stream`](Self::adopt_stream).
+    fn adopt_udp<P: DatagramProtocol>(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+        config: DatagramConfig,
+        protocol: P,
+    ) -> Result<DatagramTransport, AdoptError>;
+
+    /// Joins a protocol to a Unix socket for datagrams, which may be connected.
+    ///
+    /// # Errors
+    ///
+    /// As [`adopt_stream`](Self::adopt_stream).
+    fn adopt_unix_datagram<P: DatagramProtocol<UnixAddr>>(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+        config: DatagramConfig,
+        protocol: P,
+    ) -> Result<DatagramTransport<UnixAddr>, AdoptError>;
+}
+
+impl ReactorAdopt for Reactor {
+    fn adopt_stream_with<P: Protocol>(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+        config: StreamConfig,
+        protocol: P,
+    ) -> Result<Connection<P>, AdoptError> {
+        match connected(self, descriptor.into(), config) {
+            Ok(newborn) => {
+                let transport = newborn.adopt(Some(protocol));
+                // The loop tells of nothing before it has begun.
+                transport.come_back(self);
+                Ok(Connection::new(transport))
+            }
+            Err(error) => {
+                // Its drop may be user code, and no call runs that.
+                self.discard(protocol);
+                Err(error)
+            }
+        }
+    }
+
+    fn adopt_port<F: Factory>(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+        config: ListenConfig,
+        factory: F,
+    ) -> Result<ListeningPort<Address>, AdoptError> {
+        match listening(self, descriptor.into(), &config) {
+            Ok((listener, addr)) => Ok(tcp::open(self, listener, addr, config, None, factory)?),
+            Err(error) => {
+                self.discard(factory);
+                Err(error)
+            }
+        }
+    }
+
+    fn adopt_udp<P: DatagramProtocol>(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+        config: DatagramConfig,
+        protocol: P,
+    ) -> Result<DatagramTransport, AdoptError> {
+        let udp = |kind| kind == DescriptorKind::Udp;
+        match usable(self, descriptor.into(), "a UDP socket", udp) {
+            Ok((descriptor, _)) => Ok(datagram::adopt_udp(self, descriptor, config, protocol)?),
+            Err(error) => {
+                self.discard(protocol);
+                Err(error)
+            }
+        }
+    }
+
+    fn adopt_unix_datagram<P: DatagramProtocol<UnixAddr>>(
+        &self,
+        descriptor: impl Into<OwnedFd>,
+        config: DatagramConfig,
+        protocol: P,
+    ) -> Result<DatagramTransport<UnixAddr>, AdoptError> {
+        let unix = |kind| kind == DescriptorKind::UnixDatagram;
+        match usable(self, descriptor.into(), "a Unix socket for datagrams", unix) {
+            Ok((descriptor, _)) => Ok(datagram::adopt_unix(self, descriptor, config, protocol)?),
+            Err(error) => {
+                self.discard(protocol);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// As [`ReactorAdopt::adopt_stream_with`], with a factory, which is called by the loop. `at` says where the descriptor comes from.
+pub(crate) fn connect<F: Factory>(
+    reactor: &Reactor,
+    descriptor: OwnedFd,
+    at: &dyn fmt::Display,
+    config: ConnectConfig,
+    factory: F,
+) -> Connecting<F::Protocol> {
+    let (promise, deferred) = reactor.promise();
+    let (to, factory) = (at.to_string(), RefCell::new(factory));
+    reactor.call_soon(move |reactor| {
+        if !promise.is_pending() {
+            return;
+        }
+        let newborn = match connected(reactor, descriptor, config.stream) {
+            Ok(newborn) => newborn,
+            Err(error) => {
+                return promise.reject(ConnectError::Other { to, source: error.into() });
+            }
+        };
+        tcp::begin_for(promise, newborn, &factory);
+    });
+    Connecting::new(deferred)
+}
+
+/// A connected socket, registered.
+fn connected(
+    reactor: &Reactor,
+    descriptor: OwnedFd,
+    config: StreamConfig,
+) -> Result<Newborn<'_>, AdoptError> {
+    let wanted = "a connected socket for streams";
+    let (descriptor, kind) = usable(reactor, descriptor, wanted, DescriptorKind::is_connection)?;
+    let (mut socket, peer) = if kind == DescriptorKind::TcpConnection {
+        let socket = TcpStream::from(descriptor);
+        let peer = Peer::Inet(socket.peer_addr()?);
+        (Socket::from(socket), peer)
+    } else {
+        let socket = UnixStream::from(descriptor);
+        let peer = Peer::Unix(UnixPeer::of(&socket));
+        (Socket::from(socket), peer)
+    };
+    socket.set_options(&config)?;
+    let token = socket.register(reactor)?;
+    let shared = Shared::new(reactor, config, None);
+    Ok(Newborn { reactor, socket, token, peer, shared })
+}
+
+/// A listening socket, with the options that its connections are to inherit.
+fn listening(
+    reactor: &Reactor,
+    descriptor: OwnedFd,
+    config: &ListenConfig,
+) -> Result<(Listener, Address), AdoptError> {
+    let wanted = "a listening socket for streams";
+    let (descriptor, kind) = usable(reactor, descriptor, wanted, DescriptorKind::is_listener)?;
+    if kind == DescriptorKind::TcpListener {
+        let (listener, addr) = tcp::adopted(TcpListener::from(descriptor), config)?;
+        return Ok((listener, addr.into()));
+    }
+    let (listening, addr) = UnixListening::adopted(descriptor)?;
+    Ok((Listener::unix(listening), addr.into()))
+}
+
+/// A descriptor that is what was wanted, made fit for a loop; else the error gives it back.
+fn usable(
+    reactor: &Reactor,
+    descriptor: OwnedFd,
+    wanted: &'static str,
+    is_wanted: impl FnOnce(DescriptorKind) -> bool,
+) -> Result<(OwnedFd, DescriptorKind), AdoptError> {
+    if reactor.engine() == Engine::Simulated {
+        return Err(tcp::no_kernel().into());
+    }
+    let found = DescriptorKind::of(&descriptor)?;
+    if !is_wanted(found) {
+        return Err(AdoptError::WrongKind { wanted, found, descriptor });
+    }
+    let socket = SockRef::from(&descriptor);
+    socket.set_nonblocking(true)?;
+    socket.set_cloexec(true)?;
+    Ok((descriptor, found))
+}
