@@ -63,5 +63,5 @@ pub mod prelude {
         WriteStatus,
     };
     #[cfg(unix)]
-    pub use sinew_transports::{ReactorUnix, UnixAddr};
+    pub use sinew_transports::{ReactorAdopt, ReactorUnix, UnixAddr};
 }

@@ -6,6 +6,8 @@ mod support;
 
 mod conformance {
     mod aborting;
+    #[cfg(unix)]
+    mod adopting;
     mod batch;
     mod cancelling;
     mod closing;

@@ -180,7 +180,7 @@ fn a_panic_in_a_call_from_the_loop_ends_that_connection(world: &World) {
         // A port gives no typed handle.
         Link::Accepted | Link::TlsAccepted => return,
         #[cfg(unix)]
-        Link::UnixAccepted | Link::UnixConnected => return,
+        Link::UnixAccepted | Link::UnixConnected | Link::Adopted | Link::AdoptedPair => return,
         Link::Connected => {
             let addr = listener.local_addr().unwrap();
             let result = slot.clone();

@@ -3,7 +3,7 @@
 /// `table! { everywhere: a, b; smooth: c; ports: d; memory: e; }` makes `a::mio_accepted`, `a::poll_memory` and so on out of
 /// functions that take a `&World`.
 ///
-/// - `everywhere`: both ends of a TCP connection in turn, memory, both ends of a Unix socket on the engines that differ most, and
+/// - `everywhere`: both ends of a TCP connection in turn, memory, both ends of a Unix socket and adopted ones on the engines that differ most, and
 ///   under faults one end on each engine; with TLS both ends in turn, on some of the engines, with faults and without
 /// - `smooth`: the same without the faults, for a reason that stands beside the scenario
 /// - `resets`: as `everywhere`, without Unix sockets, whose far end cannot reset a connection as it likes
@@ -45,12 +45,16 @@ macro_rules! table {
         crate::support::table!(@row run $scenario Accepted mio_accepted poll_accepted select_accepted uring_accepted);
         crate::support::table!(@row run $scenario Connected mio_connected poll_connected select_connected uring_connected);
         crate::support::table!(@memory $scenario);
+        #[cfg(unix)]
+        crate::support::table!(@cell run $scenario Mio Adopted mio_adopted);
+        crate::support::table!(@cell run $scenario Uring Adopted uring_adopted);
     };
     (@unix $scenario:ident) => {
         #[cfg(unix)]
         crate::support::table!(@cell run $scenario Mio UnixAccepted mio_unix_accepted);
         #[cfg(unix)]
         crate::support::table!(@cell run $scenario Mio UnixConnected mio_unix_connected);
+        crate::support::table!(@cell run $scenario Poll AdoptedPair poll_adopted_pair);
         crate::support::table!(@cell run $scenario Uring UnixAccepted uring_unix_accepted);
         crate::support::table!(@cell run $scenario Uring UnixConnected uring_unix_connected);
     };

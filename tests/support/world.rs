@@ -19,7 +19,7 @@ use super::{
 #[cfg(unix)]
 use {
     super::sockets::free_path,
-    sinew::transports::{ReactorUnix, UnixListenConfig},
+    sinew::transports::{ReactorAdopt, UnixListenConfig},
     std::os::unix::net::{UnixListener, UnixStream},
 };
 
@@ -58,6 +58,12 @@ pub(crate) enum Link {
     /// A Unix socket, connected by the reactor.
     #[cfg(unix)]
     UnixConnected,
+    /// TCP, accepted by somebody else and adopted by the reactor.
+    #[cfg(unix)]
+    Adopted,
+    /// One end of a pair of Unix sockets, adopted by the reactor.
+    #[cfg(unix)]
+    AdoptedPair,
     /// A wire in memory.
     Memory,
     /// TLS, accepted by a port of the reactor.
@@ -71,7 +77,7 @@ impl Link {
     #[track_caller]
     pub(crate) fn assert_aborted(self, fate: Fate, what: &str) {
         #[cfg(unix)]
-        if matches!(self, Self::UnixAccepted | Self::UnixConnected) {
+        if matches!(self, Self::UnixAccepted | Self::UnixConnected | Self::AdoptedPair) {
             return assert_ne!(fate, Fate::Open, "{what}");
         }
         assert_eq!(fate, Fate::Reset, "{what}");
@@ -193,6 +199,10 @@ impl World {
             Link::UnixAccepted => self.join_unix_accepted(config, protocol),
             #[cfg(unix)]
             Link::UnixConnected => (self.join_unix_connected(config, protocol), None),
+            #[cfg(unix)]
+            Link::Adopted => (self.join_adopted(config, width, protocol), None),
+            #[cfg(unix)]
+            Link::AdoptedPair => (self.join_adopted_pair(config, protocol), None),
             Link::Memory => (self.join_memory(config, width, protocol), None),
         };
         self.until("connection_made", || {
@@ -246,6 +256,24 @@ impl World {
         });
         std::fs::remove_file(path).expect("it was there to connect to");
         Far::unix(accepted.expect("it has just been accepted").0)
+    }
+
+    #[cfg(unix)]
+    fn join_adopted<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {
+        let listener = std::net::TcpListener::bind(any_port()).expect("a free port");
+        let far = dial(listener.local_addr().expect("a listener has an address"), width);
+        let (socket, _) = listener.accept().expect("it has connected");
+        let protocol = self.traces.watch(protocol);
+        self.reactor.adopt_stream_with(socket, config, protocol).expect("it is connected");
+        Far::socket(far)
+    }
+
+    #[cfg(unix)]
+    fn join_adopted_pair<P: Protocol>(&self, config: StreamConfig, protocol: P) -> Far {
+        let (near, far) = UnixStream::pair().expect("a pair of sockets");
+        let protocol = self.traces.watch(protocol);
+        self.reactor.adopt_stream_with(near, config, protocol).expect("it is connected");
+        Far::unix(far)
     }
 
     fn join_connected<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {

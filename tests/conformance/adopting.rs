@@ -1,0 +1,314 @@
+//! Descriptors that somebody else has opened: what they become, what is given back, and endpoints on them. That what was adopted
+//! behaves as what was accepted, the whole table says.
+
+use std::{
+    cell::{Cell, RefCell},
+    fs::File,
+    io::{Read, Write},
+    net::{Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::net::{UnixDatagram, UnixListener, UnixStream},
+    },
+    rc::Rc,
+};
+
+use rustix::fs::{OFlags, fcntl_getfl};
+use sinew::{
+    prelude::*,
+    transports::{
+        Address, AdoptError, DatagramAddr, DatagramConfig, DescriptorKind,
+        endpoint::{ClientEndpoint, ServerEndpoint},
+        sim::Network,
+    },
+};
+use socket2::{Domain, Socket, Type};
+
+use crate::support::{
+    Echo, Far, Fate, Script, Sink, Told, What, Width, World,
+    sockets::{any_port, dial, free_path},
+    table,
+};
+
+table! {
+    ports:
+        connections_of_any_family,
+        what_came_before,
+        ports_of_any_family,
+        sockets_for_datagrams,
+        it_neither_blocks_nor_is_passed_on,
+        what_is_something_else_is_given_back,
+        a_connection_over_a_connection,
+        a_simulated_host_adopts_nothing,
+        endpoints_on_descriptors;
+}
+
+fn connected(at: SocketAddr) -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind(at).unwrap();
+    let far = dial(listener.local_addr().unwrap(), Width::Wide);
+    (listener.accept().unwrap().0, far)
+}
+
+fn answers(world: &World, far: &mut Far) {
+    far.send(b"hello");
+    assert_eq!(world.receive(far, 5), b"hello");
+}
+
+fn connections_of_any_family(world: &World) {
+    let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+    let has_v6 = TcpListener::bind(v6).is_ok();
+    for at in [any_port()].into_iter().chain(has_v6.then_some(v6)) {
+        let (near, far) = connected(at);
+        let ends = (near.peer_addr().unwrap(), near.local_addr().unwrap());
+        let echo = world.traces.watch(Echo);
+        let connection = world.reactor().adopt_stream(near, echo).unwrap();
+        let transport = connection.transport();
+        assert_eq!((transport.peer(), transport.local()), (Peer::Inet(ends.0), Some(ends.1)));
+        answers(world, &mut Far::socket(far));
+    }
+    let (near, far) = UnixStream::pair().unwrap();
+    let connection = world.reactor().adopt_stream(near, world.traces.watch(Echo)).unwrap();
+    let Peer::Unix(peer) = connection.transport().peer() else { panic!("it is a Unix socket") };
+    assert_eq!(peer.addr, UnixAddr::Unnamed);
+    if cfg!(target_os = "linux") {
+        assert_eq!(peer.credentials.unwrap().pid, Some(std::process::id()));
+    }
+    let mut far = Far::unix(far);
+    answers(world, &mut far);
+    connection.transport().lose_connection();
+    world.until("the end", || far.fate() != Fate::Open);
+}
+
+/// Bytes, and the end, that waited in the socket come after `connection_made`, which does not come from within the call.
+fn what_came_before(world: &World) {
+    let (near, mut far) = connected(any_port());
+    far.write_all(b"early").unwrap();
+    far.shutdown(Shutdown::Write).unwrap();
+    let sink = world.traces.watch(Sink);
+    let trace = sink.trace().clone();
+    world.reactor().adopt_stream(near, sink).unwrap();
+    assert!(!trace.is_made());
+    world.until("the end", || trace.is_lost());
+    assert_eq!(trace.told()[..3], [Told::Made, Told::Data(5), Told::ReadClosed]);
+}
+
+fn ports_of_any_family(world: &World) {
+    let listener = TcpListener::bind(any_port()).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let adopt = |descriptor: OwnedFd| {
+        let config = ListenConfig::default();
+        world.reactor().adopt_port(descriptor, config, world.watched(|| Echo)).unwrap()
+    };
+    let mut early = Far::socket(dial(addr, Width::Wide));
+    let port = adopt(listener.into());
+    assert_eq!((port.local(), port.to_string()), (Address::Inet(addr), addr.to_string()));
+    answers(world, &mut early);
+    answers(world, &mut Far::socket(dial(addr, Width::Wide)));
+    port.stop_listening();
+
+    let path = free_path();
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut early = Far::unix(UnixStream::connect(&path).unwrap());
+    let port = adopt(listener.into());
+    assert_eq!(port.local(), Address::Unix(UnixAddr::from(&path)));
+    answers(world, &mut early);
+    let mut late = Far::unix(UnixStream::connect(&path).unwrap());
+    answers(world, &mut late);
+    port.stop_listening();
+    world.turn();
+    assert!(UnixStream::connect(&path).is_err());
+    std::fs::remove_file(&path).expect("the file is its maker's");
+    answers(world, &mut late);
+}
+
+/// Answers whoever sent something, and counts.
+struct Answer(Rc<Cell<usize>>);
+
+impl<A: DatagramAddr> DatagramProtocol<A> for Answer {
+    fn datagram_received(&mut self, transport: &DatagramTransport<A>, data: &[u8], from: A) {
+        self.0.set(self.0.get() + 1);
+        match transport.peer() {
+            Some(_) => transport.send(data),
+            None => transport.send_to(data, from),
+        };
+    }
+}
+
+fn sockets_for_datagrams(world: &World) {
+    let count = Rc::<Cell<usize>>::default();
+    let config = DatagramConfig::default;
+    let bind = || UdpSocket::bind(any_port()).unwrap();
+    let (far, alone, joined) = (bind(), bind(), bind());
+    joined.connect(far.local_addr().unwrap()).unwrap();
+    let mut expected = 0;
+    for near in [alone, joined] {
+        let (at, peer) = (near.local_addr().unwrap(), near.peer_addr().ok());
+        let transport = world.reactor().adopt_udp(near, config(), Answer(count.clone())).unwrap();
+        assert_eq!((transport.local(), transport.peer()), (at, peer));
+        far.send_to(b"hello", at).unwrap();
+        expected += 1;
+        world.until("a datagram", || count.get() == expected);
+        assert_eq!(far.recv_from(&mut [0; 8]).unwrap(), (5, at));
+    }
+    let (near, far) = UnixDatagram::pair().unwrap();
+    let answer = Answer(count.clone());
+    let transport = world.reactor().adopt_unix_datagram(near, config(), answer).unwrap();
+    assert_eq!((transport.local(), transport.peer()), (UnixAddr::Unnamed, Some(UnixAddr::Unnamed)));
+    far.send(b"hello").unwrap();
+    world.until("a datagram", || count.get() == expected + 1);
+    assert_eq!(far.recv(&mut [0; 8]).unwrap(), 5);
+}
+
+fn it_neither_blocks_nor_is_passed_on(world: &World) {
+    let (near, _far) = connected(any_port());
+    rustix::io::fcntl_setfd(&near, rustix::io::FdFlags::empty()).unwrap();
+    let (another, number) = (near.try_clone().unwrap(), near.as_raw_fd());
+    assert!(!fcntl_getfl(&another).unwrap().contains(OFlags::NONBLOCK));
+    world.reactor().adopt_stream(near, world.traces.watch(Sink)).unwrap();
+    assert!(fcntl_getfl(&another).unwrap().contains(OFlags::NONBLOCK));
+    if cfg!(target_os = "linux") {
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
+        assert_ne!(flags & OFlags::CLOEXEC.bits(), 0, "{info}");
+    }
+}
+
+/// Descriptors of all kinds, with what they are.
+fn all_kinds() -> Vec<(DescriptorKind, OwnedFd)> {
+    use DescriptorKind as Is;
+    let socket = |domain, of_type| OwnedFd::from(Socket::new(domain, of_type, None).unwrap());
+    let listener = UnixListener::bind(free_path()).unwrap();
+    let path = listener.local_addr().unwrap().as_pathname().unwrap().to_owned();
+    std::fs::remove_file(path).unwrap();
+    let mut all = vec![
+        (Is::TcpListener, TcpListener::bind(any_port()).unwrap().into()),
+        (Is::TcpConnection, connected(any_port()).0.into()),
+        (Is::Udp, UdpSocket::bind(any_port()).unwrap().into()),
+        (Is::UnixListener, listener.into()),
+        (Is::UnixConnection, UnixStream::pair().unwrap().0.into()),
+        (Is::UnixDatagram, UnixDatagram::unbound().unwrap().into()),
+        (Is::NotASocket, File::open("/dev/null").unwrap().into()),
+        (Is::NotASocket, std::io::pipe().unwrap().0.into()),
+    ];
+    if cfg!(target_os = "linux") {
+        all.push((Is::OtherSocket, socket(Domain::UNIX, Type::SEQPACKET)));
+        // Elsewhere nobody can be asked whether a socket listens.
+        all.push((Is::UnconnectedTcp, socket(Domain::IPV4, Type::STREAM)));
+        all.push((Is::UnconnectedUnix, socket(Domain::UNIX, Type::STREAM)));
+    }
+    all
+}
+
+fn what_is_something_else_is_given_back(world: &World) {
+    let reactor = world.reactor();
+    type Adopt<'a> = &'a dyn Fn(OwnedFd) -> Option<AdoptError>;
+    let count = || Answer(Rc::default());
+    let stream = |fd| reactor.adopt_stream(fd, Sink).err();
+    let port = |fd| reactor.adopt_port(fd, ListenConfig::default(), |_: &Peer| Sink).err();
+    let udp = |fd| reactor.adopt_udp(fd, DatagramConfig::default(), count()).err();
+    let unix = |fd| reactor.adopt_unix_datagram(fd, DatagramConfig::default(), count()).err();
+    let adopters: [(&str, Adopt<'_>, fn(DescriptorKind) -> bool); 4] = [
+        ("a connected socket for streams", &stream, DescriptorKind::is_connection),
+        ("a listening socket for streams", &port, DescriptorKind::is_listener),
+        ("a UDP socket", &udp, |kind| kind == DescriptorKind::Udp),
+        ("a Unix socket for datagrams", &unix, |kind| kind == DescriptorKind::UnixDatagram),
+    ];
+    for (wanted, adopt, takes) in adopters {
+        for (kind, descriptor) in all_kinds() {
+            let number = descriptor.as_raw_fd();
+            match adopt(descriptor) {
+                None => assert!(takes(kind), "{wanted}: {kind}"),
+                Some(error) => {
+                    assert!(!takes(kind), "{wanted}: {error}");
+                    assert_eq!(
+                        error.to_string(),
+                        format!("{wanted} is wanted, and this is {kind}")
+                    );
+                    let back = error.into_descriptor().unwrap();
+                    assert_eq!(back.as_raw_fd(), number);
+                    assert_eq!(DescriptorKind::of(back.as_fd()).unwrap(), kind);
+                    assert!(!fcntl_getfl(&back).unwrap().contains(OFlags::NONBLOCK), "{kind}");
+                }
+            }
+        }
+    }
+}
+
+/// A descriptor that came over a Unix socket, adopted in the very callback that told of it.
+fn a_connection_over_a_connection(world: &World) {
+    let (near, far) = UnixStream::pair().unwrap();
+    let (inner, mut inner_far) = connected(any_port());
+    inner_far.write_all(b"before").unwrap();
+    let traces = world.traces.clone();
+    let adopted = Rc::<RefCell<Option<Connection<_>>>>::default();
+    let (keep, mut given) = (adopted.clone(), Some(inner));
+    let outer = Script(move |transport: &Transport, what: What<'_>| {
+        if let What::Data(_) = what {
+            let inner = given.take().expect("it is told once");
+            let connection = transport.reactor().adopt_stream(inner, traces.watch(Echo)).unwrap();
+            // It has not begun, and takes what is written to it all the same.
+            connection.transport().write(b"first ");
+            *keep.borrow_mut() = Some(connection);
+        }
+    });
+    world.reactor().adopt_stream(near, world.traces.watch(outer)).unwrap();
+    let mut far = Far::unix(far);
+    far.send(b"go");
+    let mut inner_far = Far::socket(inner_far);
+    assert_eq!(world.receive(&mut inner_far, 12), b"first before");
+    let connection = adopted.take().unwrap();
+    assert!(connection.with(|_, _| ()).is_some());
+    // Dropped before it began, it is told both.
+    let (inner, _far) = connected(any_port());
+    let sink = world.traces.watch(Sink);
+    let trace = sink.trace().clone();
+    world.reactor().adopt_stream(inner, sink).unwrap().transport().abort();
+    world.until("the end", || trace.is_lost());
+}
+
+fn a_simulated_host_adopts_nothing(_: &World) {
+    let network = Network::new(7);
+    let reactor = network.host("host").reactor();
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let error = reactor.adopt_stream(near, Sink).unwrap_err();
+    assert!(matches!(&error, AdoptError::System(_)), "{error}");
+    assert_eq!(far.read(&mut [0]).unwrap(), 0, "it is closed");
+    let listener = TcpListener::bind(any_port()).unwrap();
+    assert!(reactor.adopt_port(listener, ListenConfig::default(), |_: &Peer| Sink).is_err());
+}
+
+fn endpoints_on_descriptors(world: &World) {
+    let path = free_path();
+    let listener = UnixListener::bind(&path).unwrap();
+    let text = format!("fd:{}", listener.as_raw_fd());
+    let server: ServerEndpoint = text.parse().unwrap();
+    let port = server.listen(world.reactor(), world.watched(|| Echo)).unwrap();
+    assert_eq!(port.local(), Address::Unix(UnixAddr::from(&path)));
+    answers(world, &mut Far::unix(UnixStream::connect(&path).unwrap()));
+    std::fs::remove_file(&path).unwrap();
+    // A server's descriptor is none for clients, and the other way round.
+    let client: ClientEndpoint = text.parse().unwrap();
+    let connecting = client.connect(world.reactor(), |_: &Peer| Sink);
+    world.until("the failure", || connecting.is_settled());
+    let error = connecting.take().unwrap().unwrap_err().to_string();
+    let why = "a connected socket for streams is wanted, and this is a listening Unix socket";
+    assert_eq!(error, format!("could not connect to {text}: {why}"));
+
+    let (near, far) = connected(any_port());
+    let text = format!("fd:{}", near.as_raw_fd());
+    let client: ClientEndpoint = text.parse().unwrap();
+    let connecting = client.connect(world.reactor(), world.watched(|| Echo));
+    world.until("the connection", || connecting.is_settled());
+    let connection = connecting.take().unwrap().unwrap();
+    assert_eq!(connection.transport().peer(), Peer::Inet(near.peer_addr().unwrap()));
+    answers(world, &mut Far::socket(far));
+    let server: ServerEndpoint = text.parse().unwrap();
+    let error = server.listen(world.reactor(), |_: &Peer| Sink).unwrap_err().to_string();
+    assert!(error.ends_with("and this is a connected TCP socket"), "{error}");
+    // Nothing is open there.
+    let connecting =
+        "fd:65000".parse::<ClientEndpoint>().unwrap().connect(world.reactor(), |_: &Peer| Sink);
+    world.until("the failure", || connecting.is_settled());
+    assert!(connecting.take().unwrap().is_err());
+}
