@@ -19,6 +19,7 @@ mod examples {
     mod echo_server;
     mod endpoints;
     mod framed_echo;
+    mod inetd_echo;
     mod loggers;
     #[cfg(feature = "socketserver")]
     mod mail_sink;

@@ -199,6 +199,27 @@ fn unix_sockets_have_their_buffers() {
     });
 }
 
+/// Options of streams are set on what was opened by others, and inherited from there as well.
+#[test]
+fn what_is_adopted_has_them() {
+    everywhere("adopted", |world| {
+        let listener = TcpListener::bind(any_port()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let config = ListenConfig::default().stream(everything());
+        let port = world.reactor().adopt_port(listener, config, world.watched(|| Sink)).unwrap();
+        let far = Far::socket(dial(addr, Width::Wide));
+        world.until("it to be accepted", || port.connections() == 1);
+        assert_everything(&near(&far));
+
+        let listener = TcpListener::bind(any_port()).unwrap();
+        let far = Far::socket(dial(listener.local_addr().unwrap(), Width::Wide));
+        let (socket, _) = listener.accept().unwrap();
+        let sink = world.traces.watch(Sink);
+        world.reactor().adopt_stream_with(socket, everything(), sink).unwrap();
+        assert_everything(&near(&far));
+    });
+}
+
 #[test]
 fn what_has_to_be_said_before() {
     everywhere("ports", |world| {

@@ -48,6 +48,12 @@ impl Example {
         Self::run(name, &mut shell)
     }
 
+    /// Starts it with a descriptor as standard input, as inetd would.
+    #[cfg(unix)]
+    pub(crate) fn on_socket(fd: std::os::fd::OwnedFd, name: &str, args: &[&str]) -> Self {
+        Self::run(name, Command::new(path(name)).args(args).stdin(fd))
+    }
+
     fn run(name: &str, command: &mut Command) -> Self {
         let mut child = command
             .env("RUST_LOG", "error")

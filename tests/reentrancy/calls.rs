@@ -273,9 +273,34 @@ fn ask_for_connections(reactor: &Reactor) {
     wire.set_capacity(10);
     let _ = (wire.sent(), wire.sent_len(), wire.is_closing(), wire.is_ended(), wire.was_reset());
     ask_connection(&connection);
+    #[cfg(unix)]
+    ask_for_adoption(reactor);
     let (transport, wire) = Transport::memory();
     transport.write(b"by itself");
     assert_eq!(wire.sent(), b"by itself");
+    port.stop_listening();
+}
+
+#[cfg(unix)]
+fn ask_for_adoption(reactor: &Reactor) {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let (near, far) = UnixStream::pair().expect("a pair of sockets");
+    let connection = reactor.adopt_stream(near, Quiet::new()).expect("it is connected");
+    ask_connection(&connection);
+    drop(far);
+    let file = File::open("/dev/null").expect("it is always there");
+    let error = reactor.adopt_stream(file, Quiet::new()).expect_err("it is no socket");
+    let file = error.into_descriptor().expect("it is given back");
+    let config = ListenConfig::default();
+    assert!(reactor.adopt_port(file, config.clone(), Builder::new()).is_err());
+    let path = std::env::temp_dir().join(format!(
+        "sinew-adopted-{}-{:?}.sock",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    let listener = UnixListener::bind(&path).expect("a free path");
+    std::fs::remove_file(path).expect("it is there");
+    let port = reactor.adopt_port(listener, config, Builder::new()).expect("it listens");
     port.stop_listening();
 }
 
