@@ -199,6 +199,28 @@ fn unix_sockets_have_their_buffers() {
     });
 }
 
+#[test]
+fn endpoints_say_them_too() {
+    use sinew::transports::endpoint::{ClientEndpoint, ServerEndpoint};
+    everywhere("endpoints", |world| {
+        let server = "tcp:0:interface=127.0.0.1:nodelay=no:keepalive=60".parse::<ServerEndpoint>();
+        let port = server.unwrap().listen(world.reactor(), world.watched(|| Sink)).unwrap();
+        let far = Far::socket(dial(port.local().socket_addr().unwrap(), Width::Wide));
+        world.until("it to be accepted", || port.connections() == 1);
+        let listener = TcpListener::bind(any_port()).unwrap();
+        let to = listener.local_addr().unwrap();
+        let client = format!("tcp:127.0.0.1:{}:keepalive=60:nodelay=no", to.port());
+        let client: ClientEndpoint = client.parse().unwrap();
+        let connecting = client.connect(world.reactor(), world.watched(|| Sink));
+        world.until("the connection", || connecting.is_settled());
+        for far in [far, Far::socket(listener.accept().unwrap().0)] {
+            let near = near(&far);
+            assert!(!near.tcp_nodelay().unwrap() && near.keepalive().unwrap());
+            assert_eq!(near.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
+        }
+    });
+}
+
 /// Options of streams are set on what was opened by others, and inherited from there as well.
 #[test]
 fn what_is_adopted_has_them() {

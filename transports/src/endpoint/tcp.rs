@@ -11,33 +11,44 @@ use sinew_reactor::Reactor;
 use super::{Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint, quote};
 use crate::{
     Address, ConnectConfig, Connecting, Destination, DynFactory, DynProtocol, ListenConfig,
-    ListenError, ListeningPort, ReactorTcp,
+    ListenError, ListeningPort, ReactorTcp, StreamConfig,
 };
 
 /// A TCP port: `tcp:PORT` or `tcp6:PORT`, with `interface=` (an address or a name; all of them unless it is given),
-/// `backlog=`, `reuseport=yes` and, for `tcp6`, `v6only=yes`. Ports may be names of services.
+/// `backlog=`, `reuseport=yes` and, for `tcp6`, `v6only=yes`. Ports may be names of services. Of its connections, `nodelay=no` and
+/// `keepalive=`, in seconds, are options.
 #[derive(Clone, Debug)]
 pub struct TcpServer {
     at: Destination,
     backlog: Option<u16>,
     reuse_port: Option<bool>,
     v6_only: Option<bool>,
+    stream: StreamOptions,
 }
 
-/// A TCP peer: `tcp:HOST:PORT`, with `timeout=` in seconds and `bindAddress=`, the address to connect from. Host and port may
-/// be given by their names, too: `tcp:host=HOST:port=PORT`.
+/// A TCP peer: `tcp:HOST:PORT`, with `timeout=` in seconds and `bindAddress=`, the address to connect from; also `nodelay=no` and
+/// `keepalive=`, in seconds. Host and port may be given by their names, too: `tcp:host=HOST:port=PORT`.
 #[derive(Clone, Debug)]
 pub struct TcpClient {
     to: Destination,
     timeout: Option<Duration>,
     bind: Option<IpAddr>,
+    stream: StreamOptions,
+}
+
+/// What servers and clients may say of their streams.
+#[derive(Clone, Debug, Default)]
+struct StreamOptions {
+    no_delay: Option<bool>,
+    keepalive: Option<Duration>,
 }
 
 impl TcpServer {
     /// A port at an address.
     #[must_use]
     pub fn new(at: impl Into<Destination>) -> Self {
-        Self { at: at.into(), backlog: None, reuse_port: None, v6_only: None }
+        let stream = StreamOptions::default();
+        Self { at: at.into(), backlog: None, reuse_port: None, v6_only: None, stream }
     }
 }
 
@@ -45,7 +56,7 @@ impl TcpClient {
     /// Who is at an address or a name.
     #[must_use]
     pub fn new(to: impl Into<Destination>) -> Self {
-        Self { to: to.into(), timeout: None, bind: None }
+        Self { to: to.into(), timeout: None, bind: None, stream: StreamOptions::default() }
     }
 
     /// How long connecting may take; see [`ConnectConfig::timeout`].
@@ -90,7 +101,8 @@ fn on_interfaces(arguments: &mut Arguments, all: IpAddr) -> Result<TcpServer, En
     let backlog = arguments.named("backlog");
     let backlog = backlog.map(|value| value.parse("number up to 65535")).transpose()?;
     let reuse_port = arguments.named("reuseport").map(|value| value.flag()).transpose()?;
-    Ok(TcpServer { at, backlog, reuse_port, v6_only: None })
+    let stream = StreamOptions::take(arguments)?;
+    Ok(TcpServer { at, backlog, reuse_port, v6_only: None, stream })
 }
 
 pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
@@ -98,8 +110,26 @@ pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, Endpoi
     let port = arguments.require("port")?.port()?;
     let timeout = arguments.named("timeout").map(|value| value.seconds()).transpose()?;
     let bind = arguments.named("bindAddress").map(|value| value.ip()).transpose()?;
+    let stream = StreamOptions::take(arguments)?;
     let to = Destination::from((host.as_str(), port));
-    Ok(ClientEndpoint::new(TcpClient { to, timeout, bind }))
+    Ok(ClientEndpoint::new(TcpClient { to, timeout, bind, stream }))
+}
+
+impl StreamOptions {
+    fn take(arguments: &mut Arguments) -> Result<Self, EndpointError> {
+        let no_delay = arguments.named("nodelay").map(|value| value.flag()).transpose()?;
+        let keepalive = arguments.named("keepalive").map(|value| value.seconds()).transpose()?;
+        Ok(Self { no_delay, keepalive })
+    }
+
+    fn apply_to(&self, config: &mut StreamConfig) {
+        if let Some(no_delay) = self.no_delay {
+            config.no_delay = no_delay;
+        }
+        if let Some(time) = self.keepalive {
+            *config = config.clone().keepalive(time);
+        }
+    }
 }
 
 impl Listen for TcpServer {
@@ -118,6 +148,7 @@ impl Listen for TcpServer {
         if let Some(v6_only) = self.v6_only {
             config = config.v6_only(v6_only);
         }
+        self.stream.apply_to(&mut config.stream);
         reactor.listen_tcp_with(self.at.clone(), config, factory).map(ListeningPort::of_any_kind)
     }
 }
@@ -135,6 +166,7 @@ impl Connect for TcpClient {
         if let Some(ip) = self.bind {
             config = config.bind(SocketAddr::new(ip, 0));
         }
+        self.stream.apply_to(&mut config.stream);
         reactor.connect_tcp_with(self.to.clone(), config, factory)
     }
 }
@@ -161,7 +193,7 @@ impl fmt::Display for TcpServer {
                 write!(f, ":{name}={}", if flag { "yes" } else { "no" })?;
             }
         }
-        Ok(())
+        self.stream.fmt(f)
     }
 }
 
@@ -180,6 +212,18 @@ impl fmt::Display for TcpClient {
         if let Some(bind) = self.bind {
             write!(f, ":bindAddress={}", quote(&bind.to_string()))?;
         }
-        Ok(())
+        self.stream.fmt(f)
+    }
+}
+
+impl fmt::Display for StreamOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(no_delay) = self.no_delay {
+            write!(f, ":nodelay={}", if no_delay { "yes" } else { "no" })?;
+        }
+        match self.keepalive {
+            Some(time) => write!(f, ":keepalive={}", time.as_secs_f64()),
+            None => Ok(()),
+        }
     }
 }

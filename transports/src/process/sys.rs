@@ -1,4 +1,4 @@
-//! What a child does between fork(2) and exec(2): the one `unsafe` of this crate. Nothing else is done here.
+//! What a child does between fork(2) and exec(2). Nothing else is done here.
 
 #![allow(unsafe_code, reason = "`pre_exec` is unsafe; the argument stands beside it")]
 
