@@ -208,7 +208,8 @@ fn what_is_something_else_is_given_back(world: &World) {
     let port = |fd| reactor.adopt_port(fd, ListenConfig::default(), |_: &Peer| Sink).err();
     let udp = |fd| reactor.adopt_udp(fd, DatagramConfig::default(), count()).err();
     let unix = |fd| reactor.adopt_unix_datagram(fd, DatagramConfig::default(), count()).err();
-    let adopters: [(&str, Adopt<'_>, fn(DescriptorKind) -> bool); 4] = [
+    type Adopter<'a> = (&'a str, Adopt<'a>, fn(DescriptorKind) -> bool);
+    let adopters: [Adopter<'_>; 4] = [
         ("a connected socket for streams", &stream, DescriptorKind::is_connection),
         ("a listening socket for streams", &port, DescriptorKind::is_listener),
         ("a UDP socket", &udp, |kind| kind == DescriptorKind::Udp),
