@@ -227,7 +227,7 @@ impl Socket {
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         uninterrupted(|| match self {
             Self::Kernel(kernel) => {
-                either!(kernel, socket => (&mut &*socket).write_vectored(slices))
+                either!(kernel, socket => (&mut &*socket).write_vectored(slices)).map_err(not_yet)
             }
             Self::Other(stream) => stream.write_vectored(slices),
         })
@@ -401,7 +401,8 @@ fn receive(socket: impl std::os::fd::AsFd, buffer: &mut [u8]) -> io::Result<usiz
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
 fn send(socket: impl std::os::fd::AsFd, data: &[u8]) -> io::Result<usize> {
-    Ok(rustix::net::send(socket, data, rustix::net::SendFlags::NOSIGNAL)?)
+    rustix::net::send(socket, data, rustix::net::SendFlags::NOSIGNAL)
+        .map_err(|error| not_yet(error.into()))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -414,6 +415,23 @@ fn send(mut socket: impl std::io::Write, data: &[u8]) -> io::Result<usize> {
     socket.write(data)
 }
 
+/// The first write of a fast open, whose bytes could not go with the first packet after all: it has to wait for the connection.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cold]
+fn not_yet(error: io::Error) -> io::Error {
+    const IN_PROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();
+    match error.raw_os_error() {
+        Some(IN_PROGRESS) => io::ErrorKind::WouldBlock.into(),
+        _ => error,
+    }
+}
+
+/// Nothing is opened so fast here.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn not_yet(error: io::Error) -> io::Error {
+    error
+}
+
 /// Makes the call again if a signal came in between.
 #[inline]
 fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
@@ -421,18 +439,10 @@ fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usiz
         match call() {
             Ok(len) => return Ok(len),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // The first write of a fast open, whose bytes could not go with the first packet after all.
-            #[cfg(target_os = "linux")]
-            Err(error) if error.raw_os_error() == Some(IN_PROGRESS) => {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
             Err(error) => return Err(error),
         }
     }
 }
-
-#[cfg(target_os = "linux")]
-const IN_PROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
