@@ -24,7 +24,7 @@ use super::{
     sys::{Move, before_exec},
 };
 use crate::{
-    Connection, Protocol,
+    Connection, Protocol, StreamConfig,
     pipe::{Descriptor, PipeError, open_both, open_reader, open_writer},
 };
 
@@ -93,42 +93,15 @@ pub enum SpawnError {
 pub(super) fn spawn(
     reactor: &Reactor,
     protocol: Box<dyn ProcessProtocol>,
-    mut command: Command,
+    command: Command,
     config: ProcessConfig,
     exits: Exits,
 ) -> Result<Process, SpawnError> {
-    let program = program_of(&command);
-    let started = start(reactor, &program, &mut command, &config, exits);
-    // It may have closures of the user's, whose drop is user code.
-    reactor.discard(command);
-    let Started { child, pid, watch, ends } = match started {
-        Ok(started) => started,
-        Err(error) => {
-            reactor.discard(protocol);
-            return Err(error);
-        }
-    };
-    let Ends { readers, writers, terminal } = ends;
-    let life = Life::begin(reactor, (child, pid, watch), protocol, terminal, config.at_stop);
-    let open = || -> Result<(), PipeError> {
-        let stream = || config.stream.clone();
-        for (fd, end) in writers {
-            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
-            let channel = Channel { life: Rc::clone(&life), fd };
-            life.add_channel(fd, open_writer(reactor, end, stream(), channel)?.transport().clone());
-        }
-        for (fd, end) in readers {
-            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
-            let channel = Channel { life: Rc::clone(&life), fd };
-            life.add_channel(fd, open_reader(reactor, end, stream(), channel)?.transport().clone());
-        }
-        Ok(())
-    };
-    if let Err(error) = open() {
-        life.abandon(reactor);
-        return Err(SpawnError::Watch { program, source: io::Error::other(error) });
+    let Begun { program, life, ends } = begin(reactor, protocol, command, &config, exits)?;
+    match ends.open(reactor, &life, &config.stream) {
+        Ok(()) => Ok(Process(life)),
+        Err(error) => Err(give_up(reactor, &life, program, error)),
     }
-    Ok(Process(life))
 }
 
 /// Of a child whose pipes are somebody else's business.
@@ -140,20 +113,17 @@ impl ProcessProtocol for Unheard {}
 pub(super) fn connect<P: Protocol>(
     reactor: &Reactor,
     protocol: P,
-    mut command: Command,
+    command: Command,
 ) -> Result<(Connection<P>, Process), SpawnError> {
-    let program = program_of(&command);
     let config = ProcessConfig::default().stderr(ChildIo::AsCommanded);
-    let started = start(reactor, &program, &mut command, &config, Exits::ByDescriptor);
-    reactor.discard(command);
-    let Started { child, pid, watch, ends } = match started {
-        Ok(started) => started,
+    let begun = begin(reactor, Box::new(Unheard), command, &config, Exits::ByDescriptor);
+    let Begun { program, life, ends } = match begun {
+        Ok(begun) => begun,
         Err(error) => {
             reactor.discard(protocol);
             return Err(error);
         }
     };
-    let life = Life::begin(reactor, (child, pid, watch), Box::new(Unheard), None, config.at_stop);
     let own = |ends: Vec<(ChildFd, OwnedFd)>| {
         let end = ends.into_iter().next().expect("standard input and output are piped");
         Descriptor::own(end.1)
@@ -163,15 +133,44 @@ pub(super) fn connect<P: Protocol>(
     let opened = open_both(reactor, own(ends.readers), own(ends.writers), stream, protocol);
     match opened {
         Ok(connection) => Ok((connection, Process(life))),
-        Err(error) => {
-            life.abandon(reactor);
-            Err(SpawnError::Watch { program, source: io::Error::other(error) })
-        }
+        Err(error) => Err(give_up(reactor, &life, program, error)),
     }
 }
 
-fn program_of(command: &Command) -> String {
-    command.get_program().to_string_lossy().into_owned()
+/// A child that runs, and is watched.
+struct Begun {
+    program: String,
+    life: Rc<Life>,
+    ends: Ends,
+}
+
+fn begin(
+    reactor: &Reactor,
+    protocol: Box<dyn ProcessProtocol>,
+    mut command: Command,
+    config: &ProcessConfig,
+    exits: Exits,
+) -> Result<Begun, SpawnError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let started = start(reactor, &program, &mut command, config, exits);
+    // It may have closures of the user's, whose drop is user code.
+    reactor.discard(command);
+    let Started { child, pid, watch, mut ends } = match started {
+        Ok(started) => started,
+        Err(error) => {
+            reactor.discard(protocol);
+            return Err(error);
+        }
+    };
+    let terminal = ends.terminal.take();
+    let life = Life::begin(reactor, (child, pid, watch), protocol, terminal, config.at_stop);
+    Ok(Begun { program, life, ends })
+}
+
+/// It runs, but its pipes are of no use.
+fn give_up(reactor: &Reactor, life: &Life, program: String, error: PipeError) -> SpawnError {
+    life.abandon(reactor);
+    SpawnError::Watch { program, source: io::Error::other(error) }
 }
 
 /// A child that runs, and what its parent has of it.
@@ -247,6 +246,28 @@ impl Ends {
         self.writers.push((ChildFd::STDIN, master.try_clone()?));
         self.terminal = Some(master);
         command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave);
+        Ok(())
+    }
+
+    /// Makes connections of them, each of which passes on to the protocol of the process.
+    fn open(
+        self,
+        reactor: &Reactor,
+        life: &Rc<Life>,
+        stream: &StreamConfig,
+    ) -> Result<(), PipeError> {
+        for (fd, end) in self.writers {
+            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
+            let channel = Channel { life: Rc::clone(life), fd };
+            let opened = open_writer(reactor, end, stream.clone(), channel)?;
+            life.add_channel(fd, opened.transport().clone());
+        }
+        for (fd, end) in self.readers {
+            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
+            let channel = Channel { life: Rc::clone(life), fd };
+            let opened = open_reader(reactor, end, stream.clone(), channel)?;
+            life.add_channel(fd, opened.transport().clone());
+        }
         Ok(())
     }
 
