@@ -14,12 +14,9 @@ use sinew_reactor::{Reactor, Ready, Token, WeakReactor};
 
 use crate::{
     Address, ConnectConfig, ConnectError, Connecting, Factory, ListenConfig, ListenError,
-    ListeningPort, Peer,
+    ListeningPort, Peer, dial,
     net::{Listener, NetListener, Spare},
-    stream::{
-        Newborn, Shared,
-        socket::{ByteStream, Socket},
-    },
+    stream::socket::{ByteStream, Socket},
     tcp,
 };
 
@@ -123,30 +120,14 @@ pub(crate) fn connect<F: Factory>(
     config: ConnectConfig,
     factory: F,
 ) -> Connecting<F::Protocol> {
-    let (promise, deferred) = reactor.promise();
-    let (name, factory) = (name.to_owned(), RefCell::new(factory));
-    reactor.call_soon(move |reactor| {
-        if !promise.is_pending() {
-            return;
+    let name = name.to_owned();
+    dial::at_once(reactor, config.stream, factory, move |reactor| match dial(reactor, &name) {
+        Ok((token, socket)) => Ok((socket, token, Peer::Memory)),
+        Err(source) => {
+            let to = Address::Memory((&*name).into()).to_string();
+            Err(ConnectError::Other { to, source })
         }
-        let (token, socket) = match dial(reactor, &name) {
-            Ok(dialled) => dialled,
-            Err(source) => {
-                let to = Address::Memory((&*name).into()).to_string();
-                return promise.reject(ConnectError::Other { to, source });
-            }
-        };
-        let (peer, shared) = (Peer::Memory, Shared::new(reactor, config.stream, None));
-        let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
-        let connection = newborn.start(&factory, Ready::NONE);
-        if let Some(connection) = connection.as_ref().filter(|_| !promise.is_pending()) {
-            // Cancelled by its own factory or protocol: nobody will ever have it.
-            connection.transport().abort();
-        }
-        let made = connection.map(|connection| connection.transport().clone());
-        promise.settle(made.ok_or(ConnectError::NoProtocol(peer)));
-    });
-    Connecting::new(deferred)
+    })
 }
 
 /// Puts the other end of a new connection into the backlog of a name.

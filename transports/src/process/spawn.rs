@@ -24,8 +24,8 @@ use super::{
     sys::{Move, before_exec},
 };
 use crate::{
-    Connection, Protocol, StreamConfig,
-    pipe::{Descriptor, PipeError, open_both, open_reader, open_writer},
+    ConnectConfig, Connecting, Connection, Factory, Peer, Protocol, StreamConfig, dial,
+    pipe::{self, Descriptor, Descriptors, PipeError, open_reader, open_writer},
 };
 
 /// A program could not be started.
@@ -116,25 +116,63 @@ pub(super) fn connect<P: Protocol>(
     command: Command,
 ) -> Result<(Connection<P>, Process), SpawnError> {
     let config = ProcessConfig::default().stderr(ChildIo::AsCommanded);
-    let begun = begin(reactor, Box::new(Unheard), command, &config, Exits::ByDescriptor);
-    let Begun { program, life, ends } = match begun {
-        Ok(begun) => begun,
+    let (begun, streams) = match dial(reactor, Box::new(Unheard), command, &config) {
+        Ok(dialled) => dialled,
         Err(error) => {
             reactor.discard(protocol);
             return Err(error);
         }
     };
-    let own = |ends: Vec<(ChildFd, OwnedFd)>| {
-        let end = ends.into_iter().next().expect("standard input and output are piped");
-        Descriptor::own(end.1)
-    };
     // It may have to write before it reads on.
     let stream = config.stream.auto_pause(false);
-    let opened = open_both(reactor, own(ends.readers), own(ends.writers), stream, protocol);
-    match opened {
+    let Begun { program, life, .. } = begun;
+    match pipe::join(reactor, Ok(streams), Peer::Pipe, stream, protocol) {
         Ok(connection) => Ok((connection, Process(life))),
         Err(error) => Err(give_up(reactor, &life, program, error)),
     }
+}
+
+/// The same for an endpoint. If standard error is piped, `protocol` is told what comes there.
+pub(crate) fn connect_with<F: Factory>(
+    reactor: &Reactor,
+    protocol: impl ProcessProtocol,
+    command: Command,
+    stderr: ChildIo,
+    config: ConnectConfig,
+    factory: F,
+) -> Connecting<F::Protocol> {
+    let stream = config.stream.auto_pause(false);
+    dial::at_once(reactor, stream, factory, move |reactor| {
+        let config = ProcessConfig::default().stderr(stderr);
+        let (begun, streams) = dial(reactor, Box::new(protocol), command, &config)?;
+        let Begun { program, life, ends } = begun;
+        let opened = ends.open(reactor, &life, &config.stream);
+        let (socket, token) = opened
+            .and_then(|()| pipe::registered(reactor, streams))
+            .map_err(|error| give_up(reactor, &life, program, error))?;
+        Ok((socket, token, Peer::Pipe))
+    })
+}
+
+/// Starts a program, and takes its standard input and output out of what its parent has of it.
+fn dial(
+    reactor: &Reactor,
+    protocol: Box<dyn ProcessProtocol>,
+    command: Command,
+    config: &ProcessConfig,
+) -> Result<(Begun, Descriptors), SpawnError> {
+    let mut begun = begin(reactor, protocol, command, config, Exits::ByDescriptor)?;
+    let output = Descriptor::own(take(&mut begun.ends.readers, ChildFd::STDOUT));
+    let input = Descriptor::own(take(&mut begun.ends.writers, ChildFd::STDIN));
+    match pipe::both(reactor, output, input) {
+        Ok(streams) => Ok((begun, streams)),
+        Err(error) => Err(give_up(reactor, &begun.life, begun.program, error)),
+    }
+}
+
+fn take(ends: &mut Vec<(ChildFd, OwnedFd)>, fd: ChildFd) -> OwnedFd {
+    let at = ends.iter().position(|(other, _)| *other == fd);
+    ends.swap_remove(at.expect("standard input and output are piped")).1
 }
 
 /// A child that runs, and is watched.

@@ -329,7 +329,7 @@ impl<F: Factory> Connector<F> {
                 let peer = UnixPeer::new(addr.clone(), &socket);
                 Ok((Dialling::Unix(socket), Peer::Unix(peer)))
             }
-            Address::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+            Address::Memory(_) | Address::Stdio => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

@@ -135,7 +135,7 @@ impl TlsClientConfig {
         Ok(TlsSide::client(self, self.options.name.clone().map_or_else(|| server_name(name), Ok)?))
     }
 
-    pub(super) fn side_for(&self, to: &Destination) -> Result<TlsSide, TlsConfigError> {
+    pub(crate) fn side_for(&self, to: &Destination) -> Result<TlsSide, TlsConfigError> {
         let name = match (&self.options.name, to) {
             (Some(name), _) => name.clone(),
             (None, Destination::Name(host, _)) => server_name(host)?,
