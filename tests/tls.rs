@@ -9,5 +9,6 @@ mod tls {
     mod handshakes;
     mod meeting;
     mod setup;
+    mod simulated;
     mod starting;
 }
