@@ -64,19 +64,26 @@ impl Drop for Folder {
 struct OpenSsl {
     child: Child,
     addr: SocketAddr,
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl OpenSsl {
     fn start(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self { child, addr: any_port(), stdout };
+        server.addr = server.announced();
+        server
+    }
+
+    /// Where it says that it listens.
+    fn announced(&mut self) -> SocketAddr {
         loop {
             let mut line = String::new();
-            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "it has ended");
+            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "it has ended");
             if let Some(addr) = line.trim_end().strip_prefix("ACCEPT ") {
-                return Self { child, addr: addr.parse().unwrap(), _stdout: stdout };
+                return addr.parse().unwrap();
             }
         }
     }

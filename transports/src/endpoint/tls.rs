@@ -43,7 +43,7 @@ pub struct TlsClient {
 }
 
 impl TlsServer {
-    /// TLS on a port.
+    /// TLS on a port. No string says what is configured here, so its `Display` is the address alone.
     #[must_use]
     pub fn new(at: TcpServer, tls: TlsServerConfig) -> Self {
         Self { at, tls, options: String::new() }
@@ -51,7 +51,7 @@ impl TlsServer {
 }
 
 impl TlsClient {
-    /// TLS with whoever is there.
+    /// TLS with whoever is there. No string says what is configured here, so its `Display` is the address alone.
     #[must_use]
     pub fn new(to: TcpClient, tls: TlsClientConfig) -> Self {
         Self { to, tls, options: String::new() }
