@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
-use sinew::prelude::*;
+use sinew::{prelude::*, transports::tls::ReactorTls};
 
 use super::sys::held;
 use crate::support::{Echo, Line, Link, Watchdog, World, certs, sockets::any_port};

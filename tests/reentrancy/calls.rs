@@ -9,6 +9,7 @@ use sinew::{
     transports::{
         endpoint::{ClientEndpoint, ProcessClient},
         memory,
+        tls::ReactorTls,
     },
 };
 

@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, cell::RefCell, rc::Rc, time::Duration};
 
-use sinew::prelude::*;
+use sinew::{prelude::*, transports::tls::ReactorTls};
 
 use super::{
     calls::{Complaint, Feeder, ask_port, ask_reactor, ask_transport},
