@@ -64,6 +64,16 @@ impl Line {
         self
     }
 
+    /// Reads it as the peer will: a delimiter may also begin in the payload and end in the true one ("a" + "aa").
+    #[cold]
+    fn is_read_whole(&self, payload: &[u8]) -> bool {
+        let delimiter = self.delimiter();
+        let mut peer = Scan::default();
+        let whole = Decoded::Frame { consumed: delimiter.len(), payload: 0..payload.len() };
+        self.delimiter.find(&mut peer, self.len_max, payload) == Ok(Decoded::Incomplete)
+            && self.delimiter.find(&mut peer, self.len_max, delimiter) == Ok(whole)
+    }
+
     /// What is put behind a line that is sent.
     #[must_use]
     pub fn delimiter(&self) -> &[u8] {
@@ -97,14 +107,8 @@ impl Encoder for Line {
         if len > max {
             return Err(EncodeError::FrameTooLong { len, max });
         }
-        // Read it as the peer will: a delimiter may also begin in the payload and end in the true one ("a" + "aa").
-        let delimiter = self.delimiter();
-        let mut peer = Scan::default();
-        let whole = Decoded::Frame { consumed: delimiter.len(), payload: 0..len };
-        if self.delimiter.find(&mut peer, max, payload) == Ok(Decoded::Incomplete)
-            && self.delimiter.find(&mut peer, max, delimiter) == Ok(whole)
-        {
-            Ok(write(&[payload, delimiter]))
+        if self.delimiter.is_absent_from(payload) || self.is_read_whole(payload) {
+            Ok(write(&[payload, self.delimiter()]))
         } else {
             Err(EncodeError::DelimiterInside)
         }

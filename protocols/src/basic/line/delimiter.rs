@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use crate::basic::{Decoded, FrameError, meter};
 
@@ -29,6 +29,14 @@ impl Delimiter {
         }
     }
 
+    /// Whether a payload is plainly free of delimiters, whatever follows it: it holds no byte that one begins with.
+    pub(super) fn is_absent_from(&self, payload: &[u8]) -> bool {
+        match self {
+            Self::Exactly(delimiter) => memchr(delimiter[0], payload).is_none(),
+            Self::LfOrCrlf => memchr2(b'\r', b'\n', payload).is_none(),
+        }
+    }
+
     /// Searches `input`, which follows what `scan` has seen, for the end of the line.
     pub(super) fn find(
         &self,
@@ -51,7 +59,25 @@ impl Scan {
         len_max: usize,
         input: &[u8],
     ) -> Result<Decoded, FrameError> {
+        // Most lines lie whole in what was read, and nothing in them looks like their end.
         let mut at = 0;
+        if self.seen == 0 {
+            let window = self.window(len_max, input);
+            let found = search(delimiter[0], window);
+            if let Some(before) = found
+                && input[before..].starts_with(delimiter)
+            {
+                meter::scanned(delimiter.len() - 1);
+                return Ok(Decoded::Frame {
+                    consumed: before + delimiter.len(),
+                    payload: 0..before,
+                });
+            }
+            self.matched = usize::from(found.is_some());
+            at = found.map_or(window.len(), |before| before + 1);
+            self.seen = at;
+            self.within(len_max)?;
+        }
         while at < input.len() {
             if self.matched == 0 {
                 // The delimiter begins within the first `len_max + 1` bytes of the line, or the line is too long.
