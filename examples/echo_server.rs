@@ -15,7 +15,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use cli::{DRAIN, ServerArgs, say};
+use cli::{DRAIN, ServerArgs};
 use sinew::prelude::*;
 
 /// One object for each connection. It needs no field: all that it knows of its connection is the transport that it is
@@ -37,8 +37,7 @@ fn main() -> ExitCode {
         // A closure that makes a protocol is a factory.
         let port = args.listen.listen(&reactor, |_: &Peer| Echo)?;
         // Said once the loop runs. Before that, it would not know yet what to do with SIGINT and SIGTERM.
-        let at = port.to_string();
-        reactor.on(Phase::AfterStartup, move |_| say!("listening on {at}"));
+        cli::announce_port(&reactor, &port);
         // After a signal: no new connections, and those that are open may send what they have queued.
         reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
         reactor.run()?;

@@ -5,6 +5,7 @@ mod support;
 mod allocation {
     mod idle;
     mod messages;
+    mod secured;
     pub(crate) mod sys;
 }
 

@@ -60,6 +60,21 @@ fn every_page_is_compiled() {
     }
 }
 
+/// The first cells of the rows of tables.
+fn cells(text: &str) -> Vec<String> {
+    let rows = text.lines().filter_map(|line| line.trim_start_matches("//! ").strip_prefix("| `"));
+    rows.filter_map(|row| row.split_once(" |").map(|(cell, _)| cell.to_owned())).collect()
+}
+
+#[test]
+fn the_kinds_of_endpoints_are_told_alike() {
+    let guide = read(Path::new("docs/guide/13-endpoints-and-names.md"));
+    let tables = guide.split("The grammar is that of Twisted").next().unwrap();
+    let module = read(Path::new("transports/src/endpoint/mod.rs"));
+    assert!(cells(tables).len() > 15);
+    assert_eq!(cells(tables), cells(&module));
+}
+
 #[test]
 fn no_code_block_is_ignored() {
     let mut all = pages(Path::new("docs"));

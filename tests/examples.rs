@@ -42,6 +42,8 @@ mod examples {
     mod timers;
     #[cfg(feature = "tls")]
     mod tls_echo;
+    #[cfg(feature = "tls")]
+    mod tls_endpoints;
     mod udp;
     mod unix_echo;
     mod upper_server;

@@ -11,6 +11,7 @@ mod processes {
     pub(crate) mod kit;
 
     mod ending;
+    mod endpoints;
     mod failing;
     mod talking;
     mod terminals;

@@ -8,6 +8,8 @@ mod tls {
     mod ending;
     mod handshakes;
     mod meeting;
+    mod openssl;
     mod setup;
+    mod simulated;
     mod starting;
 }

@@ -170,12 +170,24 @@ pub(crate) fn announce(reactor: &Reactor, what: impl Display + 'static) {
     reactor.on(Phase::AfterStartup, move |_| say!("listening on {what}"));
 }
 
+/// Says where a server listens. Not on standard input and output, where it would be taken for an answer; with the connection that
+/// is there, the server ends.
+pub(crate) fn announce_port<A: Display>(reactor: &Reactor, port: &ListeningPort<A>) {
+    let at = port.to_string();
+    if at != "stdio:" {
+        return announce(reactor, at);
+    }
+    port.when_over().then(|reactor, _| {
+        let _ = reactor.stop();
+    });
+}
+
 /// How every example server goes on once it listens; `echo_server` has it written out.
 pub(crate) fn run<A>(reactor: &Reactor, port: ListeningPort<A>) -> Result<(), Failed>
 where
     A: Clone + Display + 'static,
 {
-    announce(reactor, port.to_string());
+    announce_port(reactor, &port);
     reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
     Ok(reactor.run()?)
 }

@@ -65,3 +65,27 @@ fn nobody_there() {
     let ended = client.wait_with_input_open();
     assert_eq!((ended.code, ended.stderr), (Some(1), vec!["error: reset by the peer".into()]));
 }
+
+/// Programs, of which each is started for the one connection.
+#[cfg(unix)]
+#[test]
+fn to_programs() {
+    for engine in ENGINES {
+        let mut client = Example::start("connect", &["process:/bin/cat", "--engine", engine]);
+        client.input(b"hello\n");
+        assert_eq!(client.line(), "hello");
+        let ended = client.wait();
+        assert_eq!((ended.code, ended.stdout.len(), ended.stderr.len()), (Some(0), 0, 0));
+    }
+    let both = r"process:sh:-c:read line; echo $line and a\=b; echo aside >&2";
+    for (stderr, aside) in [("", 1), (":stderr=drop", 0), (":stderr=log", 0)] {
+        let mut client = Example::start("connect", &[&format!("{both}{stderr}")]);
+        client.input(b"this\n");
+        let ended = client.wait_with_input_open();
+        assert_eq!((ended.code, &*ended.stdout), (Some(0), &["this and a=b".into()][..]));
+        assert_eq!(ended.stderr, vec!["aside"; aside]);
+    }
+    let ended = Example::start("connect", &["process:/no/such/program"]).wait();
+    let told = r#"error: there is no program "/no/such/program""#;
+    assert_eq!((ended.code, ended.stderr), (Some(1), vec![told.into()]));
+}

@@ -88,3 +88,29 @@ fn on_a_socket_that_was_inherited() {
         Example::handed(listener.into(), "echo_server", &["--listen", "systemd:name=mail"]).wait();
     assert!(ended.stderr[0].ends_with(r#"systemd has passed sockets called ["web"]"#), "{ended:?}");
 }
+
+/// Its answers are all that it prints, and it ends when they do.
+#[cfg(unix)]
+#[test]
+fn on_standard_input_and_output() {
+    for engine in crate::ENGINES {
+        let mut server = Example::start("echo_server", &["--listen", "stdio:", "--engine", engine]);
+        server.input(b"hello\n");
+        assert_eq!(server.line(), "hello");
+        server.input(b"and away\n");
+        let ended = server.wait();
+        assert_eq!(
+            (ended.code, &*ended.stdout, &*ended.stderr),
+            (Some(0), &["and away".into()][..], &[][..])
+        );
+    }
+    let mut server = Example::start("echo_server", &["--listen", "proxy:stdio:"]);
+    server.input(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nfrom afar\n");
+    assert_eq!(server.wait().stdout, ["from afar"]);
+    // Nobody has left, but it is told to end.
+    let mut server = Example::start("echo_server", &["--listen", "stdio:"]);
+    server.input(b"hello\n");
+    assert_eq!(server.line(), "hello");
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.wait_with_input_open().code, Some(0));
+}

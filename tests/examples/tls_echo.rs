@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     io::{Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process,
     sync::Arc,
@@ -13,7 +14,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 
-use super::process::Example;
+use super::{peer::Peer, process::Example};
 use crate::ENGINES;
 
 /// A folder for certificates, which is gone afterwards.
@@ -36,7 +37,7 @@ impl Drop for Folder {
 }
 
 /// A client of TLS that trusts the certificate in this file.
-fn client(server: &Example, cert: &Path) -> StreamOwned<ClientConnection, std::net::TcpStream> {
+pub(crate) fn client(peer: &Peer, cert: &Path) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(cert).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -48,7 +49,15 @@ fn client(server: &Example, cert: &Path) -> StreamOwned<ClientConnection, std::n
     config.alpn_protocols = vec![b"echo".to_vec()];
     let name = ServerName::try_from("localhost").unwrap();
     let session = ClientConnection::new(Arc::new(config), name).unwrap();
-    StreamOwned::new(session, server.connect().socket().try_clone().unwrap())
+    StreamOwned::new(session, peer.socket().try_clone().unwrap())
+}
+
+/// What is said there comes back.
+pub(crate) fn echoes(client: &mut StreamOwned<ClientConnection, TcpStream>) {
+    client.write_all(b"hello").unwrap();
+    let mut echoed = [0; 5];
+    client.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed, b"hello");
 }
 
 #[test]
@@ -57,11 +66,8 @@ fn answers_with_what_it_receives() {
         let folder = Folder::new(&format!("tls-echo-{engine}"));
         let args = ["--self-signed", &folder.path(""), "--alpn", "other,echo"];
         let server = Example::serve("tls_echo", engine, &args);
-        let mut client = client(&server, &folder.0.join("cert.pem"));
-        client.write_all(b"hello").unwrap();
-        let mut echoed = [0; 5];
-        client.read_exact(&mut echoed).unwrap();
-        assert_eq!(&echoed, b"hello");
+        let mut client = client(&server.connect(), &folder.0.join("cert.pem"));
+        echoes(&mut client);
         client.conn.send_close_notify();
         client.flush().unwrap();
         assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0, "its end is that of TLS");
@@ -77,7 +83,7 @@ fn who_shows_no_certificate_is_not_let_in_if_one_is_wanted() {
     let (cert, key) = (folder.path("cert.pem"), folder.path("key.pem"));
     let args = ["--cert", &cert, "--key", &key, "--client-ca", &cert];
     let server = Example::serve("tls_echo", "mio", &args);
-    let mut client = client(&server, Path::new(&cert));
+    let mut client = client(&server.connect(), Path::new(&cert));
     let _ = client.write_all(b"hello");
     assert!(client.read_exact(&mut [0; 5]).is_err());
 }

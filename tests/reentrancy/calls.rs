@@ -6,10 +6,15 @@ use bytes::Bytes;
 use sinew::{
     prelude::*,
     reactor::{Failure, Handler, Interest, Ready, RunError, Token},
-    transports::memory,
+    transports::{
+        endpoint::{ClientEndpoint, ProcessClient},
+        memory,
+        tls::ReactorTls,
+    },
 };
 
 use super::house::{Guest, enter, look_in};
+use crate::support::certs;
 
 const LONG: Duration = Duration::from_secs(1000);
 
@@ -142,6 +147,7 @@ pub(crate) fn ask_port(port: &ListeningPort) {
     assert!(!format!("{port:?} {known:?}").is_empty());
     port.pause();
     port.resume();
+    port.when_over().then(|_, _| look_in("a callback of the end of a port"));
 }
 
 pub(crate) fn ask_reactor(reactor: &Reactor) {
@@ -266,6 +272,19 @@ fn ask_for_connections(reactor: &Reactor) {
     });
     let cancelled = reactor.connect_tcp(port.local(), Builder::new());
     cancelled.cancel();
+    let secure = reactor.listen_tls("127.0.0.1:0", &certs::server(), Builder::new());
+    let secure = secure.expect("a free port");
+    let connecting = reactor.connect_tls(secure.local(), &certs::client(), Builder::new());
+    connecting.then(|_, connection| {
+        enter("a callback of connecting with TLS", || drop(connection));
+    });
+    reactor.connect_tls(secure.local(), &certs::client(), Builder::new()).cancel();
+    let program = ClientEndpoint::new(ProcessClient::new("true"));
+    program.connect(reactor, Builder::new()).then(|_, connection| {
+        enter("a callback of connecting to a program", || drop(connection));
+    });
+    drop(ClientEndpoint::new(ProcessClient::new("/no/such")).connect(reactor, Builder::new()));
+    secure.stop_listening();
     let config = StreamConfig::default();
     let (connection, wire) = memory::connect(reactor, config, Quiet::new()).expect("there is room");
     wire.receive(b"x");

@@ -3,14 +3,14 @@
 
 use std::{cell::Cell, cell::RefCell, rc::Rc, time::Duration};
 
-use sinew::prelude::*;
+use sinew::{prelude::*, transports::tls::ReactorTls};
 
 use super::{
     calls::{Complaint, Feeder, ask_port, ask_reactor, ask_transport},
     house::{self, Guest, enter, look_in},
 };
 use crate::support::{
-    Far, Fate, Line, Script, Traces, Watched, What, Width, World,
+    Far, Fate, Line, Link, Script, Traces, Watched, What, Width, World, certs,
     life::{NAMES, lead_through_life, number},
     sockets::{any_port, dial},
     table,
@@ -30,7 +30,10 @@ table! {
         stop,
         crash,
         in_the_factory,
-        in_a_producer;
+        in_a_producer,
+        start_tls,
+        over_tls,
+        when_tls_has_started;
 }
 
 type End = fn(&Transport, &ListeningPort);
@@ -84,11 +87,22 @@ impl Visit {
 
     /// Leads a connection through its life and says who met in the house.
     fn pay<F: Factory>(&self, world: &World, name: &str, factory: F) {
-        let port = world.reactor().listen_tcp(any_port(), factory).expect("a free port");
+        let port = match world.link {
+            Link::TlsAccepted => world.reactor().listen_tls(any_port(), &certs::server(), factory),
+            _ => world.reactor().listen_tcp(any_port(), factory),
+        };
+        let port = port.expect("a free port");
         self.port.replace(Some(port.clone()));
         let built = world.traces.len();
-        let far = Far::socket(dial(port.local(), Width::Narrow));
-        world.until("the visitor", || world.traces.len() > built && world.traces.last().is_made());
+        let socket = dial(port.local(), Width::Narrow);
+        let mut far = match world.link {
+            Link::TlsAccepted => Far::secured(socket, certs::far_client()),
+            _ => Far::socket(socket),
+        };
+        world.until("the visitor", || {
+            far.pump();
+            world.traces.len() > built && world.traces.last().is_made()
+        });
         let mut line = Line { far, trace: world.traces.last(), port: Some(port.of_any_kind()) };
         lead_through_life(world, &mut line, name);
         world.until("the end", || {
@@ -265,5 +279,84 @@ fn in_a_producer(world: &World) {
                 });
             }))
         });
+    }
+}
+
+/// The far end speaks no TLS: whatever it says is the end, and so is that it says nothing.
+fn start_tls(world: &World) {
+    fn end(transport: &Transport, _: &ListeningPort) {
+        let tls = certs::server().handshake_timeout(Duration::from_millis(20));
+        let _ = transport.start_tls(&tls);
+        assert!(transport.start_tls(&tls).is_err());
+        assert!(transport.tls_info().is_none());
+    }
+    each(world, end);
+}
+
+const ENDS: [End; 7] = [
+    |_, _| (),
+    |transport, _| transport.lose_connection(),
+    |transport, _| transport.abort(),
+    |transport, _| transport.fail(Complaint::new()),
+    |transport, _| transport.close_write(),
+    |_, port| drop(port.drain(Duration::from_millis(50))),
+    |transport, _| {
+        let _ = transport.reactor().stop();
+    },
+];
+
+fn over_tls(world: &World) {
+    for end in ENDS {
+        each(&World::new(world.reactor().engine(), Link::TlsAccepted), end);
+    }
+}
+
+/// Begins TLS in mid-stream, and asks for everything when that is done.
+struct Starter(Visit, #[allow(dead_code, reason = "its drop is what counts")] Guest);
+
+impl Protocol for Starter {
+    fn connection_made(&mut self, transport: &Transport) {
+        enter("connection_made", || transport.start_tls(&certs::server()).expect("it is plain"));
+    }
+
+    fn tls_started(&mut self, transport: &Transport) {
+        enter("tls_started", || self.0.act(transport));
+    }
+
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {
+        look_in("data_received");
+    }
+
+    fn connection_lost(&mut self, _: &Transport, _: &ConnectionLost) {
+        look_in("connection_lost");
+    }
+}
+
+fn when_tls_has_started(world: &World) {
+    for end in ENDS {
+        let world = World::new(world.reactor().engine(), world.link);
+        let visit = Visit::new(None, end);
+        let (guide, traces) = (visit.clone(), world.traces.clone());
+        let factory = move |_: &Peer| {
+            let starter = Starter(guide.clone(), Guest("the drop of the protocol"));
+            traces.watch(starter)
+        };
+        let port = world.reactor().listen_tcp(any_port(), factory).expect("a free port");
+        visit.port.replace(Some(port.clone()));
+        let mut far = Far::secured(dial(port.local(), Width::Wide), certs::far_client());
+        world.until("TLS", || {
+            far.pump();
+            visit.done.get()
+        });
+        world.settle();
+        far.end();
+        world.until("the end", || {
+            far.take();
+            world.traces.last().is_lost() || !world.reactor().is_running()
+        });
+        visit.port.take();
+        world.end();
+        let clashes = house::sweep();
+        assert!(clashes.is_empty(), "{clashes:#?}");
     }
 }

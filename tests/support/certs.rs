@@ -62,14 +62,23 @@ impl Authority {
         self.sign(params)
     }
 
+    /// With a key whose signatures are all of the same length.
+    pub(crate) fn vouch_for_ed25519(&self, names: &[&str]) -> Papers {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+        self.sign_for(Self::params(names), &key)
+    }
+
     fn params(names: &[&str]) -> CertificateParams {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         CertificateParams::new(names).expect("names that certificates may bear")
     }
 
     fn sign(&self, params: CertificateParams) -> Papers {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        self.sign_for(params, &KeyPair::generate().expect("a key"))
+    }
+
+    fn sign_for(&self, params: CertificateParams, key: &KeyPair) -> Papers {
+        let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
         Papers { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 

@@ -30,6 +30,8 @@ pub enum Address {
     Unix(UnixAddr),
     /// A name of the reactor's own, in memory.
     Memory(Arc<str>),
+    /// The process's standard input and output.
+    Stdio,
 }
 
 impl Address {
@@ -63,6 +65,7 @@ impl fmt::Display for Address {
             #[cfg(unix)]
             Self::Unix(addr) => write!(f, "unix:{}", quote(&addr.to_string())),
             Self::Memory(name) => write!(f, "memory:{}", quote(name)),
+            Self::Stdio => f.write_str("stdio:"),
         }
     }
 }

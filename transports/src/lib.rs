@@ -14,6 +14,7 @@ mod client_service;
 mod config;
 mod connection;
 mod datagram;
+mod dial;
 pub mod endpoint;
 mod erased;
 mod factory;

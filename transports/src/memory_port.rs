@@ -14,12 +14,9 @@ use sinew_reactor::{Reactor, Ready, Token, WeakReactor};
 
 use crate::{
     Address, ConnectConfig, ConnectError, Connecting, Factory, ListenConfig, ListenError,
-    ListeningPort, Peer,
+    ListeningPort, Peer, dial,
     net::{Listener, NetListener, Spare},
-    stream::{
-        Newborn, Shared,
-        socket::{ByteStream, Socket},
-    },
+    stream::socket::{ByteStream, Socket},
     tcp,
 };
 
@@ -123,24 +120,14 @@ pub(crate) fn connect<F: Factory>(
     config: ConnectConfig,
     factory: F,
 ) -> Connecting<F::Protocol> {
-    let (promise, deferred) = reactor.promise();
-    let (name, factory) = (name.to_owned(), RefCell::new(factory));
-    reactor.call_soon(move |reactor| {
-        if !promise.is_pending() {
-            return;
+    let name = name.to_owned();
+    dial::at_once(reactor, config.stream, factory, move |reactor| match dial(reactor, &name) {
+        Ok((token, socket)) => Ok((socket, token, Peer::Memory)),
+        Err(source) => {
+            let to = Address::Memory((&*name).into()).to_string();
+            Err(ConnectError::Other { to, source })
         }
-        let (token, socket) = match dial(reactor, &name) {
-            Ok(dialled) => dialled,
-            Err(source) => {
-                let to = Address::Memory((&*name).into()).to_string();
-                return promise.reject(ConnectError::Other { to, source });
-            }
-        };
-        let shared = Shared::new(reactor, config.stream, None);
-        let newborn = Newborn { reactor, socket, token, peer: Peer::Memory, shared };
-        tcp::begin_for(promise, newborn, &factory);
-    });
-    Connecting::new(deferred)
+    })
 }
 
 /// Puts the other end of a new connection into the backlog of a name.

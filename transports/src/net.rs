@@ -55,6 +55,10 @@ pub(crate) trait NetListener {
     fn accept(&self) -> io::Result<(Box<dyn ByteStream>, Peer)>;
     /// Whether `accept` is worth trying.
     fn is_ready(&self) -> bool;
+    /// Whether there will never be anybody to accept again.
+    fn is_over(&self) -> bool {
+        false
+    }
     /// A descriptor that is good for nothing else but to be given back.
     fn spare(&self) -> Option<Spare>;
 }
@@ -219,6 +223,11 @@ impl Listener {
             Self::Unix(_) => false,
             Self::Other(listener) => listener.is_ready(),
         }
+    }
+
+    /// Whether there will never be anybody to accept again.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self, Self::Other(listener) if listener.is_over())
     }
 
     pub(crate) fn spare(&self) -> Option<Spare> {

@@ -1,6 +1,8 @@
 //! Connections that are recorded where they really happen, on every engine, in memory and in a simulated network, and replayed;
 //! and recordings that are kept, in `recordings/`, because something once went wrong there.
 
+mod echo;
+
 use std::{
     cell::RefCell,
     fs::File,
@@ -13,35 +15,13 @@ use std::{
     time::Duration,
 };
 
+use echo::{echo, upper};
 use sinew_transports::{
     ConnectionLost, Factory, Peer, Protocol, ReactorTcp, StreamConfig, Transport, memory,
     reactor::{Engine, Reactor},
     sim::Network,
     testing::{Recording, ReplayError, assert_clean, replay, tap},
 };
-
-/// Sends back what comes, upper-case if it is told to.
-#[derive(Clone, Copy, Default)]
-struct Echo {
-    upper: bool,
-}
-
-impl Protocol for Echo {
-    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        match self.upper {
-            true => transport.write(&data.to_ascii_uppercase()),
-            false => transport.write(data),
-        };
-    }
-}
-
-fn echo(_: &Peer) -> Echo {
-    Echo::default()
-}
-
-fn upper(_: &Peer) -> Echo {
-    Echo { upper: true }
-}
 
 // ---- on sockets ----
 

@@ -1,7 +1,10 @@
 //! What a replay keeps of a recording, and what it lets go: the order of input and timers, cuts, ends in the middle of something.
 
+mod echo;
+
 use std::time::Duration;
 
+use echo::{echo, upper};
 use sinew_transports::{
     Factory, Peer, Protocol, StreamConfig, TimerId, Transport, memory,
     reactor::Reactor,
@@ -10,29 +13,6 @@ use sinew_transports::{
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
-}
-
-/// Sends back what comes, upper-case if it is told to.
-#[derive(Clone, Copy, Default)]
-struct Echo {
-    upper: bool,
-}
-
-impl Protocol for Echo {
-    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        match self.upper {
-            true => transport.write(&data.to_ascii_uppercase()),
-            false => transport.write(data),
-        };
-    }
-}
-
-fn echo(_: &Peer) -> Echo {
-    Echo::default()
-}
-
-fn upper(_: &Peer) -> Echo {
-    Echo { upper: true }
 }
 
 // ---- time ----

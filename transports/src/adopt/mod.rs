@@ -2,15 +2,15 @@
 //!
 //! `kind.rs` finds out what a descriptor is. What becomes of it is what would have become of one that was opened here.
 
-use std::{cell::RefCell, fmt, net::TcpListener, os::fd::OwnedFd};
+use std::{fmt, net::TcpListener, os::fd::OwnedFd};
 
-use sinew_reactor::{Engine, Reactor};
+use sinew_reactor::{Engine, Reactor, Token};
 use socket2::SockRef;
 
 use crate::{
     Address, ConnectConfig, ConnectError, Connecting, Connection, DatagramConfig, DatagramProtocol,
     DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Protocol, StreamConfig,
-    UnixAddr, UnixPeer, datagram,
+    UnixAddr, UnixPeer, datagram, dial,
     net::Listener,
     stream::{
         Newborn, Shared,
@@ -154,8 +154,10 @@ impl ReactorAdopt for Reactor {
         config: StreamConfig,
         protocol: P,
     ) -> Result<Connection<P>, AdoptError> {
-        match connected(self, descriptor.into(), config) {
-            Ok(newborn) => {
+        match connected(self, descriptor.into(), &config) {
+            Ok((socket, token, peer)) => {
+                let shared = Shared::new(self, config, None);
+                let newborn = Newborn { reactor: self, socket, token, peer, shared };
                 let transport = newborn.adopt(Some(protocol));
                 // The loop tells of nothing before it has begun.
                 transport.come_back(self);
@@ -225,29 +227,19 @@ pub(crate) fn connect<F: Factory>(
     config: ConnectConfig,
     factory: F,
 ) -> Connecting<F::Protocol> {
-    let (promise, deferred) = reactor.promise();
-    let (to, factory) = (at.to_string(), RefCell::new(factory));
-    reactor.call_soon(move |reactor| {
-        if !promise.is_pending() {
-            return;
-        }
-        let newborn = match connected(reactor, descriptor, config.stream) {
-            Ok(newborn) => newborn,
-            Err(error) => {
-                return promise.reject(ConnectError::Other { to, source: error.into() });
-            }
-        };
-        tcp::begin_for(promise, newborn, &factory);
-    });
-    Connecting::new(deferred)
+    let (to, stream) = (at.to_string(), config.stream.clone());
+    dial::at_once(reactor, config.stream, factory, move |reactor| {
+        connected(reactor, descriptor, &stream)
+            .map_err(|error| ConnectError::Other { to, source: error.into() })
+    })
 }
 
 /// A connected socket, registered.
 fn connected(
     reactor: &Reactor,
     descriptor: OwnedFd,
-    config: StreamConfig,
-) -> Result<Newborn<'_>, AdoptError> {
+    config: &StreamConfig,
+) -> Result<(Socket, Token, Peer), AdoptError> {
     let wanted = "a connected socket for streams";
     let (descriptor, kind) = usable(reactor, descriptor, wanted, DescriptorKind::is_connection)?;
     let (mut socket, peer) = if kind == DescriptorKind::TcpConnection {
@@ -259,10 +251,9 @@ fn connected(
         let peer = Peer::Unix(UnixPeer::of(&socket));
         (Socket::from(socket), peer)
     };
-    socket.set_options(&config)?;
+    socket.set_options(config)?;
     let token = socket.register(reactor)?;
-    let shared = Shared::new(reactor, config, None);
-    Ok(Newborn { reactor, socket, token, peer, shared })
+    Ok((socket, token, peer))
 }
 
 /// A listening socket, with the options that its connections are to inherit.

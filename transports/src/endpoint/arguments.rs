@@ -87,7 +87,12 @@ impl Arguments {
     ///
     /// [`EndpointProblem::Missing`].
     pub fn require(&mut self, name: &'static str) -> Result<Value, EndpointError> {
-        match self.next(name) {
+        let value = self.next(name);
+        self.there(name, value)
+    }
+
+    fn there(&self, name: &'static str, value: Option<Value>) -> Result<Value, EndpointError> {
+        match value {
             Some(value) if !value.as_str().is_empty() => Ok(value),
             empty => {
                 let end = self.text.chars().count();
@@ -95,6 +100,37 @@ impl Arguments {
                 let problem = EndpointProblem::Missing { kind: self.kind.clone(), name };
                 Err(EndpointError::new(&self.text, place, problem))
             }
+        }
+    }
+
+    /// As [`named`](Self::named), for what cannot be left out.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointProblem::Missing`].
+    pub fn require_named(&mut self, name: &'static str) -> Result<Value, EndpointError> {
+        let value = self.named(name);
+        self.there(name, value)
+    }
+
+    /// Takes all values without a name that are left, in order.
+    pub fn all(&mut self, name: &'static str) -> Vec<Value> {
+        let fields: Vec<_> = self.ordered.drain(..).collect();
+        fields.into_iter().map(|field| self.value(name, field)).collect()
+    }
+
+    /// An error of the kind itself, and of no value.
+    #[must_use]
+    pub fn unusable(&self, why: impl Display) -> EndpointError {
+        let (kind, why) = (self.kind.clone(), why.to_string());
+        self.kind_problem(EndpointProblem::Unusable { kind, why })
+    }
+
+    /// What stands behind the colon of a kind that takes nothing.
+    #[cfg(unix)]
+    pub(super) fn take_nothing(&mut self) {
+        if self.ordered.front().is_some_and(|field| field.value.is_empty()) {
+            self.ordered.pop_front();
         }
     }
 
@@ -123,7 +159,15 @@ impl Arguments {
     }
 
     pub(super) fn unknown_kind(&self, known: Vec<String>) -> EndpointError {
-        let problem = EndpointProblem::UnknownKind { name: self.kind.clone(), known };
+        self.kind_problem(EndpointProblem::UnknownKind { name: self.kind.clone(), known })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(super) fn needs_feature(&self, feature: &'static str) -> EndpointError {
+        self.kind_problem(EndpointProblem::NeedsFeature { kind: self.kind.clone(), feature })
+    }
+
+    fn kind_problem(&self, problem: EndpointProblem) -> EndpointError {
         EndpointError::new(&self.text, self.kind_place.clone(), problem)
     }
 
@@ -202,7 +246,13 @@ impl Value {
         }
     }
 
-    fn problem(&self, problem: EndpointProblem) -> EndpointError {
+    /// The parameter that it is for.
+    #[cfg(feature = "tls")]
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn problem(&self, problem: EndpointProblem) -> EndpointError {
         EndpointError::new(&self.text, self.place.clone(), problem)
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with an endpoint's string, and where: [`EndpointError`].
 
-use std::{error::Error, fmt, ops::Range};
+use std::{error::Error, fmt, io, ops::Range};
 
 /// A string is no endpoint. Its `Display` is a line that says what is wrong and at which column, and below it the string with
 /// carets under the place.
@@ -44,7 +44,7 @@ pub enum EndpointProblem {
         name: String,
     },
     /// The kind has no such parameter.
-    #[error("{kind} has no parameter {name:?}; it has {}", .known.join(", "))]
+    #[error("{kind} has no parameter {name:?}; it has {}", list(.known))]
     UnknownParameter {
         /// The kind.
         kind: String,
@@ -77,6 +77,54 @@ pub enum EndpointProblem {
         /// What is wrong with it.
         why: String,
     },
+    /// A file cannot be read.
+    #[error("{name}: could not read {path:?}: {why}")]
+    Unreadable {
+        /// The parameter.
+        name: String,
+        /// The file.
+        path: String,
+        /// The kind of error that reading it gave.
+        kind: io::ErrorKind,
+        /// The error in words.
+        why: String,
+    },
+    /// A file holds something else than its parameter takes.
+    #[error("{name}: {why}")]
+    BadFile {
+        /// The parameter.
+        name: String,
+        /// What is wrong with it; the file is named.
+        why: String,
+    },
+    /// A certificate belongs to another key.
+    #[error("the certificate in {certificate} does not match the key in {key}")]
+    KeyMismatch {
+        /// The file with the certificate.
+        certificate: String,
+        /// The file with the key.
+        key: String,
+    },
+    /// This kind cannot be used, whatever its values are.
+    #[error("{kind}: {why}")]
+    Unusable {
+        /// The kind.
+        kind: String,
+        /// Why not.
+        why: String,
+    },
+    /// The kind is known, but the program was built without it.
+    #[error("{kind} needs the feature {feature:?} of sinew, and this program is built without it")]
+    NeedsFeature {
+        /// The kind.
+        kind: String,
+        /// The feature.
+        feature: &'static str,
+    },
+}
+
+fn list(known: &[&str]) -> String {
+    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
 }
 
 impl EndpointError {

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr};
 use super::{
     Arguments, ClientEndpoint, EndpointError, ServerEndpoint,
     grammar::{Field, fields},
-    memory, proxy, tcp,
+    memory, proxy, tcp, tls,
 };
 #[cfg(unix)]
-use super::{fd, systemd, unix};
+use super::{fd, process, stdio, systemd, unix};
 use crate::{Destination, names::services};
 
 type Parse<E> = Box<dyn Fn(&Kinds, &mut Arguments) -> Result<E, EndpointError>>;
@@ -45,10 +45,13 @@ impl Default for Kinds {
         let mut kinds = Self { servers: BTreeMap::new(), clients: BTreeMap::new() };
         kinds.server("tcp", |_, arguments| tcp::server(arguments));
         kinds.server("tcp6", |_, arguments| tcp::server6(arguments));
+        kinds.server("tls", |_, arguments| tls::server(arguments));
         kinds.server("memory", |_, arguments| memory::server(arguments));
         kinds.server("proxy", proxy::server);
         #[cfg(unix)]
         kinds.server("fd", |_, arguments| fd::server(arguments));
+        #[cfg(unix)]
+        kinds.server("stdio", |_, arguments| stdio::server(arguments));
         #[cfg(unix)]
         kinds.server("systemd", |_, arguments| systemd::server(arguments));
         #[cfg(unix)]
@@ -56,7 +59,12 @@ impl Default for Kinds {
         kinds.client("tcp", |_, arguments| tcp::client(arguments));
         #[cfg(unix)]
         kinds.client("fd", |_, arguments| fd::client(arguments));
+        kinds.client("tls", |_, arguments| tls::client(arguments));
         kinds.client("memory", |_, arguments| memory::client(arguments));
+        #[cfg(unix)]
+        kinds.client("process", |_, arguments| process::client(arguments));
+        #[cfg(unix)]
+        kinds.client("stdio", |_, arguments| stdio::client(arguments));
         #[cfg(unix)]
         kinds.client("unix", |_, arguments| unix::client(arguments));
         kinds

@@ -3,22 +3,27 @@
 //!
 //! | server | |
 //! |---|---|
-//! | `tcp:8080`, `tcp:8080:interface=127.0.0.1` | TCP over IPv4, on all interfaces or on one. [`TcpServer`] |
-//! | `tcp6:8080`, `tcp6:8080:interface=\:\:1` | the same over IPv6; on all interfaces, also over IPv4 unless `v6only=yes` |
-//! | `unix:/run/web.sock:mode=660` | a Unix socket (Unix). [`UnixServer`] |
+//! | `tcp:8080` | TCP over IPv4, on all interfaces or on `interface=`, an address or a name; `backlog=`, `reuseport=yes`, `nodelay=no`, `keepalive=60`. [`TcpServer`] |
+//! | `tcp6:8080` | the same over IPv6; on all interfaces, also over IPv4 unless `v6only=yes`; `interface=\:\:1` |
+//! | `tls:443:cert=FILE:key=FILE` | TLS, with what `tcp:` takes; `client_ca=FILE`, `alpn=h2,http/1.1`. Feature `tls`. `TlsServer` |
+//! | `unix:/run/web.sock` | a Unix socket (Unix); `mode=660`, `backlog=`, `lockfile=no`. [`UnixServer`] |
 //! | `systemd:name=web`, `systemd:index=0` | a socket that systemd holds, TCP or Unix (Unix). [`Systemd`] |
 //! | `fd:3` | a listening socket that was inherited, TCP or Unix (Unix). [`Descriptor`] |
-//! | `proxy:tcp:8080` | any of these, behind a proxy that speaks the PROXY protocol. [`Proxy`] |
+//! | `stdio:` | standard input and output, as from inetd: one connection (Unix). [`Stdio`] |
+//! | `proxy:tcp:8080`, `proxy:tls:443:cert=FILE` | any of these, behind a proxy that speaks the PROXY protocol; `trust=10.0.0.0/8,192.0.2.7`, `headerTimeout=5`. [`Proxy`] |
 //! | `memory:name` | in this program, without a kernel. [`Memory`] |
 //! | `127.0.0.1:8080`, `[::1]:8080` | TCP |
 //!
 //! | client | |
 //! |---|---|
-//! | `tcp:host:port:timeout=10` | TCP. [`TcpClient`] |
-//! | `unix:/run/web.sock` | a Unix socket (Unix). [`UnixClient`] |
+//! | `tcp:example.org:443` | TCP; `timeout=10` in seconds, `bindAddress=`, `nodelay=no`, `keepalive=60`. [`TcpClient`] |
+//! | `tls:example.org:443` | TLS, with what `tcp:` takes; `ca=FILE`, `cert=FILE:key=FILE`, `alpn=`, `server_name=`, `insecure_without_verification=yes`. Feature `tls`. `TlsClient` |
+//! | `unix:/run/web.sock` | a Unix socket (Unix); `timeout=`. [`UnixClient`] |
+//! | `process:program:argument:argument` | a program's standard input and output (Unix); `stderr=log`, `stderr=drop`. [`ProcessClient`] |
 //! | `fd:3` | a connected socket that was inherited, TCP or Unix (Unix). [`Descriptor`] |
+//! | `stdio:` | our own standard input and output (Unix). [`Stdio`] |
 //! | `memory:name` | to a port in memory of the same reactor. [`Memory`] |
-//! | `host:port` | TCP |
+//! | `example.org:443`, `192.0.2.1:80` | TCP |
 //!
 //! Fields are parted by colons; a backslash before a colon, or before anything, makes it an ordinary character. [`Kinds`] is
 //! where further kinds are registered.
@@ -63,15 +68,26 @@ mod fd;
 mod grammar;
 mod kinds;
 mod memory;
+#[cfg(unix)]
+mod process;
 mod proxy;
+#[cfg(unix)]
+mod stdio;
 #[cfg(unix)]
 mod systemd;
 mod tcp;
 #[cfg(test)]
 mod tests;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_missing.rs"]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(unix)]
 mod unix;
 
+#[cfg(feature = "tls")]
+pub use tls::{TlsClient, TlsServer};
 pub use {
     arguments::{Arguments, Value},
     error::{EndpointError, EndpointProblem},
@@ -84,6 +100,8 @@ pub use {
 #[cfg(unix)]
 pub use {
     fd::Descriptor,
+    process::{ProcessClient, ProcessStderr},
+    stdio::Stdio,
     systemd::Systemd,
     unix::{UnixClient, UnixServer},
 };

@@ -2,6 +2,9 @@
 
 use super::*;
 
+#[cfg(feature = "tls")]
+mod files;
+
 #[test]
 fn server_strings() {
     let cases = [
@@ -39,6 +42,12 @@ fn server_strings() {
         ),
         #[cfg(unix)]
         ("proxy:unix:path=@web", "proxy:unix:@web"),
+        #[cfg(unix)]
+        ("stdio:", "stdio:"),
+        #[cfg(unix)]
+        ("stdio", "stdio:"),
+        #[cfg(unix)]
+        ("proxy:stdio:", "proxy:stdio:"),
     ];
     for (text, expected) in cases {
         let endpoint: ServerEndpoint = text.parse().unwrap_or_else(|error| panic!("{error}"));
@@ -70,6 +79,17 @@ fn client_strings() {
         ("unix:@web", "unix:@web"),
         // A kind comes before a host of that name.
         ("memory:80", "memory:80"),
+        #[cfg(unix)]
+        ("process:80", "process:80"),
+        #[cfg(unix)]
+        (
+            r"process:/bin/sh:-c:echo a\=b\:c:::stderr=log",
+            r"process:/bin/sh:-c:echo a\=b\:c:::stderr=log",
+        ),
+        #[cfg(unix)]
+        ("process:stderr=drop:program=cat:-u", "process:cat:-u:stderr=drop"),
+        #[cfg(unix)]
+        ("stdio:", "stdio:"),
     ];
     for (text, expected) in cases {
         let endpoint: ClientEndpoint = text.parse().unwrap_or_else(|error| panic!("{error}"));
@@ -122,6 +142,24 @@ const BAD_SERVERS: &[(&str, &str, &str)] = &[
     #[cfg(unix)]
     ("unix:/web:mode=1777", "               ^^^^", "is no mode of a file"),
     ("ünï:80", "^^^", "unknown kind"),
+    #[cfg(unix)]
+    ("stdio:in", "      ^^", r#"stdio has no use for "in""#),
+    #[cfg(unix)]
+    ("stdio:mode=rw", "      ^^^^^^^", r#"stdio has no parameter "mode"; it has none"#),
+    #[cfg(feature = "tls")]
+    ("tls:", "    ^", "tls needs a parameter: port"),
+    #[cfg(feature = "tls")]
+    ("tls:70000", "    ^^^^^", "is no port"),
+    #[cfg(feature = "tls")]
+    ("tls:443:key=k.pem", "                 ^", "tls needs a parameter: cert"),
+    #[cfg(feature = "tls")]
+    ("tls:443:cert=", "             ^", "tls needs a parameter: cert"),
+    #[cfg(feature = "tls")]
+    ("proxy:tls:443", "             ^", "tls needs a parameter: cert"),
+    #[cfg(not(feature = "tls"))]
+    ("tls:443:cert=c.pem", "^^^", r#"tls needs the feature "tls" of sinew"#),
+    #[cfg(not(feature = "tls"))]
+    ("proxy:tls:443:cert=c.pem", "      ^^^", r#"tls needs the feature "tls" of sinew"#),
 ];
 
 const BAD_CLIENTS: &[(&str, &str, &str)] = &[
@@ -140,6 +178,56 @@ const BAD_CLIENTS: &[(&str, &str, &str)] = &[
     ("tcp:host:80:timeout=nan", "                    ^^^", "is no time"),
     ("tcp:host:80:bindAddress=here", "                        ^^^^", "is no address"),
     ("tcp:host:80:host=other", "    ^^^^", "is no port"),
+    #[cfg(unix)]
+    ("process:", "        ^", "process needs a parameter: program"),
+    #[cfg(unix)]
+    (
+        "process:cat:-u=1",
+        "            ^^^^",
+        r#"process has no parameter "-u"; it has program, stderr"#,
+    ),
+    #[cfg(unix)]
+    ("process:cat:stderr=away", "                   ^^^^", "is neither inherit nor log nor drop"),
+    #[cfg(feature = "tls")]
+    ("tls:host", "        ^", "tls needs a parameter: port"),
+    #[cfg(feature = "tls")]
+    (
+        "tls:a b:80:insecure_without_verification=1",
+        "    ^^^",
+        r#"host: "a b" is not the name of a server"#,
+    ),
+    #[cfg(feature = "tls")]
+    (
+        "tls:host:80:insecure_without_verification=perhaps",
+        "                                          ^^^^^^^",
+        "is neither yes nor no",
+    ),
+    #[cfg(feature = "tls")]
+    (
+        "tls:host:80:key=k.pem:insecure_without_verification=1",
+        "                ^^^^^",
+        "is of no use without cert=",
+    ),
+    #[cfg(feature = "tls")]
+    (
+        "tls:host:80:alpn=a,,b:insecure_without_verification=1",
+        "                 ^^^^",
+        "is no list of application protocols",
+    ),
+    #[cfg(feature = "tls")]
+    (
+        "tls:host:80:server_name=..:insecure_without_verification=1",
+        "                        ^^",
+        "is not the name of a server",
+    ),
+    #[cfg(feature = "tls")]
+    (
+        "tls:host:80:ca=ca.pem:insecure_without_verification=1",
+        "               ^^^^^^",
+        "is of no use beside insecure_without_verification=",
+    ),
+    #[cfg(not(feature = "tls"))]
+    ("tls:host:443", "^^^", r#"tls needs the feature "tls" of sinew"#),
 ];
 
 #[test]

@@ -12,9 +12,10 @@ use super::{access::Descriptor, end::End, standard::Standard};
 use crate::stream::socket::ByteStream;
 
 /// See the head of this file.
-pub(super) struct Descriptors {
+pub(crate) struct Descriptors {
     reactor: WeakReactor,
-    token: Token,
+    /// The stream's, once it has one.
+    token: Cell<Option<Token>>,
     input: Option<End>,
     /// `None` if there is none, or none any more.
     output: RefCell<Option<End>>,
@@ -27,30 +28,22 @@ pub(super) struct Descriptors {
 pub(super) type Opened = (Descriptor, Option<Standard>);
 
 impl Descriptors {
-    /// The token is that of the stream; it is given back if this fails.
     pub(super) fn open(
         reactor: &Reactor,
-        token: Token,
         input: Option<Opened>,
         output: Option<Opened>,
     ) -> Result<Self, RegisterError> {
         let alone = input.is_none();
         let takes_output = output.is_some();
-        let open = || -> Result<_, RegisterError> {
-            let input = input
-                .map(|(descriptor, standard)| End::input(reactor, token, descriptor, standard))
-                .transpose()?;
-            let output = output
-                .map(|(descriptor, standard)| {
-                    End::output(reactor, token, descriptor, standard, alone)
-                })
-                .transpose()?;
-            Ok((input, output))
-        };
-        let (input, output) = open().inspect_err(|_| reactor.deregister(token, false))?;
+        let input = input
+            .map(|(descriptor, standard)| End::input(reactor, descriptor, standard))
+            .transpose()?;
+        let output = output
+            .map(|(descriptor, standard)| End::output(reactor, descriptor, standard, alone))
+            .transpose()?;
         Ok(Self {
             reactor: reactor.downgrade(),
-            token,
+            token: Cell::new(None),
             input,
             output: RefCell::new(output),
             takes_output,
@@ -89,8 +82,8 @@ impl ByteStream for Descriptors {
         drop(self.output.take());
         if self.input.is_none() {
             self.ended.set(true);
-            if let Some(reactor) = self.reactor.upgrade() {
-                reactor.run_again(self.token);
+            if let (Some(reactor), Some(token)) = (self.reactor.upgrade(), self.token.get()) {
+                reactor.run_again(token);
             }
         }
         Ok(())
@@ -104,6 +97,12 @@ impl ByteStream for Descriptors {
         let output = self.output.borrow().as_ref().map_or(Ready::NONE, End::take_noted);
         let ended = if self.ended.get() { Ready::READ } else { Ready::NONE };
         input | output | ended
+    }
+
+    fn register(&self, token: Token) {
+        self.token.set(Some(token));
+        let output = self.output.borrow();
+        self.input.iter().chain(&*output).for_each(|end| end.tell(token));
     }
 
     fn takes_output(&self) -> bool {

@@ -26,7 +26,8 @@ pub(super) struct End {
 /// What the engine tells, and whom.
 struct Watch {
     reactor: WeakReactor,
-    stream: Token,
+    /// `None` as long as there is no stream to come by.
+    stream: Cell<Option<Token>>,
     /// `None` if no engine tells of it: it is always ready.
     token: Cell<Option<Token>>,
     /// What the engine may tell of; an error is told as each of them.
@@ -40,19 +41,17 @@ impl End {
     /// The end that a stream reads from.
     pub(super) fn input(
         reactor: &Reactor,
-        stream: Token,
         descriptor: Descriptor,
         standard: Option<Standard>,
     ) -> Result<Self, RegisterError> {
         let told = Ready::READ | Ready::READ_CLOSED;
-        Self::open(reactor, stream, descriptor, standard, told, Interest::READ)
+        Self::open(reactor, descriptor, standard, told, Interest::READ)
     }
 
     /// The end that a stream writes to. `alone`: it reads from nothing, so that it is from here that it has to hear if nobody reads
     /// any more.
     pub(super) fn output(
         reactor: &Reactor,
-        stream: Token,
         descriptor: Descriptor,
         standard: Option<Standard>,
         alone: bool,
@@ -60,15 +59,14 @@ impl End {
         // What can be read from anything but a pipe is not ours to look at.
         if alone && descriptor.is_pipe() {
             let told = Ready::READ | Ready::WRITE;
-            Self::open(reactor, stream, descriptor, standard, told, Interest::READ)
+            Self::open(reactor, descriptor, standard, told, Interest::READ)
         } else {
-            Self::open(reactor, stream, descriptor, standard, Ready::WRITE, Interest::NONE)
+            Self::open(reactor, descriptor, standard, Ready::WRITE, Interest::NONE)
         }
     }
 
     fn open(
         reactor: &Reactor,
-        stream: Token,
         descriptor: Descriptor,
         standard: Option<Standard>,
         told: Ready,
@@ -80,7 +78,7 @@ impl End {
         };
         let watch = Rc::new(Watch {
             reactor: reactor.downgrade(),
-            stream,
+            stream: Cell::new(None),
             token: Cell::new(token),
             told,
             noted: Cell::new(if token.is_none() { told } else { Ready::NONE }),
@@ -90,6 +88,11 @@ impl End {
             reactor.bind(token, watch.clone());
         }
         Ok(Self { watch, descriptor, standard })
+    }
+
+    /// The stream that it belongs to is to come by from now on.
+    pub(super) fn tell(&self, stream: Token) {
+        self.watch.stream.set(Some(stream));
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -187,9 +190,15 @@ impl Watch {
 
     /// No engine will tell of it, so the stream is to come by.
     fn owe(&self, ready: Ready) {
-        self.noted.set(self.noted.get() | ready);
         if let Some(reactor) = self.reactor.upgrade() {
-            reactor.run_again(self.stream);
+            self.note(&reactor, ready);
+        }
+    }
+
+    fn note(&self, reactor: &Reactor, ready: Ready) {
+        self.noted.set(self.noted.get() | ready);
+        if let Some(stream) = self.stream.get() {
+            reactor.run_again(stream);
         }
     }
 }
@@ -210,8 +219,7 @@ impl Handler for Watch {
             reactor.set_interest(token, left);
         }
         if told != Ready::NONE {
-            self.noted.set(self.noted.get() | told);
-            reactor.run_again(self.stream);
+            self.note(reactor, told);
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::fs::{FileType, Mode, OFlags};
-use sinew_reactor::{Reactor, RegisterError};
+use sinew_reactor::{Reactor, RegisterError, Token};
 
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
@@ -20,10 +20,12 @@ use crate::{
 mod access;
 mod descriptors;
 mod end;
+pub(crate) mod port;
 mod standard;
 
 pub(crate) use access::Descriptor;
-use descriptors::{Descriptors, Opened};
+pub(crate) use descriptors::Descriptors;
+use descriptors::Opened;
 use standard::Standard;
 
 /// A pipe, or a standard descriptor, could not be had.
@@ -195,10 +197,7 @@ impl ReactorPipes for Reactor {
         config: StreamConfig,
         protocol: P,
     ) -> Result<Connection<P>, PipeError> {
-        let ends =
-            standard(Standard::Input).and_then(|input| Ok((input, standard(Standard::Output)?)));
-        let ends = ends.map(|(input, output)| (Some(input), Some(output)));
-        join(self, ends, Peer::Stdio, config, protocol)
+        join(self, standard_streams(self), Peer::Stdio, config, protocol)
     }
 
     fn open_pipe_reader<P: Protocol>(
@@ -245,7 +244,8 @@ pub(crate) fn open_reader<P: Protocol>(
     config: StreamConfig,
     protocol: P,
 ) -> Result<Connection<P>, PipeError> {
-    join(reactor, end.map(|end| (Some((end, None)), None)), Peer::Pipe, config, protocol)
+    let descriptors = end.and_then(|end| open(reactor, (Some((end, None)), None)));
+    join(reactor, descriptors, Peer::Pipe, config, protocol)
 }
 
 /// A connection that only writes.
@@ -255,47 +255,63 @@ pub(crate) fn open_writer<P: Protocol>(
     config: StreamConfig,
     protocol: P,
 ) -> Result<Connection<P>, PipeError> {
-    join(reactor, end.map(|end| (None, Some((end, None)))), Peer::Pipe, config, protocol)
+    let descriptors = end.and_then(|end| open(reactor, (None, Some((end, None)))));
+    join(reactor, descriptors, Peer::Pipe, config, protocol)
 }
 
-/// A connection that reads from one descriptor and writes to another.
-pub(crate) fn open_both<P: Protocol>(
+/// Reads from one descriptor and writes to another.
+pub(crate) fn both(
     reactor: &Reactor,
     input: io::Result<Descriptor>,
     output: io::Result<Descriptor>,
-    config: StreamConfig,
-    protocol: P,
-) -> Result<Connection<P>, PipeError> {
+) -> Result<Descriptors, PipeError> {
     let ends = input.and_then(|input| Ok((Some((input, None)), Some((output?, None)))));
-    join(reactor, ends.map_err(PipeError::Descriptor), Peer::Pipe, config, protocol)
+    open(reactor, ends.map_err(PipeError::Descriptor)?)
+}
+
+/// Reads from standard input and writes to standard output.
+pub(crate) fn standard_streams(reactor: &Reactor) -> Result<Descriptors, PipeError> {
+    let input = standard(Standard::Input)?;
+    open(reactor, (Some(input), Some(standard(Standard::Output)?)))
 }
 
 type Ends = (Option<Opened>, Option<Opened>);
 
-fn join<P: Protocol>(
+fn open(reactor: &Reactor, (input, output): Ends) -> Result<Descriptors, PipeError> {
+    Ok(Descriptors::open(reactor, input, output)?)
+}
+
+/// Gives them a protocol.
+pub(crate) fn join<P: Protocol>(
     reactor: &Reactor,
-    ends: Result<Ends, PipeError>,
+    descriptors: Result<Descriptors, PipeError>,
     peer: Peer,
     config: StreamConfig,
     protocol: P,
 ) -> Result<Connection<P>, PipeError> {
-    let opened = ends.and_then(|(input, output)| {
-        let token = reactor.reserve()?;
-        Ok((token, Descriptors::open(reactor, token, input, output)?))
-    });
-    let (token, descriptors) = match opened {
-        Ok(opened) => opened,
+    match descriptors.and_then(|descriptors| registered(reactor, descriptors)) {
+        Ok((socket, token)) => {
+            let shared = Shared::new(reactor, config, None);
+            let transport = Newborn { reactor, socket, token, peer, shared }.adopt(Some(protocol));
+            reactor.run_again(token);
+            Ok(Connection::new(transport))
+        }
         Err(error) => {
             // Its drop may be user code, and no call runs that.
             reactor.discard(protocol);
-            return Err(error);
+            Err(error)
         }
-    };
-    let socket = Socket::Other(Box::new(descriptors));
-    let shared = Shared::new(reactor, config, None);
-    let transport = Newborn { reactor, socket, token, peer, shared }.adopt(Some(protocol));
-    reactor.run_again(token);
-    Ok(Connection::new(transport))
+    }
+}
+
+/// As a socket of a stream to be, with its token.
+pub(crate) fn registered(
+    reactor: &Reactor,
+    descriptors: Descriptors,
+) -> Result<(Socket, Token), PipeError> {
+    let mut socket = Socket::Other(Box::new(descriptors));
+    let token = socket.register(reactor)?;
+    Ok((socket, token))
 }
 
 fn standard(standard: Standard) -> Result<Opened, PipeError> {

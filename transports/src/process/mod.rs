@@ -23,6 +23,7 @@ mod sys;
 mod tests;
 
 use exits::Exits;
+pub(crate) use spawn::connect_with;
 pub use {
     config::{AtStop, ChildFd, ChildIo, ProcessConfig, WindowSize},
     handle::{Process, SignalError},

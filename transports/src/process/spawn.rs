@@ -24,8 +24,8 @@ use super::{
     sys::{Move, before_exec},
 };
 use crate::{
-    Connection, Protocol,
-    pipe::{Descriptor, PipeError, open_both, open_reader, open_writer},
+    ConnectConfig, Connecting, Connection, Factory, Peer, Protocol, StreamConfig, dial,
+    pipe::{self, Descriptor, Descriptors, PipeError, open_reader, open_writer},
 };
 
 /// A program could not be started.
@@ -93,42 +93,15 @@ pub enum SpawnError {
 pub(super) fn spawn(
     reactor: &Reactor,
     protocol: Box<dyn ProcessProtocol>,
-    mut command: Command,
+    command: Command,
     config: ProcessConfig,
     exits: Exits,
 ) -> Result<Process, SpawnError> {
-    let program = program_of(&command);
-    let started = start(reactor, &program, &mut command, &config, exits);
-    // It may have closures of the user's, whose drop is user code.
-    reactor.discard(command);
-    let Started { child, pid, watch, ends } = match started {
-        Ok(started) => started,
-        Err(error) => {
-            reactor.discard(protocol);
-            return Err(error);
-        }
-    };
-    let Ends { readers, writers, terminal } = ends;
-    let life = Life::begin(reactor, (child, pid, watch), protocol, terminal, config.at_stop);
-    let open = || -> Result<(), PipeError> {
-        let stream = || config.stream.clone();
-        for (fd, end) in writers {
-            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
-            let channel = Channel { life: Rc::clone(&life), fd };
-            life.add_channel(fd, open_writer(reactor, end, stream(), channel)?.transport().clone());
-        }
-        for (fd, end) in readers {
-            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
-            let channel = Channel { life: Rc::clone(&life), fd };
-            life.add_channel(fd, open_reader(reactor, end, stream(), channel)?.transport().clone());
-        }
-        Ok(())
-    };
-    if let Err(error) = open() {
-        life.abandon(reactor);
-        return Err(SpawnError::Watch { program, source: io::Error::other(error) });
+    let Begun { program, life, ends } = begin(reactor, protocol, command, &config, exits)?;
+    match ends.open(reactor, &life, &config.stream) {
+        Ok(()) => Ok(Process(life)),
+        Err(error) => Err(give_up(reactor, &life, program, error)),
     }
-    Ok(Process(life))
 }
 
 /// Of a child whose pipes are somebody else's business.
@@ -140,38 +113,102 @@ impl ProcessProtocol for Unheard {}
 pub(super) fn connect<P: Protocol>(
     reactor: &Reactor,
     protocol: P,
-    mut command: Command,
+    command: Command,
 ) -> Result<(Connection<P>, Process), SpawnError> {
-    let program = program_of(&command);
     let config = ProcessConfig::default().stderr(ChildIo::AsCommanded);
-    let started = start(reactor, &program, &mut command, &config, Exits::ByDescriptor);
+    let (begun, streams) = match dial(reactor, Box::new(Unheard), command, &config) {
+        Ok(dialled) => dialled,
+        Err(error) => {
+            reactor.discard(protocol);
+            return Err(error);
+        }
+    };
+    // It may have to write before it reads on.
+    let stream = config.stream.auto_pause(false);
+    let Begun { program, life, .. } = begun;
+    match pipe::join(reactor, Ok(streams), Peer::Pipe, stream, protocol) {
+        Ok(connection) => Ok((connection, Process(life))),
+        Err(error) => Err(give_up(reactor, &life, program, error)),
+    }
+}
+
+/// The same for an endpoint. If standard error is piped, `protocol` is told what comes there.
+pub(crate) fn connect_with<F: Factory>(
+    reactor: &Reactor,
+    protocol: impl ProcessProtocol,
+    command: Command,
+    stderr: ChildIo,
+    config: ConnectConfig,
+    factory: F,
+) -> Connecting<F::Protocol> {
+    let stream = config.stream.auto_pause(false);
+    dial::at_once(reactor, stream, factory, move |reactor| {
+        let config = ProcessConfig::default().stderr(stderr);
+        let (begun, streams) = dial(reactor, Box::new(protocol), command, &config)?;
+        let Begun { program, life, ends } = begun;
+        let opened = ends.open(reactor, &life, &config.stream);
+        let (socket, token) = opened
+            .and_then(|()| pipe::registered(reactor, streams))
+            .map_err(|error| give_up(reactor, &life, program, error))?;
+        Ok((socket, token, Peer::Pipe))
+    })
+}
+
+/// Starts a program, and takes its standard input and output out of what its parent has of it.
+fn dial(
+    reactor: &Reactor,
+    protocol: Box<dyn ProcessProtocol>,
+    command: Command,
+    config: &ProcessConfig,
+) -> Result<(Begun, Descriptors), SpawnError> {
+    let mut begun = begin(reactor, protocol, command, config, Exits::ByDescriptor)?;
+    let output = Descriptor::own(take(&mut begun.ends.readers, ChildFd::STDOUT));
+    let input = Descriptor::own(take(&mut begun.ends.writers, ChildFd::STDIN));
+    match pipe::both(reactor, output, input) {
+        Ok(streams) => Ok((begun, streams)),
+        Err(error) => Err(give_up(reactor, &begun.life, begun.program, error)),
+    }
+}
+
+fn take(ends: &mut Vec<(ChildFd, OwnedFd)>, fd: ChildFd) -> OwnedFd {
+    let at = ends.iter().position(|(other, _)| *other == fd);
+    ends.swap_remove(at.expect("standard input and output are piped")).1
+}
+
+/// A child that runs, and is watched.
+struct Begun {
+    program: String,
+    life: Rc<Life>,
+    ends: Ends,
+}
+
+fn begin(
+    reactor: &Reactor,
+    protocol: Box<dyn ProcessProtocol>,
+    mut command: Command,
+    config: &ProcessConfig,
+    exits: Exits,
+) -> Result<Begun, SpawnError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let started = start(reactor, &program, &mut command, config, exits);
+    // It may have closures of the user's, whose drop is user code.
     reactor.discard(command);
-    let Started { child, pid, watch, ends } = match started {
+    let Started { child, pid, watch, mut ends } = match started {
         Ok(started) => started,
         Err(error) => {
             reactor.discard(protocol);
             return Err(error);
         }
     };
-    let life = Life::begin(reactor, (child, pid, watch), Box::new(Unheard), None, config.at_stop);
-    let own = |ends: Vec<(ChildFd, OwnedFd)>| {
-        let end = ends.into_iter().next().expect("standard input and output are piped");
-        Descriptor::own(end.1)
-    };
-    // It may have to write before it reads on.
-    let stream = config.stream.auto_pause(false);
-    let opened = open_both(reactor, own(ends.readers), own(ends.writers), stream, protocol);
-    match opened {
-        Ok(connection) => Ok((connection, Process(life))),
-        Err(error) => {
-            life.abandon(reactor);
-            Err(SpawnError::Watch { program, source: io::Error::other(error) })
-        }
-    }
+    let terminal = ends.terminal.take();
+    let life = Life::begin(reactor, (child, pid, watch), protocol, terminal, config.at_stop);
+    Ok(Begun { program, life, ends })
 }
 
-fn program_of(command: &Command) -> String {
-    command.get_program().to_string_lossy().into_owned()
+/// It runs, but its pipes are of no use.
+fn give_up(reactor: &Reactor, life: &Life, program: String, error: PipeError) -> SpawnError {
+    life.abandon(reactor);
+    SpawnError::Watch { program, source: io::Error::other(error) }
 }
 
 /// A child that runs, and what its parent has of it.
@@ -247,6 +284,28 @@ impl Ends {
         self.writers.push((ChildFd::STDIN, master.try_clone()?));
         self.terminal = Some(master);
         command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave);
+        Ok(())
+    }
+
+    /// Makes connections of them, each of which passes on to the protocol of the process.
+    fn open(
+        self,
+        reactor: &Reactor,
+        life: &Rc<Life>,
+        stream: &StreamConfig,
+    ) -> Result<(), PipeError> {
+        for (fd, end) in self.writers {
+            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
+            let channel = Channel { life: Rc::clone(life), fd };
+            let opened = open_writer(reactor, end, stream.clone(), channel)?;
+            life.add_channel(fd, opened.transport().clone());
+        }
+        for (fd, end) in self.readers {
+            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
+            let channel = Channel { life: Rc::clone(life), fd };
+            let opened = open_reader(reactor, end, stream.clone(), channel)?;
+            life.add_channel(fd, opened.transport().clone());
+        }
         Ok(())
     }
 

@@ -58,6 +58,7 @@ pub(crate) struct PortCore {
     /// A descriptor kept for the day when there is no other: closed to accept one more, and close that.
     spare: RefCell<Option<Spare>>,
     when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
+    when_over: RefCell<Vec<Promise<()>>>,
 }
 
 /// The handler: the port with its factory.
@@ -108,6 +109,7 @@ impl<F: Factory> Acceptor<F> {
             guests: RefCell::default(),
             distrusted: Cell::new(false),
             when_empty: RefCell::default(),
+            when_over: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
         Self { core, shared, layer, factory: RefCell::new(factory), started: Cell::new(false) }
@@ -236,6 +238,9 @@ impl<F: Factory> Handler for Acceptor<F> {
             self.core.readable.set(true);
         }
         self.accept_some(reactor);
+        if self.core.is_over() {
+            self.core.close(reactor);
+        }
     }
 
     fn timer(self: Rc<Self>, reactor: &Reactor, _: TimerKey) {
@@ -256,6 +261,7 @@ impl<F: Factory> Handler for Acceptor<F> {
             reactor.disarm_timer(timer);
             reactor.deregister(token, true);
         }
+        self.core.empty_now();
         if self.started.replace(false) {
             self.factory.borrow_mut().stopped();
         }
@@ -305,6 +311,12 @@ impl PortCore {
         self.empty_now();
     }
 
+    /// Settles `promise` once no connection is left, nor any to come.
+    pub(crate) fn when_over(&self, promise: Promise<()>) {
+        self.when_over.borrow_mut().push(promise);
+        self.empty_now();
+    }
+
     fn empty_now(&self) {
         if self.open.get() > 0 {
             return;
@@ -312,6 +324,9 @@ impl PortCore {
         for (promise, timer) in self.when_empty.take() {
             timer.cancel();
             promise.resolve(());
+        }
+        if self.listener.borrow().is_none() {
+            self.when_over.take().into_iter().for_each(|promise| promise.resolve(()));
         }
     }
 
@@ -321,6 +336,13 @@ impl PortCore {
             && !self.paused.get()
             && !self.resting.get()
             && !self.is_full()
+    }
+
+    /// Nobody is there any more, and nobody will come.
+    fn is_over(&self) -> bool {
+        self.open.get() == 0
+            && self.guests.borrow().is_empty()
+            && self.listener.borrow().as_ref().is_some_and(Listener::is_over)
     }
 
     fn is_full(&self) -> bool {
@@ -336,7 +358,7 @@ impl PortCore {
         if let Some(timer) = self.guests.borrow_mut().remove(&token) {
             reactor.disarm_timer(timer);
         }
-        if was_full && !self.closed.get() {
+        if (was_full || self.is_over()) && !self.closed.get() {
             self.come_by(reactor);
         }
     }
@@ -458,7 +480,7 @@ impl Port for PortCore {
                 }
             }
         }
-        if was_full && !self.closed.get() {
+        if (was_full || self.is_over()) && !self.closed.get() {
             self.come_by(reactor);
         }
         self.empty_now();

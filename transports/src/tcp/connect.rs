@@ -167,22 +167,6 @@ pub(crate) fn connect<F: Factory>(
     Connecting::new(deferred)
 }
 
-/// Has the factory build the protocol of a connection that needed no time, and settles the promise of it.
-pub(crate) fn begin_for<F: Factory>(
-    promise: Promise<Transport, ConnectError>,
-    newborn: Newborn<'_>,
-    factory: &RefCell<F>,
-) {
-    let peer = newborn.peer.clone();
-    let connection = newborn.start(factory, Ready::NONE);
-    if let Some(connection) = connection.as_ref().filter(|_| !promise.is_pending()) {
-        // Cancelled by its own factory or protocol: nobody will ever have it.
-        connection.transport().abort();
-    }
-    let made = connection.map(|connection| connection.transport().clone());
-    promise.settle(made.ok_or(ConnectError::NoProtocol(peer)));
-}
-
 impl<F: Factory> Connector<F> {
     fn new(
         to: Destination,
@@ -346,7 +330,7 @@ impl<F: Factory> Connector<F> {
                 let peer = UnixPeer::new(addr.clone(), &socket);
                 Ok((Dialling::Unix(socket), Peer::Unix(peer)))
             }
-            Address::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+            Address::Memory(_) | Address::Stdio => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

@@ -16,8 +16,6 @@ use super::{
     Destination,
     accept::{Acceptor, PortCore},
 };
-#[cfg(unix)]
-use crate::UnixListenError;
 use crate::{
     Address, Factory, ListenConfig,
     net::{self, Listener},
@@ -25,6 +23,8 @@ use crate::{
     port::{PortMessage, PortOrder},
     stream::layer::MakeLayer,
 };
+#[cfg(unix)]
+use crate::{PipeError, UnixListenError};
 
 /// A port could not be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,10 @@ pub enum ListenError {
     #[cfg(unix)]
     #[error(transparent)]
     Unix(#[from] UnixListenError),
+    /// Standard input and output cannot be used.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
 }
 
 /// A port that is listened on, or a Unix socket, or a name in memory, by the type of its address; its `Display` says where. Dropping
@@ -264,6 +268,17 @@ impl<A> ListeningPort<A> {
             reactor.tell_all(Rc::new(PortMessage { from: token, order: PortOrder::Abort }));
         });
         self.core.when_empty(promise, timer);
+        deferred
+    }
+
+    /// Gives a value when the port is closed and the last of its connections has ended. One on standard input and output closes
+    /// by itself when its only connection has ended; others when they are told to, and when the reactor stops.
+    pub fn when_over(&self) -> Deferred<()> {
+        let Some(reactor) = self.reactor.upgrade() else {
+            return Deferred::ready(());
+        };
+        let (promise, deferred) = reactor.promise();
+        self.core.when_over(promise);
         deferred
     }
 

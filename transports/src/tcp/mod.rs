@@ -17,7 +17,6 @@ mod doorway;
 mod interleave;
 mod listen;
 
-pub(crate) use connect::begin_for;
 #[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
 pub use connect::{ConnectError, Connecting, Tried};

@@ -6,19 +6,18 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, KeyLogFile, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{verify_tls12_signature, verify_tls13_signature},
+    crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::SingleCertAndKey,
 };
 
 use super::{
-    HANDSHAKE_TIMEOUT, Identity, TlsConfigError, TlsSide, TrustedRoots, identity::provider,
-    versions,
+    Identity, TlsConfigError, TlsSide, TrustedRoots, identity::provider, settings::Settings,
 };
 use crate::Destination;
 
@@ -50,11 +49,7 @@ struct Options {
     identity: Option<Identity>,
     name: Option<ServerName<'static>>,
     sni: bool,
-    alpn: Vec<Vec<u8>>,
-    only_tls13: bool,
-    resumption: bool,
-    key_log: bool,
-    handshake_timeout: Duration,
+    settings: Settings,
 }
 
 impl TlsClientConfig {
@@ -80,17 +75,8 @@ impl TlsClientConfig {
     }
 
     fn trusting(roots: Option<TrustedRoots>) -> Self {
-        let options = Options {
-            roots,
-            identity: None,
-            name: None,
-            sni: true,
-            alpn: Vec::new(),
-            only_tls13: false,
-            resumption: true,
-            key_log: false,
-            handshake_timeout: HANDSHAKE_TIMEOUT,
-        };
+        let settings = Settings::default();
+        let options = Options { roots, identity: None, name: None, sni: true, settings };
         Self { options, built: Arc::default() }
     }
 
@@ -116,29 +102,28 @@ impl TlsClientConfig {
 
     /// The application protocols, the preferred one first (ALPN, RFC 7301). Default: none.
     pub fn alpn<P: AsRef<[u8]>>(self, protocols: impl IntoIterator<Item = P>) -> Self {
-        let protocols = protocols.into_iter().map(|name| name.as_ref().to_vec()).collect();
-        self.changed(|options| options.alpn = protocols)
+        self.changed(|options| options.settings.set_alpn(protocols))
     }
 
     /// Whether TLS 1.2 is refused. Default `false`.
     pub fn only_tls13(self, only: bool) -> Self {
-        self.changed(|options| options.only_tls13 = only)
+        self.changed(|options| options.settings.only_tls13 = only)
     }
 
     /// Whether an earlier session with the same server is taken up again. Default `true`.
     pub fn resumption(self, resumption: bool) -> Self {
-        self.changed(|options| options.resumption = resumption)
+        self.changed(|options| options.settings.resumption = resumption)
     }
 
     /// As [`TlsServerConfig::key_log`](super::TlsServerConfig::key_log).
     pub fn key_log(self, key_log: bool) -> Self {
-        self.changed(|options| options.key_log = key_log)
+        self.changed(|options| options.settings.key_log = key_log)
     }
 
     /// How long a handshake may take. Default 10 s. The timeout of the whole attempt
     /// ([`ConnectConfig::timeout`](crate::ConnectConfig::timeout)) goes on beside it.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
-        self.changed(|options| options.handshake_timeout = timeout)
+        self.changed(|options| options.settings.handshake_timeout = timeout)
     }
 
     /// This side of a session with the server of that name: for [`start_tls`](crate::Transport::start_tls).
@@ -150,7 +135,7 @@ impl TlsClientConfig {
         Ok(TlsSide::client(self, self.options.name.clone().map_or_else(|| server_name(name), Ok)?))
     }
 
-    pub(super) fn side_for(&self, to: &Destination) -> Result<TlsSide, TlsConfigError> {
+    pub(crate) fn side_for(&self, to: &Destination) -> Result<TlsSide, TlsConfigError> {
         let name = match (&self.options.name, to) {
             (Some(name), _) => name.clone(),
             (None, Destination::Name(host, _)) => server_name(host)?,
@@ -167,7 +152,7 @@ impl TlsClientConfig {
     }
 
     pub(super) fn timeout(&self) -> Duration {
-        self.options.handshake_timeout
+        self.options.settings.handshake_timeout
     }
 
     /// What rustls wants to know, made when it is first needed.
@@ -178,7 +163,7 @@ impl TlsClientConfig {
     fn build(&self) -> ClientConfig {
         let options = &self.options;
         let builder = ClientConfig::builder_with_provider(provider().clone())
-            .with_protocol_versions(versions(options.only_tls13))
+            .with_protocol_versions(options.settings.versions())
             .expect("the provider has cipher suites for both versions");
         let builder = match &options.roots {
             Some(roots) => builder.with_root_certificates(roots.store()),
@@ -191,12 +176,10 @@ impl TlsClientConfig {
             }
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols.clone_from(&options.alpn);
+        config.alpn_protocols.clone_from(&options.settings.alpn);
         config.enable_sni = options.sni;
-        if options.key_log {
-            config.key_log = Arc::new(KeyLogFile::new());
-        }
-        if !options.resumption {
+        config.key_log = options.settings.key_log();
+        if !options.settings.resumption {
             config.resumption = Resumption::disabled();
         }
         config
@@ -231,8 +214,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
+        verify_tls12_signature(message, certificate, signed, algorithms())
     }
 
     fn verify_tls13_signature(
@@ -241,11 +223,14 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
+        verify_tls13_signature(message, certificate, signed, algorithms())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
+        algorithms().supported_schemes()
     }
+}
+
+fn algorithms() -> &'static WebPkiSupportedAlgorithms {
+    &provider().signature_verification_algorithms
 }

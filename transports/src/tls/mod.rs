@@ -3,9 +3,8 @@
 //!
 //! [`Transport::start_tls`]: crate::Transport::start_tls
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
-use rustls::SupportedProtocolVersion;
 use sinew_reactor::Reactor;
 
 use crate::{
@@ -23,6 +22,7 @@ mod names;
 mod pem;
 mod server;
 mod session;
+mod settings;
 mod side;
 mod turnstile;
 
@@ -35,16 +35,8 @@ pub use {
     side::{StartTlsError, TlsSide},
 };
 
-/// How long a handshake may take by default.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How many steps of handshakes a reactor makes in one turn by default.
 const HANDSHAKES_PER_TURN: usize = 16;
-
-fn versions(only_tls13: bool) -> &'static [&'static SupportedProtocolVersion] {
-    static ONLY_TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
-    if only_tls13 { ONLY_TLS13 } else { rustls::ALL_VERSIONS }
-}
 
 /// TLS on a [`Reactor`].
 ///

@@ -6,13 +6,13 @@ use std::{
 };
 
 use rustls::{
-    KeyLogFile, ServerConfig,
+    ServerConfig,
     server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier},
 };
 
 use super::{
-    HANDSHAKE_TIMEOUT, HANDSHAKES_PER_TURN, Identity, TlsConfigError, TrustedRoots,
-    identity::provider, names::Identities, versions,
+    HANDSHAKES_PER_TURN, Identity, TlsConfigError, TrustedRoots, identity::provider,
+    names::Identities, settings::Settings,
 };
 
 /// Sessions remembered for clients that cannot keep a ticket.
@@ -43,13 +43,9 @@ pub struct TlsServerConfig {
 
 #[derive(Clone, Debug)]
 struct Options {
-    alpn: Vec<Vec<u8>>,
     clients: Clients,
-    only_tls13: bool,
-    resumption: bool,
-    key_log: bool,
-    handshake_timeout: Duration,
     handshakes_per_turn: usize,
+    settings: Settings,
 }
 
 /// Whether clients have to show a certificate, and from whom.
@@ -66,13 +62,9 @@ impl TlsServerConfig {
         Self {
             identities: Arc::new(Identities::new(vec![identity], false)),
             options: Options {
-                alpn: Vec::new(),
                 clients: Clients::Anybody,
-                only_tls13: false,
-                resumption: true,
-                key_log: false,
-                handshake_timeout: HANDSHAKE_TIMEOUT,
                 handshakes_per_turn: HANDSHAKES_PER_TURN,
+                settings: Settings::default(),
             },
             built: Arc::default(),
         }
@@ -98,8 +90,7 @@ impl TlsServerConfig {
     /// The application protocols, the preferred one first (ALPN, RFC 7301). A client that speaks ALPN and none of these is
     /// turned away. Default: none, and then nobody is asked.
     pub fn alpn<P: AsRef<[u8]>>(self, protocols: impl IntoIterator<Item = P>) -> Self {
-        let protocols = protocols.into_iter().map(|name| name.as_ref().to_vec()).collect();
-        self.changed(|options| options.alpn = protocols)
+        self.changed(|options| options.settings.set_alpn(protocols))
     }
 
     /// Clients must show a certificate that one of these vouches for. Default: they are not asked.
@@ -115,23 +106,23 @@ impl TlsServerConfig {
 
     /// Whether TLS 1.2 is refused. Default `false`.
     pub fn only_tls13(self, only: bool) -> Self {
-        self.changed(|options| options.only_tls13 = only)
+        self.changed(|options| options.settings.only_tls13 = only)
     }
 
     /// Whether clients may take up an earlier session again, which saves both sides most of the work. Default `true`.
     pub fn resumption(self, resumption: bool) -> Self {
-        self.changed(|options| options.resumption = resumption)
+        self.changed(|options| options.settings.resumption = resumption)
     }
 
     /// Whether the keys of all sessions are written to the file that the environment variable `SSLKEYLOGFILE` names, so that
     /// Wireshark can read along. Who has that file can, too. Default `false`.
     pub fn key_log(self, key_log: bool) -> Self {
-        self.changed(|options| options.key_log = key_log)
+        self.changed(|options| options.settings.key_log = key_log)
     }
 
     /// How long a handshake may take. Default 10 s; then the connection ends, before any protocol was built for it.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
-        self.changed(|options| options.handshake_timeout = timeout)
+        self.changed(|options| options.settings.handshake_timeout = timeout)
     }
 
     /// How many steps of handshakes a reactor makes in one turn of its loop; a handshake takes two or three. Default 16, which
@@ -165,7 +156,7 @@ impl TlsServerConfig {
     }
 
     pub(super) fn handshake_limits(&self) -> (Duration, usize) {
-        (self.options.handshake_timeout, self.options.handshakes_per_turn)
+        (self.options.settings.handshake_timeout, self.options.handshakes_per_turn)
     }
 
     /// What rustls wants to know, made when it is first needed.
@@ -176,7 +167,7 @@ impl TlsServerConfig {
     fn build(&self) -> ServerConfig {
         let options = &self.options;
         let builder = ServerConfig::builder_with_provider(provider().clone())
-            .with_protocol_versions(versions(options.only_tls13))
+            .with_protocol_versions(options.settings.versions())
             .expect("the provider has cipher suites for both versions");
         let verifier = |roots: &TrustedRoots| {
             WebPkiClientVerifier::builder_with_provider(roots.store(), provider().clone())
@@ -193,11 +184,9 @@ impl TlsServerConfig {
             ),
         };
         let mut config = builder.with_cert_resolver(self.identities.clone());
-        config.alpn_protocols.clone_from(&options.alpn);
-        if options.key_log {
-            config.key_log = Arc::new(KeyLogFile::new());
-        }
-        if !options.resumption {
+        config.alpn_protocols.clone_from(&options.settings.alpn);
+        config.key_log = options.settings.key_log();
+        if !options.settings.resumption {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
             return config;

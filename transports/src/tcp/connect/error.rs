@@ -6,7 +6,7 @@ use sinew_reactor::Failure;
 
 use crate::{Address, Destination, Peer, TlsError, names::ResolveError};
 #[cfg(unix)]
-use crate::{UnixAddr, UnixListenError};
+use crate::{PipeError, SpawnError, UnixAddr, UnixListenError};
 
 /// A connection could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,14 @@ pub enum ConnectError {
         /// The cause.
         source: io::Error,
     },
+    /// The program could not be started.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// Standard input and output, or the pipes of a program, cannot be used.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
     /// It took longer than [`ConnectConfig::timeout`](crate::ConnectConfig::timeout).
     #[error("could not connect to {to} within {after:?}{}", Tried::list_in_brackets(.to, .tried))]
     TimedOut {
@@ -130,7 +138,9 @@ impl Tried {
             Address::Inet(addr) => ConnectError::Connect { addr, source },
             #[cfg(unix)]
             Address::Unix(addr) => ConnectError::ConnectUnix { addr, source },
-            other @ Address::Memory(_) => ConnectError::Other { to: other.to_string(), source },
+            other @ (Address::Memory(_) | Address::Stdio) => {
+                ConnectError::Other { to: other.to_string(), source }
+            }
         }
     }
 

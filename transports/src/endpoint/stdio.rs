@@ -1,0 +1,55 @@
+//! Endpoints on the process's own standard input and output: `stdio:`, for servers and clients.
+
+use std::fmt;
+
+use sinew_reactor::Reactor;
+
+use super::{Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint};
+use crate::{
+    Address, ConnectConfig, Connecting, DynFactory, DynProtocol, ListenConfig, ListenError,
+    ListeningPort, pipe::port,
+};
+
+/// Standard input and output, [borrowed](crate::ReactorPipes::stdio): what inetd, ssh or a shell has put there. A port on them has
+/// one connection, which is there already, and is closed when that has ended
+/// ([`when_over`](crate::ListeningPort::when_over)). Whoever uses them so prints nothing to standard output.
+#[derive(Clone, Copy, Debug)]
+pub struct Stdio;
+
+pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
+    arguments.take_nothing();
+    Ok(ServerEndpoint::new(Stdio))
+}
+
+pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
+    arguments.take_nothing();
+    Ok(ClientEndpoint::new(Stdio))
+}
+
+impl Listen for Stdio {
+    fn listen(
+        &self,
+        reactor: &Reactor,
+        config: ListenConfig,
+        factory: DynFactory,
+    ) -> Result<ListeningPort<Address>, ListenError> {
+        port::listen(reactor, config, factory)
+    }
+}
+
+impl Connect for Stdio {
+    fn connect(
+        &self,
+        reactor: &Reactor,
+        config: ConnectConfig,
+        factory: DynFactory,
+    ) -> Connecting<DynProtocol> {
+        port::connect(reactor, config, factory)
+    }
+}
+
+impl fmt::Display for Stdio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Address::Stdio.fmt(f)
+    }
+}

@@ -1,0 +1,241 @@
+//! TLS endpoints: `tls:`, for servers and clients.
+
+use std::{fmt, net::Ipv4Addr};
+
+use sinew_reactor::Reactor;
+
+use super::{
+    Arguments, ClientEndpoint, Connect, EndpointError, EndpointProblem, Listen, ServerEndpoint,
+    TcpClient, TcpServer, Value, quote, tcp,
+};
+use crate::{
+    Address, ConnectConfig, Connecting, Destination, DynFactory, DynProtocol, ListenConfig,
+    ListenError, ListeningPort,
+    tls::{Identity, ReactorTls, TlsClientConfig, TlsConfigError, TlsServerConfig, TrustedRoots},
+};
+
+/// A TCP port with TLS: `tls:PORT:cert=FILE:key=FILE`, with what [`TcpServer`] takes, `interface=` of either family. Without
+/// `key=`, the key is in the file of its certificate. `cert=` and `key=` may name several files, parted by commas: the first is for
+/// the names that no other is for. `client_ca=FILE` wants certificates of clients, from one of those in the file; `alpn=h2,http/1.1`
+/// names application protocols.
+///
+/// The files are read when the string is.
+#[derive(Clone, Debug)]
+pub struct TlsServer {
+    at: TcpServer,
+    tls: TlsServerConfig,
+    /// What was written of it.
+    options: String,
+}
+
+/// A TCP peer with TLS: `tls:HOST:PORT`, with what [`TcpClient`] takes. The server must show a certificate for the host, or for
+/// `server_name=`, from somebody whom the system trusts, or who is in the file `ca=`. `cert=` and `key=` are shown to servers that
+/// want a certificate; `alpn=h2,http/1.1` names application protocols. `insecure_without_verification=yes` takes anybody for the
+/// server.
+///
+/// The files, and whom the system trusts, are read when the string is.
+#[derive(Clone, Debug)]
+pub struct TlsClient {
+    to: TcpClient,
+    tls: TlsClientConfig,
+    /// What was written of it.
+    options: String,
+}
+
+impl TlsServer {
+    /// TLS on a port. No string says what is configured here, so its `Display` is the address alone.
+    #[must_use]
+    pub fn new(at: TcpServer, tls: TlsServerConfig) -> Self {
+        Self { at, tls, options: String::new() }
+    }
+}
+
+impl TlsClient {
+    /// TLS with whoever is there. No string says what is configured here, so its `Display` is the address alone.
+    #[must_use]
+    pub fn new(to: TcpClient, tls: TlsClientConfig) -> Self {
+        Self { to, tls, options: String::new() }
+    }
+}
+
+pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
+    let (at, _) = tcp::on_interfaces(arguments, Ipv4Addr::UNSPECIFIED.into())?;
+    let mut options = Options::default();
+    let cert = options.note(arguments.require_named("cert")?);
+    let key = arguments.named("key").map(|value| options.note(value));
+    let mut identities = identities(&cert, key.as_ref())?.into_iter();
+    let first = identities.next().expect("a list names one file at least");
+    let mut tls = identities.fold(TlsServerConfig::new(first), TlsServerConfig::identity);
+    if let Some(ca) = arguments.named("client_ca") {
+        tls = tls.require_client_certificates(roots(&options.note(ca))?);
+    }
+    if let Some(alpn) = arguments.named("alpn") {
+        tls = tls.alpn(protocols(&options.note(alpn))?);
+    }
+    Ok(ServerEndpoint::new(TlsServer { at, tls, options: options.0 }))
+}
+
+pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
+    let host = arguments.require("host")?;
+    let to = tcp::to(&host, arguments)?;
+    let mut options = Options::default();
+    let mut tls = trusting(arguments, &mut options)?;
+    let cert = arguments.named("cert").map(|value| options.note(value));
+    let key = arguments.named("key").map(|value| options.note(value));
+    match (cert, key) {
+        (Some(cert), key) => {
+            let key = key.as_ref().unwrap_or(&cert);
+            tls = tls.identity(identity((cert.as_str(), &cert), (key.as_str(), key))?);
+        }
+        (None, Some(key)) => return Err(key.error("is of no use without cert=")),
+        (None, None) => {}
+    }
+    if let Some(alpn) = arguments.named("alpn") {
+        tls = tls.alpn(protocols(&options.note(alpn))?);
+    }
+    match arguments.named("server_name").map(|value| options.note(value)) {
+        Some(name) => {
+            let named = tls.server_name(name.as_str());
+            tls = named.map_err(|_| name.error("is not the name of a server"))?;
+        }
+        None => {
+            let named = tls.side_for(to.destination());
+            named.map_err(|_| host.error("is not the name of a server"))?;
+        }
+    }
+    Ok(ClientEndpoint::new(TlsClient { to, tls, options: options.0 }))
+}
+
+/// Whom a client trusts.
+fn trusting(
+    arguments: &mut Arguments,
+    options: &mut Options,
+) -> Result<TlsClientConfig, EndpointError> {
+    let ca = arguments.named("ca").map(|value| options.note(value));
+    let anybody = arguments.named("insecure_without_verification");
+    let is_insecure = anybody.as_ref().is_some_and(|value| value.flag() == Ok(true));
+    if let Some(value) = anybody {
+        value.flag()?;
+        options.note(value);
+    }
+    match ca {
+        Some(ca) if is_insecure => {
+            Err(ca.error("is of no use beside insecure_without_verification="))
+        }
+        Some(ca) => roots(&ca).map(TlsClientConfig::new),
+        None if is_insecure => Ok(TlsClientConfig::insecure_without_verification()),
+        None => TlsClientConfig::system().map_err(|error| arguments.unusable(error)),
+    }
+}
+
+/// What is written of an endpoint beside its address, to be shown again.
+#[derive(Default)]
+struct Options(String);
+
+impl Options {
+    fn note(&mut self, value: Value) -> Value {
+        self.0 += &format!(":{}={}", value.name(), quote(value.as_str()));
+        value
+    }
+}
+
+/// Those of a server: its files, parted by commas.
+fn identities(cert: &Value, key: Option<&Value>) -> Result<Vec<Identity>, EndpointError> {
+    let certs: Vec<_> = cert.as_str().split(',').collect();
+    let keys: Vec<_> = key.unwrap_or(cert).as_str().split(',').collect();
+    let key = key.unwrap_or(cert);
+    if certs.len() != keys.len() {
+        return Err(key.error(format_args!("is not one file for each of {}", certs.len())));
+    }
+    certs.iter().zip(keys).map(|(path, key_path)| identity((path, cert), (key_path, key))).collect()
+}
+
+/// The one of a certificate and its key, each with the value that names it.
+fn identity(
+    (cert_path, cert): (&str, &Value),
+    (key_path, key): (&str, &Value),
+) -> Result<Identity, EndpointError> {
+    Identity::from_pem_files(cert_path, key_path).map_err(|error| {
+        let is_of_key = match &error {
+            TlsConfigError::Read { path, .. } => path.as_os_str() == key_path,
+            TlsConfigError::BadPem { from, .. } => from == key_path,
+            TlsConfigError::NoKey { .. }
+            | TlsConfigError::EncryptedKey { .. }
+            | TlsConfigError::BadKey { .. }
+            | TlsConfigError::KeyMismatch { .. } => true,
+            _ => false,
+        };
+        bad_file(if is_of_key && cert_path != key_path { key } else { cert }, error)
+    })
+}
+
+fn roots(value: &Value) -> Result<TrustedRoots, EndpointError> {
+    TrustedRoots::from_pem_file(value.as_str()).map_err(|error| bad_file(value, error))
+}
+
+/// What is wrong with a file, at the value that names it.
+fn bad_file(value: &Value, error: TlsConfigError) -> EndpointError {
+    value.problem(match error {
+        TlsConfigError::Read { path, source } => EndpointProblem::Unreadable {
+            name: value.name().to_owned(),
+            path: path.display().to_string(),
+            kind: source.kind(),
+            why: source.to_string(),
+        },
+        TlsConfigError::KeyMismatch { certificate, key } => {
+            EndpointProblem::KeyMismatch { certificate, key }
+        }
+        other => EndpointProblem::BadFile { name: value.name().to_owned(), why: other.to_string() },
+    })
+}
+
+/// Names of application protocols, parted by commas.
+fn protocols(value: &Value) -> Result<Vec<String>, EndpointError> {
+    // RFC 7301 3.1: between 1 and 255 bytes.
+    let is_name = |name: &str| (1..=255).contains(&name.len());
+    let names = value.as_str().split(',');
+    if names.clone().all(is_name) {
+        return Ok(names.map(str::to_owned).collect());
+    }
+    Err(value.error("is no list of application protocols, such as h2,http/1.1"))
+}
+
+impl Listen for TlsServer {
+    fn listen(
+        &self,
+        reactor: &Reactor,
+        config: ListenConfig,
+        factory: DynFactory,
+    ) -> Result<ListeningPort<Address>, ListenError> {
+        let (at, config) = self.at.configured(config);
+        reactor.listen_tls_with(at, config, &self.tls, factory).map(ListeningPort::of_any_kind)
+    }
+}
+
+impl Connect for TlsClient {
+    fn connect(
+        &self,
+        reactor: &Reactor,
+        config: ConnectConfig,
+        factory: DynFactory,
+    ) -> Connecting<DynProtocol> {
+        let (to, config): (Destination, _) = self.to.configured(config);
+        reactor.connect_tls_with(to, config, &self.tls, factory)
+    }
+}
+
+impl fmt::Display for TlsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tls")?;
+        self.at.show(f, Ipv4Addr::UNSPECIFIED.into())?;
+        f.write_str(&self.options)
+    }
+}
+
+impl fmt::Display for TlsClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tls")?;
+        self.to.show(f)?;
+        f.write_str(&self.options)
+    }
+}

@@ -1,0 +1,11 @@
+//! What is said of the kind `tls:` where the feature `tls` is missing.
+
+use super::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
+
+pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
+    Err(arguments.needs_feature("tls"))
+}
+
+pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
+    Err(arguments.needs_feature("tls"))
+}

@@ -1,0 +1,82 @@
+//! Standard input and output as a port, which has one connection, and as something to connect to.
+
+use std::{cell::Cell, io, net::SocketAddr};
+
+use sinew_reactor::{Reactor, Token};
+
+use super::{Descriptors, PipeError, registered, standard_streams};
+use crate::{
+    Address, ConnectConfig, Connecting, Factory, ListenConfig, ListenError, ListeningPort, Peer,
+    dial,
+    net::{Listener, NetListener, Spare},
+    stream::socket::ByteStream,
+    tcp,
+};
+
+/// Listens on standard input and output, which is to say that whoever is there already is accepted.
+pub(crate) fn listen<F: Factory>(
+    reactor: &Reactor,
+    config: ListenConfig,
+    factory: F,
+) -> Result<ListeningPort<Address>, ListenError> {
+    let streams = match standard_streams(reactor) {
+        Ok(streams) => streams,
+        Err(error) => {
+            reactor.discard(factory);
+            return Err(error.into());
+        }
+    };
+    let listener = Listener::Other(Box::new(StandardListener(Cell::new(Some(streams)))));
+    tcp::open(reactor, listener, Address::Stdio, config, None, factory)
+        .map_err(|error| PipeError::from(error).into())
+}
+
+pub(crate) fn connect<F: Factory>(
+    reactor: &Reactor,
+    config: ConnectConfig,
+    factory: F,
+) -> Connecting<F::Protocol> {
+    dial::at_once(reactor, config.stream, factory, |reactor| {
+        let (socket, token) = registered(reactor, standard_streams(reactor)?)?;
+        Ok((socket, token, Peer::Stdio))
+    })
+}
+
+/// Has one to accept, and never another.
+struct StandardListener(Cell<Option<Descriptors>>);
+
+impl StandardListener {
+    fn waits(&self) -> bool {
+        let streams = self.0.take();
+        let waits = streams.is_some();
+        self.0.set(streams);
+        waits
+    }
+}
+
+impl NetListener for StandardListener {
+    fn register(&self, _: Token) {}
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn accept(&self) -> io::Result<(Box<dyn ByteStream>, Peer)> {
+        match self.0.take() {
+            Some(streams) => Ok((Box::new(streams), Peer::Stdio)),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.waits()
+    }
+
+    fn is_over(&self) -> bool {
+        !self.waits()
+    }
+
+    fn spare(&self) -> Option<Spare> {
+        None
+    }
+}
