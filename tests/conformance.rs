@@ -14,6 +14,7 @@ mod conformance {
     mod descriptors;
     mod doorway;
     mod draining;
+    mod files;
     mod inside;
     mod life;
     mod listening;

@@ -195,7 +195,7 @@ impl Transport {
         let read = state.wants_input();
         let socket = stream.socket.borrow();
         let write = !state.is_writable()
-            && (stream.queued() > 0 || socket.has_unsent())
+            && (stream.queued() > 0 || socket.has_unsent() || stream.wants_room())
             && !socket.is_held();
         drop(socket);
         if stream.update(|state| state.tell_interest(read, write)) {

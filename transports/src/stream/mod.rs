@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod asked;
+mod direct;
 mod driver;
 mod faulty;
 mod file;

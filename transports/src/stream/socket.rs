@@ -1,5 +1,7 @@
 //! The thin layer under a stream: who does the system calls. It knows nothing of protocols, queues or states.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsFd;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::{
@@ -168,6 +170,15 @@ impl Socket {
     /// Whether it is plainly a socket of the kernel's, with nothing around it.
     pub(crate) const fn is_kernels(&self) -> bool {
         matches!(self, Self::Kernel(_))
+    }
+
+    /// The descriptor, for calls that are made on it elsewhere.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn kernels(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Kernel(kernel) => Some(either!(kernel, socket => socket.as_fd())),
+            Self::Other(_) => None,
+        }
     }
 
     /// Whether descriptors can go with its bytes.
