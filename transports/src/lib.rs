@@ -30,6 +30,7 @@ mod process;
 mod producer;
 mod protocol;
 pub mod proxy;
+mod relay;
 pub mod sim;
 mod stream;
 mod tcp;
@@ -59,6 +60,7 @@ pub use {
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,
+    relay::{RelayError, Relayed},
     tcp::{
         ConnectError, Connecting, Destination, Family, ListenError, ListeningPort, ReactorTcp,
         Tried,

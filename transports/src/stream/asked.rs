@@ -111,6 +111,7 @@ impl Stream {
 
     pub(crate) fn lose_connection(&self) {
         if self.update(State::lose_connection) {
+            self.end_way_in();
             self.ask_flush();
         }
     }
@@ -138,6 +139,7 @@ impl Stream {
 
     pub(crate) fn close_write(&self) {
         if self.update(State::close_write) {
+            self.end_way_in();
             self.ask_flush();
         }
     }

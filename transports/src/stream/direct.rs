@@ -67,7 +67,7 @@ impl Transport {
 
 /// What is in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
+pub(super) enum Waiting {
     Nothing,
     Descriptors,
     Bytes,
@@ -79,7 +79,7 @@ impl Stream {
         self.extras.get().is_some_and(|extras| extras.producers.want_room())
     }
 
-    fn waiting(&self) -> Waiting {
+    pub(super) fn waiting(&self) -> Waiting {
         let queue = self.queue.take();
         let waiting = match &queue {
             Some(queue) if !queue.is_empty() => Waiting::Bytes,

@@ -112,6 +112,7 @@ impl Transport {
         }
         if stream.update(State::tell_end) {
             let reason = stream.extras().reason.take().unwrap_or(ConnectionLost::Shutdown);
+            self.note_end(reason.is_clean());
             match self.who_waits() {
                 Some(when_ready) => when_ready(reactor, Err(reason)),
                 None => {
@@ -178,7 +179,7 @@ impl Transport {
     }
 
     /// Others have waited long enough; the rest is for the next turn.
-    fn come_back(&self, reactor: &Reactor) {
+    pub(super) fn come_back(&self, reactor: &Reactor) {
         let stream = self.inner();
         if stream.update(State::ask_again) {
             reactor.run_again(stream.token);
@@ -313,6 +314,7 @@ impl Transport {
             extras.descriptors.take();
             let what = || format!("the drop of a producer for {}", self.peer());
             let _ = reactor.guard(what, || extras.producers.clear());
+            self.untie();
         }
         *stream.protocol.borrow_mut() = None;
         if let Some(extras) = stream.extras.get() {

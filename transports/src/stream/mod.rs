@@ -28,14 +28,21 @@ mod input;
 pub(crate) mod layer;
 mod output;
 pub(crate) mod queue;
+mod relay;
 pub(crate) mod rights;
 pub(crate) mod socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod splice;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "no_splice.rs"]
+mod splice;
 mod state;
 
 pub(crate) use asked::DIRECT_MIN;
 use faulty::Faulty;
 pub(crate) use file::FileProducer;
 use queue::Queue;
+use relay::Tie;
 use socket::Socket;
 use state::State;
 
@@ -96,6 +103,7 @@ pub(crate) struct Extras {
     idle: Cell<Option<Idle>>,
     linger: Cell<Option<TimerKey>>,
     producers: Producers,
+    tie: OnceCell<Tie>,
     /// What `fail` was given, or why the connection was lost.
     reason: Cell<Option<ConnectionLost>>,
     /// Descriptors that have come and nobody has taken yet.

@@ -75,7 +75,7 @@ impl Transport {
 
     /// Writes until all is sent or the socket is full: one system call for what one callback has written.
     #[inline(always)]
-    fn send(&self, reactor: &Reactor) {
+    pub(super) fn send(&self, reactor: &Reactor) {
         let stream = self.inner();
         let Some(mut queue) = stream.queue.take() else {
             return;
