@@ -13,8 +13,11 @@ use sinew::{
 
 use super::producing::pieces;
 use crate::support::{
-    Far, Fate, Line, Link, Lost, Pull, Script, Sink, TOO_MUCH, Told, What, Width, World, noise,
-    sockets::listener, table,
+    Far, Fate, Line, Link, Lost, Pull, Script, Sink, TOO_MUCH, Told, What, Width, World,
+    life::{NAMES, lead_through_life, number},
+    noise,
+    sockets::listener,
+    table,
 };
 
 table! {
@@ -23,6 +26,7 @@ table! {
         much_goes_both_ways_at_once,
         early_bytes_go_first,
         a_relay_may_begin_inside_data_received,
+        a_relay_may_begin_inside_any_callback,
         what_was_queued_goes_first,
         producers_go_first,
         a_waiting_producer_is_not_disturbed,
@@ -215,6 +219,51 @@ fn a_relay_may_begin_inside_data_received(world: &World) {
     assert_eq!(world.receive(&mut relay.a.far, 4), b"yes?");
     assert_eq!(relay.a.trace.received(), 6);
     assert_eq!(counts(relay.a.transport().relayed()), (5, 4));
+}
+
+/// Whatever comes after it: the connections end as those of any relay.
+fn a_relay_may_begin_inside_any_callback(world: &World) {
+    for (at, name) in NAMES.iter().enumerate() {
+        if *name == "drain_requested" && !world.link.is_accepted() {
+            continue;
+        }
+        let mut b = world.join(Sink);
+        let (to, relayed) = (b.transport(), Rc::new(Cell::new(None)));
+        let (there, begun) = (relayed.clone(), Rc::new(Cell::new(0)));
+        let count = begun.clone();
+        let protocol = Script(move |transport: &Transport, what: What<'_>| {
+            let number = number(&what);
+            if number == Some(at) && count.get() == 0 {
+                count.set(1);
+                let there = there.clone();
+                let deferred = transport.relay(&to).expect("both are open");
+                deferred.then(move |_, result| there.set(result.ok()));
+            } else if number.is_none() && transport.relay(&to).is_err() {
+                count.set(count.get() + 1);
+            }
+        });
+        let mut a = world.join_with(StreamConfig::default(), Width::Narrow, protocol);
+        lead_through_life(world, &mut a, name);
+        if *name == "drain_requested" {
+            a.far.end();
+        }
+        let mut has_ended = false;
+        world.until("the end of both", || {
+            a.far.take();
+            b.far.take();
+            if b.far.fate_so_far() != Fate::Open && !std::mem::replace(&mut has_ended, true) {
+                b.far.end();
+            }
+            a.trace.is_lost() && b.trace.is_lost()
+        });
+        assert_eq!(begun.get(), 2, "{name}: once, and refused in the end");
+        assert_eq!(
+            (world.lost(&a.trace), world.lost(&b.trace)),
+            (Lost::Done, Lost::Done),
+            "{name}"
+        );
+        world.until("the outcome", || relayed.take().is_some());
+    }
 }
 
 fn what_was_queued_goes_first(world: &World) {

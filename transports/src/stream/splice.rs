@@ -198,3 +198,6 @@ fn moved(from: impl AsFd, to: impl AsFd, len: usize, flags: SpliceFlags) -> Resu
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
