@@ -21,6 +21,7 @@ mod conformance {
     mod panicking;
     mod producing;
     mod reading;
+    mod relay_ends;
     mod relaying;
     mod stopping;
     mod timing;
