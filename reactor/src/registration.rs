@@ -1,6 +1,6 @@
 //! Handlers and their names: the registry (a slab whose tokens carry a generation), [`Registration`] and [`Source`].
 
-use std::{any::Any, cell::Cell, fmt, mem, rc::Rc};
+use std::{any::Any, cell::Cell, fmt, num::NonZeroU32, rc::Rc};
 
 use slab::Slab;
 
@@ -34,11 +34,36 @@ const NO_DESCRIPTOR: DescriptorId = -1;
 struct Slot {
     /// `None` between the registration of a source and the binding of its handler.
     handler: Option<Rc<dyn Handler>>,
-    generation: u32,
+    mark: Mark,
     descriptor: DescriptorId,
-    /// It is on the list of those to be called again: once, or who is asked for by two would ask for itself twice, each time
-    /// that it is called, and have ever more of the loop's time. The slab finds its own mark in this byte, so it costs none.
-    again: bool,
+}
+
+/// The generation of a slot and, in a bit, whether its handler is on the list of those to be called again: once, or who is asked
+/// for by two would ask for itself twice, each time that it is called, and have ever more of the loop's time. It is never zero,
+/// and there the slab finds its own mark, which so costs nothing.
+#[derive(Clone, Copy)]
+struct Mark(NonZeroU32);
+
+impl Mark {
+    const AGAIN: u32 = 1 << 1;
+    /// What lies below the generation.
+    const BITS: u32 = 2;
+
+    fn new(generation: u32) -> Self {
+        Self(NonZeroU32::MIN | generation << Self::BITS)
+    }
+
+    const fn generation(self) -> u32 {
+        self.0.get() >> Self::BITS
+    }
+
+    /// Says how that was before.
+    fn set_again(&mut self, again: bool) -> bool {
+        let before = self.0.get() & Self::AGAIN != 0;
+        let others = self.0.get() & !Self::AGAIN;
+        self.0 = NonZeroU32::MIN | others | if again { Self::AGAIN } else { 0 };
+        before
+    }
 }
 
 /// All handlers of a reactor.
@@ -56,19 +81,20 @@ impl Registry {
         }
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation & Token::GENERATION_MASK;
-        let slot = self.slots.insert(Slot { handler: None, generation, descriptor, again: false });
+        let slot =
+            self.slots.insert(Slot { handler: None, mark: Mark::new(generation), descriptor });
         Ok(Token::new(slot, generation))
     }
 
     fn get_mut(&mut self, token: Token) -> Option<&mut Slot> {
-        self.slots.get_mut(token.slot()).filter(|slot| slot.generation == token.generation())
+        self.slots.get_mut(token.slot()).filter(|slot| slot.mark.generation() == token.generation())
     }
 
     /// The handler of a token; `None` if it went away.
     #[inline]
     pub(crate) fn handler(&self, token: Token) -> Option<Rc<dyn Handler>> {
         let slot = self.slots.get(token.slot())?;
-        if slot.generation != token.generation() {
+        if slot.mark.generation() != token.generation() {
             return None;
         }
         slot.handler.clone()
@@ -76,13 +102,13 @@ impl Registry {
 
     /// `false` if it is on the list of those to be called again already, or went away.
     pub(crate) fn mark_again(&mut self, token: Token) -> bool {
-        self.get_mut(token).is_some_and(|slot| !mem::replace(&mut slot.again, true))
+        self.get_mut(token).is_some_and(|slot| !slot.mark.set_again(true))
     }
 
     /// It is about to be called again.
     pub(crate) fn unmark_again(&mut self, token: Token) {
         if let Some(slot) = self.get_mut(token) {
-            slot.again = false;
+            slot.mark.set_again(false);
         }
     }
 
@@ -101,7 +127,7 @@ impl Registry {
     }
 
     pub(crate) fn tokens(&self) -> Vec<Token> {
-        self.slots.iter().map(|(key, slot)| Token::new(key, slot.generation)).collect()
+        self.slots.iter().map(|(key, slot)| Token::new(key, slot.mark.generation())).collect()
     }
 }
 
@@ -330,6 +356,6 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn a_slot_is_small() {
-        assert_eq!(size_of::<Entry>(), 32);
+        assert_eq!(size_of::<Entry>(), 24);
     }
 }

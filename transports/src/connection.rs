@@ -28,9 +28,8 @@ impl<P: Protocol> Connection<P> {
     /// Calls `f` with the protocol, at once. `None`, without a call, if the connection is over or its protocol is in the
     /// middle of a callback. What `f` writes is sent by the loop.
     pub fn with<R>(&self, f: impl FnOnce(&mut P, &Transport) -> R) -> Option<R> {
-        let mut slot = self.transport.inner().protocol.try_borrow_mut().ok()?;
-        let protocol: &mut dyn Any = &mut **slot.as_mut()?;
-        Some(f(protocol.downcast_mut()?, &self.transport))
+        let call = |protocol: &mut dyn Any| Some(f(protocol.downcast_mut()?, &self.transport));
+        self.transport.inner().lend_to_user(|protocol| call(&mut **protocol))?
     }
 
     /// Has the loop call `f` with the protocol, in its next turn. `f` is dropped if the connection is over by then. A panic

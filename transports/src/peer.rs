@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
@@ -106,31 +106,6 @@ impl fmt::Display for UnixPeer {
             }
             Some(Credentials { uid, pid: None, .. }) => write!(f, " (user {uid})"),
             None => Ok(()),
-        }
-    }
-}
-
-/// A [`Peer`] in half the room: every connection keeps one.
-#[derive(Debug)]
-pub(crate) enum PackedPeer {
-    V4(SocketAddrV4),
-    Other(Box<Peer>),
-}
-
-impl PackedPeer {
-    pub(crate) fn peer(&self) -> Peer {
-        match self {
-            Self::V4(addr) => Peer::Inet((*addr).into()),
-            Self::Other(peer) => (**peer).clone(),
-        }
-    }
-}
-
-impl From<Peer> for PackedPeer {
-    fn from(peer: Peer) -> Self {
-        match peer {
-            Peer::Inet(SocketAddr::V4(addr)) => Self::V4(addr),
-            other => Self::Other(Box::new(other)),
         }
     }
 }

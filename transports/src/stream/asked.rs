@@ -35,7 +35,7 @@ impl Transport {
             return None;
         }
         let reactor = stream.reactor()?;
-        let sent = stream.socket.borrow().write_directly(data)?;
+        let sent = stream.write_directly(data)?;
         if sent < data.len() && SHORT_READ_DRAINS {
             stream.update(State::write_blocked);
         }
@@ -200,11 +200,11 @@ impl Stream {
     }
 
     pub(crate) fn peer(&self) -> Peer {
-        self.peer.peer()
+        self.link.peer()
     }
 
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
-        self.socket.borrow().local_addr()
+        self.with_socket(|socket| socket.local_addr())
     }
 
     pub(crate) fn token(&self) -> Token {
@@ -222,12 +222,12 @@ impl Stream {
 
     pub(crate) fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         self.check_not_over()?;
-        self.socket.borrow().set_no_delay(no_delay)
+        self.with_socket(|socket| socket.set_no_delay(no_delay))
     }
 
     pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
         self.check_not_over()?;
-        self.socket.borrow().set_keepalive(after)
+        self.with_socket(|socket| socket.set_keepalive(after))
     }
 
     /// Queues a descriptor to go with the next byte.
@@ -237,7 +237,7 @@ impl Stream {
         if !self.state.get().takes_output() {
             return refuse(descriptor, DescriptorRefused::Closed);
         }
-        if !self.socket.borrow().passes_descriptors() {
+        if !self.passes_descriptors() {
             return refuse(descriptor, DescriptorRefused::NotUnix);
         }
         let mut queue = self.queue.take().unwrap_or_else(|| self.shared.buffers.take_queue());

@@ -5,7 +5,7 @@ use std::io;
 
 use sinew_reactor::Reactor;
 
-use super::{Stream, socket::Socket, state::State};
+use super::{Stream, socket::ByteStream, state::State};
 use crate::Transport;
 
 /// What became of a call that was to write straight into the socket.
@@ -26,12 +26,12 @@ impl Transport {
     pub(super) fn put(
         &self,
         reactor: &Reactor,
-        mut call: impl FnMut(&Socket) -> io::Result<usize>,
+        mut call: impl FnMut(&dyn ByteStream) -> io::Result<usize>,
     ) -> Put {
         let stream = self.inner();
-        let socket = stream.socket.borrow();
         let state = stream.state.get();
-        if !socket.is_kernels() || state.is_over() || !state.is_made() || state.is_securing() {
+        let is_kernels = stream.with_socket(|socket| socket.is_kernels());
+        if !is_kernels || state.is_over() || !state.is_made() || state.is_securing() {
             return Put::Refused;
         }
         match stream.waiting() {
@@ -41,13 +41,14 @@ impl Transport {
             Waiting::Nothing if !state.is_writable() => return Put::Full,
             Waiting::Nothing => {}
         }
-        let put = loop {
-            match call(&socket) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                put => break put,
+        let put = stream.with_socket(|socket| {
+            loop {
+                match call(socket) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    put => break put,
+                }
             }
-        };
-        drop(socket);
+        });
         match put {
             Ok(len) => {
                 // A short write proves nothing here: there may have been no more to be had.

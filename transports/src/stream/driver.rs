@@ -6,7 +6,7 @@ use std::{any::Any, io, time::Duration};
 
 use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 
-use super::{AnyProtocol, Idle, layer::Layer, socket::Socket, state::State};
+use super::{AnyProtocol, Idle, layer::Layer, socket::ByteStream, state::State};
 use crate::{
     ConnectionLost, TimerId, Transport,
     port::{PortMessage, PortOrder},
@@ -22,7 +22,7 @@ impl Transport {
     pub(super) fn begin(&self, reactor: &Reactor, ready: Ready) {
         self.inner().update(State::made);
         self.tell(|protocol, transport| protocol.connection_made(transport));
-        let readiness = self.inner().socket.borrow().readiness();
+        let readiness = self.inner().with_socket(|socket| socket.readiness());
         self.note(ready | readiness);
         self.pump(reactor);
     }
@@ -40,7 +40,7 @@ impl Transport {
         if self.begin_if_due(reactor) {
             return;
         }
-        let ready = self.inner().socket.borrow().readiness();
+        let ready = self.inner().with_socket(|socket| socket.readiness());
         self.note(ready);
         self.pump(reactor);
     }
@@ -194,11 +194,10 @@ impl Transport {
             return;
         }
         let read = state.wants_input();
-        let socket = stream.socket.borrow();
-        let write = !state.is_writable()
-            && (stream.queued() > 0 || socket.has_unsent() || stream.wants_room())
-            && !socket.is_held();
-        drop(socket);
+        let is_left = |socket: &dyn ByteStream| {
+            (stream.queued() > 0 || socket.has_unsent() || stream.wants_room()) && !socket.is_held()
+        };
+        let write = !state.is_writable() && stream.with_socket(is_left);
         if stream.update(|state| state.tell_interest(read, write)) {
             let input = if read { Interest::READ } else { Interest::NONE };
             let output = if write { Interest::WRITE } else { Interest::NONE };
@@ -211,14 +210,14 @@ impl Transport {
     pub(super) fn tell(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
         let stream = self.inner();
         stream.update(|state| state.set_in_callback(true));
-        let mut protocol = stream
-            .protocol
-            .try_borrow_mut()
-            .expect("only the loop calls protocols; was it run from inside Connection::with?");
-        if let Some(protocol) = &mut *protocol {
-            f(&mut **protocol, self);
+        let told = stream.lend_protocol(|protocol| f(&mut **protocol, self));
+        if told.is_none() {
+            let is_lent = stream.state.get().is_lent();
+            assert!(
+                !is_lent,
+                "only the loop calls protocols; was it run from inside Connection::with?"
+            );
         }
-        drop(protocol);
         stream.update(|state| state.set_in_callback(false));
     }
 
@@ -249,7 +248,7 @@ impl Transport {
     /// Bounds a graceful close. With `progress`, the wait begins anew.
     pub(super) fn watch_linger(&self, reactor: &Reactor, progress: bool) {
         let stream = self.inner();
-        if stream.state.get().is_open() || !stream.socket.borrow().lingers() {
+        if stream.state.get().is_open() || !stream.with_socket(|socket| socket.lingers()) {
             return;
         }
         let extras = stream.extras();
@@ -316,7 +315,7 @@ impl Transport {
             let _ = reactor.guard(what, || extras.producers.clear());
             self.untie();
         }
-        *stream.protocol.borrow_mut() = None;
+        drop(stream.protocol.take());
         if let Some(extras) = stream.extras.get() {
             extras.when_lost.take().into_iter().for_each(|promise| promise.resolve(()));
         }
@@ -333,14 +332,14 @@ impl Transport {
             }
         }
         reactor.deregister(stream.token, true);
-        let socket = stream.socket.replace(Socket::closed());
-        if let Some(key) = socket.layer().and_then(Layer::take_deadline) {
-            reactor.disarm_timer(key);
+        if let Some(socket) = stream.take_socket() {
+            if let Some(key) = socket.layer().and_then(Layer::take_deadline) {
+                reactor.disarm_timer(key);
+            }
+            if stream.state.get().is_reset() {
+                socket.reset();
+            }
         }
-        if stream.state.get().is_reset() {
-            socket.reset();
-        }
-        drop(socket);
         reactor.meter().connections.sub(1);
         if let Some(port) = &stream.shared.port {
             port.closed(reactor, self.peer().ip());

@@ -32,7 +32,7 @@ impl Transport {
             return self.take_indirect(reactor, input);
         }
         let mut buffer = stream.shared.buffers.read_buffer();
-        let result = stream.socket.borrow().read(&mut buffer);
+        let result = stream.read(&mut buffer);
         match result {
             Ok(0) => self.input_ended(),
             Ok(n) => {
@@ -59,7 +59,7 @@ impl Transport {
     fn check(&self, reactor: &Reactor) {
         let stream = self.inner();
         stream.update(State::checked);
-        let checked = stream.socket.borrow().check();
+        let checked = stream.with_socket(|socket| socket.check());
         if let Err(error) = checked {
             self.failed(reactor, error);
         }
@@ -91,7 +91,7 @@ impl Transport {
     fn take_read(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         let mut buffer = stream.shared.buffers.read_buffer();
-        let result = stream.socket.borrow().read(&mut buffer);
+        let result = stream.read(&mut buffer);
         match result {
             Ok(0) => self.input_ended(),
             Ok(n) => {
@@ -108,7 +108,7 @@ impl Transport {
     fn take_with_descriptors(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         let mut buffer = stream.shared.buffers.read_buffer();
-        let result = stream.socket.borrow().read_with_descriptors(&mut buffer);
+        let result = stream.with_socket(|socket| socket.read_with_descriptors(&mut buffer));
         match result {
             Ok(Received { bytes: 0, .. }) => self.input_ended(),
             Ok(received) => {
@@ -131,18 +131,18 @@ impl Transport {
         let stream = self.inner();
         match reactor.take_completed(stream.token) {
             Some(Completed::Received { bytes, more }) => {
-                stream.socket.borrow().completed(Ok(&bytes));
+                stream.with_socket(|socket| socket.completed(Ok(&bytes)));
                 if !more {
                     stream.update(State::input_drained);
                 }
                 self.arrived(reactor, input, &bytes);
             }
             Some(Completed::End) => {
-                stream.socket.borrow().completed(Ok(&[]));
+                stream.with_socket(|socket| socket.completed(Ok(&[])));
                 self.input_ended();
             }
             Some(Completed::Failed(error)) => {
-                stream.socket.borrow().completed(Err(&error));
+                stream.with_socket(|socket| socket.completed(Err(&error)));
                 self.failed(reactor, error);
             }
             _ => stream.update(State::read_blocked),

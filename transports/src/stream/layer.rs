@@ -111,7 +111,7 @@ impl Newborn<'_> {
         let what = || transport.inner().describe();
         let begun = reactor.guard(what, || {
             transport.lay(reactor, layer, Some(when_ready));
-            let readiness = transport.inner().socket.borrow().readiness();
+            let readiness = transport.inner().with_socket(|socket| socket.readiness());
             transport.on_ready(reactor, ready | readiness);
         });
         if let Err(panic) = begun {
@@ -123,8 +123,8 @@ impl Newborn<'_> {
 
 impl Stream {
     /// Asks the layer, if there is one.
-    pub(crate) fn with_layer<R>(&self, ask: impl FnOnce(&dyn Layer) -> Option<R>) -> Option<R> {
-        self.socket.borrow().layer().and_then(ask)
+    pub(crate) fn with_layer<R>(&self, ask: impl FnOnce(&dyn Layer) -> R) -> Option<R> {
+        self.with_socket(|socket| socket.layer().map(ask))
     }
 
     pub(crate) fn is_securing(&self) -> bool {
@@ -152,10 +152,10 @@ impl Transport {
             clear: stream.queued(),
             when_ready,
         };
-        let socket = stream.socket.replace(Socket::closed());
+        let Some(socket) = stream.take_socket() else { return };
         match layer.make(socket, below) {
             Ok(layered) => {
-                stream.socket.replace(Socket::Other(layered));
+                stream.put_socket(Socket::Other(layered));
                 stream.update(State::layered);
             }
             Err(error) => stream.end_now(error.into()),
@@ -167,9 +167,8 @@ impl Transport {
     pub(super) fn secure(&self, reactor: &Reactor) {
         let stream = self.inner();
         let may_read = stream.state.get().is_readable();
-        let step = match stream.socket.borrow().layer() {
-            Some(layer) => layer.secure(reactor, may_read),
-            None => return,
+        let Some(step) = stream.with_layer(|layer| layer.secure(reactor, may_read)) else {
+            return;
         };
         match step {
             Err(error) => self.failed(reactor, error),
@@ -197,13 +196,12 @@ impl Transport {
     fn secured(&self, reactor: &Reactor) {
         let stream = self.inner();
         stream.update(State::secured);
-        let socket = stream.socket.borrow();
-        let Some(layer) = socket.layer() else { return };
-        if let Some(key) = layer.take_deadline() {
+        let opened = stream
+            .with_layer(|layer| (layer.take_deadline(), layer.take_when_ready(), layer.open()));
+        let Some((deadline, when_ready, drain)) = opened else { return };
+        if let Some(key) = deadline {
             reactor.disarm_timer(key);
         }
-        let (when_ready, drain) = (layer.take_when_ready(), layer.open());
-        drop(socket);
         match when_ready {
             Some(when_ready) => when_ready(reactor, Ok(self)),
             None => self.tell(|protocol, transport| protocol.tls_started(transport)),
@@ -215,7 +213,7 @@ impl Transport {
 
     /// Who waits for a layer to be ready, and is told of the end if it is not.
     pub(super) fn who_waits(&self) -> Option<WhenReady> {
-        self.inner().with_layer(|layer| layer.take_when_ready())
+        self.inner().with_layer(|layer| layer.take_when_ready()).flatten()
     }
 
     /// Has the factory build the protocol of a stream whose layer is ready, and tells it that the connection is made. `None`,
@@ -230,7 +228,7 @@ impl Transport {
         let built = reactor.guard(what, || factory.borrow_mut().build_protocol(&peer));
         let Ok(Some(protocol)) = built else {
             // Its last word may be lost; the end comes all the same.
-            let _ = self.inner().socket.borrow().farewell();
+            let _ = self.inner().with_socket(|socket| socket.farewell());
             self.lose(reactor, ConnectionLost::Closed);
             return None;
         };
@@ -240,7 +238,7 @@ impl Transport {
 
     /// Gives a stream without a protocol this one, and tells it that the connection is made.
     pub(crate) fn begin_with<P: Protocol>(&self, reactor: &Reactor, protocol: P) {
-        self.inner().protocol.replace(Some(Box::new(protocol)));
+        self.inner().protocol.set(Some(Box::new(protocol)));
         self.inner().update(State::made);
         let what = || self.inner().describe();
         let told = reactor.guard(what, || {
@@ -253,7 +251,7 @@ impl Transport {
 
     /// Whether the layer has taken too long, as this timer says.
     pub(super) fn is_too_late(&self, reactor: &Reactor, key: TimerKey) -> bool {
-        let reason = self.inner().with_layer(|layer| layer.too_late(key));
+        let reason = self.inner().with_layer(|layer| layer.too_late(key)).flatten();
         let is_too_late = reason.is_some();
         if let Some(reason) = reason {
             self.lose(reactor, reason);
@@ -263,19 +261,15 @@ impl Transport {
 
     /// The port is drained before there is anybody to be told.
     pub(super) fn drain_when_ready(&self) {
-        if let Some(layer) = self.inner().socket.borrow().layer() {
-            layer.note_drain();
-        }
+        self.inner().with_layer(|layer| layer.note_drain());
     }
 
     /// At most one read through the layer, and the callback that it leads to.
     pub(super) fn take_layered(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         let mut plain = stream.shared.buffers.plain_buffer();
-        let received = match stream.socket.borrow().layer() {
-            Some(layer) => layer.receive(reactor, &mut plain),
-            None => return,
-        };
+        let received = stream.with_layer(|layer| layer.receive(reactor, &mut plain));
+        let Some(received) = received else { return };
         match received {
             Ok(Received { source, has_ended }) => {
                 self.note_source(source);

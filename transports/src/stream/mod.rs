@@ -4,6 +4,7 @@
 use std::{
     any::Any,
     cell::{Cell, OnceCell, RefCell},
+    mem,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use sinew_reactor::{
 
 use crate::{
     Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport, buffers::Buffers,
-    erased::boxed, peer::PackedPeer, port::Port, producer::Producers,
+    erased::boxed, port::Port, producer::Producers,
 };
 
 mod asked;
@@ -26,6 +27,7 @@ mod faulty;
 mod file;
 mod input;
 pub(crate) mod layer;
+mod link;
 mod output;
 pub(crate) mod queue;
 mod relay;
@@ -41,6 +43,7 @@ mod state;
 pub(crate) use asked::DIRECT_MIN;
 use faulty::Faulty;
 pub(crate) use file::FileProducer;
+use link::Link;
 use queue::Queue;
 use relay::Tie;
 use socket::Socket;
@@ -48,18 +51,17 @@ use state::State;
 
 /// A connection.
 pub(crate) struct Stream {
-    socket: RefCell<Socket>,
+    link: Link,
     shared: Rc<Shared>,
     token: Token,
     state: Cell<State>,
     /// What waits to be sent. A connection with nothing to send owns none.
     queue: Cell<Option<Box<Queue>>>,
-    peer: PackedPeer,
     /// What few connections have.
     extras: OnceCell<Box<Extras>>,
-    /// The only thing that is borrowed during a callback. Emptied right after `connection_lost`, so a protocol that keeps
-    /// its own transport is no cycle that lasts. A protocol without fields takes no allocation.
-    pub(crate) protocol: RefCell<Option<Box<dyn AnyProtocol>>>,
+    /// Taken out during a callback. Emptied right after `connection_lost`, so a protocol that keeps its own transport is no cycle
+    /// that lasts. A protocol without fields takes no allocation.
+    protocol: Cell<Option<Box<dyn AnyProtocol>>>,
 }
 
 /// A protocol whose type is known again when it is needed.
@@ -70,6 +72,32 @@ pub(crate) trait AnyProtocol: Protocol + Any {
 impl<P: Protocol> AnyProtocol for P {
     fn name(&self) -> &'static str {
         std::any::type_name::<P>()
+    }
+}
+
+/// A protocol that is put back whatever happens.
+struct Lent<'a> {
+    place: &'a Cell<Option<Box<dyn AnyProtocol>>>,
+    protocol: Option<Box<dyn AnyProtocol>>,
+}
+
+impl Drop for Lent<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // There is none in its place that would have to be dropped.
+        mem::forget(self.place.replace(self.protocol.take()));
+    }
+}
+
+/// The end of a call that is not the loop's.
+struct TakenBack<'a> {
+    stream: &'a Stream,
+    lent_before: bool,
+}
+
+impl Drop for TakenBack<'_> {
+    fn drop(&mut self) {
+        self.stream.update(|state| state.set_lent(self.lent_before));
     }
 }
 
@@ -98,6 +126,8 @@ impl Shared {
 
 #[derive(Default)]
 pub(crate) struct Extras {
+    /// The socket, where something was put around a plain one in mid-stream.
+    wrapped: RefCell<Option<Socket>>,
     /// The user's timers, so that they die with the connection.
     timers: RefCell<Vec<TimerKey>>,
     idle: Cell<Option<Idle>>,
@@ -148,14 +178,35 @@ impl Stream {
         result
     }
 
+    /// Takes the protocol out for the time of a call. `None`, without a call, if there is none, or it is out already.
+    #[inline(always)]
+    pub(crate) fn lend_protocol<R>(
+        &self,
+        call: impl FnOnce(&mut Box<dyn AnyProtocol>) -> R,
+    ) -> Option<R> {
+        let mut lent = Lent { place: &self.protocol, protocol: Some(self.protocol.take()?) };
+        lent.protocol.as_mut().map(call)
+    }
+
+    /// The same for a call that is not the loop's, which must not run meanwhile.
+    pub(crate) fn lend_to_user<R>(
+        &self,
+        call: impl FnOnce(&mut Box<dyn AnyProtocol>) -> R,
+    ) -> Option<R> {
+        let lent_before = self.update(|state| state.set_lent(true));
+        let _taken_back = TakenBack { stream: self, lent_before };
+        self.lend_protocol(call)
+    }
+
     fn extras(&self) -> &Extras {
         self.extras.get_or_init(Box::default)
     }
 
     /// Puts something around the socket. Not while it is read or written: from a callback, or before the stream begins.
     pub(crate) fn wrap_socket(&self, wrap: impl FnOnce(Socket) -> Socket) {
-        let socket = self.socket.replace(Socket::closed());
-        self.socket.replace(wrap(socket));
+        if let Some(socket) = self.take_socket() {
+            self.put_socket(wrap(socket));
+        }
     }
 
     /// Whether a port accepted it: the peer opened the connection.
@@ -254,14 +305,13 @@ impl Newborn<'_> {
             state.set_read_only();
         }
         let stream = Rc::new(Stream {
-            state: Cell::new(state),
-            socket: RefCell::new(socket),
+            link: Link::new(socket, self.peer),
             shared: self.shared,
             token,
+            state: Cell::new(state),
             queue: Cell::default(),
-            peer: self.peer.into(),
             extras: OnceCell::new(),
-            protocol: RefCell::new(protocol),
+            protocol: Cell::new(protocol),
         });
         if let Some(port) = &stream.shared.port {
             port.opened(stream.peer().ip());
@@ -312,9 +362,8 @@ impl Handler for Stream {
     }
 
     fn describe(&self) -> String {
-        let protocol = self.protocol.try_borrow().ok();
-        // Not `as_ref`: a box of a protocol is a protocol, too, and would tell its own name.
-        let name = protocol.and_then(|protocol| Some(protocol.as_deref()?.name()));
+        // Not `protocol.name()`: a box of a protocol is a protocol, too, and would tell its own name.
+        let name = self.lend_protocol(|protocol| (**protocol).name());
         format!("{} with {}", name.unwrap_or("a protocol"), self.peer())
     }
 }
@@ -347,6 +396,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let size = size_of::<Stream>();
-        assert!(size <= 104, "{size} bytes");
+        assert!(size <= 72, "{size} bytes");
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use sinew_reactor::Reactor;
 
-use super::socket::Socket;
+use super::socket::ByteStream;
 use crate::Transport;
 
 /// Nothing is moved.
@@ -21,7 +21,7 @@ impl Bulk {
         true
     }
 
-    pub(super) const fn fill(&self, _: &Socket, _: &Socket) -> Option<io::Result<usize>> {
+    pub(super) fn fill(&self, _: &dyn ByteStream, _: &dyn ByteStream) -> Option<io::Result<usize>> {
         None
     }
 

@@ -85,7 +85,7 @@ impl Transport {
             && let Some(only) = queue.only()
         {
             let offered = only.len();
-            let written = stream.socket.borrow().write(only);
+            let written = stream.write(only);
             if matches!(written, Ok(sent) if sent == offered) {
                 queue.consume(offered);
                 stream.shared.buffers.give_back(queue);
@@ -112,7 +112,7 @@ impl Transport {
                 written
             };
             #[cfg(not(unix))]
-            let written = stream.socket.borrow().write_vectored(slices);
+            let written = stream.write_vectored(slices);
             self.written(reactor, &mut queue, written, offered);
         }
         if queue.is_idle() {
@@ -151,7 +151,7 @@ impl Transport {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn sent(&self, reactor: &Reactor, len: usize) {
         reactor.meter().bytes_sent.add(len as u64);
         self.touch(reactor);
@@ -190,13 +190,13 @@ impl Transport {
         match drained {
             Drained::Idle => {}
             Drained::Finish => {
-                let said = stream.socket.borrow().farewell();
+                let said = stream.with_socket(|socket| socket.farewell());
                 if !self.is_held_up(reactor, &said) {
                     self.lose_cleanly(reactor);
                 }
             }
             Drained::EndOutput | Drained::Linger => {
-                let closed = stream.socket.borrow().close_write();
+                let closed = stream.with_socket(|socket| socket.close_write());
                 if self.is_held_up(reactor, &closed) {
                     return;
                 }
@@ -204,7 +204,9 @@ impl Transport {
                 match closed {
                     Err(error) => self.failed(reactor, error),
                     Ok(()) if drained == Drained::EndOutput => {}
-                    Ok(()) if stream.socket.borrow().lingers() => self.watch_linger(reactor, true),
+                    Ok(()) if stream.with_socket(|socket| socket.lingers()) => {
+                        self.watch_linger(reactor, true)
+                    }
                     Ok(()) => self.lose_cleanly(reactor),
                 }
             }
@@ -231,12 +233,12 @@ impl Stream {
         queue: &Queue,
         slices: &[IoSlice<'_>],
     ) -> (io::Result<usize>, usize) {
-        let socket = self.socket.borrow();
         let descriptors = queue.front_descriptors();
         if descriptors.is_empty() {
-            return (socket.write_vectored(slices), 0);
+            return (self.write_vectored(slices), 0);
         }
-        let written = socket.write_with_descriptors(slices, &descriptors);
+        let written =
+            self.with_socket(|socket| socket.write_with_descriptors(slices, &descriptors));
         let sent = if written.is_ok() { descriptors.len() } else { 0 };
         (written, sent)
     }

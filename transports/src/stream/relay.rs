@@ -4,6 +4,7 @@
 
 use std::{
     cell::Cell,
+    io::IoSlice,
     rc::{Rc, Weak},
 };
 
@@ -108,7 +109,8 @@ impl Transport {
         if self.inner().state.get().completes() {
             return true;
         }
-        let filled = way.bulk.fill(&self.inner().socket.borrow(), &to.inner().socket.borrow());
+        let filled =
+            self.inner().with_socket(|from| to.inner().with_socket(|to| way.bulk.fill(from, to)));
         match filled {
             None => return true,
             Some(Ok(0)) => self.input_ended(),
@@ -149,7 +151,7 @@ impl Transport {
     /// Sends what has come in at the other end. What the socket does not take is queued, and minded by nobody's watermarks.
     fn pass(&self, reactor: &Reactor, data: &[u8]) {
         let stream = self.inner();
-        let put = self.put(reactor, |socket| socket.write(data));
+        let put = self.put(reactor, |socket| socket.write_vectored(&[IoSlice::new(data)]));
         let is_refused = matches!(put, Put::Refused);
         let sent = match put {
             Put::Sent(sent) => sent,

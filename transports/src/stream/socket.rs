@@ -8,9 +8,15 @@ use std::{
     fmt,
     io::{self, IoSlice, Write},
     net::{Shutdown, SocketAddr},
+    ops::Deref,
     time::Duration,
 };
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, SendFlags},
+};
 use sinew_reactor::{Reactor, Ready, RegisterError, Token};
 
 #[cfg(unix)]
@@ -41,9 +47,13 @@ pub(crate) trait ByteStream {
         let _ = (slices, descriptors);
         Err(io::ErrorKind::Unsupported.into())
     }
+    /// As [`read`](Self::read), with the descriptors that come with the bytes.
+    fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.read(buffer).map(Received::from)
+    }
     /// No more will be written.
     fn close_write(&self) -> io::Result<()>;
-    /// The stream is about to be dropped; the other end is to see a reset.
+    /// Has the close that follows drop what is unsent and tell the peer so, where there is a way to tell.
     fn reset(&self);
     /// What is worth trying now, for streams of which no engine tells.
     fn readiness(&self) -> Ready;
@@ -90,6 +100,15 @@ pub(crate) trait ByteStream {
     fn completed(&self, came: Result<&[u8], &io::Error>) {
         let _ = came;
     }
+    /// Whether it is plainly a socket of the kernel's, with nothing around it.
+    fn is_kernels(&self) -> bool {
+        false
+    }
+    /// Then its descriptor, for calls that are made on it elsewhere.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
     /// Of no meaning for streams that are not TCP in a kernel.
     fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         let _ = no_delay;
@@ -102,45 +121,197 @@ pub(crate) trait ByteStream {
     }
 }
 
-/// What a stream reads from and writes to.
-pub(crate) enum Socket {
-    Kernel(Kernel),
-    Other(Box<dyn ByteStream>),
+impl ByteStream for TcpStream {
+    fn is_kernels(&self) -> bool {
+        true
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        receive(self, buffer)
+    }
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Write::write_vectored(&mut &*self, slices)
+    }
+
+    fn close_write(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn reset(&self) {
+        let lingered = socket2::SockRef::from(self).set_linger(Some(Duration::ZERO));
+        if let Err(error) = lingered {
+            tracing::debug!(%error, "SO_LINGER could not be set; closing without a reset");
+        }
+    }
+
+    fn readiness(&self) -> Ready {
+        Ready::NONE
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        Self::local_addr(self).ok()
+    }
+
+    /// A read would only say once more that the input has ended.
+    fn check(&self) -> io::Result<()> {
+        self.take_error()?.map_or(Ok(()), Err)
+    }
+
+    fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
+        self.set_nodelay(no_delay)
+    }
+
+    fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
+        set_keepalive(&socket2::SockRef::from(self), after)
+    }
 }
 
-/// A socket of the kernel's. An enum of its own: together they take no more room than `Other`, side by side they would.
-pub(crate) enum Kernel {
+#[cfg(unix)]
+impl ByteStream for UnixStream {
+    fn is_kernels(&self) -> bool {
+        true
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        receive(self, buffer)
+    }
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Write::write_vectored(&mut &*self, slices)
+    }
+
+    fn write_with_descriptors(
+        &self,
+        slices: &[IoSlice<'_>],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        rights::send(self, slices, descriptors)
+    }
+
+    fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        rights::receive(self, buffer)
+    }
+
+    fn close_write(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    /// There is no way to tell.
+    fn reset(&self) {}
+
+    fn readiness(&self) -> Ready {
+        Ready::NONE
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.take_error()?.map_or(Ok(()), Err)
+    }
+}
+
+/// What a stream reads from and writes to. What every such thing can do is in [`ByteStream`]; here is what depends on which it
+/// is.
+pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-}
-
-/// Calls something that sockets of either family have.
-macro_rules! either {
-    ($kernel:expr, $socket:ident => $call:expr) => {
-        match $kernel {
-            Kernel::Tcp($socket) => $call,
-            #[cfg(unix)]
-            Kernel::Unix($socket) => $call,
-        }
-    };
+    Other(Box<dyn ByteStream>),
 }
 
 impl From<TcpStream> for Socket {
     fn from(socket: TcpStream) -> Self {
-        Self::Kernel(Kernel::Tcp(socket))
+        Self::Tcp(socket)
     }
 }
 
 #[cfg(unix)]
 impl From<UnixStream> for Socket {
     fn from(socket: UnixStream) -> Self {
-        Self::Kernel(Kernel::Unix(socket))
+        Self::Unix(socket)
     }
 }
 
-/// What is left of a socket that has been closed. A variant of its own would make every connection eight bytes larger.
-struct Closed;
+impl Deref for Socket {
+    type Target = dyn ByteStream;
+
+    fn deref(&self) -> &(dyn ByteStream + 'static) {
+        match self {
+            Self::Tcp(socket) => socket,
+            #[cfg(unix)]
+            Self::Unix(socket) => socket,
+            Self::Other(stream) => &**stream,
+        }
+    }
+}
+
+impl Socket {
+    /// Whether it is plainly a socket of the kernel's, with nothing around it.
+    pub(crate) const fn is_kernels(&self) -> bool {
+        !matches!(self, Self::Other(_))
+    }
+
+    /// Whether descriptors can go with its bytes.
+    pub(crate) const fn passes_descriptors(&self) -> bool {
+        #[cfg(unix)]
+        return matches!(self, Self::Unix(_));
+        #[cfg(not(unix))]
+        false
+    }
+
+    pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+        match self {
+            Self::Tcp(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            #[cfg(unix)]
+            Self::Unix(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            Self::Other(stream) => {
+                let token = reactor.reserve()?;
+                stream.register(token);
+                Ok(token)
+            }
+        }
+    }
+
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        uninterrupted(|| (**self).read(buffer))
+    }
+
+    pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => send(socket, data),
+            #[cfg(unix)]
+            Self::Unix(socket) => send(socket, data),
+            Self::Other(_) => self.write_vectored(&[IoSlice::new(data)]),
+        }
+    }
+
+    pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        uninterrupted(|| (**self).write_vectored(slices))
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp(_) => "Tcp",
+            #[cfg(unix)]
+            Self::Unix(_) => "Unix",
+            Self::Other(_) => "Other",
+        })
+    }
+}
+
+/// What is left of a socket that has been closed.
+pub(crate) struct Closed;
 
 impl ByteStream for Closed {
     fn read(&self, _: &mut [u8]) -> io::Result<usize> {
@@ -162,259 +333,56 @@ impl ByteStream for Closed {
     }
 }
 
-impl Socket {
-    pub(crate) fn closed() -> Self {
-        Self::Other(Box::new(Closed))
-    }
-
-    /// Whether it is plainly a socket of the kernel's, with nothing around it.
-    pub(crate) const fn is_kernels(&self) -> bool {
-        matches!(self, Self::Kernel(_))
-    }
-
-    /// The descriptor, for calls that are made on it elsewhere.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn kernels(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Self::Kernel(kernel) => Some(either!(kernel, socket => socket.as_fd())),
-            Self::Other(_) => None,
-        }
-    }
-
-    /// Whether descriptors can go with its bytes.
-    pub(crate) const fn passes_descriptors(&self) -> bool {
-        #[cfg(unix)]
-        return matches!(self, Self::Kernel(Kernel::Unix(_)));
-        #[cfg(not(unix))]
-        false
-    }
-
-    pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
-        match self {
-            Self::Kernel(kernel) => {
-                either!(kernel, socket => reactor.register_source(socket, FIRST_INTEREST))
-            }
-            Self::Other(stream) => {
-                let token = reactor.reserve()?;
-                stream.register(token);
-                Ok(token)
-            }
-        }
-    }
-
-    #[inline]
-    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| match self {
-            Self::Kernel(kernel) => either!(kernel, socket => receive(socket, buffer)),
-            Self::Other(stream) => stream.read(buffer),
-        })
-    }
-
-    /// What the engine has received for it.
-    pub(crate) fn completed(&self, came: Result<&[u8], &io::Error>) {
-        if let Self::Other(stream) = self {
-            stream.completed(came);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
-        uninterrupted(|| match self {
-            Self::Kernel(kernel) => either!(kernel, socket => send(socket, data)),
-            Self::Other(stream) => stream.write_vectored(&[IoSlice::new(data)]),
-        })
-    }
-
-    /// Writes what goes, where nothing but bytes does; how much that was.
-    pub(crate) fn write_directly(&self, data: &[u8]) -> Option<usize> {
-        match self {
-            Self::Kernel(Kernel::Tcp(_)) => self.write(data).ok(),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        uninterrupted(|| match self {
-            Self::Kernel(kernel) => {
-                either!(kernel, socket => (&mut &*socket).write_vectored(slices))
-            }
-            Self::Other(stream) => stream.write_vectored(slices),
-        })
-    }
-
-    /// As [`read`](Self::read), with the descriptors that come with the bytes.
-    #[cfg(unix)]
-    pub(crate) fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        match self {
-            Self::Kernel(Kernel::Unix(socket)) => rights::receive(socket, buffer),
-            _ => self.read(buffer).map(Received::from),
-        }
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.read(buffer).map(Received::from)
-    }
-
-    /// As [`write_vectored`](Self::write_vectored), with descriptors that go with the first of the bytes.
-    #[cfg(unix)]
-    pub(crate) fn write_with_descriptors(
-        &self,
-        slices: &[IoSlice<'_>],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> io::Result<usize> {
-        match self {
-            Self::Kernel(Kernel::Unix(socket)) => rights::send(socket, slices, descriptors),
-            Self::Kernel(_) => Err(io::ErrorKind::Unsupported.into()),
-            Self::Other(stream) => stream.write_with_descriptors(slices, descriptors),
-        }
-    }
-
-    pub(crate) fn close_write(&self) -> io::Result<()> {
-        match self {
-            Self::Kernel(kernel) => either!(kernel, socket => socket.shutdown(Shutdown::Write)),
-            Self::Other(stream) => stream.close_write(),
-        }
-    }
-
-    /// Has the close that follows drop what is unsent and tell the peer so, where there is a way to tell.
-    pub(crate) fn reset(&self) {
-        match self {
-            #[cfg(unix)]
-            Self::Kernel(Kernel::Unix(_)) => {}
-            Self::Kernel(Kernel::Tcp(socket)) => {
-                let lingered = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
-                if let Err(error) = lingered {
-                    tracing::debug!(%error, "SO_LINGER could not be set; closing without a reset");
-                }
-            }
-            Self::Other(stream) => stream.reset(),
-        }
-    }
-
-    /// Whether the connection still stands, of which the end of the input was read.
-    pub(crate) fn check(&self) -> io::Result<()> {
-        match self {
-            // A read would only say once more that the input has ended.
-            Self::Kernel(kernel) => {
-                either!(kernel, socket => socket.take_error())?.map_or(Ok(()), Err)
-            }
-            Self::Other(stream) => stream.check(),
-        }
-    }
-
-    pub(crate) fn readiness(&self) -> Ready {
-        match self {
-            Self::Other(stream) => stream.readiness(),
-            Self::Kernel(_) => Ready::NONE,
-        }
-    }
-
-    pub(crate) fn is_held(&self) -> bool {
-        match self {
-            Self::Other(stream) => stream.is_held(),
-            Self::Kernel(_) => false,
-        }
-    }
-
-    pub(crate) fn takes_output(&self) -> bool {
-        match self {
-            Self::Other(stream) => stream.takes_output(),
-            Self::Kernel(_) => true,
-        }
-    }
-
-    pub(crate) fn lingers(&self) -> bool {
-        match self {
-            Self::Other(stream) => stream.lingers(),
-            Self::Kernel(_) => true,
-        }
-    }
-
-    pub(crate) fn farewell(&self) -> io::Result<()> {
-        match self {
-            Self::Other(stream) => stream.farewell(),
-            Self::Kernel(_) => Ok(()),
-        }
-    }
-
-    pub(crate) fn has_unsent(&self) -> bool {
-        match self {
-            Self::Other(stream) => stream.has_unsent(),
-            Self::Kernel(_) => false,
-        }
-    }
-
-    pub(crate) fn layer(&self) -> Option<&dyn Layer> {
-        match self {
-            Self::Other(stream) => stream.layer(),
-            Self::Kernel(_) => None,
-        }
-    }
-
-    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Kernel(Kernel::Tcp(socket)) => socket.local_addr().ok(),
-            #[cfg(unix)]
-            Self::Kernel(Kernel::Unix(_)) => None,
-            Self::Other(stream) => stream.local_addr(),
-        }
-    }
-
-    pub(crate) fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
-        match self {
-            Self::Kernel(Kernel::Tcp(socket)) => socket.set_nodelay(no_delay),
-            #[cfg(unix)]
-            Self::Kernel(Kernel::Unix(_)) => Ok(()),
-            Self::Other(stream) => stream.set_no_delay(no_delay),
-        }
-    }
-
-    pub(crate) fn set_keepalive(&self, after: Option<Duration>) -> io::Result<()> {
-        match self {
-            Self::Kernel(Kernel::Tcp(socket)) => {
-                set_keepalive(&socket2::SockRef::from(socket), after)
-            }
-            #[cfg(unix)]
-            Self::Kernel(Kernel::Unix(_)) => Ok(()),
-            Self::Other(stream) => stream.set_keepalive(after),
+/// As `read(2)`, without the layers in between, which cost more than what is around them here.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match rustix::net::recv(&socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((_, len)) => return Ok(len),
+            Err(Errno::INTR) => {}
+            Err(errno) => return failed(errno),
         }
     }
 }
 
-/// One system call, without the layers in between, which cost more than what is around them here.
+/// As `write(2)`; see [`receive`].
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
-fn receive(socket: impl std::os::fd::AsFd, buffer: &mut [u8]) -> io::Result<usize> {
-    let (_, len) = rustix::net::recv(socket, buffer, rustix::net::RecvFlags::empty())?;
-    Ok(len)
+pub(super) fn send(socket: impl AsFd, data: &[u8]) -> io::Result<usize> {
+    loop {
+        match rustix::net::send(&socket, data, SendFlags::NOSIGNAL) {
+            Ok(len) => return Ok(len),
+            Err(Errno::INTR) => {}
+            Err(errno) => return failed(errno),
+        }
+    }
 }
 
-/// As [`receive`].
+/// Out of the way of what goes well.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-#[inline]
-fn send(socket: impl std::os::fd::AsFd, data: &[u8]) -> io::Result<usize> {
-    Ok(rustix::net::send(socket, data, rustix::net::SendFlags::NOSIGNAL)?)
+#[cold]
+#[inline(never)]
+fn failed(errno: Errno) -> io::Result<usize> {
+    Err(errno.into())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn receive(mut socket: impl std::io::Read, buffer: &mut [u8]) -> io::Result<usize> {
-    socket.read(buffer)
+pub(super) fn receive(mut socket: impl std::io::Read, buffer: &mut [u8]) -> io::Result<usize> {
+    uninterrupted(|| socket.read(buffer))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn send(mut socket: impl std::io::Write, data: &[u8]) -> io::Result<usize> {
-    socket.write(data)
+pub(super) fn send(mut socket: impl Write, data: &[u8]) -> io::Result<usize> {
+    uninterrupted(|| socket.write(data))
 }
 
 /// Makes the call again if a signal came in between.
-#[inline]
-fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+pub(super) fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
-            Ok(len) => return Ok(len),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
 }
@@ -423,16 +391,5 @@ pub(crate) fn set_keepalive(socket: &socket2::Socket, after: Option<Duration>) -
     match after {
         Some(after) => socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(after)),
         None => socket.set_keepalive(false),
-    }
-}
-
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kernel(Kernel::Tcp(_)) => "Tcp",
-            #[cfg(unix)]
-            Self::Kernel(Kernel::Unix(_)) => "Unix",
-            Self::Other(_) => "Other",
-        })
     }
 }

@@ -14,7 +14,7 @@ use rustix::{
 };
 use sinew_reactor::Reactor;
 
-use super::{direct::Put, socket::Socket};
+use super::{direct::Put, socket::ByteStream};
 use crate::Transport;
 
 /// What a pipe is to hold. A user who is no root may have up to 1 MiB in each (`pipe(7)`).
@@ -117,7 +117,11 @@ impl Bulk {
     }
 
     /// Moves what has come in at one socket, on its way to another; as `read(2)`. `None` if it is to be read.
-    pub(super) fn fill(&self, from: &Socket, to: &Socket) -> Option<io::Result<usize>> {
+    pub(super) fn fill(
+        &self,
+        from: &dyn ByteStream,
+        to: &dyn ByteStream,
+    ) -> Option<io::Result<usize>> {
         if !self.is_on.get() {
             return None;
         }

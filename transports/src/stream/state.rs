@@ -135,6 +135,8 @@ flags! {
     END_TOLD
     /// A callback of this stream runs.
     IN_CALLBACK
+    /// The protocol is called by a user, not by the loop.
+    LENT
     /// A producer of this stream is asked for more.
     PRODUCING
     /// The loop will call `flush`.
@@ -464,6 +466,17 @@ impl State {
 
     pub(super) const fn set_in_callback(&mut self, on: bool) {
         self.set(IN_CALLBACK, on);
+    }
+
+    /// Says how that was before.
+    pub(super) const fn set_lent(&mut self, on: bool) -> bool {
+        let before = self.has(LENT);
+        self.set(LENT, on);
+        before
+    }
+
+    pub(super) const fn is_lent(self) -> bool {
+        self.has(LENT)
     }
 
     pub(super) const fn set_producing(&mut self, on: bool) {

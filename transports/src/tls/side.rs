@@ -132,6 +132,6 @@ impl Transport {
     /// What the two ends have settled; `None` without TLS, before the end of its handshake, and after the end of the connection.
     #[must_use]
     pub fn tls_info(&self) -> Option<TlsInfo> {
-        self.inner().with_layer(|layer| layer.tls_info())
+        self.inner().with_layer(|layer| layer.tls_info()).flatten()
     }
 }

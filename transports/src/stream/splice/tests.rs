@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::*;
+use crate::stream::socket::Socket;
 use crate::{Peer, Protocol, ReactorTcp};
 
 /// Keeps its transport where the test finds it.
@@ -121,7 +122,7 @@ fn what_is_in_a_pipe_is_queued_if_the_socket_is_not_the_kernels_any_more() {
     let mut filled = 0;
     let (end, other) = (&ends[0], Socket::from(far[0].try_clone().expect("a descriptor")));
     while filled < bytes.len() {
-        filled += bulk.fill(&from, &other).expect("it begins").expect("bytes");
+        filled += bulk.fill(&*from, &*other).expect("it begins").expect("bytes");
         bulk.begin();
         end.inner().wrap_socket(|socket| Socket::Other(Box::new(Wrapped(socket))));
         assert!(bulk.drain(&reactor, end) && bulk.is_empty());
@@ -139,7 +140,7 @@ fn what_is_in_a_pipe_is_queued_if_the_socket_is_not_the_kernels_any_more() {
 /// Something around a socket.
 struct Wrapped(Socket);
 
-impl super::super::socket::ByteStream for Wrapped {
+impl ByteStream for Wrapped {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
