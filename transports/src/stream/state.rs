@@ -36,9 +36,8 @@
 //! would tell of the end for ever, so it is not asked to: there, as on any engine while reading is paused, a reset shows when
 //! something is next written.
 //!
-//! Input is held back while the user has paused reading, while the stream that it is relayed to has no room, or while the queue is
-//! over its high watermark (and has not sunk to the low one since). When the first and the last have gone, `reading_resumed` is owed
-//! before further input is.
+//! Input is held back by the user's pause, by a relay without room, or by a queue over its high watermark that has not sunk to the low
+//! one since. When the first and the last have gone, `reading_resumed` is owed before further input is.
 //!
 //! A layer (TLS) may lie over the socket. Until it is ready, `Open` and `Closing` are what they are, but what comes and goes is
 //! the layer's: nothing is delivered, what is written waits, and no graceful close gets on. A layer that fails loses the
@@ -222,7 +221,6 @@ impl State {
     }
 
     /// Whether nobody has asked for an end of the output.
-    #[inline]
     pub(super) const fn has_output(self) -> bool {
         self.bits & (STAGE | ENDING) == 0
     }
@@ -556,7 +554,6 @@ impl State {
         was_held && !self.is_over()
     }
 
-    /// Whether the end of the input was seen.
     pub(super) const fn has_ended(self) -> bool {
         self.has(EOF)
     }
