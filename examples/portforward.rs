@@ -7,71 +7,70 @@
 
 mod cli;
 
-use std::{cell::OnceCell, process::ExitCode, rc::Rc};
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use cli::{ServerArgs, say};
 use sinew::{prelude::*, transports::endpoint::ClientEndpoint};
 
-/// One end of a tunnel: what comes in here goes out at the other.
-#[derive(Default)]
+/// The end of a client, which leads on to another address.
 pub(crate) struct End {
-    /// The transport of this end, where the other finds it, and that of the other.
-    this: Rc<OnceCell<Transport>>,
-    other: Rc<OnceCell<Transport>>,
-    /// Where the other end is to lead, until it does.
-    to: Option<ClientEndpoint>,
+    to: ClientEndpoint,
+    idle_timeout: Option<Duration>,
 }
 
 impl End {
     /// The end of a client that is led to `to`.
     pub(crate) fn leading(to: ClientEndpoint) -> Self {
-        Self { to: Some(to), ..Self::default() }
+        Self { to, idle_timeout: None }
+    }
+
+    /// The tunnel is closed when nothing has come from either side for so long.
+    pub(crate) fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.idle_timeout = timeout;
+        self
     }
 }
 
 impl Protocol for End {
     fn connection_made(&mut self, transport: &Transport) {
-        let _ = self.this.set(transport.clone());
-        // An end is read while there is room at the other, whatever its own peer leaves unread.
-        transport.set_auto_pause(false);
-        // The end of a client leads on, and is not read until the other end stands.
-        let Some(to) = self.to.take() else { return };
+        transport.set_idle_timeout(self.idle_timeout);
+        // The client is not read until the other end stands.
         transport.pause_reading();
-        let (this, other) = (self.other.clone(), self.this.clone());
-        let outgoing = move |_: &Peer| Self { this: this.clone(), other: other.clone(), to: None };
         let client = transport.clone();
-        to.connect(&transport.reactor(), outgoing).then(move |_, connected| match connected {
-            Ok(server) if client.is_closing() => server.transport().lose_connection(),
-            Ok(_) => client.resume_reading(),
-            Err(error) => {
+        let outgoing = move |_: &Peer| OtherEnd { client: client.clone() };
+        let client = transport.clone();
+        self.to.connect(&transport.reactor(), outgoing).then(move |_, connected| {
+            if let Err(error) = connected {
                 say!("{} closed: {error}", client.peer());
                 client.lose_connection();
             }
         });
     }
 
-    fn data_received(&mut self, _: &Transport, data: &[u8]) {
-        self.other.get().map(|other| other.write(data));
+    /// All that comes is relayed.
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+}
+
+/// The other end of the tunnel. As soon as it is there, both are tied together.
+struct OtherEnd {
+    client: Transport,
+}
+
+impl Protocol for OtherEnd {
+    fn connection_made(&mut self, transport: &Transport) {
+        match self.client.relay(transport) {
+            // From here on, whatever happens to one end happens to the other.
+            Ok(relayed) => {
+                drop(relayed);
+                self.client.resume_reading();
+            }
+            // The client did not wait.
+            Err(_) => transport.lose_connection(),
+        }
     }
 
-    fn writing_paused(&mut self, _: &Transport) {
-        self.other.get().map(Transport::pause_reading);
-    }
-
-    fn writing_resumed(&mut self, _: &Transport) {
-        self.other.get().map(Transport::resume_reading);
-    }
-
-    /// The end of the input here is the end of the output there. A connection of which both have ended is over.
-    fn read_closed(&mut self, _: &Transport) {
-        self.other.get().map(Transport::close_write);
-    }
-
-    fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
-        let end = if reason.is_clean() { Transport::lose_connection } else { Transport::abort };
-        self.other.get().map(end);
-    }
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 }
 
 /// Forwards each connection to another address
@@ -81,6 +80,10 @@ struct Args {
     #[arg(long, value_name = "ENDPOINT", value_parser = cli::endpoint::<ClientEndpoint>)]
     to: ClientEndpoint,
 
+    /// Milliseconds after which a tunnel is closed if nothing comes from either side
+    #[arg(long, value_name = "MS")]
+    idle_timeout: Option<u64>,
+
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -88,8 +91,9 @@ struct Args {
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let reactor = args.server.reactor()?;
-        let to = args.to;
-        let port = args.server.listen.listen(&reactor, move |_: &Peer| End::leading(to.clone()))?;
+        let (to, idle_timeout) = (args.to, args.idle_timeout.map(Duration::from_millis));
+        let end = move |_: &Peer| End::leading(to.clone()).idle_timeout(idle_timeout);
+        let port = args.server.listen.listen(&reactor, end)?;
         cli::run(&reactor, port)
     })
 }

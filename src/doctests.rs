@@ -36,6 +36,7 @@ pages! {
     Forking: "../docs/design/10-forking.md";
     StandardStreams: "../docs/design/11-standard-streams.md";
     Endpoints: "../docs/design/13-endpoints.md";
+    Relays: "../docs/design/14-relays.md";
     Layer: "../docs/design/12-tls-is-a-layer.md";
 }
 

@@ -16,12 +16,15 @@ mod conformance {
     mod descriptors;
     mod doorway;
     mod draining;
+    mod files;
     mod inside;
     mod life;
     mod listening;
     mod panicking;
     mod producing;
     mod reading;
+    mod relay_ends;
+    mod relaying;
     mod stopping;
     mod timing;
     #[cfg(unix)]

@@ -227,6 +227,7 @@ impl Reactor {
             connections_made: meter.connections_made.value(),
             bytes_received: meter.bytes_received.value(),
             bytes_sent: meter.bytes_sent.value(),
+            bytes_moved: meter.bytes_moved.value(),
             slow_callbacks: meter.slow_callbacks.value(),
             panics: meter.panics.value(),
             longest_turn: Duration::from_nanos(meter.longest_turn.get()),

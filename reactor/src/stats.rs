@@ -28,6 +28,9 @@ pub struct Stats {
     pub bytes_received: u64,
     /// Bytes sent.
     pub bytes_sent: u64,
+    /// Bytes that the kernel moved by itself, from a file or from one connection to another: part of
+    /// [`bytes_sent`](Self::bytes_sent), and in no buffer of this process.
+    pub bytes_moved: u64,
     /// Callbacks that took longer than [`Builder::slow_callback`](crate::Builder::slow_callback).
     pub slow_callbacks: u64,
     /// Panics of callbacks that were contained.
@@ -77,4 +80,6 @@ pub struct Meter {
     pub bytes_received: Counter,
     /// Bytes sent.
     pub bytes_sent: Counter,
+    /// Those of them that the kernel moved by itself.
+    pub bytes_moved: Counter,
 }

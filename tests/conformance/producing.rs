@@ -1,17 +1,10 @@
-//! Pull producers and files: asked when there is room, one after the other, to the end or to the loss.
+//! Pull producers: asked when there is room, one after the other, to the end or to the loss.
 
-use std::{
-    cell::Cell,
-    fs::File,
-    io::Write,
-    ops::RangeBounds,
-    rc::Rc,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{cell::Cell, rc::Rc};
 
 use sinew::prelude::*;
 
-use crate::support::{Fate, Lost, Pull, Script, Sink, What, Width, World, noise, table};
+use crate::support::{Fate, Lost, Pull, Script, Sink, What, Width, World, table};
 
 table! {
     everywhere:
@@ -27,15 +20,11 @@ table! {
         producers_are_dropped_with_the_connection,
         a_refused_producer_is_dropped_by_the_loop,
         a_producer_that_panics_ends_its_connection,
-        an_endless_producer_is_fair,
-        a_file_is_sent,
-        a_file_is_sent_before_the_close,
-        a_file_that_is_too_short_is_a_failure,
-        a_file_of_ten_megabytes_arrives_intact;
+        an_endless_producer_is_fair;
 }
 
 /// Makes `pieces` pieces of `len` bytes of the number `mark`.
-fn pieces(mark: u8, len: usize, pieces: usize) -> impl Producer {
+pub(super) fn pieces(mark: u8, len: usize, pieces: usize) -> impl Producer {
     let mut left = pieces;
     Pull(move |transport: &Transport| {
         transport.write(&vec![mark; len]);
@@ -284,103 +273,4 @@ fn an_endless_producer_is_fair(world: &World) {
         line.far.take();
         world.settle();
     }
-}
-
-/// A file that holds `bytes`, with no name left.
-fn file(bytes: &[u8]) -> File {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = format!("sinew-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let path = std::env::temp_dir().join(name);
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .expect("a temporary file can be made");
-    std::fs::remove_file(&path).expect("and unlinked");
-    file.write_all(bytes).expect("and written");
-    file
-}
-
-fn a_file_is_sent(world: &World) {
-    let bytes = noise(200_000);
-    let mut line = world.join(Sink);
-    let mut send = |range: (std::ops::Bound<u64>, std::ops::Bound<u64>)| {
-        assert!(line.transport().send_file(file(&bytes), range).expect("it can be read"));
-        line.transport().write(b"|");
-        line.transport().stream(pieces(b'.', 1, 1));
-        let expected: Vec<_> = (0..bytes.len() as u64)
-            .filter(|at| range.contains(at))
-            .map(|at| bytes[at as usize])
-            .collect();
-        let received = world.receive(&mut line.far, expected.len() + 2);
-        // What was written meanwhile went out between the pieces.
-        let at = received.iter().position(|byte| *byte == b'|');
-        assert!(at.is_some() && received.ends_with(b"."));
-        let mut rest = received[..received.len() - 1].to_vec();
-        if !expected.contains(&b'|') {
-            rest.remove(at.expect("it is there"));
-            assert!(rest == expected);
-        }
-    };
-    use std::ops::Bound::{Excluded, Included, Unbounded};
-    send((Included(7), Excluded(7)));
-    send((Included(100), Excluded(110)));
-    send((Excluded(100), Included(110)));
-    send((Included(199_999), Unbounded));
-    let mut line = world.join(Sink);
-    assert!(line.transport().send_file(file(&bytes), ..).expect("it can be read"));
-    assert!(world.receive(&mut line.far, bytes.len()) == bytes);
-    assert!(line.transport().send_file(file(&bytes), 1_000..150_001).expect("it can be read"));
-    assert!(world.receive(&mut line.far, 149_001) == bytes[1_000..150_001]);
-    assert!(line.transport().send_file(file(&bytes), ..=70_000).expect("it can be read"));
-    assert!(world.receive(&mut line.far, 70_001) == bytes[..=70_000]);
-}
-
-fn a_file_is_sent_before_the_close(world: &World) {
-    for width in [Width::Wide, Width::Narrow] {
-        let bytes = noise(700_000);
-        let sent = bytes.clone();
-        let mut line = world.join_with(
-            StreamConfig::default(),
-            width,
-            Script(move |transport: &Transport, what: What<'_>| {
-                if let What::Data(_) = what {
-                    transport.send_file(file(&sent), ..).expect("it can be read");
-                    transport.lose_connection();
-                }
-            }),
-        );
-        line.far.send(b"GET");
-        let (received, fate) = world.receive_to_end(&mut line.far);
-        assert!(received == bytes && fate == Fate::Ended);
-        assert!(!line.transport().send_file(file(b"x"), ..).expect("it can be read"));
-    }
-}
-
-fn a_file_that_is_too_short_is_a_failure(world: &World) {
-    for closing in [false, true] {
-        let mut line = world.join(Sink);
-        let transport = line.transport();
-        transport.send_file(file(&[7; 100_000]), ..100_001).expect("it can be read");
-        if closing {
-            transport.lose_connection();
-        }
-        assert_eq!(world.receive_to_end(&mut line.far).0.len(), 100_000);
-        line.far.close();
-        let lost = world.lost(&line.trace);
-        assert!(
-            matches!(&lost, Lost::Protocol(error) if error.contains("1 bytes before")),
-            "{lost:?}"
-        );
-    }
-}
-
-fn a_file_of_ten_megabytes_arrives_intact(world: &World) {
-    let bytes = noise(10 << 20);
-    let mut line = world.join(Sink);
-    line.transport().send_file(file(&bytes), ..).expect("it can be read");
-    line.transport().lose_connection();
-    let (received, fate) = world.receive_to_end(&mut line.far);
-    assert!(received == bytes && fate == Fate::Ended);
 }

@@ -117,6 +117,23 @@ fn a_server_may_talk_first_and_without_end() {
 }
 
 #[test]
+fn a_tunnel_that_is_idle_is_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap().to_string();
+    for engine in ENGINES {
+        let forward = Example::serve("portforward", engine, &["--to", &to, "--idle-timeout", "50"]);
+        let mut client = forward.connect();
+        let mut server = Peer::accept(&listener);
+        client.send("hello");
+        server.expect("hello");
+        client.expect_end();
+        server.expect_end();
+        drop((client, server));
+        forward.finish();
+    }
+}
+
+#[test]
 fn nobody_there() {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

@@ -7,6 +7,7 @@ use sinew::{
     prelude::*,
     reactor::{Failure, Handler, Interest, Ready, RunError, Token},
     transports::{
+        RelayError,
         endpoint::{ClientEndpoint, ProcessClient},
         memory,
         tls::ReactorTls,
@@ -118,6 +119,8 @@ pub(crate) fn ask_transport(transport: &Transport) {
     let (id, peer, local) = (transport.id(), transport.peer(), transport.local());
     let known = (transport.queued(), transport.is_closing(), transport.is_reading());
     let clone = transport.clone();
+    assert_eq!(transport.relay(&clone).err(), Some(RelayError::Itself));
+    assert_eq!(transport.relayed(), None);
     assert!(clone == *transport && clone.id() == id);
     let text = format!("{transport:?} {id:?} {peer} {local:?} {known:?}");
     assert!(text.contains("Transport"));

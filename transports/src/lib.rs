@@ -34,6 +34,7 @@ mod process;
 mod producer;
 mod protocol;
 pub mod proxy;
+mod relay;
 pub mod sim;
 mod stream;
 mod tcp;
@@ -64,6 +65,7 @@ pub use {
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,
+    relay::{RelayError, Relayed},
     tcp::{
         ConnectError, Connecting, Destination, Family, ListenError, ListeningPort, ReactorTcp,
         Tried,

@@ -1,9 +1,14 @@
 //! Pull producers: data that is made when there is room for it.
+//!
+//! A user's [`Producer`] writes to the transport, and what it writes is queued. What is ours is a [`Feed`], which may also put its
+//! bytes straight into the socket, and then has to say when that is full.
 
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
 };
+
+use sinew_reactor::Reactor;
 
 use crate::Transport;
 
@@ -42,14 +47,46 @@ pub enum Production {
     Done,
 }
 
+/// What is asked for output while there is room for it.
+pub(crate) trait Feed {
+    fn feed(&mut self, reactor: &Reactor, transport: &Transport) -> Fed;
+}
+
+/// What came of asking a [`Feed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fed {
+    /// A piece is queued, and there is more.
+    More,
+    /// Nothing for now; ask again after `resume_producing`.
+    Waiting,
+    /// Nothing, ever.
+    Done,
+    /// A round's share has gone straight into the socket, and there is more.
+    Sent,
+    /// The socket is full, or what is queued has to go first.
+    Full,
+}
+
+impl<P: Producer> Feed for P {
+    fn feed(&mut self, _: &Reactor, transport: &Transport) -> Fed {
+        match self.produce(transport) {
+            Production::More => Fed::More,
+            Production::Waiting => Fed::Waiting,
+            Production::Done => Fed::Done,
+        }
+    }
+}
+
 /// The producers of a connection, in the order in which they were given.
 #[derive(Default)]
 pub(crate) struct Producers {
-    queue: RefCell<VecDeque<Box<dyn Producer>>>,
+    queue: RefCell<VecDeque<Box<dyn Feed>>>,
     /// The one in front has nothing for now.
     waiting: Cell<bool>,
     /// `resume_producing` was called since the one in front was asked.
     resumed: Cell<bool>,
+    /// The one in front has bytes for which there is no room, and which are not queued.
+    full: Cell<bool>,
 }
 
 impl Producers {
@@ -58,7 +95,12 @@ impl Producers {
         self.queue.borrow().is_empty()
     }
 
-    pub(crate) fn push(&self, producer: Box<dyn Producer>) {
+    /// Whether bytes wait for room without being queued.
+    pub(crate) fn want_room(&self) -> bool {
+        self.full.get()
+    }
+
+    pub(crate) fn push(&self, producer: Box<dyn Feed>) {
         self.queue.borrow_mut().push_back(producer);
     }
 
@@ -87,18 +129,19 @@ impl Producers {
 /// that panics is not dropped by the unwinding, in which another panic would end the process.
 pub(crate) struct Asked<'a> {
     producers: &'a Producers,
-    producer: Option<Box<dyn Producer>>,
+    producer: Option<Box<dyn Feed>>,
 }
 
 impl Asked<'_> {
-    pub(crate) fn producer(&mut self) -> &mut dyn Producer {
+    pub(crate) fn producer(&mut self) -> &mut dyn Feed {
         &mut **self.producer.as_mut().expect("it has not answered yet")
     }
 
-    pub(crate) fn answered(mut self, production: Production) {
-        let Producers { waiting, resumed, .. } = self.producers;
-        waiting.set(production == Production::Waiting && !resumed.get());
-        if production == Production::Done {
+    pub(crate) fn answered(mut self, fed: Fed) {
+        let Producers { waiting, resumed, full, .. } = self.producers;
+        waiting.set(fed == Fed::Waiting && !resumed.get());
+        full.set(fed == Fed::Full);
+        if fed == Fed::Done {
             drop(self.producer.take());
         }
     }

@@ -13,6 +13,7 @@ use sinew_reactor::{Deferred, Reactor, TimerKey, Token};
 use crate::SendDescriptorError;
 use crate::{
     ConnectionLost, Keepalive, Peer, Producer,
+    producer::Feed,
     stream::{DIRECT_MIN, FileProducer, Stream},
 };
 
@@ -108,11 +109,15 @@ impl Transport {
     /// the other. What is written while a producer is not done goes out between its pieces. A graceful close waits until
     /// all are done. `false`, with the producer dropped, if nothing can be sent any more.
     pub fn stream(&self, producer: impl Producer) -> bool {
+        self.feed(producer)
+    }
+
+    fn feed(&self, feed: impl Feed + 'static) -> bool {
         let taken = self.inner().takes_output();
         if taken {
-            self.inner().add_producer(Box::new(producer));
+            self.inner().add_producer(Box::new(feed));
         } else {
-            self.inner().discard(producer);
+            self.inner().discard(feed);
         }
         taken
     }
@@ -126,11 +131,16 @@ impl Transport {
     /// takes it, and ends the connection as [`fail`](Self::fail) does if it cannot be read or is shorter than the range.
     /// `Ok(false)` if nothing can be sent any more.
     ///
+    /// On Linux, into a socket of the kernel's with nothing around it (no TLS), it is not read at all: the kernel moves it, by
+    /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html). What waits for room then is in no queue, and so
+    /// counts for no watermark; and the peer may see what is written to the file until it has taken the bytes. Files that the
+    /// kernel does not move are read, as everywhere else.
+    ///
     /// # Errors
     ///
     /// If the file cannot be asked for its length, or cannot be positioned.
     pub fn send_file(&self, file: File, range: impl RangeBounds<u64>) -> io::Result<bool> {
-        Ok(self.stream(FileProducer::new(file, range)?))
+        Ok(self.feed(FileProducer::new(file, range)?))
     }
 
     /// How many bytes are queued and not yet taken by the system.

@@ -9,7 +9,9 @@ use sinew_reactor::{Reactor, SHORT_READ_DRAINS, TimerKey, Token};
 #[cfg(unix)]
 use super::rights::{DescriptorRefused, QUEUED_MAX, SendDescriptorError};
 use super::{Stream, queue::Queue, state::State};
-use crate::{ConnectionLost, Keepalive, Peer, Producer, Transport, WriteStatus, buffers::put};
+use crate::{
+    ConnectionLost, Keepalive, Peer, Transport, WriteStatus, buffers::put, producer::Feed,
+};
 
 /// A write of this much, with nothing queued before it, is handed to the system at once instead of being copied: it would leave
 /// in a system call that carries little else anyway.
@@ -93,7 +95,7 @@ impl Stream {
         self.state.get().takes_output()
     }
 
-    pub(crate) fn add_producer(&self, producer: Box<dyn Producer>) {
+    pub(crate) fn add_producer(&self, producer: Box<dyn Feed>) {
         self.extras().producers.push(producer);
         self.ask_flush();
     }
@@ -111,6 +113,7 @@ impl Stream {
 
     pub(crate) fn lose_connection(&self) {
         if self.update(State::lose_connection) {
+            self.end_way_in();
             self.ask_flush();
         }
     }
@@ -138,6 +141,7 @@ impl Stream {
 
     pub(crate) fn close_write(&self) {
         if self.update(State::close_write) {
+            self.end_way_in();
             self.ask_flush();
         }
     }

@@ -112,6 +112,7 @@ impl Transport {
         }
         if stream.update(State::tell_end) {
             let reason = stream.extras().reason.take().unwrap_or(ConnectionLost::Shutdown);
+            self.note_end(reason.is_clean());
             match self.who_waits() {
                 Some(when_ready) => when_ready(reactor, Err(reason)),
                 None => {
@@ -194,7 +195,7 @@ impl Transport {
         }
         let read = state.wants_input();
         let is_left = |socket: &dyn ByteStream| {
-            (stream.queued() > 0 || socket.has_unsent()) && !socket.is_held()
+            (stream.queued() > 0 || socket.has_unsent() || stream.wants_room()) && !socket.is_held()
         };
         let write = !state.is_writable() && stream.with_socket(is_left);
         if stream.update(|state| state.tell_interest(read, write)) {
@@ -312,6 +313,7 @@ impl Transport {
             extras.descriptors.take();
             let what = || format!("the drop of a producer for {}", self.peer());
             let _ = reactor.guard(what, || extras.producers.clear());
+            self.untie();
         }
         drop(stream.protocol.take());
         if let Some(extras) = stream.extras.get() {

@@ -1,4 +1,5 @@
-//! A file as a producer, for `send_file`. It knows files, not sockets.
+//! A file as a producer, for `send_file`. Where the kernel can, it moves the bytes from the file to the socket by itself
+//! (`sendfile(2)`); else they are read and queued.
 
 use std::{
     fs::File,
@@ -7,15 +8,24 @@ use std::{
 };
 
 use bytes::BytesMut;
+use sinew_reactor::Reactor;
 
-use crate::{Producer, Production, Transport};
+use crate::{
+    Transport,
+    producer::{Fed, Feed},
+};
 
 /// How much is read at once.
 const PIECE: usize = 64 * 1024;
 
 pub(crate) struct FileProducer {
     file: File,
+    /// Where the next byte lies.
+    at: u64,
     left: u64,
+    /// The kernel has not refused to move it.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    may_move: bool,
 }
 
 impl FileProducer {
@@ -31,34 +41,125 @@ impl FileProducer {
             Bound::Unbounded => file.metadata()?.len(),
         };
         file.seek(SeekFrom::Start(start))?;
-        Ok(Self { file, left: end.saturating_sub(start) })
+        Ok(Self {
+            file,
+            at: start,
+            left: end.saturating_sub(start),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            may_move: true,
+        })
+    }
+
+    /// So many bytes are on their way.
+    fn took(&mut self, len: usize) {
+        self.at += len as u64;
+        self.left -= len as u64;
+    }
+
+    fn is_too_short(&self, transport: &Transport) -> Fed {
+        let short = format!("the file ended {} bytes before the range did", self.left);
+        transport.fail(io::Error::new(io::ErrorKind::UnexpectedEof, short));
+        Fed::Done
+    }
+
+    fn read(&mut self, transport: &Transport) -> Fed {
+        let piece = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
+        let mut buffer = BytesMut::zeroed(piece);
+        // Others may have a descriptor of the same file, and its position would be theirs, too.
+        let sought = self.file.seek(SeekFrom::Start(self.at));
+        match sought.and_then(|_| self.file.read(&mut buffer)) {
+            Ok(0) => self.is_too_short(transport),
+            Ok(n) => {
+                buffer.truncate(n);
+                self.took(n);
+                transport.write_bytes(buffer.freeze());
+                if self.left == 0 { Fed::Done } else { Fed::More }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Fed::More,
+            Err(error) => {
+                transport.fail(error);
+                Fed::Done
+            }
+        }
     }
 }
 
-impl Producer for FileProducer {
-    fn produce(&mut self, transport: &Transport) -> Production {
-        let piece = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
-        if piece == 0 {
-            return Production::Done;
+impl Feed for FileProducer {
+    fn feed(&mut self, reactor: &Reactor, transport: &Transport) -> Fed {
+        if self.left == 0 {
+            return Fed::Done;
         }
-        let mut buffer = BytesMut::zeroed(piece);
-        match self.file.read(&mut buffer) {
-            Ok(0) => {
-                let short = format!("the file ended {} bytes before the range did", self.left);
-                transport.fail(io::Error::new(io::ErrorKind::UnexpectedEof, short));
-                Production::Done
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(fed) = self.moved(reactor, transport) {
+            return fed;
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = reactor;
+        self.read(transport)
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod moved {
+    use std::io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, NetworkDown,
+        NetworkUnreachable, NotConnected, TimedOut,
+    };
+
+    use rustix::fs::sendfile;
+
+    use super::*;
+    use crate::stream::direct::Put;
+
+    /// How much one call moves at most, so that others have their turn.
+    const SHARE: usize = 256 * 1024;
+
+    impl FileProducer {
+        /// Has the kernel move a share of it. `None` if this piece has to be read.
+        pub(super) fn moved(&mut self, reactor: &Reactor, transport: &Transport) -> Option<Fed> {
+            if !self.may_move {
+                return None;
             }
-            Ok(n) => {
-                buffer.truncate(n);
-                self.left -= n as u64;
-                transport.write_bytes(buffer.freeze());
-                if self.left == 0 { Production::Done } else { Production::More }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Production::More,
-            Err(error) => {
-                transport.fail(error);
-                Production::Done
+            let share = usize::try_from(self.left).map_or(SHARE, |left| left.min(SHARE));
+            let (file, at) = (&self.file, self.at);
+            let put = transport.put(reactor, |socket| {
+                let socket = socket.kernels().ok_or(io::ErrorKind::Unsupported)?;
+                Ok(sendfile(socket, file, Some(&mut at.clone()), share)?)
+            });
+            match put {
+                Put::Sent(0) => Some(self.is_too_short(transport)),
+                Put::Sent(n) => {
+                    reactor.meter().bytes_moved.add(n as u64);
+                    self.took(n);
+                    Some(Fed::Sent)
+                }
+                Put::Full => Some(Fed::Full),
+                Put::Refused => None,
+                Put::Failed(error) if is_connections(&error) => {
+                    transport.failed(reactor, error);
+                    Some(Fed::Done)
+                }
+                // Not such a file (EINVAL and others), or it cannot be read at all: then reading will say so.
+                Put::Failed(_) => {
+                    self.may_move = false;
+                    None
+                }
             }
         }
+    }
+
+    /// Whether an error of `sendfile(2)` is the connection's, and not the file's.
+    fn is_connections(error: &io::Error) -> bool {
+        matches!(
+            error.kind(),
+            BrokenPipe
+                | ConnectionReset
+                | ConnectionAborted
+                | NotConnected
+                | TimedOut
+                | HostUnreachable
+                | NetworkUnreachable
+                | NetworkDown
+        )
     }
 }

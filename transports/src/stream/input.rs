@@ -46,7 +46,7 @@ impl Transport {
     }
 
     #[inline(never)]
-    fn not_read(&self, reactor: &Reactor, error: io::Error) {
+    pub(super) fn not_read(&self, reactor: &Reactor, error: io::Error) {
         if error.kind() == io::ErrorKind::WouldBlock {
             self.inner().update(State::read_blocked);
         } else {
@@ -73,12 +73,34 @@ impl Transport {
     #[inline(never)]
     fn take_indirect(&self, reactor: &Reactor, input: Input) {
         let state = self.inner().state.get();
+        if state.is_relayed() && input == Input::Deliver && !self.may_take(reactor) {
+            return;
+        }
         if state.is_layered() {
             self.take_layered(reactor, input);
-        } else if state.takes_descriptors() {
+        } else if state.completes() {
+            self.take_completed(reactor, input);
+        } else if state.takes_descriptors() && !state.is_relayed() {
             self.take_with_descriptors(reactor, input);
         } else {
-            self.take_completed(reactor, input);
+            self.take_read(reactor, input);
+        }
+    }
+
+    /// What was read, for a stream that is relayed.
+    fn take_read(&self, reactor: &Reactor, input: Input) {
+        let stream = self.inner();
+        let mut buffer = stream.shared.buffers.read_buffer();
+        let result = stream.read(&mut buffer);
+        match result {
+            Ok(0) => self.input_ended(),
+            Ok(n) => {
+                if n < buffer.len() && SHORT_READ_DRAINS {
+                    stream.update(State::input_drained);
+                }
+                self.arrived(reactor, input, &buffer[..n]);
+            }
+            Err(error) => self.not_read(reactor, error),
         }
     }
 
@@ -98,7 +120,7 @@ impl Transport {
                     stream.update(State::must_reset);
                     return self.lose(reactor, ConnectionLost::DescriptorLimit { limit });
                 }
-                self.received(reactor, input, bytes);
+                self.arrived(reactor, input, bytes);
             }
             Err(error) => self.not_read(reactor, error),
         }
@@ -113,7 +135,7 @@ impl Transport {
                 if !more {
                     stream.update(State::input_drained);
                 }
-                self.received(reactor, input, &bytes);
+                self.arrived(reactor, input, &bytes);
             }
             Some(Completed::End) => {
                 stream.with_socket(|socket| socket.completed(Ok(&[])));
@@ -139,7 +161,10 @@ impl Transport {
     #[inline(never)]
     pub(super) fn input_ended(&self) {
         if self.inner().update(State::end_of_stream) {
-            self.tell(|protocol, transport| protocol.read_closed(transport));
+            match self.inner().is_relayed() {
+                false => self.tell(|protocol, transport| protocol.read_closed(transport)),
+                true => self.relay_end(),
+            }
         }
     }
 }

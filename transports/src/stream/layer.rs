@@ -274,7 +274,7 @@ impl Transport {
             Ok(Received { source, has_ended }) => {
                 self.note_source(source);
                 if !plain.is_empty() {
-                    self.received(reactor, input, &plain);
+                    self.arrived(reactor, input, &plain);
                 }
                 if has_ended {
                     self.input_ended();

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod asked;
+mod direct;
 mod driver;
 mod faulty;
 mod file;
@@ -29,8 +30,14 @@ pub(crate) mod layer;
 mod link;
 mod output;
 pub(crate) mod queue;
+mod relay;
 pub(crate) mod rights;
 pub(crate) mod socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod splice;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "no_splice.rs"]
+mod splice;
 mod state;
 
 pub(crate) use asked::DIRECT_MIN;
@@ -38,6 +45,7 @@ use faulty::Faulty;
 pub(crate) use file::FileProducer;
 use link::Link;
 use queue::Queue;
+use relay::Tie;
 use socket::Socket;
 use state::State;
 
@@ -125,6 +133,7 @@ pub(crate) struct Extras {
     idle: Cell<Option<Idle>>,
     linger: Cell<Option<TimerKey>>,
     producers: Producers,
+    tie: OnceCell<Tie>,
     /// What `fail` was given, or why the connection was lost.
     reason: Cell<Option<ConnectionLost>>,
     /// Descriptors that have come and nobody has taken yet.

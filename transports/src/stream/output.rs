@@ -11,7 +11,7 @@ use super::{
     queue::{Queue, SEGMENTS_PER_WRITE},
     state::{Drained, State},
 };
-use crate::{Transport, buffers::put};
+use crate::{Transport, buffers::put, producer::Fed};
 
 /// How often a producer is asked before what it made is sent.
 const PIECES_PER_ROUND: usize = 512;
@@ -64,7 +64,7 @@ impl Transport {
                 }
                 return;
             }
-            if !self.produce() {
+            if !self.produce(reactor) {
                 return self.watch_linger(reactor, false);
             }
         }
@@ -75,7 +75,7 @@ impl Transport {
 
     /// Writes until all is sent or the socket is full: one system call for what one callback has written.
     #[inline(always)]
-    fn send(&self, reactor: &Reactor) {
+    pub(super) fn send(&self, reactor: &Reactor) {
         let stream = self.inner();
         let Some(mut queue) = stream.queue.take() else {
             return;
@@ -152,7 +152,7 @@ impl Transport {
     }
 
     #[inline(always)]
-    fn sent(&self, reactor: &Reactor, len: usize) {
+    pub(super) fn sent(&self, reactor: &Reactor, len: usize) {
         reactor.meter().bytes_sent.add(len as u64);
         self.touch(reactor);
         if !self.inner().state.get().is_open() {
@@ -161,7 +161,7 @@ impl Transport {
     }
 
     /// Asks the producer in front for more until there is enough to send; `false` if nothing came of it.
-    fn produce(&self) -> bool {
+    fn produce(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
         let producers = &stream.extras().producers;
         let mut produced = false;
@@ -173,11 +173,11 @@ impl Transport {
                 break;
             };
             stream.update(|state| state.set_producing(true));
-            let production = asked.producer().produce(self);
+            let fed = asked.producer().feed(reactor, self);
             stream.update(|state| state.set_producing(false));
-            asked.answered(production);
-            produced = true;
-            if stream.state.get().is_over() {
+            asked.answered(fed);
+            produced |= fed != Fed::Full;
+            if matches!(fed, Fed::Sent | Fed::Full) || stream.state.get().is_over() {
                 break;
             }
         }

@@ -102,6 +102,15 @@ pub(crate) trait ByteStream {
     fn completed(&self, came: Result<&[u8], &io::Error>) {
         let _ = came;
     }
+    /// Whether it is plainly a socket of the kernel's, with nothing around it.
+    fn is_kernels(&self) -> bool {
+        false
+    }
+    /// Then its descriptor, for calls that are made on it elsewhere.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
     /// Of no meaning for streams that are not TCP in a kernel.
     fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         let _ = no_delay;
@@ -115,6 +124,15 @@ pub(crate) trait ByteStream {
 }
 
 impl ByteStream for TcpStream {
+    fn is_kernels(&self) -> bool {
+        true
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self, buffer)
     }
@@ -158,6 +176,15 @@ impl ByteStream for TcpStream {
 
 #[cfg(unix)]
 impl ByteStream for UnixStream {
+    fn is_kernels(&self) -> bool {
+        true
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self, buffer)
     }

@@ -36,8 +36,8 @@
 //! would tell of the end for ever, so it is not asked to: there, as on any engine while reading is paused, a reset shows when
 //! something is next written.
 //!
-//! Input is held back while the user has paused reading or the queue is over its high watermark (and has not sunk to the
-//! low one since). When both have gone, `reading_resumed` is owed before further input is.
+//! Input is held back by the user's pause, by a relay without room, or by a queue over its high watermark that has not sunk to the low
+//! one since. When the first and the last have gone, `reading_resumed` is owed before further input is.
 //!
 //! A layer (TLS) may lie over the socket. Until it is ready, `Open` and `Closing` are what they are, but what comes and goes is
 //! the layer's: nothing is delivered, what is written waits, and no graceful close gets on. A layer that fails loses the
@@ -156,6 +156,10 @@ flags! {
     READ_TOLD
     /// The engine was told that room to write is wanted.
     WRITE_TOLD
+    /// What comes in goes out at another stream.
+    RELAYED
+    /// There is no room for it there.
+    HELD
 }
 
 impl State {
@@ -212,8 +216,13 @@ impl State {
     /// Whether output is taken. A producer is heard out also when all others are refused.
     #[inline]
     pub(super) const fn takes_output(self) -> bool {
-        self.bits & (STAGE | ENDING) == 0
+        self.has_output()
             || self.has(PRODUCING) && matches!(self.stage(), Stage::Open | Stage::Closing)
+    }
+
+    /// Whether nobody has asked for an end of the output.
+    pub(super) const fn has_output(self) -> bool {
+        self.bits & (STAGE | ENDING) == 0
     }
 
     /// The queue has passed its high watermark.
@@ -355,7 +364,8 @@ impl State {
     /// The common case, in one comparison: open, with something to read, and nothing that would be in the way.
     #[inline]
     pub(super) const fn is_ordinary(self) -> bool {
-        self.bits & (STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF | SECURING) == READABLE
+        self.bits & (STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF | SECURING | HELD)
+            == READABLE
     }
 
     #[inline]
@@ -394,7 +404,7 @@ impl State {
     }
 
     pub(super) const fn is_held_back(self) -> bool {
-        self.has(PAUSED | SECURING) || (self.has(OVER_HIGH) && !self.has(MANUAL))
+        self.has(PAUSED | SECURING | HELD) || (self.has(OVER_HIGH) && !self.has(MANUAL))
     }
 
     /// Whether nothing is to be done about the output once all is sent.
@@ -522,6 +532,32 @@ impl State {
         self.has(READABLE)
     }
 
+    // ---- the stream that it is tied to ----
+
+    /// Tied to another, and held until that has room. What its own queue holds does not hold it up.
+    pub(super) const fn relayed(&mut self) {
+        self.bits |= RELAYED | HELD | MANUAL;
+    }
+
+    pub(super) const fn is_relayed(self) -> bool {
+        self.has(RELAYED)
+    }
+
+    pub(super) const fn hold(&mut self) {
+        self.bits |= HELD;
+    }
+
+    /// `true` if it was held, and the loop has to come by.
+    pub(super) const fn release(&mut self) -> bool {
+        let was_held = self.has(HELD);
+        self.set(HELD, false);
+        was_held && !self.is_over()
+    }
+
+    pub(super) const fn has_ended(self) -> bool {
+        self.has(EOF)
+    }
+
     // ---- what the engine knows ----
 
     /// The engine receives for this stream: what has come is taken from there, not read from the socket.
@@ -544,7 +580,7 @@ impl State {
     /// Whether input comes in another way than by a plain read.
     #[inline]
     pub(super) const fn is_indirect(self) -> bool {
-        self.has(COMPLETES | TAKES_DESCRIPTORS | LAYERED)
+        self.has(COMPLETES | TAKES_DESCRIPTORS | LAYERED | RELAYED)
     }
 
     /// Whether the engine has to be told what is wanted now.
