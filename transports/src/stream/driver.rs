@@ -53,6 +53,7 @@ impl Transport {
     }
 
     /// A connection that no engine tells of begins when the loop first comes by, for whatever cause.
+    #[inline]
     fn begin_if_due(&self, reactor: &Reactor) -> bool {
         let state = self.inner().state.get();
         let is_due = !state.is_made() && !state.is_over() && !state.is_securing();

@@ -118,6 +118,7 @@ impl Stream {
     }
 
     /// Whether descriptors can go with its bytes.
+    #[cfg(unix)]
     pub(super) fn passes_descriptors(&self) -> bool {
         match &self.link {
             Link::Tcp4 { .. } => false,

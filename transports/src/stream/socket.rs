@@ -292,7 +292,7 @@ impl Socket {
             Self::Tcp(socket) => send(socket, data),
             #[cfg(unix)]
             Self::Unix(socket) => send(socket, data),
-            Self::Other(_) => self.write_vectored(&[IoSlice::new(data)]),
+            Self::Other(stream) => uninterrupted(|| stream.write_vectored(&[IoSlice::new(data)])),
         }
     }
 
