@@ -9,7 +9,6 @@ use std::{
 
 use crate::{
     ConnectionLost, Factory, Peer, Protocol, TimerId, Transport, protocol::forward_protocol,
-    stream::AnyProtocol,
 };
 
 /// A factory of any type: what kinds of endpoints are handed, to pass on to `listen_tcp` and its like.
@@ -17,6 +16,17 @@ pub struct DynFactory(Box<dyn Builds>);
 
 /// A protocol of any type, built by a [`DynFactory`]. The connection that it gets knows its real type.
 pub struct DynProtocol(Box<dyn AnyProtocol>);
+
+/// A protocol whose type is known again when it is needed.
+pub(crate) trait AnyProtocol: Protocol + Any {
+    fn name(&self) -> &'static str;
+}
+
+impl<P: Protocol> AnyProtocol for P {
+    fn name(&self) -> &'static str {
+        std::any::type_name::<P>()
+    }
+}
 
 trait Builds {
     fn build(&mut self, peer: &Peer) -> Option<DynProtocol>;

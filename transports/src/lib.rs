@@ -42,6 +42,8 @@ pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod tls_error;
+#[cfg(feature = "tls")]
+mod tls_info;
 mod transport;
 #[cfg(unix)]
 mod unix;

@@ -15,14 +15,13 @@ use std::{
     rc::Rc,
 };
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, UdpSocket};
 #[cfg(unix)]
 use sinew_reactor::Completed;
 use sinew_reactor::{Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
 
 use crate::{
     ConnectConfig, ListenConfig, Peer,
-    datagram::DatagramSocket,
     stream::socket::{ByteStream, Socket, TcpStream},
 };
 #[cfg(unix)]
@@ -61,6 +60,29 @@ pub(crate) trait NetListener {
     }
     /// A descriptor that is good for nothing else but to be given back.
     fn spare(&self) -> Option<Spare>;
+}
+
+/// A socket for datagrams that never blocks.
+pub(crate) trait DatagramSocket<A> {
+    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError>;
+    /// As `recvfrom(2)`: what does not fit is cut off.
+    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, A)>;
+    /// As `sendto(2)`; `None` is the peer of a connected socket.
+    fn send_to(&self, data: &[u8], to: Option<&A>) -> io::Result<()>;
+    fn local(&self) -> io::Result<A>;
+    /// Whether no engine tells of it.
+    fn is_unwatched(&self) -> bool {
+        false
+    }
+    /// Whether the engine tells when there is room to send again. Linux says of Unix sockets that are not connected that there
+    /// always is, for it knows no peer whose queue might be full.
+    fn tells_of_room(&self) -> bool {
+        true
+    }
+    /// The kernel's socket, where options can be set.
+    fn as_udp(&self) -> Option<&UdpSocket> {
+        None
+    }
 }
 
 /// A socket that is connecting.

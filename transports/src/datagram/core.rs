@@ -14,9 +14,9 @@ use sinew_reactor::{Handler, Interest, Killed, Reactor, Ready, TimerKey, Token, 
 
 use super::{
     DatagramAddr, DatagramConfig, DatagramProtocol, DatagramStats, DatagramTransport, SendFailed,
-    Stopped, queue::Queue, socket::DatagramSocket,
+    Stopped, queue::Queue,
 };
-use crate::{TimerId, buffers::Buffers};
+use crate::{TimerId, buffers::Buffers, net::DatagramSocket};
 
 /// Failures that wait to be told; past it they are only counted.
 const FAILURES_MAX: usize = 64;

@@ -23,7 +23,6 @@ mod transport;
 
 #[cfg(unix)]
 pub(crate) use open::{adopt_udp, adopt_unix, connect_unix, listen_unix};
-pub(crate) use socket::DatagramSocket;
 pub use {
     config::{DatagramConfig, Overflow},
     multicast::{DatagramOptionError, Interface},

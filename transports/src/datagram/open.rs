@@ -15,13 +15,17 @@ use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
 #[cfg(unix)]
 use super::{DatagramAddr, socket::UnixDatagrams};
-use super::{DatagramConfig, DatagramProtocol, DatagramSocket, UdpError, core::Opened};
+use super::{DatagramConfig, DatagramProtocol, UdpError, core::Opened};
 #[cfg(unix)]
 use crate::{
     ConnectError, UnixAddr, UnixDatagramConfig, UnixListenError,
     unix::{bind_socket, check_kernel, open_socket},
 };
-use crate::{DatagramTransport, Destination, net, options};
+use crate::{
+    DatagramTransport, Destination,
+    net::{self, DatagramSocket},
+    options,
+};
 
 /// How one address is opened.
 type Open = fn(&Reactor, SocketAddr, &DatagramConfig) -> Result<Opened<SocketAddr>, UdpError>;

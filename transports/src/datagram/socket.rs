@@ -7,6 +7,7 @@ use std::{fmt, io, net::SocketAddr};
 use mio::net::UdpSocket;
 use sinew_reactor::{Interest, Reactor, RegisterError, Token};
 
+use crate::net::DatagramSocket;
 #[cfg(unix)]
 use crate::{UnixAddr, unix::SocketFile};
 
@@ -24,29 +25,6 @@ pub trait DatagramAddr: sealed::Sealed + Clone + fmt::Debug + fmt::Display + 'st
 impl DatagramAddr for SocketAddr {}
 #[cfg(unix)]
 impl DatagramAddr for UnixAddr {}
-
-/// A socket for datagrams that never blocks.
-pub(crate) trait DatagramSocket<A> {
-    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError>;
-    /// As `recvfrom(2)`: what does not fit is cut off.
-    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, A)>;
-    /// As `sendto(2)`; `None` is the peer of a connected socket.
-    fn send_to(&self, data: &[u8], to: Option<&A>) -> io::Result<()>;
-    fn local(&self) -> io::Result<A>;
-    /// Whether no engine tells of it.
-    fn is_unwatched(&self) -> bool {
-        false
-    }
-    /// Whether the engine tells when there is room to send again. Linux says of Unix sockets that are not connected that there
-    /// always is, for it knows no peer whose queue might be full.
-    fn tells_of_room(&self) -> bool {
-        true
-    }
-    /// The kernel's socket, where options can be set.
-    fn as_udp(&self) -> Option<&UdpSocket> {
-        None
-    }
-}
 
 impl DatagramSocket<SocketAddr> for UdpSocket {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {

@@ -14,7 +14,7 @@ use super::{
     trace::Verb,
     world::{Event, HostId, Shared, SocketId, World},
 };
-use crate::datagram::DatagramSocket;
+use crate::net::DatagramSocket;
 
 /// Bytes that wait to be read from a socket; what comes then is dropped (`SO_RCVBUF`).
 const RECEIVE_BUFFER: usize = 208 * 1024;

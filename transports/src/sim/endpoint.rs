@@ -21,8 +21,7 @@ use super::{
 };
 use crate::{
     ConnectConfig, ListenConfig, Peer,
-    datagram::DatagramSocket,
-    net::{Found, Net, NetDial, NetListener, Spare},
+    net::{DatagramSocket, Found, Net, NetDial, NetListener, Spare},
     stream::socket::ByteStream,
 };
 

@@ -6,9 +6,10 @@ use std::{any::Any, io, time::Duration};
 
 use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 
-use super::{AnyProtocol, Idle, layer::Layer, socket::ByteStream, state::State};
+use super::{Idle, layer::Layer, socket::ByteStream, state::State};
 use crate::{
     ConnectionLost, TimerId, Transport,
+    erased::AnyProtocol,
     port::{PortMessage, PortOrder},
 };
 

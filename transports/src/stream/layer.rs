@@ -33,7 +33,7 @@ pub(crate) trait Layer {
     fn open(&self) -> bool;
     /// What is known of the other end.
     #[cfg(feature = "tls")]
-    fn tls_info(&self) -> Option<crate::tls::TlsInfo>;
+    fn tls_info(&self) -> Option<crate::tls_info::TlsInfo>;
 }
 
 /// How far the settling has come.

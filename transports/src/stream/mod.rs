@@ -16,8 +16,11 @@ use sinew_reactor::{
 };
 
 use crate::{
-    Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport, buffers::Buffers,
-    erased::boxed, port::Port, producer::Producers,
+    Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport,
+    buffers::Buffers,
+    erased::{AnyProtocol, boxed},
+    port::Port,
+    producer::Producers,
 };
 
 mod asked;
@@ -62,17 +65,6 @@ pub(crate) struct Stream {
     /// Taken out during a callback. Emptied right after `connection_lost`, so a protocol that keeps its own transport is no cycle
     /// that lasts. A protocol without fields takes no allocation.
     protocol: Cell<Option<Box<dyn AnyProtocol>>>,
-}
-
-/// A protocol whose type is known again when it is needed.
-pub(crate) trait AnyProtocol: Protocol + Any {
-    fn name(&self) -> &'static str;
-}
-
-impl<P: Protocol> AnyProtocol for P {
-    fn name(&self) -> &'static str {
-        std::any::type_name::<P>()
-    }
 }
 
 /// A protocol that is put back whatever happens.

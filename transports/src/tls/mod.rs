@@ -16,7 +16,6 @@ use crate::{
 mod client;
 mod error;
 mod identity;
-mod info;
 mod layer;
 mod names;
 mod pem;
@@ -26,11 +25,12 @@ mod settings;
 mod side;
 mod turnstile;
 
+pub use crate::tls_info::{TlsInfo, TlsVersion};
+
 pub use {
     client::TlsClientConfig,
     error::TlsConfigError,
     identity::{Identity, TrustedRoots},
-    info::{TlsInfo, TlsVersion},
     server::TlsServerConfig,
     side::{StartTlsError, TlsSide},
 };
