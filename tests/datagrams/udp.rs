@@ -91,6 +91,51 @@ fn what_is_cut_off_is_not_delivered() {
 }
 
 #[test]
+fn batches_are_as_datagrams_one_by_one() {
+    Room::on_every_engine("batches", |room| {
+        let stops_at = |data: &[u8]| data == [30; 30];
+        let (protocol, log) = room.watch(move |transport: &DatagramTransport, told: &Told<_>| {
+            match told {
+                // In the middle of a batch.
+                Told::Datagram(data, _) if data.len() == 3 => transport.pause_receiving(),
+                Told::Datagram(data, _) if stops_at(data) => transport.stop(),
+                _ => {}
+            }
+        });
+        let config = DatagramConfig::default().max_len(30).batch(8).max_per_turn(5);
+        let transport = room.reactor().listen_udp_with(ANY, config, protocol).unwrap();
+        let (far, _) = far(ANY);
+        for len in 0..40_u8 {
+            far.send_to(&vec![len; len.into()], transport.local()).unwrap();
+        }
+        let expected = |up_to: u8| (0..=up_to).map(|len| vec![len; len.into()]).collect::<Vec<_>>();
+        room.until("the pause", || !transport.is_receiving());
+        room.assert_asleep();
+        assert_eq!(log.came(), expected(3));
+        transport.resume_receiving();
+        room.until("the end", || log.is_stopped());
+        assert_eq!(log.came(), expected(30));
+        assert_eq!((transport.stats().received, transport.stats().truncated), (31, 0));
+    });
+}
+
+#[test]
+fn what_is_cut_off_of_a_batch_is_not_delivered() {
+    Room::on_every_engine("cut off in batches", |room| {
+        let (protocol, log) = room.watch(nothing);
+        let config = DatagramConfig::default().max_len(10).batch(3);
+        let transport = room.reactor().listen_udp_with(ANY, config, protocol).unwrap();
+        let (far, _) = far(ANY);
+        for len in [9, 10, 11, 60_000, 0] {
+            far.send_to(&vec![1; len], transport.local()).unwrap();
+        }
+        room.until("the last", || log.came().contains(&vec![]));
+        assert_eq!(log.came(), [vec![1; 9], vec![1; 10], vec![]]);
+        assert_eq!((transport.stats().received, transport.stats().truncated), (3, 2));
+    });
+}
+
+#[test]
 fn a_connected_socket_hears_its_peer_only_and_that_nobody_is_there() {
     Room::on_every_engine("connected", |room| {
         let (peer, to) = far(ANY);
@@ -192,22 +237,24 @@ fn receiving_may_be_paused() {
 #[test]
 fn a_turn_takes_a_bounded_share() {
     Room::on_every_engine("a share", |room| {
-        let (protocol, log) = room.watch(nothing);
-        let config = DatagramConfig::default().max_per_turn(8);
-        let transport = room.reactor().listen_udp_with(ANY, config, protocol).unwrap();
-        room.turn();
-        let (far, _) = far(ANY);
-        for n in 0..100_u8 {
-            far.send_to(&[n], transport.local()).unwrap();
+        for batch in [1, 32] {
+            let (protocol, log) = room.watch(nothing);
+            let config = DatagramConfig::default().max_len(1).max_per_turn(8).batch(batch);
+            let transport = room.reactor().listen_udp_with(ANY, config, protocol).unwrap();
+            room.turn();
+            let (far, _) = far(ANY);
+            for n in 0..100_u8 {
+                far.send_to(&[n], transport.local()).unwrap();
+            }
+            let mut before = 0;
+            room.until("all of them", || {
+                let came = log.came().len();
+                // Asked again after the events of the same turn, it may have two shares in it.
+                assert!(came - before <= 16, "{came} after {before}");
+                before = came;
+                came == 100
+            });
         }
-        let mut before = 0;
-        room.until("all of them", || {
-            let came = log.came().len();
-            // Asked again after the events of the same turn, it may have two shares in it.
-            assert!(came - before <= 16, "{came} after {before}");
-            before = came;
-            came == 100
-        });
     });
 }
 

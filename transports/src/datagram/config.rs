@@ -9,6 +9,9 @@ use crate::{Dscp, options};
 /// The longest datagram that is ever received: as long as UDP knows, and as long as a Unix datagram may be here.
 pub(super) const LEN_MAX: usize = 65_535;
 
+/// The most that one system call receives.
+const BATCH_MAX: usize = 256;
+
 /// The limits and options of a socket for datagrams.
 ///
 /// # Examples
@@ -27,6 +30,7 @@ pub struct DatagramConfig {
     pub(super) queued_bytes_max: usize,
     pub(super) overflow: Overflow,
     pub(super) received_per_turn: usize,
+    pub(super) batch: usize,
     pub(super) broadcast: bool,
     pub(super) reuse_address: bool,
     pub(super) reuse_port: bool,
@@ -58,6 +62,7 @@ impl Default for DatagramConfig {
             queued_bytes_max: 1 << 20,
             overflow: Overflow::default(),
             received_per_turn: 64,
+            batch: 1,
             broadcast: false,
             reuse_address: false,
             reuse_port: false,
@@ -95,6 +100,14 @@ impl DatagramConfig {
     /// How many datagrams are received in a turn before others have theirs. Default 64.
     pub fn max_per_turn(mut self, datagrams: usize) -> Self {
         self.received_per_turn = datagrams.max(1);
+        self
+    }
+
+    /// How many datagrams one system call may receive (`recvmmsg(2)`, on Linux; elsewhere, and for sockets that are not UDP, one
+    /// whatever is said here). Default 1; most 256. For servers of many small datagrams: each socket then keeps a buffer for so
+    /// many of [`max_len`](Self::max_len), which had better be set to what is really sent; and each datagram is copied once more.
+    pub fn batch(mut self, datagrams: usize) -> Self {
+        self.batch = datagrams.clamp(1, BATCH_MAX);
         self
     }
 
@@ -148,6 +161,11 @@ impl DatagramConfig {
     pub fn bind(mut self, addr: SocketAddr) -> Self {
         self.bind = Some(addr);
         self
+    }
+
+    /// What one datagram is received into: one byte more than may come, so that what fills it was longer.
+    pub(super) const fn room(&self) -> usize {
+        self.len_max + 1
     }
 
     pub(super) fn size_buffers(&self, socket: &Socket) -> io::Result<()> {

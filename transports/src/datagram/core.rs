@@ -259,8 +259,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     fn receive(&self, reactor: &Reactor) {
         let core = &*self.0;
         let mut buffer = core.buffers.read_buffer();
-        // One byte more than may come: what fills it was longer.
-        let room = core.config.len_max + 1;
+        let room = core.config.room();
         let received = match &*core.socket.borrow() {
             Some(socket) => socket.receive_from(&mut buffer[..room]),
             None => Err(ErrorKind::WouldBlock.into()),

@@ -12,6 +12,8 @@ use sinew_reactor::Reactor;
 
 use crate::Destination;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod batch;
 mod config;
 mod core;
 mod multicast;

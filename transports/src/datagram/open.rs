@@ -13,6 +13,8 @@ use rustix::net::SocketType;
 use sinew_reactor::Reactor;
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::batch::Batched;
 #[cfg(unix)]
 use super::{DatagramAddr, socket::UnixDatagrams};
 use super::{DatagramConfig, DatagramProtocol, UdpError, core::Opened};
@@ -84,7 +86,7 @@ pub(super) fn listen(
     let socket: Box<dyn DatagramSocket<SocketAddr>> =
         match net::installed(reactor).map_err(failed)? {
             Some(net) => net.datagrams(addr, None).map_err(failed)?,
-            None => Box::new(bound(addr, config).and_then(into_udp).map_err(failed)?),
+            None => bound(addr, config).map(|socket| into_udp(socket, config)).map_err(failed)?,
         };
     Ok(Opened { socket, peer: None })
 }
@@ -106,8 +108,8 @@ pub(super) fn connect(
             None => {
                 let socket = bound(from, config)
                     .map_err(|source| UdpError::Listen { addr: from, source })?;
-                let connected = socket.connect(&addr.into()).and_then(|()| into_udp(socket));
-                Box::new(connected.map_err(failed)?)
+                socket.connect(&addr.into()).map_err(failed)?;
+                into_udp(socket, config)
             }
         };
     Ok(Opened { socket, peer: Some(addr) })
@@ -135,8 +137,15 @@ fn set_options(socket: &Socket, is_v6: bool, config: &DatagramConfig) -> io::Res
     config.dscp.map_or(Ok(()), |dscp| dscp.set_on(socket, is_v6))
 }
 
-fn into_udp(socket: Socket) -> io::Result<UdpSocket> {
-    Ok(UdpSocket::from_std(socket.into()))
+fn into_udp(socket: Socket, config: &DatagramConfig) -> Box<dyn DatagramSocket<SocketAddr>> {
+    let socket = UdpSocket::from_std(socket.into());
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if config.batch > 1 {
+        return Box::new(Batched::new(socket, config.batch, config.room()));
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = config;
+    Box::new(socket)
 }
 
 #[cfg(unix)]
@@ -208,7 +217,7 @@ pub(crate) fn adopt_udp<P: DatagramProtocol>(
     let prepared = socket.local_addr().and_then(|addr| {
         set_options(&socket, addr.is_ipv6(), &config)?;
         let peer = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
-        Ok(Opened { socket: Box::new(into_udp(socket)?), peer })
+        Ok(Opened { socket: into_udp(socket, &config), peer })
     });
     start(reactor, prepared, config, protocol)
 }

@@ -1,0 +1,100 @@
+//! A UDP socket that receives several datagrams by one system call (Linux), and hands them over one by one.
+
+use std::{cell::RefCell, io, net::SocketAddr, os::fd::AsFd};
+
+use mio::net::UdpSocket;
+use sinew_reactor::{Reactor, RegisterError, Token};
+
+use crate::net::DatagramSocket;
+
+mod sys;
+
+use sys::Slots;
+
+pub(super) struct Batched {
+    socket: UdpSocket,
+    /// How many at once, and how long each may be.
+    shape: (usize, usize),
+    batch: RefCell<Option<Batch>>,
+}
+
+/// What came last. Made when something is to be received for the first time.
+struct Batch {
+    slots: Slots,
+    next: usize,
+    len: usize,
+}
+
+impl Batched {
+    pub(super) fn new(socket: UdpSocket, count: usize, room: usize) -> Self {
+        Self { socket, shape: (count, room), batch: RefCell::default() }
+    }
+}
+
+impl DatagramSocket<SocketAddr> for Batched {
+    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+        self.socket.register(reactor)
+    }
+
+    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let mut batch = self.batch.borrow_mut();
+        let (count, room) = self.shape;
+        let batch =
+            batch.get_or_insert_with(|| Batch { slots: Slots::new(count, room), next: 0, len: 0 });
+        if batch.next == batch.len {
+            (batch.next, batch.len) = (0, 0);
+            batch.len = batch.slots.receive(self.socket.as_fd())?;
+        }
+        let (data, from) = batch.slots.get(batch.next);
+        batch.next += 1;
+        let from = from.ok_or(io::ErrorKind::InvalidData)?;
+        let len = data.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&data[..len]);
+        Ok((len, from))
+    }
+
+    fn send_to(&self, data: &[u8], to: Option<&SocketAddr>) -> io::Result<()> {
+        DatagramSocket::send_to(&self.socket, data, to)
+    }
+
+    fn local(&self) -> io::Result<SocketAddr> {
+        self.socket.local()
+    }
+
+    fn as_udp(&self) -> Option<&UdpSocket> {
+        Some(&self.socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket as StdSocket;
+
+    use super::*;
+
+    /// What is counted here is system calls, by what they leave in the kernel.
+    #[test]
+    fn one_call_receives_all_that_there_is() {
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let socket = StdSocket::bind(any).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let kernels = socket.try_clone().unwrap();
+            let local = socket.local_addr().unwrap();
+            let senders = [StdSocket::bind(any).unwrap(), StdSocket::bind(any).unwrap()];
+            let sent: Vec<_> = (0..7_usize).map(|at| (vec![7; at], &senders[at % 2])).collect();
+            for (data, from) in &sent {
+                from.send_to(data, local).unwrap();
+            }
+            let batched = Batched::new(UdpSocket::from_std(socket), 4, 6);
+            let mut buffer = [0; 6];
+            for (at, (data, from)) in sent.iter().enumerate() {
+                let (len, addr) = batched.receive_from(&mut buffer).unwrap();
+                assert_eq!((&buffer[..len], addr), (&**data, from.local_addr().unwrap()));
+                let left = kernels.peek_from(&mut [0; 6]).map(|(len, _)| len).ok();
+                assert_eq!(left, if at < 4 { Some(4) } else { None }, "after {at}");
+            }
+            let error = batched.receive_from(&mut buffer).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        }
+    }
+}
