@@ -14,10 +14,10 @@ use super::{
 };
 use crate::Peer;
 
-/// A TCP socket as it is given to the system.
-#[cfg(unix)]
+/// A TCP socket as [`receive`](socket::receive) and [`send`](socket::send) want it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 type Bare = std::os::fd::OwnedFd;
-#[cfg(not(unix))]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 type Bare = TcpStream;
 
 /// See the head of this file.
