@@ -59,13 +59,14 @@ fn each_connection_has_a_program_of_its_own() {
         let to: ClientEndpoint = "process:cat".parse().unwrap();
         let asks = [Asks::default(), Asks::default()];
         for one in &asks {
-            let one = one.clone();
+            let built = one.clone();
             let connection = connect(stage, &to, move |peer: &Peer| {
                 assert_eq!(*peer, Peer::Pipe);
-                one.clone()
+                built.clone()
             });
-            // The protocol's own type is known, though the endpoint has forgotten it.
-            assert!(connection.unwrap().with(|_, _| ()).is_some());
+            // The protocol's own type is known, though the endpoint has forgotten it. On a busy machine the program may have
+            // come to its end by now, and the protocol with it.
+            assert!(connection.unwrap().with(|_, _| ()).is_some() || one.is_over());
         }
         stage.until(|| asks.iter().all(Asks::is_over));
         for one in asks {
