@@ -31,6 +31,13 @@ impl Transport {
         if stream.state.get().is_indirect() {
             return self.take_indirect(reactor, input);
         }
+        self.read(reactor, |data| self.received(reactor, input, data));
+    }
+
+    /// One read, and what is done with what it brings.
+    #[inline(always)]
+    fn read(&self, reactor: &Reactor, take: impl FnOnce(&[u8])) {
+        let stream = self.inner();
         let mut buffer = stream.shared.buffers.read_buffer();
         let result = stream.read(&mut buffer);
         match result {
@@ -39,7 +46,7 @@ impl Transport {
                 if n < buffer.len() && SHORT_READ_DRAINS {
                     stream.update(State::input_drained);
                 }
-                self.received(reactor, input, &buffer[..n]);
+                take(&buffer[..n]);
             }
             Err(error) => self.not_read(reactor, error),
         }
@@ -89,19 +96,7 @@ impl Transport {
 
     /// What was read, for a stream that is relayed.
     fn take_read(&self, reactor: &Reactor, input: Input) {
-        let stream = self.inner();
-        let mut buffer = stream.shared.buffers.read_buffer();
-        let result = stream.read(&mut buffer);
-        match result {
-            Ok(0) => self.input_ended(),
-            Ok(n) => {
-                if n < buffer.len() && SHORT_READ_DRAINS {
-                    stream.update(State::input_drained);
-                }
-                self.arrived(reactor, input, &buffer[..n]);
-            }
-            Err(error) => self.not_read(reactor, error),
-        }
+        self.read(reactor, |data| self.arrived(reactor, input, data));
     }
 
     /// The same, with the descriptors that come along: they wait to be taken before the protocol is told of the bytes.
