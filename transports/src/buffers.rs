@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell, RefMut},
     mem,
+    ops::{Deref, DerefMut},
 };
 
 use crate::stream::queue::Queue;
@@ -16,7 +17,7 @@ const POOLED_MAX: usize = 64;
 #[derive(Default)]
 pub(crate) struct Buffers {
     /// Made when something is read for the first time.
-    read: RefCell<Vec<u8>>,
+    read: Cell<Option<Box<[u8; READ_BUFFER]>>>,
     /// The queue given back last: in most turns, the only one there is.
     hot: Cell<Option<Box<Queue>>>,
     #[allow(clippy::vec_box, reason = "a queue goes from here to its connection in its box")]
@@ -27,13 +28,10 @@ pub(crate) struct Buffers {
 
 impl Buffers {
     /// The shared read buffer, until this is dropped. The loop reads for one connection at a time.
-    #[inline]
-    pub(crate) fn read_buffer(&self) -> RefMut<'_, Vec<u8>> {
-        let mut buffer = self.read.borrow_mut();
-        if buffer.is_empty() {
-            buffer.resize(READ_BUFFER, 0);
-        }
-        buffer
+    #[inline(always)]
+    pub(crate) fn read_buffer(&self) -> ReadBuffer<'_> {
+        let buffer = self.read.take().unwrap_or_else(new_read_buffer);
+        ReadBuffer { place: &self.read, buffer: Some(buffer) }
     }
 
     /// Where a layer puts what has come through it, until this is dropped.
@@ -55,12 +53,8 @@ impl Buffers {
     #[inline]
     pub(crate) fn give_back(&self, queue: Box<Queue>) {
         debug_assert!(queue.is_idle(), "bytes of one connection must not reach another");
-        match self.hot.take() {
-            None => put(&self.hot, queue),
-            Some(other) => {
-                put(&self.hot, queue);
-                self.pool(other);
-            }
+        if let Some(other) = self.hot.replace(Some(queue)) {
+            self.pool(other);
         }
     }
 
@@ -70,6 +64,42 @@ impl Buffers {
         if queues.len() < POOLED_MAX {
             queues.push(queue);
         }
+    }
+}
+
+#[cold]
+fn new_read_buffer() -> Box<[u8; READ_BUFFER]> {
+    let buffer = vec![0; READ_BUFFER].into_boxed_slice();
+    buffer.try_into().expect("it has been made so long")
+}
+
+/// The buffer that all read into, taken out of its place for the time of a read and of what comes of it.
+pub(crate) struct ReadBuffer<'a> {
+    place: &'a Cell<Option<Box<[u8; READ_BUFFER]>>>,
+    buffer: Option<Box<[u8; READ_BUFFER]>>,
+}
+
+impl Deref for ReadBuffer<'_> {
+    type Target = [u8; READ_BUFFER];
+
+    #[inline(always)]
+    fn deref(&self) -> &Self::Target {
+        self.buffer.as_ref().expect("it goes back when this is dropped")
+    }
+}
+
+impl DerefMut for ReadBuffer<'_> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.buffer.as_mut().expect("it goes back when this is dropped")
+    }
+}
+
+impl Drop for ReadBuffer<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // There is none in its place that would have to be dropped.
+        mem::forget(self.place.replace(self.buffer.take()));
     }
 }
 

@@ -89,14 +89,17 @@ impl Poller for MioPoller {
                 continue;
             }
             let mut ready = Ready::NONE;
-            if event.is_readable() || event.is_error() {
+            if event.is_readable() {
                 ready = ready | Ready::READ;
             }
-            if event.is_writable() || event.is_error() {
+            if event.is_writable() {
                 ready = ready | Ready::WRITE;
             }
-            if event.is_read_closed() || event.is_error() {
+            if event.is_read_closed() {
                 ready = ready | Ready::READ | Ready::READ_CLOSED;
+            }
+            if event.is_error() {
+                ready = Ready::READ | Ready::WRITE | Ready::READ_CLOSED;
             }
             events.push(Event { token, ready });
         }

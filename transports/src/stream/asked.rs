@@ -33,7 +33,7 @@ impl Transport {
         if !stream.state.get().may_write_directly() || stream.queued() > 0 {
             return None;
         }
-        if stream.extras.get().is_some_and(|extras| !extras.producers.is_empty()) {
+        if stream.rare_if_any().is_some_and(|rare| !rare.producers.is_empty()) {
             return None;
         }
         let reactor = stream.reactor()?;
@@ -96,13 +96,13 @@ impl Stream {
     }
 
     pub(crate) fn add_producer(&self, producer: Box<dyn Feed>) {
-        self.extras().producers.push(producer);
+        self.rare().producers.push(producer);
         self.ask_flush();
     }
 
     pub(crate) fn resume_producing(&self) {
-        if let Some(extras) = self.extras.get() {
-            extras.producers.resume();
+        if let Some(rare) = self.rare_if_any() {
+            rare.producers.resume();
             self.ask_flush();
         }
     }
@@ -119,7 +119,7 @@ impl Stream {
     }
 
     pub(crate) fn fail(&self, error: Box<dyn Error>) {
-        let reason = &self.extras().reason;
+        let reason = &self.rare().reason;
         match reason.take() {
             None if !self.state.get().is_over() => {
                 reason.set(Some(ConnectionLost::Protocol(error)));
@@ -152,7 +152,7 @@ impl Stream {
             return;
         }
         self.update(State::must_reset);
-        self.extras().blame(reason);
+        self.rare().blame(reason);
         // There may be `Bytes` in it whose owner is the user's.
         if let Some(queue) = self.queue.take() {
             self.discard(queue);
@@ -188,17 +188,17 @@ impl Stream {
 
     pub(crate) fn call_later(&self, delay: Duration) -> Option<TimerKey> {
         let key = self.live_reactor()?.arm_timer(self.token, delay);
-        self.extras().timers.borrow_mut().push(key);
+        self.rare().timers.borrow_mut().push(key);
         Some(key)
     }
 
     pub(crate) fn cancel_timer(&self, key: TimerKey) -> bool {
-        self.extras.get().is_some_and(|extras| extras.take_timer(key))
+        self.rare_if_any().is_some_and(|rare| rare.take_timer(key))
             && self.reactor().is_some_and(|reactor| reactor.disarm_timer(key))
     }
 
     pub(crate) fn timers_len(&self) -> usize {
-        self.extras.get().map_or(0, |extras| extras.timers.borrow().len())
+        self.rare_if_any().map_or(0, |rare| rare.timers.borrow().len())
     }
 
     pub(crate) fn peer(&self) -> Peer {
@@ -256,7 +256,7 @@ impl Stream {
 
     #[cfg(unix)]
     pub(crate) fn take_descriptor(&self) -> Option<OwnedFd> {
-        self.extras.get()?.descriptors.borrow_mut().pop_front()
+        self.rare_if_any()?.descriptors.borrow_mut().pop_front()
     }
 
     /// Has descriptors wait to be taken. `false`, with all of these closed, if they are too many.
@@ -265,7 +265,7 @@ impl Stream {
         if descriptors.is_empty() {
             return true;
         }
-        let mut waiting = self.extras().descriptors.borrow_mut();
+        let mut waiting = self.rare().descriptors.borrow_mut();
         let has_room = waiting.len() + descriptors.len() <= self.shared.config.descriptors_max;
         if has_room {
             waiting.extend(descriptors);

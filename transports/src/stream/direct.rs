@@ -77,7 +77,7 @@ pub(super) enum Waiting {
 impl Stream {
     /// Whether bytes that are not queued wait for room in the socket.
     pub(super) fn wants_room(&self) -> bool {
-        self.extras.get().is_some_and(|extras| extras.producers.want_room())
+        self.rare_if_any().is_some_and(|rare| rare.producers.want_room())
     }
 
     pub(super) fn waiting(&self) -> Waiting {

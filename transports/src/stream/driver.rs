@@ -1,12 +1,12 @@
 //! What the loop does with a stream: rounds of input and output, timers, and its end. The state machine says what is next, the
 //! socket does it. Everything here runs from the loop; nothing here is called by a user. What a round takes in is in `input.rs`,
-//! what it sends in `output.rs`.
+//! what it sends in `output.rs`, and what happens because nothing does in `timeouts.rs`.
 
-use std::{any::Any, io, time::Duration};
+use std::{any::Any, io};
 
 use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 
-use super::{Idle, layer::Layer, socket::ByteStream, state::State};
+use super::{layer::Layer, socket::ByteStream, state::State};
 use crate::{
     ConnectionLost, TimerId, Transport,
     erased::AnyProtocol,
@@ -28,11 +28,12 @@ impl Transport {
         self.pump(reactor);
     }
 
+    #[inline(always)]
     pub(super) fn on_ready(&self, reactor: &Reactor, ready: Ready) {
         self.note(ready);
         // If the loop comes back in this turn anyway, once is enough.
         if !self.inner().state.get().is_again_queued() {
-            self.pump(reactor);
+            self.pump_once(reactor);
         }
     }
 
@@ -69,14 +70,16 @@ impl Transport {
         if self.inner().state.get().is_securing() && self.is_too_late(reactor, key) {
             return;
         }
-        let extras = self.inner().extras();
-        if extras.linger.get() == Some(key) {
-            extras.linger.set(None);
-            self.linger_timeout(reactor);
-        } else if let Some(idle) = extras.idle.get().filter(|idle| idle.key == key) {
+        let stream = self.inner();
+        if let Some(idle) = stream.idle().filter(|idle| idle.key == key) {
             self.idle_timer(reactor, idle);
-        } else if extras.take_timer(key) && !self.inner().state.get().is_over() {
-            self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
+        } else if let Some(rare) = stream.rare_if_any() {
+            if rare.linger.get() == Some(key) {
+                rare.linger.set(None);
+                self.linger_timeout(reactor);
+            } else if rare.take_timer(key) && !stream.state.get().is_over() {
+                self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
+            }
         }
         self.settle(reactor);
     }
@@ -113,7 +116,7 @@ impl Transport {
             self.tell(|protocol, transport| protocol.connection_made(transport));
         }
         if stream.update(State::tell_end) {
-            let reason = stream.extras().reason.take().unwrap_or(ConnectionLost::Shutdown);
+            let reason = stream.rare().reason.take().unwrap_or(ConnectionLost::Shutdown);
             self.note_end(reason.is_clean());
             match self.who_waits() {
                 Some(when_ready) => when_ready(reactor, Err(reason)),
@@ -150,23 +153,37 @@ impl Transport {
     }
 
     /// Reads, delivers and sends until there is nothing left to do, or others have waited long enough.
-    pub(super) fn pump(&self, reactor: &Reactor) {
-        let mut rounds = ROUNDS_PER_TURN;
-        loop {
-            self.take_input(reactor);
-            self.push_output(reactor);
-            if !self.inner().state.get().has_input_left() {
-                break;
-            }
-            rounds -= 1;
-            if rounds == 0 {
-                self.come_back(reactor);
-                break;
-            }
+    fn pump(&self, reactor: &Reactor) {
+        self.pump_once(reactor);
+    }
+
+    /// The same where it is called for every event. Most have done with one round.
+    #[inline(always)]
+    fn pump_once(&self, reactor: &Reactor) {
+        self.round(reactor);
+        if self.inner().state.get().has_input_left() {
+            self.pump_on(reactor);
         }
         if !reactor.is_edge_triggered() {
             self.tell_interest(reactor);
         }
+    }
+
+    #[inline(never)]
+    fn pump_on(&self, reactor: &Reactor) {
+        for _ in 1..ROUNDS_PER_TURN {
+            self.round(reactor);
+            if !self.inner().state.get().has_input_left() {
+                return;
+            }
+        }
+        self.come_back(reactor);
+    }
+
+    #[inline(always)]
+    fn round(&self, reactor: &Reactor) {
+        self.take_input(reactor);
+        self.push_output(reactor);
     }
 
     /// Sends what a callback has written, and sees to it that the loop comes back if there is more to do.
@@ -223,57 +240,6 @@ impl Transport {
         stream.update(|state| state.set_in_callback(false));
     }
 
-    // ---- time ----
-
-    /// Something was received or sent.
-    #[inline]
-    pub(crate) fn touch(&self, reactor: &Reactor) {
-        if let Some(extras) = self.inner().extras.get()
-            && let Some(idle) = extras.idle.get()
-        {
-            extras.idle.set(Some(Idle { since: reactor.now(), ..idle }));
-        }
-    }
-
-    fn idle_timer(&self, reactor: &Reactor, idle: Idle) {
-        let left = (idle.since + idle.timeout).saturating_duration_since(reactor.now());
-        let stream = self.inner();
-        let next = if left.is_zero() { idle.timeout } else { left };
-        let since = if left.is_zero() { reactor.now() } else { idle.since };
-        let key = reactor.arm_timer(stream.token, next);
-        stream.extras().idle.set(Some(Idle { since, key, ..idle }));
-        if left.is_zero() && stream.state.get().is_open() {
-            self.tell(|protocol, transport| protocol.idle_timeout(transport));
-        }
-    }
-
-    /// Bounds a graceful close. With `progress`, the wait begins anew.
-    pub(super) fn watch_linger(&self, reactor: &Reactor, progress: bool) {
-        let stream = self.inner();
-        if stream.state.get().is_open() || !stream.with_socket(|socket| socket.lingers()) {
-            return;
-        }
-        let extras = stream.extras();
-        let armed = extras.linger.get();
-        if armed.is_some() && !progress {
-            return;
-        }
-        if let Some(key) = armed {
-            reactor.disarm_timer(key);
-        }
-        let key = reactor.arm_timer(stream.token, stream.shared.config.linger_timeout);
-        extras.linger.set(Some(key));
-    }
-
-    fn linger_timeout(&self, reactor: &Reactor) {
-        if self.inner().state.get().is_lingering() {
-            self.lose_cleanly(reactor);
-        } else {
-            self.inner().update(State::must_reset);
-            self.lose(reactor, ConnectionLost::TimedOut);
-        }
-    }
-
     // ---- the end ----
 
     /// The system says that the connection is broken.
@@ -297,7 +263,7 @@ impl Transport {
         if !stream.update(State::lost) {
             return;
         }
-        stream.extras().blame(reason);
+        stream.rare().blame(reason);
         stream.drop_queue();
         reactor.reap_later(stream.token);
     }
@@ -310,26 +276,27 @@ impl Transport {
         stream.update(State::gone);
         self.let_go(reactor);
         // What is the user's comes last, for its drop may panic.
-        if let Some(extras) = stream.extras.get() {
+        if let Some(rare) = stream.rare_if_any() {
             #[cfg(unix)]
-            extras.descriptors.take();
+            rare.descriptors.take();
             let what = || format!("the drop of a producer for {}", self.peer());
-            let _ = reactor.guard(what, || extras.producers.clear());
+            let _ = reactor.guard(what, || rare.producers.clear());
             self.untie();
         }
         drop(stream.protocol.take());
-        if let Some(extras) = stream.extras.get() {
-            extras.when_lost.take().into_iter().for_each(|promise| promise.resolve(()));
+        if let Some(rare) = stream.rare_if_any() {
+            rare.when_lost.take().into_iter().for_each(|promise| promise.resolve(()));
         }
     }
 
     /// Gives back what is the system's and the reactor's.
     fn let_go(&self, reactor: &Reactor) {
         let stream = self.inner();
-        if let Some(extras) = stream.extras.get() {
-            let timers = extras.timers.take();
-            let own = [extras.linger.take(), extras.idle.take().map(|idle| idle.key)];
-            for key in timers.into_iter().chain(own.into_iter().flatten()) {
+        if let Some(idle) = stream.take_idle() {
+            reactor.disarm_timer(idle.key);
+        }
+        if let Some(rare) = stream.rare_if_any() {
+            for key in rare.timers.take().into_iter().chain(rare.linger.take()) {
                 reactor.disarm_timer(key);
             }
         }
@@ -345,21 +312,6 @@ impl Transport {
         reactor.meter().connections.sub(1);
         if let Some(port) = &stream.shared.port {
             port.closed(reactor, self.peer().ip());
-        }
-    }
-}
-
-impl Transport {
-    /// Sets, moves or takes away the idle timeout.
-    pub(crate) fn arm_idle(&self, reactor: &Reactor, timeout: Option<Duration>) {
-        let stream = self.inner();
-        let extras = stream.extras();
-        if let Some(idle) = extras.idle.take() {
-            reactor.disarm_timer(idle.key);
-        }
-        if let Some(timeout) = timeout {
-            let key = reactor.arm_timer(stream.token, timeout);
-            extras.idle.set(Some(Idle { timeout, since: reactor.now(), key }));
         }
     }
 }

@@ -12,26 +12,41 @@ use super::{
 use crate::ConnectionLost;
 use crate::Transport;
 
+/// Takes note of bytes that were received: whoever reads does.
+#[inline(always)]
+pub(super) fn count(reactor: &Reactor, len: usize) {
+    reactor.meter().bytes_received.add(len as u64);
+}
+
 impl Transport {
     /// At most one read, and the callback that it leads to.
     #[inline(always)]
     pub(super) fn take_input(&self, reactor: &Reactor) {
+        if self.inner().state.get().is_ordinary() {
+            self.read(reactor, |data| self.deliver(reactor, data));
+        } else {
+            self.take_other_input(reactor);
+        }
+    }
+
+    #[inline(never)]
+    fn take_other_input(&self, reactor: &Reactor) {
         let stream = self.inner();
-        let input = match stream.state.get().is_ordinary() {
-            true => Input::Deliver,
-            false => stream.update(State::input),
-        };
+        let input = stream.update(State::input);
         match input {
             // What a layer has to read, it reads where it writes.
-            Input::Wait | Input::Secure => return,
-            Input::Resume => return self.resume(),
-            Input::Check => return self.check(reactor),
-            Input::Deliver | Input::Discard => {}
+            Input::Wait | Input::Secure => {}
+            Input::Resume => {
+                self.tell(|protocol, transport| protocol.reading_resumed(transport));
+            }
+            Input::Check => self.check(reactor),
+            Input::Deliver | Input::Discard if stream.state.get().is_indirect() => {
+                self.take_indirect(reactor, input);
+            }
+            Input::Deliver | Input::Discard => {
+                self.read(reactor, |data| self.received(reactor, input, data));
+            }
         }
-        if stream.state.get().is_indirect() {
-            return self.take_indirect(reactor, input);
-        }
-        self.read(reactor, |data| self.received(reactor, input, data));
     }
 
     /// One read, and what is done with what it brings.
@@ -39,10 +54,10 @@ impl Transport {
     fn read(&self, reactor: &Reactor, take: impl FnOnce(&[u8])) {
         let stream = self.inner();
         let mut buffer = stream.shared.buffers.read_buffer();
-        let result = stream.read(&mut buffer);
-        match result {
+        match stream.read(&mut *buffer) {
             Ok(0) => self.input_ended(),
             Ok(n) => {
+                count(reactor, n);
                 if n < buffer.len() && SHORT_READ_DRAINS {
                     stream.update(State::input_drained);
                 }
@@ -54,15 +69,15 @@ impl Transport {
 
     #[inline(never)]
     pub(super) fn not_read(&self, reactor: &Reactor, error: io::Error) {
-        if error.kind() == io::ErrorKind::WouldBlock {
-            self.inner().update(State::read_blocked);
-        } else {
-            self.failed(reactor, error);
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.inner().update(State::read_blocked),
+            // It is tried again.
+            io::ErrorKind::Interrupted => {}
+            _ => self.failed(reactor, error),
         }
     }
 
     /// Something has happened after the end of the input.
-    #[inline(never)]
     fn check(&self, reactor: &Reactor) {
         let stream = self.inner();
         stream.update(State::checked);
@@ -72,12 +87,6 @@ impl Transport {
         }
     }
 
-    #[inline(never)]
-    fn resume(&self) {
-        self.tell(|protocol, transport| protocol.reading_resumed(transport));
-    }
-
-    #[inline(never)]
     fn take_indirect(&self, reactor: &Reactor, input: Input) {
         let state = self.inner().state.get();
         if state.is_relayed() && input == Input::Deliver && !self.may_take(reactor) {
@@ -103,12 +112,13 @@ impl Transport {
     fn take_with_descriptors(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         let mut buffer = stream.shared.buffers.read_buffer();
-        let result = stream.with_socket(|socket| socket.read_with_descriptors(&mut buffer));
+        let result = stream.with_socket(|socket| socket.read_with_descriptors(&mut *buffer));
         match result {
             Ok(Received { bytes: 0, .. }) => self.input_ended(),
             Ok(received) => {
                 // Descriptors end a read early, so a short one proves nothing. The next will say.
                 let bytes = &buffer[..received.bytes];
+                count(reactor, bytes.len());
                 #[cfg(unix)]
                 if input == Input::Deliver && !stream.keep_descriptors(received.descriptors) {
                     let limit = stream.shared.config.descriptors_max;
@@ -126,6 +136,7 @@ impl Transport {
         let stream = self.inner();
         match reactor.take_completed(stream.token) {
             Some(Completed::Received { bytes, more }) => {
+                count(reactor, bytes.len());
                 stream.with_socket(|socket| socket.completed(Ok(&bytes)));
                 if !more {
                     stream.update(State::input_drained);
@@ -144,13 +155,16 @@ impl Transport {
         }
     }
 
-    #[inline]
     pub(super) fn received(&self, reactor: &Reactor, input: Input, data: &[u8]) {
-        reactor.meter().bytes_received.add(data.len() as u64);
         if input == Input::Deliver {
-            self.touch(reactor);
-            self.tell(|protocol, transport| protocol.data_received(transport, data));
+            self.deliver(reactor, data);
         }
+    }
+
+    #[inline(always)]
+    fn deliver(&self, reactor: &Reactor, data: &[u8]) {
+        self.touch(reactor);
+        self.tell(|protocol, transport| protocol.data_received(transport, data));
     }
 
     #[inline(never)]

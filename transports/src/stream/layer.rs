@@ -9,6 +9,7 @@ use sinew_reactor::{Handler, Reactor, Ready, TimerKey, Token};
 
 use super::{
     Newborn, Stream,
+    input::count,
     socket::{ByteStream, Socket},
     state::{Input, State},
 };
@@ -274,6 +275,7 @@ impl Transport {
             Ok(Received { source, has_ended }) => {
                 self.note_source(source);
                 if !plain.is_empty() {
+                    count(reactor, plain.len());
                     self.arrived(reactor, input, &plain);
                 }
                 if has_ended {

@@ -6,10 +6,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     mem,
     rc::Rc,
-    time::{Duration, Instant},
 };
-#[cfg(unix)]
-use std::{collections::VecDeque, os::fd::OwnedFd};
 
 use sinew_reactor::{
     Deferred, Duty, Handler, Interest, Promise, Reactor, Ready, TimerKey, Token, WeakReactor,
@@ -20,12 +17,13 @@ use crate::{
     buffers::Buffers,
     erased::{AnyProtocol, boxed},
     port::Port,
-    producer::Producers,
 };
 
 mod asked;
+mod bare;
 mod direct;
 mod driver;
+mod extras;
 mod faulty;
 mod file;
 mod input;
@@ -42,25 +40,28 @@ mod splice;
 #[path = "no_splice.rs"]
 mod splice;
 mod state;
+mod timeouts;
 
 pub(crate) use asked::DIRECT_MIN;
+use bare::Bare;
+use extras::Extras;
 use faulty::Faulty;
 pub(crate) use file::FileProducer;
 use link::Link;
 use queue::Queue;
-use relay::Tie;
 use socket::Socket;
 use state::State;
 
 /// A connection.
 pub(crate) struct Stream {
+    bare: Bare,
+    state: Cell<State>,
     link: Link,
     shared: Rc<Shared>,
     token: Token,
-    state: Cell<State>,
     /// What waits to be sent. A connection with nothing to send owns none.
     queue: Cell<Option<Box<Queue>>>,
-    /// What few connections have.
+    /// What not every connection has.
     extras: OnceCell<Box<Extras>>,
     /// Taken out during a callback. Emptied right after `connection_lost`, so a protocol that keeps its own transport is no cycle
     /// that lasts. A protocol without fields takes no allocation.
@@ -116,51 +117,6 @@ impl Shared {
     }
 }
 
-#[derive(Default)]
-pub(crate) struct Extras {
-    /// The socket, where something was put around a plain one in mid-stream.
-    wrapped: RefCell<Option<Socket>>,
-    /// The user's timers, so that they die with the connection.
-    timers: RefCell<Vec<TimerKey>>,
-    idle: Cell<Option<Idle>>,
-    linger: Cell<Option<TimerKey>>,
-    producers: Producers,
-    tie: OnceCell<Tie>,
-    /// What `fail` was given, or why the connection was lost.
-    reason: Cell<Option<ConnectionLost>>,
-    /// Descriptors that have come and nobody has taken yet.
-    #[cfg(unix)]
-    descriptors: RefCell<VecDeque<OwnedFd>>,
-    /// Who waits for the end.
-    when_lost: RefCell<Vec<Promise<()>>>,
-}
-
-#[derive(Clone, Copy)]
-struct Idle {
-    timeout: Duration,
-    /// The last time anything was received or sent: all that a message costs.
-    since: Instant,
-    key: TimerKey,
-}
-
-impl Extras {
-    /// Why the connection is lost. What `fail` said before stays the reason: the rest only follows from it. A panic does not.
-    fn blame(&self, reason: ConnectionLost) {
-        let first = match reason {
-            ConnectionLost::Panicked(_) => None,
-            _ => self.reason.take(),
-        };
-        self.reason.set(Some(first.unwrap_or(reason)));
-    }
-
-    /// Takes a timer of the user off the list. `false` if it is not on it.
-    fn take_timer(&self, key: TimerKey) -> bool {
-        let mut timers = self.timers.borrow_mut();
-        let at = timers.iter().position(|timer| *timer == key);
-        at.map(|at| timers.swap_remove(at)).is_some()
-    }
-}
-
 impl Stream {
     #[inline]
     fn update<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
@@ -190,10 +146,6 @@ impl Stream {
         self.lend_protocol(call)
     }
 
-    fn extras(&self) -> &Extras {
-        self.extras.get_or_init(Box::default)
-    }
-
     /// Puts something around the socket. Not while it is read or written: from a callback, or before the stream begins.
     pub(crate) fn wrap_socket(&self, wrap: impl FnOnce(Socket) -> Socket) {
         if let Some(socket) = self.take_socket() {
@@ -206,18 +158,6 @@ impl Stream {
         self.shared.port.is_some()
     }
 
-    /// When `timer_fired` or `idle_timeout` will be told next, as things are now.
-    pub(crate) fn next_told(&self, reactor: &Reactor) -> Option<Instant> {
-        let extras = self.extras.get()?;
-        let timers = extras.timers.borrow();
-        let timer = timers.iter().filter_map(|key| reactor.timer_due(*key)).min();
-        let idle = extras.idle.get().filter(|_| self.state.get().is_open());
-        let idle = idle.and_then(|idle| {
-            Some(reactor.timer_due(idle.key)?.max(idle.since.checked_add(idle.timeout)?))
-        });
-        timer.into_iter().chain(idle).min()
-    }
-
     /// See [`Transport::when_lost`].
     pub(crate) fn when_lost(&self) -> Deferred<()> {
         let Some(reactor) = self.reactor() else { return Deferred::ready(()) };
@@ -225,7 +165,7 @@ impl Stream {
             return Deferred::ready_on(&reactor, ());
         }
         let (promise, lost) = reactor.promise();
-        let mut waiting = self.extras().when_lost.borrow_mut();
+        let mut waiting = self.rare().when_lost.borrow_mut();
         waiting.retain(Promise::is_pending);
         waiting.push(promise);
         lost
@@ -296,11 +236,13 @@ impl Newborn<'_> {
         if !socket.takes_output() {
             state.set_read_only();
         }
+        let (bare, link) = Link::new(socket, self.peer);
         let stream = Rc::new(Stream {
-            link: Link::new(socket, self.peer),
+            bare,
+            state: Cell::new(state),
+            link,
             shared: self.shared,
             token,
-            state: Cell::new(state),
             queue: Cell::default(),
             extras: OnceCell::new(),
             protocol: Cell::new(protocol),

@@ -9,6 +9,7 @@ use super::Stream;
 use super::{
     driver::ROUNDS_PER_TURN,
     queue::{Queue, SEGMENTS_PER_WRITE},
+    socket::not_yet,
     state::{Drained, State},
 };
 use crate::{Transport, buffers::put, producer::Fed};
@@ -20,9 +21,21 @@ impl Transport {
     /// Sends what is queued, and does what has to be done about the output otherwise.
     #[inline(always)]
     pub(super) fn push_output(&self, reactor: &Reactor) {
-        self.send(reactor);
+        let sent = self.send_quietly(reactor);
         let stream = self.inner();
         if !stream.state.get().is_plain() || stream.extras.get().is_some() {
+            self.mind_output(reactor, sent);
+        }
+    }
+
+    /// The same where there may be more to do than to send.
+    #[inline(never)]
+    fn mind_output(&self, reactor: &Reactor, sent: bool) {
+        if sent {
+            self.note_sent(reactor);
+        }
+        let stream = self.inner();
+        if !stream.state.get().is_plain() || stream.rare_if_any().is_some() {
             self.tend_output(reactor);
         }
     }
@@ -56,7 +69,7 @@ impl Transport {
                     continue;
                 }
             }
-            if stream.extras.get().is_none_or(|extras| extras.producers.is_empty()) {
+            if stream.rare_if_any().is_none_or(|rare| rare.producers.is_empty()) {
                 if stream.queued() == 0 {
                     self.output_drained(reactor);
                 } else {
@@ -74,26 +87,33 @@ impl Transport {
     }
 
     /// Writes until all is sent or the socket is full: one system call for what one callback has written.
-    #[inline(always)]
     pub(super) fn send(&self, reactor: &Reactor) {
+        if self.send_quietly(reactor) {
+            self.note_sent(reactor);
+        }
+    }
+
+    /// The same. `true` if something was sent of which [`note_sent`](Self::note_sent) has yet to be told.
+    #[inline(always)]
+    fn send_quietly(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
-        let Some(mut queue) = stream.queue.take() else {
-            return;
-        };
+        let Some(mut queue) = stream.queue.take() else { return false };
         // The common case: it lies in one piece, and the system takes it.
         if stream.state.get().is_writable()
-            && let Some(only) = queue.only()
+            && let Some(whole) = queue.whole()
         {
-            let offered = only.len();
-            let written = stream.write(only);
+            let offered = whole.len();
+            let written = stream.write(whole);
             if matches!(written, Ok(sent) if sent == offered) {
-                queue.consume(offered);
+                queue.whole_sent();
                 stream.shared.buffers.give_back(queue);
-                return self.sent(reactor, offered);
+                reactor.meter().bytes_sent.add(offered as u64);
+                return true;
             }
             self.written(reactor, &mut queue, written, offered);
         }
         self.send_rest(reactor, queue);
+        false
     }
 
     /// The rest of it, segment by segment.
@@ -132,7 +152,7 @@ impl Transport {
         offered: usize,
     ) {
         let stream = self.inner();
-        match written {
+        match written.map_err(not_yet) {
             Ok(sent) if sent > 0 => {
                 queue.consume(sent);
                 if sent < offered && SHORT_READ_DRAINS {
@@ -143,6 +163,8 @@ impl Transport {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 stream.update(State::write_blocked);
             }
+            // It is tried again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             written => {
                 queue.clear();
                 let error = written.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into());
@@ -151,9 +173,13 @@ impl Transport {
         }
     }
 
-    #[inline(always)]
     pub(super) fn sent(&self, reactor: &Reactor, len: usize) {
         reactor.meter().bytes_sent.add(len as u64);
+        self.note_sent(reactor);
+    }
+
+    /// What has to be minded when something was sent, where there is something to mind.
+    fn note_sent(&self, reactor: &Reactor) {
         self.touch(reactor);
         if !self.inner().state.get().is_open() {
             self.watch_linger(reactor, true);
@@ -163,7 +189,7 @@ impl Transport {
     /// Asks the producer in front for more until there is enough to send; `false` if nothing came of it.
     fn produce(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
-        let producers = &stream.extras().producers;
+        let producers = &stream.rare().producers;
         let mut produced = false;
         for _ in 0..PIECES_PER_ROUND {
             if stream.queued() > stream.shared.config.low_watermark {

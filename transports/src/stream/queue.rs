@@ -71,19 +71,23 @@ impl Queue {
 
     #[inline]
     pub(crate) fn push_slice(&mut self, data: &[u8]) {
-        if self.rest.is_empty() && self.front.len() + data.len() <= BUFFER_MAX {
+        if self.rest.is_empty() && data.len() <= self.front.capacity() - self.front.len() {
             self.len += data.len();
             self.front.extend_from_slice(data);
         } else {
-            self.push_behind(data);
+            self.push_otherwise(data);
         }
     }
 
-    fn push_behind(&mut self, data: &[u8]) {
+    #[cold]
+    fn push_otherwise(&mut self, data: &[u8]) {
         if data.is_empty() {
             return;
         }
         self.len += data.len();
+        if self.rest.is_empty() && self.front.len() + data.len() <= BUFFER_MAX {
+            return self.front.extend_from_slice(data);
+        }
         match self.rest.back_mut() {
             Some(Segment::Gathered(buffer)) if buffer.len() + data.len() <= BUFFER_MAX => {
                 buffer.extend_from_slice(data);
@@ -159,14 +163,21 @@ impl Queue {
         filled
     }
 
-    /// All there is, if it lies in one piece in front: the common case, for a plain `write(2)`.
-    #[inline]
-    pub(crate) fn only(&self) -> Option<&[u8]> {
-        if self.rest.is_empty() { Some(&self.front[self.head..]) } else { None }
+    /// All there is, if it lies in one piece of which nothing has been sent: the common case, for a plain `write(2)`.
+    #[inline(always)]
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
+        (self.rest.is_empty() && self.head == 0).then_some(&*self.front)
+    }
+
+    /// Takes away what [`whole`](Self::whole) has given, all of which has been sent.
+    #[inline(always)]
+    pub(crate) fn whole_sent(&mut self) {
+        debug_assert!(self.whole().is_some(), "there is more than what has been sent");
+        self.len = 0;
+        self.front.clear();
     }
 
     /// Takes away what has been sent.
-    #[inline]
     pub(crate) fn consume(&mut self, sent: usize) {
         debug_assert!(sent <= self.len, "more was sent than was queued");
         self.len -= sent;

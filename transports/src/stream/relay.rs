@@ -13,6 +13,7 @@ use sinew_reactor::{Deferred, Promise, Reactor, SHORT_READ_DRAINS};
 use super::{
     Stream,
     direct::{Put, Waiting},
+    input::count,
     splice::Bulk,
     state::{Input, State},
 };
@@ -75,7 +76,7 @@ impl Transport {
                 end: end.clone(),
                 is_clean: Cell::new(false),
             };
-            let is_first = stream.extras().tie.set(tie).is_ok();
+            let is_first = stream.rare().tie.set(tie).is_ok();
             debug_assert!(is_first, "nothing is tied twice");
             stream.update(State::relayed);
             stream.add_producer(Box::new(WayOut(into.clone())));
@@ -115,7 +116,7 @@ impl Transport {
             None => return true,
             Some(Ok(0)) => self.input_ended(),
             Some(Ok(len)) => {
-                reactor.meter().bytes_received.add(len as u64);
+                count(reactor, len);
                 self.touch(reactor);
                 way.count(len);
                 way.bulk.drain(reactor, &to);
@@ -133,7 +134,6 @@ impl Transport {
         let Some(tie) = self.inner().tie().filter(|_| input == Input::Deliver) else {
             return self.received(reactor, input, data);
         };
-        reactor.meter().bytes_received.add(data.len() as u64);
         self.touch(reactor);
         let way = &tie.out;
         let to = tie.other.upgrade().filter(|_| !way.is_over.get());
@@ -217,7 +217,7 @@ impl Transport {
 
 impl Stream {
     fn tie(&self) -> Option<&Tie> {
-        self.extras.get()?.tie.get()
+        self.rare_if_any()?.tie.get()
     }
 
     pub(crate) fn is_relayed(&self) -> bool {

@@ -289,9 +289,9 @@ impl Socket {
 
     pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => send(socket, data),
+            Self::Tcp(socket) => uninterrupted(|| send(socket, data)).map_err(not_yet),
             #[cfg(unix)]
-            Self::Unix(socket) => send(socket, data),
+            Self::Unix(socket) => uninterrupted(|| send(socket, data)),
             Self::Other(stream) => uninterrupted(|| stream.write_vectored(&[IoSlice::new(data)])),
         }
     }
@@ -355,52 +355,33 @@ impl ByteStream for Closed {
 
 /// As `read(2)`, without the layers in between, which cost more than what is around them here.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-#[inline]
+#[inline(always)]
 pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match rustix::net::recv(&socket, &mut *buffer, RecvFlags::empty()) {
-            Ok((_, len)) => return Ok(len),
-            Err(Errno::INTR) => {}
-            Err(errno) => return failed(errno),
-        }
-    }
+    let (_, len) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
+    Ok(len)
 }
 
 /// As `write(2)`; see [`receive`].
 #[cfg(any(target_os = "linux", target_os = "android"))]
-#[inline]
+#[inline(always)]
 pub(super) fn send(socket: impl AsFd, data: &[u8]) -> io::Result<usize> {
-    loop {
-        match rustix::net::send(&socket, data, SendFlags::NOSIGNAL) {
-            Ok(len) => return Ok(len),
-            Err(Errno::INTR) => {}
-            Err(errno) => return failed(errno).map_err(not_yet),
-        }
-    }
-}
-
-/// Out of the way of what goes well.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[cold]
-#[inline(never)]
-fn failed(errno: Errno) -> io::Result<usize> {
-    Err(errno.into())
+    Ok(rustix::net::send(socket, data, SendFlags::NOSIGNAL)?)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn receive(mut socket: impl std::io::Read, buffer: &mut [u8]) -> io::Result<usize> {
-    uninterrupted(|| socket.read(buffer))
+    socket.read(buffer)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn send(mut socket: impl Write, data: &[u8]) -> io::Result<usize> {
-    uninterrupted(|| socket.write(data))
+    socket.write(data)
 }
 
 /// The first write of a fast open, whose bytes could not go with the first packet after all: it has to wait for the connection.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[cold]
-fn not_yet(error: io::Error) -> io::Error {
+pub(super) fn not_yet(error: io::Error) -> io::Error {
     const IN_PROGRESS: i32 = Errno::INPROGRESS.raw_os_error();
     match error.raw_os_error() {
         Some(IN_PROGRESS) => io::ErrorKind::WouldBlock.into(),
@@ -410,7 +391,7 @@ fn not_yet(error: io::Error) -> io::Error {
 
 /// Nothing is opened so fast here.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn not_yet(error: io::Error) -> io::Error {
+pub(super) fn not_yet(error: io::Error) -> io::Error {
     error
 }
 

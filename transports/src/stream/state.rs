@@ -162,6 +162,9 @@ flags! {
     HELD
 }
 
+/// Input comes in another way than by a plain read.
+const INDIRECT: u32 = COMPLETES | TAKES_DESCRIPTORS | LAYERED | RELAYED;
+
 impl State {
     pub(super) const fn new(auto_pause: bool) -> Self {
         Self { bits: WRITABLE | READ_TOLD | if auto_pause { 0 } else { MANUAL } }
@@ -361,18 +364,15 @@ impl State {
 
     // ---- what to do next ----
 
-    /// The common case, in one comparison: open, with something to read, and nothing that would be in the way.
+    /// The common case, in one comparison: open, with something to read, which a plain read brings, and nothing in the way.
     #[inline]
     pub(super) const fn is_ordinary(self) -> bool {
-        self.bits & (STAGE | READABLE | PAUSED | OVER_HIGH | WITHHELD | EOF | SECURING | HELD)
-            == READABLE
+        const IN_THE_WAY: u32 =
+            STAGE | PAUSED | OVER_HIGH | WITHHELD | EOF | SECURING | HELD | INDIRECT;
+        self.bits & (READABLE | IN_THE_WAY) == READABLE
     }
 
-    #[inline]
     pub(super) const fn input(&mut self) -> Input {
-        if self.is_ordinary() {
-            return Input::Deliver;
-        }
         match self.stage() {
             Stage::Open | Stage::Closing if self.has(SECURING) => match self.has(READABLE) {
                 true => Input::Secure,
@@ -578,9 +578,8 @@ impl State {
     }
 
     /// Whether input comes in another way than by a plain read.
-    #[inline]
     pub(super) const fn is_indirect(self) -> bool {
-        self.has(COMPLETES | TAKES_DESCRIPTORS | LAYERED | RELAYED)
+        self.has(INDIRECT)
     }
 
     /// Whether the engine has to be told what is wanted now.
