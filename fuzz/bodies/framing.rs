@@ -4,7 +4,7 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew::{
-    protocols::basic::{Decoder, FrameError, Framed},
+    protocols::basic::{Decoder, Framed},
     reactor::Reactor,
     transports::{
         StreamConfig, Transport,
@@ -143,6 +143,3 @@ impl Peer {
         assert!(leftovers.is_empty(), "left on the reactor: {leftovers}");
     }
 }
-
-/// What a handler answers about bytes at the end of the input that are no frame.
-pub(crate) const NOT_FINE: FrameError = FrameError::Invalid("not fine");

@@ -10,7 +10,6 @@ use sinew::{
 
 use super::{
     format::{Format, Meaning},
-    framing::NOT_FINE,
     input::Input,
 };
 
@@ -19,6 +18,9 @@ type Handed<'a> = FrameTransport<'a, AnyDecoder>;
 
 /// The longest stream: what is not delivered is looked at again for each frame.
 const STREAM_MAX: usize = 8 * 1024;
+
+/// What a handler answers about bytes at the end of the input that are no frame.
+const NOT_FINE: FrameError = FrameError::Invalid("not fine");
 
 /// What has happened so far, as it ought to have.
 pub(crate) struct Story {

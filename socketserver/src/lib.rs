@@ -99,10 +99,12 @@ mod error;
 mod family;
 mod handler;
 mod hooks;
+mod lock;
 mod request;
 mod run;
 mod serve;
 mod server;
+mod serving;
 mod socket;
 mod stream;
 #[cfg(unix)]

@@ -1,19 +1,11 @@
 //! Serving: [`BaseServer::serve_forever`], [`BaseServer::handle_request`], and how other threads end them. What is done with
-//! the requests is in `accept.rs`.
+//! the requests is in `accept.rs`; who serves is kept in `serving.rs`.
 
-use std::{
-    process,
-    sync::{
-        Condvar, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, ThreadId},
-    time::Duration,
-};
+use std::time::Duration;
 
-use sinew_reactor::{Phase, Reactor, Remote, Token};
+use sinew_reactor::{Phase, Reactor};
 
-use crate::{BaseServer, CloseError, ServeError, ShutdownError, accept::Acceptor, server::lock};
+use crate::{BaseServer, ServeError, ShutdownError, accept::Acceptor};
 
 /// How [`BaseServer::handle_request`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,104 +17,6 @@ pub enum Waited {
     TimedOut,
     /// It was told to stop, by [`shutdown`](BaseServer::shutdown) or [`stop`](BaseServer::stop).
     Stopped,
-}
-
-/// Who serves, and how it is reached.
-#[derive(Debug, Default)]
-pub(crate) struct Serving {
-    stage: Mutex<Stage>,
-    ended: Condvar,
-    /// It was asked to stop: what is there is left where it is.
-    stopping: AtomicBool,
-    /// The loop has stopped accepting until there is room.
-    wants_room: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-enum Stage {
-    /// Nobody has served it yet.
-    #[default]
-    New,
-    /// Nobody has, and whoever comes first is to leave at once.
-    StoppedFirst,
-    By(Loop),
-    Ended,
-}
-
-#[derive(Clone, Debug)]
-struct Loop {
-    thread: ThreadId,
-    /// A child of fork(2) has the same threads by name, but nobody serves there.
-    process: u32,
-    remote: Remote,
-    acceptor: Option<Token>,
-}
-
-/// While it lives, this thread serves.
-struct Turn<'a>(&'a Serving);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        *lock(&self.0.stage) = Stage::Ended;
-        self.0.ended.notify_all();
-    }
-}
-
-impl Serving {
-    /// `None` if it is to leave at once.
-    fn begin(&self, remote: Remote) -> Result<Option<Turn<'_>>, ServeError> {
-        let mut stage = lock(&self.stage);
-        match *stage {
-            Stage::By(_) => return Err(ServeError::AlreadyServing),
-            Stage::StoppedFirst => {
-                *stage = Stage::Ended;
-                return Ok(None);
-            }
-            Stage::New | Stage::Ended => {}
-        }
-        self.stopping.store(false, Ordering::Release);
-        self.wants_room.store(false, Ordering::Release);
-        *stage = Stage::By(Loop {
-            thread: thread::current().id(),
-            process: process::id(),
-            remote,
-            acceptor: None,
-        });
-        Ok(Some(Turn(self)))
-    }
-
-    fn set_acceptor(&self, token: Token) {
-        if let Stage::By(by) = &mut *lock(&self.stage) {
-            by.acceptor = Some(token);
-        }
-    }
-
-    fn by(&self) -> Option<Loop> {
-        match &*lock(&self.stage) {
-            Stage::By(by) => Some(by.clone()),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
-    }
-
-    /// Has [`room_made`](Self::room_made) wake the loop.
-    pub(crate) fn want_room(&self) {
-        self.wants_room.store(true, Ordering::SeqCst);
-    }
-
-    /// A request can be taken again: the loop goes on, if it waits for that.
-    pub(crate) fn room_made(&self) {
-        if !self.wants_room.swap(false, Ordering::SeqCst) {
-            return;
-        }
-        if let Some(Loop { remote, acceptor: Some(token), .. }) = self.by() {
-            // If it has ended, it wants no room.
-            let _ = remote.call(move |reactor| reactor.run_again(token));
-        }
-    }
 }
 
 impl BaseServer {
@@ -200,7 +94,7 @@ impl BaseServer {
     /// [`ShutdownError::WouldDeadlock`] from the thread that serves, hooks and handlers in place included;
     /// [`ShutdownError::NotServing`] after it has ended; [`ShutdownError::InChild`] from a forked handler.
     pub fn shutdown(&self) -> Result<(), ShutdownError> {
-        self.ask_to_stop(true)
+        self.core.serving.ask_to_stop(true)
     }
 
     /// As [`shutdown`](Self::shutdown), but does not wait, and so may be called by the thread that serves.
@@ -209,43 +103,6 @@ impl BaseServer {
     ///
     /// [`ShutdownError::NotServing`] and [`ShutdownError::InChild`].
     pub fn stop(&self) -> Result<(), ShutdownError> {
-        self.ask_to_stop(false)
-    }
-
-    fn ask_to_stop(&self, wait: bool) -> Result<(), ShutdownError> {
-        let serving = &self.core.serving;
-        let mut stage = lock(&serving.stage);
-        let by = match &mut *stage {
-            Stage::By(by) => by.clone(),
-            Stage::Ended => return Err(ShutdownError::NotServing),
-            first => {
-                *first = Stage::StoppedFirst;
-                return Ok(());
-            }
-        };
-        if by.process != process::id() {
-            return Err(ShutdownError::InChild);
-        }
-        if wait && by.thread == thread::current().id() {
-            return Err(ShutdownError::WouldDeadlock);
-        }
-        serving.stopping.store(true, Ordering::Release);
-        // If it has ended on its own, all the better.
-        let _ = by.remote.stop();
-        while wait && matches!(&*stage, Stage::By(_)) {
-            stage = serving.ended.wait(stage).unwrap_or_else(PoisonError::into_inner);
-        }
-        Ok(())
-    }
-
-    /// Before a close: nobody is to serve any more.
-    pub(crate) fn end_serving(&self) -> Result<(), CloseError> {
-        let Some(by) = self.core.serving.by() else { return Ok(()) };
-        if by.process == process::id() && by.thread == thread::current().id() {
-            let _ = self.stop();
-            return Err(CloseError::OwnThread);
-        }
-        let _ = self.shutdown();
-        Ok(())
+        self.core.serving.ask_to_stop(false)
     }
 }

@@ -6,7 +6,7 @@ use std::{
     marker::PhantomData,
     ops::Deref,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -21,8 +21,9 @@ use crate::{
     config::Settings,
     family::{Family, Tcp, Udp},
     handler::{self, Handle},
+    lock::lock,
     run::Run,
-    serve::Serving,
+    serving::Serving,
 };
 
 /// A server: of a family `F` (what it listens to), with a handler `H` (what it does with a request), in a mode `M` (how it
@@ -206,11 +207,6 @@ pub(crate) fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the server is closed")
 }
 
-/// User code never runs under a lock of ours, so a panic cannot leave anything half done.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Core {
     fn open<F: Family, M: Mode>(
         address: Address,
@@ -329,7 +325,7 @@ impl BaseServer {
         if self.core.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let ended = self.end_serving();
+        let ended = self.core.serving.end();
         let _ = handler::guard(|| {
             self.core.hooks.server_close(self);
             Ok(())

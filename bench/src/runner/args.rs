@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::affinity::Cpu;
-use crate::case::Mode;
-use crate::counted::Instrument;
+use crate::instrument::Instrument;
+use crate::mode::Mode;
 
 /// Compares servers over loopback: speed, CPU, system calls, instructions, memory.
 #[derive(Debug, Parser)]

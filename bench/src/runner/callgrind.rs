@@ -4,9 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::counted::Counts;
 use crate::figure::INSTRUCTIONS;
-use crate::server::Wrapper;
+use crate::tool::{Counts, Wrapper};
 
 pub(crate) fn wrapper(output: &Path) -> Wrapper {
     Wrapper {

@@ -8,18 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::args::Who;
-
-/// What a server does; a section of the file.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Service {
-    Echo,
-    Line,
-    Fanout,
-    Scale,
-    Spin,
-    Timers,
-}
+use crate::service::Service;
 
 /// All who may take part, by what they do.
 pub(crate) type Contestants = BTreeMap<Service, Section>;

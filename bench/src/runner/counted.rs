@@ -6,61 +6,25 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
 
-use crate::callgrind;
-use crate::case::{Case, Mode};
+use crate::case::Case;
 use crate::contestant::{Contestant, installed};
 use crate::cpu::Usage;
 use crate::field::Setup;
 use crate::figure::SYSTEM_CALLS;
+use crate::instrument::Instrument;
 use crate::load::Window;
+use crate::mode::Mode;
 use crate::results::Sample;
 use crate::scratch::Scratch;
-use crate::server::{Server, Wrapper};
+use crate::server::Server;
 use crate::strace;
+use crate::tool::Counts;
 
-/// What a tool has counted in one run, by name.
-pub(crate) type Counts = BTreeMap<String, u64>;
-
-/// The same for each message.
+/// What was counted, for each message.
 type Rates = BTreeMap<String, f64>;
-
-/// A tool that counts.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Instrument {
-    /// System calls, by kind.
-    Strace,
-    /// User-space instructions.
-    Callgrind,
-}
-
-impl Instrument {
-    fn tool(self) -> &'static str {
-        match self {
-            Self::Strace => "strace",
-            Self::Callgrind => "valgrind",
-        }
-    }
-
-    fn wrapper(self, output: &Path) -> Wrapper {
-        match self {
-            Self::Strace => strace::wrapper(output),
-            Self::Callgrind => callgrind::wrapper(output),
-        }
-    }
-
-    fn parse(self, output: &str) -> Result<Counts> {
-        match self {
-            Self::Strace => strace::parse(output),
-            Self::Callgrind => callgrind::parse(output),
-        }
-    }
-}
 
 /// Makes sure that the tool is there.
 pub(crate) fn check(instrument: Instrument) -> Result<()> {

@@ -7,13 +7,14 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::affinity::Places;
 use crate::case::Case;
-use crate::contestant::{Contestant, Contestants, Service};
-use crate::counted::Instrument;
-use crate::figure;
+use crate::columns;
+use crate::contestant::{Contestant, Contestants};
+use crate::instrument::Instrument;
 use crate::load::LoadBinary;
 use crate::progress::Progress;
 use crate::results::{CaseResults, LeftOut, Row, Sample};
 use crate::server::Server;
+use crate::service::Service;
 
 /// All that a measurement needs to know, whatever the case.
 #[derive(Debug)]
@@ -149,7 +150,7 @@ fn row(contestant: &Contestant) -> Row {
 }
 
 fn said(case: &Case, sample: &Sample) -> String {
-    let figure = figure::headline(case);
+    let figure = columns::headline(case);
     let value = sample.figure(figure.name).unwrap_or_default();
     format!("{value:.0$} {1}", figure.decimals, figure.heading)
 }

@@ -10,7 +10,8 @@ use crate::figure::{ANONYMOUS, CONNECTIONS, EMPTY, RESIDENT};
 use crate::load::Window;
 use crate::memory::Resident;
 use crate::results::Sample;
-use crate::server::{Server, Wrapper};
+use crate::server::Server;
+use crate::tool::Wrapper;
 
 /// A fresh server without connections and with them.
 pub(crate) fn measure(setup: &Setup, case: &Case, contestant: &Contestant) -> Result<Sample> {

@@ -11,7 +11,8 @@ use bench::outcome::Outcome;
 
 use crate::affinity::{Cpu, spawn_on};
 use crate::built;
-use crate::case::{Case, Mode};
+use crate::case::Case;
+use crate::mode::Mode;
 use crate::pipe::Lines;
 
 /// For opening and warming up, and for the messages of a counted window: tools are slow.

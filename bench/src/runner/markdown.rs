@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::case::Mode;
+use crate::mode::Mode;
 use crate::results::{CaseResults, Results};
 use crate::table::Table;
 

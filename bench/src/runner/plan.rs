@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::args::{AllOptions, Options};
-use crate::case::{Case, Mode};
-use crate::contestant::Service;
-use crate::counted::Instrument;
+use crate::case::Case;
 use crate::field::{Rounds, Setup};
+use crate::instrument::Instrument;
+use crate::mode::Mode;
+use crate::service::Service;
 
 /// Rounds of a timed case, where there is time for them.
 const ROUNDS: usize = 8;

@@ -125,7 +125,7 @@ impl Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::Mode;
+    use crate::mode::Mode;
 
     fn case(connections: usize, rows: &[(&str, &[f64])]) -> CaseResults {
         let row = |(name, figures): &(&str, &[f64])| Row {

@@ -13,8 +13,9 @@ use crate::idle;
 use crate::load::Window;
 use crate::memory::Resident;
 use crate::results::Sample;
-use crate::server::{Server, Wrapper};
+use crate::server::Server;
 use crate::timed;
+use crate::tool::Wrapper;
 
 /// A fresh server, filled, used by a few, and told to end while all are still connected.
 pub(crate) fn measure(

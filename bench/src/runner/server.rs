@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::affinity::{Cpu, spawn_on};
 use crate::contestant::Contestant;
 use crate::pipe::Lines;
+use crate::tool::Wrapper;
 
 /// From the start to the line that announces the address; valgrind takes a while.
 const ANNOUNCE_WITHIN: Duration = Duration::from_secs(30);
@@ -25,15 +26,6 @@ const END_WITHIN: Duration = Duration::from_secs(20);
 const NUDGE_EVERY: Duration = Duration::from_secs(2);
 
 const END_LOOK_EVERY: Duration = Duration::from_millis(2);
-
-/// A tool under which a server is started.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Wrapper {
-    /// The tool and its arguments; nothing for a server that runs by itself.
-    pub(crate) words: Vec<String>,
-    /// Whether the server is a child of the tool, or has taken its place.
-    pub(crate) forks: bool,
-}
 
 /// A running contestant; killed when dropped.
 #[derive(Debug)]

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::counted::Counts;
-use crate::server::Wrapper;
+use crate::tool::{Counts, Wrapper};
 
 /// Added to the name of a system call to count those of its calls that failed.
 pub(crate) const FAILED: &str = " failed";

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::counted::Instrument;
-use crate::figure::{self, Figure, SYSTEM_CALLS};
+use crate::columns;
+use crate::figure::{Figure, SYSTEM_CALLS};
+use crate::instrument::Instrument;
 use crate::results::{CaseResults, Row};
 use crate::statistic::Spread;
 use crate::strace::FAILED;
@@ -21,8 +22,8 @@ impl Table {
     /// A row for each contestant, a column for each figure, and the ratios.
     pub(crate) fn of(results: &CaseResults) -> Self {
         let case = &results.case;
-        let columns = figure::columns(case);
-        let compared = figure::compared(case);
+        let columns = columns::of(case);
+        let compared = columns::compared(case);
         let has_bare = compared.is_some() && results.rows.iter().any(|row| row.bare.is_some());
         let by_kind = case.instrument == Some(Instrument::Strace);
 
@@ -113,7 +114,9 @@ impl fmt::Display for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::{Case, Mode};
+    use crate::case::Case;
+    use crate::figure::INSTRUCTIONS;
+    use crate::mode::Mode;
     use crate::results::Sample;
 
     fn row(contestant: &str, bare: Option<&str>, samples: Vec<Sample>) -> Row {
@@ -122,7 +125,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_ratios_stand_last() {
-        let sample = |calls| Sample::of([(figure::INSTRUCTIONS, calls)]);
+        let sample = |calls| Sample::of([(INSTRUCTIONS, calls)]);
         let results = CaseResults {
             case: Case::new(Mode::Echo, 1, 1).counted(Instrument::Callgrind),
             yardstick: "bare".to_owned(),

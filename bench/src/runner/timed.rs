@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use bench::outcome::Outcome;
 
-use crate::case::{Case, Mode};
+use crate::case::Case;
 use crate::contestant::Contestant;
 use crate::cpu::Usage;
 use crate::field::Setup;
@@ -11,8 +11,10 @@ use crate::figure::{
     BUSY, CPU, CPU_PER_MB, ELAPSED, FAILURES, FORCED, MB_RATE, P50, P99, P999, RATE, SLEEPS,
 };
 use crate::load::Window;
+use crate::mode::Mode;
 use crate::results::Sample;
-use crate::server::{Server, Wrapper};
+use crate::server::Server;
+use crate::tool::Wrapper;
 
 /// A fresh server under one window of load.
 pub(crate) fn measure(

@@ -17,7 +17,7 @@ use rustix::{
 };
 use sinew_reactor::{DelayedCall, Reactor};
 
-use crate::{CloseError, server::lock};
+use crate::{CloseError, lock::lock};
 
 /// How often children are looked after that cannot be watched.
 const LOOK: Duration = Duration::from_millis(20);

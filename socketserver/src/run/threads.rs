@@ -12,7 +12,7 @@ use std::{
 use crate::{
     Address, BaseServer, CloseError, Request,
     accept::{serve_request, shut_down},
-    server::lock,
+    lock::lock,
     socket::WeakSocket,
 };
 

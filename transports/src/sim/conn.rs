@@ -5,8 +5,8 @@ use std::{collections::VecDeque, io, net::SocketAddr};
 use sinew_reactor::Token;
 
 use super::{
+    id::{HostId, SocketId},
     time::Time,
-    world::{HostId, SocketId},
 };
 
 /// Bytes that a side has accepted for sending and not yet seen acknowledged.

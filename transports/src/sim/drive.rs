@@ -5,11 +5,7 @@ use std::{cell::Cell, rc::Rc};
 use sinew_reactor::{Driver, Reactor, Turned};
 
 use super::{
-    error::SimError,
-    host::Boot,
-    network::Inner,
-    time::Time,
-    world::{Event, HostId},
+    error::SimError, event::Event, id::HostId, process::Boot, simulation::Simulation, time::Time,
 };
 
 /// Rounds in which every host that is ready is turned while time stands.
@@ -27,7 +23,7 @@ impl Drop for Over<'_> {
     }
 }
 
-impl Inner {
+impl Simulation {
     /// Goes on until `limit`, or until something is so; whether it is.
     pub(super) fn run(
         &self,

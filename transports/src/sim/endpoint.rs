@@ -15,9 +15,12 @@ use sinew_reactor::{Failure, Reactor, Ready, Token, WeakReactor};
 use super::{
     conn::{Fin, Life, Side, Stage},
     datagram::{Bound, Datagrams},
-    machine::Descriptor,
+    descriptor::Descriptor,
+    event::Event,
+    id::{ConnId, HostId, SocketId},
+    ports::Accepted,
     random::between,
-    world::{ConnId, Event, HostId, Shared, SocketId, World},
+    world::{Shared, World},
 };
 use crate::{
     ConnectConfig, ListenConfig, Peer,
@@ -163,7 +166,9 @@ impl NetListener for Port {
     }
 
     fn accept(&self) -> io::Result<(Box<dyn ByteStream>, Peer)> {
-        let (stream, peer) = self.world.borrow_mut().accept(&self.world, self.id)?;
+        let accepted = self.world.borrow_mut().accept(&self.world, self.id)?;
+        let Accepted { conn, local, peer, descriptor } = accepted;
+        let stream = Stream::new(&self.world, conn, Side::Acceptor, local, descriptor);
         Ok((Box::new(stream), Peer::Inet(peer)))
     }
 
@@ -233,7 +238,7 @@ impl Drop for Dial {
 }
 
 /// A connected socket.
-pub(super) struct Stream {
+struct Stream {
     world: Shared,
     id: ConnId,
     side: Side,
@@ -243,7 +248,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(
+    fn new(
         world: &Shared,
         id: ConnId,
         side: Side,

@@ -4,8 +4,10 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use super::{
     conn::{Conn, End, Life, Pipe, Side, Stage},
+    event::{Answer, Event},
+    id::{ConnId, HostId, SocketId},
     trace::Verb,
-    world::{Answer, ConnId, Event, HostId, SocketId, World},
+    world::World,
 };
 use crate::ConnectConfig;
 

@@ -10,31 +10,24 @@ use std::{
 use sinew_reactor::Reactor;
 
 use super::{
-    act::Act,
-    datagram::Datagrams,
-    machine::AcceptFault,
-    network::Inner,
-    trace::Verb,
-    world::{Event, HostId, World},
+    act::Act, datagram::Datagrams, event::Event, id::HostId, machine::AcceptFault,
+    simulation::Simulation, trace::Verb, world::World,
 };
-
-/// A program: what a host runs when it boots.
-pub(super) type Boot = Rc<dyn Fn(&Reactor)>;
 
 /// A host of a [`Network`](super::Network): a reactor of its own on the network's time, an address, and a clock that may be
 /// wrong. What is done to its process (killing, booting) is done when the network next goes on.
 #[derive(Clone)]
 pub struct Host {
-    inner: Weak<Inner>,
+    inner: Weak<Simulation>,
     pub(super) id: HostId,
 }
 
 impl Host {
-    pub(super) fn new(inner: &Rc<Inner>, id: HostId) -> Self {
+    pub(super) fn new(inner: &Rc<Simulation>, id: HostId) -> Self {
         Self { inner: Rc::downgrade(inner), id }
     }
 
-    fn inner(&self) -> Rc<Inner> {
+    fn inner(&self) -> Rc<Simulation> {
         self.inner.upgrade().expect("the network of this host has been dropped")
     }
 

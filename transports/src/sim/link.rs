@@ -8,9 +8,9 @@ use std::{
 use fastrand::Rng;
 
 use super::{
+    id::HostId,
     random::{between, happens, nanos},
     time::Time,
-    world::HostId,
 };
 
 /// How long a segment or datagram is on its way.

@@ -76,26 +76,37 @@
 //! [`Reactor::random`](crate::reactor::Reactor::random), or from the order of a `HashMap`, is not the same in each run.
 
 mod act;
+mod agenda;
 mod chance;
 mod conn;
 mod datagram;
+mod descriptor;
 mod drive;
+mod enact;
+mod ending;
 mod endpoint;
 mod error;
+mod event;
+mod fate;
 mod faults;
 mod grammar;
 mod handshake;
 mod host;
+mod id;
 mod link;
-mod listener;
+mod listening;
 mod machine;
 mod network;
+mod packet;
 mod plan;
+mod ports;
 mod process;
 mod random;
+mod simulation;
 mod tcp;
 mod time;
 mod trace;
+mod udp;
 mod world;
 
 pub use {

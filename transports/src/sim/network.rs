@@ -10,16 +10,8 @@ use std::{
 };
 
 use super::{
-    act::Act,
-    chance::Chance,
-    error::SimError,
-    faults::Faults,
-    host::Host,
-    link::Link,
-    process::Process,
-    time::Time,
-    trace::Verb,
-    world::{Event, Shared, World},
+    act::Act, error::SimError, faults::Faults, host::Host, link::Link, process::Process,
+    simulation::Simulation, time::Time, trace::Verb, world::World,
 };
 
 /// Events after which [`Network::run_until_idle`] gives up.
@@ -33,22 +25,7 @@ const TAIL: usize = 40;
 ///
 /// See [the module](super) for an example.
 pub struct Network {
-    pub(super) inner: Rc<Inner>,
-}
-
-/// Something that must hold after every event.
-pub(super) type Check = Box<dyn FnMut()>;
-
-/// What hosts share with their network.
-pub(super) struct Inner {
-    pub(super) world: Shared,
-    pub(super) processes: RefCell<Vec<Process>>,
-    pub(super) chance: RefCell<Option<Chance>>,
-    pub(super) faults: Faults,
-    /// What is called after every event.
-    pub(super) checks: RefCell<Vec<Check>>,
-    pub(super) running: Cell<bool>,
-    pub(super) panics_allowed: Cell<bool>,
+    pub(super) inner: Rc<Simulation>,
 }
 
 /// How far a simulation has come, in numbers.
@@ -72,10 +49,9 @@ impl Network {
 
     pub(super) fn with(seed: u64, faults: Faults) -> Self {
         Self {
-            inner: Rc::new(Inner {
+            inner: Rc::new(Simulation {
                 world: Rc::new(RefCell::new(World::new(seed))),
                 processes: RefCell::default(),
-                chance: RefCell::default(),
                 faults,
                 checks: RefCell::default(),
                 running: Cell::new(false),
@@ -186,21 +162,6 @@ impl Network {
     /// Takes back every cut and partition.
     pub fn heal(&self) {
         self.inner.world.borrow_mut().links.heal();
-    }
-
-    /// Has faults happen by chance from now on, or none any more.
-    pub fn set_chance(&self, chance: impl Into<Option<Chance>>) {
-        if self.inner.faults.are_given() {
-            return;
-        }
-        let chance = chance.into();
-        self.inner.chance.replace(chance.clone());
-        let Some(chance) = chance else { return };
-        if !self.inner.faults.chance_is_due.replace(true) {
-            let world = &mut *self.inner.world.borrow_mut();
-            let wait = chance.wait(&mut world.random.faults);
-            world.schedule_in(wait, Event::Do(Act::Chance));
-        }
     }
 
     /// Lets the simulation go on after a panic in a callback, for tests that are about that.

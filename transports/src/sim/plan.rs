@@ -1,13 +1,9 @@
-//! Faults that are planned: [`Plan`], built in code. In words it is in `grammar.rs`.
+//! Faults that are planned: [`Plan`], built in code. In words it is in `grammar.rs`; how it is carried out, in
+//! `fate.rs`. Pure.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use super::{
-    act::Act,
-    machine::AcceptFault,
-    network::Network,
-    world::{Event, HostId, World},
-};
+use super::machine::AcceptFault;
 
 /// Something that goes wrong. Hosts are given by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,55 +91,5 @@ impl Plan {
     pub fn fault(mut self, at: Duration, fault: Fault, lasts: impl Into<Option<Duration>>) -> Self {
         self.entries.push(Entry { at, fault, lasts: lasts.into() });
         self
-    }
-}
-
-impl Network {
-    /// Has a plan carried out, from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`PlanError::NoHost`], with nothing planned.
-    pub fn plan(&self, plan: &Plan) -> Result<(), PlanError> {
-        let world = &mut *self.inner.world.borrow_mut();
-        plan.entries.iter().try_for_each(|entry| world.acts(&entry.fault).map(drop))?;
-        if !self.inner.faults.are_given() {
-            for entry in &plan.entries {
-                world.schedule_in(entry.at, Event::Do(Act::Begin(entry.clone())));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl World {
-    /// What a fault does, and what undoes it.
-    pub(super) fn acts(&self, fault: &Fault) -> Result<(Act, Option<Act>), PlanError> {
-        let host = |name: &String| self.find(name).ok_or_else(|| PlanError::NoHost(name.clone()));
-        Ok(match fault {
-            Fault::Cut(a, b) => {
-                let (a, b) = (host(a)?, host(b)?);
-                (Act::Cut(a, b), Some(Act::Join(a, b)))
-            }
-            Fault::CutWay(from, to) => {
-                let (from, to) = (host(from)?, host(to)?);
-                (Act::CutWay(from, to), Some(Act::JoinWay(from, to)))
-            }
-            Fault::Partition(left, right) => {
-                let set = |names: &[String]| {
-                    names.iter().map(host).collect::<Result<BTreeSet<HostId>, _>>()
-                };
-                let (left, right) = (set(left)?, set(right)?);
-                (Act::Part(left.clone(), right.clone()), Some(Act::Unite(left, right)))
-            }
-            Fault::Reset(a, b) => (Act::Reset(host(a)?, host(b)?), None),
-            Fault::Pause(a) => (Act::Pause(host(a)?), Some(Act::Resume(host(a)?))),
-            Fault::Kill(a) => (Act::Kill(host(a)?), Some(Act::Boot(host(a)?))),
-            Fault::PowerOff(a) => (Act::PowerOff(host(a)?), Some(Act::Boot(host(a)?))),
-            Fault::Restart(a) => (Act::Boot(host(a)?), None),
-            Fault::FailAccepts(a, fault) => {
-                (Act::FailAccepts(host(a)?, Some(*fault)), Some(Act::FailAccepts(host(a)?, None)))
-            }
-        })
     }
 }

@@ -1,19 +1,14 @@
-//! Programs on hosts: how a process begins, is killed, and begins anew. [`Process`].
+//! Programs on hosts: what a process is, and how it begins. [`Process`].
 
 use std::rc::Rc;
 
 use sinew_reactor::{Driver, Reactor};
 
-use super::{
-    act::Act,
-    endpoint::HostNet,
-    host::Boot,
-    network::Inner,
-    time::HostClock,
-    trace::Verb,
-    world::{HostId, Shared},
-};
+use super::{endpoint::HostNet, id::HostId, time::HostClock, trace::Verb, world::Shared};
 use crate::net;
+
+/// A program: what a host runs when it boots.
+pub(super) type Boot = Rc<dyn Fn(&Reactor)>;
 
 /// See the head of this file.
 pub(super) struct Process {
@@ -54,53 +49,5 @@ impl Process {
         if let Some(boot) = self.boot.clone().filter(|_| self.driver.is_some()) {
             self.reactor.call_soon(move |reactor| boot(reactor));
         }
-    }
-}
-
-impl Inner {
-    /// Does something to hosts or links.
-    pub(super) fn act(&self, act: Act) {
-        match act {
-            Act::Kill(host) => self.kill(host, false),
-            Act::PowerOff(host) => self.kill(host, true),
-            Act::Boot(host) => self.boot(host),
-            Act::Begin(entry) => self.begin(entry),
-            Act::Chance => self.take_chance(),
-            act => self.world.borrow_mut().act(act),
-        }
-    }
-
-    fn kill(&self, host: HostId, power: bool) {
-        let Some(driver) = self.take_driver(host) else {
-            self.world.borrow_mut().machine_mut(host).has_power &= !power;
-            return;
-        };
-        {
-            let mut world = self.world.borrow_mut();
-            world.note(host, if power { Verb::LosesPower } else { Verb::IsKilled }, 0, 0);
-            world.end_process(host, power);
-        }
-        driver.kill();
-    }
-
-    /// The process has stopped by itself, and has seen to its own ends.
-    pub(super) fn ended(&self, host: HostId) {
-        if self.take_driver(host).is_some() {
-            let mut world = self.world.borrow_mut();
-            world.note(host, Verb::Ends, 0, 0);
-            world.end_process(host, false);
-        }
-    }
-
-    fn boot(&self, host: HostId) {
-        self.kill(host, false);
-        let boot = self.processes.borrow()[host.0 as usize].boot.clone();
-        let process = Process::start(&self.world, host, boot);
-        let old = std::mem::replace(&mut self.processes.borrow_mut()[host.0 as usize], process);
-        drop(old);
-    }
-
-    fn take_driver(&self, host: HostId) -> Option<Rc<Driver>> {
-        self.processes.borrow_mut()[host.0 as usize].driver.take()
     }
 }

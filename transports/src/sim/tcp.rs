@@ -8,8 +8,10 @@ use std::{
 
 use super::{
     conn::{Fin, Life, Parcel, Side, What},
+    event::Event,
+    id::{ConnId, HostId},
     trace::Verb,
-    world::{ConnId, Event, HostId, World},
+    world::World,
 };
 
 /// Bytes of a segment, at most.

@@ -1,10 +1,10 @@
-//! The core of the simulation: what there is, and the queue of what is to come. It runs no user code; of reactors it knows
-//! only whom to tell that there is news.
+//! The core of the simulation: all that there is, and what is to come. By what rules things happen in it is said in the files
+//! above it, a file a subject; what it is made of, in those below, which do not know it. It runs no user code; of reactors it
+//! knows only whom to tell that there is news.
 
 use std::{
     cell::RefCell,
-    cmp::{Ordering, Reverse},
-    collections::{BTreeMap, BinaryHeap},
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     rc::Rc,
     time::Duration,
@@ -13,85 +13,18 @@ use std::{
 use sinew_reactor::Token;
 
 use super::{
-    act::Act,
-    conn::{Conn, Side},
-    datagram::{Packet, UdpSocket},
+    agenda::Agenda,
+    conn::Conn,
+    event::Event,
+    id::{ConnId, HostId, SocketId},
     link::Links,
-    listener::Listening,
+    listening::Listening,
     machine::Machine,
+    packet::UdpSocket,
     random::Random,
     time::Time,
     trace::{Happening, Trace, Verb},
 };
-
-/// A host, by its place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct HostId(pub(super) u32);
-
-/// A connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ConnId(pub(super) u64);
-
-/// Another socket: one that listens, or one of datagrams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SocketId(pub(super) u64);
-
-/// What is to come.
-pub(super) enum Event {
-    /// A request to connect arrives.
-    Syn(ConnId),
-    /// Its answer arrives.
-    SynAck(ConnId, Answer),
-    /// The last word of the handshake arrives.
-    Ack(ConnId),
-    /// Time for the first of what is on its way from this side.
-    Arrive(ConnId, Side),
-    /// There is room again to write on this side.
-    Room(ConnId, Side),
-    /// This side hears that the other has read.
-    Window(ConnId, Side),
-    /// This side asks for news that it may have missed.
-    Again(ConnId, Side),
-    /// A closed side has waited long enough for the other.
-    Forget(ConnId, Side),
-    Datagram(Packet),
-    /// A host has something to do by itself.
-    Wake(HostId),
-    /// Something is done to a host or to links.
-    Do(Act),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Yes,
-    Refused,
-}
-
-struct Scheduled {
-    at: Time,
-    serial: u64,
-    event: Event,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.serial == other.serial
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.serial).cmp(&(other.at, other.serial))
-    }
-}
 
 /// What the sockets of a simulation share with it.
 pub(super) type Shared = Rc<RefCell<World>>;
@@ -100,8 +33,7 @@ pub(super) type Shared = Rc<RefCell<World>>;
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) now: Time,
-    queue: BinaryHeap<Reverse<Scheduled>>,
-    scheduled: u64,
+    agenda: Agenda,
     pub(super) random: Random,
     pub(super) trace: Trace,
     pub(super) machines: Vec<Machine>,
@@ -121,8 +53,7 @@ impl World {
         Self {
             seed,
             now: Time::default(),
-            queue: BinaryHeap::new(),
-            scheduled: 0,
+            agenda: Agenda::default(),
             random: Random::new(seed),
             trace: Trace::new(seed),
             machines: Vec::new(),
@@ -231,8 +162,7 @@ impl World {
     // ---- time ----
 
     pub(super) fn schedule(&mut self, at: Time, event: Event) {
-        self.scheduled += 1;
-        self.queue.push(Reverse(Scheduled { at, serial: self.scheduled, event }));
+        self.agenda.enter(at, event);
     }
 
     pub(super) fn schedule_in(&mut self, wait: Duration, event: Event) {
@@ -240,7 +170,7 @@ impl World {
     }
 
     pub(super) fn next_at(&self) -> Option<Time> {
-        self.queue.peek().map(|Reverse(next)| next.at)
+        self.agenda.next_at()
     }
 
     /// Passes on to the next event, if it comes no later than `limit`.
@@ -249,7 +179,7 @@ impl World {
             self.now = self.now.max(limit);
             return None;
         }
-        let Reverse(Scheduled { at, event, .. }) = self.queue.pop()?;
+        let (at, event) = self.agenda.take_next()?;
         self.now = self.now.max(at);
         self.events += 1;
         Some(event)

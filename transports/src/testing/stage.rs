@@ -1,5 +1,5 @@
-//! What [`Subject::scenario`] plays: a server of the protocol, clients that send it drawn inputs while things go wrong, and
-//! what must hold all the while.
+//! [`Subject::scenario`] and what it plays: a server of the protocol, clients that send it drawn inputs while things go wrong,
+//! and what must hold all the while.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,7 +10,7 @@ use std::{
 use sinew_reactor::Reactor;
 
 use super::{
-    Draw, Subject, assert_clean,
+    Draw, Subject, assert_clean, simulate,
     subject::{Inputs, Model},
     witness::{Seen, Witness},
 };
@@ -39,41 +39,56 @@ const AFTERMATH: Duration = Duration::from_secs(3_000);
 /// Longer than a system keeps what is closed.
 const END: Duration = Duration::from_secs(200);
 
-pub(super) fn play<P: Protocol>(subject: &Subject<P>, network: &Network) {
-    let server =
-        Server { host: network.host("server"), start: Rc::default(), lives: Rc::default() };
-    server.run(subject.make.clone());
-    let clients: Vec<_> = (0..CLIENTS).map(|n| network.host(&format!("client{n}"))).collect();
-    for client in &clients {
-        let caller = Caller {
-            inputs: subject.inputs.clone(),
-            model: subject.model.clone(),
-            server: server.clone(),
-        };
-        client.boot(move |reactor| caller.clone().call(reactor, CALLS));
+impl<P: Protocol> Subject<P> {
+    /// Runs the protocol on a host of a simulated network, for each seed, or only for that of `SINEW_SEED`. Three clients send it
+    /// drawn inputs, under cuts, partitions, resets, kills and pauses. After every event the lives of all protocols must be as
+    /// they should be. If there is a [model](Self::expect), what has come back must be the beginning of what is expected, and all
+    /// of it where a connection ended well. In the end nothing may be left. It is a [`simulate`].
+    ///
+    /// # Panics
+    ///
+    /// If anything is not so.
+    pub fn scenario(&self) {
+        simulate(self.seeds.clone().unwrap_or(0..10), |network| self.play(network));
     }
-    let watched = server.clone();
-    network.after_every_event(move || watched.check());
 
-    let run = |time| network.run_for(time).unwrap_or_else(|error| panic!("{error}"));
-    let chance = Chance::every(Duration::from_millis(700)).lasting(Duration::from_secs(3));
-    let cuts = chance.cuts().one_way_cuts().partitions();
-    network.set_chance(cuts.resets().kills().pauses());
-    run(TROUBLE);
-    network.set_chance(None);
-    network.heal();
-    run(AFTERMATH);
+    /// What `scenario` plays once.
+    pub(crate) fn play(&self, network: &Network) {
+        let server =
+            Server { host: network.host("server"), start: Rc::default(), lives: Rc::default() };
+        server.run(self.make.clone());
+        let clients: Vec<_> = (0..CLIENTS).map(|n| network.host(&format!("client{n}"))).collect();
+        for client in &clients {
+            let caller = Caller {
+                inputs: self.inputs.clone(),
+                model: self.model.clone(),
+                server: server.clone(),
+            };
+            client.boot(move |reactor| caller.clone().call(reactor, CALLS));
+        }
+        let watched = server.clone();
+        network.after_every_event(move || watched.check());
 
-    server.assert_rests();
-    server.host.reactor().call_soon(|reactor| {
-        // It runs, or this would not be called.
-        let _ = reactor.stop();
-    });
-    run(END);
-    let left = server.lives.borrow().len();
-    assert!(left == 0, "{left} protocols are still there");
-    clients.iter().for_each(|client| assert_clean(&client.reactor()));
-    assert_eq!(network.stats().connections, 0, "connections that are known to any system");
+        let run = |time| network.run_for(time).unwrap_or_else(|error| panic!("{error}"));
+        let chance = Chance::every(Duration::from_millis(700)).lasting(Duration::from_secs(3));
+        let cuts = chance.cuts().one_way_cuts().partitions();
+        network.set_chance(cuts.resets().kills().pauses());
+        run(TROUBLE);
+        network.set_chance(None);
+        network.heal();
+        run(AFTERMATH);
+
+        server.assert_rests();
+        server.host.reactor().call_soon(|reactor| {
+            // It runs, or this would not be called.
+            let _ = reactor.stop();
+        });
+        run(END);
+        let left = server.lives.borrow().len();
+        assert!(left == 0, "{left} protocols are still there");
+        clients.iter().for_each(|client| assert_clean(&client.reactor()));
+        assert_eq!(network.stats().connections, 0, "connections that are known to any system");
+    }
 }
 
 /// The host of the protocol.

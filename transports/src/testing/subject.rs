@@ -11,10 +11,9 @@ use super::{
     Draw, chosen,
     minimise::Minimiser,
     silence::Silence,
-    simulate,
     split::{Cut, Run},
 };
-use crate::{Protocol, sim::Network};
+use crate::Protocol;
 
 /// Bytes of an input, if nothing else is said of inputs.
 const INPUT_MAX: usize = 200;
@@ -56,7 +55,7 @@ pub struct Subject<P> {
     pub(crate) make: Rc<dyn Fn() -> P>,
     pub(crate) inputs: Inputs,
     pub(crate) model: Option<Model>,
-    seeds: Option<Range<u64>>,
+    pub(crate) seeds: Option<Range<u64>>,
 }
 
 impl<P> Clone for Subject<P> {
@@ -114,23 +113,6 @@ impl<P: Protocol> Subject<P> {
                 resume_unwind(failure.payload);
             }
         }
-    }
-
-    /// Runs the protocol on a host of a simulated network, for each seed, or only for that of `SINEW_SEED`. Three clients send it
-    /// drawn inputs, under cuts, partitions, resets, kills and pauses. After every event the lives of all protocols must be as
-    /// they should be. If there is a [model](Self::expect), what has come back must be the beginning of what is expected, and all
-    /// of it where a connection ended well. In the end nothing may be left. It is a [`simulate`].
-    ///
-    /// # Panics
-    ///
-    /// If anything is not so.
-    pub fn scenario(&self) {
-        simulate(self.seeds.clone().unwrap_or(0..10), |network| self.play(network));
-    }
-
-    /// What `scenario` plays once.
-    pub(crate) fn play(&self, network: &Network) {
-        super::stage::play(self, network);
     }
 
     /// Has one input drawn and tried, and shortened if it fails.

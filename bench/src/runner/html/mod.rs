@@ -7,8 +7,8 @@ mod section;
 mod svg;
 mod tiles;
 
-use crate::case::Mode;
 use crate::markdown;
+use crate::mode::Mode;
 use crate::results::{CaseResults, Results};
 use crate::table::Table;
 
@@ -90,7 +90,7 @@ fn table(results: &CaseResults) -> String {
 mod tests {
     use super::*;
     use crate::case::Case;
-    use crate::figure;
+    use crate::columns;
     use crate::machine::Machine;
     use crate::results::{LeftOut, Row, Sample};
 
@@ -98,7 +98,7 @@ mod tests {
         let sample = |value: f64| {
             let case = Case::new(mode, 64, 1);
             let mut sample = Sample::default();
-            for figure in figure::columns(&case) {
+            for figure in columns::of(&case) {
                 sample.figures.insert(figure.name.to_owned(), value);
             }
             sample.latency_us = bench::outcome::QUANTILES.map(|q| value * (1.0 + q)).to_vec();

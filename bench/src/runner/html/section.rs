@@ -1,11 +1,11 @@
 //! Which plots each mode has, and what is said above them.
 
-use crate::case::Mode;
-use crate::counted::Instrument;
 use crate::figure::{
     CANCEL, CPU, CPU_PER_MB, ELAPSED, END, FIRE, INSTRUCTIONS, MAKE, MB_RATE, P50, P99, RATE,
     RESET, RESIDENT, SYSTEM_CALLS,
 };
+use crate::instrument::Instrument;
+use crate::mode::Mode;
 use crate::results::CaseResults;
 
 use super::bars;

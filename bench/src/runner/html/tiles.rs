@@ -1,8 +1,8 @@
 //! What a reader in a hurry wants to know: a few figures of ours, each beside another's.
 
-use crate::case::Mode;
-use crate::counted::Instrument;
 use crate::figure::{CPU, INSTRUCTIONS, RESIDENT};
+use crate::instrument::Instrument;
+use crate::mode::Mode;
 use crate::results::{CaseResults, Results};
 use crate::statistic::Spread;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Record, ReplayError, TICK, What, replay::quoted};
+use super::{Record, ReplayError, TICK, What, replay_error::quoted};
 
 /// The first thing in which `seen` is not as `recorded`.
 pub(super) fn first_difference(

@@ -4,6 +4,7 @@
 mod compare;
 mod pcapng;
 mod replay;
+mod replay_error;
 mod score;
 mod tap;
 mod text;
@@ -23,7 +24,8 @@ use sinew_reactor::Reactor;
 use crate::Peer;
 
 pub use self::{
-    replay::{ReplayError, Replayed, replay},
+    replay::{Replayed, replay},
+    replay_error::ReplayError,
     tap::{Tap, Tapped, tap},
     text::ParseRecordingError,
 };

@@ -1,53 +1,24 @@
-//! Listening sockets: who gets a connection that comes for a port, and where it waits. [`Listening`].
+//! How ports are opened and closed, who gets a connection that comes for one, and how it is accepted.
 
-use std::{
-    collections::VecDeque,
-    io,
-    net::{IpAddr, SocketAddr},
-};
-
-use sinew_reactor::Token;
+use std::{collections::VecDeque, io, net::SocketAddr};
 
 use super::{
     conn::{Side, Stage},
-    endpoint::Stream,
-    machine::{AcceptFault, Descriptor},
+    descriptor::Descriptor,
+    id::{ConnId, HostId, SocketId},
+    listening::Listening,
+    machine::AcceptFault,
     trace::Verb,
-    world::{ConnId, HostId, Shared, SocketId, World},
+    world::{Shared, World},
 };
 use crate::ListenConfig;
 
-/// See the head of this file.
-pub(super) struct Listening {
-    pub(super) host: HostId,
-    pub(super) addr: SocketAddr,
-    pub(super) token: Option<Token>,
-    v6_only: bool,
-    reuse_port: bool,
-    backlog: usize,
-    /// In the middle of the handshake.
-    pub(super) pending: usize,
-    /// Made, and waiting to be accepted.
-    pub(super) queue: VecDeque<ConnId>,
-}
-
-impl Listening {
-    fn takes(&self, host: HostId, to: SocketAddr) -> bool {
-        self.host == host && self.addr.port() == to.port() && self.covers(to.ip())
-    }
-
-    fn covers(&self, ip: IpAddr) -> bool {
-        match (self.addr.ip(), ip) {
-            (IpAddr::V6(own), IpAddr::V4(_)) => own.is_unspecified() && !self.v6_only,
-            (own, ip) => own == ip || (own.is_unspecified() && own.is_ipv4() == ip.is_ipv4()),
-        }
-    }
-
-    fn clashes(&self, other: SocketAddr) -> bool {
-        self.addr.port() == other.port()
-            && (self.covers(other.ip())
-                || (other.ip().is_unspecified() && (other.is_ipv6() || self.addr.is_ipv4())))
-    }
+/// A connection that a listener has accepted.
+pub(super) struct Accepted {
+    pub(super) conn: ConnId,
+    pub(super) local: SocketAddr,
+    pub(super) peer: SocketAddr,
+    pub(super) descriptor: Descriptor,
 }
 
 impl World {
@@ -113,11 +84,7 @@ impl World {
     }
 
     /// Accepts one, with the errors of accept(2).
-    pub(super) fn accept(
-        &mut self,
-        shared: &Shared,
-        id: SocketId,
-    ) -> io::Result<(Stream, SocketAddr)> {
+    pub(super) fn accept(&mut self, shared: &Shared, id: SocketId) -> io::Result<Accepted> {
         let Some(listening) = self.listening.get(&id) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
@@ -155,7 +122,7 @@ impl World {
             // It went away while it waited.
             return refused(self, io::ErrorKind::ConnectionAborted.into());
         };
-        Ok((Stream::new(shared, conn, Side::Acceptor, local, descriptor), peer))
+        Ok(Accepted { conn, local, peer, descriptor })
     }
 
     /// Closes a port: who waits there is reset.

@@ -1,0 +1,15 @@
+//! What servers do, so that they can be compared: [`Service`].
+
+use serde::Deserialize;
+
+/// A section of the contestants' file.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Service {
+    Echo,
+    Line,
+    Fanout,
+    Scale,
+    Spin,
+    Timers,
+}

@@ -1,0 +1,52 @@
+//! What a process has of what it may have only so many of: [`Descriptor`].
+
+use std::{cell::Cell, io};
+
+use super::{
+    id::HostId,
+    machine::AcceptFault,
+    world::{Shared, World},
+};
+
+/// One descriptor of a process, for as long as this lives.
+pub(super) struct Descriptor {
+    world: Shared,
+    host: HostId,
+    process: u32,
+    given_back: Cell<bool>,
+}
+
+impl Descriptor {
+    /// Fails with `EMFILE` if the process has as many as it may have.
+    pub(super) fn take(shared: &Shared, world: &mut World, host: HostId) -> io::Result<Self> {
+        let machine = world.machine_mut(host);
+        if machine.descriptors >= machine.descriptors_max {
+            return Err(AcceptFault::ProcessLimit.error());
+        }
+        machine.descriptors += 1;
+        let process = machine.process;
+        Ok(Self { world: shared.clone(), host, process, given_back: Cell::new(false) })
+    }
+
+    /// Gives it back where the world is borrowed already; dropping it does the same where it is not.
+    pub(super) fn give_back(&self, world: &mut World) {
+        let machine = world.machine_mut(self.host);
+        if !self.given_back.replace(true) && machine.process == self.process {
+            machine.descriptors -= 1;
+        }
+    }
+
+    /// Whether the process that it belongs to is still there.
+    pub(super) fn is_live(&self, world: &World) -> bool {
+        world.machine(self.host).process == self.process
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        if !self.given_back.get() {
+            let shared = self.world.clone();
+            self.give_back(&mut shared.borrow_mut());
+        }
+    }
+}

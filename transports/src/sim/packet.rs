@@ -1,0 +1,26 @@
+//! What there is of datagrams: a [`Packet`] on its way, and the [`UdpSocket`] where it waits to be read. Pure: how they travel
+//! is in `udp.rs`.
+
+use std::{collections::VecDeque, net::SocketAddr, rc::Rc};
+
+use sinew_reactor::Token;
+
+use super::id::HostId;
+
+/// What a socket is to its system.
+pub(super) struct UdpSocket {
+    pub(super) host: HostId,
+    pub(super) addr: SocketAddr,
+    pub(super) token: Option<Token>,
+    pub(super) queue: VecDeque<(SocketAddr, Rc<[u8]>)>,
+    pub(super) queued: usize,
+}
+
+/// A datagram on its way.
+pub(super) struct Packet {
+    pub(super) from: SocketAddr,
+    pub(super) sender: HostId,
+    pub(super) to: SocketAddr,
+    pub(super) host: HostId,
+    pub(super) payload: Rc<[u8]>,
+}
