@@ -41,7 +41,7 @@ pub struct TimerKey {
     generation: NonZeroU32,
 }
 
-/// A timer, and its neighbours in the list that it is part of; or a vacant place, which only has a next one.
+/// A timer, and its neighbours in the list that it is part of; or a vacant place.
 struct Entry<T> {
     deadline: u64,
     next: u32,
@@ -64,8 +64,12 @@ impl List {
 /// Timers by deadline; `insert`, `cancel`, `retire` and `reset` in O(1). A vacant place holds the payload's default.
 pub(crate) struct Wheel<T> {
     entries: Vec<Entry<T>>,
-    /// First of the vacant places, the one left last.
-    vacant: u32,
+    /// Vacant places, the one left last at the end. Not a list through the places themselves: to take the next one
+    /// from there would be to wait for memory at every timer made after many were due in another order.
+    vacant: Vec<u32>,
+    /// Places before this one are in use or vacant, those from it on are untouched: all of them, once nothing waits any
+    /// more. So the disorder in which a crowd of timers has left does not outlive it.
+    used: u32,
     len: usize,
     /// The slots level by level, then `LATE` and `DUE`.
     lists: Box<[List; LISTS]>,
@@ -86,7 +90,8 @@ impl<T: Default> Wheel<T> {
     pub(crate) fn new() -> Self {
         Self {
             entries: Vec::new(),
-            vacant: NIL,
+            vacant: Vec::new(),
+            used: 0,
             len: 0,
             lists: Box::new([List::EMPTY; LISTS]),
             occupied: [0; LEVELS],
@@ -111,14 +116,13 @@ impl<T: Default> Wheel<T> {
     pub(crate) fn insert(&mut self, deadline: u64, payload: T) -> TimerKey {
         let generation = self.generation;
         self.generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        let vacant = self.vacant;
-        let index = if vacant == NIL { self.new_place() } else { vacant };
+        let index = self.vacant.pop().unwrap_or_else(|| self.untouched());
         let prev = self.join(self.list_for(deadline), index);
         let entry = Entry { deadline, next: NIL, prev, generation: generation.get(), payload };
-        if vacant == NIL {
+        if index as usize == self.entries.len() {
             self.entries.push(entry);
         } else {
-            self.vacant = mem::replace(self.entry(index), entry).next;
+            *self.entry(index) = entry;
         }
         self.len += 1;
         TimerKey { index, generation }
@@ -229,7 +233,8 @@ impl<T: Default> Wheel<T> {
     pub(crate) fn drain(&mut self) -> Vec<T> {
         self.lists.fill(List::EMPTY);
         self.occupied.fill(0);
-        self.vacant = NIL;
+        self.vacant = Vec::new();
+        self.used = 0;
         self.len = 0;
         let entries = mem::take(&mut self.entries);
         let mut drained = self.take_retired();
@@ -338,20 +343,24 @@ impl<T: Default> Wheel<T> {
         }
     }
 
-    /// The place of the next entry pushed.
-    fn new_place(&self) -> u32 {
-        u32::try_from(self.entries.len())
-            .ok()
-            .filter(|&index| index != NIL)
-            .expect("2^32 timers take 96 GiB for their links alone")
+    /// The first place that is neither in use nor vacant; it may have to be pushed.
+    fn untouched(&mut self) -> u32 {
+        let index = self.used;
+        assert!(index != NIL, "2^32 timers take 96 GiB for their links alone");
+        self.used += 1;
+        index
     }
 
     /// Takes the payload out of an entry that is in no list any more.
     fn vacate(&mut self, index: u32) -> T {
-        let next = mem::replace(&mut self.vacant, index);
         self.len -= 1;
+        if self.len == 0 {
+            self.vacant.clear();
+            self.used = 0;
+        } else {
+            self.vacant.push(index);
+        }
         let entry = self.entry(index);
-        entry.next = next;
         entry.generation = 0;
         mem::take(&mut entry.payload)
     }

@@ -362,6 +362,21 @@ fn a_place_used_again_does_not_answer_to_the_old_key() {
     assert_eq!(wheel.deadline(new), None);
 }
 
+#[test]
+fn places_are_in_order_again_once_nothing_waits() {
+    let mut wheel = Wheel::new();
+    let old = [1, 2, 3, 4].map(|deadline| wheel.insert(deadline, ()));
+    for at in [2, 0, 3, 1] {
+        assert!(wheel.cancel(old[at]).is_some());
+    }
+    let new = [1, 2, 3, 4, 5].map(|deadline| wheel.insert(deadline, ()));
+    assert_eq!(new.map(|key| key.index), [0, 1, 2, 3, 4]);
+    assert!(old.iter().all(|&key| wheel.cancel(key).is_none()));
+    // While something waits, the place left last is used first: it is the likeliest to be in a cache.
+    assert!(wheel.cancel(new[3]).is_some() && wheel.cancel(new[1]).is_some());
+    assert_eq!([6, 7, 8].map(|deadline| wheel.insert(deadline, ()).index), [1, 3, 5]);
+}
+
 /// Entries touched by one `op`.
 fn steps<T>(wheel: &mut Wheel<u32>, op: impl FnOnce(&mut Wheel<u32>) -> T) -> (u64, T) {
     let before = wheel.touches;
