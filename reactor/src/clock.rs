@@ -100,7 +100,10 @@ impl Clock {
 
     /// How long it has been going.
     pub(crate) fn age(&self) -> Duration {
-        self.now().duration_since(self.origin)
+        match &self.hands {
+            Hands::Virtual(hands) => hands.elapsed.get(),
+            _ => self.now().duration_since(self.origin),
+        }
     }
 
     /// The time of this turn. Asked for lazily: a turn in which nobody wants the time does not pay for it.
@@ -125,7 +128,8 @@ impl Clock {
 
     /// Whole ticks that have passed.
     pub(crate) fn ticks(&self) -> u64 {
-        whole_millis(self.now().duration_since(self.origin))
+        let age = self.age();
+        ticks_of(age.as_secs(), age.subsec_millis())
     }
 
     /// The first tick that is not before `delay` from now; for no delay at all the tick that it is now.
@@ -133,14 +137,13 @@ impl Clock {
         if delay.is_zero() {
             return self.ticks();
         }
-        let due = self.now().duration_since(self.origin).saturating_add(delay);
-        let millis = whole_millis(due);
-        if due.subsec_nanos().is_multiple_of(1_000_000) { millis } else { millis.saturating_add(1) }
+        let due = self.age().saturating_add(delay);
+        ticks_of(due.as_secs(), due.subsec_nanos().div_ceil(1_000_000))
     }
 
     /// How long until `tick`.
     pub(crate) fn until(&self, tick: u64) -> Duration {
-        Duration::from_millis(tick).saturating_sub(self.now().duration_since(self.origin))
+        Duration::from_millis(tick).saturating_sub(self.age())
     }
 
     /// When `tick` is; `None` for ticks farther off than the platform's clock can say.
@@ -178,8 +181,9 @@ impl Clock {
     }
 }
 
-fn whole_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// In 64 bits, since the 128 of [`Duration::as_millis`] are slow to divide; the last tick stands for all after it.
+fn ticks_of(seconds: u64, millis: u32) -> u64 {
+    seconds.saturating_mul(1_000).saturating_add(millis.into())
 }
 
 #[cfg(test)]

@@ -313,7 +313,12 @@ impl WeakReactor {
     /// The reactor, if it is still there.
     #[must_use]
     pub fn upgrade(&self) -> Option<Reactor> {
-        self.inner.upgrade().map(|inner| Reactor { inner })
+        self.inner().map(|inner| Reactor { inner })
+    }
+
+    /// What is behind the handle, for calls that run no user code, in which nobody can drop the last [`Reactor`].
+    pub(crate) fn inner(&self) -> Option<Rc<Inner>> {
+        self.inner.upgrade()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     Deferred, Failure, Promise, Reactor, TimedOut, WeakReactor,
     handler::TimerKey,
     remote::{Shared, TaskId},
-    timer::TimerPayload,
+    timer::{Sleeper, TimerPayload},
     wake::QueuedFlag,
 };
 
@@ -286,7 +286,9 @@ impl Future for Sleep {
         if let Some(key) = self.key {
             match inner.wheel.borrow().payload(key) {
                 None if inner.clock.ticks() >= self.deadline => return Poll::Ready(()),
-                Some(TimerPayload::Wake(waker)) if waker.will_wake(context.waker()) => {
+                Some(TimerPayload::Due(sleeper))
+                    if sleeper.waker().is_some_and(|waker| waker.will_wake(context.waker())) =>
+                {
                     return Poll::Pending;
                 }
                 // Polled by another task now, or the timer went with the end of a run.
@@ -294,7 +296,7 @@ impl Future for Sleep {
             }
         }
         // A waker may be anybody's code, so it is neither cloned nor dropped under the borrow.
-        let payload = TimerPayload::Wake(context.waker().clone());
+        let payload = TimerPayload::Due(Box::new(Sleeper(context.waker().clone())));
         let old = self.key.and_then(|key| inner.wheel.borrow_mut().cancel(key));
         self.key = Some(inner.wheel.borrow_mut().insert(self.deadline, payload));
         drop(old);

@@ -13,11 +13,54 @@ use crate::{
     handler::{TimerKey, Token},
 };
 
-/// What is due.
+/// What is due, in two words: with a third kind it would be three.
 pub(crate) enum TimerPayload {
-    Call(Box<dyn FnOnce(&Reactor)>),
+    Due(Box<dyn Due>),
     Handler(Token),
-    Wake(Waker),
+}
+
+/// Nobody's.
+impl Default for TimerPayload {
+    fn default() -> Self {
+        Self::Handler(Token::ENGINE)
+    }
+}
+
+/// User code whose time comes.
+pub(crate) trait Due {
+    fn fire(self: Box<Self>, reactor: &Reactor);
+
+    /// What it is, for the log.
+    fn what(&self) -> &'static str {
+        "a delayed call"
+    }
+
+    fn waker(&self) -> Option<&Waker> {
+        None
+    }
+}
+
+impl<F: FnOnce(&Reactor)> Due for F {
+    fn fire(self: Box<Self>, reactor: &Reactor) {
+        self(reactor);
+    }
+}
+
+/// Who waits in [`Sleep`](crate::task::Sleep).
+pub(crate) struct Sleeper(pub(crate) Waker);
+
+impl Due for Sleeper {
+    fn fire(self: Box<Self>, _: &Reactor) {
+        self.0.wake();
+    }
+
+    fn what(&self) -> &'static str {
+        "a waker"
+    }
+
+    fn waker(&self) -> Option<&Waker> {
+        Some(&self.0)
+    }
 }
 
 impl Reactor {
@@ -45,9 +88,13 @@ impl Reactor {
     /// # }
     /// ```
     pub fn call_later(&self, delay: Duration, f: impl FnOnce(&Self) + 'static) -> DelayedCall {
+        self.make_later(delay, Box::new(f))
+    }
+
+    /// Whatever the type of the closure, so that it is compiled once, here.
+    fn make_later(&self, delay: Duration, call: Box<dyn Due>) -> DelayedCall {
         let deadline = self.inner.clock.tick_after(delay);
-        let payload = TimerPayload::Call(Box::new(f));
-        let key = self.inner.wheel.borrow_mut().insert(deadline, payload);
+        let key = self.inner.wheel.borrow_mut().insert(deadline, TimerPayload::Due(call));
         DelayedCall { reactor: self.downgrade(), key }
     }
 
@@ -102,34 +149,24 @@ pub struct DelayedCall {
 impl DelayedCall {
     /// Takes the call back. `false` if it has been made or cancelled already. The closure is dropped by the loop.
     pub fn cancel(&self) -> bool {
-        let Some(reactor) = self.reactor.upgrade() else {
-            return false;
-        };
-        let payload = reactor.inner.wheel.borrow_mut().cancel(self.key);
-        match payload {
-            Some(TimerPayload::Call(call)) => {
-                reactor.discard(call);
-                true
-            }
-            _ => false,
-        }
+        self.reactor.inner().is_some_and(|inner| inner.wheel.borrow_mut().retire(self.key))
     }
 
     /// Moves the call to `delay` from now. `false` if it has been made or cancelled already.
     pub fn reset(&self, delay: Duration) -> bool {
-        let Some(reactor) = self.reactor.upgrade() else {
+        let Some(inner) = self.reactor.inner() else {
             return false;
         };
-        let deadline = reactor.inner.clock.tick_after(delay);
-        reactor.inner.wheel.borrow_mut().reset(self.key, deadline)
+        let deadline = inner.clock.tick_after(delay);
+        inner.wheel.borrow_mut().reset(self.key, deadline)
     }
 
     /// Moves the call to `more` after the time at which it is due. `false` if it has been made or cancelled already.
     pub fn delay(&self, more: Duration) -> bool {
-        let Some(reactor) = self.reactor.upgrade() else {
+        let Some(inner) = self.reactor.inner() else {
             return false;
         };
-        let mut wheel = reactor.inner.wheel.borrow_mut();
+        let mut wheel = inner.wheel.borrow_mut();
         let Some(deadline) = wheel.deadline(self.key) else {
             return false;
         };
@@ -146,11 +183,11 @@ impl DelayedCall {
     /// When the call is due, rounded up to the tick; `None` once it has been made or cancelled.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.reactor.upgrade()?.inner.clock.instant(self.deadline()?)
+        self.reactor.inner()?.clock.instant(self.deadline()?)
     }
 
     fn deadline(&self) -> Option<u64> {
-        self.reactor.upgrade()?.inner.wheel.borrow().deadline(self.key)
+        self.reactor.inner()?.wheel.borrow().deadline(self.key)
     }
 }
 
@@ -247,5 +284,15 @@ impl fmt::Debug for LoopingCall {
             .field("interval", &self.series.interval)
             .field("active", &self.is_active())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_two_words() {
+        assert_eq!(size_of::<TimerPayload>(), 2 * size_of::<usize>());
     }
 }

@@ -9,6 +9,9 @@ use crate::{
 /// Timers run in one turn; what is left runs in the next, after a poll that does not wait.
 const TIMERS_PER_TURN: usize = 100_000;
 
+/// Cancelled timers dropped under one guard: few enough that it still tells who is slow.
+const DROPS_PER_GUARD: usize = 32;
+
 impl Reactor {
     pub(crate) fn turn_once(&self, max_wait: Option<Duration>) -> Result<(), RunError> {
         let inner = &*self.inner;
@@ -83,26 +86,40 @@ impl Reactor {
     fn fire_timer(&self, key: TimerKey, payload: TimerPayload) {
         self.inner.meter.timers_fired.add(1);
         match payload {
-            TimerPayload::Call(call) => {
-                let _ = self.guard(|| "a delayed call".to_owned(), || call(self));
+            TimerPayload::Due(due) => {
+                let what = due.what();
+                let _ = self.guard(|| what.to_owned(), || due.fire(self));
             }
             TimerPayload::Handler(token) => {
                 self.call_handler(token, |handler| handler.timer(self, key));
-            }
-            TimerPayload::Wake(waker) => {
-                let _ = self.guard(|| "a waker".to_owned(), || waker.wake());
             }
         }
     }
 
     /// Drops what user code let go of.
     pub(crate) fn bury(&self) {
+        if self.inner.wheel.borrow().has_retired() {
+            self.bury_timers();
+        }
         if self.inner.graveyard.borrow().is_empty() {
             return;
         }
         for dead in self.inner.graveyard.take() {
             let _ = self.guard(|| "a drop".to_owned(), move || drop(dead));
         }
+    }
+
+    /// Cancelled timers are many and small, so a guard is around some of them at a time.
+    fn bury_timers(&self) {
+        let mut storage = self.inner.wheel.borrow_mut().take_retired();
+        let mut dead = storage.drain(..);
+        while !dead.as_slice().is_empty() {
+            // One that panics is gone by then, and the next guard begins behind it.
+            let some = dead.by_ref().take(DROPS_PER_GUARD);
+            let _ = self.guard(|| "a drop".to_owned(), move || some.for_each(drop));
+        }
+        drop(dead);
+        self.inner.wheel.borrow_mut().reuse_retired(storage);
     }
 }
 
@@ -175,7 +192,7 @@ impl Inner {
         !self.soon.borrow().is_empty()
             || !self.queues.are_empty()
             || self.state.wants_out()
-            || self.wheel.borrow().has_due()
+            || self.wheel.borrow().has_work()
             || self.shared.has_any()
             || !self.graveyard.borrow().is_empty()
     }

@@ -129,6 +129,31 @@ fn what_is_cancelled_is_dropped_by_the_loop() {
 }
 
 #[test]
+fn a_crowd_that_is_cancelled_is_dropped_to_the_last_though_some_panic() {
+    struct Bomb(Trail);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.push("dropped");
+            assert!(!self.0.len().is_multiple_of(25), "a bomb");
+        }
+    }
+    let reactor = reactor();
+    let trail = Trail::default();
+    let calls: Vec<_> = (0..100)
+        .map(|_| {
+            let bomb = Bomb(trail.clone());
+            reactor.call_later(FAR, move |_| drop(bomb))
+        })
+        .collect();
+    assert!(calls.iter().all(sinew_reactor::DelayedCall::cancel));
+    assert_eq!((trail.len(), reactor.stats().timers), (0, 0));
+    let log = kit::Log::of(|| turn(&reactor));
+    assert_eq!(trail.len(), 100);
+    assert_eq!(log, ["ERROR message=a callback panicked what=\"a drop\" panic=\"a bomb\""; 4]);
+    assert_eq!(reactor.stats().panics, 4);
+}
+
+#[test]
 fn the_farthest_delay_is_no_trouble() {
     let reactor = reactor();
     let call = reactor.call_later(Duration::MAX, |_| unreachable!());
