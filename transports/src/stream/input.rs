@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sinew_reactor::{Completed, Reactor, SHORT_READ_DRAINS};
+use sinew_reactor::{Reactor, SHORT_READ_DRAINS};
 
 use super::{
     rights::Received,
@@ -118,29 +118,6 @@ impl Transport {
                 self.arrived(reactor, input, bytes);
             }
             Err(error) => self.not_read(reactor, error),
-        }
-    }
-
-    /// The same, of what the engine has received.
-    fn take_completed(&self, reactor: &Reactor, input: Input) {
-        let stream = self.inner();
-        match reactor.take_completed(stream.token) {
-            Some(Completed::Received { bytes, more }) => {
-                stream.with_socket(|socket| socket.completed(Ok(&bytes)));
-                if !more {
-                    stream.update(State::input_drained);
-                }
-                self.arrived(reactor, input, &bytes);
-            }
-            Some(Completed::End) => {
-                stream.with_socket(|socket| socket.completed(Ok(&[])));
-                self.input_ended();
-            }
-            Some(Completed::Failed(error)) => {
-                stream.with_socket(|socket| socket.completed(Err(&error)));
-                self.failed(reactor, error);
-            }
-            _ => stream.update(State::read_blocked),
         }
     }
 

@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod asked;
+mod completed;
 mod direct;
 mod driver;
 mod faulty;

@@ -3,7 +3,8 @@
 //!
 //! - `ring.rs`: operations in, completions out
 //! - `buffers.rs`: what the kernel receives into
-//! - `sources.rs`: what is wanted of each source, what it has been asked for, and what has come
+//! - `sources.rs`, `source.rs`: what is registered; what is wanted of one source, and what the kernel has been asked for
+//! - `came.rs`: what has come and waits to be taken
 //!
 //! The kernel is asked for things once a turn, right before the wait: whatever was wanted and unwanted again in between costs
 //! nothing. An operation belongs to a source and one registration of it; its `user_data` says to which, so that what comes
@@ -23,7 +24,9 @@ use crate::{
 };
 
 mod buffers;
+mod came;
 mod ring;
+mod source;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -58,7 +61,8 @@ impl UringPoller {
     fn with(submissions: u32, completions: u32, buffers: u16) -> io::Result<Self> {
         let ring = Ring::new(submissions, completions).map_err(explain)?;
         let buffers = BufferRing::new(&ring, buffers).map_err(explain)?;
-        Ok(Self { ring, buffers, sources: Sources::default(), pipe: Pipe::new()?, listens: false })
+        let sources = Sources::new(buffers.clone());
+        Ok(Self { ring, buffers, sources, pipe: Pipe::new()?, listens: false })
     }
 
     /// Asks the kernel for what is wanted and was not asked for yet.
@@ -73,20 +77,16 @@ impl UringPoller {
 
     fn take_completions(&mut self, events: &mut Vec<Event>) {
         for completion in self.ring.completions() {
-            let received = completion.buffer.map(|id| {
-                let len = usize::try_from(completion.result).unwrap_or(0);
-                // SAFETY: this completion has named it, and is seen once.
-                unsafe { self.buffers.take(id, len) }
-            });
             match completion.user_data {
                 CANCELS => {}
                 NOTIFIED => {
                     self.listens = false;
                     self.pipe.drain();
                 }
-                _ => self.sources.completed(completion, received, events),
+                _ => self.sources.completed(completion, events),
             }
         }
+        self.buffers.see_to_more();
     }
 
     /// Ends all operations, and waits for the last word of each.
