@@ -271,8 +271,7 @@ impl Reactor {
     /// What the engine has received or accepted for a source, in the order in which it came; `None` if nothing is left.
     #[inline]
     pub fn take_completed(&self, token: Token) -> Option<Completed> {
-        let id = self.descriptor(token)?;
-        self.inner.poller.borrow_mut().take_completed(id, token)
+        self.inner.poller.borrow_mut().take_completed(token)
     }
 
     #[inline]

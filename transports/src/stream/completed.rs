@@ -1,5 +1,7 @@
 //! The input of a stream for which the engine receives, one round of it: what has come is taken from there.
 
+use std::io;
+
 use sinew_reactor::{Completed, Reactor};
 
 use super::{
@@ -14,24 +16,36 @@ impl Transport {
     #[inline]
     pub(super) fn take_completed(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
-        let Some(completed) = reactor.take_completed(stream.token) else {
-            return stream.update(State::read_blocked);
-        };
-        if stream.may_be_wrapped() {
-            stream.tell_socket(&completed);
-        }
-        match completed {
-            Completed::Received { bytes, more } => {
-                if !more {
-                    stream.update(State::input_drained);
-                }
-                match stream.is_relayed() {
-                    false => self.received(reactor, input, &bytes),
-                    true => self.arrived(reactor, input, &bytes),
-                }
+        let taken = reactor.take_completed(stream.token);
+        // By reference: it is not moved once more on the path of every message.
+        if let Some(Completed::Received { bytes, more }) = &taken {
+            if stream.may_be_wrapped() {
+                stream.tell_socket(Ok(bytes));
             }
-            Completed::End => self.input_ended(),
-            Completed::Failed(error) => self.failed(reactor, error),
+            if !more {
+                stream.update(State::input_drained);
+            }
+            match stream.is_relayed() {
+                false => self.received(reactor, input, bytes),
+                true => self.arrived(reactor, input, bytes),
+            }
+        } else {
+            self.take_end(reactor, taken);
+        }
+    }
+
+    #[inline(never)]
+    fn take_end(&self, reactor: &Reactor, taken: Option<Completed>) {
+        let stream = self.inner();
+        match taken {
+            Some(Completed::End) => {
+                stream.tell_socket(Ok(&[]));
+                self.input_ended();
+            }
+            Some(Completed::Failed(error)) => {
+                stream.tell_socket(Err(&error));
+                self.failed(reactor, error);
+            }
             _ => stream.update(State::read_blocked),
         }
     }
@@ -45,12 +59,7 @@ impl Stream {
 
     /// What stands around the socket hears of what would have been read through it otherwise.
     #[inline(never)]
-    fn tell_socket(&self, completed: &Completed) {
-        self.with_socket(|socket| match completed {
-            Completed::Received { bytes, .. } => socket.completed(Ok(bytes)),
-            Completed::End => socket.completed(Ok(&[])),
-            Completed::Failed(error) => socket.completed(Err(error)),
-            _ => {}
-        });
+    fn tell_socket(&self, came: Result<&[u8], &io::Error>) {
+        self.with_socket(|socket| socket.completed(came));
     }
 }

@@ -175,6 +175,7 @@ pub(crate) struct Buffer {
 impl Deref for Buffer {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: `len` is not more than a buffer holds, all of it lies within the mapping and is initialised (zeroes from
         // the system, or what was received), and until this is dropped the kernel does not have the buffer: it was taken
@@ -184,6 +185,7 @@ impl Deref for Buffer {
 }
 
 impl Drop for Buffer {
+    #[inline]
     fn drop(&mut self) {
         self.ring.put(self.id);
     }

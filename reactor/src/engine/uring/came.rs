@@ -70,7 +70,7 @@ impl Came {
         if fd <= REST {
             return Self::new(What::Accepted, fd);
         }
-        // There is no room for so high a number, nor could it be registered.
+        // There is no room for so high a number: as if there were none left.
         // SAFETY: it was owned here a moment ago, and nobody else has it.
         drop(unsafe { OwnedFd::from_raw_fd(fd.cast_signed()) });
         Self::failed(libc::EMFILE)

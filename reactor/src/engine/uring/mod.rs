@@ -36,7 +36,7 @@ use buffers::{BufferRing, GROUP};
 use ring::{Operation, Ring};
 use sources::Sources;
 
-/// The `user_data` of what ends other operations. No source has a descriptor like this.
+/// The `user_data` of what ends other operations. No operation of a source is of a kind like this.
 const CANCELS: u64 = u64::MAX;
 
 /// The `user_data` of the watch on the pipe.
@@ -114,18 +114,17 @@ impl Poller for UringPoller {
     ) -> Result<(), RegisterError> {
         // One that is not open is told as ready to read when the kernel says so; asking beforehand would cost a system call for
         // every connection.
-        let at = usize::try_from(source).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
-        self.sources.insert(at, token, interest)
+        self.sources.insert(source, token, interest)
     }
 
-    fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest) {
-        self.sources.set_interest(id, token, interest);
+    fn set_interest(&mut self, _id: DescriptorId, token: Token, interest: Interest) {
+        self.sources.set_interest(token, interest);
     }
 
     /// The kernel keeps a socket for as long as it has operations on it. One that is about to be closed is to be closed, and its
     /// peer to hear of it, so these end here and now. Few connections have any left then: the peer's end ends the receiving.
-    fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()> {
-        if self.sources.remove(id, token, &mut self.ring) && closing {
+    fn deregister(&mut self, _id: DescriptorId, token: Token, closing: bool) -> io::Result<()> {
+        if self.sources.remove(token, &mut self.ring) && closing {
             self.ring.enter(Some(Duration::ZERO))?;
         }
         Ok(())
@@ -142,13 +141,13 @@ impl Poller for UringPoller {
         self.pipe.clone()
     }
 
-    fn set_duty(&mut self, id: DescriptorId, token: Token, duty: Duty) -> bool {
-        self.sources.set_duty(id, token, duty);
+    fn set_duty(&mut self, _id: DescriptorId, token: Token, duty: Duty) -> bool {
+        self.sources.set_duty(token, duty);
         true
     }
 
-    fn take_completed(&mut self, id: DescriptorId, token: Token) -> Option<Completed> {
-        self.sources.take_completed(id, token)
+    fn take_completed(&mut self, token: Token) -> Option<Completed> {
+        self.sources.take_completed(token)
     }
 }
 

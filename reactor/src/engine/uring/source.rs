@@ -1,8 +1,10 @@
 //! One source of the io_uring engine: what is wanted of it and what the kernel has been asked for. Small, since every idle
 //! connection has one.
 
+use std::os::fd::RawFd;
+
 use super::{
-    super::{DescriptorId, Duty, Event},
+    super::{Duty, Event},
     CANCELS,
     buffers::GROUP,
     came::Came,
@@ -10,16 +12,17 @@ use super::{
 };
 use crate::handler::{Interest, Ready, Token};
 
-/// Descriptors that `user_data` has room for.
-pub(super) const DESCRIPTORS_MAX: usize = 1 << 28;
+/// Slots that `user_data` has room for.
+pub(super) const SLOTS_MAX: usize = 1 << 28;
 
 /// The peer will send no more.
 const PEER_CLOSED: i16 = libc::POLLRDHUP;
 
 /// See the head of this file.
 pub(super) struct Source {
-    /// [`Token::ENGINE`] where there is none.
-    token: Token,
+    /// That of its token; the slot is where this lies. No token has that of [`NONE`](Self::NONE).
+    generation: u32,
+    fd: RawFd,
     /// What has come and waits to be taken.
     pub(super) came: Came,
     /// Where among the events of a wait its own lies, if it is there.
@@ -70,21 +73,33 @@ impl Kind {
         }
     }
 
-    /// 32 bits for the generation of the token, 4 for the kind, 28 for the descriptor.
-    fn user_data(self, at: DescriptorId, token: Token) -> u64 {
-        u64::from(token.generation()) << 32 | u64::from(self as u8) << 28 | at as u64
+    /// 32 bits for the generation of the token, 4 for the kind, 28 for the slot.
+    fn user_data(self, token: Token) -> u64 {
+        u64::from(token.generation()) << 32 | u64::from(self as u8) << 28 | token.slot() as u64
     }
 
     #[inline]
-    pub(super) fn from_user_data(user_data: u64) -> (Self, usize, u32) {
+    pub(super) fn from_user_data(user_data: u64) -> (Self, Token) {
         let kind = match (user_data >> 28) & 0xf {
             0 => Self::PollInput,
             1 => Self::PollOutput,
             2 => Self::Receive,
             _ => Self::Accept,
         };
-        (kind, user_data as usize & (DESCRIPTORS_MAX - 1), (user_data >> 32) as u32)
+        (kind, token(user_data))
     }
+
+    /// Whose it is, if it is of this kind.
+    #[inline]
+    pub(super) fn token_in(self, user_data: u64) -> Option<Token> {
+        let kind = (user_data >> 28) & 0xf;
+        (kind == u64::from(self as u8)).then(|| token(user_data))
+    }
+}
+
+#[inline]
+fn token(user_data: u64) -> Token {
+    Token::new(user_data as usize & (SLOTS_MAX - 1), (user_data >> 32) as u32)
 }
 
 const fn number(duty: Duty) -> u16 {
@@ -97,26 +112,23 @@ const fn number(duty: Duty) -> u16 {
 
 impl Source {
     pub(super) const NONE: Self =
-        Self { token: Token::ENGINE, came: Came::NOTHING, event: 0, bits: 0 };
+        Self { generation: u32::MAX, fd: -1, came: Came::NOTHING, event: 0, bits: 0 };
 
-    pub(super) fn new(token: Token, wanted: Interest) -> Self {
-        let mut source = Self { token, bits: number(Duty::Tell) << DUTY_AT, ..Self::NONE };
+    pub(super) fn new(fd: RawFd, token: Token, wanted: Interest) -> Self {
+        let bits = number(Duty::Tell) << DUTY_AT;
+        let mut source = Self { generation: token.generation(), fd, bits, ..Self::NONE };
         source.set_wanted(wanted);
         source
     }
 
-    pub(super) const fn token(&self) -> Token {
-        self.token
+    pub(super) const fn fd(&self) -> RawFd {
+        self.fd
     }
 
-    pub(super) fn is_none(&self) -> bool {
-        self.token == Token::ENGINE
-    }
-
-    /// Whether it is the one that an operation was asked for.
+    /// Whether it is the one of this token, which has its slot.
     #[inline]
-    pub(super) fn is_of(&self, generation: u32) -> bool {
-        self.token.generation() == generation && !self.is_none()
+    pub(super) const fn is_of(&self, token: Token) -> bool {
+        self.generation == token.generation()
     }
 
     const fn has(&self, bit: u16) -> bool {
@@ -160,16 +172,16 @@ impl Source {
     }
 
     /// Asks for what is wanted, and has what is not wanted any more end.
-    pub(super) fn ask(&mut self, id: DescriptorId, ring: &mut Ring) {
+    pub(super) fn ask(&mut self, token: Token, ring: &mut Ring) {
         self.set(CHANGED, false);
-        self.ask_input(id, ring);
-        self.ask_output(id, ring);
+        self.ask_input(token, ring);
+        self.ask_output(token, ring);
     }
 
     /// Has all that it asked for end. Whether there is anything of that.
-    pub(super) fn end(&mut self, id: DescriptorId, ring: &mut Ring) -> bool {
+    pub(super) fn end(&mut self, token: Token, ring: &mut Ring) -> bool {
         self.set_wanted(Interest::NONE);
-        self.ask(id, ring);
+        self.ask(token, ring);
         self.has(INPUT_ENDS | OUTPUT_ENDS)
     }
 
@@ -182,7 +194,7 @@ impl Source {
         }
     }
 
-    fn ask_input(&mut self, id: DescriptorId, ring: &mut Ring) {
+    fn ask_input(&mut self, token: Token, ring: &mut Ring) {
         let wanted = self.has(READ) && !self.has(OVER);
         let duty = self.duty_at(DUTY_AT).unwrap_or_default();
         match self.duty_at(INPUT_AT) {
@@ -192,19 +204,19 @@ impl Source {
                     Duty::Receive => Operation::Receive { group: GROUP },
                     Duty::Accept => Operation::Accept,
                 };
-                ring.ask(id, operation, Kind::of(duty).user_data(id, self.token));
+                ring.ask(self.fd, operation, Kind::of(duty).user_data(token));
                 self.bits |= number(duty) << INPUT_AT;
             }
             Some(asked) if !self.has(INPUT_ENDS) && (!wanted || asked != duty) => {
-                ring.cancel(Kind::of(asked).user_data(id, self.token), CANCELS);
+                ring.cancel(Kind::of(asked).user_data(token), CANCELS);
                 self.set(INPUT_ENDS, true);
             }
             _ => {}
         }
     }
 
-    fn ask_output(&mut self, id: DescriptorId, ring: &mut Ring) {
-        let user_data = Kind::PollOutput.user_data(id, self.token);
+    fn ask_output(&mut self, token: Token, ring: &mut Ring) {
+        let user_data = Kind::PollOutput.user_data(token);
         let (wanted, on_edge) = (self.has(WRITE), self.has(ON_EDGE));
         if !self.has(OUTPUT) {
             if wanted {
@@ -213,7 +225,7 @@ impl Source {
                     false => Operation::Poll { mask },
                     true => Operation::PollChanges { mask },
                 };
-                ring.ask(id, operation, user_data);
+                ring.ask(self.fd, operation, user_data);
                 self.set(OUTPUT, true);
                 self.set(OUTPUT_ON_EDGE, on_edge);
             }
@@ -234,35 +246,35 @@ impl Source {
         }
     }
 
-    pub(super) fn input_polled(&mut self, result: i32, events: &mut Vec<Event>) {
+    pub(super) fn input_polled(&mut self, token: Token, result: i32, events: &mut Vec<Event>) {
         if result != -libc::ECANCELED && self.has(READ) {
             let closed = flags(result) & (libc::POLLHUP | PEER_CLOSED) != 0;
             let closed = if closed { Ready::READ_CLOSED } else { Ready::NONE };
-            self.tell(Ready::READ | closed, events);
+            self.tell(token, Ready::READ | closed, events);
         }
     }
 
-    pub(super) fn output_polled(&mut self, result: i32, events: &mut Vec<Event>) {
+    pub(super) fn output_polled(&mut self, token: Token, result: i32, events: &mut Vec<Event>) {
         if result == -libc::ECANCELED {
             return;
         }
         let has_room = flags(result) & !PEER_CLOSED != 0;
         self.set(ON_EDGE, !has_room);
         if has_room && self.has(WRITE) {
-            self.tell(Ready::WRITE, events);
+            self.tell(token, Ready::WRITE, events);
         }
     }
 
     /// One event a wait, or where it is among too many, one for each thing.
     #[inline]
-    pub(super) fn tell(&mut self, ready: Ready, events: &mut Vec<Event>) {
+    pub(super) fn tell(&mut self, token: Token, ready: Ready, events: &mut Vec<Event>) {
         if let Some(event) = events.get_mut(usize::from(self.event))
-            && event.token == self.token
+            && event.token == token
         {
             event.ready = event.ready | ready;
         } else {
             self.event = events.len() as u16;
-            events.push(Event { token: self.token, ready });
+            events.push(Event { token, ready });
         }
     }
 }

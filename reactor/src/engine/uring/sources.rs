@@ -1,17 +1,18 @@
-//! What is registered with the io_uring engine, by descriptor, and where its completions go.
+//! What is registered with the io_uring engine, and where its completions go.
 
 use std::{
-    os::fd::{FromRawFd, OwnedFd},
+    io,
+    os::fd::{FromRawFd, OwnedFd, RawFd},
     rc::Rc,
     time::Duration,
 };
 
 use super::{
-    super::{Completed, DescriptorId, Duty, Event},
+    super::{Completed, Duty, Event},
     buffers::BufferRing,
     came::{Arrivals, Came},
     ring::{Completion, Ring},
-    source::{DESCRIPTORS_MAX, Kind, Source},
+    source::{Kind, SLOTS_MAX, Source},
 };
 use crate::{
     error::RegisterError,
@@ -20,52 +21,60 @@ use crate::{
 
 /// See the head of this file.
 pub(super) struct Sources {
-    /// By descriptor. The kernel gives out the lowest number that is free, so an array is the smallest map there is.
+    /// By the slot of the token: what has come for it is found without asking anybody for its descriptor.
     table: Vec<Source>,
+    /// A bit for each descriptor that is registered.
+    registered: Vec<u64>,
     /// Those of which something else is wanted than was asked for, perhaps.
-    changed: Vec<(DescriptorId, Token)>,
+    changed: Vec<Token>,
     arrivals: Arrivals,
 }
 
 impl Sources {
     pub(super) fn new(buffers: Rc<BufferRing>) -> Self {
-        Self { table: Vec::new(), changed: Vec::new(), arrivals: Arrivals::new(buffers) }
+        Self {
+            table: Vec::new(),
+            registered: Vec::new(),
+            changed: Vec::new(),
+            arrivals: Arrivals::new(buffers),
+        }
     }
 
     pub(super) fn insert(
         &mut self,
-        at: usize,
+        fd: RawFd,
         token: Token,
         wanted: Interest,
     ) -> Result<(), RegisterError> {
-        if at >= DESCRIPTORS_MAX {
-            return Err(RegisterError::TooManyHandlers { limit: DESCRIPTORS_MAX });
+        let at = token.slot();
+        if at >= SLOTS_MAX {
+            return Err(RegisterError::TooManyHandlers { limit: SLOTS_MAX });
         }
+        let bits = usize::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+        if bits / 64 >= self.registered.len() {
+            self.registered.resize(bits / 64 + 1, 0);
+        }
+        let (bits, bit) = (&mut self.registered[bits / 64], 1 << (bits % 64));
+        if *bits & bit != 0 {
+            return Err(RegisterError::AlreadyRegistered { fd });
+        }
+        *bits |= bit;
         if at >= self.table.len() {
             self.table.resize_with(at + 1, || Source::NONE);
         }
-        let id = at as DescriptorId;
-        if !self.table[at].is_none() {
-            return Err(RegisterError::AlreadyRegistered { fd: id });
-        }
-        self.table[at] = Source::new(token, wanted);
-        self.changes(id, token);
+        self.table[at] = Source::new(fd, token, wanted);
+        self.changes(token);
         Ok(())
     }
 
-    #[inline]
-    fn find(&mut self, id: DescriptorId, token: Token) -> Option<&mut Source> {
-        find(&mut self.table, id, token)
-    }
-
-    fn changes(&mut self, id: DescriptorId, token: Token) {
-        if self.find(id, token).is_some_and(Source::changes) {
-            self.changed.push((id, token));
+    fn changes(&mut self, token: Token) {
+        if find(&mut self.table, token).is_some_and(Source::changes) {
+            self.changed.push(token);
         }
     }
 
-    pub(super) fn set_interest(&mut self, id: DescriptorId, token: Token, wanted: Interest) {
-        let Some(source) = find(&mut self.table, id, token) else { return };
+    pub(super) fn set_interest(&mut self, token: Token, wanted: Interest) {
+        let Some(source) = find(&mut self.table, token) else { return };
         if source.wanted() == wanted {
             return;
         }
@@ -74,102 +83,100 @@ impl Sources {
             // What waits for a source that does not want it now must not hold the buffers of all.
             self.arrivals.keep(&mut source.came);
         }
-        self.changes(id, token);
+        self.changes(token);
     }
 
-    pub(super) fn set_duty(&mut self, id: DescriptorId, token: Token, duty: Duty) {
-        let Some(source) = self.find(id, token) else { return };
+    pub(super) fn set_duty(&mut self, token: Token, duty: Duty) {
+        let Some(source) = find(&mut self.table, token) else { return };
         source.set_duty(duty);
-        self.changes(id, token);
+        self.changes(token);
     }
 
     /// Whether there is an operation on it that has to end.
-    pub(super) fn remove(&mut self, id: DescriptorId, token: Token, ring: &mut Ring) -> bool {
-        let Some(place) = self.find(id, token) else { return false };
+    pub(super) fn remove(&mut self, token: Token, ring: &mut Ring) -> bool {
+        let Some(place) = find(&mut self.table, token) else { return false };
         let mut source = std::mem::replace(place, Source::NONE);
+        let bit = source.fd() as usize;
+        self.registered[bit / 64] &= !(1 << (bit % 64));
         while let Some(completed) = self.arrivals.take(&mut source.came) {
             if let Completed::Accepted(socket) = &completed {
                 turn_away(socket);
             }
         }
-        source.end(id, ring)
+        source.end(token, ring)
     }
 
     /// Asks for what is wanted, and has what is not wanted any more end.
     pub(super) fn ask(&mut self, ring: &mut Ring) {
-        for (id, token) in self.changed.drain(..) {
-            if let Some(source) = find(&mut self.table, id, token) {
-                source.ask(id, ring);
+        for token in self.changed.drain(..) {
+            if let Some(source) = find(&mut self.table, token) {
+                source.ask(token, ring);
             }
         }
     }
 
     /// What has come, the first of it.
     #[inline]
-    pub(super) fn take_completed(&mut self, id: DescriptorId, token: Token) -> Option<Completed> {
-        let source = find(&mut self.table, id, token)?;
+    pub(super) fn take_completed(&mut self, token: Token) -> Option<Completed> {
+        let source = find(&mut self.table, token)?;
         self.arrivals.take(&mut source.came)
     }
 
     /// Takes note of a completion, and tells of it if there is something to tell.
     #[inline]
     pub(super) fn completed(&mut self, completion: Completion, events: &mut Vec<Event>) {
-        let (kind, at, generation) = Kind::from_user_data(completion.user_data);
-        let Some(source) = self.table.get_mut(at).filter(|source| source.is_of(generation)) else {
-            return self.came_for_nobody(kind, completion);
-        };
-        if !completion.more && source.operation_ended(kind) && source.changes() {
-            self.changed.push((at as DescriptorId, source.token()));
-        }
-        // The common case.
-        if kind == Kind::Receive
+        // The common case: bytes for somebody who wants them, and more to follow.
+        if let Some(token) = Kind::Receive.token_in(completion.user_data)
+            && completion.goes_on()
             && completion.result > 0
-            && let Some(buffer) = completion.buffer
+            && let Some(buffer) = completion.buffer()
+            && let Some(source) = find(&mut self.table, token)
             && source.wants_read()
         {
-            if source.came.is_nothing() {
-                source.tell(Ready::READ, events);
-            }
             // SAFETY: this completion has named it, and is seen once.
             let came = unsafe { Came::filled(buffer, completion.result as usize) };
-            return self.arrivals.push(&mut source.came, came);
+            if source.came.is_nothing() {
+                source.came = came;
+                source.tell(token, Ready::READ, events);
+            } else {
+                self.arrivals.push(&mut source.came, came);
+            }
+        } else {
+            self.completed_otherwise(completion, events);
         }
-        self.completed_otherwise(kind, at, completion, events);
     }
 
     #[inline(never)]
-    fn completed_otherwise(
-        &mut self,
-        kind: Kind,
-        at: usize,
-        completion: Completion,
-        events: &mut Vec<Event>,
-    ) {
-        let source = &mut self.table[at];
+    fn completed_otherwise(&mut self, completion: Completion, events: &mut Vec<Event>) {
+        let (kind, token) = Kind::from_user_data(completion.user_data);
+        let Some(source) = find(&mut self.table, token) else {
+            return self.came_for_nobody(kind, completion);
+        };
+        let mut is_to_be_asked = !completion.goes_on() && source.operation_ended(kind);
         match kind {
-            Kind::PollInput => source.input_polled(completion.result, events),
+            Kind::PollInput => source.input_polled(token, completion.result, events),
             Kind::PollOutput => {
-                source.output_polled(completion.result, events);
-                if source.changes() {
-                    self.changed.push((at as DescriptorId, source.token()));
-                }
+                source.output_polled(token, completion.result, events);
+                is_to_be_asked = true;
             }
             Kind::Receive | Kind::Accept => {
                 let mut came = what_came(kind, completion, &self.arrivals);
-                if came.is_nothing() {
-                    return;
-                }
                 if !source.wants_read() {
                     came = self.arrivals.kept(came);
                 }
                 if came.is_last() {
                     source.set_over();
                 }
-                if source.came.is_nothing() {
-                    source.tell(Ready::READ, events);
+                if !came.is_nothing() {
+                    if source.came.is_nothing() {
+                        source.tell(token, Ready::READ, events);
+                    }
+                    self.arrivals.push(&mut source.came, came);
                 }
-                self.arrivals.push(&mut source.came, came);
             }
+        }
+        if is_to_be_asked && source.changes() {
+            self.changed.push(token);
         }
     }
 
@@ -196,14 +203,14 @@ impl Drop for Sources {
 }
 
 #[inline]
-fn find(table: &mut [Source], id: DescriptorId, token: Token) -> Option<&mut Source> {
-    table.get_mut(usize::try_from(id).ok()?).filter(|source| source.token() == token)
+fn find(table: &mut [Source], token: Token) -> Option<&mut Source> {
+    table.get_mut(token.slot()).filter(|source| source.is_of(token))
 }
 
 /// What the completion of a receive or an accept means; nothing, if the operation was ended or only has to be asked again. The
 /// buffer that it names is in that, or is given back.
 fn what_came(kind: Kind, completion: Completion, arrivals: &Arrivals) -> Came {
-    let Completion { result, buffer, .. } = completion;
+    let (result, buffer) = (completion.result, completion.buffer());
     if result > 0
         && kind == Kind::Receive
         && let Some(buffer) = buffer

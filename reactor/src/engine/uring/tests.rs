@@ -42,7 +42,7 @@ impl Line {
     }
 
     fn take(&self, poller: &mut UringPoller) -> Option<Completed> {
-        poller.take_completed(self.near.as_raw_fd(), self.token)
+        poller.take_completed(self.token)
     }
 
     /// All that has come.
@@ -277,7 +277,7 @@ fn connections_are_accepted_and_those_nobody_takes_are_turned_away() {
     let mut clients: Vec<_> =
         (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
     assert_eq!(wait(&mut poller).len(), 1);
-    let Some(Completed::Accepted(first)) = poller.take_completed(id, token) else { panic!() };
+    let Some(Completed::Accepted(first)) = poller.take_completed(token) else { panic!() };
     let mut first = TcpStream::from(first);
     first.write_all(b"hello").unwrap();
     let mut greeting = [0; 5];
@@ -409,12 +409,10 @@ fn an_error_is_handed_over_behind_what_came_before_it() {
     rustix::net::sockopt::set_socket_linger(&far, Some(Duration::ZERO)).unwrap();
     drop(far);
     wait(&mut poller);
-    let Some(Completed::Received { bytes, .. }) = poller.take_completed(id, token) else {
-        panic!()
-    };
+    let Some(Completed::Received { bytes, .. }) = poller.take_completed(token) else { panic!() };
     assert_eq!(&*bytes, b"last");
     let error = loop {
-        match poller.take_completed(id, token) {
+        match poller.take_completed(token) {
             Some(Completed::Failed(error)) => break error,
             Some(other) => panic!("{other:?}"),
             None => drop(wait(&mut poller)),
