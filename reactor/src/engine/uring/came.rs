@@ -172,16 +172,10 @@ impl Arrivals {
     }
 
     /// Takes the first thing that waits there.
-    #[inline]
     fn pop(&mut self, place: &mut Came) -> Came {
-        if place.what() == What::Chain {
-            return self.pop_chained(place);
+        if place.what() != What::Chain {
+            return std::mem::replace(place, Came::NOTHING);
         }
-        std::mem::replace(place, Came::NOTHING)
-    }
-
-    #[inline(never)]
-    fn pop_chained(&mut self, place: &mut Came) -> Came {
         let last = place.rest();
         let first = self.chained[last as usize].next;
         let Chained { came, next } = self.chained.remove(first as usize);
@@ -196,19 +190,20 @@ impl Arrivals {
     /// Hands over the first thing that waits there.
     #[inline]
     pub(super) fn take(&mut self, place: &mut Came) -> Option<Completed> {
-        let came = self.pop(place);
-        if came.what() == What::Filled {
-            // SAFETY: who made this vouched for its buffer, and it has been taken just now, which happens once.
-            let buffer = unsafe { self.buffers.take(came.buffer(), came.len()) };
-            let bytes = ReceivedBytes::in_ring(buffer);
-            return Some(Completed::Received { bytes, more: !place.is_nothing() });
+        if place.what() != What::Filled {
+            return self.take_other(place);
         }
-        self.take_other(came, !place.is_nothing())
+        // The common case: one thing, and it is bytes.
+        let came = std::mem::replace(place, Came::NOTHING);
+        Some(self.received(came, false))
     }
 
     #[inline(never)]
-    fn take_other(&mut self, came: Came, more: bool) -> Option<Completed> {
+    fn take_other(&mut self, place: &mut Came) -> Option<Completed> {
+        let came = self.pop(place);
+        let more = !place.is_nothing();
         Some(match came.what() {
+            What::Filled => self.received(came, more),
             What::Kept => {
                 let bytes = ReceivedBytes::copied(self.kept.remove(came.rest() as usize));
                 Completed::Received { bytes, more }
@@ -222,8 +217,16 @@ impl Arrivals {
             What::Failed => {
                 Completed::Failed(io::Error::from_raw_os_error(came.rest().cast_signed()))
             }
-            What::Nothing | What::Filled | What::Chain => return None,
+            What::Nothing | What::Chain => return None,
         })
+    }
+
+    /// What is filled and has been taken from its place.
+    #[inline]
+    fn received(&self, taken: Came, more: bool) -> Completed {
+        // SAFETY: who made this vouched for its buffer, and it has been taken just now, which happens once.
+        let buffer = unsafe { self.buffers.take(taken.buffer(), taken.len()) };
+        Completed::Received { bytes: ReceivedBytes::in_ring(buffer), more }
     }
 
     /// Has what waits there hold no buffers: they are everybody's.

@@ -77,6 +77,10 @@ impl UringPoller {
 
     fn take_completions(&mut self, events: &mut Vec<Event>) {
         for completion in self.ring.completions() {
+            // The common case first.
+            if self.sources.received(&completion, events) {
+                continue;
+            }
             match completion.user_data {
                 CANCELS => {}
                 NOTIFIED => {

@@ -122,13 +122,12 @@ impl Sources {
         self.arrivals.take(&mut source.came)
     }
 
-    /// Takes note of a completion, and tells of it if there is something to tell.
+    /// Takes note of a completion if it is what most are: bytes for somebody who wants them, and more to follow.
     #[inline]
-    pub(super) fn completed(&mut self, completion: Completion, events: &mut Vec<Event>) {
-        // The common case: bytes for somebody who wants them, and more to follow.
-        if let Some(token) = Kind::Receive.token_in(completion.user_data)
-            && completion.goes_on()
+    pub(super) fn received(&mut self, completion: &Completion, events: &mut Vec<Event>) -> bool {
+        if completion.goes_on()
             && completion.result > 0
+            && let Some(token) = Kind::Receive.token_in(completion.user_data)
             && let Some(buffer) = completion.buffer()
             && let Some(source) = find(&mut self.table, token)
             && source.wants_read()
@@ -141,13 +140,14 @@ impl Sources {
             } else {
                 self.arrivals.push(&mut source.came, came);
             }
-        } else {
-            self.completed_otherwise(completion, events);
+            return true;
         }
+        false
     }
 
+    /// Takes note of any completion, and tells of it if there is something to tell.
     #[inline(never)]
-    fn completed_otherwise(&mut self, completion: Completion, events: &mut Vec<Event>) {
+    pub(super) fn completed(&mut self, completion: Completion, events: &mut Vec<Event>) {
         let (kind, token) = Kind::from_user_data(completion.user_data);
         let Some(source) = find(&mut self.table, token) else {
             return self.came_for_nobody(kind, completion);
