@@ -100,6 +100,12 @@ impl Registry {
         slot.handler.clone()
     }
 
+    #[inline]
+    fn descriptor(&self, token: Token) -> Option<DescriptorId> {
+        let slot = self.slots.get(token.slot())?;
+        (slot.mark.generation() == token.generation()).then_some(slot.descriptor)
+    }
+
     /// `false` if it is on the list of those to be called again already, or went away.
     pub(crate) fn mark_again(&mut self, token: Token) -> bool {
         self.get_mut(token).is_some_and(|slot| !slot.mark.set_again(true))
@@ -263,13 +269,14 @@ impl Reactor {
     }
 
     /// What the engine has received or accepted for a source, in the order in which it came; `None` if nothing is left.
+    #[inline]
     pub fn take_completed(&self, token: Token) -> Option<Completed> {
-        let id = self.descriptor(token)?;
-        self.inner.poller.borrow_mut().take_completed(id, token)
+        self.inner.poller.borrow_mut().take_completed(token)
     }
 
+    #[inline]
     fn descriptor(&self, token: Token) -> Option<DescriptorId> {
-        self.inner.registry.borrow_mut().get_mut(token).map(|slot| slot.descriptor)
+        self.inner.registry.borrow().descriptor(token)
     }
 
     /// Ends a registration; the handler hears nothing more, not even of events of this turn, and is dropped by the loop.

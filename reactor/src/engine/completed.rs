@@ -37,18 +37,6 @@ pub enum Completed {
     Failed(io::Error),
 }
 
-impl Completed {
-    /// Gives what all connections share back to them, if it holds any of it.
-    #[cfg(target_os = "linux")]
-    pub(super) fn let_go_of_buffer(&mut self) {
-        if let Self::Received { bytes, .. } = self
-            && let Held::InRing(buffer) = &bytes.0
-        {
-            bytes.0 = Held::Copied(Box::from(&**buffer));
-        }
-    }
-}
-
 /// Bytes that an engine has received. They lie in memory that all connections share: take them and let go.
 pub struct ReceivedBytes(Held);
 
@@ -63,6 +51,11 @@ impl ReceivedBytes {
     #[cfg(target_os = "linux")]
     pub(super) const fn in_ring(buffer: super::uring::Buffer) -> Self {
         Self(Held::InRing(buffer))
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) const fn copied(bytes: Box<[u8]>) -> Self {
+        Self(Held::Copied(bytes))
     }
 }
 

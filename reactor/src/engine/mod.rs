@@ -14,7 +14,8 @@
 //!
 //! 5. An engine may do more than tell, if `set_duty` says so to it: receive from a connection, accept from a listener. It does
 //!    so while reading is wanted, `wait` reports the first thing that has come as readiness to read, and `take_completed` hands
-//!    it over, and what came after it, until there is nothing left. What came before the wish ended is handed over all the same.
+//!    it over, and what came after it, until there is nothing left. What came before the wish ended is handed over all the same. The token
+//!    is all that is asked for it: this is on the path of every message.
 //!
 //! Readiness is a *hint that a system call is worth trying*: the flag that a transport keeps from it stays set until
 //! a call says `WouldBlock`.
@@ -214,8 +215,8 @@ pub(crate) trait Poller {
         false
     }
 
-    fn take_completed(&mut self, id: DescriptorId, token: Token) -> Option<Completed> {
-        let _ = (id, token);
+    fn take_completed(&mut self, token: Token) -> Option<Completed> {
+        let _ = token;
         None
     }
 }

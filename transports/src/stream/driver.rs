@@ -164,7 +164,7 @@ impl Transport {
         if self.inner().state.get().has_input_left() {
             self.pump_on(reactor);
         }
-        if !reactor.is_edge_triggered() {
+        if !reactor.is_edge_triggered() && !self.inner().state.get().is_told() {
             self.tell_interest(reactor);
         }
     }
@@ -192,7 +192,7 @@ impl Transport {
         if self.inner().state.get().has_input_left() {
             self.come_back(reactor);
         }
-        if !reactor.is_edge_triggered() {
+        if !reactor.is_edge_triggered() && !self.inner().state.get().is_told() {
             self.tell_interest(reactor);
         }
     }

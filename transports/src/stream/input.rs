@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sinew_reactor::{Completed, Reactor, SHORT_READ_DRAINS};
+use sinew_reactor::{Reactor, SHORT_READ_DRAINS};
 
 use super::{
     rights::Received,
@@ -32,6 +32,9 @@ impl Transport {
     #[inline(never)]
     fn take_other_input(&self, reactor: &Reactor) {
         let stream = self.inner();
+        if stream.state.get().is_ordinary_completed() {
+            return self.take_completed(reactor, Input::Deliver);
+        }
         let input = stream.update(State::input);
         match input {
             // What a layer has to read, it reads where it writes.
@@ -131,30 +134,7 @@ impl Transport {
         }
     }
 
-    /// The same, of what the engine has received.
-    fn take_completed(&self, reactor: &Reactor, input: Input) {
-        let stream = self.inner();
-        match reactor.take_completed(stream.token) {
-            Some(Completed::Received { bytes, more }) => {
-                count(reactor, bytes.len());
-                stream.with_socket(|socket| socket.completed(Ok(&bytes)));
-                if !more {
-                    stream.update(State::input_drained);
-                }
-                self.arrived(reactor, input, &bytes);
-            }
-            Some(Completed::End) => {
-                stream.with_socket(|socket| socket.completed(Ok(&[])));
-                self.input_ended();
-            }
-            Some(Completed::Failed(error)) => {
-                stream.with_socket(|socket| socket.completed(Err(&error)));
-                self.failed(reactor, error);
-            }
-            _ => stream.update(State::read_blocked),
-        }
-    }
-
+    #[inline]
     pub(super) fn received(&self, reactor: &Reactor, input: Input, data: &[u8]) {
         if input == Input::Deliver {
             self.deliver(reactor, data);
@@ -162,7 +142,7 @@ impl Transport {
     }
 
     #[inline(always)]
-    fn deliver(&self, reactor: &Reactor, data: &[u8]) {
+    pub(super) fn deliver(&self, reactor: &Reactor, data: &[u8]) {
         self.touch(reactor);
         self.tell(|protocol, transport| protocol.data_received(transport, data));
     }

@@ -21,6 +21,7 @@ use crate::{
 
 mod asked;
 mod bare;
+mod completed;
 mod direct;
 mod driver;
 mod extras;

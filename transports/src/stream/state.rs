@@ -45,6 +45,9 @@
 
 use sinew_reactor::Ready;
 
+mod flags;
+use flags::*;
+
 /// Where in its life a stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
@@ -90,80 +93,6 @@ pub(super) enum Drained {
 pub(super) struct State {
     bits: u32,
 }
-
-const STAGE_BITS: u32 = 3;
-const STAGE: u32 = (1 << STAGE_BITS) - 1;
-
-macro_rules! flags {
-    ($($(#[$doc:meta])* $name:ident)*) => {
-        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
-        #[repr(u32)]
-        enum Bit { $($name),* }
-        $($(#[$doc])* const $name: u32 = 1 << (STAGE_BITS + Bit::$name as u32);)*
-    };
-}
-
-flags! {
-    /// The last read did not find the socket empty.
-    READABLE
-    /// The last write did not find the socket full.
-    WRITABLE
-    /// The kernel says that the peer has sent its last: read to the end, also past a short read.
-    READ_CLOSED
-    /// The user has paused reading.
-    PAUSED
-    /// The queue has passed its high watermark and not sunk to the low one since.
-    OVER_HIGH
-    /// Being over the high watermark does not hold back input.
-    MANUAL
-    /// Input was held back; `reading_resumed` is owed.
-    WITHHELD
-    /// `writing_paused` was told; `writing_resumed` is owed.
-    PAUSE_TOLD
-    /// The end of the input was seen.
-    EOF
-    /// The peer ended its side before we asked to close ours.
-    EOF_FIRST
-    /// `close_write` was asked for.
-    ENDING
-    /// FIN was sent.
-    FIN_SENT
-    /// `connection_made` was told.
-    MADE
-    /// `connection_lost` was told.
-    END_TOLD
-    /// A callback of this stream runs.
-    IN_CALLBACK
-    /// The protocol is called by a user, not by the loop.
-    LENT
-    /// A producer of this stream is asked for more.
-    PRODUCING
-    /// The loop will call `flush`.
-    FLUSH_QUEUED
-    /// The loop will call `again`.
-    AGAIN_QUEUED
-    /// The connection is to be reset, not closed.
-    RESET
-    /// The engine receives for this stream.
-    COMPLETES
-    /// Descriptors that come with the bytes are taken in.
-    TAKES_DESCRIPTORS
-    /// A layer lies over the socket: input comes through it.
-    LAYERED
-    /// The layer is not ready.
-    SECURING
-    /// The engine was told that input is wanted.
-    READ_TOLD
-    /// The engine was told that room to write is wanted.
-    WRITE_TOLD
-    /// What comes in goes out at another stream.
-    RELAYED
-    /// There is no room for it there.
-    HELD
-}
-
-/// Input comes in another way than by a plain read.
-const INDIRECT: u32 = COMPLETES | TAKES_DESCRIPTORS | LAYERED | RELAYED;
 
 impl State {
     pub(super) const fn new(auto_pause: bool) -> Self {
@@ -367,9 +296,12 @@ impl State {
     /// The common case, in one comparison: open, with something to read, which a plain read brings, and nothing in the way.
     #[inline]
     pub(super) const fn is_ordinary(self) -> bool {
-        const IN_THE_WAY: u32 =
-            STAGE | PAUSED | OVER_HIGH | WITHHELD | EOF | SECURING | HELD | INDIRECT;
-        self.bits & (READABLE | IN_THE_WAY) == READABLE
+        self.bits & (READABLE | IN_THE_WAY | INDIRECT) == READABLE
+    }
+
+    /// The same where the engine receives.
+    pub(super) const fn is_ordinary_completed(self) -> bool {
+        self.bits & (READABLE | IN_THE_WAY | INDIRECT) == READABLE | COMPLETES
     }
 
     pub(super) const fn input(&mut self) -> Input {
@@ -588,6 +520,14 @@ impl State {
         self.set(READ_TOLD, read);
         self.set(WRITE_TOLD, write);
         self.bits & (READ_TOLD | WRITE_TOLD) != told
+    }
+
+    /// The common case of [`tell_interest`](Self::tell_interest), in one comparison: input is wanted and no room, and that is what
+    /// the engine was told.
+    #[inline]
+    pub(super) const fn is_told(self) -> bool {
+        let told = READ_TOLD | WRITE_TOLD | WRITABLE;
+        self.bits & (IN_THE_WAY | told) == WRITABLE | READ_TOLD
     }
 
     pub(super) const fn is_again_queued(self) -> bool {

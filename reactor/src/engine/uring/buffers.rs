@@ -2,6 +2,7 @@
 //! nothing. [`BufferRing`] is the memory, a [`Buffer`] one of them while it is ours.
 
 use std::{
+    cell::Cell,
     fmt, io,
     ops::Deref,
     ptr::{self, NonNull},
@@ -27,15 +28,23 @@ pub(super) const GROUP: u16 = 0;
 const ENTRIES_LEN: usize = 4096;
 
 /// How many there may be.
-const BUFFERS_MAX: usize = ENTRIES_LEN / size_of::<BufRingEntry>();
+pub(super) const BUFFERS_MAX: usize = ENTRIES_LEN / size_of::<BufRingEntry>();
+
+/// How many of the buffers go round at first. The kernel fills one after the other, so each that goes round is soon a page of
+/// memory, and a line of the processor's caches, whether or not it was needed.
+const FIRST: u16 = 16;
 
 /// See the head of this file.
 pub(super) struct BufferRing {
     base: NonNull<u8>,
-    /// How many there are: a power of two. With all of them filled, the kernel waits for one to come back.
+    /// How many there may be: a power of two. With all of them filled, the kernel waits for one to come back.
     count: u16,
+    /// How many of them go round.
+    going: Cell<u16>,
+    /// The kernel has found none since this was looked at.
+    is_short: Cell<bool>,
     /// Where the next entry goes; what the kernel has not taken yet lies before it.
-    tail: std::cell::Cell<u16>,
+    tail: Cell<u16>,
 }
 
 impl BufferRing {
@@ -60,31 +69,66 @@ impl BufferRing {
             return Err(io::Error::last_os_error());
         }
         let base = NonNull::new(mapped.cast()).expect("mmap gives no null page");
-        let buffers = Rc::new(Self { base, count, tail: std::cell::Cell::new(0) });
+        let buffers = Rc::new(Self {
+            base,
+            count,
+            going: Cell::new(0),
+            is_short: Cell::new(false),
+            tail: Cell::new(0),
+        });
         // SAFETY: the entries lie at the start of a page, there are `count` of them, and the mapping outlives what the
         // kernel does with it: it goes with the last `Rc`, of which the engine holds one until nothing is in flight.
         unsafe {
             ring.submitter().register_buf_ring_with_flags(base.as_ptr() as u64, count, GROUP, 0)?;
         }
-        (0..count).for_each(|id| buffers.put(id));
+        buffers.go_up_to(FIRST);
         Ok(buffers)
+    }
+
+    fn go_up_to(&self, wanted: u16) {
+        let wanted = wanted.min(self.count);
+        (self.going.replace(wanted)..wanted).for_each(|id| self.put(id));
+    }
+
+    #[cfg(test)]
+    pub(super) fn going(&self) -> u16 {
+        self.going.get()
+    }
+
+    /// The kernel has found no buffer.
+    pub(super) fn ran_out(&self) {
+        self.is_short.set(true);
+    }
+
+    /// Has twice as many go round if they ran out, once for all that was waited for.
+    #[inline]
+    pub(super) fn see_to_more(&self) {
+        if self.is_short.replace(false) {
+            self.go_up_to(self.going.get() * 2);
+        }
+    }
+
+    /// Numbers go round; there is a power of two of buffers.
+    const fn within(&self, number: u16) -> u16 {
+        number & (self.count - 1)
     }
 
     fn address(&self, id: u16) -> *mut u8 {
         debug_assert!(id < self.count, "the kernel names buffers that it was given");
         // SAFETY: the buffer lies within the mapping.
-        unsafe { self.base.as_ptr().add(ENTRIES_LEN + usize::from(id % self.count) * STRIDE) }
+        unsafe { self.base.as_ptr().add(ENTRIES_LEN + usize::from(self.within(id)) * STRIDE) }
     }
 
     /// Gives a buffer to the kernel.
-    fn put(&self, id: u16) {
+    #[inline]
+    pub(super) fn put(&self, id: u16) {
         let tail = self.tail.get();
         let entries = self.base.as_ptr().cast::<BufRingEntry>();
         // SAFETY: the entry lies within the mapping, which begins with `count` of them; zeroes are a valid one. The kernel
         // does not look at it before the tail has passed it, and it never writes here. The tail lies in a part of the first
         // entry that is not set here.
         unsafe {
-            let entry = &mut *entries.add(usize::from(tail % self.count));
+            let entry = &mut *entries.add(usize::from(self.within(tail)));
             entry.set_addr(self.address(id) as u64);
             entry.set_len(BUFFER_LEN as u32);
             entry.set_bid(id);
@@ -131,6 +175,7 @@ pub(crate) struct Buffer {
 impl Deref for Buffer {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: `len` is not more than a buffer holds, all of it lies within the mapping and is initialised (zeroes from
         // the system, or what was received), and until this is dropped the kernel does not have the buffer: it was taken
@@ -140,6 +185,7 @@ impl Deref for Buffer {
 }
 
 impl Drop for Buffer {
+    #[inline]
     fn drop(&mut self) {
         self.ring.put(self.id);
     }

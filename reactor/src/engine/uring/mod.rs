@@ -3,7 +3,8 @@
 //!
 //! - `ring.rs`: operations in, completions out
 //! - `buffers.rs`: what the kernel receives into
-//! - `sources.rs`: what is wanted of each source, what it has been asked for, and what has come
+//! - `sources.rs`, `source.rs`: what is registered; what is wanted of one source, and what the kernel has been asked for
+//! - `came.rs`: what has come and waits to be taken
 //!
 //! The kernel is asked for things once a turn, right before the wait: whatever was wanted and unwanted again in between costs
 //! nothing. An operation belongs to a source and one registration of it; its `user_data` says to which, so that what comes
@@ -23,7 +24,9 @@ use crate::{
 };
 
 mod buffers;
+mod came;
 mod ring;
+mod source;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -33,7 +36,7 @@ use buffers::{BufferRing, GROUP};
 use ring::{Operation, Ring};
 use sources::Sources;
 
-/// The `user_data` of what ends other operations. No source has a descriptor like this.
+/// The `user_data` of what ends other operations. No operation of a source is of a kind like this.
 const CANCELS: u64 = u64::MAX;
 
 /// The `user_data` of the watch on the pipe.
@@ -58,7 +61,8 @@ impl UringPoller {
     fn with(submissions: u32, completions: u32, buffers: u16) -> io::Result<Self> {
         let ring = Ring::new(submissions, completions).map_err(explain)?;
         let buffers = BufferRing::new(&ring, buffers).map_err(explain)?;
-        Ok(Self { ring, buffers, sources: Sources::default(), pipe: Pipe::new()?, listens: false })
+        let sources = Sources::new(buffers.clone());
+        Ok(Self { ring, buffers, sources, pipe: Pipe::new()?, listens: false })
     }
 
     /// Asks the kernel for what is wanted and was not asked for yet.
@@ -73,20 +77,20 @@ impl UringPoller {
 
     fn take_completions(&mut self, events: &mut Vec<Event>) {
         for completion in self.ring.completions() {
-            let received = completion.buffer.map(|id| {
-                let len = usize::try_from(completion.result).unwrap_or(0);
-                // SAFETY: this completion has named it, and is seen once.
-                unsafe { self.buffers.take(id, len) }
-            });
+            // The common case first.
+            if self.sources.received(&completion, events) {
+                continue;
+            }
             match completion.user_data {
                 CANCELS => {}
                 NOTIFIED => {
                     self.listens = false;
                     self.pipe.drain();
                 }
-                _ => self.sources.completed(completion, received, events),
+                _ => self.sources.completed(completion, events),
             }
         }
+        self.buffers.see_to_more();
     }
 
     /// Ends all operations, and waits for the last word of each.
@@ -114,18 +118,17 @@ impl Poller for UringPoller {
     ) -> Result<(), RegisterError> {
         // One that is not open is told as ready to read when the kernel says so; asking beforehand would cost a system call for
         // every connection.
-        let at = usize::try_from(source).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
-        self.sources.insert(at, token, interest)
+        self.sources.insert(source, token, interest)
     }
 
-    fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest) {
-        self.sources.set_interest(id, token, interest);
+    fn set_interest(&mut self, _id: DescriptorId, token: Token, interest: Interest) {
+        self.sources.set_interest(token, interest);
     }
 
     /// The kernel keeps a socket for as long as it has operations on it. One that is about to be closed is to be closed, and its
     /// peer to hear of it, so these end here and now. Few connections have any left then: the peer's end ends the receiving.
-    fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()> {
-        if self.sources.remove(id, token, &mut self.ring) && closing {
+    fn deregister(&mut self, _id: DescriptorId, token: Token, closing: bool) -> io::Result<()> {
+        if self.sources.remove(token, &mut self.ring) && closing {
             self.ring.enter(Some(Duration::ZERO))?;
         }
         Ok(())
@@ -142,13 +145,13 @@ impl Poller for UringPoller {
         self.pipe.clone()
     }
 
-    fn set_duty(&mut self, id: DescriptorId, token: Token, duty: Duty) -> bool {
-        self.sources.set_duty(id, token, duty);
+    fn set_duty(&mut self, _id: DescriptorId, token: Token, duty: Duty) -> bool {
+        self.sources.set_duty(token, duty);
         true
     }
 
-    fn take_completed(&mut self, id: DescriptorId, token: Token) -> Option<Completed> {
-        self.sources.take_completed(id, token)
+    fn take_completed(&mut self, token: Token) -> Option<Completed> {
+        self.sources.take_completed(token)
     }
 }
 

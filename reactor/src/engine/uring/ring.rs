@@ -132,13 +132,15 @@ impl Ring {
     pub(super) fn completions(&mut self) -> impl Iterator<Item = Completion> {
         let in_flight = &mut self.in_flight;
         self.uring.completion().map(move |entry| {
-            let more = cqueue::more(entry.flags());
-            let user_data = entry.user_data();
-            if !more && user_data != super::CANCELS {
+            let completion = Completion {
+                user_data: entry.user_data(),
+                result: entry.result(),
+                flags: entry.flags(),
+            };
+            if !completion.goes_on() && completion.user_data != super::CANCELS {
                 *in_flight -= 1;
             }
-            let buffer = cqueue::buffer_select(entry.flags());
-            Completion { user_data, result: entry.result(), buffer, more }
+            completion
         })
     }
 }
@@ -149,8 +151,19 @@ pub(super) struct Completion {
     pub(super) user_data: u64,
     /// As the system call would return it; negative for an error.
     pub(super) result: i32,
+    flags: u32,
+}
+
+impl Completion {
     /// Which buffer was filled.
-    pub(super) buffer: Option<u16>,
+    #[inline]
+    pub(super) fn buffer(&self) -> Option<u16> {
+        cqueue::buffer_select(self.flags)
+    }
+
     /// The operation goes on.
-    pub(super) more: bool,
+    #[inline]
+    pub(super) fn goes_on(&self) -> bool {
+        cqueue::more(self.flags)
+    }
 }

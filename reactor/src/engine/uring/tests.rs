@@ -42,7 +42,7 @@ impl Line {
     }
 
     fn take(&self, poller: &mut UringPoller) -> Option<Completed> {
-        poller.take_completed(self.near.as_raw_fd(), self.token)
+        poller.take_completed(self.token)
     }
 
     /// All that has come.
@@ -131,6 +131,30 @@ fn with_all_buffers_taken_the_rest_waits_for_one_to_come_back() {
         let Completed::Received { bytes, .. } = completed else { panic!() };
         assert_eq!(**bytes, [n as u8], "what is held is not written over");
     }
+}
+
+#[test]
+fn as_many_buffers_go_round_as_were_needed_at_once() {
+    let mut poller = ring!(128, 512, 128);
+    let mut lines: Vec<_> = (0..40).map(|n| Line::new(&mut poller, n)).collect();
+    for _ in 0..100 {
+        lines[0].far.write_all(b"x").unwrap();
+        wait(&mut poller);
+        assert_eq!(lines[0].bytes(&mut poller), b"x");
+    }
+    let at_first = poller.buffers.going();
+    assert!(at_first < 40, "one after the other, few are enough");
+    for _ in 0..10 {
+        lines.iter_mut().for_each(|line| line.far.write_all(b"y").unwrap());
+        let mut came = 0;
+        while came < lines.len() {
+            wait(&mut poller);
+            came += lines.iter().map(|line| line.bytes(&mut poller).len()).sum::<usize>();
+        }
+    }
+    // How much the kernel does in one go is its own affair.
+    let going = poller.buffers.going();
+    assert!(at_first < going && going <= 64, "{going} go round, and no more are needed");
 }
 
 #[test]
@@ -253,7 +277,7 @@ fn connections_are_accepted_and_those_nobody_takes_are_turned_away() {
     let mut clients: Vec<_> =
         (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
     assert_eq!(wait(&mut poller).len(), 1);
-    let Some(Completed::Accepted(first)) = poller.take_completed(id, token) else { panic!() };
+    let Some(Completed::Accepted(first)) = poller.take_completed(token) else { panic!() };
     let mut first = TcpStream::from(first);
     first.write_all(b"hello").unwrap();
     let mut greeting = [0; 5];
@@ -284,6 +308,135 @@ fn a_ring_that_is_dropped_ends_everything_first() {
         // A reset, where bytes were never read.
         let _ = far.read_to_end(&mut rest);
         assert_eq!(rest, b"");
+    }
+}
+
+#[test]
+fn what_waits_in_a_chain_keeps_its_order_through_a_pause_and_ends_with_the_end() {
+    let mut poller = ring!(8, 64, 8);
+    let mut line = Line::new(&mut poller, 3);
+    wait(&mut poller);
+    for byte in [b"a", b"b", b"c"] {
+        line.far.write_all(byte).unwrap();
+        wait(&mut poller);
+    }
+    let Some(Completed::Received { bytes, more: true }) = line.take(&mut poller) else { panic!() };
+    assert_eq!(&*bytes, b"a");
+    line.want(&mut poller, Interest::NONE);
+    line.far.write_all(b"d").unwrap();
+    // What comes while the receiving ends is kept, too.
+    wait(&mut poller);
+    line.want(&mut poller, Interest::READ);
+    line.far.write_all(b"e").unwrap();
+    line.far.shutdown(std::net::Shutdown::Write).unwrap();
+    let (mut came, mut has_ended) = (Vec::new(), false);
+    while !has_ended {
+        match line.take(&mut poller) {
+            Some(Completed::Received { bytes, .. }) => came.extend_from_slice(&bytes),
+            Some(Completed::End) => has_ended = true,
+            Some(other) => panic!("{other:?}"),
+            None => drop(wait(&mut poller)),
+        }
+    }
+    assert_eq!(came, b"bcde");
+    assert!(line.take(&mut poller).is_none());
+}
+
+#[test]
+fn what_waited_for_a_source_that_is_gone_holds_no_buffer() {
+    let mut poller = ring!(8, 64, 4);
+    let mut other = Line::new(&mut poller, 1);
+    for round in 2..20 {
+        let mut line = Line::new(&mut poller, round);
+        wait(&mut poller);
+        for byte in [b"a", b"b", b"c"] {
+            line.far.write_all(byte).unwrap();
+            wait(&mut poller);
+        }
+        poller.deregister(line.near.as_raw_fd(), line.token, true).unwrap();
+        drop(line);
+        other.far.write_all(b"x").unwrap();
+        let mut came = Vec::new();
+        while came.is_empty() {
+            wait(&mut poller);
+            came = other.bytes(&mut poller);
+        }
+        assert_eq!(came, b"x");
+    }
+}
+
+#[test]
+fn a_descriptor_that_is_registered_again_in_the_same_turn_finds_nothing_of_before() {
+    let mut poller = ring!(8, 64, 4);
+    let mut line = Line::new(&mut poller, 3);
+    wait(&mut poller);
+    for byte in [b"a", b"b"] {
+        line.far.write_all(byte).unwrap();
+        wait(&mut poller);
+    }
+    let id = line.near.as_raw_fd();
+    let held = line.take(&mut poller);
+    poller.deregister(id, line.token, false).unwrap();
+    line.token = Token::new(3, 2);
+    poller.register(id, line.token, Interest::READ).unwrap();
+    poller.set_duty(id, line.token, Duty::Receive);
+    assert!(line.take(&mut poller).is_none(), "these bytes were not for this one");
+    line.far.write_all(b"c").unwrap();
+    let mut came = Vec::new();
+    while came.is_empty() {
+        for event in wait(&mut poller) {
+            assert_eq!(event.token, line.token);
+        }
+        came = line.bytes(&mut poller);
+    }
+    assert_eq!(came, b"c");
+    let Some(Completed::Received { bytes, .. }) = &held else { panic!() };
+    assert_eq!(&**bytes, b"a", "what is held is not written over");
+}
+
+#[test]
+fn an_error_is_handed_over_behind_what_came_before_it() {
+    let mut poller = ring!(8, 64, 4);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (near, _) = listener.accept().unwrap();
+    let (id, token) = (near.as_raw_fd(), Token::new(1, 1));
+    poller.register(id, token, Interest::READ).unwrap();
+    poller.set_duty(id, token, Duty::Receive);
+    wait(&mut poller);
+    far.write_all(b"last").unwrap();
+    while wait(&mut poller).is_empty() {}
+    rustix::net::sockopt::set_socket_linger(&far, Some(Duration::ZERO)).unwrap();
+    drop(far);
+    wait(&mut poller);
+    let Some(Completed::Received { bytes, .. }) = poller.take_completed(token) else { panic!() };
+    assert_eq!(&*bytes, b"last");
+    let error = loop {
+        match poller.take_completed(token) {
+            Some(Completed::Failed(error)) => break error,
+            Some(other) => panic!("{other:?}"),
+            None => drop(wait(&mut poller)),
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    wait(&mut poller);
+    assert_eq!(poller.ring.in_flight(), 1, "the pipe: what has failed is not asked again");
+}
+
+#[test]
+fn connections_that_wait_are_closed_with_the_ring() {
+    let mut poller = ring!(8, 64, 4);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (id, token) = (listener.as_raw_fd(), Token::new(1, 1));
+    poller.register(id, token, Interest::READ).unwrap();
+    poller.set_duty(id, token, Duty::Accept);
+    wait(&mut poller);
+    let mut clients: Vec<_> =
+        (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
+    assert_eq!(wait(&mut poller).len(), 1);
+    drop(poller);
+    for client in &mut clients {
+        assert!(matches!(client.read(&mut [0; 8]), Ok(0) | Err(_)), "nobody holds it");
     }
 }
 
