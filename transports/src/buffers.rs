@@ -11,8 +11,11 @@ use crate::stream::queue::Queue;
 /// How much one read may bring.
 pub(crate) const READ_BUFFER: usize = 64 * 1024;
 
-/// Queues kept for the next connection that writes; each may keep a buffer that has grown to 64 KiB.
-const POOLED_MAX: usize = 64;
+/// Queues kept for the next connections that write: as many as one message may go out to at a time, to most rooms.
+const POOLED_MAX: usize = 1_024;
+
+/// What they keep in all: a buffer that has grown may have 64 KiB.
+const POOLED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Buffers {
@@ -22,6 +25,8 @@ pub(crate) struct Buffers {
     hot: Cell<Option<Box<Queue>>>,
     #[allow(clippy::vec_box, reason = "a queue goes from here to its connection in its box")]
     queues: RefCell<Vec<Box<Queue>>>,
+    /// What these keep.
+    pooled_bytes: Cell<usize>,
     /// What came through a layer, on its way to a protocol.
     plain: RefCell<Vec<u8>>,
 }
@@ -45,8 +50,15 @@ impl Buffers {
     pub(crate) fn take_queue(&self) -> Box<Queue> {
         match self.hot.take() {
             Some(queue) => queue,
-            None => self.queues.borrow_mut().pop().unwrap_or_default(),
+            None => self.take_pooled(),
         }
+    }
+
+    #[inline(never)]
+    fn take_pooled(&self) -> Box<Queue> {
+        let Some(queue) = self.queues.borrow_mut().pop() else { return Box::default() };
+        self.pooled_bytes.set(self.pooled_bytes.get() - queue.storage());
+        queue
     }
 
     /// Takes back a queue that has been emptied.
@@ -58,11 +70,13 @@ impl Buffers {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn pool(&self, queue: Box<Queue>) {
         let mut queues = self.queues.borrow_mut();
-        if queues.len() < POOLED_MAX {
+        let bytes = self.pooled_bytes.get() + queue.storage();
+        if queues.len() < POOLED_MAX && bytes <= POOLED_BYTES_MAX {
             queues.push(queue);
+            self.pooled_bytes.set(bytes);
         }
     }
 }
@@ -107,4 +121,28 @@ impl Drop for ReadBuffer<'_> {
 #[inline]
 pub(crate) fn put(place: &Cell<Option<Box<Queue>>>, queue: Box<Queue>) {
     mem::forget(place.replace(Some(queue)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(len: usize) -> Box<Queue> {
+        let mut queue = Box::<Queue>::default();
+        queue.push_slice(&vec![0; len]);
+        queue.clear();
+        queue
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_number_and_in_bytes() {
+        for (len, kept) in [(64, POOLED_MAX), (64 * 1024, POOLED_BYTES_MAX / (64 * 1024))] {
+            let buffers = Buffers::default();
+            (0..2 * POOLED_MAX).for_each(|_| buffers.give_back(used(len)));
+            assert_eq!(buffers.queues.borrow().len(), kept);
+            assert!(buffers.pooled_bytes.get() <= POOLED_BYTES_MAX);
+            (0..2 * POOLED_MAX).for_each(|_| drop(buffers.take_queue()));
+            assert_eq!(buffers.pooled_bytes.get(), 0);
+        }
+    }
 }

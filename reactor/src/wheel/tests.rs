@@ -408,7 +408,7 @@ fn a_million_timers_cost_the_same_few_steps_each() {
         for (key, payload) in keys {
             let (touched, cancelled) = steps(&mut wheel, |wheel| wheel.cancel(key));
             assert_eq!(cancelled, Some(payload));
-            assert!(touched <= 3, "cancel touched {touched}");
+            assert!(touched <= 4, "cancel touched {touched}");
         }
         assert!(wheel.is_empty());
         assert_eq!(wheel.next_wakeup(), None);

@@ -33,7 +33,7 @@ impl Transport {
         self.note(ready);
         // If the loop comes back in this turn anyway, once is enough.
         if !self.inner().state.get().is_again_queued() {
-            self.pump_once(reactor);
+            self.pump(reactor);
         }
     }
 
@@ -153,13 +153,9 @@ impl Transport {
     }
 
     /// Reads, delivers and sends until there is nothing left to do, or others have waited long enough.
-    fn pump(&self, reactor: &Reactor) {
-        self.pump_once(reactor);
-    }
-
-    /// The same where it is called for every event. Most have done with one round.
+    // Inlined, since it is what every event leads to, and mostly one round.
     #[inline(always)]
-    fn pump_once(&self, reactor: &Reactor) {
+    fn pump(&self, reactor: &Reactor) {
         self.round(reactor);
         if self.inner().state.get().has_input_left() {
             self.pump_on(reactor);
@@ -169,6 +165,7 @@ impl Transport {
         }
     }
 
+    /// The rounds after the first.
     #[inline(never)]
     fn pump_on(&self, reactor: &Reactor) {
         for _ in 1..ROUNDS_PER_TURN {

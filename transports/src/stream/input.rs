@@ -22,9 +22,10 @@ impl Transport {
     /// At most one read, and the callback that it leads to.
     #[inline(always)]
     pub(super) fn take_input(&self, reactor: &Reactor) {
-        if self.inner().state.get().is_ordinary() {
+        let state = self.inner().state.get();
+        if state.is_ordinary() {
             self.read(reactor, |data| self.deliver(reactor, data));
-        } else {
+        } else if state.may_have_input() {
             self.take_other_input(reactor);
         }
     }

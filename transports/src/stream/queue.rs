@@ -138,6 +138,11 @@ impl Queue {
         self.rest.drain(..count);
     }
 
+    /// The bytes that it keeps for what will be queued.
+    pub(crate) fn storage(&self) -> usize {
+        self.front.capacity() + self.rest.capacity() * size_of::<Segment>()
+    }
+
     /// Whether nothing at all is left: no byte, and no descriptor that waits for one.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {

@@ -323,10 +323,16 @@ impl State {
         }
     }
 
+    /// `false` if nothing can be to be done about the input.
+    #[inline]
+    pub(super) const fn may_have_input(self) -> bool {
+        self.has(READABLE | WITHHELD)
+    }
+
     /// Whether the loop has to come back for input without an event.
     #[inline]
     pub(super) const fn has_input_left(mut self) -> bool {
-        self.has(READABLE | WITHHELD) && !matches!(self.input(), Input::Wait)
+        self.may_have_input() && !matches!(self.input(), Input::Wait)
     }
 
     /// Whether input is wanted, were there any. The end of it is readable for ever.
