@@ -19,6 +19,13 @@ pub(crate) fn beside_this_one(name: &str, which: &[&str]) -> Result<PathBuf> {
             build.arg("build").args(which).arg("--manifest-path");
             build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
             build.args(release.then_some("--release"));
+            // What cargo says of this package in the environment is not so of those that are built; some of them would be built anew.
+            for (name, _) in env::vars_os() {
+                let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+                if of_package.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+                    build.env_remove(name);
+                }
+            }
             // If it fails, a binary is missing or old, and cargo has said why.
             let _ = build.status();
         });
