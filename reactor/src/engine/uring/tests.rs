@@ -62,6 +62,19 @@ fn wait(poller: &mut UringPoller) -> Vec<Event> {
     events
 }
 
+/// A listener, its token, and three clients that it has accepted and nobody has taken.
+fn three_accepted(poller: &mut UringPoller) -> (TcpListener, Token, Vec<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (id, token) = (listener.as_raw_fd(), Token::new(1, 1));
+    poller.register(id, token, Interest::READ).unwrap();
+    poller.set_duty(id, token, Duty::Accept);
+    wait(poller);
+    let address = listener.local_addr().unwrap();
+    let clients = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+    assert_eq!(wait(poller).len(), 1);
+    (listener, token, clients)
+}
+
 #[test]
 fn what_comes_is_told_once_and_handed_over_in_order() {
     let mut poller = ring!(8, 64, 8);
@@ -269,14 +282,8 @@ fn what_comes_late_for_a_source_that_is_gone_finds_nobody() {
 #[test]
 fn connections_are_accepted_and_those_nobody_takes_are_turned_away() {
     let mut poller = ring!(8, 64, 4);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (id, token) = (listener.as_raw_fd(), Token::new(1, 1));
-    poller.register(id, token, Interest::READ).unwrap();
-    poller.set_duty(id, token, Duty::Accept);
-    wait(&mut poller);
-    let mut clients: Vec<_> =
-        (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
-    assert_eq!(wait(&mut poller).len(), 1);
+    let (listener, token, mut clients) = three_accepted(&mut poller);
+    let id = listener.as_raw_fd();
     let Some(Completed::Accepted(first)) = poller.take_completed(token) else { panic!() };
     let mut first = TcpStream::from(first);
     first.write_all(b"hello").unwrap();
@@ -426,14 +433,7 @@ fn an_error_is_handed_over_behind_what_came_before_it() {
 #[test]
 fn connections_that_wait_are_closed_with_the_ring() {
     let mut poller = ring!(8, 64, 4);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (id, token) = (listener.as_raw_fd(), Token::new(1, 1));
-    poller.register(id, token, Interest::READ).unwrap();
-    poller.set_duty(id, token, Duty::Accept);
-    wait(&mut poller);
-    let mut clients: Vec<_> =
-        (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
-    assert_eq!(wait(&mut poller).len(), 1);
+    let (_listener, _, mut clients) = three_accepted(&mut poller);
     drop(poller);
     for client in &mut clients {
         assert!(matches!(client.read(&mut [0; 8]), Ok(0) | Err(_)), "nobody holds it");
