@@ -20,6 +20,7 @@ mod conformance {
     mod inside;
     mod life;
     mod listening;
+    mod output_failing;
     mod panicking;
     mod producing;
     mod reading;

@@ -33,6 +33,7 @@ const FLOOD: usize = 3 << 20;
 /// Answers in capitals; ends with its input, or at once with a flood.
 struct Upper {
     floods: bool,
+    heard: usize,
     lost: Rc<RefCell<String>>,
 }
 
@@ -47,11 +48,13 @@ impl Protocol for Upper {
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        self.heard += data.len();
         transport.write(&data.to_ascii_uppercase());
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         *self.lost.borrow_mut() = format!("{reason:?}");
+        eprintln!("heard {} bytes", self.heard);
         let _ = transport.reactor().stop();
     }
 }
@@ -64,7 +67,7 @@ fn child() {
     let _watchdog = Watchdog::new(format!("the child, {role} on {engine}"));
     let reactor = Reactor::builder().engine(engine.parse().unwrap()).build().unwrap();
     let lost = Rc::<RefCell<String>>::default();
-    let protocol = Upper { floods: role == "flood", lost: lost.clone() };
+    let protocol = Upper { floods: role == "flood", heard: 0, lost: lost.clone() };
     reactor.stdio(protocol).expect("they are open");
     reactor.run().unwrap();
     // The number is taken, and leads nowhere.
@@ -85,11 +88,18 @@ fn start(engine: Engine, stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> C
 
 /// Why the child's connection was lost, as it says.
 fn lost(child: Child) -> String {
+    heard_and_lost(child).1
+}
+
+/// How much it heard before that, too.
+fn heard_and_lost(child: Child) -> (usize, String) {
     let output = child.wait_with_output().expect("it ends");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{errors}");
     let end = errors.rsplit_once('<').unwrap_or_else(|| panic!("it said {errors:?}")).1;
-    end.split_once('>').expect("its end").0.to_owned()
+    let heard = errors.rsplit_once("heard ").and_then(|(_, heard)| heard.split_once(' '));
+    let heard = heard.map_or(0, |(heard, _)| heard.parse().expect("a number"));
+    (heard, end.split_once('>').expect("its end").0.to_owned())
 }
 
 /// What the program wrote.
@@ -213,9 +223,53 @@ fn nobody_reads_what_it_writes() {
         read_until(&mut from_child, BEGIN);
         drop(from_child);
         let mut to_child = child.stdin.take().unwrap();
-        to_child.write_all(b"is anybody there?").unwrap();
+        // More than once: a child that another test starts has a copy of the reading end until it has become another program.
+        while child.try_wait().unwrap().is_none() {
+            let _ = to_child.write_all(b"is anybody there?");
+            std::thread::yield_now();
+        }
         assert_eq!(lost(child), "Reset");
         drop(to_child);
+    });
+}
+
+/// What had come by then is still heard.
+#[test]
+fn nobody_reads_what_it_writes_and_much_had_come() {
+    const MUCH: usize = 300_000;
+    on_every_engine("a closed output with input behind it", |engine| {
+        let (stdin, mut to_child) = io::pipe().unwrap();
+        #[cfg(target_os = "linux")]
+        rustix::pipe::fcntl_setpipe_size(&to_child, 1 << 20).unwrap();
+        let (mut from_child, stdout) = io::pipe().unwrap();
+        let mut child = start(engine, stdin, stdout);
+        read_until(&mut from_child, BEGIN);
+        drop(from_child);
+        to_child.write_all(&[b'y'; MUCH]).unwrap();
+        while child.try_wait().unwrap().is_none() {
+            let _ = to_child.write_all(b"is anybody there?");
+            std::thread::yield_now();
+        }
+        let (heard, why) = heard_and_lost(child);
+        assert_eq!(why, "Reset");
+        // Elsewhere a pipe holds less, and what it does not hold has not come.
+        assert!(heard >= if cfg!(target_os = "linux") { MUCH } else { 1 }, "{heard}");
+    });
+}
+
+/// What comes after that is not waited for, however much it is.
+#[test]
+fn nobody_reads_what_it_writes_and_much_goes_on_coming() {
+    on_every_engine("a closed output under a flood", |engine| {
+        let (mut from_child, stdout) = io::pipe().unwrap();
+        let mut child = start(engine, Stdio::piped(), stdout);
+        read_until(&mut from_child, BEGIN);
+        drop(from_child);
+        let mut to_child = child.stdin.take().unwrap();
+        let floods =
+            std::thread::spawn(move || while to_child.write_all(&[b'y'; 65536]).is_ok() {});
+        assert_eq!(lost(child), "Reset");
+        floods.join().unwrap();
     });
 }
 

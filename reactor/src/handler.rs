@@ -149,8 +149,11 @@ impl Ready {
     pub const READ: Self = Self(1);
     /// Writes are worth trying. An error condition counts.
     pub const WRITE: Self = Self(2);
-    /// The peer will send no more: read on until the end of the stream, also after a short read.
-    pub const READ_CLOSED: Self = Self(4);
+    /// Urgent data has come (TCP's urgent pointer, tcp(7)): a read ends early at it, so that a short one does not mean that nothing
+    /// is left. Read until a call says `WouldBlock`. Told on Linux, by the edge-triggered engine; the others repeat themselves.
+    pub const URGENT: Self = Self(4);
+    /// The peer will send no more, or the connection is broken: read on until the end of the stream, also after a short read.
+    pub const READ_CLOSED: Self = Self(4 | 8);
     /// Nothing.
     pub const NONE: Self = Self(0);
 
@@ -166,10 +169,16 @@ impl Ready {
         self.0 & Self::WRITE.0 != 0
     }
 
-    /// Whether the peer will send no more.
+    /// Whether reads may be cut short with more left behind: by urgent data, or before the end of the stream.
+    #[must_use]
+    pub const fn cuts_reads(self) -> bool {
+        self.0 & Self::URGENT.0 != 0
+    }
+
+    /// Whether the peer will send no more, or the connection is broken.
     #[must_use]
     pub const fn is_read_closed(self) -> bool {
-        self.0 & Self::READ_CLOSED.0 != 0
+        self.0 & 8 != 0
     }
 }
 
@@ -193,9 +202,10 @@ impl fmt::Debug for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "Ready(read: {}, write: {}, read_closed: {})",
+            "Ready(read: {}, write: {}, cuts_reads: {}, read_closed: {})",
             self.is_read(),
             self.is_write(),
+            self.cuts_reads(),
             self.is_read_closed()
         )
     }

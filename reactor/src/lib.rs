@@ -43,7 +43,7 @@ mod wheel;
 pub use {
     builder::Builder,
     deferred::{Canceller, Deferred, Promise},
-    engine::{Completed, Duty, Engine, ReceivedBytes, SHORT_READ_DRAINS, UnknownEngine},
+    engine::{Completed, Duty, Engine, ReceivedBytes, SHORT_WRITE_FILLS, UnknownEngine},
     error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
     guard::Panicked,
     handler::{Handler, Interest, Ready, TimerKey, Token},

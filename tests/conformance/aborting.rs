@@ -20,7 +20,8 @@ table! {
         the_write_limit_counts_what_is_queued;
     resets:
         a_reset_by_the_peer_is_told,
-        a_reset_while_reading_is_paused_is_told_after_the_pause,
+        a_reset_while_reading_is_paused_is_heard,
+        what_came_before_a_reset_waits_for_the_pause_to_end,
         a_reset_is_a_reset_also_for_close_write;
     memory:
         an_abort_before_the_beginning_is_a_whole_life;
@@ -133,16 +134,28 @@ fn a_reset_while_the_output_is_stuck_is_told(world: &World) {
     assert_eq!(world.lost(&line.trace), Lost::Reset);
 }
 
-fn a_reset_while_reading_is_paused_is_told_after_the_pause(world: &World) {
+/// At once where the engine tells of it, else when the socket is looked at next. With nothing to read, nobody is waited for.
+fn a_reset_while_reading_is_paused_is_heard(world: &World) {
     let line = world.join(Sink);
+    line.transport().pause_reading();
+    world.settle();
+    line.far.reset();
+    assert_eq!(world.lost(&line.trace), Lost::Reset);
+    assert_eq!(line.trace.told(), [Told::Made, Told::Lost(Lost::Reset)]);
+}
+
+fn what_came_before_a_reset_waits_for_the_pause_to_end(world: &World) {
+    let mut line = world.join(Sink);
     let transport = line.transport();
     transport.pause_reading();
-    world.turn();
+    world.settle();
+    line.far.send(b"last words");
     line.far.reset();
     world.assert_asleep();
     assert!(!line.trace.is_lost());
     transport.resume_reading();
     assert_eq!(world.lost(&line.trace), Lost::Reset);
+    assert_eq!(line.trace.data(), b"last words");
 }
 
 fn a_reset_during_a_close_is_told(world: &World) {

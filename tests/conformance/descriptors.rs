@@ -20,7 +20,10 @@ use sinew::{
     transports::{DescriptorRefused, Faults, ReactorUnix, UnixListenConfig},
 };
 
-use crate::support::{Far, Line, Lost, Script, Sink, What, World, sockets::free_path, table};
+use super::relaying::tie;
+use crate::support::{
+    Far, Line, Lost, Script, Sink, What, World, noise, sockets::free_path, table,
+};
 
 table! {
     everywhere:
@@ -32,6 +35,8 @@ table! {
         unclaimed_ones_are_closed_with_the_connection,
         too_many_unclaimed_end_the_connection,
         those_that_nobody_asked_for_are_closed_by_the_system,
+        they_end_no_input_that_takes_none,
+        they_end_no_relay,
         too_many_to_send_are_handed_back,
         what_is_not_sent_is_closed,
         behind_faults_none_are_passed;
@@ -127,7 +132,48 @@ fn they_are_received_with_the_bytes_they_came_with(world: &World) {
         assert_eq!(word(&kept), expected);
         assert!(is_closed(&kept), "whoever took it has closed it");
     }
-    assert_eq!(line.trace.data().len(), b"first nothing, then A and B and C, and nothing".len());
+    let all = b"first nothing, then A and B and C, and nothing";
+    world.until("the rest", || line.trace.data() == all);
+}
+
+/// A read ends at a descriptor, whether or not it is taken; no engine tells again of what is behind it.
+fn they_end_no_input_that_takes_none(world: &World) {
+    let mut line = join(world, 0, Sink);
+    let (kept, sent) = pair();
+    send(&line.far, b"abc", &[sent.as_fd()]);
+    line.far.send(b"def");
+    send(&line.far, b"gh", &[sent.as_fd()]);
+    send(&line.far, b"i", &[sent.as_fd()]);
+    line.far.send(b"j");
+    drop(sent);
+    world.until("all of it", || line.trace.data() == b"abcdefghij");
+    assert!(is_closed(&kept));
+    world.assert_asleep();
+}
+
+/// However much is moved: by copying, or by the kernel.
+fn they_end_no_relay(world: &World) {
+    for takes in [0, 8] {
+        let (mut a, mut b) = (join(world, takes, Sink), join(world, 0, Sink));
+        let _relayed = tie(&a, &b);
+        let much = noise(300_000);
+        for before in [&b""[..], &much] {
+            let (kept, sent) = pair();
+            let mut got = Vec::new();
+            let mut to_send = before;
+            world.until("what comes before", || {
+                to_send = &to_send[a.far.try_send(to_send)..];
+                got.extend(b.far.take());
+                got.len() == before.len()
+            });
+            assert!(got == before);
+            send(&a.far, b"abc", &[sent.as_fd()]);
+            a.far.send(b"defgh");
+            drop(sent);
+            assert_eq!(world.receive(&mut b.far, 8), b"abcdefgh");
+            assert!(is_closed(&kept), "none is carried on");
+        }
+    }
 }
 
 fn has_come(kept: &UnixStream) -> bool {

@@ -16,6 +16,7 @@ table! {
         a_panic_while_closing_ends_at_once,
         a_panic_with_a_payload_that_panics,
         a_panic_in_the_drop_of_the_protocol_is_contained,
+        who_waits_for_the_end_hears_of_it_whatever_panics,
         a_panic_in_a_call_from_the_loop_ends_that_connection;
     ports:
         a_panic_in_the_factory_refuses_that_connection;
@@ -169,6 +170,33 @@ fn a_panic_in_the_drop_of_the_protocol_is_contained(world: &World) {
     other.far.send(b"go on");
     assert_eq!(world.receive(&mut other.far, 5), b"go on");
     assert_eq!(world.reactor().stats().connections, before);
+}
+
+fn who_waits_for_the_end_hears_of_it_whatever_panics(world: &World) {
+    /// Panics when it is told of the end, when it is dropped, or both.
+    struct Evil(bool, bool);
+    impl Protocol for Evil {
+        fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+        fn connection_lost(&mut self, _: &Transport, _: &ConnectionLost) {
+            assert!(!self.0, "in connection_lost");
+        }
+    }
+    impl Drop for Evil {
+        fn drop(&mut self) {
+            if self.1 {
+                panic!("in the drop of the protocol");
+            }
+        }
+    }
+    for evil in [Evil(true, false), Evil(false, true), Evil(true, true)] {
+        let mut line = world.join(evil);
+        let heard = Rc::new(Cell::new(false));
+        let tells = heard.clone();
+        line.transport().when_lost().then(move |_, lost| tells.set(lost.is_ok()));
+        line.far.end();
+        world.receive_to_end(&mut line.far);
+        world.until("when_lost", || heard.get());
+    }
 }
 
 /// `Connection::call` runs a closure that has the protocol in its hands: if it panics, the protocol did.

@@ -6,7 +6,7 @@ use sinew::prelude::*;
 
 use super::relaying::{Relay, counts, tie};
 use crate::support::{
-    Fate, Link, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
+    Fate, Line, Link, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
 };
 
 table! {
@@ -18,8 +18,13 @@ table! {
         a_panic_ends_both,
         both_may_be_aborted_at_once,
         close_write_by_hand_ends_one_direction,
+        an_answer_goes_through_though_the_other_way_fails,
+        an_answer_goes_through_though_its_sender_had_ended,
+        what_came_before_a_reset_is_passed_on_to_the_last_byte,
         the_reactor_may_stop;
     resets:
+        a_reset_is_seen_by_who_is_held_up,
+        a_reset_is_seen_before_the_other_end_reads,
         a_reset_of_one_side_aborts_the_other,
         a_reset_is_seen_by_who_waits_for_room;
 }
@@ -175,6 +180,123 @@ fn close_write_by_hand_ends_one_direction(world: &World) {
     assert_eq!(counts(relay.a.transport().relayed()), (0, 12));
     relay.b.far.end();
     assert_eq!(world.lost(&relay.b.trace), Lost::Done);
+}
+
+const ANSWER: &[u8] = b"413 too large\r\n";
+
+/// `a` sends and sends; `b` answers and goes without having read all.
+fn an_answer_goes_through_though_the_other_way_fails(world: &World) {
+    for is_swapped in [false, true] {
+        let b = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+        let Relay { mut a, mut b, relayed } = Relay::with(world, Width::Narrow, b);
+        if is_swapped {
+            (a, b) = (b, a);
+        }
+        let bytes = noise(65_521);
+        fill(world, &mut a, &bytes);
+        b.far.send(ANSWER);
+        b.far.reset();
+        let (mut received, mut fate) = (Vec::new(), Fate::Open);
+        world.until("the answer and the end", || {
+            // It goes on sending: what it sends is for nobody.
+            a.far.try_send(&bytes);
+            received.extend(a.far.take());
+            fate = a.far.fate_so_far();
+            fate != Fate::Open
+        });
+        assert_eq!(received, ANSWER);
+        world.link.assert_aborted(fate, "since its upload was not taken");
+        assert_eq!(world.lost(&b.trace), Lost::Reset);
+        assert_eq!(world.lost(&a.trace), Lost::Aborted);
+        world.until("the outcome", || relayed.take().is_some());
+    }
+}
+
+/// The same with an end behind the answer, which is carried over before anybody knows of the reset.
+fn an_answer_goes_through_though_its_sender_had_ended(world: &World) {
+    if world.link == Link::Memory {
+        // A wire that has ended is closed.
+        return;
+    }
+    let b = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+    let Relay { mut a, mut b, relayed } = Relay::with(world, Width::Narrow, b);
+    let bytes = noise(65_521);
+    fill(world, &mut a, &bytes);
+    b.far.send(ANSWER);
+    b.far.end();
+    assert_eq!(world.receive_to_end(&mut a.far), (ANSWER.to_vec(), Fate::Ended));
+    b.far.reset();
+    assert_eq!(world.lost(&b.trace), Lost::Reset);
+    assert_eq!(world.lost(&a.trace), Lost::Aborted);
+    world.until("the outcome", || relayed.take().is_some());
+}
+
+/// Sends for as long as anybody takes something.
+fn fill(world: &World, line: &mut Line, bytes: &[u8]) {
+    let (mut waits, mut sent) = (0, 0);
+    while waits < 3 && sent < 4 * TOO_MUCH {
+        let taken = line.far.try_send(bytes);
+        (waits, sent) = (if taken == 0 { waits + 1 } else { 0 }, sent + taken);
+        world.settle();
+    }
+}
+
+/// Its receiver begins to read late. All that was carried arrives, and only then does it see how that ended.
+fn what_came_before_a_reset_is_passed_on_to_the_last_byte(world: &World) {
+    let b = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+    let Relay { mut a, mut b, relayed } = Relay::with(world, Width::Wide, b);
+    // What it has not read makes its going a reset, also over a Unix socket.
+    b.far.send(b"unread");
+    world.until("something unread", || counts(a.transport().relayed()).1 == 6);
+    let bytes = noise(300_000);
+    world.send_all(&mut a.far, &bytes);
+    while !a.far.pump() {
+        world.turn();
+    }
+    a.far.send(b"!");
+    // Over all links but that in memory, which is as good as read.
+    world.until("all of it to be carried", || {
+        let carried = counts(a.transport().relayed()).0;
+        carried == 300_001 || b.transport().queued() > 0
+    });
+    a.far.reset();
+    world.settle();
+    let (received, fate) = world.receive_to_end(&mut b.far);
+    assert_eq!(received.len() as u64, counts(a.trace.transport().relayed()).0);
+    assert!(bytes.starts_with(&received[..received.len().min(300_000)]));
+    world.link.assert_aborted(fate, "by the other's reset");
+    assert_eq!(world.lost(&a.trace), Lost::Reset);
+    assert_eq!(world.lost(&b.trace), Lost::Aborted);
+    world.until("the outcome", || relayed.take().is_some());
+}
+
+/// Nobody reads what it has sent, and it sends more than there is room for; then it resets the connection. That is seen, and
+/// what it had sent is not waited for for ever.
+fn a_reset_is_seen_by_who_is_held_up(world: &World) {
+    let config = StreamConfig::default().linger_timeout(Duration::from_millis(100));
+    let b = world.join_with(config.clone(), Width::Narrow, Sink);
+    let a = world.join_with(config, Width::Narrow, Sink);
+    let relayed = tie(&a, &b);
+    let mut relay = Relay { a, b, relayed };
+    fill(world, &mut relay.a, &noise(65_521));
+    relay.a.far.reset();
+    assert_eq!(world.lost(&relay.a.trace), Lost::Reset);
+    let reason = world.lost(&relay.b.trace);
+    assert!(matches!(reason, Lost::Aborted), "{reason:?}");
+    world.until("the outcome", || relay.relayed.take().is_some());
+    assert_eq!(world.reactor().stats().timers, 0);
+}
+
+/// As in a proxy that does not read from its client before the other end is there.
+fn a_reset_is_seen_before_the_other_end_reads(world: &World) {
+    let mut relay = Relay::new(world);
+    relay.a.transport().pause_reading();
+    world.settle();
+    relay.a.far.reset();
+    assert_eq!(world.lost(&relay.a.trace), Lost::Reset);
+    assert_eq!(world.lost(&relay.b.trace), Lost::Aborted);
+    world.link.assert_aborted(relay.b.far.fate(), "by the other's reset");
+    world.until("the outcome", || relay.relayed.take().is_some());
 }
 
 /// With bytes on the way and nobody to take them. Their ends are judged with all others.

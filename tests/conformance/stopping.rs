@@ -8,8 +8,9 @@ use std::{
 
 use sinew::{prelude::*, transports::memory};
 
+use super::relaying::Relay;
 use crate::support::{
-    Echo, Fate, Link, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
+    Echo, Fate, Link, Lost, Pull, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
 };
 
 table! {
@@ -21,10 +22,15 @@ table! {
         a_dropped_reactor_leaves_inert_transports,
         a_crash_leaves_everything_as_it_is,
         a_run_after_a_run_starts_afresh,
-        callbacks_of_the_end_may_do_anything;
+        callbacks_of_the_end_may_do_anything,
+        what_is_unsent_at_a_stop_is_cut_off_by_a_reset,
+        what_a_producer_has_left_at_a_stop_is_cut_off_by_a_reset,
+        a_relay_in_the_middle_of_something_is_cut_off_by_a_reset,
+        a_stop_in_the_middle_of_another_cuts_off_by_a_reset;
     // A stop sends what the socket takes at once; under faults that may be nothing.
     smooth:
-        what_was_written_before_the_stop_is_sent;
+        what_was_written_before_the_stop_is_sent,
+        a_relay_of_which_both_ends_have_said_all_ends_in_order;
     memory:
         a_reactor_dropped_before_it_turned,
         a_wire_outlives_everything;
@@ -55,7 +61,80 @@ fn what_was_written_before_the_stop_is_sent(world: &World) {
         reactor.stop().unwrap();
     });
     world.reactor().run().unwrap();
-    assert_eq!(world.receive_to_end(&mut line.far).0, b"last words");
+    // Over TLS with its own last word, or half of it would look the same.
+    assert_eq!(world.receive_to_end(&mut line.far), (b"last words".to_vec(), Fate::Ended));
+}
+
+fn what_is_unsent_at_a_stop_is_cut_off_by_a_reset(world: &World) {
+    for closes in [false, true] {
+        let mut line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+        line.transport().write(&noise(TOO_MUCH));
+        if closes {
+            line.transport().lose_connection();
+        }
+        (0..5).for_each(|_| world.turn());
+        assert!(line.transport().queued() > 0);
+        stop_soon(world);
+        world.reactor().run().unwrap();
+        assert_eq!(line.trace.lost(), Some(Lost::Shutdown));
+        let (received, fate) = world.receive_to_end(&mut line.far);
+        assert!(received.len() < TOO_MUCH);
+        world.link.assert_aborted(fate, "half of it must not pass for the whole");
+    }
+}
+
+/// Also one that has nothing for now, but will.
+fn what_a_producer_has_left_at_a_stop_is_cut_off_by_a_reset(world: &World) {
+    let mut line = world.join(Sink);
+    line.transport().stream(Pull(|transport: &Transport| {
+        transport.write(b"a part");
+        Production::Waiting
+    }));
+    assert_eq!(world.receive(&mut line.far, 6), b"a part");
+    stop_soon(world);
+    world.reactor().run().unwrap();
+    world.link.assert_aborted(world.receive_to_end(&mut line.far).1, "there was more to come");
+}
+
+/// As long as more may come for it, nobody knows that it was all.
+fn a_relay_in_the_middle_of_something_is_cut_off_by_a_reset(world: &World) {
+    let Relay { mut a, mut b, .. } = Relay::new(world);
+    a.far.send(b"a part");
+    assert_eq!(world.receive(&mut b.far, 6), b"a part");
+    stop_soon(world);
+    world.reactor().run().unwrap();
+    for far in [&mut a.far, &mut b.far] {
+        world.link.assert_aborted(world.receive_to_end(far).1, "there was more to come");
+    }
+}
+
+fn a_relay_of_which_both_ends_have_said_all_ends_in_order(world: &World) {
+    let Relay { mut a, mut b, .. } = Relay::new(world);
+    a.far.send(b"there");
+    a.far.end();
+    assert_eq!(world.receive_to_end(&mut b.far), (b"there".to_vec(), Fate::Ended));
+    // What goes back has not ended.
+    stop_soon(world);
+    world.reactor().run().unwrap();
+    world.link.assert_aborted(world.receive_to_end(&mut a.far).1, "there was more to come");
+}
+
+/// A stop waits for a trigger; a second one does not.
+fn a_stop_in_the_middle_of_another_cuts_off_by_a_reset(world: &World) {
+    let mut line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+    line.transport().write(&noise(TOO_MUCH));
+    world.settle();
+    let (promise, never) = world.reactor().promise::<(), sinew::reactor::Failure>();
+    world.reactor().on(Phase::BeforeShutdown, move |reactor| {
+        reactor.call_soon(|reactor| reactor.stop().unwrap());
+        never
+    });
+    stop_soon(world);
+    world.reactor().run().unwrap();
+    let (received, fate) = world.receive_to_end(&mut line.far);
+    assert!(received.len() < TOO_MUCH);
+    world.link.assert_aborted(fate, "half of it must not pass for the whole");
+    drop(promise);
 }
 
 fn a_stop_from_inside_every_callback(world: &World) {
@@ -81,7 +160,9 @@ fn a_stop_from_inside_every_callback(world: &World) {
         line.far.send(b"x");
         line.transport().call_later(Duration::from_millis(2));
         let transport = line.transport();
-        world.reactor().call_later(Duration::from_millis(4), move |_| transport.abort());
+        if at == 3 {
+            world.reactor().call_later(Duration::from_millis(4), move |_| transport.abort());
+        }
         let mut line = line;
         if at == 2 {
             line.far.end();
@@ -179,7 +260,8 @@ fn a_run_after_a_run_starts_afresh(world: &World) {
 fn callbacks_of_the_end_may_do_anything(world: &World) {
     let others: Rc<RefCell<Vec<Transport>>> = Rc::default();
     let lost = Rc::new(Cell::new(0));
-    for _ in 0..4 {
+    // Their far ends stay, or they would end by themselves.
+    let join = || {
         let (others, lost) = (others.clone(), lost.clone());
         let traces = world.traces.clone();
         world.join(Script(move |transport: &Transport, what: What<'_>| {
@@ -201,8 +283,9 @@ fn callbacks_of_the_end_may_do_anything(world: &World) {
                 let joined = memory::connect(&reactor, StreamConfig::default(), late);
                 drop(joined.map(drop));
             }
-        }));
-    }
+        }))
+    };
+    let _lines: Vec<_> = (0..4).map(|_| join()).collect();
     let all = world.traces.all();
     others.borrow_mut().extend(all.iter().map(|trace| trace.transport()));
     stop_soon(world);

@@ -1,6 +1,10 @@
 //! What goes to a child and what comes from it.
 
-use std::{cell::Cell, process::Command, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    process::Command,
+    rc::Rc,
+};
 
 use sinew::{
     prelude::*,
@@ -245,6 +249,47 @@ fn a_program_as_a_connection() {
         let missing = Command::new("no-such-program-anywhere");
         assert!(stage.reactor.connect_process(twice, missing).is_err());
         stage.reactor.turn(Some(std::time::Duration::ZERO)).expect("the loop turns");
+    });
+}
+
+/// A program that has had enough may have much to say: that nobody reads what is written says nothing of what can be read.
+#[test]
+fn a_program_that_closes_its_input_is_heard_to_the_end() {
+    struct Talks {
+        heard: Rc<RefCell<Vec<u8>>>,
+        lost: Rc<Cell<Option<bool>>>,
+    }
+    impl Protocol for Talks {
+        fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+            // It has closed its input by now.
+            transport.write(&noise(MEGABYTES));
+            self.heard.borrow_mut().extend_from_slice(data);
+        }
+        fn read_closed(&mut self, _: &Transport) {
+            panic!("what was written was not taken, so it is no clean end");
+        }
+        fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+            self.lost.set(Some(matches!(reason, ConnectionLost::Reset)));
+        }
+    }
+    on_every_engine("a closed input", |stage| {
+        let (heard, lost) = (Rc::<RefCell<Vec<u8>>>::default(), Rc::new(Cell::new(None)));
+        let talks = Talks { heard: Rc::clone(&heard), lost: lost.clone() };
+        let sign = std::env::temp_dir().join(format!("sinew-{}-sign", std::process::id()));
+        let _ = std::fs::remove_file(&sign);
+        let script = format!(
+            "exec 0<&-; echo enough; while ! [ -e {0} ]; do :; done; rm {0}; echo the rest",
+            sign.display()
+        );
+        let (connection, _) = stage.reactor.connect_process(talks, sh(&script)).expect("it starts");
+        let transport = connection.transport();
+        // Until a write has failed.
+        stage
+            .until(|| heard.borrow().len() == 7 && transport.write(b"more") == WriteStatus::Closed);
+        assert!(!transport.is_closing() && lost.get().is_none());
+        std::fs::write(&sign, "").unwrap();
+        stage.until(|| lost.get().is_some());
+        assert_eq!((&heard.borrow()[..], lost.get()), (&b"enough\nthe rest\n"[..], Some(true)));
     });
 }
 

@@ -69,14 +69,19 @@ impl SecuredSocket {
 
     /// As `read(2)`. An end of the stream without `close_notify` is an error.
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.flush()?;
+        // What has come is there, whether or not anything can be sent any more.
+        let flushed = self.flush();
         loop {
             match self.session.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // The system tells of a reset once, and of the end from then on.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return flushed.and(Err(error));
+                }
                 result => return result,
             }
             if !self.fill()? {
-                return Err(ErrorKind::WouldBlock.into());
+                return flushed.and(Err(ErrorKind::WouldBlock.into()));
             }
         }
     }

@@ -85,6 +85,8 @@ impl StreamConfig {
 
     /// How long a graceful close waits: while bytes are left, for the peer to take any of them; once all are sent, for
     /// the peer to close its side. Default 10 s.
+    /// And how long a connection whose output has failed waits for input to be let go on, by
+    /// [`resume_reading`](crate::Transport::resume_reading) or by a relay, each time that some was.
     ///
     /// It is what `SO_LINGER` is meant for, and takes its place: with that, the system would hold up the whole loop in close(2), even
     /// of a socket that does not block (socket(7)), while here the loop goes on and the protocol is told how it ended. `SO_LINGER`

@@ -17,7 +17,7 @@ pub enum ConnectionLost {
     /// This side dropped the connection, by `abort`.
     #[error("aborted by this side")]
     Aborted,
-    /// The peer reset the connection.
+    /// The peer reset the connection, or went away while there was something to send to it.
     #[error("reset by the peer")]
     Reset,
     /// The kernel gave up on the peer, or a graceful close made no progress for its `linger_timeout`.
@@ -39,7 +39,8 @@ pub enum ConnectionLost {
     /// A callback of the protocol panicked.
     #[error("the protocol panicked: {0}")]
     Panicked(String),
-    /// The reactor stopped while the connection was open.
+    /// The reactor stopped while the connection was open, or the deadline of a drain passed. If anything was unsent, the peer sees
+    /// a reset.
     #[error("the reactor was shut down")]
     Shutdown,
     /// The protocol failed for a reason of its own, by [`Transport::fail`](crate::Transport::fail).
@@ -70,8 +71,15 @@ pub(crate) enum LayerError {
 
 impl LayerError {
     pub(crate) fn is_truncation(error: &io::Error) -> bool {
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-        matches!(inner, Some(Self::Truncated))
+        matches!(Self::inside(error), Some(Self::Truncated))
+    }
+
+    pub(crate) fn is_tls(error: &io::Error) -> bool {
+        matches!(Self::inside(error), Some(Self::Tls(_)))
+    }
+
+    fn inside(error: &io::Error) -> Option<&Self> {
+        error.get_ref().and_then(|inner| inner.downcast_ref())
     }
 }
 

@@ -57,9 +57,22 @@ struct Ends {
     /// The stream has reset the connection.
     reset: Cell<bool>,
     closed: Cell<bool>,
+    /// Input goes on when output has failed.
+    is_two: Cell<bool>,
     token: Token,
     /// The address that the stream says is its own.
     local: Option<SocketAddr>,
+}
+
+impl Ends {
+    /// What is said when all that came was read. What had come before a reset is there to be read, as on a socket.
+    fn nothing_to_read(&self) -> io::Result<usize> {
+        match (self.reset_by_peer.get(), self.inbound_ended.get()) {
+            (true, _) => Err(io::ErrorKind::ConnectionReset.into()),
+            (false, true) => Ok(0),
+            (false, false) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
 }
 
 /// The stream's end.
@@ -67,17 +80,27 @@ struct NearEnd(Rc<Ends>);
 
 impl ByteStream for NearEnd {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.0.reset_by_peer.get() {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
         let mut inbound = self.0.inbound.borrow_mut();
-        match inbound.len().min(buffer.len()) {
-            0 if buffer.is_empty() || self.0.inbound_ended.get() => Ok(0),
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            n => {
-                inbound.read_exact(&mut buffer[..n]).expect("so much is there");
-                Ok(n)
-            }
+        let len = inbound.len().min(buffer.len());
+        if len == 0 && !buffer.is_empty() {
+            return self.0.nothing_to_read();
+        }
+        inbound.read_exact(&mut buffer[..len]).expect("so much is there");
+        Ok(len)
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        if self.0.inbound.borrow().is_empty() { self.0.nothing_to_read() } else { Ok(1) }
+    }
+
+    fn short_read_drains(&self, _: bool) -> bool {
+        true
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.0.reset_by_peer.get() {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
         }
     }
 
@@ -120,6 +143,10 @@ impl ByteStream for NearEnd {
             ready = ready | Ready::WRITE;
         }
         ready
+    }
+
+    fn has_two_ends(&self) -> bool {
+        self.0.is_two.get()
     }
 
     fn local_addr(&self) -> Option<SocketAddr> {
@@ -205,6 +232,7 @@ fn join<P: Protocol>(
         reset_by_peer: Cell::new(false),
         reset: Cell::new(false),
         closed: Cell::new(false),
+        is_two: Cell::new(false),
         token,
         local,
     });
@@ -371,6 +399,11 @@ impl Wire {
     #[must_use]
     pub fn transport(&self) -> &Transport {
         &self.transport
+    }
+
+    /// A failure of the output says nothing about the input, as with pipes.
+    pub(crate) fn set_two_ends(&self) {
+        self.ends.is_two.set(true);
     }
 
     // What a network does, which does not mind whether the near end is still there.

@@ -160,6 +160,17 @@ struct Pipe {
     reader: Cell<Option<Token>>,
 }
 
+impl Pipe {
+    /// What is said when all that came was read. What had come before a reset is there to be read, as on a socket.
+    fn nothing_to_read(&self) -> io::Result<usize> {
+        match (self.reset.get(), self.ended.get()) {
+            (true, _) => Err(io::ErrorKind::ConnectionReset.into()),
+            (false, true) => Ok(0),
+            (false, false) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
 /// One end of a connection.
 struct End {
     incoming: Rc<Pipe>,
@@ -190,14 +201,10 @@ impl End {
 
 impl ByteStream for End {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.incoming.reset.get() {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
         let mut bytes = self.incoming.bytes.borrow_mut();
         let len = bytes.len().min(buffer.len());
         if len == 0 && !buffer.is_empty() {
-            let blocked = io::ErrorKind::WouldBlock;
-            return if self.incoming.ended.get() { Ok(0) } else { Err(blocked.into()) };
+            return self.incoming.nothing_to_read();
         }
         let was_full = bytes.len() >= CAPACITY;
         buffer.iter_mut().zip(bytes.drain(..len)).for_each(|(to, from)| *to = from);
@@ -229,6 +236,24 @@ impl ByteStream for End {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         Ok(written)
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        match self.incoming.bytes.borrow().is_empty() {
+            true => self.incoming.nothing_to_read(),
+            false => Ok(1),
+        }
+    }
+
+    fn short_read_drains(&self, _: bool) -> bool {
+        true
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.incoming.reset.get() {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
+        }
     }
 
     fn close_write(&self) -> io::Result<()> {

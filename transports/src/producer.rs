@@ -119,9 +119,10 @@ impl Producers {
         self.resumed.set(true);
     }
 
-    pub(crate) fn clear(&self) {
-        let producers = self.queue.take();
-        drop(producers);
+    /// All of them, to be dropped. None waits for room any more.
+    pub(crate) fn take(&self) -> VecDeque<Box<dyn Feed>> {
+        self.full.set(false);
+        self.queue.take()
     }
 }
 

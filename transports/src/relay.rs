@@ -45,7 +45,11 @@ impl Transport {
     ///   no watermark is passed and no `write_limit` reached by it. Neither end stops reading by itself for what its own peer
     ///   leaves unread, as if by `set_auto_pause(false)`. [`pause_reading`](Self::pause_reading) holds one direction up.
     /// - **Ends.** The end of the input of one becomes the end of the output of the other, once all before it is sent. If one
-    ///   connection is over, the other is closed gracefully if that was a clean end, and aborted if it was not.
+    ///   connection is over, the other is closed gracefully if that was a clean end. If it was not, all that had come from there
+    ///   is sent; when that has arrived, which is known on Linux, the other is reset (over TLS without its last word; a Unix
+    ///   socket knows no reset, and ends). If one cannot be written to any more, it is still read to its end.
+    /// - **Drains.** Both protocols are told when the port of either end is drained. By default they do nothing, and the relay
+    ///   goes on until its ends close, or are reset at the deadline.
     /// - **Callbacks.** `data_received` and `read_closed` are not told any more. All others are, `connection_lost` once and
     ///   last. `write` still takes bytes, which go out between those that are carried; a producer waits until its direction has
     ///   ended. After `close_write` or `lose_connection`, what still comes from the other end is thrown away.

@@ -67,7 +67,7 @@ pub enum WriteStatus {
     /// [`writing_resumed`](crate::Protocol::writing_resumed); a burst that it takes at once is told by neither, so wait
     /// after `writing_paused`, not after this.
     AboveHighWatermark,
-    /// It was dropped: the connection is over or closing, or its output has been ended.
+    /// It was dropped: the connection is over or closing, or its output has been ended or has failed.
     Closed,
 }
 
@@ -227,7 +227,9 @@ impl Transport {
 
     // ---- reading ----
 
-    /// Stops delivery of input, from this very moment, until [`resume_reading`](Self::resume_reading).
+    /// Stops delivery of input, from this very moment, until [`resume_reading`](Self::resume_reading). That the peer has reset the
+    /// connection is heard all the same: at once on mio, within a second on the other engines. What had arrived before that is
+    /// kept for [`linger_timeout`](crate::StreamConfig::linger_timeout), then the end is told.
     pub fn pause_reading(&self) {
         self.inner().pause_reading();
     }
@@ -240,6 +242,7 @@ impl Transport {
     /// Whether input may be delivered now: not paused, not over the high watermark, not closing. A protocol that cuts its
     /// input into frames asks this before it hands over the next.
     #[must_use]
+    #[inline]
     pub fn is_reading(&self) -> bool {
         self.inner().is_reading()
     }

@@ -13,6 +13,13 @@ use crate::{
 /// Events taken from the kernel at once; more stay there for the next turn.
 const EVENTS_PER_WAIT: usize = 1024;
 
+/// What every source is registered for. Urgent data is told by epoll only.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ALL: MioInterest =
+    MioInterest::READABLE.add(MioInterest::WRITABLE).add(MioInterest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const ALL: MioInterest = MioInterest::READABLE.add(MioInterest::WRITABLE);
+
 pub(super) struct MioPoller {
     poll: Poll,
     events: Events,
@@ -39,9 +46,8 @@ impl Poller for MioPoller {
         token: Token,
         _: Interest,
     ) -> Result<(), RegisterError> {
-        let both = MioInterest::READABLE | MioInterest::WRITABLE;
         let mut source = ::mio::unix::SourceFd(&source);
-        self.poll.registry().register(&mut source, MioToken(token.0), both).map_err(|error| {
+        self.poll.registry().register(&mut source, MioToken(token.0), ALL).map_err(|error| {
             match error.kind() {
                 io::ErrorKind::AlreadyExists => RegisterError::AlreadyRegistered { fd: *source.0 },
                 _ => error.into(),
@@ -56,8 +62,7 @@ impl Poller for MioPoller {
         token: Token,
         _: Interest,
     ) -> Result<(), RegisterError> {
-        let both = MioInterest::READABLE | MioInterest::WRITABLE;
-        Ok(self.poll.registry().register(source, MioToken(token.0), both)?)
+        Ok(self.poll.registry().register(source, MioToken(token.0), ALL)?)
     }
 
     fn set_interest(&mut self, _: DescriptorId, _: Token, _: Interest) {}
@@ -94,6 +99,9 @@ impl Poller for MioPoller {
             }
             if event.is_writable() {
                 ready = ready | Ready::WRITE;
+            }
+            if event.is_priority() {
+                ready = ready | Ready::URGENT;
             }
             if event.is_read_closed() {
                 ready = ready | Ready::READ | Ready::READ_CLOSED;

@@ -236,7 +236,9 @@ pub(crate) type Descriptor<'a> = &'a mut dyn ::mio::event::Source;
 /// How an engine knows a source again: its descriptor, where there are descriptors.
 pub(crate) type DescriptorId = i32;
 
-/// Whether a read that fills less than its buffer has taken all there was, so that the next event will tell of more.
+/// Whether a write that takes less than it was offered has found the socket full, so that the engine will tell of room.
 ///
-/// True on epoll, kqueue, and the level-triggered engines (which repeat themselves); not on Windows.
-pub const SHORT_READ_DRAINS: bool = cfg!(unix);
+/// True on epoll, kqueue, and the level-triggered engines (which repeat themselves); not on Windows. Of a *read* that brings less
+/// than it had room for, nothing of the kind holds in general: it may have been cut at urgent data, at a passed descriptor, at the
+/// end of a packet. Read until `WouldBlock`, unless the kind of source is known to cut none.
+pub const SHORT_WRITE_FILLS: bool = cfg!(unix);

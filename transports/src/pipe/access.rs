@@ -139,6 +139,15 @@ impl Descriptor {
         self.access == Access::File
     }
 
+    pub(super) fn has_input(&self) -> bool {
+        self.is_ready(PollFlags::IN)
+    }
+
+    pub(super) fn unread(&self) -> usize {
+        rustix::io::ioctl_fionread(&self.fd)
+            .map_or(0, |len| usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
     pub(super) fn is_pipe(&self) -> bool {
         self.kind == Kind::Pipe
     }

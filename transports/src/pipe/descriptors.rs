@@ -22,6 +22,8 @@ pub(crate) struct Descriptors {
     takes_output: bool,
     /// There is only an output, and it has ended: so has the stream.
     ended: Cell<bool>,
+    /// Both are the process's own. When nobody reads what it writes any more, so much is left to read: what had arrived by then.
+    arrived: Option<Cell<usize>>,
 }
 
 /// One of the descriptors of a stream, and whether it stands for one of the process's own.
@@ -35,6 +37,10 @@ impl Descriptors {
     ) -> Result<Self, RegisterError> {
         let alone = input.is_none();
         let takes_output = output.is_some();
+        let is_standard = |opened: &Option<Opened>| {
+            opened.as_ref().is_some_and(|(_, standard)| standard.is_some())
+        };
+        let is_own = is_standard(&input) && is_standard(&output);
         let input = input
             .map(|(descriptor, standard)| End::input(reactor, descriptor, standard))
             .transpose()?;
@@ -48,6 +54,7 @@ impl Descriptors {
             output: RefCell::new(output),
             takes_output,
             ended: Cell::new(false),
+            arrived: is_own.then(|| Cell::new(usize::MAX)),
         })
     }
 
@@ -65,17 +72,50 @@ impl Descriptors {
 
 impl ByteStream for Descriptors {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.input {
-            Some(input) => input.read(buffer),
-            None => self.read_of_nothing(),
+        let Some(input) = &self.input else { return self.read_of_nothing() };
+        let Some(arrived) = &self.arrived else { return input.read(buffer) };
+        if arrived.get() == 0 {
+            return Err(ErrorKind::WouldBlock.into());
         }
+        let room = buffer.len().min(arrived.get());
+        let len = input.read(&mut buffer[..room])?;
+        if arrived.get() != usize::MAX {
+            arrived.set(arrived.get() - len);
+        }
+        Ok(len)
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        let Some(input) = &self.input else { return self.read_of_nothing() };
+        let is_ready = input.is_ready() && self.arrived.as_ref().is_none_or(|left| left.get() > 0);
+        if is_ready { Ok(1) } else { Err(ErrorKind::WouldBlock.into()) }
+    }
+
+    fn short_read_drains(&self, _: bool) -> bool {
+        self.input.as_ref().is_some_and(End::short_read_drains)
+    }
+
+    /// A program that closes its input may still have much to say. One whose own output nobody reads has nobody left to work for.
+    fn has_two_ends(&self) -> bool {
+        self.input.is_some() && self.arrived.is_none()
+    }
+
+    /// An end that is read from shows in a read what has become of it, one that is written to in a write.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match &*self.output.borrow() {
+        let written = match &*self.output.borrow() {
             Some(output) => output.write_vectored(slices),
             None => Err(ErrorKind::BrokenPipe.into()),
+        };
+        if let (Err(error), Some(arrived), Some(input)) = (&written, &self.arrived, &self.input)
+            && !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+        {
+            arrived.set(input.unread());
         }
+        written
     }
 
     fn close_write(&self) -> io::Result<()> {

@@ -100,16 +100,27 @@ impl End {
         match &result {
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.watch.ask(Interest::READ),
             // The stream takes it for drained.
-            Ok(n) if *n > 0 && *n < buffer.len() => {
-                if self.descriptor.short_read_drains() {
-                    self.watch.ask(Interest::READ);
-                } else {
-                    self.watch.owe(Ready::READ);
-                }
+            Ok(n) if *n > 0 && *n < buffer.len() && self.short_read_drains() => {
+                self.watch.ask(Interest::READ);
             }
             _ => {}
         }
         result
+    }
+
+    /// Whether a read would bring something: bytes, the end, or an error.
+    pub(super) fn is_ready(&self) -> bool {
+        self.descriptor.has_input()
+    }
+
+    /// How many bytes have arrived; of what cannot say, none.
+    pub(super) fn unread(&self) -> usize {
+        self.descriptor.unread()
+    }
+
+    /// Whether a read that filled less than its buffer has taken all there was.
+    pub(super) fn short_read_drains(&self) -> bool {
+        self.descriptor.short_read_drains()
     }
 
     pub(super) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

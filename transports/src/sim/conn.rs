@@ -121,6 +121,15 @@ impl End {
         let (token, error, received) = (None, None, VecDeque::new());
         Self { host, addr, token, life: Life::Open, error, received, ended: false }
     }
+
+    /// What is said to who has read all that came. What had come before a reset is there to be read, as in real systems.
+    pub(super) fn nothing_to_read(&self) -> io::Result<usize> {
+        match self.error {
+            Some(error) => Err(error.into()),
+            None if self.ended => Ok(0),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
 }
 
 impl Pipe {

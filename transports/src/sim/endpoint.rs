@@ -267,13 +267,9 @@ impl ByteStream for Stream {
         let world = &mut *self.world.borrow_mut();
         let Some(conn) = world.conns.get_mut(&self.id) else { return Err(GONE.into()) };
         let end = conn.end(self.side);
-        if let Some(error) = end.error {
-            return Err(error.into());
-        }
         let len = end.received.len().min(buffer.len());
         if len == 0 && !buffer.is_empty() {
-            let blocked = io::ErrorKind::WouldBlock;
-            return if end.ended { Ok(0) } else { Err(blocked.into()) };
+            return end.nothing_to_read();
         }
         end.received.read_exact(&mut buffer[..len]).expect("so much is there");
         let writer = self.side.other();
@@ -286,6 +282,30 @@ impl ByteStream for Stream {
             world.schedule_in(latency, Event::Window(self.id, writer));
         }
         Ok(len)
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        let world = &mut *self.world.borrow_mut();
+        let Some(conn) = world.conns.get_mut(&self.id) else { return Err(GONE.into()) };
+        let end = conn.end(self.side);
+        if end.received.is_empty() { end.nothing_to_read() } else { Ok(1) }
+    }
+
+    fn short_read_drains(&self, _: bool) -> bool {
+        true
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let world = &mut *self.world.borrow_mut();
+        let Some(conn) = world.conns.get_mut(&self.id) else { return Err(GONE.into()) };
+        conn.end(self.side).error.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn undelivered(&self) -> usize {
+        let world = &mut *self.world.borrow_mut();
+        let Some(conn) = world.conns.get_mut(&self.id) else { return 0 };
+        let pipe = conn.pipe(self.side);
+        pipe.unsent.len() + pipe.in_flight
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -293,13 +293,12 @@ impl World {
 
     // ---- ending ----
 
-    /// The connection is broken for this side: what it has not read is lost, and what it has not sent, too.
+    /// The connection is broken for this side: what it has not sent is lost. What it has not read can still be.
     pub(super) fn fail(&mut self, id: ConnId, side: Side, kind: io::ErrorKind) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.pipe(side).drop_all();
         conn.pipe(side).fin = Fin::Sent;
         let end = conn.end(side);
-        end.received.clear();
         if end.life == Life::Open {
             end.error.get_or_insert(kind);
         } else {

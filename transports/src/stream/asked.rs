@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::{any::Any, error::Error, io, net::SocketAddr, time::Duration};
 
-use sinew_reactor::{Reactor, SHORT_READ_DRAINS, TimerKey, Token};
+use sinew_reactor::{Reactor, SHORT_WRITE_FILLS, TimerKey, Token};
 
 #[cfg(unix)]
 use super::rights::{DescriptorRefused, QUEUED_MAX, SendDescriptorError};
@@ -20,30 +20,35 @@ pub(crate) const DIRECT_MIN: usize = 16 * 1024;
 impl Transport {
     /// Has the system take what it takes of a large write, if nothing is to go out before it, and queues the rest.
     pub(crate) fn write_large(&self, data: &[u8]) -> WriteStatus {
-        let sent = self.write_directly(data).unwrap_or(0);
-        if sent == data.len() {
-            return WriteStatus::Ok;
+        match self.write_directly(data) {
+            Ok(sent) if sent == data.len() => WriteStatus::Ok,
+            Ok(sent) => self.enqueue(|queue| queue.push_slice(&data[sent..])),
+            // The system tells of an error once.
+            Err(error) => {
+                self.inner().output_failed(error);
+                WriteStatus::Closed
+            }
         }
-        self.enqueue(|queue| queue.push_slice(&data[sent..]))
     }
 
-    /// Whatever goes wrong here shows again when the loop sends what is queued.
-    fn write_directly(&self, data: &[u8]) -> Option<usize> {
+    fn write_directly(&self, data: &[u8]) -> io::Result<usize> {
         let stream = self.inner();
-        if !stream.state.get().may_write_directly() || stream.queued() > 0 {
-            return None;
+        if !stream.state.get().may_write_directly() || stream.queued() > 0 || stream.has_producers()
+        {
+            return Ok(0);
         }
-        if stream.rare_if_any().is_some_and(|rare| !rare.producers.is_empty()) {
-            return None;
-        }
-        let reactor = stream.reactor()?;
-        let sent = stream.write_directly(data)?;
-        if sent < data.len() && SHORT_READ_DRAINS {
+        let Some(reactor) = stream.reactor() else { return Ok(0) };
+        let sent = match stream.write_directly(data) {
+            None => return Ok(0),
+            Some(Err(error)) if is_for_now(&error) => return Ok(0),
+            Some(sent) => sent?,
+        };
+        if sent < data.len() && SHORT_WRITE_FILLS {
             stream.update(State::write_blocked);
         }
         reactor.meter().bytes_sent.add(sent as u64);
         self.touch(&reactor);
-        Some(sent)
+        Ok(sent)
     }
 
     #[inline]
@@ -112,16 +117,19 @@ impl Stream {
     }
 
     pub(crate) fn lose_connection(&self) {
-        if self.update(State::lose_connection) {
+        if self.state.get().has_output_failed() {
+            self.end_now(ConnectionLost::Reset);
+        } else if self.update(State::lose_connection) {
             self.end_way_in();
             self.ask_flush();
         }
     }
 
     pub(crate) fn fail(&self, error: Box<dyn Error>) {
-        let reason = &self.rare().reason;
+        let (state, reason) = (self.state.get(), &self.rare().reason);
         match reason.take() {
-            None if !self.state.get().is_over() => {
+            // Who has heard why output has failed, in an answer, knows more about it than the system.
+            before if state.has_output_failed() || before.is_none() && !state.is_over() => {
                 reason.set(Some(ConnectionLost::Protocol(error)));
             }
             first => {
@@ -143,6 +151,27 @@ impl Stream {
         if self.update(State::close_write) {
             self.end_way_in();
             self.ask_flush();
+        }
+    }
+
+    /// Nothing can be sent any more. What has arrived is still delivered; if the input has ended, the connection is over. The reason
+    /// of its end is this error, whatever is said later, unless by `fail`.
+    pub(super) fn output_failed(&self, error: io::Error) {
+        if self.state.get().has_output_failed() {
+            return;
+        }
+        let reason = ConnectionLost::from(error);
+        if !self.update(State::output_failed) {
+            return self.end_now(reason);
+        }
+        self.rare().blame(reason);
+        if let Some(queue) = self.queue.take() {
+            self.discard(queue);
+        }
+        self.discard(self.rare().producers.take());
+        self.end_way_in_at_once();
+        if let Some(reactor) = self.reactor().filter(|_| self.update(State::ask_again)) {
+            reactor.run_again(self.token);
         }
     }
 
@@ -176,6 +205,7 @@ impl Stream {
         self.ask_flush();
     }
 
+    #[inline]
     pub(crate) fn is_reading(&self) -> bool {
         let state = self.state.get();
         state.is_open() && !state.is_held_back()
@@ -276,4 +306,9 @@ impl Stream {
     fn check_not_over(&self) -> io::Result<()> {
         if self.state.get().is_over() { Err(io::ErrorKind::NotConnected.into()) } else { Ok(()) }
     }
+}
+
+/// Whether a write may go well when it is tried again.
+fn is_for_now(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -25,7 +25,7 @@ impl Transport {
                 stream.tell_socket(Ok(bytes));
             }
             if !more {
-                stream.update(State::input_drained);
+                stream.update(State::read_was_short);
             }
             match stream.is_relayed() {
                 false => self.received(reactor, input, bytes),
@@ -42,11 +42,11 @@ impl Transport {
         match taken {
             Some(Completed::End) => {
                 stream.tell_socket(Ok(&[]));
-                self.input_ended();
+                self.input_ended(reactor);
             }
             Some(Completed::Failed(error)) => {
                 stream.tell_socket(Err(&error));
-                self.failed(reactor, error);
+                self.input_failed(reactor, error);
             }
             _ => stream.update(State::read_blocked),
         }

@@ -31,7 +31,7 @@ impl Transport {
         let stream = self.inner();
         let state = stream.state.get();
         let is_kernels = stream.with_socket(|socket| socket.is_kernels());
-        if !is_kernels || state.is_over() || !state.is_made() || state.is_securing() {
+        if !is_kernels || !state.sends() || !state.is_made() || state.is_securing() {
             return Put::Refused;
         }
         match stream.waiting() {

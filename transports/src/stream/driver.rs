@@ -8,7 +8,7 @@ use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 
 use super::{layer::Layer, socket::ByteStream, state::State};
 use crate::{
-    ConnectionLost, TimerId, Transport,
+    ConnectionLost, TimerId, TlsError, Transport,
     erased::AnyProtocol,
     port::{PortMessage, PortOrder},
 };
@@ -77,6 +77,9 @@ impl Transport {
             if rare.linger.get() == Some(key) {
                 rare.linger.set(None);
                 self.linger_timeout(reactor);
+            } else if rare.look.get() == Some(key) {
+                rare.look.set(None);
+                stream.update(State::look);
             } else if rare.take_timer(key) && !stream.state.get().is_over() {
                 self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
             }
@@ -90,7 +93,10 @@ impl Transport {
         }
         let Some(PortMessage { from, order }) = message.downcast_ref() else { return };
         let stream = self.inner();
-        if stream.shared.port.as_ref().is_none_or(|port| port.token() != *from) {
+        // A relay is one thing, whichever of its ends the port has accepted.
+        let is_for_us = stream.is_of_port(*from)
+            || stream.relayed_to().is_some_and(|other| other.is_of_port(*from));
+        if !is_for_us {
             return;
         }
         match order {
@@ -210,6 +216,9 @@ impl Transport {
             return;
         }
         let read = state.wants_input();
+        if !read {
+            self.look_for_reset(reactor);
+        }
         let is_left = |socket: &dyn ByteStream| {
             (stream.queued() > 0 || socket.has_unsent() || stream.wants_room()) && !socket.is_held()
         };
@@ -239,13 +248,43 @@ impl Transport {
 
     // ---- the end ----
 
-    /// The system says that the connection is broken.
-    pub(crate) fn failed(&self, reactor: &Reactor, error: io::Error) {
+    /// Reading has failed.
+    pub(crate) fn input_failed(&self, reactor: &Reactor, error: io::Error) {
+        let state = self.inner().state.get();
+        if state.is_lingering() {
+            return self.lose_cleanly(reactor);
+        }
+        let reason = ConnectionLost::from(error);
+        // An alert says more than that the peer is gone.
+        let says_why = matches!(&reason, ConnectionLost::Tls(why) if *why != TlsError::Closed);
+        if state.has_output_failed() && says_why {
+            self.inner().rare().reason.take();
+        }
+        self.lose(reactor, reason);
+    }
+
+    /// Writing has failed.
+    pub(crate) fn output_failed(&self, reactor: &Reactor, error: io::Error) {
         if self.inner().state.get().is_lingering() {
             self.lose_cleanly(reactor);
         } else {
-            self.lose(reactor, error.into());
+            self.inner().output_failed(error);
         }
+    }
+
+    /// The connection is over whose output had failed, which is the reason.
+    pub(super) fn lose_failed(&self, reactor: &Reactor) {
+        self.lose(reactor, ConnectionLost::Reset);
+    }
+
+    /// The reactor stops.
+    pub(super) fn shut_down(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        if stream.state.get().sends() && !stream.has_unsent() {
+            // All has been said, and the peer is to know. If it does not go at once, it is unsent.
+            let _ = stream.with_socket(|socket| socket.farewell());
+        }
+        self.lose(reactor, ConnectionLost::Shutdown);
     }
 
     /// Both directions have ended as they should.
@@ -257,9 +296,14 @@ impl Transport {
     /// The connection is over; the loop tells the protocol at the end of this turn.
     pub(crate) fn lose(&self, reactor: &Reactor, reason: ConnectionLost) {
         let stream = self.inner();
-        if !stream.update(State::lost) {
+        if stream.state.get().is_over() {
             return;
         }
+        // Half of a reply must not pass for the whole.
+        if !reason.is_clean() && stream.has_unsent() {
+            stream.update(State::must_reset);
+        }
+        stream.update(State::lost);
         stream.rare().blame(reason);
         stream.drop_queue();
         reactor.reap_later(stream.token);
@@ -276,14 +320,14 @@ impl Transport {
         if let Some(rare) = stream.rare_if_any() {
             #[cfg(unix)]
             rare.descriptors.take();
-            let what = || format!("the drop of a producer for {}", self.peer());
-            let _ = reactor.guard(what, || rare.producers.clear());
+            if !rare.producers.is_empty() {
+                let what = || format!("the drop of a producer for {}", self.peer());
+                let _ = reactor.guard(what, || drop(rare.producers.take()));
+            }
             self.untie();
-        }
-        drop(stream.protocol.take());
-        if let Some(rare) = stream.rare_if_any() {
             rare.when_lost.take().into_iter().for_each(|promise| promise.resolve(()));
         }
+        drop(stream.protocol.take());
     }
 
     /// Gives back what is the system's and the reactor's.
@@ -293,7 +337,8 @@ impl Transport {
             reactor.disarm_timer(idle.key);
         }
         if let Some(rare) = stream.rare_if_any() {
-            for key in rare.timers.take().into_iter().chain(rare.linger.take()) {
+            let own = rare.linger.take().into_iter().chain(rare.look.take());
+            for key in rare.timers.take().into_iter().chain(own) {
                 reactor.disarm_timer(key);
             }
         }

@@ -51,9 +51,13 @@ pub(super) struct Rare {
     /// The user's timers, so that they die with the connection.
     pub(super) timers: RefCell<Vec<TimerKey>>,
     pub(super) linger: Cell<Option<TimerKey>>,
+    /// When the socket is looked at, though no engine has told of it.
+    pub(super) look: Cell<Option<TimerKey>>,
+    /// What had not reached the other end's system when that was last asked.
+    pub(super) undelivered: Cell<usize>,
     pub(super) producers: Producers,
     pub(super) tie: OnceCell<Tie>,
-    /// What `fail` was given, or why the connection was lost.
+    /// What `fail` was given, or why output has failed, or why the connection was lost.
     pub(super) reason: Cell<Option<ConnectionLost>>,
     /// Descriptors that have come and nobody has taken yet.
     #[cfg(unix)]

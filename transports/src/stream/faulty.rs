@@ -130,11 +130,18 @@ impl ByteStream for Faulty {
             return self.inner.read(buffer);
         }
         let few = self.random.borrow_mut().usize(1..=FEW);
-        let n = self.inner.read(&mut buffer[..few])?;
-        if n == few {
-            self.owe(Ready::READ);
+        self.inner.read(&mut buffer[..few])
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        match self.broken.get() {
+            true => Err(ErrorKind::ConnectionReset.into()),
+            false => self.inner.peek(),
         }
-        Ok(n)
+    }
+
+    fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
+        self.rates.short_reads == 0.0 && self.inner.short_read_drains(is_edge_triggered)
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -166,7 +173,10 @@ impl ByteStream for Faulty {
     }
 
     fn check(&self) -> io::Result<()> {
-        self.inner.check()
+        match self.broken.get() {
+            true => Err(ErrorKind::ConnectionReset.into()),
+            false => self.inner.check(),
+        }
     }
 
     fn close_write(&self) -> io::Result<()> {
@@ -196,6 +206,14 @@ impl ByteStream for Faulty {
 
     fn lingers(&self) -> bool {
         self.inner.lingers()
+    }
+
+    fn has_two_ends(&self) -> bool {
+        self.inner.has_two_ends()
+    }
+
+    fn undelivered(&self) -> usize {
+        self.inner.undelivered()
     }
 
     fn local_addr(&self) -> Option<SocketAddr> {

@@ -136,7 +136,7 @@ mod moved {
                 Put::Full => Some(Fed::Full),
                 Put::Refused => None,
                 Put::Failed(error) if is_connections(&error) => {
-                    transport.failed(reactor, error);
+                    transport.output_failed(reactor, error);
                     Some(Fed::Done)
                 }
                 // Not such a file (EINVAL and others), or it cannot be read at all: then reading will say so.

@@ -2,11 +2,12 @@
 
 use std::io;
 
-use sinew_reactor::{Reactor, SHORT_READ_DRAINS};
+use sinew_reactor::Reactor;
 
 use super::{
+    Stream,
     rights::Received,
-    state::{Input, State},
+    state::{Ended, Input, State},
 };
 #[cfg(unix)]
 use crate::ConnectionLost;
@@ -51,6 +52,10 @@ impl Transport {
                 self.read(reactor, |data| self.received(reactor, input, data));
             }
         }
+        if input == Input::Deliver && stream.state.get().has_output_failed() {
+            // Whoever holds it back from now on has time again.
+            self.watch_linger(reactor, true);
+        }
     }
 
     /// One read, and what is done with what it brings.
@@ -59,11 +64,11 @@ impl Transport {
         let stream = self.inner();
         let mut buffer = stream.shared.buffers.read_buffer();
         match stream.read(&mut *buffer) {
-            Ok(0) => self.input_ended(),
+            Ok(0) => self.input_ended(reactor),
             Ok(n) => {
                 count(reactor, n);
-                if n < buffer.len() && SHORT_READ_DRAINS {
-                    stream.update(State::input_drained);
+                if n < buffer.len() {
+                    stream.update(State::read_was_short);
                 }
                 take(&buffer[..n]);
             }
@@ -77,17 +82,18 @@ impl Transport {
             io::ErrorKind::WouldBlock => self.inner().update(State::read_blocked),
             // It is tried again.
             io::ErrorKind::Interrupted => {}
-            _ => self.failed(reactor, error),
+            _ => self.input_failed(reactor, error),
         }
     }
 
-    /// Something has happened after the end of the input.
+    /// Something has happened after the end of the input, or while it is held back: what has arrived may still be wanted, but an
+    /// error is the end of the output.
     fn check(&self, reactor: &Reactor) {
         let stream = self.inner();
-        stream.update(State::checked);
+        stream.update(State::looked);
         let checked = stream.with_socket(|socket| socket.check());
         if let Err(error) = checked {
-            self.failed(reactor, error);
+            self.output_failed(reactor, error);
         }
     }
 
@@ -118,10 +124,12 @@ impl Transport {
         let mut buffer = stream.shared.buffers.read_buffer();
         let result = stream.with_socket(|socket| socket.read_with_descriptors(&mut *buffer));
         match result {
-            Ok(Received { bytes: 0, .. }) => self.input_ended(),
+            Ok(Received { bytes: 0, .. }) => self.input_ended(reactor),
             Ok(received) => {
-                // Descriptors end a read early, so a short one proves nothing. The next will say.
                 let bytes = &buffer[..received.bytes];
+                if bytes.len() < buffer.len() {
+                    stream.update(State::read_was_short);
+                }
                 count(reactor, bytes.len());
                 #[cfg(unix)]
                 if input == Input::Deliver && !stream.keep_descriptors(received.descriptors) {
@@ -149,12 +157,30 @@ impl Transport {
     }
 
     #[inline(never)]
-    pub(super) fn input_ended(&self) {
-        if self.inner().update(State::end_of_stream) {
-            match self.inner().is_relayed() {
-                false => self.tell(|protocol, transport| protocol.read_closed(transport)),
-                true => self.relay_end(),
-            }
+    pub(super) fn input_ended(&self, reactor: &Reactor) {
+        match self.inner().update(State::end_of_stream) {
+            Ended::Tell if self.inner().is_relayed() => self.relay_end(),
+            Ended::Tell => self.tell(|protocol, transport| protocol.read_closed(transport)),
+            Ended::Over => self.lose_failed(reactor),
+            Ended::Noted => {}
         }
+    }
+}
+
+impl Stream {
+    /// Whether all that has arrived has been read, and no more belongs to the same connection as the output.
+    pub(super) fn is_dry(&self) -> bool {
+        let would_block = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        !self.state.get().is_readable()
+            && self.with_socket(|socket| {
+                !socket.has_two_ends() && socket.peek().is_err_and(would_block)
+            })
+    }
+
+    /// Whether bytes have arrived that have not been read.
+    pub(super) fn has_unread(&self) -> bool {
+        let state = self.state.get();
+        let has_engine = state.completes() && state.is_readable();
+        has_engine || self.with_socket(|socket| socket.peek().is_ok_and(|len| len > 0))
     }
 }

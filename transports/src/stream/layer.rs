@@ -13,13 +13,20 @@ use super::{
     socket::{ByteStream, Socket},
     state::{Input, State},
 };
-use crate::{Connection, ConnectionLost, Factory, Protocol, Transport, lost::LayerError};
+use crate::{
+    Connection, ConnectionLost, Factory, Protocol, Transport, buffers::put, lost::LayerError,
+};
 
 /// A layer over a socket, which is itself the stream's socket. What is written to it goes out as [`ByteStream`] says; what comes
 /// in is not read but received, for it need not be as long as what was read.
 pub(crate) trait Layer {
-    /// Goes on with what has to be settled before anything else comes or goes.
+    /// Goes on with what has to be settled before anything else comes or goes. An error is that of the input, or the layer's own.
     fn secure(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step>;
+    /// It is not gone on with, or has failed: what comes from now on is read and thrown away, and of what is written nothing goes out
+    /// but what does so below the layer. What the layer has to say to its peer it says with the end of the output.
+    fn give_up(&self);
+    /// So many bytes of what is queued go out below it.
+    fn clear(&self) -> usize;
     /// At most one read, and what it has brought, appended to `plain`.
     fn receive(&self, reactor: &Reactor, plain: &mut Vec<u8>) -> io::Result<Received>;
     /// What is to be done once it is ready, or lost.
@@ -43,8 +50,8 @@ pub(crate) struct Step {
     pub(crate) is_ready: bool,
     /// `None` if nothing was read.
     pub(crate) source: Option<Source>,
-    /// The socket had no room for all that was to be said.
-    pub(crate) is_blocked: bool,
+    /// Whether the socket has taken all that was to be said.
+    pub(crate) is_sent: io::Result<bool>,
 }
 
 /// What came of a `receive`.
@@ -60,8 +67,8 @@ pub(crate) struct Received {
 pub(crate) enum Source {
     /// Perhaps more.
     Open,
-    /// Nothing, after a short read.
-    Drained,
+    /// Nothing, if a short read proves that.
+    Short,
     /// Nothing: a read would have blocked.
     Blocked,
     /// It is not this connection's turn. The loop comes by when it is.
@@ -135,6 +142,20 @@ impl Stream {
     pub(crate) fn is_layered(&self) -> bool {
         self.state.get().is_layered()
     }
+
+    /// Whether something was written that only goes out when the layer is ready.
+    fn waits_for_layer(&self) -> bool {
+        let clear = self.with_layer(|layer| layer.clear()).unwrap_or(0);
+        self.queued() > clear || self.has_producers()
+    }
+
+    /// Drops what is queued behind so many bytes.
+    fn shorten_queue(&self, len: usize) {
+        if let Some(mut queue) = self.queue.take() {
+            self.discard(queue.split_off(len));
+            put(&self.queue, queue);
+        }
+    }
 }
 
 impl Transport {
@@ -163,35 +184,84 @@ impl Transport {
         }
     }
 
-    /// Goes on with what the layer has to settle.
+    /// Goes on with what the layer has to settle, unless the connection closes with nothing written that would wait for it.
     #[inline(never)]
-    pub(super) fn secure(&self, reactor: &Reactor) {
+    pub(super) fn secure_or_give_up(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        if stream.state.get().is_closing() && !stream.waits_for_layer() {
+            self.give_up_layer(reactor);
+        } else {
+            self.secure(reactor);
+        }
+    }
+
+    fn secure(&self, reactor: &Reactor) {
         let stream = self.inner();
         let may_read = stream.state.get().is_readable();
         let Some(step) = stream.with_layer(|layer| layer.secure(reactor, may_read)) else {
             return;
         };
-        match step {
-            Err(error) => self.failed(reactor, error),
-            Ok(Step { is_ready: true, .. }) => self.secured(reactor),
-            Ok(Step { source, is_blocked, .. }) => {
-                if let Some(source) = source {
-                    self.note_source(source);
-                }
-                if is_blocked {
-                    stream.update(State::write_blocked);
-                }
-            }
+        let Step { is_ready, source, is_sent } = match step {
+            Ok(step) => step,
+            Err(error) => return self.layer_failed(reactor, error),
+        };
+        if is_ready && stream.state.get().sends() {
+            return self.secured(reactor);
+        }
+        if let Some(source) = source {
+            self.note_source(source);
+        }
+        match is_sent {
+            Ok(true) => {}
+            Ok(false) => stream.update(State::write_blocked),
+            // What has come may say why.
+            Err(error) => self.output_failed(reactor, error),
         }
     }
 
     fn note_source(&self, source: Source) {
         self.inner().update(|state| match source {
             Source::Open => state.became(Ready::READ),
-            Source::Drained => state.input_drained(),
+            Source::Short => state.read_was_short(),
             Source::Blocked => state.read_blocked(),
             Source::NotOurTurn => state.wait_for_turn(),
         });
+    }
+
+    /// The layer, or what it reads from, has failed. If it has something to say to its peer, an alert, that is sent and the
+    /// connection closed as gracefully as any other, or what comes meanwhile would take it away.
+    fn layer_failed(&self, reactor: &Reactor, error: io::Error) {
+        let stream = self.inner();
+        let has_word = stream.with_socket(|socket| socket.has_unsent());
+        if !stream.state.get().sends() || !has_word || !LayerError::is_tls(&error) {
+            return self.input_failed(reactor, error);
+        }
+        self.give_up_layer(reactor);
+        match self.who_waits() {
+            Some(when_ready) => {
+                stream.update(State::made);
+                when_ready(reactor, Err(error.into()));
+            }
+            None => stream.rare().blame(error.into()),
+        }
+        stream.lose_connection();
+    }
+
+    /// Nothing is said or heard through the layer any more.
+    fn give_up_layer(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        let given_up = stream.with_layer(|layer| {
+            layer.give_up();
+            (layer.clear(), layer.take_deadline())
+        });
+        let Some((clear, deadline)) = given_up else { return };
+        if let Some(key) = deadline {
+            reactor.disarm_timer(key);
+        }
+        stream.shorten_queue(clear);
+        stream.discard(stream.rare().producers.take());
+        stream.end_way_in_at_once();
+        stream.update(State::secured);
     }
 
     fn secured(&self, reactor: &Reactor) {
@@ -279,14 +349,14 @@ impl Transport {
                     self.arrived(reactor, input, &plain);
                 }
                 if has_ended {
-                    self.input_ended();
+                    self.input_ended(reactor);
                 }
             }
             // What this side does not read any more cannot be cut off.
             Err(error) if input == Input::Discard && LayerError::is_truncation(&error) => {
-                self.input_ended();
+                self.input_ended(reactor);
             }
-            Err(error) => self.failed(reactor, error),
+            Err(error) => self.layer_failed(reactor, error),
         }
     }
 }

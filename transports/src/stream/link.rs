@@ -81,12 +81,12 @@ impl Stream {
         }
     }
 
-    /// Writes what goes, where nothing but bytes does; how much that was.
-    pub(super) fn write_directly(&self, data: &[u8]) -> Option<usize> {
+    /// Writes what goes, where nothing but bytes does.
+    pub(super) fn write_directly(&self, data: &[u8]) -> Option<io::Result<usize>> {
         match self.bare.send(data) {
-            Some(result) => result.ok(),
+            Some(result) => Some(result.map_err(socket::not_yet)),
             None => match &*self.other_socket().borrow() {
-                Some(socket @ Socket::Tcp(_)) => socket.write(data).ok(),
+                Some(socket @ Socket::Tcp(_)) => Some(socket.write(data)),
                 _ => None,
             },
         }

@@ -13,7 +13,7 @@ use sinew_reactor::{
 };
 
 use crate::{
-    Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport,
+    Connection, Factory, Peer, Protocol, StreamConfig, Transport,
     buffers::Buffers,
     erased::{AnyProtocol, boxed},
     port::Port,
@@ -42,6 +42,7 @@ mod splice;
 mod splice;
 mod state;
 mod timeouts;
+mod undelivered;
 
 pub(crate) use asked::DIRECT_MIN;
 use bare::Bare;
@@ -179,6 +180,20 @@ impl Stream {
         }
     }
 
+    /// Whether something that was taken for sending has not been handed to the system, or a producer is not done.
+    fn has_unsent(&self) -> bool {
+        self.queued() > 0 || self.with_socket(|socket| socket.has_unsent()) || self.has_producers()
+    }
+
+    fn has_producers(&self) -> bool {
+        self.rare_if_any().is_some_and(|rare| !rare.producers.is_empty())
+    }
+
+    /// Whether that port has accepted it.
+    fn is_of_port(&self, token: Token) -> bool {
+        self.shared.port.as_ref().is_some_and(|port| port.token() == token)
+    }
+
     fn queued(&self) -> usize {
         let queue = self.queue.take();
         let len = queue.as_ref().map_or(0, |queue| queue.len());
@@ -237,6 +252,9 @@ impl Newborn<'_> {
         if !socket.takes_output() {
             state.set_read_only();
         }
+        if !socket.short_read_drains(reactor.is_edge_triggered()) {
+            state.set_cuts_reads();
+        }
         let (bare, link) = Link::new(socket, self.peer);
         let stream = Rc::new(Stream {
             bare,
@@ -288,7 +306,7 @@ impl Handler for Stream {
     }
 
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
-        Transport(self).lose(reactor, ConnectionLost::Shutdown);
+        Transport(self).shut_down(reactor);
     }
 
     fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use sinew_reactor::{Reactor, SHORT_READ_DRAINS};
+use sinew_reactor::{Reactor, SHORT_WRITE_FILLS};
 
 #[cfg(unix)]
 use super::Stream;
@@ -52,11 +52,15 @@ impl Transport {
                 return;
             }
             if state.is_securing() {
-                self.secure(reactor);
-                if stream.state.get().is_securing() {
-                    return self.watch_linger(reactor, false);
+                self.secure_or_give_up(reactor);
+                let state = stream.state.get();
+                if !state.is_securing() {
+                    continue;
                 }
-                continue;
+                return match state.has_output_failed() {
+                    true => self.tend_failed(reactor),
+                    false => self.watch_linger(reactor, false),
+                };
             }
             if state.is_over_high() {
                 if stream.queued() <= stream.shared.config.low_watermark {
@@ -69,7 +73,10 @@ impl Transport {
                     continue;
                 }
             }
-            if stream.rare_if_any().is_none_or(|rare| rare.producers.is_empty()) {
+            if state.has_output_failed() {
+                return self.tend_failed(reactor);
+            }
+            if !stream.has_producers() {
                 if stream.queued() == 0 {
                     self.output_drained(reactor);
                 } else {
@@ -83,6 +90,25 @@ impl Transport {
         }
         if stream.update(State::ask_flush) {
             reactor.flush_later(stream.token);
+        }
+    }
+
+    /// Output has failed. Whoever holds back what has arrived has some time to let it go on; if nothing has, or all was read, the end
+    /// is told.
+    fn tend_failed(&self, reactor: &Reactor) {
+        let stream = self.inner();
+        if stream.has_producers() {
+            // One that was at work when output failed.
+            stream.discard(stream.rare().producers.take());
+        }
+        let goes_on = match stream.state.get().is_kept_waiting() {
+            true => stream.has_unread(),
+            false => !stream.is_dry(),
+        };
+        if goes_on {
+            self.watch_linger(reactor, false);
+        } else {
+            self.lose_failed(reactor);
         }
     }
 
@@ -155,7 +181,7 @@ impl Transport {
         match written.map_err(not_yet) {
             Ok(sent) if sent > 0 => {
                 queue.consume(sent);
-                if sent < offered && SHORT_READ_DRAINS {
+                if sent < offered && SHORT_WRITE_FILLS {
                     stream.update(State::write_blocked);
                 }
                 self.sent(reactor, sent);
@@ -168,7 +194,7 @@ impl Transport {
             written => {
                 queue.clear();
                 let error = written.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into());
-                self.failed(reactor, error);
+                self.output_failed(reactor, error);
             }
         }
     }
@@ -215,6 +241,7 @@ impl Transport {
         let drained = stream.state.get().drained();
         match drained {
             Drained::Idle => {}
+            Drained::Reset => self.reset_when_delivered(reactor),
             Drained::Finish => {
                 let said = stream.with_socket(|socket| socket.farewell());
                 if !self.is_held_up(reactor, &said) {
@@ -228,7 +255,7 @@ impl Transport {
                 }
                 stream.update(State::fin_sent);
                 match closed {
-                    Err(error) => self.failed(reactor, error),
+                    Err(error) => self.output_failed(reactor, error),
                     Ok(()) if drained == Drained::EndOutput => {}
                     Ok(()) if stream.with_socket(|socket| socket.lingers()) => {
                         self.watch_linger(reactor, true)

@@ -39,6 +39,19 @@ impl Segment {
         }
     }
 
+    /// Without so many of its last bytes.
+    fn shortened(self, by: usize) -> Self {
+        match self {
+            Self::Gathered(mut buffer) => {
+                buffer.truncate(buffer.len() - by);
+                Self::Gathered(buffer)
+            }
+            Self::Shared(bytes) => Self::Shared(bytes.slice(..bytes.len() - by)),
+            #[cfg(unix)]
+            Self::Descriptor(_) => self,
+        }
+    }
+
     const fn is_descriptor(&self) -> bool {
         #[cfg(unix)]
         return matches!(self, Self::Descriptor(_));
@@ -224,6 +237,31 @@ impl Queue {
             self.head = 0;
             self.rest.pop_front();
         }
+    }
+
+    /// Keeps so many bytes. What is behind them, with the descriptors that would go with it, is handed over, to be dropped.
+    pub(crate) fn split_off(&mut self, len: usize) -> Self {
+        let mut tail = Self::default();
+        while let Some(last) = self.rest.pop_back() {
+            let is_first = self.front.is_empty() && self.rest.is_empty();
+            let unsent = last.bytes().len() - if is_first { self.head } else { 0 };
+            let over = self.len.saturating_sub(len);
+            if unsent > over {
+                self.rest.push_back(last.shortened(over));
+                break;
+            }
+            self.len -= unsent;
+            tail.len += unsent;
+            tail.rest.push_front(last);
+        }
+        let over = self.len.saturating_sub(len);
+        if self.rest.is_empty() {
+            self.front.truncate(self.front.len() - over);
+        }
+        self.len -= over;
+        // What is left may have been sent.
+        self.consume(0);
+        tail
     }
 
     /// Drops everything; afterwards the queue is as good as new and may be used by another connection.

@@ -8,7 +8,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use sinew_reactor::{Deferred, Promise, Reactor, SHORT_READ_DRAINS};
+use sinew_reactor::{Deferred, Promise, Reactor, SHORT_WRITE_FILLS};
 
 use super::{
     Stream,
@@ -18,7 +18,7 @@ use super::{
     state::{Input, State},
 };
 use crate::{
-    Relayed, Transport,
+    ConnectionLost, Relayed, Transport,
     buffers::{READ_BUFFER, put},
     producer::{Fed, Feed},
 };
@@ -114,7 +114,6 @@ impl Transport {
             self.inner().with_socket(|from| to.inner().with_socket(|to| way.bulk.fill(from, to)));
         match filled {
             None => return true,
-            Some(Ok(0)) => self.input_ended(),
             Some(Ok(len)) => {
                 count(reactor, len);
                 self.touch(reactor);
@@ -156,12 +155,12 @@ impl Transport {
         let sent = match put {
             Put::Sent(sent) => sent,
             Put::Full | Put::Refused => 0,
-            Put::Failed(error) => return self.failed(reactor, error),
+            Put::Failed(error) => return self.output_failed(reactor, error),
         };
         if sent == data.len() {
             return;
         }
-        if sent > 0 && SHORT_READ_DRAINS {
+        if sent > 0 && SHORT_WRITE_FILLS {
             stream.update(State::write_blocked);
         }
         stream.queue_quietly(&data[sent..]);
@@ -203,7 +202,7 @@ impl Transport {
             if tie.is_clean.get() {
                 other.lose_connection();
             } else {
-                other.abort();
+                other.inner().reset_when_sent();
             }
         }
         if tie.end.is_half_over.replace(true)
@@ -224,6 +223,21 @@ impl Stream {
         self.state.get().is_relayed()
     }
 
+    /// The other end of its relay, if that is still there.
+    pub(super) fn relayed_to(&self) -> Option<Rc<Self>> {
+        self.tie()?.other.upgrade()
+    }
+
+    /// The other end of its relay was cut off. What came from there before is sent, and arrives; then this one is cut off, too.
+    fn reset_when_sent(&self) {
+        if self.state.get().has_output_failed() {
+            self.end_now(ConnectionLost::Reset);
+        } else if self.update(State::close_with_reset) {
+            self.rare().blame(ConnectionLost::Aborted);
+            self.ask_flush();
+        }
+    }
+
     /// Whether both live on the same reactor.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.shared.buffers, &other.shared.buffers)
@@ -242,9 +256,21 @@ impl Stream {
         }
     }
 
+    /// Nothing goes out here any more: what still comes for it from the other end is thrown away.
+    pub(super) fn end_way_in_at_once(&self) {
+        let Some(tie) = self.tie() else { return };
+        tie.into.bulk.let_go();
+        tie.into.is_over.set(true);
+        if let (Some(from), Some(reactor)) = (tie.into.from.upgrade(), self.reactor())
+            && from.update(State::release)
+        {
+            Transport(from).come_back(&reactor);
+        }
+    }
+
     /// Queues what is bounded by other means than watermarks.
     pub(super) fn queue_quietly(&self, data: &[u8]) {
-        if self.state.get().is_over() {
+        if !self.state.get().sends() {
             return;
         }
         let mut queue = self.queue.take().unwrap_or_else(|| self.shared.buffers.take_queue());

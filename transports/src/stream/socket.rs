@@ -12,17 +12,16 @@ use std::{
     time::Duration,
 };
 
+#[cfg(unix)]
+use rustix::net::RecvFlags;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use rustix::{
-    io::Errno,
-    net::{RecvFlags, SendFlags},
-};
+use rustix::{io::Errno, net::SendFlags};
 use sinew_reactor::{Reactor, Ready, RegisterError, Token};
 use socket2::SockRef;
 
 #[cfg(unix)]
 use super::rights;
-use super::{FIRST_INTEREST, layer::Layer, rights::Received};
+use super::{FIRST_INTEREST, layer::Layer, rights::Received, undelivered};
 use crate::{Keepalive, StreamConfig, options};
 
 /// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
@@ -37,6 +36,12 @@ pub(crate) use mio::net::TcpStream;
 pub(crate) trait ByteStream {
     /// As `read(2)`: 0 is the end, `WouldBlock` is nothing for now.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// What a read would say that has room for one byte; the byte stays. A stream of which that cannot be known says that there is
+    /// one.
+    fn peek(&self) -> io::Result<usize>;
+    /// Whether a read that brings less than it had room for has taken all there was, unless the event before it said that reads may
+    /// be cut short. It need not if the engine is level-triggered, and tells again of what is left.
+    fn short_read_drains(&self, is_edge_triggered: bool) -> bool;
     /// As `writev(2)`.
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
     /// The same, with descriptors that go with the first of the bytes.
@@ -80,6 +85,16 @@ pub(crate) trait ByteStream {
     fn farewell(&self) -> io::Result<()> {
         Ok(())
     }
+    /// Whether what is read comes from elsewhere than where what is written goes, so that input goes on when output has failed. If
+    /// not, only what has arrived by then is still read.
+    fn has_two_ends(&self) -> bool {
+        false
+    }
+    /// How many bytes that were written have not reached the other end's system yet, as far as this one tells. A reset would take
+    /// them away.
+    fn undelivered(&self) -> usize {
+        0
+    }
     /// Whether something is left to be written that the stream knows nothing of.
     fn has_unsent(&self) -> bool {
         false
@@ -91,13 +106,8 @@ pub(crate) trait ByteStream {
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
-    /// Whether the connection still stands, of which the end of the input was read.
-    fn check(&self) -> io::Result<()> {
-        match self.read(&mut [0]) {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(()),
-        }
-    }
+    /// Whether the connection still stands; nothing is read. What the system tells of an error it tells once.
+    fn check(&self) -> io::Result<()>;
     /// The engine has received this, which would have been read otherwise: for what stands around a socket. Empty is the end.
     fn completed(&self, came: Result<&[u8], &io::Error>) {
         let _ = came;
@@ -137,6 +147,19 @@ impl ByteStream for TcpStream {
         receive(self, buffer)
     }
 
+    fn peek(&self) -> io::Result<usize> {
+        uninterrupted(|| Self::peek(self, &mut [0]))
+    }
+
+    /// A read ends early at urgent data (tcp(7), "Urgent data"), of which epoll tells and no other edge-triggered queue.
+    fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
+        !is_edge_triggered || cfg!(any(target_os = "linux", target_os = "android"))
+    }
+
+    fn undelivered(&self) -> usize {
+        undelivered::in_socket(self)
+    }
+
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         Write::write_vectored(&mut &*self, slices).map_err(not_yet)
     }
@@ -160,7 +183,6 @@ impl ByteStream for TcpStream {
         Self::local_addr(self).ok()
     }
 
-    /// A read would only say once more that the input has ended.
     fn check(&self) -> io::Result<()> {
         self.take_error()?.map_or(Ok(()), Err)
     }
@@ -187,6 +209,18 @@ impl ByteStream for UnixStream {
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self, buffer)
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        uninterrupted(|| {
+            let (_, len) = rustix::net::recv(self, &mut [0], RecvFlags::PEEK)?;
+            Ok(len)
+        })
+    }
+
+    /// A read ends early behind bytes that descriptors came with, whether or not anybody takes these (unix(7), `SCM_RIGHTS`).
+    fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
+        !is_edge_triggered
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -338,11 +372,23 @@ impl ByteStream for Closed {
         Err(io::ErrorKind::NotConnected.into())
     }
 
+    fn peek(&self) -> io::Result<usize> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    fn short_read_drains(&self, _: bool) -> bool {
+        true
+    }
+
     fn write_vectored(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
         Err(io::ErrorKind::NotConnected.into())
     }
 
     fn close_write(&self) -> io::Result<()> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    fn check(&self) -> io::Result<()> {
         Err(io::ErrorKind::NotConnected.into())
     }
 

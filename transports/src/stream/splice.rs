@@ -116,7 +116,8 @@ impl Bulk {
         is_empty
     }
 
-    /// Moves what has come in at one socket, on its way to another; as `read(2)`. `None` if it is to be read.
+    /// Moves what has come in at one socket, on its way to another; so many bytes. `None` if it is to be read: also where nothing
+    /// could be moved, for whether nothing has come, or no more ever will, only a read tells. At urgent data splice(2) says either.
     pub(super) fn fill(
         &self,
         from: &dyn ByteStream,
@@ -136,15 +137,19 @@ impl Bulk {
                 self.pipe.set(Some(pipe));
                 Some(Ok(len))
             }
+            Ok(_) | Err(Errno::AGAIN) => {
+                self.pipes.give_back(pipe);
+                None
+            }
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 self.pipes.give_back(pipe);
                 self.is_refused.set(true);
                 self.is_on.set(false);
                 None
             }
-            nothing => {
+            Err(error) => {
                 self.pipes.give_back(pipe);
-                Some(nothing.map_err(io::Error::from))
+                Some(Err(error.into()))
             }
         }
     }
@@ -174,12 +179,12 @@ impl Bulk {
                 Put::Refused => match pipe.spill() {
                     Ok(bytes) => to.inner().queue_quietly(&bytes),
                     Err(error) => {
-                        to.failed(reactor, error);
+                        to.output_failed(reactor, error);
                         return true;
                     }
                 },
                 Put::Failed(error) => {
-                    to.failed(reactor, error);
+                    to.output_failed(reactor, error);
                     return true;
                 }
             }

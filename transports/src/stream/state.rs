@@ -6,55 +6,77 @@
 //! | stage | input | output | left when |
 //! |---|---|---|---|
 //! | `Open` | delivered, unless held back | queued and sent | `lose_connection`, `abort`, a failure |
+//! | `OutputFailed` | delivered, unless held back | none: what was queued is dropped | the input ends, fails or, of a socket, has nothing more; `lose_connection`, `abort`; `linger_timeout` while it is held back |
 //! | `Closing` | read and thrown away | what is queued (and what a producer has) is sent | all is sent, or a failure |
 //! | `Lingering` | read and thrown away | ended (FIN is sent) | the peer's FIN, a failure, or `linger_timeout` |
-//! | `Lost` | none | none | the loop has told `connection_lost` |
+//! | `Lost` | none | none | the loop tells `connection_lost` |
+//! | `Told` | none | none | that has returned |
 //! | `Gone` | none | none | never: the transport is inert |
 //!
-//! What happens to it, by stage:
+//! What happens to it, by stage (`Lost`, `Told` and `Gone` take no notice of anything):
 //!
-//! | event | `Open` | `Closing` | `Lingering` | `Lost`, `Gone` |
+//! | event | `Open` | `OutputFailed` | `Closing` | `Lingering` |
 //! |---|---|---|---|---|
-//! | `write` | queued | refused, but from a producer that is asked for more | refused | refused |
+//! | `write` | queued | refused | refused, but from a producer that is asked for more | refused |
 //! | `close_write` | FIN once all is sent; output refused from now on, but from a producer | – | – | – |
-//! | `lose_connection` | `Closing` | – | – | – |
-//! | `fail(error)` | `Closing`; the reason will be `Protocol(error)` | the same, if it is the first | the same | – |
-//! | `abort` | `Lost(Aborted)` | `Lost(Aborted)` | `Lost(Aborted)` | – |
-//! | bytes received | delivered | dropped | dropped | – |
-//! | end of stream | `read_closed`, once | remembered | `Lost(Done or Closed)` | – |
-//! | all is sent | if `close_write` asked: FIN, or `Lost(Done)` after the peer's FIN | FIN, then `Lingering`; after the peer's FIN `Lost` at once | – | – |
-//! | failure | `Lost(why)` | `Lost(why)` | `Lost(Done or Closed)`: all had been sent | – |
-//! | panic | `Lost(Panicked)` | `Lost(Panicked)` | `Lost(Panicked)` | – |
-//! | linger timeout | – | `Lost(TimedOut)` | `Lost(Done or Closed)` | – |
-//! | a timer of the user | `timer_fired` | `timer_fired` | `timer_fired` | – |
-//! | idle timeout | `idle_timeout` | – | – | – |
+//! | `lose_connection` | `Closing` | `Lost(why output failed)` | – | – |
+//! | `fail(error)` | `Closing`; the reason will be `Protocol(error)` | `Lost(Protocol)` | the same, if it is the first | the same |
+//! | `abort` | `Lost(Aborted)` | `Lost(why output failed)` | `Lost(Aborted)` | `Lost(Aborted)` |
+//! | the other end of its relay is lost, not cleanly | `Closing`, to be reset | `Lost(why output failed)` | to be reset | – |
+//! | bytes received | delivered | delivered | dropped | dropped |
+//! | end of stream | `read_closed`, once | `Lost(why output failed)` | remembered | `Lost(Done or Closed)` |
+//! | a read would block | – | `Lost(why output failed)`, if input and output are one connection | – | – |
+//! | output fails | `OutputFailed`; after the peer's FIN `Lost(why)` | – | `Lost(why)` | `Lost(Done or Closed)`: all had been sent |
+//! | input fails | `Lost(why)` | `Lost(why output failed)`; if TLS says why, that | `Lost(why)` | `Lost(Done or Closed)` |
+//! | a layer fails, with something to say to its peer | `Closing`; the reason will be `Tls(error)` | `Lost(Tls)` | the same | `Lost(Done or Closed)` |
+//! | all is sent | if `close_write` asked: FIN, or `Lost(Done)` after the peer's FIN | – | FIN, then `Lingering`; after the peer's FIN `Lost` at once; to be reset: `Lost` once the peer's system has it all | – |
+//! | panic | `Lost(Panicked)` | `Lost(Panicked)` | `Lost(Panicked)` | `Lost(Panicked)` |
+//! | linger timeout | – | held back: `Lost(why output failed)` | `Lost(TimedOut)` | `Lost(Done or Closed)` |
+//! | the reactor stops | `Lost(Shutdown)` | `Lost(Shutdown)` | `Lost(Shutdown)` | `Lost(Shutdown)` |
+//! | a timer of the user | `timer_fired` | `timer_fired` | `timer_fired` | `timer_fired` |
+//! | idle timeout | `idle_timeout` | `idle_timeout` | – | – |
+//! | drain | `drain_requested` | `drain_requested` | – | – |
 //!
 //! `Lost` is told by the loop at the end of its turn: `connection_made` first, if that was not told yet, then
-//! `connection_lost`. What `fail` said stays the reason however the close goes, but for a panic.
+//! `connection_lost`. What `fail` said stays the reason however the close goes, but for a panic. Whatever the end, if something is
+//! unsent then that was not dropped on purpose, the connection is reset: half of it must not pass for the whole.
 //!
-//! What an edge-triggered engine tells of after the end of the input may be a reset: the socket is asked. A level-triggered one
-//! would tell of the end for ever, so it is not asked to: there, as on any engine while reading is paused, a reset shows when
-//! something is next written.
+//! **Output that fails** says nothing of what has arrived: a peer that answers early and closes without reading all makes the next
+//! write fail, and the answer is there to be read. So the queue is dropped, which lifts the watermark's pause (the user's stays), and
+//! input is delivered until there is no more of it. Its end then is no clean one, whatever the system says: an error is told once,
+//! and the write has heard it. A pipe that nobody reads says nothing of the pipe that is read from: there input goes on.
+//!
+//! **Whether input is drained** after a read that brought less than it had room for, the kind of stream says
+//! ([`short_read_drains`](super::socket::ByteStream::short_read_drains)), and the last event ([`Ready::cuts_reads`]). Else only a
+//! read that blocks proves it. [`State::read_was_short`] is the one place where that is decided.
+//!
+//! What an engine tells of after the end of the input, or while input is held back, may be a reset: the socket is asked. An
+//! edge-triggered one tells of it anyway. A level-triggered one would tell of the end for ever, so it is not asked to: there the
+//! socket is asked every now and then (`timeouts.rs`).
 //!
 //! Input is held back by the user's pause, by a relay without room, or by a queue over its high watermark that has not sunk to the low
 //! one since. When the first and the last have gone, `reading_resumed` is owed before further input is.
 //!
-//! A layer (TLS) may lie over the socket. Until it is ready, `Open` and `Closing` are what they are, but what comes and goes is
-//! the layer's: nothing is delivered, what is written waits, and no graceful close gets on. A layer that fails loses the
-//! connection; `abort`, the failure of the socket and the end of the reactor are as ever.
+//! A layer (TLS) may lie over the socket. Until it is ready, the first three stages are what they are, but what comes and goes is
+//! the layer's: nothing is delivered, and what is written waits. A graceful close waits for it only if something was written for it
+//! to send; else it is given up: what is to go out below it is sent, then FIN. `abort`, the failure of the socket and the end of
+//! the reactor are as ever.
 
 use sinew_reactor::Ready;
 
 mod flags;
+mod marks;
 use flags::*;
 
 /// Where in its life a stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Open,
+    OutputFailed,
     Closing,
     Lingering,
     Lost,
+    Told,
     Gone,
 }
 
@@ -67,7 +89,7 @@ pub(super) enum Input {
     Deliver,
     /// Read, and throw away.
     Discard,
-    /// There is nothing more to read: see whether the connection still stands.
+    /// Nothing is to be read, but something has happened: see whether the connection still stands.
     Check,
     /// What comes is the layer's, which is not ready.
     Secure,
@@ -86,6 +108,19 @@ pub(super) enum Drained {
     Linger,
     /// Both directions have ended.
     Finish,
+    /// Reset the connection, as soon as that takes nothing away.
+    Reset,
+}
+
+/// What the end of the input means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The protocol, or the other end of the relay, is to be told.
+    Tell,
+    /// Output had failed before: the connection is over.
+    Over,
+    /// Nothing for now.
+    Noted,
 }
 
 /// The stage in the lowest bits, where `Open` is none, and the flags above.
@@ -107,9 +142,11 @@ impl State {
     const fn stage(self) -> Stage {
         match self.bits & STAGE {
             0 => Stage::Open,
-            1 => Stage::Closing,
-            2 => Stage::Lingering,
-            3 => Stage::Lost,
+            1 => Stage::OutputFailed,
+            2 => Stage::Closing,
+            3 => Stage::Lingering,
+            4 => Stage::Lost,
+            5 => Stage::Told,
             _ => Stage::Gone,
         }
     }
@@ -157,6 +194,11 @@ impl State {
         self.bits & (STAGE | ENDING) == 0
     }
 
+    /// Whether what has been taken is still to be sent, or may be.
+    pub(super) const fn sends(self) -> bool {
+        matches!(self.stage(), Stage::Open | Stage::Closing)
+    }
+
     /// The queue has passed its high watermark.
     pub(super) const fn rose(&mut self) {
         if self.raise(OVER_HIGH) && !self.has(MANUAL) {
@@ -165,7 +207,7 @@ impl State {
     }
 
     pub(super) const fn pause(&mut self) {
-        if matches!(self.stage(), Stage::Open) {
+        if self.is_open() {
             self.bits |= PAUSED | WITHHELD;
         }
     }
@@ -196,6 +238,16 @@ impl State {
         true
     }
 
+    /// Closes with a reset where the end of the stream would be sent. `false` if it is not to be sent any more.
+    pub(super) const fn close_with_reset(&mut self) -> bool {
+        let sends = self.sends();
+        if sends {
+            self.enter(Stage::Closing);
+            self.bits |= RESET;
+        }
+        sends
+    }
+
     // ---- what happened ----
 
     pub(super) const fn made(&mut self) {
@@ -206,20 +258,33 @@ impl State {
     pub(super) const fn became(&mut self, ready: Ready) {
         self.set_if(READABLE, ready.is_read());
         self.set_if(WRITABLE, ready.is_write());
-        self.set_if(READ_CLOSED, ready.is_read_closed());
+        self.set_if(READ_ON, ready.cuts_reads());
+        self.set_if(LOOK, ready.is_read_closed());
     }
 
-    /// A read took all there was.
-    pub(super) const fn input_drained(&mut self) {
-        // With the peer's end announced, only the end itself is proof that nothing is left.
-        if !self.has(READ_CLOSED) {
+    /// A read has brought less than it had room for.
+    #[inline]
+    pub(super) const fn read_was_short(&mut self) {
+        if !self.has(READ_ON | CUTS_READS) {
             self.set(READABLE, false);
         }
     }
 
     /// A read would have blocked.
     pub(super) const fn read_blocked(&mut self) {
-        self.set(READABLE | READ_CLOSED, false);
+        self.set(READABLE | READ_ON | LOOK, false);
+    }
+
+    /// Nothing can be sent any more. `false` if with that there is nothing left.
+    pub(super) const fn output_failed(&mut self) -> bool {
+        let goes_on = matches!(self.stage(), Stage::Open) && !self.has(EOF);
+        if goes_on {
+            self.enter(Stage::OutputFailed);
+            self.bits |= READ_ON | WRITABLE | RESET;
+            // What has arrived is found by trying, but where the engine has it, or will.
+            self.set_if(READABLE, !self.has(COMPLETES));
+        }
+        goes_on
     }
 
     /// A write took less than it was given, or would have blocked.
@@ -227,15 +292,28 @@ impl State {
         self.set(WRITABLE, false);
     }
 
-    /// The connection stands, and nothing is left to read.
-    pub(super) const fn checked(&mut self) {
-        self.set(READABLE | READ_CLOSED, false);
+    /// Whether the connection stands is to be seen, though no engine has told of anything.
+    pub(super) const fn look(&mut self) {
+        self.bits |= LOOK;
     }
 
-    /// The end of the input. `true` if the protocol is to be told.
-    pub(super) const fn end_of_stream(&mut self) -> bool {
-        self.set(READABLE | READ_CLOSED, false);
-        self.raise(EOF) && matches!(self.stage(), Stage::Open)
+    /// That has been seen.
+    pub(super) const fn looked(&mut self) {
+        self.set(LOOK, false);
+        if self.has(EOF) {
+            self.set(READABLE | READ_ON, false);
+        }
+    }
+
+    /// The end of the input.
+    pub(super) const fn end_of_stream(&mut self) -> Ended {
+        self.set(READABLE | READ_ON | LOOK, false);
+        let is_first = self.raise(EOF);
+        match self.stage() {
+            Stage::Open if is_first => Ended::Tell,
+            Stage::OutputFailed => Ended::Over,
+            _ => Ended::Noted,
+        }
     }
 
     /// All that was queued is sent, and no producer has more.
@@ -243,6 +321,7 @@ impl State {
         match self.stage() {
             Stage::Open if self.has(ENDING) && self.has(EOF) => Drained::Finish,
             Stage::Open if self.has(ENDING) && !self.has(FIN_SENT) => Drained::EndOutput,
+            Stage::Closing if self.has(RESET) => Drained::Reset,
             Stage::Closing if self.has(EOF) => Drained::Finish,
             Stage::Closing => Drained::Linger,
             Stage::Lingering if self.has(EOF) => Drained::Finish,
@@ -268,7 +347,11 @@ impl State {
 
     /// The end is about to be told. `false` if it has been.
     pub(super) const fn tell_end(&mut self) -> bool {
-        self.raise(END_TOLD)
+        let is_news = matches!(self.stage(), Stage::Lost);
+        if is_news {
+            self.enter(Stage::Told);
+        }
+        is_news
     }
 
     pub(super) const fn gone(&mut self) {
@@ -306,27 +389,29 @@ impl State {
 
     pub(super) const fn input(&mut self) -> Input {
         match self.stage() {
-            Stage::Open | Stage::Closing if self.has(SECURING) => match self.has(READABLE) {
-                true => Input::Secure,
-                false => Input::Wait,
-            },
-            Stage::Open if self.has(EOF) && self.has(READABLE) => Input::Check,
-            Stage::Open if self.is_held_back() => Input::Wait,
-            Stage::Open if self.has(WITHHELD) => {
+            Stage::Lost | Stage::Told | Stage::Gone => Input::Wait,
+            Stage::Open | Stage::OutputFailed | Stage::Closing if self.has(SECURING) => {
+                match self.has(READABLE) {
+                    true => Input::Secure,
+                    false => Input::Wait,
+                }
+            }
+            Stage::Open if self.has(LOOK) && (self.has(EOF) || self.is_held_back()) => Input::Check,
+            Stage::Open | Stage::OutputFailed if self.is_held_back() => Input::Wait,
+            Stage::Open | Stage::OutputFailed if self.has(WITHHELD) => {
                 self.set(WITHHELD, false);
                 Input::Resume
             }
             _ if self.has(EOF) || !self.has(READABLE) => Input::Wait,
-            Stage::Open => Input::Deliver,
+            Stage::Open | Stage::OutputFailed => Input::Deliver,
             Stage::Closing | Stage::Lingering => Input::Discard,
-            Stage::Lost | Stage::Gone => Input::Wait,
         }
     }
 
     /// `false` if nothing can be to be done about the input.
     #[inline]
     pub(super) const fn may_have_input(self) -> bool {
-        self.has(READABLE | WITHHELD)
+        self.has(READABLE | WITHHELD | LOOK)
     }
 
     /// Whether the loop has to come back for input without an event.
@@ -337,10 +422,22 @@ impl State {
 
     /// Whether input is wanted, were there any. The end of it is readable for ever.
     pub(super) const fn wants_input(mut self) -> bool {
+        self.set(LOOK, false);
         self.bits |= READABLE;
         !self.has(EOF) && !matches!(self.input(), Input::Wait)
     }
 
+    /// Whether a reset has to be looked for where no engine tells of what is not wanted.
+    pub(super) const fn hears_nothing(self) -> bool {
+        matches!(self.stage(), Stage::Open) && self.has(EOF | PAUSED | HELD) && !self.has(SECURING)
+    }
+
+    /// Whether input waits for the user, or for room at the other end of a relay.
+    pub(super) const fn is_kept_waiting(self) -> bool {
+        self.has(PAUSED | HELD)
+    }
+
+    #[inline]
     pub(super) const fn is_held_back(self) -> bool {
         self.has(PAUSED | SECURING | HELD) || (self.has(OVER_HIGH) && !self.has(MANUAL))
     }
@@ -364,17 +461,27 @@ impl State {
         self.has(OVER_HIGH)
     }
 
+    /// Whether neither side has asked for the end, and there may be input.
+    #[inline]
     pub(super) const fn is_open(self) -> bool {
-        matches!(self.stage(), Stage::Open)
+        self.bits & STAGE <= Stage::OutputFailed as u32
+    }
+
+    pub(super) const fn has_output_failed(self) -> bool {
+        matches!(self.stage(), Stage::OutputFailed)
+    }
+
+    pub(super) const fn is_closing(self) -> bool {
+        matches!(self.stage(), Stage::Closing)
     }
 
     pub(super) const fn is_lingering(self) -> bool {
         matches!(self.stage(), Stage::Lingering)
     }
 
-    /// Lost or gone.
+    /// Lost, whether or not that has been told.
     pub(super) const fn is_over(self) -> bool {
-        matches!(self.stage(), Stage::Lost | Stage::Gone)
+        self.bits & STAGE >= Stage::Lost as u32
     }
 
     pub(super) const fn is_gone(self) -> bool {
@@ -386,7 +493,7 @@ impl State {
     }
 
     pub(super) const fn is_end_told(self) -> bool {
-        self.has(END_TOLD)
+        self.bits & STAGE > Stage::Lost as u32
     }
 
     pub(super) const fn is_reset(self) -> bool {
@@ -396,148 +503,6 @@ impl State {
     /// Whether the peer ended its side before we asked to close the connection (if we did), so that the end is its doing.
     pub(super) const fn peer_ended_first(self) -> bool {
         self.has(EOF_FIRST) || matches!(self.stage(), Stage::Open)
-    }
-
-    // ---- what the loop has on its lists ----
-
-    pub(super) const fn set_in_callback(&mut self, on: bool) {
-        self.set(IN_CALLBACK, on);
-    }
-
-    /// Says how that was before.
-    pub(super) const fn set_lent(&mut self, on: bool) -> bool {
-        let before = self.has(LENT);
-        self.set(LENT, on);
-        before
-    }
-
-    pub(super) const fn is_lent(self) -> bool {
-        self.has(LENT)
-    }
-
-    pub(super) const fn set_producing(&mut self, on: bool) {
-        self.set(IN_CALLBACK | PRODUCING, on);
-    }
-
-    /// `true` if the loop is not going to look at the output anyway.
-    pub(super) const fn ask_flush(&mut self) -> bool {
-        !self.has(IN_CALLBACK) && self.raise(FLUSH_QUEUED)
-    }
-
-    pub(super) const fn flush_begins(&mut self) {
-        self.set(FLUSH_QUEUED, false);
-    }
-
-    /// `true` if the loop is not going to look at the input anyway.
-    pub(super) const fn ask_again(&mut self) -> bool {
-        self.raise(AGAIN_QUEUED)
-    }
-
-    pub(super) const fn again_begins(&mut self) {
-        self.set(AGAIN_QUEUED, false);
-    }
-
-    // ---- the layer over the socket ----
-
-    /// A layer was laid over the socket. Who reads is told when that goes on.
-    pub(super) const fn layered(&mut self) {
-        self.bits |= LAYERED | SECURING;
-        if self.has(MADE) {
-            self.bits |= WITHHELD;
-        }
-    }
-
-    /// The layer is ready. Whether there is more to read, and room to write, is found out by trying.
-    pub(super) const fn secured(&mut self) {
-        self.set(SECURING, false);
-        self.bits |= READABLE | WRITABLE;
-    }
-
-    /// The layer has to wait for its turn, and has the loop come by.
-    pub(super) const fn wait_for_turn(&mut self) {
-        self.set(READABLE, false);
-    }
-
-    pub(super) const fn is_layered(self) -> bool {
-        self.has(LAYERED)
-    }
-
-    pub(super) const fn is_securing(self) -> bool {
-        self.has(SECURING)
-    }
-
-    pub(super) const fn is_readable(self) -> bool {
-        self.has(READABLE)
-    }
-
-    // ---- the stream that it is tied to ----
-
-    /// Tied to another, and held until that has room. What its own queue holds does not hold it up.
-    pub(super) const fn relayed(&mut self) {
-        self.bits |= RELAYED | HELD | MANUAL;
-    }
-
-    pub(super) const fn is_relayed(self) -> bool {
-        self.has(RELAYED)
-    }
-
-    pub(super) const fn hold(&mut self) {
-        self.bits |= HELD;
-    }
-
-    /// `true` if it was held, and the loop has to come by.
-    pub(super) const fn release(&mut self) -> bool {
-        let was_held = self.has(HELD);
-        self.set(HELD, false);
-        was_held && !self.is_over()
-    }
-
-    pub(super) const fn has_ended(self) -> bool {
-        self.has(EOF)
-    }
-
-    // ---- what the engine knows ----
-
-    /// The engine receives for this stream: what has come is taken from there, not read from the socket.
-    pub(super) const fn set_completes(&mut self) {
-        self.bits |= COMPLETES;
-    }
-
-    pub(super) const fn completes(self) -> bool {
-        self.has(COMPLETES)
-    }
-
-    pub(super) const fn set_takes_descriptors(&mut self) {
-        self.bits |= TAKES_DESCRIPTORS;
-    }
-
-    pub(super) const fn takes_descriptors(self) -> bool {
-        self.has(TAKES_DESCRIPTORS)
-    }
-
-    /// Whether input comes in another way than by a plain read.
-    pub(super) const fn is_indirect(self) -> bool {
-        self.has(INDIRECT)
-    }
-
-    /// Whether the engine has to be told what is wanted now.
-    pub(super) const fn tell_interest(&mut self, read: bool, write: bool) -> bool {
-        let told = self.bits & (READ_TOLD | WRITE_TOLD);
-        self.set(READ_TOLD, read);
-        self.set(WRITE_TOLD, write);
-        self.bits & (READ_TOLD | WRITE_TOLD) != told
-    }
-
-    /// The common case of [`tell_interest`](Self::tell_interest), in one comparison: input is wanted and no room, and that is what
-    /// the engine was told.
-    #[inline]
-    pub(super) const fn is_told(self) -> bool {
-        let told = READ_TOLD | WRITE_TOLD | WRITABLE;
-        self.bits & (IN_THE_WAY | told) == WRITABLE | READ_TOLD
-    }
-
-    pub(super) const fn is_again_queued(self) -> bool {
-        self.has(AGAIN_QUEUED)
     }
 }
 

@@ -1,5 +1,5 @@
-//! What happens to a stream because nothing does: the idle timeout, and the bound of a graceful close. Both are timers of the
-//! stream's handler; what they lead to is the driver's.
+//! What happens to a stream because nothing does: the idle timeout, the bound of a graceful close, and a look at a socket of which
+//! no engine tells. All are timers of the stream's handler; what they lead to is the driver's.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,9 @@ use sinew_reactor::{Reactor, TimerKey};
 
 use super::{Stream, extras::Idle, state::State};
 use crate::{ConnectionLost, Transport};
+
+/// How often a socket is asked whether it was reset, while its input is not wanted and the engine tells of nothing else.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Transport {
     /// Sets, moves or takes away the idle timeout.
@@ -53,10 +56,15 @@ impl Transport {
         }
     }
 
-    /// Bounds a graceful close. With `progress`, the wait begins anew.
+    /// Bounds a graceful close, and the wait of input that is held back when output has failed. With `progress`, it begins anew.
     pub(super) fn watch_linger(&self, reactor: &Reactor, progress: bool) {
         let stream = self.inner();
-        if stream.state.get().is_open() || !stream.with_socket(|socket| socket.lingers()) {
+        let state = stream.state.get();
+        let is_bounded = match state.has_output_failed() {
+            true => state.is_kept_waiting(),
+            false => !state.is_open() && stream.with_socket(|socket| socket.lingers()),
+        };
+        if !is_bounded {
             return;
         }
         let linger = &stream.rare().linger;
@@ -72,11 +80,34 @@ impl Transport {
     }
 
     pub(super) fn linger_timeout(&self, reactor: &Reactor) {
-        if self.inner().state.get().is_lingering() {
+        let state = self.inner().state.get();
+        if state.is_lingering() {
             self.lose_cleanly(reactor);
-        } else {
+        } else if !state.has_output_failed() {
             self.inner().update(State::must_reset);
             self.lose(reactor, ConnectionLost::TimedOut);
+        } else if state.is_kept_waiting() {
+            self.lose_failed(reactor);
+        }
+    }
+
+    /// Has the socket looked at after a while, if it will not be about then anyway.
+    pub(super) fn look_after(&self, reactor: &Reactor, delay: Duration) {
+        let look = &self.inner().rare().look;
+        let due = look.get().and_then(|key| reactor.timer_due(key));
+        if due.is_some_and(|due| due.saturating_duration_since(reactor.now()) <= 2 * delay) {
+            return;
+        }
+        if let Some(key) = look.take() {
+            reactor.disarm_timer(key);
+        }
+        look.set(Some(reactor.arm_timer(self.inner().token, delay)));
+    }
+
+    /// Where no engine tells of a reset, for it would tell of what is not wanted, too.
+    pub(super) fn look_for_reset(&self, reactor: &Reactor) {
+        if self.inner().state.get().hears_nothing() {
+            self.look_after(reactor, LOOK_EVERY);
         }
     }
 }

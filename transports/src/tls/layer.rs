@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use sinew_reactor::{Completed, Reactor, Ready, SHORT_READ_DRAINS, TimerKey, Token};
+use sinew_reactor::{Completed, Reactor, Ready, SHORT_WRITE_FILLS, TimerKey, Token};
 
 use super::{
     TlsInfo,
@@ -46,6 +46,8 @@ pub(super) struct Tls {
     completes: bool,
     /// The last word was said.
     said_farewell: Cell<bool>,
+    /// What comes is thrown away, and nothing goes out but what is in the clear and what is unsent.
+    given_up: Cell<bool>,
     /// The front of a record that has not come whole.
     tail: RefCell<Vec<u8>>,
     /// What came with the end of the handshake.
@@ -126,6 +128,7 @@ impl Tls {
             token,
             completes,
             said_farewell: Cell::new(false),
+            given_up: Cell::new(false),
             tail: RefCell::default(),
             early: Cell::default(),
             unsent: RefCell::default(),
@@ -136,11 +139,6 @@ impl Tls {
 
     fn is_opening(&self) -> bool {
         self.opening.borrow().is_some()
-    }
-
-    /// How much is still to go out in the clear.
-    fn clear(&self) -> usize {
-        self.opening.borrow().as_ref().map_or(0, |opening| opening.clear)
     }
 
     // ---- input ----
@@ -170,7 +168,7 @@ impl Tls {
                         incoming.resize(end, 0);
                     }
                     incoming[start..end].copy_from_slice(&bytes);
-                    Fetched::Bytes(end, if more { Source::Open } else { Source::Drained })
+                    Fetched::Bytes(end, if more { Source::Open } else { Source::Short })
                 }
                 Some(Completed::End) => {
                     self.socket.completed(Ok(&[]));
@@ -186,9 +184,7 @@ impl Tls {
         let room = &mut incoming[start..start + READ_BUFFER];
         match self.socket.read(room) {
             Ok(0) => Ok(Fetched::End),
-            Ok(n) if n < READ_BUFFER && SHORT_READ_DRAINS => {
-                Ok(Fetched::Bytes(start + n, Source::Drained))
-            }
+            Ok(n) if n < READ_BUFFER => Ok(Fetched::Bytes(start + n, Source::Short)),
             Ok(n) => Ok(Fetched::Bytes(start + n, Source::Open)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Fetched::Nothing),
             Err(error) => Err(error),
@@ -225,9 +221,18 @@ impl Tls {
 
     // ---- output ----
 
-    /// Writes what is left from before; `false` if the socket has no room for all of it.
+    /// Writes what is left from before; `false` if the socket has no room for all of it. If that fails, it is not tried again.
     fn flush(&self) -> io::Result<bool> {
         let mut unsent = self.unsent.borrow_mut();
+        let flushed = self.write_unsent(&mut unsent);
+        if !matches!(flushed, Ok(false)) {
+            unsent.bytes = Vec::new();
+            unsent.sent = 0;
+        }
+        flushed
+    }
+
+    fn write_unsent(&self, unsent: &mut Unsent) -> io::Result<bool> {
         while unsent.sent < unsent.bytes.len() {
             let left = &unsent.bytes[unsent.sent..];
             let offered = left.len();
@@ -235,7 +240,7 @@ impl Tls {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => {
                     unsent.sent += sent;
-                    if sent < offered && SHORT_READ_DRAINS {
+                    if sent < offered && SHORT_WRITE_FILLS {
                         return Ok(false);
                     }
                 }
@@ -243,8 +248,6 @@ impl Tls {
                 Err(error) => return Err(error),
             }
         }
-        unsent.bytes = Vec::new();
-        unsent.sent = 0;
         Ok(true)
     }
 
@@ -313,12 +316,10 @@ impl Tls {
         Ok((len, false))
     }
 
-    /// Tells the peer that this was all.
+    /// Tells the peer that this was all; before a handshake is done, there is no way to.
     fn say_farewell(&self) -> io::Result<()> {
-        if self.is_opening() {
-            return Ok(());
-        }
-        if !self.said_farewell.replace(true) {
+        let has_word = !self.is_opening() && !self.given_up.get();
+        if has_word && !self.said_farewell.replace(true) {
             let mut outgoing = self.scratch.outgoing.borrow_mut();
             let mut out = Out::new(&mut outgoing);
             // A session that has failed has said so to its peer.
@@ -389,6 +390,15 @@ impl Tls {
         !unsent.bytes.is_empty() && unsent.covers == 0
     }
 
+    /// One read of what nobody wants.
+    fn throw_away(&self, reactor: &Reactor) -> io::Result<Received> {
+        Ok(match self.fetch(reactor, &mut self.scratch.incoming.borrow_mut())? {
+            Fetched::Bytes(_, source) => Received { source, has_ended: false },
+            Fetched::Nothing => Received { source: Source::Blocked, has_ended: false },
+            Fetched::End => Received { source: Source::Blocked, has_ended: true },
+        })
+    }
+
     /// What is told once all that was delivered is.
     fn outcome(&self, end: End) -> io::Result<Received> {
         match end {
@@ -401,21 +411,33 @@ impl Tls {
 impl Layer for Tls {
     fn secure(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step> {
         self.begin().map_err(LayerError::Tls)?;
-        let advanced = self.advance(reactor, may_read);
+        let source = self.advance(reactor, may_read)?;
         if self.clear() > 0 {
-            return Ok(Step { is_ready: false, source: advanced?, is_blocked: false });
+            return Ok(Step { is_ready: false, source, is_sent: Ok(true) });
         }
-        // If both fail, what was read says more.
-        let flushed = self.flush();
-        let (source, is_flushed) = (advanced?, flushed?);
-        let is_ready = is_flushed && !self.session.borrow().is_handshaking();
+        let is_sent = self.flush();
+        let is_ready = matches!(is_sent, Ok(true)) && !self.session.borrow().is_handshaking();
         if is_ready && self.session.borrow().has_peer_closed() {
             self.end.set(Some(Box::new(End::Closed)));
         }
-        Ok(Step { is_ready, source, is_blocked: !is_flushed })
+        Ok(Step { is_ready, source, is_sent })
+    }
+
+    fn give_up(&self) {
+        self.given_up.set(true);
+        *self.tail.borrow_mut() = Vec::new();
+        self.early.take();
+        self.end.take();
+    }
+
+    fn clear(&self) -> usize {
+        self.opening.borrow().as_ref().map_or(0, |opening| opening.clear)
     }
 
     fn receive(&self, reactor: &Reactor, plain: &mut Vec<u8>) -> io::Result<Received> {
+        if self.given_up.get() {
+            return self.throw_away(reactor);
+        }
         let early = self.early.take();
         if !early.is_empty() {
             plain.extend_from_slice(&early);
@@ -436,8 +458,8 @@ impl Layer for Tls {
             Err(error) => Some(End::Failed(error)),
             Ok(()) => self.session.borrow().has_peer_closed().then_some(End::Closed),
         };
-        if self.has_word_unsent() {
-            // If it does not go now, it goes before whatever is sent next.
+        if self.has_word_unsent() && !matches!(end, Some(End::Failed(_))) {
+            // If it does not go now, it goes before whatever is sent next. An alert goes with the end of the output.
             let _ = self.flush();
         }
         match end {
@@ -485,6 +507,20 @@ impl ByteStream for Tls {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// What has been decrypted, or has come and may be.
+    fn peek(&self) -> io::Result<usize> {
+        let early = self.early.take();
+        let end = self.end.take();
+        let waits = !early.is_empty() || end.is_some();
+        self.early.set(early);
+        self.end.set(end);
+        if waits { Ok(1) } else { self.socket.peek() }
+    }
+
+    fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
+        self.socket.short_read_drains(is_edge_triggered)
+    }
+
     /// As the stream knows it, something is written when all of its ciphertext is. So what it has queued is what the system has
     /// not taken, whichever way one looks at it: watermarks, ends and timeouts need not know of this layer.
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -507,7 +543,7 @@ impl ByteStream for Tls {
                 (0, _) => return Ok(taken),
                 (len, true) => taken += len,
                 (len, false) => {
-                    if SHORT_READ_DRAINS || !self.flush()? {
+                    if SHORT_WRITE_FILLS || !self.flush()? {
                         return blocked(taken);
                     }
                     self.unsent.borrow_mut().covers = 0;
@@ -562,6 +598,14 @@ impl ByteStream for Tls {
 
     fn lingers(&self) -> bool {
         self.socket.lingers()
+    }
+
+    fn has_two_ends(&self) -> bool {
+        self.socket.has_two_ends()
+    }
+
+    fn undelivered(&self) -> usize {
+        self.socket.undelivered()
     }
 
     /// What comes after the end of the stream is of no interest.

@@ -43,6 +43,7 @@ enum Step {
     PushBytes(usize),
     Consume(usize),
     ConsumeAll,
+    Keep(usize),
     Clear,
 }
 
@@ -52,7 +53,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => len.clone().prop_map(Step::PushSlice),
         3 => len.clone().prop_map(Step::PushBytes),
-        3 => len.prop_map(Step::Consume),
+        3 => len.clone().prop_map(Step::Consume),
+        1 => len.prop_map(Step::Keep),
         1 => Just(Step::ConsumeAll),
         1 => Just(Step::Clear),
     ]
@@ -84,6 +86,10 @@ fn compare(steps: &[Step]) {
                     None => queue.consume(queue.len()),
                 }
                 model.clear();
+            }
+            Step::Keep(len) => {
+                drop(queue.split_off(len));
+                model.truncate(len);
             }
             Step::Clear => {
                 queue.clear();

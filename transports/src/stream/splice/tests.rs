@@ -145,6 +145,18 @@ impl ByteStream for Wrapped {
         self.0.read(buffer)
     }
 
+    fn peek(&self) -> io::Result<usize> {
+        self.0.peek()
+    }
+
+    fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
+        self.0.short_read_drains(is_edge_triggered)
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.0.check()
+    }
+
     fn write_vectored(&self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
         self.0.write_vectored(slices)
     }

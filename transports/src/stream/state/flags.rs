@@ -14,13 +14,18 @@ macro_rules! flags {
     };
 }
 
+// The first four are as `Ready` has them, in its order, so that to take note of an event is one operation.
 flags! {
     /// The last read did not find the socket empty.
     READABLE
     /// The last write did not find the socket full.
     WRITABLE
-    /// The kernel says that the peer has sent its last: read to the end, also past a short read.
-    READ_CLOSED
+    /// A read may be cut short with more behind it: read until one blocks.
+    READ_ON
+    /// The peer will send no more, or the connection is broken: see which, if no read does.
+    LOOK
+    /// Any read of this kind of stream may be cut short.
+    CUTS_READS
     /// The user has paused reading.
     PAUSED
     /// The queue has passed its high watermark and not sunk to the low one since.
@@ -41,8 +46,6 @@ flags! {
     FIN_SENT
     /// `connection_made` was told.
     MADE
-    /// `connection_lost` was told.
-    END_TOLD
     /// A callback of this stream runs.
     IN_CALLBACK
     /// The protocol is called by a user, not by the loop.
@@ -53,7 +56,7 @@ flags! {
     FLUSH_QUEUED
     /// The loop will call `again`.
     AGAIN_QUEUED
-    /// The connection is to be reset, not closed.
+    /// The connection is to be reset, not closed; while it closes, once all is sent.
     RESET
     /// The engine receives for this stream.
     COMPLETES

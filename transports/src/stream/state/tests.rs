@@ -28,6 +28,12 @@ fn lost() -> State {
     state
 }
 
+fn output_failed() -> State {
+    let mut state = open();
+    assert!(state.output_failed());
+    state
+}
+
 /// A stream that only reads: as one whose output has ended already, so that its input's end is its own.
 #[test]
 fn without_output() {
@@ -35,14 +41,14 @@ fn without_output() {
     state.set_read_only();
     assert!(!state.takes_output() && !state.close_write() && !state.is_plain());
     assert_eq!(state.drained(), Drained::Idle);
-    assert!(state.end_of_stream());
+    assert_eq!(state.end_of_stream(), Ended::Tell);
     assert_eq!(state.drained(), Drained::Finish);
 }
 
 #[test]
 fn output_is_taken_while_open_and_not_ended() {
     assert!(open().takes_output());
-    for mut state in [closing(), lingering(), lost()] {
+    for mut state in [output_failed(), closing(), lingering(), lost()] {
         assert!(!state.takes_output());
         assert!(!state.close_write());
         assert!(!state.lose_connection());
@@ -58,9 +64,14 @@ fn output_is_taken_while_open_and_not_ended() {
 fn a_producer_is_heard_out_also_when_all_others_are_refused() {
     let mut half = open();
     assert!(half.close_write());
-    for (mut state, takes) in
-        [(open(), true), (half, true), (closing(), true), (lingering(), false), (lost(), false)]
-    {
+    for (mut state, takes) in [
+        (open(), true),
+        (half, true),
+        (output_failed(), false),
+        (closing(), true),
+        (lingering(), false),
+        (lost(), false),
+    ] {
         state.set_producing(true);
         assert_eq!(state.takes_output(), takes, "{:?}", state.stage());
         assert!(!state.ask_flush(), "what it writes is sent when it has answered");
@@ -80,7 +91,7 @@ fn with_both_directions_ended_it_is_over_and_the_peer_has_ended_it() {
         if !peer_first {
             state.fin_sent();
             assert_eq!(state.drained(), Drained::Idle, "input goes on");
-            assert!(state.end_of_stream());
+            assert_eq!(state.end_of_stream(), Ended::Tell);
         }
         assert_eq!(state.drained(), Drained::Finish);
         assert!(state.peer_ended_first());
@@ -93,12 +104,14 @@ fn what_happens_when_all_is_sent_depends_on_the_stage_and_on_the_peer() {
     assert_eq!(closing().drained(), Drained::Linger);
     assert_eq!(lingering().drained(), Drained::Idle);
     for mut state in [closing(), lingering()] {
-        assert!(!state.end_of_stream(), "input that is thrown away has no end to tell of");
+        let ended = state.end_of_stream();
+        assert_eq!(ended, Ended::Noted, "input that is thrown away has no end to tell of");
         assert_eq!(state.drained(), Drained::Finish);
         assert!(!state.peer_ended_first());
     }
     let mut state = open();
-    assert!(state.end_of_stream() && !state.end_of_stream(), "the end is told once");
+    let ended = [state.end_of_stream(), state.end_of_stream()];
+    assert_eq!(ended, [Ended::Tell, Ended::Noted], "the end is told once");
     assert!(state.lose_connection() && state.peer_ended_first());
     assert_eq!(state.drained(), Drained::Finish);
 }
@@ -107,26 +120,81 @@ fn what_happens_when_all_is_sent_depends_on_the_stage_and_on_the_peer() {
 fn input_is_delivered_while_open_and_thrown_away_while_closing() {
     for (mut state, input) in [
         (open(), Input::Deliver),
+        (output_failed(), Input::Deliver),
         (closing(), Input::Discard),
         (lingering(), Input::Discard),
         (lost(), Input::Wait),
     ] {
+        // Where output has failed, what has come is found by trying.
+        state.read_blocked();
         assert_eq!(state.input(), Input::Wait, "nothing has come yet");
         state.became(Ready::READ);
         assert_eq!(state.input(), input);
-        state.input_drained();
+        state.read_was_short();
         assert_eq!(state.input(), Input::Wait);
     }
 }
 
 #[test]
-fn a_short_read_is_no_proof_of_the_end_once_the_peer_has_closed() {
+fn a_short_read_proves_nothing_where_reads_are_cut_short() {
+    let mut closed = open();
+    closed.became(Ready::READ | Ready::READ_CLOSED);
+    let mut urgent = open();
+    urgent.became(Ready::READ | Ready::URGENT);
+    let mut of_its_kind = open();
+    of_its_kind.set_cuts_reads();
+    of_its_kind.became(Ready::READ);
+    for state in [closed, urgent, of_its_kind, output_failed()] {
+        let mut state = state;
+        state.read_was_short();
+        assert_eq!(state.input(), Input::Deliver);
+        let mut ended = state;
+        ended.end_of_stream();
+        assert_eq!(ended.input(), Input::Wait);
+        state.read_blocked();
+        assert_eq!(state.input(), Input::Wait);
+    }
+    // The urgent data has been read, so the next short read proves something again.
+    urgent.read_blocked();
+    urgent.became(Ready::READ);
+    urgent.read_was_short();
+    assert_eq!(urgent.input(), Input::Wait);
+}
+
+#[test]
+fn input_goes_on_when_output_has_failed() {
     let mut state = open();
-    state.became(Ready::READ | Ready::READ_CLOSED);
-    state.input_drained();
-    assert_eq!(state.input(), Input::Deliver);
+    state.rose();
+    assert!(state.tell_pause());
+    state.became(Ready::READ);
+    assert!(state.output_failed() && !state.output_failed());
+    assert!(!state.takes_output() && !state.close_write() && !state.lose_connection());
+    assert!(state.is_open() && state.has_output_failed() && state.is_reset());
+    assert_eq!(state.input(), Input::Wait, "the queue is dropped by others");
+    assert!(state.sank(), "writing_resumed is owed");
+    assert_eq!((state.input(), state.input()), (Input::Resume, Input::Deliver));
+    state.pause();
+    assert_eq!(state.input(), Input::Wait, "the user's pause outlives the failure");
+    state.resume();
+    assert_eq!(state.end_of_stream(), Ended::Over, "no read_closed: it is no clean end");
+    assert_eq!(state.drained(), Drained::Idle);
+    // With the input ended, there is nothing left.
+    let mut state = open();
     state.end_of_stream();
-    assert_eq!(state.input(), Input::Wait);
+    assert!(!state.output_failed() && !closing().output_failed() && !lost().output_failed());
+}
+
+#[test]
+fn who_closes_with_a_reset_resets_when_all_is_sent() {
+    for mut state in [open(), closing()] {
+        assert!(state.close_with_reset());
+        assert!(!state.takes_output() && state.drained() == Drained::Reset);
+        state.end_of_stream();
+        assert_eq!(state.drained(), Drained::Reset, "whatever the peer does");
+    }
+    for mut state in [output_failed(), lingering(), lost()] {
+        assert!(!state.close_with_reset());
+    }
 }
 
 #[test]
@@ -136,9 +204,28 @@ fn what_comes_after_the_end_is_looked_at_once_for_it_may_be_a_reset() {
     state.pause();
     state.became(Ready::READ | Ready::READ_CLOSED);
     assert_eq!(state.input(), Input::Check);
-    state.checked();
+    state.looked();
     assert_eq!(state.input(), Input::Wait);
     assert!(!state.wants_input(), "the end is readable for ever");
+}
+
+#[test]
+fn what_comes_while_input_is_held_back_is_looked_at_once() {
+    let mut state = open();
+    state.pause();
+    state.became(Ready::READ);
+    assert_eq!(state.input(), Input::Wait, "that is only input");
+    state.became(Ready::READ | Ready::READ_CLOSED);
+    assert_eq!(state.input(), Input::Check);
+    state.looked();
+    assert_eq!(state.input(), Input::Wait);
+    state.look();
+    assert!(state.hears_nothing() && state.input() == Input::Check, "where no engine tells");
+    state.looked();
+    state.resume();
+    assert_eq!((state.input(), state.input()), (Input::Resume, Input::Deliver));
+    state.read_was_short();
+    assert_eq!(state.input(), Input::Deliver, "to the end, which was announced");
 }
 
 #[test]
@@ -181,7 +268,7 @@ fn a_burst_that_the_system_takes_at_once_tells_nothing() {
 
 #[test]
 fn it_is_lost_once() {
-    for mut state in [open(), closing(), lingering()] {
+    for mut state in [open(), output_failed(), closing(), lingering()] {
         assert!(state.lost() && !state.lost());
         assert!(!state.is_end_told() && state.tell_end() && !state.tell_end());
         state.gone();

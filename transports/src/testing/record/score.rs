@@ -12,7 +12,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::SocketAddr,
     rc::{Rc, Weak},
@@ -304,13 +304,26 @@ impl<F: Factory> Score<F> {
             }
             // The system took something: the connection was not idle.
             What::Sent(_) => transport.touch(&self.reactor),
-            What::Failed(why) => transport.failed(&self.reactor, failure(why)),
+            // What comes after that, comes all the same.
+            What::Failed(why) if self.is_input_left(record.connection) => {
+                transport.output_failed(&self.reactor, failure(why));
+            }
+            What::Failed(why) => transport.input_failed(&self.reactor, failure(why)),
             What::Lost(why) => self.lose(transport, why),
             What::DrainRequested => {
                 connection.call(|protocol, transport| protocol.drain_requested(transport));
             }
             _ => {}
         }
+    }
+
+    /// Whether something is still to come for a connection.
+    fn is_input_left(&self, connection: u32) -> bool {
+        self.records[self.position.get()..].iter().any(|record| {
+            let is_input =
+                matches!(record.what, What::Received(_) | What::Discarded(_) | What::EndDiscarded);
+            record.connection == connection && is_input
+        })
     }
 
     fn make(&self, number: u32, peer: &Peer, local: Option<SocketAddr>) {
@@ -323,6 +336,7 @@ impl<F: Factory> Score<F> {
         if let Ok((connection, wire)) = joined {
             let sent = self.sent.get(&number).copied().unwrap_or(0);
             wire.set_capacity(sent.saturating_add(SENT_SPARE));
+            wire.set_two_ends();
             self.live.borrow_mut().insert(number, Live { connection, wire });
         }
     }
@@ -366,7 +380,7 @@ fn is_late(due: Duration, at: Duration) -> bool {
 
 /// The records that something is done about: what comes from outside, and what time brings. The rest is the protocol's doing.
 fn played(recorded: &[Record]) -> Vec<Record> {
-    let mut stalled = BTreeMap::new();
+    let (mut stalled, mut failed) = (BTreeMap::new(), BTreeSet::new());
     let mut is_played = |record: &Record| match &record.what {
         What::Made { .. }
         | What::Received(_)
@@ -376,8 +390,13 @@ fn played(recorded: &[Record]) -> Vec<Record> {
         | What::TimerFired
         | What::IdleTimeout
         | What::DrainRequested => true,
-        What::Sent(_) | What::Failed(_) => {
+        What::Sent(_) => {
             stalled.insert(record.connection, false);
+            true
+        }
+        What::Failed(_) => {
+            stalled.insert(record.connection, false);
+            failed.insert(record.connection);
             true
         }
         What::Blocked => {
@@ -386,7 +405,9 @@ fn played(recorded: &[Record]) -> Vec<Record> {
         }
         What::Lost(why) => {
             let is_stalled = stalled.get(&record.connection) == Some(&true);
-            *why == ConnectionLost::Shutdown.to_string() || (is_stalled && is_of_stalling(why))
+            *why == ConnectionLost::Shutdown.to_string()
+                || (is_stalled && is_of_stalling(why))
+                || failed.contains(&record.connection)
         }
         _ => false,
     };

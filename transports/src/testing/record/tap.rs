@@ -218,6 +218,14 @@ impl ByteStream for TappedSocket {
         result
     }
 
+    fn peek(&self) -> io::Result<usize> {
+        self.socket.peek()
+    }
+
+    fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
+        self.socket.short_read_drains(is_edge_triggered)
+    }
+
     fn completed(&self, came: Result<&[u8], &io::Error>) {
         match came {
             Ok([]) => self.note(What::EndDiscarded),
@@ -292,6 +300,14 @@ impl ByteStream for TappedSocket {
 
     fn lingers(&self) -> bool {
         self.socket.lingers()
+    }
+
+    fn has_two_ends(&self) -> bool {
+        self.socket.has_two_ends()
+    }
+
+    fn undelivered(&self) -> usize {
+        self.socket.undelivered()
     }
 
     fn farewell(&self) -> io::Result<()> {

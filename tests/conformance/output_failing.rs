@@ -1,0 +1,241 @@
+//! Output that fails: a peer that answers early and goes without having read all. Its answer arrives, whoever finds out first that
+//! nothing can be sent any more; then the end is told, with what went wrong.
+
+use std::{cell::Cell, io::Write, rc::Rc, time::Duration};
+
+use sinew::prelude::*;
+
+use super::producing::pieces;
+use crate::support::{
+    Line, Lost, Pull, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
+};
+
+table! {
+    everywhere:
+        an_answer_arrives_over_a_full_queue,
+        an_answer_arrives_though_a_write_fails_first,
+        an_answer_arrives_though_a_large_write_fails_first,
+        an_answer_arrives_though_the_end_of_the_output_fails_first,
+        an_answer_arrives_though_a_producer_is_at_work,
+        an_answer_arrives_though_a_file_is_sent,
+        a_long_answer_arrives,
+        the_pause_of_the_user_stays,
+        a_pause_that_does_not_end_is_given_up,
+        a_pause_with_nothing_behind_it_is_not_waited_for,
+        what_a_protocol_does_about_the_answer_counts,
+        nothing_is_owed_afterwards;
+}
+
+const ANSWER: &[u8] = b"413 too large\r\n";
+
+/// One who has sent something that its peer will not have read, so that the peer's going is a reset.
+fn join(world: &World, config: StreamConfig, protocol: impl Protocol) -> Line {
+    let line = world.join_with(config, Width::Narrow, protocol);
+    line.transport().write(b"a request");
+    world.until("the request to be sent", || line.transport().queued() == 0);
+    line
+}
+
+/// The peer answers and goes; nothing of what it has not read will be.
+fn answer_and_go(mut line: Line, answer: &[u8]) -> Rc<crate::support::Trace> {
+    line.far.send(answer);
+    line.far.reset();
+    line.trace
+}
+
+fn assert_answered(world: &World, trace: &crate::support::Trace, answer: &[u8]) {
+    assert_eq!(world.lost(trace), Lost::Reset);
+    assert!(trace.data() == answer, "{} of {} bytes", trace.received(), answer.len());
+    assert_eq!(trace.count(&Told::ReadClosed), 0, "it is no clean end");
+}
+
+fn an_answer_arrives_over_a_full_queue(world: &World) {
+    let line = join(world, StreamConfig::default(), Sink);
+    let transport = line.transport();
+    transport.write(&noise(TOO_MUCH));
+    world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
+    assert!(!transport.is_reading(), "by the watermark");
+    let trace = answer_and_go(line, ANSWER);
+    assert_answered(world, &trace, ANSWER);
+}
+
+/// From elsewhere, before any engine has told of anything.
+fn an_answer_arrives_though_a_write_fails_first(world: &World) {
+    let line = join(world, StreamConfig::default(), Sink);
+    let transport = line.transport();
+    let trace = answer_and_go(line, ANSWER);
+    transport.write(b"more");
+    assert_answered(world, &trace, ANSWER);
+}
+
+/// One that goes to the system at once.
+fn an_answer_arrives_though_a_large_write_fails_first(world: &World) {
+    let line = join(world, StreamConfig::default(), Sink);
+    let transport = line.transport();
+    let trace = answer_and_go(line, ANSWER);
+    for _ in 0..2 {
+        transport.write(&[0; 32 * 1024]);
+    }
+    assert_answered(world, &trace, ANSWER);
+}
+
+fn an_answer_arrives_though_the_end_of_the_output_fails_first(world: &World) {
+    let line = join(world, StreamConfig::default(), Sink);
+    let transport = line.transport();
+    let trace = answer_and_go(line, ANSWER);
+    transport.close_write();
+    world.until("connection_lost", || trace.is_lost());
+    assert_eq!(trace.data(), ANSWER);
+}
+
+fn an_answer_arrives_though_a_producer_is_at_work(world: &World) {
+    let line = join(world, StreamConfig::default(), Sink);
+    let transport = line.transport();
+    transport.stream(pieces(b'p', 50_000, 1_000));
+    let dropped = Rc::new(Cell::new(false));
+    let (end, told) = (DropBell(dropped.clone()), dropped);
+    transport.stream(Pull(move |_: &Transport| {
+        let _kept = &end;
+        Production::Waiting
+    }));
+    world.settle();
+    let trace = answer_and_go(line, ANSWER);
+    assert_answered(world, &trace, ANSWER);
+    assert!(told.get(), "producers are dropped, also those that had not begun");
+}
+
+struct DropBell(Rc<Cell<bool>>);
+
+impl Drop for DropBell {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
+}
+
+fn an_answer_arrives_though_a_file_is_sent(world: &World) {
+    let line = join(world, StreamConfig::default(), Sink);
+    let path = std::env::temp_dir().join(format!(
+        "sinew-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    let mut file = std::fs::File::options()
+        .create(true)
+        .truncate(true)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    file.write_all(&noise(TOO_MUCH)).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(line.transport().send_file(file, ..).unwrap());
+    world.settle();
+    let trace = answer_and_go(line, ANSWER);
+    assert_answered(world, &trace, ANSWER);
+}
+
+/// More than one read, and more than the rounds of a turn under faults.
+fn a_long_answer_arrives(world: &World) {
+    let line = join(world, StreamConfig::default(), Sink);
+    let transport = line.transport();
+    transport.write(&noise(TOO_MUCH));
+    world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
+    let answer = noise(30_000);
+    let trace = answer_and_go(line, &answer);
+    assert_answered(world, &trace, &answer);
+}
+
+fn the_pause_of_the_user_stays(world: &World) {
+    let line = join(world, StreamConfig::default(), Sink);
+    let transport = line.transport();
+    transport.pause_reading();
+    world.settle();
+    let trace = answer_and_go(line, ANSWER);
+    transport.write(b"more");
+    world.assert_asleep();
+    assert_eq!((trace.received(), trace.is_lost()), (0, false));
+    transport.resume_reading();
+    assert_answered(world, &trace, ANSWER);
+}
+
+fn a_pause_that_does_not_end_is_given_up(world: &World) {
+    let config = StreamConfig::default().linger_timeout(Duration::from_millis(50));
+    let line = join(world, config, Sink);
+    let transport = line.transport();
+    transport.pause_reading();
+    world.settle();
+    let trace = answer_and_go(line, ANSWER);
+    transport.write(b"more");
+    assert_eq!(world.lost(&trace), Lost::Reset);
+    assert_eq!(trace.received(), 0);
+    assert_eq!(world.reactor().stats().timers, 0);
+}
+
+fn a_pause_with_nothing_behind_it_is_not_waited_for(world: &World) {
+    let line = join(world, StreamConfig::default(), Sink);
+    let transport = line.transport();
+    transport.pause_reading();
+    world.settle();
+    line.far.reset();
+    transport.write(b"more");
+    assert_eq!(world.lost(&line.trace), Lost::Reset);
+}
+
+fn what_a_protocol_does_about_the_answer_counts(world: &World) {
+    for (act, expected) in [
+        (fail as fn(&Transport), Lost::Protocol("refused".to_owned())),
+        (Transport::lose_connection, Lost::Reset),
+        (Transport::abort, Lost::Reset),
+        (panics, Lost::Panicked("no such answer".to_owned())),
+    ] {
+        let protocol = Script(move |transport: &Transport, what: What<'_>| {
+            if let What::Data(_) = what {
+                act(transport);
+            }
+        });
+        let line = join(world, StreamConfig::default(), protocol);
+        let transport = line.transport();
+        let trace = answer_and_go(line, ANSWER);
+        transport.write(b"more");
+        assert_eq!(world.lost(&trace), expected);
+    }
+}
+
+fn fail(transport: &Transport) {
+    transport.fail("refused");
+}
+
+fn panics(_: &Transport) {
+    panic!("no such answer");
+}
+
+/// Who was told to pause is told to go on, and then that nothing is taken any more.
+fn nothing_is_owed_afterwards(world: &World) {
+    let refused = Rc::new(Cell::new(0));
+    let count = refused.clone();
+    let protocol = Script(move |transport: &Transport, what: What<'_>| {
+        if let What::WritingResumed | What::Data(_) = what {
+            assert_eq!(transport.write(b"more"), WriteStatus::Closed);
+            assert!(!transport.stream(Pull(|_: &Transport| Production::Done)));
+            assert!(!transport.is_closing() && transport.is_reading());
+            assert_eq!(transport.queued(), 0);
+            transport.close_write();
+            count.set(count.get() + 1);
+        }
+    });
+    let line = join(world, StreamConfig::default(), protocol);
+    line.transport().write(&noise(TOO_MUCH));
+    world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
+    let trace = answer_and_go(line, b"?");
+    assert_answered(world, &trace, b"?");
+    assert_eq!(refused.get(), 2);
+    let expected = [
+        Told::Made,
+        Told::WritingPaused,
+        Told::WritingResumed,
+        Told::ReadingResumed,
+        Told::Data(1),
+        Told::Lost(Lost::Reset),
+    ];
+    assert_eq!(trace.told(), expected);
+}
