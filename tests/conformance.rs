@@ -30,5 +30,6 @@ mod conformance {
     mod timing;
     #[cfg(unix)]
     mod unix;
+    mod urgent;
     mod writing;
 }

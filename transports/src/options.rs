@@ -210,6 +210,9 @@ impl StreamConfig {
     /// Sets on a TCP socket what streams are to have. Before it listens or connects: the window that it offers depends on its buffer.
     pub(crate) fn set_on_tcp(&self, socket: &Socket, is_v6: bool) -> io::Result<()> {
         named("TCP_NODELAY", socket.set_tcp_nodelay(self.no_delay))?;
+        // A byte that is sent as urgent stays where it is in the stream. Else the system takes it out, and whoever does not ask for
+        // it has one byte less than the peer has sent (RFC 6093 5).
+        named("SO_OOBINLINE", socket.set_out_of_band_inline(true))?;
         let Some(rare) = &self.rare else { return Ok(()) };
         self.size_buffers(socket)?;
         if rare.keepalive != Keepalive::OFF {
