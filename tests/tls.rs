@@ -6,6 +6,7 @@ mod support;
 mod tls {
     mod cutting;
     mod ending;
+    mod failing;
     mod handshakes;
     mod meeting;
     mod openssl;

@@ -61,6 +61,7 @@ fn what_was_changed_on_its_way_ends_that_connection_alone() {
         use std::io::Write;
         let record = [&[23, 3, 3, 0, 32][..], &[7; 32]].concat();
         line.far.as_socket().unwrap().write_all(&record).unwrap();
+        line.far.as_socket().unwrap().shutdown(std::net::Shutdown::Write).unwrap();
         assert!(matches!(world.lost(&line.trace), Lost::Tls(TlsError::Misbehaved(_))));
         other.far.send(b"go on");
         assert_eq!(world.receive(&mut other.far, 5), b"go on");
@@ -78,6 +79,20 @@ fn the_peer_may_change_its_keys() {
             world.send_all(&mut line.far, &bytes);
             assert!(world.receive(&mut line.far, bytes.len()) == bytes);
         }
+    });
+}
+
+/// With all sent, a stop is an end like any other.
+#[test]
+fn a_stop_says_the_last_word() {
+    on_every_engine("a stop", |world| {
+        let mut line = world.join(Echo);
+        line.far.send(b"hello");
+        assert_eq!(world.receive(&mut line.far, 5), b"hello");
+        world.reactor().call_soon(|reactor| reactor.stop().unwrap());
+        world.reactor().run().unwrap();
+        assert_eq!(line.trace.lost(), Some(Lost::Shutdown));
+        assert_eq!(world.receive_to_end(&mut line.far), (vec![], Fate::Ended));
     });
 }
 

@@ -121,6 +121,7 @@ fn what_comes_in_the_clear_after_that_is_no_handshake() {
             line.far.send(b"STARTTLS\r\n");
             assert_eq!(world.receive(&mut line.far, 14), b"220 go ahead\r\n");
             line.far.send(b"MAIL FROM:<mallory@example.org>\r\n");
+            line.far.end();
             assert_eq!(world.lost(&line.trace), Lost::Tls(TlsError::NotTls));
             assert!(heard.borrow().is_empty(), "{heard:?}");
         });

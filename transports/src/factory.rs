@@ -27,7 +27,8 @@ pub trait Factory: 'static {
     /// The first port that uses this factory was opened.
     fn started(&mut self) {}
 
-    /// The last port that used this factory was closed.
+    /// The last port that used this factory was closed, and what it had accepted by then has its protocol or will have none: nothing
+    /// is built after this.
     fn stopped(&mut self) {}
 }
 

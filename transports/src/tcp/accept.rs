@@ -69,6 +69,8 @@ pub(crate) struct Acceptor<F: Factory> {
     layer: Option<Rc<dyn MakeLayer>>,
     factory: RefCell<F>,
     started: Cell<bool>,
+    /// Connections whose layer is not ready: the factory will be asked to build a protocol for each.
+    securing: Cell<usize>,
 }
 
 /// What became of one accept.
@@ -112,7 +114,8 @@ impl<F: Factory> Acceptor<F> {
             when_over: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
-        Self { core, shared, layer, factory: RefCell::new(factory), started: Cell::new(false) }
+        let (started, securing) = (Cell::new(false), Cell::new(0));
+        Self { core, shared, layer, factory: RefCell::new(factory), started, securing }
     }
 
     pub(crate) fn register(self, reactor: &Reactor) -> Result<Rc<PortCore>, RegisterError> {
@@ -213,11 +216,25 @@ impl<F: Factory> Acceptor<F> {
             return;
         };
         let acceptor = self.clone();
-        let when_ready = move |reactor: &Reactor, secured: Secured<'_>| match secured {
-            Ok(transport) => drop(transport.begin_secured(reactor, &acceptor.factory)),
-            Err(reason) => tracing::debug!(%peer, %reason, "no connection"),
+        self.securing.set(self.securing.get() + 1);
+        let when_ready = move |reactor: &Reactor, secured: Secured<'_>| {
+            acceptor.securing.set(acceptor.securing.get() - 1);
+            match secured {
+                Ok(transport) => drop(transport.begin_secured(reactor, &acceptor.factory)),
+                Err(reason) => tracing::debug!(%peer, %reason, "no connection"),
+            }
+            acceptor.tell_stopped(reactor);
         };
         newborn.secure(&**layer, ready, Box::new(when_ready));
+    }
+
+    /// Tells the factory that it has stopped, if the port is closed and nobody will have it build a protocol any more.
+    fn tell_stopped(&self, reactor: &Reactor) {
+        let is_over = self.core.listener.borrow().is_none() && self.securing.get() == 0;
+        if is_over && self.started.replace(false) {
+            let what = || format!("the factory of the port {}", self.core.addr);
+            let _ = reactor.guard(what, || self.factory.borrow_mut().stopped());
+        }
     }
 }
 
@@ -262,12 +279,10 @@ impl<F: Factory> Handler for Acceptor<F> {
             reactor.deregister(token, true);
         }
         self.core.empty_now();
-        if self.started.replace(false) {
-            self.factory.borrow_mut().stopped();
-        }
+        self.tell_stopped(reactor);
     }
 
-    /// The factory's `started` or `stopped` panicked; the port goes on.
+    /// The factory's `started` panicked; the port goes on.
     fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
         self.core.come_by(reactor);
         true
