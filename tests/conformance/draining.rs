@@ -9,7 +9,11 @@ use std::{
 use sinew::prelude::*;
 
 use super::listening::{client, echo};
-use crate::support::{Fate, Lost, Script, Sink, Told, What, World, sockets::any_port, table};
+use crate::support::{
+    Far, Fate, Lost, Script, Sink, Told, Trace, What, Width, World,
+    sockets::{any_port, listener},
+    table,
+};
 
 table! {
     ports:
@@ -17,6 +21,9 @@ table! {
         draining_past_the_deadline_aborts,
         draining_an_empty_port_is_done_at_once,
         draining_twice_is_draining,
+        a_relay_goes_on_until_its_ends_are_done,
+        a_relay_is_cut_off_at_the_deadline,
+        a_relay_may_be_ended_by_either_end,
         draining_ends_the_run_well;
 }
 
@@ -85,6 +92,97 @@ fn draining_twice_is_draining(world: &World) {
     let short = port.drain(Duration::from_millis(1));
     world.until("both drains", || long.is_settled() && short.is_settled());
     assert_eq!(world.reactor().stats().timers, 0);
+}
+
+/// A relay between a connection of the port and another, with the traces of both.
+struct Tunnel {
+    port: ListeningPort,
+    client: Far,
+    server: Far,
+    traces: [Rc<Trace>; 2],
+}
+
+impl Tunnel {
+    fn new<P: Protocol>(world: &World, mut protocol: impl FnMut() -> P + 'static) -> Self {
+        let listener = listener(Width::Wide);
+        let to = listener.local_addr().unwrap();
+        let traces = world.traces.clone();
+        let port = world
+            .reactor()
+            .listen_tcp(any_port(), move |_: &Peer| traces.watch(protocol()))
+            .unwrap();
+        let client = client(&port);
+        world.until("the client", || port.connections() == 1 && world.traces.last().is_made());
+        let near = world.traces.last();
+        drop(world.reactor().connect_tcp(to, world.watched(|| Sink)));
+        let mut server = None;
+        world.until("the server", || {
+            server = server.take().or_else(|| listener.accept().ok());
+            server.is_some() && world.traces.len() == 2 && world.traces.last().is_made()
+        });
+        let traces = [near, world.traces.last()];
+        drop(traces[0].transport().relay(&traces[1].transport()).unwrap());
+        Self { port, client, server: Far::socket(server.unwrap().0), traces }
+    }
+
+    fn until_both_are_told(&self, world: &World) {
+        world.until("drain_requested", || self.traces.iter().all(|trace| trace.has(&Told::Drain)));
+    }
+}
+
+/// Whether anything is under way, only they know.
+fn a_relay_goes_on_until_its_ends_are_done(world: &World) {
+    let mut tunnel = Tunnel::new(world, || Sink);
+    tunnel.server.send(b"the first half, ");
+    assert_eq!(world.receive(&mut tunnel.client, 16), b"the first half, ");
+    let drained = tunnel.port.drain(Duration::from_secs(1000));
+    tunnel.until_both_are_told(world);
+    world.settle();
+    assert!(tunnel.traces.iter().all(|trace| !trace.transport().is_closing()));
+    tunnel.server.send(b"the second half");
+    tunnel.server.end();
+    let expected = (b"the second half".to_vec(), Fate::Ended);
+    assert_eq!(world.receive_to_end(&mut tunnel.client), expected);
+    assert!(!drained.is_settled());
+    tunnel.client.end();
+    world.until("the drain", || drained.is_settled());
+    for trace in &tunnel.traces {
+        assert_eq!((world.lost(trace), trace.count(&Told::Drain)), (Lost::Done, 1));
+    }
+    assert_eq!(world.reactor().stats().timers, 0);
+}
+
+/// So that neither takes what it has for the whole.
+fn a_relay_is_cut_off_at_the_deadline(world: &World) {
+    let mut tunnel = Tunnel::new(world, || Sink);
+    tunnel.server.send(b"the first half, ");
+    assert_eq!(world.receive(&mut tunnel.client, 16), b"the first half, ");
+    let drained = tunnel.port.drain(Duration::from_millis(30));
+    world.until("the drain", || drained.is_settled());
+    for far in [&mut tunnel.client, &mut tunnel.server] {
+        assert_eq!(world.receive_to_end(far), (vec![], Fate::Reset));
+    }
+    for trace in &tunnel.traces {
+        assert_eq!(world.lost(trace), Lost::Shutdown);
+    }
+}
+
+/// Who knows more than that does as it sees fit.
+fn a_relay_may_be_ended_by_either_end(world: &World) {
+    let mut tunnel = Tunnel::new(world, || {
+        Script(|transport: &Transport, what: What<'_>| {
+            if let What::Drain = what {
+                transport.lose_connection();
+            }
+        })
+    });
+    let drained = tunnel.port.drain(Duration::from_secs(1000));
+    tunnel.until_both_are_told(world);
+    assert_eq!(world.receive_to_end(&mut tunnel.client), (vec![], Fate::Ended));
+    tunnel.client.end();
+    assert_eq!(world.receive_to_end(&mut tunnel.server), (vec![], Fate::Ended));
+    tunnel.server.end();
+    world.until("the drain", || drained.is_settled());
 }
 
 fn draining_ends_the_run_well(world: &World) {

@@ -49,7 +49,8 @@ pub trait Protocol: 'static {
         let _ = transport;
     }
 
-    /// What is queued for sending has sunk to the low watermark: produce again.
+    /// What is queued for sending has sunk to the low watermark: produce again. If the output has failed, what was queued was
+    /// dropped, and `write` says [`Closed`](crate::WriteStatus::Closed) from now on.
     fn writing_resumed(&mut self, transport: &Transport) {
         let _ = transport;
     }
@@ -72,9 +73,13 @@ pub trait Protocol: 'static {
     }
 
     /// The server is being drained ([`ListeningPort::drain`](crate::ListeningPort::drain)): finish what is under way,
-    /// then close. Closes at once by default, after all that was written has gone out.
+    /// then close. Closes at once by default, after all that was written has gone out. A connection that is
+    /// [relayed](Transport::relay) goes on by default until one of its ends closes, or the time of the drain is over: whether
+    /// something is under way, only the ends know. Both ends are told, whichever of them the port has accepted.
     fn drain_requested(&mut self, transport: &Transport) {
-        transport.lose_connection();
+        if transport.relayed().is_none() {
+            transport.lose_connection();
+        }
     }
 
     /// The handshake that `Transport::start_tls` began is done: all input from here on is the peer's own, and what is
@@ -84,7 +89,8 @@ pub trait Protocol: 'static {
         let _ = transport;
     }
 
-    /// The connection is over; no other callback follows. The transport is inert by now.
+    /// The connection is over; no other callback follows. The transport is inert by now. If a write had failed, all input that had
+    /// arrived was delivered before this; [`read_closed`](Self::read_closed) was not told then, for that was no clean end.
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         let _ = (transport, reason);
     }
