@@ -7,7 +7,7 @@
 
 mod cli;
 
-use std::{io, io::prelude::*, process::ExitCode, time::Duration};
+use std::{cell::Cell, io, io::prelude::*, process::ExitCode, rc::Rc, time::Duration};
 
 use clap::Parser;
 use cli::EngineArgs;
@@ -15,8 +15,27 @@ use sinew::{prelude::*, reactor::Failure, transports::endpoint::ClientEndpoint};
 
 /// Standard input and output may block, so threads do that. One piece at a time is under way each way.
 struct Joined {
-    /// Kept when the connection has ended.
-    ended: Option<Promise<Result<(), String>>>,
+    end: Rc<End>,
+}
+
+/// The end of the connection, and of what has come by it: the last piece may still be under way to standard output.
+struct End {
+    is_printing: Cell<bool>,
+    /// How the connection has ended.
+    how: Cell<Option<Result<(), String>>>,
+    /// Settled when both are over.
+    promise: Cell<Option<Promise<Result<(), String>>>>,
+}
+
+impl End {
+    fn look(&self) {
+        if !self.is_printing.get()
+            && let Some(how) = self.how.take()
+            && let Some(promise) = self.promise.take()
+        {
+            promise.resolve(how);
+        }
+    }
 }
 
 impl Protocol for Joined {
@@ -28,14 +47,19 @@ impl Protocol for Joined {
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         transport.pause_reading();
-        let (transport, piece) = (transport.clone(), data.to_vec());
+        self.end.is_printing.set(true);
+        let (end, transport, piece) = (self.end.clone(), transport.clone(), data.to_vec());
         let printed = transport.reactor().defer_to_thread(move || {
             let mut out = io::stdout();
             out.write_all(&piece).and_then(|()| out.flush())
         });
-        printed.then(move |_, done| match done.map_err(io::Error::other).and_then(|done| done) {
-            Ok(()) => transport.resume_reading(),
-            Err(error) => transport.fail(error),
+        printed.then(move |_, done| {
+            match done.map_err(io::Error::other).and_then(|done| done) {
+                Ok(()) => transport.resume_reading(),
+                Err(error) => transport.fail(error),
+            }
+            end.is_printing.set(false);
+            end.look();
         });
     }
 
@@ -44,10 +68,8 @@ impl Protocol for Joined {
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
-        let how = if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) };
-        if let Some(ended) = self.ended.take() {
-            ended.resolve(how);
-        }
+        self.end.how.set(Some(if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) }));
+        self.end.look();
     }
 }
 
@@ -87,9 +109,9 @@ fn main() -> ExitCode {
         // When the other end closes, nobody waits for the thread that waits for a line.
         let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
         let (promise, ended) = reactor.promise::<_, Failure>();
-        let mut promise = Some(promise);
-        let connecting =
-            args.to.connect(&reactor, move |_: &Peer| Joined { ended: promise.take() });
+        let (is_printing, how) = (Cell::new(false), Cell::default());
+        let end = Rc::new(End { is_printing, how, promise: Cell::new(Some(promise)) });
+        let connecting = args.to.connect(&reactor, move |_: &Peer| Joined { end: end.clone() });
         cli::run_until(&reactor, async {
             connecting.await?;
             Ok(ended.await??)
