@@ -15,6 +15,7 @@ mod portforward;
 
 mod scenarios {
     mod accepting;
+    mod answering;
     mod chat;
     mod draining;
     mod forwarding;
