@@ -37,6 +37,7 @@ pages! {
     StandardStreams: "../docs/design/11-standard-streams.md";
     Endpoints: "../docs/design/13-endpoints.md";
     Relays: "../docs/design/14-relays.md";
+    OutputFails: "../docs/design/15-when-output-fails.md";
     Layer: "../docs/design/12-tls-is-a-layer.md";
 }
 
