@@ -37,6 +37,7 @@ pages! {
     StandardStreams: "../docs/design/11-standard-streams.md";
     Endpoints: "../docs/design/13-endpoints.md";
     Relays: "../docs/design/14-relays.md";
+    EngineHolds: "../docs/design/16-what-an-engine-may-hold.md";
     Layer: "../docs/design/12-tls-is-a-layer.md";
 }
 

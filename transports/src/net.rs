@@ -279,7 +279,11 @@ impl<L> Accepting<L> {
         taken: impl FnOnce(Taken) -> io::Result<S>,
     ) -> io::Result<S> {
         let accepted = match self.accepts.get() {
-            Accepts::Engine => self.take_accepted(reactor, token).and_then(taken),
+            Accepts::Engine => match self.take_accepted(reactor, token) {
+                Some(accepted) => accepted.and_then(taken),
+                // The engine accepts one at a time; who else is there, is accepted here.
+                None => plainly(&self.listener),
+            },
             Accepts::We | Accepts::WeForNow => plainly(&self.listener),
         };
         if accepted.is_ok() && self.accepts.get() == Accepts::WeForNow {
@@ -291,22 +295,22 @@ impl<L> Accepting<L> {
     /// What the engine has accepted. If it cannot go on, the listener is for a while one as on any other engine: what to do when
     /// the system is out of something is known there.
     #[cfg(unix)]
-    fn take_accepted(&self, reactor: &Reactor, token: Token) -> io::Result<Taken> {
-        match reactor.take_completed(token) {
-            Some(Completed::Accepted(socket)) => Ok(socket),
-            Some(Completed::Failed(error)) => {
+    fn take_accepted(&self, reactor: &Reactor, token: Token) -> Option<io::Result<Taken>> {
+        match reactor.take_completed(token)? {
+            Completed::Accepted(socket) => Some(Ok(socket)),
+            Completed::Failed(error) => {
                 self.accepts.set(Accepts::WeForNow);
                 reactor.set_duty(token, Duty::Tell);
-                Err(error)
+                Some(Err(error))
             }
-            _ => Err(io::ErrorKind::WouldBlock.into()),
+            _ => None,
         }
     }
 
     /// No engine accepts by itself here.
     #[cfg(not(unix))]
-    fn take_accepted(&self, _: &Reactor, _: Token) -> io::Result<Taken> {
-        Err(io::ErrorKind::WouldBlock.into())
+    fn take_accepted(&self, _: &Reactor, _: Token) -> Option<io::Result<Taken>> {
+        None
     }
 
     /// Has the engine accept, if it does such things.

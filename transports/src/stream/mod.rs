@@ -21,7 +21,6 @@ use crate::{
 
 mod asked;
 mod bare;
-mod completed;
 mod direct;
 mod driver;
 mod extras;
