@@ -388,7 +388,7 @@ impl PortCore {
     }
 
     /// On level-triggered engines, a port that cannot accept must not be told that it could.
-    fn tell_interest(&self, reactor: &Reactor) {
+    pub(super) fn tell_interest(&self, reactor: &Reactor) {
         if reactor.is_edge_triggered() || self.closed.get() {
             return;
         }

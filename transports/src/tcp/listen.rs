@@ -212,7 +212,10 @@ impl<A> ListeningPort<A> {
     /// Accepts nothing until [`resume`](Self::resume); who comes waits in the backlog.
     pub fn pause(&self) {
         self.core.set_paused(true);
-        self.come_by();
+        if let Some(reactor) = self.reactor.upgrade() {
+            // Not when the loop comes by: an engine that accepts may do so before.
+            self.core.tell_interest(&reactor);
+        }
     }
 
     /// Accepts again.
