@@ -256,9 +256,10 @@ impl Reactor {
         }
     }
 
-    /// Has the engine itself receive or accept for a source while reading is wanted; what comes is told as readiness to read
-    /// and handed over by [`take_completed`](Self::take_completed). `false` if this engine only tells: then the handler goes
-    /// on to make its system calls itself.
+    /// Has the engine itself receive or accept for a source while reading is wanted, one thing at a time: at most 64 KiB, or one
+    /// connection. What has come is told as readiness to read, and handed over by [`take_completed`](Self::take_completed); not before
+    /// that does the engine go on to the next. `false` if this engine only tells: then the handler goes on to make its system calls
+    /// itself.
     pub fn set_duty(&self, token: Token, duty: Duty) -> bool {
         // No engine that completes is edge-triggered.
         if self.inner.edge_triggered {
@@ -268,7 +269,7 @@ impl Reactor {
         self.inner.poller.borrow_mut().set_duty(id, token, duty)
     }
 
-    /// What the engine has received or accepted for a source, in the order in which it came; `None` if nothing is left.
+    /// What the engine has received or accepted for a source, if anything. What comes after it is told anew.
     #[inline]
     pub fn take_completed(&self, token: Token) -> Option<Completed> {
         self.inner.poller.borrow_mut().take_completed(token)
@@ -280,7 +281,8 @@ impl Reactor {
     }
 
     /// Ends a registration; the handler hears nothing more, not even of events of this turn, and is dropped by the loop.
-    /// With `closing`, the source is closed right after, which saves a system call on some engines.
+    /// With `closing`, the source is closed right after, which saves a system call on some engines. What the engine has received
+    /// or accepted for it and nobody has taken is lost.
     pub fn deregister(&self, token: Token, closing: bool) {
         let Some(slot) = self.inner.registry.borrow_mut().remove(token) else {
             return;

@@ -46,7 +46,8 @@ fn cost_of_flooding(world: &World, lines: &mut [&mut Line]) -> i64 {
 fn send_all(lines: &mut [&mut Line], piece: &[u8]) -> usize {
     let send = |line: &mut &mut Line| {
         line.trace.forget();
-        line.far.try_send(piece)
+        std::iter::from_fn(|| Some(line.far.try_send(piece)).filter(|sent| *sent > 0))
+            .sum::<usize>()
     };
     lines.iter_mut().map(send).sum()
 }

@@ -261,3 +261,15 @@ pub(crate) type DescriptorId = i32;
 ///
 /// True on epoll, kqueue, and the level-triggered engines (which repeat themselves); not on Windows.
 pub const SHORT_READ_DRAINS: bool = cfg!(unix);
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_is_io_uring_where_the_system_has_it() {
+        let expected = if Engine::Uring.check().is_ok() { Engine::Uring } else { Engine::Mio };
+        let (best, _) = Engine::Best.open_as().expect("there is always mio");
+        assert_eq!(best, expected);
+    }
+}

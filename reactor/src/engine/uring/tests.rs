@@ -142,6 +142,25 @@ fn the_end_is_handed_over_last_and_nothing_is_asked_after_it() {
 }
 
 #[test]
+fn with_fewer_buffers_than_floods_everybody_has_turns() {
+    let mut poller = ring!(16, 64, 2);
+    let mut floods: Vec<_> = (0..7).map(|n| Line::new(&mut poller, n)).collect();
+    let piece = vec![7; 1 << 20];
+    let mut turns = vec![0; floods.len()];
+    for _ in 0..140 {
+        for line in &mut floods {
+            while line.far.write(&piece).is_ok() {}
+        }
+        for event in wait(&mut poller) {
+            let n = event.token.slot();
+            turns[n] += usize::from(!floods[n].bytes(&mut poller).is_empty());
+        }
+    }
+    // 280 buffers for seven.
+    assert!(turns.iter().all(|count| (20..=60).contains(count)), "{turns:?}");
+}
+
+#[test]
 fn with_all_buffers_taken_the_rest_waits_for_one_to_come_back() {
     let mut poller = ring!(8, 64, 4);
     let mut greedy = Line::new(&mut poller, 3);
