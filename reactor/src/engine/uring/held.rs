@@ -55,7 +55,7 @@ impl Held {
     ///
     /// A completion has named the buffer since it was given to the kernel last, and this is called once for that.
     pub(super) const unsafe fn filled(buffer: u16, len: usize) -> Self {
-        let len = if len < BUFFER_LEN { len } else { BUFFER_LEN };
+        debug_assert!(0 < len && len <= BUFFER_LEN, "what the kernel was given room for");
         Self::new(What::Filled, (buffer as u32) << 16 | (len as u32 - 1) & 0xffff)
     }
 

@@ -8,8 +8,7 @@ use io_uring::{IoUring, cqueue, opcode, squeue, types};
 /// `IORING_ENTER_GETEVENTS`: have the kernel do the work that it put off until somebody asks.
 const GETEVENTS: u32 = 1;
 
-/// `IORING_RECVSEND_POLL_FIRST`: wait before the first try. Mostly nothing is there yet, and what is there is received in its turn,
-/// behind what others have been waiting for.
+/// `IORING_RECVSEND_POLL_FIRST`: wait before the first try.
 const POLL_FIRST: u16 = 1;
 
 /// How often a full ring is handed over until there is room for one more operation.
@@ -19,8 +18,9 @@ const PUSHES_MAX: usize = 10_000;
 /// buffers of the group.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operation {
-    /// Receive once, into a buffer of the group, which is chosen when there is something to receive.
-    Receive { group: u16 },
+    /// Receive once, into a buffer of the group, which is chosen when there is something to receive. Most often nothing is there yet;
+    /// then it is cheaper to wait before the first try.
+    Receive { group: u16, wait_first: bool },
     /// Accept once.
     Accept,
     /// Tell once when any of this is so (`poll(2)`).
@@ -63,9 +63,9 @@ impl Ring {
     pub(super) fn ask(&mut self, fd: RawFd, operation: Operation, user_data: u64) {
         let fd = types::Fd(fd);
         let entry = match operation {
-            Operation::Receive { group } => opcode::Recv::new(fd, ptr::null_mut(), 0)
+            Operation::Receive { group, wait_first } => opcode::Recv::new(fd, ptr::null_mut(), 0)
                 .buf_group(group)
-                .ioprio(POLL_FIRST)
+                .ioprio(if wait_first { POLL_FIRST } else { 0 })
                 .build()
                 .flags(squeue::Flags::BUFFER_SELECT),
             Operation::Accept => opcode::Accept::new(fd, ptr::null_mut(), ptr::null_mut())

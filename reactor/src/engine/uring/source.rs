@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use super::{
     super::{Duty, Event},
     CANCELS,
-    buffers::GROUP,
+    buffers::{BUFFER_LEN, GROUP},
     held::{Held, Store},
     ring::{Operation, Ring},
 };
@@ -55,6 +55,8 @@ const DUTY: u16 = 3 << DUTY_AT;
 /// Two bits for that of the operation that the kernel has on the input, none of them set if there is none.
 const INPUT_AT: u32 = 11;
 const INPUT: u16 = 3 << INPUT_AT;
+/// Nothing is there to be received, most likely: the last receive did not fill its buffer, and it found one.
+const WAIT_FIRST: u16 = 1 << 13;
 
 /// Which operation of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,7 +119,7 @@ impl Source {
         Self { generation: u32::MAX, fd: -1, held: Held::NOTHING, event: 0, bits: 0 };
 
     pub(super) fn new(fd: RawFd, token: Token, wanted: Interest) -> Self {
-        let bits = number(Duty::Tell) << DUTY_AT;
+        let bits = number(Duty::Tell) << DUTY_AT | WAIT_FIRST;
         let mut source = Self { generation: token.generation(), fd, bits, ..Self::NONE };
         source.set_wanted(wanted);
         source
@@ -168,7 +170,9 @@ impl Source {
     pub(super) fn ask(&mut self, token: Token, ring: &mut Ring) {
         self.set(CHANGED, false);
         const RECEIVES: u16 = READ | number(Duty::Receive) << DUTY_AT;
-        if self.bits & !(ON_EDGE | OUTPUT_ON_EDGE) == RECEIVES && self.held.is_nothing() {
+        if self.bits & !(ON_EDGE | OUTPUT_ON_EDGE | WAIT_FIRST) == RECEIVES
+            && self.held.is_nothing()
+        {
             // The common case: it has taken what was received last.
             self.ask_for(Duty::Receive, token, ring);
         } else {
@@ -195,13 +199,36 @@ impl Source {
         self.held.take()
     }
 
-    /// An operation has brought something.
+    /// A receive has brought so many bytes: the common case of what follows.
+    #[inline]
+    pub(super) fn received(
+        &mut self,
+        token: Token,
+        len: usize,
+        held: Held,
+        events: &mut Vec<Event>,
+    ) {
+        let is_short = if len < BUFFER_LEN { WAIT_FIRST } else { 0 };
+        self.bits = self.bits & !(INPUT | INPUT_ENDS | WAIT_FIRST) | is_short;
+        self.hold(token, held, events);
+    }
+
+    /// An operation that has ended has brought something.
     #[inline]
     pub(super) fn hold(&mut self, token: Token, held: Held, events: &mut Vec<Event>) {
         debug_assert!(self.held.is_nothing(), "nothing is asked for before that was taken");
-        self.set(OVER, held.is_last());
         self.held = held;
         self.tell(token, Ready::READ, events);
+    }
+
+    /// The input has ended or failed.
+    pub(super) const fn set_over(&mut self) {
+        self.set(OVER, true);
+    }
+
+    /// A receive has found no buffer. It is asked for again before those that had one, and has to be tried before theirs, too.
+    pub(super) const fn found_no_buffer(&mut self) {
+        self.set(WAIT_FIRST, false);
     }
 
     /// Sees to it that what is held for a source that does not want it now holds no buffer, for these are everybody's.
@@ -238,7 +265,7 @@ impl Source {
     fn ask_for(&mut self, duty: Duty, token: Token, ring: &mut Ring) {
         let operation = match duty {
             Duty::Tell => Operation::Poll { mask: (libc::POLLIN | PEER_CLOSED) as u32 },
-            Duty::Receive => Operation::Receive { group: GROUP },
+            Duty::Receive => Operation::Receive { group: GROUP, wait_first: self.has(WAIT_FIRST) },
             Duty::Accept => Operation::Accept,
         };
         ring.ask(self.fd, operation, Kind::of(duty).user_data(token));

@@ -141,10 +141,10 @@ impl Sources {
             && let Some(buffer) = completion.buffer()
             && let Some(source) = find(&mut self.table, token)
         {
-            source.operation_ended(Kind::Receive);
+            let len = completion.result as usize;
             // SAFETY: this completion has named it, and is seen once.
-            let held = unsafe { Held::filled(buffer, completion.result as usize) };
-            source.hold(token, held, events);
+            let held = unsafe { Held::filled(buffer, len) };
+            source.received(token, len, held, events);
             return source.free_buffer(&mut self.store);
         }
         self.completed_otherwise(completion, events);
@@ -166,7 +166,13 @@ impl Sources {
                 is_to_be_asked = true;
             }
             Kind::Receive | Kind::Accept => {
+                if completion.result == -libc::ENOBUFS {
+                    source.found_no_buffer();
+                }
                 let held = brought(kind, completion, &self.store);
+                if held.is_last() {
+                    source.set_over();
+                }
                 if !held.is_nothing() {
                     source.hold(token, held, events);
                     is_to_be_asked = false;

@@ -158,6 +158,21 @@ fn with_fewer_buffers_than_floods_everybody_has_turns() {
     }
     // 280 buffers for seven.
     assert!(turns.iter().all(|count| (20..=60).contains(count)), "{turns:?}");
+    let mut modest = Line::new(&mut poller, 9);
+    for n in 0..20 {
+        modest.far.write_all(&[n]).unwrap();
+        let mut waits = 0;
+        while modest.bytes(&mut poller) != [n] {
+            waits += 1;
+            // Eight, two in a wait, and one in which the kernel hears of it.
+            assert!(waits <= 5, "a neighbour was not received for in {waits} waits");
+            for line in &mut floods {
+                while line.far.write(&piece).is_ok() {}
+                line.bytes(&mut poller);
+            }
+            wait(&mut poller);
+        }
+    }
 }
 
 #[test]
