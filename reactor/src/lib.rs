@@ -24,6 +24,7 @@ mod handler;
 mod inherited;
 mod leftovers;
 mod life;
+pub mod packet_info;
 mod pool;
 mod reactor;
 mod registration;
@@ -33,6 +34,7 @@ mod run_state;
 #[cfg(unix)]
 mod signals;
 mod simulated;
+mod socket_error;
 mod stats;
 mod task;
 mod timer;
@@ -49,10 +51,12 @@ pub use {
     handler::{Handler, Interest, Ready, TimerKey, Token},
     leftovers::Leftovers,
     life::{Phase, TriggerResult},
+    packet_info::PacketInfo,
     reactor::{Reactor, WeakReactor},
     registration::{Registration, Source},
     remote::Remote,
     simulated::{Driver, Killed, Turned},
+    socket_error::{AcceptFailure, is_about_sent},
     stats::{Counter, Meter, Stats},
     task::{Sleep, Task},
     timer::{DelayedCall, LoopingCall},

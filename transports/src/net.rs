@@ -18,7 +18,7 @@ use std::{
 use mio::net::{TcpListener, UdpSocket};
 #[cfg(unix)]
 use sinew_reactor::Completed;
-use sinew_reactor::{Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
+use sinew_reactor::{Deferred, Duty, Engine, Interest, Reactor, RegisterError, Source, Token};
 
 use crate::{
     ConnectConfig, ListenConfig, Peer,
@@ -166,6 +166,8 @@ pub(crate) enum Listener {
 pub(crate) struct Accepting<L> {
     listener: L,
     accepts: Cell<Accepts>,
+    /// Others may have it, too.
+    is_shared: bool,
 }
 
 /// What an engine that accepts by itself hands on.
@@ -184,19 +186,22 @@ impl Listener {
         Self::Unix(Accepting::new(listener))
     }
 
+    /// The same listener, which somebody else has opened and may still have.
+    pub(crate) fn shared(mut self) -> Self {
+        match &mut self {
+            Self::Kernel(socket) => socket.is_shared = true,
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.is_shared = true,
+            Self::Other(_) => {}
+        }
+        self
+    }
+
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
-            Self::Kernel(socket) => {
-                let token = reactor.register_source(&mut socket.listener, Interest::READ)?;
-                socket.leave_to_engine(reactor, token);
-                Ok(token)
-            }
+            Self::Kernel(socket) => socket.register(reactor),
             #[cfg(unix)]
-            Self::Unix(socket) => {
-                let token = reactor.register_source(&mut socket.listener, Interest::READ)?;
-                socket.leave_to_engine(reactor, token);
-                Ok(token)
-            }
+            Self::Unix(socket) => socket.register(reactor),
             Self::Other(listener) => {
                 let token = reactor.reserve()?;
                 listener.register(token);
@@ -267,7 +272,19 @@ impl Listener {
 
 impl<L> Accepting<L> {
     const fn new(listener: L) -> Self {
-        Self { listener, accepts: Cell::new(Accepts::We) }
+        Self { listener, accepts: Cell::new(Accepts::We), is_shared: false }
+    }
+
+    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError>
+    where
+        L: Source,
+    {
+        let token = reactor.register_source(&mut self.listener, Interest::READ)?;
+        if self.is_shared {
+            reactor.mark_shared(token);
+        }
+        self.leave_to_engine(reactor, token);
+        Ok(token)
     }
 
     /// The next connection: what the engine has accepted, made what it is by `taken`, or else what `plainly` accepts.

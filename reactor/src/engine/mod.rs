@@ -9,7 +9,8 @@
 //! 3. `wait` blocks at most `timeout` (`None`: until something happens) and appends what is ready. A signal or a
 //!    notification ends the wait early and appends nothing. Never called while user code runs.
 //! 4. `deregister` before the descriptor is closed, with `closing` if that is about to happen, so that an engine whose
-//!    kernel forgets closed descriptors by itself may save the call. No event for the token is reported afterwards by
+//!    kernel forgets closed descriptors by itself may save the call. One whose kernel forgets them only with their last
+//!    duplicate says so (`watches_duplicates`), and is not told `closing` of what may have any. No event for the token is reported afterwards by
 //!    a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a generation.
 //!
 //! 5. An engine may do more than tell, if `set_duty` says so to it: receive from a connection, accept from a listener. It does
@@ -203,6 +204,11 @@ pub(crate) trait Poller {
     fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest);
 
     fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()>;
+
+    /// Whether the kernel goes on watching a descriptor that is closed, as long as a duplicate of it is open.
+    fn watches_duplicates(&self) -> bool {
+        false
+    }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
 

@@ -170,7 +170,7 @@ pub(crate) fn adopted(
     let socket = SockRef::from(&listener);
     config.stream.set_on_tcp(&socket, options::is_v6(&socket))?;
     socket.set_nonblocking(true)?;
-    let listener = Listener::kernel(TcpListener::from_std(listener));
+    let listener = Listener::kernel(TcpListener::from_std(listener)).shared();
     let addr = listener.local_addr()?;
     Ok((listener, addr))
 }
