@@ -49,6 +49,7 @@ mod transport;
 mod unix;
 
 pub use sinew_reactor as reactor;
+pub use sinew_reactor::PacketInfo;
 pub use {
     address::Address,
     client_service::{ClientService, NotHeld, RetryConfig, ServiceError},

@@ -18,7 +18,9 @@ use std::{
 use mio::net::{TcpListener, UdpSocket};
 #[cfg(unix)]
 use sinew_reactor::Completed;
-use sinew_reactor::{Deferred, Duty, Engine, Interest, Reactor, RegisterError, Source, Token};
+use sinew_reactor::{
+    Deferred, Duty, Engine, Interest, PacketInfo, Reactor, RegisterError, Source, Token,
+};
 
 use crate::{
     ConnectConfig, ListenConfig, Peer,
@@ -66,10 +68,14 @@ pub(crate) trait NetListener {
 pub(crate) trait DatagramSocket<A> {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError>;
     /// As `recvfrom(2)`: what does not fit is cut off.
-    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, A)>;
-    /// As `sendto(2)`; `None` is the peer of a connected socket.
-    fn send_to(&self, data: &[u8], to: Option<&A>) -> io::Result<()>;
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<A>>;
+    /// As `sendto(2)`; `None` is the peer of a connected socket. `from` says which of the host's addresses it is to leave from.
+    fn send(&self, data: &[u8], to: Option<&A>, from: Option<&PacketInfo>) -> io::Result<()>;
     fn local(&self) -> io::Result<A>;
+    /// Who the socket is connected to, as the system has it.
+    fn peer(&self) -> io::Result<A> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
     /// Whether no engine tells of it.
     fn is_unwatched(&self) -> bool {
         false
@@ -83,6 +89,14 @@ pub(crate) trait DatagramSocket<A> {
     fn as_udp(&self) -> Option<&UdpSocket> {
         None
     }
+}
+
+/// A datagram that was received.
+pub(crate) struct Received<A> {
+    pub(crate) len: usize,
+    pub(crate) from: A,
+    /// Where it was sent to, from sockets that tell.
+    pub(crate) info: Option<PacketInfo>,
 }
 
 /// A socket that is connecting.

@@ -12,7 +12,7 @@ mod sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use {
     control::{CONTROL_LEN, from_control},
-    sys::{ask, receive, send},
+    sys::{ask, receive, send, socket_addr},
 };
 
 /// Where a datagram was sent to, as the system tells it to a socket that asks.

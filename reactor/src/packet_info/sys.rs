@@ -56,11 +56,10 @@ pub fn receive(
     header.msg_controllen = CONTROL_LEN as _;
     // SAFETY: the header points to one name, one piece and one room for control messages, each with its true length, all of them in
     // this frame or borrowed by it; the system keeps no pointer.
-    let received = unsafe {
-        libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT)
-    };
+    let received =
+        unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
     let len = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-    let from = addr(&name).ok_or(io::ErrorKind::InvalidData)?;
+    let from = socket_addr(&name).ok_or(io::ErrorKind::InvalidData)?;
     let told = (header.msg_controllen as usize).min(CONTROL_LEN);
     Ok((len, from, from_control(&control.0[..told])))
 }
@@ -94,14 +93,14 @@ pub fn send(
     }
     // SAFETY: the header points to one name, one piece and at most one control message, each with its true length, all of them in
     // this frame or borrowed by it. The system only reads them, and keeps no pointer.
-    let sent = unsafe {
-        libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL)
-    };
+    let sent =
+        unsafe { libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
 /// An address as the system has it; `None` for one of no family of the internet.
-fn addr(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
+#[must_use]
+pub fn socket_addr(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match i32::from(name.ss_family) {
         libc::AF_INET => {
             // SAFETY: the family says that it is one; a storage is large and aligned enough for any.
