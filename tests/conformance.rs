@@ -16,6 +16,8 @@ mod conformance {
     mod descriptors;
     mod doorway;
     mod draining;
+    #[cfg(unix)]
+    mod duplicates;
     mod files;
     mod inside;
     mod life;

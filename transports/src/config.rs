@@ -177,6 +177,7 @@ pub struct ListenConfig {
     pub(crate) fast_open: Option<u16>,
     pub(crate) connections_max: usize,
     pub(crate) connections_per_ip_max: usize,
+    pub(crate) ipv6_prefix: u8,
     /// Apart, for few ports have it.
     pub(crate) proxy: Option<Box<ProxyConfig>>,
     pub(crate) stream: StreamConfig,
@@ -191,6 +192,7 @@ impl Default for ListenConfig {
             fast_open: None,
             connections_max: 1 << 20,
             connections_per_ip_max: usize::MAX,
+            ipv6_prefix: 64,
             proxy: None,
             stream: StreamConfig::default(),
         }
@@ -236,9 +238,20 @@ impl ListenConfig {
         self
     }
 
-    /// How many connections one address may have open. Default: no limit. Past it a connection is closed at once.
+    /// How many connections one client may have open. Default: no limit. Past it a connection is closed at once.
+    ///
+    /// A client is an IPv4 address, also in the form of IPv6 (`::ffff:192.0.2.7`), or a network of IPv6
+    /// ([`ipv6_prefix`](Self::ipv6_prefix)).
     pub fn max_per_ip(mut self, connections: usize) -> Self {
         self.connections_per_ip_max = connections.max(1);
+        self
+    }
+
+    /// For [`max_per_ip`](Self::max_per_ip), how many bits the IPv6 addresses of one client have in common. Default 64, for so large
+    /// is the smallest network that a site is given, with all of its addresses to choose from (RFC 6177); 56 or 48 for sites with
+    /// several networks; 128 counts each address by itself, as is always done with those of neighbours (`fe80::/10`). At most 128.
+    pub fn ipv6_prefix(mut self, bits: u8) -> Self {
+        self.ipv6_prefix = bits.min(128);
         self
     }
 

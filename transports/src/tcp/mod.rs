@@ -16,6 +16,7 @@ mod destination;
 mod doorway;
 mod interleave;
 mod listen;
+mod per_ip;
 
 #[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
