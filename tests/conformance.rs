@@ -19,6 +19,8 @@ mod conformance {
     #[cfg(unix)]
     mod duplicates;
     mod files;
+    #[cfg(unix)]
+    mod finding;
     mod inside;
     mod life;
     mod listening;

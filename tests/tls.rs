@@ -7,6 +7,7 @@ mod tls {
     mod cutting;
     mod ending;
     mod handshakes;
+    mod limits;
     mod meeting;
     mod openssl;
     mod setup;

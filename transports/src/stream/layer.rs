@@ -13,7 +13,9 @@ use super::{
     socket::{ByteStream, Socket},
     state::{Input, State},
 };
-use crate::{Connection, ConnectionLost, Factory, Protocol, Transport, lost::LayerError};
+use crate::{
+    Connection, ConnectionLost, Factory, Protocol, Transport, erased::boxed, lost::LayerError,
+};
 
 /// A layer over a socket, which is itself the stream's socket. What is written to it goes out as [`ByteStream`] says; what comes
 /// in is not read but received, for it need not be as long as what was read.
@@ -239,7 +241,7 @@ impl Transport {
 
     /// Gives a stream without a protocol this one, and tells it that the connection is made.
     pub(crate) fn begin_with<P: Protocol>(&self, reactor: &Reactor, protocol: P) {
-        self.inner().protocol.set(Some(Box::new(protocol)));
+        self.inner().protocol.set(Some(boxed(protocol)));
         self.inner().update(State::made);
         let what = || self.inner().describe();
         let told = reactor.guard(what, || {

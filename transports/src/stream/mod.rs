@@ -15,7 +15,7 @@ use sinew_reactor::{
 use crate::{
     Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport,
     buffers::Buffers,
-    erased::{AnyProtocol, boxed},
+    erased::{DynProtocol, boxed},
     port::Port,
 };
 
@@ -66,13 +66,13 @@ pub(crate) struct Stream {
     extras: OnceCell<Box<Extras>>,
     /// Taken out during a callback. Emptied right after `connection_lost`, so a protocol that keeps its own transport is no cycle
     /// that lasts. A protocol without fields takes no allocation.
-    protocol: Cell<Option<Box<dyn AnyProtocol>>>,
+    protocol: Cell<Option<DynProtocol>>,
 }
 
 /// A protocol that is put back whatever happens.
 struct Lent<'a> {
-    place: &'a Cell<Option<Box<dyn AnyProtocol>>>,
-    protocol: Option<Box<dyn AnyProtocol>>,
+    place: &'a Cell<Option<DynProtocol>>,
+    protocol: Option<DynProtocol>,
 }
 
 impl Drop for Lent<'_> {
@@ -129,19 +129,13 @@ impl Stream {
 
     /// Takes the protocol out for the time of a call. `None`, without a call, if there is none, or it is out already.
     #[inline(always)]
-    pub(crate) fn lend_protocol<R>(
-        &self,
-        call: impl FnOnce(&mut Box<dyn AnyProtocol>) -> R,
-    ) -> Option<R> {
+    pub(crate) fn lend_protocol<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
         let mut lent = Lent { place: &self.protocol, protocol: Some(self.protocol.take()?) };
         lent.protocol.as_mut().map(call)
     }
 
     /// The same for a call that is not the loop's, which must not run meanwhile.
-    pub(crate) fn lend_to_user<R>(
-        &self,
-        call: impl FnOnce(&mut Box<dyn AnyProtocol>) -> R,
-    ) -> Option<R> {
+    pub(crate) fn lend_to_user<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
         let lent_before = self.update(|state| state.set_lent(true));
         let _taken_back = TakenBack { stream: self, lent_before };
         self.lend_protocol(call)
@@ -297,8 +291,7 @@ impl Handler for Stream {
     }
 
     fn describe(&self) -> String {
-        // Not `protocol.name()`: a box of a protocol is a protocol, too, and would tell its own name.
-        let name = self.lend_protocol(|protocol| (**protocol).name());
+        let name = self.lend_protocol(|protocol| protocol.real_name());
         format!("{} with {}", name.unwrap_or("a protocol"), self.peer())
     }
 }

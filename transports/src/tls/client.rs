@@ -30,7 +30,7 @@ use crate::Destination;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use sinew_transports::tls::TlsClientConfig;
 ///
-/// let tls = TlsClientConfig::system()?.alpn(["http/1.1"]);
+/// let tls = TlsClientConfig::system()?.alpn(["http/1.1"])?;
 /// # drop(tls);
 /// # Ok(())
 /// # }
@@ -101,8 +101,16 @@ impl TlsClientConfig {
     }
 
     /// The application protocols, the preferred one first (ALPN, RFC 7301). Default: none.
-    pub fn alpn<P: AsRef<[u8]>>(self, protocols: impl IntoIterator<Item = P>) -> Self {
-        self.changed(|options| options.settings.set_alpn(protocols))
+    ///
+    /// # Errors
+    ///
+    /// As [`TlsServerConfig::alpn`](super::TlsServerConfig::alpn).
+    pub fn alpn<P: AsRef<[u8]>>(
+        mut self,
+        protocols: impl IntoIterator<Item = P>,
+    ) -> Result<Self, TlsConfigError> {
+        self.options.settings.set_alpn(protocols)?;
+        Ok(self.changed(|_| {}))
     }
 
     /// Whether TLS 1.2 is refused. Default `false`.

@@ -76,6 +76,24 @@ pub enum TlsConfigError {
         /// The name.
         name: String,
     },
+    /// The name of an application protocol is empty, or too long (RFC 7301 3.1).
+    #[error(
+        "the name of an application protocol has between 1 and 255 bytes, and \"{start}\" has {len}"
+    )]
+    BadAlpnName {
+        /// How it begins, with bytes that are not printable escaped.
+        start: String,
+        /// Its bytes.
+        len: usize,
+    },
+    /// The names of the application protocols do not fit into a handshake.
+    #[error("the names of the application protocols take {len} bytes, and {max} are the most")]
+    TooManyAlpnNames {
+        /// Their bytes, with one more for each.
+        len: usize,
+        /// As many as they may be.
+        max: usize,
+    },
     /// A server needs a certificate.
     #[error("a server needs a certificate")]
     NoIdentity,
