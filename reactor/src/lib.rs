@@ -1,5 +1,6 @@
 //! The reactor of sinew: readiness, time, calls, threads, signals and tasks. Not bytes, not sockets: those are the
-//! business of `sinew-transports`.
+//! business of `sinew-transports`. What the errors ([`AcceptFailure`]) and the control messages ([`packet_info`]) of sockets mean is
+//! said here once for all who make calls on them.
 //!
 //! [`Reactor`] is the loop. It calls what is registered with it ([`Handler`]), what is due ([`Reactor::call_later`]),
 //! what was asked for ([`Reactor::call_soon`], and [`Remote::call`] from other threads), and polls futures

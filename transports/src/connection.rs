@@ -27,6 +27,9 @@ impl<P: Protocol> Connection<P> {
 
     /// Calls `f` with the protocol, at once. `None`, without a call, if the connection is over or its protocol is in the
     /// middle of a callback. What `f` writes is sent by the loop.
+    ///
+    /// A [kind of endpoint](crate::endpoint::Connect) of your own that puts another protocol around the one it is handed hides that
+    /// one: then it is `None`, too.
     pub fn with<R>(&self, f: impl FnOnce(&mut P, &Transport) -> R) -> Option<R> {
         let call = |protocol: &mut DynProtocol| Some(f(protocol.downcast_mut()?, &self.transport));
         self.transport.inner().lend_to_user(call)?

@@ -60,6 +60,7 @@ pub fn receive(
         unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
     let len = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
     let from = socket_addr(&name).ok_or(io::ErrorKind::InvalidData)?;
+    #[allow(clippy::unnecessary_cast, reason = "C libraries have different types for it")]
     let told = (header.msg_controllen as usize).min(CONTROL_LEN);
     Ok((len, from, from_control(&control.0[..told])))
 }

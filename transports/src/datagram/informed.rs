@@ -4,17 +4,11 @@ use std::{io, net::SocketAddr};
 
 use mio::net::UdpSocket;
 use sinew_reactor::{PacketInfo, Reactor, RegisterError, Token, packet_info};
-use socket2::Socket;
 
 use crate::net::{DatagramSocket, Received};
 
-/// See the head of this file. The socket has been [asked](ask) to tell.
+/// See the head of this file. The socket has been [asked](packet_info::ask) to tell.
 pub(super) struct Informed(pub(super) UdpSocket);
-
-/// Has a socket tell.
-pub(super) fn ask(socket: &Socket, is_v6: bool) -> io::Result<()> {
-    packet_info::ask(socket, is_v6)
-}
 
 pub(super) fn send_from(
     socket: &UdpSocket,

@@ -13,11 +13,11 @@ use rustix::net::SocketType;
 use sinew_reactor::Reactor;
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use super::batch::Batched;
 #[cfg(unix)]
 use super::{DatagramAddr, socket::UnixDatagrams};
-use super::{DatagramConfig, DatagramProtocol, UdpError, core::Opened, informed};
+use super::{DatagramConfig, DatagramProtocol, UdpError, core::Opened};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::{batch::Batched, informed::Informed};
 #[cfg(unix)]
 use crate::{
     ConnectError, UnixAddr, UnixDatagramConfig, UnixListenError,
@@ -150,7 +150,7 @@ fn set_options(socket: &Socket, is_v6: bool, config: &DatagramConfig) -> io::Res
         socket.set_broadcast(true)?;
     }
     if config.packet_info {
-        informed::ask(socket, is_v6)?;
+        options::set_packet_info(socket, is_v6)?;
     }
     config.size_buffers(socket)?;
     config.dscp.map_or(Ok(()), |dscp| dscp.set_on(socket, is_v6))
@@ -165,7 +165,7 @@ fn into_udp(socket: Socket, config: &DatagramConfig) -> Box<dyn DatagramSocket<S
             return Box::new(Batched::new(socket, config.batch, room, is_informed));
         }
         if config.packet_info {
-            return Box::new(informed::Informed(socket));
+            return Box::new(Informed(socket));
         }
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]

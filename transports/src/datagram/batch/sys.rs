@@ -76,6 +76,7 @@ impl Slots {
     pub(super) fn get(&self, at: usize) -> (&[u8], Option<SocketAddr>, Option<PacketInfo>) {
         let header = &self.headers[at];
         let len = usize::try_from(header.msg_len).map_or(self.room, |len| len.min(self.room));
+        #[allow(clippy::unnecessary_cast, reason = "C libraries have different types for it")]
         let told = (header.msg_hdr.msg_controllen as usize).min(CONTROL_LEN);
         let info = self.controls.get(at).and_then(|control| from_control(&control.0[..told]));
         (&self.storage[at * self.room..][..len], socket_addr(&self.names[at]), info)
