@@ -28,8 +28,8 @@ pub struct Packet {
     pub data: Arc<[u8]>,
     /// The server's socket, to answer on with [`sendto`](Socket::sendto).
     pub socket: Socket,
-    /// Which of this machine's addresses it was sent to, for a server on an address that stands for all of them, such as
-    /// `0.0.0.0`. On Linux, over UDP; else `None`. (Python does not tell.)
+    /// Which of this machine's addresses it was sent to: of use to a server on one that stands for all of them, such as `0.0.0.0`. On
+    /// Linux, over UDP; else `None`. (Python does not tell.)
     pub info: Option<PacketInfo>,
     /// There was more than [`max_packet_size`](crate::ServerConfig::max_packet_size); the rest is lost. (Python does not
     /// tell.)

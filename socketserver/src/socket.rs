@@ -35,6 +35,10 @@ pub struct Socket {
     answers: Option<Arc<Answers>>,
 }
 
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    expect(dead_code, reason = "only Linux tells where a datagram was sent to")
+)]
 struct Answers {
     to: SocketAddr,
     from: PacketInfo,

@@ -10,8 +10,9 @@
 //!    notification ends the wait early and appends nothing. Never called while user code runs.
 //! 4. `deregister` before the descriptor is closed, with `closing` if that is about to happen, so that an engine whose
 //!    kernel forgets closed descriptors by itself may save the call. One whose kernel forgets them only with their last
-//!    duplicate says so (`watches_duplicates`), and is not told `closing` of what may have any. No event for the token is reported afterwards by
-//!    a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a generation.
+//!    duplicate says so (`watches_duplicates`), and is not told `closing` of what may have any. No event for the token is
+//!    reported afterwards by a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a
+//!    generation.
 //!
 //! 5. An engine may do more than tell, if `set_duty` says so to it: receive from a connection, accept from a listener. It does
 //!    so while reading is wanted, `wait` reports the first thing that has come as readiness to read, and `take_completed` hands

@@ -55,8 +55,8 @@ pub(crate) struct Core<A: DatagramAddr> {
     pub(super) timers: RefCell<Vec<TimerKey>>,
     pub(super) reason: Cell<Option<Stopped>>,
     pub(super) stats: Cell<DatagramStats>,
-    /// The datagram that is being told: whose it is, and where it was sent to, if the system tells.
-    asked: RefCell<Option<(A, PacketInfo)>>,
+    /// Of the datagram that is being delivered: its sender, and where it was sent to, if the system tells.
+    delivering: RefCell<Option<(A, PacketInfo)>>,
     /// Errors of receiving since something was received, or there was nothing more to receive.
     errors: Cell<u32>,
     /// When sending is tried again, where nobody tells when it is worth it.
@@ -130,7 +130,7 @@ impl<A: DatagramAddr> Opened<A> {
             timers: RefCell::default(),
             reason: Cell::default(),
             stats: Cell::default(),
-            asked: RefCell::default(),
+            delivering: RefCell::default(),
             errors: Cell::default(),
             retry: Cell::default(),
             rest: Cell::default(),
@@ -183,7 +183,8 @@ impl<A: DatagramAddr> Core<A> {
             }
         };
         if let Some(earlier) = earlier {
-            let is_of_this = sent.as_ref().is_err_and(|error| error.kind() == earlier.kind());
+            let said = |error: &io::Error| (error.kind(), error.raw_os_error());
+            let is_of_this = sent.as_ref().is_err_and(|error| said(error) == said(&earlier));
             if is_refusal(&earlier) || !is_of_this {
                 self.did_not_arrive(earlier);
             }
@@ -197,15 +198,15 @@ impl<A: DatagramAddr> Core<A> {
         sent
     }
 
-    /// Where an answer leaves from: the address that was asked, if this goes to the one whose datagram is being told.
+    /// Where an answer leaves from: the address that was asked, if this goes to the one whose datagram is being delivered.
     pub(super) fn answers_from(&self, to: &A) -> Option<PacketInfo> {
-        let asked = self.asked.borrow();
-        asked.as_ref().filter(|(from, _)| from == to).map(|(_, info)| *info)
+        let delivering = self.delivering.borrow();
+        delivering.as_ref().filter(|(from, _)| from.is(to)).map(|(_, info)| *info)
     }
 
-    /// Where the datagram that is being told was sent to.
-    pub(super) fn asked(&self) -> Option<PacketInfo> {
-        self.asked.borrow().as_ref().map(|(_, info)| *info)
+    /// Where the datagram that is being delivered was sent to.
+    pub(super) fn packet_info(&self) -> Option<PacketInfo> {
+        self.delivering.borrow().as_ref().map(|(_, info)| *info)
     }
 
     /// The system says that something which was sent did not arrive; the loop tells. That nobody listens is told as such.
@@ -222,12 +223,12 @@ impl<A: DatagramAddr> Core<A> {
     /// has sent them.
     fn hears(&self, from: &A) -> bool {
         let mut heard = self.heard.borrow_mut();
-        let Some(peer) = heard.as_mut().filter(|peer| *peer != from) else { return true };
+        let Some(peer) = heard.as_mut().filter(|peer| !peer.is(from)) else { return true };
         // A Unix socket may have been given its name since then, and what is shared may have been connected to somebody else.
         if let Some(Ok(now)) = self.socket.borrow().as_ref().map(|socket| socket.peer()) {
             *peer = now;
         }
-        peer == from
+        peer.is(from)
     }
 
     /// Notes a failure, for the loop to tell.
@@ -344,11 +345,11 @@ impl<A: DatagramAddr> DatagramTransport<A> {
                 core.count(|stats| stats.received += 1);
                 let info = info.filter(|_| core.config.packet_info);
                 if let Some(info) = info {
-                    core.asked.replace(Some((from.clone(), info)));
+                    core.delivering.replace(Some((from.clone(), info)));
                 }
                 self.tell(|protocol| protocol.datagram_received(self, &buffer[..len], from));
                 if info.is_some() {
-                    core.asked.take();
+                    core.delivering.take();
                 }
             }
             Err(error) => {
@@ -519,7 +520,7 @@ impl<A: DatagramAddr> Handler for Core<A> {
 
     /// Of what one has sent, others must not suffer.
     fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
-        self.asked.take();
+        self.delivering.take();
         let flags = self.flags.get();
         if flags.end_told {
             // It was `stopped` that panicked.

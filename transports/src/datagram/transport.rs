@@ -137,7 +137,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     /// [`DatagramConfig::packet_info`](crate::DatagramConfig::packet_info).
     #[must_use]
     pub fn packet_info(&self) -> Option<PacketInfo> {
-        self.0.asked()
+        self.0.packet_info()
     }
 
     /// Receives nothing until [`resume_receiving`](Self::resume_receiving). What comes meanwhile waits in the system, which
