@@ -252,7 +252,7 @@ fn a_udp_server_answers_from_the_address_that_was_asked() {
                 client.connect((to, server.server_address().port().unwrap()))?;
                 client.send(b"who are you?")?;
                 let mut said = [0; 100];
-                // The signals of other tests end a wait that has a timeout.
+                // A wait with a timeout may be cut short, as by a ring that this thread has opened and closed.
                 let len = loop {
                     match client.recv(&mut said) {
                         Err(error) if error.kind() == ErrorKind::Interrupted => {}
