@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sinew_reactor::{Handler, Interest, Reactor, Ready, Token};
+use sinew_reactor::{Excerpt, Handler, Interest, Reactor, Ready, Token};
 
 use crate::{
     Address, BaseServer, Request, RequestError, ServeError, Socket, Waited, handler::guard,
@@ -246,7 +246,8 @@ pub(crate) fn shut_down(server: &BaseServer, request: Request) {
 
 fn tell(done: Result<(), RequestError>) {
     if let Err(error) = done {
-        tracing::error!(%error, "a hook failed");
+        let error = error.to_string();
+        tracing::error!(error = %Excerpt::new(&error), "a hook failed");
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::net::SocketAddrAny;
+use sinew_reactor::Excerpt;
 use socket2::{Domain, SockAddr};
 
 /// The address of a socket. In Python a tuple or a path, depending on the family; here always this.
@@ -149,7 +150,10 @@ impl fmt::Display for Address {
         match self {
             Self::Inet(addr) => addr.fmt(f),
             Self::Unix(path) if path.as_os_str().is_empty() => f.write_str("unnamed"),
-            Self::Unix(path) => write!(f, "{}", path.to_string_lossy().replace('\0', "@")),
+            Self::Unix(path) => match path.as_os_str().as_encoded_bytes() {
+                [0, name @ ..] => write!(f, "@{}", Excerpt::new(name)),
+                path => Excerpt::new(path).fmt(f),
+            },
         }
     }
 }
