@@ -17,6 +17,7 @@ mod conformance {
     mod doorway;
     mod draining;
     mod files;
+    mod heading;
     mod inside;
     mod life;
     mod listening;

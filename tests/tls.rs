@@ -9,6 +9,7 @@ mod tls {
     mod handshakes;
     mod meeting;
     mod openssl;
+    mod proxied;
     mod setup;
     mod simulated;
     mod starting;

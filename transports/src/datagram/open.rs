@@ -10,7 +10,7 @@ use std::{
 use mio::net::UdpSocket;
 #[cfg(unix)]
 use rustix::net::SocketType;
-use sinew_reactor::Reactor;
+use sinew_reactor::{Excerpt, Reactor};
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -27,6 +27,7 @@ use crate::{
     DatagramTransport, Destination,
     net::{self, DatagramSocket},
     options,
+    tcp::why_bad,
 };
 
 /// How one address is opened.
@@ -72,7 +73,9 @@ fn addrs(reactor: &Reactor, at: Destination) -> Result<Vec<SocketAddr>, UdpError
         Destination::Name(host, port) => net::resolve_now(reactor, &host, port).map(Into::into),
         #[cfg(unix)]
         Destination::Unix(addr) => Err(bad(format!("{addr} is no UDP address"))),
-        Destination::Bad(text) => Err(bad(format!("{text:?} is neither an address nor host:port"))),
+        Destination::Bad(text) => {
+            Err(bad(format!("{:?} is no host:port: {}", Excerpt::new(&text), why_bad(&text))))
+        }
     };
     addrs.map_err(|source| UdpError::Resolve { source })
 }

@@ -62,6 +62,7 @@ use crate::{
 };
 
 mod arguments;
+mod bare;
 mod error;
 #[cfg(unix)]
 mod fd;
@@ -71,6 +72,7 @@ mod memory;
 #[cfg(unix)]
 mod process;
 mod proxy;
+mod seconds;
 #[cfg(unix)]
 mod stdio;
 #[cfg(unix)]
@@ -88,6 +90,8 @@ mod unix;
 
 #[cfg(feature = "tls")]
 pub use tls::{TlsClient, TlsServer};
+#[cfg(unix)]
+pub(crate) use unix::as_value as unix_value;
 pub use {
     arguments::{Arguments, Value},
     error::{EndpointError, EndpointProblem},
