@@ -7,6 +7,8 @@ mod tls {
     mod cutting;
     mod ending;
     mod handshakes;
+    #[cfg(unix)]
+    mod haproxy;
     mod meeting;
     mod openssl;
     mod proxied;
