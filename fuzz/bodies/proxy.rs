@@ -125,12 +125,12 @@ fn v2(stream: &[u8]) -> Option<(usize, Said)> {
     let (ends, behind) = match head[1] >> 4 {
         0 => (ProxiedEnds::Unspecified, 0),
         1 => {
-            let ip = |at: usize| Some(<[u8; 4]>::try_from(rest.get(at..at + 4)?).ok()?);
+            let ip = |at: usize| <[u8; 4]>::try_from(rest.get(at..at + 4)?).ok();
             let source = SocketAddr::from((ip(0)?, number(8)?));
             (ProxiedEnds::Inet { source, destination: (ip(4)?, number(10)?).into() }, 12)
         }
         2 => {
-            let ip = |at: usize| Some(<[u8; 16]>::try_from(rest.get(at..at + 16)?).ok()?);
+            let ip = |at: usize| <[u8; 16]>::try_from(rest.get(at..at + 16)?).ok();
             let source = SocketAddr::from((ip(0)?, number(32)?));
             (ProxiedEnds::Inet { source, destination: (ip(16)?, number(34)?).into() }, 36)
         }

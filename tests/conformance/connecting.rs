@@ -252,6 +252,14 @@ fn what_is_no_destination(world: &World) {
     assert_eq!(error.to_string(), "there is no address to connect to");
 }
 
+#[cfg(target_os = "linux")]
+struct Deaf;
+
+#[cfg(target_os = "linux")]
+impl DatagramProtocol for Deaf {
+    fn datagram_received(&mut self, _: &DatagramTransport, _: &[u8], _: SocketAddr) {}
+}
+
 /// Nobody has this one on the loopback, but it is the loopback's: errors print it with its scope, however that was given.
 #[cfg(target_os = "linux")]
 fn addresses_of_a_link(world: &World) {
@@ -271,7 +279,17 @@ fn addresses_of_a_link(world: &World) {
         let error = world.reactor().listen_tcp(to.clone(), |_: &Peer| Echo).unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with(&format!("could not listen on {addr}: ")), "{to}: {text}");
+        let error = world.reactor().listen_udp(to.clone(), Deaf).unwrap_err();
+        assert_eq!(error.to_string(), text, "{to}");
+        let error = world.reactor().connect_udp(to.clone(), Deaf).unwrap_err();
+        assert!(error.to_string().contains(&addr.to_string()), "{to}: {error}");
     }
+    // Without its interface it is of any link.
+    let why = "a link-local address needs its interface, as in fe80::1:2:3%eth0";
+    let error = failed(world, &world.reactor().connect_tcp("[fe80::1:2:3]:9", echo(world)));
+    assert_eq!(error.to_string(), format!("could not connect to [fe80::1:2:3]:9: {why}"));
+    let error = world.reactor().listen_tcp("[fe80::1:2:3]:9", |_: &Peer| Echo).unwrap_err();
+    assert_eq!(error.to_string(), format!("could not listen on [fe80::1:2:3]:9: {why}"));
     for to in ["[fe80::1%nowhere9]:9", "[::1%nowhere9]:9"] {
         let error = failed(world, &world.reactor().connect_tcp(to, echo(world)));
         let why = "there is no interface nowhere9 for this address";

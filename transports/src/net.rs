@@ -185,6 +185,22 @@ pub(crate) fn kernels_addr(literal: &Literal) -> io::Result<SocketAddr> {
     }
 }
 
+/// What the kernel says of an address that it cannot use, in words where it has but a number: of a link-local one
+/// (RFC 4291, section 2.5.6) without its interface.
+pub(crate) fn unusable(addr: SocketAddr, error: io::Error) -> io::Error {
+    match addr {
+        SocketAddr::V6(v6)
+            if error.kind() == io::ErrorKind::InvalidInput
+                && v6.ip().is_unicast_link_local()
+                && v6.scope_id() == 0 =>
+        {
+            let why = format!("a link-local address needs its interface, as in {}%eth0", v6.ip());
+            io::Error::new(error.kind(), why)
+        }
+        _ => error,
+    }
+}
+
 /// Who accepts from a socket of the kernel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Accepts {

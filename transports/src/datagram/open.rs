@@ -111,7 +111,8 @@ pub(super) fn connect(
             None => {
                 let socket = bound(from, config)
                     .map_err(|source| UdpError::Listen { addr: from, source })?;
-                socket.connect(&addr.into()).map_err(failed)?;
+                let connected = socket.connect(&addr.into());
+                connected.map_err(|error| failed(net::unusable(addr, error)))?;
                 into_udp(socket, config)
             }
         };
@@ -127,7 +128,7 @@ fn bound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
     }
     set_options(&socket, addr.is_ipv6(), config)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
+    socket.bind(&addr.into()).map_err(|error| net::unusable(addr, error))?;
     Ok(socket)
 }
 

@@ -93,6 +93,11 @@ fn client_strings() {
         ("unix:@web", "unix:@web"),
         #[cfg(unix)]
         ("unix:/run/web.sock:sendProxy=v1", "unix:/run/web.sock:sendProxy=v1"),
+        #[cfg(feature = "tls")]
+        (
+            "tls:[fe80::1%eth0]:443:insecure_without_verification=yes",
+            r"tls:fe80\:\:1%eth0:443:insecure_without_verification=yes",
+        ),
         // A kind comes before a host of that name.
         ("memory:80", "memory:80"),
         #[cfg(unix)]

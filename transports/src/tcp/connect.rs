@@ -530,7 +530,7 @@ fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<Dialling>
         socket.bind(&bind.into())?;
     }
     match socket.connect(&addr.into()) {
-        Err(error) if !is_in_progress(&error) => Err(error),
+        Err(error) if !is_in_progress(&error) => Err(net::unusable(addr, error)),
         // The server's leave is known, and the first packet waits for the first bytes.
         Ok(()) if config.fast_open => Ok(Dialling::FastOpen(into_stream(socket))),
         _ => Ok(Dialling::Kernel(into_stream(socket))),

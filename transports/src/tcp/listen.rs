@@ -129,7 +129,7 @@ fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpLi
         options::set_fast_open(&socket, queue)?;
     }
     socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
+    socket.bind(&addr.into()).map_err(|error| net::unusable(addr, error))?;
     socket.listen(config.backlog)?;
     Ok(TcpListener::from_std(socket.into()))
 }
