@@ -199,3 +199,21 @@ impl<P: AsRef<Path>> ToAddress<Unix> for P {
         Ok(vec![self.as_ref().into()])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client has any path that it likes, and is in every line of a log.
+    #[test]
+    fn addresses_are_shown_without_harm() {
+        let unix = |path: &str| Address::Unix(path.into()).to_string();
+        assert_eq!(unix(""), "unnamed");
+        assert_eq!(unix("/run/web.sock"), "/run/web.sock");
+        assert_eq!(unix("\0web"), "@web");
+        assert_eq!(unix("/a\u{1b}[2J\nb"), r"/a\u{1b}[2J\nb");
+        assert_eq!(unix(&"a".repeat(70_000)), format!("{}… (70000 bytes)", "a".repeat(256)));
+        let inet: SocketAddr = "[fe80::1%3]:80".parse().unwrap();
+        assert_eq!(Address::from(inet).to_string(), "[fe80::1%3]:80");
+    }
+}

@@ -7,20 +7,25 @@ use super::{literal::Literal, services};
 /// Why a text is no `host:port`. To be shown beside the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotHostPort {
-    #[error("{host} has no port; write {host}:PORT", host = Excerpt::new(.0))]
+    #[error("{host} has no port; write {host}:PORT", host = part(.0))]
     NoPort(String),
     #[error("it is empty; write HOST:PORT")]
     Empty,
-    #[error("there is no host; write HOST:{}", Excerpt::new(.0))]
+    #[error("there is no host; write HOST:{}", part(.0))]
     NoHost(String),
     #[error("{}", services::why_no_port(.0))]
     BadPort(String),
     #[error("an IPv6 address stands in brackets before its port, as in [::1]:8000")]
     NoBrackets,
-    #[error("{} is no IPv6 address in brackets", Excerpt::new(.0))]
+    #[error("{} is no IPv6 address in brackets", part(.0))]
     BadBrackets(String),
     #[error("there are several colons; what is meant is HOST:PORT")]
     Colons,
+}
+
+/// A part of a text that is shown beside it.
+fn part(text: &str) -> Excerpt<'_> {
+    Excerpt::new(text).len_max(64)
 }
 
 /// Reads `host:port`. The port may be the name of a service; the host is an address or a name, which is not looked at further.
