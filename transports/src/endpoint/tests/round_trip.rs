@@ -245,19 +245,33 @@ proptest! {
     }
 }
 
-/// It is the same place, and not only the same string.
-#[test]
-fn what_is_read_is_what_was_printed() {
-    let addr: SocketAddr = "[fe80::1%7]:80".parse().unwrap();
-    for text in [ClientEndpoint::from(addr).to_string(), addr.to_string()] {
-        let fields = grammar::fields(&text).unwrap();
-        let values: Vec<_> = fields.iter().map(|field| &*field.value).collect();
-        let (host, port) = match values[..] {
-            ["tcp", host, port] | [host, port] => (host, port),
-            _ => panic!("{text}"),
+/// The arguments of a string, whose kind is taken for granted.
+fn arguments(text: &str) -> Arguments {
+    Arguments::new(text, grammar::fields(text).unwrap()).unwrap()
+}
+
+proptest! {
+    /// It is the same place, and not only the same string.
+    #[test]
+    fn what_is_read_is_what_was_printed(client in tcp_client(), at in destination()) {
+        let mut printed = arguments(&client.to_string());
+        let host = printed.require("host").unwrap();
+        let read = tcp::to(&host, &mut printed).unwrap();
+        let config = |client: &TcpClient| client.configured(crate::ConnectConfig::default());
+        let ((to, is), (expected, was)) = (config(&read), config(&client));
+        prop_assert_eq!((to, is.bind, is.timeout), (expected, was.bind, was.timeout));
+        prop_assert_eq!(is.proxy_header, was.proxy_header);
+
+        let server = TcpServer::new(at);
+        let mut printed = arguments(&server.to_string());
+        let all = if printed.kind() == "tcp6" { Ipv6Addr::UNSPECIFIED.into() } else { IpAddr::from([0; 4]) };
+        let (read, _) = tcp::on_interfaces(&mut printed, all).unwrap();
+        let at = |server: &TcpServer| server.configured(ListenConfig::default()).0;
+        // All addresses have no scope.
+        let expected = match at(&server) {
+            Destination::Addr(addr) if addr.ip().is_unspecified() => (addr.ip(), addr.port()).into(),
+            other => other,
         };
-        assert_eq!(Destination::from((host, port.parse().unwrap())), Destination::Addr(addr));
+        prop_assert_eq!(at(&read), expected);
     }
-    let (at, _) = TcpServer::new(addr).configured(ListenConfig::default());
-    assert_eq!(at, Destination::Addr(addr));
 }
