@@ -8,7 +8,7 @@ use sinew_transports::{
     names::{Hosts, ResolveError},
     proxy::{ProxyHeader, ProxyVersion, Subnet},
     reactor::{Engine, Failure},
-    sim::{Network, Plan},
+    sim::{Network, Plan, PlanError},
     testing::Recording,
 };
 
@@ -34,6 +34,14 @@ fn assert_harmless(what: &str, said: impl Display) {
 
 fn io_error() -> io::Error {
     io::ErrorKind::NotFound.into()
+}
+
+/// Whatever could be the name of a host is one, until a network is asked.
+fn no_host(name: &str) -> PlanError {
+    match format!("at 1 s kill {name}").parse::<Plan>() {
+        Ok(plan) => Network::new(1).plan(&plan).unwrap_err(),
+        Err(error) => error,
+    }
 }
 
 #[test]
@@ -68,14 +76,7 @@ fn errors_are_short_and_harmless() {
             Box::new(text.parse::<Subnet>().unwrap_err()),
             Box::new(text.parse::<ProxyVersion>().unwrap_err()),
             Box::new(text.parse::<Plan>().unwrap_err()),
-            Box::new(format!("at 1 s kill {text}").parse::<Plan>().err().map_or_else(
-                // Whatever could be a name of a host is one, until the network is asked.
-                || {
-                    let plan = format!("at 1 s kill {text}").parse::<Plan>().unwrap();
-                    Network::new(1).plan(&plan).unwrap_err()
-                },
-                |error| error,
-            )),
+            Box::new(no_host(&text)),
             Box::new(text.parse::<Recording>().unwrap_err()),
             Box::new(Hosts::parse(&text).unwrap_err()),
             Box::new(ProxyHeader::v2().unix(&[text.as_bytes(), b"\0"].concat(), b"").unwrap_err()),
