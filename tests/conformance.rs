@@ -17,12 +17,12 @@ mod conformance {
     mod doorway;
     mod draining;
     mod files;
-    mod heading;
     mod inside;
     mod life;
     mod listening;
     mod panicking;
     mod producing;
+    mod proxy_header;
     mod reading;
     mod relay_ends;
     mod relaying;

@@ -311,8 +311,8 @@ impl ConnectConfig {
         self
     }
 
-    /// Says first for whom the connection is, by the [PROXY protocol](crate::proxy): before all that the protocol writes, and before
-    /// a TLS handshake. Default: nothing is said. It goes for connections of every kind; the other end has to expect it.
+    /// Sends a header of the [PROXY protocol](crate::proxy) first, before anything that the protocol writes and before a TLS handshake.
+    /// Default: none. It holds for connections of every kind; the server has to expect it.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! A header that is to be written: [`ProxyHeader`]. How it is written is in `codec.rs`.
+//! A header to send: [`ProxyHeader`]. Its bytes are made in `codec.rs`.
 
 use std::{fmt, net::SocketAddr, str::FromStr};
 
@@ -9,13 +9,13 @@ use super::{ProxiedEnds, ProxySsl, Tlvs, codec, tlv};
 use crate::UnixAddr;
 use crate::{Peer, Transport};
 
-/// What a connection says first of all, and for whom: for clients that connect on behalf of others, such as a proxy or a balancer.
-/// [`ConnectConfig::proxy_header`](crate::ConnectConfig::proxy_header) has it sent.
+/// A header of the PROXY protocol to send: for clients that connect on behalf of others, such as a proxy or a load balancer.
+/// [`ConnectConfig::proxy_header`](crate::ConnectConfig::proxy_header) sends it.
 ///
-/// Unless it is said for whom, the connection speaks for its own two ends. Version 1 is a line of text: it has no words for Unix
-/// sockets (`UNKNOWN` is said of them) nor for TLVs, which are left out. IPv4 and IPv6 are not mixed in a header: where an address
-/// of one meets one of the other, both are sent as IPv6 (RFC 4291, section 2.5.5.2). Scopes of addresses are not sent, for they mean
-/// nothing elsewhere.
+/// Unless other addresses are given, it has those of the connection that it is sent on. Version 1 is a line of text, with TCP
+/// addresses only: a Unix socket is sent as `UNKNOWN`, and TLVs and the checksum are left out. A header has addresses of one family:
+/// where IPv4 and IPv6 are given, both are sent as IPv6 (RFC 4291, section 2.5.5.2). Scopes of addresses are not sent; they mean
+/// nothing on another machine.
 ///
 /// # Examples
 ///
@@ -35,19 +35,19 @@ use crate::{Peer, Transport};
 #[must_use]
 pub struct ProxyHeader {
     version: ProxyVersion,
-    whom: Whom,
+    addresses: Addresses,
     tlvs: Tlvs,
     has_checksum: bool,
 }
 
-/// For whom a connection speaks.
+/// Which addresses a header has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Whom {
-    /// For its own ends.
-    Own,
-    /// For the one who connects, as in a health check.
+enum Addresses {
+    /// Those of the connection that it is sent on.
+    OfConnection,
+    /// None: the proxy itself connects, as for a health check.
     Local,
-    Others(ProxiedEnds),
+    Given(ProxiedEnds),
 }
 
 /// A version of the PROXY protocol: `v1` or `v2`.
@@ -104,19 +104,19 @@ impl ProxyHeader {
     /// The most bytes of TLVs that a header has room for, with 3 bytes more for each: 65,312.
     pub const TLVS_LEN_MAX: usize = codec::TLVS_LEN_MAX;
 
-    /// A header of version 1 for the ends of the connection itself.
+    /// A header of version 1, with the addresses of the connection itself.
     pub const fn v1() -> Self {
         Self::new(ProxyVersion::V1)
     }
 
-    /// A header of version 2 for the ends of the connection itself.
+    /// A header of version 2, with the addresses of the connection itself.
     pub const fn v2() -> Self {
         Self::new(ProxyVersion::V2)
     }
 
-    /// A header for the ends of the connection itself.
+    /// A header with the addresses of the connection itself.
     pub const fn new(version: ProxyVersion) -> Self {
-        Self { version, whom: Whom::Own, tlvs: Vec::new(), has_checksum: false }
+        Self { version, addresses: Addresses::OfConnection, tlvs: Vec::new(), has_checksum: false }
     }
 
     /// The same in another version.
@@ -125,19 +125,19 @@ impl ProxyHeader {
         self
     }
 
-    /// The one who connects speaks for itself, as in a health check: `LOCAL`, or `UNKNOWN` in version 1.
+    /// The proxy itself connects, as for a health check: `LOCAL`, or `UNKNOWN` in version 1.
     pub fn local(mut self) -> Self {
-        self.whom = Whom::Local;
+        self.addresses = Addresses::Local;
         self
     }
 
-    /// For a client at `source`, who has connected to `destination`.
+    /// The address of the client, and the one that it connected to.
     pub fn addresses(mut self, source: SocketAddr, destination: SocketAddr) -> Self {
-        self.whom = Whom::Others(ProxiedEnds::Inet { source, destination });
+        self.addresses = Addresses::Given(ProxiedEnds::Inet { source, destination });
         self
     }
 
-    /// For a client of a Unix socket: the path of its own socket, which is most often empty, and the one that it has connected to.
+    /// The path of the client's Unix socket, most often empty, and the path that it connected to.
     ///
     /// # Errors
     ///
@@ -148,14 +148,14 @@ impl ProxyHeader {
             false => Err(ProxyHeaderError::BadPath { path: path.into(), max: codec::PATH_LEN_MAX }),
         };
         let (source, destination) = (path(source)?, path(destination)?);
-        self.whom = Whom::Others(ProxiedEnds::Unix { source, destination });
+        self.addresses = Addresses::Given(ProxiedEnds::Unix { source, destination });
         Ok(self)
     }
 
-    /// For the client at the other end of a connection, who may have come through another proxy: then it is the one whom that spoke
-    /// for. TLVs are not passed on by this.
+    /// The addresses of a client's connection to this program; if it came through another proxy, those that the other proxy sent.
+    /// TLVs are not passed on.
     pub fn on_behalf_of(mut self, client: &Transport) -> Self {
-        self.whom = Whom::Others(match (client.peer(), client.local()) {
+        self.addresses = Addresses::Given(match (client.peer(), client.local()) {
             (Peer::Proxied(proxied), _) => proxied.ends().clone(),
             (Peer::Inet(source), Some(destination)) => ProxiedEnds::Inet { source, destination },
             #[cfg(unix)]
@@ -167,7 +167,7 @@ impl ProxyHeader {
         self
     }
 
-    /// Says something else beside the addresses, by a type such as those of [`tlv`]. Several of a type are several.
+    /// Adds a TLV, of a type such as those in [`tlv`]. A type may be added more than once.
     ///
     /// # Errors
     ///
@@ -213,7 +213,7 @@ impl ProxyHeader {
         }
     }
 
-    /// How the client speaks TLS with the one who connects ([`tlv::SSL`]).
+    /// The client's TLS session with the proxy ([`tlv::SSL`]).
     ///
     /// # Errors
     ///
@@ -227,13 +227,14 @@ impl ProxyHeader {
         }
     }
 
-    /// With a checksum over all of it (version 2). Default: without.
+    /// Adds a CRC-32C over the header ([`tlv::CRC32C`], version 2). Default: none.
     pub const fn checksum(mut self) -> Self {
         self.has_checksum = true;
         self
     }
 
-    /// Its bytes. `own` are the ends of the connection that it is for: from whom it is made, and to whom.
+    /// The bytes of the header. `own` are the addresses of the connection that it is sent on: this end as the source, the other as the
+    /// destination.
     ///
     /// # Examples
     ///
@@ -251,10 +252,10 @@ impl ProxyHeader {
     /// ```
     #[must_use]
     pub fn to_bytes(&self, own: &ProxiedEnds) -> Vec<u8> {
-        let ends = match &self.whom {
-            Whom::Own => Some(own),
-            Whom::Local => None,
-            Whom::Others(ends) => Some(ends),
+        let ends = match &self.addresses {
+            Addresses::OfConnection => Some(own),
+            Addresses::Local => None,
+            Addresses::Given(ends) => Some(ends),
         };
         match self.version {
             ProxyVersion::V1 => codec::write_v1(ends),
@@ -264,7 +265,7 @@ impl ProxyHeader {
 }
 
 impl ProxiedEnds {
-    /// Those of a connection that was made from here.
+    /// The ends of an outgoing connection.
     pub(crate) fn own(local: Option<SocketAddr>, peer: &Peer) -> Self {
         match (local, peer) {
             (Some(source), Peer::Inet(destination)) => {

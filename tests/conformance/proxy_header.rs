@@ -1,4 +1,4 @@
-//! Clients that say first for whom they are, by the PROXY protocol: on every engine, over sockets of the kernel.
+//! The PROXY protocol header that a client sends first: on every engine, over sockets of the kernel.
 
 use std::{
     cell::RefCell,

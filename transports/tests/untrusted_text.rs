@@ -1,5 +1,4 @@
-//! What is said of text that came from outside: every error and every name of a peer that shows some is short, on one line, and does
-//! nothing to a terminal.
+//! Untrusted text in errors and in the names of peers: shortened, on one line, without control characters.
 
 use std::{error::Error, fmt::Display, io};
 
