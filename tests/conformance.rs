@@ -26,6 +26,7 @@ mod conformance {
     mod listening;
     mod panicking;
     mod producing;
+    mod proxy_header;
     mod reading;
     mod relay_ends;
     mod relaying;

@@ -19,6 +19,7 @@ mod dispatch;
 mod ending;
 mod engine;
 mod error;
+mod excerpt;
 mod guard;
 mod handler;
 #[cfg(unix)]
@@ -48,6 +49,7 @@ pub use {
     deferred::{Canceller, Deferred, Promise},
     engine::{Completed, Duty, Engine, ReceivedBytes, SHORT_READ_DRAINS, UnknownEngine},
     error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
+    excerpt::Excerpt,
     guard::Panicked,
     handler::{Handler, Interest, Ready, TimerKey, Token},
     leftovers::Leftovers,

@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use sinew_reactor::{AcceptFailure, Handler, Interest, Reactor, Ready, Token, is_about_sent};
+use sinew_reactor::{
+    AcceptFailure, Excerpt, Handler, Interest, Reactor, Ready, Token, is_about_sent,
+};
 
 use crate::{
     Address, BaseServer, Request, RequestError, ServeError, Socket, Waited, handler::guard,
@@ -260,7 +262,8 @@ pub(crate) fn shut_down(server: &BaseServer, request: Request) {
 
 fn tell(done: Result<(), RequestError>) {
     if let Err(error) = done {
-        tracing::error!(%error, "a hook failed");
+        let error = error.to_string();
+        tracing::error!(error = %Excerpt::new(&error), "a hook failed");
     }
 }
 

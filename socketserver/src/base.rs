@@ -3,6 +3,8 @@
 
 use std::{io, net::Shutdown};
 
+use sinew_reactor::Excerpt;
+
 use crate::{Address, AddressFamily, BaseServer, Packet, Request, RequestError, server::closed};
 
 /// Sets the options that say which addresses may be taken, and binds.
@@ -96,7 +98,8 @@ pub fn finish_request(
 
 /// Logs the error. (A panic has also printed its message, as panics do.)
 pub fn handle_error(_: &BaseServer, _: &Request, client_address: &Address, error: &RequestError) {
-    tracing::error!(client = %client_address, %error, "a request failed");
+    let error = error.to_string();
+    tracing::error!(client = %client_address, error = %Excerpt::new(&error), "a request failed");
 }
 
 /// Ends the output of a connection and lets it go.

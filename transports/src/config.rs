@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::{Dscp, Faults, Keepalive, options::RareOptions, proxy::ProxyConfig, tcp::Family};
+use crate::{
+    Dscp, Faults, Keepalive, Peer,
+    options::RareOptions,
+    proxy::{ProxiedEnds, ProxyConfig, ProxyHeader},
+    tcp::Family,
+};
 
 /// Less would be no different from trying all at once.
 const ATTEMPT_DELAY_MIN: Duration = Duration::from_millis(10);
@@ -279,6 +284,8 @@ pub struct ConnectConfig {
     pub(crate) first_family: Option<Family>,
     pub(crate) bind: Option<SocketAddr>,
     pub(crate) fast_open: bool,
+    /// Apart, for few connections have it.
+    pub(crate) proxy_header: Option<Box<ProxyHeader>>,
     pub(crate) stream: StreamConfig,
 }
 
@@ -290,6 +297,7 @@ impl Default for ConnectConfig {
             first_family: None,
             bind: None,
             fast_open: false,
+            proxy_header: None,
             stream: StreamConfig::default(),
         }
     }
@@ -314,6 +322,31 @@ impl ConnectConfig {
     pub fn first_family(mut self, family: impl Into<Option<Family>>) -> Self {
         self.first_family = family.into();
         self
+    }
+
+    /// Sends a header of the [PROXY protocol](crate::proxy) first, before anything that the protocol writes and before a TLS handshake.
+    /// Default: none. It holds for connections of every kind; the server has to expect it.
+    ///
+    /// # Examples
+    ///
+    /// A proxy that passes on where its client comes from:
+    ///
+    /// ```
+    /// use sinew_transports::{ConnectConfig, Transport, proxy::ProxyHeader};
+    ///
+    /// fn on_behalf_of(client: &Transport) -> ConnectConfig {
+    ///     ConnectConfig::default().proxy_header(ProxyHeader::v2().on_behalf_of(client))
+    /// }
+    /// ```
+    pub fn proxy_header(mut self, header: impl Into<Option<ProxyHeader>>) -> Self {
+        self.proxy_header = header.into().map(Box::new);
+        self
+    }
+
+    /// The bytes that go out first on a connection.
+    pub(crate) fn first_bytes(&self, local: Option<SocketAddr>, peer: &Peer) -> Vec<u8> {
+        let header = self.proxy_header.as_ref();
+        header.map(|header| header.to_bytes(&ProxiedEnds::own(local, peer))).unwrap_or_default()
     }
 
     /// The address to connect from; only addresses of its family are tried. Port 0 lets the system choose one.

@@ -24,6 +24,7 @@ use sinew_reactor::{
 
 use crate::{
     ConnectConfig, ListenConfig, Peer,
+    names::{self, literal::Literal},
     stream::socket::{ByteStream, Socket, TcpStream},
 };
 #[cfg(unix)]
@@ -151,9 +152,66 @@ pub(crate) fn resolve_now(
     host: &str,
     port: u16,
 ) -> io::Result<VecDeque<SocketAddr>> {
+    if let Some(literal) = Literal::parse(host) {
+        return literal_addr(reactor, &literal, port).map(|addr| [addr].into());
+    }
+    names::check_len(host).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     match installed(reactor)? {
         Some(net) => net.resolve_now(host, port),
         None => (host, port).to_socket_addrs().map(Iterator::collect),
+    }
+}
+
+/// An address that was given as text, with the number of its interface. No name server is asked.
+pub(crate) fn literal_addr(
+    reactor: &Reactor,
+    literal: &Literal,
+    port: u16,
+) -> io::Result<SocketAddr> {
+    let mut addr = match literal {
+        Literal::Addr(addr) => *addr,
+        Literal::OnInterface(..) if installed(reactor)?.is_some() => {
+            let why = "the hosts of a simulation have no interfaces";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        }
+        Literal::OnInterface(..) => kernels_addr(literal)?,
+    };
+    addr.set_port(port);
+    Ok(addr)
+}
+
+/// An address that was given as text, with the number that the kernel has for its interface. The port is 0.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::NotFound`] if there is no such interface.
+pub(crate) fn kernels_addr(literal: &Literal) -> io::Result<SocketAddr> {
+    match literal {
+        Literal::Addr(addr) => Ok(*addr),
+        // getaddrinfo(3) reads an address by itself, and asks nobody but the kernel for the interface.
+        Literal::OnInterface(_, interface) => {
+            let found = (literal.to_string().as_str(), 0).to_socket_addrs().ok();
+            found.and_then(|mut addrs| addrs.next()).ok_or_else(|| {
+                let why = format!("there is no interface {interface} for this address");
+                io::Error::new(io::ErrorKind::NotFound, why)
+            })
+        }
+    }
+}
+
+/// What the kernel says of an address that it cannot use, in words where it has but a number: of a link-local one
+/// (RFC 4291, section 2.5.6) without its interface.
+pub(crate) fn unusable(addr: SocketAddr, error: io::Error) -> io::Error {
+    match addr {
+        SocketAddr::V6(v6)
+            if error.kind() == io::ErrorKind::InvalidInput
+                && v6.ip().is_unicast_link_local()
+                && v6.scope_id() == 0 =>
+        {
+            let why = format!("a link-local address needs its interface, as in {}%eth0", v6.ip());
+            io::Error::new(error.kind(), why)
+        }
+        _ => error,
     }
 }
 

@@ -25,6 +25,7 @@
 use std::{fmt, io, str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
+    Excerpt,
     error::RegisterError,
     handler::{Interest, Ready, Token},
 };
@@ -160,7 +161,10 @@ impl fmt::Display for Engine {
 
 /// The name given is not that of an engine of this platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no engine is called {name:?} here; there are {}, best", Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", "))]
+#[error(
+    "no engine is called {:?} here; there are {}, best",
+    Excerpt::new(.name), Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ")
+)]
 pub struct UnknownEngine {
     /// What was asked for.
     pub name: String,

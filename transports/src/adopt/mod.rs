@@ -228,7 +228,7 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let (to, stream) = (at.to_string(), config.stream.clone());
-    dial::at_once(reactor, config.stream, factory, move |reactor| {
+    dial::at_once(reactor, config, factory, move |reactor| {
         connected(reactor, descriptor, &stream)
             .map_err(|error| ConnectError::Other { to, source: error.into() })
     })

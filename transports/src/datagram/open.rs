@@ -10,7 +10,7 @@ use std::{
 use mio::net::UdpSocket;
 #[cfg(unix)]
 use rustix::net::SocketType;
-use sinew_reactor::Reactor;
+use sinew_reactor::{Excerpt, Reactor};
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
 #[cfg(unix)]
@@ -27,6 +27,7 @@ use crate::{
     DatagramTransport, Destination,
     net::{self, DatagramSocket},
     options,
+    tcp::why_bad,
 };
 
 /// How one address is opened.
@@ -72,7 +73,9 @@ fn addrs(reactor: &Reactor, at: Destination) -> Result<Vec<SocketAddr>, UdpError
         Destination::Name(host, port) => net::resolve_now(reactor, &host, port).map(Into::into),
         #[cfg(unix)]
         Destination::Unix(addr) => Err(bad(format!("{addr} is no UDP address"))),
-        Destination::Bad(text) => Err(bad(format!("{text:?} is neither an address nor host:port"))),
+        Destination::Bad(text) => {
+            Err(bad(format!("{:?} is no host:port: {}", Excerpt::new(&text), why_bad(&text))))
+        }
     };
     addrs.map_err(|source| UdpError::Resolve { source })
 }
@@ -110,7 +113,8 @@ pub(super) fn connect(
                     // The system binds it with the call that connects it.
                     None => unbound(addr, config).map_err(failed)?,
                 };
-                socket.connect(&addr.into()).map_err(failed)?;
+                let connected = socket.connect(&addr.into());
+                connected.map_err(|error| failed(net::unusable(addr, error)))?;
                 into_udp(socket, config)
             }
         };
@@ -127,7 +131,7 @@ fn any_beside(addr: SocketAddr) -> SocketAddr {
 
 fn bound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
     let socket = unbound(addr, config)?;
-    socket.bind(&addr.into())?;
+    socket.bind(&addr.into()).map_err(|error| net::unusable(addr, error))?;
     Ok(socket)
 }
 

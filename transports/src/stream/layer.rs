@@ -109,8 +109,20 @@ impl Newborn<'_> {
         ready: Ready,
         when_ready: WhenReady,
     ) -> Transport {
+        self.secure_after(&[], layer, ready, when_ready)
+    }
+
+    /// The same, with `first` to be sent in the clear before the layer has its first word.
+    pub(crate) fn secure_after(
+        self,
+        first: &[u8],
+        layer: &dyn MakeLayer,
+        ready: Ready,
+        when_ready: WhenReady,
+    ) -> Transport {
         let reactor = self.reactor;
         let transport = self.adopt::<Nobody>(None);
+        transport.inner().queue_first(first);
         let what = || transport.inner().describe();
         let begun = reactor.guard(what, || {
             transport.lay(reactor, layer, Some(when_ready));

@@ -166,6 +166,15 @@ impl Stream {
         lost
     }
 
+    /// Queues what goes out before anything else, on a stream that has not begun.
+    fn queue_first(&self, first: &[u8]) {
+        if !first.is_empty() {
+            let mut queue = self.shared.buffers.take_queue();
+            queue.push_slice(first);
+            self.queue.set(Some(queue));
+        }
+    }
+
     fn drop_queue(&self) {
         if let Some(mut queue) = self.queue.take() {
             queue.clear();
@@ -198,6 +207,16 @@ impl Newborn<'_> {
         factory: &RefCell<F>,
         ready: Ready,
     ) -> Option<Connection<F::Protocol>> {
+        self.start_after(&[], factory, ready)
+    }
+
+    /// The same, with `first` to be sent before all that the protocol writes.
+    pub(crate) fn start_after<F: Factory>(
+        self,
+        first: &[u8],
+        factory: &RefCell<F>,
+        ready: Ready,
+    ) -> Option<Connection<F::Protocol>> {
         let (reactor, token, peer) = (self.reactor, self.token, &self.peer);
         let what = || format!("the factory of a connection with {peer}");
         let built = reactor.guard(what, || factory.borrow_mut().build_protocol(peer));
@@ -206,6 +225,7 @@ impl Newborn<'_> {
             return None;
         };
         let transport = self.adopt(Some(protocol));
+        transport.inner().queue_first(first);
         let what = || transport.inner().describe();
         if let Err(panic) = reactor.guard(what, || transport.begin(reactor, ready)) {
             transport.panicked(reactor, &panic.message);

@@ -22,6 +22,7 @@ mod per_ip;
 pub(crate) use connect::connect;
 pub use connect::{ConnectError, Connecting, Tried};
 pub use destination::Destination;
+pub(crate) use destination::why_bad;
 pub use interleave::Family;
 pub(crate) use listen::open;
 pub use listen::{ListenError, ListeningPort};

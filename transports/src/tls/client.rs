@@ -19,7 +19,7 @@ use rustls::{
 use super::{
     Identity, TlsConfigError, TlsSide, TrustedRoots, identity::provider, settings::Settings,
 };
-use crate::Destination;
+use crate::{Destination, names::literal::Literal};
 
 /// How a client speaks TLS. Cheap to clone; clones share the sessions that they can take up again, so keep one for all
 /// connections.
@@ -146,7 +146,11 @@ impl TlsClientConfig {
     pub(crate) fn side_for(&self, to: &Destination) -> Result<TlsSide, TlsConfigError> {
         let name = match (&self.options.name, to) {
             (Some(name), _) => name.clone(),
-            (None, Destination::Name(host, _)) => server_name(host)?,
+            (None, Destination::Name(host, _)) => match Literal::parse(host) {
+                // Certificates know nothing of interfaces.
+                Some(literal) => ServerName::IpAddress(literal.ip().into()),
+                None => server_name(host)?,
+            },
             (None, Destination::Addr(addr)) => ServerName::IpAddress(addr.ip().into()),
             (None, other) => return Err(TlsConfigError::BadName { name: other.to_string() }),
         };
