@@ -112,6 +112,12 @@ fn through_any_endpoint(world: &World) {
         check(world, &connected(world, client.connect(reactor, counts)), count);
         port.stop_listening();
     }
+    let server: ServerEndpoint = "proxy:tcp:0:interface=127.0.0.1".parse().unwrap();
+    let port = server.listen(reactor, |_: &Peer| Hello).unwrap();
+    let addr = port.local().socket_addr().unwrap();
+    let client: ClientEndpoint = format!("tcp:{addr}:sendProxy=v2").parse().unwrap();
+    check(world, &connected(world, client.connect(reactor, counts)), count);
+    port.stop_listening();
     let client: ClientEndpoint = "process:sh:-c:printf hello; exec cat".parse().unwrap();
     check(world, &connected(world, client.connect(reactor, counts)), count);
     let (near, mut far) = UnixStream::pair().unwrap();
