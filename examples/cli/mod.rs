@@ -10,7 +10,7 @@ use std::{
 use clap::Parser;
 use sinew::{
     prelude::*,
-    reactor::{Builder, RunError, UnknownEngine},
+    reactor::{BuildError, Builder, RunError, UnknownEngine},
     transports::{
         Destination,
         endpoint::{EndpointError, ServerEndpoint},
@@ -49,7 +49,7 @@ pub(crate) struct AddrArgs {
 
 impl ServerArgs {
     /// A reactor on the engine that was asked for.
-    pub(crate) fn reactor(&self) -> io::Result<Reactor> {
+    pub(crate) fn reactor(&self) -> Result<Reactor, BuildError> {
         self.builder().build()
     }
 

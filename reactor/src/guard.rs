@@ -10,12 +10,14 @@ use std::{
 use crate::Reactor;
 
 /// A panic that was contained.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Panicked {
     /// What the panic said.
     pub message: String,
 }
+
+crate::error_debug!(Panicked);
 
 impl Reactor {
     /// Calls user code from the loop: a panic in it is contained and logged, and if it takes longer than

@@ -18,6 +18,7 @@ mod dispatch;
 mod ending;
 mod engine;
 mod error;
+mod error_debug;
 mod guard;
 mod handler;
 #[cfg(unix)]
@@ -40,11 +41,13 @@ mod turn;
 mod wake;
 mod wheel;
 
+#[doc(hidden)]
+pub use error_debug::write_error;
 pub use {
     builder::Builder,
     deferred::{Canceller, Deferred, Promise},
     engine::{Completed, Duty, Engine, ReceivedBytes, SHORT_READ_DRAINS, UnknownEngine},
-    error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
+    error::{BuildError, Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
     guard::Panicked,
     handler::{Handler, Interest, Ready, TimerKey, Token},
     leftovers::Leftovers,

@@ -97,7 +97,7 @@ impl RetryConfig {
 }
 
 /// A service has no connection to give.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
     /// It was stopped.
@@ -109,6 +109,7 @@ pub enum ServiceError {
         /// How many.
         failures: u32,
         /// Why the last of them failed: a [`ConnectError`] or [`NotHeld`].
+        #[source]
         last: Rc<dyn Error>,
     },
     /// The wait was cancelled, or the reactor ended first.
@@ -116,13 +117,17 @@ pub enum ServiceError {
     GivenUp(#[from] Failure),
 }
 
+sinew_reactor::error_debug!(ServiceError);
+
 /// A connection of a [`ClientService`] held for less than [`RetryConfig::reset_after`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the connection was lost after {held:?}")]
 pub struct NotHeld {
     /// How long it held.
     pub held: Duration,
 }
+
+sinew_reactor::error_debug!(NotHeld);
 
 /// Keeps a connection: makes it, and makes it again when it is lost or cannot be made, until it is stopped. Cheap to clone.
 ///

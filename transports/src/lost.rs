@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use crate::TlsError;
 
 /// Why a connection ended, told to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionLost {
     /// The peer closed cleanly, and all that was written has been sent.
@@ -44,7 +44,7 @@ pub enum ConnectionLost {
     Shutdown,
     /// The protocol failed for a reason of its own, by [`Transport::fail`](crate::Transport::fail).
     #[error("{0}")]
-    Protocol(Box<dyn Error>),
+    Protocol(#[source] Box<dyn Error>),
     /// The peer ended the connection without the `close_notify` that ends a TLS stream: what it sent may have been cut off, by
     /// a fault or by somebody in between (RFC 8446 6.1).
     #[error("closed by the peer without the end of the TLS stream")]
@@ -57,6 +57,8 @@ pub enum ConnectionLost {
     #[error("{0}")]
     Io(#[source] io::Error),
 }
+
+sinew_reactor::error_debug!(ConnectionLost);
 
 /// What a layer over a socket has to say where only a socket's errors are expected.
 #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "TLS is the only layer there is"))]

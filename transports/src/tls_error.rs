@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Why a TLS handshake failed, or a TLS connection ended.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// What came is not TLS at all.
@@ -38,3 +38,5 @@ pub enum TlsError {
     #[error("{0}")]
     Misbehaved(String),
 }
+
+sinew_reactor::error_debug!(TlsError);

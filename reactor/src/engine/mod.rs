@@ -157,12 +157,14 @@ impl fmt::Display for Engine {
 }
 
 /// The name given is not that of an engine of this platform.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no engine is called {name:?} here; there are {}, best", Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", "))]
 pub struct UnknownEngine {
     /// What was asked for.
     pub name: String,
 }
+
+crate::error_debug!(UnknownEngine);
 
 impl FromStr for Engine {
     type Err = UnknownEngine;

@@ -40,7 +40,7 @@ mod sealed {
 }
 
 /// A UDP socket could not be opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum UdpError {
     /// The address could not be understood or looked up.
@@ -66,6 +66,8 @@ pub enum UdpError {
         source: io::Error,
     },
 }
+
+sinew_reactor::error_debug!(UdpError);
 
 /// UDP on a [`Reactor`].
 ///

@@ -96,7 +96,7 @@ impl<A: DatagramAddr, P: DatagramProtocol<A> + ?Sized> DatagramProtocol<A> for B
 }
 
 /// A datagram that was not sent.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("could not send{}: {source}", to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct SendFailed<A: DatagramAddr = SocketAddr> {
@@ -106,8 +106,10 @@ pub struct SendFailed<A: DatagramAddr = SocketAddr> {
     pub source: io::Error,
 }
 
+sinew_reactor::error_debug!(SendFailed<A: DatagramAddr>);
+
 /// Why a socket for datagrams ended, told to [`DatagramProtocol::stopped`].
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Stopped {
     /// This side did, by [`DatagramTransport::stop`].
@@ -120,3 +122,5 @@ pub enum Stopped {
     #[error("{0}")]
     Io(#[source] io::Error),
 }
+
+sinew_reactor::error_debug!(Stopped);

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, ops::Range};
 
 /// A string is no endpoint. Its `Display` is a line that says what is wrong and at which column, and below it the string with
 /// carets under the place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EndpointError {
     text: String,
     place: Range<usize>,
@@ -12,7 +12,7 @@ pub struct EndpointError {
 }
 
 /// What is wrong with an endpoint's string.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointProblem {
     /// There is nothing in the place of a kind.
@@ -123,6 +123,8 @@ pub enum EndpointProblem {
     },
 }
 
+sinew_reactor::error_debug!(EndpointProblem);
+
 fn list(known: &[&str]) -> String {
     if known.is_empty() { "none".to_owned() } else { known.join(", ") }
 }
@@ -156,3 +158,5 @@ impl fmt::Display for EndpointError {
 }
 
 impl Error for EndpointError {}
+
+sinew_reactor::error_debug!(EndpointError);

@@ -63,7 +63,7 @@ impl<F: Fn(&Reactor, &str) -> Lookup + 'static> Resolve for F {
 }
 
 /// A name could not be looked up.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
     /// There is no such name.
@@ -77,11 +77,13 @@ pub enum ResolveError {
     BadName(String),
     /// The system said no. It seldom tells an unknown name from a failure.
     #[error("{0}")]
-    System(Arc<io::Error>),
+    System(#[source] Arc<io::Error>),
     /// It was cancelled, or the reactor ended first.
     #[error("the lookup was given up: {0}")]
     GivenUp(#[from] Failure),
 }
+
+sinew_reactor::error_debug!(ResolveError);
 
 /// The resolver of a reactor, where one was chosen.
 #[derive(Default)]

@@ -29,7 +29,7 @@ use descriptors::Opened;
 use standard::Standard;
 
 /// A pipe, or a standard descriptor, could not be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PipeError {
     /// Standard input or output cannot be used; it may have been closed.
@@ -67,6 +67,8 @@ pub enum PipeError {
     #[error("the engine cannot watch it: {0}")]
     Register(#[from] RegisterError),
 }
+
+sinew_reactor::error_debug!(PipeError);
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]

@@ -14,9 +14,11 @@ pub struct Subnet {
 }
 
 /// This is no subnet.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no subnet: neither an address nor address/bits")]
 pub struct BadSubnet(String);
+
+sinew_reactor::error_debug!(BadSubnet);
 
 impl Subnet {
     pub(super) const LOOPBACK_V4: Self = Self { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), bits: 8 };

@@ -29,7 +29,7 @@ mod sealed {
 }
 
 /// A Unix socket could not be bound or listened on.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum UnixListenError {
     /// The system has no room for so long a path or name: about a hundred bytes.
@@ -46,6 +46,14 @@ pub enum UnixListenError {
         /// The process that has it, if that is known.
         holder: Option<u32>,
     },
+    /// The folder that the socket file is to lie in does not exist.
+    #[error("could not listen on {addr}: there is no folder {}", folder.display())]
+    NoFolder {
+        /// The address.
+        addr: UnixAddr,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// There is something else at the path, which is left alone.
     #[error("{} is there and not a socket", path.display())]
     NotASocket {
@@ -53,7 +61,7 @@ pub enum UnixListenError {
         path: PathBuf,
     },
     /// The lock beside the socket file could not be taken.
-    #[error("could not lock {}: {source}", path.display())]
+    #[error("could not open or lock the lock file {}: {source}", path.display())]
     Lock {
         /// The file of the lock.
         path: PathBuf,
@@ -69,6 +77,8 @@ pub enum UnixListenError {
         source: io::Error,
     },
 }
+
+sinew_reactor::error_debug!(UnixListenError);
 
 /// The limits and options of a listening Unix socket.
 ///
