@@ -41,7 +41,7 @@ mod unix {
                 line.extend(piece);
                 // A line that goes on and on is cut, so that nobody has to keep it.
                 if piece.ends_with(b"\n") || line.len() > 64 * 1024 {
-                    stdio.write(line);
+                    stdio.write(&line);
                     line.clear();
                 }
             }

@@ -18,7 +18,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use cli::{AddrArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, say, serve};
 use sinew::socketserver::{BaseRequestHandler, Context, Datagram, HandlerResult, UdpServer};
 
 struct MyUdpHandler;
@@ -38,8 +38,7 @@ impl BaseRequestHandler<Datagram> for MyUdpHandler {
 
 fn main() -> ExitCode {
     cli::main(|args: AddrArgs| {
-        let server = UdpServer::bind_with(args.listen, || MyUdpHandler, args.config())
-            .map_err(cannot_listen(args.listen))?;
+        let server = UdpServer::bind_with(args.listen, || MyUdpHandler, args.config())?;
         serve(&server)
     })
 }

@@ -40,6 +40,7 @@ pub use sinew_reactor as reactor;
 #[cfg(feature = "socketserver")]
 pub use sinew_socketserver as socketserver;
 pub use sinew_transports as transports;
+pub use sinew_transports::bytes;
 
 /// What most programs use: `use sinew::prelude::*;`.
 pub mod prelude {

@@ -167,9 +167,12 @@ fn with_tls() -> impl Iterator<Item = Printed> {
 
 #[cfg(feature = "socketserver")]
 fn with_socketserver() -> impl Iterator<Item = Printed> {
-    use sinew::socketserver::{CloseError, ForkError, RequestError, ServeError, ShutdownError};
+    use sinew::socketserver::{
+        BindError, CloseError, ForkError, RequestError, ServeError, ShutdownError,
+    };
 
     let made = printed![
+        BindError::Listen { address: Path::new("web.sock").into(), source: cause() },
         RequestError::NoThread(cause()),
         ForkError::System(cause()),
         ServeError::Io(cause()),

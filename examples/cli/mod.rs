@@ -198,12 +198,6 @@ pub(crate) fn serve(server: &sinew::socketserver::BaseServer) -> Result<(), Fail
     Ok(server.serve_forever_ready(|server| say!("listening on {}", server.server_address()))?)
 }
 
-/// What is said when an address cannot be had.
-#[cfg(feature = "socketserver")]
-pub(crate) fn cannot_listen(on: impl Display) -> impl FnOnce(io::Error) -> Failed {
-    move |error| format!("could not listen on {on}: {error}").into()
-}
-
 /// Runs the reactor until `future` is done, or until SIGINT or SIGTERM.
 pub(crate) fn run_until(
     reactor: &Reactor,

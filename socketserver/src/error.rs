@@ -4,9 +4,39 @@ use std::{error::Error, io, time::Duration};
 
 use sinew_reactor::{RegisterError, RunError};
 
+use crate::Address;
+
 /// What a handler returns: whatever is an error can be returned with `?`, and goes to
 /// [`handle_error`](crate::Hooks::handle_error), as exceptions do in Python.
 pub type HandlerResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// A server could not be bound to its address.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The address could not be understood or looked up.
+    #[error("could not find the address to listen on: {0}")]
+    Resolve(#[source] io::Error),
+    /// The system, or a hook, refused: the address is in use, is not ours, or needs privileges.
+    #[error("could not listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: Address,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+sinew_reactor::error_debug!(BindError);
+
+impl From<BindError> for io::Error {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::Resolve(source) => source,
+            BindError::Listen { ref source, .. } => Self::new(source.kind(), error),
+        }
+    }
+}
 
 /// A request was not handled, or not to its end. [`handle_error`](crate::Hooks::handle_error) is told.
 #[derive(thiserror::Error)]

@@ -113,8 +113,8 @@ impl Socket {
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
-    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.retry(|| self.raw().send(bytes))
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> io::Result<usize> {
+        self.retry(|| self.raw().send(bytes.as_ref()))
     }
 
     /// Sends all of it. The timeout counts for each piece that the kernel takes; in Python, for the whole.
@@ -122,7 +122,8 @@ impl Socket {
     /// # Errors
     ///
     /// As [`recv`](Self::recv). How much was sent by then is not known.
-    pub fn sendall(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub fn sendall(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        let mut bytes = bytes.as_ref();
         while !bytes.is_empty() {
             match self.send(bytes)? {
                 0 => return Err(ErrorKind::WriteZero.into()),
@@ -137,9 +138,9 @@ impl Socket {
     /// # Errors
     ///
     /// As [`recv`](Self::recv); [`ErrorKind::InvalidInput`] if the address is that of a socket without a name.
-    pub fn sendto(&self, bytes: &[u8], address: &Address) -> io::Result<usize> {
+    pub fn sendto(&self, bytes: impl AsRef<[u8]>, address: &Address) -> io::Result<usize> {
         let address = address.to_system()?;
-        self.retry(|| self.raw().send_to(bytes, &address))
+        self.retry(|| self.raw().send_to(bytes.as_ref(), &address))
     }
 
     /// Sends what is in a file from `offset` on, `count` bytes or all; how many that were. On Linux the kernel does it alone.

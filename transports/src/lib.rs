@@ -48,6 +48,7 @@ mod transport;
 #[cfg(unix)]
 mod unix;
 
+pub use bytes::{self, Bytes};
 pub use sinew_reactor as reactor;
 pub use {
     address::Address,

@@ -77,13 +77,13 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     // ---- sending ----
 
     /// Sends a datagram to an address, at once if the system takes it.
-    pub fn send_to(&self, data: &[u8], to: A) -> SendStatus {
-        self.submit(data, Some(to))
+    pub fn send_to(&self, data: impl AsRef<[u8]>, to: A) -> SendStatus {
+        self.submit(data.as_ref(), Some(to))
     }
 
     /// Sends a datagram to the peer of a connected socket, at once if the system takes it.
-    pub fn send(&self, data: &[u8]) -> SendStatus {
-        self.submit(data, None)
+    pub fn send(&self, data: impl AsRef<[u8]>) -> SendStatus {
+        self.submit(data.as_ref(), None)
     }
 
     fn submit(&self, data: &[u8], to: Option<A>) -> SendStatus {

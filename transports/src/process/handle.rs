@@ -46,7 +46,7 @@ impl Process {
     }
 
     /// Queues bytes for its standard input, as [`Transport::write`] does.
-    pub fn write(&self, data: &[u8]) -> WriteStatus {
+    pub fn write(&self, data: impl AsRef<[u8]>) -> WriteStatus {
         self.channel(ChildFd::STDIN).map_or(WriteStatus::Closed, |stdin| stdin.write(data))
     }
 
