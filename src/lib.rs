@@ -52,16 +52,16 @@ pub mod prelude {
     pub use sinew_transports::tls::{
         Identity, ReactorTls, TlsClientConfig, TlsServerConfig, TrustedRoots,
     };
+    pub use sinew_transports::{
+        Bytes, ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost,
+        DatagramProtocol, DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Producer,
+        Production, Protocol, ReactorTcp, ReactorUdp, SharedFactory, StreamConfig, TimerId,
+        Transport, WriteStatus, factory,
+    };
     #[cfg(unix)]
     pub use sinew_transports::{
         ChildFd, Process, ProcessConfig, ProcessProtocol, ProcessStatus, ReactorPipes,
         ReactorProcesses,
-    };
-    pub use sinew_transports::{
-        ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost, DatagramProtocol,
-        DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Producer, Production,
-        Protocol, ReactorTcp, ReactorUdp, SharedFactory, StreamConfig, TimerId, Transport,
-        WriteStatus,
     };
     #[cfg(unix)]
     pub use sinew_transports::{ReactorAdopt, ReactorUnix, UnixAddr};

@@ -56,6 +56,11 @@ mod sealed {
 }
 
 /// What a trigger may return: nothing, or a [`Deferred`] that is waited for in [`Phase::BeforeShutdown`].
+#[diagnostic::on_unimplemented(
+    message = "a trigger cannot return `{Self}`",
+    label = "neither `()` nor a `Deferred<()>`",
+    note = "end the closure with `;`, or return a `Deferred<()>`, which is waited for before the shutdown"
+)]
 pub trait TriggerResult: sealed::Sealed {
     /// What to wait for.
     #[doc(hidden)]

@@ -15,6 +15,11 @@ use crate::{
 ///
 /// It must be non-blocking, and it must be dropped after its [`Registration`].
 #[cfg(unix)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no descriptor that can be watched",
+    label = "not a source of events",
+    note = "a source has a descriptor (`AsFd`), does not block, and is passed by mutable reference"
+)]
 pub trait Source: std::os::fd::AsFd {}
 #[cfg(unix)]
 impl<S: std::os::fd::AsFd> Source for S {}

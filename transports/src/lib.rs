@@ -61,7 +61,7 @@ pub use {
         UdpError,
     },
     erased::{DynFactory, DynProtocol},
-    factory::{Factory, SharedFactory},
+    factory::{Factory, SharedFactory, factory},
     faults::Faults,
     lost::ConnectionLost,
     options::{Dscp, Keepalive, SocketOptionError},

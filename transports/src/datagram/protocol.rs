@@ -30,6 +30,12 @@ use crate::{DatagramAddr, DatagramTransport, TimerId};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a protocol for datagrams of `{A}`",
+    label = "not a `DatagramProtocol<{A}>`",
+    note = "implement `DatagramProtocol` for a type, or `DatagramProtocol<UnixAddr>` for Unix sockets; `datagram_received` is the only method that it must have",
+    note = "one object serves all peers: it is passed itself, without a factory"
+)]
 pub trait DatagramProtocol<A: DatagramAddr = SocketAddr>: 'static {
     /// The socket is there; sending is allowed from here on.
     fn started(&mut self, transport: &DatagramTransport<A>) {

@@ -50,6 +50,11 @@ pub type Lookup = Deferred<Vec<SocketAddr>, ResolveError>;
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not look up names",
+    label = "not a resolver",
+    note = "a resolver is a closure `|reactor: &Reactor, host: &str| -> Lookup`, or a type that implements `Resolve`: `SystemResolver`, `Hosts`, `Cached`"
+)]
 pub trait Resolve: 'static {
     /// The addresses of `host`, the best first; never none of them, but [`ResolveError::NoAddress`]. The name is in ASCII, and
     /// no address.
