@@ -41,7 +41,7 @@ impl BaseRequestHandler for MyTcpHandler {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: AddrArgs| {
+    cli::main_about("Prints what a client says, and says it back in capitals", |args: AddrArgs| {
         let server = TcpServer::bind_with(args.listen, || MyTcpHandler, args.config())?;
         serve(&server)
     })

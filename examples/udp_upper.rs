@@ -37,7 +37,7 @@ impl BaseRequestHandler<Datagram> for MyUdpHandler {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: AddrArgs| {
+    cli::main_about("Prints each datagram, and answers it in capitals", |args: AddrArgs| {
         let server = UdpServer::bind_with(args.listen, || MyUdpHandler, args.config())?;
         serve(&server)
     })

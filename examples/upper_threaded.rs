@@ -64,7 +64,7 @@ fn clients(server: &Address) -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: AddrArgs| {
+    cli::main_about("Answers each client in a thread of its own", |args: AddrArgs| {
         let handler = || ThreadedRequestHandler;
         let server = ThreadingTcpServer::bind_with(args.listen, handler, args.config())?;
         thread::scope(|scope| {

@@ -149,7 +149,7 @@ pub enum CloseError {
     #[error("called from a thread of the server, which cannot wait for itself")]
     OwnThread,
     /// Some handlers neither finished in time nor noticed that their connections were cut.
-    #[error("{handlers} handlers still run after {waited:?}")]
+    #[error("handlers that still run after {waited:?}: {handlers}")]
     StillRunning {
         /// How many.
         handlers: usize,

@@ -104,7 +104,7 @@ pub enum ServiceError {
     #[error("the service was stopped")]
     Stopped,
     /// So many tries in a row came to nothing.
-    #[error("{failures} tries in a row came to nothing; the last: {last}")]
+    #[error("{}{last}", failed(*failures))]
     Failed {
         /// How many.
         failures: u32,
@@ -118,6 +118,13 @@ pub enum ServiceError {
 }
 
 sinew_reactor::error_debug!(ServiceError);
+
+fn failed(failures: u32) -> String {
+    match failures {
+        1 => "1 attempt failed: ".to_owned(),
+        more => format!("{more} attempts in a row failed; the last: "),
+    }
+}
 
 /// A connection of a [`ClientService`] held for less than [`RetryConfig::reset_after`].
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -155,7 +162,7 @@ sinew_reactor::error_debug!(NotHeld);
 /// let service = ClientService::with(&reactor, endpoint, config, |_: &Peer| Quiet);
 /// service.start();
 /// let failed = reactor.run_until(service.when_connected())?.unwrap_err();
-/// assert!(failed.to_string().starts_with("4 tries in a row came to nothing"));
+/// assert!(failed.to_string().starts_with("4 attempts in a row failed; the last: "));
 /// # Ok(())
 /// # }
 /// ```
