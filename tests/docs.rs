@@ -1,4 +1,5 @@
-//! The pages: every one is compiled with the tests, and every relative link in them leads somewhere.
+//! The pages: every one is compiled with the tests, every code block can be read as it stands, and every relative link leads
+//! somewhere.
 
 use std::{
     fs,
@@ -84,6 +85,117 @@ fn no_code_block_is_ignored() {
             let is_ignored = line.trim_start().starts_with("```") && line.contains("ignore");
             assert!(!is_ignored, "{}:{number} is not compiled", page.display());
         }
+    }
+}
+
+/// The code blocks of a page in Rust, each with the number of its first line.
+fn rust_blocks(text: &str) -> Vec<(usize, Vec<&str>)> {
+    let mut blocks = Vec::new();
+    let mut block = None;
+    for (number, line, in_block) in lines(text) {
+        match &mut block {
+            None if in_block && line.starts_with("```rust") => {
+                block = Some((number + 1, Vec::new()))
+            }
+            Some(_) if line.starts_with("```") => blocks.extend(block.take()),
+            Some((_, lines)) => lines.push(line),
+            None => {}
+        }
+    }
+    blocks
+}
+
+/// Whether a line without indentation may stand outside of a function.
+fn is_of_an_item(line: &str) -> bool {
+    const BEGINNINGS: [&str; 20] = [
+        "use ",
+        "pub ",
+        "struct ",
+        "enum ",
+        "impl",
+        "fn ",
+        "async fn ",
+        "const ",
+        "static ",
+        "type ",
+        "trait ",
+        "mod ",
+        "macro_rules!",
+        "protocol_tests!",
+        "#[",
+        "//",
+        "}",
+        ")",
+        "]",
+        "where",
+    ];
+    line.is_empty() || line.starts_with(' ') || BEGINNINGS.iter().any(|it| line.starts_with(it))
+}
+
+/// A page is also read where nobody hides lines, and what is read is pasted: a block is a whole program, or pieces of one.
+#[test]
+fn code_blocks_are_whole_programs_or_pieces_of_one() {
+    let mut all = pages(Path::new("docs"));
+    all.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from));
+    let mut blocks = 0;
+    for page in all {
+        for (first, block) in rust_blocks(&read(&page)) {
+            let is_program = block.iter().any(|line| line.starts_with("fn main("));
+            for (number, line) in (first..).zip(block) {
+                let is_hidden = line.trim_start() == "#" || line.trim_start().starts_with("# ");
+                assert!(!is_hidden, "{}:{number}: hidden: {line}", page.display());
+                let may_stand = is_program || is_of_an_item(line);
+                assert!(may_stand, "{}:{number}: outside of a function: {line}", page.display());
+            }
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 60, "only {blocks} blocks were found");
+}
+
+/// The numbered pages of a folder, in their order.
+fn numbered(folder: &str) -> Vec<PathBuf> {
+    let number = |page: &PathBuf| -> u32 {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        name.split('-').next().unwrap().parse().expect("the page has a number")
+    };
+    let mut pages = pages(Path::new(folder));
+    pages.sort_by_key(number);
+    assert_eq!(
+        pages.iter().map(number).collect::<Vec<_>>(),
+        (1..=pages.len() as u32).collect::<Vec<_>>()
+    );
+    pages
+}
+
+#[test]
+fn each_chapter_leads_to_the_next() {
+    let chapters = numbered("docs/guide");
+    for (chapter, next) in chapters.iter().zip(&chapters[1..]) {
+        let text = read(chapter);
+        let last = text.lines().last().unwrap_or_default();
+        let target = format!("({}).", next.file_name().unwrap().to_str().unwrap());
+        let leads = last.starts_with("Next: [") && last.ends_with(&target);
+        assert!(leads, "{} ends with {last:?}", chapter.display());
+    }
+}
+
+#[test]
+fn the_index_has_all_chapters_and_decisions_in_order() {
+    let index = read(Path::new("docs/README.md"));
+    for folder in ["guide", "design"] {
+        let listed: Vec<_> = index
+            .lines()
+            .filter_map(|line| {
+                let (number, rest) = line.split_once(". [")?;
+                let link = rest.split("](").nth(1)?.split(')').next()?;
+                link.starts_with(folder).then(|| format!("{number} docs/{link}"))
+            })
+            .collect();
+        let wanted = (1..).zip(numbered(&format!("docs/{folder}")));
+        let wanted: Vec<_> =
+            wanted.map(|(number, page)| format!("{number} {}", page.display())).collect();
+        assert_eq!(listed, wanted);
     }
 }
 

@@ -43,5 +43,9 @@ fn each_is_short_and_has_its_place_in_the_readme() {
         let row = format!("[`{0}`]({0}.rs)", name(&page));
         assert!(lines < 100, "{} has {lines} lines", page.display());
         assert!(readme.contains(&row), "{} is not in the README", page.display());
+        let section =
+            readme.split("\n## ").find(|it| it.contains(&format!(". `{}`\n", name(&page))));
+        let section = section.unwrap_or_else(|| panic!("{} has no section", page.display()));
+        assert!(section.contains("```console"), "{} is not shown at work", page.display());
     }
 }
