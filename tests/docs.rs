@@ -199,6 +199,53 @@ fn the_index_has_all_chapters_and_decisions_in_order() {
     }
 }
 
+/// The comment and the attributes in front of an item of a source file.
+fn comment<'a>(source: &'a str, item: &str) -> Vec<&'a str> {
+    let (before, _) = source.split_once(item).unwrap_or_else(|| panic!("there is no {item}"));
+    before.lines().rev().take_while(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn what_everybody_meets_first_has_an_example() {
+    for (file, items) in [
+        ("reactor/src/deferred.rs", &["pub struct Deferred<", "pub struct Promise<"][..]),
+        ("reactor/src/life.rs", &["pub enum Phase {"]),
+        ("reactor/src/reactor.rs", &["pub struct Reactor {"]),
+        ("reactor/src/task.rs", &["pub struct Task<"]),
+        ("transports/src/config.rs", &["pub struct ListenConfig {", "pub struct ConnectConfig {"]),
+        ("transports/src/connection.rs", &["pub struct Connection<"]),
+        ("transports/src/factory.rs", &["pub trait Factory:", "pub const fn factory<"]),
+        ("transports/src/lost.rs", &["pub enum ConnectionLost {"]),
+        ("transports/src/peer.rs", &["pub enum Peer {"]),
+        ("transports/src/protocol.rs", &["pub trait Protocol:"]),
+        ("transports/src/tcp/connect.rs", &["pub struct Connecting<"]),
+        ("transports/src/transport.rs", &["pub struct Transport("]),
+    ] {
+        let source = read(Path::new(file));
+        for item in items {
+            let has_example = comment(&source, item).contains(&"/// ```");
+            assert!(has_example, "{file}: {item} has no example");
+        }
+    }
+}
+
+/// Seventy items in one list are a list that nobody reads: what the page shows at its root, it explains in a table.
+#[test]
+fn the_page_of_the_transports_has_its_items_in_groups() {
+    let source = read(Path::new("transports/src/lib.rs"));
+    let page: String = source.lines().filter(|line| line.starts_with("//!")).collect();
+    let shown = source.split("\npub use {\n").nth(1).and_then(|rest| rest.split("};").next());
+    let words = shown.unwrap_or_default().split(|c: char| !c.is_alphanumeric());
+    let items: Vec<_> = words.filter(|word| word.starts_with(char::is_uppercase)).collect();
+    let modules =
+        source.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let all: Vec<_> = items.into_iter().chain(modules).collect();
+    assert!(all.len() > 35, "only {all:?} were found");
+    for name in all {
+        assert!(page.contains(&format!("`{name}`")), "the page does not tell of {name}");
+    }
+}
+
 #[test]
 fn relative_links_resolve() {
     let mut broken = Vec::new();

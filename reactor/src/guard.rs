@@ -19,6 +19,7 @@ pub struct Panicked {
 
 crate::error_debug!(Panicked);
 
+/// # For authors of transports
 impl Reactor {
     /// Calls user code from the loop: a panic in it is contained and logged, and if it takes longer than
     /// [`Builder::slow_callback`](crate::Builder::slow_callback) that is logged too. For writers of handlers that call

@@ -235,7 +235,12 @@ impl Reactor {
             longest_turn: Duration::from_nanos(meter.longest_turn.get()),
         }
     }
+}
 
+/// # For authors of transports
+///
+/// What a handler asks of the loop; the module [`source`](crate::source) explains it.
+impl Reactor {
     /// The counters that transports keep for [`stats`](Self::stats).
     #[must_use]
     pub fn meter(&self) -> &Meter {

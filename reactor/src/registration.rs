@@ -142,6 +142,9 @@ impl Registry {
     }
 }
 
+/// # For authors of transports
+///
+/// Sources and their handlers; the module [`source`](crate::source) explains them.
 impl Reactor {
     /// Registers a source and the handler that is to hear of it, until the [`Registration`] is dropped.
     ///

@@ -5,6 +5,26 @@ use std::{error::Error, io};
 use crate::TlsError;
 
 /// Why a connection ended, told to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{ConnectionLost, Protocol, Transport};
+///
+/// struct Client;
+///
+/// impl Protocol for Client {
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+///
+///     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
+///         match reason {
+///             ConnectionLost::Done | ConnectionLost::Closed => {} // as it should: `is_clean`
+///             ConnectionLost::Protocol(error) => eprintln!("given up: {error}"), // what `fail` was told
+///             reason => eprintln!("{}: {reason}", transport.peer()),
+///         }
+///     }
+/// }
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionLost {

@@ -57,8 +57,8 @@ use std::{fmt, net::SocketAddr, str::FromStr, sync::Arc};
 use sinew_reactor::Reactor;
 
 use crate::{
-    Address, ConnectConfig, Connecting, Destination, DynFactory, DynProtocol, Factory,
-    ListenConfig, ListenError, ListeningPort,
+    Address, ConnectConfig, Connecting, Destination, Factory, ListenConfig, ListenError,
+    ListeningPort,
 };
 
 mod arguments;
@@ -86,6 +86,8 @@ mod tls;
 #[cfg(unix)]
 mod unix;
 
+#[doc(inline)]
+pub use crate::erased::{DynFactory, DynProtocol};
 #[cfg(feature = "tls")]
 pub use tls::{TlsClient, TlsServer};
 pub use {

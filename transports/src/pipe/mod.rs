@@ -1,7 +1,7 @@
 //! Pipes, FIFOs, and standard input and output: [`ReactorPipes`] gives a reactor its `stdio` and `open_pipe_*`. Unix only.
-//!
-//! `access.rs` makes the system calls, `end.rs` is a descriptor on an engine, `descriptors.rs` one or two of them as the bytes of
-//! a stream. From there on a pipe is a connection like any other.
+
+// `access.rs` makes the system calls, `end.rs` is a descriptor on an engine, `descriptors.rs` one or two of them as the bytes of
+// a stream. From there on a pipe is a connection like any other.
 
 use std::{
     io,

@@ -1,5 +1,7 @@
-//! Unix sockets: [`ReactorUnix`] gives a reactor its `listen_unix` and `connect_unix`, and the same for datagrams. Streams
-//! over them are accepted and connected by the code of `tcp/`.
+//! Unix sockets: [`ReactorUnix`] gives a reactor its `listen_unix` and `connect_unix`, and the same for datagrams; the peer has
+//! [`Credentials`], and [`Transport::send_descriptor`](crate::Transport::send_descriptor) passes open files. Unix only.
+
+// Streams are accepted and connected by the code of `tcp/`.
 
 use std::{io, path::PathBuf};
 
@@ -16,6 +18,11 @@ mod addr;
 mod file;
 mod socket;
 
+#[doc(inline)]
+pub use crate::{
+    peer::{Credentials, UnixPeer},
+    stream::rights::{DescriptorRefused, SendDescriptorError},
+};
 pub use addr::UnixAddr;
 pub(crate) use file::{FileOptions, SocketFile};
 pub(crate) use socket::{
