@@ -35,6 +35,7 @@ pub struct SendDescriptorError {
     pub reason: DescriptorRefused,
 }
 
+#[cfg(unix)]
 sinew_reactor::error_debug!(SendDescriptorError);
 
 /// Why a descriptor cannot be sent.
@@ -56,6 +57,7 @@ pub enum DescriptorRefused {
     },
 }
 
+#[cfg(unix)]
 sinew_reactor::error_debug!(DescriptorRefused);
 
 /// What one read brought.
