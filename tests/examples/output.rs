@@ -21,6 +21,7 @@ use super::{
 fn run(name: &str, args: &[&str], input: &str, stdout: impl Into<Stdio>) -> (Option<i32>, String) {
     let mut child = Command::new(path(name))
         .args(args)
+        .env("RUST_LOG", "error") // warnings of slow callbacks say more about the machine
         .stdin(Stdio::piped())
         .stdout(stdout)
         .stderr(Stdio::piped())
@@ -88,6 +89,7 @@ fn servers_go_on() {
         let addr = listener.local_addr().unwrap();
         let mut shell = Command::new("sh");
         shell.args(["-c", listen]).arg(path(name)).stdin(OwnedFd::from(listener));
+        shell.env("RUST_LOG", "error");
         let server = shell.stderr(Stdio::piped()).spawn().unwrap();
 
         let mut client = Peer::connect(addr);
