@@ -16,7 +16,7 @@ use sinew::{
         SocketOptionError, Stopped, TlsError, UdpError,
         endpoint::{EndpointProblem, ServerEndpoint},
         names::{Hosts, ResolveError},
-        proxy::Subnet,
+        proxy::{ProxyError, ProxyHeaderError, ProxyVersion, Subnet},
         sim::{Plan, SimError},
         testing::{Recording, ReplayError},
     },
@@ -85,6 +85,9 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
         Recording::load("/no such folder/file").unwrap_err(),
         ReplayError::Run(RunError::NotSimulated),
         "everywhere".parse::<Subnet>().unwrap_err(),
+        "v3".parse::<ProxyVersion>().unwrap_err(),
+        ProxyHeaderError::Checksum,
+        ProxyError::NotProxy,
         FrameError::LineTooLong { max: 80 },
         EncodeError::DelimiterInside,
     ];
