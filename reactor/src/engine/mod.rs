@@ -9,8 +9,10 @@
 //! 3. `wait` blocks at most `timeout` (`None`: until something happens) and appends what is ready. A signal or a
 //!    notification ends the wait early and appends nothing. Never called while user code runs.
 //! 4. `deregister` before the descriptor is closed, with `closing` if that is about to happen, so that an engine whose
-//!    kernel forgets closed descriptors by itself may save the call. No event for the token is reported afterwards by
-//!    a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a generation.
+//!    kernel forgets closed descriptors by itself may save the call. One whose kernel forgets them only with their last
+//!    duplicate says so (`watches_duplicates`), and is not told `closing` of what may have any. No event for the token is
+//!    reported afterwards by a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a
+//!    generation.
 //!
 //! Readiness is a *hint that a system call is worth trying*: the flag that a transport keeps from it stays set until
 //! a call says `WouldBlock`.
@@ -39,6 +41,7 @@
 use std::{fmt, io, str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
+    Excerpt,
     error::RegisterError,
     handler::{Interest, Ready, Token},
 };
@@ -174,12 +177,17 @@ impl fmt::Display for Engine {
 }
 
 /// The name given is not that of an engine of this platform.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no engine is called {name:?} here; there are {}, best", Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", "))]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no engine is called {:?} here; there are {}, best",
+    Excerpt::new(.name), Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ")
+)]
 pub struct UnknownEngine {
     /// What was asked for.
     pub name: String,
 }
+
+crate::error_debug!(UnknownEngine);
 
 impl FromStr for Engine {
     type Err = UnknownEngine;
@@ -224,6 +232,11 @@ pub(crate) trait Poller {
     fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest);
 
     fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()>;
+
+    /// Whether the kernel goes on watching a descriptor that is closed, as long as a duplicate of it is open.
+    fn watches_duplicates(&self) -> bool {
+        false
+    }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
 
