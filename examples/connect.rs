@@ -7,35 +7,17 @@
 
 mod cli;
 
-use std::{cell::Cell, io, io::prelude::*, process::ExitCode, rc::Rc, time::Duration};
+use std::{io, io::prelude::*, mem, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use cli::EngineArgs;
-use sinew::{prelude::*, reactor::Failure, transports::endpoint::ClientEndpoint};
+use cli::{End, EngineArgs};
+use sinew::{prelude::*, transports::endpoint::ClientEndpoint};
 
 /// Standard input and output may block, so threads do that. One piece at a time is under way each way.
 struct Joined {
-    end: Rc<End>,
-}
-
-/// The end of the connection, and of what has come by it: the last piece may still be under way to standard output.
-struct End {
-    is_printing: Cell<bool>,
-    /// How the connection has ended.
-    how: Cell<Option<Result<(), String>>>,
-    /// Settled when both are over.
-    promise: Cell<Option<Promise<Result<(), String>>>>,
-}
-
-impl End {
-    fn look(&self) {
-        if !self.is_printing.get()
-            && let Some(how) = self.how.take()
-            && let Some(promise) = self.promise.take()
-        {
-            promise.resolve(how);
-        }
-    }
+    end: End,
+    /// Settled when the piece is printed that came last.
+    printed: Option<Deferred<()>>,
 }
 
 impl Protocol for Joined {
@@ -47,20 +29,20 @@ impl Protocol for Joined {
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         transport.pause_reading();
-        self.end.is_printing.set(true);
-        let (end, transport, piece) = (self.end.clone(), transport.clone(), data.to_vec());
-        let printed = transport.reactor().defer_to_thread(move || {
+        let (transport, piece) = (transport.clone(), data.to_vec());
+        let printing = transport.reactor().defer_to_thread(move || {
             let mut out = io::stdout();
             out.write_all(&piece).and_then(|()| out.flush())
         });
-        printed.then(move |_, done| {
+        let (promise, printed) = transport.reactor().promise();
+        printing.then(move |_, done| {
             match done.map_err(io::Error::other).and_then(|done| done) {
                 Ok(()) => transport.resume_reading(),
-                Err(error) => transport.fail(error),
+                Err(error) => transport.fail(format!("standard output: {error}")),
             }
-            end.is_printing.set(false);
-            end.look();
+            promise.resolve(());
         });
+        self.printed = Some(printed);
     }
 
     fn writing_resumed(&mut self, transport: &Transport) {
@@ -68,8 +50,13 @@ impl Protocol for Joined {
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
-        self.end.how.set(Some(if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) }));
-        self.end.look();
+        let how = if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) };
+        let mut end = mem::take(&mut self.end);
+        match self.printed.take() {
+            // The last piece may still be under way.
+            Some(printed) => printed.then(move |_, _| end.tell(how)),
+            None => end.tell(how),
+        }
     }
 }
 
@@ -82,7 +69,7 @@ fn send_next_piece(transport: &Transport) {
         Ok(piece) if transport.write(&piece) == WriteStatus::Ok => send_next_piece(&transport),
         // More is read when `writing_resumed` says so.
         Ok(_) => {}
-        Err(error) => transport.fail(error),
+        Err(error) => transport.fail(format!("standard input: {error}")),
     });
 }
 
@@ -108,13 +95,8 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         // When the other end closes, nobody waits for the thread that waits for a line.
         let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
-        let (promise, ended) = reactor.promise::<_, Failure>();
-        let (is_printing, how) = (Cell::new(false), Cell::default());
-        let end = Rc::new(End { is_printing, how, promise: Cell::new(Some(promise)) });
-        let connecting = args.to.connect(&reactor, move |_: &Peer| Joined { end: end.clone() });
-        cli::run_until(&reactor, async {
-            connecting.await?;
-            Ok(ended.await??)
-        })
+        let (mut end, ended) = End::new(&reactor);
+        let joined = move |_: &Peer| Joined { end: mem::take(&mut end), printed: None };
+        cli::run_until_lost(&reactor, args.to.connect(&reactor, joined), ended)
     })
 }

@@ -16,7 +16,8 @@ mod cli;
 
 use std::process::ExitCode;
 
-use cli::{AddrArgs, DRAIN, cannot_listen, say, serve};
+use cli::{AddrArgs, DRAIN, say, serve};
+use sinew::reactor::Excerpt;
 use sinew::socketserver::{BaseRequestHandler, Context, HandlerResult, TcpServer};
 
 struct MyTcpHandler;
@@ -34,16 +35,15 @@ impl BaseRequestHandler for MyTcpHandler {
         if let Some(ip) = cx.client_address.ip() {
             say!("{ip} wrote:");
         }
-        say!("{data}");
+        say!("{}", Excerpt::new(&*data));
         cx.request.sendall(data.to_uppercase().as_bytes())?;
         Ok(())
     }
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: AddrArgs| {
-        let server = TcpServer::bind_with(args.listen, || MyTcpHandler, args.config())
-            .map_err(cannot_listen(args.listen))?;
+    cli::main_about("Prints what a client says, and says it back in capitals", |args: AddrArgs| {
+        let server = TcpServer::bind_with(args.listen, || MyTcpHandler, args.config())?;
         serve(&server)
     })
 }

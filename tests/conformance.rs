@@ -16,13 +16,18 @@ mod conformance {
     mod descriptors;
     mod doorway;
     mod draining;
+    #[cfg(unix)]
+    mod duplicates;
     mod files;
+    #[cfg(unix)]
+    mod finding;
     mod inside;
     mod life;
     mod listening;
     mod output_failing;
     mod panicking;
     mod producing;
+    mod proxy_header;
     mod reading;
     mod relay_ends;
     mod relaying;

@@ -8,8 +8,12 @@ mod tls {
     mod ending;
     mod failing;
     mod handshakes;
+    #[cfg(unix)]
+    mod haproxy;
+    mod limits;
     mod meeting;
     mod openssl;
+    mod proxied;
     mod setup;
     mod simulated;
     mod starting;

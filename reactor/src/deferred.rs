@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::{Failure, Reactor, WeakReactor};
+use crate::{Excerpt, Failure, Reactor, WeakReactor};
 
 type Callback<T, E> = Box<dyn FnOnce(&Reactor, Result<T, E>)>;
 
@@ -37,12 +37,34 @@ impl<T, E: fmt::Display> Drop for State<T, E> {
         if let Some(Err(error)) = &self.result
             && !self.quiet
         {
-            tracing::error!(%error, "a deferred failed, and nobody looked");
+            let error = error.to_string();
+            tracing::error!(error = %Excerpt::new(&error), "a deferred failed, and nobody looked");
         }
     }
 }
 
 /// The giving end of a [`Deferred`]. Dropped without an answer, it fails the other end with [`Failure::Abandoned`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use sinew_reactor::{Deferred, Reactor};
+///
+/// /// The answer to everything, after some thought.
+/// fn ask(reactor: &Reactor) -> Deferred<u32> {
+///     let (promise, answer) = reactor.promise();
+///     reactor.call_later(Duration::from_millis(5), |_| promise.resolve(42));
+///     answer
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// let answer = reactor.run_until(ask(&reactor))??;
+/// assert_eq!(answer, 42);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Promise<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
     state: Rc<RefCell<State<T, E>>>,
     reactor: WeakReactor,

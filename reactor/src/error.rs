@@ -2,8 +2,28 @@
 
 use std::io;
 
+use crate::{Engine, Excerpt};
+
+/// A reactor could not be made: its engine needs something that the system does not give, such as descriptors.
+#[derive(thiserror::Error)]
+#[error("could not set up the engine {engine}: {source}")]
+pub struct BuildError {
+    /// The engine that was asked for.
+    pub engine: Engine,
+    /// The cause.
+    pub source: io::Error,
+}
+
+crate::error_debug!(BuildError);
+
+impl From<BuildError> for io::Error {
+    fn from(error: BuildError) -> Self {
+        Self::new(error.source.kind(), error)
+    }
+}
+
 /// A source could not be registered.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
     /// The kernel refused, with the reason; a regular file on epoll, for one, is never "ready".
@@ -31,6 +51,8 @@ pub enum RegisterError {
     },
 }
 
+crate::error_debug!(RegisterError);
+
 impl From<RegisterError> for io::Error {
     fn from(error: RegisterError) -> Self {
         match error {
@@ -41,7 +63,7 @@ impl From<RegisterError> for io::Error {
 }
 
 /// The reactor could not be run.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// `run` or `turn` was called while the reactor runs, as from one of its callbacks.
@@ -74,13 +96,17 @@ pub enum RunError {
     Io(#[from] io::Error),
 }
 
+crate::error_debug!(RunError);
+
 /// `stop` or `crash` was called on a reactor that does not run, or is stopping already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the reactor is not running")]
 pub struct NotRunning;
 
+crate::error_debug!(NotRunning);
+
 /// A call from another thread was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteError {
     /// The reactor has been dropped, or its run has ended and no other has begun.
@@ -94,8 +120,10 @@ pub enum RemoteError {
     },
 }
 
+crate::error_debug!(RemoteError);
+
 /// Why a [`Deferred`](crate::Deferred) or [`Task`](crate::Task) has no value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
     /// It was cancelled.
@@ -105,7 +133,7 @@ pub enum Failure {
     #[error("abandoned without an answer")]
     Abandoned,
     /// What would have produced the value panicked.
-    #[error("panicked: {0}")]
+    #[error("panicked: {}", Excerpt::new(.0))]
     Panicked(String),
     /// As many jobs are waiting for a thread as [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) allows.
     #[error("{limit} jobs are waiting for a thread already")]
@@ -118,10 +146,14 @@ pub enum Failure {
     NoThread(String),
 }
 
+crate::error_debug!(Failure);
+
 /// A future did not finish in its time ([`Reactor::timeout`](crate::Reactor::timeout)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not done after {after:?}")]
 pub struct TimedOut {
     /// The time it was given.
     pub after: std::time::Duration,
 }
+
+crate::error_debug!(TimedOut);

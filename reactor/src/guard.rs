@@ -7,16 +7,19 @@ use std::{
     time::Duration,
 };
 
-use crate::Reactor;
+use crate::{Excerpt, Reactor};
 
 /// A panic that was contained.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Excerpt::new(.message))]
 pub struct Panicked {
     /// What the panic said.
     pub message: String,
 }
 
+crate::error_debug!(Panicked);
+
+/// # For authors of transports
 impl Reactor {
     /// Calls user code from the loop: a panic in it is contained and logged, and if it takes longer than
     /// [`Builder::slow_callback`](crate::Builder::slow_callback) that is logged too. For writers of handlers that call
@@ -50,7 +53,8 @@ impl Reactor {
     ) -> Panicked {
         let message = into_message(panic);
         self.inner.meter.panics.add(1);
-        tracing::error!(what = name(what), panic = message, "a callback panicked");
+        let shown = Excerpt::new(&message);
+        tracing::error!(what = name(what), panic = ?shown, "a callback panicked");
         Panicked { message }
     }
 

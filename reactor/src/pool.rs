@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use slab::Slab;
 
 use crate::{
-    Deferred, Failure, Promise, Reactor,
+    Deferred, Excerpt, Failure, Promise, Reactor,
     guard::{Panicked, contain},
 };
 
@@ -215,7 +215,7 @@ impl Reactor {
         match (result, promise) {
             (Ok(Some(value)), Some(promise)) => promise.resolve(value),
             (Err(Panicked { message }), promise) => {
-                tracing::error!(panic = message, "a job in a thread panicked");
+                tracing::error!(panic = ?Excerpt::new(&message), "a job in a thread panicked");
                 if let Some(promise) = promise {
                     promise.reject_quietly(Failure::Panicked(message));
                 }

@@ -37,6 +37,11 @@ use crate::{Address, BaseServer, Request, RequestError, base};
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no hooks",
+    label = "not `Hooks`",
+    note = "implement `Hooks` for a type that is `Send` and `Sync`; it has no method that must be written"
+)]
 pub trait Hooks: Send + Sync + 'static {
     /// Binds the socket to [`server_address`](BaseServer::server_address).
     ///
@@ -60,8 +65,9 @@ pub trait Hooks: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if there is none. After any other error the server rests for a moment, since most (no descriptors left)
-    /// would come again at once.
+    /// `WouldBlock` if there is none. After an error of one connection that is gone (accept(2), "Error handling"), or about an
+    /// answer that did not arrive, the next is tried; after any other the server rests for a moment, since most (no descriptors
+    /// left) would come again at once.
     fn get_request(&self, server: &BaseServer) -> io::Result<(Request, Address)> {
         base::get_request(server)
     }

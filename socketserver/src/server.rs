@@ -15,8 +15,8 @@ use std::{
 use socket2::Type;
 
 use crate::{
-    Address, AddressFamily, BaseRequestHandler, CloseError, Hooks, InPlace, Mode, ServerConfig,
-    Socket, Threading,
+    Address, AddressFamily, BaseRequestHandler, BindError, CloseError, Hooks, InPlace, Mode,
+    ServerConfig, Socket, Threading,
     address::ToAddress,
     config::Settings,
     family::{Family, Tcp, Udp},
@@ -119,7 +119,7 @@ where
     pub fn bind<A: ToAddress<F::Domain>>(
         address: A,
         handler: impl Fn() -> H + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, BindError> {
         Self::bind_with(address, handler, ServerConfig::default())
     }
 
@@ -132,14 +132,14 @@ where
         address: A,
         handler: impl Fn() -> H + Send + Sync + 'static,
         config: ServerConfig<M>,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, BindError> {
         let handle: Arc<Handle> = Arc::new(handler::erase(handler));
-        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind to");
-        for address in address.to_addresses()? {
-            let core = Core::open::<F, M>(address, handle.clone(), config.clone())?;
-            match core.bind() {
-                Ok(()) => return Ok(Self { base: BaseServer { core }, types: PhantomData }),
-                Err(error) => failed = error,
+        let none = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind to");
+        let mut failed = BindError::Resolve(none);
+        for address in address.to_addresses().map_err(BindError::Resolve)? {
+            match Core::listen::<F, M>(address.clone(), handle.clone(), config.clone()) {
+                Ok(core) => return Ok(Self { base: BaseServer { core }, types: PhantomData }),
+                Err(source) => failed = BindError::Listen { address, source },
             }
         }
         Err(failed)
@@ -208,6 +208,16 @@ pub(crate) fn closed() -> io::Error {
 }
 
 impl Core {
+    fn listen<F: Family, M: Mode>(
+        address: Address,
+        handle: Arc<Handle>,
+        config: ServerConfig<M>,
+    ) -> io::Result<Arc<Self>> {
+        let core = Self::open::<F, M>(address, handle, config)?;
+        core.bind()?;
+        Ok(core)
+    }
+
     fn open<F: Family, M: Mode>(
         address: Address,
         handle: Arc<Handle>,
@@ -215,6 +225,10 @@ impl Core {
     ) -> io::Result<Arc<Self>> {
         let kind = if F::IS_STREAM { Type::STREAM } else { Type::DGRAM };
         let socket = socket2::Socket::new(address.domain(), kind, None)?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if !F::IS_STREAM && address.inet().is_some() {
+            sinew_reactor::packet_info::ask(&socket, address.family() == AddressFamily::Inet6)?;
+        }
         // Datagrams are received without waiting by a flag, where there is one, and sent by handlers, who may wait.
         if F::IS_STREAM || cfg!(not(unix)) {
             socket.set_nonblocking(true)?;

@@ -88,7 +88,8 @@ fn a_flood_is_read_in_turns() {
 #[test]
 fn a_rush_of_clients_is_accepted_in_turns() {
     let _alone = alone();
-    for engine in [Engine::Mio, Engine::Poll] {
+    // On select there are not as many descriptors.
+    for engine in Engine::available().filter(|engine| *engine != Engine::Select) {
         let _watchdog = Watchdog::new(format!("a rush on {engine}"));
         let world = World::new(engine, Link::Accepted);
         let config = ListenConfig::default().backlog(2048);

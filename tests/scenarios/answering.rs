@@ -87,8 +87,9 @@ fn answers(network: &Network, is_forwarded: bool) {
     if is_forwarded {
         let serving = stage.serving.clone().in_part();
         stage.server.boot(move |reactor| {
-            let (serving, to) = (serving.clone(), Destination::from("origin:7"));
-            let factory = move |_: &Peer| serving.watch(End::leading(to.clone().into()));
+            let (serving, to) = (serving.clone(), Destination::from("origin:7").into());
+            let end = End { to, idle_timeout: None, send_proxy: None };
+            let factory = move |_: &Peer| serving.watch(end.clone());
             reactor.listen_tcp("0.0.0.0:7", factory).expect("a free port");
         });
     }

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -214,6 +215,27 @@ impl Far {
     /// What it knows from what it has read so far.
     pub(crate) fn fate_so_far(&self) -> Fate {
         self.fate
+    }
+
+    /// Sends as much as goes, all the time, from a thread of its own, until the near end is gone.
+    pub(crate) fn flood(self) -> JoinHandle<()> {
+        let piece = [7; 64 * 1024];
+        match self.end {
+            End::Wire(_) => panic!("a wire belongs to one thread"),
+            End::Socket(mut socket) => thread::spawn(move || {
+                socket.set_nonblocking(false).expect("a socket can be made blocking");
+                while socket.write(&piece).is_ok() {}
+            }),
+            #[cfg(unix)]
+            End::Unix(mut socket) => thread::spawn(move || {
+                socket.set_nonblocking(false).expect("a socket can be made blocking");
+                while socket.write(&piece).is_ok() {}
+            }),
+            End::Secured(mut secured) => thread::spawn(move || {
+                secured.socket.set_nonblocking(false).expect("a socket can be made blocking");
+                while secured.send(&piece).is_ok() {}
+            }),
+        }
     }
 
     /// Goes away, as a process that ends: a socket is closed, a wire ended.

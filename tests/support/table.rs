@@ -8,6 +8,8 @@
 /// - `smooth`: the same without the faults, for a reason that stands beside the scenario
 /// - `resets`: as `everywhere`, without Unix sockets, whose far end cannot reset a connection as it likes
 /// - `ports`: what has to do with accepting or connecting as such, once for each engine
+/// - `sockets`: every engine with every kind of socket, and TLS over it: what depends on who reads, and how far ahead
+/// - `secured`: of these, those with TLS
 /// - `memory`: what only a wire can show
 macro_rules! table {
     ($($columns:ident: $($scenario:ident),+ $(,)?;)+) => {
@@ -60,6 +62,19 @@ macro_rules! table {
     };
     (@ports $scenario:ident) => {
         crate::support::table!(@row run $scenario Accepted mio poll select uring);
+    };
+    (@sockets $scenario:ident) => {
+        crate::support::table!(@row run $scenario Accepted mio_accepted poll_accepted select_accepted uring_accepted);
+        crate::support::table!(@row run $scenario Connected mio_connected poll_connected select_connected uring_connected);
+        #[cfg(unix)]
+        crate::support::table!(@row run $scenario UnixAccepted mio_unix_accepted poll_unix_accepted select_unix_accepted uring_unix_accepted);
+        #[cfg(unix)]
+        crate::support::table!(@row run $scenario AdoptedPair mio_adopted_pair poll_adopted_pair select_adopted_pair uring_adopted_pair);
+        crate::support::table!(@secured $scenario);
+    };
+    (@secured $scenario:ident) => {
+        crate::support::table!(@row run $scenario TlsAccepted mio_tls_accepted poll_tls_accepted select_tls_accepted uring_tls_accepted);
+        crate::support::table!(@row run $scenario TlsConnected mio_tls_connected poll_tls_connected select_tls_connected uring_tls_connected);
     };
     (@memory $scenario:ident) => {
         crate::support::table!(@row run $scenario Memory mio_memory poll_memory select_memory uring_memory);

@@ -72,6 +72,8 @@ pub(crate) struct Trace {
     told: RefCell<Vec<Told>>,
     calls: Cell<usize>,
     data: RefCell<Vec<u8>>,
+    /// Bytes that were received and are kept no longer.
+    forgotten: Cell<usize>,
     transport: RefCell<Option<Transport>>,
     complaints: RefCell<Vec<String>>,
     dropped: Cell<bool>,
@@ -136,7 +138,15 @@ impl Trace {
     }
 
     pub(crate) fn received(&self) -> usize {
-        self.data.borrow().len()
+        self.forgotten.get() + self.data.borrow().len()
+    }
+
+    /// Keeps nothing of what was received so far, and says how much that was in all.
+    pub(crate) fn forget(&self) -> usize {
+        let received = self.received();
+        self.forgotten.set(received);
+        self.data.take();
+        received
     }
 
     /// How many callbacks there were.

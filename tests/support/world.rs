@@ -101,6 +101,8 @@ pub(crate) struct World {
     /// What connections over sockets suffer.
     faults: Option<Faults>,
     canary: RefCell<Option<Line>>,
+    /// What is done before each turn.
+    meanwhile: RefCell<Option<Box<dyn FnMut()>>>,
 }
 
 /// A connection: its far end, and the trace of the protocol at the near one.
@@ -123,7 +125,7 @@ impl World {
         let builder = Reactor::builder().engine(engine).slow_callback(Duration::MAX);
         let reactor = builder.build().expect("a reactor");
         let (traces, canary) = (Traces::default(), RefCell::default());
-        Self { reactor, link, traces, faults: None, canary }
+        Self { reactor, link, traces, faults: None, canary, meanwhile: RefCell::default() }
     }
 
     /// A cell of the table: the scenario in a new world, and the judgement on all traces at its end.
@@ -354,8 +356,16 @@ impl World {
         }
     }
 
+    /// Has this done before each turn from now on.
+    pub(crate) fn meanwhile(&self, what: impl FnMut() + 'static) {
+        self.meanwhile.replace(Some(Box::new(what)));
+    }
+
     /// One turn, which may wait for a moment.
     pub(crate) fn turn(&self) {
+        if let Some(what) = &mut *self.meanwhile.borrow_mut() {
+            what();
+        }
         self.reactor.turn(Some(Duration::from_millis(5))).expect("the loop turns");
     }
 

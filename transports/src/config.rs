@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::{Dscp, Faults, Keepalive, options::RareOptions, proxy::ProxyConfig, tcp::Family};
+use crate::{
+    Dscp, Faults, Keepalive, Peer,
+    options::RareOptions,
+    proxy::{ProxiedEnds, ProxyConfig, ProxyHeader},
+    tcp::Family,
+};
 
 /// Less would be no different from trying all at once.
 const ATTEMPT_DELAY_MIN: Duration = Duration::from_millis(10);
@@ -170,6 +175,29 @@ impl StreamConfig {
 }
 
 /// The limits and options of a listening port.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_transports::{ListenConfig, Peer, Protocol, ReactorTcp, StreamConfig, Transport, reactor::Reactor};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let stream = StreamConfig::default().idle_timeout(Duration::from_secs(300));
+/// let config = ListenConfig::default().max_connections(10_000).max_per_ip(100).stream(stream);
+/// let reactor = Reactor::new()?;
+/// reactor.listen_tcp_with("127.0.0.1:0", config, |_: &Peer| Echo)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ListenConfig {
@@ -179,6 +207,7 @@ pub struct ListenConfig {
     pub(crate) fast_open: Option<u16>,
     pub(crate) connections_max: usize,
     pub(crate) connections_per_ip_max: usize,
+    pub(crate) ipv6_prefix: u8,
     /// Apart, for few ports have it.
     pub(crate) proxy: Option<Box<ProxyConfig>>,
     pub(crate) stream: StreamConfig,
@@ -193,6 +222,7 @@ impl Default for ListenConfig {
             fast_open: None,
             connections_max: 1 << 20,
             connections_per_ip_max: usize::MAX,
+            ipv6_prefix: 64,
             proxy: None,
             stream: StreamConfig::default(),
         }
@@ -238,9 +268,20 @@ impl ListenConfig {
         self
     }
 
-    /// How many connections one address may have open. Default: no limit. Past it a connection is closed at once.
+    /// How many connections one client may have open. Default: no limit. Past it a connection is closed at once.
+    ///
+    /// A client is an IPv4 address, also in the form of IPv6 (`::ffff:192.0.2.7`), or a network of IPv6
+    /// ([`ipv6_prefix`](Self::ipv6_prefix)).
     pub fn max_per_ip(mut self, connections: usize) -> Self {
         self.connections_per_ip_max = connections.max(1);
+        self
+    }
+
+    /// For [`max_per_ip`](Self::max_per_ip), how many bits the IPv6 addresses of one client have in common. Default 64, for so large
+    /// is the smallest network that a site is given, with all of its addresses to choose from (RFC 6177); 56 or 48 for sites with
+    /// several networks; 128 counts each address by itself, as is always done with those of neighbours (`fe80::/10`). At most 128.
+    pub fn ipv6_prefix(mut self, bits: u8) -> Self {
+        self.ipv6_prefix = bits.min(128);
         self
     }
 
@@ -260,6 +301,32 @@ impl ListenConfig {
 }
 
 /// The limits and options of an outgoing connection.
+///
+/// # Examples
+///
+/// Somebody who does not answer within five seconds is given up; nothing listens on port 1 here, which is known at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_transports::{ConnectConfig, Peer, Protocol, ReactorTcp, Transport, reactor::Reactor};
+///
+/// struct Print;
+///
+/// impl Protocol for Print {
+///     fn data_received(&mut self, _: &Transport, data: &[u8]) {
+///         println!("{}", data.escape_ascii());
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = ConnectConfig::default().timeout(Duration::from_secs(5));
+/// let reactor = Reactor::new()?;
+/// let connecting = reactor.connect_tcp_with("127.0.0.1:1", config, |_: &Peer| Print);
+/// let error = reactor.run_until(connecting)?.unwrap_err();
+/// assert!(error.is_refused());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConnectConfig {
@@ -268,6 +335,8 @@ pub struct ConnectConfig {
     pub(crate) first_family: Option<Family>,
     pub(crate) bind: Option<SocketAddr>,
     pub(crate) fast_open: bool,
+    /// Apart, for few connections have it.
+    pub(crate) proxy_header: Option<Box<ProxyHeader>>,
     pub(crate) stream: StreamConfig,
 }
 
@@ -279,6 +348,7 @@ impl Default for ConnectConfig {
             first_family: None,
             bind: None,
             fast_open: false,
+            proxy_header: None,
             stream: StreamConfig::default(),
         }
     }
@@ -303,6 +373,31 @@ impl ConnectConfig {
     pub fn first_family(mut self, family: impl Into<Option<Family>>) -> Self {
         self.first_family = family.into();
         self
+    }
+
+    /// Sends a header of the [PROXY protocol](crate::proxy) first, before anything that the protocol writes and before a TLS handshake.
+    /// Default: none. It holds for connections of every kind; the server has to expect it.
+    ///
+    /// # Examples
+    ///
+    /// A proxy that passes on where its client comes from:
+    ///
+    /// ```
+    /// use sinew_transports::{ConnectConfig, Transport, proxy::ProxyHeader};
+    ///
+    /// fn on_behalf_of(client: &Transport) -> ConnectConfig {
+    ///     ConnectConfig::default().proxy_header(ProxyHeader::v2().on_behalf_of(client))
+    /// }
+    /// ```
+    pub fn proxy_header(mut self, header: impl Into<Option<ProxyHeader>>) -> Self {
+        self.proxy_header = header.into().map(Box::new);
+        self
+    }
+
+    /// The bytes that go out first on a connection.
+    pub(crate) fn first_bytes(&self, local: Option<SocketAddr>, peer: &Peer) -> Vec<u8> {
+        let header = self.proxy_header.as_ref();
+        header.map(|header| header.to_bytes(&ProxiedEnds::own(local, peer))).unwrap_or_default()
     }
 
     /// The address to connect from; only addresses of its family are tried. Port 0 lets the system choose one.

@@ -1,13 +1,42 @@
 //! The typed handle of a connection: [`Connection`].
 
-use std::{any::Any, fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData};
 
 use sinew_reactor::Handler;
 
-use crate::{Protocol, Transport};
+use crate::{DynProtocol, Protocol, Transport};
 
 /// A connection with its protocol's type known: what connecting gives. Cheap to clone; it keeps neither the connection
 /// open nor the protocol alive.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport, reactor::Reactor};
+///
+/// #[derive(Default)]
+/// struct Count {
+///     bytes: usize,
+/// }
+///
+/// impl Protocol for Count {
+///     fn data_received(&mut self, _: &Transport, data: &[u8]) {
+///         self.bytes += data.len();
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Count::default())?;
+/// let handle = reactor.clone();
+/// reactor.run_until(async move {
+///     let connection = handle.connect_tcp(port.local(), |_: &Peer| Count::default()).await?;
+///     connection.call(|_, transport| drop(transport.write("hello"))); // from the loop, in its next turn
+///     assert_eq!(connection.with(|count, _| count.bytes), Some(0)); // at once
+///     Ok(())
+/// })?
+/// # }
+/// ```
 pub struct Connection<P: Protocol> {
     transport: Transport,
     protocol: PhantomData<P>,
@@ -27,9 +56,12 @@ impl<P: Protocol> Connection<P> {
 
     /// Calls `f` with the protocol, at once. `None`, without a call, if the connection is over or its protocol is in the
     /// middle of a callback. What `f` writes is sent by the loop.
+    ///
+    /// A [kind of endpoint](crate::endpoint::Connect) of your own that puts another protocol around the one it is handed hides that
+    /// one: then it is `None`, too.
     pub fn with<R>(&self, f: impl FnOnce(&mut P, &Transport) -> R) -> Option<R> {
-        let call = |protocol: &mut dyn Any| Some(f(protocol.downcast_mut()?, &self.transport));
-        self.transport.inner().lend_to_user(|protocol| call(&mut **protocol))?
+        let call = |protocol: &mut DynProtocol| Some(f(protocol.downcast_mut()?, &self.transport));
+        self.transport.inner().lend_to_user(call)?
     }
 
     /// Has the loop call `f` with the protocol, in its next turn. `f` is dropped if the connection is over by then. A panic

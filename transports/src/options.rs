@@ -26,7 +26,7 @@ pub(crate) const INHERITED_BY_TCP: bool = cfg!(any(target_os = "linux", target_o
 ///     Some(cause.option)
 /// }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{option} cannot be set: {source}")]
 #[non_exhaustive]
 pub struct SocketOptionError {
@@ -35,6 +35,8 @@ pub struct SocketOptionError {
     /// The cause; [`io::ErrorKind::Unsupported`] if this system has no such option.
     pub source: io::Error,
 }
+
+sinew_reactor::error_debug!(SocketOptionError);
 
 /// How the kernel finds out that an idle peer is gone: after how long it asks, how often, and when it gives up (tcp(7),
 /// `SO_KEEPALIVE`). The connection is lost then, with [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut).
@@ -248,6 +250,20 @@ pub(crate) fn size_buffers(
         Some(bytes) => named("SO_SNDBUF", socket.set_send_buffer_size(bytes)),
         None => Ok(()),
     }
+}
+
+/// Has a UDP socket tell of every datagram where it was sent to.
+pub(crate) fn set_packet_info(socket: &Socket, is_v6: bool) -> io::Result<()> {
+    let option = if is_v6 { "IPV6_RECVPKTINFO" } else { "IP_PKTINFO" };
+    named(option, ask_packet_info(socket, is_v6))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use sinew_reactor::packet_info::ask as ask_packet_info;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn ask_packet_info(_: &Socket, _: bool) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Lets others bind to the same port, if that is asked for.

@@ -21,13 +21,8 @@ pub enum Duty {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Completed {
-    /// Bytes were received.
-    Received {
-        /// At least one.
-        bytes: ReceivedBytes,
-        /// More has come and waits to be taken.
-        more: bool,
-    },
+    /// Bytes were received, at least one.
+    Received(ReceivedBytes),
     /// The peer will send no more; nothing else follows.
     End,
     /// A connection was accepted: its socket, which does not block.

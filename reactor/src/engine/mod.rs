@@ -9,20 +9,39 @@
 //! 3. `wait` blocks at most `timeout` (`None`: until something happens) and appends what is ready. A signal or a
 //!    notification ends the wait early and appends nothing. Never called while user code runs.
 //! 4. `deregister` before the descriptor is closed, with `closing` if that is about to happen, so that an engine whose
-//!    kernel forgets closed descriptors by itself may save the call. No event for the token is reported afterwards by
-//!    a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a generation.
-//!
-//! 5. An engine may do more than tell, if `set_duty` says so to it: receive from a connection, accept from a listener. It does
-//!    so while reading is wanted, `wait` reports the first thing that has come as readiness to read, and `take_completed` hands
-//!    it over, and what came after it, until there is nothing left. What came before the wish ended is handed over all the same. The token
-//!    is all that is asked for it: this is on the path of every message.
+//!    kernel forgets closed descriptors by itself may save the call. One whose kernel forgets them only with their last
+//!    duplicate says so (`watches_duplicates`), and is not told `closing` of what may have any. No event for the token is
+//!    reported afterwards by a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a
+//!    generation.
 //!
 //! Readiness is a *hint that a system call is worth trying*: the flag that a transport keeps from it stays set until
 //! a call says `WouldBlock`.
+//!
+//! # Credit: what an engine may hold
+//!
+//! An engine may do more than tell, if `set_duty` says so: receive from a connection, accept from a listener. What it has received or
+//! accepted and nobody has taken yet, it holds, and that is bounded by credit, so that limits, pauses and fairness mean the same on
+//! every engine.
+//!
+//! 1. A source has credit for **one** thing: at most [`RECEIVE_MAX`] bytes, or one connection. It gives that credit by a duty and by
+//!    wanting to read.
+//! 2. What has come uses the credit up. `wait` reports it once, as readiness to read, and nothing more is received or accepted for
+//!    this source: the rest stays with the kernel, whose window closes as if nobody read.
+//! 3. `take_completed` hands it over, and with that the source has credit again. The kernel is asked by the next `wait`, if reading is
+//!    still wanted then. So in one turn a source is received for once, and who pauses, fills its queue or is full while it deals with
+//!    what it took is not received for at all.
+//! 4. When reading is no longer wanted, the next `wait` ends what the kernel was asked for. What had come before that, one thing at
+//!    most, is held for as long as the source likes, but not in memory that others need.
+//! 5. The buffers that an engine receives into are shared by all sources, and bounded in number. As a source has one at most, none can
+//!    take those of the others; who found none comes first in the next `wait`.
+//! 6. `deregister` drops what is held: bytes are lost, a connection is reset. Nothing is received or accepted after it.
+//!
+//! `take_completed` gets the token alone: it is on the path of every message.
 
 use std::{fmt, io, str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
+    Excerpt,
     error::RegisterError,
     handler::{Interest, Ready, Token},
 };
@@ -56,7 +75,8 @@ pub enum Engine {
     #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
     Select,
     /// io_uring, on Linux 6.1 and later, where it is not forbidden: receives and accepts by itself, so a turn is one system
-    /// call and one for each connection that writes.
+    /// call and one for each connection that writes. It holds at most 64 KiB, or one accepted connection, for each source that
+    /// wants to read, and receives nothing for those that do not.
     #[cfg(target_os = "linux")]
     Uring,
     /// The best there is: `Uring` where it is to be had, else `Mio`, with the reason logged.
@@ -157,12 +177,17 @@ impl fmt::Display for Engine {
 }
 
 /// The name given is not that of an engine of this platform.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no engine is called {name:?} here; there are {}, best", Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", "))]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no engine is called {:?} here; there are {}, best",
+    Excerpt::new(.name), Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ")
+)]
 pub struct UnknownEngine {
     /// What was asked for.
     pub name: String,
 }
+
+crate::error_debug!(UnknownEngine);
 
 impl FromStr for Engine {
     type Err = UnknownEngine;
@@ -180,6 +205,10 @@ impl FromStr for Engine {
 /// Longest wait asked of a kernel; a longer one ends early, with no events. `poll(2)` and epoll count to 2^31 milliseconds
 /// (24.8 days), and Darwin refuses what is much longer than that.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+
+/// The most that an engine receives for a source before that has taken it.
+#[cfg(target_os = "linux")]
+pub(crate) const RECEIVE_MAX: usize = 64 * 1024;
 
 /// One source that became ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +232,11 @@ pub(crate) trait Poller {
     fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest);
 
     fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()>;
+
+    /// Whether the kernel goes on watching a descriptor that is closed, as long as a duplicate of it is open.
+    fn watches_duplicates(&self) -> bool {
+        false
+    }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
 
@@ -242,3 +276,15 @@ pub(crate) type DescriptorId = i32;
 /// than it had room for, nothing of the kind holds in general: it may have been cut at urgent data, at a passed descriptor, at the
 /// end of a packet. Read until `WouldBlock`, unless the kind of source is known to cut none.
 pub const SHORT_WRITE_FILLS: bool = cfg!(unix);
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_is_io_uring_where_the_system_has_it() {
+        let expected = if Engine::Uring.check().is_ok() { Engine::Uring } else { Engine::Mio };
+        let (best, _) = Engine::Best.open_as().expect("there is always mio");
+        assert_eq!(best, expected);
+    }
+}

@@ -1,7 +1,7 @@
 //! Pipes, FIFOs, and standard input and output: [`ReactorPipes`] gives a reactor its `stdio` and `open_pipe_*`. Unix only.
-//!
-//! `access.rs` makes the system calls, `end.rs` is a descriptor on an engine, `descriptors.rs` one or two of them as the bytes of
-//! a stream. From there on a pipe is a connection like any other.
+
+// `access.rs` makes the system calls, `end.rs` is a descriptor on an engine, `descriptors.rs` one or two of them as the bytes of
+// a stream. From there on a pipe is a connection like any other.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::fs::{FileType, Mode, OFlags};
-use sinew_reactor::{Reactor, RegisterError, Token};
+use sinew_reactor::{Excerpt, Reactor, RegisterError, Token};
 
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
@@ -29,7 +29,7 @@ use descriptors::Opened;
 use standard::Standard;
 
 /// A pipe, or a standard descriptor, could not be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PipeError {
     /// Standard input or output cannot be used; it may have been closed.
@@ -41,7 +41,7 @@ pub enum PipeError {
         source: io::Error,
     },
     /// The path could not be opened.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", Excerpt::path(.path))]
     Open {
         /// The path.
         path: PathBuf,
@@ -49,13 +49,13 @@ pub enum PipeError {
         source: io::Error,
     },
     /// There is something at the path, but no FIFO.
-    #[error("{} is not a FIFO", path.display())]
+    #[error("{} is not a FIFO", Excerpt::path(.path))]
     NotFifo {
         /// The path.
         path: PathBuf,
     },
     /// Nobody has the FIFO open for reading, so nobody would read what is written to it.
-    #[error("nobody reads from {}", path.display())]
+    #[error("nobody reads from {}", Excerpt::path(.path))]
     NoReader {
         /// The path.
         path: PathBuf,
@@ -67,6 +67,8 @@ pub enum PipeError {
     #[error("the engine cannot watch it: {0}")]
     Register(#[from] RegisterError),
 }
+
+sinew_reactor::error_debug!(PipeError);
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]

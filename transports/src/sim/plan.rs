@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use sinew_reactor::Excerpt;
+
 use super::machine::AcceptFault;
 
 /// Something that goes wrong. Hosts are given by name.
@@ -68,22 +70,24 @@ pub(crate) struct Entry {
 }
 
 /// A plan that cannot be understood, or carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
     /// It is not of the form `at <time> <fault> [for <time>]`.
-    #[error("{0:?} is not of the form \"at <time> <fault> [for <time>]\"")]
+    #[error("{:?} is not of the form \"at <time> <fault> [for <time>]\"", Excerpt::new(.0))]
     Form(String),
     /// It is no time.
-    #[error("{0:?} is no time, such as 250 ms, 3 s, 2 min or 1 h")]
+    #[error("{:?} is no time, such as 250 ms, 3 s, 2 min or 1 h", Excerpt::new(.0))]
     Time(String),
     /// There is no such fault.
-    #[error("{0:?} is no fault, such as cut a-b or kill a")]
+    #[error("{:?} is no fault, such as cut a-b or kill a", Excerpt::new(.0))]
     Fault(String),
     /// The network has no such host.
-    #[error("there is no host {0:?}")]
+    #[error("there is no host {:?}", Excerpt::new(.0))]
     NoHost(String),
 }
+
+sinew_reactor::error_debug!(PlanError);
 
 impl Plan {
     /// Adds a fault: when it begins, counted from when the plan is given to the network, and how long it lasts (`None`: for

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use sinew_reactor::Reactor;
+use sinew_reactor::{Completed, Reactor};
 
 use super::{
     Stream,
+    link::Link,
     rights::Received,
     state::{Ended, Input, State},
 };
@@ -26,6 +27,8 @@ impl Transport {
         let state = self.inner().state.get();
         if state.is_ordinary() {
             self.read(reactor, |data| self.deliver(reactor, data));
+        } else if state.is_ordinary_completed() {
+            self.take_received(reactor, |data| self.deliver(reactor, data));
         } else if state.may_have_input() {
             self.take_other_input(reactor);
         }
@@ -34,9 +37,6 @@ impl Transport {
     #[inline(never)]
     fn take_other_input(&self, reactor: &Reactor) {
         let stream = self.inner();
-        if stream.state.get().is_ordinary_completed() {
-            return self.take_completed(reactor, Input::Deliver);
-        }
         let input = stream.update(State::input);
         match input {
             // What a layer has to read, it reads where it writes.
@@ -76,6 +76,40 @@ impl Transport {
         }
     }
 
+    /// The same where the engine reads: it does so once, and again when what it has read was taken, and tells each time.
+    #[inline]
+    fn take_received(&self, reactor: &Reactor, take: impl FnOnce(&[u8])) {
+        let stream = self.inner();
+        stream.update(State::read_blocked);
+        let completed = reactor.take_completed(stream.token);
+        // By reference: it is not moved once more on the path of every message.
+        if let Some(Completed::Received(bytes)) = &completed {
+            count(reactor, bytes.len());
+            if stream.may_be_wrapped() {
+                stream.tell_socket(Ok(bytes));
+            }
+            take(bytes);
+        } else {
+            self.take_end(reactor, completed);
+        }
+    }
+
+    #[inline(never)]
+    fn take_end(&self, reactor: &Reactor, completed: Option<Completed>) {
+        let stream = self.inner();
+        match completed {
+            Some(Completed::End) => {
+                stream.tell_socket(Ok(&[]));
+                self.input_ended(reactor);
+            }
+            Some(Completed::Failed(error)) => {
+                stream.tell_socket(Err(&error));
+                self.input_failed(reactor, error);
+            }
+            _ => {}
+        }
+    }
+
     #[inline(never)]
     pub(super) fn not_read(&self, reactor: &Reactor, error: io::Error) {
         match error.kind() {
@@ -105,7 +139,7 @@ impl Transport {
         if state.is_layered() {
             self.take_layered(reactor, input);
         } else if state.completes() {
-            self.take_completed(reactor, input);
+            self.take_received(reactor, |data| self.arrived(reactor, input, data));
         } else if state.takes_descriptors() && !state.is_relayed() {
             self.take_with_descriptors(reactor, input);
         } else {
@@ -182,5 +216,16 @@ impl Stream {
         let state = self.state.get();
         let has_engine = state.completes() && state.is_readable();
         has_engine || self.with_socket(|socket| socket.peek().is_ok_and(|len| len > 0))
+    }
+
+    /// Whether anything can have been put around the socket: around a plain one, that is with what few connections have.
+    fn may_be_wrapped(&self) -> bool {
+        !matches!(self.link, Link::Tcp4(_)) || self.rare_if_any().is_some()
+    }
+
+    /// What stands around the socket hears of what would have been read through it otherwise.
+    #[inline(never)]
+    fn tell_socket(&self, came: Result<&[u8], &io::Error>) {
+        self.with_socket(|socket| socket.completed(came));
     }
 }

@@ -14,7 +14,8 @@ use super::{
     state::{Input, State},
 };
 use crate::{
-    Connection, ConnectionLost, Factory, Protocol, Transport, buffers::put, lost::LayerError,
+    Connection, ConnectionLost, Factory, Protocol, Transport, buffers::put, erased::boxed,
+    lost::LayerError,
 };
 
 /// A layer over a socket, which is itself the stream's socket. What is written to it goes out as [`ByteStream`] says; what comes
@@ -114,8 +115,20 @@ impl Newborn<'_> {
         ready: Ready,
         when_ready: WhenReady,
     ) -> Transport {
+        self.secure_after(&[], layer, ready, when_ready)
+    }
+
+    /// The same, with `first` to be sent in the clear before the layer has its first word.
+    pub(crate) fn secure_after(
+        self,
+        first: &[u8],
+        layer: &dyn MakeLayer,
+        ready: Ready,
+        when_ready: WhenReady,
+    ) -> Transport {
         let reactor = self.reactor;
         let transport = self.adopt::<Nobody>(None);
+        transport.inner().queue_first(first);
         let what = || transport.inner().describe();
         let begun = reactor.guard(what, || {
             transport.lay(reactor, layer, Some(when_ready));
@@ -309,7 +322,7 @@ impl Transport {
 
     /// Gives a stream without a protocol this one, and tells it that the connection is made.
     pub(crate) fn begin_with<P: Protocol>(&self, reactor: &Reactor, protocol: P) {
-        self.inner().protocol.set(Some(Box::new(protocol)));
+        self.inner().protocol.set(Some(boxed(protocol)));
         self.inner().update(State::made);
         let what = || self.inner().describe();
         let told = reactor.guard(what, || {

@@ -383,6 +383,7 @@ impl State {
     }
 
     /// The same where the engine receives.
+    #[inline]
     pub(super) const fn is_ordinary_completed(self) -> bool {
         self.bits & (READABLE | IN_THE_WAY | INDIRECT) == READABLE | COMPLETES
     }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use sinew_reactor::{
-    Canceller, Deferred, DelayedCall, Failure, Handler, Promise, Reactor, Ready, Token,
+    Canceller, Deferred, DelayedCall, Excerpt, Failure, Handler, Promise, Reactor, Ready, Token,
 };
 use socket2::{Domain, Protocol as IpProtocol, Type};
 
@@ -42,6 +42,35 @@ mod error;
 pub use error::{ConnectError, Tried};
 
 /// A connection on its way: await it, or give it a callback. Dropping this does not cancel it.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport, reactor::Reactor};
+///
+/// struct Greet;
+///
+/// impl Protocol for Greet {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         transport.write("hello");
+///     }
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Greet)?;
+/// reactor.connect_tcp(port.local(), |_: &Peer| Greet).then(|reactor, connected| {
+///     match connected {
+///         Ok(connection) => println!("connected to {}", connection.transport().peer()),
+///         Err(error) => println!("{error}"),
+///     }
+///     let _ = reactor.stop();
+/// });
+/// reactor.run()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
 pub struct Connecting<P: Protocol> {
     deferred: Deferred<Transport, ConnectError>,
@@ -211,8 +240,7 @@ impl<F: Factory> Connector<F> {
                 self.try_next(reactor);
             }
             Destination::Any(_) => {
-                let none = "no address at all".to_owned();
-                self.settle(reactor, Err(ConnectError::BadDestination(none)));
+                self.settle(reactor, Err(ConnectError::NoAddress));
             }
             Destination::Bad(text) => {
                 self.settle(reactor, Err(ConnectError::BadDestination(text)));
@@ -360,10 +388,11 @@ impl<F: Factory> Connector<F> {
     fn secure(
         self: Rc<Self>,
         newborn: Newborn<'_>,
-        peer: Peer,
+        first: &[u8],
         layer: &dyn MakeLayer,
         ready: Ready,
     ) {
+        let peer = newborn.peer.clone();
         let connector = self.clone();
         let when_ready = move |reactor: &Reactor, secured: Secured<'_>| {
             connector.securing.take();
@@ -375,7 +404,7 @@ impl<F: Factory> Connector<F> {
                 Err(reason) => connector.settle(reactor, Err(not_secured(peer, reason))),
             }
         };
-        let transport = newborn.secure(layer, ready, Box::new(when_ready));
+        let transport = newborn.secure_after(first, layer, ready, Box::new(when_ready));
         if !self.is_settled() {
             self.securing.set(Some(transport));
         }
@@ -467,12 +496,13 @@ impl<F: Factory> Handler for Attempt<F> {
         }
         reactor.set_interest(self.token, FIRST_INTEREST);
         let peer = self.peer.clone();
+        let first = connector.config.first_bytes(socket.local_addr(), &peer);
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
         let newborn = Newborn { reactor, socket, token: self.token, peer: peer.clone(), shared };
         if let Some(layer) = connector.layer.clone() {
-            return connector.secure(newborn, peer, &*layer, ready);
+            return connector.secure(newborn, &first, &*layer, ready);
         }
-        let connection = newborn.start(&connector.factory, ready);
+        let connection = newborn.start_after(&first, &connector.factory, ready);
         connector.begun(reactor, connection, peer);
     }
 
@@ -490,7 +520,7 @@ impl<F: Factory> Handler for Attempt<F> {
     }
 
     fn describe(&self) -> String {
-        format!("connecting to {}", self.addr)
+        format!("connecting to {}", Excerpt::new(&self.addr.to_string()))
     }
 }
 
@@ -529,7 +559,7 @@ fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<Dialling>
         socket.bind(&bind.into())?;
     }
     match socket.connect(&addr.into()) {
-        Err(error) if !is_in_progress(&error) => Err(error),
+        Err(error) if !is_in_progress(&error) => Err(net::unusable(addr, error)),
         // The server's leave is known, and the first packet waits for the first bytes.
         Ok(()) if config.fast_open => Ok(Dialling::FastOpen(into_stream(socket))),
         _ => Ok(Dialling::Kernel(into_stream(socket))),

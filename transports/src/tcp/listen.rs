@@ -9,12 +9,13 @@ use std::{
 };
 
 use mio::net::TcpListener;
-use sinew_reactor::{Deferred, Reactor, RegisterError, WeakReactor};
+use sinew_reactor::{Deferred, Excerpt, Reactor, RegisterError, WeakReactor};
 use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
 
 use super::{
     Destination,
     accept::{Acceptor, PortCore},
+    why_bad,
 };
 use crate::{
     Address, Factory, ListenConfig,
@@ -27,7 +28,7 @@ use crate::{
 use crate::{PipeError, UnixListenError};
 
 /// A port could not be listened on.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
     /// The address could not be understood or looked up.
@@ -47,7 +48,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The same of a place that is no address.
-    #[error("could not listen on {at}: {source}")]
+    #[error("could not listen on {}: {source}", Excerpt::new(.at))]
     Other {
         /// The place, as a string for an endpoint says it.
         at: String,
@@ -63,6 +64,8 @@ pub enum ListenError {
     #[error(transparent)]
     Pipe(#[from] PipeError),
 }
+
+sinew_reactor::error_debug!(ListenError);
 
 /// A port that is listened on, or a Unix socket, or a name in memory, by the type of its address; its `Display` says where. Dropping
 /// this closes nothing; [`stop_listening`](Self::stop_listening) does.
@@ -89,10 +92,7 @@ pub(super) fn listen(
             io::ErrorKind::InvalidInput,
             format!("{addr} is no port; listen_unix listens there"),
         )),
-        Destination::Bad(text) => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{text:?} is neither an address nor host:port"),
-        )),
+        Destination::Bad(text) => Err(io::Error::new(io::ErrorKind::InvalidInput, why_bad(&text))),
     };
     let addrs = addrs.map_err(resolve)?;
     let mut failed = None;
@@ -131,7 +131,7 @@ fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpLi
         options::set_fast_open(&socket, queue)?;
     }
     socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
+    socket.bind(&addr.into()).map_err(|error| net::unusable(addr, error))?;
     socket.listen(config.backlog)?;
     Ok(TcpListener::from_std(socket.into()))
 }
@@ -170,7 +170,7 @@ pub(crate) fn adopted(
     let socket = SockRef::from(&listener);
     config.stream.set_on_tcp(&socket, options::is_v6(&socket))?;
     socket.set_nonblocking(true)?;
-    let listener = Listener::kernel(TcpListener::from_std(listener));
+    let listener = Listener::kernel(TcpListener::from_std(listener)).shared();
     let addr = listener.local_addr()?;
     Ok((listener, addr))
 }
@@ -212,7 +212,10 @@ impl<A> ListeningPort<A> {
     /// Accepts nothing until [`resume`](Self::resume); who comes waits in the backlog.
     pub fn pause(&self) {
         self.core.set_paused(true);
-        self.come_by();
+        if let Some(reactor) = self.reactor.upgrade() {
+            // Not when the loop comes by: an engine that accepts may do so before.
+            self.core.tell_interest(&reactor);
+        }
     }
 
     /// Accepts again.

@@ -161,14 +161,14 @@ impl Tls {
         }
         if self.completes {
             return Ok(match reactor.take_completed(self.token) {
-                Some(Completed::Received { bytes, more }) => {
+                Some(Completed::Received(bytes)) => {
                     self.socket.completed(Ok(&bytes));
                     let end = start + bytes.len();
                     if incoming.len() < end {
                         incoming.resize(end, 0);
                     }
                     incoming[start..end].copy_from_slice(&bytes);
-                    Fetched::Bytes(end, if more { Source::Open } else { Source::Short })
+                    Fetched::Bytes(end, Source::Blocked)
                 }
                 Some(Completed::End) => {
                     self.socket.completed(Ok(&[]));

@@ -18,6 +18,7 @@ use rustix::{
     fs::{FlockOperation, OFlags, flock},
     net::SocketType,
 };
+use sinew_reactor::Excerpt;
 
 use super::{
     UnixAddr, UnixListenError,
@@ -57,6 +58,7 @@ impl SocketFile {
         options: &FileOptions,
     ) -> Result<Option<Self>, UnixListenError> {
         let Some(path) = addr.path() else { return Ok(None) };
+        find_folder(path)?;
         let lock = if options.lock { Some(Lock::take(path)?) } else { None };
         clear(path, kind)?;
         Ok(Some(Self { path: path.to_owned(), identity: None, _lock: lock }))
@@ -79,8 +81,21 @@ impl Drop for SocketFile {
         if there.is_ok_and(|there| self.identity == Some((there.dev(), there.ino())))
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(path = %self.path.display(), %error, "a socket file could not be removed");
+            tracing::warn!(path = %Excerpt::path(&self.path), %error, "a socket file could not be removed");
         }
+    }
+}
+
+/// The folder of a socket file has to be there. Else the first thing that fails is the lock, of which nobody has heard.
+fn find_folder(path: &Path) -> Result<(), UnixListenError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    match fs::metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(UnixListenError::NoFolder { addr: path.into(), folder: folder.to_owned() })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -12,10 +12,10 @@ use std::{
 
 use io_uring::types::BufRingEntry;
 
-use super::ring::Ring;
+use super::{super::RECEIVE_MAX, ring::Ring};
 
 /// How much one receive may bring. The memory is the system's until it is touched.
-pub(super) const BUFFER_LEN: usize = 64 * 1024;
+pub(super) const BUFFER_LEN: usize = RECEIVE_MAX;
 
 /// From one to the next. Multiples of a power of two would have the first bytes of all buffers, most often the only ones in use,
 /// compete for the same few lines of the processor's caches.
@@ -149,7 +149,8 @@ impl BufferRing {
     ///
     /// A completion has named it since it was given to the kernel last, and this is called once for that.
     pub(super) unsafe fn take(self: &Rc<Self>, id: u16, len: usize) -> Buffer {
-        Buffer { ring: self.clone(), id, len: len.min(BUFFER_LEN) as u32 }
+        let bytes = NonNull::new(self.address(id)).expect("the mapping is nowhere near null");
+        Buffer { ring: self.clone(), bytes, id, len: len.min(BUFFER_LEN) as u32 }
     }
 }
 
@@ -168,6 +169,7 @@ impl Drop for BufferRing {
 /// Bytes that were received, in one of the buffers. Given back to the kernel when this is dropped.
 pub(crate) struct Buffer {
     ring: Rc<BufferRing>,
+    bytes: NonNull<u8>,
     id: u16,
     len: u32,
 }
@@ -180,7 +182,7 @@ impl Deref for Buffer {
         // SAFETY: `len` is not more than a buffer holds, all of it lies within the mapping and is initialised (zeroes from
         // the system, or what was received), and until this is dropped the kernel does not have the buffer: it was taken
         // from a completion, once.
-        unsafe { std::slice::from_raw_parts(self.ring.address(self.id), self.len as usize) }
+        unsafe { std::slice::from_raw_parts(self.bytes.as_ptr(), self.len as usize) }
     }
 }
 

@@ -4,7 +4,11 @@
 //! - `ring.rs`: operations in, completions out
 //! - `buffers.rs`: what the kernel receives into
 //! - `sources.rs`, `source.rs`: what is registered; what is wanted of one source, and what the kernel has been asked for
-//! - `came.rs`: what has come and waits to be taken
+//! - `held.rs`: what was received or accepted and waits to be taken, one thing for each source
+//!
+//! Every receive and every accept is for once, and the next one is asked for when what it brought was taken. The kernel can go on by
+//! itself (multishot), which saves a few per cent of the CPU time of a short message, but then nothing bounds what it takes for one
+//! connection before anybody hears of it: see docs/design/16-what-an-engine-may-hold.md.
 //!
 //! The kernel is asked for things once a turn, right before the wait: whatever was wanted and unwanted again in between costs
 //! nothing. An operation belongs to a source and one registration of it; its `user_data` says to which, so that what comes
@@ -24,7 +28,7 @@ use crate::{
 };
 
 mod buffers;
-mod came;
+mod held;
 mod ring;
 mod source;
 mod sources;
@@ -35,6 +39,15 @@ pub(crate) use buffers::Buffer;
 use buffers::{BufferRing, GROUP};
 use ring::{Operation, Ring};
 use sources::Sources;
+
+/// Operations that may be asked for before they are handed to the kernel; more cost another system call.
+const SUBMISSIONS: u32 = 1_024;
+
+/// Completions that the kernel may tell at once; it keeps what is more.
+const COMPLETIONS: u32 = 8_192;
+
+/// Buffers that all connections share: 16 MiB, if as many peers have as much to say at the same moment.
+const BUFFERS: u16 = 256;
 
 /// The `user_data` of what ends other operations. No operation of a source is of a kind like this.
 const CANCELS: u64 = u64::MAX;
@@ -54,7 +67,7 @@ pub(super) struct UringPoller {
 
 impl UringPoller {
     pub(super) fn new() -> io::Result<Self> {
-        Self::with(1_024, 8_192, 256)
+        Self::with(SUBMISSIONS, COMPLETIONS, BUFFERS)
     }
 
     /// With room for so many operations, completions and buffers.
@@ -77,10 +90,6 @@ impl UringPoller {
 
     fn take_completions(&mut self, events: &mut Vec<Event>) {
         for completion in self.ring.completions() {
-            // The common case first.
-            if self.sources.received(&completion, events) {
-                continue;
-            }
             match completion.user_data {
                 CANCELS => {}
                 NOTIFIED => {
@@ -126,9 +135,10 @@ impl Poller for UringPoller {
     }
 
     /// The kernel keeps a socket for as long as it has operations on it. One that is about to be closed is to be closed, and its
-    /// peer to hear of it, so these end here and now. Few connections have any left then: the peer's end ends the receiving.
+    /// peer to hear of it, so these end here and now; as does what takes from a source that lives on. Few connections have any left
+    /// then: nothing is asked for from the moment that something was taken to the end of the turn.
     fn deregister(&mut self, _id: DescriptorId, token: Token, closing: bool) -> io::Result<()> {
-        if self.sources.remove(token, &mut self.ring) && closing {
+        if self.sources.remove(token, closing, &mut self.ring) {
             self.ring.enter(Some(Duration::ZERO))?;
         }
         Ok(())

@@ -1,12 +1,15 @@
 //! The ring itself: operations go in, completions come out, one system call a turn. It knows descriptors and numbers, no
 //! sources and no tokens.
 
-use std::{io, os::fd::RawFd, time::Duration};
+use std::{io, os::fd::RawFd, ptr, time::Duration};
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
 /// `IORING_ENTER_GETEVENTS`: have the kernel do the work that it put off until somebody asks.
 const GETEVENTS: u32 = 1;
+
+/// `IORING_RECVSEND_POLL_FIRST`: wait before the first try.
+const POLL_FIRST: u16 = 1;
 
 /// How often a full ring is handed over until there is room for one more operation.
 const PUSHES_MAX: usize = 10_000;
@@ -15,9 +18,10 @@ const PUSHES_MAX: usize = 10_000;
 /// buffers of the group.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operation {
-    /// Receive, again and again, each time into a buffer of the group.
-    Receive { group: u16 },
-    /// Accept, again and again.
+    /// Receive once, into a buffer of the group, which is chosen when there is something to receive. Most often nothing is there yet;
+    /// then it is cheaper to wait before the first try.
+    Receive { group: u16, wait_first: bool },
+    /// Accept once.
     Accept,
     /// Tell once when any of this is so (`poll(2)`).
     Poll { mask: u32 },
@@ -55,13 +59,18 @@ impl Ring {
     }
 
     /// Has something done to a descriptor. It is handed to the kernel with the next [`enter`](Self::enter).
+    #[inline]
     pub(super) fn ask(&mut self, fd: RawFd, operation: Operation, user_data: u64) {
         let fd = types::Fd(fd);
         let entry = match operation {
-            Operation::Receive { group } => opcode::RecvMulti::new(fd, group).build(),
-            Operation::Accept => {
-                opcode::AcceptMulti::new(fd).flags(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC).build()
-            }
+            Operation::Receive { group, wait_first } => opcode::Recv::new(fd, ptr::null_mut(), 0)
+                .buf_group(group)
+                .ioprio(if wait_first { POLL_FIRST } else { 0 })
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT),
+            Operation::Accept => opcode::Accept::new(fd, ptr::null_mut(), ptr::null_mut())
+                .flags(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)
+                .build(),
             Operation::Poll { mask } => opcode::PollAdd::new(fd, mask).build(),
             Operation::PollChanges { mask } => opcode::PollAdd::new(fd, mask).multi(true).build(),
         };
@@ -83,17 +92,24 @@ impl Ring {
     }
 
     /// `false` if the kernel takes nothing any more, as in a forked child, to which the ring does not belong.
+    #[inline]
     fn push(&mut self, entry: &squeue::Entry) -> bool {
+        // SAFETY: none of the operations points at memory of ours but `Receive`, and what that names is the group of buffers,
+        // which outlives all operations: see the drop of `UringPoller`.
+        unsafe { self.uring.submission().push(entry) }.is_ok() || self.push_when_full(entry)
+    }
+
+    #[cold]
+    fn push_when_full(&mut self, entry: &squeue::Entry) -> bool {
         for _ in 0..PUSHES_MAX {
-            // SAFETY: none of the operations points at memory of ours but `Receive`, and what that names is the group of
-            // buffers, which outlives all operations: see the drop of `UringPoller`.
-            if unsafe { self.uring.submission().push(entry) }.is_ok() {
-                return true;
-            }
-            // It is full: hand it over. A kernel that is out of memory for the moment is asked again.
+            // Hand it over. A kernel that is out of memory for the moment is asked again.
             if let Err(error) = self.enter(Some(Duration::ZERO)) {
                 tracing::error!(%error, "the ring takes nothing any more");
                 return false;
+            }
+            // SAFETY: as in `push`.
+            if unsafe { self.uring.submission().push(entry) }.is_ok() {
+                return true;
             }
         }
         tracing::error!("the ring has been full for too long");

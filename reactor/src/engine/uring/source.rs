@@ -6,8 +6,8 @@ use std::os::fd::RawFd;
 use super::{
     super::{Duty, Event},
     CANCELS,
-    buffers::GROUP,
-    came::Came,
+    buffers::{BUFFER_LEN, GROUP},
+    held::{Held, Store},
     ring::{Operation, Ring},
 };
 use crate::handler::{Interest, Ready, Token};
@@ -23,8 +23,8 @@ pub(super) struct Source {
     /// That of its token; the slot is where this lies. No token has that of [`NONE`](Self::NONE).
     generation: u32,
     fd: RawFd,
-    /// What has come and waits to be taken.
-    pub(super) came: Came,
+    /// What has been received or accepted and not been taken. As long as there is something, the kernel is asked for no more.
+    held: Held,
     /// Where among the events of a wait its own lies, if it is there.
     event: u16,
     bits: u16,
@@ -51,8 +51,12 @@ const OUTPUT_ENDS: u16 = 1 << 7;
 const ON_EDGE: u16 = 1 << 8;
 /// Two bits for the duty, as [`number`] has it.
 const DUTY_AT: u32 = 9;
+const DUTY: u16 = 3 << DUTY_AT;
 /// Two bits for that of the operation that the kernel has on the input, none of them set if there is none.
 const INPUT_AT: u32 = 11;
+const INPUT: u16 = 3 << INPUT_AT;
+/// Nothing is there to be received, most likely: the last receive did not fill its buffer, and it found one.
+const WAIT_FIRST: u16 = 1 << 13;
 
 /// Which operation of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,10 +116,10 @@ const fn number(duty: Duty) -> u16 {
 
 impl Source {
     pub(super) const NONE: Self =
-        Self { generation: u32::MAX, fd: -1, came: Came::NOTHING, event: 0, bits: 0 };
+        Self { generation: u32::MAX, fd: -1, held: Held::NOTHING, event: 0, bits: 0 };
 
     pub(super) fn new(fd: RawFd, token: Token, wanted: Interest) -> Self {
-        let bits = number(Duty::Tell) << DUTY_AT;
+        let bits = number(Duty::Tell) << DUTY_AT | WAIT_FIRST;
         let mut source = Self { generation: token.generation(), fd, bits, ..Self::NONE };
         source.set_wanted(wanted);
         source
@@ -144,27 +148,17 @@ impl Source {
         read | if self.has(WRITE) { Interest::WRITE } else { Interest::NONE }
     }
 
-    #[inline]
-    pub(super) const fn wants_read(&self) -> bool {
-        self.has(READ)
-    }
-
     pub(super) fn set_wanted(&mut self, wanted: Interest) {
         self.set(READ, wanted.is_read());
         self.set(WRITE, wanted.is_write());
     }
 
     pub(super) const fn set_duty(&mut self, duty: Duty) {
-        self.bits = self.bits & !(3 << DUTY_AT) | number(duty) << DUTY_AT;
-        self.set(OVER, false);
-    }
-
-    /// The input has ended or failed.
-    pub(super) const fn set_over(&mut self) {
-        self.set(OVER, true);
+        self.bits = self.bits & !(DUTY | OVER) | number(duty) << DUTY_AT;
     }
 
     /// `false` if it is on the list of those to be looked at already.
+    #[inline]
     pub(super) const fn changes(&mut self) -> bool {
         let is_news = !self.has(CHANGED);
         self.set(CHANGED, true);
@@ -172,17 +166,77 @@ impl Source {
     }
 
     /// Asks for what is wanted, and has what is not wanted any more end.
+    #[inline]
     pub(super) fn ask(&mut self, token: Token, ring: &mut Ring) {
         self.set(CHANGED, false);
-        self.ask_input(token, ring);
-        self.ask_output(token, ring);
+        const RECEIVES: u16 = READ | number(Duty::Receive) << DUTY_AT;
+        if self.bits & !(ON_EDGE | OUTPUT_ON_EDGE | WAIT_FIRST) == RECEIVES
+            && self.held.is_nothing()
+        {
+            // The common case: it has taken what was received last.
+            self.ask_for(Duty::Receive, token, ring);
+        } else {
+            self.ask_input(token, ring);
+            self.ask_output(token, ring);
+        }
     }
 
-    /// Has all that it asked for end. Whether there is anything of that.
-    pub(super) fn end(&mut self, token: Token, ring: &mut Ring) -> bool {
+    /// Has all that it asked for end. Whether that must not wait: the kernel would go on to take from the source, or to keep what is
+    /// about to be closed.
+    pub(super) fn end(&mut self, token: Token, closing: bool, ring: &mut Ring) -> bool {
         self.set_wanted(Interest::NONE);
-        self.ask(token, ring);
-        self.has(INPUT_ENDS | OUTPUT_ENDS)
+        self.ask_input(token, ring);
+        self.ask_output(token, ring);
+        let takes = matches!(self.duty_at(INPUT_AT), Some(Duty::Receive | Duty::Accept));
+        self.has(INPUT_ENDS | OUTPUT_ENDS) && (closing || takes)
+    }
+
+    // ---- what is held for it ----
+
+    /// Takes what is held. With that the source has credit again.
+    #[inline]
+    pub(super) const fn take(&mut self) -> Held {
+        self.held.take()
+    }
+
+    /// A receive has brought so many bytes: the common case of what follows.
+    #[inline]
+    pub(super) fn received(
+        &mut self,
+        token: Token,
+        len: usize,
+        held: Held,
+        events: &mut Vec<Event>,
+    ) {
+        let is_short = if len < BUFFER_LEN { WAIT_FIRST } else { 0 };
+        self.bits = self.bits & !(INPUT | INPUT_ENDS | WAIT_FIRST) | is_short;
+        self.hold(token, held, events);
+    }
+
+    /// An operation that has ended has brought something.
+    #[inline]
+    pub(super) fn hold(&mut self, token: Token, held: Held, events: &mut Vec<Event>) {
+        debug_assert!(self.held.is_nothing(), "nothing is asked for before that was taken");
+        self.held = held;
+        self.tell(token, Ready::READ, events);
+    }
+
+    /// The input has ended or failed.
+    pub(super) const fn set_over(&mut self) {
+        self.set(OVER, true);
+    }
+
+    /// A receive has found no buffer. It is asked for again before those that had one, and has to be tried before theirs, too.
+    pub(super) const fn found_no_buffer(&mut self) {
+        self.set(WAIT_FIRST, false);
+    }
+
+    /// Sees to it that what is held for a source that does not want it now holds no buffer, for these are everybody's.
+    #[inline]
+    pub(super) fn free_buffer(&mut self, store: &mut Store) {
+        if !self.has(READ) {
+            store.copy_out(&mut self.held);
+        }
     }
 
     fn duty_at(&self, at: u32) -> Option<Duty> {
@@ -195,24 +249,27 @@ impl Source {
     }
 
     fn ask_input(&mut self, token: Token, ring: &mut Ring) {
-        let wanted = self.has(READ) && !self.has(OVER);
+        let wanted = self.has(READ) && !self.has(OVER) && self.held.is_nothing();
         let duty = self.duty_at(DUTY_AT).unwrap_or_default();
         match self.duty_at(INPUT_AT) {
-            None if wanted => {
-                let operation = match duty {
-                    Duty::Tell => Operation::Poll { mask: (libc::POLLIN | PEER_CLOSED) as u32 },
-                    Duty::Receive => Operation::Receive { group: GROUP },
-                    Duty::Accept => Operation::Accept,
-                };
-                ring.ask(self.fd, operation, Kind::of(duty).user_data(token));
-                self.bits |= number(duty) << INPUT_AT;
-            }
+            None if wanted => self.ask_for(duty, token, ring),
             Some(asked) if !self.has(INPUT_ENDS) && (!wanted || asked != duty) => {
                 ring.cancel(Kind::of(asked).user_data(token), CANCELS);
                 self.set(INPUT_ENDS, true);
             }
             _ => {}
         }
+    }
+
+    #[inline]
+    fn ask_for(&mut self, duty: Duty, token: Token, ring: &mut Ring) {
+        let operation = match duty {
+            Duty::Tell => Operation::Poll { mask: (libc::POLLIN | PEER_CLOSED) as u32 },
+            Duty::Receive => Operation::Receive { group: GROUP, wait_first: self.has(WAIT_FIRST) },
+            Duty::Accept => Operation::Accept,
+        };
+        ring.ask(self.fd, operation, Kind::of(duty).user_data(token));
+        self.bits |= number(duty) << INPUT_AT;
     }
 
     fn ask_output(&mut self, token: Token, ring: &mut Ring) {
@@ -236,12 +293,13 @@ impl Source {
     }
 
     /// The kernel has said its last word on an operation. Whether it is to be asked again.
+    #[inline]
     pub(super) const fn operation_ended(&mut self, kind: Kind) -> bool {
         if matches!(kind, Kind::PollOutput) {
             self.set(OUTPUT | OUTPUT_ENDS, false);
             self.has(WRITE)
         } else {
-            self.set(3 << INPUT_AT | INPUT_ENDS, false);
+            self.set(INPUT | INPUT_ENDS, false);
             self.has(READ)
         }
     }

@@ -10,13 +10,13 @@ use std::{
 use super::{
     super::{Completed, Duty, Event},
     buffers::BufferRing,
-    came::{Arrivals, Came},
+    held::{Held, Store},
     ring::{Completion, Ring},
     source::{Kind, SLOTS_MAX, Source},
 };
 use crate::{
     error::RegisterError,
-    handler::{Interest, Ready, Token},
+    handler::{Interest, Token},
 };
 
 /// See the head of this file.
@@ -26,8 +26,8 @@ pub(super) struct Sources {
     /// A bit for each descriptor that is registered.
     registered: Vec<u64>,
     /// Those of which something else is wanted than was asked for, perhaps.
-    changed: Vec<Token>,
-    arrivals: Arrivals,
+    changed: Changed,
+    store: Store,
 }
 
 impl Sources {
@@ -35,8 +35,8 @@ impl Sources {
         Self {
             table: Vec::new(),
             registered: Vec::new(),
-            changed: Vec::new(),
-            arrivals: Arrivals::new(buffers),
+            changed: Changed::default(),
+            store: Store::new(buffers),
         }
     }
 
@@ -63,6 +63,7 @@ impl Sources {
             self.table.resize_with(at + 1, || Source::NONE);
         }
         self.table[at] = Source::new(fd, token, wanted);
+        self.changed.make_room(self.table.len());
         self.changes(token);
         Ok(())
     }
@@ -79,10 +80,7 @@ impl Sources {
             return;
         }
         source.set_wanted(wanted);
-        if !wanted.is_read() {
-            // What waits for a source that does not want it now must not hold the buffers of all.
-            self.arrivals.keep(&mut source.came);
-        }
+        source.free_buffer(&mut self.store);
         self.changes(token);
     }
 
@@ -92,65 +90,73 @@ impl Sources {
         self.changes(token);
     }
 
-    /// Whether there is an operation on it that has to end.
-    pub(super) fn remove(&mut self, token: Token, ring: &mut Ring) -> bool {
+    /// Whether the kernel has to hear of it at once.
+    pub(super) fn remove(&mut self, token: Token, closing: bool, ring: &mut Ring) -> bool {
         let Some(place) = find(&mut self.table, token) else { return false };
         let mut source = std::mem::replace(place, Source::NONE);
         let bit = source.fd() as usize;
         self.registered[bit / 64] &= !(1 << (bit % 64));
-        while let Some(completed) = self.arrivals.take(&mut source.came) {
-            if let Completed::Accepted(socket) = &completed {
-                turn_away(socket);
-            }
+        self.let_go(source.take());
+        source.end(token, closing, ring)
+    }
+
+    /// Nobody will take it.
+    fn let_go(&mut self, held: Held) {
+        if let Some(Completed::Accepted(socket)) = self.store.hand_over(held) {
+            turn_away(&socket);
         }
-        source.end(token, ring)
     }
 
     /// Asks for what is wanted, and has what is not wanted any more end.
     pub(super) fn ask(&mut self, ring: &mut Ring) {
-        for token in self.changed.drain(..) {
+        for &token in &self.changed.0 {
             if let Some(source) = find(&mut self.table, token) {
                 source.ask(token, ring);
             }
         }
+        self.changed.0.clear();
     }
 
-    /// What has come, the first of it.
+    /// Hands over what is held for a source, which so has credit again.
     #[inline]
     pub(super) fn take_completed(&mut self, token: Token) -> Option<Completed> {
         let source = find(&mut self.table, token)?;
-        self.arrivals.take(&mut source.came)
-    }
-
-    /// Takes note of a completion if it is what most are: bytes for somebody who wants them, and more to follow.
-    #[inline]
-    pub(super) fn received(&mut self, completion: &Completion, events: &mut Vec<Event>) -> bool {
-        if completion.goes_on()
-            && completion.result > 0
-            && let Some(token) = Kind::Receive.token_in(completion.user_data)
-            && let Some(buffer) = completion.buffer()
-            && let Some(source) = find(&mut self.table, token)
-            && source.wants_read()
-        {
-            // SAFETY: this completion has named it, and is seen once.
-            let came = unsafe { Came::filled(buffer, completion.result as usize) };
-            if source.came.is_nothing() {
-                source.came = came;
-                source.tell(token, Ready::READ, events);
-            } else {
-                self.arrivals.push(&mut source.came, came);
-            }
-            return true;
+        let held = source.take();
+        if held.is_nothing() {
+            return None;
         }
-        false
+        if source.changes() {
+            // Behind those that have found no buffer since: they come first next time.
+            self.changed.push(token);
+        }
+        self.store.hand_over(held)
     }
 
     /// Takes note of any completion, and tells of it if there is something to tell.
-    #[inline(never)]
+    #[inline]
     pub(super) fn completed(&mut self, completion: Completion, events: &mut Vec<Event>) {
+        // The common case: bytes.
+        if completion.result > 0
+            && let Some(token) = Kind::Receive.token_in(completion.user_data)
+            && let Some(buffer) = completion.buffer()
+            && let Some(source) = find(&mut self.table, token)
+        {
+            let len = completion.result as usize;
+            // SAFETY: this completion has named it, and is seen once.
+            let held = unsafe { Held::filled(buffer, len) };
+            source.received(token, len, held, events);
+            return source.free_buffer(&mut self.store);
+        }
+        self.completed_otherwise(completion, events);
+    }
+
+    #[inline(never)]
+    fn completed_otherwise(&mut self, completion: Completion, events: &mut Vec<Event>) {
         let (kind, token) = Kind::from_user_data(completion.user_data);
         let Some(source) = find(&mut self.table, token) else {
-            return self.came_for_nobody(kind, completion);
+            // It is gone.
+            let held = brought(kind, completion, &self.store);
+            return self.let_go(held);
         };
         let mut is_to_be_asked = !completion.goes_on() && source.operation_ended(kind);
         match kind {
@@ -160,18 +166,16 @@ impl Sources {
                 is_to_be_asked = true;
             }
             Kind::Receive | Kind::Accept => {
-                let mut came = what_came(kind, completion, &self.arrivals);
-                if !source.wants_read() {
-                    came = self.arrivals.kept(came);
+                if completion.result == -libc::ENOBUFS {
+                    source.found_no_buffer();
                 }
-                if came.is_last() {
+                let held = brought(kind, completion, &self.store);
+                if held.is_last() {
                     source.set_over();
                 }
-                if !came.is_nothing() {
-                    if source.came.is_nothing() {
-                        source.tell(token, Ready::READ, events);
-                    }
-                    self.arrivals.push(&mut source.came, came);
+                if !held.is_nothing() {
+                    source.hold(token, held, events);
+                    is_to_be_asked = false;
                 }
             }
         }
@@ -179,25 +183,36 @@ impl Sources {
             self.changed.push(token);
         }
     }
+}
 
-    /// Its source is gone.
-    #[inline(never)]
-    fn came_for_nobody(&mut self, kind: Kind, completion: Completion) {
-        let mut came = match kind {
-            Kind::PollInput | Kind::PollOutput => return,
-            Kind::Receive | Kind::Accept => what_came(kind, completion, &self.arrivals),
-        };
-        if let Some(Completed::Accepted(socket)) = self.arrivals.take(&mut came) {
-            turn_away(&socket);
+/// The list of sources to be looked at, each of which is in it once, as it knows itself. Those that went away since stay in it. A push
+/// is on the path of every message, and never has to make room: that is done when a source comes.
+#[derive(Default)]
+struct Changed(Vec<Token>);
+
+impl Changed {
+    /// For each of so many sources, beside what is in it.
+    fn make_room(&mut self, sources: usize) {
+        self.0.reserve(sources);
+    }
+
+    #[inline]
+    fn push(&mut self, token: Token) {
+        let len = self.0.len();
+        assert!(len < self.0.capacity(), "there is room for every source");
+        // SAFETY: there is room, as was just seen, and what lies below the new length is initialised.
+        unsafe {
+            self.0.as_mut_ptr().add(len).write(token);
+            self.0.set_len(len + 1);
         }
     }
 }
 
 impl Drop for Sources {
-    /// What waits owns descriptors.
+    /// What is held owns descriptors.
     fn drop(&mut self) {
         for source in &mut self.table {
-            while self.arrivals.take(&mut source.came).is_some() {}
+            drop(self.store.hand_over(source.take()));
         }
     }
 }
@@ -207,32 +222,35 @@ fn find(table: &mut [Source], token: Token) -> Option<&mut Source> {
     table.get_mut(token.slot()).filter(|source| source.is_of(token))
 }
 
-/// What the completion of a receive or an accept means; nothing, if the operation was ended or only has to be asked again. The
-/// buffer that it names is in that, or is given back.
-fn what_came(kind: Kind, completion: Completion, arrivals: &Arrivals) -> Came {
+/// What a completion has brought; nothing, if the operation only watched, was ended, or has to be asked for again. The buffer that it
+/// names is in that, or is given back.
+fn brought(kind: Kind, completion: Completion, store: &Store) -> Held {
     let (result, buffer) = (completion.result, completion.buffer());
+    if matches!(kind, Kind::PollInput | Kind::PollOutput) {
+        return Held::NOTHING;
+    }
     if result > 0
         && kind == Kind::Receive
         && let Some(buffer) = buffer
     {
         // SAFETY: this completion has named it, and is seen once.
-        return unsafe { Came::filled(buffer, result as usize) };
+        return unsafe { Held::filled(buffer, result as usize) };
     }
     if let Some(buffer) = buffer {
-        arrivals.give_back(buffer);
+        store.give_back(buffer);
     }
     match -result {
         // More of them go round from now on, as long as there are more, and all come back with the callbacks of this turn.
         libc::ENOBUFS => {
-            arrivals.ran_out();
-            Came::NOTHING
+            store.ran_out();
+            Held::NOTHING
         }
-        libc::ECANCELED | libc::EINTR | libc::EAGAIN => Came::NOTHING,
-        error if error > 0 => Came::failed(error),
-        _ if kind == Kind::Accept => Came::accepted(accepted(result)),
-        0 => Came::END,
+        libc::ECANCELED | libc::EINTR | libc::EAGAIN => Held::NOTHING,
+        error if error > 0 => Held::failed(error),
+        _ if kind == Kind::Accept => Held::accepted(accepted(result)),
+        0 => Held::END,
         // Bytes without a buffer: there is no such thing.
-        _ => Came::NOTHING,
+        _ => Held::NOTHING,
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sinew_reactor::Reactor;
+use sinew_reactor::{Excerpt, Reactor};
 
 use crate::Peer;
 
@@ -314,11 +314,11 @@ impl fmt::Debug for Recording {
 }
 
 /// Why a recording could not be loaded or saved.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
     /// The file could not be read or written.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}", Excerpt::path(.path))]
     Io {
         /// Which file.
         path: PathBuf,
@@ -327,7 +327,7 @@ pub enum RecordingError {
         cause: io::Error,
     },
     /// The file is not a recording.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}", Excerpt::path(.path))]
     Parse {
         /// Which file.
         path: PathBuf,
@@ -336,6 +336,8 @@ pub enum RecordingError {
         cause: ParseRecordingError,
     },
 }
+
+sinew_reactor::error_debug!(RecordingError);
 
 impl RecordingError {
     fn io(path: &Path, cause: io::Error) -> Self {

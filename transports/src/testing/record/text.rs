@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
+use sinew_reactor::Excerpt;
+
 use super::{Record, Recording, What};
 use crate::Peer;
 
@@ -34,12 +36,14 @@ const WORDS: [(&str, What); 12] = [
 ];
 
 /// Why a text is not a recording.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct ParseRecordingError {
     line: usize,
     fault: Fault,
 }
+
+sinew_reactor::error_debug!(ParseRecordingError);
 
 impl ParseRecordingError {
     /// The line, the first being 1.
@@ -61,9 +65,9 @@ pub(super) enum Fault {
     Connection,
     #[error("the connection has not been made, or is made twice")]
     Made,
-    #[error("\"{0}\" is not an address")]
+    #[error("{:?} is not an address", Excerpt::new(.0))]
     Address(String),
-    #[error("no record is called \"{0}\"")]
+    #[error("no record is called {:?}", Excerpt::new(.0))]
     Word(String),
     #[error(
         "here belongs a text in quotes, with \\n, \\r, \\t, \\\\, \\', \\\" and \\x00 to \\xff"
