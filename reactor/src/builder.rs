@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     /// In nanoseconds, as the watch counts.
     pub(crate) slow_callback: u64,
     pub(crate) spin: Duration,
+    pub(crate) wait_retry: Duration,
     pub(crate) stop_signals: bool,
     pub(crate) shutdown_max: Duration,
     pub(crate) remote_queue_max: usize,
@@ -49,6 +50,7 @@ impl Default for Settings {
             seed: None,
             slow_callback: 100_000_000,
             spin: Duration::ZERO,
+            wait_retry: Duration::from_secs(10),
             stop_signals: true,
             shutdown_max: Duration::from_secs(30),
             remote_queue_max: 1 << 20,
@@ -83,6 +85,14 @@ impl Builder {
     /// Default zero, off.
     pub fn spin(mut self, spin: Duration) -> Self {
         self.settings.spin = spin;
+        self
+    }
+
+    /// How long the loop goes on when its wait for events fails because the system is out of memory or of something else for
+    /// the moment (ENOMEM, EAGAIN). Default 10 s; past it the run ends with [`RunError::Wait`](crate::RunError::Wait).
+    /// Meanwhile timers and calls run, and the wait is tried again after a rest of 1 to 100 ms. It is logged once.
+    pub fn wait_retry(mut self, time: Duration) -> Self {
+        self.settings.wait_retry = time;
         self
     }
 

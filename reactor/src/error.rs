@@ -69,6 +69,15 @@ pub enum RunError {
     /// The reactor's time belongs to its [`Driver`](crate::Driver), such as a simulated network: let that go on instead.
     #[error("the reactor is driven by a simulation; run that instead")]
     Driven,
+    /// The engine's wait for events failed, and went on to for as long as
+    /// [`Builder::wait_retry`](crate::Builder::wait_retry) if the cause was one that may pass.
+    #[error("the loop cannot wait for events: {call} failed: {source}")]
+    Wait {
+        /// The system call.
+        call: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
     /// The operating system failed.
     #[error(transparent)]
     Io(#[from] io::Error),

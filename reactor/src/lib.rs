@@ -37,6 +37,7 @@ mod stats;
 mod task;
 mod timer;
 mod turn;
+mod wait;
 mod wake;
 mod wheel;
 

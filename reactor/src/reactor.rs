@@ -23,6 +23,7 @@ use crate::{
     run_state::RunState,
     task::Tasks,
     timer::TimerPayload,
+    wait::WaitHealth,
     wheel::Wheel,
 };
 
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) poller: RefCell<Box<dyn Poller>>,
     pub(crate) edge_triggered: bool,
     pub(crate) events: RefCell<Vec<Event>>,
+    pub(crate) wait_health: WaitHealth,
     pub(crate) registry: RefCell<Registry>,
     pub(crate) wheel: RefCell<Wheel<TimerPayload>>,
     pub(crate) soon: RefCell<VecDeque<Call>>,
@@ -128,6 +130,7 @@ impl Reactor {
             edge_triggered: poller.is_edge_triggered(),
             poller: RefCell::new(poller),
             events: RefCell::default(),
+            wait_health: WaitHealth::default(),
             registry: RefCell::default(),
             wheel: RefCell::new(Wheel::new()),
             soon: RefCell::default(),

@@ -29,7 +29,7 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// [`RunError::AlreadyRunning`] from inside a callback; [`RunError::Io`] if the engine fails. On a simulated reactor
+    /// [`RunError::AlreadyRunning`] from inside a callback; [`RunError::Wait`] if the engine fails. On a simulated reactor
     /// [`RunError::NothingLeft`] where a real one would sleep for ever, and [`RunError::Driven`] if its time is not its own.
     pub fn run(&self) -> Result<(), RunError> {
         let state = &self.inner.state;
@@ -38,6 +38,7 @@ impl Reactor {
         }
         let entered = self.enter()?;
         self.inner.shared.set_ended(false);
+        self.inner.wait_health.begin_run();
         #[cfg(unix)]
         self.watch_signals()?;
         self.fire(Phase::BeforeStartup);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use kit::{Census, Count, Marker, Puppet, Trail, reactor, turn, turn_until};
-use sinew_reactor::LoopingCall;
+use sinew_reactor::{LoopingCall, Reactor};
 
 const MS: Duration = Duration::from_millis(1);
 const FAR: Duration = Duration::from_secs(3600);
@@ -51,6 +51,20 @@ fn a_call_is_not_active_while_it_runs() {
     }));
     turn(&reactor);
     assert_eq!(ran.value(), 1);
+}
+
+#[test]
+fn a_delay_is_rounded_up_to_the_tick_as_times_are() {
+    let reactor = Reactor::simulated(0);
+    let call = reactor.call_later(MS, |_| ());
+    let mut due = call.due().unwrap();
+    for (more_us, ticks) in [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (2_500, 3)] {
+        assert!(call.delay(Duration::from_micros(more_us)));
+        due += MS * ticks;
+        assert_eq!(call.due(), Some(due), "{more_us} us more");
+    }
+    assert!(call.delay(Duration::from_nanos(1)));
+    assert_eq!(call.due(), Some(due + MS));
 }
 
 #[test]

@@ -13,6 +13,15 @@ use crate::{
 /// Events taken from the kernel at once; more stay there for the next turn.
 const EVENTS_PER_WAIT: usize = 1024;
 
+/// What mio waits by.
+const CALL: &str = if cfg!(windows) {
+    "GetQueuedCompletionStatusEx"
+} else if cfg!(any(target_os = "linux", target_os = "android", target_os = "illumos")) {
+    "epoll_wait"
+} else {
+    "kevent"
+};
+
 pub(super) struct MioPoller {
     poll: Poll,
     events: Events,
@@ -104,6 +113,10 @@ impl Poller for MioPoller {
             events.push(Event { token, ready });
         }
         Ok(())
+    }
+
+    fn call(&self) -> &'static str {
+        CALL
     }
 
     fn notifier(&self) -> Arc<dyn Notify> {

@@ -7,7 +7,8 @@
 //!    once); level-triggered engines report nothing that is not wanted, and nothing at all, not even a hang-up, for a
 //!    source from which nothing is wanted.
 //! 3. `wait` blocks at most `timeout` (`None`: until something happens) and appends what is ready. A signal or a
-//!    notification ends the wait early and appends nothing. Never called while user code runs.
+//!    notification ends the wait early and appends nothing. Never called while user code runs. When the system is out of
+//!    memory or of something else for the moment it fails with `OutOfMemory` or `WouldBlock`, and is called again a while later.
 //! 4. `deregister` before the descriptor is closed, with `closing` if that is about to happen, so that an engine whose
 //!    kernel forgets closed descriptors by itself may save the call. No event for the token is reported afterwards by
 //!    a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a generation.
@@ -205,6 +206,9 @@ pub(crate) trait Poller {
     fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()>;
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
+
+    /// The system call that `wait` makes, for errors.
+    fn call(&self) -> &'static str;
 
     /// What ends a `wait` from any thread.
     fn notifier(&self) -> Arc<dyn Notify>;

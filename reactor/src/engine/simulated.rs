@@ -31,6 +31,10 @@ impl Poller for NoKernel {
         Ok(())
     }
 
+    fn call(&self) -> &'static str {
+        "nothing"
+    }
+
     fn notifier(&self) -> Arc<dyn Notify> {
         Arc::new(NobodySleeps)
     }

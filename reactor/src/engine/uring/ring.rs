@@ -91,16 +91,20 @@ impl Ring {
                 return true;
             }
             // It is full: hand it over. A kernel that is out of memory for the moment is asked again.
-            if let Err(error) = self.enter(Some(Duration::ZERO)) {
-                tracing::error!(%error, "the ring takes nothing any more");
-                return false;
+            match self.enter(Some(Duration::ZERO)) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    tracing::error!(%error, "the ring takes nothing any more");
+                    return false;
+                }
+                _ => {}
             }
         }
         tracing::error!("the ring has been full for too long");
         false
     }
 
-    /// Hands over what was asked, and waits for a completion: `timeout` at most, `None` for as long as it takes.
+    /// Hands over what was asked, and waits for a completion: `timeout` at most, `None` for as long as it takes. Fails with
+    /// `WouldBlock` if the kernel is out of memory for the moment; what was asked is handed over the next time.
     pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let submitter = self.uring.submitter();
         let entered = match timeout {
@@ -120,9 +124,8 @@ impl Ring {
         match entered {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
-                // The time is over; a signal came; the kernel is out of memory for the moment, or wants its completions
-                // to be taken first.
-                Some(libc::ETIME | libc::EINTR | libc::EAGAIN | libc::EBUSY) => Ok(()),
+                // The time is over; a signal came; the kernel wants its completions to be taken first.
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY) => Ok(()),
                 _ => Err(error),
             },
         }
