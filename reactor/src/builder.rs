@@ -139,7 +139,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the kernel has no descriptors left for the engine.
+    /// If the kernel has no descriptors left for the engine, or no memory.
     pub fn build(self) -> io::Result<Reactor> {
         Reactor::from_settings(self.settings)
     }

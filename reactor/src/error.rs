@@ -23,6 +23,10 @@ pub enum RegisterError {
         /// The descriptor.
         fd: i32,
     },
+    /// This process is a child of the one that made the reactor: what it watches is the parent's, and a child makes a
+    /// reactor of its own.
+    #[error("this is a child of the process that made the reactor")]
+    InChild,
     /// There is no room for another handler.
     #[error("more than {limit} handlers")]
     TooManyHandlers {
@@ -69,6 +73,10 @@ pub enum RunError {
     /// The reactor's time belongs to its [`Driver`](crate::Driver), such as a simulated network: let that go on instead.
     #[error("the reactor is driven by a simulation; run that instead")]
     Driven,
+    /// This process is a child of the one that made the reactor, and has a copy: what the kernel holds for it is the
+    /// parent's. After fork(2) a child makes a reactor of its own.
+    #[error("this is a child of the process that made the reactor")]
+    InChild,
     /// The engine's wait for events failed, and went on to for as long as
     /// [`Builder::wait_retry`](crate::Builder::wait_retry) if the cause was one that may pass.
     #[error("the loop cannot wait for events: {call} failed: {source}")]
@@ -95,6 +103,9 @@ pub enum RemoteError {
     /// The reactor has been dropped, or its run has ended and no other has begun.
     #[error("the reactor has ended")]
     Ended,
+    /// This process is a child of the one that made the reactor, in which nobody turns it.
+    #[error("this is a child of the process that made the reactor")]
+    InChild,
     /// As many calls are waiting as [`Builder::remote_queue_max`](crate::Builder::remote_queue_max) allows.
     #[error("{limit} calls are waiting already")]
     Full {

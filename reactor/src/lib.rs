@@ -25,6 +25,7 @@ mod inherited;
 mod leftovers;
 mod life;
 mod pool;
+pub mod process;
 mod reactor;
 mod registration;
 mod remote;

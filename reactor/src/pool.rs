@@ -93,6 +93,18 @@ impl Pool {
         Ok(())
     }
 
+    /// In a child of fork(2), which has a copy of all but the threads: not even a queue is looked at, for one of them may have
+    /// been in the midst of it.
+    fn leave_behind(&self) -> Vec<Box<dyn Any>> {
+        mem::forget(self.running.take());
+        self.take_promises()
+    }
+
+    fn take_promises(&self) -> Vec<Box<dyn Any>> {
+        let promises = mem::take(&mut *self.promises.borrow_mut());
+        promises.into_iter().map(|(_, (_, promise))| promise).collect()
+    }
+
     /// Ends the threads: jobs that run are given `grace`, those that wait are handed back with all promises, to be dropped.
     fn stop(&self, grace: Duration) -> Vec<Box<dyn Any>> {
         let mut useless: Vec<Box<dyn Any>> = Vec::new();
@@ -106,8 +118,7 @@ impl Pool {
             }
         }
         self.simulated.set(0);
-        let promises = mem::take(&mut *self.promises.borrow_mut());
-        useless.extend(promises.into_iter().map(|(_, (_, promise))| promise));
+        useless.extend(self.take_promises());
         useless
     }
 }
@@ -226,7 +237,11 @@ impl Reactor {
 
     /// Ends the pool with the run; what is left of it is dropped by the loop.
     pub(crate) fn stop_pool(&self) {
-        let useless = self.inner.pool.stop(self.inner.settings.pool_grace);
+        let pool = &self.inner.pool;
+        let useless = match self.inner.is_copy() {
+            false => pool.stop(self.inner.settings.pool_grace),
+            true => pool.leave_behind(),
+        };
         self.inner.graveyard.borrow_mut().extend(useless);
         // The wait was nobody's callback.
         self.start_lap();

@@ -18,6 +18,7 @@ use crate::{
     handler::Token,
     life::Life,
     pool::Pool,
+    process::{Home, Origin},
     registration::Registry,
     remote::{Inbox, Shared},
     run_state::RunState,
@@ -59,6 +60,8 @@ pub struct Reactor {
 /// State sits in `Cell`s and in `RefCell`s that are borrowed for a few lines, never while user code runs.
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
+    pub(crate) origin: Origin,
+    pub(crate) home: Home,
     pub(crate) clock: Clock,
     pub(crate) poller: RefCell<Box<dyn Poller>>,
     pub(crate) edge_triggered: bool,
@@ -87,6 +90,13 @@ pub(crate) struct Inner {
     pub(crate) driven: Cell<bool>,
 }
 
+impl Inner {
+    /// Whether this is a child of fork(2), and what is here is its parent's. Asks the system.
+    pub(crate) fn is_copy(&self) -> bool {
+        !self.origin.is_here() && !self.clock.is_virtual()
+    }
+}
+
 /// Handlers that asked to be called, by their tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
@@ -108,7 +118,7 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// If the kernel has no descriptors left for the engine.
+    /// If the kernel has no descriptors left for the engine, or no memory.
     pub fn new() -> io::Result<Self> {
         Self::builder().build()
     }
@@ -121,8 +131,14 @@ impl Reactor {
     pub(crate) fn from_settings(mut settings: Settings) -> io::Result<Self> {
         let (engine, poller) = settings.engine.open_as()?;
         settings.engine = engine;
-        let (shared, inbox) = Shared::new(poller.notifier(), settings.remote_queue_max);
+        let home = match settings.engine {
+            crate::Engine::Simulated => Home::anywhere(),
+            _ => Home::here()?,
+        };
+        let (shared, inbox) = Shared::new(poller.notifier(), home, settings.remote_queue_max);
         let inner = Inner {
+            origin: Origin::here(),
+            home,
             clock: match settings.engine {
                 crate::Engine::Simulated => Clock::new_virtual(),
                 _ => Clock::new(settings.slow_callback),

@@ -10,7 +10,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::{Reactor, engine::Notify, error::RemoteError, wake::WakeFlag};
+use crate::{Reactor, engine::Notify, error::RemoteError, process::Home, wake::WakeFlag};
 
 pub(crate) type RemoteCall = Box<dyn FnOnce(&Reactor) + Send>;
 
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     woken_waiting: AtomicUsize,
     flag: WakeFlag,
     notify: Arc<dyn Notify>,
+    home: Home,
     ended: AtomicBool,
 }
 
@@ -41,7 +42,7 @@ pub(crate) struct Inbox {
 }
 
 impl Shared {
-    pub(crate) fn new(notify: Arc<dyn Notify>, calls_max: usize) -> (Arc<Self>, Inbox) {
+    pub(crate) fn new(notify: Arc<dyn Notify>, home: Home, calls_max: usize) -> (Arc<Self>, Inbox) {
         let (calls, calls_end) = unbounded();
         let (woken, woken_end) = unbounded();
         let shared = Self {
@@ -52,6 +53,7 @@ impl Shared {
             woken_waiting: AtomicUsize::new(0),
             flag: WakeFlag::new(),
             notify,
+            home,
             ended: AtomicBool::new(false),
         };
         (Arc::new(shared), Inbox { calls: calls_end, woken: woken_end })
@@ -118,7 +120,10 @@ impl Shared {
     }
 
     fn wake(&self) {
-        if let Err(error) = self.notify.notify() {
+        // In a child of fork(2) this would wake the parent's loop.
+        if !self.home.is_left()
+            && let Err(error) = self.notify.notify()
+        {
             tracing::error!(%error, "the reactor could not be woken");
         }
     }
@@ -165,10 +170,13 @@ impl Remote {
     /// # Errors
     ///
     /// [`RemoteError::Ended`] if nobody would run it: the reactor is gone, or its run has ended.
-    /// [`RemoteError::Full`] if too many calls are waiting.
+    /// [`RemoteError::Full`] if too many calls are waiting. [`RemoteError::InChild`] in a child of fork(2).
     pub fn call(&self, f: impl FnOnce(&Reactor) + Send + 'static) -> Result<(), RemoteError> {
         if self.shared.ended.load(Ordering::Acquire) {
             return Err(RemoteError::Ended);
+        }
+        if self.shared.home.is_left() {
+            return Err(RemoteError::InChild);
         }
         self.shared.try_push(Box::new(f))
     }
@@ -204,7 +212,7 @@ mod tests {
     #[test]
     fn one_sleep_is_ended_by_one_notification_and_the_awake_get_none() {
         let counted = Arc::<Counted>::default();
-        let (shared, inbox) = Shared::new(counted.clone(), usize::MAX);
+        let (shared, inbox) = Shared::new(counted.clone(), Home::anywhere(), usize::MAX);
         let call_from_many = |threads: usize| {
             let senders = (0..threads).map(|_| {
                 let remote = Remote::new(shared.clone());
@@ -229,7 +237,7 @@ mod tests {
     #[test]
     fn what_comes_right_before_the_loop_looks_at_its_queues_wakes_it() {
         let counted = Arc::<Counted>::default();
-        let (shared, _inbox) = Shared::new(counted.clone(), usize::MAX);
+        let (shared, _inbox) = Shared::new(counted.clone(), Home::anywhere(), usize::MAX);
         let remote = Remote::new(shared.clone());
         let look = || {
             let has_any = shared.has_any();
@@ -248,7 +256,7 @@ mod tests {
     fn no_wake_up_is_lost_among_many() {
         const CALLS: usize = 200_000;
         let bell = Arc::<Counted>::default();
-        let (shared, inbox) = Shared::new(bell.clone(), usize::MAX);
+        let (shared, inbox) = Shared::new(bell.clone(), Home::anywhere(), usize::MAX);
         let remote = Remote::new(shared.clone());
         let heard = Arc::new(AtomicUsize::new(0));
         let theirs = heard.clone();

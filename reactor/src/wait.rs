@@ -50,6 +50,9 @@ impl Inner {
         max_wait: Option<Duration>,
         events: &mut Vec<Event>,
     ) -> Result<(), RunError> {
+        if self.home.is_left() {
+            return Err(RunError::InChild);
+        }
         let timeout = self.timeout(max_wait);
         if timeout != Some(Duration::ZERO) && self.clock.is_virtual() {
             return self.jump(timeout);

@@ -41,6 +41,7 @@ mod simulated;
 mod uring;
 
 pub use completed::{Completed, Duty, ReceivedBytes};
+pub(crate) use simulated::NoKernel;
 
 /// Which mechanism of the kernel a reactor waits on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

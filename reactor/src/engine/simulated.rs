@@ -1,4 +1,5 @@
-//! The engine of simulated reactors: there is no kernel, so nothing is registered and nothing is waited for.
+//! The engine of simulated reactors, and of those that have no other any more: there is no kernel, so nothing is registered
+//! and nothing is waited for.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use crate::{
     handler::{Interest, Token},
 };
 
-pub(super) struct NoKernel;
+pub(crate) struct NoKernel;
 
 impl Poller for NoKernel {
     fn is_edge_triggered(&self) -> bool {

@@ -11,7 +11,9 @@ use std::{
     rc::Rc,
 };
 
-use sinew_reactor::{Handler, Interest, Reactor, Ready, RegisterError, Token, WeakReactor};
+use sinew_reactor::{
+    Handler, Interest, Reactor, Ready, RegisterError, Token, WeakReactor, process::Origin,
+};
 
 use super::{access::Descriptor, standard::Standard};
 
@@ -21,6 +23,7 @@ pub(super) struct End {
     descriptor: Descriptor,
     /// Which of the process's own it stands for.
     standard: Option<Standard>,
+    origin: Origin,
 }
 
 /// What the engine tells, and whom.
@@ -87,7 +90,7 @@ impl End {
         if let Some(token) = token {
             reactor.bind(token, watch.clone());
         }
-        Ok(Self { watch, descriptor, standard })
+        Ok(Self { watch, descriptor, standard, origin: Origin::here() })
     }
 
     /// The stream that it belongs to is to come by from now on.
@@ -164,6 +167,10 @@ impl Drop for End {
             // A ring has a hold on it, and lets go of what is about to be closed. For the kernel's other queue it is not: others may
             // have the description, too, so closing this would not make the queue forget it.
             reactor.deregister(token, !reactor.is_edge_triggered());
+        }
+        // In a child of fork(2), what the descriptor leads to is the parent's.
+        if !self.origin.is_here() {
+            return;
         }
         if self.watch.told.is_write() {
             self.descriptor.end_output();

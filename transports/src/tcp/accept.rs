@@ -2,6 +2,7 @@
 //! descriptors left.
 
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     collections::HashMap,
     fmt::Display,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use sinew_reactor::{
-    DelayedCall, Handler, Interest, Promise, Reactor, Ready, RegisterError, TimerKey, Token,
+    DelayedCall, Handler, Interest, Killed, Promise, Reactor, Ready, RegisterError, TimerKey, Token,
 };
 
 use super::doorway;
@@ -254,16 +255,16 @@ impl<F: Factory> Handler for Acceptor<F> {
 
     /// The port has been closed.
     fn reap(self: Rc<Self>, reactor: &Reactor) {
-        reactor.deregister(self.core.registered_as(), true);
-        self.core.listener.take();
-        self.core.spare.take();
-        for (token, timer) in self.core.guests.take() {
-            reactor.disarm_timer(timer);
-            reactor.deregister(token, true);
-        }
+        self.core.let_go(reactor);
         self.core.empty_now();
         if self.started.replace(false) {
             self.factory.borrow_mut().stopped();
+        }
+    }
+
+    fn told(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
+        if message.is::<Killed>() {
+            self.core.let_go(reactor);
         }
     }
 
@@ -302,6 +303,17 @@ impl PortCore {
     pub(crate) fn close(&self, reactor: &Reactor) {
         if !self.closed.replace(true) {
             reactor.reap_later(self.registered_as());
+        }
+    }
+
+    /// Gives back what is the system's and the reactor's.
+    fn let_go(&self, reactor: &Reactor) {
+        reactor.deregister(self.registered_as(), true);
+        self.listener.take();
+        self.spare.take();
+        for (token, timer) in self.guests.take() {
+            reactor.disarm_timer(timer);
+            reactor.deregister(token, true);
         }
     }
 

@@ -163,8 +163,11 @@ impl Poller for UringPoller {
 impl Drop for UringPoller {
     /// Everything that was given to the kernel outlives every operation on it.
     fn drop(&mut self) {
+        if !self.ring.is_here() {
+            return;
+        }
         if let Err(error) = self.quiesce() {
-            // As in a forked child, to which the ring does not belong. Better to lose the memory than to share it.
+            // Better to lose the memory than to share it.
             tracing::warn!(%error, "the ring could not be ended; its buffers are left behind");
             std::mem::forget(self.buffers.clone());
             return;

@@ -1,9 +1,16 @@
 //! The ring itself: operations go in, completions come out, one system call a turn. It knows descriptors and numbers, no
 //! sources and no tokens.
 
-use std::{io, os::fd::RawFd, time::Duration};
+use std::{
+    io,
+    mem::ManuallyDrop,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+    time::Duration,
+};
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
+
+use crate::process::Origin;
 
 /// `IORING_ENTER_GETEVENTS`: have the kernel do the work that it put off until somebody asks.
 const GETEVENTS: u32 = 1;
@@ -27,7 +34,9 @@ pub(super) enum Operation {
 
 /// See the head of this file.
 pub(super) struct Ring {
-    uring: IoUring,
+    /// In a child of fork(2) its memory is not there.
+    uring: ManuallyDrop<IoUring>,
+    origin: Origin,
     /// Operations that the kernel has not said the last word on.
     in_flight: usize,
 }
@@ -43,7 +52,12 @@ impl Ring {
             .setup_submit_all()
             .setup_cqsize(completions)
             .build(submissions)?;
-        Ok(Self { uring, in_flight: 0 })
+        Ok(Self { uring: ManuallyDrop::new(uring), origin: Origin::here(), in_flight: 0 })
+    }
+
+    /// Whether it can be used at all: not in a child of fork(2), which has a descriptor of it and nothing else.
+    pub(super) fn is_here(&self) -> bool {
+        self.origin.is_here()
     }
 
     pub(super) fn submitter(&self) -> io_uring::Submitter<'_> {
@@ -145,6 +159,19 @@ impl Ring {
             }
             completion
         })
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        if self.is_here() {
+            // SAFETY: this is the drop of what owns it, and nobody has it afterwards.
+            unsafe { ManuallyDrop::drop(&mut self.uring) }
+        } else {
+            // Whatever has been mapped in the child since may lie where the ring was, and must not be unmapped.
+            // SAFETY: what owned the descriptor is never dropped, so it is ours to close.
+            drop(unsafe { OwnedFd::from_raw_fd(self.uring.as_raw_fd()) });
+        }
     }
 }
 
