@@ -47,6 +47,7 @@ mod tls_info;
 mod transport;
 #[cfg(unix)]
 mod unix;
+mod waiters;
 
 pub use sinew_reactor as reactor;
 pub use {

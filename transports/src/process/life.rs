@@ -33,7 +33,7 @@ use super::{
     exits::{Watch, WatchedBy},
     pty,
 };
-use crate::Transport;
+use crate::{Transport, waiters::enlist};
 
 /// How long a stop waits for a child that it has killed. Only one that hangs in the kernel takes longer than a moment; a thread
 /// goes on to wait for it.
@@ -357,14 +357,12 @@ impl Life {
     }
 
     pub(super) fn when_ended(&self) -> Deferred<ProcessStatus> {
-        if let (true, Some(status)) = (self.end_told.get(), self.status.get()) {
-            return Deferred::ready(status);
+        let (promise, deferred) = self.reactor.promise();
+        if self.end_told.get() || self.reactor().is_none() {
+            promise.resolve(self.status.get().unwrap_or(ProcessStatus::Unknown));
+        } else {
+            enlist(&self.waiting, promise);
         }
-        let Some(reactor) = self.reactor() else {
-            return Deferred::ready(self.status.get().unwrap_or(ProcessStatus::Unknown));
-        };
-        let (promise, deferred) = reactor.promise();
-        self.waiting.borrow_mut().push(promise);
         deferred
     }
 

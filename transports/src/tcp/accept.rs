@@ -26,6 +26,7 @@ use crate::{
         layer::{MakeLayer, Secured},
         socket::Socket,
     },
+    waiters::enlist,
 };
 
 /// Connections accepted in one turn; then others have theirs.
@@ -325,7 +326,7 @@ impl PortCore {
 
     /// Settles `promise` once no connection is left, nor any to come.
     pub(crate) fn when_over(&self, promise: Promise<()>) {
-        self.when_over.borrow_mut().push(promise);
+        enlist(&self.when_over, promise);
         self.empty_now();
     }
 

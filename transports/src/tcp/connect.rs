@@ -62,7 +62,8 @@ impl<P: Protocol> Connecting<P> {
         Self::new(deferred)
     }
 
-    /// Has the loop call `f` with the connection, or with what went wrong.
+    /// Has the loop call `f` with the connection, or with what went wrong, as [`Deferred::then`] does.
+    #[track_caller]
     pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
         self.deferred.then(|reactor, made| f(reactor, made.map(Connection::new)));
     }
