@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) pool_threads_max: usize,
     pub(crate) pool_queue_max: usize,
     pub(crate) pool_grace: Duration,
+    pub(crate) lookup_threads_max: usize,
+    pub(crate) lookup_queue_max: usize,
 }
 
 impl Default for Settings {
@@ -57,6 +59,8 @@ impl Default for Settings {
             pool_threads_max: 10,
             pool_queue_max: 1 << 16,
             pool_grace: Duration::from_secs(5),
+            lookup_threads_max: 10,
+            lookup_queue_max: 1 << 16,
         }
     }
 }
@@ -132,6 +136,19 @@ impl Builder {
     /// with a warning; with zero all are, without one.
     pub fn pool_grace(mut self, grace: Duration) -> Self {
         self.settings.pool_grace = grace;
+        self
+    }
+
+    /// How many threads look up names ([`Reactor::defer_to_lookup_thread`]), beside those of the pool. Default 10, at least 1. A
+    /// lookup holds its thread until the system has an answer, which takes some seconds where no DNS server has one.
+    pub fn lookup_threads_max(mut self, threads: usize) -> Self {
+        self.settings.lookup_threads_max = threads;
+        self
+    }
+
+    /// How many lookups may wait for a thread. Default 65,536; past it, [`Failure::Overloaded`](crate::Failure).
+    pub fn lookup_queue_max(mut self, lookups: usize) -> Self {
+        self.settings.lookup_queue_max = lookups;
         self
     }
 

@@ -127,7 +127,8 @@ pub enum Failure {
     /// What would have produced the value panicked.
     #[error("panicked: {0}")]
     Panicked(String),
-    /// As many jobs are waiting for a thread as [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) allows.
+    /// As many jobs are waiting for a thread as [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) allows, or lookups
+    /// as [`Builder::lookup_queue_max`](crate::Builder::lookup_queue_max) does.
     #[error("{limit} jobs are waiting for a thread already")]
     Overloaded {
         /// The limit.

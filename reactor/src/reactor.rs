@@ -155,7 +155,7 @@ impl Reactor {
             tasks: RefCell::default(),
             shared,
             inbox,
-            pool: Pool::new(settings.pool_threads_max, settings.pool_queue_max),
+            pool: Pool::new(&settings),
             life: Life::default(),
             #[cfg(unix)]
             signals: crate::signals::Signals::default(),

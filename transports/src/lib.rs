@@ -70,8 +70,8 @@ pub use {
     protocol::Protocol,
     relay::{RelayError, Relayed},
     tcp::{
-        ConnectError, Connecting, Destination, Family, ListenError, ListeningPort, ReactorTcp,
-        Tried,
+        ConnectError, ConnectPhase, Connecting, Destination, Family, ListenError, ListeningPort,
+        ReactorTcp, Tried,
     },
     tls_error::TlsError,
     transport::{ConnectionId, TimerId, Transport, WriteStatus},

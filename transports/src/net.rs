@@ -21,7 +21,7 @@ use sinew_reactor::Completed;
 use sinew_reactor::{Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
 
 use crate::{
-    ConnectConfig, ListenConfig, Peer,
+    ConnectConfig, ListenConfig, Peer, names,
     stream::socket::{ByteStream, Socket, TcpStream},
 };
 #[cfg(unix)]
@@ -121,12 +121,11 @@ pub(crate) fn installed(reactor: &Reactor) -> io::Result<Option<Rc<dyn Net>>> {
     }
 }
 
-/// Looks up a name: by the system, on a thread of the pool.
+/// Looks up a name.
 pub(crate) fn resolve(reactor: &Reactor, host: String) -> Found {
     match installed(reactor) {
         Ok(Some(net)) => net.resolve(&host),
-        Ok(None) => reactor
-            .defer_to_thread(move || (host.as_str(), 0).to_socket_addrs().map(Iterator::collect)),
+        Ok(None) => names::look_up(reactor, host),
         Err(error) => Deferred::ready_on(reactor, Err(error)),
     }
 }

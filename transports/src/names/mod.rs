@@ -22,7 +22,9 @@ mod cached;
 mod hosts;
 pub(crate) mod services;
 mod system;
+mod waiting;
 
+pub(crate) use waiting::{look_up, waits_for_thread};
 pub use {
     cached::Cached,
     hosts::{Hosts, HostsError},

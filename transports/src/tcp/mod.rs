@@ -19,7 +19,7 @@ mod listen;
 
 #[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
-pub use connect::{ConnectError, Connecting, Tried};
+pub use connect::{ConnectError, ConnectPhase, Connecting, Tried};
 pub use destination::Destination;
 pub use interleave::Family;
 pub(crate) use listen::open;
