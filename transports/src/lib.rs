@@ -39,6 +39,7 @@ pub mod sim;
 mod stream;
 mod tcp;
 pub mod testing;
+mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod tls_error;

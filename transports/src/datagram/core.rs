@@ -16,7 +16,7 @@ use super::{
     DatagramAddr, DatagramConfig, DatagramProtocol, DatagramStats, DatagramTransport, SendFailed,
     Stopped, queue::Queue,
 };
-use crate::{TimerId, buffers::Buffers, net::DatagramSocket};
+use crate::{TimerId, buffers::Buffers, net::DatagramSocket, timers::Timers};
 
 /// Failures that wait to be told; past it they are only counted.
 const FAILURES_MAX: usize = 64;
@@ -40,7 +40,7 @@ pub(crate) struct Core<A: DatagramAddr> {
     pub(super) flags: Cell<Flags>,
     pub(super) queue: RefCell<Queue<A>>,
     pub(super) failures: RefCell<VecDeque<SendFailed<A>>>,
-    pub(super) timers: RefCell<Vec<TimerKey>>,
+    pub(super) timers: Timers,
     pub(super) reason: Cell<Option<Stopped>>,
     pub(super) stats: Cell<DatagramStats>,
     /// Errors of receiving since something was received.
@@ -104,7 +104,7 @@ impl<A: DatagramAddr> Opened<A> {
             flags: Cell::default(),
             queue: RefCell::default(),
             failures: RefCell::default(),
-            timers: RefCell::default(),
+            timers: Timers::default(),
             reason: Cell::default(),
             stats: Cell::default(),
             errors: Cell::default(),
@@ -393,12 +393,7 @@ impl<A: DatagramAddr> Handler for Core<A> {
             self.update(|flags| flags.blocked = false);
             return DatagramTransport(self).work(reactor);
         }
-        let is_pending = {
-            let mut timers = self.timers.borrow_mut();
-            let at = timers.iter().position(|timer| *timer == key);
-            at.map(|at| timers.swap_remove(at)).is_some()
-        };
-        if is_pending && !self.flags.get().over {
+        if self.timers.remove(key) && !self.flags.get().over {
             let transport = DatagramTransport(self);
             transport.tell(|protocol| protocol.timer_fired(&transport, TimerId(key)));
             transport.0.tell_interest(reactor);

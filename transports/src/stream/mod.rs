@@ -47,6 +47,7 @@ mod timeouts;
 pub(crate) use asked::DIRECT_MIN;
 use bare::Bare;
 use extras::Extras;
+pub(crate) use extras::IdleTimeout;
 use faulty::Faulty;
 pub(crate) use file::FileProducer;
 use link::Link;

@@ -303,7 +303,7 @@ impl<F: Factory> Score<F> {
                 wire.close_quietly();
             }
             // The system took something: the connection was not idle.
-            What::Sent(_) => transport.touch(&self.reactor),
+            What::Sent(_) => transport.touch_sent(&self.reactor),
             What::Failed(why) => transport.failed(&self.reactor, failure(why)),
             What::Lost(why) => self.lose(transport, why),
             What::DrainRequested => {
