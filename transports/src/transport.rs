@@ -318,6 +318,7 @@ impl Transport {
     ///
     /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
     #[must_use]
+    #[track_caller]
     pub fn reactor(&self) -> Reactor {
         self.inner().reactor().expect("the reactor of this transport has been dropped")
     }

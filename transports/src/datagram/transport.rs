@@ -204,6 +204,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     ///
     /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
     #[must_use]
+    #[track_caller]
     pub fn reactor(&self) -> Reactor {
         self.0.reactor.upgrade().expect("the reactor of this transport has been dropped")
     }

@@ -138,6 +138,7 @@ impl Process {
     ///
     /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
     #[must_use]
+    #[track_caller]
     pub fn reactor(&self) -> Reactor {
         self.0.reactor().expect("the reactor of this process has been dropped")
     }
