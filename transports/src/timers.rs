@@ -11,6 +11,10 @@ const LIST_MAX: usize = 16;
 #[derive(Default)]
 pub(crate) struct Timers(RefCell<Keys>);
 
+#[allow(
+    clippy::box_collection,
+    reason = "a set by itself is twice the size of a list, which most have"
+)]
 enum Keys {
     Few(Vec<TimerKey>),
     Many(Box<HashSet<TimerKey>>),

@@ -45,15 +45,17 @@ struct Seat {
 }
 
 impl Seat {
-    const FREE: Self = Self {
-        writer: AtomicI32::new(-1),
-        wanted: AtomicU64::new(0),
-        pending: AtomicU64::new(0),
-        woken: AtomicBool::new(false),
-    };
+    const fn free() -> Self {
+        Self {
+            writer: AtomicI32::new(-1),
+            wanted: AtomicU64::new(0),
+            pending: AtomicU64::new(0),
+            woken: AtomicBool::new(false),
+        }
+    }
 }
 
-static TABLE: [Seat; SEATS] = [Seat::FREE; SEATS];
+static TABLE: [Seat; SEATS] = [const { Seat::free() }; SEATS];
 
 /// The process that the table is of, so that a child of fork(2) can tell that it has a copy.
 static OWNER: AtomicU32 = AtomicU32::new(0);

@@ -1,3 +1,5 @@
+//! Waits that fail, on an engine that does so when it is told to. Those of real engines are in `tests/waits.rs`.
+
 use std::{cell::RefCell, rc::Rc, sync::Arc, thread};
 
 use super::*;
