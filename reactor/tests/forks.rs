@@ -63,7 +63,7 @@ fn watched(reactor: Reactor) -> Watched {
 
 impl Watched {
     /// Still there, and told what happens.
-    fn is_well(mut self) {
+    fn assert_well(mut self) {
         assert!(self.told.take().is_empty(), "nothing has happened here");
         self.far.write_all(b"x").unwrap();
         turn_until(&self.reactor, || self.told.len() > 0);
@@ -85,7 +85,7 @@ fn a_copy_that_is_dropped_is_told_nothing_and_takes_nothing_with_it() {
             drop(reactor);
             assert!(told.take().is_empty());
         });
-        watched.is_well();
+        watched.assert_well();
     }
 }
 
@@ -108,7 +108,7 @@ fn a_copy_is_neither_turned_nor_called_nor_added_to() {
             own.call_soon(|reactor| reactor.stop().unwrap());
             own.run().unwrap();
         });
-        watched.is_well();
+        watched.assert_well();
     }
 }
 

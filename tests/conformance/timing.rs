@@ -108,9 +108,10 @@ fn the_idle_timeout_may_be_moved_and_taken_away(world: &World) {
 
 /// A connection that lingers has no timeout any more, and one without time leaves some to all others.
 fn no_time_at_all_is_a_tick_and_ends_with_the_close(world: &World) {
-    let line = world.join(Script(|transport: &Transport, what: What<'_>| match what {
-        What::Made => transport.set_idle_timeout(Duration::ZERO),
-        _ => {}
+    let line = world.join(Script(|transport: &Transport, what: What<'_>| {
+        if let What::Made = what {
+            transport.set_idle_timeout(Duration::ZERO);
+        }
     }));
     let began = (Instant::now(), world.reactor().stats().turns);
     world.until("several", || line.trace.count(&Told::Idle) == 5);
