@@ -79,16 +79,37 @@ pub enum RunError {
     InChild,
     /// The engine's wait for events failed, and went on to for as long as
     /// [`Builder::wait_retry`](crate::Builder::wait_retry) if the cause was one that may pass.
-    #[error("the loop cannot wait for events: {call} failed: {source}")]
-    Wait {
-        /// The system call.
-        call: &'static str,
-        /// The cause.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Wait(WaitError),
     /// The operating system failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// The engine could not wait for events.
+#[derive(Debug, thiserror::Error)]
+#[error("the loop cannot wait for events: {} failed: {}", .0.0, .0.1)]
+pub struct WaitError(
+    // In a box, for every turn gives a result that has room for it.
+    Box<(&'static str, io::Error)>,
+);
+
+impl WaitError {
+    pub(crate) fn new(call: &'static str, cause: io::Error) -> Self {
+        Self(Box::new((call, cause)))
+    }
+
+    /// The system call that failed, such as `epoll_wait`.
+    #[must_use]
+    pub fn call(&self) -> &'static str {
+        self.0.0
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn cause(&self) -> &io::Error {
+        &self.0.1
+    }
 }
 
 /// `stop` or `crash` was called on a reactor that does not run, or is stopping already.

@@ -46,7 +46,7 @@ pub use {
     builder::Builder,
     deferred::{Canceller, Deferred, Promise},
     engine::{Completed, Duty, Engine, ReceivedBytes, SHORT_READ_DRAINS, UnknownEngine},
-    error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
+    error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut, WaitError},
     guard::Panicked,
     handler::{Handler, Interest, Ready, TimerKey, Token},
     leftovers::Leftovers,

@@ -9,7 +9,7 @@ use std::{
 
 use crossbeam_channel::Select;
 
-use crate::{RunError, engine::Event, reactor::Inner};
+use crate::{RunError, WaitError, engine::Event, reactor::Inner};
 
 /// The first rest after a wait that failed for the moment. Each further one is twice as long, up to the longest.
 const REST_MIN: Duration = Duration::from_millis(1);
@@ -27,10 +27,10 @@ struct Failing {
 /// Whether the waits of a reactor fail.
 #[derive(Default)]
 pub(crate) struct WaitHealth {
+    /// That they fail was logged, and no wait that may block has gone well since.
+    is_ill: Cell<bool>,
     /// Since the last one that went well.
     failing: Cell<Option<Failing>>,
-    /// That they fail was logged, and no wait that may block has gone well since.
-    logged: Cell<bool>,
 }
 
 impl WaitHealth {
@@ -38,13 +38,10 @@ impl WaitHealth {
     pub(crate) fn begin_run(&self) {
         self.failing.set(None);
     }
-
-    fn is_good(&self) -> bool {
-        self.failing.get().is_none() && !self.logged.get()
-    }
 }
 
 impl Inner {
+    #[inline]
     pub(crate) fn wait(
         &self,
         max_wait: Option<Duration>,
@@ -59,7 +56,7 @@ impl Inner {
         }
         match self.wait_on_kernel(timeout, events) {
             Ok(()) => {
-                if !self.wait_health.is_good() {
+                if self.wait_health.is_ill.get() {
                     self.wait_went_well(timeout);
                 }
                 Ok(())
@@ -68,6 +65,7 @@ impl Inner {
         }
     }
 
+    #[inline]
     fn wait_on_kernel(
         &self,
         mut timeout: Option<Duration>,
@@ -106,9 +104,9 @@ impl Inner {
         let Failing { since, rest } = failing.unwrap_or(Failing { since: now, rest: REST_MIN });
         let tried = now.saturating_duration_since(since);
         if !is_for_the_moment(&source) || tried >= self.settings.wait_retry {
-            return Err(RunError::Wait { call, source });
+            return Err(RunError::Wait(WaitError::new(call, source)));
         }
-        if !health.logged.replace(true) {
+        if !health.is_ill.replace(true) {
             tracing::error!(call, error = %source, "the loop cannot wait for events; trying again");
         }
         health.failing.set(Some(Failing { since, rest: (rest * 2).min(REST_MAX) }));
@@ -120,7 +118,7 @@ impl Inner {
     fn wait_went_well(&self, timeout: Option<Duration>) {
         let health = &self.wait_health;
         health.failing.set(None);
-        if timeout != Some(Duration::ZERO) && health.logged.replace(false) {
+        if timeout != Some(Duration::ZERO) && health.is_ill.replace(false) {
             let call = self.poller.borrow().call();
             tracing::warn!(call, "the loop waits for events again");
         }

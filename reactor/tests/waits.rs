@@ -108,14 +108,14 @@ fn a_wait_that_goes_on_to_fail_ends_the_run_and_is_named() {
             let reactor = builder.build().unwrap();
             let mut ended = Ok(());
             let log = Log::of(|| ended = reactor.run());
-            let Err(RunError::Wait { call, source }) = ended else { panic!("{engine}: {ended:?}") };
-            assert_eq!(source.raw_os_error(), Some(libc::ENOMEM), "{engine}");
+            let Err(RunError::Wait(failed)) = ended else { panic!("{engine}: {ended:?}") };
+            assert_eq!(failed.cause().raw_os_error(), Some(libc::ENOMEM), "{engine}");
             let expected = match engine {
                 Engine::Mio => "epoll_wait",
                 Engine::Uring => "io_uring_enter",
                 other => other.name(),
             };
-            assert_eq!(call, expected);
+            assert_eq!(failed.call(), expected);
             // However often it was tried.
             assert_eq!(log.len(), 1, "{log:?}");
             assert!(reactor.stats().turns < 100, "{engine}: {} turns", reactor.stats().turns);

@@ -59,26 +59,28 @@ impl Origin {
 /// around the C library (a bare clone(2)) it does not know.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Home {
-    /// `None` of a simulated one: its copy is as good as itself.
-    forks: Option<u32>,
+    forks: u32,
 }
+
+/// Of a simulated loop: its copy is as good as itself.
+const ANYWHERE: u32 = u32::MAX;
 
 impl Home {
     /// This process.
     pub(crate) fn here() -> io::Result<Self> {
         watch_forks()?;
-        Ok(Self { forks: Some(forks()) })
+        Ok(Self { forks: forks() })
     }
 
     /// Whichever process has it.
     pub(crate) const fn anywhere() -> Self {
-        Self { forks: None }
+        Self { forks: ANYWHERE }
     }
 
     /// Whether this is a child that has a copy.
     #[inline]
     pub(crate) fn is_left(self) -> bool {
-        self.forks.is_some_and(|forks_then| forks_then != forks())
+        self.forks != forks() && self.forks != ANYWHERE
     }
 }
 
