@@ -20,6 +20,7 @@ use sinew::{
         basic::{Line, LineHandler, LineReceiver, LineTransport, send_line},
         wire::Echo,
     },
+    reactor::Excerpt,
     transports::endpoint::ClientEndpoint,
 };
 
@@ -57,7 +58,8 @@ async fn talk(reactor: Reactor, to: ClientEndpoint, name: &str) -> Result<(), Fa
         let asked =
             connection.with(|client, transport| client.handler_mut().ask(transport, &question));
         let answer = asked.ok_or("the connection is over")?;
-        say!("{}", reactor.timeout(Duration::from_secs(5), answer).await??);
+        let answer = reactor.timeout(Duration::from_secs(5), answer).await??;
+        say!("{}", Excerpt::new(&answer));
         reactor.sleep(Duration::from_millis(100)).await;
     }
     // From the loop, in its next turn.

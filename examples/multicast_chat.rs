@@ -18,6 +18,7 @@ use clap::Parser;
 use cli::{EngineArgs, say};
 use sinew::{
     prelude::*,
+    reactor::Excerpt,
     transports::{DatagramConfig, Interface, SendFailed},
 };
 
@@ -34,12 +35,11 @@ impl DatagramProtocol for Member {
         say_next_line(transport, self.name.clone(), self.group);
     }
 
-    /// Anybody may send to a group; what goes to a terminal has no control characters left.
+    /// Anybody may send to a group; what goes to a terminal is short and has no control characters.
     fn datagram_received(&mut self, _: &DatagramTransport, data: &[u8], from: SocketAddr) {
         let text = String::from_utf8_lossy(data);
         let (name, said) = text.split_once('\n').unwrap_or(("somebody", &text));
-        let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
-        say!("{} ({}): {}", clean(name), from.ip(), clean(said));
+        say!("{} ({}): {}", Excerpt::new(name), from.ip(), Excerpt::new(said));
     }
 
     fn send_failed(&mut self, _: &DatagramTransport, failed: &SendFailed) {

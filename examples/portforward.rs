@@ -11,25 +11,17 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use cli::{ServerArgs, say};
+use sinew::transports::proxy::{ProxyHeader, ProxyVersion};
 use sinew::{prelude::*, transports::endpoint::ClientEndpoint};
 
 /// The end of a client, which leads on to another address.
+#[derive(Clone)]
 pub(crate) struct End {
-    to: ClientEndpoint,
-    idle_timeout: Option<Duration>,
-}
-
-impl End {
-    /// The end of a client that is led to `to`.
-    pub(crate) fn leading(to: ClientEndpoint) -> Self {
-        Self { to, idle_timeout: None }
-    }
-
+    pub(crate) to: ClientEndpoint,
     /// The tunnel is closed when nothing has come from either side for so long.
-    pub(crate) fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.idle_timeout = timeout;
-        self
-    }
+    pub(crate) idle_timeout: Option<Duration>,
+    /// The other address is told first for whom the connection is.
+    pub(crate) send_proxy: Option<ProxyVersion>,
 }
 
 impl Protocol for End {
@@ -40,7 +32,10 @@ impl Protocol for End {
         let client = transport.clone();
         let outgoing = move |_: &Peer| OtherEnd { client: client.clone() };
         let client = transport.clone();
-        self.to.connect(&transport.reactor(), outgoing).then(move |_, connected| {
+        let header = |version| ProxyHeader::new(version).on_behalf_of(transport);
+        let config = ConnectConfig::default().proxy_header(self.send_proxy.map(header));
+        let connecting = self.to.connect_with(&transport.reactor(), config, outgoing);
+        connecting.then(move |_, connected| {
             if let Err(error) = connected {
                 say!("{} closed: {error}", client.peer());
                 client.lose_connection();
@@ -84,6 +79,10 @@ struct Args {
     #[arg(long, value_name = "MS")]
     idle_timeout: Option<u64>,
 
+    /// Tells there first for whom a connection is, by the PROXY protocol: v1 or v2
+    #[arg(long, value_name = "VERSION")]
+    send_proxy: Option<ProxyVersion>,
+
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -91,9 +90,9 @@ struct Args {
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let reactor = args.server.reactor()?;
-        let (to, idle_timeout) = (args.to, args.idle_timeout.map(Duration::from_millis));
-        let end = move |_: &Peer| End::leading(to.clone()).idle_timeout(idle_timeout);
-        let port = args.server.listen.listen(&reactor, end)?;
+        let idle_timeout = args.idle_timeout.map(Duration::from_millis);
+        let end = End { to: args.to, idle_timeout, send_proxy: args.send_proxy };
+        let port = args.server.listen.listen(&reactor, move |_: &Peer| end.clone())?;
         cli::run(&reactor, port)
     })
 }

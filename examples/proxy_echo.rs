@@ -13,6 +13,7 @@ use clap::Parser;
 use cli::{ServerArgs, say};
 use sinew::{
     prelude::*,
+    reactor::Excerpt,
     transports::{
         endpoint::{Proxy, ServerEndpoint},
         proxy::{ProxyConfig, Subnet, tlv},
@@ -27,9 +28,10 @@ impl Protocol for Echo {
         let peer = transport.peer();
         let whom = match peer.proxied() {
             Some(proxied) => {
-                let name = proxied.tlv(tlv::AUTHORITY).map(String::from_utf8_lossy);
-                let addr = proxied.destination().map(|addr| addr.to_string().into());
-                let asked = name.or(addr).unwrap_or("nobody knows whom".into());
+                // The client chooses the name.
+                let name = proxied.tlv(tlv::AUTHORITY).map(|name| Excerpt::new(name).to_string());
+                let addr = proxied.destination().map(|addr| addr.to_string());
+                let asked = name.or(addr).unwrap_or("nobody knows whom".to_owned());
                 format!("{peer} by {}, and asked for {asked}", proxied.via())
             }
             // A proxy that looks whether we are there.

@@ -17,6 +17,7 @@ mod cli;
 use std::process::ExitCode;
 
 use cli::{AddrArgs, DRAIN, cannot_listen, say, serve};
+use sinew::reactor::Excerpt;
 use sinew::socketserver::{BaseRequestHandler, Context, HandlerResult, TcpServer};
 
 struct MyTcpHandler;
@@ -34,7 +35,7 @@ impl BaseRequestHandler for MyTcpHandler {
         if let Some(ip) = cx.client_address.ip() {
             say!("{ip} wrote:");
         }
-        say!("{data}");
+        say!("{}", Excerpt::new(&*data));
         cx.request.sendall(data.to_uppercase().as_bytes())?;
         Ok(())
     }

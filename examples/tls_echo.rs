@@ -88,7 +88,7 @@ impl Protocol for Echo {
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
-        let mut tls = TlsServerConfig::new(args.identity()?).alpn(&args.alpn);
+        let mut tls = TlsServerConfig::new(args.identity()?).alpn(&args.alpn)?;
         if let Some(file) = &args.client_ca {
             tls = tls.require_client_certificates(TrustedRoots::from_pem_file(file)?);
         }

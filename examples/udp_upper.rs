@@ -19,6 +19,7 @@ mod cli;
 use std::process::ExitCode;
 
 use cli::{AddrArgs, cannot_listen, say, serve};
+use sinew::reactor::Excerpt;
 use sinew::socketserver::{BaseRequestHandler, Context, Datagram, HandlerResult, UdpServer};
 
 struct MyUdpHandler;
@@ -29,7 +30,7 @@ impl BaseRequestHandler<Datagram> for MyUdpHandler {
         if let Some(ip) = cx.client_address.ip() {
             say!("{ip} wrote:");
         }
-        say!("{data}");
+        say!("{}", Excerpt::new(&*data));
         let answer = format!("{}\n", data.to_uppercase());
         cx.request.socket.sendto(answer.as_bytes(), &cx.client_address)?;
         Ok(())

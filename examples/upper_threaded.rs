@@ -20,6 +20,7 @@ use std::{
 };
 
 use cli::{AddrArgs, cannot_listen, say, serve};
+use sinew::reactor::Excerpt;
 use sinew::socketserver::{
     Address, HandlerResult, StreamContext, StreamRequestHandler, ThreadingTcpServer,
 };
@@ -57,7 +58,7 @@ fn clients(server: &Address) -> io::Result<()> {
         writeln!(client, "Hello World {number}")?;
         let mut received = String::new();
         BufReader::new(&client).read_line(&mut received)?;
-        say!("Received: {}", received.trim_end());
+        say!("Received: {}", Excerpt::new(received.trim_end()));
         clients.push(client);
     }
     Ok(())

@@ -37,6 +37,7 @@ pages! {
     StandardStreams: "../docs/design/11-standard-streams.md";
     Endpoints: "../docs/design/13-endpoints.md";
     Relays: "../docs/design/14-relays.md";
+    AnswersOfDatagrams: "../docs/design/15-answers-of-datagrams.md";
     Layer: "../docs/design/12-tls-is-a-layer.md";
 }
 

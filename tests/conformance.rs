@@ -16,12 +16,17 @@ mod conformance {
     mod descriptors;
     mod doorway;
     mod draining;
+    #[cfg(unix)]
+    mod duplicates;
     mod files;
+    #[cfg(unix)]
+    mod finding;
     mod inside;
     mod life;
     mod listening;
     mod panicking;
     mod producing;
+    mod proxy_header;
     mod reading;
     mod relay_ends;
     mod relaying;

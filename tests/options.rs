@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use options::sys::tcp_option;
+use options::sys::{option_of, tcp_option};
 use sinew::{
     prelude::*,
     reactor::inherited,
@@ -369,6 +369,7 @@ fn datagrams_are_marked_too() {
             let config = DatagramConfig::default()
                 .dscp(Dscp::LOWER_EFFORT)
                 .reuse_port(true)
+                .packet_info(true)
                 .send_buffer(BUFFER)
                 .receive_buffer(BUFFER);
             let udp = world.reactor().listen_udp_with(at, config, Deaf).unwrap();
@@ -379,6 +380,11 @@ fn datagrams_are_marked_too() {
             assert_eq!(socket.tos_v4().unwrap(), 1 << 2);
             assert!(at.is_ipv4() || socket.tclass_v6().unwrap() == 1 << 2);
             assert!(socket.reuse_port().unwrap());
+            let (level, option) = match at.is_ipv6() {
+                true => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+                false => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+            };
+            assert_eq!(option_of(&socket, level, option), 1);
             assert_eq!(socket.send_buffer_size().unwrap(), 2 * BUFFER);
             assert_eq!(socket.recv_buffer_size().unwrap(), 2 * BUFFER);
         }

@@ -7,8 +7,12 @@ mod tls {
     mod cutting;
     mod ending;
     mod handshakes;
+    #[cfg(unix)]
+    mod haproxy;
+    mod limits;
     mod meeting;
     mod openssl;
+    mod proxied;
     mod setup;
     mod simulated;
     mod starting;

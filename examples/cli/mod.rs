@@ -3,14 +3,23 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "no example needs all of it")]
 
 use std::{
-    env, error::Error, fmt::Display, io, net::SocketAddr, process::ExitCode, str::FromStr,
+    env,
+    error::Error,
+    fmt::Display,
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    process::ExitCode,
+    str::FromStr,
     time::Duration,
 };
 
-use clap::Parser;
+use clap::{
+    Parser,
+    error::{ContextKind, ContextValue},
+};
 use sinew::{
     prelude::*,
-    reactor::{Builder, RunError, UnknownEngine},
+    reactor::{Builder, Excerpt, RunError, UnknownEngine},
     transports::{
         Destination,
         endpoint::{EndpointError, ServerEndpoint},
@@ -28,7 +37,7 @@ pub(crate) type Failed = Box<dyn Error>;
 // The options that every example server has.
 #[derive(Parser, Debug)]
 pub(crate) struct ServerArgs {
-    /// Where to listen: ADDR:PORT, or an endpoint such as tcp:8000; port 0 lets the system choose
+    /// Where to listen: HOST:PORT, a port alone, or an endpoint such as tcp:8000; port 0 lets the system choose
     #[arg(long, value_name = "ENDPOINT", default_value = "127.0.0.1:8000", value_parser = endpoint::<ServerEndpoint>)]
     pub(crate) listen: ServerEndpoint,
 
@@ -40,7 +49,7 @@ pub(crate) struct ServerArgs {
 #[derive(Parser, Debug)]
 pub(crate) struct AddrArgs {
     /// Address to listen on; port 0 lets the system choose
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = listen_addr)]
     pub(crate) listen: SocketAddr,
 
     #[command(flatten)]
@@ -100,6 +109,22 @@ pub(crate) fn endpoint<E: FromStr<Err = EndpointError>>(text: &str) -> Result<E,
     text.parse().map_err(|error: EndpointError| {
         error.to_string().lines().next().unwrap_or_default().to_owned()
     })
+}
+
+/// Reads an option that says at which address to listen: `host:port`, or a port alone for all addresses of IPv4. A name is looked up.
+pub(crate) fn listen_addr(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("*:").or(text.strip_prefix(':')).unwrap_or(text);
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let text = if is_port { format!("0.0.0.0:{port}") } else { text.to_owned() };
+    match destination(&text).map_err(|error| error.to_string())? {
+        Destination::Addr(addr) => Ok(addr),
+        Destination::Name(host, port) => {
+            let found = (host.as_str(), port).to_socket_addrs();
+            let first = found.map(|mut addrs| addrs.next()).map_err(|error| error.to_string())?;
+            first.ok_or_else(|| "the name has no address".to_owned())
+        }
+        other => Err(format!("{other} is no address")),
+    }
 }
 
 /// Reads an option that says where datagrams go: an address, or `host:port`.
@@ -215,11 +240,14 @@ pub(crate) fn run_until(
     }
 }
 
-/// What clap says first, without its tips and the usage.
+/// What clap says first, without its tips and the usage, and with the argument as an excerpt.
 fn first_paragraph(error: &clap::Error) -> String {
-    let text = error.render().to_string();
+    let mut text = error.render().to_string();
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        text = text.replace(value, &Excerpt::new(value).to_string());
+    }
     let words = text.split("\n\n").next().unwrap_or_default().split_whitespace();
-    words.collect::<Vec<_>>().join(" ")
+    Excerpt::new(&words.collect::<Vec<_>>().join(" ")).len_max(1000).to_string()
 }
 
 /// The library's warnings go to standard error; the environment may ask for more: `RUST_LOG=debug`.

@@ -28,6 +28,7 @@ use clap::Parser;
 use cli::{AddrArgs, cannot_listen, say, serve};
 use maildir::Maildir;
 use session::{Heard, Mail, Session};
+use sinew::reactor::Excerpt;
 use sinew::socketserver::{HandlerResult, StreamContext, StreamRequestHandler, ThreadingTcpServer};
 
 /// RFC 5321 4.5.3.2.7: as long as a server should wait for the next command.
@@ -96,7 +97,8 @@ impl MailRequestHandler {
         match self.maildir.keep(mail) {
             Ok(path) => {
                 let to: Vec<_> = mail.to.iter().map(|to| format!("<{to}>")).collect();
-                say!("<{}> to {}: {}", mail.from, to.join(", "), path.display());
+                let (from, to) = (Excerpt::new(&mail.from), to.join(", "));
+                say!("<{from}> to {}: {}", Excerpt::new(&to), path.display());
                 "250 2.0.0 Ok, it is kept\r\n".to_owned()
             }
             Err(error) => {

@@ -5,6 +5,7 @@ mod decoding;
 mod format;
 mod framing;
 mod input;
+mod proxy;
 mod teller;
 
 use self::{format::Format, input::Input};
@@ -13,7 +14,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 7] = [
+pub(crate) const TARGETS: [Target; 8] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -21,6 +22,7 @@ pub(crate) const TARGETS: [Target; 7] = [
     ("int32", int32),
     ("fixed", fixed),
     ("framed", framed),
+    ("proxy", proxy),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -49,4 +51,8 @@ pub(crate) fn fixed(data: &[u8]) {
 
 pub(crate) fn framed(data: &[u8]) {
     framing::check(&mut Input::new(data));
+}
+
+pub(crate) fn proxy(data: &[u8]) {
+    proxy::check(data);
 }

@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::{Failure, Reactor, WeakReactor};
+use crate::{Excerpt, Failure, Reactor, WeakReactor};
 
 type Callback<T, E> = Box<dyn FnOnce(&Reactor, Result<T, E>)>;
 
@@ -44,7 +44,8 @@ impl<T, E: fmt::Display> Drop for State<T, E> {
         if let Some(Err(error)) = &self.result
             && !self.quiet
         {
-            tracing::error!(%error, "a deferred failed, and nobody looked");
+            let error = error.to_string();
+            tracing::error!(error = %Excerpt::new(&error), "a deferred failed, and nobody looked");
         }
     }
 }

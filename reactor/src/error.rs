@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::Excerpt;
+
 /// A source could not be registered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -146,7 +148,7 @@ pub enum Failure {
     #[error("abandoned without an answer")]
     Abandoned,
     /// What would have produced the value panicked.
-    #[error("panicked: {0}")]
+    #[error("panicked: {}", Excerpt::new(.0))]
     Panicked(String),
     /// As many jobs are waiting for a thread as [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) allows, or lookups
     /// as [`Builder::lookup_queue_max`](crate::Builder::lookup_queue_max) does.

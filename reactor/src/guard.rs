@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use crate::Reactor;
+use crate::{Excerpt, Reactor};
 
 /// A panic that was contained.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{}", Excerpt::new(.message))]
 pub struct Panicked {
     /// What the panic said.
     pub message: String,
@@ -50,7 +50,8 @@ impl Reactor {
     ) -> Panicked {
         let message = into_message(panic);
         self.inner.meter.panics.add(1);
-        tracing::error!(what = name(what), panic = message, "a callback panicked");
+        let shown = Excerpt::new(&message);
+        tracing::error!(what = name(what), panic = ?shown, "a callback panicked");
         Panicked { message }
     }
 

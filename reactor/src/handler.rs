@@ -71,12 +71,12 @@ pub use crate::wheel::TimerKey;
 pub struct Token(pub(crate) usize);
 
 impl Token {
-    /// Half of the word for the slot, half (less two bits) for the generation; on 32-bit platforms a million slots and 4,096
+    /// Half of the word for the slot, half (less three bits) for the generation; on 32-bit platforms a million slots and 4,096
     /// generations.
     const SLOT_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
     pub(crate) const SLOT_MAX: usize = (1 << Self::SLOT_BITS) - 2;
     pub(crate) const GENERATION_MASK: u32 =
-        if usize::BITS == 64 { u32::MAX >> 2 } else { (1 << (32 - Self::SLOT_BITS)) - 1 };
+        if usize::BITS == 64 { u32::MAX >> 3 } else { (1 << (32 - Self::SLOT_BITS)) - 1 };
     /// Kept for what engines register for themselves.
     pub(crate) const ENGINE: Self = Self(usize::MAX);
 

@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use slab::Slab;
 
 use crate::{
-    Deferred, Failure, Promise, Reactor,
+    Deferred, Excerpt, Failure, Promise, Reactor,
     builder::Settings,
     guard::{Panicked, contain},
 };
@@ -309,7 +309,7 @@ impl Reactor {
         match (result, promise) {
             (Ok(Some(value)), Some(promise)) => promise.resolve(value),
             (Err(Panicked { message }), promise) => {
-                tracing::error!(panic = message, "a job in a thread panicked");
+                tracing::error!(panic = ?Excerpt::new(&message), "a job in a thread panicked");
                 if let Some(promise) = promise {
                     promise.reject_quietly(Failure::Panicked(message));
                 }

@@ -38,16 +38,17 @@ struct Slot {
     descriptor: DescriptorId,
 }
 
-/// The generation of a slot and, in a bit, whether its handler is on the list of those to be called again: once, or who is asked
-/// for by two would ask for itself twice, each time that it is called, and have ever more of the loop's time. It is never zero,
-/// and there the slab finds its own mark, which so costs nothing.
+/// The generation of a slot and, in two bits, whether its handler is on the list of those to be called again (once, or who is asked
+/// for by two would ask for itself twice, each time that it is called, and have ever more of the loop's time), and whether other
+/// descriptors may lead to its source. It is never zero, and there the slab finds its own mark, which so costs nothing.
 #[derive(Clone, Copy)]
 struct Mark(NonZeroU32);
 
 impl Mark {
     const AGAIN: u32 = 1 << 1;
+    const SHARED: u32 = 1 << 2;
     /// What lies below the generation.
-    const BITS: u32 = 2;
+    const BITS: u32 = 3;
 
     fn new(generation: u32) -> Self {
         Self(NonZeroU32::MIN | generation << Self::BITS)
@@ -63,6 +64,14 @@ impl Mark {
         let others = self.0.get() & !Self::AGAIN;
         self.0 = NonZeroU32::MIN | others | if again { Self::AGAIN } else { 0 };
         before
+    }
+
+    fn set_shared(&mut self) {
+        self.0 |= Self::SHARED;
+    }
+
+    const fn is_shared(self) -> bool {
+        self.0.get() & Self::SHARED != 0
     }
 }
 
@@ -282,15 +291,28 @@ impl Reactor {
         self.inner.registry.borrow().descriptor(token)
     }
 
+    /// Says that other descriptors may lead to the source of this token: it was inherited, received or duplicated. Then an engine
+    /// whose kernel goes on watching a closed descriptor while a duplicate of it is open (epoll(7), "Will closing a file
+    /// descriptor cause it to be removed") is told of its end in any case, or its events would wake the loop for ever.
+    pub fn mark_shared(&self, token: Token) {
+        if let Some(slot) = self.inner.registry.borrow_mut().get_mut(token) {
+            slot.mark.set_shared();
+        }
+    }
+
     /// Ends a registration; the handler hears nothing more, not even of events of this turn, and is dropped by the loop.
-    /// With `closing`, the source is closed right after, which saves a system call on some engines.
+    /// With `closing`, the source is closed right after, which saves a system call on some engines, unless it is
+    /// [shared](Self::mark_shared).
     pub fn deregister(&self, token: Token, closing: bool) {
         let Some(slot) = self.inner.registry.borrow_mut().remove(token) else {
             return;
         };
         // In a child of fork(2), what the kernel watches is the parent's.
         if slot.descriptor != NO_DESCRIPTOR && !self.inner.home.is_left() {
-            let gone = self.inner.poller.borrow_mut().deregister(slot.descriptor, token, closing);
+            let mut poller = self.inner.poller.borrow_mut();
+            let closing = closing && !(slot.mark.is_shared() && poller.watches_duplicates());
+            let gone = poller.deregister(slot.descriptor, token, closing);
+            drop(poller);
             if let Err(error) = gone {
                 let descriptor = slot.descriptor;
                 tracing::debug!(descriptor, %error, "a source was closed before its registration ended");

@@ -8,15 +8,20 @@ use std::{
     time::Duration,
 };
 
-use sinew_reactor::{Handler, Interest, Reactor, Ready, Token};
+use sinew_reactor::{
+    AcceptFailure, Excerpt, Handler, Interest, Reactor, Ready, Token, is_about_sent,
+};
 
 use crate::{
     Address, BaseServer, Request, RequestError, ServeError, Socket, Waited, handler::guard,
     watch::Watched,
 };
 
-/// How long accepting rests when the system is out of something. Python goes on at once, at the full cost of a processor.
+/// How long accepting rests after an error that would come again at once. Python goes on at once, at the full cost of a processor.
 const REST: Duration = Duration::from_millis(100);
+
+/// Errors of single connections or datagrams in a row, after which it rests, too: so many are not about those.
+const SKIPPED_MAX: u32 = 256;
 
 pub(crate) struct Acceptor {
     server: BaseServer,
@@ -25,6 +30,8 @@ pub(crate) struct Acceptor {
     once: bool,
     waited: Cell<Waited>,
     resting: Cell<bool>,
+    /// Errors of single requests since one was got, or there was none.
+    skipped: Cell<u32>,
     /// Getting requests fails, and it has been logged.
     failing: Cell<bool>,
 }
@@ -32,12 +39,12 @@ pub(crate) struct Acceptor {
 /// What became of one attempt.
 enum Got {
     Request,
-    /// That one went away.
+    /// The error was about one that is gone: the next.
     Skip,
     /// No more for now.
     Drained,
-    /// The system is out of something.
-    Exhausted,
+    /// Trying again at once would fail again.
+    Wait,
 }
 
 impl Acceptor {
@@ -53,6 +60,7 @@ impl Acceptor {
             once: once.is_some(),
             waited: Cell::new(Waited::Stopped),
             resting: Cell::new(false),
+            skipped: Cell::new(0),
             failing: Cell::new(false),
         });
         reactor.bind(this.token(), this.clone());
@@ -99,7 +107,7 @@ impl Acceptor {
     }
 
     /// One pass over what is there.
-    fn pass(&self, reactor: &Reactor) {
+    fn pass(self: &Rc<Self>, reactor: &Reactor) {
         if self.may_accept() {
             self.accept_some(reactor);
             self.server.core.run.watch(&self.server, reactor);
@@ -116,13 +124,13 @@ impl Acceptor {
         }));
     }
 
-    fn accept_some(&self, reactor: &Reactor) {
+    fn accept_some(self: &Rc<Self>, reactor: &Reactor) {
         for _ in 0..self.server.core.run.requests_per_turn() {
             match self.accept_one() {
                 Got::Request if self.once => return self.finish(reactor, Waited::Request),
                 Got::Request | Got::Skip => {}
                 Got::Drained => return,
-                Got::Exhausted => return self.rest(reactor),
+                Got::Wait => return self.rest(reactor),
             }
             if !self.may_accept() {
                 return;
@@ -151,6 +159,7 @@ impl Acceptor {
         let got = guard(|| Ok(hooks.get_request(&self.server)));
         let got = match got {
             Ok(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
+                self.skipped.set(0);
                 let Some(got) = self.watched.drained() else { return Got::Drained };
                 got
             }
@@ -160,24 +169,35 @@ impl Acceptor {
         match got {
             Ok((request, client_address)) => {
                 self.failing.set(false);
+                self.skipped.set(0);
                 self.process(request, &client_address);
                 Got::Request
             }
-            Err(error) => match error.kind() {
-                // accept(2): errors of the new connection, and recvfrom(2): what answers of ours have met.
-                ErrorKind::Interrupted
-                | ErrorKind::ConnectionAborted
-                | ErrorKind::ConnectionReset
-                | ErrorKind::ConnectionRefused
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::NetworkDown => Got::Skip,
-                _ => {
-                    self.exhausted(&error);
-                    Got::Exhausted
-                }
-            },
+            Err(error) => self.not_got(&error),
         }
+    }
+
+    fn not_got(&self, error: &io::Error) -> Got {
+        let failure = match AcceptFailure::of(error) {
+            // What answers of ours have met.
+            _ if !self.server.core.is_stream && is_about_sent(error) => AcceptFailure::Skip,
+            failure => failure,
+        };
+        let skipped = self.skipped.get() + 1;
+        match failure {
+            AcceptFailure::Skip if skipped < SKIPPED_MAX => {
+                self.skipped.set(skipped);
+                return Got::Skip;
+            }
+            AcceptFailure::Drained => return Got::Drained,
+            AcceptFailure::Skip | AcceptFailure::NoDescriptors | AcceptFailure::Wait => {}
+        }
+        self.skipped.set(0);
+        if !self.failing.replace(true) {
+            let address = self.server.server_address();
+            tracing::error!(%address, %error, "requests cannot be got; trying again from time to time");
+        }
+        Got::Wait
     }
 
     fn process(&self, request: Request, client_address: &Address) {
@@ -195,17 +215,13 @@ impl Acceptor {
         }
     }
 
-    fn exhausted(&self, error: &io::Error) {
-        if !self.failing.replace(true) {
-            let address = self.server.server_address();
-            tracing::error!(%address, %error, "requests cannot be got; trying again from time to time");
-        }
-    }
-
-    fn rest(&self, reactor: &Reactor) {
+    fn rest(self: &Rc<Self>, reactor: &Reactor) {
         self.resting.set(true);
-        let token = self.token();
-        reactor.call_later(REST, move |reactor| reactor.run_again(token));
+        let this = self.clone();
+        reactor.call_later(REST, move |reactor| {
+            this.resting.set(false);
+            reactor.run_again(this.token());
+        });
     }
 }
 
@@ -246,7 +262,8 @@ pub(crate) fn shut_down(server: &BaseServer, request: Request) {
 
 fn tell(done: Result<(), RequestError>) {
     if let Err(error) = done {
-        tracing::error!(%error, "a hook failed");
+        let error = error.to_string();
+        tracing::error!(error = %Excerpt::new(&error), "a hook failed");
     }
 }
 
@@ -256,7 +273,6 @@ impl Handler for Acceptor {
     }
 
     fn again(self: Rc<Self>, reactor: &Reactor) {
-        self.resting.set(false);
         self.pass(reactor);
     }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::net::SocketAddrAny;
+use sinew_reactor::Excerpt;
 use socket2::{Domain, SockAddr};
 
 /// The address of a socket. In Python a tuple or a path, depending on the family; here always this.
@@ -149,7 +150,10 @@ impl fmt::Display for Address {
         match self {
             Self::Inet(addr) => addr.fmt(f),
             Self::Unix(path) if path.as_os_str().is_empty() => f.write_str("unnamed"),
-            Self::Unix(path) => write!(f, "{}", path.to_string_lossy().replace('\0', "@")),
+            Self::Unix(path) => match path.as_os_str().as_encoded_bytes() {
+                [0, name @ ..] => write!(f, "@{}", Excerpt::new(name)),
+                path => Excerpt::new(path).fmt(f),
+            },
         }
     }
 }
@@ -193,5 +197,23 @@ impl<A: ToSocketAddrs> ToAddress<Inet> for A {
 impl<P: AsRef<Path>> ToAddress<Unix> for P {
     fn to_addresses(&self) -> io::Result<Vec<Address>> {
         Ok(vec![self.as_ref().into()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client has any path that it likes, and is in every line of a log.
+    #[test]
+    fn addresses_are_shown_without_harm() {
+        let unix = |path: &str| Address::Unix(path.into()).to_string();
+        assert_eq!(unix(""), "unnamed");
+        assert_eq!(unix("/run/web.sock"), "/run/web.sock");
+        assert_eq!(unix("\0web"), "@web");
+        assert_eq!(unix("/a\u{1b}[2J\nb"), r"/a\u{1b}[2J\nb");
+        assert_eq!(unix(&"a".repeat(70_000)), format!("{}… (70000 bytes)", "a".repeat(256)));
+        let inet: SocketAddr = "[fe80::1%3]:80".parse().unwrap();
+        assert_eq!(Address::from(inet).to_string(), "[fe80::1%3]:80");
     }
 }

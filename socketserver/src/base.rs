@@ -3,7 +3,9 @@
 
 use std::{io, net::Shutdown};
 
-use crate::{Address, BaseServer, Packet, Request, RequestError, server::closed};
+use sinew_reactor::Excerpt;
+
+use crate::{Address, AddressFamily, BaseServer, Packet, Request, RequestError, server::closed};
 
 /// Sets the options that say which addresses may be taken, and binds.
 ///
@@ -57,9 +59,14 @@ pub fn get_request(server: &BaseServer) -> io::Result<(Request, Address)> {
     // One byte more shows whether there was more.
     let max = server.max_packet_size();
     let mut data = vec![0; max.saturating_add(1)];
-    let (len, address) = socket.recvfrom_now(&mut data)?;
+    let is_udp = server.address_family() != AddressFamily::Unix;
+    let (len, address, info) = socket.receive_now(&mut data, is_udp)?;
     let truncated = len > max;
-    let packet = Packet { data: data[..len.min(max)].into(), socket, truncated };
+    let socket = match (address.inet(), info) {
+        (Some(client), Some(info)) => socket.answering(client, info),
+        _ => socket,
+    };
+    let packet = Packet { data: data[..len.min(max)].into(), socket, info, truncated };
     Ok((Request::Datagram(packet), address))
 }
 
@@ -91,7 +98,8 @@ pub fn finish_request(
 
 /// Logs the error. (A panic has also printed its message, as panics do.)
 pub fn handle_error(_: &BaseServer, _: &Request, client_address: &Address, error: &RequestError) {
-    tracing::error!(client = %client_address, %error, "a request failed");
+    let error = error.to_string();
+    tracing::error!(client = %client_address, error = %Excerpt::new(&error), "a request failed");
 }
 
 /// Ends the output of a connection and lets it go.

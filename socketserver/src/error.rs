@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, time::Duration};
 
-use sinew_reactor::{RegisterError, RunError};
+use sinew_reactor::{Excerpt, RegisterError, RunError};
 
 /// What a handler returns: whatever is an error can be returned with `?`, and goes to
 /// [`handle_error`](crate::Hooks::handle_error), as exceptions do in Python.
@@ -16,7 +16,7 @@ pub enum RequestError {
     #[error(transparent)]
     Failed(Box<dyn Error + Send + Sync>),
     /// The handler, or a hook, panicked.
-    #[error("panicked: {0}")]
+    #[error("panicked: {}", Excerpt::new(.0))]
     Panicked(String),
     /// No thread could be started for it.
     #[error("no thread could be started: {0}")]

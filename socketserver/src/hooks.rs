@@ -60,8 +60,9 @@ pub trait Hooks: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if there is none. After any other error the server rests for a moment, since most (no descriptors left)
-    /// would come again at once.
+    /// `WouldBlock` if there is none. After an error of one connection that is gone (accept(2), "Error handling"), or about an
+    /// answer that did not arrive, the next is tried; after any other the server rests for a moment, since most (no descriptors
+    /// left) would come again at once.
     fn get_request(&self, server: &BaseServer) -> io::Result<(Request, Address)> {
         base::get_request(server)
     }

@@ -61,12 +61,13 @@
 //! | at most 5 connections wait to be accepted | [1,024](ServerConfig::request_queue_size) |
 //! | a restart finds the address taken, and the Unix socket's file still there | [`allow_reuse_address`](ServerConfig::allow_reuse_address) is on where it is safe, and the file is removed at the end |
 //! | `server_close()` waits for a client that never sends | for [`close_timeout`](ServerConfig::close_timeout); then connections are cut |
-//! | without descriptors, the loop spins | it logs once, and tries again ten times a second |
+//! | without descriptors, or with a security module that forbids accept(2), the loop spins | it logs once, and tries again ten times a second |
 //! | forking with threads may deadlock the child | [`ForkError::OtherThreads`] |
 //! | a child keeps the port, and loses what it printed | it does neither |
 //! | children are reaped when the next request comes | at once |
 //! | a handler of datagrams that writes nothing sends an empty one | sends nothing; and nothing if it failed |
 //! | a datagram that is too long is cut, silently | [`Packet::truncated`] |
+//! | a UDP server on `0.0.0.0` answers from whichever address the system chooses | from the one that was asked, which [`Packet::info`] tells (Linux) |
 //! | a connection with unread input is reset, and the answer may be lost | what has come is read first |
 //!
 //! # Limits
@@ -111,6 +112,7 @@ mod stream;
 mod unix_path;
 mod watch;
 
+pub use sinew_reactor::PacketInfo;
 pub use {
     address::{Address, AddressFamily, Inet, ToAddress, Unix},
     config::ServerConfig,

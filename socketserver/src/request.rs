@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sinew_reactor::PacketInfo;
+
 use crate::{
     Address, Socket,
     family::{Datagram, Kind, Stream},
@@ -26,6 +28,9 @@ pub struct Packet {
     pub data: Arc<[u8]>,
     /// The server's socket, to answer on with [`sendto`](Socket::sendto).
     pub socket: Socket,
+    /// Which of this machine's addresses it was sent to: of use to a server on one that stands for all of them, such as `0.0.0.0`. On
+    /// Linux, over UDP; else `None`. (Python does not tell.)
+    pub info: Option<PacketInfo>,
     /// There was more than [`max_packet_size`](crate::ServerConfig::max_packet_size); the rest is lost. (Python does not
     /// tell.)
     pub truncated: bool,

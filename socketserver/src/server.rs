@@ -217,6 +217,10 @@ impl Core {
     ) -> io::Result<Arc<Self>> {
         let kind = if F::IS_STREAM { Type::STREAM } else { Type::DGRAM };
         let socket = socket2::Socket::new(address.domain(), kind, None)?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if !F::IS_STREAM && address.inet().is_some() {
+            sinew_reactor::packet_info::ask(&socket, address.family() == AddressFamily::Inet6)?;
+        }
         // Datagrams are received without waiting by a flag, where there is one, and sent by handlers, who may wait.
         if F::IS_STREAM || cfg!(not(unix)) {
             socket.set_nonblocking(true)?;

@@ -5,7 +5,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
-    net::Shutdown,
+    net::{Shutdown, SocketAddr},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -14,6 +14,7 @@ use std::{
 };
 
 use rustix::net::RecvFlags;
+use sinew_reactor::PacketInfo;
 
 use crate::Address;
 
@@ -30,6 +31,17 @@ const DRAINED_PIECES: usize = 16;
 #[derive(Clone)]
 pub struct Socket {
     inner: Arc<Inner>,
+    /// Whom it answers, and from where, if it is the socket of a datagram and the system has told.
+    answers: Option<Arc<Answers>>,
+}
+
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    expect(dead_code, reason = "only Linux tells where a datagram was sent to")
+)]
+struct Answers {
+    to: SocketAddr,
+    from: PacketInfo,
 }
 
 struct Inner {
@@ -50,11 +62,18 @@ impl fmt::Debug for Inner {
 
 impl Socket {
     pub(crate) fn new(socket: socket2::Socket) -> Self {
-        Self { inner: Arc::new(Inner { socket, nonblocking: AtomicBool::new(false) }) }
+        let inner = Arc::new(Inner { socket, nonblocking: AtomicBool::new(false) });
+        Self { inner, answers: None }
     }
 
     pub(crate) fn raw(&self) -> &socket2::Socket {
         &self.inner.socket
+    }
+
+    /// The same socket, whose answers to `to` leave from the address that was asked.
+    pub(crate) fn answering(mut self, to: SocketAddr, from: PacketInfo) -> Self {
+        self.answers = Some(Arc::new(Answers { to, from }));
+        self
     }
 
     pub(crate) fn downgrade(&self) -> WeakSocket {
@@ -92,6 +111,21 @@ impl Socket {
         let (len, address) = self.retry(|| self.recvfrom_flags(&mut buffer, RecvFlags::empty()))?;
         buffer.truncate(len);
         Ok((buffer, address))
+    }
+
+    /// As [`recvfrom_now`](Self::recvfrom_now), and where it was sent to, if this is a UDP socket and the system tells.
+    pub(crate) fn receive_now(
+        &self,
+        buffer: &mut [u8],
+        is_udp: bool,
+    ) -> io::Result<(usize, Address, Option<PacketInfo>)> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if is_udp {
+            let (len, from, info) = sinew_reactor::packet_info::receive(self.raw(), buffer)?;
+            return Ok((len, from.into(), info));
+        }
+        let _ = is_udp;
+        self.recvfrom_now(buffer).map(|(len, from)| (len, from, None))
     }
 
     /// As [`recvfrom`](Self::recvfrom), but never waits.
@@ -132,12 +166,19 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends a datagram to an address; how many bytes were taken.
+    /// Sends a datagram to an address; how many bytes were taken. On Linux, what the socket of a [`Packet`](crate::Packet) sends to
+    /// the client leaves from the address that the client has asked. (Python: from whichever the system chooses.)
     ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv); [`ErrorKind::InvalidInput`] if the address is that of a socket without a name.
     pub fn sendto(&self, bytes: &[u8], address: &Address) -> io::Result<usize> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(Answers { to, from }) = self.answers.as_deref()
+            && address.inet() == Some(*to)
+        {
+            return self.retry(|| sinew_reactor::packet_info::send(self.raw(), bytes, *to, from));
+        }
         let address = address.to_system()?;
         self.retry(|| self.raw().send_to(bytes, &address))
     }
@@ -295,7 +336,7 @@ impl Socket {
 impl WeakSocket {
     /// The socket, if it is not closed yet.
     pub(crate) fn upgrade(&self) -> Option<Socket> {
-        self.0.upgrade().map(|inner| Socket { inner })
+        self.0.upgrade().map(|inner| Socket { inner, answers: None })
     }
 }
 

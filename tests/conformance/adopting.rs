@@ -43,7 +43,7 @@ table! {
         endpoints_on_descriptors;
 }
 
-fn connected(at: SocketAddr) -> (TcpStream, TcpStream) {
+pub(super) fn connected(at: SocketAddr) -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind(at).unwrap();
     let far = dial(listener.local_addr().unwrap(), Width::Wide);
     (listener.accept().unwrap().0, far)

@@ -31,6 +31,8 @@ table! {
         names_are_resolved,
         a_name_that_cannot_be_resolved,
         what_is_no_destination,
+        addresses_of_a_link,
+        names_in_errors_are_short_and_harmless,
         destinations_are_understood,
         from_an_address_of_choice,
         from_an_address_that_is_not_ours,
@@ -229,9 +231,102 @@ fn a_name_that_cannot_be_resolved(world: &World) {
 }
 
 fn what_is_no_destination(world: &World) {
-    for text in ["", "host", ":80", "host:port", "host:99999", "a:b:80", "::1"] {
+    let cases = [
+        ("", "it is empty; write HOST:PORT"),
+        ("host", "host has no port; write host:PORT"),
+        (":80", "there is no host; write HOST:80"),
+        ("host:port", r#""port" is no port: neither 0 to 65535 nor the name of a service"#),
+        ("host:99999", "port 99999 is above 65535"),
+        ("a:b:80", "there are several colons; what is meant is HOST:PORT"),
+        ("::1", "an IPv6 address stands in brackets before its port, as in [::1]:8000"),
+    ];
+    for (text, why) in cases {
         let error = failed(world, &world.reactor().connect_tcp(text, echo(world)));
         assert!(matches!(&error, ConnectError::BadDestination(bad) if bad == text), "{error}");
+        assert_eq!(error.to_string(), format!("{text:?} is no host:port: {why}"));
+        let error = world.reactor().listen_tcp(text, |_: &Peer| Echo).unwrap_err();
+        let expected = format!("could not find the address to listen on, {text}: {why}");
+        assert_eq!(error.to_string(), expected);
+    }
+    let nowhere: &[SocketAddr] = &[];
+    let error = failed(world, &world.reactor().connect_tcp(nowhere, echo(world)));
+    assert_eq!(error.to_string(), "there is no address to connect to");
+}
+
+#[cfg(target_os = "linux")]
+struct Deaf;
+
+#[cfg(target_os = "linux")]
+impl DatagramProtocol for Deaf {
+    fn datagram_received(&mut self, _: &DatagramTransport, _: &[u8], _: SocketAddr) {}
+}
+
+/// Nobody has this one on the loopback, but it is the loopback's: errors print it with its scope, however that was given.
+#[cfg(target_os = "linux")]
+fn addresses_of_a_link(world: &World) {
+    let index = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap();
+    let index = index.trim();
+    let addr: SocketAddr = format!("[fe80::1:2:3%{index}]:9").parse().unwrap();
+    let texts = [format!("[fe80::1:2:3%{index}]:9"), "[fe80::1:2:3%lo]:9".to_owned()];
+    let pairs = [("fe80::1:2:3%lo", 9), ("[fe80::1:2:3%lo]", 9)];
+    let destinations = texts.map(Destination::from).into_iter().chain(pairs.map(Destination::from));
+    for to in destinations {
+        // What it prints is itself.
+        assert_eq!(Destination::from(to.to_string()), to);
+        let error = failed(world, &world.reactor().connect_tcp(to.clone(), echo(world)));
+        let ConnectError::Connect { addr: tried, .. } = &error else { panic!("{to}: {error}") };
+        assert_eq!(*tried, addr, "{to}");
+        assert!(error.to_string().contains(&format!("[fe80::1:2:3%{index}]:9")), "{error}");
+        let error = world.reactor().listen_tcp(to.clone(), |_: &Peer| Echo).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("could not listen on {addr}: ")), "{to}: {text}");
+        let error = world.reactor().listen_udp(to.clone(), Deaf).unwrap_err();
+        assert_eq!(error.to_string(), text, "{to}");
+        let error = world.reactor().connect_udp(to.clone(), Deaf).unwrap_err();
+        assert!(error.to_string().contains(&addr.to_string()), "{to}: {error}");
+    }
+    // Without its interface it is of any link.
+    let why = "a link-local address needs its interface, as in fe80::1:2:3%eth0";
+    let error = failed(world, &world.reactor().connect_tcp("[fe80::1:2:3]:9", echo(world)));
+    assert_eq!(error.to_string(), format!("could not connect to [fe80::1:2:3]:9: {why}"));
+    let error = world.reactor().listen_tcp("[fe80::1:2:3]:9", |_: &Peer| Echo).unwrap_err();
+    assert_eq!(error.to_string(), format!("could not listen on [fe80::1:2:3]:9: {why}"));
+    for to in ["[fe80::1%nowhere9]:9", "[::1%nowhere9]:9"] {
+        let error = failed(world, &world.reactor().connect_tcp(to, echo(world)));
+        let why = "there is no interface nowhere9 for this address";
+        let host = to.trim_start_matches('[').split(']').next().unwrap();
+        assert_eq!(error.to_string(), format!("could not resolve {host}: {why}"));
+        let error = world.reactor().listen_tcp(to, |_: &Peer| Echo).unwrap_err();
+        let expected = format!("could not find the address to listen on, {to}: {why}");
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn addresses_of_a_link(_: &World) {}
+
+fn names_in_errors_are_short_and_harmless(world: &World) {
+    let long = "a".repeat(70_000);
+    let texts = [
+        long.clone(),
+        format!("{long}:80"),
+        format!("host:{long}"),
+        format!("[{long}]:80"),
+        "a\u{1b}[2J..example:80".to_owned(),
+        "a\n..b:80".to_owned(),
+        "a\u{202e}..b:80".to_owned(),
+        "\0:80".to_owned(),
+    ];
+    for text in texts {
+        let connecting = world.reactor().connect_tcp(text.as_str(), echo(world));
+        let error = failed(world, &connecting).to_string();
+        let listening = world.reactor().listen_tcp(text.as_str(), |_: &Peer| Echo);
+        let other = listening.map(|_| ()).unwrap_err().to_string();
+        for said in [error, other] {
+            assert!(said.len() < 1000, "{} bytes", said.len());
+            let is_plain = |c: char| !c.is_control() && c != '\u{202e}';
+            assert!(said.chars().all(is_plain), "{said:?}");
+        }
     }
 }
 

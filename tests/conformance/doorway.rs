@@ -18,6 +18,7 @@ table! {
         half_a_header_keeps_nobody_awake,
         who_is_still_to_say_something_goes_with_the_port,
         who_is_still_to_say_something_goes_with_the_reactor,
+        a_network_of_ipv6_is_one_client,
         a_listener_is_adopted,
         what_is_no_listener_is_not_adopted;
 }
@@ -168,4 +169,44 @@ fn what_is_no_listener_is_not_adopted(world: &World) {
         }
     }
     assert!("fd:70000".parse::<ServerEndpoint>().is_err());
+}
+
+/// A site has all addresses of its network to choose from, so it is the network that is counted, unless that is set otherwise.
+fn a_network_of_ipv6_is_one_client(world: &World) {
+    let addrs = ["2001:db8:1:2::1", "2001:db8:1:2:a:b:c:d", "2001:db8:1:3::1", "::ffff:192.0.2.1"];
+    // By the length of the prefix: who gets in beside those before.
+    let rows = [
+        (None, [true, false, true, true]),
+        (Some(48), [true, false, false, true]),
+        (Some(128), [true, true, true, true]),
+    ];
+    for (bits, expected) in rows {
+        let traces = world.traces.clone();
+        let config = ListenConfig::default().proxy(ProxyConfig::default()).max_per_ip(1);
+        let config = match bits {
+            Some(bits) => config.ipv6_prefix(bits),
+            None => config,
+        };
+        let at = (Ipv4Addr::LOCALHOST, 0);
+        let factory = move |_: &Peer| traces.watch(Echo);
+        let port = world.reactor().listen_tcp_with(at, config, factory).unwrap();
+        let mut clients = Vec::new();
+        for (addr, gets_in) in addrs.into_iter().zip(expected) {
+            let mut far = join(&port);
+            far.send(format!("PROXY TCP6 {addr} 2001:db8::9 1 2\r\nhello").as_bytes());
+            match gets_in {
+                true => assert_eq!(world.receive(&mut far, 5), b"hello", "{addr} /{bits:?}"),
+                false => assert_eq!(world.receive_to_end(&mut far).0, b"", "{addr} /{bits:?}"),
+            }
+            clients.push(far);
+        }
+        let open = expected.iter().filter(|gets_in| **gets_in).count();
+        assert_eq!(port.connections(), open, "/{bits:?}");
+        // And room is room again.
+        clients.remove(0).close();
+        world.until("room", || port.connections() == open - 1);
+        let mut again = join(&port);
+        again.send(b"PROXY TCP6 2001:db8:1:2::7 2001:db8::9 1 2\r\nhello");
+        assert_eq!(world.receive(&mut again, 5), b"hello", "/{bits:?}");
+    }
 }

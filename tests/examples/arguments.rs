@@ -35,7 +35,11 @@ fn a_bad_argument() {
     for (name, needed) in SERVERS {
         let cases: &[(&[&str], &str)] = &[
             (&["--listen", "nowhere"], "'nowhere' for '--listen <"),
-            (&["--listen", "127.0.0.1:65536"], "--listen"),
+            (&["--listen", "127.0.0.1:65536"], "port 65536 is above 65535"),
+            (&["--listen", "[fe80::1%lo]:99999"], "port 99999 is above 65535"),
+            (&["--listen", ":99999"], "port 99999 is above 65535"),
+            (&["--listen", "example.org"], "example.org has no port; write example.org:PORT"),
+            (&["--listen", "::1:80"], "an IPv6 address stands in brackets before its port"),
             (&["--listen"], "--listen"),
             (&["--engine", "steam"], "no engine is called \"steam\" here; there are mio"),
             (&["--nonsense"], "--nonsense"),
@@ -52,12 +56,19 @@ fn a_bad_argument() {
             &["--listen", "tcp:80:backlog=much"],
             "\"much\" is no number up to 65535, at column 16",
         ),
-        ("connect", &["tcp:host:99999"], "\"99999\" is no port"),
+        ("connect", &["tcp:host:99999"], "port 99999 is above 65535"),
+        ("connect", &["host:99999"], "port 99999 is above 65535"),
+        ("connect", &["8123"], "there is no host; write HOST:8123"),
         ("connect", &[], "<ENDPOINT>"),
         ("reconnect", &["--to", "nowhere"], "unknown kind of endpoint"),
         ("proxy_echo", &["--trust", "10.0.0.0/33"], "\"10.0.0.0/33\" is no subnet"),
         ("echo_client", &["--engine", "steam"], "steam"),
-        ("udp_client", &["--to", "nowhere"], "\"nowhere\" is neither an address nor host:port"),
+        ("udp_client", &["--to", "nowhere"], "nowhere has no port; write nowhere:PORT"),
+        (
+            "udp_client",
+            &["--to", "a:99999"],
+            "\"a:99999\" is no host:port: port 99999 is above 65535",
+        ),
         ("udp_client", &["--wait", "long"], "'long' for '--wait <MS>'"),
         ("multicast_chat", &["--group", "nobody"], "'nobody' for '--group <ADDR>'"),
         ("unix_echo", &["--mode", "999"], "a mode is three octal digits"),
@@ -69,11 +80,35 @@ fn a_bad_argument() {
         ),
         ("framed_echo", &["--codec", "line", "--max", "many"], "'many' for '--max <N>'"),
         ("portforward", &[], "--to <ENDPOINT>"),
-        ("portforward", &["--to", "::1:nine"], "there is no kind of endpoint, at column 1"),
+        (
+            "portforward",
+            &["--to", "::1:nine"],
+            "in brackets before its port, as in [::1]:8000, at column 1",
+        ),
+        (
+            "portforward",
+            &["--to", "a:1", "--send-proxy", "v3"],
+            "'v3' for '--send-proxy <VERSION>': \"v3\" is neither v1 nor v2",
+        ),
         ("wire_server", &["--listen", "127.0.0.1:65500"], "no room"),
     ];
     for (name, args, part) in cases {
         refuses(name, args, 2, part);
+    }
+}
+
+/// 70 KB, and what would do something to a terminal: on one line, and harmless.
+#[test]
+fn what_is_echoed_is_short_and_harmless() {
+    let long = "a".repeat(70_000);
+    for (name, needed) in SERVERS {
+        for value in [&*long, "a\u{1b}[2J", "\u{9b}31m:\u{7}", "a\nb\u{202e}c"] {
+            let ended = Example::start(name, &[*needed, &["--listen", value]].concat()).wait();
+            assert_eq!((ended.code, ended.stderr.len()), (Some(2), 1), "{name}: {ended:?}");
+            let said = &ended.stderr[0];
+            assert!(said.len() < 1500, "{name}: {} bytes", said.len());
+            assert!(said.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{name}: {said:?}");
+        }
     }
 }
 

@@ -21,6 +21,35 @@ fn on_a_port() {
     }
 }
 
+/// What needs no kind: for servers that take endpoints, and for those that take addresses.
+#[test]
+fn on_an_address_or_a_port_alone() {
+    let servers: &[&str] = if cfg!(feature = "socketserver") {
+        &["echo_server", "thank_you"]
+    } else {
+        &["echo_server"]
+    };
+    for name in servers {
+        for listen in ["localhost:0", "0", ":0", "*:0", "[::1]:0", "[::]:0"] {
+            let mut server = Example::start(name, &["--listen", listen]);
+            let line = server.line();
+            server.addr = listening(&line).parse().unwrap();
+            let is_any = server.addr.ip().is_unspecified();
+            assert_eq!(is_any, !matches!(listen, "localhost:0" | "[::1]:0"), "{listen}: {line}");
+            assert_eq!(server.addr.is_ipv6(), listen.starts_with('['), "{listen}: {line}");
+            if is_any {
+                let port = server.addr.port();
+                server.addr = format!("127.0.0.1:{port}").parse().unwrap();
+            }
+            let mut client = server.connect();
+            client.send("hello\n");
+            client.expect(if *name == "echo_server" { "hello\n" } else { "Thank you" });
+            drop(client);
+            server.finish();
+        }
+    }
+}
+
 #[test]
 fn in_memory() {
     let server = Example::start("echo_server", &["--listen", "memory:hall"]);

@@ -22,7 +22,7 @@ fn all_who_have_joined_hear_what_one_says() {
         });
         members[0].input(b"hello, \x07bob\n");
         for member in &members {
-            assert_eq!(member.line(), "ann (127.0.0.1): hello, bob");
+            assert_eq!(member.line(), r"ann (127.0.0.1): hello, \u{7}bob");
         }
         members[1].input("good day, ánn\n".as_bytes());
         for member in &members {

@@ -2,7 +2,10 @@
 
 use std::net::TcpListener;
 
-use super::{peer::Peer, process::Example};
+use super::{
+    peer::Peer,
+    process::{Example, listening},
+};
 use crate::ENGINES;
 
 /// A tunnel, with both of its ends in hand.
@@ -28,6 +31,38 @@ fn forwards_both_ways() {
         server.expect("hello");
         drop((client, server));
         forward.finish();
+    }
+}
+
+/// Who is at the other end is told of the client: by us, and by one more of us in between.
+#[test]
+fn tells_for_whom_it_connects() {
+    for engine in ENGINES {
+        for version in ["v1", "v2"] {
+            let server = Example::serve("proxy_echo", engine, &[]);
+            let to = server.addr.to_string();
+            let args = ["--to", &to, "--send-proxy", version];
+            let second = Example::start(
+                "portforward",
+                &[&["--listen", "proxy:tcp:0:interface=127.0.0.1"], &args[..]].concat(),
+            );
+            let to = listening(&second.line()).to_owned();
+            let first =
+                Example::serve("portforward", engine, &["--to", &to, "--send-proxy", version]);
+            let mut client = first.connect();
+            client.send("hello\n");
+            let line = client.line();
+            let start = format!("you are {} by ", client.addr());
+            assert!(line.starts_with(&start), "{line}");
+            assert!(line.ends_with(&format!(", and asked for {}", first.addr)), "{line}");
+            assert_eq!(client.line(), "hello");
+            drop(client);
+            for example in [first, second] {
+                example.finish();
+            }
+            assert!(server.line().starts_with(&start["you are ".len()..]));
+            server.finish();
+        }
     }
 }
 

@@ -18,6 +18,14 @@ fn tells_each_client_who_that_is() {
         let told = format!("192.0.2.2:9 by {}, and asked for example", second.addr());
         assert_eq!(server.line(), told);
         assert_eq!(second.line(), format!("you are {told}"));
+        // A name is the client's to choose.
+        let mut third = server.connect();
+        third.send(
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x16\xc0\0\x02\x03\xc6\x33\x64\x02\0\x09\x01\xbb\x02\0\x07a\r\nb\x1b[m",
+        );
+        let told = format!(r"192.0.2.3:9 by {}, and asked for a\r\nb\u{{1b}}[m", third.addr());
+        assert_eq!(server.line(), told);
+        assert_eq!(third.line(), format!("you are {told}"));
         first.send("1.100.2 7 443\r\nhello\n");
         let told = format!("192.0.2.1:7 by {}, and asked for 198.51.100.2:443", first.addr());
         assert_eq!(server.line(), told);
@@ -35,7 +43,7 @@ fn tells_each_client_who_that_is() {
         stranger.send("hello\n");
         stranger.close_write();
         stranger.expect_end();
-        drop((first, second, check, stranger));
+        drop((first, second, third, check, stranger));
         server.finish();
     }
 }

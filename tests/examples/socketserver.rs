@@ -50,10 +50,11 @@ fn tcp_upper_strips_prints_and_answers() {
     for engine in ENGINES {
         let server = Example::serve("tcp_upper", engine, &[]);
         let mut client = server.connect();
-        client.send("  hello world \r\n");
-        assert_eq!(client.rest(), b"HELLO WORLD");
+        client.send("  hello \u{1b}[2J world \r\n");
+        assert_eq!(client.rest(), b"HELLO \x1b[2J WORLD");
         assert_eq!(server.line(), "127.0.0.1 wrote:");
-        assert_eq!(server.line(), "hello world");
+        // Nothing that a client sends moves the cursor of who looks on.
+        assert_eq!(server.line(), r"hello \u{1b}[2J world");
         server.finish();
     }
 }
@@ -65,12 +66,12 @@ fn udp_upper_answers_datagrams() {
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         client.connect(server.addr).unwrap();
-        client.send(b" hello world\n").unwrap();
+        client.send(b" hello \r\n world\n").unwrap();
         let mut answer = [0; 100];
         let len = client.recv(&mut answer).unwrap();
-        assert_eq!(&answer[..len], b"HELLO WORLD\n");
+        assert_eq!(&answer[..len], b"HELLO \r\n WORLD\n");
         assert_eq!(server.line(), "127.0.0.1 wrote:");
-        assert_eq!(server.line(), "hello world");
+        assert_eq!(server.line(), r"hello \r\n world");
         server.finish();
     }
 }

@@ -175,7 +175,8 @@ pub(crate) fn resets(network: &Network) {
     stage.server.boot(move |reactor| {
         let serving = serving.clone();
         let to: Destination = "origin:9".into();
-        let factory = move |_: &Peer| serving.watch(End::leading(to.clone().into()));
+        let end = End { to: to.clone().into(), idle_timeout: None, send_proxy: None };
+        let factory = move |_: &Peer| serving.watch(end.clone());
         reactor.listen_tcp("0.0.0.0:7", factory).expect("a free port");
     });
 

@@ -8,6 +8,7 @@ use std::{
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection,
+    SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use sinew::transports::tls::{Identity, TlsClientConfig, TlsServerConfig, TrustedRoots};
@@ -119,11 +120,19 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 
 /// How a far client is set up. It may be changed before it is used.
 pub(crate) fn far_client_config(papers: Option<&Papers>) -> ClientConfig {
+    far_client_config_of(rustls::ALL_VERSIONS, papers)
+}
+
+/// The same for one that speaks these versions only.
+pub(crate) fn far_client_config_of(
+    versions: &[&'static SupportedProtocolVersion],
+    papers: Option<&Papers>,
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let root = CertificateDer::from_pem_slice(authority().pem.as_bytes()).expect("a root");
     roots.add(root).expect("a root");
     let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .expect("versions")
         .with_root_certificates(roots);
     match papers {

@@ -76,8 +76,8 @@ fn refused(met: Result<(TlsInfo, TlsInfo), ConnectError>) -> TlsError {
 #[test]
 fn what_was_settled_is_known_at_both_ends() {
     let world = world();
-    let server = certs::server().alpn(["h2", "x/1"]);
-    let client = certs::client().alpn(["x/1"]).server_name("localhost").unwrap();
+    let server = certs::server().alpn(["h2", "x/1"]).unwrap();
+    let client = certs::client().alpn(["x/1"]).unwrap().server_name("localhost").unwrap();
     let (near, theirs) = meet(&world, &server, &client).unwrap();
     for info in [&near, &theirs] {
         assert_eq!(info.version, TlsVersion::Tls13);
@@ -134,8 +134,9 @@ fn clients_may_have_to_show_who_they_are() {
 #[test]
 fn without_a_common_protocol_there_is_no_connection() {
     let world = world();
-    let server = certs::server().alpn(["h2"]);
-    let error = refused(meet(&world, &server, &certs::client().alpn(["x/1"])));
+    let server = certs::server().alpn(["h2"]).unwrap();
+    let client = certs::client().alpn(["x/1"]).unwrap();
+    let error = refused(meet(&world, &server, &client));
     assert!(
         matches!(&error, TlsError::Refused(why) if why == "no application protocol"),
         "{error:?}"

@@ -16,6 +16,7 @@ use sinew::{
     },
 };
 
+use super::limits::{authorities, guest};
 use crate::support::{
     Echo, Link, Script, Watchdog, What, World,
     certs::{self, Authority, Papers, authority, localhost},
@@ -129,9 +130,10 @@ fn our_client_and_its_server() {
         let world = World::new(engine, Link::TlsConnected);
         let tls = certs::client();
         let server = folder.server(localhost(), &["-alpn", "h2,x/1"]);
-        let info = talk(&world, server.addr, &tls.clone().alpn(["x/1"])).unwrap();
+        let speaks = |name| tls.clone().alpn([name]).unwrap();
+        let info = talk(&world, server.addr, &speaks("x/1")).unwrap();
         assert_eq!((info.version, info.alpn.as_deref()), (TlsVersion::Tls13, Some(&b"x/1"[..])));
-        let error = talk(&world, server.addr, &tls.clone().alpn(["y"])).unwrap_err();
+        let error = talk(&world, server.addr, &speaks("y")).unwrap_err();
         assert!(error.contains("no application protocol"), "{error}");
         drop(server);
 
@@ -203,6 +205,41 @@ fn sessions_with_its_server_are_taken_up_again() {
         assert_eq!(resumed, [false, false], "{version}");
     }
     world.end();
+}
+
+/// However many may vouch for it. It reads no list that does not fit, and no message that is much longer.
+#[test]
+fn its_client_shows_who_it_is() {
+    let Some(folder) = Folder::new("authorities") else { return };
+    let _watchdog = Watchdog::new("the client of OpenSSL");
+    folder.papers(&guest());
+    for version in ["-tls1_3", "-tls1_2"] {
+        for count in [1, 63, 64, 65, 130] {
+            let world = World::new(Engine::Mio, Link::TlsAccepted);
+            let tls = certs::server().require_client_certificates(authorities(count));
+            let port =
+                world.reactor().listen_tls(any_port(), &tls, world.watched(|| Echo)).unwrap();
+            let mut client = Command::new("openssl")
+                .args(["s_client", version, "-cert", "cert.pem", "-key", "key.pem"])
+                .args(["-CAfile", "ca.pem", "-connect", &port.local().to_string()])
+                .current_dir(&folder.0)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut ended = None;
+            world.until("the client to end", || {
+                ended = client.try_wait().unwrap();
+                ended.is_some()
+            });
+            assert!(ended.unwrap().success(), "{count} over {version}");
+            assert_eq!(world.traces.len(), 1, "{count} over {version}");
+            port.stop_listening();
+            world.until("the end", || world.traces.last().is_lost());
+            world.end();
+        }
+    }
 }
 
 /// Its client connects, and again five times with the session that it has.

@@ -2,9 +2,9 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-#[cfg(unix)]
-use crate::UnixAddr;
 use crate::endpoint::quote;
+#[cfg(unix)]
+use crate::{UnixAddr, endpoint::unix_value};
 
 /// Where something listens, or is connected to: for those who keep ports of several kinds side by side. Its `Display` is an
 /// [endpoint](crate::endpoint) for clients.
@@ -63,7 +63,7 @@ impl fmt::Display for Address {
         match self {
             Self::Inet(addr) => addr.fmt(f),
             #[cfg(unix)]
-            Self::Unix(addr) => write!(f, "unix:{}", quote(&addr.to_string())),
+            Self::Unix(addr) => write!(f, "unix:{}", quote(&unix_value(addr))),
             Self::Memory(name) => write!(f, "memory:{}", quote(name)),
             Self::Stdio => f.write_str("stdio:"),
         }

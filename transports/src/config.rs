@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    Dscp, Faults, Keepalive, options::RareOptions, proxy::ProxyConfig, stream::IdleTimeout,
+    Dscp, Faults, Keepalive, Peer,
+    options::RareOptions,
+    proxy::{ProxiedEnds, ProxyConfig, ProxyHeader},
+    stream::IdleTimeout,
     tcp::Family,
 };
 
@@ -189,6 +192,7 @@ pub struct ListenConfig {
     pub(crate) fast_open: Option<u16>,
     pub(crate) connections_max: usize,
     pub(crate) connections_per_ip_max: usize,
+    pub(crate) ipv6_prefix: u8,
     /// Apart, for few ports have it.
     pub(crate) proxy: Option<Box<ProxyConfig>>,
     pub(crate) stream: StreamConfig,
@@ -203,6 +207,7 @@ impl Default for ListenConfig {
             fast_open: None,
             connections_max: 1 << 20,
             connections_per_ip_max: usize::MAX,
+            ipv6_prefix: 64,
             proxy: None,
             stream: StreamConfig::default(),
         }
@@ -248,9 +253,20 @@ impl ListenConfig {
         self
     }
 
-    /// How many connections one address may have open. Default: no limit. Past it a connection is closed at once.
+    /// How many connections one client may have open. Default: no limit. Past it a connection is closed at once.
+    ///
+    /// A client is an IPv4 address, also in the form of IPv6 (`::ffff:192.0.2.7`), or a network of IPv6
+    /// ([`ipv6_prefix`](Self::ipv6_prefix)).
     pub fn max_per_ip(mut self, connections: usize) -> Self {
         self.connections_per_ip_max = connections.max(1);
+        self
+    }
+
+    /// For [`max_per_ip`](Self::max_per_ip), how many bits the IPv6 addresses of one client have in common. Default 64, for so large
+    /// is the smallest network that a site is given, with all of its addresses to choose from (RFC 6177); 56 or 48 for sites with
+    /// several networks; 128 counts each address by itself, as is always done with those of neighbours (`fe80::/10`). At most 128.
+    pub fn ipv6_prefix(mut self, bits: u8) -> Self {
+        self.ipv6_prefix = bits.min(128);
         self
     }
 
@@ -278,6 +294,8 @@ pub struct ConnectConfig {
     pub(crate) first_family: Option<Family>,
     pub(crate) bind: Option<SocketAddr>,
     pub(crate) fast_open: bool,
+    /// Apart, for few connections have it.
+    pub(crate) proxy_header: Option<Box<ProxyHeader>>,
     pub(crate) stream: StreamConfig,
 }
 
@@ -289,6 +307,7 @@ impl Default for ConnectConfig {
             first_family: None,
             bind: None,
             fast_open: false,
+            proxy_header: None,
             stream: StreamConfig::default(),
         }
     }
@@ -313,6 +332,31 @@ impl ConnectConfig {
     pub fn first_family(mut self, family: impl Into<Option<Family>>) -> Self {
         self.first_family = family.into();
         self
+    }
+
+    /// Sends a header of the [PROXY protocol](crate::proxy) first, before anything that the protocol writes and before a TLS handshake.
+    /// Default: none. It holds for connections of every kind; the server has to expect it.
+    ///
+    /// # Examples
+    ///
+    /// A proxy that passes on where its client comes from:
+    ///
+    /// ```
+    /// use sinew_transports::{ConnectConfig, Transport, proxy::ProxyHeader};
+    ///
+    /// fn on_behalf_of(client: &Transport) -> ConnectConfig {
+    ///     ConnectConfig::default().proxy_header(ProxyHeader::v2().on_behalf_of(client))
+    /// }
+    /// ```
+    pub fn proxy_header(mut self, header: impl Into<Option<ProxyHeader>>) -> Self {
+        self.proxy_header = header.into().map(Box::new);
+        self
+    }
+
+    /// The bytes that go out first on a connection.
+    pub(crate) fn first_bytes(&self, local: Option<SocketAddr>, peer: &Peer) -> Vec<u8> {
+        let header = self.proxy_header.as_ref();
+        header.map(|header| header.to_bytes(&ProxiedEnds::own(local, peer))).unwrap_or_default()
     }
 
     /// The address to connect from; only addresses of its family are tried. Port 0 lets the system choose one.

@@ -1,10 +1,10 @@
 //! The typed handle of a connection: [`Connection`].
 
-use std::{any::Any, fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData};
 
 use sinew_reactor::Handler;
 
-use crate::{Protocol, Transport};
+use crate::{DynProtocol, Protocol, Transport};
 
 /// A connection with its protocol's type known: what connecting gives. Cheap to clone; it keeps neither the connection
 /// open nor the protocol alive.
@@ -27,9 +27,12 @@ impl<P: Protocol> Connection<P> {
 
     /// Calls `f` with the protocol, at once. `None`, without a call, if the connection is over or its protocol is in the
     /// middle of a callback. What `f` writes is sent by the loop.
+    ///
+    /// A [kind of endpoint](crate::endpoint::Connect) of your own that puts another protocol around the one it is handed hides that
+    /// one: then it is `None`, too.
     pub fn with<R>(&self, f: impl FnOnce(&mut P, &Transport) -> R) -> Option<R> {
-        let call = |protocol: &mut dyn Any| Some(f(protocol.downcast_mut()?, &self.transport));
-        self.transport.inner().lend_to_user(|protocol| call(&mut **protocol))?
+        let call = |protocol: &mut DynProtocol| Some(f(protocol.downcast_mut()?, &self.transport));
+        self.transport.inner().lend_to_user(call)?
     }
 
     /// Has the loop call `f` with the protocol, in its next turn. `f` is dropped if the connection is over by then. A panic

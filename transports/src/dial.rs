@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use sinew_reactor::{Reactor, Ready, Token};
 
 use crate::{
-    ConnectError, Connecting, Factory, Peer, StreamConfig,
+    ConnectConfig, ConnectError, Connecting, Factory, Peer,
     stream::{Newborn, Shared, socket::Socket},
 };
 
@@ -16,7 +16,7 @@ pub(crate) type Dialled = Result<(Socket, Token, Peer), ConnectError>;
 /// Connects to what `dial` brings, now that the loop has come to it.
 pub(crate) fn at_once<F: Factory>(
     reactor: &Reactor,
-    stream: StreamConfig,
+    config: ConnectConfig,
     factory: F,
     dial: impl FnOnce(&Reactor) -> Dialled + 'static,
 ) -> Connecting<F::Protocol> {
@@ -30,9 +30,10 @@ pub(crate) fn at_once<F: Factory>(
             Ok(dialled) => dialled,
             Err(error) => return promise.reject(error),
         };
-        let shared = Shared::new(reactor, stream, None);
+        let first = config.first_bytes(socket.local_addr(), &peer);
+        let shared = Shared::new(reactor, config.stream, None);
         let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
-        let connection = newborn.start(&factory, Ready::NONE);
+        let connection = newborn.start_after(&first, &factory, Ready::NONE);
         if let Some(connection) = connection.as_ref().filter(|_| !promise.is_pending()) {
             // Cancelled by its own factory or protocol: nobody will ever have it.
             connection.transport().abort();

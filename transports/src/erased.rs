@@ -36,7 +36,7 @@ trait Builds {
 
 impl<F: Factory> Builds for F {
     fn build(&mut self, peer: &Peer) -> Option<DynProtocol> {
-        self.build_protocol(peer).map(|protocol| DynProtocol(boxed(protocol)))
+        self.build_protocol(peer).map(boxed)
     }
 
     fn started(&mut self) {
@@ -71,14 +71,34 @@ impl Factory for DynFactory {
     }
 }
 
-/// The box that a stream keeps its protocol in. One that is in a box already is not put into another, so a stream calls a
-/// protocol of a forgotten type as directly as any.
-pub(crate) fn boxed<P: Protocol>(protocol: P) -> Box<dyn AnyProtocol> {
+/// What a stream keeps its protocol in. One whose type is forgotten already is not put into another box, so a stream calls it as
+/// directly as any, and finds it by its real type.
+pub(crate) fn boxed<P: Protocol>(protocol: P) -> DynProtocol {
     let mut protocol = Some(protocol);
     let any: &mut dyn Any = &mut protocol;
     match any.downcast_mut::<Option<DynProtocol>>().and_then(Option::take) {
-        Some(DynProtocol(inner)) => inner,
-        None => Box::new(protocol.expect("it was not taken: it is of another type")),
+        Some(erased) => erased,
+        None => DynProtocol(Box::new(protocol.expect("it was not taken: it is of another type"))),
+    }
+}
+
+impl DynProtocol {
+    /// The protocol, which is called without a detour so.
+    #[inline(always)]
+    pub(crate) fn get_mut(&mut self) -> &mut dyn AnyProtocol {
+        &mut *self.0
+    }
+
+    /// The name of its real type. Not that of the box, which is a protocol, too.
+    pub(crate) fn real_name(&self) -> &'static str {
+        (*self.0).name()
+    }
+
+    /// The protocol by its real type, or as one whose type is forgotten.
+    pub(crate) fn downcast_mut<P: Protocol>(&mut self) -> Option<&mut P> {
+        let is_wanted_erased = (self as &dyn Any).is::<P>();
+        let any: &mut dyn Any = if is_wanted_erased { self } else { &mut *self.0 };
+        any.downcast_mut()
     }
 }
 
@@ -108,6 +128,6 @@ impl fmt::Debug for DynFactory {
 
 impl fmt::Debug for DynProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("DynProtocol").field(&self.0.name()).finish()
+        f.debug_tuple("DynProtocol").field(&self.real_name()).finish()
     }
 }

@@ -51,6 +51,7 @@ mod unix;
 mod waiters;
 
 pub use sinew_reactor as reactor;
+pub use sinew_reactor::PacketInfo;
 pub use {
     address::Address,
     client_service::{ClientService, NotHeld, RetryConfig, ServiceError},

@@ -2,6 +2,8 @@
 
 use std::{error::Error, io};
 
+use sinew_reactor::Excerpt;
+
 use crate::TlsError;
 
 /// Why a connection ended, told to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
@@ -37,7 +39,7 @@ pub enum ConnectionLost {
         limit: usize,
     },
     /// A callback of the protocol panicked.
-    #[error("the protocol panicked: {0}")]
+    #[error("the protocol panicked: {}", Excerpt::new(.0))]
     Panicked(String),
     /// The reactor stopped while the connection was open.
     #[error("the reactor was shut down")]

@@ -121,7 +121,7 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let name = name.to_owned();
-    dial::at_once(reactor, config.stream, factory, move |reactor| match dial(reactor, &name) {
+    dial::at_once(reactor, config, factory, move |reactor| match dial(reactor, &name) {
         Ok((token, socket)) => Ok((socket, token, Peer::Memory)),
         Err(source) => {
             let to = Address::Memory((&*name).into()).to_string();

@@ -18,10 +18,13 @@ use std::{
 use mio::net::{TcpListener, UdpSocket};
 #[cfg(unix)]
 use sinew_reactor::Completed;
-use sinew_reactor::{Deferred, Duty, Engine, Interest, Reactor, RegisterError, Token};
+use sinew_reactor::{
+    Deferred, Duty, Engine, Interest, PacketInfo, Reactor, RegisterError, Source, Token,
+};
 
 use crate::{
-    ConnectConfig, ListenConfig, Peer, names,
+    ConnectConfig, ListenConfig, Peer,
+    names::{self, literal::Literal},
     stream::socket::{ByteStream, Socket, TcpStream},
 };
 #[cfg(unix)]
@@ -66,10 +69,14 @@ pub(crate) trait NetListener {
 pub(crate) trait DatagramSocket<A> {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError>;
     /// As `recvfrom(2)`: what does not fit is cut off.
-    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, A)>;
-    /// As `sendto(2)`; `None` is the peer of a connected socket.
-    fn send_to(&self, data: &[u8], to: Option<&A>) -> io::Result<()>;
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<A>>;
+    /// As `sendto(2)`; `None` is the peer of a connected socket. `from` says which of the host's addresses it is to leave from.
+    fn send(&self, data: &[u8], to: Option<&A>, from: Option<&PacketInfo>) -> io::Result<()>;
     fn local(&self) -> io::Result<A>;
+    /// Who the socket is connected to, as the system has it.
+    fn peer(&self) -> io::Result<A> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
     /// Whether no engine tells of it.
     fn is_unwatched(&self) -> bool {
         false
@@ -83,6 +90,14 @@ pub(crate) trait DatagramSocket<A> {
     fn as_udp(&self) -> Option<&UdpSocket> {
         None
     }
+}
+
+/// A datagram that was received.
+pub(crate) struct Received<A> {
+    pub(crate) len: usize,
+    pub(crate) from: A,
+    /// Where it was sent to, from sockets that tell.
+    pub(crate) info: Option<PacketInfo>,
 }
 
 /// A socket that is connecting.
@@ -136,9 +151,66 @@ pub(crate) fn resolve_now(
     host: &str,
     port: u16,
 ) -> io::Result<VecDeque<SocketAddr>> {
+    if let Some(literal) = Literal::parse(host) {
+        return literal_addr(reactor, &literal, port).map(|addr| [addr].into());
+    }
+    names::check_len(host).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     match installed(reactor)? {
         Some(net) => net.resolve_now(host, port),
         None => (host, port).to_socket_addrs().map(Iterator::collect),
+    }
+}
+
+/// An address that was given as text, with the number of its interface. No name server is asked.
+pub(crate) fn literal_addr(
+    reactor: &Reactor,
+    literal: &Literal,
+    port: u16,
+) -> io::Result<SocketAddr> {
+    let mut addr = match literal {
+        Literal::Addr(addr) => *addr,
+        Literal::OnInterface(..) if installed(reactor)?.is_some() => {
+            let why = "the hosts of a simulation have no interfaces";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        }
+        Literal::OnInterface(..) => kernels_addr(literal)?,
+    };
+    addr.set_port(port);
+    Ok(addr)
+}
+
+/// An address that was given as text, with the number that the kernel has for its interface. The port is 0.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::NotFound`] if there is no such interface.
+pub(crate) fn kernels_addr(literal: &Literal) -> io::Result<SocketAddr> {
+    match literal {
+        Literal::Addr(addr) => Ok(*addr),
+        // getaddrinfo(3) reads an address by itself, and asks nobody but the kernel for the interface.
+        Literal::OnInterface(_, interface) => {
+            let found = (literal.to_string().as_str(), 0).to_socket_addrs().ok();
+            found.and_then(|mut addrs| addrs.next()).ok_or_else(|| {
+                let why = format!("there is no interface {interface} for this address");
+                io::Error::new(io::ErrorKind::NotFound, why)
+            })
+        }
+    }
+}
+
+/// What the kernel says of an address that it cannot use, in words where it has but a number: of a link-local one
+/// (RFC 4291, section 2.5.6) without its interface.
+pub(crate) fn unusable(addr: SocketAddr, error: io::Error) -> io::Error {
+    match addr {
+        SocketAddr::V6(v6)
+            if error.kind() == io::ErrorKind::InvalidInput
+                && v6.ip().is_unicast_link_local()
+                && v6.scope_id() == 0 =>
+        {
+            let why = format!("a link-local address needs its interface, as in {}%eth0", v6.ip());
+            io::Error::new(error.kind(), why)
+        }
+        _ => error,
     }
 }
 
@@ -165,6 +237,8 @@ pub(crate) enum Listener {
 pub(crate) struct Accepting<L> {
     listener: L,
     accepts: Cell<Accepts>,
+    /// Others may have it, too.
+    is_shared: bool,
 }
 
 /// What an engine that accepts by itself hands on.
@@ -183,19 +257,22 @@ impl Listener {
         Self::Unix(Accepting::new(listener))
     }
 
+    /// The same listener, which somebody else has opened and may still have.
+    pub(crate) fn shared(mut self) -> Self {
+        match &mut self {
+            Self::Kernel(socket) => socket.is_shared = true,
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.is_shared = true,
+            Self::Other(_) => {}
+        }
+        self
+    }
+
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
-            Self::Kernel(socket) => {
-                let token = reactor.register_source(&mut socket.listener, Interest::READ)?;
-                socket.leave_to_engine(reactor, token);
-                Ok(token)
-            }
+            Self::Kernel(socket) => socket.register(reactor),
             #[cfg(unix)]
-            Self::Unix(socket) => {
-                let token = reactor.register_source(&mut socket.listener, Interest::READ)?;
-                socket.leave_to_engine(reactor, token);
-                Ok(token)
-            }
+            Self::Unix(socket) => socket.register(reactor),
             Self::Other(listener) => {
                 let token = reactor.reserve()?;
                 listener.register(token);
@@ -266,7 +343,19 @@ impl Listener {
 
 impl<L> Accepting<L> {
     const fn new(listener: L) -> Self {
-        Self { listener, accepts: Cell::new(Accepts::We) }
+        Self { listener, accepts: Cell::new(Accepts::We), is_shared: false }
+    }
+
+    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError>
+    where
+        L: Source,
+    {
+        let token = reactor.register_source(&mut self.listener, Interest::READ)?;
+        if self.is_shared {
+            reactor.mark_shared(token);
+        }
+        self.leave_to_engine(reactor, token);
+        Ok(token)
     }
 
     /// The next connection: what the engine has accepted, made what it is by `taken`, or else what `plainly` accepts.

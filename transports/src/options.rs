@@ -247,6 +247,20 @@ pub(crate) fn size_buffers(
     }
 }
 
+/// Has a UDP socket tell of every datagram where it was sent to.
+pub(crate) fn set_packet_info(socket: &Socket, is_v6: bool) -> io::Result<()> {
+    let option = if is_v6 { "IPV6_RECVPKTINFO" } else { "IP_PKTINFO" };
+    named(option, ask_packet_info(socket, is_v6))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use sinew_reactor::packet_info::ask as ask_packet_info;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn ask_packet_info(_: &Socket, _: bool) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Lets others bind to the same port, if that is asked for.
 pub(crate) fn set_reuse_port(socket: &Socket, reuse: bool) -> io::Result<()> {
     if reuse { named("SO_REUSEPORT", share_port(socket)) } else { Ok(()) }

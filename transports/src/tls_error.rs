@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use sinew_reactor::Excerpt;
+
 /// Why a TLS handshake failed, or a TLS connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -11,16 +13,16 @@ pub enum TlsError {
     #[error("what came is not TLS")]
     NotTls,
     /// The peer's certificate was not accepted: expired, for another name, from nobody that is trusted.
-    #[error("the peer's certificate was not accepted: {0}")]
+    #[error("the peer's certificate was not accepted: {}", Excerpt::new(.0))]
     BadCertificate(String),
     /// The peer showed no certificate, and needs one.
     #[error("the peer showed no certificate")]
     NoCertificate,
     /// The peer refused with an alert.
-    #[error("the peer refused: {0}")]
+    #[error("the peer refused: {}", Excerpt::new(.0))]
     Refused(String),
     /// No version, cipher suite or the like that both know.
-    #[error("nothing in common with the peer: {0}")]
+    #[error("nothing in common with the peer: {}", Excerpt::new(.0))]
     NothingInCommon(String),
     /// Both named the protocols that they speak (ALPN), and none is spoken by both.
     #[error("no application protocol in common with the peer")]
@@ -35,6 +37,6 @@ pub enum TlsError {
     #[error("the peer closed in the middle of the handshake")]
     Closed,
     /// The peer sent what nobody may send, or what was changed on its way.
-    #[error("{0}")]
+    #[error("{}", Excerpt::new(.0))]
     Misbehaved(String),
 }

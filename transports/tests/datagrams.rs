@@ -1,9 +1,15 @@
 //! Datagrams on the hosts of a simulated network, with the protocols that run on real sockets.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
 
 use sinew_transports::{
-    DatagramProtocol, DatagramTransport, ReactorUdp, SendFailed, SendStatus, Stopped, sim::Network,
+    DatagramConfig, DatagramProtocol, DatagramTransport, PacketInfo, ReactorUdp, SendFailed,
+    SendStatus, Stopped, sim::Network,
 };
 
 fn secs(n: u64) -> Duration {
@@ -84,4 +90,42 @@ fn protocols_for_datagrams_run_on_hosts() {
     other.send_to(b"again", to);
     network.run_for(secs(1)).unwrap();
     assert_eq!(stranger.borrow().last(), Some(&(b"again".to_vec(), to)));
+}
+
+/// A simulated network tells as the kernel does which address was asked, and an answer leaves from there.
+#[test]
+fn hosts_answer_from_the_address_that_was_asked() {
+    struct Echo(Rc<RefCell<Vec<PacketInfo>>>);
+    impl DatagramProtocol for Echo {
+        fn datagram_received(
+            &mut self,
+            transport: &DatagramTransport,
+            data: &[u8],
+            from: SocketAddr,
+        ) {
+            self.0.borrow_mut().extend(transport.packet_info());
+            transport.send_to(data, from);
+        }
+    }
+    for told in [false, true] {
+        let network = Network::new(13);
+        let host = network.host("server");
+        let (infos, answers): (Rc<RefCell<Vec<PacketInfo>>>, Came) = Default::default();
+        let config = DatagramConfig::default().packet_info(told);
+        let server =
+            host.reactor().listen_udp_with("0.0.0.0:7", config, Echo(infos.clone())).unwrap();
+        let to: SocketAddr = "127.0.0.9:7".parse().unwrap();
+        let config = DatagramConfig::default().bind((host.addr(), 0).into());
+        let client = Datagrams { came: answers.clone(), ended: Rc::default(), answers: false };
+        let client = host.reactor().connect_udp_with(to, config, client).unwrap();
+        client.send(b"hello");
+        network.run_for(secs(1)).unwrap();
+        // Without it, the host chooses, and its own address is not the one that was asked.
+        let expected: &[_] = if told { &[(b"hello".to_vec(), to)] } else { &[] };
+        assert_eq!(*answers.borrow(), expected);
+        let expected: &[_] = if told { &[to.ip().into()] } else { &[] };
+        assert_eq!(*infos.borrow(), expected);
+        let elsewhere: IpAddr = [192, 0, 2, 1].into();
+        assert_eq!(server.send_from(b"x", client.local(), elsewhere), SendStatus::Failed);
+    }
 }

@@ -86,6 +86,11 @@ impl Poller for MioPoller {
         Ok(())
     }
 
+    /// epoll does. kqueue does not, and does not mind being told.
+    fn watches_duplicates(&self) -> bool {
+        true
+    }
+
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         let timeout = timeout.map(|timeout| timeout.min(TIMEOUT_MAX));
         match self.poll.poll(&mut self.events, timeout) {

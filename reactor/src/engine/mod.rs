@@ -10,8 +10,10 @@
 //!    notification ends the wait early and appends nothing. Never called while user code runs. When the system is out of
 //!    memory or of something else for the moment it fails with `OutOfMemory` or `WouldBlock`, and is called again a while later.
 //! 4. `deregister` before the descriptor is closed, with `closing` if that is about to happen, so that an engine whose
-//!    kernel forgets closed descriptors by itself may save the call. No event for the token is reported afterwards by
-//!    a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a generation.
+//!    kernel forgets closed descriptors by itself may save the call. One whose kernel forgets them only with their last
+//!    duplicate says so (`watches_duplicates`), and is not told `closing` of what may have any. No event for the token is
+//!    reported afterwards by a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a
+//!    generation.
 //!
 //! 5. An engine may do more than tell, if `set_duty` says so to it: receive from a connection, accept from a listener. It does
 //!    so while reading is wanted, `wait` reports the first thing that has come as readiness to read, and `take_completed` hands
@@ -24,6 +26,7 @@
 use std::{fmt, io, str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
+    Excerpt,
     error::RegisterError,
     handler::{Interest, Ready, Token},
 };
@@ -160,7 +163,10 @@ impl fmt::Display for Engine {
 
 /// The name given is not that of an engine of this platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no engine is called {name:?} here; there are {}, best", Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", "))]
+#[error(
+    "no engine is called {:?} here; there are {}, best",
+    Excerpt::new(.name), Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ")
+)]
 pub struct UnknownEngine {
     /// What was asked for.
     pub name: String,
@@ -205,6 +211,11 @@ pub(crate) trait Poller {
     fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest);
 
     fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()>;
+
+    /// Whether the kernel goes on watching a descriptor that is closed, as long as a duplicate of it is open.
+    fn watches_duplicates(&self) -> bool {
+        false
+    }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
 

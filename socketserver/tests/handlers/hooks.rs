@@ -206,6 +206,113 @@ fn what_cannot_be_got_is_tried_again() {
     }
 }
 
+/// What befell one connection, or an answer, does not keep the next waiting; and no error spins, however often it is said.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_said_of_single_requests_is_passed_over() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Says the same so many times, then does what is usual.
+    struct Says {
+        log: Log,
+        errno: i32,
+        left: AtomicUsize,
+    }
+    impl Hooks for Says {
+        fn get_request(&self, server: &BaseServer) -> io::Result<(Request, Address)> {
+            let got = base::get_request(server)?;
+            self.log.say("tried");
+            let is_left = |left: usize| left.checked_sub(1);
+            if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_left).is_ok() {
+                return Err(io::Error::from_raw_os_error(self.errno));
+            }
+            Ok(got)
+        }
+    }
+    // The requests before that one are lost; it is answered at once, or after a rest.
+    for (errno, rests) in [
+        (libc::EPROTO, false),
+        (libc::ENOPROTOOPT, false),
+        (libc::EHOSTDOWN, false),
+        (libc::ENONET, false),
+        (libc::EOPNOTSUPP, false),
+        (libc::ECONNABORTED, false),
+        (libc::EACCES, true),
+        (libc::EPERM, true),
+        (libc::ENOMEM, true),
+        (libc::EMFILE, true),
+    ] {
+        for engine in Engine::available() {
+            let served = || {
+                let log = Log::default();
+                let hooks = Says { log: log.clone(), errno, left: AtomicUsize::new(3) };
+                let config = ServerConfig::default().hooks(hooks).engine(engine);
+                let server = TcpServer::bind_with("127.0.0.1:0", || Hello, config).unwrap();
+                let start = Instant::now();
+                serving(server, |server| {
+                    let mut clients = Vec::new();
+                    for _ in 0..4 {
+                        clients.push(tcp_client(server)?);
+                    }
+                    let mut said = String::new();
+                    clients[3].read_to_string(&mut said)?;
+                    assert_eq!(said, "hello");
+                    Ok(())
+                });
+                assert_eq!(log.take().len(), 4, "{errno} on {engine}");
+                start.elapsed() >= Duration::from_millis(300)
+            };
+            // A busy machine may take as long as three rests for anything, but not each time.
+            let rested = (0..10).all(|attempt| (rests && attempt > 0) || served());
+            assert_eq!(rested, rests, "{errno} on {engine}");
+        }
+    }
+}
+
+/// The same of errors that never end, and of those that a datagram server hears of its answers.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_error_spins() {
+    struct Says(Log, i32);
+    impl Hooks for Says {
+        fn get_request(&self, _: &BaseServer) -> io::Result<(Request, Address)> {
+            self.0.say("tried");
+            Err(io::Error::from_raw_os_error(self.1))
+        }
+    }
+    struct Mute;
+    impl BaseRequestHandler<Datagram> for Mute {
+        fn handle(&mut self, _: &mut Context<Datagram>) -> HandlerResult {
+            Ok(())
+        }
+    }
+    for (errno, of_streams, of_datagrams) in [
+        (libc::EACCES, 5, 5 * 256),
+        (libc::EPERM, 5, 5 * 256),
+        (libc::EPROTO, 5 * 256, 5 * 256),
+        (libc::EINTR, 5 * 256, 5 * 256),
+        (libc::EMFILE, 5, 5),
+        (libc::EIO, 5, 5),
+    ] {
+        for (is_stream, max) in [(true, of_streams), (false, of_datagrams)] {
+            let log = Log::default();
+            let config = ServerConfig::default().hooks(Says(log.clone(), errno));
+            let config = config.timeout(Duration::from_millis(350));
+            let waited = match is_stream {
+                true => {
+                    TcpServer::bind_with("127.0.0.1:0", || Hello, config).unwrap().handle_request()
+                }
+                false => {
+                    UdpServer::bind_with("127.0.0.1:0", || Mute, config).unwrap().handle_request()
+                }
+            };
+            assert_eq!(waited.unwrap(), Waited::TimedOut);
+            let tried = log.take().len();
+            assert!((2..=max).contains(&tried), "{errno}: {tried} times");
+        }
+    }
+}
+
 #[test]
 fn a_server_that_cannot_be_made_leaves_no_socket() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -216,3 +216,61 @@ fn unix_addresses_with_and_without_a_name() {
         Ok(())
     });
 }
+
+/// The client hears nobody but the one that it has asked, as a resolver does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_udp_server_answers_from_the_address_that_was_asked() {
+    use std::net::{IpAddr, UdpSocket};
+
+    /// Answers by the file.
+    struct Filed;
+    impl DatagramRequestHandler for Filed {
+        fn handle(&mut self, cx: &mut DatagramContext) -> HandlerResult {
+            let info = cx.request.info.expect("it is UDP, on Linux");
+            Ok(write!(cx.wfile, "{}", info.to.to_canonical())?)
+        }
+    }
+    /// Answers by the socket, and sends something to somebody else besides.
+    struct ByHand;
+    impl BaseRequestHandler<Datagram> for ByHand {
+        fn handle(&mut self, cx: &mut Context<Datagram>) -> HandlerResult {
+            let info = cx.request.info.expect("it is UDP, on Linux");
+            let answer = info.to.to_canonical().to_string();
+            cx.request.socket.sendto(answer.as_bytes(), &cx.client_address)?;
+            Ok(())
+        }
+    }
+
+    fn asked<H, M>(server: Server<Udp, H, M>, is_v6: bool) {
+        serving(server, |server| {
+            let asked = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].into_iter();
+            for to in asked.chain(is_v6.then_some("::1")) {
+                let to: IpAddr = to.parse().unwrap();
+                let client = UdpSocket::bind(if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" })?;
+                client.set_read_timeout(Some(crate::PATIENCE))?;
+                client.connect((to, server.server_address().port().unwrap()))?;
+                client.send(b"who are you?")?;
+                let mut said = [0; 100];
+                // A wait with a timeout may be cut short, as by a ring that this thread has opened and closed.
+                let len = loop {
+                    match client.recv(&mut said) {
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        received => break received?,
+                    }
+                };
+                assert_eq!(std::str::from_utf8(&said[..len]).unwrap(), to.to_string());
+            }
+            Ok(())
+        });
+    }
+    for engine in sinew_reactor::Engine::available() {
+        for (at, is_v6) in [("0.0.0.0:0", false), ("[::]:0", true)] {
+            let in_place = ServerConfig::default().engine(engine);
+            asked(UdpServer::bind_with(at, || Filed, in_place.clone()).unwrap(), is_v6);
+            asked(UdpServer::bind_with(at, || ByHand, in_place).unwrap(), is_v6);
+            let threading = ServerConfig::default().engine(engine);
+            asked(ThreadingUdpServer::bind_with(at, || Filed, threading).unwrap(), is_v6);
+        }
+    }
+}

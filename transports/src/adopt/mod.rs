@@ -228,7 +228,7 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let (to, stream) = (at.to_string(), config.stream.clone());
-    dial::at_once(reactor, config.stream, factory, move |reactor| {
+    dial::at_once(reactor, config, factory, move |reactor| {
         connected(reactor, descriptor, &stream)
             .map_err(|error| ConnectError::Other { to, source: error.into() })
     })
@@ -253,6 +253,7 @@ fn connected(
     };
     socket.set_options(config)?;
     let token = socket.register(reactor)?;
+    reactor.mark_shared(token);
     Ok((socket, token, peer))
 }
 
@@ -269,7 +270,7 @@ fn listening(
         return Ok((listener, addr.into()));
     }
     let (listening, addr) = UnixListening::adopted(descriptor)?;
-    Ok((Listener::unix(listening), addr.into()))
+    Ok((Listener::unix(listening).shared(), addr.into()))
 }
 
 /// A descriptor that is what was wanted, made fit for a loop; else the error gives it back.

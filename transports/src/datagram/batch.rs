@@ -3,9 +3,9 @@
 use std::{cell::RefCell, io, net::SocketAddr, os::fd::AsFd};
 
 use mio::net::UdpSocket;
-use sinew_reactor::{Reactor, RegisterError, Token};
+use sinew_reactor::{PacketInfo, Reactor, RegisterError, Token};
 
-use crate::net::DatagramSocket;
+use crate::net::{DatagramSocket, Received};
 
 mod sys;
 
@@ -13,8 +13,8 @@ use sys::Slots;
 
 pub(super) struct Batched {
     socket: UdpSocket,
-    /// How many at once, and how long each may be.
-    shape: (usize, usize),
+    /// How many at once, how long each may be, and whether the socket tells where they were sent to.
+    shape: (usize, usize, bool),
     batch: RefCell<Option<Batch>>,
 }
 
@@ -26,8 +26,8 @@ struct Batch {
 }
 
 impl Batched {
-    pub(super) fn new(socket: UdpSocket, count: usize, room: usize) -> Self {
-        Self { socket, shape: (count, room), batch: RefCell::default() }
+    pub(super) fn new(socket: UdpSocket, count: usize, room: usize, is_informed: bool) -> Self {
+        Self { socket, shape: (count, room, is_informed), batch: RefCell::default() }
     }
 }
 
@@ -36,29 +36,40 @@ impl DatagramSocket<SocketAddr> for Batched {
         self.socket.register(reactor)
     }
 
-    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
         let mut batch = self.batch.borrow_mut();
-        let (count, room) = self.shape;
-        let batch =
-            batch.get_or_insert_with(|| Batch { slots: Slots::new(count, room), next: 0, len: 0 });
+        let (count, room, is_informed) = self.shape;
+        let batch = batch.get_or_insert_with(|| {
+            let slots = Slots::new(count, room, is_informed);
+            Batch { slots, next: 0, len: 0 }
+        });
         if batch.next == batch.len {
             (batch.next, batch.len) = (0, 0);
             batch.len = batch.slots.receive(self.socket.as_fd())?;
         }
-        let (data, from) = batch.slots.get(batch.next);
+        let (data, from, info) = batch.slots.get(batch.next);
         batch.next += 1;
         let from = from.ok_or(io::ErrorKind::InvalidData)?;
         let len = data.len().min(buffer.len());
         buffer[..len].copy_from_slice(&data[..len]);
-        Ok((len, from))
+        Ok(Received { len, from, info })
     }
 
-    fn send_to(&self, data: &[u8], to: Option<&SocketAddr>) -> io::Result<()> {
-        DatagramSocket::send_to(&self.socket, data, to)
+    fn send(
+        &self,
+        data: &[u8],
+        to: Option<&SocketAddr>,
+        from: Option<&PacketInfo>,
+    ) -> io::Result<()> {
+        DatagramSocket::send(&self.socket, data, to, from)
     }
 
     fn local(&self) -> io::Result<SocketAddr> {
         self.socket.local()
+    }
+
+    fn peer(&self) -> io::Result<SocketAddr> {
+        self.socket.peer()
     }
 
     fn as_udp(&self) -> Option<&UdpSocket> {
@@ -85,15 +96,15 @@ mod tests {
             for (data, from) in &sent {
                 from.send_to(data, local).unwrap();
             }
-            let batched = Batched::new(UdpSocket::from_std(socket), 4, 6);
+            let batched = Batched::new(UdpSocket::from_std(socket), 4, 6, false);
             let mut buffer = [0; 6];
             for (at, (data, from)) in sent.iter().enumerate() {
-                let (len, addr) = batched.receive_from(&mut buffer).unwrap();
+                let Received { len, from: addr, .. } = batched.receive(&mut buffer).unwrap();
                 assert_eq!((&buffer[..len], addr), (&**data, from.local_addr().unwrap()));
                 let left = kernels.peek_from(&mut [0; 6]).map(|(len, _)| len).ok();
                 assert_eq!(left, if at < 4 { Some(4) } else { None }, "after {at}");
             }
-            let error = batched.receive_from(&mut buffer).unwrap_err();
+            let error = batched.receive(&mut buffer).map(drop).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         }
     }

@@ -39,6 +39,7 @@ pub struct DatagramConfig {
     pub(super) send_buffer: Option<usize>,
     pub(super) dscp: Option<Dscp>,
     pub(super) bind: Option<SocketAddr>,
+    pub(super) packet_info: bool,
 }
 
 /// What becomes of a datagram for which the send queue has no room.
@@ -71,6 +72,7 @@ impl Default for DatagramConfig {
             send_buffer: None,
             dscp: None,
             bind: None,
+            packet_info: false,
         }
     }
 }
@@ -160,6 +162,20 @@ impl DatagramConfig {
     /// The address to send from, for a connected UDP socket. Port 0 lets the system choose one. Default: the system's choice.
     pub fn bind(mut self, addr: SocketAddr) -> Self {
         self.bind = Some(addr);
+        self
+    }
+
+    /// Whether the system tells of each datagram which of this machine's addresses it was sent to (`IP_PKTINFO`, ip(7);
+    /// `IPV6_RECVPKTINFO`, ipv6(7); on Linux and in simulated networks, elsewhere an error). Default `false`.
+    ///
+    /// For servers on an address such as `0.0.0.0` or `::` of a machine that has several. Without it, an answer leaves from the address
+    /// that the system would choose for a datagram of its own accord, and a client that asked at another one takes it for a
+    /// stranger's. With it, what is sent to the sender from within
+    /// [`datagram_received`](crate::DatagramProtocol::datagram_received) leaves from the address that was asked;
+    /// [`DatagramTransport::packet_info`](crate::DatagramTransport::packet_info) tells which that is, and
+    /// [`send_from`](crate::DatagramTransport::send_from) sends a later answer. Unix sockets take no notice.
+    pub fn packet_info(mut self, packet_info: bool) -> Self {
+        self.packet_info = packet_info;
         self
     }
 

@@ -10,13 +10,21 @@ use std::{
     time::Duration,
 };
 
-use sinew_reactor::{Handler, Interest, Killed, Reactor, Ready, TimerKey, Token, WeakReactor};
+use sinew_reactor::{
+    Handler, Interest, Killed, PacketInfo, Reactor, Ready, TimerKey, Token, WeakReactor,
+    is_about_sent,
+};
 
 use super::{
     DatagramAddr, DatagramConfig, DatagramProtocol, DatagramStats, DatagramTransport, SendFailed,
     Stopped, queue::Queue,
 };
-use crate::{TimerId, buffers::Buffers, net::DatagramSocket, timers::Timers};
+use crate::{
+    TimerId,
+    buffers::Buffers,
+    net::{DatagramSocket, Received},
+    timers::Timers,
+};
 
 /// Failures that wait to be told; past it they are only counted.
 const FAILURES_MAX: usize = 64;
@@ -24,8 +32,11 @@ const FAILURES_MAX: usize = 64;
 /// After how long sending is tried again where nobody tells when it is worth it.
 const RETRY: Duration = Duration::from_millis(5);
 
-/// Errors of receiving, one after the other, after which the socket is given up.
+/// Errors of receiving, one right after the other, after which the socket is given up or, if they are about what was sent, has a rest.
 const ERRORS_MAX: u32 = 16;
+
+/// How long it rests then: an error that is told again and again, as by a security module, must not have all of the loop's time.
+const REST: Duration = Duration::from_millis(100);
 
 /// See the head of this file.
 pub(crate) struct Core<A: DatagramAddr> {
@@ -36,6 +47,8 @@ pub(crate) struct Core<A: DatagramAddr> {
     pub(super) socket: RefCell<Option<Box<dyn DatagramSocket<A>>>>,
     pub(super) local: A,
     pub(super) peer: Option<A>,
+    /// The only one that is heard, spelled as the system spells it, if the socket is connected.
+    heard: RefCell<Option<A>>,
     pub(super) config: DatagramConfig,
     pub(super) flags: Cell<Flags>,
     pub(super) queue: RefCell<Queue<A>>,
@@ -43,10 +56,14 @@ pub(crate) struct Core<A: DatagramAddr> {
     pub(super) timers: Timers,
     pub(super) reason: Cell<Option<Stopped>>,
     pub(super) stats: Cell<DatagramStats>,
-    /// Errors of receiving since something was received.
+    /// Of the datagram that is being delivered: its sender, and where it was sent to, if the system tells.
+    delivering: RefCell<Option<(A, PacketInfo)>>,
+    /// Errors of receiving since something was received, or there was nothing more to receive.
     errors: Cell<u32>,
     /// When sending is tried again, where nobody tells when it is worth it.
     retry: Cell<Option<TimerKey>>,
+    /// When receiving is tried again.
+    rest: Cell<Option<TimerKey>>,
     /// The only thing that is borrowed during a callback.
     protocol: RefCell<Option<Box<dyn DatagramProtocol<A>>>>,
     name: &'static str,
@@ -71,6 +88,8 @@ pub(super) struct Flags {
 pub(super) struct Opened<A> {
     pub(super) socket: Box<dyn DatagramSocket<A>>,
     pub(super) peer: Option<A>,
+    /// Others may have it, too.
+    pub(super) is_shared: bool,
 }
 
 impl<A: DatagramAddr> Opened<A> {
@@ -81,6 +100,7 @@ impl<A: DatagramAddr> Opened<A> {
         config: DatagramConfig,
         protocol: P,
     ) -> io::Result<DatagramTransport<A>> {
+        let heard = self.peer.as_ref().and_then(|_| self.socket.peer().ok());
         let registered = self.socket.local().and_then(|local| {
             let token = self.socket.register(reactor)?;
             Ok((local, token))
@@ -93,6 +113,9 @@ impl<A: DatagramAddr> Opened<A> {
                 return Err(error);
             }
         };
+        if self.is_shared {
+            reactor.mark_shared(token);
+        }
         let core = Rc::new(Core {
             reactor: reactor.downgrade(),
             buffers: reactor.local(),
@@ -100,6 +123,7 @@ impl<A: DatagramAddr> Opened<A> {
             socket: RefCell::new(Some(self.socket)),
             local,
             peer: self.peer,
+            heard: RefCell::new(heard),
             config,
             flags: Cell::default(),
             queue: RefCell::default(),
@@ -107,8 +131,10 @@ impl<A: DatagramAddr> Opened<A> {
             timers: Timers::default(),
             reason: Cell::default(),
             stats: Cell::default(),
+            delivering: RefCell::default(),
             errors: Cell::default(),
             retry: Cell::default(),
+            rest: Cell::default(),
             protocol: RefCell::new(Some(Box::new(protocol))),
             name: std::any::type_name::<P>(),
         });
@@ -140,31 +166,70 @@ impl<A: DatagramAddr> Core<A> {
     }
 
     /// One system call, and another if a signal came in between or it was told of something else first.
-    pub(super) fn send_now(&self, data: &[u8], to: Option<&A>) -> io::Result<()> {
+    pub(super) fn send_now(
+        &self,
+        data: &[u8],
+        to: Option<&A>,
+        from: Option<&PacketInfo>,
+    ) -> io::Result<()> {
         let socket = self.socket.borrow();
         let socket = socket.as_ref().ok_or(ErrorKind::NotConnected)?;
-        let mut refused = false;
-        loop {
-            match socket.send_to(data, to) {
+        let mut earlier: Option<io::Error> = None;
+        let sent = loop {
+            match socket.send(data, to, from) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // That is said of an earlier one; this one was not looked at.
-                Err(error) if is_refusal(&error) && !refused => {
-                    refused = true;
-                    if self.peer.is_some() {
-                        self.update(|flags| flags.refused = true);
-                        self.come_by();
-                    }
-                }
-                Ok(()) => {
-                    self.count(|stats| stats.sent += 1);
-                    if let Some(reactor) = self.reactor.upgrade() {
-                        reactor.meter().bytes_sent.add(data.len() as u64);
-                    }
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
+                // That may be said of an earlier one, and then this one was not looked at.
+                Err(error) if is_about_sent(&error) && earlier.is_none() => earlier = Some(error),
+                sent => break sent,
+            }
+        };
+        if let Some(earlier) = earlier {
+            let said = |error: &io::Error| (error.kind(), error.raw_os_error());
+            let is_of_this = sent.as_ref().is_err_and(|error| said(error) == said(&earlier));
+            if is_refusal(&earlier) || !is_of_this {
+                self.did_not_arrive(earlier);
             }
         }
+        if sent.is_ok() {
+            self.count(|stats| stats.sent += 1);
+            if let Some(reactor) = self.reactor.upgrade() {
+                reactor.meter().bytes_sent.add(data.len() as u64);
+            }
+        }
+        sent
+    }
+
+    /// Where an answer leaves from: the address that was asked, if this goes to the one whose datagram is being delivered.
+    pub(super) fn answers_from(&self, to: &A) -> Option<PacketInfo> {
+        let delivering = self.delivering.borrow();
+        delivering.as_ref().filter(|(from, _)| from.is(to)).map(|(_, info)| *info)
+    }
+
+    /// Where the datagram that is being delivered was sent to.
+    pub(super) fn packet_info(&self) -> Option<PacketInfo> {
+        self.delivering.borrow().as_ref().map(|(_, info)| *info)
+    }
+
+    /// The system says that something which was sent did not arrive; the loop tells. That nobody listens is told as such.
+    fn did_not_arrive(&self, error: io::Error) {
+        if !is_refusal(&error) {
+            self.failed(self.peer.clone(), error);
+        } else if self.peer.is_some() {
+            self.update(|flags| flags.refused = true);
+            self.come_by();
+        }
+    }
+
+    /// Whether a datagram from there is to be told. Those that came before the socket was connected, the system lets through, whoever
+    /// has sent them.
+    fn hears(&self, from: &A) -> bool {
+        let mut heard = self.heard.borrow_mut();
+        let Some(peer) = heard.as_mut().filter(|peer| !peer.is(from)) else { return true };
+        // A Unix socket may have been given its name since then, and what is shared may have been connected to somebody else.
+        if let Some(Ok(now)) = self.socket.borrow().as_ref().map(|socket| socket.peer()) {
+            *peer = now;
+        }
+        peer.is(from)
     }
 
     /// Notes a failure, for the loop to tell.
@@ -200,13 +265,19 @@ impl<A: DatagramAddr> Core<A> {
         }
     }
 
+    fn may_receive(&self) -> bool {
+        let flags = self.flags.get();
+        flags.readable && !flags.paused && !flags.over && self.rest.get().is_none()
+    }
+
     /// On level-triggered engines, what is not wanted must not be told: it would be told for ever.
     pub(super) fn tell_interest(&self, reactor: &Reactor) {
         let flags = self.flags.get();
         if reactor.is_edge_triggered() || flags.over {
             return;
         }
-        let input = if flags.paused { Interest::NONE } else { Interest::READ };
+        let held = flags.paused || self.rest.get().is_some();
+        let input = if held { Interest::NONE } else { Interest::READ };
         let waits = flags.blocked && self.retry.get().is_none();
         let output = if waits { Interest::WRITE } else { Interest::NONE };
         reactor.set_interest(self.token, input | output);
@@ -233,16 +304,14 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         }
         self.tell_news();
         for _ in 0..core.config.received_per_turn {
-            let flags = core.flags.get();
-            if !flags.readable || flags.paused || flags.over {
+            if !core.may_receive() {
                 break;
             }
             self.receive(reactor);
         }
         self.send_queued();
         self.tell_news();
-        let flags = core.flags.get();
-        if flags.readable && !flags.paused && !flags.over {
+        if core.may_receive() {
             reactor.run_again(core.token);
         }
         core.tell_interest(reactor);
@@ -261,22 +330,32 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         let mut buffer = core.buffers.read_buffer();
         let room = core.config.room();
         let received = match &*core.socket.borrow() {
-            Some(socket) => socket.receive_from(&mut buffer[..room]),
+            Some(socket) => socket.receive(&mut buffer[..room]),
             None => Err(ErrorKind::WouldBlock.into()),
         };
         match received {
-            Ok((len, from)) => {
+            Ok(Received { len, from, info }) => {
                 core.errors.set(0);
+                if !core.hears(&from) {
+                    return core.count(|stats| stats.strangers += 1);
+                }
                 reactor.meter().bytes_received.add(len as u64);
                 if len == room {
                     return self.cut_off();
                 }
                 core.count(|stats| stats.received += 1);
+                let info = info.filter(|_| core.config.packet_info);
+                if let Some(info) = info {
+                    core.delivering.replace(Some((from.clone(), info)));
+                }
                 self.tell(|protocol| protocol.datagram_received(self, &buffer[..len], from));
+                if info.is_some() {
+                    core.delivering.take();
+                }
             }
             Err(error) => {
                 drop(buffer);
-                self.not_received(error);
+                self.not_received(reactor, error);
             }
         }
     }
@@ -287,26 +366,31 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     }
 
     #[cold]
-    fn not_received(&self, error: io::Error) {
+    fn not_received(&self, reactor: &Reactor, error: io::Error) {
         let core = &*self.0;
         match error.kind() {
-            ErrorKind::WouldBlock => core.update(|flags| flags.readable = false),
-            ErrorKind::Interrupted => {}
-            _ if is_cut_off(&error) => self.cut_off(),
-            _ if is_refusal(&error) => {
-                if core.peer.is_some() {
-                    self.tell(|protocol| protocol.connection_refused(self));
-                }
+            ErrorKind::WouldBlock => {
+                core.errors.set(0);
+                return core.update(|flags| flags.readable = false);
             }
-            _ => {
-                core.errors.set(core.errors.get() + 1);
-                if core.errors.get() >= ERRORS_MAX {
-                    core.lose(Stopped::Io(error));
-                } else {
-                    // It is about something that was sent.
-                    core.failed(core.peer.clone(), error);
-                }
+            ErrorKind::Interrupted => return,
+            _ if is_cut_off(&error) => return self.cut_off(),
+            _ => {}
+        }
+        let errors = core.errors.get() + 1;
+        core.errors.set(errors % ERRORS_MAX);
+        let is_about_sent = is_about_sent(&error);
+        if is_about_sent && errors == ERRORS_MAX {
+            core.rest.set(Some(reactor.arm_timer(core.token, REST)));
+        }
+        if !is_about_sent && errors == ERRORS_MAX {
+            core.lose(Stopped::Io(error));
+        } else if is_refusal(&error) {
+            if core.peer.is_some() {
+                self.tell(|protocol| protocol.connection_refused(self));
             }
+        } else {
+            core.failed(core.peer.clone(), error);
         }
     }
 
@@ -315,7 +399,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         let core = &*self.0;
         while !core.flags.get().blocked {
             let sent = match core.queue.borrow().front() {
-                Some(first) => core.send_now(&first.data, first.to.as_ref()),
+                Some(first) => core.send_now(&first.data, first.to.as_ref(), first.from.as_ref()),
                 None => break,
             };
             match sent {
@@ -358,7 +442,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
             return;
         }
         core.update(|flags| flags.over = true);
-        for key in core.timers.take().into_iter().chain(core.retry.take()) {
+        for key in core.timers.take().into_iter().chain(core.retry.take()).chain(core.rest.take()) {
             reactor.disarm_timer(key);
         }
         reactor.deregister(core.token, true);
@@ -391,6 +475,10 @@ impl<A: DatagramAddr> Handler for Core<A> {
         if self.retry.get() == Some(key) {
             self.retry.set(None);
             self.update(|flags| flags.blocked = false);
+            return DatagramTransport(self).work(reactor);
+        }
+        if self.rest.get() == Some(key) {
+            self.rest.set(None);
             return DatagramTransport(self).work(reactor);
         }
         if self.timers.remove(key) && !self.flags.get().over {
@@ -428,6 +516,7 @@ impl<A: DatagramAddr> Handler for Core<A> {
 
     /// Of what one has sent, others must not suffer.
     fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
+        self.delivering.take();
         let flags = self.flags.get();
         if flags.end_told {
             // It was `stopped` that panicked.
@@ -444,3 +533,6 @@ impl<A: DatagramAddr> Handler for Core<A> {
         format!("{} at {}", self.name, self.local)
     }
 }
+
+#[cfg(test)]
+mod tests;

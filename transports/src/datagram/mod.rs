@@ -16,6 +16,11 @@ use crate::Destination;
 mod batch;
 mod config;
 mod core;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod informed;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "not_informed.rs"]
+mod informed;
 mod multicast;
 mod open;
 mod protocol;

@@ -10,14 +10,14 @@ use std::{
 use mio::net::UdpSocket;
 #[cfg(unix)]
 use rustix::net::SocketType;
-use sinew_reactor::Reactor;
+use sinew_reactor::{Excerpt, Reactor};
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use super::batch::Batched;
 #[cfg(unix)]
 use super::{DatagramAddr, socket::UnixDatagrams};
 use super::{DatagramConfig, DatagramProtocol, UdpError, core::Opened};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::{batch::Batched, informed::Informed};
 #[cfg(unix)]
 use crate::{
     ConnectError, UnixAddr, UnixDatagramConfig, UnixListenError,
@@ -27,6 +27,7 @@ use crate::{
     DatagramTransport, Destination,
     net::{self, DatagramSocket},
     options,
+    tcp::why_bad,
 };
 
 /// How one address is opened.
@@ -72,7 +73,9 @@ fn addrs(reactor: &Reactor, at: Destination) -> Result<Vec<SocketAddr>, UdpError
         Destination::Name(host, port) => net::resolve_now(reactor, &host, port).map(Into::into),
         #[cfg(unix)]
         Destination::Unix(addr) => Err(bad(format!("{addr} is no UDP address"))),
-        Destination::Bad(text) => Err(bad(format!("{text:?} is neither an address nor host:port"))),
+        Destination::Bad(text) => {
+            Err(bad(format!("{:?} is no host:port: {}", Excerpt::new(&text), why_bad(&text))))
+        }
     };
     addrs.map_err(|source| UdpError::Resolve { source })
 }
@@ -88,7 +91,7 @@ pub(super) fn listen(
             Some(net) => net.datagrams(addr, None).map_err(failed)?,
             None => bound(addr, config).map(|socket| into_udp(socket, config)).map_err(failed)?,
         };
-    Ok(Opened { socket, peer: None })
+    Ok(Opened { socket, peer: None, is_shared: false })
 }
 
 pub(super) fn connect(
@@ -97,25 +100,43 @@ pub(super) fn connect(
     config: &DatagramConfig,
 ) -> Result<Opened<SocketAddr>, UdpError> {
     let failed = |source| UdpError::Connect { addr, source };
-    let any: SocketAddr = match addr {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let from = config.bind.unwrap_or(any);
     let socket: Box<dyn DatagramSocket<SocketAddr>> =
         match net::installed(reactor).map_err(failed)? {
-            Some(net) => net.datagrams(from, Some(addr)).map_err(failed)?,
+            Some(net) => {
+                let from = config.bind.unwrap_or_else(|| any_beside(addr));
+                net.datagrams(from, Some(addr)).map_err(failed)?
+            }
             None => {
-                let socket = bound(from, config)
-                    .map_err(|source| UdpError::Listen { addr: from, source })?;
-                socket.connect(&addr.into()).map_err(failed)?;
+                let socket = match config.bind {
+                    Some(from) => bound(from, config)
+                        .map_err(|source| UdpError::Listen { addr: from, source })?,
+                    // The system binds it with the call that connects it.
+                    None => unbound(addr, config).map_err(failed)?,
+                };
+                let connected = socket.connect(&addr.into());
+                connected.map_err(|error| failed(net::unusable(addr, error)))?;
                 into_udp(socket, config)
             }
         };
-    Ok(Opened { socket, peer: Some(addr) })
+    Ok(Opened { socket, peer: Some(addr), is_shared: false })
+}
+
+/// Any address of the same family.
+fn any_beside(addr: SocketAddr) -> SocketAddr {
+    match addr {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
 }
 
 fn bound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
+    let socket = unbound(addr, config)?;
+    socket.bind(&addr.into()).map_err(|error| net::unusable(addr, error))?;
+    Ok(socket)
+}
+
+/// A socket of the family of this address.
+fn unbound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(IpProtocol::UDP))?;
     socket.set_reuse_address(config.reuse_address)?;
     options::set_reuse_port(&socket, config.reuse_port)?;
@@ -124,7 +145,6 @@ fn bound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
     }
     set_options(&socket, addr.is_ipv6(), config)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
     Ok(socket)
 }
 
@@ -133,6 +153,9 @@ fn set_options(socket: &Socket, is_v6: bool, config: &DatagramConfig) -> io::Res
     if config.broadcast {
         socket.set_broadcast(true)?;
     }
+    if config.packet_info {
+        options::set_packet_info(socket, is_v6)?;
+    }
     config.size_buffers(socket)?;
     config.dscp.map_or(Ok(()), |dscp| dscp.set_on(socket, is_v6))
 }
@@ -140,8 +163,14 @@ fn set_options(socket: &Socket, is_v6: bool, config: &DatagramConfig) -> io::Res
 fn into_udp(socket: Socket, config: &DatagramConfig) -> Box<dyn DatagramSocket<SocketAddr>> {
     let socket = UdpSocket::from_std(socket.into());
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    if config.batch > 1 {
-        return Box::new(Batched::new(socket, config.batch, config.room()));
+    {
+        if config.batch > 1 {
+            let (room, is_informed) = (config.room(), config.packet_info);
+            return Box::new(Batched::new(socket, config.batch, room, is_informed));
+        }
+        if config.packet_info {
+            return Box::new(Informed(socket));
+        }
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = config;
@@ -161,7 +190,7 @@ pub(crate) fn listen_unix<P: DatagramProtocol<UnixAddr>>(
         let socket = Socket::from(socket);
         config.datagrams.size_buffers(&socket).map_err(failed)?;
         let socket = Box::new(UnixDatagrams::new(socket.into(), false, file));
-        Ok(Opened { socket, peer: None })
+        Ok(Opened { socket, peer: None, is_shared: false })
     });
     match opened {
         Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(failed),
@@ -194,7 +223,7 @@ pub(crate) fn connect_unix<P: DatagramProtocol<UnixAddr>>(
         let system = addr.to_system().map_err(failed)?;
         rustix::net::connect(&socket, &system).map_err(|error| failed(error.into()))?;
         let socket = Box::new(UnixDatagrams::new(socket.into(), true, file));
-        Ok(Opened { socket, peer: Some(addr.clone()) })
+        Ok(Opened { socket, peer: Some(addr.clone()), is_shared: false })
     };
     match open() {
         Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(failed),
@@ -217,7 +246,7 @@ pub(crate) fn adopt_udp<P: DatagramProtocol>(
     let prepared = socket.local_addr().and_then(|addr| {
         set_options(&socket, addr.is_ipv6(), &config)?;
         let peer = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
-        Ok(Opened { socket: into_udp(socket, &config), peer })
+        Ok(Opened { socket: into_udp(socket, &config), peer, is_shared: true })
     });
     start(reactor, prepared, config, protocol)
 }
@@ -235,7 +264,7 @@ pub(crate) fn adopt_unix<P: DatagramProtocol<UnixAddr>>(
         let socket = UnixDatagram::from(OwnedFd::from(socket));
         let peer = socket.peer_addr().ok().map(|peer| UnixAddr::from_std(&peer));
         let socket = Box::new(UnixDatagrams::new(socket, peer.is_some(), None));
-        Opened { socket, peer }
+        Opened { socket, peer, is_shared: true }
     });
     start(reactor, prepared, config, protocol)
 }

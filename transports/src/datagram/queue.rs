@@ -2,12 +2,16 @@
 
 use std::collections::VecDeque;
 
+use sinew_reactor::PacketInfo;
+
 use super::{DatagramConfig, Overflow};
 
 /// A datagram, and where to; `None` for the peer of a connected socket.
 pub(super) struct Waiting<A> {
     pub(super) data: Box<[u8]>,
     pub(super) to: Option<A>,
+    /// The address of this machine that it is to leave from.
+    pub(super) from: Option<PacketInfo>,
 }
 
 /// What became of a datagram that was to wait.
@@ -41,7 +45,12 @@ impl<A> Queue<A> {
         self.waiting.is_empty()
     }
 
-    pub(super) fn push(&mut self, data: &[u8], to: Option<A>, config: &DatagramConfig) -> Pushed {
+    pub(super) fn push(
+        &mut self,
+        data: &[u8],
+        (to, from): (Option<A>, Option<PacketInfo>),
+        config: &DatagramConfig,
+    ) -> Pushed {
         let fits_alone = config.queued_max > 0 && data.len() <= config.queued_bytes_max;
         let has_room = |queue: &Self| {
             queue.len() < config.queued_max && queue.bytes + data.len() <= config.queued_bytes_max
@@ -61,7 +70,7 @@ impl<A> Queue<A> {
             }
         }
         self.bytes += data.len();
-        self.waiting.push_back(Waiting { data: data.into(), to });
+        self.waiting.push_back(Waiting { data: data.into(), to, from });
         if displaced == 0 { Pushed::Queued } else { Pushed::Displaced(displaced) }
     }
 
@@ -122,8 +131,8 @@ mod tests {
         for (overflow, pushes, expected, left) in cases {
             let config = DatagramConfig::default().send_queue(2, 10).overflow(*overflow);
             let mut queue = Queue::default();
-            let became: Vec<_> =
-                pushes.iter().map(|data| queue.push(data.as_bytes(), Some(1), &config)).collect();
+            let push = |data: &&str| queue.push(data.as_bytes(), (Some(1), None), &config);
+            let became: Vec<_> = pushes.iter().map(push).collect();
             assert_eq!(became, *expected, "{overflow:?} {pushes:?}");
             assert_eq!(contents(&queue), *left, "{overflow:?} {pushes:?}");
         }
@@ -134,9 +143,9 @@ mod tests {
         let config = DatagramConfig::default().send_queue(100, 10);
         let mut queue = Queue::<u8>::default();
         for _ in 0..50 {
-            assert_eq!(queue.push(b"12345", None, &config), Pushed::Queued);
-            assert_eq!(queue.push(b"67890", None, &config), Pushed::Queued);
-            assert_eq!(queue.push(b"x", None, &config), Pushed::Refused);
+            assert_eq!(queue.push(b"12345", (None, None), &config), Pushed::Queued);
+            assert_eq!(queue.push(b"67890", (None, None), &config), Pushed::Queued);
+            assert_eq!(queue.push(b"x", (None, None), &config), Pushed::Refused);
             assert_eq!(queue.front().map(|waiting| &*waiting.data), Some(&b"12345"[..]));
             assert!(queue.pop().is_some() && queue.pop().is_some() && queue.pop().is_none());
         }
@@ -151,7 +160,7 @@ mod tests {
             (Overflow::DropOldest, Pushed::Dropped),
         ] {
             let config = DatagramConfig::default().send_queue(0, 10).overflow(overflow);
-            assert_eq!(Queue::<u8>::default().push(b"x", None, &config), expected);
+            assert_eq!(Queue::<u8>::default().push(b"x", (None, None), &config), expected);
         }
     }
 }

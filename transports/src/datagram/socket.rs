@@ -5,18 +5,33 @@ use std::os::unix::net::UnixDatagram;
 use std::{fmt, io, net::SocketAddr};
 
 use mio::net::UdpSocket;
-use sinew_reactor::{Interest, Reactor, RegisterError, Token};
+use sinew_reactor::{Interest, PacketInfo, Reactor, RegisterError, Token};
 
-use crate::net::DatagramSocket;
+use super::informed;
+use crate::net::{DatagramSocket, Received};
 #[cfg(unix)]
 use crate::{UnixAddr, unix::SocketFile};
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
-    pub trait Sealed {}
-    impl Sealed for std::net::SocketAddr {}
+    pub trait Sealed {
+        /// Whether both are the same place.
+        fn is(&self, other: &Self) -> bool;
+    }
+
+    impl Sealed for std::net::SocketAddr {
+        /// What else there is of an IPv6 address, systems do not tell alike by all of their calls.
+        fn is(&self, other: &Self) -> bool {
+            (self.ip(), self.port()) == (other.ip(), other.port())
+        }
+    }
+
     #[cfg(unix)]
-    impl Sealed for crate::UnixAddr {}
+    impl Sealed for crate::UnixAddr {
+        fn is(&self, other: &Self) -> bool {
+            self == other
+        }
+    }
 }
 
 /// What datagrams are sent to: a `SocketAddr`, or a `UnixAddr`.
@@ -31,19 +46,31 @@ impl DatagramSocket<SocketAddr> for UdpSocket {
         reactor.register_source(self, Interest::READ)
     }
 
-    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.recv_from(buffer)
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
+        let (len, from) = self.recv_from(buffer)?;
+        Ok(Received { len, from, info: None })
     }
 
-    fn send_to(&self, data: &[u8], to: Option<&SocketAddr>) -> io::Result<()> {
-        match to {
-            Some(to) => Self::send_to(self, data, *to).map(drop),
-            None => self.send(data).map(drop),
+    fn send(
+        &self,
+        data: &[u8],
+        to: Option<&SocketAddr>,
+        from: Option<&PacketInfo>,
+    ) -> io::Result<()> {
+        match (to, from) {
+            (Some(to), Some(from)) => informed::send_from(self, data, *to, from),
+            (Some(to), None) => self.send_to(data, *to).map(drop),
+            // It has one address only.
+            (None, _) => Self::send(self, data).map(drop),
         }
     }
 
     fn local(&self) -> io::Result<SocketAddr> {
         self.local_addr()
+    }
+
+    fn peer(&self) -> io::Result<SocketAddr> {
+        self.peer_addr()
     }
 
     fn as_udp(&self) -> Option<&UdpSocket> {
@@ -72,12 +99,12 @@ impl DatagramSocket<UnixAddr> for UnixDatagrams {
         reactor.register_source(&mut self.socket, Interest::READ)
     }
 
-    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, UnixAddr)> {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<UnixAddr>> {
         let (len, from) = self.socket.recv_from(buffer)?;
-        Ok((len, UnixAddr::from_std(&from)))
+        Ok(Received { len, from: UnixAddr::from_std(&from), info: None })
     }
 
-    fn send_to(&self, data: &[u8], to: Option<&UnixAddr>) -> io::Result<()> {
+    fn send(&self, data: &[u8], to: Option<&UnixAddr>, _: Option<&PacketInfo>) -> io::Result<()> {
         let flags = rustix::net::SendFlags::empty();
         match to {
             Some(to) => rustix::net::sendto(&self.socket, data, flags, &to.to_system()?)?,
@@ -88,6 +115,10 @@ impl DatagramSocket<UnixAddr> for UnixDatagrams {
 
     fn local(&self) -> io::Result<UnixAddr> {
         self.socket.local_addr().map(|addr| UnixAddr::from_std(&addr))
+    }
+
+    fn peer(&self) -> io::Result<UnixAddr> {
+        self.socket.peer_addr().map(|addr| UnixAddr::from_std(&addr))
     }
 
     fn tells_of_room(&self) -> bool {

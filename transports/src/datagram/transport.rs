@@ -3,7 +3,7 @@
 
 use std::{fmt, io::ErrorKind, net::SocketAddr, rc::Rc, time::Duration};
 
-use sinew_reactor::Reactor;
+use sinew_reactor::{PacketInfo, Reactor};
 
 use super::{DatagramAddr, Stopped, core::Core, queue::Pushed};
 use crate::TimerId;
@@ -71,22 +71,27 @@ pub struct DatagramStats {
     pub overflowed: u64,
     /// Datagrams that the system did not send or, of a connected socket, says not to have arrived.
     pub failed: u64,
+    /// Datagrams dropped, for they came from others than the peer before the socket was connected to it.
+    pub strangers: u64,
 }
 
 impl<A: DatagramAddr> DatagramTransport<A> {
     // ---- sending ----
 
-    /// Sends a datagram to an address, at once if the system takes it.
+    /// Sends a datagram to an address, at once if the system takes it. With
+    /// [`DatagramConfig::packet_info`](crate::DatagramConfig::packet_info), an answer from within
+    /// [`datagram_received`](crate::DatagramProtocol::datagram_received) leaves from the address that was asked.
     pub fn send_to(&self, data: &[u8], to: A) -> SendStatus {
-        self.submit(data, Some(to))
+        let from = self.0.answers_from(&to);
+        self.submit(data, Some(to), from)
     }
 
     /// Sends a datagram to the peer of a connected socket, at once if the system takes it.
     pub fn send(&self, data: &[u8]) -> SendStatus {
-        self.submit(data, None)
+        self.submit(data, None, None)
     }
 
-    fn submit(&self, data: &[u8], to: Option<A>) -> SendStatus {
+    fn submit(&self, data: &[u8], to: Option<A>, from: Option<PacketInfo>) -> SendStatus {
         let core = &*self.0;
         let flags = core.flags.get();
         if flags.over {
@@ -94,7 +99,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         }
         // What waits goes first.
         if !flags.blocked && core.queue.borrow().is_empty() {
-            match core.send_now(data, to.as_ref()) {
+            match core.send_now(data, to.as_ref(), from.as_ref()) {
                 Ok(()) => return SendStatus::Sent,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     core.block();
@@ -105,7 +110,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
                 }
             }
         }
-        let pushed = core.queue.borrow_mut().push(data, to, &core.config);
+        let pushed = core.queue.borrow_mut().push(data, (to, from), &core.config);
         let (status, lost) = match pushed {
             Pushed::Queued => (SendStatus::Queued, 0),
             Pushed::Displaced(count) => (SendStatus::Displaced(count), count),
@@ -126,6 +131,14 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     }
 
     // ---- receiving ----
+
+    /// In [`datagram_received`](crate::DatagramProtocol::datagram_received): which of this machine's addresses the datagram was sent
+    /// to, and by which interface it came. `None` elsewhere, and without
+    /// [`DatagramConfig::packet_info`](crate::DatagramConfig::packet_info).
+    #[must_use]
+    pub fn packet_info(&self) -> Option<PacketInfo> {
+        self.0.packet_info()
+    }
 
     /// Receives nothing until [`resume_receiving`](Self::resume_receiving). What comes meanwhile waits in the system, which
     /// drops what it has no room for.
@@ -207,6 +220,47 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     #[track_caller]
     pub fn reactor(&self) -> Reactor {
         self.0.reactor.upgrade().expect("the reactor of this transport has been dropped")
+    }
+}
+
+impl DatagramTransport {
+    /// As [`send_to`](Self::send_to), from this address of this machine's, which is that of a [`PacketInfo`] or any other: an
+    /// answer that had to wait. It need not have been configured, but only Linux and simulated networks have it; elsewhere, and where
+    /// the address is none of this machine's, it [fails](SendStatus::Failed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{net::SocketAddr, time::Duration};
+    /// use sinew_transports::{DatagramProtocol, DatagramTransport, PacketInfo, TimerId};
+    ///
+    /// /// Answers after a second, one client at a time.
+    /// #[derive(Default)]
+    /// struct Slow {
+    ///     client: Option<(SocketAddr, PacketInfo)>,
+    /// }
+    ///
+    /// impl DatagramProtocol for Slow {
+    ///     fn datagram_received(&mut self, transport: &DatagramTransport, _: &[u8], from: SocketAddr) {
+    ///         if let (None, Some(info)) = (&self.client, transport.packet_info()) {
+    ///             self.client = Some((from, info));
+    ///             transport.call_later(Duration::from_secs(1));
+    ///         }
+    ///     }
+    ///     fn timer_fired(&mut self, transport: &DatagramTransport, _: TimerId) {
+    ///         if let Some((client, info)) = self.client.take() {
+    ///             transport.send_from(b"done", client, info);
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn send_from(
+        &self,
+        data: &[u8],
+        to: SocketAddr,
+        from: impl Into<PacketInfo>,
+    ) -> SendStatus {
+        self.submit(data, Some(to), Some(from.into()))
     }
 }
 

@@ -1,20 +1,31 @@
 //! What a kind of endpoint takes out of a string: [`Arguments`], and one [`Value`] of them.
 
 use std::{
-    collections::VecDeque, fmt::Display, net::IpAddr, ops::Range, str::FromStr, time::Duration,
+    collections::{HashSet, VecDeque},
+    fmt::Display,
+    net::SocketAddr,
+    ops::Range,
+    rc::Rc,
+    str::FromStr,
+    time::Duration,
 };
 
 use super::{
+    bare,
     error::{EndpointError, EndpointProblem},
     grammar::Field,
+    seconds,
 };
-use crate::names::services;
+use crate::{
+    names::{literal::Literal, services},
+    net,
+};
 
 /// The fields of an endpoint's string that follow its kind. A kind takes those that it knows, by name or in order, and the
 /// rest is an error.
 #[derive(Debug)]
 pub struct Arguments {
-    text: String,
+    text: Rc<str>,
     kind: String,
     kind_place: Range<usize>,
     /// Without a name, in order.
@@ -27,7 +38,7 @@ pub struct Arguments {
 /// A value, with its place in the string.
 #[derive(Clone, Debug)]
 pub struct Value {
-    text: String,
+    text: Rc<str>,
     name: &'static str,
     place: Range<usize>,
     value: String,
@@ -46,16 +57,14 @@ impl Arguments {
         }
         let (named, ordered): (Vec<_>, Vec<_>) = fields.partition(|field| field.name.is_some());
         let ordered = VecDeque::from(ordered);
-        for (at, field) in named.iter().enumerate() {
-            if let Some(name) = field.name.clone()
-                && named[..at].iter().any(|other| other.name == field.name)
-            {
-                let place = field.place.clone();
-                return Err(EndpointError::new(text, place, EndpointProblem::Twice { name }));
-            }
+        let mut names = HashSet::new();
+        if let Some(again) = named.iter().find(|field| !names.insert(&field.name)) {
+            let name = again.name.clone().unwrap_or_default();
+            let problem = EndpointProblem::Twice { name };
+            return Err(EndpointError::new(text, again.place.clone(), problem));
         }
         let (kind, kind_place) = (kind.value, kind.place);
-        Ok(Self { text: text.to_owned(), kind, kind_place, ordered, named, known: Vec::new() })
+        Ok(Self { text: text.into(), kind, kind_place, ordered, named, known: Vec::new() })
     }
 
     /// The kind, as it is written in the string.
@@ -134,13 +143,16 @@ impl Arguments {
         }
     }
 
-    /// What is left, as an endpoint of its own whose kind is the next value.
-    pub(super) fn rest(&mut self, name: &'static str) -> Result<Self, EndpointError> {
-        if self.ordered.front().is_none_or(|kind| kind.value.is_empty()) {
+    /// What is left, as an endpoint of its own: the whole string, and its fields.
+    pub(super) fn rest(
+        &mut self,
+        name: &'static str,
+    ) -> Result<(Rc<str>, Vec<Field>), EndpointError> {
+        if self.ordered.iter().all(|field| field.value.is_empty()) {
             self.require(name)?;
         }
-        let fields = self.ordered.drain(..).chain(self.named.drain(..));
-        Self::new(&self.text, fields.collect::<Vec<_>>())
+        let fields = self.ordered.drain(..).chain(self.named.drain(..)).collect();
+        Ok((self.text.clone(), fields))
     }
 
     /// Fails if anything is left.
@@ -159,7 +171,9 @@ impl Arguments {
     }
 
     pub(super) fn unknown_kind(&self, known: Vec<String>) -> EndpointError {
-        self.kind_problem(EndpointProblem::UnknownKind { name: self.kind.clone(), known })
+        let alike = known.iter().find(|known| bare::is_like(known, &self.kind)).cloned();
+        let name = self.kind.clone();
+        self.kind_problem(EndpointProblem::UnknownKind { name, alike, known })
     }
 
     #[cfg(not(feature = "tls"))]
@@ -213,13 +227,18 @@ impl Value {
         services::port(&self.value).ok_or_else(|| self.problem(EndpointProblem::BadPort { value }))
     }
 
-    /// An address without a port.
+    /// An address, with a port or without one, which is 0 then. One of IPv6 may have a scope; an interface that is named is looked
+    /// up on the spot.
     ///
     /// # Errors
     ///
     /// [`EndpointProblem::BadValue`].
-    pub fn ip(&self) -> Result<IpAddr, EndpointError> {
-        self.parse("address")
+    pub fn address(&self) -> Result<SocketAddr, EndpointError> {
+        if let Ok(addr) = self.value.parse() {
+            return Ok(addr);
+        }
+        let literal = Literal::parse(&self.value).ok_or_else(|| self.error("is no address"))?;
+        net::kernels_addr(&literal).map_err(|error| self.error(format_args!("cannot be: {error}")))
     }
 
     /// A time in seconds, which may have a fraction.
@@ -228,6 +247,9 @@ impl Value {
     ///
     /// [`EndpointProblem::BadValue`].
     pub fn seconds(&self) -> Result<Duration, EndpointError> {
+        if let Some(time) = seconds::read(&self.value) {
+            return Ok(time);
+        }
         let seconds = self.parse::<f64>("number of seconds")?;
         Duration::try_from_secs_f64(seconds)
             .map_err(|error| self.error(format_args!("is no time: {error}")))

@@ -2,8 +2,12 @@
 
 use std::{error::Error, fmt, io, ops::Range};
 
+use sinew_reactor::Excerpt;
+
+use crate::names::services;
+
 /// A string is no endpoint. Its `Display` is a line that says what is wrong and at which column, and below it the string with
-/// carets under the place.
+/// carets under the place. What is long or cannot be printed is shown [shortened and escaped](Excerpt).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointError {
     text: String,
@@ -22,15 +26,20 @@ pub enum EndpointProblem {
     #[error("a backslash at the end escapes nothing")]
     LoneBackslash,
     /// No kind of endpoint is called that.
-    #[error("unknown kind of endpoint {name:?}; there are {}", .known.join(", "))]
+    #[error(
+        "unknown kind of endpoint {:?}{}; there are {}",
+        Excerpt::new(.name), perhaps(.alike), .known.join(", ")
+    )]
     UnknownKind {
         /// What stands in the kind's place.
         name: String,
+        /// The kind that was mistyped, most likely.
+        alike: Option<String>,
         /// The kinds that there are.
         known: Vec<String>,
     },
     /// The kind cannot do without this parameter.
-    #[error("{kind} needs a parameter: {name}")]
+    #[error("{} needs a parameter: {name}", Excerpt::new(.kind))]
     Missing {
         /// The kind.
         kind: String,
@@ -38,13 +47,16 @@ pub enum EndpointProblem {
         name: &'static str,
     },
     /// A parameter is given a second time.
-    #[error("{name} is given twice")]
+    #[error("{} is given twice", Excerpt::new(.name))]
     Twice {
         /// The parameter.
         name: String,
     },
     /// The kind has no such parameter.
-    #[error("{kind} has no parameter {name:?}; it has {}", list(.known))]
+    #[error(
+        "{} has no parameter {:?}; it has {}",
+        Excerpt::new(.kind), Excerpt::new(.name), list(.known)
+    )]
     UnknownParameter {
         /// The kind.
         kind: String,
@@ -54,21 +66,27 @@ pub enum EndpointProblem {
         known: Vec<&'static str>,
     },
     /// There are more values than parameters that they could be for.
-    #[error("{kind} has no use for {value:?}")]
+    #[error("{} has no use for {:?}", Excerpt::new(.kind), Excerpt::new(.value))]
     Surplus {
         /// The kind.
         kind: String,
         /// The value.
         value: String,
     },
-    /// A port is neither between 0 and 65535 nor the name of a service.
-    #[error("{value:?} is no port: neither 0 to 65535 nor the name of a service")]
+    /// A port is neither between 0 and 65535 nor the name of a service. Which of it is said.
+    #[error("{}", services::why_no_port(.value))]
     BadPort {
         /// What stands in its place.
         value: String,
     },
+    /// There is no kind, and what stands there is no `host:port` either.
+    #[error("{why}")]
+    BadAddress {
+        /// What is wrong with it.
+        why: String,
+    },
     /// A value is not what its parameter takes.
-    #[error("{name}: {value:?} {why}")]
+    #[error("{name}: {:?} {why}", Excerpt::new(.value))]
     BadValue {
         /// The parameter.
         name: String,
@@ -78,7 +96,7 @@ pub enum EndpointProblem {
         why: String,
     },
     /// A file cannot be read.
-    #[error("{name}: could not read {path:?}: {why}")]
+    #[error("{name}: could not read {:?}: {why}", Excerpt::new(.path))]
     Unreadable {
         /// The parameter.
         name: String,
@@ -98,7 +116,10 @@ pub enum EndpointProblem {
         why: String,
     },
     /// A certificate belongs to another key.
-    #[error("the certificate in {certificate} does not match the key in {key}")]
+    #[error(
+        "the certificate in {} does not match the key in {}",
+        Excerpt::new(.certificate), Excerpt::new(.key)
+    )]
     KeyMismatch {
         /// The file with the certificate.
         certificate: String,
@@ -106,7 +127,7 @@ pub enum EndpointProblem {
         key: String,
     },
     /// This kind cannot be used, whatever its values are.
-    #[error("{kind}: {why}")]
+    #[error("{}: {why}", Excerpt::new(.kind))]
     Unusable {
         /// The kind.
         kind: String,
@@ -114,13 +135,17 @@ pub enum EndpointProblem {
         why: String,
     },
     /// The kind is known, but the program was built without it.
-    #[error("{kind} needs the feature {feature:?} of sinew, and this program is built without it")]
+    #[error("{} needs the feature {feature:?} of sinew, and this program is built without it", Excerpt::new(.kind))]
     NeedsFeature {
         /// The kind.
         kind: String,
         /// The feature.
         feature: &'static str,
     },
+}
+
+fn perhaps(alike: &Option<String>) -> String {
+    alike.as_ref().map(|kind| format!(", perhaps {kind}")).unwrap_or_default()
 }
 
 fn list(known: &[&str]) -> String {
@@ -149,9 +174,45 @@ impl EndpointError {
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, at column {}", self.problem, self.column())?;
-        writeln!(f, "    {}", self.text)?;
-        let carets = "^".repeat(self.place.len().max(1));
-        write!(f, "    {:blanks$}{carets}", "", blanks = self.place.start)
+        let Shown { text, place } = self.shown();
+        writeln!(f, "    {text}")?;
+        let carets = "^".repeat(place.len().max(1));
+        write!(f, "    {:blanks$}{carets}", "", blanks = place.start)
+    }
+}
+
+/// What is shown of a string, and where the place is in that.
+struct Shown {
+    text: String,
+    place: Range<usize>,
+}
+
+/// Characters of a string that are shown before its place, and from there on, if it has more than both together.
+const SHOWN_BEFORE: usize = 40;
+const SHOWN_FROM: usize = 120;
+
+impl EndpointError {
+    /// The characters around the place, escaped, and `…` for those that are left out.
+    fn shown(&self) -> Shown {
+        let is_long = self.text.chars().nth(SHOWN_BEFORE + SHOWN_FROM).is_some();
+        let begin = if is_long { self.place.start.saturating_sub(SHOWN_BEFORE) } else { 0 };
+        let mut characters = self.text.chars().skip(begin);
+        let mut shown = String::from(if begin > 0 { "…" } else { "" });
+        let mut take = |count: usize| {
+            for character in characters.by_ref().take(count) {
+                let mut bytes = [0; 4];
+                shown += &Excerpt::new(character.encode_utf8(&mut bytes)).to_string();
+            }
+            shown.chars().count()
+        };
+        let start = take(self.place.start - begin);
+        let shown_of_place = self.place.len().min(SHOWN_FROM);
+        let end = take(shown_of_place);
+        take(SHOWN_FROM - shown_of_place);
+        if characters.next().is_some() {
+            shown.push('…');
+        }
+        Shown { text: shown, place: start..end }
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! A colon ends a field. The first equals sign of a field parts a name from its value; later ones belong to the value. A
 //! backslash takes its meaning from the character that follows it, whichever it is. Nothing is trimmed.
+//!
+//! One thing is ours: a value that is an IPv6 address in brackets, `[::1]`, needs no backslashes.
 
 use std::{borrow::Cow, ops::Range};
 
 use super::error::{EndpointError, EndpointProblem};
+use crate::names::literal::Literal;
 
 /// A field between two colons, unescaped. Places are counted in characters of the whole string.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +38,18 @@ pub(super) fn fields(text: &str) -> Result<Vec<Field>, EndpointError> {
     }
     let mut done = Vec::new();
     let mut field = Field::new(0);
-    let mut characters = text.chars().enumerate();
-    while let Some((at, character)) = characters.next() {
+    // Places are counted in characters.
+    let (mut at, mut rest) = (0, text.chars());
+    loop {
+        if at == field.value_at
+            && let Some(literal) = in_brackets(rest.as_str())
+        {
+            field.value.push_str(literal);
+            at += literal.len();
+            rest = rest.as_str()[literal.len()..].chars();
+            field.place.end = at;
+        }
+        let Some(character) = rest.next() else { break };
         field.place.end = at + 1;
         match character {
             ':' => {
@@ -48,18 +61,32 @@ pub(super) fn fields(text: &str) -> Result<Vec<Field>, EndpointError> {
                 field.value_at = at + 1;
             }
             '\\' => {
-                let Some((at, escaped)) = characters.next() else {
+                let Some(escaped) = rest.next() else {
                     let problem = EndpointProblem::LoneBackslash;
                     return Err(EndpointError::new(text, at..at + 1, problem));
                 };
+                at += 1;
                 field.value.push(escaped);
                 field.place.end = at + 1;
             }
             other => field.value.push(other),
         }
+        at += 1;
     }
     done.push(field);
     Ok(done)
+}
+
+/// No address in brackets is longer.
+const IN_BRACKETS_LEN_MAX: usize = 128;
+
+/// The IPv6 address in brackets that this is, up to the end of its field. It is of ASCII alone.
+fn in_brackets(rest: &str) -> Option<&str> {
+    let inside = rest.strip_prefix('[')?;
+    let len = inside.bytes().take(IN_BRACKETS_LEN_MAX).position(|byte| byte == b']')?;
+    let (literal, after) = rest.split_at(len + 2);
+    let is_all = after.is_empty() || after.starts_with(':');
+    (is_all && Literal::parse(literal).is_some()).then_some(literal)
 }
 
 /// Escapes what would have a meaning of its own in a value of an endpoint's string.
@@ -115,6 +142,14 @@ mod tests {
             (r"tcp:80:interface=\:\:1", &["tcp", "80", "interface=::1"]),
             ("a:k=v=w", &["a", "k=v=w"]),
             (" a : b = c ", &[" a ", " b = c "]),
+            // Ours.
+            ("[::1]:80", &["[::1]", "80"]),
+            ("tcp:[fe80::1%lo]:80", &["tcp", "[fe80::1%lo]", "80"]),
+            ("tcp6:80:interface=[::1]", &["tcp6", "80", "interface=[::1]"]),
+            ("process:[:::1]", &["process", "[", "", "", "1]"]),
+            ("a[::1]:80", &["a[", "", "1]", "80"]),
+            ("[::1]x:80", &["[", "", "1]x", "80"]),
+            ("[::1]=80", &["[", "", "1]=80"]),
         ];
         for (text, expected) in cases {
             assert_eq!(shown(text), *expected, "{text:?}");
@@ -126,9 +161,9 @@ mod tests {
 
     #[test]
     fn places_are_those_of_the_string() {
-        let fields = fields(r"ä:n=v\:w:").unwrap();
+        let fields = fields(r"ä:n=v\:w::[::1]:x").unwrap();
         let places: Vec<_> = fields.iter().map(|field| field.place.clone()).collect();
-        assert_eq!(places, [0..1, 2..8, 9..9]);
+        assert_eq!(places, [0..1, 2..8, 9..9, 10..15, 16..17]);
         assert_eq!(fields[1].value_place(), 4..8);
     }
 

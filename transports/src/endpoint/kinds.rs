@@ -1,15 +1,16 @@
 //! Which kinds of endpoints there are: [`Kinds`]. Each is a file of this folder and a line here.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr};
+use std::{collections::BTreeMap, fmt};
 
 use super::{
-    Arguments, ClientEndpoint, EndpointError, ServerEndpoint,
+    Arguments, ClientEndpoint, EndpointError, ServerEndpoint, TcpServer,
+    bare::{self, Side},
     grammar::{Field, fields},
     memory, proxy, tcp, tls,
 };
 #[cfg(unix)]
 use super::{fd, process, stdio, systemd, unix};
-use crate::{Destination, names::services};
+use crate::Destination;
 
 type Parse<E> = Box<dyn Fn(&Kinds, &mut Arguments) -> Result<E, EndpointError>>;
 
@@ -92,62 +93,66 @@ impl Kinds {
         self.clients.insert(name.to_ascii_lowercase(), Box::new(parse));
     }
 
-    /// Reads a server endpoint: `kind:…`, or an address and port by themselves.
+    /// Reads a server endpoint: `kind:…`, or `host:port` by itself; `port`, `:port` and `*:port` are that port on all interfaces.
     ///
     /// # Errors
     ///
     /// [`EndpointError`], with the place in the string.
     pub fn server_endpoint(&self, text: &str) -> Result<ServerEndpoint, EndpointError> {
-        match text.parse::<SocketAddr>() {
-            Ok(addr) => Ok(addr.into()),
-            Err(_) => self.server_of(Arguments::new(text, fields(text)?)?),
-        }
+        self.server_of(text, fields(text)?)
     }
 
-    /// Reads a client endpoint: `kind:…`, or an address or a host and a port by themselves.
+    /// Reads a client endpoint: `kind:…`, or `host:port` by itself.
     ///
     /// # Errors
     ///
     /// [`EndpointError`], with the place in the string.
     pub fn client_endpoint(&self, text: &str) -> Result<ClientEndpoint, EndpointError> {
-        if let Ok(addr) = text.parse::<SocketAddr>() {
-            return Ok(ClientEndpoint::from(Destination::Addr(addr)));
-        }
         let fields = fields(text)?;
-        if let Some(to) = self.bare(&fields) {
-            return Ok(to.into());
+        match bare(&self.clients, text, &fields, Side::Client) {
+            Some(to) => Ok(to?.into()),
+            None => self.of_kind(&self.clients, Arguments::new(text, fields)?),
         }
-        let mut arguments = Arguments::new(text, fields)?;
-        let kind = arguments.kind().to_ascii_lowercase();
-        let Some(parse) = self.clients.get(&kind) else {
-            return Err(arguments.unknown_kind(self.clients.keys().cloned().collect()));
-        };
-        let endpoint = parse(self, &mut arguments)?;
-        arguments.finish().map(|()| endpoint)
     }
 
-    /// `host:port`, where no kind is called as the host is.
-    fn bare(&self, fields: &[Field]) -> Option<Destination> {
-        let [host, port] = fields else { return None };
-        let is_kind = self.clients.contains_key(&host.value.to_ascii_lowercase());
-        if is_kind || host.value.is_empty() || host.name.is_some() || port.name.is_some() {
-            return None;
-        }
-        Some((&*host.value, services::port(&port.value)?).into())
-    }
-
-    /// The endpoint of arguments, all of which it must have a use for.
+    /// The endpoint of fields, all of which it must have a use for.
     pub(super) fn server_of(
         &self,
-        mut arguments: Arguments,
+        text: &str,
+        fields: Vec<Field>,
     ) -> Result<ServerEndpoint, EndpointError> {
-        let kind = arguments.kind().to_ascii_lowercase();
-        let Some(parse) = self.servers.get(&kind) else {
-            return Err(arguments.unknown_kind(self.servers.keys().cloned().collect()));
+        match bare(&self.servers, text, &fields, Side::Server) {
+            Some(at) => Ok(ServerEndpoint::new(TcpServer::new(at?))),
+            None => self.of_kind(&self.servers, Arguments::new(text, fields)?),
+        }
+    }
+
+    fn of_kind<E>(
+        &self,
+        kinds: &BTreeMap<String, Parse<E>>,
+        mut arguments: Arguments,
+    ) -> Result<E, EndpointError> {
+        let Some(parse) = kinds.get(&arguments.kind().to_ascii_lowercase()) else {
+            return Err(arguments.unknown_kind(kinds.keys().cloned().collect()));
         };
         let endpoint = parse(self, &mut arguments)?;
         arguments.finish().map(|()| endpoint)
     }
+}
+
+/// An address by itself, where no kind is called as its host is.
+fn bare<E>(
+    kinds: &BTreeMap<String, Parse<E>>,
+    text: &str,
+    fields: &[Field],
+    side: Side,
+) -> Option<Result<Destination, EndpointError>> {
+    let first = fields.first()?;
+    if first.name.is_none() && kinds.contains_key(&first.value.to_ascii_lowercase()) {
+        return None;
+    }
+    let is_like_kind = |name: &str| kinds.keys().any(|kind| bare::is_like(kind, name));
+    bare::read(text, fields, side, is_like_kind)
 }
 
 impl fmt::Debug for Kinds {

@@ -10,23 +10,26 @@
 //! | `systemd:name=web`, `systemd:index=0` | a socket that systemd holds, TCP or Unix (Unix). [`Systemd`] |
 //! | `fd:3` | a listening socket that was inherited, TCP or Unix (Unix). [`Descriptor`] |
 //! | `stdio:` | standard input and output, as from inetd: one connection (Unix). [`Stdio`] |
-//! | `proxy:tcp:8080`, `proxy:tls:443:cert=FILE` | any of these, behind a proxy that speaks the PROXY protocol; `trust=10.0.0.0/8,192.0.2.7`, `headerTimeout=5`. [`Proxy`] |
+//! | `proxy:tcp:8080`, `proxy:tls:443:cert=FILE` | any of these, behind a proxy that speaks the PROXY protocol; `trust=10.0.0.0/8,192.0.2.7`, `headerTimeout=5`, `headerMax=4096`. [`Proxy`] |
 //! | `memory:name` | in this program, without a kernel. [`Memory`] |
-//! | `127.0.0.1:8080`, `[::1]:8080` | TCP |
+//! | `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `8080` | TCP |
 //!
 //! | client | |
 //! |---|---|
-//! | `tcp:example.org:443` | TCP; `timeout=10` in seconds, `bindAddress=`, `nodelay=no`, `keepalive=60`. [`TcpClient`] |
+//! | `tcp:example.org:443` | TCP; `timeout=10` in seconds, `bindAddress=`, `nodelay=no`, `keepalive=60`, `sendProxy=v2`. [`TcpClient`] |
 //! | `tls:example.org:443` | TLS, with what `tcp:` takes; `ca=FILE`, `cert=FILE:key=FILE`, `alpn=`, `server_name=`, `insecure_without_verification=yes`. Feature `tls`. `TlsClient` |
-//! | `unix:/run/web.sock` | a Unix socket (Unix); `timeout=`. [`UnixClient`] |
+//! | `unix:/run/web.sock` | a Unix socket (Unix); `timeout=`, `sendProxy=v2`. [`UnixClient`] |
 //! | `process:program:argument:argument` | a program's standard input and output (Unix); `stderr=log`, `stderr=drop`. [`ProcessClient`] |
 //! | `fd:3` | a connected socket that was inherited, TCP or Unix (Unix). [`Descriptor`] |
 //! | `stdio:` | our own standard input and output (Unix). [`Stdio`] |
 //! | `memory:name` | to a port in memory of the same reactor. [`Memory`] |
 //! | `example.org:443`, `192.0.2.1:80` | TCP |
 //!
-//! Fields are parted by colons; a backslash before a colon, or before anything, makes it an ordinary character. [`Kinds`] is
-//! where further kinds are registered.
+//! Fields are parted by colons; a backslash before a colon, or before anything, makes it an ordinary character. So does a pair of
+//! brackets around an IPv6 address: `tcp6:8080:interface=[fe80::1%eth0]`. [`Kinds`] is where further kinds are registered.
+//!
+//! What an endpoint prints is that endpoint when it is read, if a string can say it: one with TLS that was configured in code prints its
+//! address alone, and a list of addresses, or a text that is no address, is printed as it is.
 //!
 //! # Examples
 //!
@@ -62,6 +65,7 @@ use crate::{
 };
 
 mod arguments;
+mod bare;
 mod error;
 #[cfg(unix)]
 mod fd;
@@ -71,6 +75,7 @@ mod memory;
 #[cfg(unix)]
 mod process;
 mod proxy;
+mod seconds;
 #[cfg(unix)]
 mod stdio;
 #[cfg(unix)]
@@ -88,6 +93,8 @@ mod unix;
 
 #[cfg(feature = "tls")]
 pub use tls::{TlsClient, TlsServer};
+#[cfg(unix)]
+pub(crate) use unix::as_value as unix_value;
 pub use {
     arguments::{Arguments, Value},
     error::{EndpointError, EndpointProblem},

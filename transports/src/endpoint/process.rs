@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use sinew_reactor::Reactor;
+use sinew_reactor::{Excerpt, Reactor};
 
 use super::{Arguments, ClientEndpoint, Connect, EndpointError, Value, quote};
 use crate::{
@@ -114,7 +114,7 @@ struct Logged {
 
 impl Logged {
     fn log_line(&mut self, process: &Process) {
-        let text = String::from_utf8_lossy(&self.line);
+        let text = Excerpt::new(&self.line).len_max(LINE_MAX);
         tracing::info!(program = self.program, pid = process.pid(), "{text}");
         self.line = Vec::new();
     }

@@ -1,31 +1,31 @@
-//! Endpoints behind a proxy that says for whom it connects: `proxy:ENDPOINT`.
+//! The PROXY protocol in endpoints: `proxy:ENDPOINT` for servers behind a proxy that says for whom it connects, `sendProxy=` for
+//! clients that say so.
 
 use std::fmt;
 
 use sinew_reactor::Reactor;
 
-use super::{Arguments, EndpointError, Kinds, Listen, ServerEndpoint, quote};
+use super::{Arguments, EndpointError, Kinds, Listen, ServerEndpoint, quote, seconds::Seconds};
 use crate::{
-    Address, DynFactory, ListenConfig, ListenError, ListeningPort,
-    proxy::{ProxyConfig, Subnet},
+    Address, ConnectConfig, DynFactory, ListenConfig, ListenError, ListeningPort,
+    proxy::{ProxyConfig, ProxyHeader, ProxyVersion, Subnet},
 };
 
 /// Another endpoint, each of whose connections begins with a header of the [PROXY protocol](crate::proxy): `proxy:tcp:8080`.
 ///
-/// `trust=10.0.0.0/8,192.0.2.7` names the proxies, those on this machine unless it is given; `headerTimeout=` is in seconds.
+/// `trust=10.0.0.0/8,192.0.2.7` names the proxies, those on this machine unless it is given; `headerTimeout=` is in seconds,
+/// `headerMax=` in bytes.
 #[derive(Clone, Debug)]
 pub struct Proxy {
     inner: ServerEndpoint,
     config: ProxyConfig,
-    /// What was written of it.
-    options: String,
 }
 
 impl Proxy {
     /// Proxies before an endpoint.
     #[must_use]
     pub fn new(inner: ServerEndpoint, config: ProxyConfig) -> Self {
-        Self { inner, config, options: String::new() }
+        Self { inner, config }
     }
 }
 
@@ -33,18 +33,23 @@ pub(super) fn server(
     kinds: &Kinds,
     arguments: &mut Arguments,
 ) -> Result<ServerEndpoint, EndpointError> {
-    let (mut config, mut options) = (ProxyConfig::default(), String::new());
+    let mut config = ProxyConfig::default();
     if let Some(trust) = arguments.named("trust") {
-        let subnets: Result<Vec<Subnet>, _> = trust.as_str().split(',').map(str::parse).collect();
+        let subnets: Result<Vec<Subnet>, _> = match trust.as_str() {
+            "" => Ok(Vec::new()),
+            some => some.split(',').map(str::parse).collect(),
+        };
         config = config.trust(subnets.map_err(|error| trust.error(error))?);
-        options += &format!(":trust={}", quote(trust.as_str()));
     }
     if let Some(timeout) = arguments.named("headerTimeout") {
         config = config.timeout(timeout.seconds()?);
-        options += &format!(":headerTimeout={}", quote(timeout.as_str()));
     }
-    let inner = kinds.server_of(arguments.rest("endpoint")?)?;
-    Ok(ServerEndpoint::new(Proxy { inner, config, options }))
+    if let Some(max) = arguments.named("headerMax") {
+        config = config.header_len_max(max.parse("number of bytes")?);
+    }
+    let (text, fields) = arguments.rest("endpoint")?;
+    let inner = kinds.server_of(&text, fields)?;
+    Ok(ServerEndpoint::new(Proxy { inner, config }))
 }
 
 impl Listen for Proxy {
@@ -60,6 +65,49 @@ impl Listen for Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "proxy:{}{}", self.inner, self.options)
+        write!(f, "proxy:{}", self.inner)?;
+        let (own, usual) = (&self.config, ProxyConfig::default());
+        if own.trusted != usual.trusted {
+            let trusted: Vec<_> = own.trusted.iter().map(ToString::to_string).collect();
+            write!(f, ":trust={}", quote(&trusted.join(",")))?;
+        }
+        if own.timeout != usual.timeout {
+            write!(f, ":headerTimeout={}", Seconds(own.timeout))?;
+        }
+        if own.header_len_max != usual.header_len_max {
+            write!(f, ":headerMax={}", own.header_len_max)?;
+        }
+        Ok(())
+    }
+}
+
+/// `sendProxy=v1` or `sendProxy=v2` of a client.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SendProxy(pub(super) Option<ProxyVersion>);
+
+impl SendProxy {
+    pub(super) fn take(arguments: &mut Arguments) -> Result<Self, EndpointError> {
+        let value = arguments.named("sendProxy");
+        let version = value
+            .map(|value| value.as_str().parse().map_err(|_| value.error("is neither v1 nor v2")));
+        Ok(Self(version.transpose()?))
+    }
+
+    /// What the header says is left as it is configured, if one is.
+    pub(super) fn apply_to(self, config: ConnectConfig) -> ConnectConfig {
+        match self.0 {
+            Some(version) => {
+                let header = config.proxy_header.as_deref().cloned();
+                let header = header.unwrap_or_else(|| ProxyHeader::new(version));
+                config.proxy_header(header.in_version(version))
+            }
+            None => config,
+        }
+    }
+}
+
+impl fmt::Display for SendProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |version| write!(f, ":sendProxy={version}"))
     }
 }

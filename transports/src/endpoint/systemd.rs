@@ -2,7 +2,7 @@
 
 use std::{env, fmt, io, os::fd::RawFd, process};
 
-use sinew_reactor::Reactor;
+use sinew_reactor::{Excerpt, Reactor};
 
 use super::{Arguments, EndpointError, Listen, ServerEndpoint, fd, quote};
 use crate::{Address, DynFactory, ListenConfig, ListenError, ListeningPort};
@@ -12,6 +12,9 @@ const FIRST: RawFd = 3;
 
 /// More than that are not believed.
 const SOCKETS_MAX: usize = 4096;
+
+/// So many names are shown in an error.
+const SHOWN_MAX: usize = 16;
 
 /// A listening socket that systemd passes, TCP or Unix, by the name that its unit gives it (`FileDescriptorName=`, by default the unit's) or
 /// by its place among them. As [`Descriptor`](super::Descriptor), it stays open.
@@ -52,6 +55,8 @@ impl Systemd {
                         );
                     }
                     (None, _) => {
+                        let names: Vec<_> =
+                            names.iter().take(SHOWN_MAX).map(Excerpt::new).collect();
                         return Err(format!("systemd has passed sockets called {names:?}"));
                     }
                 }
@@ -79,7 +84,8 @@ fn passed(pid: u32, variable: impl Fn(&str) -> Option<String>) -> Result<Vec<Str
     let number = |name: &str| -> Result<usize, String> {
         let text =
             variable(name).ok_or_else(|| format!("there is no {name} in the environment"))?;
-        text.parse().map_err(|_| format!("{name}={text} in the environment is no number"))
+        text.parse()
+            .map_err(|_| format!("{name}={} in the environment is no number", Excerpt::new(&text)))
     };
     let meant = number("LISTEN_PID")?;
     if usize::try_from(pid) != Ok(meant) {

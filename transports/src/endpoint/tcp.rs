@@ -9,11 +9,13 @@ use std::{
 use sinew_reactor::Reactor;
 
 use super::{
-    Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint, Value, quote,
+    Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint, Value,
+    proxy::SendProxy, quote, seconds::Seconds,
 };
 use crate::{
     Address, ConnectConfig, Connecting, Destination, DynFactory, DynProtocol, ListenConfig,
-    ListenError, ListeningPort, ReactorTcp, StreamConfig,
+    ListenError, ListeningPort, ReactorTcp, StreamConfig, names::literal::Literal,
+    proxy::ProxyVersion,
 };
 
 /// A TCP port: `tcp:PORT` or `tcp6:PORT`, with `interface=` (an address or a name; all of them unless it is given),
@@ -29,12 +31,15 @@ pub struct TcpServer {
 }
 
 /// A TCP peer: `tcp:HOST:PORT`, with `timeout=` in seconds and `bindAddress=`, the address to connect from; also `nodelay=no` and
-/// `keepalive=`, in seconds. Host and port may be given by their names, too: `tcp:host=HOST:port=PORT`.
+/// `keepalive=`, in seconds. `sendProxy=v2` has a header of the [PROXY protocol](crate::proxy) sent first, for whom
+/// [`ConnectConfig::proxy_header`] says, or for the connection itself. Host and port may be given by their names, too:
+/// `tcp:host=HOST:port=PORT`.
 #[derive(Clone, Debug)]
 pub struct TcpClient {
     to: Destination,
     timeout: Option<Duration>,
-    bind: Option<IpAddr>,
+    bind: Option<SocketAddr>,
+    send_proxy: SendProxy,
     stream: StreamOptions,
 }
 
@@ -57,7 +62,7 @@ impl StreamOptions {
             write!(f, ":nodelay={}", if no_delay { "yes" } else { "no" })?;
         }
         match self.keepalive {
-            Some(time) => write!(f, ":keepalive={}", time.as_secs_f64()),
+            Some(time) => write!(f, ":keepalive={}", Seconds(time)),
             None => Ok(()),
         }
     }
@@ -100,7 +105,8 @@ impl TcpServer {
         match &self.at {
             Destination::Addr(addr) if addr.ip() == all => write!(f, ":{}", addr.port())?,
             Destination::Addr(addr) => {
-                write!(f, ":{}:interface={}", addr.port(), quote(&addr.ip().to_string()))?;
+                let interface = Literal::Addr(*addr).to_string();
+                write!(f, ":{}:interface={}", addr.port(), quote(&interface))?;
             }
             Destination::Name(host, port) => write!(f, ":{port}:interface={}", quote(host))?,
             other => write!(f, ":{}", quote(&other.to_string()))?,
@@ -121,7 +127,8 @@ impl TcpClient {
     /// Who is at an address or a name.
     #[must_use]
     pub fn new(to: impl Into<Destination>) -> Self {
-        Self { to: to.into(), timeout: None, bind: None, stream: StreamOptions::default() }
+        let (send_proxy, stream) = (SendProxy::default(), StreamOptions::default());
+        Self { to: to.into(), timeout: None, bind: None, send_proxy, stream }
     }
 
     /// How long connecting may take; see [`ConnectConfig::timeout`].
@@ -131,10 +138,18 @@ impl TcpClient {
         self
     }
 
-    /// The address to connect from.
+    /// The address to connect from; see [`ConnectConfig::bind`].
     #[must_use]
-    pub fn bind(mut self, ip: IpAddr) -> Self {
-        self.bind = Some(ip);
+    pub fn bind(mut self, addr: SocketAddr) -> Self {
+        self.bind = Some(addr);
+        self
+    }
+
+    /// Has a header of the [PROXY protocol](crate::proxy) sent first: for whom [`ConnectConfig::proxy_header`] says, in this
+    /// version, or for the connection itself.
+    #[must_use]
+    pub fn send_proxy(mut self, version: ProxyVersion) -> Self {
+        self.send_proxy = SendProxy(Some(version));
         self
     }
 
@@ -148,28 +163,33 @@ impl TcpClient {
         if let Some(timeout) = self.timeout {
             config = config.timeout(timeout);
         }
-        if let Some(ip) = self.bind {
-            config = config.bind(SocketAddr::new(ip, 0));
+        if let Some(addr) = self.bind {
+            config = config.bind(addr);
         }
         self.stream.apply_to(&mut config.stream);
-        (self.to.clone(), config)
+        (self.to.clone(), self.send_proxy.apply_to(config))
     }
 
     /// What follows the kind.
     pub(super) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.to {
             Destination::Addr(addr) => {
-                write!(f, ":{}:{}", quote(&addr.ip().to_string()), addr.port())?;
+                write!(f, ":{}:{}", quote(&Literal::Addr(*addr).to_string()), addr.port())?;
             }
             Destination::Name(host, port) => write!(f, ":{}:{port}", quote(host))?,
             other => write!(f, ":{}", quote(&other.to_string()))?,
         }
         if let Some(timeout) = self.timeout {
-            write!(f, ":timeout={}", timeout.as_secs_f64())?;
+            write!(f, ":timeout={}", Seconds(timeout))?;
         }
-        if let Some(bind) = self.bind {
-            write!(f, ":bindAddress={}", quote(&bind.to_string()))?;
+        match self.bind {
+            Some(addr) if addr.port() == 0 => {
+                write!(f, ":bindAddress={}", quote(&Literal::Addr(addr).to_string()))?;
+            }
+            Some(addr) => write!(f, ":bindAddress={}", quote(&addr.to_string()))?,
+            None => {}
         }
+        write!(f, "{}", self.send_proxy)?;
         self.stream.show(f)
     }
 }
@@ -187,8 +207,8 @@ pub(super) fn server6(arguments: &mut Arguments) -> Result<ServerEndpoint, Endpo
 fn of_family(arguments: &mut Arguments, all: IpAddr) -> Result<TcpServer, EndpointError> {
     let (server, interface) = on_interfaces(arguments, all)?;
     // A name may have addresses of either family; an address has one.
-    if let (Some(value), Destination::Addr(addr)) = (interface, &server.at)
-        && addr.is_ipv4() != all.is_ipv4()
+    if let Some(value) = interface
+        && Literal::parse(value.as_str()).is_some_and(|addr| addr.is_ipv6() != all.is_ipv6())
     {
         let family = if all.is_ipv4() { "is no address of IPv4" } else { "is no address of IPv6" };
         return Err(value.error(family));
@@ -223,9 +243,10 @@ pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, Endpoi
 pub(super) fn to(host: &Value, arguments: &mut Arguments) -> Result<TcpClient, EndpointError> {
     let port = arguments.require("port")?.port()?;
     let timeout = arguments.named("timeout").map(|value| value.seconds()).transpose()?;
-    let bind = arguments.named("bindAddress").map(|value| value.ip()).transpose()?;
-    let stream = StreamOptions::take(arguments)?;
-    Ok(TcpClient { to: Destination::from((host.as_str(), port)), timeout, bind, stream })
+    let bind = arguments.named("bindAddress").map(|value| value.address()).transpose()?;
+    let (send_proxy, stream) = (SendProxy::take(arguments)?, StreamOptions::take(arguments)?);
+    let to = Destination::from((host.as_str(), port));
+    Ok(TcpClient { to, timeout, bind, send_proxy, stream })
 }
 
 impl Listen for TcpServer {
@@ -254,7 +275,11 @@ impl Connect for TcpClient {
 
 impl fmt::Display for TcpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_v6 = matches!(&self.at, Destination::Addr(addr) if addr.is_ipv6());
+        let is_v6 = match &self.at {
+            Destination::Addr(addr) => addr.is_ipv6(),
+            Destination::Name(host, _) => Literal::parse(host).is_some(),
+            _ => false,
+        };
         f.write_str(if is_v6 { "tcp6" } else { "tcp" })?;
         let (all, all6) = (Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into());
         self.show(f, if is_v6 { all6 } else { all })

@@ -2,8 +2,10 @@
 
 use super::*;
 
+mod bare;
 #[cfg(feature = "tls")]
 mod files;
+mod round_trip;
 
 #[test]
 fn server_strings() {
@@ -18,6 +20,11 @@ fn server_strings() {
         ("tcp6:8080", "tcp6:8080"),
         (r"tcp6:8080:interface=\:\:1:v6only=1", r"tcp6:8080:interface=\:\:1:v6only=yes"),
         ("127.0.0.1:0", "tcp:0:interface=127.0.0.1"),
+        (r"tcp6:80:interface=fe80\:\:1%1", r"tcp6:80:interface=fe80\:\:1%1"),
+        ("tcp6:80:interface=[fe80::1%eth0]", r"tcp6:80:interface=fe80\:\:1%eth0"),
+        ("proxy:[fe80::1%eth0]:80", r"proxy:tcp6:80:interface=fe80\:\:1%eth0"),
+        ("proxy:8080", "proxy:tcp:8080"),
+        ("proxy:tcp:80:headerMax=200:trust=", "proxy:tcp:80:trust=:headerMax=200"),
         ("[::1]:80", r"tcp6:80:interface=\:\:1"),
         (r"memory:a\:b", r"memory:a\:b"),
         ("memory:name=a=b", r"memory:a\=b"),
@@ -64,6 +71,13 @@ fn client_strings() {
         ("tcp:host=example.org:https:timeout=10", "tcp:example.org:443:timeout=10"),
         ("tcp:80:host=example.org", "tcp:example.org:80"),
         (r"tcp:\:\:1:80:bindAddress=\:\:", r"tcp:\:\:1:80:bindAddress=\:\:"),
+        (
+            r"tcp:fe80\:\:1%1:80:bindAddress=[fe80::2%1]",
+            r"tcp:fe80\:\:1%1:80:bindAddress=fe80\:\:2%1",
+        ),
+        ("tcp:[fe80::1%eth0]:80", r"tcp:fe80\:\:1%eth0:80"),
+        (r"tcp:host:80:bindAddress=127.0.0.1\:9", r"tcp:host:80:bindAddress=127.0.0.1\:9"),
+        ("tcp:host:80:sendProxy=v2:timeout=1", "tcp:host:80:timeout=1:sendProxy=v2"),
         ("tcp:192.0.2.1:80:timeout=0.5", "tcp:192.0.2.1:80:timeout=0.5"),
         ("tcp:host:80:nodelay=yes:keepalive=1.5", "tcp:host:80:nodelay=yes:keepalive=1.5"),
         ("localhost:8000", "tcp:localhost:8000"),
@@ -77,6 +91,13 @@ fn client_strings() {
         ("unix:/run/web.sock:timeout=2", "unix:/run/web.sock:timeout=2"),
         #[cfg(unix)]
         ("unix:@web", "unix:@web"),
+        #[cfg(unix)]
+        ("unix:/run/web.sock:sendProxy=v1", "unix:/run/web.sock:sendProxy=v1"),
+        #[cfg(feature = "tls")]
+        (
+            "tls:[fe80::1%eth0]:443:insecure_without_verification=yes",
+            r"tls:fe80\:\:1%eth0:443:insecure_without_verification=yes",
+        ),
         // A kind comes before a host of that name.
         ("memory:80", "memory:80"),
         #[cfg(unix)]
@@ -101,15 +122,10 @@ fn client_strings() {
 /// The string, with the place under it, and what is said.
 const BAD_SERVERS: &[(&str, &str, &str)] = &[
     ("", "^", "there is no kind"),
-    (":80", "^", "there is no kind"),
-    ("tpc:80", "^^^", r#"unknown kind of endpoint "tpc"; there are "#),
-    ("nowhere", "^^^^^^^", "unknown kind of endpoint"),
-    ("localhost:80", "^^^^^^^^^", "unknown kind of endpoint"),
-    ("127.0.0.1:65536", "^^^^^^^^^", "unknown kind of endpoint"),
     ("tcp", "   ^", "tcp needs a parameter: port"),
     ("tcp:", "    ^", "tcp needs a parameter: port"),
     ("tcp:port=", "         ^", "tcp needs a parameter: port"),
-    ("tcp:65536", "    ^^^^^", r#""65536" is no port"#),
+    ("tcp:65536", "    ^^^^^", "port 65536 is above 65535"),
     ("tcp:port=-1", "         ^^", r#""-1" is no port"#),
     ("tcp:80:81", "       ^^", r#"tcp has no use for "81""#),
     (
@@ -129,7 +145,9 @@ const BAD_SERVERS: &[(&str, &str, &str)] = &[
     ("tcp:80\\", "      ^", "a backslash at the end"),
     ("memory:", "       ^", "memory needs a parameter: name"),
     ("proxy:", "      ^", "proxy needs a parameter: endpoint"),
-    ("proxy:tcp:99999", "          ^^^^^", "is no port"),
+    ("proxy:tcp:99999", "          ^^^^^", "port 99999 is above 65535"),
+    ("proxy:127.0.0.1:99999", "                ^^^^^", "port 99999 is above 65535"),
+    ("proxy:tcp:80:headerMax=much", "                       ^^^^", "is no number of bytes"),
     ("proxy:tpc:80", "      ^^^", "unknown kind"),
     ("proxy:tcp:80:trust=10.0.0.0/99", "                   ^^^^^^^^^^^", "is no subnet"),
     ("proxy:tcp:80:bakclog=1", "             ^^^^^^^^^", "tcp has no parameter"),
@@ -141,7 +159,7 @@ const BAD_SERVERS: &[(&str, &str, &str)] = &[
     ("unix:/web:mode=668", "               ^^^", "is no mode of a file"),
     #[cfg(unix)]
     ("unix:/web:mode=1777", "               ^^^^", "is no mode of a file"),
-    ("ünï:80", "^^^", "unknown kind"),
+    ("ünï:80:81", "^^^", "unknown kind"),
     #[cfg(unix)]
     ("stdio:in", "      ^^", r#"stdio has no use for "in""#),
     #[cfg(unix)]
@@ -149,7 +167,7 @@ const BAD_SERVERS: &[(&str, &str, &str)] = &[
     #[cfg(feature = "tls")]
     ("tls:", "    ^", "tls needs a parameter: port"),
     #[cfg(feature = "tls")]
-    ("tls:70000", "    ^^^^^", "is no port"),
+    ("tls:70000", "    ^^^^^", "port 70000 is above 65535"),
     #[cfg(feature = "tls")]
     ("tls:443:key=k.pem", "                 ^", "tls needs a parameter: cert"),
     #[cfg(feature = "tls")]
@@ -163,10 +181,6 @@ const BAD_SERVERS: &[(&str, &str, &str)] = &[
 ];
 
 const BAD_CLIENTS: &[(&str, &str, &str)] = &[
-    ("nowhere", "^^^^^^^", "unknown kind of endpoint"),
-    ("::1:nine", "^", "there is no kind"),
-    ("host:eighty", "^^^^", r#"unknown kind of endpoint "host"; there are "#),
-    ("tpc:host:80", "^^^", "unknown kind"),
     ("tcp:host", "        ^", "tcp needs a parameter: port"),
     (
         "tcp:host:80:timeout=soon",
@@ -177,6 +191,17 @@ const BAD_CLIENTS: &[(&str, &str, &str)] = &[
     ("tcp:host:80:timeout=-1", "                    ^^", "is no time"),
     ("tcp:host:80:timeout=nan", "                    ^^^", "is no time"),
     ("tcp:host:80:bindAddress=here", "                        ^^^^", "is no address"),
+    (
+        "tcp:host:80:sendProxy=v3",
+        "                      ^^",
+        r#"sendProxy: "v3" is neither v1 nor v2"#,
+    ),
+    #[cfg(target_os = "linux")]
+    (
+        "tcp:host:80:bindAddress=[fe80::1%nowhere]",
+        "                        ^^^^^^^^^^^^^^^^^",
+        "there is no interface nowhere for this address",
+    ),
     ("tcp:host:80:host=other", "    ^^^^", "is no port"),
     #[cfg(unix)]
     ("process:", "        ^", "process needs a parameter: program"),

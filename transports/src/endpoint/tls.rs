@@ -70,7 +70,8 @@ pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, Endpoi
         tls = tls.require_client_certificates(roots(&options.note(ca))?);
     }
     if let Some(alpn) = arguments.named("alpn") {
-        tls = tls.alpn(protocols(&options.note(alpn))?);
+        let value = options.note(alpn);
+        tls = tls.alpn(protocols(&value)).map_err(|error| no_protocols(&value, &error))?;
     }
     Ok(ServerEndpoint::new(TlsServer { at, tls, options: options.0 }))
 }
@@ -91,7 +92,8 @@ pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, Endpoi
         (None, None) => {}
     }
     if let Some(alpn) = arguments.named("alpn") {
-        tls = tls.alpn(protocols(&options.note(alpn))?);
+        let value = options.note(alpn);
+        tls = tls.alpn(protocols(&value)).map_err(|error| no_protocols(&value, &error))?;
     }
     match arguments.named("server_name").map(|value| options.note(value)) {
         Some(name) => {
@@ -190,14 +192,12 @@ fn bad_file(value: &Value, error: TlsConfigError) -> EndpointError {
 }
 
 /// Names of application protocols, parted by commas.
-fn protocols(value: &Value) -> Result<Vec<String>, EndpointError> {
-    // RFC 7301 3.1: between 1 and 255 bytes.
-    let is_name = |name: &str| (1..=255).contains(&name.len());
-    let names = value.as_str().split(',');
-    if names.clone().all(is_name) {
-        return Ok(names.map(str::to_owned).collect());
-    }
-    Err(value.error("is no list of application protocols, such as h2,http/1.1"))
+fn protocols(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_str().split(',')
+}
+
+fn no_protocols(value: &Value, error: &TlsConfigError) -> EndpointError {
+    value.error(format_args!("is no list of application protocols, such as h2,http/1.1: {error}"))
 }
 
 impl Listen for TlsServer {

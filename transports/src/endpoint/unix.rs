@@ -1,15 +1,16 @@
 //! Unix endpoints: `unix:PATH`, for servers and clients.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use sinew_reactor::Reactor;
 
 use super::{
-    Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint, Value, quote,
+    Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint, Value,
+    proxy::SendProxy, quote, seconds::Seconds,
 };
 use crate::{
     Address, ConnectConfig, Connecting, DynFactory, DynProtocol, ListenConfig, ListenError,
-    ListeningPort, ReactorUnix, UnixAddr, UnixListenConfig,
+    ListeningPort, ReactorUnix, UnixAddr, UnixListenConfig, proxy::ProxyVersion,
 };
 
 /// A Unix socket to listen on: `unix:PATH`, with `mode=` of its file in octal, `backlog=` and `lockfile=no`; see
@@ -22,11 +23,12 @@ pub struct UnixServer {
     lock: Option<bool>,
 }
 
-/// A Unix socket to connect to: `unix:PATH`, with `timeout=` in seconds.
+/// A Unix socket to connect to: `unix:PATH`, with `timeout=` in seconds; `sendProxy=v2` as of [`TcpClient`](super::TcpClient).
 #[derive(Clone, Debug)]
 pub struct UnixClient {
     to: UnixAddr,
     timeout: Option<Duration>,
+    send_proxy: SendProxy,
 }
 
 impl UnixServer {
@@ -48,13 +50,20 @@ impl UnixClient {
     /// Who is at a path, or has an abstract name.
     #[must_use]
     pub fn new(to: impl Into<UnixAddr>) -> Self {
-        Self { to: to.into(), timeout: None }
+        Self { to: to.into(), timeout: None, send_proxy: SendProxy::default() }
     }
 
     /// How long connecting may take; see [`ConnectConfig::timeout`].
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// As [`TcpClient::send_proxy`](super::TcpClient::send_proxy).
+    #[must_use]
+    pub const fn send_proxy(mut self, version: ProxyVersion) -> Self {
+        self.send_proxy = SendProxy(Some(version));
         self
     }
 }
@@ -71,15 +80,51 @@ pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, Endpoi
 pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
     let to = addr(&arguments.require("path")?);
     let timeout = arguments.named("timeout").map(|value| value.seconds()).transpose()?;
-    Ok(ClientEndpoint::new(UnixClient { to, timeout }))
+    let send_proxy = SendProxy::take(arguments)?;
+    Ok(ClientEndpoint::new(UnixClient { to, timeout, send_proxy }))
 }
 
-/// Abstract names are written with an `@`, as they are shown.
+/// Abstract names are written with an `@`, as they are shown: what cannot be printed as `\xff`, a backslash as two.
 fn addr(value: &Value) -> UnixAddr {
     match value.as_str().strip_prefix('@') {
-        Some(name) => UnixAddr::Abstract(name.into()),
+        Some(name) => UnixAddr::Abstract(unescaped(name.as_bytes())),
         None => value.as_str().into(),
     }
+}
+
+/// What [`addr`] reads as this address.
+pub(crate) fn as_value(addr: &UnixAddr) -> Cow<'_, str> {
+    match addr {
+        UnixAddr::Path(path) => match path.to_string_lossy() {
+            // Or it would be an abstract name.
+            path if path.starts_with('@') => Cow::Owned(format!("./{path}")),
+            path => path,
+        },
+        UnixAddr::Abstract(name) => Cow::Owned(format!("@{}", name.escape_ascii())),
+        UnixAddr::Unnamed => Cow::Borrowed("an unnamed Unix socket"),
+    }
+}
+
+/// The other way round of `escape_ascii`. A backslash before anything else stands for itself.
+fn unescaped(mut text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = Vec::with_capacity(text.len());
+    while let [first, after @ ..] = text {
+        let (byte, rest) = match text {
+            [b'\\', b't', rest @ ..] => (b'\t', rest),
+            [b'\\', b'r', rest @ ..] => (b'\r', rest),
+            [b'\\', b'n', rest @ ..] => (b'\n', rest),
+            [b'\\', same @ (b'\\' | b'\'' | b'"'), rest @ ..] => (*same, rest),
+            [b'\\', b'x', high, low, rest @ ..] => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => ((high * 16 + low) as u8, rest),
+                _ => (*first, after),
+            },
+            _ => (*first, after),
+        };
+        bytes.push(byte);
+        text = rest;
+    }
+    bytes
 }
 
 fn mode(value: &Value) -> Result<u32, EndpointError> {
@@ -119,13 +164,13 @@ impl Connect for UnixClient {
         if let Some(timeout) = self.timeout {
             config = config.timeout(timeout);
         }
-        reactor.connect_unix_with(&self.to, config, factory)
+        reactor.connect_unix_with(&self.to, self.send_proxy.apply_to(config), factory)
     }
 }
 
 impl fmt::Display for UnixServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unix:{}", quote(&self.at.to_string()))?;
+        write!(f, "unix:{}", quote(&as_value(&self.at)))?;
         if let Some(mode) = self.mode {
             write!(f, ":mode={mode:o}")?;
         }
@@ -141,10 +186,10 @@ impl fmt::Display for UnixServer {
 
 impl fmt::Display for UnixClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unix:{}", quote(&self.to.to_string()))?;
-        match self.timeout {
-            Some(timeout) => write!(f, ":timeout={}", timeout.as_secs_f64()),
-            None => Ok(()),
+        write!(f, "unix:{}", quote(&as_value(&self.to)))?;
+        if let Some(timeout) = self.timeout {
+            write!(f, ":timeout={}", Seconds(timeout))?;
         }
+        self.send_proxy.fmt(f)
     }
 }

@@ -1,15 +1,16 @@
 //! A table of names: [`Hosts`], in the format of hosts(5) or built in code. It asks nobody.
 
-use std::{collections::BTreeMap, fmt, fs, io, net::IpAddr, path::Path, rc::Rc};
+use std::{collections::BTreeMap, fmt, fs, io, net::IpAddr, path::Path, rc::Rc, sync::Arc};
 
-use sinew_reactor::{Deferred, Reactor};
+use sinew_reactor::{Deferred, Excerpt, Reactor};
 
-use super::{Lookup, Resolve, ResolveError, failed, key};
+use super::{Lookup, Resolve, ResolveError, failed, key, literal::Literal};
+use crate::net;
 
 /// Names and their addresses, and somebody who is asked for other names. By itself it is a resolver for tests.
 #[derive(Clone, Default)]
 pub struct Hosts {
-    table: BTreeMap<String, Vec<IpAddr>>,
+    table: BTreeMap<String, Vec<Literal>>,
     otherwise: Option<Rc<dyn Resolve>>,
 }
 
@@ -18,7 +19,7 @@ pub struct Hosts {
 #[non_exhaustive]
 pub enum HostsError {
     /// A line does not begin with an address.
-    #[error("line {line}: {text:?} is no address")]
+    #[error("line {line}: {:?} is no address", Excerpt::new(.text))]
     NoAddress {
         /// The line, counted from 1.
         line: usize,
@@ -30,7 +31,7 @@ pub enum HostsError {
     NoName {
         /// The line, counted from 1.
         line: usize,
-        /// The address.
+        /// The address, without the scope that it may have.
         ip: IpAddr,
     },
     /// The file could not be read.
@@ -48,11 +49,12 @@ impl Hosts {
     /// Enters addresses of a name, after those that it has already.
     #[must_use]
     pub fn with(mut self, name: &str, ips: impl IntoIterator<Item = IpAddr>) -> Self {
-        self.add(name, ips);
+        self.add(name, ips.into_iter().map(|ip| Literal::Addr((ip, 0).into())));
         self
     }
 
-    /// Reads the text of a file like `/etc/hosts`: an address and its names on each line, `#` begins a comment.
+    /// Reads the text of a file like `/etc/hosts`: an address and its names on each line, `#` begins a comment. An address of a
+    /// link names its interface, as in `fe80::1%lo0`, which is looked for when the name is.
     ///
     /// # Errors
     ///
@@ -62,13 +64,13 @@ impl Hosts {
         for (line, text) in (1..).zip(text.lines()) {
             let mut words = text.split('#').next().unwrap_or_default().split_whitespace();
             let Some(first) = words.next() else { continue };
-            let no_address = |_| HostsError::NoAddress { line, text: first.to_owned() };
-            let ip = first.parse().map_err(no_address)?;
+            let no_address = || HostsError::NoAddress { line, text: first.to_owned() };
+            let literal = Literal::parse(first).ok_or_else(no_address)?;
             let mut words = words.peekable();
             if words.peek().is_none() {
-                return Err(HostsError::NoName { line, ip });
+                return Err(HostsError::NoName { line, ip: literal.ip() });
             }
-            words.for_each(|name| hosts.add(name, [ip]));
+            words.for_each(|name| hosts.add(name, [literal.clone()]));
         }
         Ok(hosts)
     }
@@ -89,17 +91,21 @@ impl Hosts {
         self
     }
 
-    fn add(&mut self, name: &str, ips: impl IntoIterator<Item = IpAddr>) {
-        self.table.entry(key(name)).or_default().extend(ips);
+    fn add(&mut self, name: &str, literals: impl IntoIterator<Item = Literal>) {
+        self.table.entry(key(name)).or_default().extend(literals);
     }
 }
 
 impl Resolve for Hosts {
     fn resolve(&self, reactor: &Reactor, host: &str) -> Lookup {
         match (self.table.get(&key(host)), &self.otherwise) {
-            (Some(ips), _) if ips.is_empty() => failed(reactor, ResolveError::NoAddress),
-            (Some(ips), _) => {
-                Deferred::ready_on(reactor, ips.iter().map(|ip| (*ip, 0).into()).collect())
+            (Some(literals), _) if literals.is_empty() => failed(reactor, ResolveError::NoAddress),
+            (Some(literals), _) => {
+                let addrs = literals.iter().map(|literal| net::literal_addr(reactor, literal, 0));
+                match addrs.collect::<io::Result<_>>() {
+                    Ok(addrs) => Deferred::ready_on(reactor, addrs),
+                    Err(error) => failed(reactor, ResolveError::System(Arc::new(error))),
+                }
             }
             (None, Some(otherwise)) => otherwise.resolve(reactor, host),
             (None, None) => failed(reactor, ResolveError::NoSuchName),

@@ -1,16 +1,12 @@
 //! Names: who looks them up, and for whom. [`Resolve`] is the trait, [`ReactorNames`] chooses the resolver of a reactor.
 //! What is done with the addresses is decided in `tcp/`.
 
-use std::{
-    borrow::Cow,
-    cell::RefCell,
-    io,
-    net::{IpAddr, SocketAddr},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{borrow::Cow, cell::RefCell, io, net::SocketAddr, rc::Rc, sync::Arc};
 
-use sinew_reactor::{Deferred, Failure, Reactor};
+use sinew_reactor::{Deferred, Excerpt, Failure, Reactor};
+
+use self::literal::Literal;
+use crate::net;
 
 #[cfg(not(feature = "idna"))]
 #[path = "ascii_only.rs"]
@@ -19,7 +15,9 @@ mod ascii;
 #[path = "idna.rs"]
 mod ascii;
 mod cached;
+pub(crate) mod host_port;
 mod hosts;
+pub(crate) mod literal;
 pub(crate) mod services;
 mod system;
 mod waiting;
@@ -77,7 +75,7 @@ pub enum ResolveError {
     /// No name can look like that.
     #[error("this can be no name: {0}")]
     BadName(String),
-    /// The system said no. It seldom tells an unknown name from a failure.
+    /// The system said no, or has no such interface. It seldom tells an unknown name from a failure.
     #[error("{0}")]
     System(Arc<io::Error>),
     /// It was cancelled, or the reactor ended first.
@@ -100,7 +98,7 @@ pub trait ReactorNames: sealed::Sealed {
     /// Has this one look up the names of all connections that the reactor makes from now on. Default: [`SystemResolver`].
     fn set_resolver(&self, resolver: impl Resolve);
 
-    /// Looks up a name. What is an address already is given back; a name that is not in ASCII is looked up by its
+    /// Looks up a name. What is an address already is given back, with the number of its interface if it names one; a name that is not in ASCII is looked up by its
     /// [A-labels](https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1), if the feature `idna` is there. Their ports mean nothing.
     fn resolve(&self, host: &str) -> Lookup;
 }
@@ -113,8 +111,11 @@ impl ReactorNames for Reactor {
     }
 
     fn resolve(&self, host: &str) -> Lookup {
-        if let Ok(ip) = host.parse::<IpAddr>() {
-            return Deferred::ready_on(self, vec![(ip, 0).into()]);
+        if let Some(literal) = Literal::parse(host) {
+            return match net::literal_addr(self, &literal, 0) {
+                Ok(addr) => Deferred::ready_on(self, vec![addr]),
+                Err(error) => failed(self, ResolveError::System(Arc::new(error))),
+            };
         }
         let host = match to_ascii(host) {
             Ok(host) => host,
@@ -144,7 +145,30 @@ fn resolve_soon(reactor: &Reactor, resolver: Rc<dyn Resolve>, host: String) -> L
 }
 
 fn to_ascii(host: &str) -> Result<Cow<'_, str>, ResolveError> {
-    if host.is_ascii() { Ok(Cow::Borrowed(host)) } else { ascii::to_ascii(host).map(Cow::Owned) }
+    if host.is_ascii() {
+        check_len(host)?;
+        return Ok(Cow::Borrowed(host));
+    }
+    // No character takes more bytes than these in UTF-8, nor fewer than one in ASCII.
+    if host.len() > 4 * NAME_LEN_MAX {
+        return Err(too_long(host));
+    }
+    let host = ascii::to_ascii(host)?;
+    check_len(&host)?;
+    Ok(Cow::Owned(host))
+}
+
+/// The longest name, without the dot that may end it: 255 bytes on the wire (RFC 1035, section 2.3.4).
+const NAME_LEN_MAX: usize = 253;
+
+/// No resolver is asked for what is longer than a name can be.
+pub(crate) fn check_len(host: &str) -> Result<(), ResolveError> {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    if name.len() > NAME_LEN_MAX { Err(too_long(host)) } else { Ok(()) }
+}
+
+fn too_long(host: &str) -> ResolveError {
+    ResolveError::BadName(format!("{:?} is longer than {NAME_LEN_MAX} bytes", Excerpt::new(host)))
 }
 
 /// A lookup that has failed already.

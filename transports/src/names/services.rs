@@ -1,6 +1,8 @@
 //! The ports of services by name, from IANA's registry: those over TCP that people type. A table and not `/etc/services`, so
 //! that a name means the same on every machine and in a simulation.
 
+use sinew_reactor::Excerpt;
+
 /// Sorted by name.
 const SERVICES: &[(&str, u16)] = &[
     ("acap", 674),
@@ -59,14 +61,34 @@ pub(crate) fn port(text: &str) -> Option<u16> {
     if text.bytes().next()?.is_ascii_digit() {
         return text.parse().ok();
     }
-    let name = text.to_ascii_lowercase();
-    let at = SERVICES.binary_search_by(|(service, _)| (*service).cmp(&name)).ok()?;
+    let order =
+        |service: &str| service.bytes().cmp(text.bytes().map(|byte| byte.to_ascii_lowercase()));
+    let at = SERVICES.binary_search_by(|(service, _)| order(service)).ok()?;
     Some(SERVICES[at].1)
+}
+
+/// What is wrong with a text that is no port.
+pub(crate) fn why_no_port(text: &str) -> String {
+    let shown = Excerpt::new(text);
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number {
+        format!("port {shown} is above {}", u16::MAX)
+    } else {
+        format!("{shown:?} is no port: neither 0 to 65535 nor the name of a service")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_port() {
+        assert_eq!(why_no_port("99999"), "port 99999 is above 65535");
+        for text in ["-1", "", "8o", "eighty", "80 "] {
+            assert!(why_no_port(text).starts_with(&format!("{text:?} is no port: ")), "{text:?}");
+        }
+    }
 
     #[test]
     fn names_and_numbers() {

@@ -59,9 +59,23 @@ fn a_table_of_hosts() {
         ("none", "the name has no address"),
         ("192.0.2.9", "192.0.2.9"),
         ("2001:db8::9", "2001:db8::9"),
+        ("[2001:db8::9]", "2001:db8::9"),
+        ("fe80::9%7", "fe80::9"),
     ];
     for (name, expected) in cases {
         assert_eq!(found(&reactor, &reactor.resolve(name)), expected, "{name}");
+    }
+    assert_clean(&reactor);
+
+    // What no name can be is not asked for.
+    let long = "a".repeat(254);
+    let expected = format!("this can be no name: \"{long}\" is longer than 253 bytes");
+    assert_eq!(found(&reactor, &reactor.resolve(&long)), expected);
+    let longest = format!("{}.", &long[..253]);
+    assert_eq!(found(&reactor, &reactor.resolve(&longest)), "there is no such name");
+    for much in ["a".repeat(70_000), "ü".repeat(70_000)] {
+        let said = found(&reactor, &reactor.resolve(&much));
+        assert!(said.starts_with("this can be no name: ") && said.len() < 1000, "{}", said.len());
     }
     assert_clean(&reactor);
 
@@ -73,6 +87,36 @@ fn a_table_of_hosts() {
         assert_eq!(Hosts::parse(text).unwrap_err().to_string(), expected);
     }
     assert!(matches!(Hosts::load("no such file"), Err(HostsError::Io(_))));
+}
+
+/// As macOS has one: `fe80::1%lo0 localhost`.
+#[test]
+fn addresses_of_a_link_have_their_scope() {
+    let hosts = Hosts::parse("fe80::1%3 by-number\nfe80::1%nowhere9 nowhere\n").unwrap();
+    let reactor = Reactor::new().unwrap();
+    reactor.set_resolver(hosts);
+    let look_up = |name: &str| reactor.run_until(reactor.resolve(name)).unwrap();
+    let expected: SocketAddr = "[fe80::1%3]:0".parse().unwrap();
+    for name in ["by-number", "fe80::1%3", "[fe80::1%3]"] {
+        assert_eq!(look_up(name).unwrap(), [expected], "{name}");
+    }
+    for name in ["nowhere", "fe80::1%nowhere9"] {
+        let error = look_up(name).unwrap_err().to_string();
+        assert_eq!(error, "there is no interface nowhere9 for this address", "{name}");
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let index = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap();
+        let expected: SocketAddr = format!("[fe80::1%{}]:0", index.trim()).parse().unwrap();
+        assert_eq!(look_up("fe80::1%lo").unwrap(), [expected]);
+    }
+    // Nor has a simulated host interfaces, whatever those of this machine are called.
+    let network = crate::sim::Network::new(1);
+    let host = network.host("a").reactor();
+    let lookup = host.resolve("fe80::1%lo");
+    network.run_for(SECOND).unwrap();
+    let error = lookup.take().unwrap().unwrap_err().to_string();
+    assert_eq!(error, "the hosts of a simulation have no interfaces");
 }
 
 #[test]

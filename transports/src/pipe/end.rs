@@ -88,6 +88,8 @@ impl End {
             asked: Cell::new(interest),
         });
         if let Some(token) = token {
+            // Standard input and output are everybody's, and a terminal's master is both what is read and what is written.
+            reactor.mark_shared(token);
             reactor.bind(token, watch.clone());
         }
         Ok(Self { watch, descriptor, standard, origin: Origin::here() })
@@ -164,9 +166,7 @@ impl Drop for End {
         if let (Some(token), Some(reactor)) =
             (self.watch.token.take(), self.watch.reactor.upgrade())
         {
-            // A ring has a hold on it, and lets go of what is about to be closed. For the kernel's other queue it is not: others may
-            // have the description, too, so closing this would not make the queue forget it.
-            reactor.deregister(token, !reactor.is_edge_triggered());
+            reactor.deregister(token, true);
         }
         // In a child of fork(2), what the descriptor leads to is the parent's.
         if !self.origin.is_here() {

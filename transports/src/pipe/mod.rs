@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::fs::{FileType, Mode, OFlags};
-use sinew_reactor::{Reactor, RegisterError, Token};
+use sinew_reactor::{Excerpt, Reactor, RegisterError, Token};
 
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
@@ -41,7 +41,7 @@ pub enum PipeError {
         source: io::Error,
     },
     /// The path could not be opened.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", Excerpt::path(.path))]
     Open {
         /// The path.
         path: PathBuf,
@@ -49,13 +49,13 @@ pub enum PipeError {
         source: io::Error,
     },
     /// There is something at the path, but no FIFO.
-    #[error("{} is not a FIFO", path.display())]
+    #[error("{} is not a FIFO", Excerpt::path(.path))]
     NotFifo {
         /// The path.
         path: PathBuf,
     },
     /// Nobody has the FIFO open for reading, so nobody would read what is written to it.
-    #[error("nobody reads from {}", path.display())]
+    #[error("nobody reads from {}", Excerpt::path(.path))]
     NoReader {
         /// The path.
         path: PathBuf,

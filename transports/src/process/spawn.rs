@@ -13,7 +13,7 @@ use rustix::{
     io::{Errno, fcntl_dupfd_cloexec},
     process::Pid,
 };
-use sinew_reactor::Reactor;
+use sinew_reactor::{Excerpt, Reactor};
 
 use super::{
     ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol,
@@ -33,13 +33,13 @@ use crate::{
 #[non_exhaustive]
 pub enum SpawnError {
     /// There is no such program.
-    #[error("there is no program {program:?}")]
+    #[error("there is no program {:?}", Excerpt::new(.program))]
     NotFound {
         /// The program.
         program: String,
     },
     /// There is such a file, but it cannot be executed: it is not marked so, or not a program.
-    #[error("{program:?} cannot be executed: {source}")]
+    #[error("{:?} cannot be executed: {source}", Excerpt::new(.program))]
     NotExecutable {
         /// The program.
         program: String,
@@ -47,7 +47,10 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// The directory that it was to be started in is none, or cannot be entered.
-    #[error("{program:?} cannot be started in {}: {source}", directory.display())]
+    #[error(
+        "{:?} cannot be started in {}: {source}",
+        Excerpt::new(.program), Excerpt::path(.directory)
+    )]
     BadDirectory {
         /// The program.
         program: String,
@@ -57,7 +60,7 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// A further descriptor has a number that it cannot have: one of the standard ones, or one that is asked for twice.
-    #[error("{program:?} cannot have a further pipe at descriptor {}", fd.0)]
+    #[error("{:?} cannot have a further pipe at descriptor {}", Excerpt::new(.program), fd.0)]
     BadDescriptor {
         /// The program.
         program: String,
@@ -65,7 +68,7 @@ pub enum SpawnError {
         fd: ChildFd,
     },
     /// There is no terminal for it.
-    #[error("there is no terminal for {program:?}: {source}")]
+    #[error("there is no terminal for {:?}: {source}", Excerpt::new(.program))]
     NoTerminal {
         /// The program.
         program: String,
@@ -73,7 +76,7 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// The system has no room for it: no descriptors, no processes, no memory; or its arguments are too long.
-    #[error("{program:?} cannot be started: {source}")]
+    #[error("{:?} cannot be started: {source}", Excerpt::new(.program))]
     Start {
         /// The program.
         program: String,
@@ -81,7 +84,7 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// It could be started, but not watched, and was killed.
-    #[error("{program:?} cannot be watched: {source}")]
+    #[error("{:?} cannot be watched: {source}", Excerpt::new(.program))]
     Watch {
         /// The program.
         program: String,
@@ -141,8 +144,8 @@ pub(crate) fn connect_with<F: Factory>(
     config: ConnectConfig,
     factory: F,
 ) -> Connecting<F::Protocol> {
-    let stream = config.stream.auto_pause(false);
-    dial::at_once(reactor, stream, factory, move |reactor| {
+    let stream = config.stream.clone().auto_pause(false);
+    dial::at_once(reactor, config.stream(stream), factory, move |reactor| {
         let config = ProcessConfig::default().stderr(stderr);
         let (begun, streams) = dial(reactor, Box::new(protocol), command, &config)?;
         let Begun { program, life, ends } = begun;

@@ -1,5 +1,5 @@
-//! Reads headers of the PROXY protocol, in whatever pieces they come. Pure: it says how many bytes it wants, and never wants one
-//! that is not the header's.
+//! Headers of the PROXY protocol, read and written. Pure. The reader takes them in whatever pieces they come: it says how many bytes
+//! it wants, and never wants one that is not the header's.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -22,38 +22,104 @@ const V2_START: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Up to the addresses of version 2.
 const V2_FIXED_LEN: usize = 16;
 
+/// Both addresses of version 2, of each family.
+const INET_LEN: usize = 12;
+const INET6_LEN: usize = 36;
+const UNIX_LEN: usize = 2 * PATH_LEN_MAX;
+
+/// The longest path of a Unix socket.
+pub(super) const PATH_LEN_MAX: usize = 108;
+
+/// A TLV before its value.
+const TLV_HEAD_LEN: usize = 3;
+
+/// A checksum with its head.
+const CHECKSUM_LEN: usize = TLV_HEAD_LEN + 4;
+
+/// What is left for TLVs in the longest header, beside the longest addresses and a checksum.
+pub(super) const TLVS_LEN_MAX: usize = u16::MAX as usize - UNIX_LEN - CHECKSUM_LEN;
+
 /// What is wrong with a header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProxyError {
+#[non_exhaustive]
+pub enum ProxyError {
+    /// It does not begin as a header does.
     #[error("what came is no header of the PROXY protocol")]
     NotProxy,
+    /// It is longer than it may be.
     #[error("the header is longer than {max} bytes")]
-    TooLong { max: usize },
+    TooLong {
+        /// The limit.
+        max: usize,
+    },
+    /// It is no header in the end.
     #[error("the header is malformed: {0}")]
     Malformed(&'static str),
+    /// It has a checksum, which is not its own.
     #[error("the checksum of the header is wrong")]
     BadChecksum,
 }
 
 /// What a header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Header {
+#[non_exhaustive]
+pub enum Header {
     /// The proxy speaks for itself.
     Local,
     /// It speaks for another.
-    Proxied { ends: ProxiedEnds, tlvs: Tlvs },
+    #[non_exhaustive]
+    Proxied {
+        /// The other, and where that one connected to.
+        ends: ProxiedEnds,
+        /// What else it says: types and values, in their order.
+        tlvs: Vec<(u8, Box<[u8]>)>,
+    },
 }
 
-/// See the head of this file.
+/// Reads a header, in whatever pieces it comes. Ports that are [configured](crate::ListenConfig::proxy) so have one; this is for who
+/// reads in another way.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sinew_transports::proxy::{Header, HeaderReader};
+///
+/// let mut reader = HeaderReader::new(4096);
+/// assert_eq!(reader.take(b"PROXY UNKN")?, (10, None));
+/// // What follows the header is not touched.
+/// assert_eq!(reader.take(b"OWN\r\nhello")?, (5, Some(Header::Local)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
-pub(crate) struct HeaderReader {
+pub struct HeaderReader {
     bytes: Vec<u8>,
     len_max: usize,
 }
 
 impl HeaderReader {
-    pub(crate) const fn new(len_max: usize) -> Self {
+    /// A reader that accepts headers up to this length.
+    #[must_use]
+    pub const fn new(len_max: usize) -> Self {
         Self { bytes: Vec::new(), len_max }
+    }
+
+    /// Takes what belongs to the header; how much that was, and what the header says once it is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError`]. Then nothing more is to be read.
+    pub fn take(&mut self, data: &[u8]) -> Result<(usize, Option<Header>), ProxyError> {
+        let mut taken = 0;
+        while taken < data.len() {
+            let len = self.wanted().min(data.len() - taken);
+            taken += len;
+            if let Some(header) = self.received(&data[taken - len..taken])? {
+                return Ok((taken, Some(header)));
+            }
+        }
+        Ok((taken, None))
     }
 
     /// How many bytes more belong to the header for certain: at least one, until it is whole.
@@ -170,9 +236,9 @@ fn v2_header(header: &[u8]) -> Result<Header, ProxyError> {
     // The family; whether it is a stream or datagrams does not matter.
     let (ends, after) = match header[13] >> 4 {
         0 => (ProxiedEnds::Unspecified, 0),
-        1 => (v2_ends::<4>(rest)?, 12),
-        2 => (v2_ends::<16>(rest)?, 36),
-        3 => (v2_unix(rest)?, 216),
+        1 => (v2_ends::<4>(rest)?, INET_LEN),
+        2 => (v2_ends::<16>(rest)?, INET6_LEN),
+        3 => (v2_unix(rest)?, UNIX_LEN),
         _ => return Err(ProxyError::Malformed("nobody knows this family of addresses")),
     };
     match header[12] & 0xf {
@@ -216,13 +282,13 @@ where
 
 fn v2_unix(rest: &[u8]) -> Result<ProxiedEnds, ProxyError> {
     let path = |at: usize| -> Result<Box<[u8]>, ProxyError> {
-        let path = rest.get(at..at + 108).ok_or(TRUNCATED)?;
+        let path = rest.get(at..at + PATH_LEN_MAX).ok_or(TRUNCATED)?;
         Ok(path.split(|byte| *byte == 0).next().unwrap_or_default().into())
     };
-    Ok(ProxiedEnds::Unix { source: path(0)?, destination: path(108)? })
+    Ok(ProxiedEnds::Unix { source: path(0)?, destination: path(PATH_LEN_MAX)? })
 }
 
-fn v2_tlvs(mut rest: &[u8]) -> Result<Tlvs, ProxyError> {
+pub(super) fn v2_tlvs(mut rest: &[u8]) -> Result<Tlvs, ProxyError> {
     let mut tlvs = Vec::new();
     while let [kind, high, low, after @ ..] = rest {
         let len = usize::from(u16::from_be_bytes([*high, *low]));
@@ -240,8 +306,7 @@ fn check(header: &[u8], tlvs: &[(u8, Box<[u8]>)]) -> Result<(), ProxyError> {
     let Some(at) = tlvs.iter().position(|(kind, _)| *kind == tlv::CRC32C) else { return Ok(()) };
     let Ok(given) = <[u8; 4]>::try_from(&*tlvs[at].1) else { return Err(ProxyError::BadChecksum) };
     // TLVs fill the header to its end.
-    let behind: usize = tlvs[at..].iter().map(|(_, value)| 3 + value.len()).sum();
-    let value_at = header.len() - behind + 3;
+    let value_at = header.len() - tlvs_len(&tlvs[at..]) + TLV_HEAD_LEN;
     let with_zeros = header
         .iter()
         .enumerate()
@@ -250,6 +315,127 @@ fn check(header: &[u8], tlvs: &[(u8, Box<[u8]>)]) -> Result<(), ProxyError> {
         Ok(())
     } else {
         Err(ProxyError::BadChecksum)
+    }
+}
+
+// ---- writing ----
+
+/// Section 2.1. What it has no words for is `UNKNOWN`; `None` is the one who connects.
+pub(super) fn write_v1(ends: Option<&ProxiedEnds>) -> Vec<u8> {
+    let Some(ProxiedEnds::Inet { source, destination }) = ends else {
+        return b"PROXY UNKNOWN\r\n".to_vec();
+    };
+    let (source, destination) = of_one_family(*source, *destination);
+    let family = if source.is_ipv4() { "TCP4" } else { "TCP6" };
+    let (ips, ports) = ((source.ip(), destination.ip()), (source.port(), destination.port()));
+    format!("PROXY {family} {} {} {} {}\r\n", ips.0, ips.1, ports.0, ports.1).into_bytes()
+}
+
+/// Section 2.2. `None` is the one who connects; nothing but a checksum is said of that. The TLVs are no more than
+/// [`TLVS_LEN_MAX`].
+pub(super) fn write_v2(
+    ends: Option<&ProxiedEnds>,
+    tlvs: &[(u8, Box<[u8]>)],
+    has_checksum: bool,
+) -> Vec<u8> {
+    const LOCAL: u8 = 0x20;
+    const PROXY: u8 = 0x21;
+    let mut bytes = V2_START.to_vec();
+    bytes.extend(match ends {
+        None => [LOCAL, 0, 0, 0],
+        Some(ends) => [PROXY, family(ends), 0, 0],
+    });
+    if let Some(ends) = ends {
+        write_ends(&mut bytes, ends);
+    }
+    let sum_at = has_checksum.then(|| {
+        write_tlvs(&mut bytes, &[(tlv::CRC32C, Box::from([0; 4]))]);
+        bytes.len() - 4
+    });
+    if ends.is_some() {
+        write_tlvs(&mut bytes, tlvs);
+    }
+    let len = u16::try_from(bytes.len() - V2_FIXED_LEN).expect("TLVs are bounded by TLVS_LEN_MAX");
+    bytes[V2_FIXED_LEN - 2..V2_FIXED_LEN].copy_from_slice(&len.to_be_bytes());
+    if let Some(at) = sum_at {
+        let sum = crc32c(bytes.iter().copied());
+        bytes[at..at + 4].copy_from_slice(&sum.to_be_bytes());
+    }
+    bytes
+}
+
+/// The family of the addresses, and that they are of a stream.
+fn family(ends: &ProxiedEnds) -> u8 {
+    match ends {
+        ProxiedEnds::Unspecified => 0x00,
+        ProxiedEnds::Inet { source, destination } => {
+            if of_one_family(*source, *destination).0.is_ipv4() { 0x11 } else { 0x21 }
+        }
+        ProxiedEnds::Unix { .. } => 0x31,
+    }
+}
+
+fn write_ends(bytes: &mut Vec<u8>, ends: &ProxiedEnds) {
+    match ends {
+        ProxiedEnds::Inet { source, destination } => {
+            let (source, destination) = of_one_family(*source, *destination);
+            for ip in [source.ip(), destination.ip()] {
+                match ip {
+                    IpAddr::V4(ip) => bytes.extend(ip.octets()),
+                    IpAddr::V6(ip) => bytes.extend(ip.octets()),
+                }
+            }
+            bytes.extend(source.port().to_be_bytes());
+            bytes.extend(destination.port().to_be_bytes());
+        }
+        ProxiedEnds::Unix { source, destination } => {
+            for path in [source, destination] {
+                let end = bytes.len() + PATH_LEN_MAX;
+                let path = if is_path(path) { path } else { &[][..] };
+                bytes.extend(path);
+                bytes.resize(end, 0);
+            }
+        }
+        ProxiedEnds::Unspecified => {}
+    }
+}
+
+/// Two addresses as a header can have them: of IPv4 if both can be, else of IPv6.
+fn of_one_family(source: SocketAddr, destination: SocketAddr) -> (SocketAddr, SocketAddr) {
+    let ips = (source.ip().to_canonical(), destination.ip().to_canonical());
+    let ips = match ips {
+        (IpAddr::V4(_), IpAddr::V6(to)) => (mapped(source), to.into()),
+        (IpAddr::V6(from), IpAddr::V4(_)) => (from.into(), mapped(destination)),
+        same => same,
+    };
+    (SocketAddr::new(ips.0, source.port()), SocketAddr::new(ips.1, destination.port()))
+}
+
+/// As an IPv6 address, whatever it is.
+fn mapped(addr: SocketAddr) -> IpAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().into(),
+        v6 => v6,
+    }
+}
+
+/// Whether this can be said to be the path of a Unix socket. The empty one is that of a socket without a name.
+pub(super) fn is_path(path: &[u8]) -> bool {
+    path.len() <= PATH_LEN_MAX && !path.contains(&0)
+}
+
+/// How long these are with their heads.
+pub(super) fn tlvs_len(tlvs: &[(u8, Box<[u8]>)]) -> usize {
+    tlvs.iter().map(|(_, value)| TLV_HEAD_LEN + value.len()).sum()
+}
+
+/// Each is no longer than two bytes can say.
+pub(super) fn write_tlvs(bytes: &mut Vec<u8>, tlvs: &[(u8, Box<[u8]>)]) {
+    for (kind, value) in tlvs {
+        let len = u16::try_from(value.len()).expect("TLVs are bounded by TLVS_LEN_MAX");
+        bytes.push(*kind);
+        bytes.extend(len.to_be_bytes());
+        bytes.extend(value);
     }
 }
 

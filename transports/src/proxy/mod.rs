@@ -1,5 +1,8 @@
-//! The PROXY protocol, by which a proxy says for whom it connects: [`ProxyConfig`] turns it on for a port, [`Proxied`] is what
-//! was said. Both versions of <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, told apart by their first bytes.
+//! The PROXY protocol, by which a proxy says for whom it connects. Both versions of
+//! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, which are told apart by their first bytes.
+//!
+//! For a port, [`ProxyConfig`] turns it on, and [`Proxied`] is what was said. For a client, [`ProxyHeader`] is what is to be said, and
+//! [`ConnectConfig::proxy_header`](crate::ConnectConfig::proxy_header) has it sent before all else.
 //!
 //! A protocol is built when the header is there; what fails before that builds none. Then
 //! [`Transport::peer`](crate::Transport::peer) is [`Peer::Proxied`], the one whom the proxy speaks for. A proxy that speaks for
@@ -13,10 +16,16 @@ use crate::Peer;
 
 mod codec;
 mod crc32c;
+mod header;
+mod ssl;
 mod subnet;
 
-pub(crate) use codec::{Header, HeaderReader, ProxyError};
-pub use subnet::{BadSubnet, Subnet};
+pub use {
+    codec::{Header, HeaderReader, ProxyError},
+    header::{BadProxyVersion, ProxyHeader, ProxyHeaderError, ProxyVersion},
+    ssl::ProxySsl,
+    subnet::{BadSubnet, Subnet},
+};
 
 /// Whose headers a port believes, and how long it waits for them.
 ///
@@ -145,6 +154,12 @@ impl Proxied {
     /// What else version 2 tells: types and values, in the order of the header.
     pub fn tlvs(&self) -> impl Iterator<Item = (u8, &[u8])> {
         self.tlvs.iter().map(|(kind, value)| (*kind, &**value))
+    }
+
+    /// How the client speaks TLS with the proxy, if the proxy tells ([`tlv::SSL`]).
+    #[must_use]
+    pub fn ssl(&self) -> Option<ProxySsl> {
+        self.tlv(tlv::SSL).and_then(ProxySsl::read)
     }
 
     /// The first value of a type, such as [`tlv::AUTHORITY`].

@@ -6,6 +6,8 @@ use std::{
     str::FromStr,
 };
 
+use sinew_reactor::Excerpt;
+
 /// All addresses that begin with the same bits, as in `10.0.0.0/8`; or a single one, `192.0.2.7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subnet {
@@ -15,7 +17,7 @@ pub struct Subnet {
 
 /// This is no subnet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no subnet: neither an address nor address/bits")]
+#[error("{:?} is no subnet: neither an address, without a scope, nor address/bits", Excerpt::new(.0))]
 pub struct BadSubnet(String);
 
 impl Subnet {
@@ -68,6 +70,9 @@ impl FromStr for Subnet {
 
 impl fmt::Display for Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::from(self.ip) {
+            return self.ip.fmt(f);
+        }
         write!(f, "{}/{}", self.ip, self.bits)
     }
 }
@@ -96,7 +101,10 @@ mod tests {
             let subnet: Subnet = subnet.parse().unwrap();
             assert_eq!(subnet.contains(ip.parse().unwrap()), expected, "{ip} in {subnet}");
         }
-        for bad in ["", "10.0.0.0/33", "::/129", "10/8", "10.0.0.0/", "host"] {
+        for text in ["10.0.0.0/8", "192.0.2.7", "::/0", "2001:db8::1", "127.0.0.0/31"] {
+            assert_eq!(text.parse::<Subnet>().unwrap().to_string(), text);
+        }
+        for bad in ["", "10.0.0.0/33", "::/129", "10/8", "10.0.0.0/", "host", "fe80::1%1"] {
             assert!(bad.parse::<Subnet>().is_err(), "{bad}");
         }
     }

@@ -1,16 +1,21 @@
 //! Sockets for datagrams: [`Datagrams`] is a bound one of a simulated host, raw; [`Bound`] is one under a protocol. Nothing is
 //! decided here: how datagrams travel is in `udp.rs`.
 
-use std::{fmt, io, net::SocketAddr, rc::Rc};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+};
 
-use sinew_reactor::{Handler, Reactor, RegisterError, Registration, Token};
+use sinew_reactor::{Handler, PacketInfo, Reactor, RegisterError, Registration, Token};
 
 use super::{
     descriptor::Descriptor,
     id::{HostId, SocketId},
+    packet::Arrived,
     world::Shared,
 };
-use crate::net::DatagramSocket;
+use crate::net::{DatagramSocket, Received};
 
 /// A bound socket under a protocol.
 pub(super) struct Bound {
@@ -32,18 +37,24 @@ impl DatagramSocket<SocketAddr> for Bound {
         Ok(token)
     }
 
-    fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
         loop {
-            let (len, from) = self.socket.receive_from(buffer)?;
-            if self.peer.is_none_or(|peer| peer == from) {
-                return Ok((len, from));
+            let received = self.socket.receive(buffer)?;
+            if self.peer.is_none_or(|peer| peer == received.from) {
+                return Ok(received);
             }
         }
     }
 
-    fn send_to(&self, data: &[u8], to: Option<&SocketAddr>) -> io::Result<()> {
+    fn send(
+        &self,
+        data: &[u8],
+        to: Option<&SocketAddr>,
+        from: Option<&PacketInfo>,
+    ) -> io::Result<()> {
         let to = to.copied().or(self.peer).ok_or(io::ErrorKind::NotConnected)?;
-        self.socket.send_to(data, to).map(drop)
+        let source = from.and_then(|from| from.local);
+        self.socket.send_from(data, to, source).map(drop)
     }
 
     fn local(&self) -> io::Result<SocketAddr> {
@@ -93,7 +104,16 @@ impl Datagrams {
     /// `EMSGSIZE` if it is larger than the link takes ([`Link::mtu`](super::Link::mtu)); `NotConnected` once the host's
     /// process has ended.
     pub fn send_to(&self, payload: &[u8], to: SocketAddr) -> io::Result<usize> {
-        self.world.borrow_mut().send_datagram(self.id, payload, to)
+        self.send_from(payload, to, None)
+    }
+
+    fn send_from(
+        &self,
+        payload: &[u8],
+        to: SocketAddr,
+        source: Option<IpAddr>,
+    ) -> io::Result<usize> {
+        self.world.borrow_mut().send_datagram(self.id, payload, to, source)
     }
 
     /// Receives the datagram that came first, and who sent it. What does not fit into the buffer is cut off, as
@@ -103,13 +123,18 @@ impl Datagrams {
     ///
     /// `WouldBlock` if none is there.
     pub fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.receive(buffer).map(|received| (received.len, received.from))
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
         let mut world = self.world.borrow_mut();
         let socket = world.datagrams.get_mut(&self.id).ok_or(io::ErrorKind::NotConnected)?;
-        let (from, payload) = socket.queue.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
+        let Arrived { from, to, payload } =
+            socket.queue.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         socket.queued -= payload.len();
         let len = payload.len().min(buffer.len());
         buffer[..len].copy_from_slice(&payload[..len]);
-        Ok((len, from))
+        Ok(Received { len, from, info: Some(to.into()) })
     }
 
     /// Has [`Handler::again`] called whenever a datagram has come, until the registration is dropped.

@@ -1,7 +1,11 @@
 //! What there is of datagrams: a [`Packet`] on its way, and the [`UdpSocket`] where it waits to be read. Pure: how they travel
 //! is in `udp.rs`.
 
-use std::{collections::VecDeque, net::SocketAddr, rc::Rc};
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+};
 
 use sinew_reactor::Token;
 
@@ -12,8 +16,16 @@ pub(super) struct UdpSocket {
     pub(super) host: HostId,
     pub(super) addr: SocketAddr,
     pub(super) token: Option<Token>,
-    pub(super) queue: VecDeque<(SocketAddr, Rc<[u8]>)>,
+    pub(super) queue: VecDeque<Arrived>,
     pub(super) queued: usize,
+}
+
+/// A datagram that waits to be read.
+pub(super) struct Arrived {
+    pub(super) from: SocketAddr,
+    /// The address of the host that it was sent to.
+    pub(super) to: IpAddr,
+    pub(super) payload: Rc<[u8]>,
 }
 
 /// A datagram on its way.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use sinew_reactor::Excerpt;
+
 use super::machine::AcceptFault;
 
 /// Something that goes wrong. Hosts are given by name.
@@ -72,16 +74,16 @@ pub(crate) struct Entry {
 #[non_exhaustive]
 pub enum PlanError {
     /// It is not of the form `at <time> <fault> [for <time>]`.
-    #[error("{0:?} is not of the form \"at <time> <fault> [for <time>]\"")]
+    #[error("{:?} is not of the form \"at <time> <fault> [for <time>]\"", Excerpt::new(.0))]
     Form(String),
     /// It is no time.
-    #[error("{0:?} is no time, such as 250 ms, 3 s, 2 min or 1 h")]
+    #[error("{:?} is no time, such as 250 ms, 3 s, 2 min or 1 h", Excerpt::new(.0))]
     Time(String),
     /// There is no such fault.
-    #[error("{0:?} is no fault, such as cut a-b or kill a")]
+    #[error("{:?} is no fault, such as cut a-b or kill a", Excerpt::new(.0))]
     Fault(String),
     /// The network has no such host.
-    #[error("there is no host {0:?}")]
+    #[error("there is no host {:?}", Excerpt::new(.0))]
     NoHost(String),
 }
 

@@ -10,7 +10,7 @@ use std::{
 use super::{
     event::Event,
     id::{HostId, SocketId},
-    packet::{Packet, UdpSocket},
+    packet::{Arrived, Packet, UdpSocket},
     trace::Verb,
     world::World,
 };
@@ -38,18 +38,25 @@ impl World {
         Ok(id)
     }
 
+    /// `source` is the address of the host that it is to leave from, if that is not left to the host.
     pub(super) fn send_datagram(
         &mut self,
         id: SocketId,
         payload: &[u8],
         to: SocketAddr,
+        source: Option<IpAddr>,
     ) -> io::Result<usize> {
         let Some(socket) = self.datagrams.get(&id) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
         let (sender, addr) = (socket.host, socket.addr);
-        let from = match addr.ip() {
-            ip if ip.is_unspecified() => {
+        let from = match (source, addr.ip()) {
+            (Some(source), _) if !self.machine(sender).has(source) => {
+                // As Linux says it of an address that is not its own.
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            (Some(source), _) => SocketAddr::new(source, addr.port()),
+            (None, ip) if ip.is_unspecified() => {
                 SocketAddr::new(self.machine(sender).source_for(to.ip()), addr.port())
             }
             _ => addr,
@@ -101,7 +108,7 @@ impl World {
         let Some((id, socket)) = found else {
             return self.note(sender, Verb::LosesDatagram, 0, len as u64);
         };
-        socket.queue.push_back((from, payload));
+        socket.queue.push_back(Arrived { from, to: to.ip(), payload });
         socket.queued += len;
         let (id, token) = (id.0, socket.token);
         self.note(host, Verb::ReceivesDatagram, id, len as u64);

@@ -232,7 +232,7 @@ impl Transport {
     pub(super) fn tell(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
         let stream = self.inner();
         stream.update(|state| state.set_in_callback(true));
-        let told = stream.lend_protocol(|protocol| f(&mut **protocol, self));
+        let told = stream.lend_protocol(|protocol| f(protocol.get_mut(), self));
         if told.is_none() {
             let is_lent = stream.state.get().is_lent();
             assert!(

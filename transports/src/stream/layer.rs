@@ -13,7 +13,9 @@ use super::{
     socket::{ByteStream, Socket},
     state::{Input, State},
 };
-use crate::{Connection, ConnectionLost, Factory, Protocol, Transport, lost::LayerError};
+use crate::{
+    Connection, ConnectionLost, Factory, Protocol, Transport, erased::boxed, lost::LayerError,
+};
 
 /// A layer over a socket, which is itself the stream's socket. What is written to it goes out as [`ByteStream`] says; what comes
 /// in is not read but received, for it need not be as long as what was read.
@@ -107,8 +109,20 @@ impl Newborn<'_> {
         ready: Ready,
         when_ready: WhenReady,
     ) -> Transport {
+        self.secure_after(&[], layer, ready, when_ready)
+    }
+
+    /// The same, with `first` to be sent in the clear before the layer has its first word.
+    pub(crate) fn secure_after(
+        self,
+        first: &[u8],
+        layer: &dyn MakeLayer,
+        ready: Ready,
+        when_ready: WhenReady,
+    ) -> Transport {
         let reactor = self.reactor;
         let transport = self.adopt::<Nobody>(None);
+        transport.inner().queue_first(first);
         let what = || transport.inner().describe();
         let begun = reactor.guard(what, || {
             transport.lay(reactor, layer, Some(when_ready));
@@ -239,7 +253,7 @@ impl Transport {
 
     /// Gives a stream without a protocol this one, and tells it that the connection is made.
     pub(crate) fn begin_with<P: Protocol>(&self, reactor: &Reactor, protocol: P) {
-        self.inner().protocol.set(Some(Box::new(protocol)));
+        self.inner().protocol.set(Some(boxed(protocol)));
         self.note_made(reactor);
         let what = || self.inner().describe();
         let told = reactor.guard(what, || {

@@ -15,7 +15,7 @@ use sinew_reactor::{
 use crate::{
     Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig, Transport,
     buffers::Buffers,
-    erased::{AnyProtocol, boxed},
+    erased::{DynProtocol, boxed},
     port::Port,
     waiters::enlist,
 };
@@ -68,13 +68,13 @@ pub(crate) struct Stream {
     extras: OnceCell<Box<Extras>>,
     /// Taken out during a callback. Emptied right after `connection_lost`, so a protocol that keeps its own transport is no cycle
     /// that lasts. A protocol without fields takes no allocation.
-    protocol: Cell<Option<Box<dyn AnyProtocol>>>,
+    protocol: Cell<Option<DynProtocol>>,
 }
 
 /// A protocol that is put back whatever happens.
 struct Lent<'a> {
-    place: &'a Cell<Option<Box<dyn AnyProtocol>>>,
-    protocol: Option<Box<dyn AnyProtocol>>,
+    place: &'a Cell<Option<DynProtocol>>,
+    protocol: Option<DynProtocol>,
 }
 
 impl Drop for Lent<'_> {
@@ -131,19 +131,13 @@ impl Stream {
 
     /// Takes the protocol out for the time of a call. `None`, without a call, if there is none, or it is out already.
     #[inline(always)]
-    pub(crate) fn lend_protocol<R>(
-        &self,
-        call: impl FnOnce(&mut Box<dyn AnyProtocol>) -> R,
-    ) -> Option<R> {
+    pub(crate) fn lend_protocol<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
         let mut lent = Lent { place: &self.protocol, protocol: Some(self.protocol.take()?) };
         lent.protocol.as_mut().map(call)
     }
 
     /// The same for a call that is not the loop's, which must not run meanwhile.
-    pub(crate) fn lend_to_user<R>(
-        &self,
-        call: impl FnOnce(&mut Box<dyn AnyProtocol>) -> R,
-    ) -> Option<R> {
+    pub(crate) fn lend_to_user<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
         let lent_before = self.update(|state| state.set_lent(true));
         let _taken_back = TakenBack { stream: self, lent_before };
         self.lend_protocol(call)
@@ -170,6 +164,15 @@ impl Stream {
             enlist(&self.rare().when_lost, promise);
         }
         lost
+    }
+
+    /// Queues what goes out before anything else, on a stream that has not begun.
+    fn queue_first(&self, first: &[u8]) {
+        if !first.is_empty() {
+            let mut queue = self.shared.buffers.take_queue();
+            queue.push_slice(first);
+            self.queue.set(Some(queue));
+        }
     }
 
     fn drop_queue(&self) {
@@ -204,6 +207,16 @@ impl Newborn<'_> {
         factory: &RefCell<F>,
         ready: Ready,
     ) -> Option<Connection<F::Protocol>> {
+        self.start_after(&[], factory, ready)
+    }
+
+    /// The same, with `first` to be sent before all that the protocol writes.
+    pub(crate) fn start_after<F: Factory>(
+        self,
+        first: &[u8],
+        factory: &RefCell<F>,
+        ready: Ready,
+    ) -> Option<Connection<F::Protocol>> {
         let (reactor, token, peer) = (self.reactor, self.token, &self.peer);
         let what = || format!("the factory of a connection with {peer}");
         let built = reactor.guard(what, || factory.borrow_mut().build_protocol(peer));
@@ -212,6 +225,7 @@ impl Newborn<'_> {
             return None;
         };
         let transport = self.adopt(Some(protocol));
+        transport.inner().queue_first(first);
         let what = || transport.inner().describe();
         if let Err(panic) = reactor.guard(what, || transport.begin(reactor, ready)) {
             transport.panicked(reactor, &panic.message);
@@ -297,8 +311,7 @@ impl Handler for Stream {
     }
 
     fn describe(&self) -> String {
-        // Not `protocol.name()`: a box of a protocol is a protocol, too, and would tell its own name.
-        let name = self.lend_protocol(|protocol| (**protocol).name());
+        let name = self.lend_protocol(|protocol| protocol.real_name());
         format!("{} with {}", name.unwrap_or("a protocol"), self.peer())
     }
 }

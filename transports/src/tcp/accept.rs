@@ -13,10 +13,11 @@ use std::{
 };
 
 use sinew_reactor::{
-    DelayedCall, Handler, Interest, Killed, Promise, Reactor, Ready, RegisterError, TimerKey, Token,
+    AcceptFailure, DelayedCall, Handler, Interest, Killed, Promise, Reactor, Ready, RegisterError,
+    TimerKey, Token,
 };
 
-use super::doorway;
+use super::{doorway, per_ip::PerIp};
 use crate::{
     Factory, ListenConfig, Peer,
     net::{Listener, Spare},
@@ -32,7 +33,7 @@ use crate::{
 /// Connections accepted in one turn; then others have theirs.
 const ACCEPTS_PER_TURN: usize = 256;
 
-/// How long accepting rests when the system is out of something that nobody here can give back.
+/// How long accepting rests after an error that leaves the backlog as it is (accept(2): no descriptors, no memory, no permission).
 const REST: Duration = Duration::from_millis(100);
 
 /// What a port is, apart from its factory: shared by its handler, its handles and its connections.
@@ -52,7 +53,7 @@ pub(crate) struct PortCore {
     /// Accepting fails, and it has been logged.
     failing: Cell<bool>,
     open: Cell<usize>,
-    open_per_ip: RefCell<HashMap<IpAddr, usize>>,
+    per_ip: PerIp,
     /// Who has been accepted and has to say something before it is let in, with the time that is left for that.
     guests: RefCell<HashMap<Token, TimerKey>>,
     /// Somebody was turned away who is no proxy of ours, and it has been logged.
@@ -73,17 +74,6 @@ pub(crate) struct Acceptor<F: Factory> {
     started: Cell<bool>,
 }
 
-/// What became of one accept.
-enum Accepted {
-    Yes(Socket, Peer),
-    /// That one went away, or was not for us: the next.
-    Skip,
-    /// No more for now.
-    Drained,
-    /// The system is out of something.
-    Exhausted(io::Error),
-}
-
 impl<F: Factory> Acceptor<F> {
     pub(crate) fn new(
         reactor: &Reactor,
@@ -96,6 +86,7 @@ impl<F: Factory> Acceptor<F> {
         let stream_config = config.stream.clone();
         let core = Rc::new(PortCore {
             addr: addr.to_string().into(),
+            per_ip: PerIp::new(&config),
             config,
             token: Cell::new(None),
             spare: RefCell::new(listener.spare()),
@@ -107,7 +98,6 @@ impl<F: Factory> Acceptor<F> {
             again_queued: Cell::new(false),
             failing: Cell::new(false),
             open: Cell::new(0),
-            open_per_ip: RefCell::default(),
             guests: RefCell::default(),
             distrusted: Cell::new(false),
             when_empty: RefCell::default(),
@@ -140,15 +130,29 @@ impl<F: Factory> Acceptor<F> {
 
     fn accept_some(self: &Rc<Self>, reactor: &Reactor) {
         let core = &self.core;
+        let mut skipped = 0;
         for _ in 0..ACCEPTS_PER_TURN {
             if !core.may_accept() {
                 break;
             }
-            match core.accept_one(reactor) {
-                Accepted::Yes(socket, peer) => self.open(reactor, socket, peer),
-                Accepted::Skip => {}
-                Accepted::Drained => core.readable.set(false),
-                Accepted::Exhausted(error) => core.exhausted(reactor, &error),
+            let error = match core.accept_one(reactor) {
+                Ok((socket, peer)) => {
+                    self.open(reactor, socket, peer);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            match AcceptFailure::of(&error) {
+                AcceptFailure::Drained => core.readable.set(false),
+                AcceptFailure::Skip => {
+                    skipped += 1;
+                    if skipped == ACCEPTS_PER_TURN {
+                        // It is not about the connections after all.
+                        core.rest(reactor, &error);
+                    }
+                }
+                AcceptFailure::NoDescriptors => core.out_of_descriptors(reactor, &error),
+                AcceptFailure::Wait => core.rest(reactor, &error),
             }
         }
         if core.may_accept() {
@@ -377,9 +381,9 @@ impl PortCore {
     }
 
     fn turns_away(&self, peer: &Peer) -> bool {
-        let is_full = self.is_full_for(peer.ip());
+        let is_full = self.per_ip.is_full(peer.ip());
         if is_full {
-            tracing::debug!(%peer, "refused: the address has as many connections as it may have");
+            tracing::debug!(%peer, "refused: it has as many connections as one client may have");
         }
         is_full
     }
@@ -392,14 +396,6 @@ impl PortCore {
         }
     }
 
-    fn is_full_for(&self, ip: Option<IpAddr>) -> bool {
-        let max = self.config.connections_per_ip_max;
-        max != usize::MAX
-            && ip.is_some_and(|ip| {
-                self.open_per_ip.borrow().get(&ip).is_some_and(|open| *open >= max)
-            })
-    }
-
     /// On level-triggered engines, a port that cannot accept must not be told that it could.
     fn tell_interest(&self, reactor: &Reactor) {
         if reactor.is_edge_triggered() || self.closed.get() {
@@ -410,48 +406,33 @@ impl PortCore {
         reactor.set_interest(self.registered_as(), interest);
     }
 
-    fn accept_one(&self, reactor: &Reactor) -> Accepted {
+    fn accept_one(&self, reactor: &Reactor) -> io::Result<(Socket, Peer)> {
         let listener = self.listener.borrow();
-        let Some(listener) = listener.as_ref() else {
-            return Accepted::Drained;
-        };
-        match listener.accept(reactor, self.registered_as()) {
-            Ok((socket, peer)) => Accepted::Yes(socket, peer),
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => Accepted::Drained,
-                // The peer gave up before it was accepted, or a firewall did (accept(2), "Error handling").
-                io::ErrorKind::Interrupted
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::PermissionDenied
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::TimedOut
-                | io::ErrorKind::HostUnreachable
-                | io::ErrorKind::NetworkUnreachable
-                | io::ErrorKind::NetworkDown => Accepted::Skip,
-                _ => Accepted::Exhausted(error),
-            },
+        let listener = listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
+        listener.accept(reactor, self.registered_as())
+    }
+
+    /// With the spare descriptor the client can be told at least; without, accepting rests.
+    fn out_of_descriptors(&self, reactor: &Reactor, error: &io::Error) {
+        if self.spare.take().is_none() {
+            self.keep_spare();
+            return self.rest(reactor, error);
+        }
+        self.log_once(error, "no connection can be accepted");
+        // What is accepted is closed before its descriptor is the spare one again.
+        let failure = self.accept_one(reactor).map(drop).map_err(|error| AcceptFailure::of(&error));
+        self.keep_spare();
+        match failure {
+            Ok(()) | Err(AcceptFailure::Skip) => {}
+            // accept(2) asks for a descriptor before it looks whether anybody is there. Nobody is.
+            Err(AcceptFailure::Drained) => self.readable.set(false),
+            Err(AcceptFailure::NoDescriptors | AcceptFailure::Wait) => self.rest(reactor, error),
         }
     }
 
-    /// No descriptors, or no memory. With the spare descriptor the client can be told at least; without, accepting rests,
-    /// for trying again at once would only spin.
-    fn exhausted(&self, reactor: &Reactor, error: &io::Error) {
-        self.log_once(error, "no connection can be accepted");
-        let had_spare = self.spare.take().is_some();
-        let accepted = if had_spare { self.accept_one(reactor) } else { Accepted::Skip };
-        let is_drained = matches!(accepted, Accepted::Drained);
-        let turned_away = matches!(accepted, Accepted::Yes(..));
-        // What was accepted is closed before its descriptor is the spare one again.
-        drop(accepted);
-        self.keep_spare();
-        if is_drained {
-            // accept(2) asks for a descriptor before it looks whether anybody is there. Nobody is.
-            self.readable.set(false);
-            return;
-        }
-        if turned_away {
-            return;
-        }
+    /// Accepts nothing for a moment: the backlog is as it was, and trying again at once would only spin.
+    fn rest(&self, reactor: &Reactor, error: &io::Error) {
+        self.log_once(error, "no connection can be accepted; trying again from time to time");
         self.resting.set(true);
         reactor.arm_timer(self.registered_as(), REST);
     }
@@ -476,26 +457,19 @@ impl Port for PortCore {
 
     fn opened(&self, ip: Option<IpAddr>) {
         self.open.set(self.open.get() + 1);
-        if let Some(ip) = ip.filter(|_| self.config.connections_per_ip_max != usize::MAX) {
-            *self.open_per_ip.borrow_mut().entry(ip).or_default() += 1;
-        }
+        self.per_ip.opened(ip);
     }
 
     fn closed(&self, reactor: &Reactor, ip: Option<IpAddr>) {
         let was_full = self.is_full();
         self.open.set(self.open.get() - 1);
-        if let Some(ip) = ip.filter(|_| self.config.connections_per_ip_max != usize::MAX) {
-            let mut open_per_ip = self.open_per_ip.borrow_mut();
-            if let Some(open) = open_per_ip.get_mut(&ip) {
-                *open -= 1;
-                if *open == 0 {
-                    open_per_ip.remove(&ip);
-                }
-            }
-        }
+        self.per_ip.closed(ip);
         if (was_full || self.is_over()) && !self.closed.get() {
             self.come_by(reactor);
         }
         self.empty_now();
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use sinew_reactor::{
-    Canceller, Deferred, DelayedCall, Failure, Handler, Promise, Reactor, Ready, Token,
+    Canceller, Deferred, DelayedCall, Excerpt, Failure, Handler, Promise, Reactor, Ready, Token,
 };
 use socket2::{Domain, Protocol as IpProtocol, Type};
 
@@ -214,8 +214,7 @@ impl<F: Factory> Connector<F> {
                 self.try_next(reactor);
             }
             Destination::Any(_) => {
-                let none = "no address at all".to_owned();
-                self.settle(reactor, Err(ConnectError::BadDestination(none)));
+                self.settle(reactor, Err(ConnectError::NoAddress));
             }
             Destination::Bad(text) => {
                 self.settle(reactor, Err(ConnectError::BadDestination(text)));
@@ -373,11 +372,12 @@ impl<F: Factory> Connector<F> {
     fn secure(
         self: Rc<Self>,
         newborn: Newborn<'_>,
-        peer: Peer,
+        first: &[u8],
         layer: &dyn MakeLayer,
         ready: Ready,
     ) {
         self.phase.set(ConnectPhase::Securing);
+        let peer = newborn.peer.clone();
         let connector = self.clone();
         let when_ready = move |reactor: &Reactor, secured: Secured<'_>| {
             connector.securing.take();
@@ -389,7 +389,7 @@ impl<F: Factory> Connector<F> {
                 Err(reason) => connector.settle(reactor, Err(not_secured(peer, reason))),
             }
         };
-        let transport = newborn.secure(layer, ready, Box::new(when_ready));
+        let transport = newborn.secure_after(first, layer, ready, Box::new(when_ready));
         if !self.is_settled() {
             self.securing.set(Some(transport));
         }
@@ -481,12 +481,13 @@ impl<F: Factory> Handler for Attempt<F> {
         }
         reactor.set_interest(self.token, FIRST_INTEREST);
         let peer = self.peer.clone();
+        let first = connector.config.first_bytes(socket.local_addr(), &peer);
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
         let newborn = Newborn { reactor, socket, token: self.token, peer: peer.clone(), shared };
         if let Some(layer) = connector.layer.clone() {
-            return connector.secure(newborn, peer, &*layer, ready);
+            return connector.secure(newborn, &first, &*layer, ready);
         }
-        let connection = newborn.start(&connector.factory, ready);
+        let connection = newborn.start_after(&first, &connector.factory, ready);
         connector.begun(reactor, connection, peer);
     }
 
@@ -504,7 +505,7 @@ impl<F: Factory> Handler for Attempt<F> {
     }
 
     fn describe(&self) -> String {
-        format!("connecting to {}", self.addr)
+        format!("connecting to {}", Excerpt::new(&self.addr.to_string()))
     }
 }
 
@@ -543,7 +544,7 @@ fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<Dialling>
         socket.bind(&bind.into())?;
     }
     match socket.connect(&addr.into()) {
-        Err(error) if !is_in_progress(&error) => Err(error),
+        Err(error) if !is_in_progress(&error) => Err(net::unusable(addr, error)),
         // The server's leave is known, and the first packet waits for the first bytes.
         Ok(()) if config.fast_open => Ok(Dialling::FastOpen(into_stream(socket))),
         _ => Ok(Dialling::Kernel(into_stream(socket))),

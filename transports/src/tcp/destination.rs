@@ -5,12 +5,30 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
 };
 
+use sinew_reactor::Excerpt;
+
 #[cfg(unix)]
 use crate::UnixAddr;
-use crate::names::services;
+use crate::names::{host_port::host_port, literal::Literal};
 
 /// Where to connect to, or to listen. Made from a `SocketAddr` or several, `"host:port"`, or a pair of host and port. In a
-/// string, the port may be the name of a service, as in `"host:https"`: one of a table that is the same everywhere.
+/// string, the port may be the name of a service, as in `"host:https"`: one of a table that is the same everywhere. An IPv6
+/// address of a link is given with its interface, by number or by name: `"[fe80::1%2]:80"`, `("fe80::1%eth0", 80)`.
+///
+/// What its `Display` shows is the same destination when it is read, unless it is several addresses, a Unix socket or
+/// [`Bad`](Self::Bad), or a name that no host can have: that is shown [shortened and escaped](Excerpt).
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::Destination;
+///
+/// assert_eq!(Destination::from(("::1", 80)), Destination::from("[::1]:http"));
+/// let on_a_link = Destination::from("[fe80::1%eth0]:80");
+/// assert_eq!(on_a_link, Destination::Name("fe80::1%eth0".to_owned(), 80));
+/// assert_eq!(on_a_link.to_string(), "[fe80::1%eth0]:80");
+/// assert_eq!(Destination::from("127.0.0.1:99999"), Destination::Bad("127.0.0.1:99999".to_owned()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Destination {
@@ -18,7 +36,8 @@ pub enum Destination {
     Addr(SocketAddr),
     /// Several addresses, of which the first is taken that will do.
     Any(Vec<SocketAddr>),
-    /// A name to be resolved, and a port.
+    /// A name to be resolved, and a port. Also an IPv6 address with the name of an interface, whose number is looked up when it is
+    /// used.
     Name(String, u16),
     /// A Unix socket: what [`connect_unix`](crate::ReactorUnix::connect_unix) is told. `connect_tcp` goes there, too;
     /// `listen_tcp` does not.
@@ -55,34 +74,21 @@ impl From<&[SocketAddr]> for Destination {
 
 impl From<(&str, u16)> for Destination {
     fn from((host, port): (&str, u16)) -> Self {
-        match host.parse::<IpAddr>() {
-            Ok(ip) => Self::Addr((ip, port).into()),
-            Err(_) => Self::Name(host.to_owned(), port),
+        match Literal::parse(host) {
+            Some(Literal::Addr(mut addr)) => {
+                addr.set_port(port);
+                Self::Addr(addr)
+            }
+            Some(on_interface) => Self::Name(on_interface.to_string(), port),
+            None => Self::Name(host.to_owned(), port),
         }
     }
 }
 
 impl From<&str> for Destination {
     fn from(text: &str) -> Self {
-        if let Ok(addr) = text.parse() {
-            return Self::Addr(addr);
-        }
-        let parsed =
-            text.rsplit_once(':').and_then(|(host, port)| Some((host, services::port(port)?)));
-        match parsed {
-            Some((host, port)) if !host.is_empty() && !host.contains(':') => (host, port).into(),
-            Some((host, port)) => match unbracketed(host).map(str::parse::<Ipv6Addr>) {
-                Some(Ok(ip)) => Self::Addr((ip, port).into()),
-                _ => Self::Bad(text.to_owned()),
-            },
-            _ => Self::Bad(text.to_owned()),
-        }
+        host_port(text).map_or_else(|_| Self::Bad(text.to_owned()), Self::from)
     }
-}
-
-/// What stands in brackets, as an IPv6 address does before a port.
-fn unbracketed(host: &str) -> Option<&str> {
-    host.strip_prefix('[')?.strip_suffix(']')
 }
 
 impl From<(String, u16)> for Destination {
@@ -111,10 +117,18 @@ impl fmt::Display for Destination {
                 let addrs: Vec<_> = addrs.iter().map(ToString::to_string).collect();
                 f.write_str(&addrs.join(", "))
             }
-            Self::Name(host, port) => write!(f, "{host}:{port}"),
+            Self::Name(host, port) if host.contains(':') => {
+                write!(f, "[{}]:{port}", Excerpt::new(host))
+            }
+            Self::Name(host, port) => write!(f, "{}:{port}", Excerpt::new(host)),
             #[cfg(unix)]
             Self::Unix(addr) => addr.fmt(f),
-            Self::Bad(text) => f.write_str(text),
+            Self::Bad(text) => Excerpt::new(text).fmt(f),
         }
     }
+}
+
+/// What is wrong with a text that has become [`Destination::Bad`].
+pub(crate) fn why_bad(text: &str) -> String {
+    host_port(text).err().map(|error| error.to_string()).unwrap_or_default()
 }

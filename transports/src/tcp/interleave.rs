@@ -21,24 +21,33 @@ impl Family {
 
 /// The families in turn, each in its order, `first` before the other, or that of the first address; each address once, and
 /// `max` of them at most.
+///
+/// No more than `max` of a family are kept, and with so many of both nothing more is looked at: so the work for an address is
+/// bounded by `max`, however many there are.
 pub(super) fn interleave(
     addrs: impl IntoIterator<Item = SocketAddr>,
     first: Option<Family>,
     max: usize,
 ) -> VecDeque<SocketAddr> {
-    let mut once: Vec<SocketAddr> = Vec::new();
+    let mut first = first;
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for addr in addrs {
-        if !once.contains(&addr) {
-            once.push(addr);
+        let family = Family::of(&addr);
+        first = first.or(Some(family));
+        let own = if family == Family::V4 { &mut v4 } else { &mut v6 };
+        if own.len() < max && !own.contains(&addr) {
+            own.push(addr);
+        }
+        if v4.len() == max && v6.len() == max {
+            break;
         }
     }
-    let Some(first) = first.or(once.first().map(Family::of)) else { return VecDeque::new() };
-    let (mut ours, mut others): (VecDeque<_>, VecDeque<_>) =
-        once.into_iter().partition(|addr| Family::of(addr) == first);
+    let (ours, others) = if first == Some(Family::V6) { (v6, v4) } else { (v4, v6) };
+    let (mut ours, mut others) = (ours.into_iter(), others.into_iter());
     let mut ordered = VecDeque::new();
-    while !(ours.is_empty() && others.is_empty()) {
-        ordered.extend(ours.pop_front());
-        ordered.extend(others.pop_front());
+    while ours.len() + others.len() > 0 {
+        ordered.extend(ours.next());
+        ordered.extend(others.next());
     }
     ordered.truncate(max);
     ordered
@@ -74,5 +83,24 @@ mod tests {
             let expected: Vec<_> = expected.chars().map(addr).collect();
             assert_eq!(interleave(given.chars().map(addr), first, 6), expected, "{given:?}");
         }
+    }
+
+    /// A resolver may give anything. Before, each address was compared with all others, and the bound came last.
+    #[test]
+    fn what_is_too_much_is_not_looked_at() {
+        let looked_at = std::cell::Cell::new(0);
+        let addrs = (0..u32::MAX).map(|at| {
+            looked_at.set(looked_at.get() + 1);
+            assert!(looked_at.get() <= 128, "an address more");
+            match at % 2 {
+                0 => SocketAddr::from((at.to_be_bytes(), 80)),
+                _ => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, at as u16], 80)),
+            }
+        });
+        assert_eq!(interleave(addrs, None, 64).len(), 64);
+        // Of one family alone, the work for each is bounded: this would take hours if it were not.
+        let many = (0..4_000_000_u32).map(|at| SocketAddr::from((at.to_be_bytes(), 80)));
+        let first: Vec<_> = many.clone().take(64).collect();
+        assert_eq!(interleave(many, Some(Family::V6), 64), first);
     }
 }

@@ -9,12 +9,13 @@ use std::{
 };
 
 use mio::net::TcpListener;
-use sinew_reactor::{Deferred, Reactor, RegisterError, WeakReactor};
+use sinew_reactor::{Deferred, Excerpt, Reactor, RegisterError, WeakReactor};
 use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
 
 use super::{
     Destination,
     accept::{Acceptor, PortCore},
+    why_bad,
 };
 use crate::{
     Address, Factory, ListenConfig,
@@ -47,7 +48,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The same of a place that is no address.
-    #[error("could not listen on {at}: {source}")]
+    #[error("could not listen on {}: {source}", Excerpt::new(.at))]
     Other {
         /// The place, as a string for an endpoint says it.
         at: String,
@@ -89,10 +90,7 @@ pub(super) fn listen(
             io::ErrorKind::InvalidInput,
             format!("{addr} is no port; listen_unix listens there"),
         )),
-        Destination::Bad(text) => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{text:?} is neither an address nor host:port"),
-        )),
+        Destination::Bad(text) => Err(io::Error::new(io::ErrorKind::InvalidInput, why_bad(&text))),
     };
     let addrs = addrs.map_err(resolve)?;
     let mut failed = None;
@@ -131,7 +129,7 @@ fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpLi
         options::set_fast_open(&socket, queue)?;
     }
     socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
+    socket.bind(&addr.into()).map_err(|error| net::unusable(addr, error))?;
     socket.listen(config.backlog)?;
     Ok(TcpListener::from_std(socket.into()))
 }
@@ -170,7 +168,7 @@ pub(crate) fn adopted(
     let socket = SockRef::from(&listener);
     config.stream.set_on_tcp(&socket, options::is_v6(&socket))?;
     socket.set_nonblocking(true)?;
-    let listener = Listener::kernel(TcpListener::from_std(listener));
+    let listener = Listener::kernel(TcpListener::from_std(listener)).shared();
     let addr = listener.local_addr()?;
     Ok((listener, addr))
 }

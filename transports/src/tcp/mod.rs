@@ -16,11 +16,13 @@ mod destination;
 mod doorway;
 mod interleave;
 mod listen;
+mod per_ip;
 
 #[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
 pub use connect::{ConnectError, ConnectPhase, Connecting, Tried};
 pub use destination::Destination;
+pub(crate) use destination::why_bad;
 pub use interleave::Family;
 pub(crate) use listen::open;
 pub use listen::{ListenError, ListeningPort};

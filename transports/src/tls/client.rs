@@ -19,7 +19,7 @@ use rustls::{
 use super::{
     Identity, TlsConfigError, TlsSide, TrustedRoots, identity::provider, settings::Settings,
 };
-use crate::Destination;
+use crate::{Destination, names::literal::Literal};
 
 /// How a client speaks TLS. Cheap to clone; clones share the sessions that they can take up again, so keep one for all
 /// connections.
@@ -30,7 +30,7 @@ use crate::Destination;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use sinew_transports::tls::TlsClientConfig;
 ///
-/// let tls = TlsClientConfig::system()?.alpn(["http/1.1"]);
+/// let tls = TlsClientConfig::system()?.alpn(["http/1.1"])?;
 /// # drop(tls);
 /// # Ok(())
 /// # }
@@ -101,8 +101,16 @@ impl TlsClientConfig {
     }
 
     /// The application protocols, the preferred one first (ALPN, RFC 7301). Default: none.
-    pub fn alpn<P: AsRef<[u8]>>(self, protocols: impl IntoIterator<Item = P>) -> Self {
-        self.changed(|options| options.settings.set_alpn(protocols))
+    ///
+    /// # Errors
+    ///
+    /// As [`TlsServerConfig::alpn`](super::TlsServerConfig::alpn).
+    pub fn alpn<P: AsRef<[u8]>>(
+        mut self,
+        protocols: impl IntoIterator<Item = P>,
+    ) -> Result<Self, TlsConfigError> {
+        self.options.settings.set_alpn(protocols)?;
+        Ok(self.changed(|_| {}))
     }
 
     /// Whether TLS 1.2 is refused. Default `false`.
@@ -138,7 +146,11 @@ impl TlsClientConfig {
     pub(crate) fn side_for(&self, to: &Destination) -> Result<TlsSide, TlsConfigError> {
         let name = match (&self.options.name, to) {
             (Some(name), _) => name.clone(),
-            (None, Destination::Name(host, _)) => server_name(host)?,
+            (None, Destination::Name(host, _)) => match Literal::parse(host) {
+                // Certificates know nothing of interfaces.
+                Some(literal) => ServerName::IpAddress(literal.ip().into()),
+                None => server_name(host)?,
+            },
             (None, Destination::Addr(addr)) => ServerName::IpAddress(addr.ip().into()),
             (None, other) => return Err(TlsConfigError::BadName { name: other.to_string() }),
         };

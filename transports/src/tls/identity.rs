@@ -155,6 +155,11 @@ impl TrustedRoots {
     pub(super) fn store(&self) -> Arc<RootCertStore> {
         self.0.clone()
     }
+
+    /// The bytes of their names in a handshake, each with its length before it.
+    pub(super) fn names_len(&self) -> usize {
+        self.0.subjects().iter().map(|name| 2 + name.as_ref().len()).sum()
+    }
 }
 
 impl fmt::Debug for TrustedRoots {

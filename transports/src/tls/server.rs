@@ -18,6 +18,10 @@ use super::{
 /// Sessions remembered for clients that cannot keep a ticket.
 const SESSIONS_MAX: usize = 1024;
 
+/// So many bytes the names of those may take who vouch for clients, as they are in a handshake. The lists themselves end at 64 KiB (RFC
+/// 5246 7.4.4, RFC 8446 4.2.4), and so does all of the message, for rustls and others; the rest of it has the last KiB.
+const AUTHORITY_NAMES_MAX: usize = 63 * 1024;
+
 /// How a server speaks TLS. Cheap to clone; clones share their certificates, and those that were cloned before anything else was
 /// changed share their sessions, so one will do for many ports, and for the reactors of many threads.
 ///
@@ -28,7 +32,7 @@ const SESSIONS_MAX: usize = 1024;
 /// use sinew_transports::tls::{Identity, TlsServerConfig};
 ///
 /// let identity = Identity::from_pem_files("cert.pem", "key.pem")?;
-/// let tls = TlsServerConfig::new(identity).alpn(["h2", "http/1.1"]);
+/// let tls = TlsServerConfig::new(identity).alpn(["h2", "http/1.1"])?;
 /// # drop(tls);
 /// # Ok(())
 /// # }
@@ -89,16 +93,30 @@ impl TlsServerConfig {
 
     /// The application protocols, the preferred one first (ALPN, RFC 7301). A client that speaks ALPN and none of these is
     /// turned away. Default: none, and then nobody is asked.
-    pub fn alpn<P: AsRef<[u8]>>(self, protocols: impl IntoIterator<Item = P>) -> Self {
-        self.changed(|options| options.settings.set_alpn(protocols))
+    ///
+    /// # Errors
+    ///
+    /// [`TlsConfigError::BadAlpnName`] unless each name has between 1 and 255 bytes,
+    /// [`TlsConfigError::TooManyAlpnNames`] if together they take more than 32 KiB.
+    pub fn alpn<P: AsRef<[u8]>>(
+        mut self,
+        protocols: impl IntoIterator<Item = P>,
+    ) -> Result<Self, TlsConfigError> {
+        self.options.settings.set_alpn(protocols)?;
+        Ok(self.changed(|_| {}))
     }
 
     /// Clients must show a certificate that one of these vouches for. Default: they are not asked.
+    ///
+    /// They are told the names of these, to choose a certificate by (RFC 8446 4.2.4), unless the names take more than 63 KiB: more does
+    /// not fit into a handshake. Then they are told none, and choose for themselves; the log says so. Who vouches for clients is often
+    /// one or two, and should be: a file with all authorities of the web lets in whoever has a certificate of any of them.
     pub fn require_client_certificates(self, roots: TrustedRoots) -> Self {
         self.changed(|options| options.clients = Clients::Must(roots))
     }
 
-    /// Clients may show a certificate, but then one that one of these vouches for.
+    /// Clients may show a certificate, but then one that one of these vouches for. As to their names, see
+    /// [`require_client_certificates`](Self::require_client_certificates).
     /// [`TlsInfo::peer_certificates`](super::TlsInfo::peer_certificates) tells who did.
     pub fn accept_client_certificates(self, roots: TrustedRoots) -> Self {
         self.changed(|options| options.clients = Clients::May(roots))
@@ -170,7 +188,19 @@ impl TlsServerConfig {
             .with_protocol_versions(options.settings.versions())
             .expect("the provider has cipher suites for both versions");
         let verifier = |roots: &TrustedRoots| {
-            WebPkiClientVerifier::builder_with_provider(roots.store(), provider().clone())
+            let builder =
+                WebPkiClientVerifier::builder_with_provider(roots.store(), provider().clone());
+            match roots.names_len() {
+                ..=AUTHORITY_NAMES_MAX => builder,
+                bytes => {
+                    tracing::warn!(
+                        bytes,
+                        max = AUTHORITY_NAMES_MAX,
+                        "the names of those who vouch for clients do not fit into a handshake; clients are not told them"
+                    );
+                    builder.clear_root_hint_subjects()
+                }
+            }
         };
         let verifier = match &options.clients {
             Clients::Anybody => None,

@@ -4,6 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use rustls::{KeyLog, KeyLogFile, NoKeyLog, SupportedProtocolVersion};
 
+use super::TlsConfigError;
+
+/// The longest name of an application protocol.
+const ALPN_NAME_MAX: usize = 255;
+
+/// So many bytes the names of a list may take, with a byte for the length of each. A client names them all in its first message, of
+/// which no more than 64 KiB is read by many servers, and a ticket may take a part of that.
+const ALPN_NAMES_MAX: usize = 32 * 1024;
+
+/// So much of a bad name is shown.
+const SHOWN_MAX: usize = 32;
+
 /// How long a handshake may take by default.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -30,8 +42,22 @@ impl Default for Settings {
 }
 
 impl Settings {
-    pub(super) fn set_alpn<P: AsRef<[u8]>>(&mut self, protocols: impl IntoIterator<Item = P>) {
-        self.alpn = protocols.into_iter().map(|name| name.as_ref().to_vec()).collect();
+    /// What does not fit into a handshake is refused here: later, all that could be said is that no client gets in.
+    pub(super) fn set_alpn<P: AsRef<[u8]>>(
+        &mut self,
+        protocols: impl IntoIterator<Item = P>,
+    ) -> Result<(), TlsConfigError> {
+        let names: Vec<_> = protocols.into_iter().map(|name| name.as_ref().to_vec()).collect();
+        // RFC 7301 3.1: opaque ProtocolName<1..2^8-1>.
+        if let Some(name) = names.iter().find(|name| !(1..=ALPN_NAME_MAX).contains(&name.len())) {
+            return Err(TlsConfigError::BadAlpnName { start: start_of(name), len: name.len() });
+        }
+        let len = names.iter().map(|name| 1 + name.len()).sum();
+        if len > ALPN_NAMES_MAX {
+            return Err(TlsConfigError::TooManyAlpnNames { len, max: ALPN_NAMES_MAX });
+        }
+        self.alpn = names;
+        Ok(())
     }
 
     pub(super) fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {
@@ -43,4 +69,10 @@ impl Settings {
     pub(super) fn key_log(&self) -> Arc<dyn KeyLog> {
         if self.key_log { Arc::new(KeyLogFile::new()) } else { Arc::new(NoKeyLog) }
     }
+}
+
+/// As much of a name as is shown, with nothing in it that a terminal would obey.
+fn start_of(name: &[u8]) -> String {
+    let start = name[..name.len().min(SHOWN_MAX)].escape_ascii();
+    if name.len() > SHOWN_MAX { format!("{start}…") } else { start.to_string() }
 }

@@ -8,11 +8,12 @@ use std::{
 };
 
 use rustix::net::SocketAddrUnix;
+use sinew_reactor::Excerpt;
 
 /// Where a Unix socket is: a path or, on Linux, an abstract name, which is on no disk and vanishes with its socket.
 ///
 /// Made from paths and strings; one that begins with a NUL byte is an abstract name, as in `"\0name"`. It is written as
-/// `@name`.
+/// `@name`. What is long or cannot be printed is written [shortened and escaped](Excerpt): a peer may have any name it likes.
 ///
 /// # Examples
 ///
@@ -125,8 +126,8 @@ impl From<&Self> for UnixAddr {
 impl fmt::Display for UnixAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Path(path) => path.display().fmt(f),
-            Self::Abstract(name) => write!(f, "@{}", name.escape_ascii()),
+            Self::Path(path) => Excerpt::path(path).fmt(f),
+            Self::Abstract(name) => write!(f, "@{}", Excerpt::new(name)),
             Self::Unnamed => f.write_str("an unnamed Unix socket"),
         }
     }

@@ -18,6 +18,7 @@ use rustix::{
     fs::{FlockOperation, OFlags, flock},
     net::SocketType,
 };
+use sinew_reactor::Excerpt;
 
 use sinew_reactor::process::Origin;
 
@@ -87,7 +88,7 @@ impl Drop for SocketFile {
         if there.is_ok_and(|there| self.identity == Some((there.dev(), there.ino())))
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(path = %self.path.display(), %error, "a socket file could not be removed");
+            tracing::warn!(path = %Excerpt::path(&self.path), %error, "a socket file could not be removed");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf};
 
-use sinew_reactor::{Engine, Reactor};
+use sinew_reactor::{Engine, Excerpt, Reactor};
 
 use crate::{
     ConnectConfig, ConnectError, Connecting, DatagramConfig, DatagramProtocol, DatagramTransport,
@@ -47,13 +47,13 @@ pub enum UnixListenError {
         holder: Option<u32>,
     },
     /// There is something else at the path, which is left alone.
-    #[error("{} is there and not a socket", path.display())]
+    #[error("{} is there and not a socket", Excerpt::path(.path))]
     NotASocket {
         /// The path.
         path: PathBuf,
     },
     /// The lock beside the socket file could not be taken.
-    #[error("could not lock {}: {source}", path.display())]
+    #[error("could not lock {}: {source}", Excerpt::path(.path))]
     Lock {
         /// The file of the lock.
         path: PathBuf,

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::proxy::{ProxyHeader, ProxyHeaderError, ProxySsl, ProxyVersion};
 
 /// Reads a header out of a stream, in pieces of these lengths at most; what follows is left. How much was taken comes with it.
 fn read(stream: &[u8], pieces: &[usize]) -> (Result<Option<Header>, ProxyError>, usize) {
@@ -181,5 +182,170 @@ proptest! {
         let (cut, whole) = (read(&stream, &pieces), read(&stream, &[usize::MAX]));
         // What is wrong may be found earlier, or told by another name.
         prop_assert!(cut == whole || cut.0.is_err() && whole.0.is_err(), "{:?}, {:?}", cut, whole);
+    }
+}
+
+/// What is to be written, and its bytes.
+#[test]
+fn headers_are_written_by_the_specification() {
+    let own = inet("192.0.2.1:56324", "198.51.100.2:443");
+    let v6 = inet("[2001:db8::1]:1", "[2001:db8::2]:2");
+    let mixed = inet("192.0.2.1:1", "[2001:db8::2]:2");
+    let mapped = inet("[::ffff:192.0.2.1]:1", "[::ffff:198.51.100.2]:2");
+    let scoped = inet("[fe80::1%3]:1", "[fe80::2%3]:2");
+    let mut v6_bytes = [0; 36];
+    v6_bytes[..4].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
+    v6_bytes[16..20].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
+    (v6_bytes[15], v6_bytes[31], v6_bytes[33], v6_bytes[35]) = (1, 2, 1, 2);
+    let mut unix = [0; 216];
+    unix[108..113].copy_from_slice(b"/sock");
+    let (v1, v2_header) = (ProxyHeader::v1, ProxyHeader::v2);
+    let text = |text: &str| text.as_bytes().to_vec();
+    let at_unix = |header: ProxyHeader| header.unix(b"", b"/sock").unwrap();
+    let cases: Vec<(ProxyHeader, &ProxiedEnds, Vec<u8>)> = vec![
+        (v1(), &own, text("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n")),
+        (v1(), &v6, text("PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n")),
+        (v1(), &mixed, text("PROXY TCP6 ::ffff:192.0.2.1 2001:db8::2 1 2\r\n")),
+        (v1(), &mapped, text("PROXY TCP4 192.0.2.1 198.51.100.2 1 2\r\n")),
+        (v1(), &scoped, text("PROXY TCP6 fe80::1 fe80::2 1 2\r\n")),
+        (v1(), &ProxiedEnds::Unspecified, text("PROXY UNKNOWN\r\n")),
+        (at_unix(v1()), &own, text("PROXY UNKNOWN\r\n")),
+        (v1().local(), &own, text("PROXY UNKNOWN\r\n")),
+        (v1().authority("left.out").unwrap().checksum(), &own, {
+            text("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n")
+        }),
+        (v2_header(), &own, v2(1, 1, &V4)),
+        (v2_header(), &v6, v2(1, 2, &v6_bytes)),
+        (at_unix(v2_header()), &own, v2(1, 3, &unix)),
+        (v2_header(), &ProxiedEnds::Unspecified, [V2_START, &[0x21, 0, 0, 0]].concat()),
+        (v2_header().local(), &own, [V2_START, &[0x20, 0, 0, 0]].concat()),
+        (
+            v2_header()
+                .addresses("192.0.2.1:56324".parse().unwrap(), "198.51.100.2:443".parse().unwrap())
+                .alpn(b"h2")
+                .unwrap()
+                .authority("example.org")
+                .unwrap(),
+            &v6,
+            v2(1, 1, &[&V4[..], &tlv_of(1, b"h2"), &tlv_of(2, b"example.org")].concat()),
+        ),
+        (v1().in_version(ProxyVersion::V2), &own, v2(1, 1, &V4)),
+    ];
+    for (header, own, expected) in cases {
+        let bytes = header.to_bytes(own);
+        assert_eq!(bytes.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+}
+
+#[test]
+fn what_no_header_can_say() {
+    let v2 = ProxyHeader::v2;
+    let too_long = |len| ProxyHeaderError::TooLong { len, max: TLVS_LEN_MAX };
+    let cases = [
+        (v2().tlv(tlv::CRC32C, [0; 4]), ProxyHeaderError::Checksum),
+        (v2().unique_id(&[0; 129]), ProxyHeaderError::IdTooLong { len: 129, max: 128 }),
+        (v2().tlv(7, vec![0; TLVS_LEN_MAX - 2]), too_long(TLVS_LEN_MAX + 1)),
+        (v2().tlv(7, vec![0; TLVS_LEN_MAX - 3]).unwrap().tlv(8, []), too_long(TLVS_LEN_MAX + 3)),
+        (v2().ssl(&ProxySsl::new().cipher(&"x".repeat(70_000))), too_long(70_008)),
+        (
+            v2().unix(&[b'x'; 109], b""),
+            ProxyHeaderError::BadPath { path: vec![b'x'; 109], max: 108 },
+        ),
+        (v2().unix(b"", b"\0x"), ProxyHeaderError::BadPath { path: b"\0x".to_vec(), max: 108 }),
+    ];
+    for (header, expected) in cases {
+        assert_eq!(header, Err(expected));
+    }
+    // The longest that there can be.
+    let longest = v2()
+        .unix(&[b'x'; 108], &[b'y'; 108])
+        .and_then(|header| header.tlv(7, vec![9; TLVS_LEN_MAX - 3]))
+        .unwrap()
+        .checksum()
+        .to_bytes(&ProxiedEnds::Unspecified);
+    assert_eq!(longest.len(), V2_FIXED_LEN + usize::from(u16::MAX));
+    let mut reader = HeaderReader::new(usize::MAX);
+    assert!(matches!(reader.take(&longest), Ok((_, Some(Header::Proxied { .. })))));
+}
+
+fn any_addr() -> impl Strategy<Value = SocketAddr> {
+    prop_oneof![
+        (any::<[u8; 4]>(), any::<u16>()).prop_map(SocketAddr::from),
+        (any::<[u8; 16]>(), any::<u16>()).prop_map(SocketAddr::from),
+        (any::<[u8; 4]>(), any::<u16>()).prop_map(|(ip, port)| (
+            Ipv4Addr::from(ip).to_ipv6_mapped(),
+            port
+        )
+            .into()),
+    ]
+}
+
+fn any_ends() -> impl Strategy<Value = ProxiedEnds> {
+    let path = || prop::collection::vec(1_u8.., 0..=PATH_LEN_MAX).prop_map(Box::<[u8]>::from);
+    prop_oneof![
+        (any_addr(), any_addr())
+            .prop_map(|(source, destination)| ProxiedEnds::Inet { source, destination }),
+        (path(), path())
+            .prop_map(|(source, destination)| ProxiedEnds::Unix { source, destination }),
+        Just(ProxiedEnds::Unspecified),
+    ]
+}
+
+/// The ends as a header can have them.
+fn as_written(ends: ProxiedEnds) -> ProxiedEnds {
+    match ends {
+        ProxiedEnds::Inet { source, destination } => {
+            let (source, destination) = of_one_family(source, destination);
+            ProxiedEnds::Inet { source, destination }
+        }
+        other => other,
+    }
+}
+
+proptest! {
+    /// What is written is read: the same ends, the same TLVs, and what follows is not touched.
+    #[test]
+    fn what_is_written_is_read(
+        own in any_ends(),
+        is_local in any::<bool>(),
+        is_v1 in any::<bool>(),
+        has_checksum in any::<bool>(),
+        tlvs in prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..40)), 0..5),
+        tail in prop::collection::vec(any::<u8>(), 0..20),
+        pieces in prop::collection::vec(1_usize..40, 1..8),
+    ) {
+        let mut header = if is_v1 { ProxyHeader::v1() } else { ProxyHeader::v2() };
+        let tlvs: Vec<_> = tlvs.into_iter().filter(|(kind, _)| *kind != tlv::CRC32C).collect();
+        for (kind, value) in &tlvs {
+            header = header.tlv(*kind, &**value).unwrap();
+        }
+        if is_local {
+            header = header.local();
+        }
+        if has_checksum {
+            header = header.checksum();
+        }
+        let bytes = header.to_bytes(&own);
+        let (said, taken) = read(&[&bytes[..], &tail].concat(), &pieces);
+        prop_assert_eq!(taken, bytes.len());
+        // What a line has no words for.
+        let is_unknown = is_v1 && !matches!(own, ProxiedEnds::Inet { .. });
+        let said = match said {
+            Ok(Some(Header::Local)) => {
+                prop_assert!(is_local || is_unknown);
+                return Ok(());
+            }
+            Ok(Some(Header::Proxied { ends, tlvs })) => (ends, tlvs),
+            other => return Err(TestCaseError::fail(format!("{other:?}"))),
+        };
+        prop_assert!(!is_local && !is_unknown);
+        prop_assert_eq!(said.0, as_written(own));
+        let mut told = said.1;
+        if has_checksum && !is_v1 {
+            prop_assert_eq!(told.remove(0).0, tlv::CRC32C);
+        }
+        let expected = if is_v1 { Vec::new() } else { tlvs };
+        let expected: Vec<_> = expected.into_iter().map(|(kind, value)| (kind, value.into())).collect();
+        prop_assert_eq!(told, expected);
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
-use sinew_reactor::Failure;
+use sinew_reactor::{Excerpt, Failure};
 
-use crate::{Address, Destination, Peer, TlsError, names::ResolveError};
+use crate::{Address, Destination, Peer, TlsError, names::ResolveError, tcp::why_bad};
 #[cfg(unix)]
 use crate::{PipeError, SpawnError, UnixAddr, UnixListenError};
 
@@ -12,11 +12,14 @@ use crate::{PipeError, SpawnError, UnixAddr, UnixListenError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The destination is neither an address nor `host:port`.
-    #[error("{0:?} is neither an address nor host:port")]
+    /// The destination is no `host:port`.
+    #[error("{:?} is no host:port: {}", Excerpt::new(.0), why_bad(.0))]
     BadDestination(String),
+    /// The destination is a list of addresses, and the list is empty.
+    #[error("there is no address to connect to")]
+    NoAddress,
     /// The name could not be resolved.
-    #[error("could not resolve {host}: {source}")]
+    #[error("could not resolve {}: {source}", Excerpt::new(.host))]
     Resolve {
         /// The name.
         host: String,
@@ -60,7 +63,7 @@ pub enum ConnectError {
         tried: Vec<Tried>,
     },
     /// The same of a place that is no address.
-    #[error("could not connect to {to}: {source}")]
+    #[error("could not connect to {}: {source}", Excerpt::new(.to))]
     Other {
         /// The place, as a string for an endpoint says it.
         to: String,
@@ -97,7 +100,7 @@ pub enum ConnectError {
         source: TlsError,
     },
     /// TLS has to know the name of the server, and this is none.
-    #[error("{0:?} is not the name of a server")]
+    #[error("{:?} is not the name of a server", Excerpt::new(.0))]
     BadServerName(String),
     /// The connection stood, but the factory refused it (or panicked).
     #[error("the factory built no protocol for {0}")]
@@ -191,6 +194,6 @@ impl Tried {
 
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.addr, self.source)
+        write!(f, "{}: {}", Excerpt::new(&self.addr.to_string()), self.source)
     }
 }

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sinew_reactor::Reactor;
+use sinew_reactor::{Excerpt, Reactor};
 
 use crate::Peer;
 
@@ -318,7 +318,7 @@ impl fmt::Debug for Recording {
 #[non_exhaustive]
 pub enum RecordingError {
     /// The file could not be read or written.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}", Excerpt::path(.path))]
     Io {
         /// Which file.
         path: PathBuf,
@@ -327,7 +327,7 @@ pub enum RecordingError {
         cause: io::Error,
     },
     /// The file is not a recording.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}", Excerpt::path(.path))]
     Parse {
         /// Which file.
         path: PathBuf,

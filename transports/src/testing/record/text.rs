@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
+use sinew_reactor::Excerpt;
+
 use super::{Record, Recording, What};
 use crate::Peer;
 
@@ -61,9 +63,9 @@ pub(super) enum Fault {
     Connection,
     #[error("the connection has not been made, or is made twice")]
     Made,
-    #[error("\"{0}\" is not an address")]
+    #[error("{:?} is not an address", Excerpt::new(.0))]
     Address(String),
-    #[error("no record is called \"{0}\"")]
+    #[error("no record is called {:?}", Excerpt::new(.0))]
     Word(String),
     #[error(
         "here belongs a text in quotes, with \\n, \\r, \\t, \\\\, \\', \\\" and \\x00 to \\xff"

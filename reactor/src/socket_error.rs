@@ -1,0 +1,190 @@
+//! What errors of sockets mean to a loop, said once for all crates that make the calls: those of accept(2), [`AcceptFailure`], and
+//! those that a socket for datagrams reports about something it sent, [`is_about_sent`]. Pure: makes no system call.
+
+use std::io::{self, ErrorKind};
+
+/// What to do about an error of accept(2), whoever made the call: a transport, or an engine that accepts by itself.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+/// use sinew_reactor::AcceptFailure;
+///
+/// assert_eq!(AcceptFailure::of(&Error::from(ErrorKind::WouldBlock)), AcceptFailure::Drained);
+/// assert_eq!(AcceptFailure::of(&Error::from(ErrorKind::ConnectionAborted)), AcceptFailure::Skip);
+/// assert_eq!(AcceptFailure::of(&Error::from(ErrorKind::PermissionDenied)), AcceptFailure::Wait);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AcceptFailure {
+    /// The backlog is empty.
+    Drained,
+    /// The error was about one connection, which is gone, or a signal came in between. Try the next one.
+    Skip,
+    /// This process, or the system, has no descriptor left. The connection still waits in the backlog.
+    NoDescriptors,
+    /// The backlog is as it was, and trying again at once would fail again. Wait before the next try.
+    Wait,
+}
+
+impl AcceptFailure {
+    /// The table: accept(2), "ERRORS" and "Error handling".
+    #[must_use]
+    pub fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::WouldBlock => return Self::Drained,
+            // ECONNRESET is what Windows says of a peer that has gone.
+            ErrorKind::Interrupted
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::TimedOut => return Self::Skip,
+            _ if is_from_the_network(error) => return Self::Skip,
+            _ => {}
+        }
+        if is_out_of_descriptors(error) { Self::NoDescriptors } else { Self::Wait }
+    }
+}
+
+/// Whether an error of a socket for datagrams is about a datagram that it sent, not about the call that reports it: a router or the
+/// peer's system has answered with ICMP, or a firewall of this system has dropped it (udp(7), icmp(7)). The socket is as good as
+/// before.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+/// use sinew_reactor::is_about_sent;
+///
+/// assert!(is_about_sent(&Error::from(ErrorKind::ConnectionRefused)));
+/// assert!(!is_about_sent(&Error::from(ErrorKind::WouldBlock)));
+/// ```
+#[must_use]
+pub fn is_about_sent(error: &io::Error) -> bool {
+    match error.kind() {
+        // ICMP: port unreachable. ECONNRESET is what Windows makes of it.
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => true,
+        // ICMP: time exceeded, on some systems.
+        ErrorKind::TimedOut => true,
+        // EACCES: ICMPv6 administratively prohibited (RFC 4443 3.1). EPERM: a filter of this system.
+        ErrorKind::PermissionDenied => true,
+        _ => is_from_the_network(error) || is_too_long_for_the_path(error),
+    }
+}
+
+/// What ICMP turns into, and what accept(2) passes on of it from the new socket.
+#[cfg(unix)]
+fn is_from_the_network(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if Errno::from_io_error(error) == Some(Errno::NONET) {
+        return true;
+    }
+    match Errno::from_io_error(error) {
+        Some(errno) => [
+            Errno::NETDOWN,
+            Errno::PROTO,
+            Errno::NOPROTOOPT,
+            Errno::HOSTDOWN,
+            Errno::HOSTUNREACH,
+            Errno::OPNOTSUPP,
+            Errno::NETUNREACH,
+        ]
+        .contains(&errno),
+        None => is_of_a_network_kind(error),
+    }
+}
+
+#[cfg(not(unix))]
+use is_of_a_network_kind as is_from_the_network;
+
+/// The same where there is no number, as from a simulated network.
+fn is_of_a_network_kind(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown
+    )
+}
+
+#[cfg(unix)]
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// Nobody keeps a spare descriptor there.
+#[cfg(not(unix))]
+fn is_out_of_descriptors(_: &io::Error) -> bool {
+    false
+}
+
+/// ICMP: fragmentation needed, or packet too big.
+#[cfg(unix)]
+fn is_too_long_for_the_path(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MSGSIZE)
+}
+
+/// Windows says that of a datagram that is longer than the buffer.
+#[cfg(not(unix))]
+fn is_too_long_for_the_path(_: &io::Error) -> bool {
+    false
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use AcceptFailure::{Drained, NoDescriptors, Skip, Wait};
+
+    use super::*;
+
+    /// Each error that accept(2) of Linux names, some that it does not, and what is done about it; then whether a socket for
+    /// datagrams would say it of something that it sent.
+    #[test]
+    fn every_error_has_its_row() {
+        let rows = [
+            (libc::EAGAIN, Drained, false),
+            (libc::EINTR, Skip, false),
+            (libc::ECONNABORTED, Skip, false),
+            (libc::ECONNRESET, Skip, true),
+            (libc::ETIMEDOUT, Skip, true),
+            // "treat them like EAGAIN by retrying"
+            (libc::ENETDOWN, Skip, true),
+            (libc::EPROTO, Skip, true),
+            (libc::ENOPROTOOPT, Skip, true),
+            (libc::EHOSTDOWN, Skip, true),
+            (libc::ENONET, Skip, true),
+            (libc::EHOSTUNREACH, Skip, true),
+            (libc::EOPNOTSUPP, Skip, true),
+            (libc::ENETUNREACH, Skip, true),
+            (libc::EMFILE, NoDescriptors, false),
+            (libc::ENFILE, NoDescriptors, false),
+            // A security module or a filter of system calls: nothing was taken from the backlog.
+            (libc::EACCES, Wait, true),
+            (libc::EPERM, Wait, true),
+            (libc::ENOBUFS, Wait, false),
+            (libc::ENOMEM, Wait, false),
+            // The socket does not listen any more.
+            (libc::EINVAL, Wait, false),
+            (libc::EBADF, Wait, false),
+            (libc::ENOTSOCK, Wait, false),
+            (libc::EFAULT, Wait, false),
+            (libc::ENOSYS, Wait, false),
+            (libc::EIO, Wait, false),
+            (libc::ECONNREFUSED, Wait, true),
+            (libc::EMSGSIZE, Wait, true),
+        ];
+        for (errno, failure, about_sent) in rows {
+            let error = io::Error::from_raw_os_error(errno);
+            assert_eq!(AcceptFailure::of(&error), failure, "{error}");
+            assert_eq!(is_about_sent(&error), about_sent, "{error}");
+        }
+    }
+
+    /// A simulated network and sockets in memory know no numbers.
+    #[test]
+    fn kinds_without_a_number_are_known() {
+        for kind in [ErrorKind::HostUnreachable, ErrorKind::NetworkDown] {
+            let error = io::Error::from(kind);
+            assert_eq!((AcceptFailure::of(&error), is_about_sent(&error)), (Skip, true));
+        }
+        assert_eq!(AcceptFailure::of(&io::Error::other("a hook of somebody's")), Wait);
+    }
+}

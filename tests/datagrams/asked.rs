@@ -1,0 +1,183 @@
+//! A server on an address that stands for all of the machine's: it learns which of them was asked, and answers from that.
+
+use std::{
+    cell::RefCell,
+    net::{IpAddr, SocketAddr, UdpSocket},
+    rc::Rc,
+};
+
+use sinew::transports::{DatagramConfig, PacketInfo, ReactorUdp, SendStatus};
+
+use super::room::{Room, Told, far, nothing, take};
+
+/// Where the server is, and where it is asked: as clients write it, and as it is told.
+const ASKED: [(&str, &str, &str); 5] = [
+    ("0.0.0.0:0", "127.0.0.2", "127.0.0.2"),
+    ("0.0.0.0:0", "127.0.0.3", "127.0.0.3"),
+    ("0.0.0.0:0", "127.0.0.1", "127.0.0.1"),
+    ("[::]:0", "127.0.0.2", "::ffff:127.0.0.2"),
+    ("[::]:0", "::1", "::1"),
+];
+
+/// A client that hears nobody but the one that it asks, as a resolver is one.
+fn asks(server: IpAddr, port: u16) -> UdpSocket {
+    let (client, _) = far(if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" });
+    client.connect((server, port)).unwrap();
+    client
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn the_answer_leaves_from_the_address_that_was_asked() {
+    Room::on_every_engine("asked", |room| {
+        for (server, to, told) in ASKED {
+            for batch in [1, 4] {
+                let infos: Rc<RefCell<Vec<Option<PacketInfo>>>> = Rc::default();
+                let noted = infos.clone();
+                let (protocol, _) = room.watch(move |transport, event: &Told<SocketAddr>| {
+                    if let Told::Datagram(data, from) = event {
+                        noted.borrow_mut().push(transport.packet_info());
+                        transport.send_to(data, *from);
+                    } else {
+                        assert_eq!(transport.packet_info(), None, "{event:?}");
+                    }
+                });
+                let config = DatagramConfig::default().max_len(2000).batch(batch).packet_info(true);
+                let transport = room.reactor().listen_udp_with(server, config, protocol).unwrap();
+                let client = asks(ip(to), transport.local().port());
+                for data in [&b"one"[..], b"", &[3; 2000]] {
+                    client.send(data).unwrap();
+                    let mut answer = None;
+                    room.until("the answer", || {
+                        answer = take(&client);
+                        answer.is_some()
+                    });
+                    assert_eq!(answer.unwrap().0, data, "{server} asked at {to}");
+                }
+                assert_eq!(infos.borrow().len(), 3);
+                for info in infos.borrow().iter().flatten() {
+                    assert_eq!((info.to, info.local), (ip(told), Some(ip(told))), "{server}");
+                    assert_ne!(info.interface, 0);
+                }
+                assert!(infos.borrow().iter().all(Option::is_some), "{server}");
+                transport.stop();
+                room.turn();
+            }
+        }
+    });
+}
+
+/// What the option is for: without it, the system chooses, and does so as if nobody had asked.
+#[test]
+fn without_the_option_nothing_is_told() {
+    Room::on_every_engine("not asked for", |room| {
+        let (protocol, log) = room.watch(|transport, event: &Told<SocketAddr>| {
+            if let Told::Datagram(data, from) = event {
+                assert_eq!(transport.packet_info(), None);
+                transport.send_to(data, *from);
+            }
+        });
+        let transport = room.reactor().listen_udp("0.0.0.0:0", protocol).unwrap();
+        let (client, _) = far("127.0.0.1:0");
+        let port = transport.local().port();
+        client.send_to(b"hello", (ip("127.0.0.2"), port)).unwrap();
+        room.until("the question", || !log.came().is_empty());
+        let mut answer = None;
+        room.until("the answer", || {
+            answer = take(&client);
+            answer.is_some()
+        });
+        assert_eq!(answer.unwrap().1, (ip("127.0.0.1"), port).into());
+    });
+}
+
+/// What a server passes on to somebody else is no answer.
+#[test]
+fn what_is_no_answer_leaves_from_where_the_system_chooses() {
+    Room::on_every_engine("passed on", |room| {
+        let (other, other_addr) = far("127.0.0.1:0");
+        let (protocol, _) = room.watch(move |transport, event: &Told<SocketAddr>| {
+            if let Told::Datagram(data, _) = event {
+                transport.send_to(data, other_addr);
+            }
+        });
+        let config = DatagramConfig::default().packet_info(true);
+        let transport = room.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
+        let port = transport.local().port();
+        asks(ip("127.0.0.2"), port).send(b"pass it on").unwrap();
+        let mut passed = None;
+        room.until("what is passed on", || {
+            passed = take(&other);
+            passed.is_some()
+        });
+        assert_eq!(passed, Some((b"pass it on".to_vec(), (ip("127.0.0.1"), port).into())));
+    });
+}
+
+/// Long after the question, from what was kept of it; from an address of choice, with and without the option; and from one that is
+/// not this machine's.
+#[test]
+fn a_datagram_may_leave_from_any_address_of_the_machine() {
+    Room::on_every_engine("from anywhere", |room| {
+        let kept: Rc<RefCell<Vec<(SocketAddr, PacketInfo)>>> = Rc::default();
+        let keeps = kept.clone();
+        let (protocol, log) = room.watch(move |transport, event: &Told<SocketAddr>| {
+            if let Told::Datagram(_, from) = event {
+                keeps.borrow_mut().push((*from, transport.packet_info().unwrap()));
+            }
+        });
+        let config = DatagramConfig::default().packet_info(true);
+        let transport = room.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
+        let client = asks(ip("127.0.0.2"), transport.local().port());
+        client.send(b"?").unwrap();
+        room.until("the question", || !kept.borrow().is_empty());
+        let (from, info) = kept.borrow()[0];
+        assert_eq!(transport.send_from(b"answer", from, info), SendStatus::Sent);
+        assert_eq!(take(&client).unwrap().0, b"answer");
+        let elsewhere = [(ip("192.0.2.1"), from), (ip("2001:db8::1"), from)];
+        for (own, to) in elsewhere {
+            assert_eq!(transport.send_from(b"x", to, own), SendStatus::Failed, "{own}");
+        }
+        room.until("the failures", || log.failures().len() == 2);
+        assert!(log.failures()[1].1.contains("2001:db8::1"), "{:?}", log.failures());
+
+        for (server, own, any) in
+            [("0.0.0.0:0", "127.0.0.7", "127.0.0.1:0"), ("[::]:0", "127.0.0.7", "127.0.0.1:0")]
+        {
+            let (protocol, _) = room.watch(nothing);
+            let transport = room.reactor().listen_udp(server, protocol).unwrap();
+            let (client, mut to) = far(any);
+            if transport.local().is_ipv6() {
+                let IpAddr::V4(v4) = to.ip() else { unreachable!("it is 127.0.0.1") };
+                to = (v4.to_ipv6_mapped(), to.port()).into();
+            }
+            assert_eq!(transport.send_from(b"chosen", to, ip(own)), SendStatus::Sent, "{server}");
+            assert_eq!(take(&client).unwrap().1.ip(), ip(own), "{server}");
+        }
+    });
+}
+
+/// A panic takes what was being told with it: a later datagram is no answer.
+#[test]
+fn a_panic_is_no_answer() {
+    Room::on_every_engine("a panic while answering", |room| {
+        let (protocol, log) = room.watch(|_, event: &Told<SocketAddr>| {
+            assert!(!matches!(event, Told::Datagram(..)), "a panic");
+        });
+        let config = DatagramConfig::default().packet_info(true);
+        let transport = room.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
+        let (client, addr) = far("127.0.0.1:0");
+        let port = transport.local().port();
+        client.send_to(b"?", (ip("127.0.0.2"), port)).unwrap();
+        room.until("the question", || !log.came().is_empty());
+        room.turn();
+        assert_eq!(
+            (transport.packet_info(), transport.send_to(b"!", addr)),
+            (None, SendStatus::Sent)
+        );
+        assert_eq!(take(&client).unwrap().1, (ip("127.0.0.1"), port).into());
+    });
+}

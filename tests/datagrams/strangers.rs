@@ -1,0 +1,146 @@
+//! What others have sent to a socket before it was connected: its protocol hears nobody but the peer.
+
+use std::{
+    net::{SocketAddr, UdpSocket},
+    os::unix::net::UnixDatagram,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use rustix::net::SocketAddrUnix;
+use sinew::{
+    prelude::*,
+    transports::{DatagramConfig, UnixDatagramConfig},
+};
+
+use super::room::{Room, far, nothing};
+use crate::support::sockets::free_path;
+
+#[test]
+fn a_udp_socket_that_was_connected_late() {
+    Room::on_every_engine("strangers over UDP", |room| {
+        for (any, batch) in [("127.0.0.1:0", 1), ("127.0.0.1:0", 4), ("[::1]:0", 1)] {
+            let (socket, local) = far(any);
+            let ((stranger, _), (peer, peer_addr)) = (far(any), far(any));
+            for data in [&b"psst"[..], b""] {
+                stranger.send_to(data, local).unwrap();
+            }
+            peer.send_to(b"early", local).unwrap();
+            stranger.send_to(b"psst", local).unwrap();
+            socket.connect(peer_addr).unwrap();
+            stranger.send_to(b"the system keeps this one away", local).unwrap();
+            peer.send_to(b"late", local).unwrap();
+            let (protocol, log) = room.watch(nothing);
+            let config = DatagramConfig::default().batch(batch).max_len(100);
+            let transport = room.reactor().adopt_udp(socket, config, protocol).unwrap();
+            room.until("the last", || log.came().contains(&b"late".to_vec()));
+            assert_eq!(log.came(), [&b"early"[..], b"late"]);
+            let stats = transport.stats();
+            assert_eq!(
+                (transport.peer(), stats.received, stats.strangers),
+                (Some(peer_addr), 2, 3)
+            );
+        }
+    });
+}
+
+/// The call that connects is two of the system's, and somebody who knows the port is quick enough for what is between them.
+#[test]
+fn a_udp_socket_that_is_connected_under_fire() {
+    let (taken, local) = far("127.0.0.1:0");
+    drop(taken);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = is_over.clone();
+    let stranger = thread::spawn(move || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        while !over.load(Ordering::Relaxed) {
+            let _ = socket.send_to(b"psst", local);
+        }
+    });
+    let (_peer, to) = far("127.0.0.1:0");
+    Room::on_every_engine("under fire", |room| {
+        for _ in 0..100 {
+            let (protocol, log) = room.watch(nothing);
+            let config = DatagramConfig::default().bind(local);
+            let transport = room.reactor().connect_udp_with(to, config, protocol).unwrap();
+            room.reactor().turn(Some(std::time::Duration::ZERO)).unwrap();
+            transport.stop();
+            room.turn();
+            assert_eq!(log.came(), Vec::<Vec<u8>>::new());
+        }
+    });
+    is_over.store(true, Ordering::Relaxed);
+    stranger.join().unwrap();
+}
+
+#[test]
+fn a_unix_socket_that_was_connected_late() {
+    Room::on_every_engine("strangers over Unix sockets", |room| {
+        let (path, peer_path) = (free_path(), free_path());
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let (stranger, peer) =
+            (UnixDatagram::unbound().unwrap(), UnixDatagram::bind(&peer_path).unwrap());
+        stranger.send_to(b"psst", &path).unwrap();
+        peer.send_to(b"early", &path).unwrap();
+        socket.connect(&peer_path).unwrap();
+        stranger.send_to(b"the system keeps this one away", &path).unwrap_err();
+        peer.send_to(b"late", &path).unwrap();
+        let (protocol, log) = room.watch(nothing);
+        let config = DatagramConfig::default();
+        let transport = room.reactor().adopt_unix_datagram(socket, config, protocol).unwrap();
+        room.until("the last", || log.came().contains(&b"late".to_vec()));
+        assert_eq!(log.came(), [&b"early"[..], b"late"]);
+        assert_eq!(transport.stats().strangers, 1);
+        for path in [path, peer_path] {
+            std::fs::remove_file(path).unwrap();
+        }
+    });
+}
+
+/// The peer of a pair has no name, and may take one at any time, as it does when its first datagram bears its credentials. And a peer
+/// may be reached by another path than the one that it was bound to.
+#[test]
+fn a_peer_by_any_name_is_no_stranger() {
+    Room::on_every_engine("a peer by any name", |room| {
+        let (near, peer) = UnixDatagram::pair().unwrap();
+        let (protocol, log) = room.watch(nothing);
+        let config = DatagramConfig::default();
+        let transport = room.reactor().adopt_unix_datagram(near, config, protocol).unwrap();
+        peer.send(b"nameless").unwrap();
+        room.until("the first", || log.came().len() == 1);
+        let path = free_path();
+        rustix::net::bind(&peer, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        peer.send(b"named").unwrap();
+        room.until("the second", || log.came().len() == 2);
+        assert_eq!(transport.stats().strangers, 0);
+        std::fs::remove_file(path).unwrap();
+
+        let (path, link, own) = (free_path(), free_path(), free_path());
+        let peer = UnixDatagram::bind(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let (protocol, log) = room.watch(nothing);
+        let config = UnixDatagramConfig::default().bind(&own);
+        room.reactor().connect_unix_datagram_with(&link, config, protocol).unwrap();
+        peer.send_to(b"hello", &own).unwrap();
+        room.until("it", || log.came().len() == 1);
+        for path in [path, link] {
+            std::fs::remove_file(path).unwrap();
+        }
+    });
+}
+
+/// The wildcard address, connected to, is the machine itself.
+#[test]
+fn the_peer_is_who_the_system_says() {
+    Room::on_every_engine("connected to any", |room| {
+        let (peer, addr) = far("127.0.0.1:0");
+        let (protocol, log) = room.watch(nothing);
+        let to = SocketAddr::from(([0, 0, 0, 0], addr.port()));
+        let transport = room.reactor().connect_udp(to, protocol).unwrap();
+        peer.send_to(b"hello", transport.local()).unwrap();
+        room.until("it", || log.came().len() == 1);
+    });
+}

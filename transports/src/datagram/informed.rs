@@ -1,0 +1,52 @@
+//! A UDP socket that tells of every datagram where it was sent to (`IP_PKTINFO`, Linux), and sends from an address of choice.
+
+use std::{io, net::SocketAddr};
+
+use mio::net::UdpSocket;
+use sinew_reactor::{PacketInfo, Reactor, RegisterError, Token, packet_info};
+
+use crate::net::{DatagramSocket, Received};
+
+/// See the head of this file. The socket has been [asked](packet_info::ask) to tell.
+pub(super) struct Informed(pub(super) UdpSocket);
+
+pub(super) fn send_from(
+    socket: &UdpSocket,
+    data: &[u8],
+    to: SocketAddr,
+    from: &PacketInfo,
+) -> io::Result<()> {
+    packet_info::send(socket, data, to, from).map(drop)
+}
+
+impl DatagramSocket<SocketAddr> for Informed {
+    fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+        self.0.register(reactor)
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
+        let (len, from, info) = packet_info::receive(&self.0, buffer)?;
+        Ok(Received { len, from, info })
+    }
+
+    fn send(
+        &self,
+        data: &[u8],
+        to: Option<&SocketAddr>,
+        from: Option<&PacketInfo>,
+    ) -> io::Result<()> {
+        DatagramSocket::send(&self.0, data, to, from)
+    }
+
+    fn local(&self) -> io::Result<SocketAddr> {
+        self.0.local()
+    }
+
+    fn peer(&self) -> io::Result<SocketAddr> {
+        self.0.peer()
+    }
+
+    fn as_udp(&self) -> Option<&UdpSocket> {
+        Some(&self.0)
+    }
+}

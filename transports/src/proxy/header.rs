@@ -1,0 +1,309 @@
+//! A header to send: [`ProxyHeader`]. Its bytes are made in `codec.rs`.
+
+use std::{fmt, net::SocketAddr, str::FromStr};
+
+use sinew_reactor::Excerpt;
+
+use super::{ProxiedEnds, ProxySsl, Tlvs, codec, tlv};
+#[cfg(unix)]
+use crate::UnixAddr;
+use crate::{Peer, Transport};
+
+/// A header of the PROXY protocol to send: for clients that connect on behalf of others, such as a proxy or a load balancer.
+/// [`ConnectConfig::proxy_header`](crate::ConnectConfig::proxy_header) sends it.
+///
+/// Unless other addresses are given, it has those of the connection that it is sent on. Version 1 is a line of text, with TCP
+/// addresses only: a Unix socket is sent as `UNKNOWN`, and TLVs and the checksum are left out. A header has addresses of one family:
+/// where IPv4 and IPv6 are given, both are sent as IPv6 (RFC 4291, section 2.5.5.2). Scopes of addresses are not sent; they mean
+/// nothing on another machine.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sinew_transports::{ConnectConfig, proxy::ProxyHeader};
+///
+/// let header = ProxyHeader::v2()
+///     .addresses("192.0.2.1:56324".parse()?, "198.51.100.2:443".parse()?)
+///     .authority("example.org")?;
+/// let config = ConnectConfig::default().proxy_header(header);
+/// # drop(config);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub struct ProxyHeader {
+    version: ProxyVersion,
+    addresses: Addresses,
+    tlvs: Tlvs,
+    has_checksum: bool,
+}
+
+/// Which addresses a header has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Addresses {
+    /// Those of the connection that it is sent on.
+    OfConnection,
+    /// None: the proxy itself connects, as for a health check.
+    Local,
+    Given(ProxiedEnds),
+}
+
+/// A version of the PROXY protocol: `v1` or `v2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}
+
+/// A text is no version of the PROXY protocol.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{:?} is neither v1 nor v2", Excerpt::new(.0))]
+pub struct BadProxyVersion(String);
+
+/// A header cannot say this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyHeaderError {
+    /// The TLVs are longer than a header has room for.
+    #[error("TLVs of {len} bytes, at most {max} in a header")]
+    TooLong {
+        /// Their length together.
+        len: usize,
+        /// The most that there is room for.
+        max: usize,
+    },
+    /// What names the connection is longer than the specification allows.
+    #[error("a unique id of {len} bytes, at most {max} allowed")]
+    IdTooLong {
+        /// Its length.
+        len: usize,
+        /// The longest that is allowed.
+        max: usize,
+    },
+    /// The checksum is made when the header is: [`ProxyHeader::checksum`].
+    #[error("the checksum is not given, but made")]
+    Checksum,
+    /// A path of a Unix socket is longer than the header has room for, or has a zero byte in it.
+    #[error("{:?} is no path of a Unix socket: at most {max} bytes, and none of them zero", Excerpt::new(.path))]
+    BadPath {
+        /// The path.
+        path: Vec<u8>,
+        /// The longest that there is room for.
+        max: usize,
+    },
+}
+
+/// The longest [`tlv::UNIQUE_ID`], by the specification, section 2.2.5.
+const UNIQUE_ID_LEN_MAX: usize = 128;
+
+impl ProxyHeader {
+    /// The most bytes of TLVs that a header has room for, with 3 bytes more for each: 65,312.
+    pub const TLVS_LEN_MAX: usize = codec::TLVS_LEN_MAX;
+
+    /// A header of version 1, with the addresses of the connection itself.
+    pub const fn v1() -> Self {
+        Self::new(ProxyVersion::V1)
+    }
+
+    /// A header of version 2, with the addresses of the connection itself.
+    pub const fn v2() -> Self {
+        Self::new(ProxyVersion::V2)
+    }
+
+    /// A header with the addresses of the connection itself.
+    pub const fn new(version: ProxyVersion) -> Self {
+        Self { version, addresses: Addresses::OfConnection, tlvs: Vec::new(), has_checksum: false }
+    }
+
+    /// The same in another version.
+    pub const fn in_version(mut self, version: ProxyVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The proxy itself connects, as for a health check: `LOCAL`, or `UNKNOWN` in version 1.
+    pub fn local(mut self) -> Self {
+        self.addresses = Addresses::Local;
+        self
+    }
+
+    /// The address of the client, and the one that it connected to.
+    pub fn addresses(mut self, source: SocketAddr, destination: SocketAddr) -> Self {
+        self.addresses = Addresses::Given(ProxiedEnds::Inet { source, destination });
+        self
+    }
+
+    /// The path of the client's Unix socket, most often empty, and the path that it connected to.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyHeaderError::BadPath`].
+    pub fn unix(mut self, source: &[u8], destination: &[u8]) -> Result<Self, ProxyHeaderError> {
+        let path = |path: &[u8]| match codec::is_path(path) {
+            true => Ok(path.into()),
+            false => Err(ProxyHeaderError::BadPath { path: path.into(), max: codec::PATH_LEN_MAX }),
+        };
+        let (source, destination) = (path(source)?, path(destination)?);
+        self.addresses = Addresses::Given(ProxiedEnds::Unix { source, destination });
+        Ok(self)
+    }
+
+    /// The addresses of a client's connection to this program; if it came through another proxy, those that the other proxy sent.
+    /// TLVs are not passed on.
+    pub fn on_behalf_of(mut self, client: &Transport) -> Self {
+        self.addresses = Addresses::Given(match (client.peer(), client.local()) {
+            (Peer::Proxied(proxied), _) => proxied.ends().clone(),
+            (Peer::Inet(source), Some(destination)) => ProxiedEnds::Inet { source, destination },
+            #[cfg(unix)]
+            (Peer::Unix(peer), _) => {
+                ProxiedEnds::Unix { source: path_of(&peer.addr), destination: Box::default() }
+            }
+            _ => ProxiedEnds::Unspecified,
+        });
+        self
+    }
+
+    /// Adds a TLV, of a type such as those in [`tlv`]. A type may be added more than once.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyHeaderError::TooLong`], if there is no room for it beside the others, and [`ProxyHeaderError::Checksum`].
+    pub fn tlv(mut self, kind: u8, value: impl Into<Box<[u8]>>) -> Result<Self, ProxyHeaderError> {
+        if kind == tlv::CRC32C {
+            return Err(ProxyHeaderError::Checksum);
+        }
+        self.tlvs.push((kind, value.into()));
+        let (len, max) = (codec::tlvs_len(&self.tlvs), codec::TLVS_LEN_MAX);
+        if len > max { Err(ProxyHeaderError::TooLong { len, max }) } else { Ok(self) }
+    }
+
+    /// The name that the client asked for, as by SNI ([`tlv::AUTHORITY`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`tlv`](Self::tlv).
+    pub fn authority(self, name: &str) -> Result<Self, ProxyHeaderError> {
+        self.tlv(tlv::AUTHORITY, name.as_bytes())
+    }
+
+    /// The application protocol that was settled with the client ([`tlv::ALPN`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`tlv`](Self::tlv).
+    pub fn alpn(self, protocol: &[u8]) -> Result<Self, ProxyHeaderError> {
+        self.tlv(tlv::ALPN, protocol)
+    }
+
+    /// What names the connection, up to 128 bytes ([`tlv::UNIQUE_ID`]).
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyHeaderError::IdTooLong`], else as [`tlv`](Self::tlv).
+    pub fn unique_id(self, id: &[u8]) -> Result<Self, ProxyHeaderError> {
+        let (len, max) = (id.len(), UNIQUE_ID_LEN_MAX);
+        if len > max {
+            Err(ProxyHeaderError::IdTooLong { len, max })
+        } else {
+            self.tlv(tlv::UNIQUE_ID, id)
+        }
+    }
+
+    /// The client's TLS session with the proxy ([`tlv::SSL`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`tlv`](Self::tlv).
+    pub fn ssl(self, ssl: &ProxySsl) -> Result<Self, ProxyHeaderError> {
+        let (len, max) = (ssl.len(), codec::TLVS_LEN_MAX);
+        if len > max {
+            Err(ProxyHeaderError::TooLong { len, max })
+        } else {
+            self.tlv(tlv::SSL, ssl.to_bytes())
+        }
+    }
+
+    /// Adds a CRC-32C over the header ([`tlv::CRC32C`], version 2). Default: none.
+    pub const fn checksum(mut self) -> Self {
+        self.has_checksum = true;
+        self
+    }
+
+    /// The bytes of the header. `own` are the addresses of the connection that it is sent on: this end as the source, the other as the
+    /// destination.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sinew_transports::proxy::{ProxiedEnds, ProxyHeader};
+    ///
+    /// let (source, destination) = ("192.0.2.1:56324".parse()?, "198.51.100.2:443".parse()?);
+    /// let own = ProxiedEnds::Inet { source, destination };
+    /// let bytes = ProxyHeader::v1().to_bytes(&own);
+    /// assert_eq!(bytes, b"PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n");
+    /// assert_eq!(ProxyHeader::v1().local().to_bytes(&own), b"PROXY UNKNOWN\r\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn to_bytes(&self, own: &ProxiedEnds) -> Vec<u8> {
+        let ends = match &self.addresses {
+            Addresses::OfConnection => Some(own),
+            Addresses::Local => None,
+            Addresses::Given(ends) => Some(ends),
+        };
+        match self.version {
+            ProxyVersion::V1 => codec::write_v1(ends),
+            ProxyVersion::V2 => codec::write_v2(ends, &self.tlvs, self.has_checksum),
+        }
+    }
+}
+
+impl ProxiedEnds {
+    /// The ends of an outgoing connection.
+    pub(crate) fn own(local: Option<SocketAddr>, peer: &Peer) -> Self {
+        match (local, peer) {
+            (Some(source), Peer::Inet(destination)) => {
+                Self::Inet { source, destination: *destination }
+            }
+            #[cfg(unix)]
+            (_, Peer::Unix(peer)) => {
+                Self::Unix { source: Box::default(), destination: path_of(&peer.addr) }
+            }
+            _ => Self::Unspecified,
+        }
+    }
+}
+
+/// The path of a Unix socket. A header has no words for abstract names.
+#[cfg(unix)]
+fn path_of(addr: &UnixAddr) -> Box<[u8]> {
+    use std::os::unix::ffi::OsStrExt;
+    addr.path().map(|path| path.as_os_str().as_bytes().into()).unwrap_or_default()
+}
+
+impl fmt::Display for ProxyVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        })
+    }
+}
+
+impl FromStr for ProxyVersion {
+    type Err = BadProxyVersion;
+
+    fn from_str(text: &str) -> Result<Self, BadProxyVersion> {
+        match text {
+            "v1" => Ok(Self::V1),
+            "v2" => Ok(Self::V2),
+            _ => Err(BadProxyVersion(text.to_owned())),
+        }
+    }
+}
