@@ -19,7 +19,7 @@ mod cli;
 use std::{net::IpAddr, process::ExitCode};
 
 use clap::Parser;
-use cli::{AddrArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, say, serve};
 use sinew::socketserver::{
     Address, BaseRequestHandler, BaseServer, Context, HandlerResult, Hooks, Request,
     ThreadingTcpServer,
@@ -67,9 +67,7 @@ impl BaseRequestHandler for Welcome {
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let config = args.server.config().hooks(AccessControl { allowed: args.allow });
-        let listen = args.server.listen;
-        let server = ThreadingTcpServer::bind_with(listen, || Welcome, config)
-            .map_err(cannot_listen(listen))?;
+        let server = ThreadingTcpServer::bind_with(args.server.listen, || Welcome, config)?;
         serve(&server)
     })
 }

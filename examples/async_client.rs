@@ -13,7 +13,7 @@ mod cli;
 use std::{collections::VecDeque, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use cli::{DRAIN, Failed, ServerArgs, say};
+use cli::{DRAIN, Failed, ServerArgs, print_line};
 use sinew::{
     prelude::*,
     protocols::{
@@ -59,7 +59,7 @@ async fn talk(reactor: Reactor, to: ClientEndpoint, name: &str) -> Result<(), Fa
             connection.with(|client, transport| client.handler_mut().ask(transport, &question));
         let answer = asked.ok_or("the connection is over")?;
         let answer = reactor.timeout(Duration::from_secs(5), answer).await??;
-        say!("{}", Excerpt::new(&answer));
+        print_line!("{}", Excerpt::new(&answer))?;
         reactor.sleep(Duration::from_millis(100)).await;
     }
     // From the loop, in its next turn.

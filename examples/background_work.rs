@@ -88,7 +88,7 @@ fn count_primes(to: u64) -> usize {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
+    cli::main_about("Counts primes, on threads", |args: ServerArgs| {
         let reactor = args.builder().pool_queue_max(WAITING_MAX).build()?;
         let port = args.listen.listen(&reactor, |_: &Peer| {
             LineReceiver::with_decoder(Line::lf_or_crlf(), Primes::default())

@@ -7,16 +7,15 @@
 
 mod cli;
 
-use std::{io, io::prelude::*, process::ExitCode, time::Duration};
+use std::{io, io::prelude::*, mem, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use cli::EngineArgs;
-use sinew::{prelude::*, reactor::Failure, transports::endpoint::ClientEndpoint};
+use cli::{End, EngineArgs};
+use sinew::{prelude::*, transports::endpoint::ClientEndpoint};
 
 /// Standard input and output may block, so threads do that. One piece at a time is under way each way.
 struct Joined {
-    /// Kept when the connection has ended.
-    ended: Option<Promise<Result<(), String>>>,
+    end: End,
 }
 
 impl Protocol for Joined {
@@ -35,7 +34,7 @@ impl Protocol for Joined {
         });
         printed.then(move |_, done| match done.map_err(io::Error::other).and_then(|done| done) {
             Ok(()) => transport.resume_reading(),
-            Err(error) => transport.fail(error),
+            Err(error) => transport.fail(format!("standard output: {error}")),
         });
     }
 
@@ -44,10 +43,7 @@ impl Protocol for Joined {
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
-        let how = if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) };
-        if let Some(ended) = self.ended.take() {
-            ended.resolve(how);
-        }
+        self.end.lost(reason);
     }
 }
 
@@ -60,7 +56,7 @@ fn send_next_piece(transport: &Transport) {
         Ok(piece) if transport.write(&piece) == WriteStatus::Ok => send_next_piece(&transport),
         // More is read when `writing_resumed` says so.
         Ok(_) => {}
-        Err(error) => transport.fail(error),
+        Err(error) => transport.fail(format!("standard input: {error}")),
     });
 }
 
@@ -86,13 +82,8 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         // When the other end closes, nobody waits for the thread that waits for a line.
         let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
-        let (promise, ended) = reactor.promise::<_, Failure>();
-        let mut promise = Some(promise);
-        let connecting =
-            args.to.connect(&reactor, move |_: &Peer| Joined { ended: promise.take() });
-        cli::run_until(&reactor, async {
-            connecting.await?;
-            Ok(ended.await??)
-        })
+        let (mut end, ended) = End::new(&reactor);
+        let joined = move |_: &Peer| Joined { end: mem::take(&mut end) };
+        cli::run_until_lost(&reactor, args.to.connect(&reactor, joined), ended)
     })
 }

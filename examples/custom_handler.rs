@@ -56,7 +56,7 @@ impl Handler for UdpEcho {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: AddrArgs| {
+    cli::main_about("Answers each datagram with the same datagram", |args: AddrArgs| {
         let reactor = args.engine.builder().build()?;
         let addr = args.listen;
         let mut socket = UdpSocket::bind(addr)

@@ -8,18 +8,17 @@
 
 mod cli;
 
-use std::{io, io::prelude::*, process::ExitCode, time::Duration};
+use std::{io, io::prelude::*, mem, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use cli::EngineArgs;
-use sinew::{prelude::*, reactor::Failure, transports::endpoint::ClientEndpoint};
+use cli::{End, EngineArgs};
+use sinew::{prelude::*, transports::endpoint::ClientEndpoint};
 
 /// How much of the input is read at once. From a terminal it is a line.
 const PIECE_MAX: usize = 64 * 1024;
 
 struct Client {
-    /// Kept when the connection has ended, well or not: `main` waits for it.
-    ended: Option<Promise<Result<(), String>>>,
+    end: End,
 }
 
 impl Protocol for Client {
@@ -30,7 +29,7 @@ impl Protocol for Client {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         let mut out = io::stdout();
         if let Err(error) = out.write_all(data).and_then(|()| out.flush()) {
-            transport.fail(error);
+            transport.fail(format!("standard output: {error}"));
         }
     }
 
@@ -39,10 +38,7 @@ impl Protocol for Client {
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
-        let how = if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) };
-        if let Some(ended) = self.ended.take() {
-            ended.resolve(how);
-        }
+        self.end.lost(reason);
     }
 }
 
@@ -58,7 +54,7 @@ fn send_next_piece(transport: &Transport) {
                 send_next_piece(&transport);
             }
         }
-        Ok(Err(error)) => transport.fail(error),
+        Ok(Err(error)) => transport.fail(format!("standard input: {error}")),
         Err(failure) => transport.fail(failure),
     });
 }
@@ -85,13 +81,8 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         // When the server ends the connection, nobody waits for the thread that waits for a line.
         let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
-        let (promise, ended) = reactor.promise::<_, Failure>();
-        let mut promise = Some(promise);
-        let factory = move |_: &Peer| Client { ended: promise.take() };
-        let connecting = args.to.connect(&reactor, factory);
-        cli::run_until(&reactor, async {
-            connecting.await?;
-            Ok(ended.await??)
-        })
+        let (mut end, ended) = End::new(&reactor);
+        let factory = move |_: &Peer| Client { end: mem::take(&mut end) };
+        cli::run_until_lost(&reactor, args.to.connect(&reactor, factory), ended)
     })
 }

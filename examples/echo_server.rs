@@ -32,7 +32,7 @@ impl Protocol for Echo {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
+    cli::main_about("Answers every connection with what it receives", |args: ServerArgs| {
         let reactor = args.reactor()?;
         // A closure that makes a protocol is a factory.
         let port = args.listen.listen(&reactor, |_: &Peer| Echo)?;

@@ -43,4 +43,7 @@ mod unix {
     }
 }
 
-cli::unix_main!(unix::run);
+cli::unix_main!(
+    "Answers with what it receives, on the socket that is its standard input",
+    unix::run
+);

@@ -61,7 +61,7 @@ impl LineHandler for Logger {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
+    cli::main_about("Prints the lines that it is sent", |args: ServerArgs| {
         let reactor = args.reactor()?;
         let port = args.listen.listen(&reactor, |_: &Peer| {
             // By the books lines end in CRLF. Netcat sends LF.

@@ -4,7 +4,7 @@
 //! $ cargo run --release --example reconnect -- --to localhost:8000
 //! connected to 127.0.0.1:8000
 //! lost
-//! 1 tries in a row came to nothing; the last: could not connect to 127.0.0.1:8000: Connection refused (os error 111)
+//! 1 attempt failed: could not connect to 127.0.0.1:8000: Connection refused (os error 111)
 //! connected to 127.0.0.1:8000
 //! ```
 
@@ -13,7 +13,7 @@ mod cli;
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
-use cli::{EngineArgs, Failed, say};
+use cli::{EngineArgs, Failed, print_line, say};
 use sinew::{
     prelude::*,
     protocols::basic::{Line, LineHandler, LineReceiver, LineTransport},
@@ -35,12 +35,14 @@ async fn watch(service: ClientService<Client>) -> Result<(), Failed> {
     loop {
         match service.when_connected_within(1).await {
             Ok(connection) => {
-                say!("connected to {}", connection.transport().peer());
+                print_line!("connected to {}", connection.transport().peer())?;
                 connection.transport().when_lost().await?;
-                say!("lost");
+                print_line!("lost")?;
             }
             // It will try again.
-            Err(failed @ ServiceError::Failed { .. }) if service.is_running() => say!("{failed}"),
+            Err(failed @ ServiceError::Failed { .. }) if service.is_running() => {
+                print_line!("{failed}")?;
+            }
             Err(ServiceError::Stopped) => return Ok(()),
             Err(failed) => return Err(failed.into()),
         }
@@ -62,7 +64,7 @@ struct Args {
     #[arg(long, value_name = "MS", default_value_t = 60_000)]
     delay_max: u64,
 
-    /// Retries in a row that come to nothing before it gives up; none is no limit
+    /// Retries in a row that come to nothing before it gives up; without this it never does
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
 

@@ -40,7 +40,7 @@ impl Protocol for Logger {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
+    cli::main_about("Prints who connects, what they send, and why they went", |args: ServerArgs| {
         let reactor = args.reactor()?;
         let port = args.listen.listen(&reactor, |_: &Peer| Logger)?;
         cli::run(&reactor, port)

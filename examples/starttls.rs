@@ -9,13 +9,13 @@
 
 mod cli;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{mem, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use cli::{AddrArgs, destination, say};
+use cli::{AddrArgs, End, destination, print_line};
 use sinew::{
     prelude::*,
-    protocols::basic::{LineHandler, LineReceiver, LineTransport},
+    protocols::basic::{Framed, Line, LineHandler, LineReceiver, LineTransport},
     transports::{Destination, tls::TlsSide},
 };
 
@@ -49,32 +49,33 @@ impl LineHandler for Server {
     }
 }
 
-struct Client(TlsSide);
+struct Client(TlsSide, End);
 
 impl LineHandler for Client {
     fn connection_made(&mut self, transport: &mut LineTransport<'_>) {
-        transport.write(b"hello\r\nSTARTTLS\r\n");
+        transport.write("hello\r\nSTARTTLS\r\n");
     }
 
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
-        match transport.tls_info() {
+        let done = match transport.tls_info() {
             None if line == b"go ahead" => {
-                transport.start_tls(self.0.clone()).unwrap_or_else(|_| transport.abort())
+                transport.start_tls(self.0.clone()).map_err(|error| error.to_string())
             }
-            None => say!("in the clear: {}", line.escape_ascii()),
+            None => print_line!("in the clear: {}", line.escape_ascii()),
             Some(tls) => {
-                say!("over {}: {}", tls.version, line.escape_ascii());
                 transport.lose_connection();
+                print_line!("over {}: {}", tls.version, line.escape_ascii())
             }
-        }
+        };
+        done.unwrap_or_else(|error| transport.fail(error));
     }
 
     fn tls_started(&mut self, transport: &mut LineTransport<'_>) {
-        transport.write(b"hello\r\n");
+        transport.write("hello\r\n");
     }
 
-    fn connection_lost(&mut self, transport: &mut LineTransport<'_>, _: &ConnectionLost) {
-        let _ = transport.reactor().stop();
+    fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
+        self.1.lost(reason);
     }
 }
 
@@ -82,18 +83,16 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         let reactor = args.server.engine.builder().build()?;
         if let Some(to) = args.to {
-            let tls = TlsClientConfig::new(TrustedRoots::from_pem_file(args.cert)?);
-            let side = tls.to("localhost")?;
-            let client = move |_: &Peer| LineReceiver::new(Client(side.clone()));
-            let made = reactor.connect_tcp(to, client);
-            return cli::run_until(&reactor, async move {
-                made.await?;
-                std::future::pending().await
-            });
+            let tls =
+                TlsClientConfig::new(TrustedRoots::from_pem_file(args.cert)?).to("localhost")?;
+            let (mut end, ended) = End::new(&reactor);
+            let client =
+                move |_: &Peer| LineReceiver::new(Client(tls.clone(), mem::take(&mut end)));
+            return cli::run_until_lost(&reactor, reactor.connect_tcp(to, client), ended);
         }
-        let identity = Identity::from_pem_files(args.cert, args.key.unwrap_or_default());
-        let tls = TlsServerConfig::new(identity?);
-        let server = move |_: &Peer| LineReceiver::new(Server(tls.clone()));
+        let identity = Identity::from_pem_files(args.cert, args.key.unwrap_or_default())?;
+        let tls = TlsServerConfig::new(identity);
+        let server = move |_: &Peer| Framed::with_decoder(Line::lf_or_crlf(), Server(tls.clone()));
         cli::run(&reactor, reactor.listen_tcp(args.server.listen, server)?)
     })
 }

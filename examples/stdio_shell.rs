@@ -16,13 +16,15 @@ mod cli;
 mod unix {
     use std::process::Command;
 
-    use super::cli::{EngineArgs, Failed};
+    use super::cli::{self, End, EngineArgs, Failed};
     use sinew::{
         prelude::*,
         protocols::basic::{FrameError, Line, LineHandler, LineReceiver, LineTransport},
     };
 
-    struct Shell;
+    struct Shell {
+        end: End,
+    }
 
     impl LineHandler for Shell {
         fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
@@ -47,8 +49,8 @@ mod unix {
             Ok(())
         }
 
-        fn connection_lost(&mut self, transport: &mut LineTransport<'_>, _: &ConnectionLost) {
-            let _ = transport.reactor().stop();
+        fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
+            self.end.stdio_lost(reason);
         }
     }
 
@@ -82,9 +84,10 @@ mod unix {
 
     pub(crate) fn run(args: EngineArgs) -> Result<(), Failed> {
         let reactor = args.builder().build()?;
-        reactor.stdio(LineReceiver::with_decoder(Line::lf_or_crlf(), Shell))?;
-        Ok(reactor.run()?)
+        let (end, ended) = End::new(&reactor);
+        reactor.stdio(LineReceiver::with_decoder(Line::lf_or_crlf(), Shell { end }))?;
+        cli::run_until(&reactor, async { Ok(ended.await??) })
     }
 }
 
-cli::unix_main!(unix::run);
+cli::unix_main!("A small shell on standard input and output", unix::run);

@@ -11,7 +11,7 @@ mod cli;
 
 #[cfg(unix)]
 mod unix {
-    use super::cli::{EngineArgs, Failed};
+    use super::cli::{self, End, EngineArgs, Failed};
     use sinew::prelude::*;
     use std::{cell::OnceCell, collections::HashMap, process::Command, rc::Rc};
 
@@ -24,7 +24,6 @@ mod unix {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     }
-
     struct Prefix {
         stdio: Rc<OnceCell<Transport>>,
         unfinished: HashMap<ChildFd, Vec<u8>>,
@@ -41,7 +40,7 @@ mod unix {
                 line.extend(piece);
                 // A line that goes on and on is cut, so that nobody has to keep it.
                 if piece.ends_with(b"\n") || line.len() > 64 * 1024 {
-                    stdio.write(line);
+                    stdio.write(&line);
                     line.clear();
                 }
             }
@@ -63,7 +62,7 @@ mod unix {
         }
     }
 
-    struct Feed(Process);
+    struct Feed(Process, End);
 
     impl Protocol for Feed {
         fn data_received(&mut self, _: &Transport, data: &[u8]) {
@@ -78,21 +77,21 @@ mod unix {
         fn writing_resumed(&mut self, _: &Transport) {
             [ChildFd::STDOUT, ChildFd::STDERR].iter().for_each(|fd| self.0.resume_reading(*fd));
         }
-        fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
-            let _ = transport.reactor().stop();
+        fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+            self.1.stdio_lost(reason);
         }
     }
 
     pub(crate) fn run(args: Args) -> Result<(), Failed> {
-        let reactor = args.engine.builder().build()?;
+        let (reactor, stdio) = (args.engine.builder().build()?, Rc::<OnceCell<_>>::default());
         let mut command = Command::new(&args.command[0]);
         command.args(&args.command[1..]);
-        let stdio = Rc::<OnceCell<_>>::default();
         let prefix = Prefix { stdio: stdio.clone(), unfinished: HashMap::new() };
-        let feed = Feed(reactor.spawn_process(prefix, command)?);
+        let (end, ended) = End::new(&reactor);
+        let feed = Feed(reactor.spawn_process(prefix, command)?, end);
         let config = StreamConfig::default().auto_pause(false); // that is up to `input_paused`
         let _ = stdio.set(reactor.stdio_with(config, feed)?.transport().clone());
-        Ok(reactor.run()?)
+        cli::run_until(&reactor, async { Ok(ended.await??) })
     }
 }
 

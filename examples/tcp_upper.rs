@@ -16,7 +16,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use cli::{AddrArgs, DRAIN, cannot_listen, say, serve};
+use cli::{AddrArgs, DRAIN, say, serve};
 use sinew::reactor::Excerpt;
 use sinew::socketserver::{BaseRequestHandler, Context, HandlerResult, TcpServer};
 
@@ -42,9 +42,8 @@ impl BaseRequestHandler for MyTcpHandler {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: AddrArgs| {
-        let server = TcpServer::bind_with(args.listen, || MyTcpHandler, args.config())
-            .map_err(cannot_listen(args.listen))?;
+    cli::main_about("Prints what a client says, and says it back in capitals", |args: AddrArgs| {
+        let server = TcpServer::bind_with(args.listen, || MyTcpHandler, args.config())?;
         serve(&server)
     })
 }

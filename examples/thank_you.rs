@@ -17,7 +17,7 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use cli::{AddrArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, say, serve};
 #[cfg(unix)]
 use sinew::socketserver::ForkingTcpServer;
 use sinew::socketserver::{
@@ -61,19 +61,15 @@ fn main() -> ExitCode {
         let listen = args.server.listen;
         match args.model {
             Model::Simple => {
-                let server = TcpServer::bind_with(listen, || ThankYou, args.server.config());
-                serve(&*server.map_err(cannot_listen(listen))?)
+                serve(&*TcpServer::bind_with(listen, || ThankYou, args.server.config())?)
             }
             Model::Threading => {
-                let server =
-                    ThreadingTcpServer::bind_with(listen, || ThankYou, args.server.config());
-                serve(&*server.map_err(cannot_listen(listen))?)
+                serve(&*ThreadingTcpServer::bind_with(listen, || ThankYou, args.server.config())?)
             }
             // It would be refused if this process had other threads.
             #[cfg(unix)]
             Model::Forking => {
-                let server = ForkingTcpServer::bind_with(listen, || ThankYou, args.server.config());
-                serve(&*server.map_err(cannot_listen(listen))?)
+                serve(&*ForkingTcpServer::bind_with(listen, || ThankYou, args.server.config())?)
             }
         }
     })

@@ -87,7 +87,7 @@ impl LineHandler for Reminders {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
+    cli::main_about("Reminds its clients of what they ask it to", |args: ServerArgs| {
         let reactor = args.reactor()?;
         let port = args.listen.listen(&reactor, |_: &Peer| {
             LineReceiver::with_decoder(Line::lf_or_crlf(), Reminders::default())

@@ -75,9 +75,9 @@ struct Echo;
 impl Protocol for Echo {
     fn connection_made(&mut self, transport: &Transport) {
         if let Some(tls) = transport.tls_info() {
-            let alpn = tls.alpn.as_deref().unwrap_or(b"nothing");
-            let (peer, alpn) = (transport.peer(), alpn.escape_ascii());
-            say!("{peer} speaks {alpn} over {} with {}", tls.version, tls.cipher);
+            let (peer, alpn) = (transport.peer(), tls.alpn.as_deref().unwrap_or(b"none"));
+            let (alpn, tls) = (alpn.escape_ascii(), format!("{}, {}", tls.version, tls.cipher));
+            say!("{peer} connected: {tls}, application protocol {alpn}");
         }
     }
 

@@ -10,10 +10,9 @@ mod cli;
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use cli::{EngineArgs, say};
+use cli::{End, EngineArgs, print_line};
 use sinew::{
     prelude::*,
-    reactor::Failure,
     transports::{Destination, SendFailed, Stopped},
 };
 
@@ -21,8 +20,7 @@ use sinew::{
 struct Client {
     /// How long answers are waited for once the input has ended.
     wait: Duration,
-    /// Kept when it has ended, well or not: `main` waits for it.
-    ended: Option<Promise<Result<(), String>>>,
+    end: End,
 }
 
 impl DatagramProtocol for Client {
@@ -31,15 +29,18 @@ impl DatagramProtocol for Client {
     }
 
     fn datagram_received(&mut self, _: &DatagramTransport, data: &[u8], _: SocketAddr) {
-        say!("{}", data.strip_suffix(b"\n").unwrap_or(data).escape_ascii());
+        let line = data.strip_suffix(b"\n").unwrap_or(data);
+        if let Err(error) = print_line!("{}", line.escape_ascii()) {
+            self.end.tell(Err(error));
+        }
     }
 
     fn send_failed(&mut self, _: &DatagramTransport, failed: &SendFailed) {
-        self.end(Err(failed.to_string()));
+        self.end.tell(Err(failed.to_string()));
     }
 
     fn connection_refused(&mut self, _: &DatagramTransport) {
-        self.end(Err("nobody listens there".to_owned()));
+        self.end.tell(Err("nobody listens there".to_owned()));
     }
 
     /// The input has ended, and so has the time for answers.
@@ -48,15 +49,7 @@ impl DatagramProtocol for Client {
     }
 
     fn stopped(&mut self, _: &DatagramTransport, _: &Stopped) {
-        self.end(Ok(()));
-    }
-}
-
-impl Client {
-    fn end(&mut self, how: Result<(), String>) {
-        if let Some(ended) = self.ended.take() {
-            ended.resolve(how);
-        }
+        self.end.tell(Ok(()));
     }
 }
 
@@ -91,9 +84,9 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         // When it ends before the input does, nobody waits for the thread that waits for a line.
         let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
-        let (promise, ended) = reactor.promise::<_, Failure>();
+        let (end, ended) = End::new(&reactor);
         let wait = Duration::from_millis(args.wait);
-        reactor.connect_udp(args.to, Client { wait, ended: Some(promise) })?;
+        reactor.connect_udp(args.to, Client { wait, end })?;
         cli::run_until(&reactor, async { Ok(ended.await??) })
     })
 }

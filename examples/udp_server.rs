@@ -36,7 +36,7 @@ impl DatagramProtocol for Server {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: AddrArgs| {
+    cli::main_about("Answers ok to each datagram, and prints who sent it", |args: AddrArgs| {
         let reactor = args.engine.builder().build()?;
         let transport = reactor.listen_udp(args.listen, Server)?;
         cli::announce(&reactor, transport.local());

@@ -18,7 +18,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use cli::{AddrArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, say, serve};
 use sinew::reactor::Excerpt;
 use sinew::socketserver::{BaseRequestHandler, Context, Datagram, HandlerResult, UdpServer};
 
@@ -38,9 +38,8 @@ impl BaseRequestHandler<Datagram> for MyUdpHandler {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: AddrArgs| {
-        let server = UdpServer::bind_with(args.listen, || MyUdpHandler, args.config())
-            .map_err(cannot_listen(args.listen))?;
+    cli::main_about("Prints each datagram, and answers it in capitals", |args: AddrArgs| {
+        let server = UdpServer::bind_with(args.listen, || MyUdpHandler, args.config())?;
         serve(&server)
     })
 }

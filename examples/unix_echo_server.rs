@@ -40,7 +40,7 @@ mod unix {
         HandlerResult, StreamContext, StreamRequestHandler, ThreadingUnixStreamServer,
     };
 
-    use crate::cli::{self, EngineArgs, cannot_listen, serve};
+    use crate::cli::{self, EngineArgs, serve};
 
     /// Echoes on a Unix socket
     #[derive(Parser)]
@@ -73,8 +73,7 @@ mod unix {
     pub(super) fn main() -> ExitCode {
         cli::main(|args: Args| {
             let server =
-                ThreadingUnixStreamServer::bind_with(&args.listen, || Echo, args.engine.config())
-                    .map_err(cannot_listen(args.listen.display()))?;
+                ThreadingUnixStreamServer::bind_with(&args.listen, || Echo, args.engine.config())?;
             serve(&server)
         })
     }

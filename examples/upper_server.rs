@@ -45,7 +45,7 @@ impl LineHandler for Upper {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: ServerArgs| {
+    cli::main_about("Answers every line in upper case", |args: ServerArgs| {
         let reactor = args.reactor()?;
         let port = args
             .listen

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use cli::{AddrArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, say, serve};
 use sinew::reactor::Excerpt;
 use sinew::socketserver::{
     Address, HandlerResult, StreamContext, StreamRequestHandler, ThreadingTcpServer,
@@ -65,10 +65,9 @@ fn clients(server: &Address) -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    cli::main(|args: AddrArgs| {
+    cli::main_about("Answers each client in a thread of its own", |args: AddrArgs| {
         let handler = || ThreadedRequestHandler;
-        let server = ThreadingTcpServer::bind_with(args.listen, handler, args.config())
-            .map_err(cannot_listen(args.listen))?;
+        let server = ThreadingTcpServer::bind_with(args.listen, handler, args.config())?;
         thread::scope(|scope| {
             let asking = scope.spawn(|| clients(&server.server_address()));
             serve(&server)?;

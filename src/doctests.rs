@@ -21,8 +21,6 @@ pages! {
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
     Simulation: "../docs/guide/9-simulation.md";
     Benchmarks: "../docs/benchmarks.md";
-    DatagramsAndUnix: "../docs/guide/11-datagrams-and-unix-sockets.md";
-    ProcessesAndPipes: "../docs/guide/14-processes-and-pipes.md";
     EndpointsAndNames: "../docs/guide/13-endpoints-and-names.md";
     ProtocolCallbacks: "../docs/design/1-two-more-callbacks.md";
     BoxedProtocol: "../docs/design/2-the-protocol-in-a-box.md";
@@ -41,7 +39,13 @@ pages! {
     Layer: "../docs/design/12-tls-is-a-layer.md";
 }
 
-// What needs a feature.
+// What is for Unix only, or needs a feature.
+#[cfg(unix)]
+pages! {
+    DatagramsAndUnix: "../docs/guide/11-datagrams-and-unix-sockets.md";
+    ProcessesAndPipes: "../docs/guide/14-processes-and-pipes.md";
+}
+
 #[cfg(feature = "socketserver")]
 pages! {
     Socketserver: "../docs/guide/10-socketserver.md";

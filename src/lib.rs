@@ -4,6 +4,8 @@
 //! [`Protocol`](transports::Protocol) objects, and [`Factory`](transports::Factory) objects build one protocol for each
 //! connection.
 //!
+//! # Start here
+//!
 //! ```no_run
 //! use sinew::prelude::*;
 //!
@@ -23,12 +25,48 @@
 //! }
 //! ```
 //!
+//! That is a whole server: try it with `nc 127.0.0.1 8000`. From here,
+//!
+//! - the guide teaches in fourteen short chapters: `docs/guide/1-first-server.md` in the repository, and on;
+//! - `examples/` has thirty programs to run and to read, in an order;
+//! - who knows Twisted begins at `docs/guide/8-coming-from-twisted.md`, who knows Python's `socketserver` at
+//!   `docs/guide/10-socketserver.md`.
+//!
+//! `use sinew::prelude::*` brings the words that most programs need. The log goes through `tracing`, and is shown by
+//! `tracing_subscriber::fmt::init()`.
+//!
+//! # What is where
+//!
+//! | to | see |
+//! |---|---|
+//! | write a server or a client | [`Protocol`](transports::Protocol), [`Factory`](transports::Factory), [`ReactorTcp`](transports::ReactorTcp) |
+//! | write, pause and close a connection | [`Transport`](transports::Transport) |
+//! | know why it ended | [`ConnectionLost`](transports::ConnectionLost) |
+//! | set limits | [`ListenConfig`](transports::ListenConfig), [`ConnectConfig`](transports::ConnectConfig), [`StreamConfig`](transports::StreamConfig) |
+//! | receive lines or frames | [`protocols::basic`] |
+//! | use a time, a thread, a future, a signal | [`reactor`] |
+//! | encrypt | `transports::tls` (feature `tls`) |
+//! | listen and connect where a string says | [`transports::endpoint`] |
+//! | use UDP, Unix sockets, processes, pipes | [`transports`], by modules |
+//! | keep a connection alive | [`ClientService`](transports::client_service::ClientService) |
+//! | test without a network, or with one that fails | [`transports::testing`], [`transports::sim`] |
+//! | write handlers that block | `socketserver` (feature `socketserver`) |
+//! | bring another source of events to the loop | [`reactor::source`] |
+//!
 //! | crate | what it knows |
 //! |---|---|
 //! | [`reactor`] | readiness, time, calls, threads, signals, tasks |
-//! | [`transports`] | how bytes come and go: protocols, factories, TCP, Unix sockets, datagrams, memory |
-//! | [`protocols`] | what bytes mean: lines, frames, and the small services of `wire` |
-//! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` (feature `socketserver`) |
+//! | [`transports`] | how bytes come and go |
+//! | [`protocols`] | what bytes mean: lines, frames, and the small services of [`protocols::wire`] |
+//! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
+//!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | `tls`, on by default | TLS with rustls |
+//! | `socketserver` | the module of that name |
+//! | `idna` | names in other scripts than ASCII |
 
 #![forbid(unsafe_code)]
 
@@ -40,6 +78,8 @@ pub use sinew_reactor as reactor;
 #[cfg(feature = "socketserver")]
 pub use sinew_socketserver as socketserver;
 pub use sinew_transports as transports;
+#[doc(no_inline)]
+pub use sinew_transports::bytes;
 
 /// What most programs use: `use sinew::prelude::*;`.
 pub mod prelude {
@@ -51,16 +91,16 @@ pub mod prelude {
     pub use sinew_transports::tls::{
         Identity, ReactorTls, TlsClientConfig, TlsServerConfig, TrustedRoots,
     };
+    pub use sinew_transports::{
+        Bytes, ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost,
+        DatagramProtocol, DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Producer,
+        Production, Protocol, ReactorTcp, ReactorUdp, SharedFactory, StreamConfig, TimerId,
+        Transport, WriteStatus, factory,
+    };
     #[cfg(unix)]
     pub use sinew_transports::{
         ChildFd, Process, ProcessConfig, ProcessProtocol, ProcessStatus, ReactorPipes,
         ReactorProcesses,
-    };
-    pub use sinew_transports::{
-        ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost, DatagramProtocol,
-        DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Producer, Production,
-        Protocol, ReactorTcp, ReactorUdp, SharedFactory, StreamConfig, TimerId, Transport,
-        WriteStatus,
     };
     #[cfg(unix)]
     pub use sinew_transports::{ReactorAdopt, ReactorUnix, UnixAddr};

@@ -1,4 +1,5 @@
-//! The pages: every one is compiled with the tests, and every relative link in them leads somewhere.
+//! The pages: every one is compiled with the tests, every code block can be read as it stands, and every relative link leads
+//! somewhere.
 
 use std::{
     fs,
@@ -84,6 +85,164 @@ fn no_code_block_is_ignored() {
             let is_ignored = line.trim_start().starts_with("```") && line.contains("ignore");
             assert!(!is_ignored, "{}:{number} is not compiled", page.display());
         }
+    }
+}
+
+/// The code blocks of a page in Rust, each with the number of its first line.
+fn rust_blocks(text: &str) -> Vec<(usize, Vec<&str>)> {
+    let mut blocks = Vec::new();
+    let mut block = None;
+    for (number, line, in_block) in lines(text) {
+        match &mut block {
+            None if in_block && line.starts_with("```rust") => {
+                block = Some((number + 1, Vec::new()))
+            }
+            Some(_) if line.starts_with("```") => blocks.extend(block.take()),
+            Some((_, lines)) => lines.push(line),
+            None => {}
+        }
+    }
+    blocks
+}
+
+/// Whether a line without indentation may stand outside of a function.
+fn is_of_an_item(line: &str) -> bool {
+    const BEGINNINGS: [&str; 20] = [
+        "use ",
+        "pub ",
+        "struct ",
+        "enum ",
+        "impl",
+        "fn ",
+        "async fn ",
+        "const ",
+        "static ",
+        "type ",
+        "trait ",
+        "mod ",
+        "macro_rules!",
+        "protocol_tests!",
+        "#[",
+        "//",
+        "}",
+        ")",
+        "]",
+        "where",
+    ];
+    line.is_empty() || line.starts_with(' ') || BEGINNINGS.iter().any(|it| line.starts_with(it))
+}
+
+/// A page is also read where nobody hides lines, and what is read is pasted: a block is a whole program, or pieces of one.
+#[test]
+fn code_blocks_are_whole_programs_or_pieces_of_one() {
+    let mut all = pages(Path::new("docs"));
+    all.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from));
+    let mut blocks = 0;
+    for page in all {
+        for (first, block) in rust_blocks(&read(&page)) {
+            let is_program = block.iter().any(|line| line.starts_with("fn main("));
+            for (number, line) in (first..).zip(block) {
+                let is_hidden = line.trim_start() == "#" || line.trim_start().starts_with("# ");
+                assert!(!is_hidden, "{}:{number}: hidden: {line}", page.display());
+                let may_stand = is_program || is_of_an_item(line);
+                assert!(may_stand, "{}:{number}: outside of a function: {line}", page.display());
+            }
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 60, "only {blocks} blocks were found");
+}
+
+/// The numbered pages of a folder, in their order.
+fn numbered(folder: &str) -> Vec<PathBuf> {
+    let number = |page: &PathBuf| -> u32 {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        name.split('-').next().unwrap().parse().expect("the page has a number")
+    };
+    let mut pages = pages(Path::new(folder));
+    pages.sort_by_key(number);
+    assert_eq!(
+        pages.iter().map(number).collect::<Vec<_>>(),
+        (1..=pages.len() as u32).collect::<Vec<_>>()
+    );
+    pages
+}
+
+#[test]
+fn each_chapter_leads_to_the_next() {
+    let chapters = numbered("docs/guide");
+    for (chapter, next) in chapters.iter().zip(&chapters[1..]) {
+        let text = read(chapter);
+        let last = text.lines().last().unwrap_or_default();
+        let target = format!("({}).", next.file_name().unwrap().to_str().unwrap());
+        let leads = last.starts_with("Next: [") && last.ends_with(&target);
+        assert!(leads, "{} ends with {last:?}", chapter.display());
+    }
+}
+
+#[test]
+fn the_index_has_all_chapters_and_decisions_in_order() {
+    let index = read(Path::new("docs/README.md"));
+    for folder in ["guide", "design"] {
+        let listed: Vec<_> = index
+            .lines()
+            .filter_map(|line| {
+                let (number, rest) = line.split_once(". [")?;
+                let link = rest.split("](").nth(1)?.split(')').next()?;
+                link.starts_with(folder).then(|| format!("{number} docs/{link}"))
+            })
+            .collect();
+        let wanted = (1..).zip(numbered(&format!("docs/{folder}")));
+        let wanted: Vec<_> =
+            wanted.map(|(number, page)| format!("{number} {}", page.display())).collect();
+        assert_eq!(listed, wanted);
+    }
+}
+
+/// The comment and the attributes in front of an item of a source file.
+fn comment<'a>(source: &'a str, item: &str) -> Vec<&'a str> {
+    let (before, _) = source.split_once(item).unwrap_or_else(|| panic!("there is no {item}"));
+    before.lines().rev().take_while(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn what_everybody_meets_first_has_an_example() {
+    for (file, items) in [
+        ("reactor/src/deferred.rs", &["pub struct Deferred<", "pub struct Promise<"][..]),
+        ("reactor/src/life.rs", &["pub enum Phase {"]),
+        ("reactor/src/reactor.rs", &["pub struct Reactor {"]),
+        ("reactor/src/task.rs", &["pub struct Task<"]),
+        ("transports/src/config.rs", &["pub struct ListenConfig {", "pub struct ConnectConfig {"]),
+        ("transports/src/connection.rs", &["pub struct Connection<"]),
+        ("transports/src/factory.rs", &["pub trait Factory:", "pub const fn factory<"]),
+        ("transports/src/lost.rs", &["pub enum ConnectionLost {"]),
+        ("transports/src/peer.rs", &["pub enum Peer {"]),
+        ("transports/src/protocol.rs", &["pub trait Protocol:"]),
+        ("transports/src/tcp/connect.rs", &["pub struct Connecting<"]),
+        ("transports/src/transport.rs", &["pub struct Transport("]),
+    ] {
+        let source = read(Path::new(file));
+        for item in items {
+            let has_example = comment(&source, item).contains(&"/// ```");
+            assert!(has_example, "{file}: {item} has no example");
+        }
+    }
+}
+
+/// Seventy items in one list are a list that nobody reads: what the page shows at its root, it explains in a table.
+#[test]
+fn the_page_of_the_transports_has_its_items_in_groups() {
+    let source = read(Path::new("transports/src/lib.rs"));
+    let page: String = source.lines().filter(|line| line.starts_with("//!")).collect();
+    let shown = source.split("\npub use {\n").nth(1).and_then(|rest| rest.split("};").next());
+    let words = shown.unwrap_or_default().split(|c: char| !c.is_alphanumeric());
+    let items: Vec<_> = words.filter(|word| word.starts_with(char::is_uppercase)).collect();
+    let modules =
+        source.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let all: Vec<_> = items.into_iter().chain(modules).collect();
+    assert!(all.len() > 35, "only {all:?} were found");
+    for name in all {
+        assert!(page.contains(&format!("`{name}`")), "the page does not tell of {name}");
     }
 }
 

@@ -25,6 +25,8 @@ mod examples {
     mod mail_sink;
     #[cfg(target_os = "linux")]
     mod multicast_chat;
+    #[cfg(target_os = "linux")]
+    mod output;
     mod pages;
     mod peer;
     mod portforward;

@@ -3,6 +3,8 @@
 
 #![cfg(unix)]
 
+#[path = "support/lost_name.rs"]
+mod lost_name;
 #[path = "support/watchdog.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of this")]
 mod watchdog;
@@ -17,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use lost_name::lost_name;
 use sinew::{
     prelude::*,
     transports::{PipeError, testing::assert_clean},
@@ -61,7 +64,7 @@ impl Protocol for Noting {
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
         assert_eq!(self.0.made.get(), 1);
-        assert!(self.0.lost.borrow_mut().replace(format!("{reason:?}")).is_none(), "it ends once");
+        assert!(self.0.lost.borrow_mut().replace(lost_name(reason)).is_none(), "it ends once");
     }
 }
 

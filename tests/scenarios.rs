@@ -5,7 +5,7 @@
 
 use std::{env, ops::Range, time::Duration};
 
-#[path = "../examples/chat_server.rs"]
+#[path = "../examples/chat_server/main.rs"]
 #[allow(dead_code, reason = "its main is not called")]
 mod chat_server;
 #[path = "../examples/portforward.rs"]

@@ -3,6 +3,8 @@
 
 #![cfg(unix)]
 
+#[path = "support/lost_name.rs"]
+mod lost_name;
 #[path = "support/watchdog.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of this")]
 mod watchdog;
@@ -18,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use lost_name::lost_name;
 use rustix::fs::{OFlags, fcntl_getfl};
 use sinew::{prelude::*, transports::WindowSize};
 use watchdog::Watchdog;
@@ -51,7 +54,7 @@ impl Protocol for Upper {
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-        *self.lost.borrow_mut() = format!("{reason:?}");
+        *self.lost.borrow_mut() = lost_name(reason);
         let _ = transport.reactor().stop();
     }
 }

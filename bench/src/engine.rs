@@ -33,7 +33,7 @@ impl EngineArgs {
         };
         let spin = Duration::from_micros(self.spin);
         let reactor = match Reactor::builder().engine(engine).spin(spin).build() {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => unavailable(error),
+            Err(error) if error.source.kind() == io::ErrorKind::Unsupported => unavailable(error),
             built => built?,
         };
         if reactor.engine() != engine {

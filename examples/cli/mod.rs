@@ -14,12 +14,12 @@ use std::{
 };
 
 use clap::{
-    Parser,
+    CommandFactory, FromArgMatches, Parser,
     error::{ContextKind, ContextValue},
 };
 use sinew::{
     prelude::*,
-    reactor::{Builder, Excerpt, RunError, UnknownEngine},
+    reactor::{BuildError, Builder, Excerpt, RunError, UnknownEngine},
     transports::{
         Destination,
         endpoint::{EndpointError, ServerEndpoint},
@@ -33,8 +33,7 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// What ends an example: one line on standard error.
 pub(crate) type Failed = Box<dyn Error>;
 
-/// A server made with sinew
-// The options that every example server has.
+// The options that every example server has. Comments for rustdoc would be told by `--help`, as if they were the example's own.
 #[derive(Parser, Debug)]
 pub(crate) struct ServerArgs {
     /// Where to listen: HOST:PORT, a port alone, or an endpoint such as tcp:8000; port 0 lets the system choose
@@ -45,7 +44,7 @@ pub(crate) struct ServerArgs {
     engine: EngineArgs,
 }
 
-/// The same for servers that need an address.
+// The same for servers that need an address.
 #[derive(Parser, Debug)]
 pub(crate) struct AddrArgs {
     /// Address to listen on; port 0 lets the system choose
@@ -58,7 +57,7 @@ pub(crate) struct AddrArgs {
 
 impl ServerArgs {
     /// A reactor on the engine that was asked for.
-    pub(crate) fn reactor(&self) -> io::Result<Reactor> {
+    pub(crate) fn reactor(&self) -> Result<Reactor, BuildError> {
         self.builder().build()
     }
 
@@ -78,7 +77,7 @@ impl AddrArgs {
     }
 }
 
-/// The option that every example has.
+// The option that every example has.
 #[derive(Parser, Debug)]
 pub(crate) struct EngineArgs {
     /// What the reactor waits on: mio, poll, select, uring, or best for the best there is
@@ -143,12 +142,58 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// The same for clients and tools, which have nothing else to do: an error.
+macro_rules! print_line {
+    ($($what:tt)*) => {
+        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($what)*)))
+            .map_err(|error| format!("standard output: {error}"))
+    };
+}
+pub(crate) use print_line;
+
+/// Where the only connection of a program says how it ended, well or not, and `main` hears of it.
+#[derive(Default)]
+pub(crate) struct End(Option<Promise<Result<(), String>>>);
+
+impl End {
+    pub(crate) fn new(reactor: &Reactor) -> (Self, Deferred<Result<(), String>>) {
+        let (promise, ended) = reactor.promise();
+        (Self(Some(promise)), ended)
+    }
+
+    /// What is said first counts.
+    pub(crate) fn tell(&mut self, how: Result<(), String>) {
+        if let Some(promise) = self.0.take() {
+            promise.resolve(how);
+        }
+    }
+
+    pub(crate) fn lost(&mut self, reason: &ConnectionLost) {
+        self.tell(if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) });
+    }
+
+    /// The same where the connection is standard input and output.
+    pub(crate) fn stdio_lost(&mut self, reason: &ConnectionLost) {
+        match reason {
+            ConnectionLost::Reset => self.tell(Err("nobody reads standard output any more".into())),
+            reason if reason.is_clean() => self.tell(Ok(())),
+            reason => self.tell(Err(format!("standard input and output: {reason}"))),
+        }
+    }
+}
+
 /// The `main` of an example that is for Unix only; elsewhere, it says so.
 macro_rules! unix_main {
     ($run:path) => {
+        cli::unix_main!(@ cli::main($run));
+    };
+    ($about:literal, $run:path) => {
+        cli::unix_main!(@ cli::main_about($about, $run));
+    };
+    (@ $main:expr) => {
         #[cfg(unix)]
         fn main() -> std::process::ExitCode {
-            cli::main($run)
+            $main
         }
 
         #[cfg(not(unix))]
@@ -162,8 +207,24 @@ pub(crate) use unix_main;
 /// Reads the command line, runs the example, and turns its result into an exit code: 2 for a bad argument, 1 for any
 /// other failure, each with one line on standard error.
 pub(crate) fn main<Args: Parser>(run: impl FnOnce(Args) -> Result<(), Failed>) -> ExitCode {
+    run_as(Args::command(), run)
+}
+
+/// The same for an example that has the arguments of others. `--help` begins with `about`.
+pub(crate) fn main_about<Args: Parser>(
+    about: &'static str,
+    run: impl FnOnce(Args) -> Result<(), Failed>,
+) -> ExitCode {
+    run_as(Args::command().about(about), run)
+}
+
+fn run_as<Args: Parser>(
+    command: clap::Command,
+    run: impl FnOnce(Args) -> Result<(), Failed>,
+) -> ExitCode {
     log_to_stderr();
-    match Args::try_parse().map_err(Failed::from).and_then(run) {
+    let args = command.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches));
+    match args.map_err(Failed::from).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => fail(&failed),
     }
@@ -172,8 +233,10 @@ pub(crate) fn main<Args: Parser>(run: impl FnOnce(Args) -> Result<(), Failed>) -
 fn fail(failed: &Failed) -> ExitCode {
     let usage = failed.downcast_ref::<clap::Error>();
     if let Some(help) = usage.filter(|error| !error.use_stderr()) {
-        let _ = help.print();
-        return ExitCode::SUCCESS;
+        return match help.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&format!("standard output: {error}").into()),
+        };
     }
     use io::Write as _;
     let _ = match usage {
@@ -223,12 +286,6 @@ pub(crate) fn serve(server: &sinew::socketserver::BaseServer) -> Result<(), Fail
     Ok(server.serve_forever_ready(|server| say!("listening on {}", server.server_address()))?)
 }
 
-/// What is said when an address cannot be had.
-#[cfg(feature = "socketserver")]
-pub(crate) fn cannot_listen(on: impl Display) -> impl FnOnce(io::Error) -> Failed {
-    move |error| format!("could not listen on {on}: {error}").into()
-}
-
 /// Runs the reactor until `future` is done, or until SIGINT or SIGTERM.
 pub(crate) fn run_until(
     reactor: &Reactor,
@@ -238,6 +295,18 @@ pub(crate) fn run_until(
         Err(RunError::Stopped) => Ok(()),
         done => done?,
     }
+}
+
+/// Runs the reactor until the only connection of a program has ended, as its protocol tells [`End`].
+pub(crate) fn run_until_lost<P: Protocol>(
+    reactor: &Reactor,
+    connecting: Connecting<P>,
+    ended: Deferred<Result<(), String>>,
+) -> Result<(), Failed> {
+    run_until(reactor, async {
+        connecting.await?;
+        Ok(ended.await??)
+    })
 }
 
 /// What clap says first, without its tips and the usage, and with the argument as an excerpt.

@@ -25,7 +25,7 @@ use std::{
 };
 
 use clap::Parser;
-use cli::{AddrArgs, cannot_listen, say, serve};
+use cli::{AddrArgs, say, serve};
 use maildir::Maildir;
 use session::{Heard, Mail, Session};
 use sinew::reactor::Excerpt;
@@ -118,9 +118,8 @@ fn main() -> ExitCode {
             session: Session::new(size_max),
             maildir: maildir.clone(),
         };
-        let listen = args.server.listen;
-        let server = ThreadingTcpServer::bind_with(listen, handler, args.server.config())
-            .map_err(cannot_listen(listen))?;
+        let server =
+            ThreadingTcpServer::bind_with(args.server.listen, handler, args.server.config())?;
         serve(&server)
     })
 }

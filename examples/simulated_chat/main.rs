@@ -65,21 +65,21 @@ fn simulate(args: Args) -> Result<(), cli::Failed> {
         .collect();
     network.plan(&PLAN.parse::<Plan>()?)?;
 
-    cli::say!("minute  connected  connects    losses      said       heard");
+    cli::print_line!("minute  connected  connects    losses      said       heard")?;
     for minute in 1..=args.minutes {
         network.run_for(Duration::from_secs(60))?;
         if minute % 5 == 0 || minute == args.minutes {
             let Tally { connected, connects, losses, said, heard } = &*tally;
-            cli::say!(
+            cli::print_line!(
                 "{minute:6}  {:9}  {:8}  {:8}  {:8}  {:10}",
                 connected.get(),
                 connects.get(),
                 losses.get(),
                 said.get(),
                 heard.get(),
-            );
+            )?;
         }
     }
-    cli::say!("trace {:016x}", network.trace_hash());
+    cli::print_line!("trace {:016x}", network.trace_hash())?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! How a reactor is set up: [`Builder`], and the settings that it leaves behind.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use crate::{Engine, Reactor};
+use crate::{BuildError, Engine, Reactor};
 
 /// Sets up a [`Reactor`].
 ///
@@ -156,8 +156,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the kernel has no descriptors left for the engine, or no memory.
-    pub fn build(self) -> io::Result<Reactor> {
+    /// If the system does not let us have the engine, or has no descriptors left for it.
+    pub fn build(self) -> Result<Reactor, BuildError> {
         Reactor::from_settings(self.settings)
     }
 }

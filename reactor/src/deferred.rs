@@ -51,6 +51,27 @@ impl<T, E: fmt::Display> Drop for State<T, E> {
 }
 
 /// The giving end of a [`Deferred`]. Dropped without an answer, it fails the other end with [`Failure::Abandoned`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use sinew_reactor::{Deferred, Reactor};
+///
+/// /// The answer to everything, after some thought.
+/// fn ask(reactor: &Reactor) -> Deferred<u32> {
+///     let (promise, answer) = reactor.promise();
+///     reactor.call_later(Duration::from_millis(5), |_| promise.resolve(42));
+///     answer
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// let answer = reactor.run_until(ask(&reactor))??;
+/// assert_eq!(answer, 42);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Promise<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
     state: Rc<RefCell<State<T, E>>>,
     reactor: WeakReactor,

@@ -2,10 +2,28 @@
 
 use std::io;
 
-use crate::Excerpt;
+use crate::{Engine, Excerpt};
+
+/// A reactor could not be made: its engine needs something that the system does not give, such as descriptors.
+#[derive(thiserror::Error)]
+#[error("could not set up the engine {engine}: {source}")]
+pub struct BuildError {
+    /// The engine that was asked for.
+    pub engine: Engine,
+    /// The cause.
+    pub source: io::Error,
+}
+
+crate::error_debug!(BuildError);
+
+impl From<BuildError> for io::Error {
+    fn from(error: BuildError) -> Self {
+        Self::new(error.source.kind(), error)
+    }
+}
 
 /// A source could not be registered.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
     /// The kernel refused, with the reason; a regular file on epoll, for one, is never "ready".
@@ -37,6 +55,8 @@ pub enum RegisterError {
     },
 }
 
+crate::error_debug!(RegisterError);
+
 impl From<RegisterError> for io::Error {
     fn from(error: RegisterError) -> Self {
         match error {
@@ -47,7 +67,7 @@ impl From<RegisterError> for io::Error {
 }
 
 /// The reactor could not be run.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// `run` or `turn` was called while the reactor runs, as from one of its callbacks.
@@ -88,8 +108,10 @@ pub enum RunError {
     Io(#[from] io::Error),
 }
 
+crate::error_debug!(RunError);
+
 /// The engine could not wait for events.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the loop cannot wait for events: {} failed: {}", .0.0, .0.1)]
 pub struct WaitError(
     // In a box, for every turn gives a result that has room for it.
@@ -114,13 +136,17 @@ impl WaitError {
     }
 }
 
+crate::error_debug!(WaitError);
+
 /// `stop` or `crash` was called on a reactor that does not run, or is stopping already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the reactor is not running")]
 pub struct NotRunning;
 
+crate::error_debug!(NotRunning);
+
 /// A call from another thread was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteError {
     /// The reactor has been dropped, or its run has ended and no other has begun.
@@ -137,8 +163,10 @@ pub enum RemoteError {
     },
 }
 
+crate::error_debug!(RemoteError);
+
 /// Why a [`Deferred`](crate::Deferred) or [`Task`](crate::Task) has no value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
     /// It was cancelled.
@@ -162,10 +190,14 @@ pub enum Failure {
     NoThread(String),
 }
 
+crate::error_debug!(Failure);
+
 /// A future did not finish in its time ([`Reactor::timeout`](crate::Reactor::timeout)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not done after {after:?}")]
 pub struct TimedOut {
     /// The time it was given.
     pub after: std::time::Duration,
 }
+
+crate::error_debug!(TimedOut);

@@ -10,13 +10,16 @@ use std::{
 use crate::{Excerpt, Reactor};
 
 /// A panic that was contained.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Excerpt::new(.message))]
 pub struct Panicked {
     /// What the panic said.
     pub message: String,
 }
 
+crate::error_debug!(Panicked);
+
+/// # For authors of transports
 impl Reactor {
     /// Calls user code from the loop: a panic in it is contained and logged, and if it takes longer than
     /// [`Builder::slow_callback`](crate::Builder::slow_callback) that is logged too. For writers of handlers that call

@@ -18,6 +18,11 @@ use crate::Reactor;
 /// # Examples
 ///
 /// See `examples/custom_handler.rs` for a source of one's own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of events",
+    label = "not a `Handler`",
+    note = "implement `Handler` for a type; `ready` is the only method that it must have"
+)]
 pub trait Handler: 'static {
     /// The kernel says that reads or writes are worth trying (phase 6). Read before you write.
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready);

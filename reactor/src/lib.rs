@@ -2,9 +2,22 @@
 //! business of `sinew-transports`. What the errors ([`AcceptFailure`]) and the control messages ([`packet_info`]) of sockets mean is
 //! said here once for all who make calls on them.
 //!
-//! [`Reactor`] is the loop. It calls what is registered with it ([`Handler`]), what is due ([`Reactor::call_later`]),
-//! what was asked for ([`Reactor::call_soon`], and [`Remote::call`] from other threads), and polls futures
-//! ([`Reactor::spawn`]). One thread owns it and all that lives on it; nothing inside takes a lock.
+//! [`Reactor`] is the loop. It calls what is due ([`Reactor::call_later`]), what was asked for ([`Reactor::call_soon`], and
+//! [`Remote::call`] from other threads), and polls futures ([`Reactor::spawn`]). One thread owns it and all that lives on it;
+//! nothing inside takes a lock.
+//!
+//! | for | see |
+//! |---|---|
+//! | a run and its end | [`Reactor::run`], [`Reactor::run_until`], [`Reactor::stop`]; [`Reactor::on`] and [`Phase`] |
+//! | time | [`Reactor::call_later`], [`Reactor::call_every`], [`DelayedCall`], [`LoopingCall`] |
+//! | other threads | [`Remote`]; [`Reactor::defer_to_thread`] for what blocks |
+//! | values that come later | [`Deferred`], [`Promise`], [`Failure`] |
+//! | futures | [`Reactor::spawn`], [`Task`], [`Reactor::sleep`], [`Reactor::timeout`] |
+//! | signals, on Unix | `Reactor::on_signal`, `Signal` |
+//! | what it waits on, and its limits | [`Engine`], [`Builder`] |
+//! | what it has done | [`Reactor::stats`], [`Stats`], [`Reactor::leftovers`] |
+//! | tests without a kernel | [`Reactor::simulated`], [`Reactor::advance`] |
+//! | sources of events of one's own, and transports | the module [`source`] |
 //!
 //! # The laws that callers can rely on
 //!
@@ -19,6 +32,7 @@ mod dispatch;
 mod ending;
 mod engine;
 mod error;
+mod error_debug;
 mod excerpt;
 mod guard;
 mod handler;
@@ -38,6 +52,7 @@ mod run_state;
 mod signals;
 mod simulated;
 mod socket_error;
+pub mod source;
 mod stats;
 mod task;
 mod timer;
@@ -46,25 +61,32 @@ mod wait;
 mod wake;
 mod wheel;
 
+#[doc(hidden)]
+pub use error_debug::write_error;
 pub use {
     builder::Builder,
     deferred::{Canceller, Deferred, Promise},
-    engine::{Completed, Duty, Engine, ReceivedBytes, SHORT_READ_DRAINS, UnknownEngine},
-    error::{Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut, WaitError},
+    engine::{Engine, UnknownEngine},
+    error::{
+        BuildError, Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut, WaitError,
+    },
     excerpt::Excerpt,
     guard::Panicked,
-    handler::{Handler, Interest, Ready, TimerKey, Token},
     leftovers::Leftovers,
     life::{Phase, TriggerResult},
     packet_info::PacketInfo,
     reactor::{Reactor, WeakReactor},
-    registration::{Registration, Source},
     remote::Remote,
-    simulated::{Driver, Killed, Turned},
     socket_error::{AcceptFailure, is_about_sent},
-    stats::{Counter, Meter, Stats},
+    stats::Stats,
     task::{Sleep, Task},
     timer::{DelayedCall, LoopingCall},
+};
+// At hand in short for the crates above; the documentation has them where they belong.
+#[doc(hidden)]
+pub use source::{
+    Completed, Counter, Driver, Duty, Handler, Interest, Killed, Meter, Ready, ReceivedBytes,
+    Registration, SHORT_READ_DRAINS, Source, TimerKey, Token, Turned,
 };
 #[cfg(unix)]
 pub use {

@@ -5,6 +5,29 @@ use std::{cell::RefCell, fmt};
 use crate::{Deferred, Reactor};
 
 /// A moment in the life of a run.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use sinew_reactor::{Phase, Reactor};
+///
+/// let reactor = Reactor::new()?;
+/// reactor.on(Phase::AfterStartup, |reactor| {
+///     println!("ready");
+///     let _ = reactor.stop();
+/// });
+/// // The shutdown waits until the deferred is settled: for somebody to finish what is under way.
+/// reactor.on(Phase::BeforeShutdown, |reactor| {
+///     let (promise, finished) = reactor.promise();
+///     reactor.call_later(Duration::from_millis(5), |_| promise.resolve(()));
+///     finished
+/// });
+/// reactor.run()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// `run` was called; the loop does not turn yet and [`Reactor::is_running`] is `false`.
@@ -56,6 +79,11 @@ mod sealed {
 }
 
 /// What a trigger may return: nothing, or a [`Deferred`] that is waited for in [`Phase::BeforeShutdown`].
+#[diagnostic::on_unimplemented(
+    message = "a trigger cannot return `{Self}`",
+    label = "neither `()` nor a `Deferred<()>`",
+    note = "end the closure with `;`, or return a `Deferred<()>`, which is waited for before the shutdown"
+)]
 pub trait TriggerResult: sealed::Sealed {
     /// What to wait for.
     #[doc(hidden)]

@@ -4,14 +4,14 @@ use std::{
     any::{Any, TypeId},
     cell::{Cell, RefCell},
     collections::VecDeque,
-    fmt, io,
+    fmt,
     rc::{Rc, Weak},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
-    Builder, Meter, Remote, Stats,
+    BuildError, Builder, Meter, Remote, Stats,
     builder::Settings,
     clock::Clock,
     engine::{Event, Poller},
@@ -118,8 +118,8 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// If the kernel has no descriptors left for the engine, or no memory.
-    pub fn new() -> io::Result<Self> {
+    /// If the kernel has no descriptors left for the engine.
+    pub fn new() -> Result<Self, BuildError> {
         Self::builder().build()
     }
 
@@ -128,12 +128,14 @@ impl Reactor {
         Builder::default()
     }
 
-    pub(crate) fn from_settings(mut settings: Settings) -> io::Result<Self> {
-        let (engine, poller) = settings.engine.open_as()?;
+    pub(crate) fn from_settings(mut settings: Settings) -> Result<Self, BuildError> {
+        let asked = settings.engine;
+        let (engine, poller) =
+            asked.open_as().map_err(|source| BuildError { engine: asked, source })?;
         settings.engine = engine;
         let home = match settings.engine {
             crate::Engine::Simulated => Home::anywhere(),
-            _ => Home::here()?,
+            _ => Home::here().map_err(|source| BuildError { engine, source })?,
         };
         let (shared, inbox) = Shared::new(poller.notifier(), home, settings.remote_queue_max);
         let inner = Inner {
@@ -252,7 +254,12 @@ impl Reactor {
             longest_turn: Duration::from_nanos(meter.longest_turn.get()),
         }
     }
+}
 
+/// # For authors of transports
+///
+/// What a handler asks of the loop; the module [`source`](crate::source) explains it.
+impl Reactor {
     /// The counters that transports keep for [`stats`](Self::stats).
     #[must_use]
     pub fn meter(&self) -> &Meter {

@@ -15,6 +15,11 @@ use crate::{
 ///
 /// It must be non-blocking, and it must be dropped after its [`Registration`].
 #[cfg(unix)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no descriptor that can be watched",
+    label = "not a source of events",
+    note = "a source has a descriptor (`AsFd`), does not block, and is passed by mutable reference"
+)]
 pub trait Source: std::os::fd::AsFd {}
 #[cfg(unix)]
 impl<S: std::os::fd::AsFd> Source for S {}
@@ -146,6 +151,9 @@ impl Registry {
     }
 }
 
+/// # For authors of transports
+///
+/// Sources and their handlers; the module [`source`](crate::source) explains them.
 impl Reactor {
     /// Registers a source and the handler that is to hear of it, until the [`Registration`] is dropped.
     ///

@@ -223,6 +223,30 @@ impl Reactor {
 }
 
 /// A future that runs on the loop, and its result once it is done. Dropping this does not stop it.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use sinew_reactor::{Failure, Reactor};
+///
+/// let reactor = Reactor::new()?;
+/// let handle = reactor.clone();
+/// reactor.run_until(async move {
+///     let sleeper = handle.clone();
+///     let quick = handle.spawn(async move {
+///         sleeper.sleep(Duration::from_millis(1)).await;
+///         "done"
+///     });
+///     let endless = handle.spawn(std::future::pending::<()>());
+///     endless.cancel();
+///     assert_eq!(quick.await, Ok("done"));
+///     assert_eq!(endless.await, Err(Failure::Cancelled));
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "await it, or drop it on purpose with `drop`: the task goes on"]
 pub struct Task<T: 'static> {
     pub(crate) deferred: Deferred<T>,

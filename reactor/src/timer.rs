@@ -116,7 +116,12 @@ impl Reactor {
         series.clone().arm(self, 1, Box::new(f));
         LoopingCall { reactor: self.downgrade(), series }
     }
+}
 
+/// # For authors of transports
+///
+/// Timers of handlers; the module [`source`](crate::source) explains them.
+impl Reactor {
     /// Arms a timer that calls [`Handler::timer`](crate::Handler::timer) of the handler registered under `token`, once, no
     /// earlier than `delay` from now, as [`call_later`](Self::call_later). It costs no allocation. If the handler is gone by
     /// then, nothing happens.

@@ -160,7 +160,7 @@ fn a_promise_that_is_dropped_abandons() {
     report(deferred, &trail);
     drop(promise);
     turn(&reactor);
-    assert_eq!(trail.take(), ["Err(Failed(Abandoned))"]);
+    assert_eq!(trail.take(), ["Err(Failed(abandoned without an answer))"]);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_cancellation_is_told_to_both_ends() {
     assert_eq!(trail.len(), 0);
     report(deferred, &trail);
     turn(&reactor);
-    assert_eq!(trail.take(), ["cancelled", "Err(Failed(Cancelled))"]);
+    assert_eq!(trail.take(), ["cancelled", "Err(Failed(cancelled))"]);
     // Work that is set up late hears of it, too.
     promise.on_cancel(trail.mark("late"));
     turn(&reactor);

@@ -179,6 +179,11 @@ pub enum Inet {}
 pub enum Unix {}
 
 /// What a server can be bound to: whatever is [`ToSocketAddrs`] for IP, a path for Unix sockets. Names are looked up at once.
+#[diagnostic::on_unimplemented(
+    message = "a server cannot be bound to `{Self}`",
+    label = "not an address",
+    note = "TCP and UDP take `(\"127.0.0.1\", 8000)` or `\"127.0.0.1:8000\"`, Unix sockets take a path"
+)]
 pub trait ToAddress<Domain> {
     /// The addresses, to be tried in this order.
     ///

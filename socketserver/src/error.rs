@@ -4,12 +4,42 @@ use std::{error::Error, io, time::Duration};
 
 use sinew_reactor::{Excerpt, RegisterError, RunError};
 
+use crate::Address;
+
 /// What a handler returns: whatever is an error can be returned with `?`, and goes to
 /// [`handle_error`](crate::Hooks::handle_error), as exceptions do in Python.
 pub type HandlerResult = Result<(), Box<dyn Error + Send + Sync>>;
 
+/// A server could not be bound to its address.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The address could not be understood or looked up.
+    #[error("could not find the address to listen on: {0}")]
+    Resolve(#[source] io::Error),
+    /// The system, or a hook, refused: the address is in use, is not ours, or needs privileges.
+    #[error("could not listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: Address,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+sinew_reactor::error_debug!(BindError);
+
+impl From<BindError> for io::Error {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::Resolve(source) => source,
+            BindError::Listen { ref source, .. } => Self::new(source.kind(), error),
+        }
+    }
+}
+
 /// A request was not handled, or not to its end. [`handle_error`](crate::Hooks::handle_error) is told.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The handler returned an error.
@@ -29,6 +59,8 @@ pub enum RequestError {
     WrongKind,
 }
 
+sinew_reactor::error_debug!(RequestError);
+
 impl From<Box<dyn Error + Send + Sync>> for RequestError {
     fn from(error: Box<dyn Error + Send + Sync>) -> Self {
         error.downcast::<Self>().map_or_else(Self::Failed, |error| *error)
@@ -36,7 +68,7 @@ impl From<Box<dyn Error + Send + Sync>> for RequestError {
 }
 
 /// The process cannot be forked.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ForkError {
     /// The process has other threads. A child would be a copy of this thread alone, and would wait for ever for any lock that
@@ -54,9 +86,11 @@ pub enum ForkError {
     System(#[source] io::Error),
 }
 
+sinew_reactor::error_debug!(ForkError);
+
 /// [`serve_forever`](crate::BaseServer::serve_forever) or [`handle_request`](crate::BaseServer::handle_request) could not
 /// begin, or could not go on.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
     /// It is being served already, by another thread or by the caller of the handler that asked.
@@ -72,6 +106,8 @@ pub enum ServeError {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+sinew_reactor::error_debug!(ServeError);
 
 impl From<RunError> for ServeError {
     fn from(error: RunError) -> Self {
@@ -89,7 +125,7 @@ impl From<RegisterError> for ServeError {
 }
 
 /// [`shutdown`](crate::BaseServer::shutdown) or [`stop`](crate::BaseServer::stop) does not apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
     /// The thread that serves would wait for itself: in Python, for ever. [`stop`](crate::BaseServer::stop) does not wait.
@@ -103,15 +139,17 @@ pub enum ShutdownError {
     InChild,
 }
 
+sinew_reactor::error_debug!(ShutdownError);
+
 /// [`server_close`](crate::Server::server_close) could not bring everything to its end. The socket is closed nevertheless.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseError {
     /// It was called by the thread that serves, or by one that handles a request of this server, and did not wait.
     #[error("called from a thread of the server, which cannot wait for itself")]
     OwnThread,
     /// Some handlers neither finished in time nor noticed that their connections were cut.
-    #[error("{handlers} handlers still run after {waited:?}")]
+    #[error("handlers that still run after {waited:?}: {handlers}")]
     StillRunning {
         /// How many.
         handlers: usize,
@@ -122,3 +160,5 @@ pub enum CloseError {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+sinew_reactor::error_debug!(CloseError);

@@ -33,6 +33,12 @@ use crate::{
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle requests of the kind `{K}`",
+    label = "not a `BaseRequestHandler<{K}>`",
+    note = "implement `StreamRequestHandler` for connections or `DatagramRequestHandler` for datagrams; `handle` is the only method that it must have",
+    note = "the server is given a closure that makes one for each request: `|| Handler`"
+)]
 pub trait BaseRequestHandler<K: Kind = Stream>: 'static {
     /// Before `handle`.
     ///

@@ -37,6 +37,11 @@ use crate::{Address, BaseServer, Request, RequestError, base};
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no hooks",
+    label = "not `Hooks`",
+    note = "implement `Hooks` for a type that is `Send` and `Sync`; it has no method that must be written"
+)]
 pub trait Hooks: Send + Sync + 'static {
     /// Binds the socket to [`server_address`](BaseServer::server_address).
     ///

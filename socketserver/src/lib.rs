@@ -117,7 +117,9 @@ pub use {
     address::{Address, AddressFamily, Inet, ToAddress, Unix},
     config::ServerConfig,
     datagram::{DatagramContext, DatagramRequestHandler},
-    error::{CloseError, ForkError, HandlerResult, RequestError, ServeError, ShutdownError},
+    error::{
+        BindError, CloseError, ForkError, HandlerResult, RequestError, ServeError, ShutdownError,
+    },
     family::{Datagram, Family, Kind, Stream, Tcp, Udp},
     handler::BaseRequestHandler,
     hooks::Hooks,

@@ -1,7 +1,7 @@
 //! Serving: [`BaseServer::serve_forever`], [`BaseServer::handle_request`], and how other threads end them. What is done with
 //! the requests is in `accept.rs`; who serves is kept in `serving.rs`.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use sinew_reactor::{Phase, Reactor};
 
@@ -71,7 +71,8 @@ impl BaseServer {
             .engine(core.settings.engine)
             .slow_callback(Duration::MAX)
             .stop_signals(once.is_none())
-            .build()?;
+            .build()
+            .map_err(io::Error::from)?;
         let Some(turn) = core.serving.begin(reactor.remote())? else { return Ok(Waited::Stopped) };
         let acceptor = Acceptor::register(&reactor, self, socket, once)?;
         core.serving.set_acceptor(acceptor.token());

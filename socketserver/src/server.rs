@@ -16,8 +16,8 @@ use sinew_reactor::process::Origin;
 use socket2::Type;
 
 use crate::{
-    Address, AddressFamily, BaseRequestHandler, CloseError, Hooks, InPlace, Mode, ServerConfig,
-    Socket, Threading,
+    Address, AddressFamily, BaseRequestHandler, BindError, CloseError, Hooks, InPlace, Mode,
+    ServerConfig, Socket, Threading,
     address::ToAddress,
     config::Settings,
     family::{Family, Tcp, Udp},
@@ -120,7 +120,7 @@ where
     pub fn bind<A: ToAddress<F::Domain>>(
         address: A,
         handler: impl Fn() -> H + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, BindError> {
         Self::bind_with(address, handler, ServerConfig::default())
     }
 
@@ -133,14 +133,14 @@ where
         address: A,
         handler: impl Fn() -> H + Send + Sync + 'static,
         config: ServerConfig<M>,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, BindError> {
         let handle: Arc<Handle> = Arc::new(handler::erase(handler));
-        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind to");
-        for address in address.to_addresses()? {
-            let core = Core::open::<F, M>(address, handle.clone(), config.clone())?;
-            match core.bind() {
-                Ok(()) => return Ok(Self { base: BaseServer { core }, types: PhantomData }),
-                Err(error) => failed = error,
+        let none = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind to");
+        let mut failed = BindError::Resolve(none);
+        for address in address.to_addresses().map_err(BindError::Resolve)? {
+            match Core::listen::<F, M>(address.clone(), handle.clone(), config.clone()) {
+                Ok(core) => return Ok(Self { base: BaseServer { core }, types: PhantomData }),
+                Err(source) => failed = BindError::Listen { address, source },
             }
         }
         Err(failed)
@@ -210,6 +210,16 @@ pub(crate) fn closed() -> io::Error {
 }
 
 impl Core {
+    fn listen<F: Family, M: Mode>(
+        address: Address,
+        handle: Arc<Handle>,
+        config: ServerConfig<M>,
+    ) -> io::Result<Arc<Self>> {
+        let core = Self::open::<F, M>(address, handle, config)?;
+        core.bind()?;
+        Ok(core)
+    }
+
     fn open<F: Family, M: Mode>(
         address: Address,
         handle: Arc<Handle>,

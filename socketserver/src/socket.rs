@@ -147,8 +147,8 @@ impl Socket {
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
-    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.retry(|| self.raw().send(bytes))
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> io::Result<usize> {
+        self.retry(|| self.raw().send(bytes.as_ref()))
     }
 
     /// Sends all of it. The timeout counts for each piece that the kernel takes; in Python, for the whole.
@@ -156,7 +156,8 @@ impl Socket {
     /// # Errors
     ///
     /// As [`recv`](Self::recv). How much was sent by then is not known.
-    pub fn sendall(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub fn sendall(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        let mut bytes = bytes.as_ref();
         while !bytes.is_empty() {
             match self.send(bytes)? {
                 0 => return Err(ErrorKind::WriteZero.into()),
@@ -172,15 +173,16 @@ impl Socket {
     /// # Errors
     ///
     /// As [`recv`](Self::recv); [`ErrorKind::InvalidInput`] if the address is that of a socket without a name.
-    pub fn sendto(&self, bytes: &[u8], address: &Address) -> io::Result<usize> {
+    pub fn sendto(&self, bytes: impl AsRef<[u8]>, address: &Address) -> io::Result<usize> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(Answers { to, from }) = self.answers.as_deref()
             && address.inet() == Some(*to)
         {
-            return self.retry(|| sinew_reactor::packet_info::send(self.raw(), bytes, *to, from));
+            return self
+                .retry(|| sinew_reactor::packet_info::send(self.raw(), bytes.as_ref(), *to, from));
         }
         let address = address.to_system()?;
-        self.retry(|| self.raw().send_to(bytes, &address))
+        self.retry(|| self.raw().send_to(bytes.as_ref(), &address))
     }
 
     /// Sends what is in a file from `offset` on, `count` bytes or all; how many that were. On Linux the kernel does it alone.

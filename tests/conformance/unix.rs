@@ -28,6 +28,7 @@ table! {
         two_servers_never_share_a_path,
         a_server_that_knows_no_locks_is_left_alone,
         what_is_no_socket_is_left_alone,
+        a_missing_folder_is_named,
         a_file_that_is_another_s_by_now_is_not_removed,
         a_mode_is_set_before_anybody_can_connect,
         an_abstract_name_is_on_no_disk,
@@ -121,6 +122,22 @@ fn a_server_that_knows_no_locks_is_left_alone(world: &World) {
     UnixStream::connect(&path).unwrap();
     drop(other);
     fs::remove_file(path).unwrap();
+}
+
+fn a_missing_folder_is_named(world: &World) {
+    let folder = free_path();
+    let path = folder.join("web.sock");
+    for lock in [true, false] {
+        let config = UnixListenConfig::default().lock(lock);
+        let error = world.reactor().listen_unix_with(&path, config, echo(world)).unwrap_err();
+        let text = format!(
+            "could not listen on {}: there is no folder {}",
+            path.display(),
+            folder.display()
+        );
+        assert_eq!(error.to_string(), text);
+    }
+    assert!(!folder.exists());
 }
 
 fn what_is_no_socket_is_left_alone(world: &World) {

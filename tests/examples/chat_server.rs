@@ -1,14 +1,23 @@
 //! `chat_server`
 
 use std::{
-    thread,
+    net::TcpListener,
     time::{Duration, Instant},
 };
 
 use socket2::SockRef;
 
-use super::{peer::Peer, process::Example};
-use crate::ENGINES;
+use super::{
+    peer::Peer,
+    process::{Example, listening},
+};
+
+/// It has no options but the one.
+fn serve() -> Example {
+    let mut server = Example::start("chat_server", &["--listen", "127.0.0.1:0"]);
+    server.addr = listening(&server.line()).parse().expect("an address and a port");
+    server
+}
 
 fn enter(server: &Example, name: &str) -> Peer {
     let mut guest = server.connect();
@@ -20,8 +29,8 @@ fn enter(server: &Example, name: &str) -> Peer {
 
 #[test]
 fn guests_talk() {
-    for engine in ENGINES {
-        let server = Example::serve("chat_server", engine, &[]);
+    {
+        let server = serve();
         let mut ann = enter(&server, "ann");
         let mut bob = enter(&server, "bob");
         assert_eq!(ann.line(), "* bob joined");
@@ -54,7 +63,7 @@ fn guests_talk() {
 
 #[test]
 fn names_are_short_and_nobody_has_two() {
-    let server = Example::serve("chat_server", "mio", &[]);
+    let server = serve();
     let mut ann = enter(&server, "ann");
     let mut guest = server.connect();
     assert_eq!(guest.line(), "Your name?");
@@ -73,18 +82,9 @@ fn names_are_short_and_nobody_has_two() {
 /// One guest reads nothing. The others hear everything, until he is thrown out and after.
 #[test]
 fn a_slow_reader_cannot_hurt_the_others() {
-    // All at once, since talkers are slowed down.
-    thread::scope(|scope| {
-        for engine in ENGINES {
-            scope.spawn(|| throw_out_a_slow_reader(engine));
-        }
-    });
-}
-
-fn throw_out_a_slow_reader(engine: &str) {
     const THROWN_OUT: &str = "* slow left: more than 262144 bytes queued for sending";
     let text = "x".repeat(900);
-    let server = Example::serve("chat_server", engine, &[]);
+    let server = serve();
     let mut ann = enter(&server, "ann");
     let mut bob = enter(&server, "bob");
     assert_eq!(ann.line(), "* bob joined");
@@ -102,16 +102,33 @@ fn throw_out_a_slow_reader(engine: &str) {
         }
         assert_eq!(line, format!("bob: {said} {text}"));
         said += 1;
-        assert!(said < 100_000, "{engine}: nothing is too much for him");
+        assert!(said < 100_000, "nothing is too much for him");
     };
     // From the high watermark on, bob had to rest after each line, and timers are never early. Without that, one who
     // talks fast might throw out everybody.
     let lines = (256 - 64) * 1024 / (text.len() + 20);
-    assert!(start.elapsed() > Duration::from_millis(10) * lines as u32, "{engine}: no rest");
+    assert!(start.elapsed() > Duration::from_millis(10) * lines as u32, "no rest");
     assert_eq!(after, format!("bob: {said} {text}"));
     assert_eq!(bob.line(), THROWN_OUT);
     bob.send("at last\n");
     assert_eq!(ann.line(), "bob: at last");
     drop((ann, bob, slow));
     server.finish();
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let usage = "usage: chat_server [--listen ENDPOINT]";
+    let help = Example::start("chat_server", &["--help"]).wait();
+    assert_eq!((help.code, &*help.stdout), (Some(0), &[usage.to_owned()][..]));
+    for args in [&["--listen"][..], &["nonsense"]] {
+        let ended = Example::start("chat_server", args).wait();
+        assert_eq!((ended.code, &*ended.stderr), (Some(2), &[usage.to_owned()][..]));
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let ended = Example::start("chat_server", &["--listen", &addr]).wait();
+    let told = format!("Error: could not listen on {addr}: ");
+    assert_eq!((ended.code, ended.stderr.len()), (Some(1), 1));
+    assert!(ended.stderr[0].starts_with(&told), "{ended:?}");
 }

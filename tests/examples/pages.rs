@@ -1,24 +1,51 @@
 //! The examples as pages to read.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
+
+/// The examples that are one file each.
+fn pages() -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+fn name(page: &Path) -> String {
+    page.file_stem().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The names of those that have been built, with the features that this test has.
+pub(crate) fn built() -> Vec<String> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    let needs = |name: &str, feature: &str| {
+        let entry = format!("name = \"{name}\"\nrequired-features = [\"{feature}\"]");
+        manifest.contains(&entry)
+    };
+    let without = |feature, is_there: bool| move |name: &String| is_there || !needs(name, feature);
+    let names = pages().into_iter().map(|page| name(&page));
+    names
+        .filter(without("tls", cfg!(feature = "tls")))
+        .filter(without("socketserver", cfg!(feature = "socketserver")))
+        .collect()
+}
 
 #[test]
 fn each_is_short_and_has_its_place_in_the_readme() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let readme = fs::read_to_string(folder.join("README.md")).unwrap();
-    let mut pages = 0;
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        if path.extension().is_none_or(|extension| extension != "rs") {
-            continue;
-        }
-        let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines < 100, "{name} has {lines} lines");
-        assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
-        pages += 1;
+    let readme = fs::read_to_string(folder().join("README.md")).unwrap();
+    for page in pages() {
+        let lines = fs::read_to_string(&page).unwrap().lines().count();
+        let row = format!("[`{0}`]({0}.rs)", name(&page));
+        assert!(lines < 100, "{} has {lines} lines", page.display());
+        assert!(readme.contains(&row), "{} is not in the README", page.display());
+        let section =
+            readme.split("\n## ").find(|it| it.contains(&format!(". `{}`\n", name(&page))));
+        let section = section.unwrap_or_else(|| panic!("{} has no section", page.display()));
+        assert!(section.contains("```console"), "{} is not shown at work", page.display());
     }
-    let rows =
-        readme.lines().filter(|line| line.starts_with("| ") && line.contains(".rs)")).count();
-    assert_eq!(pages, rows, "each has a row, and each row a page");
 }

@@ -159,7 +159,7 @@ pub(crate) fn listening(line: &str) -> &str {
 }
 
 /// The examples lie beside the folder that this test lies in.
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).expect("a test lies in `deps`");
     profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX))

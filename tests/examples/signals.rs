@@ -14,7 +14,6 @@ const SERVERS: &[(&str, &[&str])] = &[
     ("simple_logger", &[]),
     ("line_logger", &[]),
     ("upper_server", &[]),
-    ("chat_server", &[]),
     ("framed_echo", &["--codec", "line"]),
     ("timers", &[]),
     ("background_work", &[]),

@@ -72,7 +72,11 @@ fn answers_with_what_it_receives() {
         client.flush().unwrap();
         assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0, "its end is that of TLS");
         let said = server.line();
-        assert!(said.contains(" speaks echo over TLS 1.3 with TLS13_"), "{said}");
+        assert!(
+            said.contains(" connected: TLS 1.3, TLS13_")
+                && said.ends_with(", application protocol echo"),
+            "{said}"
+        );
     }
 }
 

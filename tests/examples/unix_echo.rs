@@ -5,7 +5,7 @@ use std::{
     env, fs,
     io::{Read, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
 };
 
@@ -16,11 +16,14 @@ fn path(engine: &str) -> PathBuf {
     env::temp_dir().join(format!("sinew-echo-{}-{engine}.sock", process::id()))
 }
 
+fn endpoint(path: &Path) -> String {
+    format!("unix:{}:mode=600", path.display())
+}
+
 fn start(engine: &str) -> (Example, PathBuf) {
     let path = path(engine);
-    let args = ["--listen", path.to_str().unwrap(), "--engine", engine];
-    let server = Example::start("unix_echo", &args);
-    assert_eq!(listening(&server.line()), path.to_str().unwrap());
+    let server = Example::start("unix_echo", &["--listen", &endpoint(&path), "--engine", engine]);
+    assert_eq!(listening(&server.line()), format!("unix:{}", path.display()));
     (server, path)
 }
 
@@ -54,7 +57,7 @@ fn answers_with_what_it_receives_and_says_who_it_was() {
 #[test]
 fn one_that_is_killed_is_replaced_and_one_that_runs_is_not() {
     let (first, path) = start("mio");
-    let second = Example::start("unix_echo", &["--listen", path.to_str().unwrap()]).wait();
+    let second = Example::start("unix_echo", &["--listen", &endpoint(&path)]).wait();
     assert_eq!(second.code, Some(1));
     let expected = format!("error: {} is in use by process {}", path.display(), first.id());
     assert_eq!(second.stderr, [expected]);
@@ -70,9 +73,11 @@ fn one_that_is_killed_is_replaced_and_one_that_runs_is_not() {
 #[test]
 fn what_is_wrong_is_named() {
     let long = format!("/tmp/{}", "x".repeat(200));
-    let cases = [(&*long, "too long"), ("/nowhere/x", "/nowhere/x.lock"), ("/tmp", "/tmp")];
+    let missing = "/nowhere/x: there is no folder /nowhere";
+    let cases =
+        [(&*long, "too long"), ("/nowhere/x", missing), ("/tmp", "/tmp is there and not a socket")];
     for (path, part) in cases {
-        let ended = Example::start("unix_echo", &["--listen", path]).wait();
+        let ended = Example::start("unix_echo", &["--listen", &endpoint(Path::new(path))]).wait();
         assert_eq!(ended.code, Some(1), "{path}: {ended:?}");
         assert!(
             ended.stderr[0].starts_with("error: ") && ended.stderr[0].contains(part),

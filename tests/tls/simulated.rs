@@ -60,7 +60,7 @@ struct Asks {
 
 impl Protocol for Asks {
     fn connection_made(&mut self, transport: &Transport) {
-        transport.write(&self.text);
+        transport.write(&*self.text);
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {

@@ -98,18 +98,19 @@ impl RetryConfig {
 }
 
 /// A service has no connection to give.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
     /// It was stopped.
     #[error("the service was stopped")]
     Stopped,
     /// So many tries in a row came to nothing.
-    #[error("{failures} tries in a row came to nothing; the last: {last}")]
+    #[error("{}{last}", failed(*failures))]
     Failed {
         /// How many.
         failures: u32,
         /// Why the last of them failed: a [`ConnectError`] or [`NotHeld`].
+        #[source]
         last: Rc<dyn Error>,
     },
     /// The wait was cancelled, or the reactor ended first.
@@ -117,13 +118,24 @@ pub enum ServiceError {
     GivenUp(#[from] Failure),
 }
 
+sinew_reactor::error_debug!(ServiceError);
+
+fn failed(failures: u32) -> String {
+    match failures {
+        1 => "1 attempt failed: ".to_owned(),
+        more => format!("{more} attempts in a row failed; the last: "),
+    }
+}
+
 /// A connection of a [`ClientService`] held for less than [`RetryConfig::reset_after`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the connection was lost after {held:?}")]
 pub struct NotHeld {
     /// How long it held.
     pub held: Duration,
 }
+
+sinew_reactor::error_debug!(NotHeld);
 
 /// Keeps a connection: makes it, and makes it again when it is lost or cannot be made, until it is stopped. Cheap to clone.
 ///
@@ -151,7 +163,7 @@ pub struct NotHeld {
 /// let service = ClientService::with(&reactor, endpoint, config, |_: &Peer| Quiet);
 /// service.start();
 /// let failed = reactor.run_until(service.when_connected())?.unwrap_err();
-/// assert!(failed.to_string().starts_with("4 tries in a row came to nothing"));
+/// assert!(failed.to_string().starts_with("4 attempts in a row failed; the last: "));
 /// # Ok(())
 /// # }
 /// ```

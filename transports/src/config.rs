@@ -183,6 +183,29 @@ impl StreamConfig {
 }
 
 /// The limits and options of a listening port.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_transports::{ListenConfig, Peer, Protocol, ReactorTcp, StreamConfig, Transport, reactor::Reactor};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let stream = StreamConfig::default().idle_timeout(Duration::from_secs(300));
+/// let config = ListenConfig::default().max_connections(10_000).max_per_ip(100).stream(stream);
+/// let reactor = Reactor::new()?;
+/// reactor.listen_tcp_with("127.0.0.1:0", config, |_: &Peer| Echo)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ListenConfig {
@@ -286,6 +309,32 @@ impl ListenConfig {
 }
 
 /// The limits and options of an outgoing connection.
+///
+/// # Examples
+///
+/// Somebody who does not answer within five seconds is given up; nothing listens on port 1 here, which is known at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_transports::{ConnectConfig, Peer, Protocol, ReactorTcp, Transport, reactor::Reactor};
+///
+/// struct Print;
+///
+/// impl Protocol for Print {
+///     fn data_received(&mut self, _: &Transport, data: &[u8]) {
+///         println!("{}", data.escape_ascii());
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = ConnectConfig::default().timeout(Duration::from_secs(5));
+/// let reactor = Reactor::new()?;
+/// let connecting = reactor.connect_tcp_with("127.0.0.1:1", config, |_: &Peer| Print);
+/// let error = reactor.run_until(connecting)?.unwrap_err();
+/// assert!(error.is_refused());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConnectConfig {

@@ -8,6 +8,35 @@ use crate::{DynProtocol, Protocol, Transport};
 
 /// A connection with its protocol's type known: what connecting gives. Cheap to clone; it keeps neither the connection
 /// open nor the protocol alive.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport, reactor::Reactor};
+///
+/// #[derive(Default)]
+/// struct Count {
+///     bytes: usize,
+/// }
+///
+/// impl Protocol for Count {
+///     fn data_received(&mut self, _: &Transport, data: &[u8]) {
+///         self.bytes += data.len();
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Count::default())?;
+/// let handle = reactor.clone();
+/// reactor.run_until(async move {
+///     let connection = handle.connect_tcp(port.local(), |_: &Peer| Count::default()).await?;
+///     connection.call(|_, transport| drop(transport.write("hello"))); // from the loop, in its next turn
+///     assert_eq!(connection.with(|count, _| count.bytes), Some(0)); // at once
+///     Ok(())
+/// })?
+/// # }
+/// ```
 pub struct Connection<P: Protocol> {
     transport: Transport,
     protocol: PhantomData<P>,

@@ -1,4 +1,4 @@
-//! What makes protocols: [`Factory`], closures as factories, and [`SharedFactory`] for several ports.
+//! What makes protocols: [`Factory`], closures as factories ([`factory`]), and [`SharedFactory`] for several ports.
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
@@ -17,6 +17,12 @@ use crate::{Peer, Protocol};
 /// fn takes_a_factory(_: impl Factory) {}
 /// takes_a_factory(|_: &Peer| Echo);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not build protocols",
+    label = "not a factory",
+    note = "a factory is a closure that is given the peer and returns a protocol: `|_: &Peer| Echo`, or `factory(|_| Echo)`",
+    note = "to refuse connections, or to hear of ports, implement `Factory` for a type"
+)]
 pub trait Factory: 'static {
     /// What it builds.
     type Protocol: Protocol;
@@ -41,6 +47,35 @@ where
     fn build_protocol(&mut self, peer: &Peer) -> Option<P> {
         Some(self(peer))
     }
+}
+
+/// A closure as a factory. The compiler knows here what the closure is given, so the type of the peer need not be written:
+/// `factory(|_| Echo)` is `|_: &Peer| Echo`.
+///
+/// Without it, `|_| Echo` is an error that "implementation of `FnMut` is not general enough", and `|| Echo` one that the closure
+/// "is expected to take 1 argument".
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{Protocol, ReactorTcp, Transport, factory, reactor::Reactor};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// reactor.listen_tcp("127.0.0.1:0", factory(|_| Echo))?;
+/// # Ok(())
+/// # }
+/// ```
+pub const fn factory<P: Protocol, F: FnMut(&Peer) -> P + 'static>(build: F) -> F {
+    build
 }
 
 /// One factory for several ports: clones share it. It is told `started` with the first port and `stopped` with the last.

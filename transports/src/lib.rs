@@ -3,17 +3,57 @@
 //!
 //! A user writes a [`Protocol`], one object a connection, and hands a [`Factory`] that builds them to
 //! [`ReactorTcp::listen_tcp`] or [`ReactorTcp::connect_tcp`]. A connection is driven through its [`Transport`].
+//!
+//! | what you write | |
+//! |---|---|
+//! | [`Protocol`] | one end of a connection; the loop calls it |
+//! | [`Factory`], [`factory()`], [`SharedFactory`] | what builds protocols: a closure, or a type |
+//! | [`Producer`], [`Production`] | output that is made while there is room for it |
+//!
+//! | what you hold | |
+//! |---|---|
+//! | [`Transport`], [`WriteStatus`], [`TimerId`], [`ConnectionId`] | a connection as a handle, and what it answers |
+//! | [`Connection`], [`Connecting`], [`ConnectError`], [`Tried`] | a connection whose protocol's type is known, and the way to it |
+//! | [`ListeningPort`], [`ListenError`], [`Address`] | a port, and where it is |
+//! | [`Peer`], [`ConnectionLost`], [`TlsError`] | who is at the other end; why it ended |
+//! | [`Bytes`] | bytes that are shared and not copied |
+//!
+//! | what you say | |
+//! |---|---|
+//! | [`ReactorTcp`], [`Destination`], [`Family`] | listen and connect by TCP |
+//! | [`ListenConfig`], [`ConnectConfig`], [`StreamConfig`] | limits and options of ports and of connections |
+//! | [`Faults`] | faults between a stream and its real socket, on purpose |
+//!
+//! | where else bytes come from, and what else there is | module |
+//! |---|---|
+//! | strings that say where to listen and to connect | [`endpoint`] |
+//! | TLS with rustls (feature `tls`) | `tls` |
+//! | Unix sockets, credentials, descriptors that are passed | `unix` |
+//! | UDP and other datagrams | [`datagram`] |
+//! | child processes | `process` |
+//! | pipes, FIFOs, standard input and output | `pipe` |
+//! | sockets that others have opened | `adopt` |
+//! | names and resolvers | [`names`] |
+//! | the PROXY protocol | [`proxy`] |
+//! | connections that are made again | [`client_service`] |
+//! | two connections tied together | [`relay`] |
+//! | options of sockets | [`options`] |
+//! | streams in memory | [`memory`] |
+//! | tests, recordings, a simulated network | [`testing`], [`sim`] |
+//!
+//! Whoever writes a kind of endpoint begins at [`endpoint`], whoever brings another source of events to the loop at
+//! [`sinew_reactor::source`].
 
 #![deny(unsafe_code)]
 
 mod address;
 #[cfg(unix)]
-mod adopt;
+pub mod adopt;
 mod buffers;
-mod client_service;
+pub mod client_service;
 mod config;
 mod connection;
-mod datagram;
+pub mod datagram;
 mod dial;
 pub mod endpoint;
 mod erased;
@@ -24,17 +64,17 @@ pub mod memory;
 mod memory_port;
 pub mod names;
 mod net;
-mod options;
+pub mod options;
 mod peer;
 #[cfg(unix)]
-mod pipe;
+pub mod pipe;
 mod port;
 #[cfg(unix)]
-mod process;
+pub mod process;
 mod producer;
 mod protocol;
 pub mod proxy;
-mod relay;
+pub mod relay;
 pub mod sim;
 mod stream;
 mod tcp;
@@ -47,30 +87,24 @@ mod tls_error;
 mod tls_info;
 mod transport;
 #[cfg(unix)]
-mod unix;
+pub mod unix;
 mod waiters;
 
+#[doc(no_inline)]
+pub use bytes::{self, Bytes};
+#[doc(no_inline)]
 pub use sinew_reactor as reactor;
 pub use sinew_reactor::PacketInfo;
 pub use {
     address::Address,
-    client_service::{ClientService, NotHeld, RetryConfig, ServiceError},
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
-    datagram::{
-        DatagramAddr, DatagramConfig, DatagramOptionError, DatagramProtocol, DatagramStats,
-        DatagramTransport, Interface, Overflow, ReactorUdp, SendFailed, SendStatus, Stopped,
-        UdpError,
-    },
-    erased::{DynFactory, DynProtocol},
-    factory::{Factory, SharedFactory},
+    factory::{Factory, SharedFactory, factory},
     faults::Faults,
     lost::ConnectionLost,
-    options::{Dscp, Keepalive, SocketOptionError},
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,
-    relay::{RelayError, Relayed},
     tcp::{
         ConnectError, ConnectPhase, Connecting, Destination, Family, ListenError, ListeningPort,
         ReactorTcp, Tried,
@@ -78,15 +112,30 @@ pub use {
     tls_error::TlsError,
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
 };
+// What has a module of its own is at hand in short, too; the documentation has it where it belongs.
 #[cfg(unix)]
+#[doc(hidden)]
 pub use {
     adopt::{AdoptError, DescriptorKind, ReactorAdopt},
-    peer::{Credentials, UnixPeer},
     pipe::{PipeError, ReactorPipes},
     process::{
         AtStop, ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol, ProcessStatus,
         ReactorProcesses, SignalError, SpawnError, WindowSize,
     },
-    stream::rights::{DescriptorRefused, SendDescriptorError},
-    unix::{ReactorUnix, UnixAddr, UnixDatagramConfig, UnixListenConfig, UnixListenError},
+    unix::{
+        Credentials, DescriptorRefused, ReactorUnix, SendDescriptorError, UnixAddr,
+        UnixDatagramConfig, UnixListenConfig, UnixListenError, UnixPeer,
+    },
+};
+#[doc(hidden)]
+pub use {
+    client_service::{ClientService, NotHeld, RetryConfig, ServiceError},
+    datagram::{
+        DatagramAddr, DatagramConfig, DatagramOptionError, DatagramProtocol, DatagramStats,
+        DatagramTransport, Interface, Overflow, ReactorUdp, SendFailed, SendStatus, Stopped,
+        UdpError,
+    },
+    endpoint::{DynFactory, DynProtocol},
+    options::{Dscp, Keepalive, SocketOptionError},
+    relay::{RelayError, Relayed},
 };

@@ -7,7 +7,27 @@ use sinew_reactor::Excerpt;
 use crate::TlsError;
 
 /// Why a connection ended, told to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
-#[derive(Debug, thiserror::Error)]
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{ConnectionLost, Protocol, Transport};
+///
+/// struct Client;
+///
+/// impl Protocol for Client {
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+///
+///     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
+///         match reason {
+///             ConnectionLost::Done | ConnectionLost::Closed => {} // as it should: `is_clean`
+///             ConnectionLost::Protocol(error) => eprintln!("given up: {error}"), // what `fail` was told
+///             reason => eprintln!("{}: {reason}", transport.peer()),
+///         }
+///     }
+/// }
+/// ```
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionLost {
     /// The peer closed cleanly, and all that was written has been sent.
@@ -46,7 +66,7 @@ pub enum ConnectionLost {
     Shutdown,
     /// The protocol failed for a reason of its own, by [`Transport::fail`](crate::Transport::fail).
     #[error("{0}")]
-    Protocol(Box<dyn Error>),
+    Protocol(#[source] Box<dyn Error>),
     /// The peer ended the connection without the `close_notify` that ends a TLS stream: what it sent may have been cut off, by
     /// a fault or by somebody in between (RFC 8446 6.1).
     #[error("closed by the peer without the end of the TLS stream")]
@@ -59,6 +79,8 @@ pub enum ConnectionLost {
     #[error("{0}")]
     Io(#[source] io::Error),
 }
+
+sinew_reactor::error_debug!(ConnectionLost);
 
 /// What a layer over a socket has to say where only a socket's errors are expected.
 #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "TLS is the only layer there is"))]

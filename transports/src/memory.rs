@@ -269,13 +269,13 @@ impl Wire {
     ///
     /// If the far end has ended its side or reset the connection before: no socket sends anything after that.
     #[track_caller]
-    pub fn receive(&self, data: &[u8]) {
+    pub fn receive(&self, data: impl AsRef<[u8]>) {
         assert!(
             !self.ends.reset_by_peer.get(),
             "the far end sends after it has reset the connection"
         );
         assert!(!self.ends.inbound_ended.get(), "the far end sends after it has ended its side");
-        self.ends.inbound.borrow_mut().extend(data);
+        self.ends.inbound.borrow_mut().extend(data.as_ref());
         self.come_by();
     }
 

@@ -26,7 +26,7 @@ pub(crate) const INHERITED_BY_TCP: bool = cfg!(any(target_os = "linux", target_o
 ///     Some(cause.option)
 /// }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{option} cannot be set: {source}")]
 #[non_exhaustive]
 pub struct SocketOptionError {
@@ -35,6 +35,8 @@ pub struct SocketOptionError {
     /// The cause; [`io::ErrorKind::Unsupported`] if this system has no such option.
     pub source: io::Error,
 }
+
+sinew_reactor::error_debug!(SocketOptionError);
 
 /// How the kernel finds out that an idle peer is gone: after how long it asks, how often, and when it gives up (tcp(7),
 /// `SO_KEEPALIVE`). The connection is lost then, with [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut).

@@ -11,6 +11,36 @@ use crate::UnixAddr;
 use crate::proxy::Proxied;
 
 /// The other end of a connection. Given to [`Factory::build_protocol`](crate::Factory::build_protocol).
+///
+/// # Examples
+///
+/// Only who is on this machine may come in:
+///
+/// ```
+/// use sinew_transports::{Factory, Peer, Protocol, Transport};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///     }
+/// }
+///
+/// struct Local;
+///
+/// impl Factory for Local {
+///     type Protocol = Echo;
+///
+///     fn build_protocol(&mut self, peer: &Peer) -> Option<Echo> {
+///         peer.ip().is_none_or(|ip| ip.is_loopback()).then_some(Echo)
+///     }
+/// }
+///
+/// let far = Peer::Inet("192.0.2.7:4711".parse().unwrap());
+/// assert!(Local.build_protocol(&far).is_none());
+/// assert_eq!(far.to_string(), "192.0.2.7:4711");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Peer {

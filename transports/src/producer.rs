@@ -30,6 +30,12 @@ use crate::Transport;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not produce output",
+    label = "not a `Producer`",
+    note = "implement `Producer` for a type: `produce` writes the next piece and says whether there is more",
+    note = "what is there already is written by `write` or `write_bytes`, and a file is sent by `send_file`"
+)]
 pub trait Producer: 'static {
     /// Write the next piece, from a few bytes to some 64 KiB. Called by the loop while the queue is at or below its low
     /// watermark.

@@ -28,6 +28,13 @@ use crate::{ConnectionLost, TimerId, Transport};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a protocol",
+    label = "not a protocol",
+    note = "implement `Protocol` for a type; `data_received` is the only method that it must have",
+    note = "a handler of lines or frames goes into a receiver, which is a protocol: `LineReceiver::new(handler)`",
+    note = "a factory that refuses connections is no closure that returns an `Option`, but a type that implements `Factory`"
+)]
 pub trait Protocol: 'static {
     /// The connection stands; writing is allowed from here on.
     fn connection_made(&mut self, transport: &Transport) {

@@ -17,7 +17,7 @@ pub struct Relayed {
 }
 
 /// Why two connections cannot be tied together. Nothing has changed about either of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayError {
     /// Both are the same connection.
@@ -33,6 +33,8 @@ pub enum RelayError {
     #[error("a connection to be relayed is relayed already")]
     AlreadyRelayed,
 }
+
+sinew_reactor::error_debug!(RelayError);
 
 impl Transport {
     /// Ties two connections together: from now on, what comes in at one goes out at the other, both ways. A value when both are

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sinew_reactor::Excerpt;
 
 /// Why a TLS handshake failed, or a TLS connection ended.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// What came is not TLS at all.
@@ -40,3 +40,5 @@ pub enum TlsError {
     #[error("{}", Excerpt::new(.0))]
     Misbehaved(String),
 }
+
+sinew_reactor::error_debug!(TlsError);

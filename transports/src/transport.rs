@@ -82,7 +82,8 @@ impl Transport {
     /// Queues bytes for sending. They are copied; all that one callback writes leaves in one system call. A large write with
     /// nothing queued before it (16 KiB or more) goes to the system at once, and only what is left of it is copied.
     #[inline]
-    pub fn write(&self, data: &[u8]) -> WriteStatus {
+    pub fn write(&self, data: impl AsRef<[u8]>) -> WriteStatus {
+        let data = data.as_ref();
         if data.len() >= DIRECT_MIN {
             return self.write_large(data);
         }

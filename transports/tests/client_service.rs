@@ -171,10 +171,7 @@ fn it_gives_up_after_so_many_retries() {
     stage.service.start();
     network.run_until(secs(1), || hasty.is_settled()).unwrap();
     let error = hasty.take().unwrap().unwrap_err().to_string();
-    assert!(
-        error.starts_with("1 tries in a row came to nothing; the last: could not connect to 10."),
-        "{error}"
-    );
+    assert!(error.starts_with("1 attempt failed: could not connect to 10."), "{error}");
     assert!(stage.service.is_running() && !patient.is_settled());
     network.run_until(secs(5), || patient.is_settled()).unwrap();
     assert!(matches!(patient.take(), Some(Err(ServiceError::Failed { failures: 3, .. }))));

@@ -31,6 +31,12 @@ use super::{EncodeError, FrameError};
 /// assert_eq!(decoder.decode(b"lo\r\nnext")?, Decoded::Frame { consumed: 4, payload: 0..5 });
 /// # Ok::<(), sinew_protocols::basic::FrameError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not find frames",
+    label = "not a decoder",
+    note = "the decoders are `Line`, `Netstring`, `Int8`, `Int16`, `Int32` and `Fixed`; one of your own implements `Decoder`, and `Encoder` to send",
+    note = "the decoder comes first, then the handler: `Framed::with_decoder(Line::default(), handler)`"
+)]
 pub trait Decoder: 'static {
     /// Takes in bytes that were not shown before, up to the end of a frame at most.
     ///
@@ -68,6 +74,11 @@ pub enum Decoded {
 }
 
 /// Puts a payload into a frame.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot send frames",
+    label = "not an encoder",
+    note = "implement `Encoder` for the decoder to send what it receives; `write` sends bytes as they are"
+)]
 pub trait Encoder {
     /// Hands the parts of the frame to `write`, once and in order; the payload itself is one of them and is not copied.
     ///

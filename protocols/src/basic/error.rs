@@ -1,7 +1,7 @@
 //! What can be wrong with a frame: [`FrameError`] for those that come, [`EncodeError`] for those to be sent.
 
 /// Why the input cannot be cut into frames. Always final: what follows the fault has no known boundaries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
     /// A line is longer than its limit.
@@ -51,8 +51,10 @@ pub enum FrameError {
     Invalid(&'static str),
 }
 
+sinew_transports::reactor::error_debug!(FrameError);
+
 /// Why a payload cannot be sent as one frame. Nothing was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// The payload is longer than the limit, or than the prefix can say.
@@ -75,3 +77,5 @@ pub enum EncodeError {
         size: usize,
     },
 }
+
+sinew_transports::reactor::error_debug!(EncodeError);

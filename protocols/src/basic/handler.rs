@@ -204,6 +204,12 @@ macro_rules! forward_common_callbacks {
 /// store.data_received(&transport, b"GET\r\n");
 /// assert_eq!(wire.sent(), b"hello");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of lines",
+    label = "not a `LineHandler`",
+    note = "implement `LineHandler` for a type; `line_received` is the only method that it must have",
+    note = "a `Protocol` gets bytes, and goes into no receiver: the factory returns it as it is"
+)]
 pub trait LineHandler: 'static {
     /// A line came; `line` is without its delimiter.
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]);
@@ -239,7 +245,8 @@ pub trait LineHandler: 'static {
 /// assert_eq!(wire.sent(), b"5:hello,");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a handler of these frames",
+    message = "`{Self}` is not a handler of frames that `{D}` finds",
+    label = "not a `FrameHandler<{D}>`",
     note = "implement `LineHandler` to receive lines, `FrameHandler<{D}>` to receive other frames"
 )]
 pub trait FrameHandler<D: Decoder>: 'static {

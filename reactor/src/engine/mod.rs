@@ -162,7 +162,7 @@ impl fmt::Display for Engine {
 }
 
 /// The name given is not that of an engine of this platform.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no engine is called {:?} here; there are {}, best",
     Excerpt::new(.name), Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ")
@@ -171,6 +171,8 @@ pub struct UnknownEngine {
     /// What was asked for.
     pub name: String,
 }
+
+crate::error_debug!(UnknownEngine);
 
 impl FromStr for Engine {
     type Err = UnknownEngine;

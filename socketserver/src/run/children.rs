@@ -132,7 +132,7 @@ impl Children {
         if self.len() == 0 {
             return Ok(());
         }
-        let reactor = Reactor::builder().stop_signals(false).build()?;
+        let reactor = Reactor::builder().stop_signals(false).build().map_err(io::Error::from)?;
         self.start_over();
         self.watch(&reactor, || ());
         self.wait(&reactor, Some(timeout))?;

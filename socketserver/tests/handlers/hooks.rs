@@ -318,7 +318,8 @@ fn a_server_that_cannot_be_made_leaves_no_socket() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let error = TcpServer::bind(address, || Hello).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(error.to_string().starts_with(&format!("could not listen on {address}: ")), "{error}");
+    assert_eq!(io::Error::from(error).kind(), io::ErrorKind::AddrInUse);
 
     struct Closed;
     impl Hooks for Closed {
@@ -330,7 +331,8 @@ fn a_server_that_cannot_be_made_leaves_no_socket() {
     }
     let config = ServerConfig::default().hooks(Closed);
     let error = TcpServer::bind_with("127.0.0.1:0", || Hello, config).unwrap_err();
-    let port: u16 = error.to_string().parse().unwrap();
+    let BindError::Listen { source, .. } = error else { panic!("{error}") };
+    let port: u16 = source.to_string().parse().unwrap();
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 

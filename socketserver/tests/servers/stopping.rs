@@ -37,7 +37,8 @@ pub(crate) fn from_a_handler(server: &ServerName) {
     match server.mode {
         // Python: a deadlock.
         Mode::InPlace => {
-            process.ask("shutdown", "Err(WouldDeadlock)");
+            process
+                .ask("shutdown", "Err(the serving thread cannot wait for itself to stop serving)");
             process.ask("serve", "Err(\"the server is being served already\")");
         }
         Mode::Threading => {
@@ -45,7 +46,9 @@ pub(crate) fn from_a_handler(server: &ServerName) {
             return process.ended_well();
         }
         // Python: the child waits for ever, or stops its own copy.
-        Mode::Forking => process.ask("shutdown", "Err(InChild)"),
+        Mode::Forking => {
+            process.ask("shutdown", "Err(a child process cannot stop the server of its parent)")
+        }
     }
     process.ask("upper still there", "STILL THERE");
     process.finish();
@@ -54,7 +57,7 @@ pub(crate) fn from_a_handler(server: &ServerName) {
 pub(crate) fn stop_from_a_handler(server: &ServerName) {
     let process = Process::serve(server, "");
     if server.mode == Mode::Forking {
-        process.ask("stop", "Err(InChild)");
+        process.ask("stop", "Err(a child process cannot stop the server of its parent)");
         process.finish();
     } else {
         process.ask("stop", "Ok(())");

@@ -10,7 +10,7 @@ use super::DescriptorKind;
 ///
 /// One that is not what was wanted is given back, untouched: another use may be found for it. After any other failure it has been
 /// closed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum AdoptError {
     /// The descriptor is something else.
@@ -30,6 +30,8 @@ pub enum AdoptError {
     #[error("the engine cannot watch it: {0}")]
     Register(#[from] RegisterError),
 }
+
+sinew_reactor::error_debug!(AdoptError);
 
 impl AdoptError {
     /// The descriptor, if it is given back.

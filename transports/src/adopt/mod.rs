@@ -1,6 +1,6 @@
 //! Descriptors that somebody else has opened: [`ReactorAdopt`] makes connections, ports and sockets for datagrams of them. Unix only.
-//!
-//! `kind.rs` finds out what a descriptor is. What becomes of it is what would have become of one that was opened here.
+
+// `kind.rs` finds out what a descriptor is. What becomes of it is what would have become of one that was opened here.
 
 use std::{fmt, net::TcpListener, os::fd::OwnedFd};
 

@@ -1,10 +1,8 @@
-//! Datagrams: [`ReactorUdp`] gives a reactor its `listen_udp` and `connect_udp`. Unix datagrams ([`ReactorUnix`]) run on the
-//! same code.
-//!
-//! `core.rs` is what the loop does with a socket, `transport.rs` what users ask of it, `socket.rs` makes the system calls,
-//! `queue.rs` is what waits, and `open.rs` is where sockets come from.
-//!
-//! [`ReactorUnix`]: crate::ReactorUnix
+//! Datagrams: [`ReactorUdp`] gives a reactor its `listen_udp` and `connect_udp`, for a [`DatagramProtocol`]. Unix datagrams
+//! (`ReactorUnix`) run on the same code.
+
+// `core.rs` is what the loop does with a socket, `transport.rs` what users ask of it, `socket.rs` makes the system calls,
+// `queue.rs` is what waits, and `open.rs` is where sockets come from.
 
 use std::{io, net::SocketAddr};
 
@@ -45,7 +43,7 @@ mod sealed {
 }
 
 /// A UDP socket could not be opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum UdpError {
     /// The address could not be understood or looked up.
@@ -71,6 +69,8 @@ pub enum UdpError {
         source: io::Error,
     },
 }
+
+sinew_reactor::error_debug!(UdpError);
 
 /// UDP on a [`Reactor`].
 ///

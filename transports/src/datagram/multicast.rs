@@ -55,7 +55,7 @@ impl fmt::Display for Interface {
 }
 
 /// What a UDP socket was told, and the system refused.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DatagramOptionError {
     /// There is no such interface, or it cannot be named like that here.
@@ -85,6 +85,8 @@ pub enum DatagramOptionError {
         source: io::Error,
     },
 }
+
+sinew_reactor::error_debug!(DatagramOptionError);
 
 /// UDP only: groups and reach. None of this is to be had in a simulated network.
 impl DatagramTransport {

@@ -30,6 +30,12 @@ use crate::{DatagramAddr, DatagramTransport, TimerId};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a protocol for datagrams of `{A}`",
+    label = "not a `DatagramProtocol<{A}>`",
+    note = "implement `DatagramProtocol` for a type, or `DatagramProtocol<UnixAddr>` for Unix sockets; `datagram_received` is the only method that it must have",
+    note = "one object serves all peers: it is passed itself, without a factory"
+)]
 pub trait DatagramProtocol<A: DatagramAddr = SocketAddr>: 'static {
     /// The socket is there; sending is allowed from here on.
     fn started(&mut self, transport: &DatagramTransport<A>) {
@@ -96,7 +102,7 @@ impl<A: DatagramAddr, P: DatagramProtocol<A> + ?Sized> DatagramProtocol<A> for B
 }
 
 /// A datagram that was not sent.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("could not send{}: {source}", to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct SendFailed<A: DatagramAddr = SocketAddr> {
@@ -106,8 +112,10 @@ pub struct SendFailed<A: DatagramAddr = SocketAddr> {
     pub source: io::Error,
 }
 
+sinew_reactor::error_debug!(SendFailed<A: DatagramAddr>);
+
 /// Why a socket for datagrams ended, told to [`DatagramProtocol::stopped`].
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Stopped {
     /// This side did, by [`DatagramTransport::stop`].
@@ -120,3 +128,5 @@ pub enum Stopped {
     #[error("{0}")]
     Io(#[source] io::Error),
 }
+
+sinew_reactor::error_debug!(Stopped);

@@ -81,14 +81,14 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     /// Sends a datagram to an address, at once if the system takes it. With
     /// [`DatagramConfig::packet_info`](crate::DatagramConfig::packet_info), an answer from within
     /// [`datagram_received`](crate::DatagramProtocol::datagram_received) leaves from the address that was asked.
-    pub fn send_to(&self, data: &[u8], to: A) -> SendStatus {
+    pub fn send_to(&self, data: impl AsRef<[u8]>, to: A) -> SendStatus {
         let from = self.0.answers_from(&to);
-        self.submit(data, Some(to), from)
+        self.submit(data.as_ref(), Some(to), from)
     }
 
     /// Sends a datagram to the peer of a connected socket, at once if the system takes it.
-    pub fn send(&self, data: &[u8]) -> SendStatus {
-        self.submit(data, None, None)
+    pub fn send(&self, data: impl AsRef<[u8]>) -> SendStatus {
+        self.submit(data.as_ref(), None, None)
     }
 
     fn submit(&self, data: &[u8], to: Option<A>, from: Option<PacketInfo>) -> SendStatus {

@@ -8,7 +8,7 @@ use crate::names::services;
 
 /// A string is no endpoint. Its `Display` is a line that says what is wrong and at which column, and below it the string with
 /// carets under the place. What is long or cannot be printed is shown [shortened and escaped](Excerpt).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EndpointError {
     text: String,
     place: Range<usize>,
@@ -16,7 +16,7 @@ pub struct EndpointError {
 }
 
 /// What is wrong with an endpoint's string.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointProblem {
     /// There is nothing in the place of a kind.
@@ -144,6 +144,8 @@ pub enum EndpointProblem {
     },
 }
 
+sinew_reactor::error_debug!(EndpointProblem);
+
 fn perhaps(alike: &Option<String>) -> String {
     alike.as_ref().map(|kind| format!(", perhaps {kind}")).unwrap_or_default()
 }
@@ -217,3 +219,5 @@ impl EndpointError {
 }
 
 impl Error for EndpointError {}
+
+sinew_reactor::error_debug!(EndpointError);

@@ -60,8 +60,8 @@ use std::{fmt, net::SocketAddr, str::FromStr, sync::Arc};
 use sinew_reactor::Reactor;
 
 use crate::{
-    Address, ConnectConfig, Connecting, Destination, DynFactory, DynProtocol, Factory,
-    ListenConfig, ListenError, ListeningPort,
+    Address, ConnectConfig, Connecting, Destination, Factory, ListenConfig, ListenError,
+    ListeningPort,
 };
 
 mod arguments;
@@ -91,6 +91,8 @@ mod tls;
 #[cfg(unix)]
 mod unix;
 
+#[doc(inline)]
+pub use crate::erased::{DynFactory, DynProtocol};
 #[cfg(feature = "tls")]
 pub use tls::{TlsClient, TlsServer};
 #[cfg(unix)]
@@ -114,6 +116,12 @@ pub use {
 };
 
 /// A kind of place to listen on. Its `Display` is its string.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a place to listen on",
+    label = "not a kind of endpoint for servers",
+    note = "strings are read with `parse`: `\"tcp:8000\".parse::<ServerEndpoint>()`",
+    note = "a kind of your own implements `Listen` and `Display`, and is `Send` and `Sync`"
+)]
 pub trait Listen: fmt::Display + Send + Sync + 'static {
     /// Listens. What the endpoint says of itself takes precedence over `config`.
     ///
@@ -129,6 +137,12 @@ pub trait Listen: fmt::Display + Send + Sync + 'static {
 }
 
 /// A kind of place to connect to. Its `Display` is its string.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a place to connect to",
+    label = "not a kind of endpoint for clients",
+    note = "strings are read with `parse`: `\"tcp:localhost:8000\".parse::<ClientEndpoint>()`",
+    note = "a kind of your own implements `Connect` and `Display`, and is `Send` and `Sync`"
+)]
 pub trait Connect: fmt::Display + Send + Sync + 'static {
     /// Connects. What the endpoint says of itself takes precedence over `config`.
     fn connect(

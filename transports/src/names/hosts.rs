@@ -15,7 +15,7 @@ pub struct Hosts {
 }
 
 /// A table of hosts could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum HostsError {
     /// A line does not begin with an address.
@@ -38,6 +38,8 @@ pub enum HostsError {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+sinew_reactor::error_debug!(HostsError);
 
 impl Hosts {
     /// An empty table.

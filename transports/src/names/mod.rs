@@ -50,6 +50,11 @@ pub type Lookup = Deferred<Vec<SocketAddr>, ResolveError>;
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not look up names",
+    label = "not a resolver",
+    note = "a resolver is a closure `|reactor: &Reactor, host: &str| -> Lookup`, or a type that implements `Resolve`: `SystemResolver`, `Hosts`, `Cached`"
+)]
 pub trait Resolve: 'static {
     /// The addresses of `host`, the best first; never none of them, but [`ResolveError::NoAddress`]. The name is in ASCII, and
     /// no address.
@@ -63,7 +68,7 @@ impl<F: Fn(&Reactor, &str) -> Lookup + 'static> Resolve for F {
 }
 
 /// A name could not be looked up.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
     /// There is no such name.
@@ -77,11 +82,13 @@ pub enum ResolveError {
     BadName(String),
     /// The system said no, or has no such interface. It seldom tells an unknown name from a failure.
     #[error("{0}")]
-    System(Arc<io::Error>),
+    System(#[source] Arc<io::Error>),
     /// It was cancelled, or the reactor ended first.
     #[error("the lookup was given up: {0}")]
     GivenUp(#[from] Failure),
 }
+
+sinew_reactor::error_debug!(ResolveError);
 
 /// The resolver of a reactor, where one was chosen.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Pipes, FIFOs, and standard input and output: [`ReactorPipes`] gives a reactor its `stdio` and `open_pipe_*`. Unix only.
-//!
-//! `access.rs` makes the system calls, `end.rs` is a descriptor on an engine, `descriptors.rs` one or two of them as the bytes of
-//! a stream. From there on a pipe is a connection like any other.
+
+// `access.rs` makes the system calls, `end.rs` is a descriptor on an engine, `descriptors.rs` one or two of them as the bytes of
+// a stream. From there on a pipe is a connection like any other.
 
 use std::{
     io,
@@ -29,7 +29,7 @@ use descriptors::Opened;
 use standard::Standard;
 
 /// A pipe, or a standard descriptor, could not be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PipeError {
     /// Standard input or output cannot be used; it may have been closed.
@@ -67,6 +67,8 @@ pub enum PipeError {
     #[error("the engine cannot watch it: {0}")]
     Register(#[from] RegisterError),
 }
+
+sinew_reactor::error_debug!(PipeError);
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]

@@ -16,7 +16,7 @@ use crate::{Transport, WriteStatus};
 pub struct Process(pub(super) Rc<Life>);
 
 /// A signal was not sent.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SignalError {
     /// The child has exited; its number may be somebody else's by now.
@@ -33,6 +33,8 @@ pub enum SignalError {
     Refused(#[source] io::Error),
 }
 
+sinew_reactor::error_debug!(SignalError);
+
 impl Process {
     /// Its process id. Once it has exited, the number may be somebody else's.
     #[must_use]
@@ -47,7 +49,7 @@ impl Process {
     }
 
     /// Queues bytes for its standard input, as [`Transport::write`] does.
-    pub fn write(&self, data: &[u8]) -> WriteStatus {
+    pub fn write(&self, data: impl AsRef<[u8]>) -> WriteStatus {
         self.channel(ChildFd::STDIN).map_or(WriteStatus::Closed, |stdin| stdin.write(data))
     }
 

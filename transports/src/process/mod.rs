@@ -1,7 +1,7 @@
-//! Child processes: [`ReactorProcesses`] gives a reactor its `spawn_process`. Unix only.
-//!
-//! Each pipe to a child is a connection like any other (`pipe/`), with a [`Channel`](channel::Channel) for its protocol, which
-//! passes on what happens to the one [`ProcessProtocol`] of the process. `life.rs` is what the process itself goes through.
+//! Child processes: [`ReactorProcesses`] gives a reactor its `spawn_process`, for a [`ProcessProtocol`]. Unix only.
+
+// Each pipe to a child is a connection like any other (`pipe/`), with a `Channel` for its protocol, which passes on what happens
+// to the one `ProcessProtocol` of the process. `life.rs` is what the process itself goes through.
 
 use std::process::Command;
 

@@ -16,6 +16,12 @@ use super::{ChildFd, Process, ProcessStatus};
 /// # Examples
 ///
 /// See `examples/subprocess.rs`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a protocol for a child process",
+    label = "not a `ProcessProtocol`",
+    note = "implement `ProcessProtocol` for a type; it has no method that must be written",
+    note = "the object is passed itself, without a factory; to talk to a program by a `Protocol`, use `connect_process`"
+)]
 pub trait ProcessProtocol: 'static {
     /// The child runs; writing is allowed from here on.
     fn started(&mut self, process: &Process) {

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// A program could not be started.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SpawnError {
     /// There is no such program.
@@ -92,6 +92,8 @@ pub enum SpawnError {
         source: io::Error,
     },
 }
+
+sinew_reactor::error_debug!(SpawnError);
 
 pub(super) fn spawn(
     reactor: &Reactor,

@@ -40,7 +40,7 @@ const CHECKSUM_LEN: usize = TLV_HEAD_LEN + 4;
 pub(super) const TLVS_LEN_MAX: usize = u16::MAX as usize - UNIX_LEN - CHECKSUM_LEN;
 
 /// What is wrong with a header.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
     /// It does not begin as a header does.
@@ -59,6 +59,8 @@ pub enum ProxyError {
     #[error("the checksum of the header is wrong")]
     BadChecksum,
 }
+
+sinew_reactor::error_debug!(ProxyError);
 
 /// What a header says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -60,12 +60,14 @@ pub enum ProxyVersion {
 }
 
 /// A text is no version of the PROXY protocol.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{:?} is neither v1 nor v2", Excerpt::new(.0))]
 pub struct BadProxyVersion(String);
 
+sinew_reactor::error_debug!(BadProxyVersion);
+
 /// A header cannot say this.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyHeaderError {
     /// The TLVs are longer than a header has room for.
@@ -96,6 +98,8 @@ pub enum ProxyHeaderError {
         max: usize,
     },
 }
+
+sinew_reactor::error_debug!(ProxyHeaderError);
 
 /// The longest [`tlv::UNIQUE_ID`], by the specification, section 2.2.5.
 const UNIQUE_ID_LEN_MAX: usize = 128;

@@ -16,9 +16,11 @@ pub struct Subnet {
 }
 
 /// This is no subnet.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{:?} is no subnet: neither an address, without a scope, nor address/bits", Excerpt::new(.0))]
 pub struct BadSubnet(String);
+
+sinew_reactor::error_debug!(BadSubnet);
 
 impl Subnet {
     pub(super) const LOOPBACK_V4: Self = Self { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), bits: 8 };

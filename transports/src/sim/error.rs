@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A simulation could not go on, or did not come to where it was to come.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {
     /// It was to go on from inside one of its own callbacks.
@@ -42,3 +42,5 @@ pub enum SimError {
         seed: u64,
     },
 }
+
+sinew_reactor::error_debug!(SimError);

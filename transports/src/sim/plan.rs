@@ -70,7 +70,7 @@ pub(crate) struct Entry {
 }
 
 /// A plan that cannot be understood, or carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
     /// It is not of the form `at <time> <fault> [for <time>]`.
@@ -86,6 +86,8 @@ pub enum PlanError {
     #[error("there is no host {:?}", Excerpt::new(.0))]
     NoHost(String),
 }
+
+sinew_reactor::error_debug!(PlanError);
 
 impl Plan {
     /// Adds a fault: when it begins, counted from when the plan is given to the network, and how long it lasts (`None`: for

@@ -26,7 +26,7 @@ const RECEIVED_MAX: usize = 253;
 
 /// A descriptor cannot be sent. It is handed back.
 #[cfg(unix)]
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the descriptor was not sent: {reason}")]
 pub struct SendDescriptorError {
     /// The descriptor.
@@ -35,9 +35,12 @@ pub struct SendDescriptorError {
     pub reason: DescriptorRefused,
 }
 
+#[cfg(unix)]
+sinew_reactor::error_debug!(SendDescriptorError);
+
 /// Why a descriptor cannot be sent.
 #[cfg(unix)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DescriptorRefused {
     /// The stream is no Unix socket, or there are [`Faults`](crate::Faults) between it and its socket.
@@ -53,6 +56,9 @@ pub enum DescriptorRefused {
         max: usize,
     },
 }
+
+#[cfg(unix)]
+sinew_reactor::error_debug!(DescriptorRefused);
 
 /// What one read brought.
 pub(crate) struct Received {

@@ -42,6 +42,35 @@ mod error;
 pub use error::{ConnectError, ConnectPhase, Tried};
 
 /// A connection on its way: await it, or give it a callback. Dropping this does not cancel it.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport, reactor::Reactor};
+///
+/// struct Greet;
+///
+/// impl Protocol for Greet {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         transport.write("hello");
+///     }
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Greet)?;
+/// reactor.connect_tcp(port.local(), |_: &Peer| Greet).then(|reactor, connected| {
+///     match connected {
+///         Ok(connection) => println!("connected to {}", connection.transport().peer()),
+///         Err(error) => println!("{error}"),
+///     }
+///     let _ = reactor.stop();
+/// });
+/// reactor.run()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
 pub struct Connecting<P: Protocol> {
     deferred: Deferred<Transport, ConnectError>,

@@ -28,7 +28,7 @@ use crate::{
 use crate::{PipeError, UnixListenError};
 
 /// A port could not be listened on.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
     /// The address could not be understood or looked up.
@@ -64,6 +64,8 @@ pub enum ListenError {
     #[error(transparent)]
     Pipe(#[from] PipeError),
 }
+
+sinew_reactor::error_debug!(ListenError);
 
 /// A port that is listened on, or a Unix socket, or a name in memory, by the type of its address; its `Display` says where. Dropping
 /// this closes nothing; [`stop_listening`](Self::stop_listening) does.

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use sinew_reactor::Excerpt;
 
 /// TLS cannot be set up as asked. Each error names the file, or says that the thing was given in memory.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
     /// A file cannot be read.
@@ -103,3 +103,5 @@ pub enum TlsConfigError {
     #[error("a server needs a certificate")]
     NoIdentity,
 }
+
+sinew_reactor::error_debug!(TlsConfigError);

@@ -71,7 +71,7 @@ impl fmt::Debug for TlsSide {
 }
 
 /// TLS cannot be started on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartTlsError {
     /// It is over or closing, or its output has been ended.
@@ -81,6 +81,8 @@ pub enum StartTlsError {
     #[error("the connection speaks TLS already")]
     AlreadyTls,
 }
+
+sinew_reactor::error_debug!(StartTlsError);
 
 impl Transport {
     /// Goes over to TLS in mid-stream, as with the STARTTLS of SMTP. What was written so far goes out in the clear, what is

@@ -62,6 +62,7 @@ impl SocketFile {
         options: &FileOptions,
     ) -> Result<Option<Self>, UnixListenError> {
         let Some(path) = addr.path() else { return Ok(None) };
+        find_folder(path)?;
         let lock = if options.lock { Some(Lock::take(path)?) } else { None };
         clear(path, kind)?;
         let origin = Origin::here();
@@ -90,6 +91,19 @@ impl Drop for SocketFile {
         {
             tracing::warn!(path = %Excerpt::path(&self.path), %error, "a socket file could not be removed");
         }
+    }
+}
+
+/// The folder of a socket file has to be there. Else the first thing that fails is the lock, of which nobody has heard.
+fn find_folder(path: &Path) -> Result<(), UnixListenError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    match fs::metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(UnixListenError::NoFolder { addr: path.into(), folder: folder.to_owned() })
+        }
+        _ => Ok(()),
     }
 }
 

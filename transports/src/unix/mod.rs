@@ -1,5 +1,7 @@
-//! Unix sockets: [`ReactorUnix`] gives a reactor its `listen_unix` and `connect_unix`, and the same for datagrams. Streams
-//! over them are accepted and connected by the code of `tcp/`.
+//! Unix sockets: [`ReactorUnix`] gives a reactor its `listen_unix` and `connect_unix`, and the same for datagrams; the peer has
+//! [`Credentials`], and [`Transport::send_descriptor`](crate::Transport::send_descriptor) passes open files. Unix only.
+
+// Streams are accepted and connected by the code of `tcp/`.
 
 use std::{io, path::PathBuf};
 
@@ -16,6 +18,11 @@ mod addr;
 mod file;
 mod socket;
 
+#[doc(inline)]
+pub use crate::{
+    peer::{Credentials, UnixPeer},
+    stream::rights::{DescriptorRefused, SendDescriptorError},
+};
 pub use addr::UnixAddr;
 pub(crate) use file::{FileOptions, SocketFile};
 pub(crate) use socket::{
@@ -29,7 +36,7 @@ mod sealed {
 }
 
 /// A Unix socket could not be bound or listened on.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum UnixListenError {
     /// The system has no room for so long a path or name: about a hundred bytes.
@@ -46,6 +53,14 @@ pub enum UnixListenError {
         /// The process that has it, if that is known.
         holder: Option<u32>,
     },
+    /// The folder that the socket file is to lie in does not exist.
+    #[error("could not listen on {addr}: there is no folder {}", Excerpt::path(.folder))]
+    NoFolder {
+        /// The address.
+        addr: UnixAddr,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// There is something else at the path, which is left alone.
     #[error("{} is there and not a socket", Excerpt::path(.path))]
     NotASocket {
@@ -53,7 +68,7 @@ pub enum UnixListenError {
         path: PathBuf,
     },
     /// The lock beside the socket file could not be taken.
-    #[error("could not lock {}: {source}", Excerpt::path(.path))]
+    #[error("could not open or lock the lock file {}: {source}", Excerpt::path(.path))]
     Lock {
         /// The file of the lock.
         path: PathBuf,
@@ -69,6 +84,8 @@ pub enum UnixListenError {
         source: io::Error,
     },
 }
+
+sinew_reactor::error_debug!(UnixListenError);
 
 /// The limits and options of a listening Unix socket.
 ///

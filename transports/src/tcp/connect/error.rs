@@ -9,7 +9,7 @@ use crate::{Address, Destination, Peer, TlsError, names::ResolveError, tcp::why_
 use crate::{PipeError, SpawnError, UnixAddr, UnixListenError};
 
 /// A connection could not be made.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The destination is no `host:port`.
@@ -109,6 +109,8 @@ pub enum ConnectError {
     #[error("connecting was given up: {0}")]
     GivenUp(#[from] Failure),
 }
+
+sinew_reactor::error_debug!(ConnectError);
 
 /// How far an outgoing connection has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -314,7 +314,7 @@ impl fmt::Debug for Recording {
 }
 
 /// Why a recording could not be loaded or saved.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
     /// The file could not be read or written.
@@ -336,6 +336,8 @@ pub enum RecordingError {
         cause: ParseRecordingError,
     },
 }
+
+sinew_reactor::error_debug!(RecordingError);
 
 impl RecordingError {
     fn io(path: &Path, cause: io::Error) -> Self {

@@ -10,7 +10,7 @@ use super::{Record, RecordingError, What, text::Seconds};
 const SHOWN: usize = 64;
 
 /// Why a replay failed: most often, the first difference.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
     /// The recording could not be loaded.
@@ -55,6 +55,8 @@ pub enum ReplayError {
     #[error(transparent)]
     Run(#[from] RunError),
 }
+
+sinew_reactor::error_debug!(ReplayError);
 
 /// Bytes in an error: not more than can be read.
 pub(super) fn quoted(data: &[u8]) -> String {

@@ -36,12 +36,14 @@ const WORDS: [(&str, What); 12] = [
 ];
 
 /// Why a text is not a recording.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct ParseRecordingError {
     line: usize,
     fault: Fault,
 }
+
+sinew_reactor::error_debug!(ParseRecordingError);
 
 impl ParseRecordingError {
     /// The line, the first being 1.

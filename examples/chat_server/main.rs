@@ -1,18 +1,31 @@
 //! A room to talk in: names, joining, leaving, private messages. One who does not read cannot hurt the others.
 //!
 //! ```text
+//! $ cargo run -p chat_server
+//! listening on 127.0.0.1:8000
+//! ```
+//!
+//! ```text
 //! $ nc 127.0.0.1 8000
 //! Your name?
 //! ann
 //! Welcome. /who, /to NAME TEXT; all else is said to all.
 //! ```
 
-mod cli;
-
-use std::{cell::RefCell, collections::BTreeMap, process::ExitCode, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    env,
+    error::Error,
+    io::{self, Write},
+    process,
+    rc::Rc,
+    time::Duration,
+};
 
 use sinew::prelude::*;
 use sinew::protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, send_line};
+use sinew::transports::endpoint::ServerEndpoint;
 
 /// Bytes that may wait for one guest. `write` never waits, so for one who does not read, what the others say piles up.
 /// Past this limit he is dropped, with `ConnectionLost::WriteLimit`; the others have noticed nothing.
@@ -88,12 +101,34 @@ impl LineHandler for Guest {
     }
 }
 
-fn main() -> ExitCode {
-    cli::main(|args: cli::ServerArgs| {
-        let (reactor, room) = (args.reactor()?, Room::default());
-        let stream = StreamConfig::default().write_limit(UNREAD_MAX);
-        let config = ListenConfig::default().max_connections(500).stream(stream);
-        let arrive = move |_: &Peer| Guest::arrive(room.clone());
-        cli::run(&reactor, args.listen.listen_with(&reactor, config, arrive)?)
-    })
+/// Where to listen: a string such as `127.0.0.1:8000`, `tcp6:8000` or `unix:/run/chat.sock`.
+fn endpoint() -> Result<ServerEndpoint, Box<dyn Error>> {
+    let args: Vec<_> = env::args().skip(1).collect();
+    match &*args.iter().map(String::as_str).collect::<Vec<_>>() {
+        [] => Ok("127.0.0.1:8000".parse()?),
+        ["--listen", endpoint] => Ok(endpoint.parse()?),
+        args => {
+            let usage = "usage: chat_server [--listen ENDPOINT]";
+            if args == ["--help"] {
+                println!("{usage}");
+                process::exit(0);
+            }
+            eprintln!("{usage}");
+            process::exit(2)
+        }
+    }
+}
+
+/// What goes wrong, the standard library prints.
+fn main() -> Result<(), Box<dyn Error>> {
+    let (reactor, room) = (Reactor::new()?, Room::default());
+    let stream = StreamConfig::default().write_limit(UNREAD_MAX);
+    let config = ListenConfig::default().max_connections(500).stream(stream);
+    let arrive = move |_: &Peer| Guest::arrive(room.clone());
+    let port = endpoint()?.listen_with(&reactor, config, arrive)?;
+    // A server goes on when nobody reads what it prints, where `println!` would panic.
+    let _ = writeln!(io::stdout(), "listening on {port}");
+    // After SIGINT or SIGTERM: nobody new is let in, and what is queued for the guests is sent.
+    reactor.on(Phase::BeforeShutdown, move |_| port.drain(Duration::from_secs(5)));
+    Ok(reactor.run()?)
 }

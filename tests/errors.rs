@@ -1,0 +1,278 @@
+//! What a program prints when `main` returns an error: the sentence that was written for people, with its causes. Of every
+//! public error type; one that is missing here is found in the sources.
+
+use std::{
+    any::type_name, cell::RefCell, error::Error, io, net::SocketAddr, rc::Rc, time::Duration,
+};
+
+use sinew::{
+    prelude::*,
+    protocols::basic::{EncodeError, FrameError},
+    reactor::{
+        BuildError, Failure, NotRunning, Panicked, RegisterError, RemoteError, RunError, TimedOut,
+    },
+    transports::{
+        DatagramOptionError, Keepalive, ListenError, NotHeld, RelayError, SendFailed, ServiceError,
+        SocketOptionError, Stopped, TlsError, UdpError,
+        endpoint::{EndpointProblem, ServerEndpoint},
+        names::{Hosts, ResolveError},
+        proxy::{ProxyError, ProxyHeaderError, ProxyVersion, Subnet},
+        sim::{Plan, SimError},
+        testing::{Recording, ReplayError},
+    },
+};
+
+/// The causes in the errors below say this.
+const CAUSE: &str = "the cause";
+
+fn cause() -> io::Error {
+    io::Error::other(CAUSE)
+}
+
+/// What is printed of an error.
+struct Printed {
+    /// The name of its type.
+    name: &'static str,
+    display: String,
+    debug: String,
+    causes: Vec<String>,
+}
+
+fn printed<E: Error>(error: &E) -> Printed {
+    let path = type_name::<E>().split('<').next().unwrap_or_default();
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    Printed {
+        name: path.rsplit("::").next().unwrap_or_default(),
+        display: error.to_string(),
+        debug: format!("{error:?}"),
+        causes: causes.map(ToString::to_string).collect(),
+    }
+}
+
+macro_rules! printed {
+    ($($error:expr),+ $(,)?) => { [$(printed(&$error)),+] };
+}
+
+/// One of each type that every platform and every feature has.
+fn on_every_platform() -> impl Iterator<Item = Printed> {
+    let made = printed![
+        "steam".parse::<Engine>().unwrap_err(),
+        BuildError { engine: Engine::Mio, source: cause() },
+        RegisterError::Io(cause()),
+        RunError::Failed(Failure::Cancelled),
+        NotRunning,
+        RemoteError::Ended,
+        Failure::Panicked("oh".to_owned()),
+        TimedOut { after: Duration::from_secs(1) },
+        Panicked { message: "oh".to_owned() },
+        ListenError::Listen { addr: ([127, 0, 0, 1], 80).into(), source: cause() },
+        ConnectError::Connect { addr: ([127, 0, 0, 1], 80).into(), source: cause() },
+        ConnectionLost::Io(cause()),
+        ServiceError::GivenUp(Failure::Abandoned),
+        NotHeld { held: Duration::from_secs(1) },
+        DatagramOptionError::Option { option: "IP_TTL", source: cause() },
+        Stopped::Io(cause()),
+        UdpError::Listen { addr: ([127, 0, 0, 1], 80).into(), source: cause() },
+        RelayError::Itself,
+        SimError::AlreadyRunning,
+        "at noon".parse::<Plan>().unwrap_err(),
+        TlsError::NotTls,
+        ResolveError::NoSuchName,
+        Hosts::parse("somewhere").unwrap_err(),
+        "tcq:80".parse::<ServerEndpoint>().unwrap_err(),
+        EndpointProblem::Empty,
+        "no recording".parse::<Recording>().unwrap_err(),
+        Recording::load("/no such folder/file").unwrap_err(),
+        ReplayError::Run(RunError::NotSimulated),
+        "everywhere".parse::<Subnet>().unwrap_err(),
+        "v3".parse::<ProxyVersion>().unwrap_err(),
+        ProxyHeaderError::Checksum,
+        ProxyError::NotProxy,
+        FrameError::LineTooLong { max: 80 },
+        EncodeError::DelimiterInside,
+    ];
+    made.into_iter().chain([a_send_that_failed(), a_refused_option()])
+}
+
+/// Nobody but a socket makes this error: no datagram can be so long.
+fn a_send_that_failed() -> Printed {
+    struct Long(Rc<RefCell<Option<Printed>>>);
+
+    impl DatagramProtocol for Long {
+        fn started(&mut self, transport: &DatagramTransport) {
+            transport.send_to(&[0; 70_000], transport.local());
+        }
+        fn datagram_received(&mut self, _: &DatagramTransport, _: &[u8], _: SocketAddr) {}
+        fn send_failed(&mut self, _: &DatagramTransport, failed: &SendFailed) {
+            *self.0.borrow_mut() = Some(printed(failed));
+        }
+    }
+
+    let reactor = Reactor::new().unwrap();
+    let told = Rc::<RefCell<_>>::default();
+    reactor.listen_udp("127.0.0.1:0", Long(told.clone())).unwrap();
+    loop {
+        reactor.turn(Some(Duration::from_secs(1))).unwrap();
+        if let Some(failed) = told.take() {
+            return failed;
+        }
+    }
+}
+
+/// So seldom does no system ask an idle peer.
+fn a_refused_option() -> Printed {
+    struct Sink;
+
+    impl Protocol for Sink {
+        fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    }
+
+    let reactor = Reactor::new().unwrap();
+    let never = Keepalive::after(Duration::from_secs(u64::from(u32::MAX)));
+    let config = ListenConfig::default().stream(StreamConfig::default().keepalive(never));
+    let refused = reactor.listen_tcp_with("127.0.0.1:0", config, |_: &Peer| Sink).unwrap_err();
+    let ListenError::Listen { source, .. } = refused else { panic!("{refused:?}") };
+    let cause = source.get_ref().and_then(|cause| cause.downcast_ref::<SocketOptionError>());
+    printed(cause.expect("an option was refused"))
+}
+
+#[cfg(unix)]
+fn on_unix() -> impl Iterator<Item = Printed> {
+    use sinew::transports::{
+        AdoptError, DescriptorRefused, PipeError, SendDescriptorError, SignalError, SpawnError,
+        UnixListenError,
+    };
+
+    let descriptor = std::fs::File::open("/dev/null").unwrap().into();
+    let made = printed![
+        PipeError::Standard { name: "standard input", source: cause() },
+        SpawnError::NotExecutable { program: "true".to_owned(), source: cause() },
+        SignalError::Refused(cause()),
+        AdoptError::System(cause()),
+        SendDescriptorError { descriptor, reason: DescriptorRefused::NotUnix },
+        DescriptorRefused::NotUnix,
+        UnixListenError::Listen { addr: "/run/web.sock".into(), source: cause() },
+    ];
+    made.into_iter()
+}
+
+#[cfg(feature = "tls")]
+fn with_tls() -> impl Iterator<Item = Printed> {
+    use sinew::transports::tls::{StartTlsError, TlsConfigError};
+
+    let made = printed![
+        TlsConfigError::Read { path: "cert.pem".into(), source: cause() },
+        StartTlsError::Closed,
+    ];
+    made.into_iter()
+}
+
+#[cfg(feature = "socketserver")]
+fn with_socketserver() -> impl Iterator<Item = Printed> {
+    use sinew::socketserver::{
+        BindError, CloseError, ForkError, RequestError, ServeError, ShutdownError,
+    };
+
+    let made = printed![
+        BindError::Listen { address: std::path::Path::new("web.sock").into(), source: cause() },
+        RequestError::NoThread(cause()),
+        ForkError::System(cause()),
+        ServeError::Io(cause()),
+        ShutdownError::NotServing,
+        CloseError::Io(cause()),
+    ];
+    made.into_iter()
+}
+
+fn all() -> Vec<Printed> {
+    let all = on_every_platform();
+    #[cfg(unix)]
+    let all = all.chain(on_unix());
+    #[cfg(feature = "tls")]
+    let all = all.chain(with_tls());
+    #[cfg(feature = "socketserver")]
+    let all = all.chain(with_socketserver());
+    all.collect()
+}
+
+#[test]
+fn main_prints_the_sentence_and_its_causes() {
+    for error in all() {
+        let Printed { name, display, debug, causes } = error;
+        assert!(debug.starts_with(&display), "{name}: {display:?} is printed as {debug:?}");
+        for cause in &causes {
+            assert!(debug.contains(cause), "{name}: {cause:?} is not in {debug:?}");
+        }
+        assert!(debug.matches(CAUSE).count() <= 1, "{name} says its cause twice: {debug:?}");
+    }
+}
+
+#[test]
+fn a_cause_that_the_sentence_leaves_out_is_printed_behind_it() {
+    #[derive(thiserror::Error)]
+    #[error("the mailbox is full")]
+    struct Full(#[source] io::Error);
+    sinew::reactor::error_debug!(Full);
+
+    let lost = ConnectionLost::Protocol(Full(cause()).into());
+    assert_eq!(format!("{lost:?}"), "the mailbox is full: the cause");
+    let error = ListenError::Listen { addr: ([127, 0, 0, 1], 80).into(), source: cause() };
+    assert_eq!(format!("{error:?}"), "could not listen on 127.0.0.1:80: the cause");
+}
+
+/// Nothing is missing from the list, which is whole where there is everything.
+#[cfg(all(unix, feature = "tls", feature = "socketserver"))]
+mod sources {
+    use std::{fs, path::Path};
+
+    use super::all;
+
+    /// The public types of a source that are errors.
+    fn error_types(source: &str) -> Vec<String> {
+        let lines: Vec<_> = source.lines().collect();
+        let derived = (0..lines.len()).filter(|at| {
+            lines[*at].starts_with("#[derive(") && lines[*at].contains("thiserror::Error")
+        });
+        let item =
+            |at: usize| lines[at..].iter().find(|line| !line.starts_with(['#', ' ', ']', ')']));
+        let public = derived.filter_map(|at| {
+            let item = item(at)?;
+            item.strip_prefix("pub enum ").or_else(|| item.strip_prefix("pub struct "))
+        });
+        let by_hand =
+            lines.iter().filter_map(|line| line.split_once("impl Error for ")).map(|it| it.1);
+        let name =
+            |text: &str| text.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+        public.chain(by_hand).map(name).collect()
+    }
+
+    #[test]
+    fn every_public_error_type_is_among_them() {
+        let listed: Vec<_> = all().iter().map(|error| error.name).collect();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut folders: Vec<_> = ["src", "reactor", "transports", "protocols", "socketserver"]
+            .iter()
+            .map(|folder| root.join(folder))
+            .collect();
+        let mut found = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let source = fs::read_to_string(&path).unwrap();
+                    for name in error_types(&source) {
+                        assert!(
+                            listed.contains(&&*name),
+                            "{}: {name} is not tested",
+                            path.display()
+                        );
+                        found += 1;
+                    }
+                }
+            }
+        }
+        assert!(found >= listed.len() - 1, "only {found} of them were found in the sources");
+    }
+}
