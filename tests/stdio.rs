@@ -72,10 +72,31 @@ fn child() {
     let lost = Rc::<RefCell<String>>::default();
     let protocol = Upper { floods: role == "flood", heard: 0, lost: lost.clone() };
     reactor.stdio(protocol).expect("they are open");
+    let reactor = if role == "fork" { drop_in_child(reactor) } else { reactor };
     reactor.run().unwrap();
     // The number is taken, and leads nowhere.
     println!("after the end");
     eprintln!("<{}>", lost.borrow());
+}
+
+/// Has a child of fork(2) drop its copy, once the connection is made, and say so on its standard output.
+fn drop_in_child(reactor: Reactor) -> Reactor {
+    for _ in 0..3 {
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
+    // SAFETY: the child drops a reactor, which no other thread has touched, writes and exits.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        drop(reactor);
+        // SAFETY: the buffer is live; and _exit(2) can be called at any time, and does not come back.
+        unsafe {
+            libc::write(1, b"dropped".as_ptr().cast(), 7);
+            libc::_exit(0)
+        }
+    }
+    // SAFETY: no status is asked for.
+    assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+    reactor
 }
 
 fn command(engine: Engine, role: &str) -> Command {
@@ -191,6 +212,26 @@ fn a_socket() {
         // Though `near` is open still: a socket is told.
         far.read_to_string(&mut rest).unwrap();
         assert_eq!((rest.as_str(), lost(child).as_str()), ("", "Done"));
+    });
+}
+
+/// Nor is the child's own standard output taken away from it.
+#[test]
+fn a_socket_is_not_shut_down_by_a_forked_child() {
+    on_every_engine("a fork", |engine| {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let (stdin, stdout) = (near.try_clone().unwrap(), near);
+        let child = command(engine, "fork")
+            .stdin(std::os::fd::OwnedFd::from(stdin))
+            .stdout(std::os::fd::OwnedFd::from(stdout))
+            .spawn()
+            .unwrap();
+        read_until(&mut far, BEGIN);
+        read_until(&mut far, "dropped");
+        far.write_all(b"hello").unwrap();
+        read_until(&mut far, "HELLO");
+        far.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(lost(child), "Done");
     });
 }
 

@@ -34,12 +34,15 @@ pub(crate) struct Settings {
     /// In nanoseconds, as the watch counts.
     pub(crate) slow_callback: u64,
     pub(crate) spin: Duration,
+    pub(crate) wait_retry: Duration,
     pub(crate) stop_signals: bool,
     pub(crate) shutdown_max: Duration,
     pub(crate) remote_queue_max: usize,
     pub(crate) pool_threads_max: usize,
     pub(crate) pool_queue_max: usize,
     pub(crate) pool_grace: Duration,
+    pub(crate) lookup_threads_max: usize,
+    pub(crate) lookup_queue_max: usize,
 }
 
 impl Default for Settings {
@@ -49,12 +52,15 @@ impl Default for Settings {
             seed: None,
             slow_callback: 100_000_000,
             spin: Duration::ZERO,
+            wait_retry: Duration::from_secs(10),
             stop_signals: true,
             shutdown_max: Duration::from_secs(30),
             remote_queue_max: 1 << 20,
             pool_threads_max: 10,
             pool_queue_max: 1 << 16,
             pool_grace: Duration::from_secs(5),
+            lookup_threads_max: 10,
+            lookup_queue_max: 1 << 16,
         }
     }
 }
@@ -83,6 +89,14 @@ impl Builder {
     /// Default zero, off.
     pub fn spin(mut self, spin: Duration) -> Self {
         self.settings.spin = spin;
+        self
+    }
+
+    /// How long the loop goes on when its wait for events fails because the system is out of memory or of something else for
+    /// the moment (ENOMEM, EAGAIN). Default 10 s; past it the run ends with [`RunError::Wait`](crate::RunError::Wait).
+    /// Meanwhile timers and calls run, and the wait is tried again after a rest of 1 to 100 ms. It is logged once.
+    pub fn wait_retry(mut self, time: Duration) -> Self {
+        self.settings.wait_retry = time;
         self
     }
 
@@ -122,6 +136,19 @@ impl Builder {
     /// with a warning; with zero all are, without one.
     pub fn pool_grace(mut self, grace: Duration) -> Self {
         self.settings.pool_grace = grace;
+        self
+    }
+
+    /// How many threads look up names ([`Reactor::defer_to_lookup_thread`]), beside those of the pool. Default 10, at least 1. A
+    /// lookup holds its thread until the system has an answer, which takes some seconds where no DNS server has one.
+    pub fn lookup_threads_max(mut self, threads: usize) -> Self {
+        self.settings.lookup_threads_max = threads;
+        self
+    }
+
+    /// How many lookups may wait for a thread. Default 65,536; past it, [`Failure::Overloaded`](crate::Failure).
+    pub fn lookup_queue_max(mut self, lookups: usize) -> Self {
+        self.settings.lookup_queue_max = lookups;
         self
     }
 

@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     fmt,
     future::Future,
+    panic::Location,
     pin::Pin,
     rc::{Rc, Weak},
     task::{Context, Poll, Waker},
@@ -25,10 +26,16 @@ struct State<T, E: fmt::Display> {
     quiet: bool,
 }
 
-impl<T, E: fmt::Display> State<T, E> {
-    fn new(result: Option<Result<T, E>>) -> Self {
-        let settled = result.is_some();
-        Self { result, settled, callback: None, waker: None, canceller: None, quiet: false }
+impl<T, E: fmt::Display> Default for State<T, E> {
+    fn default() -> Self {
+        Self {
+            result: None,
+            settled: false,
+            callback: None,
+            waker: None,
+            canceller: None,
+            quiet: false,
+        }
     }
 }
 
@@ -107,9 +114,22 @@ impl Reactor {
     pub fn promise<T: 'static, E: From<Failure> + fmt::Display + 'static>(
         &self,
     ) -> (Promise<T, E>, Deferred<T, E>) {
-        let state = Rc::new(RefCell::new(State::new(None)));
-        let reactor = self.downgrade();
-        (Promise { state: state.clone(), reactor: reactor.clone() }, Deferred { state, reactor })
+        self.downgrade().promise()
+    }
+}
+
+impl WeakReactor {
+    /// As [`Reactor::promise`], also if the reactor has been dropped: then the deferred can be awaited and its value taken, but
+    /// a callback given to it is an error in the log, for there is no loop to call it.
+    pub fn promise<T: 'static, E: From<Failure> + fmt::Display + 'static>(
+        &self,
+    ) -> (Promise<T, E>, Deferred<T, E>) {
+        let state = Rc::default();
+        let reactor = self.clone();
+        (
+            Promise { state: Rc::clone(&state), reactor: reactor.clone() },
+            Deferred { state, reactor },
+        )
     }
 }
 
@@ -141,6 +161,14 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
         !self.state.borrow().settled
     }
 
+    /// Whether anybody would get the value: the other end is there, or has a callback. Of one that was dropped, nobody waits,
+    /// though nothing was cancelled.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        let inside = self.state.borrow();
+        !inside.settled && (inside.callback.is_some() || Rc::strong_count(&self.state) > 1)
+    }
+
     /// What the loop is to do when the other end cancels, such as stopping the work: also if it has done so already. Takes
     /// the place of what was said before.
     pub fn on_cancel(&self, f: impl FnOnce(&Reactor) + 'static) {
@@ -169,6 +197,13 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Drop for Promise<T, 
         drop(inside);
         settle(&self.state, &self.reactor, Err(Failure::Abandoned.into()));
     }
+}
+
+#[cold]
+#[track_caller]
+fn never_called(why: &str) {
+    let at = Location::caller();
+    tracing::error!(%at, why, "a callback was given to a deferred, and will never be called");
 }
 
 /// Stores the result and tells whoever waits. No user code runs here: the callback runs from the loop.
@@ -215,26 +250,30 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
 }
 
 impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
-    /// A deferred whose value is there already. It belongs to no reactor, so it can be awaited or its value taken, but a
-    /// callback given to it is dropped: there is no loop to call it.
-    pub fn ready(value: T) -> Self {
-        let state = State::new(Some(Ok(value)));
-        Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }
-    }
-
-    /// A deferred that has failed already. As with [`ready`](Self::ready), there is no loop to call a callback.
-    pub fn failed(error: E) -> Self {
-        let state = State::new(Some(Err(error)));
-        Self { state: Rc::new(RefCell::new(state)), reactor: WeakReactor::default() }
-    }
-
-    /// A deferred whose value is there already, for awaiting or for a callback, which the loop makes.
+    /// A deferred whose value is there already: for awaiting, or for a callback, which the loop makes.
     pub fn ready_on(reactor: &Reactor, value: T) -> Self {
-        Self { reactor: reactor.downgrade(), ..Self::ready(value) }
+        let (promise, deferred) = reactor.promise();
+        promise.resolve(value);
+        deferred
     }
 
-    /// Has the loop call `f` with the result, once it is there. If somebody has taken it already, `f` is not called.
+    /// A deferred that has failed already, in the same way.
+    pub fn failed_on(reactor: &Reactor, error: E) -> Self {
+        let (promise, deferred) = reactor.promise();
+        promise.reject(error);
+        deferred
+    }
+
+    /// Has the loop call `f` with the result, once it is there; in its next turn if that is so already. The end of a run drops
+    /// callbacks that wait, as it does all calls.
+    ///
+    /// An `f` that can never be called is an error in the log, with the place of this call: if the result has been
+    /// [taken](Self::take) before, or the reactor was dropped.
+    #[track_caller]
     pub fn then(self, f: impl FnOnce(&Reactor, Result<T, E>) + 'static) {
+        let Some(reactor) = self.reactor.upgrade() else {
+            return never_called("its reactor was dropped");
+        };
         let mut inside = self.state.borrow_mut();
         let result = inside.result.take();
         if result.is_none() && !inside.settled {
@@ -242,11 +281,12 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
             return;
         }
         drop(inside);
-        let Some(reactor) = self.reactor.upgrade() else { return };
         match result {
             Some(result) => reactor.call_soon(move |reactor| f(reactor, result)),
-            // Somebody took it; there is nothing to call `f` with.
-            None => reactor.discard(f),
+            None => {
+                never_called("its result was taken before");
+                reactor.discard(f);
+            }
         }
     }
 
@@ -273,17 +313,15 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         Canceller { state: Rc::downgrade(&self.state), reactor: self.reactor.clone() }
     }
 
-    /// A deferred whose result is made of the result of this one, by the loop. Cancelling it cancels this one, too.
+    /// A deferred whose result is made of the result of this one, by the loop. Cancelling it cancels this one, too. An `f` that
+    /// can never be called is an error in the log, as with [`then`](Self::then), and fails it with [`Failure::Abandoned`].
+    #[track_caller]
     pub fn map<U, D>(self, f: impl FnOnce(Result<T, E>) -> Result<U, D> + 'static) -> Deferred<U, D>
     where
         U: 'static,
         D: From<Failure> + fmt::Display + 'static,
     {
-        let Some(reactor) = self.reactor.upgrade() else {
-            // Without a loop there is nobody to call `f`.
-            return Deferred::failed(Failure::Abandoned.into());
-        };
-        let (promise, mapped) = reactor.promise();
+        let (promise, mapped) = self.reactor.promise();
         let canceller = self.canceller();
         promise.on_cancel(move |_| canceller.cancel());
         self.then(move |_, result| promise.settle(f(result)));

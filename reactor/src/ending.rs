@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Deferred, Failure, Phase, Reactor, RunError, Token};
+use crate::{Deferred, Failure, Killed, Phase, Reactor, RunError, Token, engine::NoKernel};
 
 /// Rounds of telling ends at a shutdown: an end may cause another, but not for ever.
 const REAP_ROUNDS_MAX: usize = 1_000;
@@ -78,9 +78,15 @@ impl Reactor {
 
     /// What dropping the last handle does. Life events are those of runs, so none is fired.
     pub(crate) fn tear_down(&self) {
+        let inner = &*self.inner;
         // Whoever is told of its end now cannot run the reactor any more.
-        let Ok(_entered) = self.enter() else { return };
-        self.tell_ends();
+        let Some(_entered) = inner.state.enter(&inner.clock) else { return };
+        self.start_lap();
+        if inner.is_copy() {
+            self.let_go_of_copy();
+        } else {
+            self.tell_ends();
+        }
         self.end();
         self.inner.life.take_all().into_iter().for_each(|trigger| self.discard(trigger));
         #[cfg(unix)]
@@ -88,6 +94,29 @@ impl Reactor {
         self.clear();
         self.inner.locals.take().into_iter().for_each(|local| self.discard(local));
         self.clear();
+    }
+
+    /// In a child of fork(2): all this is the parent's, and lives on there. So nobody is told of an end, the kernel is told
+    /// nothing, and other threads, which the child has not got, are not waited for. What is dropped is the child's memory, and
+    /// what is closed are its descriptors.
+    fn let_go_of_copy(&self) {
+        let inner = &*self.inner;
+        // An engine asks first, too. From here on there is none.
+        let engine = inner.poller.replace(Box::new(NoKernel));
+        drop(engine);
+        self.tell_killed();
+        // Somebody may have been in the midst of putting something into a queue when the process forked: whoever empties it,
+        // as a drop does, would wait for that for ever.
+        mem::forget(self.inner.clone());
+    }
+
+    /// Has every handler let go of everything without a word.
+    pub(crate) fn tell_killed(&self) {
+        let handlers = self.inner.registry.borrow().handlers();
+        for handler in handlers {
+            let what = || "a handler that is killed".to_owned();
+            let _ = self.guard(what, || handler.told(self, &Killed));
+        }
     }
 
     /// Tells every handler that the reactor stops, also those that come while others are told, and delivers the ends.
@@ -127,12 +156,8 @@ impl Reactor {
             timers.into_iter().for_each(|timer| self.discard(timer));
             let calls = mem::take(&mut *inner.soon.borrow_mut());
             calls.into_iter().for_each(|call| self.discard(call));
-            while let Ok(call) = inner.inbox.calls.try_recv() {
-                inner.shared.taken();
-                self.discard(call);
-            }
-            while inner.inbox.woken.try_recv().is_ok() {
-                inner.shared.woken_taken();
+            if !inner.is_copy() {
+                self.empty_inbox();
             }
             let tasks = inner.tasks.borrow_mut().take_all();
             tasks.into_iter().for_each(|task| self.discard(task));
@@ -145,6 +170,17 @@ impl Reactor {
                 return;
             }
             self.bury();
+        }
+    }
+
+    fn empty_inbox(&self) {
+        let inner = &*self.inner;
+        while let Ok(call) = inner.inbox.calls.try_recv() {
+            inner.shared.taken();
+            self.discard(call);
+        }
+        while inner.inbox.woken.try_recv().is_ok() {
+            inner.shared.woken_taken();
         }
     }
 }

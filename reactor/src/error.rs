@@ -43,6 +43,10 @@ pub enum RegisterError {
         /// The descriptor.
         fd: i32,
     },
+    /// This process is a child of the one that made the reactor: what it watches is the parent's, and a child makes a
+    /// reactor of its own.
+    #[error("this is a child of the process that made the reactor")]
+    InChild,
     /// There is no room for another handler.
     #[error("more than {limit} handlers")]
     TooManyHandlers {
@@ -91,12 +95,48 @@ pub enum RunError {
     /// The reactor's time belongs to its [`Driver`](crate::Driver), such as a simulated network: let that go on instead.
     #[error("the reactor is driven by a simulation; run that instead")]
     Driven,
+    /// This process is a child of the one that made the reactor, and has a copy: what the kernel holds for it is the
+    /// parent's. After fork(2) a child makes a reactor of its own.
+    #[error("this is a child of the process that made the reactor")]
+    InChild,
+    /// The engine's wait for events failed, and went on to for as long as
+    /// [`Builder::wait_retry`](crate::Builder::wait_retry) if the cause was one that may pass.
+    #[error(transparent)]
+    Wait(WaitError),
     /// The operating system failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 crate::error_debug!(RunError);
+
+/// The engine could not wait for events.
+#[derive(thiserror::Error)]
+#[error("the loop cannot wait for events: {} failed: {}", .0.0, .0.1)]
+pub struct WaitError(
+    // In a box, for every turn gives a result that has room for it.
+    Box<(&'static str, io::Error)>,
+);
+
+impl WaitError {
+    pub(crate) fn new(call: &'static str, cause: io::Error) -> Self {
+        Self(Box::new((call, cause)))
+    }
+
+    /// The system call that failed, such as `epoll_wait`.
+    #[must_use]
+    pub fn call(&self) -> &'static str {
+        self.0.0
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn cause(&self) -> &io::Error {
+        &self.0.1
+    }
+}
+
+crate::error_debug!(WaitError);
 
 /// `stop` or `crash` was called on a reactor that does not run, or is stopping already.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +152,9 @@ pub enum RemoteError {
     /// The reactor has been dropped, or its run has ended and no other has begun.
     #[error("the reactor has ended")]
     Ended,
+    /// This process is a child of the one that made the reactor, in which nobody turns it.
+    #[error("this is a child of the process that made the reactor")]
+    InChild,
     /// As many calls are waiting as [`Builder::remote_queue_max`](crate::Builder::remote_queue_max) allows.
     #[error("{limit} calls are waiting already")]
     Full {
@@ -135,7 +178,8 @@ pub enum Failure {
     /// What would have produced the value panicked.
     #[error("panicked: {}", Excerpt::new(.0))]
     Panicked(String),
-    /// As many jobs are waiting for a thread as [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) allows.
+    /// As many jobs are waiting for a thread as [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) allows, or lookups
+    /// as [`Builder::lookup_queue_max`](crate::Builder::lookup_queue_max) does.
     #[error("{limit} jobs are waiting for a thread already")]
     Overloaded {
         /// The limit.

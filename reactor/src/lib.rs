@@ -42,6 +42,7 @@ mod leftovers;
 mod life;
 pub mod packet_info;
 mod pool;
+pub mod process;
 mod reactor;
 mod registration;
 mod remote;
@@ -56,6 +57,7 @@ mod stats;
 mod task;
 mod timer;
 mod turn;
+mod wait;
 mod wake;
 mod wheel;
 
@@ -65,7 +67,9 @@ pub use {
     builder::Builder,
     deferred::{Canceller, Deferred, Promise},
     engine::{Engine, UnknownEngine},
-    error::{BuildError, Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut},
+    error::{
+        BuildError, Failure, NotRunning, RegisterError, RemoteError, RunError, TimedOut, WaitError,
+    },
     excerpt::Excerpt,
     guard::Panicked,
     leftovers::Leftovers,

@@ -1,4 +1,5 @@
-//! The thread pool behind [`Reactor::defer_to_thread`]: for calls that block, such as name resolution and files.
+//! The thread pool: for calls that block, such as those on files ([`Reactor::defer_to_thread`]), and on threads of their own,
+//! so that the others never keep anybody from connecting, lookups of names ([`Reactor::defer_to_lookup_thread`]).
 
 use std::{
     any::Any,
@@ -17,6 +18,7 @@ use slab::Slab;
 
 use crate::{
     Deferred, Excerpt, Failure, Promise, Reactor,
+    builder::Settings,
     guard::{Panicked, contain},
 };
 
@@ -27,19 +29,36 @@ type Job = Box<dyn FnOnce(&AtomicUsize) + Send>;
 /// Longest time that a job takes in a simulation, until its value is there.
 const SIMULATED_JOB_MAX: Duration = Duration::from_millis(10);
 
-/// Threads are started when there are more jobs than threads, and end with the run of the reactor.
+/// What a job is for, and so on which threads it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Work,
+    Lookup,
+}
+
+/// See the head of this file.
 pub(crate) struct Pool {
-    threads_max: usize,
-    queue_max: usize,
-    running: RefCell<Option<Threads>>,
+    work: Lane,
+    lookups: Lane,
     /// The promises of the jobs under way; they cannot leave the loop's thread, so a job carries its number.
     promises: RefCell<Slab<(u64, Box<dyn Any>)>>,
     serial: Cell<u64>,
+}
+
+/// The jobs of one use, and their threads. These are started when there are more jobs than threads, and end with the run of
+/// the reactor.
+struct Lane {
+    /// What its threads are called.
+    name: &'static str,
+    threads_max: usize,
+    queue_max: usize,
+    running: RefCell<Option<Threads>>,
     /// Jobs of a simulated reactor that wait for their moment.
     simulated: Cell<usize>,
 }
 
 struct Threads {
+    name: &'static str,
     queue: Sender<Job>,
     waiting: Receiver<Job>,
     /// Jobs that wait or run.
@@ -51,14 +70,23 @@ struct Threads {
 }
 
 impl Pool {
-    pub(crate) fn new(threads_max: usize, queue_max: usize) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            threads_max: threads_max.max(1),
-            queue_max,
-            running: RefCell::default(),
+            work: Lane::new("sinew-pool", settings.pool_threads_max, settings.pool_queue_max),
+            lookups: Lane::new(
+                "sinew-lookup",
+                settings.lookup_threads_max,
+                settings.lookup_queue_max,
+            ),
             promises: RefCell::default(),
             serial: Cell::new(0),
-            simulated: Cell::new(0),
+        }
+    }
+
+    const fn lane(&self, purpose: Use) -> &Lane {
+        match purpose {
+            Use::Work => &self.work,
+            Use::Lookup => &self.lookups,
         }
     }
 
@@ -69,16 +97,57 @@ impl Pool {
 
     /// Timers that stand for jobs.
     pub(crate) fn simulated(&self) -> usize {
-        self.simulated.get()
+        self.work.simulated.get() + self.lookups.simulated.get()
+    }
+
+    /// In a child of fork(2), which has a copy of all but the threads: not even a queue is looked at, for one of them may have
+    /// been in the midst of it.
+    fn leave_behind(&self) -> Vec<Box<dyn Any>> {
+        for lane in [&self.work, &self.lookups] {
+            mem::forget(lane.running.take());
+        }
+        self.take_promises()
+    }
+
+    /// Ends the threads: jobs that run are given `grace`, those that wait are handed back with all promises, to be dropped.
+    /// Lookups leave nothing half done, and a system that does not answer may hold them for long: they are not waited for.
+    fn stop(&self, grace: Duration) -> Vec<Box<dyn Any>> {
+        let mut useless = self.lookups.stop(Duration::ZERO);
+        useless.extend(self.work.stop(grace));
+        useless.extend(self.take_promises());
+        useless
+    }
+
+    fn take_promises(&self) -> Vec<Box<dyn Any>> {
+        let promises = mem::take(&mut *self.promises.borrow_mut());
+        promises.into_iter().map(|(_, (_, promise))| promise).collect()
+    }
+}
+
+impl Lane {
+    fn new(name: &'static str, threads_max: usize, queue_max: usize) -> Self {
+        Self {
+            name,
+            threads_max: threads_max.max(1),
+            queue_max,
+            running: RefCell::default(),
+            simulated: Cell::new(0),
+        }
+    }
+
+    /// Why a further job is not taken, with so many here.
+    fn refuses(&self, jobs: usize) -> Option<Failure> {
+        let is_full = jobs >= self.threads_max.saturating_add(self.queue_max);
+        is_full.then_some(Failure::Overloaded { limit: self.queue_max })
     }
 
     /// Hands the job back if it cannot be taken.
     fn submit(&self, job: Job) -> Result<(), (Failure, Job)> {
         let mut running = self.running.borrow_mut();
-        let threads = running.get_or_insert_with(Threads::new);
+        let threads = running.get_or_insert_with(|| Threads::new(self.name));
         let jobs = threads.jobs.load(Ordering::Acquire);
-        if jobs >= self.threads_max.saturating_add(self.queue_max) {
-            return Err((Failure::Overloaded { limit: self.queue_max }, job));
+        if let Some(failure) = self.refuses(jobs) {
+            return Err((failure, job));
         }
         if threads.count <= jobs
             && threads.count < self.threads_max
@@ -93,7 +162,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Ends the threads: jobs that run are given `grace`, those that wait are handed back with all promises, to be dropped.
+    /// Ends the threads: jobs that run are given `grace`, those that wait are handed back.
     fn stop(&self, grace: Duration) -> Vec<Box<dyn Any>> {
         let mut useless: Vec<Box<dyn Any>> = Vec::new();
         if let Some(threads) = self.running.take() {
@@ -106,22 +175,21 @@ impl Pool {
             }
         }
         self.simulated.set(0);
-        let promises = mem::take(&mut *self.promises.borrow_mut());
-        useless.extend(promises.into_iter().map(|(_, (_, promise))| promise));
         useless
     }
 }
 
 impl Threads {
-    fn new() -> Self {
+    fn new(name: &'static str) -> Self {
         let (queue, waiting) = unbounded();
         let (alive, ended) = unbounded();
-        Self { queue, waiting, jobs: Arc::default(), count: 0, ended, alive }
+        Self { name, queue, waiting, jobs: Arc::default(), count: 0, ended, alive }
     }
 
     fn start(&mut self) -> io::Result<()> {
         let (waiting, jobs, alive) = (self.waiting.clone(), self.jobs.clone(), self.alive.clone());
-        thread::Builder::new().name(format!("sinew-pool-{}", self.count + 1)).spawn(move || {
+        let name = format!("{}-{}", self.name, self.count + 1);
+        thread::Builder::new().name(name).spawn(move || {
             let _alive = alive;
             waiting.iter().for_each(|job| job(&jobs));
         })?;
@@ -162,6 +230,32 @@ impl Reactor {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
+        self.defer(Use::Work, f)
+    }
+
+    /// As [`defer_to_thread`](Self::defer_to_thread), for lookups of names, on threads that are theirs alone: however many other
+    /// jobs block, they go on, and the other way round. This is where names are looked up that connections are made to.
+    ///
+    /// There are up to [`Builder::lookup_threads_max`](crate::Builder::lookup_threads_max) threads. The end of the run does not
+    /// wait for those that are busy.
+    ///
+    /// # Errors
+    ///
+    /// As [`defer_to_thread`](Self::defer_to_thread), with [`Builder::lookup_queue_max`](crate::Builder::lookup_queue_max) as its
+    /// limit.
+    pub fn defer_to_lookup_thread<T, F>(&self, f: F) -> Deferred<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.defer(Use::Lookup, f)
+    }
+
+    fn defer<T, F>(&self, purpose: Use, f: F) -> Deferred<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
         let (promise, deferred) = self.promise::<T, Failure>();
         let cancelled = Arc::new(AtomicBool::new(false));
         let flag = cancelled.clone();
@@ -179,9 +273,9 @@ impl Reactor {
             let _ = contain(move || shared.push(call));
         });
         let submitted = if self.inner.clock.is_virtual() {
-            self.submit_simulated(job)
+            self.submit_simulated(purpose, job)
         } else {
-            pool.submit(job)
+            pool.lane(purpose).submit(job)
         };
         if let Err((failure, job)) = submitted {
             self.discard(job);
@@ -193,16 +287,16 @@ impl Reactor {
     }
 
     /// On a simulated reactor there are no threads: the job runs from the loop, after a time drawn from the seed.
-    fn submit_simulated(&self, job: Job) -> Result<(), (Failure, Job)> {
-        let pool = &self.inner.pool;
-        let waiting = pool.simulated.get();
-        if waiting >= pool.threads_max.saturating_add(pool.queue_max) {
-            return Err((Failure::Overloaded { limit: pool.queue_max }, job));
+    fn submit_simulated(&self, purpose: Use, job: Job) -> Result<(), (Failure, Job)> {
+        let lane = self.inner.pool.lane(purpose);
+        let waiting = lane.simulated.get();
+        if let Some(failure) = lane.refuses(waiting) {
+            return Err((failure, job));
         }
-        pool.simulated.set(waiting + 1);
+        lane.simulated.set(waiting + 1);
         let takes = self.inner.random.borrow_mut().u64(..=SIMULATED_JOB_MAX.as_millis() as u64);
         self.call_later(Duration::from_millis(takes), move |reactor| {
-            let waiting = &reactor.inner.pool.simulated;
+            let waiting = &reactor.inner.pool.lane(purpose).simulated;
             waiting.set(waiting.get().saturating_sub(1));
             job(&AtomicUsize::new(1));
         });
@@ -226,7 +320,11 @@ impl Reactor {
 
     /// Ends the pool with the run; what is left of it is dropped by the loop.
     pub(crate) fn stop_pool(&self) {
-        let useless = self.inner.pool.stop(self.inner.settings.pool_grace);
+        let pool = &self.inner.pool;
+        let useless = match self.inner.is_copy() {
+            false => pool.stop(self.inner.settings.pool_grace),
+            true => pool.leave_behind(),
+        };
         self.inner.graveyard.borrow_mut().extend(useless);
         // The wait was nobody's callback.
         self.start_lap();

@@ -18,11 +18,13 @@ use crate::{
     handler::Token,
     life::Life,
     pool::Pool,
+    process::{Home, Origin},
     registration::Registry,
     remote::{Inbox, Shared},
     run_state::RunState,
     task::Tasks,
     timer::TimerPayload,
+    wait::WaitHealth,
     wheel::Wheel,
 };
 
@@ -58,10 +60,13 @@ pub struct Reactor {
 /// State sits in `Cell`s and in `RefCell`s that are borrowed for a few lines, never while user code runs.
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
+    pub(crate) origin: Origin,
+    pub(crate) home: Home,
     pub(crate) clock: Clock,
     pub(crate) poller: RefCell<Box<dyn Poller>>,
     pub(crate) edge_triggered: bool,
     pub(crate) events: RefCell<Vec<Event>>,
+    pub(crate) wait_health: WaitHealth,
     pub(crate) registry: RefCell<Registry>,
     pub(crate) wheel: RefCell<Wheel<TimerPayload>>,
     pub(crate) soon: RefCell<VecDeque<Call>>,
@@ -83,6 +88,13 @@ pub(crate) struct Inner {
     pub(crate) random: RefCell<fastrand::Rng>,
     /// Somebody else moves the clock.
     pub(crate) driven: Cell<bool>,
+}
+
+impl Inner {
+    /// Whether this is a child of fork(2), and what is here is its parent's. Asks the system.
+    pub(crate) fn is_copy(&self) -> bool {
+        !self.origin.is_here() && !self.clock.is_virtual()
+    }
 }
 
 /// Handlers that asked to be called, by their tokens.
@@ -121,8 +133,14 @@ impl Reactor {
         let (engine, poller) =
             asked.open_as().map_err(|source| BuildError { engine: asked, source })?;
         settings.engine = engine;
-        let (shared, inbox) = Shared::new(poller.notifier(), settings.remote_queue_max);
+        let home = match settings.engine {
+            crate::Engine::Simulated => Home::anywhere(),
+            _ => Home::here().map_err(|source| BuildError { engine, source })?,
+        };
+        let (shared, inbox) = Shared::new(poller.notifier(), home, settings.remote_queue_max);
         let inner = Inner {
+            origin: Origin::here(),
+            home,
             clock: match settings.engine {
                 crate::Engine::Simulated => Clock::new_virtual(),
                 _ => Clock::new(settings.slow_callback),
@@ -130,6 +148,7 @@ impl Reactor {
             edge_triggered: poller.is_edge_triggered(),
             poller: RefCell::new(poller),
             events: RefCell::default(),
+            wait_health: WaitHealth::default(),
             registry: RefCell::default(),
             wheel: RefCell::new(Wheel::new()),
             soon: RefCell::default(),
@@ -138,7 +157,7 @@ impl Reactor {
             tasks: RefCell::default(),
             shared,
             inbox,
-            pool: Pool::new(settings.pool_threads_max, settings.pool_queue_max),
+            pool: Pool::new(&settings),
             life: Life::default(),
             #[cfg(unix)]
             signals: crate::signals::Signals::default(),

@@ -240,6 +240,9 @@ impl Reactor {
         source: Descriptor<'_>,
         interest: Interest,
     ) -> Result<Token, RegisterError> {
+        if self.inner.home.is_left() {
+            return Err(RegisterError::InChild);
+        }
         let token = self.inner.registry.borrow_mut().insert(id)?;
         let registered = self.inner.poller.borrow_mut().register(source, token, interest);
         if let Err(error) = registered {
@@ -313,7 +316,8 @@ impl Reactor {
         let Some(slot) = self.inner.registry.borrow_mut().remove(token) else {
             return;
         };
-        if slot.descriptor != NO_DESCRIPTOR {
+        // In a child of fork(2), what the kernel watches is the parent's.
+        if slot.descriptor != NO_DESCRIPTOR && !self.inner.home.is_left() {
             let mut poller = self.inner.poller.borrow_mut();
             let closing = closing && !(slot.mark.is_shared() && poller.watches_duplicates());
             let gone = poller.deregister(slot.descriptor, token, closing);

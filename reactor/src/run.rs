@@ -29,7 +29,8 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// [`RunError::AlreadyRunning`] from inside a callback; [`RunError::Io`] if the engine fails. On a simulated reactor
+    /// [`RunError::AlreadyRunning`] from inside a callback; [`RunError::Wait`] if the engine fails; [`RunError::InChild`] in a
+    /// child of fork(2). On a simulated reactor
     /// [`RunError::NothingLeft`] where a real one would sleep for ever, and [`RunError::Driven`] if its time is not its own.
     pub fn run(&self) -> Result<(), RunError> {
         let state = &self.inner.state;
@@ -38,6 +39,7 @@ impl Reactor {
         }
         let entered = self.enter()?;
         self.inner.shared.set_ended(false);
+        self.inner.wait_health.begin_run();
         #[cfg(unix)]
         self.watch_signals()?;
         self.fire(Phase::BeforeStartup);
@@ -48,17 +50,19 @@ impl Reactor {
         while turned.is_ok() && !state.wants_out() {
             turned = self.turn_once(None);
         }
-        if !state.has_crashed() {
+        // A callback may have forked, and its child come back here: what there is to end is the parent's.
+        let goes_on = || !state.has_crashed() && !self.inner.home.is_left();
+        if goes_on() {
             turned = turned.and(self.wait_for_triggers());
         }
         // The wait may have been ended by a crash.
-        if !state.has_crashed() {
+        if goes_on() {
             self.shut_down();
         }
         #[cfg(unix)]
         self.unwatch_signals();
         drop(entered);
-        turned
+        if self.inner.home.is_left() { Err(RunError::InChild) } else { turned }
     }
 
     /// Runs the loop until `future` is done, then stops it and returns the future's value.
@@ -148,6 +152,9 @@ impl Reactor {
     }
 
     pub(crate) fn enter(&self) -> Result<Entered<'_>, RunError> {
+        if self.inner.home.is_left() {
+            return Err(RunError::InChild);
+        }
         let entered = self.inner.state.enter(&self.inner.clock);
         let entered = entered.ok_or(RunError::AlreadyRunning)?;
         self.start_lap();

@@ -166,8 +166,8 @@ pub enum Turned {
     Ended,
 }
 
-/// Said to every handler ([`Handler::told`](crate::Handler::told)) by [`Driver::kill`]: let go of everything and tell
-/// nobody.
+/// Said to every handler ([`Handler::told`](crate::Handler::told)) by [`Driver::kill`], and when a child of fork(2) drops its
+/// copy of a reactor: let go of everything and tell nobody, neither the protocol nor the peer.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Killed;
@@ -255,11 +255,7 @@ impl Driver {
     /// Ends it as a process is killed: everything is dropped, and nobody is told.
     pub fn kill(&self) {
         let Ok(_entered) = self.reactor.enter() else { return };
-        let handlers = self.reactor.inner.registry.borrow().handlers();
-        for handler in handlers {
-            let what = || "a handler that is killed".to_owned();
-            let _ = self.reactor.guard(what, || handler.told(&self.reactor, &Killed));
-        }
+        self.reactor.tell_killed();
         self.reactor.end();
     }
 }

@@ -269,7 +269,8 @@ impl<T: 'static> Task<T> {
         self.deferred.is_settled()
     }
 
-    /// Has the loop call `f` with the result.
+    /// Has the loop call `f` with the result, as [`Deferred::then`] does.
+    #[track_caller]
     pub fn then(self, f: impl FnOnce(&Reactor, Result<T, Failure>) + 'static) {
         self.deferred.then(f);
     }

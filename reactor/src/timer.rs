@@ -104,6 +104,7 @@ impl Reactor {
     /// # Panics
     ///
     /// If `interval` is zero.
+    #[track_caller]
     pub fn call_every(&self, interval: Duration, f: impl FnMut(&Self) + 'static) -> LoopingCall {
         assert!(!interval.is_zero(), "a looping call needs an interval longer than zero");
         let series = Rc::new(Series {

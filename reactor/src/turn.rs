@@ -1,10 +1,8 @@
 //! One turn of the loop, on one screen, and nothing else.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use crate::{
-    Reactor, RunError, engine::Event, handler::TimerKey, reactor::Inner, timer::TimerPayload,
-};
+use crate::{Reactor, RunError, handler::TimerKey, reactor::Inner, timer::TimerPayload};
 
 /// Timers run in one turn; what is left runs in the next, after a poll that does not wait.
 const TIMERS_PER_TURN: usize = 100_000;
@@ -129,45 +127,6 @@ impl Inner {
         if !wheel.is_empty() {
             wheel.advance(self.clock.ticks());
         }
-    }
-
-    fn wait(&self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> Result<(), RunError> {
-        let timeout = self.timeout(max_wait);
-        if timeout != Some(Duration::ZERO) && self.clock.is_virtual() {
-            return self.jump(timeout);
-        }
-        Ok(self.wait_on_kernel(timeout, events)?)
-    }
-
-    fn wait_on_kernel(
-        &self,
-        mut timeout: Option<Duration>,
-        events: &mut Vec<Event>,
-    ) -> io::Result<()> {
-        let mut poller = self.poller.borrow_mut();
-        if timeout == Some(Duration::ZERO) {
-            return poller.wait(timeout, events);
-        }
-        if !self.settings.spin.is_zero() {
-            let spin = timeout.unwrap_or(Duration::MAX).min(self.settings.spin);
-            let start = self.clock.precise();
-            let mut spun = Duration::ZERO;
-            while spun < spin {
-                poller.wait(Some(Duration::ZERO), events)?;
-                if !events.is_empty() || self.shared.has_any() {
-                    return Ok(());
-                }
-                spun = self.clock.precise().duration_since(start);
-            }
-            timeout = timeout.map(|timeout| timeout.saturating_sub(spun));
-        }
-        self.shared.flag().going_to_sleep();
-        if self.shared.has_any() {
-            timeout = Some(Duration::ZERO);
-        }
-        let waited = poller.wait(timeout, events);
-        self.shared.flag().woke_up();
-        waited
     }
 
     /// How long the poll may wait; `None` for as long as nothing happens.

@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 /// and then looks whether the loop sleeps. Both sides write before they read, sequentially consistent, so at least one
 /// of them sees the other: nothing is lost. Whoever takes the flag down wakes, so one sleep is ended by one wake-up,
 /// however many senders there are, and a loop that is awake is never disturbed.
+///
+/// Each side is one function, [`sleep`](Self::sleep) and [`post`](Self::post), so that the order of its steps is written
+/// once: what the loop runs is what loom tries below.
 #[derive(Debug)]
 pub(crate) struct WakeFlag {
     asleep: AtomicBool,
@@ -22,19 +25,31 @@ impl WakeFlag {
         Self { asleep: AtomicBool::new(false) }
     }
 
-    /// The loop is about to sleep, and must look at its queues once more after this.
-    pub(crate) fn going_to_sleep(&self) {
+    /// The loop's side: `wait`s, and is woken by whoever posts meanwhile. `wait` is told whether something is in the queues
+    /// already, in which case nobody will wake it and it must not block.
+    pub(crate) fn sleep<R>(
+        &self,
+        has_any: impl FnOnce() -> bool,
+        wait: impl FnOnce(bool) -> R,
+    ) -> R {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-    }
-
-    /// The loop is awake.
-    pub(crate) fn woke_up(&self) {
+        let waited = wait(has_any());
         self.asleep.store(false, Ordering::Relaxed);
+        waited
     }
 
-    /// Something was put into a queue: whether the caller has to wake the loop.
-    pub(crate) fn must_wake(&self) -> bool {
+    /// A sender's side: puts something into a queue, and wakes the loop if it sleeps. `put` says whether there was anybody
+    /// to take it.
+    pub(crate) fn post(&self, put: impl FnOnce() -> bool, wake: impl FnOnce()) -> bool {
+        let was_put = put();
+        if was_put && self.must_wake() {
+            wake();
+        }
+        was_put
+    }
+
+    fn must_wake(&self) -> bool {
         fence(Ordering::SeqCst);
         // A swap would do, but would also write where it finds nothing to take down, which loom cannot put in order.
         self.asleep.load(Ordering::Relaxed)
@@ -99,11 +114,15 @@ mod tests {
                 .map(|_| {
                     let (flag, queue, bell) = (flag.clone(), queue.clone(), bell.clone());
                     loom::thread::spawn(move || {
-                        queue.fetch_add(1, Ordering::Release);
-                        let rings = flag.must_wake();
-                        if rings {
+                        let mut rings = 0;
+                        let put = || {
+                            queue.fetch_add(1, Ordering::Release);
+                            true
+                        };
+                        flag.post(put, || {
+                            rings += 1;
                             bell.fetch_add(1, Ordering::Release);
-                        }
+                        });
                         rings
                     })
                 })
@@ -114,20 +133,15 @@ mod tests {
                 if seen == 2 {
                     break;
                 }
-                flag.going_to_sleep();
                 naps += 1;
-                if queue.load(Ordering::Acquire) == 0 {
-                    while bell.swap(0, Ordering::Acquire) == 0 {
+                let has_any = || queue.load(Ordering::Acquire) > 0;
+                flag.sleep(has_any, |has_any| {
+                    while !has_any && bell.swap(0, Ordering::Acquire) == 0 {
                         loom::thread::yield_now();
                     }
-                }
-                flag.woke_up();
+                });
             }
-            let rings = senders
-                .into_iter()
-                .map(|sender| sender.join().unwrap())
-                .filter(|rang| *rang)
-                .count();
+            let rings: usize = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
             assert!(rings <= naps, "{rings} wake-ups for {naps} naps");
         });
     }

@@ -54,13 +54,86 @@ fn a_callback_is_called_by_the_loop_whatever_comes_first() {
     assert_eq!(trail.take(), ["Ok(1)", "Ok(2)", "Err(Brewing)"]);
 }
 
+/// Of whatever kind it is, and whoever made it so.
+#[test]
+fn a_callback_is_called_where_the_result_was_there_from_the_start() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    report(Deferred::ready_on(&reactor, 1), &trail);
+    report(Deferred::<i32, _>::failed_on(&reactor, Trouble::Brewing), &trail);
+    let (_promise, deferred) = pair::<i32>(&reactor);
+    deferred.cancel();
+    report(deferred, &trail);
+    let (promise, deferred) = pair::<i32>(&reactor);
+    drop(promise);
+    report(deferred.map(|result| result), &trail);
+    turn(&reactor);
+    turn(&reactor);
+    let expected = ["Ok(1)", "Err(Brewing)", "Err(Failed(Cancelled))", "Err(Failed(Abandoned))"];
+    assert_eq!(trail.take(), expected);
+}
+
+#[test]
+fn a_callback_that_can_never_be_called_is_an_error_with_its_place() {
+    type Give = fn(Deferred<i32, Trouble>);
+    let gives: [Give; 2] = [
+        |deferred| deferred.then(|_, _| unreachable!()),
+        |deferred| {
+            let mapped: Deferred<i32, Trouble> = deferred.map(|_| unreachable!());
+            drop(mapped);
+        },
+    ];
+    for give in gives {
+        let (reactor, orphan) = (reactor(), reactor().downgrade());
+        let pending = orphan.promise().1;
+        let (promise, settled) = orphan.promise();
+        promise.resolve(1);
+        let taken = Deferred::ready_on(&reactor, 1);
+        assert_eq!(taken.take(), Some(Ok(1)));
+        for (deferred, why) in [
+            (pending, "its reactor was dropped"),
+            (settled, "its reactor was dropped"),
+            (taken, "its result was taken before"),
+        ] {
+            let log = Log::of(|| {
+                give(deferred);
+                turn(&reactor);
+            });
+            assert_eq!(log.len(), 1, "{log:?}");
+            assert!(
+                log[0].contains("will never be called at=reactor/tests/deferreds.rs:"),
+                "{log:?}"
+            );
+            assert!(log[0].starts_with("ERROR") && log[0].contains(why), "{log:?}");
+        }
+    }
+}
+
+#[test]
+fn a_promise_knows_whether_it_is_awaited() {
+    let reactor = reactor();
+    let (promise, deferred) = pair::<i32>(&reactor);
+    assert!(promise.is_awaited());
+    let canceller = deferred.canceller();
+    deferred.then(|_, _| ());
+    assert!(promise.is_awaited(), "by its callback");
+    canceller.cancel();
+    assert!(!promise.is_awaited());
+    let (promise, deferred) = pair::<i32>(&reactor);
+    drop(deferred);
+    assert!(
+        !promise.is_awaited() && promise.is_pending(),
+        "nobody waits, and nothing was cancelled"
+    );
+}
+
 #[test]
 fn it_can_be_awaited() {
     let reactor = reactor();
     let (promise, deferred) = pair(&reactor);
     reactor.call_soon(|reactor| reactor.call_soon(|_| promise.resolve(1)));
     assert_eq!(reactor.run_until(deferred).unwrap(), Ok(1));
-    assert_eq!(reactor.run_until(Deferred::<_, Trouble>::ready(2)).unwrap(), Ok(2));
+    assert_eq!(reactor.run_until(Deferred::<_, Trouble>::ready_on(&reactor, 2)).unwrap(), Ok(2));
 }
 
 #[test]

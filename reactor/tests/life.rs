@@ -109,7 +109,7 @@ fn the_loop_goes_on_until_the_triggers_are_done() {
             deferred
         });
         reactor.on(Phase::BeforeShutdown, |reactor| reactor.defer_to_thread(|| ()));
-        reactor.on(Phase::BeforeShutdown, |_| Deferred::ready(()));
+        reactor.on(Phase::BeforeShutdown, |reactor| Deferred::ready_on(reactor, ()));
         reactor.on(Phase::BeforeShutdown, |reactor| {
             let (promise, deferred) = reactor.promise();
             promise.reject(Failure::Panicked("on purpose".to_owned()));

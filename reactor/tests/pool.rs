@@ -94,6 +94,46 @@ fn a_job_never_waits_beside_a_free_place() {
     }
 }
 
+/// Whoever blocks all the threads of the one keeps nobody from the others.
+#[test]
+fn jobs_and_lookups_do_not_wait_for_each_other() {
+    let builder = builder().pool_threads_max(1).lookup_threads_max(1).lookup_queue_max(1);
+    let reactor = builder.pool_grace(Duration::ZERO).build().unwrap();
+    let block = || {
+        let (go, gate) = mpsc::channel::<()>();
+        (go, move || _ = gate.recv())
+    };
+    let (go, wait) = block();
+    let busy = reactor.defer_to_thread(wait);
+    let name = || thread::current().name().unwrap().to_owned();
+    let looked_up = reactor.run_until(reactor.defer_to_lookup_thread(name)).unwrap();
+    assert_eq!(looked_up.unwrap(), "sinew-lookup-1");
+    assert_eq!(busy.take(), Some(Err(Failure::Abandoned)), "the run has ended");
+    drop(go);
+
+    let (go, wait) = block();
+    let busy = reactor.defer_to_lookup_thread(wait);
+    let waiting = reactor.defer_to_lookup_thread(|| ());
+    let refused = reactor.defer_to_lookup_thread(|| ());
+    assert_eq!(refused.take(), Some(Err(Failure::Overloaded { limit: 1 })));
+    let worked = reactor.run_until(reactor.defer_to_thread(name)).unwrap();
+    assert_eq!(worked.unwrap(), "sinew-pool-1");
+    drop((go, busy, waiting));
+}
+
+/// Nothing is half done in it, and it may take as long as the system likes.
+#[test]
+fn the_end_of_a_run_does_not_wait_for_lookups() {
+    let reactor = builder().pool_grace(Duration::MAX).build().unwrap();
+    let (go, gate) = mpsc::channel::<()>();
+    let lookup = reactor.defer_to_lookup_thread(move || gate.recv());
+    reactor.call_soon(|reactor| reactor.stop().unwrap());
+    let log = Log::of(|| reactor.run().unwrap());
+    assert!(log.is_empty(), "{log:?}");
+    assert_eq!(lookup.take(), Some(Err(Failure::Abandoned)));
+    drop(go);
+}
+
 #[test]
 fn too_many_jobs_are_refused() {
     let reactor = builder().pool_threads_max(2).pool_queue_max(1).build().unwrap();

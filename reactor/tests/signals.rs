@@ -253,31 +253,49 @@ fn every_reactor_of_the_process_gets_the_signal() {
     assert_eq!(heard.load(Ordering::SeqCst), REACTORS);
 }
 
+/// More of one than any pipe holds: its callback is called once, and nothing that comes behind it is lost.
 #[test]
-fn a_storm_of_signals_is_told_in_full_and_holds_nobody_up() {
+fn a_flood_of_one_signal_takes_no_other_its_place() {
     let _turn = alone();
-    let reactor = builder().build().unwrap();
-    let signals = Count::default();
-    let count = signals.clone();
-    reactor.on_signal(Signal::USR1, move |_| count.up()).unwrap();
-    let (all, calls) = (signals.clone(), Count::default());
-    let count = calls.clone();
-    reactor.call_soon(move |reactor| {
-        for _ in 0..1_000 {
-            raise(Signal::USR1);
-        }
-        fn look(reactor: &Reactor, signals: Count, calls: Count) {
-            calls.up();
-            if signals.value() == 1_000 {
+    for reactor in reactors() {
+        let (floods, others) = (Count::default(), Count::default());
+        let (flood, other) = (floods.clone(), others.clone());
+        reactor.on_signal(Signal::USR1, move |_| flood.up()).unwrap();
+        reactor.on_signal(Signal::USR2, move |_| other.up()).unwrap();
+        reactor.call_soon(|_| {
+            (0..70_000).for_each(|_| raise(Signal::USR1));
+            raise(Signal::USR2);
+            raise(Signal::TERM);
+        });
+        reactor.run().unwrap();
+        assert_eq!((floods.value(), others.value()), (1, 1), "{}", reactor.engine());
+    }
+}
+
+/// A signal that comes while its callback runs, or right after it was taken, is told in its own right.
+#[test]
+fn each_signal_is_told_after_it_came() {
+    const TIMES: usize = 300;
+    let _turn = alone();
+    for reactor in reactors() {
+        let heard = Count::default();
+        let count = heard.clone();
+        let call = move |reactor: &Reactor| {
+            count.up();
+            if count.value() == TIMES {
                 return reactor.stop().unwrap();
             }
-            reactor.call_soon(move |reactor| look(reactor, signals, calls));
-        }
-        look(reactor, all, count);
-    });
-    reactor.run().unwrap();
-    assert_eq!(signals.value(), 1_000);
-    assert!(calls.value() > 5, "other calls had their turns in between");
+            // At times by another thread, so that it comes at any moment of this one's way to sleep.
+            match count.value() % 2 {
+                0 => raise(Signal::USR1),
+                _ => drop(thread::spawn(|| kill(own_id(), Signal::USR1))),
+            }
+        };
+        reactor.on_signal(Signal::USR1, call).unwrap();
+        reactor.call_soon(|_| raise(Signal::USR1));
+        reactor.run().unwrap();
+        assert_eq!(heard.value(), TIMES);
+    }
 }
 
 #[test]
@@ -328,39 +346,53 @@ fn seats_are_given_back() {
     }
 }
 
+/// A child of fork(2) does with a signal what its parent would have done without a reactor.
 #[test]
-fn a_forked_child_does_not_disturb_its_parent() {
+fn a_forked_child_goes_by_what_was_set_before_and_does_not_disturb_its_parent() {
+    let exited = |code: i32| code << 8;
     let _turn = alone();
-    let reactor = builder().build().unwrap();
-    let heard = Count::default();
-    let count = heard.clone();
-    reactor.on_signal(Signal::USR1, move |_| count.up()).unwrap();
-    let count = heard.clone();
-    reactor.call_soon(move |reactor| {
-        // SAFETY: the child does nothing but raise(3), pause(2) and _exit(2), which are async-signal-safe.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            // SAFETY: as above.
-            unsafe {
-                libc::raise(libc::SIGUSR1);
-                libc::_exit(7);
-            }
-        }
-        assert!(child > 0, "{}", Error::last_os_error());
-        let mut status = 0;
-        // SAFETY: the pointer is to a live integer.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        // It went as it would have without a reactor.
-        assert!(libc::WIFSIGNALED(status), "{status}");
-        assert_eq!(libc::WTERMSIG(status), libc::SIGUSR1);
+    let at_first = handler(Signal::USR1);
+    for (before, status_expected) in [
+        (libc::SIG_DFL, libc::SIGUSR1),
+        (libc::SIG_IGN, exited(7)),
+        (exit_8 as extern "C" fn(libc::c_int) as libc::sighandler_t, exited(8)),
+    ] {
+        set_handler(Signal::USR1, before);
+        let reactor = builder().build().unwrap();
+        let heard = Count::default();
+        let count = heard.clone();
+        reactor.on_signal(Signal::USR1, move |_| count.up()).unwrap();
+        let count = heard.clone();
         reactor.call_soon(move |reactor| {
-            assert_eq!(count.value(), 0);
-            reactor.stop().unwrap();
+            // SAFETY: the child does nothing but raise(3) and _exit(2), which are async-signal-safe.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // SAFETY: as above.
+                unsafe {
+                    libc::raise(libc::SIGUSR1);
+                    libc::_exit(7);
+                }
+            }
+            assert!(child > 0, "{}", Error::last_os_error());
+            let mut status = 0;
+            // SAFETY: the pointer is to a live integer.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            assert_eq!(status, status_expected);
+            reactor.call_soon(move |reactor| {
+                assert_eq!(count.value(), 0);
+                reactor.stop().unwrap();
+            });
         });
-    });
-    let log = Log::of(|| reactor.run().unwrap());
-    assert!(log.is_empty(), "{log:?}");
-    assert_eq!(heard.value(), 0);
+        let log = Log::of(|| reactor.run().unwrap());
+        assert!(log.is_empty(), "{log:?}");
+        assert_eq!(heard.value(), 0);
+        set_handler(Signal::USR1, at_first);
+    }
+}
+
+extern "C" fn exit_8(_: libc::c_int) {
+    // SAFETY: _exit(2) can be called at any time, and does not come back.
+    unsafe { libc::_exit(8) }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use kit::{Census, Count, Marker, Puppet, Trail, reactor, turn, turn_until};
-use sinew_reactor::LoopingCall;
+use sinew_reactor::{Deferred, LoopingCall, Phase, Reactor};
 
 const MS: Duration = Duration::from_millis(1);
 const FAR: Duration = Duration::from_secs(3600);
@@ -51,6 +51,20 @@ fn a_call_is_not_active_while_it_runs() {
     }));
     turn(&reactor);
     assert_eq!(ran.value(), 1);
+}
+
+#[test]
+fn a_delay_is_rounded_up_to_the_tick_as_times_are() {
+    let reactor = Reactor::simulated(0);
+    let call = reactor.call_later(MS, |_| ());
+    let mut due = call.due().unwrap();
+    for (more_us, ticks) in [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (2_500, 3)] {
+        assert!(call.delay(Duration::from_micros(more_us)));
+        due += MS * ticks;
+        assert_eq!(call.due(), Some(due), "{more_us} us more");
+    }
+    assert!(call.delay(Duration::from_nanos(1)));
+    assert_eq!(call.due(), Some(due + MS));
 }
 
 #[test]
@@ -151,6 +165,32 @@ fn a_crowd_that_is_cancelled_is_dropped_to_the_last_though_some_panic() {
     assert_eq!(trail.len(), 100);
     assert_eq!(log, ["ERROR message=a callback panicked what=\"a drop\" panic=\"a bomb\""; 4]);
     assert_eq!(reactor.stats().panics, 4);
+}
+
+/// Nothing that takes a time panics at either end, but the series that would never leave the loop.
+#[test]
+fn no_time_at_all_and_all_the_time_there_is_are_no_trouble() {
+    for time in [Duration::ZERO, Duration::MAX] {
+        let builder =
+            kit::builder().shutdown_max(time).pool_grace(time).wait_retry(time).spin(time);
+        let reactor = builder.slow_callback(Duration::MAX).build().unwrap();
+        let (token, clone) = (reactor.reserve().unwrap(), reactor.clone());
+        reactor.on(Phase::BeforeShutdown, |reactor| Deferred::ready_on(reactor, ()));
+        drop(reactor.spawn(async move {
+            let _ = clone.timeout(time, clone.sleep(time)).await;
+        }));
+        reactor.call_soon(move |reactor| {
+            let call = reactor.call_later(time, |_| ());
+            let _ = (call.delay(time), call.reset(time), call.due());
+            let _ = reactor.timer_due(reactor.arm_timer(token, time));
+            let job = reactor.defer_to_thread(|| ());
+            job.then(|reactor, _| reactor.stop().unwrap());
+        });
+        reactor.run().unwrap();
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
+    let simulated = Reactor::simulated(0);
+    simulated.advance(Duration::MAX).unwrap();
 }
 
 #[test]

@@ -164,6 +164,15 @@ impl ServerConfig<crate::Forking> {
         self
     }
 
+    /// Whether children get SIGTERM when the server's process ends in whatever way, SIGKILL included, so that none is left that
+    /// nobody looks after (`PR_SET_PDEATHSIG`, prctl(2); `PROC_PDEATHSIG_CTL`, procctl(2)). What the program did with that signal
+    /// before it served holds in the children. Default `true`; on Linux and FreeBSD, elsewhere children run to their end. (Python:
+    /// they do everywhere.)
+    pub fn end_with_parent(mut self, end: bool) -> Self {
+        self.mode.end_with_parent = end;
+        self
+    }
+
     /// Whether [`server_close`](crate::Server::server_close) waits for the children. Default `true`. Those that it does not
     /// wait for stay the caller's to reap.
     pub fn block_on_close(mut self, block: bool) -> Self {

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use sinew_reactor::process::Origin;
 use socket2::Type;
 
 use crate::{
@@ -149,7 +150,7 @@ where
 impl<F, H, M> Server<F, H, M> {
     /// Closes the socket and, with `block_on_close`, waits for the handlers that run: for as long as
     /// [`close_timeout`](ServerConfig::close_timeout) says. A server that is being served is shut down first. Closing twice is
-    /// nothing.
+    /// nothing. In a child of fork(2), which has a copy, it closes that one's descriptor and nothing else.
     ///
     /// # Errors
     ///
@@ -200,6 +201,7 @@ pub(crate) struct Core {
     pub(crate) run: Box<dyn Run>,
     pub(crate) serving: Serving,
     closed: AtomicBool,
+    origin: Origin,
 }
 
 /// What whoever comes too late is told.
@@ -245,6 +247,7 @@ impl Core {
             run: config.mode.into_run(),
             serving: Serving::default(),
             closed: AtomicBool::new(false),
+            origin: Origin::here(),
         }))
     }
 
@@ -337,6 +340,11 @@ impl BaseServer {
 
     fn close(&self) -> Result<(), CloseError> {
         if self.core.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        if !self.core.origin.is_here() {
+            // What is served, who handles it, and the file of the socket are the parent's.
+            drop(self.core.take_socket());
             return Ok(());
         }
         let ended = self.core.serving.end();

@@ -1,7 +1,6 @@
 //! Who serves, how it is reached from other threads, and how it is told to stop: [`Serving`].
 
 use std::{
-    process,
     sync::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +8,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use sinew_reactor::{Remote, Token};
+use sinew_reactor::{Remote, Token, process::Origin};
 
 use crate::{CloseError, ServeError, ShutdownError, lock::lock};
 
@@ -39,7 +38,7 @@ enum Stage {
 struct Loop {
     thread: ThreadId,
     /// A child of fork(2) has the same threads by name, but nobody serves there.
-    process: u32,
+    origin: Origin,
     remote: Remote,
     acceptor: Option<Token>,
 }
@@ -70,7 +69,7 @@ impl Serving {
         self.wants_room.store(false, Ordering::Release);
         *stage = Stage::By(Loop {
             thread: thread::current().id(),
-            process: process::id(),
+            origin: Origin::here(),
             remote,
             acceptor: None,
         });
@@ -122,7 +121,7 @@ impl Serving {
                 return Ok(());
             }
         };
-        if by.process != process::id() {
+        if !by.origin.is_here() {
             return Err(ShutdownError::InChild);
         }
         if wait && by.thread == thread::current().id() {
@@ -140,7 +139,7 @@ impl Serving {
     /// Before a close: nobody is to serve any more.
     pub(crate) fn end(&self) -> Result<(), CloseError> {
         let Some(by) = self.by() else { return Ok(()) };
-        if by.process == process::id() && by.thread == thread::current().id() {
+        if by.origin.is_here() && by.thread == thread::current().id() {
             let _ = self.ask_to_stop(false);
             return Err(CloseError::OwnThread);
         }

@@ -4,9 +4,9 @@ use std::{
     fs, io,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::PathBuf,
-    process,
 };
 
+use sinew_reactor::process::Origin;
 use socket2::{Domain, Socket};
 
 use crate::Address;
@@ -17,8 +17,8 @@ pub(crate) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
-    /// The process that made it; a child of fork(2) is not to remove it.
-    owner: u32,
+    /// A child of fork(2) is not to remove it.
+    origin: Origin,
 }
 
 impl SocketFile {
@@ -30,7 +30,7 @@ impl SocketFile {
             path: path.to_owned(),
             device: found.dev(),
             inode: found.ino(),
-            owner: process::id(),
+            origin: Origin::here(),
         })
     }
 
@@ -38,7 +38,7 @@ impl SocketFile {
     pub(crate) fn remove(&self) {
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
-        if is_ours && self.owner == process::id() {
+        if is_ours && self.origin.is_here() {
             // If it is gone by now, that is what was wanted.
             let _ = fs::remove_file(&self.path);
         }

@@ -8,6 +8,7 @@
 #[cfg(unix)]
 mod servers {
     pub(super) mod client;
+    pub(super) mod forks;
     pub(super) mod gate;
     pub(super) mod harness;
     pub(super) mod process;

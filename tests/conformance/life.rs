@@ -13,6 +13,7 @@ table! {
         one_byte_at_a_time,
         bulk_is_echoed_intact_both_ways,
         the_transport_is_inert_after_the_end,
+        the_end_is_told_to_callbacks_whenever_they_come,
         a_protocol_that_keeps_its_transport_is_dropped,
         a_boxed_protocol_hears_everything,
         both_ends_are_known;
@@ -72,6 +73,30 @@ fn bulk_is_echoed_intact_both_ways(world: &World) {
         echoed == bytes.len()
     });
     assert!(line.trace.data() == bytes);
+}
+
+fn the_end_is_told_to_callbacks_whenever_they_come(world: &World) {
+    let own = Rc::<RefCell<Option<Transport>>>::default();
+    let keep = own.clone();
+    let line = world.join(Script(move |transport: &Transport, what: What<'_>| {
+        if let What::Made = what {
+            keep.replace(Some(transport.clone()));
+        }
+    }));
+    world.until("the start", || own.borrow().is_some());
+    let transport = own.take().expect("it has begun");
+    let told = Rc::<RefCell<Vec<&str>>>::default();
+    let note = |when: &'static str| {
+        let told = told.clone();
+        transport.when_lost().then(move |_, _| told.borrow_mut().push(when));
+    };
+    note("before");
+    transport.abort();
+    assert_eq!(world.lost(&line.trace), Lost::Aborted);
+    world.until("the first", || told.borrow().len() == 1);
+    note("after");
+    world.until("the second", || told.borrow().len() == 2);
+    assert_eq!(*told.borrow(), ["before", "after"]);
 }
 
 fn the_transport_is_inert_after_the_end(world: &World) {

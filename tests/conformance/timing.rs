@@ -8,7 +8,9 @@ use std::{
 
 use sinew::prelude::*;
 
-use crate::support::{Echo, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table};
+use crate::support::{
+    Echo, Line, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
+};
 
 table! {
     everywhere:
@@ -17,6 +19,10 @@ table! {
         the_idle_timeout_comes_again_and_again,
         the_idle_timeout_may_be_moved_and_taken_away,
         output_counts_as_activity,
+        no_time_at_all_is_a_tick_and_ends_with_the_close,
+        a_read_timeout_counts_what_is_received_alone,
+        a_read_timeout_does_not_count_while_input_is_held_back,
+        the_timeout_that_was_set_last_counts,
         timers_fire_once_in_order_with_their_names,
         timers_may_be_cancelled,
         a_timer_cancelled_by_one_that_is_due_with_it_does_not_fire,
@@ -98,6 +104,103 @@ fn the_idle_timeout_may_be_moved_and_taken_away(world: &World) {
     world.reactor().call_later(2 * MOMENT, move |_| flag.set(true));
     world.until("time to pass", || later.get());
     assert_eq!(line.trace.count(&Told::Idle), 1);
+}
+
+/// A connection that lingers has no timeout any more, and one without time leaves some to all others.
+fn no_time_at_all_is_a_tick_and_ends_with_the_close(world: &World) {
+    let line = world.join(Script(|transport: &Transport, what: What<'_>| {
+        if let What::Made = what {
+            transport.set_idle_timeout(Duration::ZERO);
+        }
+    }));
+    let began = (Instant::now(), world.reactor().stats().turns);
+    world.until("several", || line.trace.count(&Told::Idle) == 5);
+    assert!(began.0.elapsed() >= Duration::from_millis(4), "a tick each");
+    let transport = line.transport();
+    transport.lose_connection();
+    // The far end neither reads nor ends its side. What is left is the bound of the close, if there is one.
+    let told = line.trace.count(&Told::Idle);
+    let later = Rc::new(Cell::new(false));
+    let flag = later.clone();
+    world.reactor().call_later(MOMENT, move |_| flag.set(true));
+    world.until("time to pass", || later.get());
+    assert!(line.trace.count(&Told::Idle) <= told + 1);
+    assert!(world.reactor().stats().timers <= 1);
+}
+
+/// By the reactor's clock: how long after the last bytes that it received a connection was idle, each time.
+fn silences(world: &World, config: StreamConfig) -> (Line, Rc<RefCell<Vec<Duration>>>) {
+    let (heard, idle) = (Rc::new(Cell::new(None)), Rc::<RefCell<Vec<Duration>>>::default());
+    let log = idle.clone();
+    let line = world.join_with(
+        config,
+        Width::Wide,
+        Script(move |transport: &Transport, what: What<'_>| {
+            let now = transport.reactor().now();
+            match what {
+                What::Made | What::Data(_) => heard.set(Some(now)),
+                What::Idle => log.borrow_mut().push(now - heard.get().expect("it is made")),
+                _ => {}
+            }
+        }),
+    );
+    (line, idle)
+}
+
+/// A silent member of a busy room is idle.
+fn a_read_timeout_counts_what_is_received_alone(world: &World) {
+    let (mut line, idle) = silences(world, StreamConfig::default().read_timeout(MOMENT));
+    let transport = line.transport();
+    world.until("an end to the silence", || {
+        transport.write(b"x");
+        line.far.take();
+        !idle.borrow().is_empty()
+    });
+    let start = Instant::now();
+    while start.elapsed() < 5 * MOMENT {
+        line.far.send(b"x");
+        world.turn();
+    }
+    assert!(idle.borrow().iter().all(|silent| *silent >= MOMENT), "{:?}", idle.borrow());
+    assert!(!transport.is_closing());
+}
+
+fn a_read_timeout_does_not_count_while_input_is_held_back(world: &World) {
+    let (mut line, idle) = silences(world, StreamConfig::default().read_timeout(MOMENT));
+    let transport = line.transport();
+    transport.pause_reading();
+    let later = Rc::new(Cell::new(false));
+    let flag = later.clone();
+    line.far.send(b"waits");
+    world.reactor().call_later(4 * MOMENT, move |_| flag.set(true));
+    world.until("time to pass", || later.get());
+    assert!(idle.borrow().is_empty(), "it was not its silence");
+    let resumed = Instant::now();
+    transport.resume_reading();
+    world.until("silence", || !idle.borrow().is_empty());
+    assert!(resumed.elapsed() >= MOMENT, "all of it anew");
+    assert_eq!(line.trace.data(), b"waits");
+}
+
+fn the_timeout_that_was_set_last_counts(world: &World) {
+    let (mut line, idle) = silences(world, StreamConfig::default().read_timeout(LONG));
+    let transport = line.transport();
+    transport.set_read_timeout(MOMENT);
+    transport.set_idle_timeout(LONG);
+    let later = Rc::new(Cell::new(false));
+    let flag = later.clone();
+    world.reactor().call_later(2 * MOMENT, move |_| flag.set(true));
+    world.until("time to pass", || later.get());
+    assert!(idle.borrow().is_empty(), "the first one has gone");
+    transport.set_read_timeout(None);
+    assert_eq!(world.reactor().stats().timers, 0, "either takes away the other");
+    transport.set_idle_timeout(LONG);
+    transport.set_read_timeout(MOMENT);
+    world.until("silence", || {
+        transport.write(b"x");
+        line.far.take();
+        !idle.borrow().is_empty()
+    });
 }
 
 fn output_counts_as_activity(world: &World) {

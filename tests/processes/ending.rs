@@ -196,6 +196,32 @@ fn an_end_can_be_awaited() {
     });
 }
 
+/// Before the end and after it, and after the reactor's: a callback is called as long as there is a loop to call it.
+#[test]
+fn an_end_is_told_to_callbacks_whenever_they_come() {
+    on_every_engine("callbacks", |stage| {
+        let (recorder, _) = Recorder::new(ignore);
+        let process = stage.reactor.spawn_process(recorder, sh("exit 4")).expect("it starts");
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let note = |when: &'static str| {
+            let told = told.clone();
+            process.when_ended().then(move |_, status| {
+                told.borrow_mut().push((when, status.expect("it ends").code()));
+            });
+        };
+        note("before");
+        stage.until(|| process.status().is_some() && !told.borrow().is_empty());
+        note("after");
+        stage.until(|| told.borrow().len() == 2);
+        assert_eq!(*told.borrow(), [("before", Some(4)), ("after", Some(4))]);
+    });
+    let (recorder, _) = Recorder::new(ignore);
+    let reactor = Reactor::new().expect("a reactor");
+    let process = reactor.spawn_process(recorder, sh("exit 4")).expect("it starts");
+    drop(reactor);
+    assert!(process.when_ended().is_settled());
+}
+
 /// A stop in good order: children are asked to end, and waited for.
 #[test]
 fn a_stop_can_wait_for_children() {

@@ -16,6 +16,7 @@ use sinew_reactor::{Deferred, Failure, Promise, Reactor, WeakReactor};
 use crate::{
     ConnectConfig, ConnectError, Connecting, Connection, Factory, Protocol, SharedFactory,
     endpoint::ClientEndpoint,
+    waiters::{enlist, enlist_with},
 };
 
 /// How a [`ClientService`] connects, and how long it waits before it tries again.
@@ -249,12 +250,12 @@ impl<P: Protocol> ClientService<P> {
     /// Stops for good: no further attempt is made, one that is under way is cancelled, and a connection is closed gracefully.
     /// The value comes when nothing is left of it, no timer and no socket. Then it may be started again.
     pub fn stop(&self) -> Deferred<()> {
-        let Some(reactor) = self.inner.reactor.upgrade() else { return Deferred::ready(()) };
-        if !self.inner.running.get() {
-            return Deferred::ready_on(&reactor, ());
+        let (promise, stopped) = self.inner.reactor.promise();
+        if !self.inner.running.get() || self.inner.reactor.upgrade().is_none() {
+            promise.resolve(());
+            return stopped;
         }
-        let (promise, stopped) = reactor.promise();
-        self.inner.stopping.borrow_mut().push(promise);
+        enlist(&self.inner.stopping, promise);
         if let Some(stop) = self.inner.stop.take() {
             self.inner.ended.replace(Some(ServiceError::Stopped));
             stop.resolve(());
@@ -297,22 +298,22 @@ impl<P: Protocol> ClientService<P> {
     }
 
     fn wait(&self, failures_left: Option<u32>) -> Deferred<Connection<P>, ServiceError> {
-        let Some(reactor) = self.inner.reactor.upgrade() else {
-            return Deferred::failed(Failure::Abandoned.into());
-        };
-        if let Some(connection) = self.connection() {
-            return Deferred::ready_on(&reactor, connection);
+        let (promise, connected) = self.inner.reactor.promise();
+        if self.inner.reactor.upgrade().is_none() {
+            promise.reject(Failure::Abandoned.into());
+            return connected;
         }
-        let (promise, connected) = reactor.promise();
+        if let Some(connection) = self.connection() {
+            promise.resolve(connection);
+            return connected;
+        }
         let ended = self.inner.ended.borrow().clone();
         if let Some(error) = ended {
             promise.reject(error);
             return connected;
         }
-        let mut waiting = self.inner.waiting.borrow_mut();
-        // Those who have given up leave no trace.
-        waiting.retain(|waiting| waiting.promise.is_pending());
-        waiting.push(Waiting { promise, failures_left });
+        let waiting = Waiting { promise, failures_left };
+        enlist_with(&self.inner.waiting, waiting, |waiting| waiting.promise.is_awaited());
         connected
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     Dscp, Faults, Keepalive, Peer,
     options::RareOptions,
     proxy::{ProxiedEnds, ProxyConfig, ProxyHeader},
+    stream::IdleTimeout,
     tcp::Family,
 };
 
@@ -38,7 +39,7 @@ pub struct StreamConfig {
     pub(crate) write_limit: usize,
     pub(crate) auto_pause: bool,
     pub(crate) linger_timeout: Duration,
-    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<IdleTimeout>,
     pub(crate) no_delay: bool,
     pub(crate) descriptors_max: usize,
     /// Apart, for every outgoing connection keeps its configuration.
@@ -104,7 +105,16 @@ impl StreamConfig {
     /// The idle timeout that connections start with; see [`Transport::set_idle_timeout`](crate::Transport::set_idle_timeout).
     /// Default: none.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.idle_timeout = timeout.into();
+        let idle = |after| IdleTimeout { after, counts_sent: true };
+        self.idle_timeout = timeout.into().map(idle);
+        self
+    }
+
+    /// The same, by what is received alone; see [`Transport::set_read_timeout`](crate::Transport::set_read_timeout). Of both, the
+    /// last one that was set counts. Default: none.
+    pub fn read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        let silent = |after| IdleTimeout { after, counts_sent: false };
+        self.idle_timeout = timeout.into().map(silent);
         self
     }
 

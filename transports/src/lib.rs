@@ -79,6 +79,7 @@ pub mod sim;
 mod stream;
 mod tcp;
 pub mod testing;
+mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod tls_error;
@@ -87,6 +88,7 @@ mod tls_info;
 mod transport;
 #[cfg(unix)]
 pub mod unix;
+mod waiters;
 
 #[doc(no_inline)]
 pub use bytes::{self, Bytes};
@@ -104,8 +106,8 @@ pub use {
     producer::{Producer, Production},
     protocol::Protocol,
     tcp::{
-        ConnectError, Connecting, Destination, Family, ListenError, ListeningPort, ReactorTcp,
-        Tried,
+        ConnectError, ConnectPhase, Connecting, Destination, Family, ListenError, ListeningPort,
+        ReactorTcp, Tried,
     },
     tls_error::TlsError,
     transport::{ConnectionId, TimerId, Transport, WriteStatus},

@@ -296,6 +296,7 @@ impl Wire {
     /// # Panics
     ///
     /// If the far end has ended its side or reset the connection before: no socket sends anything after that.
+    #[track_caller]
     pub fn receive(&self, data: impl AsRef<[u8]>) {
         assert!(
             !self.ends.reset_by_peer.get(),

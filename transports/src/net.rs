@@ -136,12 +136,11 @@ pub(crate) fn installed(reactor: &Reactor) -> io::Result<Option<Rc<dyn Net>>> {
     }
 }
 
-/// Looks up a name: by the system, on a thread of the pool.
+/// Looks up a name.
 pub(crate) fn resolve(reactor: &Reactor, host: String) -> Found {
     match installed(reactor) {
         Ok(Some(net)) => net.resolve(&host),
-        Ok(None) => reactor
-            .defer_to_thread(move || (host.as_str(), 0).to_socket_addrs().map(Iterator::collect)),
+        Ok(None) => names::look_up(reactor, host),
         Err(error) => Deferred::ready_on(reactor, Err(error)),
     }
 }

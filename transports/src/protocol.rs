@@ -74,7 +74,8 @@ pub trait Protocol: 'static {
         let _ = (transport, timer);
     }
 
-    /// Nothing was received or sent for as long as [`Transport::set_idle_timeout`] says. Closes by default.
+    /// Nothing was received or sent for as long as [`Transport::set_idle_timeout`] says, or nothing received for as long as
+    /// [`Transport::set_read_timeout`] does. Closes by default.
     fn idle_timeout(&mut self, transport: &Transport) {
         transport.lose_connection();
     }

@@ -14,7 +14,7 @@ use crate::SendDescriptorError;
 use crate::{
     ConnectionLost, Keepalive, Peer, Producer,
     producer::Feed,
-    stream::{DIRECT_MIN, FileProducer, Stream},
+    stream::{DIRECT_MIN, FileProducer, IdleTimeout, Stream},
 };
 
 /// One end of a connection, as a handle that is cheap to clone and may be kept anywhere on the reactor's thread.
@@ -276,10 +276,23 @@ impl Transport {
     }
 
     /// Has [`idle_timeout`](crate::Protocol::idle_timeout) called whenever nothing was received or sent for so long;
-    /// `None` switches it off.
+    /// `None` switches it off. No time at all counts as a millisecond.
+    ///
+    /// A connection has one such timeout, this or that of [`set_read_timeout`](Self::set_read_timeout): the last one that was set.
     pub fn set_idle_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        self.set_timeout(timeout.into(), true);
+    }
+
+    /// As [`set_idle_timeout`](Self::set_idle_timeout), but only what is received counts: a peer that is silent for so long is idle,
+    /// however much is sent to it, as a silent member of a busy room is. Time in which its input is not taken (paused, or over the
+    /// high watermark) does not count.
+    pub fn set_read_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        self.set_timeout(timeout.into(), false);
+    }
+
+    fn set_timeout(&self, after: Option<Duration>, counts_sent: bool) {
         if let Some(reactor) = self.inner().live_reactor() {
-            self.arm_idle(&reactor, timeout.into());
+            self.arm_idle(&reactor, after.map(|after| IdleTimeout { after, counts_sent }));
         }
     }
 
@@ -309,6 +322,7 @@ impl Transport {
     ///
     /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
     #[must_use]
+    #[track_caller]
     pub fn reactor(&self) -> Reactor {
         self.inner().reactor().expect("the reactor of this transport has been dropped")
     }

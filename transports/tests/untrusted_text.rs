@@ -54,11 +54,13 @@ fn errors_are_short_and_harmless() {
             Box::new(ConnectError::BadServerName(name())),
             Box::new(ConnectError::AllFailed { to: host(), tried: Vec::new() }),
             Box::new(ConnectError::TimedOut {
+                phase: sinew_transports::ConnectPhase::default(),
                 to: host(),
                 after: std::time::Duration::ZERO,
                 tried: Vec::new(),
             }),
             Box::new(ConnectError::TimedOut {
+                phase: sinew_transports::ConnectPhase::default(),
                 to: Destination::Bad(name()),
                 after: std::time::Duration::ZERO,
                 tried: Vec::new(),

@@ -31,6 +31,7 @@ impl Fixed {
     ///
     /// If `size` is zero.
     #[must_use]
+    #[track_caller]
     pub const fn new(size: usize) -> Self {
         assert!(size > 0, "a frame has at least one byte");
         Self { size, seen: 0 }

@@ -70,7 +70,8 @@ macro_rules! common_callbacks {
             let _ = (transport, timer);
         }
 
-        /// Nothing was received or sent for as long as `transport.set_idle_timeout` says. Closes by default.
+        /// Nothing was received or sent for as long as `transport.set_idle_timeout` says, or nothing received for as long as
+        /// `transport.set_read_timeout` does. Closes by default.
         fn idle_timeout(&mut self, transport: &mut $transport) {
             transport.lose_connection();
         }

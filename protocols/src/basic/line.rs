@@ -40,6 +40,7 @@ impl Line {
     ///
     /// If `delimiter` is empty.
     #[must_use]
+    #[track_caller]
     pub fn new(delimiter: impl Into<Cow<'static, [u8]>>) -> Self {
         let delimiter = delimiter.into();
         assert!(!delimiter.is_empty(), "a delimiter has at least one byte");

@@ -20,6 +20,15 @@ const ALL: MioInterest =
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const ALL: MioInterest = MioInterest::READABLE.add(MioInterest::WRITABLE);
 
+/// What mio waits by.
+const CALL: &str = if cfg!(windows) {
+    "GetQueuedCompletionStatusEx"
+} else if cfg!(any(target_os = "linux", target_os = "android", target_os = "illumos")) {
+    "epoll_wait"
+} else {
+    "kevent"
+};
+
 pub(super) struct MioPoller {
     poll: Poll,
     events: Events,
@@ -117,6 +126,10 @@ impl Poller for MioPoller {
             events.push(Event { token, ready });
         }
         Ok(())
+    }
+
+    fn call(&self) -> &'static str {
+        CALL
     }
 
     fn notifier(&self) -> Arc<dyn Notify> {

@@ -7,7 +7,8 @@
 //!    once); level-triggered engines report nothing that is not wanted, and nothing at all, not even a hang-up, for a
 //!    source from which nothing is wanted.
 //! 3. `wait` blocks at most `timeout` (`None`: until something happens) and appends what is ready. A signal or a
-//!    notification ends the wait early and appends nothing. Never called while user code runs.
+//!    notification ends the wait early and appends nothing. Never called while user code runs. When the system is out of
+//!    memory or of something else for the moment it fails with `OutOfMemory` or `WouldBlock`, and is called again a while later.
 //! 4. `deregister` before the descriptor is closed, with `closing` if that is about to happen, so that an engine whose
 //!    kernel forgets closed descriptors by itself may save the call. One whose kernel forgets them only with their last
 //!    duplicate says so (`watches_duplicates`), and is not told `closing` of what may have any. No event for the token is
@@ -59,6 +60,7 @@ mod simulated;
 mod uring;
 
 pub use completed::{Completed, Duty, ReceivedBytes};
+pub(crate) use simulated::NoKernel;
 
 /// Which mechanism of the kernel a reactor waits on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -239,6 +241,9 @@ pub(crate) trait Poller {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
+
+    /// The system call that `wait` makes, for errors.
+    fn call(&self) -> &'static str;
 
     /// What ends a `wait` from any thread.
     fn notifier(&self) -> Arc<dyn Notify>;

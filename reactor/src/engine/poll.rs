@@ -146,6 +146,10 @@ impl Poller for PollPoller {
         Ok(())
     }
 
+    fn call(&self) -> &'static str {
+        "poll"
+    }
+
     fn notifier(&self) -> Arc<dyn Notify> {
         Arc::clone(&self.pipe) as Arc<dyn Notify>
     }

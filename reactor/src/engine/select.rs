@@ -131,6 +131,10 @@ impl Poller for SelectPoller {
         Ok(())
     }
 
+    fn call(&self) -> &'static str {
+        "select"
+    }
+
     fn notifier(&self) -> Arc<dyn Notify> {
         Arc::clone(&self.pipe) as Arc<dyn Notify>
     }

@@ -1,4 +1,5 @@
-//! The engine of simulated reactors: there is no kernel, so nothing is registered and nothing is waited for.
+//! The engine of simulated reactors, and of those that have no other any more: there is no kernel, so nothing is registered
+//! and nothing is waited for.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use crate::{
     handler::{Interest, Token},
 };
 
-pub(super) struct NoKernel;
+pub(crate) struct NoKernel;
 
 impl Poller for NoKernel {
     fn is_edge_triggered(&self) -> bool {
@@ -29,6 +30,10 @@ impl Poller for NoKernel {
     /// Returns at once: it is the reactor that moves the clock on.
     fn wait(&mut self, _: Option<Duration>, _: &mut Vec<Event>) -> io::Result<()> {
         Ok(())
+    }
+
+    fn call(&self) -> &'static str {
+        "nothing"
     }
 
     fn notifier(&self) -> Arc<dyn Notify> {

@@ -72,21 +72,18 @@ pub(crate) struct Signals {
 
 struct Watch {
     subscription: sys::Subscription,
-    registration: Registration,
+    _registration: Registration,
 }
 
-/// The read end of the pipe that the signal handler writes to.
+/// Where the signals of the process come from.
 struct SignalPipe {
     reader: sys::Reader,
 }
 
-impl SignalPipe {
-    /// Calls what a batch of signals calls; what is left waits its turn.
-    fn pump(&self, reactor: &Reactor) {
-        let mut batch = [0; sys::BATCH];
-        let came = self.reader.read(&mut batch);
-        for number in &batch[..came] {
-            let signal = Signal(i32::from(*number));
+impl Handler for SignalPipe {
+    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
+        for number in self.reader.take() {
+            let signal = Signal(number);
             reactor.wake_handlers(|woken| woken == signal);
             let call = reactor.inner.signals.calls.borrow().get(&signal).cloned();
             if let Some(call) = call {
@@ -96,22 +93,6 @@ impl SignalPipe {
                 );
             }
         }
-        if came == batch.len()
-            && let Some(watch) = &*reactor.inner.signals.watch.borrow()
-            && let Some(token) = watch.registration.token()
-        {
-            reactor.run_again(token);
-        }
-    }
-}
-
-impl Handler for SignalPipe {
-    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
-        self.pump(reactor);
-    }
-
-    fn again(self: Rc<Self>, reactor: &Reactor) {
-        self.pump(reactor);
     }
 
     fn describe(&self) -> String {
@@ -123,7 +104,9 @@ impl Reactor {
     /// Has the loop call `f` whenever the process gets `signal` while this reactor runs, in place of what would happen
     /// otherwise: for [`Signal::INT`] and [`Signal::TERM`], in place of [`stop`](Self::stop). When the run ends, what
     /// the process did with the signal before comes back. `f` stays for the next run, or until another takes its place.
-    /// Several reactors in a process each get their call.
+    /// Several reactors in a process each get their call. A signal that comes several times before the loop gets to it is told
+    /// once, and one that comes together with others in no order, as signals are
+    /// ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)).
     ///
     /// # Errors
     ///
@@ -208,7 +191,7 @@ impl Reactor {
             let mut source = reader.source();
             let pipe = Rc::new(SignalPipe { reader });
             let registration = self.register(&mut source, Interest::READ, pipe)?;
-            *signals.watch.borrow_mut() = Some(Watch { subscription, registration });
+            *signals.watch.borrow_mut() = Some(Watch { subscription, _registration: registration });
         }
         signals.watch.borrow().as_ref().map_or(Ok(()), |watch| watch.subscription.add(signal.0))
     }

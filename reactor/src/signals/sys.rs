@@ -1,20 +1,25 @@
-//! The signal handler of the process, and who it writes to. `unsafe` because sigaction(2) has no safe face, and the
+//! The signal handler of the process, and whom it tells. `unsafe` because sigaction(2) has no safe face, and the
 //! ready-made crates do not give back the handlers that were there before.
 //!
-//! Every reactor that runs and wants signals holds a seat: a pipe, and a mask of what it wants. The handler writes the
-//! signal's number into the pipe of every seat that wants it; write(2), getpid(2) and atomics are all it uses, and all are
-//! async-signal-safe (signal-safety(7)). The pipes stay open for the life of the process, so the handler never meets a
-//! descriptor that has become somebody else's. A child of fork(2) shares them with its parent, so there the handler only
-//! does what the system would have done.
+//! Every reactor that runs and wants signals holds a seat: what it wants and what is pending, a bit for each signal, and a
+//! pipe. The handler sets the bit of every seat that wants the signal, and writes a byte into its pipe unless one is on its
+//! way already: the pipe wakes and says nothing, so no flood of one signal takes the room of another. What comes again
+//! before it was taken is told once, as the system itself does with a signal that is blocked (signal(7)).
+//!
+//! write(2), getpid(2) and atomics are all that the handler uses, and all are async-signal-safe (signal-safety(7)). The pipes
+//! stay open for the life of the process, so it never meets a descriptor that has become somebody else's. A child of fork(2)
+//! shares them with its parent, so there the handler only has done what would have been done without it: what was set for
+//! the signal before.
 
 use std::{
+    cell::UnsafeCell,
     io,
     mem::MaybeUninit,
     os::fd::{BorrowedFd, IntoRawFd, OwnedFd},
     process, ptr,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -26,18 +31,31 @@ const SEATS: usize = 64;
 /// Signals are numbered from 1 to 64 on every system we know.
 const SIGNAL_MAX: i32 = 64;
 
-/// How many signals are read at once.
-pub(super) const BATCH: usize = 64;
+/// A set of signals: bit `n - 1` for signal `n`.
+type Set = u64;
 
 struct Seat {
     /// The pipe's write end, or -1 before it is made.
     writer: AtomicI32,
-    /// Bit `n - 1` for signal `n`.
     wanted: AtomicU64,
+    /// What has come and was not taken yet.
+    pending: AtomicU64,
+    /// A byte is in the pipe, or on its way there.
+    woken: AtomicBool,
 }
 
-static TABLE: [Seat; SEATS] =
-    [const { Seat { writer: AtomicI32::new(-1), wanted: AtomicU64::new(0) } }; SEATS];
+impl Seat {
+    const fn free() -> Self {
+        Self {
+            writer: AtomicI32::new(-1),
+            wanted: AtomicU64::new(0),
+            pending: AtomicU64::new(0),
+            woken: AtomicBool::new(false),
+        }
+    }
+}
+
+static TABLE: [Seat; SEATS] = [const { Seat::free() }; SEATS];
 
 /// The process that the table is of, so that a child of fork(2) can tell that it has a copy.
 static OWNER: AtomicU32 = AtomicU32::new(0);
@@ -46,14 +64,40 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 struct Desk {
     readers: [Option<i32>; SEATS],
     taken: [bool; SEATS],
-    /// The handlers that were there before ours, by signal number.
-    before: Vec<(i32, libc::sigaction)>,
+    /// The signals whose handler is ours.
+    installed: Vec<i32>,
 }
 
 static DESK: Mutex<Desk> =
-    Mutex::new(Desk { readers: [None; SEATS], taken: [false; SEATS], before: Vec::new() });
+    Mutex::new(Desk { readers: [None; SEATS], taken: [false; SEATS], installed: Vec::new() });
 
-const fn bit(signal: i32) -> u64 {
+/// What was set for each signal before ours. Written with the desk in hand and our handler not installed for that signal;
+/// from then on it is only read.
+struct Before([UnsafeCell<MaybeUninit<libc::sigaction>>; SIGNAL_MAX as usize]);
+
+// SAFETY: an entry is written by whoever has the desk, and only while nobody reads it: the handler does so only once it is
+// installed for that signal.
+unsafe impl Sync for Before {}
+
+static BEFORE: Before =
+    Before([const { UnsafeCell::new(MaybeUninit::zeroed()) }; SIGNAL_MAX as usize]);
+
+impl Before {
+    /// Of a signal whose handler is ours.
+    fn get(&self, signal: i32) -> libc::sigaction {
+        // SAFETY: it was written before our handler was installed, and is not written as long as that is there. Zeros, which
+        // were there at first, are a valid value, too.
+        unsafe { (*self.0[signal as usize - 1].get()).assume_init() }
+    }
+
+    /// Of a signal whose handler is not ours; `desk` is in hand.
+    fn set(&self, _desk: &mut Desk, signal: i32, action: libc::sigaction) {
+        // SAFETY: nobody reads it, as the handler is not installed, and nobody else writes, as the desk is in hand.
+        unsafe { *self.0[signal as usize - 1].get() = MaybeUninit::new(action) };
+    }
+}
+
+const fn bit(signal: i32) -> Set {
     1 << (signal - 1)
 }
 
@@ -62,28 +106,32 @@ extern "C" fn on_signal(signal: libc::c_int) {
     if OWNER.load(Ordering::Acquire) == process::id() {
         tell_seats(signal);
     } else {
-        do_default(signal);
+        do_as_before(signal);
     }
     errno::set_errno(errno);
 }
 
 fn tell_seats(signal: libc::c_int) {
     for seat in &TABLE {
-        if seat.wanted.load(Ordering::Acquire) & bit(signal) != 0 {
-            let byte = signal as u8; // at most SIGNAL_MAX
+        if seat.wanted.load(Ordering::Acquire) & bit(signal) == 0 {
+            continue;
+        }
+        // First the bit, then the flag; whoever takes does it the other way round, so one of both sees the other.
+        seat.pending.fetch_or(bit(signal), Ordering::SeqCst);
+        if !seat.woken.swap(true, Ordering::SeqCst) {
             // SAFETY: write(2) is async-signal-safe; the descriptor was stored before the mask and is never closed; the
             // buffer is one live byte. A full pipe already has a wake-up in it, so the result does not matter.
             unsafe {
-                libc::write(seat.writer.load(Ordering::Acquire), ptr::from_ref(&byte).cast(), 1)
+                libc::write(seat.writer.load(Ordering::Acquire), ptr::from_ref(&0_u8).cast(), 1)
             };
         }
     }
 }
 
-/// In a child of fork(2) that nobody has told what to do with signals: it must not wake its parent's reactors, nor be deaf.
-/// The signal is delivered again when the handler returns.
-fn do_default(signal: libc::c_int) {
-    let _ = exchange(signal, Some(&default_action()));
+/// In a child of fork(2) that nobody has told what to do with signals: it must not wake its parent's reactors, nor be deaf,
+/// nor die of what its parent would have ignored. The signal is delivered again when the handler returns.
+fn do_as_before(signal: libc::c_int) {
+    let _ = exchange(signal, Some(&BEFORE.get(signal)));
     // SAFETY: raise(3) is async-signal-safe.
     unsafe { libc::raise(signal) };
 }
@@ -108,8 +156,10 @@ pub(super) struct Subscription {
     owner: u32,
 }
 
-/// The read end of a seat's pipe.
+/// The taking end of a seat.
 pub(super) struct Reader {
+    seat: usize,
+    /// The read end of its pipe.
     descriptor: BorrowedFd<'static>,
 }
 
@@ -136,8 +186,9 @@ pub(super) fn subscribe() -> io::Result<(Subscription, Reader)> {
     desk.taken[seat] = true;
     // SAFETY: the descriptor is the read end made above, now or for an earlier subscriber, and is never closed.
     let descriptor = unsafe { BorrowedFd::borrow_raw(reader) };
-    let reader = Reader { descriptor };
-    while reader.read(&mut [0; BATCH]) == BATCH {}
+    let reader = Reader { seat, descriptor };
+    // What has come for whoever sat here before.
+    let _ = reader.take();
     Ok((Subscription { seat, owner }, reader))
 }
 
@@ -152,9 +203,9 @@ impl Desk {
         for seat in &TABLE {
             seat.wanted.store(0, Ordering::Release);
         }
-        for (signal, before) in self.before.drain(..) {
+        for signal in self.installed.drain(..) {
             // Fails for no signal for which it once succeeded.
-            let _ = restore(signal, &before);
+            let _ = restore(signal);
         }
         self.readers = [None; SEATS];
         self.taken = [false; SEATS];
@@ -176,11 +227,11 @@ impl Subscription {
         let mut desk = lock();
         let wanted = &TABLE[self.seat].wanted;
         wanted.fetch_or(bit(signal), Ordering::AcqRel);
-        if !desk.before.iter().any(|(number, _)| *number == signal) {
-            let before = install(signal).inspect_err(|_| {
+        if !desk.installed.contains(&signal) {
+            install(&mut desk, signal).inspect_err(|_| {
                 wanted.fetch_and(!bit(signal), Ordering::AcqRel);
             })?;
-            desk.before.push((signal, before));
+            desk.installed.push(signal);
         }
         Ok(())
     }
@@ -195,11 +246,11 @@ impl Drop for Subscription {
         let others = TABLE.iter().enumerate().filter(|(seat, _)| *seat != self.seat);
         let wanted = others.fold(0, |all, (_, seat)| all | seat.wanted.load(Ordering::Acquire));
         let mut failed = Vec::new();
-        // First the handlers, then the mask: a signal in between goes into the pipe, rather than to a handler that tells
+        // First the handlers, then the mask: a signal in between is taken down, rather than left to a handler that tells
         // nobody.
-        desk.before.retain(|(signal, before)| {
+        desk.installed.retain(|signal| {
             let is_wanted = wanted & bit(*signal) != 0;
-            if !is_wanted && let Err(error) = restore(*signal, before) {
+            if !is_wanted && let Err(error) = restore(*signal) {
                 failed.push((*signal, error));
             }
             is_wanted
@@ -213,19 +264,21 @@ impl Drop for Subscription {
     }
 }
 
-/// Sets our handler and returns what was there.
-fn install(signal: i32) -> io::Result<libc::sigaction> {
+/// Sets our handler, and keeps what was there.
+fn install(desk: &mut Desk, signal: i32) -> io::Result<()> {
+    let before = exchange(signal, None)?;
+    BEFORE.set(desk, signal, before);
     let mut action = default_action();
     action.sa_sigaction = our_handler();
     // On the alternate stack, if the thread that is hit has one: Go's threads want it.
     action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
-    exchange(signal, Some(&action))
+    exchange(signal, Some(&action)).map(drop)
 }
 
 /// Sets what was there before, unless somebody has put another handler in place of ours since.
-fn restore(signal: i32, before: &libc::sigaction) -> io::Result<()> {
+fn restore(signal: i32) -> io::Result<()> {
     if exchange(signal, None)?.sa_sigaction == our_handler() {
-        exchange(signal, Some(before))?;
+        exchange(signal, Some(&BEFORE.get(signal)))?;
     }
     Ok(())
 }
@@ -253,14 +306,15 @@ fn exchange(signal: i32, action: Option<&libc::sigaction>) -> io::Result<libc::s
 }
 
 impl Reader {
-    /// The signals that came, by their numbers: how many there are, at most [`BATCH`].
-    pub(super) fn read(&self, batch: &mut [u8; BATCH]) -> usize {
-        loop {
-            match rustix::io::read(self.descriptor, &mut *batch) {
-                Err(Errno::INTR) => {}
-                came => return came.unwrap_or(0),
-            }
-        }
+    /// Takes the signals that have come, each of them once.
+    pub(super) fn take(&self) -> impl Iterator<Item = i32> + use<> {
+        let mut bytes = [0; 16];
+        // There is one byte, or on rare occasions two.
+        while matches!(rustix::io::read(self.descriptor, &mut bytes), Ok(1..) | Err(Errno::INTR)) {}
+        let seat = &TABLE[self.seat];
+        seat.woken.store(false, Ordering::SeqCst);
+        let taken = seat.pending.swap(0, Ordering::SeqCst);
+        (1..=SIGNAL_MAX).filter(move |signal| taken & bit(*signal) != 0)
     }
 
     /// What to register with the engine.

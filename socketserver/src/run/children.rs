@@ -3,6 +3,8 @@
 
 use std::{
     fmt, io,
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
     rc::Rc,
     sync::{
         Arc, Mutex,
@@ -13,9 +15,9 @@ use std::{
 
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid},
+    process::{Pid, Signal, WaitOptions, kill_process, waitpid},
 };
-use sinew_reactor::{DelayedCall, Reactor};
+use sinew_reactor::{DelayedCall, Reactor, process::exits_are_kept};
 
 use crate::{CloseError, lock::lock};
 
@@ -34,6 +36,8 @@ struct Shared {
     known: Mutex<Vec<(Pid, bool)>>,
     /// A look from time to time is under way.
     looking: AtomicBool,
+    /// The loss of an exit status was logged as a warning.
+    warned: AtomicBool,
 }
 
 /// Whom a child's end is told.
@@ -86,7 +90,7 @@ impl Children {
             this.shared.looking.store(false, Ordering::Relaxed);
             let known: Vec<_> = lock(&this.shared.known).iter().map(|(child, _)| *child).collect();
             for child in known {
-                this.reap(child, &told);
+                this.reap(child, &told, || None);
             }
             if this.len() > 0 {
                 this.look_later(reactor, told);
@@ -94,19 +98,33 @@ impl Children {
         });
     }
 
-    /// Waits for a child that has ended. `false` if it has not.
-    fn reap(&self, child: Pid, told: &Told) -> bool {
+    /// Waits for a child that has ended. `false` if it has not. `kept` knows what became of one that cannot be waited for, if
+    /// the system does.
+    fn reap(&self, child: Pid, told: &Told, kept: impl FnOnce() -> Option<ExitStatus>) -> bool {
         match waitpid(Some(child), WaitOptions::NOHANG) {
             Ok(None) | Err(Errno::INTR) => return false,
-            Ok(Some((_, status))) => report(child, status),
-            // Somebody has waited for it instead of us, or the program ignores SIGCHLD.
-            Err(error) => {
-                tracing::debug!(%child, %error, "a child was waited for by somebody else")
-            }
+            Ok(Some((_, status))) => report(child, ExitStatus::from_raw(status.as_raw())),
+            Err(_) => match kept() {
+                Some(status) => report(child, status),
+                None => self.report_lost(child),
+            },
         }
         lock(&self.shared.known).retain(|(known, _)| *known != child);
         told();
         true
+    }
+
+    /// A warning once, for it goes for all of them.
+    fn report_lost(&self, child: Pid) {
+        let cause = match exits_are_kept() {
+            false => "this process ignores SIGCHLD, so the system keeps none",
+            true => "something else in this process has waited for it",
+        };
+        if self.shared.warned.swap(true, Ordering::Relaxed) {
+            tracing::debug!(%child, cause, "the exit status of a child is lost");
+        } else {
+            tracing::warn!(%child, cause, "the exit status of a child is lost; of others, that is in the debug log");
+        }
     }
 
     /// Waits until they have ended: those that do not within `timeout` get SIGTERM, and as long once more, then SIGKILL.
@@ -154,16 +172,16 @@ impl Children {
         let known: Vec<_> = lock(&self.shared.known).drain(..).collect();
         let told: Told = Rc::new(|| ());
         for (child, _) in known {
-            self.reap(child, &told);
+            self.reap(child, &told, || None);
         }
     }
 }
 
-fn report(child: Pid, status: WaitStatus) {
-    if let Some(signal) = status.terminating_signal() {
+fn report(child: Pid, status: ExitStatus) {
+    if let Some(signal) = status.signal() {
         tracing::warn!(%child, signal, "a child was ended by a signal");
     } else {
-        tracing::debug!(%child, code = status.exit_status(), "a child has ended");
+        tracing::debug!(%child, code = status.code(), "a child has ended");
     }
 }
 
@@ -175,7 +193,9 @@ impl fmt::Debug for Children {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod pidfd {
-    use std::{io, os::fd::OwnedFd, rc::Rc};
+    #[cfg(target_os = "linux")]
+    use std::os::fd::AsFd;
+    use std::{io, os::fd::OwnedFd, process::ExitStatus, rc::Rc};
 
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
     use sinew_reactor::{Handler, Interest, Reactor, Ready, Token};
@@ -189,7 +209,7 @@ mod pidfd {
         told: Told,
         token: Token,
         /// Closed after the registration has ended, with this.
-        _pidfd: OwnedFd,
+        pidfd: OwnedFd,
     }
 
     pub(super) fn watch(
@@ -200,14 +220,24 @@ mod pidfd {
     ) -> io::Result<()> {
         let mut pidfd = pidfd_open(child, PidfdFlags::empty())?;
         let token = reactor.register_source(&mut pidfd, Interest::READ)?;
-        let watch = Watch { children, child, told, token, _pidfd: pidfd };
+        let watch = Watch { children, child, told, token, pidfd };
         reactor.bind(token, Rc::new(watch));
         Ok(())
     }
 
+    #[cfg(target_os = "linux")]
+    fn kept(pidfd: &OwnedFd) -> Option<ExitStatus> {
+        sinew_reactor::process::exit_status(pidfd.as_fd())
+    }
+
+    #[cfg(target_os = "android")]
+    fn kept(_: &OwnedFd) -> Option<ExitStatus> {
+        None
+    }
+
     impl Handler for Watch {
         fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
-            if self.children.reap(self.child, &self.told) {
+            if self.children.reap(self.child, &self.told, || kept(&self.pidfd)) {
                 reactor.deregister(self.token, false);
             }
         }

@@ -21,6 +21,8 @@ const REQUESTS_PER_TURN: usize = 16;
 /// failed. It does not hold the server's port.
 ///
 /// Ctrl-C in a terminal reaches children, too, and ends them, unless the handler sees to that; SIGTERM to the server alone does not.
+/// A server that is killed takes its children with it, on Linux and FreeBSD: they get SIGTERM
+/// ([`end_with_parent`](crate::ServerConfig::end_with_parent)).
 ///
 /// Children are waited for one by one, never with SIGCHLD or for "any", so other children of the program stay its own.
 #[derive(Clone, Debug)]
@@ -28,11 +30,12 @@ const REQUESTS_PER_TURN: usize = 16;
 pub struct Forking {
     pub(crate) max_children: usize,
     pub(crate) block_on_close: bool,
+    pub(crate) end_with_parent: bool,
 }
 
 impl Default for Forking {
     fn default() -> Self {
-        Self { max_children: 40, block_on_close: true }
+        Self { max_children: 40, block_on_close: true, end_with_parent: true }
     }
 }
 
@@ -74,7 +77,7 @@ impl Run for InChildren {
         client_address: &Address,
     ) -> Result<(), RequestError> {
         let socket = server.socket().filter(|_| server.core.is_stream);
-        let child = sys::fork(socket.as_ref(), || {
+        let child = sys::fork(socket.as_ref(), self.config.end_with_parent, || {
             if serve_request(server, request.clone(), client_address) { 0 } else { 1 }
         })?;
         self.children.add(child);

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use rustix::process::Pid;
+use rustix::process::{Pid, getpid};
 
 use crate::{ForkError, Socket};
 
@@ -28,12 +28,14 @@ pub(super) fn check_single_threaded() -> Result<(), ForkError> {
 }
 
 /// Has a child do `work`, which says what its exit code is. The child never returns from here, and ends without running any
-/// destructor but those of `work`. It does not hold `listener`.
+/// destructor but those of `work`. It does not hold `listener`, and ends with this process if `ends_with_parent`.
 pub(super) fn fork(
     listener: Option<&Socket>,
+    ends_with_parent: bool,
     work: impl FnOnce() -> i32,
 ) -> Result<Pid, ForkError> {
     check_single_threaded()?;
+    let parent = getpid();
     // Or both processes would write what is in there.
     let _ = io::stdout().flush();
     // SAFETY: this thread is the only one of the process, as has just been counted, and only it could have started another
@@ -45,6 +47,9 @@ pub(super) fn fork(
                 if let Some(listener) = listener {
                     let_go(listener);
                 }
+                if ends_with_parent && !end_with(parent) {
+                    return 1;
+                }
                 work()
             }));
             let _ = panic::catch_unwind(|| io::stdout().flush());
@@ -53,6 +58,24 @@ pub(super) fn fork(
         }
         child => Ok(Pid::from_raw(child).expect("fork returns a positive number to the parent")),
     }
+}
+
+/// Has this child get SIGTERM when its parent ends, however that comes about. `false` if it has ended already.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn end_with(parent: Pid) -> bool {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
+        tracing::debug!(%error, "a child will not end with its parent");
+    }
+    // Who ended before that was said is not told of any more: another process is the parent by now. One of another namespace
+    // has no number here.
+    getppid().is_none_or(|now| now == parent)
+}
+
+/// The system has no way to say so.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn end_with(_: Pid) -> bool {
+    true
 }
 
 /// Puts /dev/null in place of a socket: a listening one stays open for as long as any process has it, and the port would be

@@ -92,6 +92,19 @@ impl Client {
         text.trim_end().to_owned()
     }
 
+    /// Whether the connection ends, in whatever way, and brings no answer.
+    pub(crate) fn is_cut(&mut self) -> bool {
+        let mut text = String::new();
+        let read = match self {
+            Self::Tcp(stream) => stream.read_line(&mut text),
+            Self::UnixStream(stream) => stream.read_line(&mut text),
+            Self::Udp(_) | Self::UnixDatagram(_) => unreachable!("it is no connection"),
+        };
+        let is_end =
+            read.map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |n| n == 0);
+        text.is_empty() && is_end
+    }
+
     /// As `answer`; what may get lost on its way is asked for again.
     pub(crate) fn answer_to(&mut self, question: &str) -> String {
         for _ in 0..PATIENCE.as_secs() / RESEND.as_secs() {

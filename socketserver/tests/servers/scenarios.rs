@@ -1,6 +1,7 @@
 //! The table: what happens to a server, and what must come of it. How servers are stopped is in `stopping.rs`.
 
 use super::{
+    forks,
     harness::Scenario,
     process::{Mode, Process, ServerName},
     stopping,
@@ -33,6 +34,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     all("fork_refused", fork_refused),
     all("one_request_after_the_other", one_request_after_the_other),
     some("children_of_others", |server| server.mode == Mode::Forking, children_of_others),
+    some("children_end_with_a_killed_parent", forks_streams, forks::end_with_a_killed_parent),
+    some(
+        "children_end_with_a_parent_that_was_faster",
+        forks_streams,
+        forks::end_with_a_parent_that_was_faster,
+    ),
+    some("children_that_nobody_keeps", forks_streams, forks::that_nobody_keeps),
+    some(
+        "children_that_close_their_copy",
+        |server| server.mode == Mode::Threading && server.is_stream(),
+        forks::that_close_their_copy,
+    ),
     some("names_of_threads", |server| server.mode == Mode::Threading, names_of_threads),
     all("shutdown_while_a_handler_runs", stopping::while_a_handler_runs),
     all("shutdown_from_a_handler", stopping::from_a_handler),
@@ -56,6 +69,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
     some("sigterm", |server| server.mode == Mode::InPlace, stopping::sigterm),
 ];
+
+fn forks_streams(server: &ServerName) -> bool {
+    server.mode == Mode::Forking && server.is_stream()
+}
 
 fn dialogue(server: &ServerName) {
     let process = Process::serve(server, "");

@@ -20,6 +20,7 @@ use sinew_reactor::{Engine, Reactor};
 use sinew_socketserver::*;
 
 use super::{
+    forks,
     gate::Gate,
     process::{PATIENCE, SPEC},
 };
@@ -110,7 +111,7 @@ fn end_extra_thread() {
     }
 }
 
-fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{what}").unwrap();
     stdout.flush().unwrap();
@@ -172,6 +173,7 @@ pub(crate) fn main() {
     let spec = env::var(SPEC).unwrap();
     let (name, options) = spec.split_once(' ').unwrap();
     let options = Options { text: options.to_owned() };
+    forks::set_up(&options.text);
     let script = {
         let timeout = options.time("handler_timeout");
         move || Script { timeout }
@@ -195,7 +197,8 @@ pub(crate) fn main() {
     };
     let forking = || {
         let config = options.set(ServerConfig::<Forking>::default());
-        config.max_children(options.find("max").unwrap_or(40))
+        let config = config.max_children(options.find("max").unwrap_or(40));
+        config.end_with_parent(options.find("end_with_parent").unwrap_or(true))
     };
     macro_rules! serve {
         ($server:ident, $address:expr, $config:expr) => {
@@ -287,6 +290,10 @@ fn handle_requests<F, H, M>(options: &Options, server: &Server<F, H, M>) -> Resu
 /// `shutdown` and `again`, in a thread beside the one that serves.
 fn obey_stdin<F, H, M>(server: &Server<F, H, M>) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
+        if line == "fork" {
+            forks::fork_and_close(server);
+            continue;
+        }
         let began = Instant::now();
         let ended = if line == "shutdown" { server.shutdown() } else { server.stop() };
         say(&format!("{line} {ended:?} {}", began.elapsed().as_micros()));

@@ -23,6 +23,7 @@ use crate::{
     TimerId,
     buffers::Buffers,
     net::{DatagramSocket, Received},
+    timers::Timers,
 };
 
 /// Failures that wait to be told; past it they are only counted.
@@ -52,7 +53,7 @@ pub(crate) struct Core<A: DatagramAddr> {
     pub(super) flags: Cell<Flags>,
     pub(super) queue: RefCell<Queue<A>>,
     pub(super) failures: RefCell<VecDeque<SendFailed<A>>>,
-    pub(super) timers: RefCell<Vec<TimerKey>>,
+    pub(super) timers: Timers,
     pub(super) reason: Cell<Option<Stopped>>,
     pub(super) stats: Cell<DatagramStats>,
     /// Of the datagram that is being delivered: its sender, and where it was sent to, if the system tells.
@@ -127,7 +128,7 @@ impl<A: DatagramAddr> Opened<A> {
             flags: Cell::default(),
             queue: RefCell::default(),
             failures: RefCell::default(),
-            timers: RefCell::default(),
+            timers: Timers::default(),
             reason: Cell::default(),
             stats: Cell::default(),
             delivering: RefCell::default(),
@@ -480,12 +481,7 @@ impl<A: DatagramAddr> Handler for Core<A> {
             self.rest.set(None);
             return DatagramTransport(self).work(reactor);
         }
-        let is_pending = {
-            let mut timers = self.timers.borrow_mut();
-            let at = timers.iter().position(|timer| *timer == key);
-            at.map(|at| timers.swap_remove(at)).is_some()
-        };
-        if is_pending && !self.flags.get().over {
+        if self.timers.remove(key) && !self.flags.get().over {
             let transport = DatagramTransport(self);
             transport.tell(|protocol| protocol.timer_fired(&transport, TimerId(key)));
             transport.0.tell_interest(reactor);

@@ -181,16 +181,14 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     pub fn call_later(&self, delay: Duration) -> Option<TimerId> {
         let reactor = self.0.reactor.upgrade().filter(|_| !self.is_stopped())?;
         let key = reactor.arm_timer(self.0.token, delay);
-        self.0.timers.borrow_mut().push(key);
+        self.0.timers.add(key);
         Some(TimerId(key))
     }
 
     /// Takes back a timer. `false` if it has fired or been cancelled already.
     pub fn cancel_timer(&self, timer: TimerId) -> bool {
-        let mut timers = self.0.timers.borrow_mut();
-        let Some(at) = timers.iter().position(|key| *key == timer.0) else { return false };
-        timers.swap_remove(at);
-        self.0.reactor.upgrade().is_some_and(|reactor| reactor.disarm_timer(timer.0))
+        self.0.timers.remove(timer.0)
+            && self.0.reactor.upgrade().is_some_and(|reactor| reactor.disarm_timer(timer.0))
     }
 
     // ---- knowing ----
@@ -219,6 +217,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     ///
     /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
     #[must_use]
+    #[track_caller]
     pub fn reactor(&self) -> Reactor {
         self.0.reactor.upgrade().expect("the reactor of this transport has been dropped")
     }

@@ -13,6 +13,9 @@ use sinew_reactor::{Canceller, Deferred, Promise, Reactor};
 
 use super::{Lookup, Resolve, ResolveError, failed, key};
 
+/// A hundred years: some clocks cannot tell of a time much farther off.
+const KEPT_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// A resolver that remembers the answers of another, and asks it once where several ask for the same name at the same time.
 ///
 /// Answers are kept for [`keep`](Self::keep), since a system's resolver does not tell how long they are good for; failures for
@@ -114,7 +117,9 @@ impl<R: Resolve> Cached<R> {
             let mut table = table.borrow_mut();
             let waiting = table.asked.remove(&name).map(|asked| asked.waiting);
             if !good_for.is_zero() {
-                let until = reactor.now() + good_for;
+                // What is kept for longer than there is a time for is kept for good, or as good as that.
+                let now = reactor.now();
+                let until = now.checked_add(good_for).unwrap_or(now + KEPT_MAX);
                 table.remember(name, Known { answer: answer.clone(), until }, names_max);
             }
             drop(table);

@@ -20,7 +20,9 @@ mod hosts;
 pub(crate) mod literal;
 pub(crate) mod services;
 mod system;
+mod waiting;
 
+pub(crate) use waiting::{look_up, waits_for_thread};
 pub use {
     cached::Cached,
     hosts::{Hosts, HostsError},

@@ -7,7 +7,8 @@ use sinew_reactor::Reactor;
 use super::{Lookup, Resolve, ResolveError};
 use crate::net;
 
-/// The system's: `getaddrinfo(3)`, on a thread of the pool, with all that it asks (`/etc/hosts`, DNS) and in the order that it
+/// The system's: `getaddrinfo(3)`, on a thread for lookups
+/// ([`Reactor::defer_to_lookup_thread`]), with all that it asks (`/etc/hosts`, DNS) and in the order that it
 /// gives (RFC 6724). On a host of a simulated network, the names of that network.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;

@@ -159,6 +159,14 @@ fn answers_are_kept_for_their_time() {
     assert_eq!(ask("nobody"), "there is no such name");
     assert_eq!(asked.borrow().len(), 4, "failures are not kept");
 
+    // For longer than a clock can tell.
+    asked.borrow_mut().clear();
+    reactor.set_resolver(Cached::new(slow(&asked)).keep(Duration::MAX));
+    ask("one");
+    reactor.advance(1_000_000 * SECOND).unwrap();
+    ask("one");
+    assert_eq!(asked.borrow().len(), 1);
+
     asked.borrow_mut().clear();
     reactor.set_resolver(Cached::new(slow(&asked)).keep_failures(10 * SECOND));
     ask("nobody");

@@ -11,7 +11,9 @@ use std::{
     rc::Rc,
 };
 
-use sinew_reactor::{Handler, Interest, Reactor, Ready, RegisterError, Token, WeakReactor};
+use sinew_reactor::{
+    Handler, Interest, Reactor, Ready, RegisterError, Token, WeakReactor, process::Origin,
+};
 
 use super::{access::Descriptor, standard::Standard};
 
@@ -21,6 +23,7 @@ pub(super) struct End {
     descriptor: Descriptor,
     /// Which of the process's own it stands for.
     standard: Option<Standard>,
+    origin: Origin,
 }
 
 /// What the engine tells, and whom.
@@ -89,7 +92,7 @@ impl End {
             reactor.mark_shared(token);
             reactor.bind(token, watch.clone());
         }
-        Ok(Self { watch, descriptor, standard })
+        Ok(Self { watch, descriptor, standard, origin: Origin::here() })
     }
 
     /// The stream that it belongs to is to come by from now on.
@@ -175,6 +178,10 @@ impl Drop for End {
             (self.watch.token.take(), self.watch.reactor.upgrade())
         {
             reactor.deregister(token, true);
+        }
+        // In a child of fork(2), what the descriptor leads to is the parent's.
+        if !self.origin.is_here() {
+            return;
         }
         if self.watch.told.is_write() {
             self.descriptor.end_output();

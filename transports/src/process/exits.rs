@@ -1,9 +1,13 @@
 //! How the loop hears that a child has exited: [`Watch`]. Where the system has descriptors for processes (Linux 5.3 and later), one
 //! of those; else, by SIGCHLD, upon which each child is asked for.
 
-use std::os::fd::OwnedFd;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
+use std::{os::fd::OwnedFd, process::ExitStatus};
 
 use rustix::process::Pid;
+#[cfg(target_os = "linux")]
+use sinew_reactor::process;
 use sinew_reactor::{Interest, Reactor, RegisterError, Signal, SignalWatch, Token};
 
 /// What is to be tried.
@@ -28,6 +32,23 @@ pub(super) enum WatchedBy {
     ),
     /// The handler is run again with each SIGCHLD.
     Signal(#[allow(dead_code, reason = "dropping it ends the watch")] SignalWatch),
+}
+
+impl WatchedBy {
+    /// What became of a child that could not be waited for, if the system still knows.
+    #[cfg(target_os = "linux")]
+    pub(super) fn exit_status(&self) -> Option<ExitStatus> {
+        match self {
+            Self::Descriptor(pidfd) => process::exit_status(pidfd.as_fd()),
+            Self::Signal(_) => None,
+        }
+    }
+
+    /// What became of a child that could not be waited for: no other system knows.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn exit_status(&self) -> Option<ExitStatus> {
+        None
+    }
 }
 
 impl Watch {

@@ -22,6 +22,9 @@ pub enum SignalError {
     /// The child has exited; its number may be somebody else's by now.
     #[error("the process has exited already")]
     Exited,
+    /// This process is a child of the one that started it: whether its number is still its own is known only there.
+    #[error("the process was started by the parent of this one")]
+    InChild,
     /// There is no such signal, or none that can be sent by its number alone.
     #[error("there is no signal {}", .0.as_raw())]
     NoSuchSignal(Signal),
@@ -137,6 +140,7 @@ impl Process {
     ///
     /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
     #[must_use]
+    #[track_caller]
     pub fn reactor(&self) -> Reactor {
         self.0.reactor().expect("the reactor of this process has been dropped")
     }

@@ -10,6 +10,7 @@
 //! | the reactor stops | it is killed and reaped, or left to a thread that will reap it; then all of the above |
 
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     io,
     os::fd::OwnedFd,
@@ -22,7 +23,9 @@ use std::{
 
 use rustix::{io::Errno, process::Pid};
 use sinew_reactor::{
-    Deferred, Handler, Interest, Promise, Reactor, Ready, Signal, TimerKey, Token, WeakReactor,
+    Deferred, Handler, Interest, Killed, Promise, Reactor, Ready, Signal, TimerKey, Token,
+    WeakReactor,
+    process::{Origin, exits_are_kept},
 };
 
 use super::{
@@ -30,7 +33,7 @@ use super::{
     exits::{Watch, WatchedBy},
     pty,
 };
-use crate::Transport;
+use crate::{Transport, waiters::enlist};
 
 /// How long a stop waits for a child that it has killed. Only one that hangs in the kernel takes longer than a moment; a thread
 /// goes on to wait for it.
@@ -43,6 +46,8 @@ const END_OF_FILE: &[u8] = b"\x04";
 pub(super) struct Life {
     reactor: WeakReactor,
     token: Token,
+    /// The process whose child it is.
+    origin: Origin,
     pid: Pid,
     watched_by: RefCell<Option<WatchedBy>>,
     /// Until it has been reaped, or left to a thread.
@@ -76,6 +81,7 @@ impl Life {
         let life = Rc::new(Self {
             reactor: reactor.downgrade(),
             token: watch.token,
+            origin: Origin::here(),
             pid,
             watched_by: RefCell::new(Some(watch.by)),
             child: RefCell::new(Some(child)),
@@ -158,12 +164,23 @@ impl Life {
         let looked = self.child.borrow_mut().as_mut().map(Child::try_wait);
         match looked {
             Some(Ok(Some(status))) => self.exited(reactor, status.into()),
-            Some(Err(error)) => {
-                tracing::warn!(pid = self.pid(), %error, "a child was reaped by somebody else");
-                self.exited(reactor, ProcessStatus::Unknown);
-            }
+            Some(Err(_)) => self.exited(reactor, self.status_of_lost()),
             Some(Ok(None)) | None => {}
         }
+    }
+
+    /// Of a child that cannot be waited for (any more).
+    fn status_of_lost(&self) -> ProcessStatus {
+        let kept = self.watched_by.borrow().as_ref().and_then(WatchedBy::exit_status);
+        if let Some(status) = kept {
+            return status.into();
+        }
+        let cause = match exits_are_kept() {
+            false => "this process ignores SIGCHLD, so the system keeps none",
+            true => "something else in this process has waited for it",
+        };
+        tracing::warn!(pid = self.pid(), cause, "the exit status of a child is lost");
+        ProcessStatus::Unknown
     }
 
     fn exited(self: &Rc<Self>, reactor: &Reactor, status: ProcessStatus) {
@@ -241,6 +258,7 @@ impl Life {
             tracing::warn!(pid = self.pid(), %error, "a child could not be killed");
         }
         match reap_in_thread(child).recv_timeout(KILLED_MAX) {
+            Ok(ProcessStatus::Unknown) => self.status_of_lost(),
             Ok(status) => status,
             Err(_) => ProcessStatus::Unknown,
         }
@@ -295,7 +313,10 @@ impl Life {
     }
 
     pub(super) fn signal(&self, signal: Signal) -> Result<(), SignalError> {
-        // Until it is reaped, which only we do, the number is its own.
+        // Until it is reaped, which only we do, the number is its own. A child of fork(2) would not hear of that.
+        if !self.origin.is_here() {
+            return Err(SignalError::InChild);
+        }
         if self.status.get().is_some() {
             return Err(SignalError::Exited);
         }
@@ -336,14 +357,12 @@ impl Life {
     }
 
     pub(super) fn when_ended(&self) -> Deferred<ProcessStatus> {
-        if let (true, Some(status)) = (self.end_told.get(), self.status.get()) {
-            return Deferred::ready(status);
+        let (promise, deferred) = self.reactor.promise();
+        if self.end_told.get() || self.reactor().is_none() {
+            promise.resolve(self.status.get().unwrap_or(ProcessStatus::Unknown));
+        } else {
+            enlist(&self.waiting, promise);
         }
-        let Some(reactor) = self.reactor() else {
-            return Deferred::ready(self.status.get().unwrap_or(ProcessStatus::Unknown));
-        };
-        let (promise, deferred) = reactor.promise();
-        self.waiting.borrow_mut().push(promise);
         deferred
     }
 
@@ -384,6 +403,15 @@ impl Handler for Life {
 
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
         self.stop(reactor);
+    }
+
+    fn told(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
+        if message.is::<Killed>() {
+            self.end_told.set(true);
+            self.let_go(reactor);
+            let protocol = self.protocol.take();
+            drop(protocol);
+        }
     }
 
     fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {

@@ -19,7 +19,8 @@ pub enum ProcessStatus {
     },
     /// It runs on: the reactor has stopped, and it was to be left alone ([`AtStop::Leave`](super::AtStop::Leave)).
     LeftRunning,
-    /// It is gone, but somebody else in this process has reaped it, or the system did because SIGCHLD is ignored.
+    /// It is gone, and its exit status with it: something else in this process has waited for it, or the process ignores
+    /// SIGCHLD, so that the system keeps none. Linux 6.15 and later tell it all the same.
     Unknown,
 }
 

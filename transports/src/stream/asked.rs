@@ -47,7 +47,7 @@ impl Transport {
             stream.update(State::write_blocked);
         }
         reactor.meter().bytes_sent.add(sent as u64);
-        self.touch(&reactor);
+        self.touch_sent(&reactor);
         Ok(sent)
     }
 
@@ -218,17 +218,17 @@ impl Stream {
 
     pub(crate) fn call_later(&self, delay: Duration) -> Option<TimerKey> {
         let key = self.live_reactor()?.arm_timer(self.token, delay);
-        self.rare().timers.borrow_mut().push(key);
+        self.rare().timers.add(key);
         Some(key)
     }
 
     pub(crate) fn cancel_timer(&self, key: TimerKey) -> bool {
-        self.rare_if_any().is_some_and(|rare| rare.take_timer(key))
+        self.rare_if_any().is_some_and(|rare| rare.timers.remove(key))
             && self.reactor().is_some_and(|reactor| reactor.disarm_timer(key))
     }
 
     pub(crate) fn timers_len(&self) -> usize {
-        self.rare_if_any().map_or(0, |rare| rare.timers.borrow().len())
+        self.rare_if_any().map_or(0, |rare| rare.timers.len())
     }
 
     pub(crate) fn peer(&self) -> Peer {

@@ -21,11 +21,17 @@ impl Transport {
 
     /// The connection is made.
     pub(super) fn begin(&self, reactor: &Reactor, ready: Ready) {
-        self.inner().update(State::made);
+        self.note_made(reactor);
         self.tell(|protocol, transport| protocol.connection_made(transport));
         let readiness = self.inner().with_socket(|socket| socket.readiness());
         self.note(ready | readiness);
         self.pump(reactor);
+    }
+
+    /// The protocol is about to hear of it. What was before, such as a handshake, was no silence.
+    pub(super) fn note_made(&self, reactor: &Reactor) {
+        self.inner().update(State::made);
+        self.touch(reactor);
     }
 
     #[inline(always)]
@@ -80,7 +86,7 @@ impl Transport {
             } else if rare.look.get() == Some(key) {
                 rare.look.set(None);
                 stream.update(State::look);
-            } else if rare.take_timer(key) && !stream.state.get().is_over() {
+            } else if rare.timers.remove(key) && !stream.state.get().is_over() {
                 self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
             }
         }

@@ -11,7 +11,7 @@ use std::{collections::VecDeque, os::fd::OwnedFd};
 use sinew_reactor::{Promise, TimerKey};
 
 use super::{Stream, relay::Tie, socket::Socket};
-use crate::{ConnectionLost, producer::Producers};
+use crate::{ConnectionLost, producer::Producers, timers::Timers};
 
 /// See the head of this file.
 #[derive(Default)]
@@ -20,26 +20,52 @@ pub(super) struct Extras {
     rare: OnceCell<Box<Rare>>,
 }
 
-/// The idle timeout of a connection.
+/// For how long a connection may be idle, and what counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IdleTimeout {
+    pub(crate) after: Duration,
+    /// Not if it is only what is received that counts.
+    pub(crate) counts_sent: bool,
+}
+
+/// The idle timeout of a connection at work.
 #[derive(Clone, Copy)]
 pub(super) struct Idle {
-    /// The last time anything was received or sent: all that a message costs.
+    /// The last time that anything came or went that counts: all that a message costs.
     pub(super) since: Instant,
     /// The timer that looks whether that is long enough ago.
     pub(super) key: TimerKey,
-    /// A `Duration` would take twice as much.
-    timeout_ns: u64,
+    /// In nanoseconds, and in the highest bit whether it counts what is sent: a `Duration` would take twice as much.
+    timeout: u64,
+}
+
+/// The highest bit of [`Idle::timeout`].
+const COUNTS_SENT: u64 = 1 << 63;
+
+/// The tick of timers. With less, the loop would never sleep.
+const IDLE_TIMEOUT_MIN: Duration = Duration::from_millis(1);
+
+impl IdleTimeout {
+    /// As a connection keeps it: more than 292 years are 292 years, and less than a tick is one.
+    pub(super) fn bounded(self) -> Self {
+        let after = self.after.clamp(IDLE_TIMEOUT_MIN, Duration::from_nanos(COUNTS_SENT - 1));
+        Self { after, ..self }
+    }
 }
 
 impl Idle {
-    /// A timeout of more than 584 years is one of 584 years.
-    pub(super) fn new(timeout: Duration, since: Instant, key: TimerKey) -> Self {
-        let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        Self { since, key, timeout_ns }
+    pub(super) fn new(timeout: IdleTimeout, since: Instant, key: TimerKey) -> Self {
+        let ns = timeout.bounded().after.as_nanos() as u64;
+        let timeout = if timeout.counts_sent { ns | COUNTS_SENT } else { ns };
+        Self { since, key, timeout }
     }
 
     pub(super) const fn timeout(&self) -> Duration {
-        Duration::from_nanos(self.timeout_ns)
+        Duration::from_nanos(self.timeout & !COUNTS_SENT)
+    }
+
+    pub(super) const fn counts_sent(&self) -> bool {
+        self.timeout & COUNTS_SENT != 0
     }
 }
 
@@ -49,7 +75,7 @@ pub(super) struct Rare {
     /// The socket, where something was put around a plain one in mid-stream.
     pub(super) wrapped: RefCell<Option<Socket>>,
     /// The user's timers, so that they die with the connection.
-    pub(super) timers: RefCell<Vec<TimerKey>>,
+    pub(super) timers: Timers,
     pub(super) linger: Cell<Option<TimerKey>>,
     /// When the socket is looked at, though no engine has told of it.
     pub(super) look: Cell<Option<TimerKey>>,
@@ -74,13 +100,6 @@ impl Rare {
             _ => self.reason.take(),
         };
         self.reason.set(Some(first.unwrap_or(reason)));
-    }
-
-    /// Takes a timer of the user off the list. `false` if it is not on it.
-    pub(super) fn take_timer(&self, key: TimerKey) -> bool {
-        let mut timers = self.timers.borrow_mut();
-        let at = timers.iter().position(|timer| *timer == key);
-        at.map(|at| timers.swap_remove(at)).is_some()
     }
 }
 

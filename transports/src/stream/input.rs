@@ -42,6 +42,7 @@ impl Transport {
             // What a layer has to read, it reads where it writes.
             Input::Wait | Input::Secure => {}
             Input::Resume => {
+                self.reading_goes_on(reactor);
                 self.tell(|protocol, transport| protocol.reading_resumed(transport));
             }
             Input::Check => self.check(reactor),

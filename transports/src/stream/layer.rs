@@ -323,7 +323,7 @@ impl Transport {
     /// Gives a stream without a protocol this one, and tells it that the connection is made.
     pub(crate) fn begin_with<P: Protocol>(&self, reactor: &Reactor, protocol: P) {
         self.inner().protocol.set(Some(boxed(protocol)));
-        self.inner().update(State::made);
+        self.note_made(reactor);
         let what = || self.inner().describe();
         let told = reactor.guard(what, || {
             self.tell(|protocol, transport| protocol.connection_made(transport));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sinew_reactor::{
-    Deferred, Duty, Handler, Interest, Promise, Reactor, Ready, TimerKey, Token, WeakReactor,
+    Deferred, Duty, Handler, Interest, Reactor, Ready, TimerKey, Token, WeakReactor,
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     buffers::Buffers,
     erased::{DynProtocol, boxed},
     port::Port,
+    waiters::enlist,
 };
 
 mod asked;
@@ -46,6 +47,7 @@ mod undelivered;
 pub(crate) use asked::DIRECT_MIN;
 use bare::Bare;
 use extras::Extras;
+pub(crate) use extras::IdleTimeout;
 use faulty::Faulty;
 pub(crate) use file::FileProducer;
 use link::Link;
@@ -155,14 +157,12 @@ impl Stream {
 
     /// See [`Transport::when_lost`].
     pub(crate) fn when_lost(&self) -> Deferred<()> {
-        let Some(reactor) = self.reactor() else { return Deferred::ready(()) };
-        if self.state.get().is_gone() {
-            return Deferred::ready_on(&reactor, ());
+        let (promise, lost) = self.shared.reactor.promise();
+        if self.state.get().is_gone() || self.reactor().is_none() {
+            promise.resolve(());
+        } else {
+            enlist(&self.rare().when_lost, promise);
         }
-        let (promise, lost) = reactor.promise();
-        let mut waiting = self.rare().when_lost.borrow_mut();
-        waiting.retain(Promise::is_pending);
-        waiting.push(promise);
         lost
     }
 

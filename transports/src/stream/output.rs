@@ -206,7 +206,7 @@ impl Transport {
 
     /// What has to be minded when something was sent, where there is something to mind.
     fn note_sent(&self, reactor: &Reactor) {
-        self.touch(reactor);
+        self.touch_sent(reactor);
         if !self.inner().state.get().is_open() {
             self.watch_linger(reactor, true);
         }

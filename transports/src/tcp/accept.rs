@@ -2,6 +2,7 @@
 //! descriptors left.
 
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     collections::HashMap,
     fmt::Display,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use sinew_reactor::{
-    AcceptFailure, DelayedCall, Handler, Interest, Promise, Reactor, Ready, RegisterError,
+    AcceptFailure, DelayedCall, Handler, Interest, Killed, Promise, Reactor, Ready, RegisterError,
     TimerKey, Token,
 };
 
@@ -26,6 +27,7 @@ use crate::{
         layer::{MakeLayer, Secured},
         socket::Socket,
     },
+    waiters::enlist,
 };
 
 /// Connections accepted in one turn; then others have theirs.
@@ -275,18 +277,18 @@ impl<F: Factory> Handler for Acceptor<F> {
 
     /// The port has been closed.
     fn reap(self: Rc<Self>, reactor: &Reactor) {
-        reactor.deregister(self.core.registered_as(), true);
-        self.core.listener.take();
-        self.core.spare.take();
-        for (token, timer) in self.core.guests.take() {
-            reactor.disarm_timer(timer);
-            reactor.deregister(token, true);
-        }
+        self.core.let_go(reactor);
         self.core.empty_now();
         self.tell_stopped(reactor);
     }
 
-    /// The factory's `started` panicked; the port goes on.
+    fn told(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
+        if message.is::<Killed>() {
+            self.core.let_go(reactor);
+        }
+    }
+
+    /// The factory's `started` or `stopped` panicked; the port goes on.
     fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
         self.core.come_by(reactor);
         true
@@ -324,6 +326,17 @@ impl PortCore {
         }
     }
 
+    /// Gives back what is the system's and the reactor's.
+    fn let_go(&self, reactor: &Reactor) {
+        reactor.deregister(self.registered_as(), true);
+        self.listener.take();
+        self.spare.take();
+        for (token, timer) in self.guests.take() {
+            reactor.disarm_timer(timer);
+            reactor.deregister(token, true);
+        }
+    }
+
     /// Settles `promise` once no connection is left.
     pub(crate) fn when_empty(&self, promise: Promise<()>, timer: DelayedCall) {
         self.when_empty.borrow_mut().push((promise, timer));
@@ -332,7 +345,7 @@ impl PortCore {
 
     /// Settles `promise` once no connection is left, nor any to come.
     pub(crate) fn when_over(&self, promise: Promise<()>) {
-        self.when_over.borrow_mut().push(promise);
+        enlist(&self.when_over, promise);
         self.empty_now();
     }
 

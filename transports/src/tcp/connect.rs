@@ -22,7 +22,7 @@ use socket2::{Domain, Protocol as IpProtocol, Type};
 use super::{Destination, Family, interleave::interleave};
 use crate::{
     Address, ConnectConfig, Connection, ConnectionLost, Factory, Peer, Protocol, Transport,
-    names::{ReactorNames, ResolveError},
+    names::{ReactorNames, ResolveError, waits_for_thread},
     net::{self, Dialling},
     options,
     stream::{
@@ -39,7 +39,7 @@ use {
 
 mod error;
 
-pub use error::{ConnectError, Tried};
+pub use error::{ConnectError, ConnectPhase, Tried};
 
 /// A connection on its way: await it, or give it a callback. Dropping this does not cancel it.
 ///
@@ -91,7 +91,8 @@ impl<P: Protocol> Connecting<P> {
         Self::new(deferred)
     }
 
-    /// Has the loop call `f` with the connection, or with what went wrong.
+    /// Has the loop call `f` with the connection, or with what went wrong, as [`Deferred::then`] does.
+    #[track_caller]
     pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
         self.deferred.then(|reactor, made| f(reactor, made.map(Connection::new)));
     }
@@ -150,6 +151,7 @@ struct Connector<F: Factory> {
     config: ConnectConfig,
     /// What lies between the socket and the protocol, if anything does.
     layer: Option<Rc<dyn MakeLayer>>,
+    phase: Cell<ConnectPhase>,
     /// The connection whose layer is not ready yet.
     securing: Cell<Option<Transport>>,
     factory: RefCell<F>,
@@ -207,6 +209,7 @@ impl<F: Factory> Connector<F> {
             to,
             config,
             layer,
+            phase: Cell::default(),
             securing: Cell::default(),
             factory: RefCell::new(factory),
             promise: Cell::default(),
@@ -259,6 +262,7 @@ impl<F: Factory> Connector<F> {
     }
 
     fn resolve(self: Rc<Self>, reactor: &Reactor, host: String, port: u16) {
+        self.phase.set(ConnectPhase::Resolving);
         let lookup = reactor.resolve(&host);
         self.lookup.set(Some(lookup.canceller()));
         lookup.then(move |reactor, found| match found {
@@ -290,6 +294,7 @@ impl<F: Factory> Connector<F> {
 
     /// Tries the next address, and the one after it when it has had its time.
     fn try_next(self: Rc<Self>, reactor: &Reactor) {
+        self.phase.set(ConnectPhase::Connecting);
         if let Some(timer) = self.next.take() {
             timer.cancel();
         }
@@ -380,8 +385,16 @@ impl<F: Factory> Connector<F> {
             let source = io::Error::new(io::ErrorKind::TimedOut, "no answer");
             Tried { addr: addr.clone(), source }
         }));
+        let phase = match (self.phase.get(), &self.to) {
+            (ConnectPhase::Resolving, Destination::Name(host, _))
+                if waits_for_thread(reactor, host) =>
+            {
+                ConnectPhase::Queued
+            }
+            (phase, _) => phase,
+        };
         let (to, after) = (self.to.clone(), self.config.timeout);
-        self.settle(reactor, Err(ConnectError::TimedOut { to, after, tried }));
+        self.settle(reactor, Err(ConnectError::TimedOut { to, after, phase, tried }));
     }
 
     /// Has the layer made ready, and then the protocol built.
@@ -392,6 +405,7 @@ impl<F: Factory> Connector<F> {
         layer: &dyn MakeLayer,
         ready: Ready,
     ) {
+        self.phase.set(ConnectPhase::Securing);
         let peer = newborn.peer.clone();
         let connector = self.clone();
         let when_ready = move |reactor: &Reactor, secured: Secured<'_>| {

@@ -260,10 +260,11 @@ impl<A> ListeningPort<A> {
     /// # }
     /// ```
     pub fn drain(&self, deadline: Duration) -> Deferred<()> {
+        let (promise, deferred) = self.reactor.promise();
         let Some(reactor) = self.reactor.upgrade() else {
-            return Deferred::ready(());
+            promise.resolve(());
+            return deferred;
         };
-        let (promise, deferred) = reactor.promise();
         self.core.close(&reactor);
         let token = self.core.registered_as();
         reactor.tell_all(Rc::new(PortMessage { from: token, order: PortOrder::Drain }));
@@ -277,11 +278,12 @@ impl<A> ListeningPort<A> {
     /// Gives a value when the port is closed and the last of its connections has ended. One on standard input and output closes
     /// by itself when its only connection has ended; others when they are told to, and when the reactor stops.
     pub fn when_over(&self) -> Deferred<()> {
-        let Some(reactor) = self.reactor.upgrade() else {
-            return Deferred::ready(());
-        };
-        let (promise, deferred) = reactor.promise();
-        self.core.when_over(promise);
+        let (promise, deferred) = self.reactor.promise();
+        if self.reactor.upgrade().is_some() {
+            self.core.when_over(promise);
+        } else {
+            promise.resolve(());
+        }
         deferred
     }
 

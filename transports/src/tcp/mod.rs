@@ -20,7 +20,7 @@ mod per_ip;
 
 #[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
-pub use connect::{ConnectError, Connecting, Tried};
+pub use connect::{ConnectError, ConnectPhase, Connecting, Tried};
 pub use destination::Destination;
 pub(crate) use destination::why_bad;
 pub use interleave::Family;

@@ -1,6 +1,6 @@
 //! What inputs are drawn with: [`Draw`].
 
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 
 use fastrand::Rng;
 
@@ -38,7 +38,14 @@ impl Draw {
     /// # Panics
     ///
     /// If the range is empty.
+    #[track_caller]
     pub fn number(&mut self, range: impl RangeBounds<usize>) -> usize {
+        let least = match range.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        assert!(range.contains(&least), "a number is drawn from a range that has one");
         self.0.usize(range)
     }
 
@@ -47,6 +54,7 @@ impl Draw {
     /// # Panics
     ///
     /// If there is none.
+    #[track_caller]
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.number(..from.len())]
     }

@@ -20,6 +20,8 @@ use rustix::{
 };
 use sinew_reactor::Excerpt;
 
+use sinew_reactor::process::Origin;
+
 use super::{
     UnixAddr, UnixListenError,
     socket::{self, credentials},
@@ -41,9 +43,11 @@ impl Default for FileOptions {
     }
 }
 
-/// The right to bind a socket to a path, and from then on the file. Dropping it removes the file, then the lock.
+/// The right to bind a socket to a path, and from then on the file. Dropping it removes the file, then the lock; in a child of
+/// fork(2), which has a copy, it does neither.
 pub(crate) struct SocketFile {
     path: PathBuf,
+    origin: Origin,
     /// Its device and number, once it is there: another's file in its place is not ours to remove.
     identity: Option<(u64, u64)>,
     _lock: Option<Lock>,
@@ -61,7 +65,8 @@ impl SocketFile {
         find_folder(path)?;
         let lock = if options.lock { Some(Lock::take(path)?) } else { None };
         clear(path, kind)?;
-        Ok(Some(Self { path: path.to_owned(), identity: None, _lock: lock }))
+        let origin = Origin::here();
+        Ok(Some(Self { path: path.to_owned(), origin, identity: None, _lock: lock }))
     }
 
     /// The socket has been bound. Nobody can have connected yet.
@@ -77,6 +82,9 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if !self.origin.is_here() {
+            return;
+        }
         let there = fs::symlink_metadata(&self.path);
         if there.is_ok_and(|there| self.identity == Some((there.dev(), there.ino())))
             && let Err(error) = fs::remove_file(&self.path)
@@ -140,6 +148,7 @@ pub(super) fn holder(addr: &UnixAddr, kind: SocketType) -> io::Result<Held> {
 /// A lock that is held.
 struct Lock {
     path: PathBuf,
+    origin: Origin,
     _file: File,
 }
 
@@ -154,7 +163,7 @@ impl Lock {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if is_at(&file, &path).map_err(failed)? => {
                     write_number(&mut file).map_err(failed)?;
-                    return Ok(Self { path, _file: file });
+                    return Ok(Self { path, origin: Origin::here(), _file: file });
                 }
                 // Whoever had it has just taken its file away: it locks nobody out.
                 Ok(()) | Err(rustix::io::Errno::INTR) => {}
@@ -172,7 +181,9 @@ impl Lock {
 impl Drop for Lock {
     /// While it is still held, so that nobody else's is removed.
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if self.origin.is_here() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -146,9 +146,14 @@ impl Poller for UringPoller {
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         self.ask();
-        self.ring.enter(timeout.map(|timeout| timeout.min(TIMEOUT_MAX)))?;
+        let entered = self.ring.enter(timeout.map(|timeout| timeout.min(TIMEOUT_MAX)));
+        // Also if that failed, what has been done before is there.
         self.take_completions(events);
-        Ok(())
+        entered
+    }
+
+    fn call(&self) -> &'static str {
+        "io_uring_enter"
     }
 
     fn notifier(&self) -> Arc<dyn Notify> {
@@ -168,8 +173,11 @@ impl Poller for UringPoller {
 impl Drop for UringPoller {
     /// Everything that was given to the kernel outlives every operation on it.
     fn drop(&mut self) {
+        if !self.ring.is_here() {
+            return;
+        }
         if let Err(error) = self.quiesce() {
-            // As in a forked child, to which the ring does not belong. Better to lose the memory than to share it.
+            // Better to lose the memory than to share it.
             tracing::warn!(%error, "the ring could not be ended; its buffers are left behind");
             std::mem::forget(self.buffers.clone());
             return;

@@ -1,9 +1,17 @@
 //! The ring itself: operations go in, completions come out, one system call a turn. It knows descriptors and numbers, no
 //! sources and no tokens.
 
-use std::{io, os::fd::RawFd, ptr, time::Duration};
+use std::{
+    io,
+    mem::ManuallyDrop,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+    ptr,
+    time::Duration,
+};
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
+
+use crate::process::Origin;
 
 /// `IORING_ENTER_GETEVENTS`: have the kernel do the work that it put off until somebody asks.
 const GETEVENTS: u32 = 1;
@@ -31,7 +39,9 @@ pub(super) enum Operation {
 
 /// See the head of this file.
 pub(super) struct Ring {
-    uring: IoUring,
+    /// In a child of fork(2) its memory is not there.
+    uring: ManuallyDrop<IoUring>,
+    origin: Origin,
     /// Operations that the kernel has not said the last word on.
     in_flight: usize,
 }
@@ -47,7 +57,12 @@ impl Ring {
             .setup_submit_all()
             .setup_cqsize(completions)
             .build(submissions)?;
-        Ok(Self { uring, in_flight: 0 })
+        Ok(Self { uring: ManuallyDrop::new(uring), origin: Origin::here(), in_flight: 0 })
+    }
+
+    /// Whether it can be used at all: not in a child of fork(2), which has a descriptor of it and nothing else.
+    pub(super) fn is_here(&self) -> bool {
+        self.origin.is_here()
     }
 
     pub(super) fn submitter(&self) -> io_uring::Submitter<'_> {
@@ -103,7 +118,9 @@ impl Ring {
     fn push_when_full(&mut self, entry: &squeue::Entry) -> bool {
         for _ in 0..PUSHES_MAX {
             // Hand it over. A kernel that is out of memory for the moment is asked again.
-            if let Err(error) = self.enter(Some(Duration::ZERO)) {
+            if let Err(error) = self.enter(Some(Duration::ZERO))
+                && error.kind() != io::ErrorKind::WouldBlock
+            {
                 tracing::error!(%error, "the ring takes nothing any more");
                 return false;
             }
@@ -116,7 +133,8 @@ impl Ring {
         false
     }
 
-    /// Hands over what was asked, and waits for a completion: `timeout` at most, `None` for as long as it takes.
+    /// Hands over what was asked, and waits for a completion: `timeout` at most, `None` for as long as it takes. Fails with
+    /// `WouldBlock` if the kernel is out of memory for the moment; what was asked is handed over the next time.
     pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let submitter = self.uring.submitter();
         let entered = match timeout {
@@ -136,9 +154,8 @@ impl Ring {
         match entered {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
-                // The time is over; a signal came; the kernel is out of memory for the moment, or wants its completions
-                // to be taken first.
-                Some(libc::ETIME | libc::EINTR | libc::EAGAIN | libc::EBUSY) => Ok(()),
+                // The time is over; a signal came; the kernel wants its completions to be taken first.
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY) => Ok(()),
                 _ => Err(error),
             },
         }
@@ -158,6 +175,19 @@ impl Ring {
             }
             completion
         })
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        if self.is_here() {
+            // SAFETY: this is the drop of what owns it, and nobody has it afterwards.
+            unsafe { ManuallyDrop::drop(&mut self.uring) }
+        } else {
+            // Whatever has been mapped in the child since may lie where the ring was, and must not be unmapped.
+            // SAFETY: what owned the descriptor is never dropped, so it is ours to close.
+            drop(unsafe { OwnedFd::from_raw_fd(self.uring.as_raw_fd()) });
+        }
     }
 }
 

@@ -79,12 +79,14 @@ pub enum ConnectError {
     #[error(transparent)]
     Pipe(#[from] PipeError),
     /// It took longer than [`ConnectConfig::timeout`](crate::ConnectConfig::timeout).
-    #[error("could not connect to {to} within {after:?}{}", Tried::list_in_brackets(.to, .tried))]
+    #[error("could not connect to {to} within {after:?}{}{}", .phase.explain(), Tried::list_in_brackets(.to, .tried))]
     TimedOut {
         /// The destination.
         to: Destination,
         /// The time that was allowed.
         after: Duration,
+        /// What it took too long for.
+        phase: ConnectPhase,
         /// What was tried until then. Who had not answered yet has [`io::ErrorKind::TimedOut`] for a cause; there is none at all
         /// if the name had not been resolved, or if a Unix socket's backlog was full.
         tried: Vec<Tried>,
@@ -109,6 +111,33 @@ pub enum ConnectError {
 }
 
 sinew_reactor::error_debug!(ConnectError);
+
+/// How far an outgoing connection has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectPhase {
+    /// The lookup of its name waits for a thread: as many are busy as
+    /// [`Builder::lookup_threads_max`](sinew_reactor::Builder::lookup_threads_max) allows.
+    Queued,
+    /// Its name is looked up.
+    Resolving,
+    /// Addresses are tried.
+    #[default]
+    Connecting,
+    /// The connection stands, and TLS is on its way.
+    Securing,
+}
+
+impl ConnectPhase {
+    const fn explain(self) -> &'static str {
+        match self {
+            Self::Queued => ": the lookup of its name waited for a thread (lookup_threads_max)",
+            Self::Resolving => ": its name was not looked up by then",
+            Self::Connecting => "",
+            Self::Securing => ": TLS was not ready by then",
+        }
+    }
+}
 
 impl ConnectError {
     /// Whether somebody was there and said no: nobody listens on the port. Of several addresses, on none.

@@ -303,7 +303,7 @@ impl<F: Factory> Score<F> {
                 wire.close_quietly();
             }
             // The system took something: the connection was not idle.
-            What::Sent(_) => transport.touch(&self.reactor),
+            What::Sent(_) => transport.touch_sent(&self.reactor),
             // What comes after that, comes all the same.
             What::Failed(why) if self.is_input_left(record.connection) => {
                 transport.output_failed(&self.reactor, failure(why));

@@ -1,0 +1,114 @@
+//! Waits that fail, on an engine that does so when it is told to. Those of real engines are in `tests/waits.rs`.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc, thread};
+
+use super::*;
+use crate::{
+    Reactor, RegisterError,
+    engine::{Descriptor, DescriptorId, Notify, Poller},
+    handler::{Interest, Token},
+};
+
+/// An engine whose waits fail as often as is said, and then go through to a real one.
+struct Failing(Box<dyn Poller>, Rc<RefCell<Vec<io::ErrorKind>>>);
+
+impl Poller for Failing {
+    fn is_edge_triggered(&self) -> bool {
+        self.0.is_edge_triggered()
+    }
+    fn register(
+        &mut self,
+        source: Descriptor<'_>,
+        token: Token,
+        interest: Interest,
+    ) -> Result<(), RegisterError> {
+        self.0.register(source, token, interest)
+    }
+    fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest) {
+        self.0.set_interest(id, token, interest);
+    }
+    fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()> {
+        self.0.deregister(id, token, closing)
+    }
+    fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        match self.1.borrow_mut().pop() {
+            Some(error) => Err(error.into()),
+            None => self.0.wait(timeout, events),
+        }
+    }
+    fn call(&self) -> &'static str {
+        "wait"
+    }
+    fn notifier(&self) -> Arc<dyn Notify> {
+        self.0.notifier()
+    }
+}
+
+/// A reactor whose next waits fail like this, the last of them first.
+fn failing(
+    wait_retry: Duration,
+    errors: &[io::ErrorKind],
+) -> (Reactor, impl Fn() -> usize + use<>) {
+    let builder = Reactor::builder().stop_signals(false).wait_retry(wait_retry);
+    let reactor = builder.build().unwrap();
+    let left = Rc::new(RefCell::new(errors.to_vec()));
+    let mut poller = reactor.inner.poller.borrow_mut();
+    let real = std::mem::replace(&mut *poller, crate::Engine::Simulated.open().unwrap());
+    *poller = Box::new(Failing(real, left.clone()));
+    drop(poller);
+    (reactor, move || left.borrow().len())
+}
+
+const FOR_THE_MOMENT: [io::ErrorKind; 2] = [io::ErrorKind::OutOfMemory, io::ErrorKind::WouldBlock];
+
+#[test]
+fn what_passes_does_not_end_the_loop() {
+    let (reactor, left) = failing(Duration::MAX, &FOR_THE_MOMENT.repeat(2));
+    reactor.call_every(Duration::from_millis(1), move |reactor| {
+        if left() == 0 {
+            reactor.stop().unwrap();
+        }
+    });
+    reactor.run().unwrap();
+    assert!(reactor.inner.wait_health.failing.get().is_none());
+}
+
+/// A hundred rests without that would take nine seconds.
+#[test]
+fn a_call_from_another_thread_ends_a_rest() {
+    let (reactor, left) = failing(Duration::MAX, &FOR_THE_MOMENT.repeat(1_000));
+    let remote = reactor.remote();
+    let thread = thread::spawn(move || {
+        let (told, heard) = std::sync::mpsc::channel();
+        for _ in 0..100 {
+            let told = told.clone();
+            remote.call(move |_| told.send(()).unwrap()).unwrap();
+            heard.recv().unwrap();
+        }
+        remote.stop().unwrap();
+    });
+    let began = Instant::now();
+    reactor.run().unwrap();
+    thread.join().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5) && left() > 0);
+}
+
+#[test]
+fn what_does_not_pass_in_time_ends_it_and_names_the_call() {
+    for error in FOR_THE_MOMENT {
+        let (reactor, left) = failing(Duration::from_millis(5), &[error; 1_000]);
+        let ended = reactor.run().unwrap_err();
+        let RunError::Wait(failed) = &ended else { panic!("{ended:?}") };
+        assert_eq!((failed.call(), failed.cause().kind()), ("wait", error));
+        assert!(ended.to_string().contains("wait failed: "), "{ended}");
+        assert!(left() > 900, "it rests");
+    }
+}
+
+#[test]
+fn any_other_error_ends_it_at_once() {
+    let (reactor, left) = failing(Duration::MAX, &[io::ErrorKind::InvalidInput; 3]);
+    assert!(matches!(reactor.run(), Err(RunError::Wait(_))));
+    // One ends the loop, and one the wait for what a shutdown waits for.
+    assert!(left() >= 1);
+}

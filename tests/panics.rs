@@ -1,0 +1,65 @@
+//! What panics because its caller is wrong says where the caller is. One test, for the panic hook is the whole process's.
+
+use std::{
+    panic::{self, AssertUnwindSafe, catch_unwind},
+    sync::Mutex,
+    time::Duration,
+};
+
+use sinew::{
+    prelude::*,
+    protocols::basic::{Fixed, Line},
+    transports::{memory, testing::Draw},
+};
+
+static AT: Mutex<String> = Mutex::new(String::new());
+
+struct Quiet;
+
+impl Protocol for Quiet {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+}
+
+#[test]
+fn a_wrong_argument_is_blamed_on_who_gave_it() {
+    type Wrong = fn();
+    let wrongs: &[(&str, Wrong)] = &[
+        ("an interval of nothing", || {
+            Reactor::simulated(0).call_every(Duration::ZERO, |_| ());
+        }),
+        ("an empty delimiter", || drop(Line::new(b""))),
+        ("frames of no bytes", || _ = Fixed::new(0)),
+        ("bytes behind the end", || {
+            let reactor = Reactor::simulated(0);
+            let config = StreamConfig::default();
+            let (_, wire) = memory::connect(&reactor, config, Quiet).expect("a wire");
+            wire.close();
+            wire.receive(b"late");
+        }),
+        ("the reactor of a transport, which is gone", || {
+            let reactor = Reactor::simulated(0);
+            let config = StreamConfig::default();
+            let (connection, _wire) = memory::connect(&reactor, config, Quiet).expect("a wire");
+            drop(reactor);
+            drop(connection.transport().reactor());
+        }),
+        ("one of none", || _ = Draw::new(0).pick::<u8>(&[])),
+        ("a number of none", || _ = Draw::new(0).number(..0)),
+    ];
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(|info| {
+        let at = info.location().map_or(String::new(), |at| at.file().to_owned());
+        *AT.lock().expect("nobody panics with it") = at;
+    }));
+    let blamed: Vec<_> = wrongs
+        .iter()
+        .map(|(what, wrong)| {
+            let panicked = catch_unwind(AssertUnwindSafe(wrong)).is_err();
+            (*what, panicked, AT.lock().expect("nobody panics with it").clone())
+        })
+        .collect();
+    panic::set_hook(before);
+    for (what, panicked, at) in blamed {
+        assert!(panicked && at == file!(), "{what}: panicked: {panicked}, at {at:?}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Children of a process that ignores SIGCHLD, so that the system keeps no exit status of theirs. One test, for what is set for a
+//! signal is the whole process's.
+
+#![cfg(target_os = "linux")]
+
+#[path = "support/watchdog.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of this")]
+mod watchdog;
+
+use std::{
+    cell::Cell,
+    fmt, io, mem,
+    process::Command,
+    ptr,
+    rc::Rc,
+    sync::{Mutex, Once},
+    thread,
+};
+
+use sinew::{
+    prelude::*,
+    reactor::{Signal, process::exits_are_kept},
+};
+use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
+use watchdog::Watchdog;
+
+/// Exits when it is told to: by then it is watched.
+struct Ending(&'static str, Rc<Cell<Option<ProcessStatus>>>);
+
+impl ProcessProtocol for Ending {
+    fn started(&mut self, process: &Process) {
+        process.write(self.0.as_bytes());
+    }
+
+    fn ended(&mut self, process: &Process, status: &ProcessStatus) {
+        self.1.set(Some(*status));
+        process.reactor().stop().expect("it runs");
+    }
+}
+
+/// What a shell ends with that is given this line.
+fn end_of(engine: Engine, line: &'static str) -> ProcessStatus {
+    let reactor = Reactor::builder().engine(engine).build().expect("it is available");
+    let status = Rc::default();
+    reactor
+        .spawn_process(Ending(line, Rc::clone(&status)), Command::new("/bin/sh"))
+        .expect("there is a shell");
+    reactor.run().expect("it is stopped");
+    status.get().expect("it has ended")
+}
+
+const SIGNALLED: &str = "kill -TERM $$\n";
+const BY_TERM: ProcessStatus =
+    ProcessStatus::Signalled { signal: Signal::TERM, core_dumped: false };
+
+#[test]
+fn a_status_that_nobody_keeps_is_asked_for_or_its_loss_is_explained() {
+    Log::install();
+    assert!(exits_are_kept());
+    // The ways to ignore it (sigaction(2), POSIX.1-2001).
+    for (handler, flags) in [(libc::SIG_IGN, 0), (libc::SIG_DFL, libc::SA_NOCLDWAIT)] {
+        set(handler, flags);
+        assert!(!exits_are_kept());
+        for engine in Engine::available() {
+            let _watchdog = Watchdog::new(format!("SIGCHLD is ignored on {engine}"));
+            let (exited, signalled) = (end_of(engine, "exit 3\n"), end_of(engine, SIGNALLED));
+            if exited == ProcessStatus::Unknown {
+                println!("skipped: this kernel does not tell of those that are gone (Linux 6.15)");
+            } else {
+                assert_eq!((exited, signalled), (ProcessStatus::Exited(3), BY_TERM), "{engine}");
+                assert_eq!(Log::take(), "");
+            }
+        }
+        let _watchdog = Watchdog::new("SIGCHLD is ignored on an older kernel".to_owned());
+        thread::spawn(|| {
+            if !as_on_an_older_kernel() {
+                return println!("skipped: no seccomp filter: {}", io::Error::last_os_error());
+            }
+            assert_eq!(end_of(Engine::Mio, "exit 3\n"), ProcessStatus::Unknown);
+            let log = Log::take();
+            assert!(log.contains("the exit status of a child is lost"), "{log}");
+            assert!(log.contains("this process ignores SIGCHLD"), "{log}");
+        })
+        .join()
+        .expect("as asserted");
+        set(libc::SIG_DFL, 0);
+    }
+    assert_eq!(end_of(Engine::Mio, "exit 3\n"), ProcessStatus::Exited(3));
+}
+
+fn set(handler: libc::sighandler_t, flags: i32) {
+    // SAFETY: zeros are a valid value: no flags, an empty mask, the default handler.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    (action.sa_sigaction, action.sa_flags) = (handler, flags);
+    // SAFETY: the pointer is to a live value, whose handler is SIG_DFL or SIG_IGN.
+    let answer = unsafe { libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut()) };
+    assert_eq!(answer, 0, "{}", io::Error::last_os_error());
+}
+
+/// Has PIDFD_GET_INFO (ioctl(2)) be unknown to this thread from now on. `false` if the system does not let us.
+fn as_on_an_older_kernel() -> bool {
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const ANSWER: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let step = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
+    // struct seccomp_data: the number of the call, and its second argument at byte 24.
+    let request = if cfg!(target_endian = "little") { 24 } else { 28 };
+    let mut program = [
+        step(LOAD, 0, 0, 0),
+        step(IF_EQUAL, libc::SYS_ioctl as u32, 0, 4),
+        step(LOAD, request, 0, 0),
+        // Whatever the size of the structure: 0xff is pidfds, 11 the call.
+        step((libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16, 0xffff, 0, 0),
+        step(IF_EQUAL, 0xff0b, 0, 1),
+        step(ANSWER, libc::SECCOMP_RET_ERRNO | libc::ENOTTY as u32, 0, 0),
+        step(ANSWER, libc::SECCOMP_RET_ALLOW, 0, 0),
+    ];
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    // SAFETY: the first call takes no pointer; that of the second is to a program that lives until it returns.
+    unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+    }
+}
+
+/// What is logged as a warning or an error.
+struct Log;
+
+static LINES: Mutex<String> = Mutex::new(String::new());
+
+impl Log {
+    fn install() {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| tracing::subscriber::set_global_default(Self).expect("it is the first"));
+    }
+
+    fn take() -> String {
+        mem::take(&mut *LINES.lock().expect("nobody panics with it"))
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN && metadata.target().starts_with("sinew")
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        *LINES.lock().expect("nobody panics with it") += &format!("{}\n", line.0);
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        self.0 += &format!(" {}={value:?}", field.name());
+    }
+}

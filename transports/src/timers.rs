@@ -1,0 +1,135 @@
+//! The timers of one owner, so that they die with it: [`Timers`]. Which there are, and nothing else.
+
+use std::{cell::RefCell, collections::HashSet, mem};
+
+use sinew_reactor::TimerKey;
+
+/// A list is smaller than a set, and up to here no slower.
+const LIST_MAX: usize = 16;
+
+/// However many there are, to add one and to take one out costs the same.
+#[derive(Default)]
+pub(crate) struct Timers(RefCell<Keys>);
+
+#[allow(
+    clippy::box_collection,
+    reason = "a set by itself is twice the size of a list, which most have"
+)]
+enum Keys {
+    Few(Vec<TimerKey>),
+    Many(Box<HashSet<TimerKey>>),
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Timers {
+    pub(crate) fn add(&self, key: TimerKey) {
+        let mut keys = self.0.borrow_mut();
+        match &mut *keys {
+            Keys::Few(list) if list.len() < LIST_MAX => list.push(key),
+            Keys::Few(list) => {
+                let many = mem::take(list).into_iter().chain([key]).collect();
+                *keys = Keys::Many(Box::new(many));
+            }
+            Keys::Many(set) => drop(set.insert(key)),
+        }
+    }
+
+    /// Takes one out. `false` if it is not there.
+    pub(crate) fn remove(&self, key: TimerKey) -> bool {
+        let mut keys = self.0.borrow_mut();
+        match &mut *keys {
+            Keys::Few(list) => {
+                let at = list.iter().position(|timer| *timer == key);
+                at.map(|at| list.swap_remove(at)).is_some()
+            }
+            Keys::Many(set) => {
+                let was_there = set.remove(&key);
+                if set.is_empty() {
+                    *keys = Keys::default();
+                }
+                was_there
+            }
+        }
+    }
+
+    /// Takes out all of them.
+    pub(crate) fn take(&self) -> Vec<TimerKey> {
+        match self.0.take() {
+            Keys::Few(list) => list,
+            Keys::Many(set) => set.into_iter().collect(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match &*self.0.borrow() {
+            Keys::Few(list) => list.len(),
+            Keys::Many(set) => set.len(),
+        }
+    }
+
+    /// The least of what `f` makes of them.
+    pub(crate) fn min<T: Ord>(&self, f: impl Fn(&TimerKey) -> Option<T>) -> Option<T> {
+        match &*self.0.borrow() {
+            Keys::Few(list) => list.iter().filter_map(f).min(),
+            Keys::Many(set) => set.iter().filter_map(f).min(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use sinew_reactor::Reactor;
+
+    use super::*;
+
+    #[test]
+    fn each_is_taken_out_once_whether_they_are_few_or_many() {
+        let reactor = Reactor::simulated(0);
+        let token = reactor.reserve().expect("there is room");
+        for count in [0, 1, LIST_MAX, LIST_MAX + 1, 10 * LIST_MAX] {
+            let timers = Timers::default();
+            let made: Vec<_> =
+                (0..count).map(|_| reactor.arm_timer(token, Duration::from_secs(9))).collect();
+            made.iter().for_each(|key| timers.add(*key));
+            assert_eq!(timers.len(), count);
+            assert_eq!(timers.min(|key| reactor.timer_due(*key)).is_some(), count > 0);
+            let half = count / 2;
+            assert!(made[..half].iter().all(|key| timers.remove(*key) && !timers.remove(*key)));
+            let mut left = timers.take();
+            left.sort_by_key(|key| made.iter().position(|timer| timer == key));
+            assert_eq!((left.as_slice(), timers.len()), (&made[half..], 0));
+            timers.add(reactor.arm_timer(token, Duration::from_secs(9)));
+            assert_eq!(timers.len(), 1);
+        }
+    }
+
+    /// In the order in which a list is slowest at it, which would take minutes.
+    #[test]
+    fn the_cost_of_one_does_not_grow_with_their_number() {
+        let reactor = Reactor::simulated(0);
+        let token = reactor.reserve().expect("there is room");
+        let timers = Timers::default();
+        let made: Vec<_> =
+            (0..200_000).map(|_| reactor.arm_timer(token, Duration::from_secs(9))).collect();
+        let began = Instant::now();
+        made.iter().for_each(|key| timers.add(*key));
+        let (even, odd) = (made.iter().rev().step_by(2), made.iter().step_by(2));
+        assert!(even.chain(odd).all(|key| timers.remove(*key)));
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert!(matches!(&*timers.0.borrow(), Keys::Few(list) if list.capacity() == 0));
+    }
+
+    /// It is a part of what few connections have, and those that are ending.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn it_is_small() {
+        assert_eq!(size_of::<Timers>(), 32);
+    }
+}

@@ -1,0 +1,97 @@
+//! Names of connections, looked up on real threads, on every engine: nobody is kept waiting by what has nothing to do with them,
+//! and who was not connected in time is told what it waited for.
+
+use std::{sync::mpsc, time::Duration};
+
+use sinew_reactor::{Builder, Deferred, Engine, Reactor};
+use sinew_transports::{
+    ConnectConfig, ConnectError, ConnectPhase, Peer, Protocol, ReactorTcp, Transport,
+    names::{Lookup, ReactorNames},
+};
+
+struct Quiet;
+
+impl Protocol for Quiet {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+}
+
+/// A job that lasts until the other end is dropped.
+fn blocked() -> (mpsc::Sender<()>, impl FnOnce() + Send) {
+    let (go, gate) = mpsc::channel::<()>();
+    (go, move || _ = gate.recv())
+}
+
+fn on_every_engine(test: impl Fn(Builder)) {
+    for engine in Engine::available() {
+        println!("{engine}"); // Shown if the test fails.
+        test(Reactor::builder().engine(engine).stop_signals(false).pool_grace(Duration::ZERO));
+    }
+}
+
+fn connect(reactor: &Reactor, host: &str, timeout: Duration) -> Result<(), ConnectError> {
+    let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Quiet).expect("a port").local().port();
+    let config = ConnectConfig::default().timeout(timeout);
+    let connecting = reactor.connect_tcp_with((host, port), config, |_: &Peer| Quiet);
+    reactor.run_until(connecting).expect("it is settled").map(drop)
+}
+
+#[test]
+fn jobs_that_block_keep_nobody_from_connecting_by_name() {
+    on_every_engine(|builder| {
+        let reactor = builder.pool_threads_max(2).build().expect("it is available");
+        let gates: Vec<_> = (0..20)
+            .map(|_| {
+                let (go, job) = blocked();
+                drop(reactor.defer_to_thread(job));
+                go
+            })
+            .collect();
+        connect(&reactor, "localhost", Duration::from_secs(60)).expect("it listens");
+        drop(gates);
+    });
+}
+
+const SHORT: Duration = Duration::from_millis(50);
+
+/// The phase that the time was too short for, and the text.
+fn too_late(reactor: &Reactor, host: &str) -> (ConnectPhase, String) {
+    let error = connect(reactor, host, SHORT).expect_err("there is no time");
+    let ConnectError::TimedOut { phase, .. } = &error else { panic!("{error}") };
+    (*phase, error.to_string())
+}
+
+#[test]
+fn the_lookup_has_no_thread() {
+    on_every_engine(|builder| {
+        let reactor = builder.lookup_threads_max(1).build().expect("it is available");
+        for host in ["localhost", "LOCALHOST"] {
+            let (go, job) = blocked();
+            let busy: Deferred<()> = reactor.defer_to_lookup_thread(job);
+            let (phase, text) = too_late(&reactor, host);
+            assert_eq!(phase, ConnectPhase::Queued, "{text}");
+            assert!(text.contains("waited for a thread (lookup_threads_max)"), "{text}");
+            drop((go, busy));
+        }
+        // What waited before says nothing of what comes now.
+        reactor.set_resolver(never);
+        assert_eq!(too_late(&reactor, "localhost").0, ConnectPhase::Resolving);
+    });
+}
+
+/// A resolver that gives no answer.
+fn never(reactor: &Reactor, _: &str) -> Lookup {
+    let (promise, lookup) = reactor.promise();
+    reactor.call_later(Duration::from_secs(3600), |_| drop(promise));
+    lookup
+}
+
+#[test]
+fn the_lookup_takes_too_long() {
+    on_every_engine(|builder| {
+        let reactor = builder.build().expect("it is available");
+        reactor.set_resolver(never);
+        let (phase, text) = too_late(&reactor, "localhost");
+        assert_eq!(phase, ConnectPhase::Resolving);
+        assert!(text.ends_with("within 50ms: its name was not looked up by then"), "{text}");
+    });
+}
