@@ -10,42 +10,45 @@
 
 mod cli;
 
-use std::{collections::VecDeque, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use cli::{DRAIN, Failed, ServerArgs, print_line};
 use sinew::{
     prelude::*,
     protocols::{
-        basic::{Line, LineHandler, LineReceiver, LineTransport, send_line},
+        basic::{
+            Line, LineHandler, LineReceiver, LineTransport, RequestError, Requests, Text, send_line,
+        },
         wire::Echo,
     },
     reactor::Excerpt,
     transports::endpoint::ClientEndpoint,
 };
 
-/// The client's protocol turns each answer into the value of a promise.
+/// The client's protocol gives each answer to the question that waits in front.
 #[derive(Default)]
 struct Client {
-    asked: VecDeque<Promise<String>>,
+    requests: Requests<String>,
 }
 
 impl Client {
-    fn ask(&mut self, transport: &Transport, question: &str) -> Deferred<String> {
-        let (promise, answer) = transport.reactor().promise();
-        self.asked.push_back(promise);
-        let _ = send_line(transport, question);
-        answer
+    fn ask(&self, transport: &Transport, question: &Text) -> Deferred<String, RequestError> {
+        let timeout = Duration::from_secs(5);
+        self.requests.ask_within(transport, timeout, (), |to| Ok(send_line(to, question)?))
     }
 }
 
 impl LineHandler for Client {
-    fn line_received(&mut self, _: &mut LineTransport<'_>, line: &[u8]) {
-        if let Some(promise) = self.asked.pop_front() {
-            promise.resolve(String::from_utf8_lossy(line).into_owned());
+    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+        if self.requests.answered(String::from_utf8_lossy(line).into_owned()).is_err() {
+            transport.fail("an answer to nothing that was asked");
         }
     }
-    // When the connection ends, so does this; promises that are dropped fail whoever waits for them.
+
+    fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
+        self.requests.lost(reason);
+    }
 }
 
 /// Reads as if it waited, though nothing does: at each `await` the loop goes on with others.
@@ -53,13 +56,12 @@ async fn talk(reactor: Reactor, to: ClientEndpoint, name: &str) -> Result<(), Fa
     let factory = |_: &Peer| LineReceiver::with_decoder(Line::lf_or_crlf(), Client::default());
     let connection = to.connect(&reactor, factory).await?;
     for question in ["hello", "how are you?", "good bye"] {
-        let question = format!("{name}: {question}");
+        // A text that could be two lines would be an error here.
+        let question = Text::try_from(format!("{name}: {question}"))?;
         // At once; `None` if the connection is over.
-        let asked =
-            connection.with(|client, transport| client.handler_mut().ask(transport, &question));
+        let asked = connection.with(|client, transport| client.handler().ask(transport, &question));
         let answer = asked.ok_or("the connection is over")?;
-        let answer = reactor.timeout(Duration::from_secs(5), answer).await??;
-        print_line!("{}", Excerpt::new(&answer))?;
+        print_line!("{}", Excerpt::new(&answer.await?))?;
         reactor.sleep(Duration::from_millis(100)).await;
     }
     // From the loop, in its next turn.

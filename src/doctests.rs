@@ -38,6 +38,8 @@ pages! {
     AnswersOfDatagrams: "../docs/design/15-answers-of-datagrams.md";
     EngineHolds: "../docs/design/16-what-an-engine-may-hold.md";
     OutputFails: "../docs/design/17-when-output-fails.md";
+    HandingOn: "../docs/design/18-handing-on.md";
+    AnswersAndEndsOfLines: "../docs/design/19-answers-and-ends-of-lines.md";
     Layer: "../docs/design/12-tls-is-a-layer.md";
 }
 

@@ -21,6 +21,8 @@ mod conformance {
     mod files;
     #[cfg(unix)]
     mod finding;
+    mod handover;
+    mod holding;
     mod inside;
     mod life;
     mod listening;

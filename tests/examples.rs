@@ -20,6 +20,7 @@ mod examples {
     mod endpoints;
     mod framed_echo;
     mod inetd_echo;
+    mod key_value;
     mod loggers;
     #[cfg(feature = "socketserver")]
     mod mail_sink;

@@ -41,7 +41,12 @@ impl Maildir {
     fn name(&self) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let number = self.deliveries.fetch_add(1, Ordering::Relaxed) + 1;
-        format!("{}.M{}P{}Q{number}.localhost", now.as_secs(), now.subsec_micros(), process::id())
+        format!(
+            "{}.M{:06}P{}Q{number}.localhost",
+            now.as_secs(),
+            now.subsec_micros(),
+            process::id()
+        )
     }
 }
 

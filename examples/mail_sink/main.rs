@@ -1,5 +1,5 @@
 //! A server that takes any mail and puts it into a maildir: for programs that send mail, and are to be tried without a world to
-//! send it to. A thread for each client, SMTP by the crate smtp-proto.
+//! send it to. A thread for each client, the grammar of SMTP by the crate smtp-proto.
 //!
 //! ```text
 //! $ cargo run --release --features socketserver --example mail_sink -- --maildir mail
@@ -77,7 +77,7 @@ impl StreamRequestHandler for MailRequestHandler {
             if input.is_empty() {
                 return Ok(());
             }
-            let mut rest = input.iter();
+            let mut rest = input;
             let heard = self.session.hear(&mut rest);
             let len = input.len() - rest.len();
             cx.rfile.consume(len);

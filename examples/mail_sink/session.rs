@@ -1,17 +1,21 @@
-//! What SMTP means, without a socket: [`Session`] takes bytes and says what to answer. The grammar is smtp-proto's.
+//! What SMTP means, without a socket: [`Session`] takes bytes and says what to answer. The grammar of commands is smtp-proto's; where
+//! they end, and where a message does, is decided here and to the byte: who takes something else for an end makes two mails of one.
 
-use std::{borrow::Cow, mem, slice::Iter};
+use std::{borrow::Cow, fmt, mem};
 
-use smtp_proto::{
-    Error, MailFrom, Request,
-    request::receiver::{DataReceiver, DummyLineReceiver, RequestReceiver},
+use sinew::protocols::basic::{
+    Decoded, Decoder, DotStuffed, FrameError, Frames, Line, Parse, Parsed, Unstuffed,
 };
+use smtp_proto::{Error, MailFrom, Request};
 
 /// RFC 5321 4.5.3.1.8: no fewer than a hundred.
 const RECIPIENTS_MAX: usize = 100;
 
 /// Who makes so many mistakes does not speak SMTP.
 const MISTAKES_MAX: usize = 10;
+
+/// RFC 5321 4.5.3.1.4 has 512, and extensions that add to it.
+const COMMAND_MAX: usize = 2048;
 
 /// A message with its envelope.
 #[derive(Default)]
@@ -31,13 +35,48 @@ pub(crate) enum Heard {
     Bye(Cow<'static, str>),
 }
 
+/// Parses commands. The grammar wants to see the end of the line.
+#[derive(Default)]
+struct Commands {
+    line: Vec<u8>,
+}
+
+impl Parse for Commands {
+    type Frame<'a> = Request<String>;
+    type Error = Mistake;
+
+    fn parse(&mut self, line: &[u8]) -> Result<Request<String>, Mistake> {
+        self.line.clear();
+        self.line.extend_from_slice(line);
+        self.line.extend_from_slice(b"\r\n");
+        Request::parse(&mut self.line.iter()).map(Request::into_owned).map_err(Mistake)
+    }
+}
+
+/// What is wrong with a command.
+#[derive(Debug)]
+struct Mistake(Error);
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// What comes next.
+enum Next {
+    Command,
+    /// The rest of a command that is too long.
+    RestOfLine(Line),
+    Message(DotStuffed),
+}
+
 pub(crate) struct Session {
     size_max: usize,
-    receiver: RequestReceiver,
-    /// The message is under way.
-    data: Option<DataReceiver>,
-    /// The rest of a line that was too long.
-    skipping: bool,
+    next: Next,
+    commands: Frames<Parsed<Line, Commands>>,
     greeted: bool,
     has_sender: bool,
     mail: Mail,
@@ -47,11 +86,11 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(size_max: usize) -> Self {
+        let lines = Line::strict_crlf().len_max(COMMAND_MAX);
         Self {
             size_max,
-            receiver: RequestReceiver::default(),
-            data: None,
-            skipping: false,
+            next: Next::Command,
+            commands: Frames::new(Parsed::new(lines, Commands::default())),
             greeted: false,
             has_sender: false,
             mail: Mail::default(),
@@ -64,37 +103,53 @@ impl Session {
         "220 localhost ESMTP, all mail ends here\r\n"
     }
 
-    /// Takes a command, or a part of a message, off the front of `bytes`.
-    pub(crate) fn hear(&mut self, bytes: &mut Iter<'_, u8>) -> Heard {
-        if self.skipping {
-            self.skipping = !DummyLineReceiver::default().ingest(bytes);
-            return Heard::Nothing;
-        }
-        if let Some(data) = &mut self.data {
-            let is_all = data.ingest(bytes, &mut self.mail.message);
-            return self.message(is_all);
-        }
-        // The request borrows from the receiver, and the answer changes the session.
-        let mut receiver = mem::take(&mut self.receiver);
-        let heard = match receiver.ingest(bytes) {
-            Ok(request) => self.request(request),
-            Err(Error::NeedsMoreData { .. }) => Heard::Nothing,
-            Err(error) => self.mistake(&error, bytes),
+    /// Takes a command, or a part of a message, off the front of `input`: at least a byte, if there is one.
+    pub(crate) fn hear(&mut self, input: &mut &[u8]) -> Heard {
+        let heard = match &mut self.next {
+            Next::Command => match self.commands.next_typed(input) {
+                Ok(None) => Ok(Heard::Nothing),
+                Ok(Some(Ok(request))) => Ok(self.request(request)),
+                Ok(Some(Err(mistake))) => Ok(self.mistake(&mistake.0)),
+                Err(FrameError::LineTooLong { .. }) => {
+                    self.next = Next::RestOfLine(Line::strict_crlf().len_max(usize::MAX));
+                    Ok(self.mistake(&Error::ResponseTooLong))
+                }
+                Err(fault) => Err(fault),
+            },
+            Next::RestOfLine(line) => line.decode(input).map(|decoded| {
+                let len = match decoded {
+                    Decoded::Incomplete => input.len(),
+                    Decoded::Frame { consumed, .. } => {
+                        self.next = Next::Command;
+                        consumed
+                    }
+                };
+                *input = &input[len..];
+                Heard::Nothing
+            }),
+            Next::Message(text) => text.decode(input).map(|found| self.message(found)),
         };
-        self.receiver = receiver;
-        heard
+        heard.unwrap_or_else(|fault| {
+            // Where the next command begins is anybody's guess, so there is none.
+            Heard::Bye(format!("521 5.5.2 {fault}\r\n").into())
+        })
     }
 
-    fn message(&mut self, is_all: bool) -> Heard {
-        // Read to its end all the same: there is no way to interrupt a client.
-        self.is_too_large |= self.mail.message.len() > self.size_max;
-        if self.is_too_large {
-            self.mail.message.clear();
+    fn message(&mut self, found: Unstuffed<'_>) -> Heard {
+        match found {
+            Unstuffed::Incomplete => return Heard::Nothing,
+            Unstuffed::Text(text) => {
+                // Read to its end all the same: there is no way to interrupt a client.
+                self.is_too_large |= self.mail.message.len() + text.len() > self.size_max;
+                match self.is_too_large {
+                    true => self.mail.message = Vec::new(),
+                    false => self.mail.message.extend_from_slice(text),
+                }
+                return Heard::Nothing;
+            }
+            Unstuffed::End => {}
         }
-        if !is_all {
-            return Heard::Nothing;
-        }
-        self.data = None;
+        self.next = Next::Command;
         let (mail, is_too_large) = (mem::take(&mut self.mail), self.is_too_large);
         self.reset();
         if is_too_large {
@@ -109,7 +164,7 @@ impl Session {
         self.is_too_large = false;
     }
 
-    fn request(&mut self, request: Request<Cow<'_, str>>) -> Heard {
+    fn request(&mut self, request: Request<String>) -> Heard {
         match request {
             Request::Ehlo { .. } => {
                 self.greeted = true;
@@ -126,10 +181,10 @@ impl Session {
                 say("250 localhost")
             }
             Request::Mail { from } => self.sender(from),
-            Request::Rcpt { to } => self.recipient(to.address.into_owned()),
+            Request::Rcpt { to } => self.recipient(to.address),
             Request::Data if self.mail.to.is_empty() => say("503 5.5.1 Say RCPT first"),
             Request::Data => {
-                self.data = Some(DataReceiver::new());
+                self.next = Next::Message(DotStuffed::strict());
                 say("354 Go on, and end with a dot on a line of its own")
             }
             Request::Rset => {
@@ -144,7 +199,7 @@ impl Session {
         }
     }
 
-    fn sender(&mut self, from: MailFrom<Cow<'_, str>>) -> Heard {
+    fn sender(&mut self, from: MailFrom<String>) -> Heard {
         if !self.greeted {
             return say("503 5.5.1 Say EHLO or HELO first");
         }
@@ -156,7 +211,7 @@ impl Session {
             return say("552 5.3.4 The message is too large");
         }
         self.has_sender = true;
-        self.mail.from = from.address.into_owned();
+        self.mail.from = from.address;
         say("250 2.1.0 Ok")
     }
 
@@ -171,7 +226,7 @@ impl Session {
         say("250 2.1.5 Ok")
     }
 
-    fn mistake(&mut self, error: &Error, bytes: &mut Iter<'_, u8>) -> Heard {
+    fn mistake(&mut self, error: &Error) -> Heard {
         self.mistakes += 1;
         if self.mistakes > MISTAKES_MAX {
             return Heard::Bye("421 4.7.0 Too many mistakes\r\n".into());
@@ -187,11 +242,8 @@ impl Session {
                 Heard::Say(format!("501 5.5.4 Invalid {param}\r\n").into())
             }
             Error::UnsupportedParameter { .. } => say("555 5.5.4 A parameter is not known here"),
-            _ => {
-                // RFC 5321 4.5.3.1.4: what is left of it is part of the same mistake.
-                self.skipping = !DummyLineReceiver::default().ingest(bytes);
-                say("500 5.5.6 The line is too long")
-            }
+            Error::ResponseTooLong => say("500 5.5.6 The line is too long"),
+            _ => say("500 5.5.2 That cannot be read"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A decoder by itself: however its input is cut, it finds the frames and the fault that the format says are there.
 
-use sinew::protocols::basic::{Decoded, Decoder, FrameError};
+use sinew::protocols::basic::{Decoded, Decoder, FrameError, Frames};
 
 use super::{
     format::{Format, Meaning},
@@ -31,16 +31,21 @@ pub(crate) fn check(data: &[u8], format: impl FnOnce(&mut Input<'_>) -> Format) 
     let mut decoder = format.decoder();
     for cut in [&[1][..], &cut, &[usize::MAX]] {
         assert_outcome(decoder.as_mut(), &format, stream, cut, &expected);
+        assert_frames(&format, stream, cut, &expected);
         // Whatever has been before.
         decoder.reset();
     }
     for (_, payload) in &expected.frames {
         assert!(payload.len() <= format.payload_max());
-        let sent = format.encode(payload).expect("what was received can be sent");
+        let Ok(sent) = format.encode(payload) else {
+            assert!(format.holds_line_end(payload), "what was received can be sent");
+            continue;
+        };
         let got = by_the_format(&format, &sent);
         assert_eq!(got, Outcome { frames: vec![(0, *payload)], fault: None });
     }
     let _ = format.encode(stream).inspect(|sent| {
+        assert!(!format.holds_line_end(stream));
         assert_eq!(by_the_format(&format, sent).frames, [(0, stream)]);
     });
 }
@@ -63,6 +68,31 @@ fn by_the_format<'a>(format: &Format, stream: &'a [u8]) -> Outcome<'a> {
         }
     }
     outcome
+}
+
+/// The same by [`Frames`], which joins what comes in pieces.
+fn assert_frames(format: &Format, stream: &[u8], cut: &[usize], expected: &Outcome<'_>) {
+    let mut frames = Frames::new(format.decoder());
+    let (mut found, mut rest) = (Vec::new(), stream);
+    for len in cut.iter().cycle() {
+        let (mut piece, behind) = rest.split_at((*len).min(rest.len()));
+        rest = behind;
+        loop {
+            match frames.next(&mut piece) {
+                Ok(Some(frame)) => found.push(frame.to_vec()),
+                Ok(None) => break,
+                Err(fault) => {
+                    assert_eq!(Some(fault), expected.fault.map(|(fault, _)| fault));
+                    rest = &[];
+                    break;
+                }
+            }
+        }
+        if rest.is_empty() {
+            break;
+        }
+    }
+    assert!(found.iter().eq(expected.frames.iter().map(|(_, payload)| payload)), "{format:?}");
 }
 
 /// Cuts the stream into pieces of these lengths, over and over.

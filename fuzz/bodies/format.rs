@@ -14,6 +14,7 @@ use super::input::Input;
 pub(crate) enum Format {
     Line { delimiter: Cow<'static, [u8]>, max: usize },
     LfOrCrlf { max: usize },
+    StrictCrlf { max: usize },
     Netstring { max: usize },
     Int { width: usize, max: usize },
     Fixed { size: usize },
@@ -32,9 +33,10 @@ pub(crate) enum Meaning {
 impl Format {
     pub(crate) fn line(input: &mut Input<'_>) -> Self {
         let max = limit(input);
-        match input.byte() % 4 {
-            0 => Self::Line { delimiter: b"\r\n"[..].into(), max },
-            1 => Self::LfOrCrlf { max },
+        match input.byte() % 8 {
+            0 | 4 => Self::Line { delimiter: b"\r\n"[..].into(), max },
+            1 | 5 => Self::LfOrCrlf { max },
+            6 => Self::StrictCrlf { max },
             2 => Self::Line { delimiter: b"aab"[..].into(), max },
             _ => {
                 let delimiter = match input.few_bytes() {
@@ -74,6 +76,7 @@ impl Format {
         match self.clone() {
             Self::Line { delimiter, max } => Box::new(Line::new(delimiter).len_max(max)),
             Self::LfOrCrlf { max } => Box::new(Line::lf_or_crlf().len_max(max)),
+            Self::StrictCrlf { max } => Box::new(Line::strict_crlf().len_max(max)),
             Self::Netstring { max } => Box::new(Netstring::default().len_max(max)),
             Self::Int { width: 1, max } => Box::new(Int8::default().len_max(max)),
             Self::Int { width: 2, max } => Box::new(Int16::default().len_max(max)),
@@ -90,6 +93,7 @@ impl Format {
         match self.clone() {
             Self::Line { delimiter, max } => whole(Line::new(delimiter).len_max(max), payload),
             Self::LfOrCrlf { max } => whole(Line::lf_or_crlf().len_max(max), payload),
+            Self::StrictCrlf { max } => whole(Line::strict_crlf().len_max(max), payload),
             Self::Netstring { max } => whole(Netstring::default().len_max(max), payload),
             Self::Int { width: 1, max } => whole(Int8::default().len_max(max), payload),
             Self::Int { width: 2, max } => whole(Int16::default().len_max(max), payload),
@@ -98,10 +102,20 @@ impl Format {
         }
     }
 
+    /// Whether a payload that was received may not be sent all the same: a peer may take what is in it for the end of a line.
+    pub(crate) fn holds_line_end(&self, payload: &[u8]) -> bool {
+        let is_crlf = match self {
+            Self::Line { delimiter, .. } => **delimiter == *b"\r\n",
+            Self::LfOrCrlf { .. } | Self::StrictCrlf { .. } => true,
+            _ => false,
+        };
+        is_crlf && payload.iter().any(|byte| matches!(byte, b'\r' | b'\n'))
+    }
+
     /// The longest payload that is accepted.
     pub(crate) const fn payload_max(&self) -> usize {
         match self {
-            Self::Line { max, .. } | Self::LfOrCrlf { max } => *max,
+            Self::Line { max, .. } | Self::LfOrCrlf { max } | Self::StrictCrlf { max } => *max,
             Self::Netstring { max } | Self::Int { max, .. } => *max,
             Self::Fixed { size } => *size,
         }
@@ -111,7 +125,7 @@ impl Format {
     pub(crate) fn kept_max(&self) -> usize {
         let around = match self {
             Self::Line { delimiter, .. } => delimiter.len() - 1,
-            Self::LfOrCrlf { .. } => 1,
+            Self::LfOrCrlf { .. } | Self::StrictCrlf { .. } => 1,
             Self::Netstring { max } => max.to_string().len() + 1,
             Self::Int { width, .. } => *width,
             Self::Fixed { .. } => 0,
@@ -134,6 +148,7 @@ impl Format {
                     None => unfinished_line(without_cr(bytes), *max),
                 }
             }
+            Self::StrictCrlf { max } => strict_line(bytes, *max),
             Self::Netstring { max } => netstring(bytes, *max),
             Self::Int { width, max } => match bytes.split_at_checked(*width) {
                 None => Meaning::Unfinished,
@@ -171,6 +186,17 @@ const fn line_of(len: usize, max: usize) -> Meaning {
 
 const fn unfinished_line(len: usize, max: usize) -> Meaning {
     if len > max { Meaning::Fault(FrameError::LineTooLong { max }) } else { Meaning::Unfinished }
+}
+
+fn strict_line(bytes: &[u8], max: usize) -> Meaning {
+    let alone = |found| Meaning::Fault(FrameError::BareLineEnd { found });
+    match bytes {
+        [line @ .., b'\r', b'\n'] => line_of(line.len(), max),
+        [.., b'\r', _] => alone(b'\r'),
+        [.., b'\n'] => alone(b'\n'),
+        [line @ .., b'\r'] => unfinished_line(line.len(), max),
+        line => unfinished_line(line.len(), max),
+    }
 }
 
 /// How many of the last bytes may be the beginning of the delimiter.

@@ -7,7 +7,7 @@ use sinew::{
     protocols::basic::{Decoder, Framed},
     reactor::Reactor,
     transports::{
-        StreamConfig, Transport,
+        Connection, Protocol, StreamConfig, Transport,
         memory::{self, Wire},
     },
 };
@@ -36,14 +36,13 @@ pub(crate) fn check(data: &mut Input<'_>) {
     let (connection, wire) =
         memory::connect(&reactor, config(limits), framed).expect("a new reactor has room for one");
     let transport = connection.transport().clone();
-    let mut peer = Peer { reactor, transport, wire, story, taken: 0 };
+    let mut peer = Peer { reactor, connection, transport, wire, story, taken: 0 };
     peer.settle();
     while !data.is_empty() {
         peer.act(data);
         peer.settle();
     }
     peer.end();
-    drop(connection);
 }
 
 fn config(limits: u8) -> StreamConfig {
@@ -59,6 +58,7 @@ fn config(limits: u8) -> StreamConfig {
 /// The far end, and the loop.
 struct Peer {
     reactor: Reactor,
+    connection: Connection<Framed<Box<dyn Decoder>, Teller>>,
     transport: Transport,
     wire: Wire,
     story: Rc<RefCell<Story>>,
@@ -81,8 +81,25 @@ impl Peer {
                 2 => self.transport.lose_connection(),
                 3..=6 => self.transport.pause_reading(),
                 7..=12 => self.close(),
+                31 => self.hand_back(),
                 _ => self.send(data.bytes(more * more)),
             },
+        }
+    }
+
+    /// What the receiver would hand back if the connection were given on is what it was given and has not delivered; with that it
+    /// goes on as if nothing had been.
+    fn hand_back(&self) {
+        if self.transport.is_closing() || self.story.borrow().has_ended() {
+            return;
+        }
+        let Some(unread) = self.connection.with(|framed, transport| framed.take_unread(transport))
+        else {
+            return;
+        };
+        self.story.borrow().assert_unread(&unread, self.wire.unread_len());
+        if !unread.is_empty() {
+            self.connection.with(|framed, transport| framed.data_received(transport, &unread));
         }
     }
 

@@ -2,8 +2,10 @@
 //! (`tests/fuzz_corpus.rs`) does the same with the bytes of the corpus.
 
 mod decoding;
+mod dots;
 mod format;
 mod framing;
+mod inflating;
 mod input;
 mod proxy;
 mod teller;
@@ -14,7 +16,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 8] = [
+pub(crate) const TARGETS: [Target; 10] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -23,6 +25,8 @@ pub(crate) const TARGETS: [Target; 8] = [
     ("fixed", fixed),
     ("framed", framed),
     ("proxy", proxy),
+    ("dot_stuffed", dot_stuffed),
+    ("inflate", inflate),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -55,4 +59,12 @@ pub(crate) fn framed(data: &[u8]) {
 
 pub(crate) fn proxy(data: &[u8]) {
     proxy::check(data);
+}
+
+pub(crate) fn dot_stuffed(data: &[u8]) {
+    dots::check(&mut Input::new(data));
+}
+
+pub(crate) fn inflate(data: &[u8]) {
+    inflating::check(&mut Input::new(data));
 }

@@ -78,6 +78,17 @@ impl Story {
         self.ended
     }
 
+    /// Whether the peer has ended its side.
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Of what was sent and not delivered, all but what the transport has not read.
+    pub(crate) fn assert_unread(&self, unread: &[u8], not_read: usize) {
+        let rest = self.rest();
+        assert_eq!(unread, &rest[..rest.len() - not_read], "handed back");
+    }
+
     /// From now on nothing is delivered.
     pub(crate) fn reset_by_peer(&mut self) {
         self.is_reset = true;

@@ -2,6 +2,8 @@
 //!
 //! - [`basic`] cuts a stream into lines, netstrings and other frames: [`basic::LineReceiver`] and its kin, which are one
 //!   engine, [`basic::Framed`], with small decoders.
+//! - `compression`, a feature of that name, inflates within a budget, and deflates.
+//! - [`policies`] are wrappers around any protocol: [`policies::RateLimit`].
 //! - [`wire`] has the small services of old, Echo to Time, each one page: a good place to begin reading.
 //!
 //! A codec here knows no transport and a protocol knows no socket: everything runs on
@@ -34,4 +36,7 @@
 #![forbid(unsafe_code)]
 
 pub mod basic;
+#[cfg(feature = "compression")]
+pub mod compression;
+pub mod policies;
 pub mod wire;

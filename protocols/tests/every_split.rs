@@ -4,8 +4,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use sinew_protocols::{
     basic::{
-        Decoder, Fixed, FixedReceiver, FrameError, FrameHandler, FrameTransport, Framed,
-        Int8Receiver, Int16Receiver, Int32Receiver, Line, LineReceiver, NetstringReceiver,
+        Decoder, DotStuffed, Fixed, FixedReceiver, FrameError, FrameHandler, FrameTransport,
+        Framed, Int8Receiver, Int16Receiver, Int32Receiver, Line, LineHandler, LineReceiver,
+        LineTransport, NetstringReceiver, Unstuffed,
     },
     wire::{Chargen, Daytime, Discard, Echo, Qotd, Time},
 };
@@ -49,6 +50,9 @@ fn lines() {
     every_split(short, b"1234\r\n12345\r\n1\r\n", b"[1234]!line longer than 4 bytes");
     let lax = || Framed::with_decoder(Line::lf_or_crlf(), Tell);
     every_split(lax, b"one\ntwo\r\n\n\r\nthree", b"[one][two][][]");
+    let strict = || Framed::with_decoder(Line::strict_crlf(), Tell);
+    every_split(strict, b"one\r\n\r\nt\rwo\r\n", b"[one][]!CR without the other of CRLF");
+    every_split(strict, b"one\r\ntwo\nthree\r\n", b"[one]!LF without the other of CRLF");
     let odd = || Framed::with_decoder(Line::new(b"aab"), Tell);
     every_split(odd, b"aaabaabxaab", b"[a][][x]");
 }
@@ -74,6 +78,52 @@ fn frames_of_one_size() {
 fn with_a_pause_after_each_frame() {
     every_split(|| LineReceiver::new(Pauses), b"a\r\nb\r\nc\r\nd\r\n", b"a;b;c;d;");
     every_split(|| NetstringReceiver::new(Pauses), b"1:a,1:b,1:c,2", b"a;b;c;");
+}
+
+/// Lines, and text behind the line `DATA`; answers each line and the whole text.
+#[derive(Default)]
+struct Mail {
+    decoder: DotStuffed,
+    text: Vec<u8>,
+}
+
+impl LineHandler for Mail {
+    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+        transport.write(&[b"<", line, b">"].concat());
+        if line == b"DATA" {
+            transport.set_raw_mode();
+        }
+    }
+
+    fn raw_received(&mut self, transport: &mut LineTransport<'_>, mut data: &[u8]) {
+        loop {
+            match self.decoder.decode(&mut data) {
+                Ok(Unstuffed::Text(text)) => self.text.extend_from_slice(text),
+                Ok(Unstuffed::Incomplete) => return,
+                Ok(Unstuffed::End) => {
+                    transport.write(&[b"(", &std::mem::take(&mut self.text)[..], b")"].concat());
+                    return transport.set_line_mode(data);
+                }
+                Err(error) => {
+                    transport.write(format!("!{error}").as_bytes());
+                    return transport.fail(error);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn text_that_ends_in_a_dot() {
+    let lenient = || LineReceiver::new(Mail { decoder: DotStuffed::lenient(), ..Mail::default() });
+    let strict = || LineReceiver::new(Mail::default());
+    let mail = b"DATA\r\n..a\r\nb\r\n.\r\nDATA\r\n.\r\nQUIT\r\n";
+    for make in [lenient, strict] {
+        every_split(make, mail, b"<DATA>(.a\r\nb\r\n)<DATA>()<QUIT>");
+    }
+    let fault = b"<DATA>!CR without the other of CRLF";
+    every_split(strict, b"DATA\r\none\r\n.\r\r\nMAIL\r\n", fault);
+    every_split(lenient, b"DATA\r\none\n.\nQUIT\r\n", b"<DATA>(one\n)<QUIT>");
 }
 
 #[test]

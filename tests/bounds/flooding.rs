@@ -41,7 +41,11 @@ impl Floods {
             .unzip();
         let floods = Self { lines, threads };
         let traces = floods.lines.clone();
-        world.meanwhile(move || traces.iter().for_each(|trace| drop(trace.forget())));
+        world.meanwhile(move || {
+            traces.iter().for_each(|trace| {
+                trace.forget();
+            })
+        });
         world.until("the flood", || floods.lines.iter().all(|trace| trace.received() > 1 << 20));
         floods
     }

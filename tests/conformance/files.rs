@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use sinew::prelude::*;
+use sinew::{prelude::*, transports::SendFileError};
 
 use super::producing::pieces;
 use crate::support::{
@@ -22,6 +22,7 @@ table! {
         a_file_is_sent_before_the_close,
         a_file_that_is_too_short_is_a_failure,
         a_file_that_shrinks_is_a_failure,
+        a_range_past_the_end_is_an_error,
         a_file_of_ten_megabytes_arrives_intact,
         what_is_written_around_files_keeps_its_order,
         close_write_waits_for_the_file,
@@ -121,7 +122,7 @@ fn a_file_that_is_too_short_is_a_failure(world: &World) {
         line.far.close();
         let lost = world.lost(&line.trace);
         assert!(
-            matches!(&lost, Lost::Protocol(error) if error.contains("1 bytes before")),
+            matches!(&lost, Lost::Protocol(error) if error.contains("100000, 1 bytes before")),
             "{lost:?}"
         );
     }
@@ -290,6 +291,85 @@ fn files_may_share_a_description(world: &World) {
     }
     for line in &mut lines {
         assert!(world.receive(&mut line.far, bytes.len()) == bytes);
+    }
+}
+
+fn a_range_past_the_end_is_an_error(world: &World) {
+    let line = world.join(Sink);
+    let send = |range: (std::ops::Bound<u64>, std::ops::Bound<u64>)| {
+        line.transport().send_file(file(b"0123456789"), range)
+    };
+    use std::ops::Bound::{Excluded, Included, Unbounded};
+    for end in [Unbounded, Excluded(100), Included(11)] {
+        let refused = send((Included(11), end));
+        assert!(matches!(refused, Err(SendFileError::PastEnd { start: 11 })), "{refused:?}");
+    }
+    let refused = send((Included(5), Excluded(4)));
+    assert!(matches!(refused, Err(SendFileError::Backwards { start: 5, end: 4 })), "{refused:?}");
+    // The end itself is no error, and nothing was sent so far.
+    assert!(send((Included(10), Unbounded)).is_ok_and(|sent| sent));
+    assert!(send((Included(8), Unbounded)).is_ok_and(|sent| sent));
+    let mut line = line;
+    assert_eq!(world.receive(&mut line.far, 2), b"89");
+    // A file that says it is empty may not know; the end of this one shows when it is read.
+    let lost = Rc::new(Cell::new(None));
+    let seen = lost.clone();
+    let empty = world.join(Script(move |_: &Transport, what: What<'_>| {
+        if let What::Lost(ConnectionLost::Protocol(error)) = what
+            && let Some(SendFileError::PastEnd { start }) = error.downcast_ref()
+        {
+            seen.set(Some(*start));
+        }
+    }));
+    assert!(empty.transport().send_file(file(b""), 3..).is_ok_and(|sent| sent));
+    world.until("the fault", || empty.transport().is_closing());
+    drop(empty.far);
+    world.until("the end", || empty.trace.is_lost());
+    assert_eq!(lost.get(), Some(3));
+}
+
+/// Files of `/proc` say that they are empty, those of `/sys` that they are a page long: they are sent to their end, by every engine
+/// and through TLS.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_do_not_know_their_length_are_sent_to_their_end() {
+    let sysfs = "/sys/kernel/mm/transparent_hugepage/enabled";
+    for (path, is_proc) in
+        [("/proc/self/cmdline", true), ("/proc/self/status", true), (sysfs, false)]
+    {
+        let Ok(expected) = std::fs::read(path) else {
+            println!("skipped: there is no {path}");
+            continue;
+        };
+        for engine in Engine::available() {
+            for link in [Link::Accepted, Link::Memory, Link::TlsAccepted] {
+                World::run("a file without a length", engine, link, |world| {
+                    for start in [0, 3] {
+                        let mut line = world.join(Sink);
+                        let open = || File::open(path).expect("it is there");
+                        line.transport().send_file(open(), start..).expect("it can be read");
+                        line.transport().send_file(self::file(b"|"), ..).expect("it can be read");
+                        line.transport().lose_connection();
+                        let (received, fate) = world.receive_to_end(&mut line.far);
+                        // Of a status, figures change; what it is of does not.
+                        let compared = if path.ends_with("status") { 8 } else { expected.len() };
+                        let expected = &expected[start as usize..compared];
+                        assert!(received.starts_with(expected), "{path} from {start}");
+                        assert!(received.ends_with(b"|") && fate == Fate::Ended);
+                        if compared > 8 {
+                            assert_eq!(received.len(), expected.len() + 1);
+                        }
+                    }
+                    if is_proc {
+                        let far = 1 << 20;
+                        let line = world.join(Sink);
+                        let file = File::open(path).expect("it is there");
+                        line.transport().send_file(file, far..).expect("it can be positioned");
+                        world.until("the fault", || line.transport().is_closing());
+                    }
+                });
+            }
+        }
     }
 }
 

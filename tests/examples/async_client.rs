@@ -36,7 +36,10 @@ fn the_end_of_the_connection_is_the_end_of_waiting() {
     drop(peers);
     let ended = example.wait();
     assert_eq!((ended.code, ended.stderr.len()), (Some(1), 1), "{ended:?}");
-    assert_eq!(ended.stderr[0], "error: abandoned without an answer");
+    assert_eq!(
+        ended.stderr[0],
+        "error: the connection ended before the answer came: closed by the peer"
+    );
 }
 
 #[cfg(unix)]

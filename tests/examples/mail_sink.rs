@@ -155,6 +155,42 @@ fn errors_are_said_in_the_words_of_smtp() {
     server.finish();
 }
 
+/// What other servers have taken for the end of a message: here it makes no second one.
+#[test]
+fn one_message_is_never_two() {
+    let folder = Folder::new("smuggled");
+    let server = folder.serve("mio", &[]);
+    for end in ["\r\n.\r\r\n", "\n.\n", "\r\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n"] {
+        let mut client = server.connect();
+        greet(&mut client);
+        say(&mut client, "MAIL FROM:<user@good>", "250 ");
+        say(&mut client, "RCPT TO:<bob@example.org>", "250 ");
+        say(&mut client, "DATA", "354 ");
+        client.send(format!(
+            "one{end}MAIL FROM:<boss@bank>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\npay\r\n.\r\n"
+        ));
+        let said = String::from_utf8(client.rest()).unwrap();
+        assert!(said.starts_with("521 5.5.2 "), "{end:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{end:?}: {said}");
+    }
+    assert!(folder.messages().is_empty());
+    server.finish();
+}
+
+#[test]
+fn commands_end_in_crlf_and_nothing_else() {
+    let folder = Folder::new("bare");
+    let server = folder.serve("mio", &[]);
+    for line in ["NOOP\n", "NOOP\rNOOP\r\n"] {
+        let mut client = server.connect();
+        greet(&mut client);
+        client.send(line);
+        let said = String::from_utf8(client.rest()).unwrap();
+        assert!(said.starts_with("521 5.5.2 ") && said.lines().count() == 1, "{line:?}: {said}");
+    }
+    server.finish();
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_one_line() {
     let listen = ["--listen", "127.0.0.1:0"];

@@ -126,6 +126,8 @@ pub(crate) fn ask_transport(transport: &Transport) {
     assert!(text.contains("Transport"));
     transport.pause_reading();
     transport.resume_reading();
+    transport.hold_reading(Duration::from_millis(1));
+    transport.hold_reading(Duration::ZERO);
     transport.set_auto_pause(false);
     transport.set_auto_pause(true);
     if let Some(timer) = transport.call_later(Duration::ZERO) {

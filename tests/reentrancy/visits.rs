@@ -6,7 +6,7 @@ use std::{cell::Cell, cell::RefCell, rc::Rc, time::Duration};
 use sinew::{prelude::*, transports::tls::ReactorTls};
 
 use super::{
-    calls::{Complaint, Feeder, ask_port, ask_reactor, ask_transport},
+    calls::{Complaint, Feeder, Quiet, ask_port, ask_reactor, ask_transport},
     house::{self, Guest, enter, look_in},
 };
 use crate::support::{
@@ -24,6 +24,7 @@ table! {
         fail,
         fail_twice,
         close_write,
+        set_protocol,
         refused_output,
         stop_listening,
         drain,
@@ -169,6 +170,17 @@ fn fail_twice(world: &World) {
 
 fn close_write(world: &World) {
     each(world, |transport, _| transport.close_write());
+}
+
+fn set_protocol(world: &World) {
+    fn end(transport: &Transport, _: &ListeningPort) {
+        for _ in 0..2 {
+            if let Err(refused) = transport.set_protocol(Quiet::new()) {
+                transport.reactor().discard(refused.protocol);
+            }
+        }
+    }
+    each(world, end);
 }
 
 fn refused_output(world: &World) {

@@ -198,4 +198,9 @@ impl<P: Protocol> Protocol for Watched<P> {
         idle_timeout();
         drain_requested();
     }
+
+    fn take_unread(&mut self, transport: &Transport) -> bytes::Bytes {
+        self.told("take_unread");
+        self.protocol.take_unread(transport)
+    }
 }

@@ -37,6 +37,7 @@ pub(crate) enum Lost {
     TimedOut,
     WriteLimit(usize),
     DescriptorLimit(usize),
+    HandedOver,
     Panicked(String),
     Shutdown,
     Protocol(String),
@@ -55,6 +56,7 @@ impl From<&ConnectionLost> for Lost {
             ConnectionLost::TimedOut => Self::TimedOut,
             ConnectionLost::WriteLimit { limit } => Self::WriteLimit(*limit),
             ConnectionLost::DescriptorLimit { limit } => Self::DescriptorLimit(*limit),
+            ConnectionLost::HandedOver => Self::HandedOver,
             ConnectionLost::Panicked(message) => Self::Panicked(message.clone()),
             ConnectionLost::Shutdown => Self::Shutdown,
             ConnectionLost::Protocol(error) => Self::Protocol(error.to_string()),
@@ -177,6 +179,10 @@ impl Trace {
             _ => list.push(told),
         }
         drop(list);
+        self.run()
+    }
+
+    fn run(&self) -> Running {
         Running::new().unwrap_or_else(|| {
             self.complain("a callback inside a callback");
             Running(())
@@ -309,6 +315,11 @@ impl<P: Protocol> Protocol for Watched<P> {
     fn tls_started(&mut self, transport: &Transport) {
         let _running = self.trace.enter(Told::TlsStarted, transport);
         self.inner.tls_started(transport);
+    }
+
+    fn take_unread(&mut self, transport: &Transport) -> bytes::Bytes {
+        let _running = self.trace.run();
+        self.inner.take_unread(transport)
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {

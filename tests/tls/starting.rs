@@ -1,12 +1,17 @@
 //! TLS that begins in mid-stream, at both ends, and what somebody in between may try.
 
-use std::{cell::RefCell, io::Write, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    io::Write,
+    rc::Rc,
+    time::Duration,
+};
 
 use sinew::{
     prelude::*,
     protocols::basic::{LineHandler, LineReceiver, LineTransport},
     transports::{
-        TlsError,
+        TlsError, memory,
         testing::{Pair, for_seeds},
         tls::StartTlsError,
     },
@@ -178,4 +183,49 @@ fn a_handshake_in_mid_stream_has_its_time() {
     let transport = world.traces.last().transport();
     assert_eq!(transport.start_tls(&certs::server()), Err(StartTlsError::AlreadyTls));
     world.end();
+}
+
+/// Goes over to another protocol, and to TLS, in this order or the other; what came behind is left.
+struct Twice {
+    tls: TlsServerConfig,
+    tls_first: bool,
+    left: Vec<u8>,
+    refused: Rc<Cell<Option<StartTlsError>>>,
+}
+
+impl Protocol for Twice {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        self.left = data[1..].to_vec();
+        if self.tls_first {
+            transport.start_tls(&self.tls).unwrap();
+        }
+        transport.set_protocol(Script(|_: &Transport, _: What<'_>| {})).unwrap();
+        if !self.tls_first {
+            self.refused.set(transport.start_tls(&self.tls).err());
+        }
+    }
+
+    fn take_unread(&mut self, _: &Transport) -> bytes::Bytes {
+        std::mem::take(&mut self.left).into()
+    }
+}
+
+/// What came in the clear is never given to a protocol as if it had come over TLS.
+#[test]
+fn what_is_handed_back_in_the_clear_is_not_taken_for_secured() {
+    for (tls_first, left) in [(true, 0), (true, 3), (false, 0), (false, 3)] {
+        let reactor = Reactor::simulated(0);
+        let refused = Rc::new(Cell::new(None));
+        let protocol =
+            Twice { tls: certs::server(), tls_first, left: Vec::new(), refused: refused.clone() };
+        let (connection, wire) =
+            memory::connect(&reactor, StreamConfig::default(), protocol).unwrap();
+        wire.receive(&b"!any"[..=left]);
+        reactor.advance(Duration::ZERO).unwrap();
+        let transport = connection.transport().clone();
+        let expected = (!tls_first).then_some(StartTlsError::HandingOver);
+        assert_eq!(refused.get(), expected);
+        // Nothing was left, or nothing is to be secured: it goes on. Else it is closed, and the first bytes are no handshake.
+        assert_eq!(transport.is_closing(), tls_first && left > 0);
+    }
 }

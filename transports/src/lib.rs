@@ -59,6 +59,7 @@ pub mod endpoint;
 mod erased;
 mod factory;
 mod faults;
+mod handover;
 mod lost;
 pub mod memory;
 mod memory_port;
@@ -75,6 +76,7 @@ mod producer;
 mod protocol;
 pub mod proxy;
 pub mod relay;
+mod send_file;
 pub mod sim;
 mod stream;
 mod tcp;
@@ -101,10 +103,12 @@ pub use {
     connection::Connection,
     factory::{Factory, SharedFactory, factory},
     faults::Faults,
+    handover::{NotHandedOver, SetProtocolError, UnreadInput},
     lost::ConnectionLost,
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,
+    send_file::SendFileError,
     tcp::{
         ConnectError, ConnectPhase, Connecting, Destination, Family, ListenError, ListeningPort,
         ReactorTcp, Tried,

@@ -58,6 +58,9 @@ pub enum ConnectionLost {
         /// The limit that was passed.
         limit: usize,
     },
+    /// The connection goes on with another protocol: [`set_protocol`](crate::Transport::set_protocol).
+    #[error("handed over to another protocol")]
+    HandedOver,
     /// A callback of the protocol panicked.
     #[error("the protocol panicked: {}", Excerpt::new(.0))]
     Panicked(String),
@@ -114,10 +117,10 @@ impl From<LayerError> for io::Error {
 }
 
 impl ConnectionLost {
-    /// Whether the connection ended as connections should: closed by either side, nothing lost.
+    /// Whether the connection ended as connections should: closed by either side, nothing lost; or goes on with another protocol.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        matches!(self, Self::Done | Self::Closed)
+        matches!(self, Self::Done | Self::Closed | Self::HandedOver)
     }
 }
 

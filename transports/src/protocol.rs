@@ -1,5 +1,7 @@
 //! What a user writes: [`Protocol`], one object a connection. Nothing here does anything; the transports call it.
 
+use bytes::Bytes;
+
 use crate::{ConnectionLost, TimerId, Transport};
 
 /// One end of a connection, driven by its transport.
@@ -97,8 +99,18 @@ pub trait Protocol: 'static {
         let _ = transport;
     }
 
-    /// The connection is over; no other callback follows. The transport is inert by now. If a write had failed, all input that had
-    /// arrived was delivered before this; [`read_closed`](Self::read_closed) was not told then, for that was no clean end.
+    /// The connection is given on, to another protocol ([`set_protocol`](Transport::set_protocol)) or to a relay
+    /// ([`relay`](Transport::relay)): hands back what this protocol was given of the input and has not used, so that it goes there
+    /// first. What was not read yet goes there by itself. Nothing is handed back by default; a protocol that keeps input, as one
+    /// keeps half a message, returns that and forgets it. A wrapper passes this on like any other callback.
+    fn take_unread(&mut self, transport: &Transport) -> Bytes {
+        let _ = transport;
+        Bytes::new()
+    }
+
+    /// The connection is over, at least for this protocol; no other callback follows. The transport is inert by now, unless the
+    /// reason is [`ConnectionLost::HandedOver`]. If a write had failed, all input that had arrived was delivered before this;
+    /// [`read_closed`](Self::read_closed) was not told then, for that was no clean end.
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         let _ = (transport, reason);
     }
@@ -145,6 +157,10 @@ macro_rules! forward_protocol {
 
         fn tls_started(&mut self, transport: &Transport) {
             (**self).tls_started(transport);
+        }
+
+        fn take_unread(&mut self, transport: &Transport) -> bytes::Bytes {
+            (**self).take_unread(transport)
         }
 
         fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {

@@ -40,9 +40,9 @@ impl Transport {
     /// Ties two connections together: from now on, what comes in at one goes out at the other, both ways. A value when both are
     /// over, with what was carried in the end: `there` from this one to `other`.
     ///
-    /// - **Order.** What was queued at either end before goes first, and so do producers. Input that has not been delivered yet
-    ///   is carried over. What a protocol was given already is its own: if it kept some, it writes that to the other end before
-    ///   this call.
+    /// - **Order.** What was queued at either end before goes first, and so do producers. Then comes what the protocol was given and
+    ///   has not used, which it hands back ([`take_unread`](crate::Protocol::take_unread)); protocols that cut frames do. Input that
+    ///   has not been delivered yet follows.
     /// - **Pace.** An end is read while there is room at the other. What is under way is at most what one read has brought:
     ///   no watermark is passed and no `write_limit` reached by it. Neither end stops reading by itself for what its own peer
     ///   leaves unread, as if by `set_auto_pause(false)`. [`pause_reading`](Self::pause_reading) holds one direction up.

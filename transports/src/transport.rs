@@ -12,7 +12,7 @@ use sinew_reactor::{Deferred, Reactor, TimerKey, Token};
 #[cfg(unix)]
 use crate::SendDescriptorError;
 use crate::{
-    ConnectionLost, Keepalive, Peer, Producer,
+    ConnectionLost, Keepalive, Peer, Producer, SendFileError,
     producer::Feed,
     stream::{DIRECT_MIN, FileProducer, IdleTimeout, Stream},
 };
@@ -128,9 +128,10 @@ impl Transport {
         self.inner().resume_producing();
     }
 
-    /// Sends a range of a file: `..` for all of it. It is read piece by piece, on the loop's thread, as fast as the peer
-    /// takes it, and ends the connection as [`fail`](Self::fail) does if it cannot be read or is shorter than the range.
-    /// `Ok(false)` if nothing can be sent any more.
+    /// Sends a range of a file: `..` for all of it, as long as it is now. It is read piece by piece, on the loop's thread, as fast
+    /// as the peer takes it. Files that do not know their length (of `/proc` and `/sys`, devices) are read to their end. If the file
+    /// cannot be read, or is shorter than the range by the time, the connection ends as by [`fail`](Self::fail), with a
+    /// [`SendFileError`]. `Ok(false)` if nothing can be sent any more.
     ///
     /// On Linux, into a socket of the kernel's with nothing around it (no TLS), it is not read at all: the kernel moves it, by
     /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html). What waits for room then is in no queue, and so
@@ -139,8 +140,13 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// If the file cannot be asked for its length, or cannot be positioned.
-    pub fn send_file(&self, file: File, range: impl RangeBounds<u64>) -> io::Result<bool> {
+    /// [`SendFileError`], and nothing is sent: the file cannot be positioned, or the range begins past its end or ends before it
+    /// begins.
+    pub fn send_file(
+        &self,
+        file: File,
+        range: impl RangeBounds<u64>,
+    ) -> Result<bool, SendFileError> {
         Ok(self.feed(FileProducer::new(file, range)?))
     }
 

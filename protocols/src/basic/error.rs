@@ -10,6 +10,13 @@ pub enum FrameError {
         /// The limit, in bytes of payload.
         max: usize,
     },
+    /// A CR or an LF stands alone, where lines end in both ([`Line::strict_crlf`](super::Line::strict_crlf),
+    /// [`DotStuffed::strict`](super::DotStuffed::strict)).
+    #[error("{} without the other of CRLF", if *.found == b'\n' { "LF" } else { "CR" })]
+    BareLineEnd {
+        /// The one that stands alone.
+        found: u8,
+    },
     /// A frame was announced that is longer than its limit; none of its payload was waited for.
     #[error("frame of {len} bytes announced, at most {max} allowed")]
     FrameTooLong {
@@ -65,9 +72,15 @@ pub enum EncodeError {
         /// The longest that can be sent.
         max: usize,
     },
-    /// The line holds its own delimiter: the peer would read more lines than were meant.
+    /// The line holds its own delimiter, or a CR or LF that a peer may take for one: it would read more lines than were meant.
     #[error("delimiter inside the line")]
     DelimiterInside,
+    /// A CR or an LF stands alone in a text whose lines end in both ([`DotStuffing::strict`](super::DotStuffing::strict)).
+    #[error("{} without the other of CRLF", if *.found == b'\n' { "LF" } else { "CR" })]
+    BareLineEnd {
+        /// The one that stands alone.
+        found: u8,
+    },
     /// A frame of fixed size was to have another.
     #[error("payload of {len} bytes for frames of {size}")]
     WrongSize {

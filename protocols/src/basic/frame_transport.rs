@@ -45,6 +45,10 @@ impl<'a, D: Decoder> FrameTransport<'a, D> {
         self.decoder
     }
 
+    pub(super) fn decoder_mut(&mut self) -> &mut D {
+        self.decoder
+    }
+
     /// Goes on with another decoder, or other limits, after the frame in hand. Called outside of a frame callback, the
     /// new decoder also gets what has come of an unfinished frame.
     ///

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport};
 
 use super::{
@@ -17,6 +18,8 @@ use super::{
 ///   frame that comes in pieces, and no other, costs an allocation.
 /// - Frames stop the moment the handler pauses reading or closes, or when more was written than the transport likes to
 ///   queue: the very next frame waits. Paused, it is kept, and goes on when reading does; closed, it is dropped.
+/// - What was not delivered goes along when the connection is given on, to a relay or to another protocol: a handler may do that at
+///   any frame, and what came behind it is not lost.
 /// - A fault of the input goes to [`framing_failed`](FrameHandler::framing_failed) after the frames before it, and ends
 ///   the connection.
 /// - The most that is kept is one unfinished frame, as long as the decoder allows, and what one read has brought.
@@ -92,7 +95,7 @@ impl<D, H> Framed<D, H> {
         &mut self.handler
     }
 
-    /// The handler alone; undelivered input is dropped.
+    /// The handler alone. Undelivered input is dropped: [`take_unread`](Protocol::take_unread) has it, before this.
     pub fn into_handler(self) -> H {
         self.handler
     }
@@ -313,6 +316,13 @@ impl<D: Decoder, H: FrameHandler<D>> Protocol for Framed<D, H> {
             None => self.tell(transport, |handler, transport| handler.tls_started(transport)),
             Some(tail) => self.refuse(transport, tail.rest().len()),
         }
+    }
+
+    /// All that was not delivered, from the first byte of an unfinished frame or of a frame that is held back.
+    fn take_unread(&mut self, _: &Transport) -> Bytes {
+        self.ended = false;
+        self.decoder.reset();
+        self.tail.take().map(|tail| tail.into_rest().into()).unwrap_or_default()
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {

@@ -95,15 +95,15 @@ macro_rules! common_callbacks {
     };
 }
 
-/// Forwards the common callbacks to the trait of that name.
+/// Forwards the common callbacks to the trait of that name, of this or of a field.
 macro_rules! forward_common_callbacks {
-    ($to:ident, $transport:ty) => {
+    ($to:ident, $transport:ty $(, $field:ident)?) => {
         fn raw_received(&mut self, transport: &mut $transport, data: &[u8]) {
-            $to::raw_received(self, transport, data);
+            $to::raw_received(&mut (*self)$(.$field)?, transport, data);
         }
 
         fn framing_failed(&mut self, transport: &mut $transport, error: &FrameError) {
-            $to::framing_failed(self, transport, error);
+            $to::framing_failed(&mut (*self)$(.$field)?, transport, error);
         }
 
         fn unfinished(
@@ -111,50 +111,52 @@ macro_rules! forward_common_callbacks {
             transport: &mut $transport,
             rest: &[u8],
         ) -> Result<(), FrameError> {
-            $to::unfinished(self, transport, rest)
+            $to::unfinished(&mut (*self)$(.$field)?, transport, rest)
         }
 
         fn connection_made(&mut self, transport: &mut $transport) {
-            $to::connection_made(self, transport);
+            $to::connection_made(&mut (*self)$(.$field)?, transport);
         }
 
         fn read_closed(&mut self, transport: &mut $transport) {
-            $to::read_closed(self, transport);
+            $to::read_closed(&mut (*self)$(.$field)?, transport);
         }
 
         fn writing_paused(&mut self, transport: &mut $transport) {
-            $to::writing_paused(self, transport);
+            $to::writing_paused(&mut (*self)$(.$field)?, transport);
         }
 
         fn writing_resumed(&mut self, transport: &mut $transport) {
-            $to::writing_resumed(self, transport);
+            $to::writing_resumed(&mut (*self)$(.$field)?, transport);
         }
 
         fn reading_resumed(&mut self, transport: &mut $transport) {
-            $to::reading_resumed(self, transport);
+            $to::reading_resumed(&mut (*self)$(.$field)?, transport);
         }
 
         fn timer_fired(&mut self, transport: &mut $transport, timer: TimerId) {
-            $to::timer_fired(self, transport, timer);
+            $to::timer_fired(&mut (*self)$(.$field)?, transport, timer);
         }
 
         fn idle_timeout(&mut self, transport: &mut $transport) {
-            $to::idle_timeout(self, transport);
+            $to::idle_timeout(&mut (*self)$(.$field)?, transport);
         }
 
         fn drain_requested(&mut self, transport: &mut $transport) {
-            $to::drain_requested(self, transport);
+            $to::drain_requested(&mut (*self)$(.$field)?, transport);
         }
 
         fn tls_started(&mut self, transport: &mut $transport) {
-            $to::tls_started(self, transport);
+            $to::tls_started(&mut (*self)$(.$field)?, transport);
         }
 
         fn connection_lost(&mut self, transport: &mut $transport, reason: &ConnectionLost) {
-            $to::connection_lost(self, transport, reason);
+            $to::connection_lost(&mut (*self)$(.$field)?, transport, reason);
         }
     };
 }
+
+pub(super) use {common_callbacks, forward_common_callbacks};
 
 /// One end of a connection that speaks in lines, driven by a [`LineReceiver`](super::LineReceiver).
 ///

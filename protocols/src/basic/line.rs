@@ -11,7 +11,8 @@ use super::{Decoded, Decoder, EncodeError, Encoder, FrameError};
 
 /// Frames that end in a delimiter: CRLF by default, or any other bytes.
 ///
-/// Empty lines are frames. A line is refused at the first byte that makes it longer than
+/// Empty lines are frames. Nothing is sent in a line that ends in CRLF which holds a CR or an LF: many a peer takes one of them for
+/// the end of a line. A line is refused at the first byte that makes it longer than
 /// [`len_max`](Self::len_max), without waiting for its end.
 ///
 /// # Examples
@@ -54,7 +55,24 @@ impl Line {
     /// Lines that end in LF, a CR before it taken off as well; what is sent ends in CRLF.
     #[must_use]
     pub fn lf_or_crlf() -> Self {
-        Self { delimiter: Delimiter::LfOrCrlf, ..Self::default() }
+        Self { delimiter: Delimiter::Crlf { is_strict: false }, ..Self::default() }
+    }
+
+    /// Lines that end in CRLF, in which neither CR nor LF stands alone: such a line is [`FrameError::BareLineEnd`]. For servers of
+    /// protocols in which others may take a bare LF for the end of a line where this side does not, so that a message could be
+    /// smuggled past one of them (RFC 5321 2.3.8).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sinew_protocols::basic::{Decoder, FrameError, Line};
+    ///
+    /// let mut smtp = Line::strict_crlf().len_max(2048);
+    /// assert_eq!(smtp.decode(b"QUIT\n"), Err(FrameError::BareLineEnd { found: b'\n' }));
+    /// ```
+    #[must_use]
+    pub fn strict_crlf() -> Self {
+        Self { delimiter: Delimiter::Crlf { is_strict: true }, ..Self::default() }
     }
 
     /// Longest line accepted, in bytes without the delimiter. Default [16 KiB](Self::LEN_MAX); past it the connection
@@ -65,9 +83,13 @@ impl Line {
         self
     }
 
-    /// Reads it as the peer will: a delimiter may also begin in the payload and end in the true one ("a" + "aa").
+    /// Reads it as the peer will: a delimiter may also begin in the payload and end in the true one ("a" + "aa"). Where lines end in
+    /// CRLF, there is no telling what a peer makes of one of the two alone.
     #[cold]
     fn is_read_whole(&self, payload: &[u8]) -> bool {
+        if self.delimiter.is_crlf() {
+            return false;
+        }
         let delimiter = self.delimiter();
         let mut peer = Scan::default();
         let whole = Decoded::Frame { consumed: delimiter.len(), payload: 0..payload.len() };

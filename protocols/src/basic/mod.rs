@@ -3,21 +3,28 @@
 //! One engine, [`Framed`], drives small decoders ([`Line`], [`Netstring`], [`Int`], [`Fixed`], or a [`Decoder`] of your
 //! own) and calls your handler with each frame, borrowed from where it was read.
 
+mod argument;
 mod codec;
+mod dot_stuffed;
 mod error;
 mod fixed;
 mod frame_transport;
 mod framed;
+mod frames;
 mod handler;
 mod int;
 mod line;
 #[cfg(test)]
 mod meter;
 mod netstring;
+mod phase_deadline;
+mod requests;
 mod send;
 mod tail;
 #[cfg(test)]
 mod testing;
+mod typed;
+mod typed_handler;
 
 #[cfg(not(test))]
 mod meter {
@@ -27,16 +34,23 @@ mod meter {
     pub(super) const fn copied(_bytes: usize) {}
 }
 
+pub use argument::{ArgumentError, Command, Text, Word};
 pub use codec::{Decoded, Decoder, Encoder};
+pub use dot_stuffed::{DotStuffed, DotStuffing, Unstuffed};
 pub use error::{EncodeError, FrameError};
 pub use fixed::Fixed;
 pub use frame_transport::{FrameTransport, LineTransport};
 pub use framed::Framed;
+pub use frames::Frames;
 pub use handler::{FrameHandler, LineHandler};
 pub use int::{Int, Int8, Int16, Int32};
 pub use line::Line;
 pub use netstring::Netstring;
+pub use phase_deadline::{DeadlinePassed, PhaseDeadline};
+pub use requests::{AnswerError, RequestError, Requests, RequestsById};
 pub use send::{send_frame, send_int8, send_int16, send_int32, send_line, send_netstring};
+pub use typed::{Parse, Parsed, TypedDecoder};
+pub use typed_handler::{Typed, TypedHandler, TypedReceiver};
 
 /// Lines, 16 KiB long at most, that end in CRLF unless set otherwise; raw mode on request. The handler is a
 /// [`LineHandler`].

@@ -47,6 +47,12 @@ impl Tail {
         &self.bytes[self.cursor.start..]
     }
 
+    /// What was not delivered, in storage of its own.
+    pub(super) fn into_rest(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.cursor.start);
+        self.bytes
+    }
+
     /// Whether the decoder has seen all of it: nothing but an unfinished frame is left.
     pub(super) fn is_scanned(&self) -> bool {
         self.cursor.scanned == self.bytes.len()

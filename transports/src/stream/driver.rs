@@ -86,6 +86,8 @@ impl Transport {
             } else if rare.look.get() == Some(key) {
                 rare.look.set(None);
                 stream.update(State::look);
+            } else if stream.is_hold_over(key) {
+                // Input goes on, below.
             } else if rare.timers.remove(key) && !stream.state.get().is_over() {
                 self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
             }
@@ -127,8 +129,12 @@ impl Transport {
             stream.update(State::made);
             self.tell(|protocol, transport| protocol.connection_made(transport));
         }
+        let rare = stream.rare();
+        if rare.holds.get().is_some() {
+            self.succeed_in_the_end(reactor);
+        }
         if stream.update(State::tell_end) {
-            let reason = stream.rare().reason.take().unwrap_or(ConnectionLost::Shutdown);
+            let reason = rare.reason.take().unwrap_or(ConnectionLost::Shutdown);
             self.note_end(reason.is_clean());
             match self.who_waits() {
                 Some(when_ready) => when_ready(reactor, Err(reason)),
@@ -331,6 +337,9 @@ impl Transport {
                 let _ = reactor.guard(what, || drop(rare.producers.take()));
             }
             self.untie();
+            if let Some(holds) = rare.holds.get() {
+                holds.end(reactor);
+            }
             rare.when_lost.take().into_iter().for_each(|promise| promise.resolve(()));
         }
         drop(stream.protocol.take());

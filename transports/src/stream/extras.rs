@@ -10,7 +10,7 @@ use std::{collections::VecDeque, os::fd::OwnedFd};
 
 use sinew_reactor::{Promise, TimerKey};
 
-use super::{Stream, relay::Tie, socket::Socket};
+use super::{Stream, hold::Holds, relay::Tie, socket::Socket};
 use crate::{ConnectionLost, producer::Producers, timers::Timers};
 
 /// See the head of this file.
@@ -83,6 +83,8 @@ pub(super) struct Rare {
     pub(super) undelivered: Cell<usize>,
     pub(super) producers: Producers,
     pub(super) tie: OnceCell<Tie>,
+    /// Who holds back its input, once anybody has.
+    pub(super) holds: OnceCell<Box<Holds>>,
     /// What `fail` was given, or why output has failed, or why the connection was lost.
     pub(super) reason: Cell<Option<ConnectionLost>>,
     /// Descriptors that have come and nobody has taken yet.

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use sinew_reactor::Reactor;
 
 use crate::{
-    Transport,
+    SendFileError, Transport,
     producer::{Fed, Feed},
 };
 
@@ -20,64 +20,106 @@ const PIECE: usize = 64 * 1024;
 
 pub(crate) struct FileProducer {
     file: File,
+    start: u64,
     /// Where the next byte lies.
     at: u64,
-    left: u64,
+    end: End,
     /// The kernel has not refused to move it.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     may_move: bool,
 }
 
+/// Where the range ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Before this byte.
+    At(u64),
+    /// With the file, which said that it has so many bytes.
+    OfFile(u64),
+    /// With the file, which said that it has none: it is empty, or does not know, as files of `/proc` and devices do not.
+    Unknown,
+}
+
 impl FileProducer {
-    pub(crate) fn new(mut file: File, range: impl RangeBounds<u64>) -> io::Result<Self> {
+    pub(crate) fn new(mut file: File, range: impl RangeBounds<u64>) -> Result<Self, SendFileError> {
         let start = match range.start_bound() {
             Bound::Included(start) => *start,
             Bound::Excluded(start) => start.saturating_add(1),
             Bound::Unbounded => 0,
         };
+        let len = file.metadata().map_err(SendFileError::NotSeekable)?.len();
         let end = match range.end_bound() {
-            Bound::Included(end) => end.saturating_add(1),
-            Bound::Excluded(end) => *end,
-            Bound::Unbounded => file.metadata()?.len(),
+            Bound::Included(end) => End::At(end.saturating_add(1)),
+            Bound::Excluded(end) => End::At(*end),
+            Bound::Unbounded if len > 0 => End::OfFile(len),
+            Bound::Unbounded => End::Unknown,
         };
-        file.seek(SeekFrom::Start(start))?;
+        match end {
+            End::At(end) if end < start => return Err(SendFileError::Backwards { start, end }),
+            _ if len > 0 && start > len => return Err(SendFileError::PastEnd { start }),
+            _ => {}
+        }
+        file.seek(SeekFrom::Start(start)).map_err(SendFileError::NotSeekable)?;
         Ok(Self {
             file,
+            start,
             at: start,
-            left: end.saturating_sub(start),
+            end,
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            may_move: true,
+            may_move: end != End::Unknown,
         })
     }
 
-    /// So many bytes are on their way.
-    fn took(&mut self, len: usize) {
-        self.at += len as u64;
-        self.left -= len as u64;
+    /// How much is left, at most.
+    fn left(&self) -> u64 {
+        match self.end {
+            End::At(end) | End::OfFile(end) => end.saturating_sub(self.at),
+            End::Unknown => u64::MAX,
+        }
     }
 
-    fn is_too_short(&self, transport: &Transport) -> Fed {
-        let short = format!("the file ended {} bytes before the range did", self.left);
-        transport.fail(io::Error::new(io::ErrorKind::UnexpectedEof, short));
+    /// There is nothing more to read, and more was wanted.
+    fn ended(&mut self, transport: &Transport) -> Fed {
+        let (start, at) = (self.start, self.at);
+        let is_past_end = at == start && start > 0 && !self.has_byte(start - 1);
+        let error = match self.end {
+            _ if is_past_end => SendFileError::PastEnd { start },
+            End::Unknown => return Fed::Done,
+            // It still says that it is as long: then what it says is no length. So do files of `/sys`.
+            End::OfFile(len) if self.file.metadata().is_ok_and(|now| now.len() >= len) => {
+                return Fed::Done;
+            }
+            End::At(_) | End::OfFile(_) => SendFileError::TooShort { at, missing: self.left() },
+        };
+        transport.fail(error);
         Fed::Done
     }
 
+    fn has_byte(&mut self, at: u64) -> bool {
+        self.read_at(at, &mut [0]).is_ok_and(|n| n > 0)
+    }
+
+    /// Others may have a descriptor of the same file, and its position would be theirs, too.
+    fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.read(buffer)
+    }
+
     fn read(&mut self, transport: &Transport) -> Fed {
-        let piece = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
+        let piece = usize::try_from(self.left()).map_or(PIECE, |left| left.min(PIECE));
         let mut buffer = BytesMut::zeroed(piece);
-        // Others may have a descriptor of the same file, and its position would be theirs, too.
-        let sought = self.file.seek(SeekFrom::Start(self.at));
-        match sought.and_then(|_| self.file.read(&mut buffer)) {
-            Ok(0) => self.is_too_short(transport),
+        let at = self.at;
+        match self.read_at(at, &mut buffer) {
+            Ok(0) => self.ended(transport),
             Ok(n) => {
                 buffer.truncate(n);
-                self.took(n);
+                self.at += n as u64;
                 transport.write_bytes(buffer.freeze());
-                if self.left == 0 { Fed::Done } else { Fed::More }
+                if self.left() == 0 { Fed::Done } else { Fed::More }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Fed::More,
-            Err(error) => {
-                transport.fail(error);
+            Err(source) => {
+                transport.fail(SendFileError::Read { at, source });
                 Fed::Done
             }
         }
@@ -86,7 +128,7 @@ impl FileProducer {
 
 impl Feed for FileProducer {
     fn feed(&mut self, reactor: &Reactor, transport: &Transport) -> Fed {
-        if self.left == 0 {
+        if self.left() == 0 {
             return Fed::Done;
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -120,17 +162,16 @@ mod moved {
             if !self.may_move {
                 return None;
             }
-            let share = usize::try_from(self.left).map_or(SHARE, |left| left.min(SHARE));
+            let share = usize::try_from(self.left()).map_or(SHARE, |left| left.min(SHARE));
             let (file, at) = (&self.file, self.at);
             let put = transport.put(reactor, |socket| {
                 let socket = socket.kernels().ok_or(io::ErrorKind::Unsupported)?;
                 Ok(sendfile(socket, file, Some(&mut at.clone()), share)?)
             });
             match put {
-                Put::Sent(0) => Some(self.is_too_short(transport)),
-                Put::Sent(n) => {
+                Put::Sent(n) if n > 0 => {
                     reactor.meter().bytes_moved.add(n as u64);
-                    self.took(n);
+                    self.at += n as u64;
                     Some(Fed::Sent)
                 }
                 Put::Full => Some(Fed::Full),
@@ -139,8 +180,8 @@ mod moved {
                     transport.output_failed(reactor, error);
                     Some(Fed::Done)
                 }
-                // Not such a file (EINVAL and others), or it cannot be read at all: then reading will say so.
-                Put::Failed(_) => {
+                // Nothing is left of it, not such a file (EINVAL and others), or it cannot be read at all: reading will say which.
+                Put::Sent(_) | Put::Failed(_) => {
                     self.may_move = false;
                     None
                 }

@@ -44,6 +44,7 @@ impl Transport {
             Input::Resume => {
                 self.reading_goes_on(reactor);
                 self.tell(|protocol, transport| protocol.reading_resumed(transport));
+                self.pass_unread();
             }
             Input::Check => self.check(reactor),
             Input::Deliver | Input::Discard if stream.state.get().is_indirect() => {

@@ -27,6 +27,8 @@ mod driver;
 mod extras;
 mod faulty;
 mod file;
+mod handover;
+mod hold;
 mod input;
 pub(crate) mod layer;
 mod link;

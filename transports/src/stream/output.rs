@@ -40,11 +40,11 @@ impl Transport {
         }
     }
 
-    /// Keeps watermarks and producers, and ends the output when it is to end.
+    /// Gives the connection on, keeps watermarks and producers, and ends the output when it is to end.
     fn tend_output(&self, reactor: &Reactor) {
         let stream = self.inner();
         for round in 0..ROUNDS_PER_TURN {
-            if round > 0 {
+            if self.give_on(reactor) || round > 0 {
                 self.send(reactor);
             }
             let state = stream.state.get();

@@ -8,11 +8,13 @@ use std::{
     rc::{Rc, Weak},
 };
 
+use bytes::Bytes;
 use sinew_reactor::{Deferred, Promise, Reactor, SHORT_WRITE_FILLS};
 
 use super::{
     Stream,
     direct::{Put, Waiting},
+    hold::Hold,
     input::count,
     splice::Bulk,
     state::{Input, State},
@@ -41,6 +43,10 @@ struct Way {
     bytes: Cell<u64>,
     /// It is its turn at the output: what was to go before has gone.
     has_turn: Cell<bool>,
+    /// What the protocol had not used is known.
+    is_begun: Cell<bool>,
+    /// That, as long as it is not sent: it goes first.
+    unread: Cell<Bytes>,
     /// Nothing more will come.
     is_ended: Cell<bool>,
     /// All is out, and nothing more will go: what still comes is thrown away.
@@ -79,6 +85,7 @@ impl Transport {
             let is_first = stream.rare().tie.set(tie).is_ok();
             debug_assert!(is_first, "nothing is tied twice");
             stream.update(State::relayed);
+            stream.hold(Hold::Relay);
             stream.add_producer(Box::new(WayOut(into.clone())));
         }
         for (this, ..) in ends {
@@ -100,7 +107,7 @@ impl Transport {
             return true;
         }
         let Some(to) = tie.other.upgrade().map(Transport) else {
-            self.inner().update(State::hold);
+            self.inner().hold(Hold::Relay);
             return false;
         };
         if !way.is_clear(&to) {
@@ -169,9 +176,25 @@ impl Transport {
         }
     }
 
+    /// What the protocol has not used goes first; the other end is called until that has gone. `true` if the protocol was asked.
+    pub(super) fn begin_relay(&self) -> bool {
+        let Some(tie) = self.inner().tie() else { return false };
+        let has_begun = tie.out.is_begun.replace(true);
+        if !has_begun {
+            let unread = self.take_unread();
+            tie.out.unread.set(unread);
+        }
+        if (!has_begun || tie.out.has_unread())
+            && let Some(to) = tie.other.upgrade()
+        {
+            tie.out.call(&to);
+        }
+        !has_begun
+    }
+
     /// Takes no input until the other end has sent what it has.
     fn hold(&self, way: &Way, to: &Self) {
-        self.inner().update(State::hold);
+        self.inner().hold(Hold::Relay);
         way.call(to.inner());
     }
 
@@ -262,7 +285,7 @@ impl Stream {
         tie.into.bulk.let_go();
         tie.into.is_over.set(true);
         if let (Some(from), Some(reactor)) = (tie.into.from.upgrade(), self.reactor())
-            && from.update(State::release)
+            && from.release(Hold::Relay)
         {
             Transport(from).come_back(&reactor);
         }
@@ -285,6 +308,8 @@ impl Way {
             from: Rc::downgrade(&from.0),
             bytes: Cell::new(0),
             has_turn: Cell::new(false),
+            is_begun: Cell::new(false),
+            unread: Cell::default(),
             is_ended: Cell::new(false),
             is_over: Cell::new(false),
             bulk: Bulk::new(reactor),
@@ -301,6 +326,29 @@ impl Way {
             && self.bulk.is_empty()
             && to.inner().waiting() != Waiting::Bytes
             && !to.inner().state.get().is_over()
+    }
+
+    fn has_unread(&self) -> bool {
+        let unread = self.unread.take();
+        let has_unread = !unread.is_empty();
+        self.unread.set(unread);
+        has_unread
+    }
+
+    /// Sends what the protocol at its beginning has handed back. `false` if that is to wait.
+    fn carry_unread(&self, reactor: &Reactor, to: &Transport) -> bool {
+        let from = self.from.upgrade().filter(|from| !from.state.get().is_over());
+        if let Some(from) = from
+            && (!self.is_begun.get() || from.state.get().is_paused() && self.has_unread())
+        {
+            return false;
+        }
+        let unread = self.unread.take();
+        if !unread.is_empty() {
+            self.count(unread.len());
+            to.pass(reactor, &unread);
+        }
+        true
     }
 
     /// Has its end not wait any longer. While it is not its turn, what waits there is somebody else's.
@@ -324,6 +372,9 @@ impl Feed for WayOut {
     fn feed(&mut self, reactor: &Reactor, to: &Transport) -> Fed {
         let way = &self.0;
         way.has_turn.set(true);
+        if !way.carry_unread(reactor, to) {
+            return Fed::Waiting;
+        }
         if !way.bulk.drain(reactor, to) {
             return Fed::Full;
         }
@@ -334,7 +385,7 @@ impl Feed for WayOut {
         let is_over = way.is_ended.get() || !state.has_output();
         way.is_over.set(is_over);
         if let Some(from) = way.from.upgrade()
-            && from.update(State::release)
+            && from.release(Hold::Relay)
         {
             Transport(from).come_back(reactor);
         }

@@ -428,6 +428,11 @@ impl State {
         !self.has(EOF) && !matches!(self.input(), Input::Wait)
     }
 
+    /// Whether the user has paused reading.
+    pub(super) const fn is_paused(self) -> bool {
+        self.has(PAUSED)
+    }
+
     /// Whether a reset has to be looked for where no engine tells of what is not wanted.
     pub(super) const fn hears_nothing(self) -> bool {
         matches!(self.stage(), Stage::Open) && self.has(EOF | PAUSED | HELD) && !self.has(SECURING)

@@ -6,6 +6,8 @@ use std::{
     rc::Rc,
 };
 
+use bytes::Bytes;
+
 use crate::{ConnectionLost, Protocol, TimerId, Transport};
 
 /// What the witness has seen.
@@ -88,5 +90,10 @@ impl<P: Protocol> Protocol for Witness<P> {
         idle_timeout();
         drain_requested();
         tls_started();
+    }
+
+    fn take_unread(&mut self, transport: &Transport) -> Bytes {
+        self.seen.told("take_unread");
+        self.protocol.take_unread(transport)
     }
 }

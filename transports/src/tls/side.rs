@@ -80,6 +80,9 @@ pub enum StartTlsError {
     /// It speaks TLS already, or is about to.
     #[error("the connection speaks TLS already")]
     AlreadyTls,
+    /// It is on its way to another protocol, which has yet to be given what came in the clear.
+    #[error("the connection is on its way to another protocol, with input that came in the clear")]
+    HandingOver,
 }
 
 sinew_reactor::error_debug!(StartTlsError);
@@ -123,6 +126,9 @@ impl Transport {
         let stream = self.inner();
         if stream.is_layered() {
             return Err(StartTlsError::AlreadyTls);
+        }
+        if stream.is_handing_over() {
+            return Err(StartTlsError::HandingOver);
         }
         let reactor = stream.live_reactor().filter(|_| stream.is_open() && stream.takes_output());
         let reactor = reactor.ok_or(StartTlsError::Closed)?;

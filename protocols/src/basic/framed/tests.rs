@@ -2,6 +2,7 @@
 
 mod decoders;
 mod ending;
+mod handing_on;
 mod pausing;
 mod raw_mode;
 

@@ -9,7 +9,10 @@ use crate::basic::{Decoded, FrameError, meter};
 #[derive(Debug, Clone)]
 pub(super) enum Delimiter {
     Exactly(Cow<'static, [u8]>),
-    LfOrCrlf,
+    /// CRLF. An LF alone ends a line, too; or, strictly, neither of the two may stand alone.
+    Crlf {
+        is_strict: bool,
+    },
 }
 
 /// How far the unfinished line was searched.
@@ -25,15 +28,23 @@ impl Delimiter {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Exactly(delimiter) => delimiter,
-            Self::LfOrCrlf => b"\r\n",
+            Self::Crlf { .. } => b"\r\n",
         }
     }
 
-    /// Whether a payload is plainly free of delimiters, whatever follows it: it holds no byte that one begins with.
+    /// Whether it is made of CRLF: then a peer may take a CR or an LF alone for the end of a line, too.
+    pub(super) fn is_crlf(&self) -> bool {
+        self.bytes() == b"\r\n"
+    }
+
+    /// Whether a payload is plainly free of delimiters, whatever follows it: it holds no byte that one begins with, nor any that may be
+    /// taken for one.
     pub(super) fn is_absent_from(&self, payload: &[u8]) -> bool {
         match self {
-            Self::Exactly(delimiter) => memchr(delimiter[0], payload).is_none(),
-            Self::LfOrCrlf => memchr2(b'\r', b'\n', payload).is_none(),
+            Self::Exactly(delimiter) if delimiter[0] != b'\r' => {
+                memchr(delimiter[0], payload).is_none()
+            }
+            Self::Exactly(_) | Self::Crlf { .. } => memchr2(b'\r', b'\n', payload).is_none(),
         }
     }
 
@@ -46,7 +57,8 @@ impl Delimiter {
     ) -> Result<Decoded, FrameError> {
         match self {
             Self::Exactly(delimiter) => scan.exactly(delimiter, len_max, input),
-            Self::LfOrCrlf => scan.lf_or_crlf(len_max, input),
+            Self::Crlf { is_strict: false } => scan.lf_or_crlf(len_max, input),
+            Self::Crlf { is_strict: true } => scan.strict_crlf(len_max, input),
         }
     }
 }
@@ -117,6 +129,34 @@ impl Scan {
         self.seen += 1;
         self.matched += 1;
         Ok(self.frame(before.len() + 1))
+    }
+
+    fn strict_crlf(&mut self, len_max: usize, input: &[u8]) -> Result<Decoded, FrameError> {
+        let mut at = 0;
+        if self.matched == 0 {
+            let window = self.window(len_max, input);
+            let found = memchr2(b'\r', b'\n', window);
+            at = found.map_or(window.len(), |before| before + 1);
+            meter::scanned(at);
+            self.seen += at;
+            match found.map(|before| window[before]) {
+                None => {
+                    self.within(len_max)?;
+                    return Ok(Decoded::Incomplete);
+                }
+                Some(b'\r') => self.matched = 1,
+                Some(found) => return Err(FrameError::BareLineEnd { found }),
+            }
+        }
+        match input.get(at) {
+            None => Ok(Decoded::Incomplete),
+            Some(b'\n') => {
+                meter::scanned(1);
+                (self.seen, self.matched) = (self.seen + 1, 2);
+                Ok(self.frame(at + 1))
+            }
+            Some(_) => Err(FrameError::BareLineEnd { found: b'\r' }),
+        }
     }
 
     /// The part of `input` that lies within the first `len_max + 1` bytes of the line.

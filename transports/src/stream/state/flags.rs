@@ -72,7 +72,7 @@ flags! {
     WRITE_TOLD
     /// What comes in goes out at another stream.
     RELAYED
-    /// There is no room for it there.
+    /// Somebody holds back input: see `hold.rs`.
     HELD
 }
 

@@ -76,11 +76,11 @@ impl State {
         self.has(READABLE)
     }
 
-    // ---- the stream that it is tied to ----
+    // ---- the stream that it is tied to, and others who hold it ----
 
-    /// Tied to another, and held until that has room. What its own queue holds does not hold it up.
+    /// Tied to another. What its own queue holds does not hold it up.
     pub(in super::super) const fn relayed(&mut self) {
-        self.bits |= RELAYED | HELD | MANUAL;
+        self.bits |= RELAYED | MANUAL;
     }
 
     pub(in super::super) const fn is_relayed(self) -> bool {
@@ -96,6 +96,16 @@ impl State {
         let was_held = self.has(HELD);
         self.set(HELD, false);
         was_held && !self.is_over()
+    }
+
+    /// `reading_resumed` is owed once nothing holds back input any more.
+    pub(in super::super) const fn withhold(&mut self) {
+        self.bits |= WITHHELD;
+    }
+
+    /// Another protocol has taken over, and does not know that writing was paused.
+    pub(in super::super) const fn handed_over(&mut self) {
+        self.set(PAUSE_TOLD, false);
     }
 
     pub(in super::super) const fn has_ended(self) -> bool {

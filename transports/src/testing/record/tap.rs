@@ -7,6 +7,7 @@ use std::{
     net::SocketAddr,
 };
 
+use bytes::Bytes;
 use sinew_reactor::{Ready, Token, WeakReactor};
 
 use super::{Recording, What};
@@ -160,6 +161,10 @@ impl<P: Protocol> Protocol for Tapped<P> {
 
     fn tls_started(&mut self, transport: &Transport) {
         self.protocol.tls_started(transport);
+    }
+
+    fn take_unread(&mut self, transport: &Transport) -> Bytes {
+        self.protocol.take_unread(transport)
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {

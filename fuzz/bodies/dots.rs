@@ -1,0 +1,134 @@
+//! Text that ends in a line with a dot, held against the words of RFC 5321 4.5.2, read byte by byte.
+
+use sinew::protocols::basic::{DotStuffed, DotStuffing, FrameError, Unstuffed};
+
+use super::input::Input;
+
+/// The longest text: what has come of a line is looked at again for each byte.
+const LEN_MAX: usize = 4 * 1024;
+
+/// The text, and whether it has ended, with so many bytes behind it.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    text: Vec<u8>,
+    end: Result<Option<usize>, FrameError>,
+}
+
+/// `data` says how lenient, the lengths of pieces, then the stream.
+pub(crate) fn check(data: &mut Input<'_>) {
+    let is_lenient = data.byte() & 1 == 1;
+    let decoder = if is_lenient { DotStuffed::lenient() } else { DotStuffed::strict() };
+    let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
+    cut.push(7);
+    let stream = data.bytes(LEN_MAX);
+    let expected = by_the_words(is_lenient, stream);
+    for cut in [&[1][..], &cut, &[usize::MAX]] {
+        assert_eq!(decode(decoder.clone(), stream, cut), expected, "{cut:?}");
+    }
+    // The stream as a text: whatever it holds, it comes back, and what follows it is not a part of it.
+    let mended = mended(stream);
+    for (stuffing, may_fail) in [(DotStuffing::mending(), false), (DotStuffing::strict(), true)] {
+        let Some(mut sent) = encode(stuffing, stream, &cut) else {
+            assert!(may_fail && mended != stream, "nothing is wrong with it");
+            continue;
+        };
+        sent.extend_from_slice(b".\r\nQUIT\r\n");
+        let whole = Outcome { text: mended.clone(), end: Ok(Some(9)) };
+        assert_eq!(decode(DotStuffed::strict(), &sent, &cut), whole);
+    }
+}
+
+fn pieces<'a>(mut stream: &'a [u8], cut: &[usize]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    for len in cut.iter().cycle() {
+        if stream.is_empty() {
+            break;
+        }
+        let (piece, rest) = stream.split_at((*len).min(stream.len()));
+        pieces.push(piece);
+        stream = rest;
+    }
+    pieces
+}
+
+fn decode(mut decoder: DotStuffed, stream: &[u8], cut: &[usize]) -> Outcome {
+    let (mut text, mut shown) = (Vec::new(), 0);
+    for piece in pieces(stream, cut) {
+        shown += piece.len();
+        let mut input = piece;
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Unstuffed::Text(more)) => {
+                    assert!(!more.is_empty());
+                    text.extend_from_slice(more);
+                }
+                Ok(Unstuffed::Incomplete) => break assert!(input.is_empty()),
+                Ok(Unstuffed::End) => {
+                    let behind = stream.len() - shown + input.len();
+                    return Outcome { text, end: Ok(Some(behind)) };
+                }
+                Err(error) => return Outcome { text, end: Err(error) },
+            }
+        }
+    }
+    Outcome { text, end: Ok(None) }
+}
+
+fn by_the_words(is_lenient: bool, stream: &[u8]) -> Outcome {
+    let (mut text, mut line) = (Vec::new(), Vec::new());
+    let end = 'end: {
+        for (at, byte) in stream.iter().enumerate() {
+            let alone = match (line.last(), byte) {
+                _ if is_lenient => None,
+                (Some(b'\r'), b'\n') => None,
+                (Some(b'\r'), _) => Some(b'\r'),
+                (_, b'\n') => Some(b'\n'),
+                _ => None,
+            };
+            if let Some(found) = alone {
+                break 'end Err(FrameError::BareLineEnd { found });
+            }
+            line.push(*byte);
+            if *byte == b'\n' {
+                if line == b".\r\n" || is_lenient && line == b".\n" {
+                    return Outcome { text, end: Ok(Some(stream.len() - at - 1)) };
+                }
+                text.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+                line.clear();
+            }
+        }
+        Ok(None)
+    };
+    // A dot and a CR may still be the end.
+    if line != b".\r" {
+        text.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+    }
+    Outcome { text, end }
+}
+
+/// Nothing if a CR or an LF stands alone.
+fn encode(mut stuffing: DotStuffing, text: &[u8], cut: &[usize]) -> Option<Vec<u8>> {
+    let mut sent = Vec::new();
+    for piece in pieces(text, cut) {
+        stuffing.encode(piece, |piece| sent.extend_from_slice(piece)).ok()?;
+    }
+    stuffing.finish(|piece| sent.extend_from_slice(piece)).ok()?;
+    Some(sent)
+}
+
+/// All line ends as CRLF, the last included.
+fn mended(text: &[u8]) -> Vec<u8> {
+    let mut mended = Vec::new();
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'\r' => mended.extend_from_slice(b"\r\n"),
+            b'\n' if at > 0 && text[at - 1] == b'\r' => {}
+            b'\n' => mended.extend_from_slice(b"\r\n"),
+            _ => mended.push(*byte),
+        }
+    }
+    if !mended.is_empty() && !mended.ends_with(b"\n") {
+        mended.extend_from_slice(b"\r\n");
+    }
+    mended
+}

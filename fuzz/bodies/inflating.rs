@@ -1,0 +1,102 @@
+//! Streams that are or are not compressed: however they are cut they come to the same, within their budget; and what is deflated is
+//! inflated to what it was.
+
+use sinew::protocols::compression::{Deflate, Flush, Format, Inflate, InflateError, Inflated};
+
+use super::input::Input;
+
+/// The longest stream.
+const LEN_MAX: usize = 16 * 1024;
+
+/// The output, and how much lay behind the end.
+type Outcome = (Vec<u8>, Result<usize, InflateError>);
+
+/// `data` has the format, limits, the lengths of pieces, then the stream.
+pub(crate) fn check(data: &mut Input<'_>) {
+    let what = data.byte();
+    let format = match what & 3 {
+        0 | 3 => Format::Gzip,
+        1 => Format::Zlib,
+        _ => Format::Raw,
+    };
+    let output_max = u64::from(data.byte()) * 100;
+    let ratio_max = Some(u32::from(data.byte())).filter(|ratio| *ratio > 0);
+    let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
+    cut.push(7);
+    let stream = data.bytes(LEN_MAX);
+
+    let inflate = || Inflate::new(format).output_max(output_max);
+    let whole = run(inflate(), stream, &[usize::MAX]);
+    assert!(whole.0.len() as u64 <= output_max);
+    for cut in [&[1][..], &cut] {
+        let other = run(inflate(), stream, cut);
+        assert_eq!(other.0, whole.0, "{cut:?}");
+        // What it is called depends on where it was found.
+        let corrupt = |outcome: &Outcome| matches!(outcome.1, Err(InflateError::Corrupt { .. }));
+        assert!(other.1 == whole.1 || corrupt(&other) && corrupt(&whole), "{other:?} {whole:?}");
+    }
+    // With another limit it gives no more, and nothing else.
+    let narrow = run(inflate().ratio_max(ratio_max), stream, &cut);
+    assert!(whole.0.starts_with(&narrow.0));
+
+    let sent = deflate(format, stream, &cut, what & 4 != 0);
+    let behind = &b"\0and what lies behind"[..];
+    let back = run(Inflate::new(format), &[&sent, behind].concat(), &cut);
+    assert!(back == (stream.to_vec(), Ok(behind.len())));
+}
+
+fn pieces<'a>(mut stream: &'a [u8], cut: &[usize]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    for len in cut.iter().cycle() {
+        if stream.is_empty() {
+            break;
+        }
+        let (piece, rest) = stream.split_at((*len).min(stream.len()));
+        pieces.push(piece);
+        stream = rest;
+    }
+    pieces
+}
+
+fn run(mut inflate: Inflate, stream: &[u8], cut: &[usize]) -> Outcome {
+    let (mut output, mut shown) = (Vec::new(), 0);
+    for piece in pieces(stream, cut) {
+        shown += piece.len();
+        let mut input = piece;
+        loop {
+            match inflate.inflate(&mut input) {
+                Ok(Inflated::Output(more)) => {
+                    assert!(!more.is_empty() && more.len() <= 16 * 1024);
+                    output.extend_from_slice(more);
+                }
+                Ok(Inflated::Incomplete) => break assert!(input.is_empty()),
+                Ok(Inflated::End) => {
+                    let behind = stream.len() - shown + input.len();
+                    return (output, inflate.finish().map(|()| behind));
+                }
+                Err(error) => {
+                    assert_eq!(inflate.inflate(&mut input), Err(error.clone()), "it is final");
+                    return (output, Err(error));
+                }
+            }
+        }
+    }
+    let end = inflate.finish().map(|()| 0);
+    (output, end)
+}
+
+fn deflate(format: Format, plain: &[u8], cut: &[usize], flush: bool) -> Vec<u8> {
+    let mut deflate = Deflate::new(format, 1);
+    let mut sent = Vec::new();
+    let mut put = |mut input: &[u8], flush| {
+        while let Some(piece) = deflate.deflate(&mut input, flush) {
+            sent.extend_from_slice(piece);
+        }
+        assert!(input.is_empty());
+    };
+    for piece in pieces(plain, cut) {
+        put(piece, if flush { Flush::Sync } else { Flush::None });
+    }
+    put(b"", Flush::Finish);
+    sent
+}

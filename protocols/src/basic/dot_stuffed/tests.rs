@@ -1,0 +1,217 @@
+//! Text with dots, both ways, against the most naive model: whole lines, looked at one by one.
+
+use proptest::prelude::*;
+
+use super::{DotStuffed, DotStuffing, Unstuffed};
+use crate::basic::{
+    EncodeError, FrameError,
+    testing::{any_cut, input_of, pieces},
+};
+
+/// What comes of a stream: the text, and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    text: Vec<u8>,
+    end: End,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// With so many bytes behind it.
+    Ended(usize),
+    GoesOn,
+    Fault(FrameError),
+}
+
+fn decode(mut decoder: DotStuffed, pieces: &[&[u8]]) -> Outcome {
+    let mut text = Vec::new();
+    for (number, piece) in pieces.iter().enumerate() {
+        let mut input = *piece;
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Unstuffed::Text(piece)) => {
+                    assert!(!piece.is_empty());
+                    text.extend_from_slice(piece);
+                }
+                Ok(Unstuffed::Incomplete) => break assert!(input.is_empty()),
+                Ok(Unstuffed::End) => {
+                    let behind: usize = pieces[number + 1..].iter().map(|piece| piece.len()).sum();
+                    return Outcome { text, end: End::Ended(input.len() + behind) };
+                }
+                Err(error) => return Outcome { text, end: End::Fault(error) },
+            }
+        }
+    }
+    Outcome { text, end: End::GoesOn }
+}
+
+/// The same by the words of the RFC, of all that has come, byte by byte.
+fn expected(is_lenient: bool, input: &[u8]) -> Outcome {
+    let mut text = Vec::new();
+    let mut line_start = 0;
+    for at in 0..input.len() {
+        let line = &input[line_start..=at];
+        let before = if line.len() > 1 { line[line.len() - 2] } else { 0 };
+        let fault = match (before, input[at]) {
+            _ if is_lenient => None,
+            (b'\r', b'\n') => None,
+            (b'\r', _) => Some(b'\r'),
+            (_, b'\n') => Some(b'\n'),
+            _ => None,
+        };
+        if let Some(found) = fault {
+            // All of the line before the fault is text, without a dot in front.
+            let line = &line[..line.len() - 1];
+            // A dot and a CR might have been the end, and are not given out.
+            let line = if line == b".\r" { b"." } else { line };
+            text.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
+            return Outcome { text, end: End::Fault(FrameError::BareLineEnd { found }) };
+        }
+        if input[at] == b'\n' {
+            if line == b".\r\n" || is_lenient && line == b".\n" {
+                return Outcome { text, end: End::Ended(input.len() - at - 1) };
+            }
+            text.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
+            line_start = at + 1;
+        }
+    }
+    let line = &input[line_start..];
+    let line = if line == b".\r" { b"." } else { line };
+    text.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
+    Outcome { text, end: End::GoesOn }
+}
+
+fn encode(mut stuffing: DotStuffing, pieces: &[&[u8]]) -> Result<Vec<u8>, EncodeError> {
+    let mut sent = Vec::new();
+    for piece in pieces {
+        stuffing.encode(piece, |piece| sent.extend_from_slice(piece))?;
+    }
+    stuffing.finish(|piece| sent.extend_from_slice(piece))?;
+    Ok(sent)
+}
+
+/// Line ends as they are to be, the last included.
+fn mended(text: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(text.to_vec()).expect("it is ASCII");
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+    let ended = if lines.is_empty() || lines.ends_with('\n') { lines } else { lines + "\n" };
+    ended.replace('\n', "\r\n").into_bytes()
+}
+
+/// The first CR or LF that stands alone.
+fn first_alone(text: &[u8]) -> u8 {
+    let is_alone = |at: usize| match text[at] {
+        b'\r' => text.get(at + 1) != Some(&b'\n'),
+        b'\n' => at == 0 || text[at - 1] != b'\r',
+        _ => false,
+    };
+    text[(0..text.len()).find(|at| is_alone(*at)).expect("one of them is alone")]
+}
+
+proptest! {
+    #[test]
+    fn any_cut_gives_the_same_text(input in input_of(b"a...\r\r\n\n", 40), cut in any_cut(), ends in any::<bool>()) {
+        // Whole line ends are rare in such input: half of the time, all are.
+        let input = match ends {
+            true => mended(&input),
+            false => input,
+        };
+        for (decoder, is_lenient) in [(DotStuffed::strict(), false), (DotStuffed::lenient(), true)] {
+            let expected = expected(is_lenient, &input);
+            for cut in [&cut[..], &[1], &[usize::MAX]] {
+                prop_assert_eq!(&decode(decoder.clone(), &pieces(&input, cut)), &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sent_comes_back(text in input_of(b"a..\r\n", 40), cut in any_cut(), behind in input_of(b"a.\r\n", 10)) {
+        let pieces = pieces(&text, &cut);
+        let whole = mended(&text);
+        let mut sent = encode(DotStuffing::mending(), &pieces).unwrap();
+        sent.extend_from_slice(&behind);
+        let back = Outcome { text: whole.clone(), end: End::Ended(behind.len()) };
+        prop_assert_eq!(decode(DotStuffed::strict(), &[&sent]), back);
+        // Strict, it is the same, or an error that names the first that is alone.
+        let strict = encode(DotStuffing::strict(), &pieces);
+        let ended = [&text[..], b"\r\n"].concat();
+        if whole == text || whole == ended {
+            sent.truncate(sent.len() - behind.len());
+            prop_assert_eq!(strict, Ok(sent));
+        } else {
+            prop_assert_eq!(strict, Err(EncodeError::BareLineEnd { found: first_alone(&text) }));
+        }
+    }
+}
+
+/// What other servers have taken for the end of a message, and with it what followed for commands.
+#[test]
+fn only_crlf_dot_crlf_ends_data() {
+    let lf = End::Fault(FrameError::BareLineEnd { found: b'\n' });
+    let cr = End::Fault(FrameError::BareLineEnd { found: b'\r' });
+    let cases: [(&[u8], End, &[u8]); 12] = [
+        (b"\r\n.\r\n", End::Ended(4), b"hi\r\n"),
+        (b"\n.\n", lf, b"hi"),
+        (b"\r\n.\n", End::Fault(FrameError::BareLineEnd { found: b'\n' }), b"hi\r\n"),
+        (b"\n.\r\n", End::Fault(FrameError::BareLineEnd { found: b'\n' }), b"hi"),
+        (b"\r.\r", cr, b"hi\r"),
+        (b"\r\n.\r", End::Fault(FrameError::BareLineEnd { found: b'\r' }), b"hi\r\n"),
+        (b"\r\n.\r\r\n", End::Fault(FrameError::BareLineEnd { found: b'\r' }), b"hi\r\n"),
+        (b"\r\n.\r\r\r\n", End::Fault(FrameError::BareLineEnd { found: b'\r' }), b"hi\r\n"),
+        (b"\r\n\0.\r\n", End::GoesOn, b"hi\r\n\0.\r\nMORE"),
+        (b"\r\n.\0\r\n", End::GoesOn, b"hi\r\n\0\r\nMORE"),
+        (b"\r.\r\n", End::Fault(FrameError::BareLineEnd { found: b'\r' }), b"hi\r"),
+        (b"\r\n..\r\n", End::GoesOn, b"hi\r\n.\r\nMORE"),
+    ];
+    for (sequence, end, text) in cases {
+        let input = [b"hi", sequence, b"MORE"].concat();
+        let outcome = decode(DotStuffed::strict(), &[&input]);
+        assert_eq!(outcome, Outcome { text: text.to_vec(), end }, "{}", sequence.escape_ascii());
+    }
+}
+
+#[test]
+fn a_lenient_reader_takes_what_old_servers_send() {
+    for (input, text) in [
+        (&b"one\n..two\n.\n"[..], &b"one\n.two\n"[..]),
+        (b"one\r\n..two\n.\r\n", b"one\r\n.two\n"),
+        (b".\n", b""),
+        (b"a\rb\n.\r\n", b"a\rb\n"),
+        (b"a\r\n.\r\rb\r\n.\r\n", b"a\r\n\r\rb\r\n"),
+    ] {
+        let outcome = decode(DotStuffed::lenient(), &[input, b"+OK"]);
+        assert_eq!(outcome, Outcome { text: text.to_vec(), end: End::Ended(3) });
+    }
+}
+
+/// Line after line without a copy: a run ends only where a dot or a fault stands.
+#[test]
+fn runs_are_as_long_as_can_be() {
+    let mut input = &b"one\r\ntwo\r\n\r\nthree\r\n..four\r\n.\r\nQUIT\r\n"[..];
+    let whole = input;
+    let mut decoder = DotStuffed::strict();
+    let Ok(Unstuffed::Text(first)) = decoder.decode(&mut input) else { panic!("no text") };
+    assert_eq!(first.as_ptr_range(), whole[..19].as_ptr_range(), "it lies where it came");
+    assert_eq!(decoder.decode(&mut input), Ok(Unstuffed::Text(b".four\r\n")));
+    assert_eq!(decoder.decode(&mut input), Ok(Unstuffed::End));
+    assert_eq!(input, b"QUIT\r\n");
+}
+
+/// After one text the next.
+#[test]
+fn one_reader_and_one_writer_for_many_texts() {
+    let (mut stuffing, mut sent) = (DotStuffing::strict(), Vec::new());
+    for text in [&b".\r\n"[..], b"", b"a"] {
+        stuffing.encode(text, |piece| sent.extend_from_slice(piece)).unwrap();
+        stuffing.finish(|piece| sent.extend_from_slice(piece)).unwrap();
+    }
+    assert_eq!(sent, b"..\r\n.\r\n.\r\na\r\n.\r\n");
+    let mut input = &sent[..];
+    let mut decoder = DotStuffed::strict();
+    let found: Vec<_> = std::iter::from_fn(|| Some(decoder.decode(&mut input).unwrap()))
+        .take_while(|found| *found != Unstuffed::Incomplete)
+        .collect();
+    let text = Unstuffed::Text;
+    let end = Unstuffed::End;
+    assert_eq!(found, [text(b".\r\n"), end, end, text(b"a\r\n"), end]);
+}

@@ -1,0 +1,253 @@
+//! What both matchers share: the places of questions, their bound, and the one timer for all of them.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    marker::PhantomData,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use sinew_transports::{
+    ConnectionLost, Transport, WriteStatus,
+    reactor::{Deferred, DelayedCall, Promise, Reactor, WeakReactor},
+};
+
+use super::{AnswerError, RequestError};
+
+/// Questions that may wait, unless it is said otherwise.
+const OUTSTANDING_MAX: usize = 1024;
+
+/// How long they wait.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The place of a question. It is kept, once the question has timed out or was cancelled, for the answer that may still come.
+pub(super) struct Place<A: 'static, E: AnswerError> {
+    promise: Option<Promise<A, E>>,
+    timeout: Option<Duration>,
+    due: Option<Instant>,
+}
+
+/// Where the places are.
+pub(super) trait Places<A: 'static, E: AnswerError>: Default + 'static {
+    /// Whether a place is wanted for ever by a question that has timed out, or for as long again as it had.
+    const KEPT: bool;
+    fn len(&self) -> usize;
+    fn retain(&mut self, keep: impl FnMut(&mut Place<A, E>) -> bool);
+}
+
+/// In the order of the questions; each with what is to be known of it.
+pub(super) type InOrder<Q, A, E> = VecDeque<(Q, Place<A, E>)>;
+
+/// By their names.
+pub(super) type ById<K, A, E> = HashMap<K, Place<A, E>>;
+
+impl<Q: 'static, A: 'static, E: AnswerError> Places<A, E> for InOrder<Q, A, E> {
+    const KEPT: bool = true;
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&mut Place<A, E>) -> bool) {
+        self.retain_mut(|(_, place)| keep(place));
+    }
+}
+
+impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> Places<A, E> for ById<K, A, E> {
+    const KEPT: bool = false;
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&mut Place<A, E>) -> bool) {
+        self.retain(|_, place| keep(place));
+    }
+}
+
+/// See the head of this file. A handle of it may be kept by several.
+pub(super) struct Outstanding<P, A: 'static, E: AnswerError> {
+    inner: Rc<RefCell<Inner<P, A, E>>>,
+}
+
+struct Inner<P, A: 'static, E: AnswerError> {
+    places: P,
+    max: usize,
+    timeout: Option<Duration>,
+    /// The timer, and when it is due.
+    timer: Option<(DelayedCall, Instant)>,
+    lost: Option<RequestError>,
+    reactor: WeakReactor,
+    answers: PhantomData<(A, E)>,
+}
+
+impl<P, A: 'static, E: AnswerError> Drop for Inner<P, A, E> {
+    fn drop(&mut self) {
+        if let Some((timer, _)) = self.timer.take() {
+            timer.cancel();
+        }
+    }
+}
+
+impl<P, A: 'static, E: AnswerError> Clone for Outstanding<P, A, E> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<P: Places<A, E>, A: 'static, E: AnswerError> Default for Outstanding<P, A, E> {
+    fn default() -> Self {
+        let inner = Inner {
+            places: P::default(),
+            max: OUTSTANDING_MAX,
+            timeout: Some(TIMEOUT),
+            timer: None,
+            lost: None,
+            reactor: WeakReactor::default(),
+            answers: PhantomData,
+        };
+        Self { inner: Rc::new(RefCell::new(inner)) }
+    }
+}
+
+impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
+    pub(super) fn set_max(&self, max: usize) {
+        self.inner.borrow_mut().max = max.max(1);
+    }
+
+    pub(super) fn set_timeout(&self, timeout: Option<Duration>) {
+        self.inner.borrow_mut().timeout = timeout;
+    }
+
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.inner.borrow().timeout
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.inner.borrow().places.len()
+    }
+
+    /// Looks at the places, or changes them.
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut P) -> R) -> R {
+        f(&mut self.inner.borrow_mut().places)
+    }
+
+    /// Has a question sent, unless it cannot be, and gives it the place that `put` puts it in.
+    pub(super) fn ask(
+        &self,
+        transport: &Transport,
+        timeout: Option<Duration>,
+        refused: Option<RequestError>,
+        send: impl FnOnce(&Transport) -> Result<WriteStatus, E>,
+        put: impl FnOnce(&mut P, Place<A, E>),
+    ) -> Deferred<A, E> {
+        let reactor = transport.reactor();
+        let (promise, answer) = reactor.promise();
+        let sent = match self.refuses().or(refused) {
+            Some(error) => Err(error.into()),
+            None => send(transport),
+        };
+        match sent {
+            Err(error) => promise.reject(error),
+            Ok(WriteStatus::Closed) => {
+                promise.reject(RequestError::lost(&"it is closing").into());
+            }
+            Ok(_) => {
+                let due = timeout.and_then(|timeout| reactor.now().checked_add(timeout));
+                let place = Place { promise: Some(promise), timeout, due };
+                self.with(|places| put(places, place));
+                self.inner.borrow_mut().reactor = reactor.downgrade();
+                if let Some(due) = due {
+                    self.look_at(&reactor, due);
+                }
+            }
+        }
+        answer
+    }
+
+    /// Gives the answer to whoever still waits for it. One that nobody waits for is dropped by the loop.
+    pub(super) fn settle(&self, place: Place<A, E>, answer: Result<A, E>) {
+        if let Some(promise) = place.promise {
+            promise.settle(answer);
+        } else if let Some(reactor) = self.inner.borrow().reactor.upgrade() {
+            reactor.discard(answer);
+        }
+    }
+
+    fn refuses(&self) -> Option<RequestError> {
+        let inner = self.inner.borrow();
+        let max = inner.max;
+        let is_full = inner.places.len() >= max;
+        inner.lost.clone().or(is_full.then_some(RequestError::TooMany { max }))
+    }
+
+    /// Nothing will be answered any more. With the reactor, whoever waited has gone, too: then promises are only let go of.
+    pub(super) fn lost(&self, reason: &ConnectionLost) {
+        let is_shutdown = matches!(reason, ConnectionLost::Shutdown);
+        let error = RequestError::lost(reason);
+        let mut inner = self.inner.borrow_mut();
+        inner.lost = Some(error.clone());
+        let timer = inner.timer.take();
+        let mut unanswered = Vec::new();
+        inner.places.retain(|place| {
+            unanswered.extend(place.promise.take());
+            false
+        });
+        drop(inner);
+        if let Some((timer, _)) = timer {
+            timer.cancel();
+        }
+        for promise in unanswered.into_iter().filter(|_| !is_shutdown) {
+            promise.reject(error.clone().into());
+        }
+    }
+
+    /// Has the timer fire by then.
+    fn look_at(&self, reactor: &Reactor, due: Instant) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.timer.as_ref().is_some_and(|(_, at)| *at <= due) {
+            return;
+        }
+        if let Some((timer, _)) = inner.timer.take() {
+            timer.cancel();
+        }
+        let this = Rc::downgrade(&self.inner);
+        let timer =
+            reactor.call_later(due.saturating_duration_since(reactor.now()), move |reactor| {
+                if let Some(inner) = this.upgrade() {
+                    Self { inner }.expire(reactor);
+                }
+            });
+        inner.timer = Some((timer, due));
+    }
+
+    /// Fails the questions whose time is over. The timer may have been made for one that is answered since.
+    fn expire(&self, reactor: &Reactor) {
+        let now = reactor.now();
+        let mut late = Vec::new();
+        let mut next: Option<Instant> = None;
+        let mut inner = self.inner.borrow_mut();
+        inner.timer = None;
+        inner.places.retain(|place| {
+            if place.due.is_some_and(|due| due <= now) {
+                match place.promise.take() {
+                    Some(promise) => late.push((promise, place.timeout.unwrap_or_default())),
+                    None => return false,
+                }
+                let again = place.timeout.filter(|_| !P::KEPT);
+                place.due = again.and_then(|timeout| now.checked_add(timeout));
+            }
+            next = next.into_iter().chain(place.due).min();
+            true
+        });
+        drop(inner);
+        for (promise, after) in late {
+            promise.reject(RequestError::TimedOut { after }.into());
+        }
+        if let Some(due) = next {
+            self.look_at(reactor, due);
+        }
+    }
+}
