@@ -28,7 +28,7 @@ pages! {
     Tasks: "../docs/design/4-tasks-and-signals-of-our-own.md";
     Guard: "../docs/design/5-one-guard-at-the-loop.md";
     GracefulClose: "../docs/design/6-graceful-close.md";
-    Graveyard: "../docs/design/7-panics-drops-graveyard.md";
+    Graveyard: "../docs/design/7-panics-and-deferred-drops.md";
     Stop: "../docs/design/8-stop-says-no.md";
     EngineCompletes: "../docs/design/9-what-an-engine-completes.md";
     Forking: "../docs/design/10-forking.md";

@@ -3,8 +3,10 @@
 
 use std::{error::Error, fmt};
 
+use crate::Protocol;
+
 /// Why a connection cannot be given to another protocol. Nothing has changed about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotHandedOver {
     /// It is closing or over.
@@ -26,25 +28,20 @@ pub struct SetProtocolError<P> {
     pub reason: NotHandedOver,
 }
 
-impl<P> fmt::Debug for SetProtocolError<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SetProtocolError").field("reason", &self.reason).finish_non_exhaustive()
-    }
-}
-
-impl<P> fmt::Display for SetProtocolError<P> {
+impl<P: Protocol> fmt::Display for SetProtocolError<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reason.fmt(f)
     }
 }
 
-impl<P> Error for SetProtocolError<P> {}
+impl<P: Protocol> Error for SetProtocolError<P> {}
+
+sinew_reactor::error_debug!(NotHandedOver, SetProtocolError<P: Protocol>, UnreadInput);
 
 /// A protocol had input left that came in the clear, when the connection was on its way to TLS: by then it could have been anybody's
 /// (RFC 3207 4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{bytes} bytes in the clear were left when TLS was started")]
-#[non_exhaustive]
 pub struct UnreadInput {
     /// How many bytes.
     pub bytes: usize,

@@ -13,7 +13,7 @@
 //! | what you hold | |
 //! |---|---|
 //! | [`Transport`], [`WriteStatus`], [`TimerId`], [`ConnectionId`] | a connection as a handle, and what it answers |
-//! | [`Connection`], [`Connecting`], [`ConnectError`], [`Tried`] | a connection whose protocol's type is known, and the way to it |
+//! | [`Connection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`Tried`] | a connection whose protocol's type is known, and the way to it |
 //! | [`ListeningPort`], [`ListenError`], [`Address`] | a port, and where it is |
 //! | [`Peer`], [`ConnectionLost`], [`TlsError`], [`SendFileError`] | who is at the other end; why it ended |
 //! | [`SetProtocolError`], [`NotHandedOver`], [`UnreadInput`] | why a connection was not given to another protocol |
@@ -55,13 +55,14 @@ pub mod client_service;
 mod config;
 mod connection;
 pub mod datagram;
-mod dial;
+mod disconnect;
+mod dyn_protocol;
 pub mod endpoint;
-mod erased;
 mod factory;
 mod faults;
 mod handover;
-mod lost;
+mod immediate_connect;
+mod listener_hooks;
 pub mod memory;
 mod memory_port;
 pub mod names;
@@ -70,7 +71,6 @@ pub mod options;
 mod peer;
 #[cfg(unix)]
 pub mod pipe;
-mod port;
 #[cfg(unix)]
 pub mod process;
 mod producer;
@@ -102,10 +102,10 @@ pub use {
     address::Address,
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
+    disconnect::ConnectionLost,
     factory::{Factory, SharedFactory, factory},
     faults::Faults,
     handover::{NotHandedOver, SetProtocolError, UnreadInput},
-    lost::ConnectionLost,
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,

@@ -15,7 +15,7 @@ use std::io;
 ///     matches!(error.downcast_ref(), Some(SendFileError::TooShort { .. }))
 /// }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SendFileError {
     /// It cannot be asked for its length, or not be positioned, as a pipe cannot.
@@ -52,3 +52,5 @@ pub enum SendFileError {
         source: io::Error,
     },
 }
+
+sinew_reactor::error_debug!(SendFileError);

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 /// Why something cannot be an argument. Nothing is ever left out of it in silence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
     /// A word has no bytes.
@@ -25,6 +25,8 @@ pub enum ArgumentError {
         at: usize,
     },
 }
+
+sinew_transports::reactor::error_debug!(ArgumentError);
 
 macro_rules! argument {
     ($(#[$doc:meta])* $name:ident, $check:ident) => {

@@ -62,15 +62,16 @@ pub struct PhaseDeadline {
 }
 
 /// A phase took longer than it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{phase} took longer than {within:?}")]
-#[non_exhaustive]
 pub struct DeadlinePassed {
     /// Which phase.
     pub phase: &'static str,
     /// How long it may take.
     pub within: Duration,
 }
+
+sinew_transports::reactor::error_debug!(DeadlinePassed);
 
 impl PhaseDeadline {
     /// A phase of that name may take so long. It has not begun.

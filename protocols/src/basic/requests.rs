@@ -16,7 +16,7 @@ use super::EncodeError;
 pub use self::{by_id::RequestsById, in_order::Requests};
 
 /// Why a question has no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// None came in time.
@@ -44,6 +44,8 @@ pub enum RequestError {
     #[error("the answer is not waited for any more: {0}")]
     GivenUp(#[from] Failure),
 }
+
+sinew_transports::reactor::error_debug!(RequestError);
 
 impl RequestError {
     fn lost(reason: &dyn fmt::Display) -> Self {

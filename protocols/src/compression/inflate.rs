@@ -83,7 +83,7 @@ pub enum Inflated<'a> {
 }
 
 /// Why a stream cannot be inflated. It is final.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InflateError {
     /// More would come out than may.
@@ -108,6 +108,8 @@ pub enum InflateError {
     #[error("the compressed data are cut off")]
     Truncated,
 }
+
+sinew_transports::reactor::error_debug!(InflateError);
 
 impl Inflate {
     /// The limit unless another is set: 16 MiB.

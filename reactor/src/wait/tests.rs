@@ -101,6 +101,7 @@ fn what_does_not_pass_in_time_ends_it_and_names_the_call() {
         let RunError::Wait(failed) = &ended else { panic!("{ended:?}") };
         assert_eq!((failed.call(), failed.cause().kind()), ("wait", error));
         assert!(ended.to_string().contains("wait failed: "), "{ended}");
+        assert!(format!("{ended:?}").starts_with(&ended.to_string()), "{ended:?}");
         assert!(left() > 900, "it rests");
     }
 }
