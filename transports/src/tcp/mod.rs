@@ -12,6 +12,7 @@ use crate::{
 
 mod accept;
 mod connect;
+mod connecting;
 mod destination;
 mod interleave;
 mod listen;
@@ -20,7 +21,8 @@ mod proxy_accept;
 
 #[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
-pub use connect::{ConnectError, ConnectPhase, Connecting, Tried};
+pub use connect::{ConnectError, ConnectPhase, Tried};
+pub use connecting::Connecting;
 pub use destination::Destination;
 pub(crate) use destination::why_bad;
 pub use interleave::Family;

@@ -2,17 +2,14 @@
 //! ciphertext is out; what comes is decrypted when it is wanted. Between two calls nothing is kept but half a record that came,
 //! or what the socket did not take.
 
-#[cfg(unix)]
-use std::os::fd::BorrowedFd;
 use std::{
     cell::{Cell, RefCell},
     io::{self, IoSlice},
-    net::SocketAddr,
     rc::Rc,
     time::Duration,
 };
 
-use sinew_reactor::{Completion, Reactor, Ready, SHORT_WRITE_FILLS, TimerKey, Token};
+use sinew_reactor::{Completion, Reactor, SHORT_WRITE_FILLS, TimerKey, Token};
 
 use super::{
     TlsInfo,
@@ -20,12 +17,12 @@ use super::{
     session::{Out, Session},
 };
 use crate::{
-    ConnectionLost, Keepalive, TlsError,
+    ConnectionLost, TlsError,
     buffers::READ_BUFFER,
     disconnect::LayerError,
     stream::{
         layer::{Below, Layer, Received, Source, Step, WhenReady},
-        socket::{ByteStream, Socket},
+        socket::Socket,
     },
 };
 
@@ -35,6 +32,8 @@ const PIECE: usize = READ_BUFFER;
 /// The most that may wait to become whole: the longest message of a handshake that there is, in records, and what one read
 /// has brought behind it.
 const TAIL_MAX: usize = 2 * READ_BUFFER + 32 * 1024;
+
+mod byte_stream;
 
 /// See the head of this file.
 pub(super) struct Tls {
@@ -498,138 +497,5 @@ impl Layer for Tls {
 
     fn tls_info(&self) -> Option<TlsInfo> {
         if self.is_opening() { None } else { Some(self.session.borrow().info()) }
-    }
-}
-
-impl ByteStream for Tls {
-    /// What comes is [received](Layer::receive): a read could not say that there is more than it brought.
-    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// What has been decrypted, or has come and may be.
-    fn peek(&self) -> io::Result<usize> {
-        let buffered_plaintext = self.buffered_plaintext.take();
-        let end = self.end.take();
-        let waits = !buffered_plaintext.is_empty() || end.is_some();
-        self.buffered_plaintext.set(buffered_plaintext);
-        self.end.set(end);
-        if waits { Ok(1) } else { self.socket.peek() }
-    }
-
-    fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
-        self.socket.short_read_drains(is_edge_triggered)
-    }
-
-    /// As the stream knows it, something is written when all of its ciphertext is. So what it has queued is what the system has
-    /// not taken, whichever way one looks at it: watermarks, ends and timeouts need not know of this layer.
-    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.clear() {
-            0 if self.is_opening() => return Err(io::ErrorKind::WouldBlock.into()),
-            0 => {}
-            clear => return self.write_clear(slices, clear),
-        }
-        let mut taken = 0;
-        let blocked = |taken| match taken {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            taken => Ok(taken),
-        };
-        if !self.flush()? {
-            return blocked(taken);
-        }
-        taken += std::mem::take(&mut self.unsent.borrow_mut().covers);
-        loop {
-            match self.write_piece(slices, taken)? {
-                (0, _) => return Ok(taken),
-                (len, true) => taken += len,
-                (len, false) => {
-                    if SHORT_WRITE_FILLS || !self.flush()? {
-                        return blocked(taken);
-                    }
-                    self.unsent.borrow_mut().covers = 0;
-                    taken += len;
-                }
-            }
-        }
-    }
-
-    /// Descriptors go in the clear only: what was sent before TLS began.
-    #[cfg(unix)]
-    fn write_with_descriptors(
-        &self,
-        slices: &[IoSlice<'_>],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> io::Result<usize> {
-        let Some(first) = slices.iter().find(|slice| !slice.is_empty()) else { return Ok(0) };
-        let clear = IoSlice::new(&first[..first.len().min(self.clear())]);
-        if clear.is_empty() {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let sent = self.socket.write_with_descriptors(&[clear], descriptors)?;
-        self.sent_clear(sent);
-        Ok(sent)
-    }
-
-    fn close_write(&self) -> io::Result<()> {
-        self.send_close_notify()?;
-        self.socket.close_write()
-    }
-
-    fn finish_output(&self) -> io::Result<()> {
-        self.send_close_notify()
-    }
-
-    fn reset(&self) {
-        self.socket.reset();
-    }
-
-    fn readiness(&self) -> Ready {
-        self.socket.readiness()
-    }
-
-    fn is_held(&self) -> bool {
-        let awaits_peer = self.is_opening() && self.clear() == 0 && !self.has_unsent();
-        awaits_peer || self.socket.is_held()
-    }
-
-    fn takes_output(&self) -> bool {
-        self.socket.takes_output()
-    }
-
-    fn lingers(&self) -> bool {
-        self.socket.lingers()
-    }
-
-    fn has_two_ends(&self) -> bool {
-        self.socket.has_two_ends()
-    }
-
-    fn undelivered(&self) -> usize {
-        self.socket.undelivered()
-    }
-
-    /// What comes after the end of the stream is of no interest.
-    fn check(&self) -> io::Result<()> {
-        self.socket.check()
-    }
-
-    fn has_unsent(&self) -> bool {
-        !self.unsent.borrow().bytes.is_empty()
-    }
-
-    fn layer(&self) -> Option<&dyn Layer> {
-        Some(self)
-    }
-
-    fn local_addr(&self) -> Option<SocketAddr> {
-        self.socket.local_addr()
-    }
-
-    fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
-        self.socket.set_no_delay(no_delay)
-    }
-
-    fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
-        self.socket.set_keepalive(keepalive)
     }
 }

@@ -1,0 +1,111 @@
+//! The future of an outgoing connection: [`Connecting`]. What happens meanwhile is in `connect.rs`.
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use sinew_reactor::{Deferred, Reactor};
+
+use super::ConnectError;
+use crate::{Connection, Protocol, Transport};
+
+/// A connection on its way: await it, or give it a callback. Dropping this does not cancel it.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport, reactor::Reactor};
+///
+/// struct Greet;
+///
+/// impl Protocol for Greet {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         transport.write("hello");
+///     }
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Greet)?;
+/// reactor.connect_tcp(port.local(), |_: &Peer| Greet).then(|reactor, connected| {
+///     match connected {
+///         Ok(connection) => println!("connected to {}", connection.transport().peer()),
+///         Err(error) => println!("{error}"),
+///     }
+///     let _ = reactor.stop();
+/// });
+/// reactor.run()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
+pub struct Connecting<P: Protocol> {
+    deferred: Deferred<Transport, ConnectError>,
+    protocol: PhantomData<P>,
+}
+
+impl<P: Protocol> Connecting<P> {
+    /// The result is the transport of a stream whose protocol is a `P`.
+    pub(crate) const fn new(deferred: Deferred<Transport, ConnectError>) -> Self {
+        Self { deferred, protocol: PhantomData }
+    }
+
+    /// One that has failed before it began.
+    #[cfg(any(unix, feature = "tls"))]
+    pub(crate) fn failed(reactor: &Reactor, error: ConnectError) -> Self {
+        let (promise, deferred) = reactor.promise();
+        promise.settle(Err(error));
+        Self::new(deferred)
+    }
+
+    /// Has the loop call `f` with the connection, or with what went wrong, as [`Deferred::then`] does.
+    #[track_caller]
+    pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
+        self.deferred.then(|reactor, made| f(reactor, made.map(Connection::new)));
+    }
+
+    /// The same connection, whose protocol is a `Q` in truth.
+    pub(crate) fn retyped<Q: Protocol>(self) -> Connecting<Q> {
+        Connecting::new(self.deferred)
+    }
+
+    /// Gives up: what is under way is dropped, a connection whose `connection_made` runs just now is aborted. Nothing
+    /// happens if the result is there already.
+    pub fn cancel(&self) {
+        self.deferred.cancel();
+    }
+
+    /// Whether the connection is made, or has failed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.deferred.is_settled()
+    }
+
+    /// Takes the result, if it is there and nobody has taken it.
+    #[must_use]
+    pub fn take(&self) -> Option<Result<Connection<P>, ConnectError>> {
+        self.deferred.take().map(|made| made.map(Connection::new))
+    }
+}
+
+// A connection on its way is not pinned by its protocol, which it does not hold.
+impl<P: Protocol> Unpin for Connecting<P> {}
+
+impl<P: Protocol> Future for Connecting<P> {
+    type Output = Result<Connection<P>, ConnectError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.deferred).poll(context).map(|made| made.map(Connection::new))
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Connecting<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting").field("settled", &self.is_settled()).finish()
+    }
+}
