@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use super::*;
+use crate::Protocol;
 
 struct Quiet;
 
