@@ -17,7 +17,7 @@ const DRAIN: std::time::Duration = secs(3);
 #[test]
 fn a_server_drains_under_load() {
     simulate(seeds(), |network| {
-        let stage = Stage::empty(network, 4, ECHO_QUEUED_MAX);
+        let mut stage = Stage::empty(network, 4, ECHO_QUEUED_MAX);
         let serving = stage.serving.clone();
         let until_stop = millis(500 + stage.server.reactor().random() % 5_000);
         stage.server.boot(move |reactor| {
