@@ -122,7 +122,7 @@ impl DatagramProtocol for Server {
         let random = transport.reactor().random();
         if random.is_multiple_of(32) && self.rests.get() {
             transport.pause_receiving();
-            transport.call_later(millis(random >> 32 & 255));
+            transport.call_later(millis(random >> 32 & 31));
         }
     }
 

@@ -69,7 +69,8 @@ impl Fountain {
                 self.high
             );
             if queued > self.high {
-                // The rest is for writing_resumed.
+                // A burst that the system takes at once is told by nobody, so it is looked again in the next turn.
+                transport.call_later(millis(0));
                 return;
             }
         }
@@ -81,6 +82,10 @@ impl Fountain {
 
 impl Protocol for Fountain {
     fn data_received(&mut self, transport: &Transport, _: &[u8]) {
+        self.pour(transport);
+    }
+
+    fn timer_fired(&mut self, transport: &Transport, _: TimerId) {
         self.pour(transport);
     }
 
@@ -129,6 +134,10 @@ impl Protocol for Server {
                 transport.lose_connection();
             }
         }
+    }
+
+    fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
+        self.fountain.iter_mut().for_each(|fountain| fountain.timer_fired(transport, timer));
     }
 
     fn writing_paused(&mut self, transport: &Transport) {
