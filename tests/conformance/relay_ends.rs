@@ -21,6 +21,7 @@ table! {
         an_answer_goes_through_though_the_other_way_fails,
         an_answer_goes_through_though_its_sender_had_ended,
         what_came_before_a_reset_is_passed_on_to_the_last_byte,
+        what_was_carried_arrives_though_its_sender_is_gone,
         the_reactor_may_stop;
     resets:
         a_reset_is_seen_by_who_is_held_up,
@@ -267,6 +268,32 @@ fn what_came_before_a_reset_is_passed_on_to_the_last_byte(world: &World) {
     world.link.assert_aborted(fate, "by the other's reset");
     assert_eq!(world.lost(&a.trace), Lost::Reset);
     assert_eq!(world.lost(&b.trace), Lost::Aborted);
+    world.until("the outcome", || relayed.take().is_some());
+}
+
+/// The connection that something came from is closed and over while it is still on its way, in the kernel's pipe where it is much:
+/// it arrives to the last byte, and the end is clean.
+fn what_was_carried_arrives_though_its_sender_is_gone(world: &World) {
+    let b = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+    let Relay { mut a, mut b, relayed } = Relay::with(world, Width::Wide, b);
+    let bytes = noise(2 * TOO_MUCH);
+    let (mut sent, mut waits) = (0, 0);
+    while waits < 3 && sent < bytes.len() {
+        let taken = a.far.try_send(&bytes[sent..bytes.len().min(sent + 100_000)]);
+        (waits, sent) = (if taken == 0 { waits + 1 } else { 0 }, sent + taken);
+        world.settle();
+    }
+    a.transport().lose_connection();
+    world.receive_to_end(&mut a.far);
+    a.far.close();
+    assert_eq!(world.lost(&a.trace), Lost::Closed);
+    let carried = counts(a.trace.transport().relayed()).0 as usize;
+    let (received, fate) = world.receive_to_end(&mut b.far);
+    assert_eq!(received.len(), carried, "bytes that arrive, and that were carried");
+    assert!(received[..] == bytes[..carried], "other bytes than were sent");
+    assert_eq!(fate, Fate::Ended);
+    b.far.close();
+    assert_eq!(world.lost(&b.trace), Lost::Closed);
     world.until("the outcome", || relayed.take().is_some());
 }
 

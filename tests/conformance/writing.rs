@@ -15,6 +15,7 @@ table! {
         empty_writes_are_nothing,
         the_watermarks_are_told_in_pairs,
         the_watermarks_may_be_zero,
+        a_queue_of_exactly_the_high_watermark_is_not_above_it,
         a_slow_reader_stops_the_reading,
         without_auto_pause_reading_goes_on,
         auto_pause_may_be_switched_at_any_time,
@@ -147,6 +148,21 @@ fn the_watermarks_may_be_zero(world: &World) {
         line.far.send(b"ping");
         assert_eq!(world.receive(&mut line.far, 4), b"ping");
     }
+}
+
+/// Written from outside of the loop, in pieces that are queued until it comes by.
+fn a_queue_of_exactly_the_high_watermark_is_not_above_it(world: &World) {
+    let config = StreamConfig::default().watermarks(50_000, 10_000);
+    let mut line = world.join_with(config, Width::Wide, Sink);
+    let transport = line.transport();
+    for piece in 1..=5 {
+        assert_eq!(transport.write(&noise(10_000)), WriteStatus::Ok, "piece {piece} of 5");
+    }
+    assert_eq!(transport.queued(), 50_000, "nothing is sent before the loop comes by");
+    assert!(transport.is_reading(), "at the high watermark it goes on reading");
+    assert_eq!(transport.write(b"x"), WriteStatus::AboveHighWatermark);
+    assert!(!transport.is_reading(), "above the high watermark it does not");
+    world.receive(&mut line.far, 50_001);
 }
 
 fn a_slow_reader_stops_the_reading(world: &World) {
