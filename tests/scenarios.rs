@@ -15,6 +15,8 @@ mod chat_server;
 #[allow(dead_code, reason = "its main is not called")]
 #[allow(clippy::duplicate_mod, reason = "each example brings its command line along")]
 mod portforward;
+#[path = "support/watchdog.rs"]
+mod watchdog;
 
 mod scenarios {
     mod accepting;

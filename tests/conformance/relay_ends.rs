@@ -178,7 +178,11 @@ fn close_write_by_hand_ends_one_direction(world: &World) {
     relay.b.far.send(b"this goes on");
     assert_eq!(world.receive(&mut relay.a.far, 12), b"this goes on");
     world.assert_asleep();
-    assert_eq!(counts(relay.a.transport().relayed()), (0, 12));
+    assert_eq!(
+        counts(relay.a.transport().relayed()),
+        (0, 12),
+        "bytes that were carried there and back"
+    );
     relay.b.far.end();
     assert_eq!(world.lost(&relay.b.trace), Lost::Done);
 }
@@ -311,7 +315,7 @@ fn a_reset_is_seen_by_who_is_held_up(world: &World) {
     let reason = world.lost(&relay.b.trace);
     assert!(matches!(reason, Lost::Aborted), "{reason:?}");
     world.until("the outcome", || relay.relayed.take().is_some());
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 /// As in a proxy that does not read from its client before the other end is there.

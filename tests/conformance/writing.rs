@@ -136,7 +136,7 @@ fn the_watermarks_are_told_in_pairs(world: &World) {
         });
         assert!(transport.queued() <= 10_000, "{} queued", transport.queued());
         world.receive(&mut line.far, left);
-        assert_eq!(transport.queued(), 0);
+        assert_eq!(transport.queued(), 0, "bytes that are queued");
     }
 }
 
@@ -219,17 +219,17 @@ fn auto_pause_may_be_switched_at_any_time(world: &World) {
     world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
     line.far.send(b"one");
     world.settle();
-    assert_eq!(line.trace.received(), 0);
+    assert_eq!(line.trace.received(), 0, "bytes that were received");
     transport.set_auto_pause(false);
     world.until("input", || line.trace.received() == 3);
-    assert_eq!(line.trace.count(&Told::ReadingResumed), 1);
+    assert_eq!(line.trace.count(&Told::ReadingResumed), 1, "times reading_resumed was told");
     transport.set_auto_pause(true);
     line.far.send(b"two");
     world.settle();
-    assert_eq!(line.trace.received(), 3);
+    assert_eq!(line.trace.received(), 3, "bytes that were received");
     world.receive(&mut line.far, TOO_MUCH);
     world.until("input", || line.trace.received() == 6);
-    assert_eq!(line.trace.count(&Told::ReadingResumed), 2);
+    assert_eq!(line.trace.count(&Told::ReadingResumed), 2, "times reading_resumed was told");
 }
 
 fn reading_resumes_when_pause_and_watermark_are_both_gone(world: &World) {
@@ -247,14 +247,18 @@ fn reading_resumes_when_pause_and_watermark_are_both_gone(world: &World) {
         } else {
             world.receive(&mut line.far, TOO_MUCH);
         }
-        assert_eq!((line.trace.received(), line.trace.count(&Told::ReadingResumed)), (0, 0));
+        assert_eq!(
+            (line.trace.received(), line.trace.count(&Told::ReadingResumed)),
+            (0, 0),
+            "bytes that were received, times reading_resumed was told"
+        );
         if user_first {
             world.receive(&mut line.far, TOO_MUCH);
         } else {
             transport.resume_reading();
         }
         world.until("input", || line.trace.received() == 4);
-        assert_eq!(line.trace.count(&Told::ReadingResumed), 1);
+        assert_eq!(line.trace.count(&Told::ReadingResumed), 1, "times reading_resumed was told");
     }
 }
 
@@ -293,7 +297,7 @@ fn a_stuck_connection_lets_the_loop_sleep(world: &World) {
 fn a_burst_that_leaves_at_once_is_not_told(world: &World) {
     let mut line = world.join(Sink);
     assert_eq!(line.transport().write(&noise(100_000)), WriteStatus::AboveHighWatermark);
-    assert_eq!(world.receive(&mut line.far, 100_000).len(), 100_000);
+    assert_eq!(world.receive(&mut line.far, 100_000).len(), 100_000, "how many there are");
     world.settle();
     // A protocol that cuts frames may have stopped between two of them, so it is told to go on.
     assert_eq!(line.trace.told(), [Told::Made, Told::ReadingResumed]);

@@ -14,6 +14,7 @@ use sinew::{
 };
 
 use super::watched::{Pace, Watched};
+use crate::watchdog::Watchdog;
 
 /// The default watermarks of a connection.
 const MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
@@ -28,6 +29,8 @@ struct Seen {
     /// Processes may be killed, so protocols may go without a word.
     kills: Cell<bool>,
     fault: RefCell<Option<String>>,
+    /// One run takes some milliseconds; one that never ends fails.
+    watchdog: Cell<Option<Watchdog>>,
 }
 
 /// Where a connection is paused, and where it goes on.
@@ -58,6 +61,7 @@ impl Watch {
     /// A watch of a network, which looks after every event.
     pub(crate) fn over(network: &Network) -> Self {
         let watch = Self::default();
+        watch.0.watchdog.set(Some(Watchdog::new(format!("the run of seed {}", network.seed()))));
         let looking = watch.clone();
         network.after_every_event(move || looking.look());
         watch
