@@ -103,7 +103,7 @@ fn the_idle_timeout_may_be_moved_and_taken_away(world: &World) {
     let flag = later.clone();
     world.reactor().call_later(2 * MOMENT, move |_| flag.set(true));
     world.until("time to pass", || later.get());
-    assert_eq!(line.trace.count(&Told::Idle), 1, "times idle was told");
+    assert_eq!(line.trace.count(&Told::Idle), 1, "times idle_timeout was told");
 }
 
 /// A connection that lingers has no timeout any more, and one without time leaves some to all others.

@@ -297,7 +297,7 @@ fn a_stuck_connection_lets_the_loop_sleep(world: &World) {
 fn a_burst_that_leaves_at_once_is_not_told(world: &World) {
     let mut line = world.join(Sink);
     assert_eq!(line.transport().write(&noise(100_000)), WriteStatus::AboveHighWatermark);
-    assert_eq!(world.receive(&mut line.far, 100_000).len(), 100_000, "how many there are");
+    assert_eq!(world.receive(&mut line.far, 100_000).len(), 100_000, "bytes that came");
     world.settle();
     // A protocol that cuts frames may have stopped between two of them, so it is told to go on.
     assert_eq!(line.trace.told(), [Told::Made, Told::ReadingResumed]);

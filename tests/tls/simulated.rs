@@ -215,7 +215,7 @@ fn the_end_of_a_killed_server_is_none_of_tls() {
         stage.network.run_for(secs(400)).unwrap();
         let ends: Vec<_> =
             stage.ends().into_iter().filter(|(whose, _)| *whose == "client").collect();
-        assert_eq!(ends.len(), 1, "how many there are");
+        assert_eq!(ends.len(), 1, "ends");
         assert!(!ends[0].1.starts_with("closed by"), "{ends:?}");
         assert_eq!(stage.done.get(), 0, "those that came to their end");
         assert_clean(&stage.client.reactor());

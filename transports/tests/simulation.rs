@@ -256,7 +256,7 @@ fn what_goes_one_way_is_lost_and_the_acknowledgements_with_it() {
         dial(&client, "server:7", 1, &log);
         dial(&server, "client:7", 1, &log);
         network.run_for(secs(31)).unwrap();
-        assert_eq!(log.borrow().len(), 2, "how many there are");
+        assert_eq!(log.borrow().len(), 2, "entries of the log");
         assert!(log.borrow().iter().all(|line| line.contains("within 30s")), "{log:?}");
     });
 }
