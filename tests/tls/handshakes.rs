@@ -335,9 +335,10 @@ fn a_drain_reaches_who_is_in_the_middle_of_a_handshake() {
 /// room. An engine that has to be asked for that is asked.
 #[test]
 fn a_handshake_goes_on_when_there_is_room_again() {
-    // Vouchers that nobody asks for, for the length of it.
+    // Vouchers that nobody asks for, for the length of it: three quarters of PEM are certificate, and a message has 64 KiB at most.
     let papers = localhost();
-    let chain = papers.certificate.clone() + &authority().pem.repeat(90);
+    let voucher = &authority().pem;
+    let chain = papers.certificate.clone() + &voucher.repeat(80_000 / voucher.len());
     let identity = tls::Identity::from_pem(&chain, &papers.key).unwrap();
     let server = TlsServerConfig::new(identity);
     for engine in Engine::available() {
@@ -348,7 +349,9 @@ fn a_handshake_goes_on_when_there_is_room_again() {
         let port =
             world.reactor().listen_tls_with(any_port(), config, &server, world.watched(|| Echo));
         let socket = dial(port.unwrap().local(), Width::Narrow);
-        let mut far = Far::secured(socket, certs::far_client());
+        // One that has not been here before, and so is shown the papers.
+        let client = far_client_with(Arc::new(certs::far_client_config(None)));
+        let mut far = Far::secured(socket, client);
         // It says what it wants, and reads nothing until the server cannot go on.
         far.as_secured().unwrap().flush().unwrap();
         world.settle();
