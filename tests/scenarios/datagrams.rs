@@ -239,8 +239,8 @@ fn ask(network: &Network, link: Link, rests: bool) -> Vec<u32> {
     network.run_for(secs(5)).unwrap();
     assert_eq!(lives.get(), 0, "sockets were not told stopped");
     for host in [server, client] {
-        let leftovers = host.reactor().leftovers();
-        assert!(leftovers.is_empty(), "{}: {leftovers}", host.name());
+        let leak_report = host.reactor().leak_report();
+        assert!(leak_report.is_empty(), "{}: {leak_report}", host.name());
         assert_eq!(host.descriptors(), 0, "{} has not closed its socket", host.name());
     }
     asked.take().into_iter().map(|(.., answers)| answers).collect()

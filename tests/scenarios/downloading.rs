@@ -6,7 +6,7 @@ use std::{cell::Cell, rc::Rc};
 use sinew::{
     prelude::*,
     transports::{
-        sim::{Chance, Latency, Link, Network},
+        sim::{Latency, Link, Network, RandomFaults},
         testing::simulate,
     },
 };
@@ -224,7 +224,7 @@ pub(crate) fn downloads(network: &Network, pauses: &Cell<u64>) {
             watch.watch(Client { got: 0, head: [0; HEAD], done: done.clone() })
         });
     }
-    network.set_chance(Chance::every(secs(2)).lasting(secs(1)).pauses().cuts());
+    network.set_random_faults(RandomFaults::every(secs(2)).lasting(secs(1)).pauses().cuts());
     stage.play(secs(20));
     pauses.set(pauses.get() + stage.serving.pauses());
     // Nothing has failed that does not heal, and nobody waits for ever.

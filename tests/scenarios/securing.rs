@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use sinew::{
     prelude::*,
     transports::{
-        sim::{Chance, Latency, Link, Network},
+        sim::{Latency, Link, Network, RandomFaults},
         testing::simulate,
     },
 };
@@ -64,8 +64,8 @@ fn talk_over_tls_and_bad_links() {
 fn talk_over_tls_under_cuts_and_resets() {
     simulate(seeds(), |network| {
         let stage = talking(network, 2);
-        let chance = Chance::every(millis(700)).lasting(secs(3));
-        network.set_chance(chance.cuts().one_way_cuts().pauses().resets());
+        let chance = RandomFaults::every(millis(700)).lasting(secs(3));
+        network.set_random_faults(chance.cuts().one_way_cuts().pauses().resets());
         stage.play(secs(20));
     });
 }

@@ -134,8 +134,8 @@ fn timers_on_hosts_that_are_held_up() {
         for (host, calls) in [&steady, &shaky].into_iter().zip(&calls) {
             let waiting = calls.waiting.borrow().len();
             assert_eq!(waiting, 0, "{}: calls were not made", host.name());
-            let leftovers = host.reactor().leftovers();
-            assert!(leftovers.is_empty(), "{}: {leftovers}", host.name());
+            let leak_report = host.reactor().leak_report();
+            assert!(leak_report.is_empty(), "{}: {leak_report}", host.name());
             assert!(calls.fired.get() > 500, "{} calls were made", calls.fired.get());
         }
     });
