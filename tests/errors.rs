@@ -1,6 +1,9 @@
 //! What a program prints when `main` returns an error: the sentence that was written for people, with its causes. Of every
 //! public error type; one that is missing here is found in the sources.
 
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
 use std::{
     any::type_name, cell::RefCell, error::Error, io, net::SocketAddr, rc::Rc, time::Duration,
 };
@@ -121,6 +124,7 @@ fn a_send_that_failed() -> Printed {
         }
     }
 
+    watchdog::watch_this_test();
     let reactor = Reactor::new().unwrap();
     let told = Rc::<RefCell<_>>::default();
     reactor.listen_udp("127.0.0.1:0", Long(told.clone())).unwrap();
@@ -140,6 +144,7 @@ fn a_refused_option() -> Printed {
         fn data_received(&mut self, _: &Transport, _: &[u8]) {}
     }
 
+    watchdog::watch_this_test();
     let reactor = Reactor::new().unwrap();
     let never = Keepalive::after(Duration::from_secs(u64::from(u32::MAX)));
     let config = ListenConfig::default().stream(StreamConfig::default().keepalive(never));

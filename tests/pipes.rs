@@ -6,7 +6,6 @@
 #[path = "support/lost_name.rs"]
 mod lost_name;
 #[path = "support/watchdog.rs"]
-#[allow(dead_code, reason = "each test binary uses a part of this")]
 mod watchdog;
 
 use std::{

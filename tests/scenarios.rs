@@ -5,6 +5,9 @@
 
 use std::{env, ops::Range, time::Duration};
 
+#[path = "support/certs.rs"]
+#[allow(dead_code, reason = "the tests of TLS use the rest")]
+mod certs;
 #[path = "../examples/chat_server/main.rs"]
 #[allow(dead_code, reason = "its main is not called")]
 mod chat_server;
@@ -12,19 +15,27 @@ mod chat_server;
 #[allow(dead_code, reason = "its main is not called")]
 #[allow(clippy::duplicate_mod, reason = "each example brings its command line along")]
 mod portforward;
+#[path = "support/watchdog.rs"]
+mod watchdog;
 
 mod scenarios {
     mod accepting;
     mod answering;
     mod chat;
+    mod datagrams;
+    mod downloading;
     mod draining;
     mod forwarding;
+    mod panicking;
     mod parties;
     mod reconnecting;
     mod regressions;
+    mod securing;
     mod stage;
     mod talking;
+    mod timing;
     mod watch;
+    mod watched;
 }
 
 /// The seeds that each scenario is run with: `SINEW_SEEDS`, a number or a range (`5000..6000`), or a few.

@@ -4,7 +4,6 @@
 #![cfg(target_os = "linux")]
 
 #[path = "support/watchdog.rs"]
-#[allow(dead_code, reason = "each test binary uses a part of this")]
 mod watchdog;
 
 use std::{

@@ -1,5 +1,8 @@
 //! Framing and the small services as the loop drives them, on wires in memory.
 
+#[path = "../../tests/support/watchdog.rs"]
+mod watchdog;
+
 use std::{
     cell::RefCell,
     rc::Rc,
@@ -26,6 +29,7 @@ fn settle(reactor: &Reactor) {
 }
 
 fn connect<P: Protocol>(protocol: P) -> (Reactor, Wire) {
+    watchdog::watch_this_test();
     let reactor = Reactor::new().unwrap();
     let (_, wire) = memory::connect(&reactor, StreamConfig::default(), protocol).unwrap();
     settle(&reactor);

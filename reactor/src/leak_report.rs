@@ -42,6 +42,33 @@ impl Reactor {
             handlers: handlers.iter().map(|handler| handler.describe()).collect(),
         }
     }
+
+    /// How many timers were due a tick (a millisecond) ago or earlier and have not fired: none after a turn that had time for
+    /// all of them. For simulations that look for lost timers while they run. It looks at every timer there is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use sinew_reactor::Reactor;
+    ///
+    /// let reactor = Reactor::simulated(7);
+    /// reactor.call_later(Duration::from_secs(1), |_| ());
+    /// let driver = reactor.take_over()?;
+    /// driver.turn()?;
+    /// driver.pass_to(Duration::from_secs(2));
+    /// assert_eq!(reactor.timers_overdue(), 1);
+    /// driver.turn()?;
+    /// assert_eq!(reactor.timers_overdue(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn timers_overdue(&self) -> usize {
+        let inner = &*self.inner;
+        inner.wheel.borrow().overdue(inner.clock.ticks())
+    }
 }
 
 impl fmt::Display for LeakReport {

@@ -254,29 +254,38 @@ mod tests {
     /// The same by chance, as often as it takes: the kernel's part is played by a counter, so that a sleep takes no time.
     #[test]
     fn no_wake_up_is_lost_among_many() {
-        const CALLS: usize = 200_000;
+        [(1, 100_000), (4, 25_000)].into_iter().for_each(|(threads, each)| wake(threads, each));
+    }
+
+    /// So many threads call so often, each again when as many calls were heard as there had been.
+    fn wake(threads: usize, each: usize) {
+        let calls = threads * each;
         let bell = Arc::<Counted>::default();
         let (shared, inbox) = Shared::new(bell.clone(), Home::anywhere(), usize::MAX);
         let remote = Remote::new(shared.clone());
-        let heard = Arc::new(AtomicUsize::new(0));
-        let theirs = heard.clone();
-        let sender = thread::spawn(move || {
-            for n in 0..CALLS {
-                // Ever later, and anew: so that it comes at every moment of the way to sleep.
-                (0..n % 128).for_each(|_| std::hint::spin_loop());
-                remote.call(|_| ()).unwrap();
-                while theirs.load(Ordering::Acquire) <= n {
-                    thread::yield_now();
+        let (made, heard) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let caller = |_| {
+            let (remote, made, heard) = (remote.clone(), made.clone(), heard.clone());
+            thread::spawn(move || {
+                for n in 0..each {
+                    // Ever later, and anew: so that it comes at every moment of the way to sleep.
+                    (0..n % 128).for_each(|_| std::hint::spin_loop());
+                    let number = made.fetch_add(1, Ordering::Relaxed) + 1;
+                    remote.call(|_| ()).unwrap();
+                    while heard.load(Ordering::Acquire) < number {
+                        thread::yield_now();
+                    }
                 }
-            }
-        });
-        while heard.load(Ordering::Relaxed) < CALLS {
+            })
+        };
+        let callers: Vec<_> = (0..threads).map(caller).collect();
+        while heard.load(Ordering::Relaxed) < calls {
             while inbox.calls.try_recv().is_ok() {
                 shared.taken();
                 heard.fetch_add(1, Ordering::Release);
             }
             shared.sleep(|has_any| {
-                let is_over = || heard.load(Ordering::Relaxed) == CALLS;
+                let is_over = || heard.load(Ordering::Relaxed) == calls;
                 let mut looks = 0_u32;
                 while !has_any && bell.0.swap(0, Ordering::Acquire) == 0 && !is_over() {
                     looks += 1;
@@ -285,6 +294,6 @@ mod tests {
                 }
             });
         }
-        sender.join().unwrap();
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
     }
 }

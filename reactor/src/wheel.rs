@@ -158,6 +158,12 @@ impl<T: Default> Wheel<T> {
         self.find(key).map(|entry| entry.deadline)
     }
 
+    /// How many timers have a deadline before `tick`, whatever list they are in. Looks at every place.
+    pub(crate) fn overdue(&self, tick: u64) -> usize {
+        let is_overdue = |entry: &&Entry<T>| entry.generation != 0 && entry.deadline < tick;
+        self.entries.iter().filter(is_overdue).count()
+    }
+
     pub(crate) fn payload(&self, key: TimerKey) -> Option<&T> {
         self.find(key).map(|entry| &entry.payload)
     }

@@ -1,6 +1,9 @@
 //! Handlers, hooks and sockets, where one process with threads will do: what is called when, and what the calls do. What is left
 //! at the end of a server is counted in `servers.rs`.
 
+#[path = "../../tests/support/watchdog.rs"]
+mod watchdog;
+
 use std::{
     io,
     sync::{Arc, Mutex},
@@ -33,11 +36,12 @@ impl Log {
     }
 }
 
-/// Serves while `f` runs, then closes.
+/// Serves while `f` runs, then closes. A test that hangs fails.
 fn serving<F: Family, H, M, T>(
     server: Server<F, H, M>,
     f: impl FnOnce(&BaseServer) -> io::Result<T>,
 ) -> T {
+    watchdog::watch_this_test();
     thread::scope(|scope| {
         let serving = scope.spawn(|| server.serve_forever());
         let done = f(&server);

@@ -5,6 +5,9 @@
 //! it is a plain `main`, since the usual harness runs tests in threads. Nothing here waits by sleeping.
 #![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 
+#[path = "../../tests/support/watchdog.rs"]
+mod watchdog;
+
 #[cfg(unix)]
 mod servers {
     pub(super) mod client;

@@ -56,7 +56,7 @@ fn an_abort_drops_what_was_queued(world: &World) {
     world.turn();
     assert!(transport.queued() > 0);
     transport.abort();
-    assert_eq!(transport.queued(), 0);
+    assert_eq!(transport.queued(), 0, "bytes that are queued");
     assert_eq!(world.lost(&line.trace), Lost::Aborted);
     let (received, fate) = world.receive_to_end(&mut line.far);
     assert!(received.len() < TOO_MUCH);
@@ -196,7 +196,7 @@ fn the_write_limit_aborts(world: &World) {
             if let What::Data(_) = what {
                 assert_eq!(transport.write(&[1; 1000]), WriteStatus::Ok);
                 assert_eq!(transport.write(b"x"), WriteStatus::Closed);
-                assert_eq!(transport.queued(), 0);
+                assert_eq!(transport.queued(), 0, "bytes that are queued");
             }
         }),
     );

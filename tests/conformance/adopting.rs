@@ -156,7 +156,7 @@ fn sockets_for_datagrams(world: &World) {
     assert_eq!((transport.local(), transport.peer()), (UnixAddr::Unnamed, Some(UnixAddr::Unnamed)));
     far.send(b"hello").unwrap();
     world.until("a datagram", || count.get() == expected + 1);
-    assert_eq!(far.recv(&mut [0; 8]).unwrap(), 5);
+    assert_eq!(far.recv(&mut [0; 8]).unwrap(), 5, "bytes of a read");
 }
 
 fn it_neither_blocks_nor_is_passed_on(world: &World) {

@@ -48,12 +48,16 @@ fn heard(lines: &[Line]) -> usize {
 fn aborting_another_whose_event_has_come(world: &World) {
     let lines = rivals(world, 2, Transport::abort);
     assert_eq!(heard(&lines), 1, "the other hears nothing any more");
-    assert_eq!(lines.iter().filter(|line| line.trace.lost() == Some(Lost::Aborted)).count(), 1);
+    assert_eq!(
+        lines.iter().filter(|line| line.trace.lost() == Some(Lost::Aborted)).count(),
+        1,
+        "connections that ended so"
+    );
 }
 
 fn closing_another_whose_event_has_come(world: &World) {
     let lines = rivals(world, 2, Transport::lose_connection);
-    assert_eq!(heard(&lines), 1);
+    assert_eq!(heard(&lines), 1, "protocols that have heard of it");
     for line in lines {
         let expected = if line.trace.received() > 0 { Lost::Done } else { Lost::Closed };
         line.far.close();
@@ -63,7 +67,7 @@ fn closing_another_whose_event_has_come(world: &World) {
 
 fn pausing_another_whose_event_has_come(world: &World) {
     let lines = rivals(world, 2, Transport::pause_reading);
-    assert_eq!(heard(&lines), 1);
+    assert_eq!(heard(&lines), 1, "protocols that have heard of it");
     for line in &lines {
         line.transport().resume_reading();
     }
@@ -74,20 +78,20 @@ fn panicking_beside_another_whose_event_has_come(world: &World) {
     let lines = rivals(world, 3, |_| panic!("the first is enough"));
     assert_eq!(heard(&lines), 3, "the others hear what is theirs");
     let panicked = lines.iter().filter(|line| line.trace.is_lost()).count();
-    assert_eq!(panicked, 1);
+    assert_eq!(panicked, 1, "panics");
 }
 
 fn writing_to_another_whose_event_has_come(world: &World) {
     let mut lines = rivals(world, 2, |other| {
         other.write_vectored(&[b"from", b" another"]);
     });
-    assert_eq!(heard(&lines), 2);
+    assert_eq!(heard(&lines), 2, "protocols that have heard of it");
     world.until("the words", || lines.iter_mut().any(|line| line.far.take() == b"from another"));
 }
 
 fn all_of_many_abort_each_other(world: &World) {
     let lines = rivals(world, 20, Transport::abort);
-    assert_eq!(heard(&lines), 1);
+    assert_eq!(heard(&lines), 1, "protocols that have heard of it");
     for line in &lines {
         let told = line.trace.told();
         let expected: &[Told] = if line.trace.received() > 0 {

@@ -29,8 +29,12 @@ fn assert_cancelled<P: Protocol>(world: &World, connecting: &Connecting<P>) {
     let canary = world.traces.last();
     assert!(canary.is_made() && !canary.is_lost());
     // The port of the canary, its connection, and nothing else.
-    assert_eq!(world.reactor().stats().connections, 1);
-    assert_eq!((world.reactor().stats().handlers, world.reactor().stats().timers), (2, 0));
+    assert_eq!(world.reactor().stats().connections, 1, "connections");
+    assert_eq!(
+        (world.reactor().stats().handlers, world.reactor().stats().timers),
+        (2, 0),
+        "handlers, timers that are left"
+    );
 }
 
 fn cancelled_before_the_loop_turns(world: &World) {

@@ -70,7 +70,7 @@ fn a_protocol_may_go_on_writing_after_the_peer_has_ended(world: &World) {
     let (received, fate) = world.receive_to_end(&mut line.far);
     assert!(received == reply && fate == Fate::Ended);
     assert_eq!(world.lost(&line.trace), Lost::Done, "the peer had ended first");
-    assert_eq!(line.trace.count(&Told::ReadClosed), 1);
+    assert_eq!(line.trace.count(&Told::ReadClosed), 1, "times read_closed was told");
 }
 
 fn close_write_ends_the_output_and_input_goes_on(world: &World) {
@@ -208,7 +208,7 @@ fn a_peer_that_never_reads_is_given_up(world: &World) {
         let start = Instant::now();
         assert_eq!(world.lost(&line.trace), Lost::TimedOut);
         assert!(start.elapsed() >= LINGER, "not early");
-        assert_eq!(world.reactor().stats().timers, 0);
+        assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
     }
 }
 
@@ -252,7 +252,7 @@ fn a_peer_that_never_closes_is_given_up(world: &World) {
         assert_eq!(world.receive_to_end(&mut line.far), (last.to_vec(), Fate::Ended));
         assert_eq!(world.lost(&line.trace), Lost::Closed, "all had been sent");
         assert!(start.elapsed() >= LINGER, "not early");
-        assert_eq!(world.reactor().stats().timers, 0);
+        assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
     }
 }
 
@@ -344,5 +344,5 @@ fn a_peer_that_ends_during_the_close_changes_nothing(world: &World) {
     let (received, fate) = world.receive_to_end(&mut line.far);
     assert!(received == bytes && fate == Fate::Ended);
     assert_eq!(world.lost(&line.trace), Lost::Closed);
-    assert_eq!(line.trace.count(&Told::ReadClosed), 0);
+    assert_eq!(line.trace.count(&Told::ReadClosed), 0, "times read_closed was told");
 }

@@ -110,7 +110,11 @@ fn nobody_listens(world: &World) {
     assert!(error.is_refused(), "{error}");
     assert!(error.to_string().contains(&addr.to_string()), "{error}");
     assert_eq!(world.traces.len(), 0, "no protocol was built");
-    assert_eq!((world.reactor().stats().handlers, world.reactor().stats().timers), (0, 0));
+    assert_eq!(
+        (world.reactor().stats().handlers, world.reactor().stats().timers),
+        (0, 0),
+        "handlers, timers that are left"
+    );
 }
 
 fn nobody_listens_but_the_socket_itself(world: &World) {
@@ -123,7 +127,7 @@ fn nobody_listens_but_the_socket_itself(world: &World) {
     let config = ConnectConfig::default().bind(addr);
     let error = failed(world, &world.reactor().connect_tcp_with(addr, config, echo(world)));
     assert!(error.is_refused(), "{error}");
-    assert_eq!(world.traces.len(), 0);
+    assert_eq!(world.traces.len(), 0, "protocols that were built");
 }
 
 fn nobody_answers(world: &World) {
@@ -135,7 +139,11 @@ fn nobody_answers(world: &World) {
     let is_connecting = matches!(&error, ConnectError::TimedOut { phase, .. } if *phase == sinew::transports::ConnectPhase::Connecting);
     assert!(is_connecting, "{error}");
     assert_eq!(error.to_string(), format!("could not connect to {} within 40ms", full.addr));
-    assert_eq!((world.traces.len(), world.reactor().stats().handlers), (0, 0));
+    assert_eq!(
+        (world.traces.len(), world.reactor().stats().handlers),
+        (0, 0),
+        "protocols that were built, handlers"
+    );
     world.assert_asleep();
 }
 
@@ -146,7 +154,7 @@ fn the_time_runs_for_the_whole_attempt(world: &World) {
     // The name may be there before the timer is, but then nobody listens.
     let is_either = matches!(error, ConnectError::TimedOut { .. }) || error.is_refused();
     assert!(is_either, "{error}");
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 fn dropping_the_handle_cancels_nothing(world: &World) {
@@ -175,7 +183,11 @@ fn the_factory_refuses(world: &World) {
     assert!(matches!(&error, ConnectError::NoProtocol(Peer::Inet(at)) if *at == addr), "{error}");
     assert_ne!(world.receive_to_end(&mut accept(world, &listener)).1, Fate::Open);
     let stats = world.reactor().stats();
-    assert_eq!((stats.connections, stats.handlers, stats.timers), (0, 0, 0));
+    assert_eq!(
+        (stats.connections, stats.handlers, stats.timers),
+        (0, 0, 0),
+        "connections, handlers, timers that are left"
+    );
 }
 
 fn the_factory_panics(world: &World) {
@@ -186,7 +198,11 @@ fn the_factory_panics(world: &World) {
     assert!(matches!(error, ConnectError::NoProtocol(_)), "{error}");
     assert_ne!(world.receive_to_end(&mut accept(world, &listener)).1, Fate::Open);
     let stats = world.reactor().stats();
-    assert_eq!((stats.connections, stats.handlers, stats.timers), (0, 0, 0));
+    assert_eq!(
+        (stats.connections, stats.handlers, stats.timers),
+        (0, 0, 0),
+        "connections, handlers, timers that are left"
+    );
 }
 
 fn connection_made_panics(world: &World) {
@@ -227,7 +243,11 @@ fn a_name_that_cannot_be_resolved(world: &World) {
     // An empty label, which no name server has to be asked about.
     let error = failed(world, &world.reactor().connect_tcp(("no..name", 80), echo(world)));
     assert!(matches!(&error, ConnectError::Resolve { host, .. } if host == "no..name"), "{error}");
-    assert_eq!((world.traces.len(), world.reactor().stats().timers), (0, 0));
+    assert_eq!(
+        (world.traces.len(), world.reactor().stats().timers),
+        (0, 0),
+        "protocols that were built, timers that are left"
+    );
 }
 
 fn what_is_no_destination(world: &World) {
@@ -400,7 +420,7 @@ fn a_typed_handle_reaches_the_protocol(world: &World) {
     assert_eq!(world.receive(&mut far, 9), b"from with");
     let clone = connection.clone();
     connection.call(move |counts, transport| {
-        assert_eq!(counts.0, 100);
+        assert_eq!(counts.0, 100, "bytes that were carried there");
         assert!(clone.with(|_, _| ()).is_none());
         counts.0 = 7;
         transport.write(b"from call");
@@ -441,7 +461,11 @@ fn the_reactor_stops_while_connecting(world: &World) {
     assert!(given_up(waiting.take()));
     assert!(given_up(fresh.take().unwrap().take()));
     let stats = world.reactor().stats();
-    assert_eq!((world.traces.len(), stats.handlers, stats.timers), (0, 0, 0));
+    assert_eq!(
+        (world.traces.len(), stats.handlers, stats.timers),
+        (0, 0, 0),
+        "protocols that were built, handlers, timers that are left"
+    );
 }
 
 fn input_that_comes_with_the_connection_is_delivered(world: &World) {

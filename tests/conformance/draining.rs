@@ -56,7 +56,11 @@ fn draining_asks_and_waits(world: &World) {
     }
     world.until("the drain", || drained.is_settled());
     assert_eq!(drained.take(), Some(Ok(())));
-    assert_eq!((port.connections(), world.reactor().stats().timers), (0, 0));
+    assert_eq!(
+        (port.connections(), world.reactor().stats().timers),
+        (0, 0),
+        "connections, timers that are left"
+    );
 }
 
 fn draining_past_the_deadline_aborts(world: &World) {
@@ -77,7 +81,7 @@ fn draining_an_empty_port_is_done_at_once(world: &World) {
     let port = world.reactor().listen_tcp(any_port(), echo(world)).unwrap();
     let drained = port.drain(Duration::from_secs(1000));
     world.until("the drain", || drained.is_settled());
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
     let again = port.drain(Duration::from_secs(1000));
     world.until("the drain of what is drained", || again.is_settled());
 }
@@ -91,7 +95,7 @@ fn draining_twice_is_draining(world: &World) {
     let long = port.drain(Duration::from_secs(1000));
     let short = port.drain(Duration::from_millis(1));
     world.until("both drains", || long.is_settled() && short.is_settled());
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 /// A relay between a connection of the port and another, with the traces of both.
@@ -149,7 +153,7 @@ fn a_relay_goes_on_until_its_ends_are_done(world: &World) {
     for trace in &tunnel.traces {
         assert_eq!((world.lost(trace), trace.count(&Told::Drain)), (Lost::Done, 1));
     }
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 /// So that neither takes what it has for the whole.

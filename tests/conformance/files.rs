@@ -118,7 +118,11 @@ fn a_file_that_is_too_short_is_a_failure(world: &World) {
         if closing {
             transport.lose_connection();
         }
-        assert_eq!(world.receive_to_end(&mut line.far).0.len(), 100_000);
+        assert_eq!(
+            world.receive_to_end(&mut line.far).0.len(),
+            100_000,
+            "bytes that came before the end"
+        );
         line.far.close();
         let lost = world.lost(&line.trace);
         assert!(

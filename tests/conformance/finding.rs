@@ -80,7 +80,7 @@ fn check<P: Protocol>(world: &World, connection: &Connection<P>, count: fn(&mut 
     connection.call(move |protocol, _| noted.set(count(protocol)));
     assert_eq!(called.get(), 0, "it is the loop that calls");
     world.turn();
-    assert_eq!(called.get(), 5);
+    assert_eq!(called.get(), 5, "calls");
     connection.transport().abort();
     world.until("the end", || connection.with(|_, _| ()).is_none());
 }

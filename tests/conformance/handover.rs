@@ -96,7 +96,11 @@ fn what_came_behind_a_frame_is_relayed(world: &World) {
         assert_eq!(world.receive(&mut b.far, 15), b"early, and late", "{pieces:?}");
         b.far.send(b"and back");
         assert_eq!(world.receive(&mut a.far, 8), b"and back");
-        assert_eq!(counts(a.transport().relayed()), (15, 8));
+        assert_eq!(
+            counts(a.transport().relayed()),
+            (15, 8),
+            "bytes that were carried there and back"
+        );
         world.assert_asleep();
     }
 }
@@ -123,7 +127,7 @@ fn half_a_frame_is_relayed(world: &World) {
     assert_eq!(world.receive_to_end(&mut b.far), (vec![], Fate::Ended));
     b.far.end();
     world.until("the outcome", || relayed.get().is_some());
-    assert_eq!(counts(relayed.get()), (12, 0));
+    assert_eq!(counts(relayed.get()), (12, 0), "bytes that were carried there and back");
 }
 
 fn both_ends_of_a_relay_hand_back(world: &World) {
@@ -135,7 +139,7 @@ fn both_ends_of_a_relay_hand_back(world: &World) {
     tie(&a, &b);
     assert_eq!(world.receive(&mut b.far, 5), b"there");
     assert_eq!(world.receive(&mut a.far, 4), b"back");
-    assert_eq!(counts(a.transport().relayed()), (5, 4));
+    assert_eq!(counts(a.transport().relayed()), (5, 4), "bytes that were carried there and back");
 }
 
 fn what_was_handed_back_goes_behind_what_was_queued(world: &World) {
@@ -372,7 +376,7 @@ fn the_successor_is_told_of_the_end(world: &World) {
         }
         assert_eq!(world.receive_to_end(&mut line.far), (b"all".to_vec(), Fate::Ended));
         assert_eq!(world.lost(&trace(&later)), Lost::Done);
-        assert_eq!(trace(&later).count(&Told::ReadClosed), 1);
+        assert_eq!(trace(&later).count(&Told::ReadClosed), 1, "times read_closed was told");
     }
 }
 
@@ -418,7 +422,7 @@ fn a_successor_may_be_replaced_at_once(world: &World) {
     line.far.send(b"hello");
     assert_eq!(world.receive(&mut line.far, 5), b"hello");
     assert_eq!(world.lost(&trace(&second)), Lost::HandedOver);
-    assert_eq!(trace(&second).received(), 0);
+    assert_eq!(trace(&second).received(), 0, "bytes that were received");
     assert_eq!(trace(&third).told(), [Told::Made, Told::Data(5)]);
 }
 
@@ -441,7 +445,7 @@ fn a_successor_may_relay_at_once(world: &World) {
     }));
     a.far.send(b"hello");
     assert_eq!(world.receive(&mut b.far, 5), b"hello");
-    assert_eq!(trace(&later).received(), 0);
+    assert_eq!(trace(&later).received(), 0, "bytes that were received");
 }
 
 fn a_connection_lost_on_its_way_has_two_whole_lives(world: &World) {
@@ -457,7 +461,7 @@ fn a_connection_lost_on_its_way_has_two_whole_lives(world: &World) {
     world.until("the successor", || later.borrow().is_some());
     assert_eq!(world.lost(&line.trace), Lost::HandedOver);
     assert_eq!(world.lost(&trace(&later)), Lost::Aborted);
-    assert_eq!(trace(&later).told().len(), 2);
+    assert_eq!(trace(&later).told().len(), 2, "callbacks");
 }
 
 type Give = dyn Fn(&Transport, Sink);
@@ -520,7 +524,11 @@ fn timers_end_with_the_protocol(world: &World) {
     assert_eq!(world.receive(&mut line.far, 4), b"mine");
     let timers =
         |trace: &Trace| trace.told().iter().filter(|told| matches!(told, Told::Timer(_))).count();
-    assert_eq!((timers(&line.trace), timers(&trace(&later))), (0, 1));
+    assert_eq!(
+        (timers(&line.trace), timers(&trace(&later))),
+        (0, 1),
+        "timers that are left, timers that are left"
+    );
 }
 
 fn who_may_not_be_replaced(world: &World) {

@@ -44,7 +44,7 @@ fn a_hold_and_a_pause_are_two_things(world: &World) {
     line.transport().pause_reading();
     line.transport().resume_reading();
     world.settle();
-    assert_eq!(line.trace.received(), 0);
+    assert_eq!(line.trace.received(), 0, "bytes that were received");
     // And it does not undo a pause.
     line.transport().pause_reading();
     let begin = world.reactor().now();
@@ -67,7 +67,7 @@ fn a_held_end_of_a_relay(world: &World) {
     let a = held(world, SOME);
     tie(&a, &b);
     assert_eq!(world.receive(&mut b.far, 5), b"hello");
-    assert_eq!(a.trace.received(), 0);
+    assert_eq!(a.trace.received(), 0, "bytes that were received");
 }
 
 fn a_held_connection_may_be_closed(world: &World) {
@@ -81,7 +81,7 @@ fn a_held_connection_may_be_closed(world: &World) {
     assert_eq!(world.receive_to_end(&mut line.far), (vec![], Fate::Ended));
     line.far.close();
     assert_eq!(world.lost(&line.trace), Lost::Closed);
-    assert_eq!(line.trace.received(), 0);
+    assert_eq!(line.trace.received(), 0, "bytes that were received");
 }
 
 /// A peer that floods is read as fast as it may be, and the loop sleeps in between.

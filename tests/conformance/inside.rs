@@ -154,7 +154,7 @@ fn set_timers(world: &World) {
         transport.set_idle_timeout(Duration::from_secs(1000));
     }
     each(world, act, goes_on);
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 fn cancel_timers(world: &World) {

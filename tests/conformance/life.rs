@@ -127,7 +127,7 @@ fn the_transport_is_inert_after_the_end(world: &World) {
     transport.abort();
     transport.resume_producing();
     world.settle();
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
     assert_eq!(line.trace.told().len(), 2, "made and lost, nothing else");
 }
 

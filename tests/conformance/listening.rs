@@ -73,7 +73,7 @@ fn past_max_per_ip_clients_are_closed(world: &World) {
     );
     let mut three = client(&port);
     assert_eq!(world.receive_to_end(&mut three).0, b"");
-    assert_eq!(port.connections(), 2);
+    assert_eq!(port.connections(), 2, "connections");
     // Another address has limits of its own.
     if cfg!(target_os = "linux") {
         let mut other = from("127.0.0.2:0".parse().unwrap(), port.local());
@@ -147,7 +147,7 @@ fn stop_listening_refuses_from_then_on(world: &World) {
     assert_eq!(world.receive_to_end(&mut waiting).1, Fate::Reset, "the system refuses it");
     let refused = std::net::TcpStream::connect(port.local()).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    assert_eq!(world.traces.len(), 0);
+    assert_eq!(world.traces.len(), 0, "protocols that were built");
     // The port is free again.
     drop(TcpListener::bind(port.local()).unwrap());
 }
@@ -161,7 +161,7 @@ fn stop_listening_leaves_connections_alone(world: &World) {
     world.turn();
     open.send(b"2");
     world.receive(&mut open, 1);
-    assert_eq!(port.connections(), 1);
+    assert_eq!(port.connections(), 1, "connections");
 }
 
 fn a_port_may_be_stopped_before_the_loop_turns(world: &World) {
@@ -206,7 +206,11 @@ fn a_factory_may_refuse(world: &World) {
     assert_eq!(world.receive_to_end(&mut refused).0, b"");
     taken.send(b"welcome");
     world.receive(&mut taken, 7);
-    assert_eq!((port.connections(), world.reactor().stats().connections), (1, 1));
+    assert_eq!(
+        (port.connections(), world.reactor().stats().connections),
+        (1, 1),
+        "connections, connections"
+    );
 }
 
 fn a_factory_is_told_of_its_first_and_last_port(world: &World) {
@@ -254,7 +258,7 @@ fn a_factory_may_do_anything(world: &World) {
         let port = port.as_ref().unwrap();
         port.pause();
         port.resume();
-        assert_eq!(port.connections(), 0);
+        assert_eq!(port.connections(), 0, "connections");
         drop(reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Sink).unwrap());
         drop(port.drain(Duration::from_secs(1000)));
         port.stop_listening();
@@ -266,7 +270,7 @@ fn a_factory_may_do_anything(world: &World) {
     first.send(b"x");
     world.receive_to_end(&mut first);
     assert_ne!(world.receive_to_end(&mut second).1, Fate::Open, "the port was stopped");
-    assert_eq!(built.get(), 1);
+    assert_eq!(built.get(), 1, "protocols that were built");
     slot.take();
 }
 
@@ -293,7 +297,7 @@ fn a_taken_port_is_an_error(world: &World) {
     // The first address that can be listened on is taken.
     let port = world.reactor().listen_tcp(&[addr, any_port()][..], |_: &Peer| Sink).unwrap();
     assert_ne!(port.local(), addr);
-    assert_eq!(world.reactor().stats().handlers, 1);
+    assert_eq!(world.reactor().stats().handlers, 1, "handlers");
 }
 
 fn an_address_that_is_none_is_an_error(world: &World) {

@@ -167,8 +167,8 @@ fn a_pause_that_does_not_end_is_given_up(world: &World) {
     let trace = answer_and_go(line, ANSWER);
     transport.write(b"more");
     assert_eq!(world.lost(&trace), Lost::Reset);
-    assert_eq!(trace.received(), 0);
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(trace.received(), 0, "bytes that were received");
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 fn a_pause_with_nothing_behind_it_is_not_waited_for(world: &World) {
@@ -218,7 +218,7 @@ fn nothing_is_owed_afterwards(world: &World) {
             assert_eq!(transport.write(b"more"), WriteStatus::Closed);
             assert!(!transport.stream(Pull(|_: &Transport| Production::Done)));
             assert!(!transport.is_closing() && transport.is_reading());
-            assert_eq!(transport.queued(), 0);
+            assert_eq!(transport.queued(), 0, "bytes that are queued");
             transport.close_write();
             count.set(count.get() + 1);
         }
@@ -228,7 +228,7 @@ fn nothing_is_owed_afterwards(world: &World) {
     world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
     let trace = answer_and_go(line, b"?");
     assert_answered(world, &trace, b"?");
-    assert_eq!(refused.get(), 2);
+    assert_eq!(refused.get(), 2, "those that were refused");
     let expected = [
         Told::Made,
         Told::WritingPaused,

@@ -255,5 +255,5 @@ fn a_panic_in_the_factory_refuses_that_connection(world: &World) {
     assert_ne!(world.receive_to_end(&mut first).1, Fate::Open);
     second.send(b"welcome");
     assert_eq!(world.receive(&mut second, 7), b"welcome");
-    assert_eq!(port.connections(), 1);
+    assert_eq!(port.connections(), 1, "connections");
 }

@@ -49,7 +49,7 @@ fn the_peer_is_whom_the_header_names(world: &World) {
     assert_eq!(world.receive(&mut far, 5), b"hello");
     far.end();
     assert_eq!(world.lost(&world.traces.last()), Lost::Done);
-    assert_eq!(port.connections(), 0);
+    assert_eq!(port.connections(), 0, "connections");
 }
 
 fn a_header_in_pieces(world: &World) {
@@ -93,7 +93,7 @@ fn an_end_that_follows_at_once(world: &World) {
     let (received, fate) = world.receive_to_end(&mut far);
     assert_eq!((&*received, fate), (&b"last words"[..], Fate::Ended));
     assert_eq!(world.lost(&world.traces.last()), Lost::Done);
-    assert_eq!(port.connections(), 0);
+    assert_eq!(port.connections(), 0, "connections");
 }
 
 /// What is there of a header has been read, so no engine goes on about it.
@@ -118,8 +118,12 @@ fn who_is_still_to_say_something_goes_with_the_port(world: &World) {
     for far in &mut guests {
         assert_ne!(world.receive_to_end(far).1, Fate::Open);
     }
-    assert_eq!((world.traces.len(), world.reactor().stats().handlers), (0, 0));
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(
+        (world.traces.len(), world.reactor().stats().handlers),
+        (0, 0),
+        "protocols that were built, handlers"
+    );
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 fn who_is_still_to_say_something_goes_with_the_reactor(world: &World) {

@@ -118,10 +118,10 @@ fn another_connection_may_resume(world: &World) {
     world.until("the pause", || paused.trace.received() == 1);
     paused.far.send(b"two");
     world.settle();
-    assert_eq!(paused.trace.received(), 1);
+    assert_eq!(paused.trace.received(), 1, "bytes that were received");
     other.far.send(b"go");
     world.until("the rest", || paused.trace.received() == 4);
-    assert_eq!(paused.trace.count(&Told::ReadingResumed), 1);
+    assert_eq!(paused.trace.count(&Told::ReadingResumed), 1, "times reading_resumed was told");
 }
 
 fn resuming_from_inside_the_callback_that_paused(world: &World) {
@@ -148,7 +148,7 @@ fn reading_resumed_is_told_once_for_each_pause(world: &World) {
     transport.pause_reading();
     transport.pause_reading();
     world.settle();
-    assert_eq!(resumed(), 0);
+    assert_eq!(resumed(), 0, "times writing_resumed was told");
     transport.resume_reading();
     transport.resume_reading();
     world.settle();
@@ -160,7 +160,7 @@ fn reading_resumed_is_told_once_for_each_pause(world: &World) {
     assert_eq!(resumed(), 1, "it is paused again by the time that the loop comes by");
     transport.resume_reading();
     world.settle();
-    assert_eq!(resumed(), 2);
+    assert_eq!(resumed(), 2, "times writing_resumed was told");
     line.far.send(b"x");
     world.until("input", || line.trace.received() == 1);
     assert_eq!(line.trace.count(&Told::ReadingResumed), 2, "input alone resumes nothing");
@@ -221,7 +221,7 @@ fn a_paused_connection_still_writes_and_closes(world: &World) {
     world.receive_to_end(&mut line.far);
     line.far.end();
     assert_eq!(world.lost(&line.trace), Lost::Closed);
-    assert_eq!(line.trace.received(), 1);
+    assert_eq!(line.trace.received(), 1, "bytes that were received");
 }
 
 fn a_half_closed_connection_lets_the_loop_sleep(world: &World) {

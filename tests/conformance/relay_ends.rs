@@ -21,6 +21,7 @@ table! {
         an_answer_goes_through_though_the_other_way_fails,
         an_answer_goes_through_though_its_sender_had_ended,
         what_came_before_a_reset_is_passed_on_to_the_last_byte,
+        what_was_carried_arrives_though_its_sender_is_gone,
         the_reactor_may_stop;
     resets:
         a_reset_is_seen_by_who_is_held_up,
@@ -177,7 +178,11 @@ fn close_write_by_hand_ends_one_direction(world: &World) {
     relay.b.far.send(b"this goes on");
     assert_eq!(world.receive(&mut relay.a.far, 12), b"this goes on");
     world.assert_asleep();
-    assert_eq!(counts(relay.a.transport().relayed()), (0, 12));
+    assert_eq!(
+        counts(relay.a.transport().relayed()),
+        (0, 12),
+        "bytes that were carried there and back"
+    );
     relay.b.far.end();
     assert_eq!(world.lost(&relay.b.trace), Lost::Done);
 }
@@ -270,6 +275,32 @@ fn what_came_before_a_reset_is_passed_on_to_the_last_byte(world: &World) {
     world.until("the outcome", || relayed.take().is_some());
 }
 
+/// The connection that something came from is closed and over while it is still on its way, in the kernel's pipe where it is much:
+/// it arrives to the last byte, and the end is clean.
+fn what_was_carried_arrives_though_its_sender_is_gone(world: &World) {
+    let b = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
+    let Relay { mut a, mut b, relayed } = Relay::with(world, Width::Wide, b);
+    let bytes = noise(2 * TOO_MUCH);
+    let (mut sent, mut waits) = (0, 0);
+    while waits < 3 && sent < bytes.len() {
+        let taken = a.far.try_send(&bytes[sent..bytes.len().min(sent + 100_000)]);
+        (waits, sent) = (if taken == 0 { waits + 1 } else { 0 }, sent + taken);
+        world.settle();
+    }
+    a.transport().lose_connection();
+    world.receive_to_end(&mut a.far);
+    a.far.close();
+    assert_eq!(world.lost(&a.trace), Lost::Closed);
+    let carried = counts(a.trace.transport().relayed()).0 as usize;
+    let (received, fate) = world.receive_to_end(&mut b.far);
+    assert_eq!(received.len(), carried, "bytes that arrive, and that were carried");
+    assert!(received[..] == bytes[..carried], "other bytes than were sent");
+    assert_eq!(fate, Fate::Ended);
+    b.far.close();
+    assert_eq!(world.lost(&b.trace), Lost::Closed);
+    world.until("the outcome", || relayed.take().is_some());
+}
+
 /// Nobody reads what it has sent, and it sends more than there is room for; then it resets the connection. That is seen, and
 /// what it had sent is not waited for for ever.
 fn a_reset_is_seen_by_who_is_held_up(world: &World) {
@@ -284,7 +315,7 @@ fn a_reset_is_seen_by_who_is_held_up(world: &World) {
     let reason = world.lost(&relay.b.trace);
     assert!(matches!(reason, Lost::Aborted), "{reason:?}");
     world.until("the outcome", || relay.relayed.take().is_some());
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 /// As in a proxy that does not read from its client before the other end is there.

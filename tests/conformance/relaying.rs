@@ -205,8 +205,12 @@ fn a_relay_may_begin_inside_data_received(world: &World) {
     assert_eq!(world.receive(&mut relay.b.far, 5), b"world");
     relay.b.far.send(b"yes?");
     assert_eq!(world.receive(&mut relay.a.far, 4), b"yes?");
-    assert_eq!(relay.a.trace.received(), 6);
-    assert_eq!(counts(relay.a.transport().relayed()), (5, 4));
+    assert_eq!(relay.a.trace.received(), 6, "bytes that were received");
+    assert_eq!(
+        counts(relay.a.transport().relayed()),
+        (5, 4),
+        "bytes that were carried there and back"
+    );
 }
 
 /// Whatever comes after it: the connections end as those of any relay.

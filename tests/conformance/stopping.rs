@@ -50,7 +50,11 @@ fn a_stop_tells_every_connection(world: &World) {
         assert_ne!(line.far.fate(), Fate::Open);
     }
     let stats = world.reactor().stats();
-    assert_eq!((stats.connections, stats.handlers, stats.timers), (0, 0, 0));
+    assert_eq!(
+        (stats.connections, stats.handlers, stats.timers),
+        (0, 0, 0),
+        "connections, handlers, timers that are left"
+    );
 }
 
 fn what_was_written_before_the_stop_is_sent(world: &World) {
@@ -233,7 +237,7 @@ fn a_dropped_reactor_leaves_inert_transports(world: &World) {
         port.resume();
         port.stop_listening();
         assert!(port.drain(Duration::ZERO).is_settled());
-        assert_eq!(port.connections(), 0);
+        assert_eq!(port.connections(), 0, "connections");
     }
 }
 
@@ -290,10 +294,14 @@ fn callbacks_of_the_end_may_do_anything(world: &World) {
     others.borrow_mut().extend(all.iter().map(|trace| trace.transport()));
     stop_soon(world);
     world.reactor().run().unwrap();
-    assert_eq!(lost.get(), 4);
+    assert_eq!(lost.get(), 4, "those that were lost");
     others.take();
     let stats = world.reactor().stats();
-    assert_eq!((stats.connections, stats.handlers, stats.timers), (0, 0, 0));
+    assert_eq!(
+        (stats.connections, stats.handlers, stats.timers),
+        (0, 0, 0),
+        "connections, handlers, timers that are left"
+    );
 }
 
 fn a_reactor_dropped_before_it_turned(world: &World) {

@@ -45,7 +45,7 @@ fn an_idle_connection_is_closed_by_default(world: &World) {
     assert_eq!(world.lost(&line.trace), Lost::Closed);
     let expected = [Told::Made, Told::Idle, Told::Lost(Lost::Closed)];
     assert_eq!(line.trace.told(), expected);
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 fn the_idle_timeout_is_never_early(world: &World) {
@@ -98,12 +98,12 @@ fn the_idle_timeout_may_be_moved_and_taken_away(world: &World) {
     world.until("the shorter one", || line.trace.has(&Told::Idle));
     transport.set_idle_timeout(MOMENT);
     transport.set_idle_timeout(None);
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
     let later = Rc::new(Cell::new(false));
     let flag = later.clone();
     world.reactor().call_later(2 * MOMENT, move |_| flag.set(true));
     world.until("time to pass", || later.get());
-    assert_eq!(line.trace.count(&Told::Idle), 1);
+    assert_eq!(line.trace.count(&Told::Idle), 1, "times idle_timeout was told");
 }
 
 /// A connection that lingers has no timeout any more, and one without time leaves some to all others.
@@ -247,7 +247,7 @@ fn timers_fire_once_in_order_with_their_names(world: &World) {
     expected.sort_by_key(|(millis, _)| *millis);
     let told: Vec<_> = expected.into_iter().map(|(_, timer)| Told::Timer(timer)).collect();
     assert_eq!(line.trace.told()[1..], told);
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 fn timers_may_be_cancelled(world: &World) {
@@ -283,7 +283,7 @@ fn a_timer_cancelled_by_one_that_is_due_with_it_does_not_fire(world: &World) {
     }
     world.until("one of them", || line.trace.calls() > 1);
     world.settle();
-    assert_eq!(line.trace.calls(), 2);
+    assert_eq!(line.trace.calls(), 2, "callbacks");
 }
 
 fn timers_die_with_the_connection(world: &World) {
@@ -298,7 +298,7 @@ fn timers_die_with_the_connection(world: &World) {
     assert!(world.reactor().stats().timers > 20);
     transport.abort();
     assert_eq!(world.lost(&line.trace), Lost::Aborted);
-    assert_eq!(world.reactor().stats().timers, 0);
+    assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
     world.settle();
     assert!(line.trace.is_lost());
 }

@@ -62,7 +62,7 @@ fn a_path_is_there_while_it_is_listened_on(world: &World) {
         let mut far = connect(&path);
         far.send(b"hello");
         assert_eq!(world.receive(&mut far, 5), b"hello");
-        assert_eq!(port.connections(), 1);
+        assert_eq!(port.connections(), 1, "connections");
         port.stop_listening();
         world.turn();
         assert!(!path.exists() && !lock_of(&path).exists());
@@ -322,5 +322,5 @@ fn a_proxy_may_come_over_a_path(world: &World) {
     let peer = world.traces.last().transport().peer();
     assert_eq!(peer.to_string(), "192.0.2.1:56324");
     assert!(matches!(peer.proxied().unwrap().via(), Peer::Unix(_)));
-    assert_eq!(port.connections(), 1);
+    assert_eq!(port.connections(), 1, "connections");
 }

@@ -120,10 +120,14 @@ fn records_of_tls_may_be_cut_by_it() {
             let (before, rest) = record.split_at(record.len() / 2);
             let mut socket = &secured.socket;
             socket.write_all(before).unwrap();
-            assert_eq!(SockRef::from(&socket).send_out_of_band(&rest[..1]).unwrap(), 1);
+            assert_eq!(
+                SockRef::from(&socket).send_out_of_band(&rest[..1]).unwrap(),
+                1,
+                "bytes that were sent out of band"
+            );
             socket.write_all(&rest[1..]).unwrap();
             world.until("the words", || line.trace.received() == 10 * round);
         }
-        assert_eq!(line.trace.count(&Told::ReadClosed), 0);
+        assert_eq!(line.trace.count(&Told::ReadClosed), 0, "times read_closed was told");
     });
 }

@@ -15,6 +15,7 @@ table! {
         empty_writes_are_nothing,
         the_watermarks_are_told_in_pairs,
         the_watermarks_may_be_zero,
+        a_queue_of_exactly_the_high_watermark_is_not_above_it,
         a_slow_reader_stops_the_reading,
         without_auto_pause_reading_goes_on,
         auto_pause_may_be_switched_at_any_time,
@@ -135,7 +136,7 @@ fn the_watermarks_are_told_in_pairs(world: &World) {
         });
         assert!(transport.queued() <= 10_000, "{} queued", transport.queued());
         world.receive(&mut line.far, left);
-        assert_eq!(transport.queued(), 0);
+        assert_eq!(transport.queued(), 0, "bytes that are queued");
     }
 }
 
@@ -147,6 +148,21 @@ fn the_watermarks_may_be_zero(world: &World) {
         line.far.send(b"ping");
         assert_eq!(world.receive(&mut line.far, 4), b"ping");
     }
+}
+
+/// Written from outside of the loop, in pieces that are queued until it comes by.
+fn a_queue_of_exactly_the_high_watermark_is_not_above_it(world: &World) {
+    let config = StreamConfig::default().watermarks(50_000, 10_000);
+    let mut line = world.join_with(config, Width::Wide, Sink);
+    let transport = line.transport();
+    for piece in 1..=5 {
+        assert_eq!(transport.write(&noise(10_000)), WriteStatus::Ok, "piece {piece} of 5");
+    }
+    assert_eq!(transport.queued(), 50_000, "nothing is sent before the loop comes by");
+    assert!(transport.is_reading(), "at the high watermark it goes on reading");
+    assert_eq!(transport.write(b"x"), WriteStatus::AboveHighWatermark);
+    assert!(!transport.is_reading(), "above the high watermark it does not");
+    world.receive(&mut line.far, 50_001);
 }
 
 fn a_slow_reader_stops_the_reading(world: &World) {
@@ -203,17 +219,17 @@ fn auto_pause_may_be_switched_at_any_time(world: &World) {
     world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
     line.far.send(b"one");
     world.settle();
-    assert_eq!(line.trace.received(), 0);
+    assert_eq!(line.trace.received(), 0, "bytes that were received");
     transport.set_auto_pause(false);
     world.until("input", || line.trace.received() == 3);
-    assert_eq!(line.trace.count(&Told::ReadingResumed), 1);
+    assert_eq!(line.trace.count(&Told::ReadingResumed), 1, "times reading_resumed was told");
     transport.set_auto_pause(true);
     line.far.send(b"two");
     world.settle();
-    assert_eq!(line.trace.received(), 3);
+    assert_eq!(line.trace.received(), 3, "bytes that were received");
     world.receive(&mut line.far, TOO_MUCH);
     world.until("input", || line.trace.received() == 6);
-    assert_eq!(line.trace.count(&Told::ReadingResumed), 2);
+    assert_eq!(line.trace.count(&Told::ReadingResumed), 2, "times reading_resumed was told");
 }
 
 fn reading_resumes_when_pause_and_watermark_are_both_gone(world: &World) {
@@ -231,14 +247,18 @@ fn reading_resumes_when_pause_and_watermark_are_both_gone(world: &World) {
         } else {
             world.receive(&mut line.far, TOO_MUCH);
         }
-        assert_eq!((line.trace.received(), line.trace.count(&Told::ReadingResumed)), (0, 0));
+        assert_eq!(
+            (line.trace.received(), line.trace.count(&Told::ReadingResumed)),
+            (0, 0),
+            "bytes that were received, times reading_resumed was told"
+        );
         if user_first {
             world.receive(&mut line.far, TOO_MUCH);
         } else {
             transport.resume_reading();
         }
         world.until("input", || line.trace.received() == 4);
-        assert_eq!(line.trace.count(&Told::ReadingResumed), 1);
+        assert_eq!(line.trace.count(&Told::ReadingResumed), 1, "times reading_resumed was told");
     }
 }
 
@@ -277,7 +297,7 @@ fn a_stuck_connection_lets_the_loop_sleep(world: &World) {
 fn a_burst_that_leaves_at_once_is_not_told(world: &World) {
     let mut line = world.join(Sink);
     assert_eq!(line.transport().write(&noise(100_000)), WriteStatus::AboveHighWatermark);
-    assert_eq!(world.receive(&mut line.far, 100_000).len(), 100_000);
+    assert_eq!(world.receive(&mut line.far, 100_000).len(), 100_000, "bytes that came");
     world.settle();
     // A protocol that cuts frames may have stopped between two of them, so it is told to go on.
     assert_eq!(line.trace.told(), [Told::Made, Told::ReadingResumed]);

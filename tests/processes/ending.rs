@@ -216,6 +216,7 @@ fn an_end_is_told_to_callbacks_whenever_they_come() {
         assert_eq!(*told.borrow(), [("before", Some(4)), ("after", Some(4))]);
     });
     let (recorder, _) = Recorder::new(ignore);
+    crate::watchdog::watch_this_test();
     let reactor = Reactor::new().expect("a reactor");
     let process = reactor.spawn_process(recorder, sh("exit 4")).expect("it starts");
     drop(reactor);

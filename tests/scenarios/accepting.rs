@@ -1,8 +1,10 @@
 //! A server that cannot accept: descriptors run out, its own or the system's; connections are over before they are accepted;
 //! limits are reached.
 
+use std::cell::Cell;
+
 use sinew::transports::{
-    sim::{AcceptFault, Fault, Plan},
+    sim::{AcceptFault, Fault, Network, Plan},
     testing::simulate,
 };
 
@@ -12,26 +14,107 @@ use crate::{millis, secs, seeds};
 /// Turns of the server in a second that are more than it has work for.
 const TURNS_MAX: u64 = 10_000;
 
+/// What a server has too few of. Each seed is about one of them, so that no other limit keeps it from being reached.
+#[derive(Clone, Copy)]
+enum Limit {
+    /// Two of them are the port's.
+    Descriptors,
+    Connections,
+    PerClient,
+    Backlog,
+}
+
+impl Limit {
+    const ALL: [Self; 4] = [Self::Descriptors, Self::Connections, Self::PerClient, Self::Backlog];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Descriptors => "the descriptors of the process",
+            Self::Connections => "max_connections",
+            Self::PerClient => "max_per_ip",
+            Self::Backlog => "the backlog",
+        }
+    }
+}
+
+const DESCRIPTORS: usize = 4;
+const CONNECTIONS: usize = 2;
+const PER_CLIENT: usize = 1;
+const BACKLOG: u16 = 3;
+
+/// The server is never past its limit. How often it stood at it is counted.
+fn under(network: &Network, limit: Limit, reached: &Cell<u64>) {
+    let config = match limit {
+        Limit::Descriptors => patient_server(),
+        Limit::Connections => patient_server().max_connections(CONNECTIONS),
+        Limit::PerClient => patient_server().max_per_ip(PER_CLIENT),
+        Limit::Backlog => patient_server().backlog(BACKLOG),
+    };
+    let stage = Stage::talking(network, 4, config);
+    if let Limit::Descriptors = limit {
+        stage.server.set_descriptors_max(DESCRIPTORS);
+    }
+    let (server, serving) = (stage.server.clone(), stage.serving.clone());
+    let clients: Vec<_> = stage.clients.iter().map(|client| client.addr()).collect();
+    let at_limit = std::rc::Rc::new(Cell::new(0));
+    let seen = at_limit.clone();
+    network.after_every_event(move || {
+        let (now, max) = match limit {
+            Limit::Descriptors => (server.descriptors(), DESCRIPTORS),
+            Limit::Connections => (serving.alive(), CONNECTIONS),
+            Limit::PerClient => {
+                let of_client = clients.iter().map(|client| serving.alive_with(*client));
+                (of_client.max().unwrap_or_default(), PER_CLIENT)
+            }
+            Limit::Backlog => return,
+        };
+        assert!(now <= max, "{now}, past {max}: {}", limit.name());
+        seen.set(seen.get() + u64::from(now == max));
+    });
+    network.run_for(secs(2)).unwrap();
+    if let Limit::Backlog = limit {
+        // Whoever comes while nobody accepts waits there, and is accepted at once afterwards.
+        stage.server.pause();
+        network.run_for(secs(3)).unwrap();
+        let before = stage.serving.made();
+        stage.server.resume();
+        network.run_for(secs(0)).unwrap();
+        let waited = stage.serving.made() - before;
+        let max = u64::from(BACKLOG);
+        assert!(waited <= max, "{waited} have waited to be accepted, past {max}");
+        at_limit.set(u64::from(waited == max));
+    }
+    stage.server.fail_next_accepts(AcceptFault::SystemLimit, 5);
+    let before = stage.server.reactor().stats().turns;
+    network.run_for(secs(4)).unwrap();
+    let turns = stage.server.reactor().stats().turns - before;
+    assert!(turns < 4 * TURNS_MAX, "{turns} turns: the server spins");
+    stage.play(secs(20));
+    assert!(stage.done.get() > 5, "{} talks came to their end", stage.done.get());
+    // To be at a limit is not yet to be held back by it: there were more who wanted in.
+    let dialled: u64 = stage.diallers.iter().map(|client| client.made()).sum();
+    let is_held_back = match limit {
+        Limit::PerClient => dialled > stage.serving.made(),
+        _ => true,
+    };
+    if is_held_back {
+        reached.set(reached.get() + at_limit.get());
+    }
+}
+
 #[test]
 fn few_descriptors_and_few_connections() {
-    const DESCRIPTORS: usize = 6;
+    let runs: [Cell<u64>; 4] = Default::default();
+    let reached: [Cell<u64>; 4] = Default::default();
     simulate(seeds(), |network| {
-        let config = patient_server().max_connections(6).max_per_ip(3).backlog(4);
-        let stage = Stage::talking(network, 4, config);
-        let (server, serving) = (stage.server.clone(), stage.serving.clone());
-        server.set_descriptors_max(DESCRIPTORS);
-        network.after_every_event(move || {
-            assert!(server.descriptors() <= DESCRIPTORS && serving.alive() <= 6);
-        });
-        network.run_for(secs(2)).unwrap();
-        stage.server.fail_next_accepts(AcceptFault::SystemLimit, 5);
-        let turns = stage.server.reactor().stats().turns;
-        network.run_for(secs(4)).unwrap();
-        let turns = stage.server.reactor().stats().turns - turns;
-        assert!(turns < 4 * TURNS_MAX, "{turns} turns: the server spins");
-        stage.play(secs(20));
-        assert!(stage.done.get() > 10, "{} talks came to their end", stage.done.get());
+        let kind = network.seed() as usize % Limit::ALL.len();
+        runs[kind].set(runs[kind].get() + 1);
+        under(network, Limit::ALL[kind], &reached[kind]);
     });
+    for (kind, limit) in Limit::ALL.into_iter().enumerate() {
+        let (runs, reached) = (runs[kind].get(), reached[kind].get());
+        assert!(runs == 0 || reached > 0, "{} did not bind in {runs} runs", limit.name());
+    }
 }
 
 /// For ten seconds accepting fails most of the time, of one cause or another, time and again; then it is over, and all are

@@ -108,7 +108,7 @@ fn talk(host: &Host, watch: HostWatch, said: &Said, heard: &Rc<Cell<u64>>) {
 
 pub(crate) fn partitions(network: &Network) {
     let stage = Stage::empty(network, 4, UNREAD_MAX);
-    let serving = stage.serving.clone();
+    let serving = stage.serving.clone().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8).shared();
     stage.server.boot(move |reactor| {
         let (room, serving) = (Room::default(), serving.clone());
         let stream = StreamConfig::default().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8);

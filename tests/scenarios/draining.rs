@@ -17,7 +17,7 @@ const DRAIN: std::time::Duration = secs(3);
 #[test]
 fn a_server_drains_under_load() {
     simulate(seeds(), |network| {
-        let stage = Stage::empty(network, 4, ECHO_QUEUED_MAX);
+        let mut stage = Stage::empty(network, 4, ECHO_QUEUED_MAX);
         let serving = stage.serving.clone();
         let until_stop = millis(500 + stage.server.reactor().random() % 5_000);
         stage.server.boot(move |reactor| {
@@ -34,7 +34,7 @@ fn a_server_drains_under_load() {
         let made = stage.serving.made();
         let server = stage.server.clone();
         network.run_until(DRAIN + millis(1), move || !server.is_up()).unwrap();
-        assert_eq!(stage.serving.alive(), 0);
+        assert_eq!(stage.serving.alive(), 0, "connections that are alive");
         assert_eq!(stage.serving.made(), made, "served after it was told to stop");
         stage.play(secs(20));
     });

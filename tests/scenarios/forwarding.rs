@@ -204,7 +204,7 @@ pub(crate) fn resets(network: &Network) {
     let chance = RandomFaults::every(millis(800)).lasting(secs(2));
     network.set_random_faults(chance.resets().cuts().partitions().pauses());
     stage.play(secs(20));
-    assert_eq!(origin.reactor().stats().connections, 0);
+    assert_eq!(origin.reactor().stats().connections, 0, "connections");
     assert!(whole.get() > 5, "{} tunnels came to a good end", whole.get());
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) server: Host,
     pub(crate) serving: HostWatch,
     pub(crate) clients: Vec<Host>,
+    /// What is seen of the clients, each in its place, unless a scenario sees to that itself.
+    pub(crate) diallers: Vec<HostWatch>,
     /// Talks that came to their end with all bytes back.
     pub(crate) done: Rc<Cell<u64>>,
 }
@@ -42,7 +44,7 @@ pub(crate) fn patient_server() -> ListenConfig {
 impl<'a> Stage<'a> {
     /// A server that echoes, and clients that talk to it.
     pub(crate) fn talking(network: &'a Network, clients: usize, config: ListenConfig) -> Self {
-        let stage = Self::empty(network, clients, ECHO_QUEUED_MAX);
+        let mut stage = Self::empty(network, clients, ECHO_QUEUED_MAX);
         let serving = stage.serving.clone();
         stage.server.boot(move |reactor| {
             let serving = serving.clone();
@@ -59,13 +61,15 @@ impl<'a> Stage<'a> {
         let server = network.host("server");
         let serving = watch.on(&server, queued_max);
         let clients = (0..clients).map(|n| network.host(&format!("client{n}"))).collect();
-        Self { network, watch, server, serving, clients, done: Rc::default() }
+        let (diallers, done) = (Vec::new(), Rc::default());
+        Self { network, watch, server, serving, clients, diallers, done }
     }
 
     /// Has the clients talk.
-    pub(crate) fn talk(&self) {
+    pub(crate) fn talk(&mut self) {
         for client in &self.clients {
             let (watch, done) = (self.watch.on(client, TALKER_TOTAL_MAX), self.done.clone());
+            self.diallers.push(watch.clone());
             dial_again_and_again(client, move |reactor| watch.watch(Talker::new(reactor, &done)));
         }
     }
@@ -93,20 +97,24 @@ pub(crate) fn dial_again_and_again<P: Protocol>(
     host: &Host,
     protocol: impl Fn(&Reactor) -> P + Clone + 'static,
 ) {
+    again_and_again(host, move |reactor| {
+        let (protocol, dialler) = (protocol.clone(), reactor.downgrade());
+        drop(reactor.connect_tcp("server:7", move |_: &Peer| {
+            protocol(&dialler.upgrade().expect("the loop calls factories"))
+        }));
+    });
+}
+
+/// A host that dials in this way every so often, for a while after it has booted.
+pub(crate) fn again_and_again(host: &Host, dial: impl Fn(&Reactor) + Clone + 'static) {
     host.boot(move |reactor| {
-        let (protocol, end) = (protocol.clone(), reactor.now() + DIALLING);
+        let (dial, end) = (dial.clone(), reactor.now() + DIALLING);
         let series = Rc::new(RefCell::new(None::<LoopingCall>));
         let kept = series.clone();
-        let dial = move |reactor: &Reactor| {
-            if reactor.now() > end {
-                let _ = series.take().map(|series| series.stop());
-                return;
-            }
-            let (protocol, dialler) = (protocol.clone(), reactor.downgrade());
-            drop(reactor.connect_tcp("server:7", move |_: &Peer| {
-                protocol(&dialler.upgrade().expect("the loop calls factories"))
-            }));
+        let tick = move |reactor: &Reactor| match reactor.now() > end {
+            true => drop(series.take().map(|series| series.stop())),
+            false => dial(reactor),
         };
-        kept.replace(Some(reactor.call_every(millis(400), dial)));
+        kept.replace(Some(reactor.call_every(millis(400), tick)));
     });
 }

@@ -1,9 +1,10 @@
-//! [`Watch`]: sees every life of every protocol, on all hosts. What it finds wrong it counts, so that to look after every event
-//! whether all is well costs next to nothing.
+//! [`Watch`]: sees every life of every protocol, on all hosts, and looks after every event whether all is well. What one protocol
+//! is told is judged in `watched.rs`.
 
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
+    net::IpAddr,
     rc::Rc,
 };
 
@@ -11,6 +12,12 @@ use sinew::{
     prelude::*,
     transports::sim::{Host, Network},
 };
+
+use super::watched::{Pace, Watched};
+use crate::watchdog::Watchdog;
+
+/// The default watermarks of a connection.
+const MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
 
 /// What is seen of all hosts.
 #[derive(Clone, Default)]
@@ -22,24 +29,39 @@ struct Seen {
     /// Processes may be killed, so protocols may go without a word.
     kills: Cell<bool>,
     fault: RefCell<Option<String>>,
+    /// One run takes some milliseconds; one that never ends fails.
+    watchdog: Cell<Option<Watchdog>>,
+}
+
+/// Where a connection is paused, and where it goes on.
+#[derive(Clone, Copy)]
+pub(super) struct Marks {
+    pub(super) high: usize,
+    pub(super) low: usize,
 }
 
 /// What is seen of one host.
-struct HostSeen {
+pub(super) struct HostSeen {
     host: Host,
     seen: Watch,
     /// Every connection of this host is watched.
     is_whole: Cell<bool>,
+    /// One protocol writes to the connections of others, so that what happens to them is not always seen.
+    is_shared: Cell<bool>,
     queued_max: Cell<usize>,
+    marks: Cell<Marks>,
     /// Those that are alive, by number.
-    live: RefCell<BTreeMap<u64, Transport>>,
+    live: RefCell<BTreeMap<u64, (Transport, Rc<Pace>)>>,
     made: Cell<u64>,
+    /// How often a queue was above its high watermark.
+    pauses: Cell<u64>,
 }
 
 impl Watch {
     /// A watch of a network, which looks after every event.
     pub(crate) fn over(network: &Network) -> Self {
         let watch = Self::default();
+        watch.0.watchdog.set(Some(Watchdog::new(format!("the run of seed {}", network.seed()))));
         let looking = watch.clone();
         network.after_every_event(move || looking.look());
         watch
@@ -51,9 +73,12 @@ impl Watch {
             host: host.clone(),
             seen: self.clone(),
             is_whole: Cell::new(true),
+            is_shared: Cell::new(false),
             queued_max: Cell::new(queued_max),
+            marks: Cell::new(MARKS),
             live: RefCell::default(),
             made: Cell::default(),
+            pauses: Cell::default(),
         });
         self.0.hosts.borrow_mut().push(seen.clone());
         HostWatch(seen)
@@ -64,8 +89,8 @@ impl Watch {
         self.0.kills.set(true);
     }
 
-    fn fault(&self, what: &str) {
-        self.0.fault.borrow_mut().get_or_insert_with(|| what.to_owned());
+    fn fault(&self, what: String) {
+        self.0.fault.borrow_mut().get_or_insert(what);
     }
 
     /// What must hold at any time.
@@ -73,21 +98,7 @@ impl Watch {
         if let Some(fault) = &*self.0.fault.borrow() {
             panic!("{fault}");
         }
-        for host in &*self.0.hosts.borrow() {
-            let live = host.live.borrow();
-            for transport in live.values() {
-                let (queued, max) = (transport.queued(), host.queued_max.get());
-                assert!(
-                    queued <= max,
-                    "{}: {queued} bytes are queued, past {max}",
-                    host.host.name()
-                );
-            }
-            if host.is_whole.get() {
-                let counted = host.host.reactor().stats().connections;
-                assert_eq!(live.len() as u64, counted, "{}: alive, counted", host.host.name());
-            }
-        }
+        self.0.hosts.borrow().iter().for_each(|host| host.look());
     }
 
     /// What must hold once everything is over.
@@ -96,6 +107,60 @@ impl Watch {
         for HostSeen { host, live, .. } in self.0.hosts.borrow().iter().map(|host| &**host) {
             assert_eq!(live.borrow().len(), 0, "{}: protocols are still there", host.name());
         }
+    }
+}
+
+impl HostSeen {
+    fn look(&self) {
+        let live = self.live.borrow();
+        for (transport, pace) in live.values() {
+            let (queued, max) = (transport.queued(), self.queued_max.get());
+            assert!(queued <= max, "{}: {queued} bytes are queued, past {max}", self.host.name());
+            if let Some(fault) = pace.at_rest(transport, self.marks.get()) {
+                panic!("{}: a connection {fault}", self.host.name());
+            }
+        }
+        let reactor = self.host.reactor();
+        if self.is_whole.get() {
+            let counted = reactor.stats().connections;
+            assert_eq!(live.len() as u64, counted, "{}: alive, counted", self.host.name());
+        }
+        if self.host.is_up() && !self.host.is_paused() {
+            let lost = reactor.timers_overdue();
+            assert_eq!(lost, 0, "{}: timers that were due have not fired", self.host.name());
+        }
+    }
+
+    pub(super) fn fault(&self, what: &str) {
+        self.seen.fault(format!("{}: a protocol {what}", self.host.name()));
+    }
+
+    pub(super) fn marks(&self) -> Marks {
+        self.marks.get()
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared.get()
+    }
+
+    pub(super) fn may_be_killed(&self) -> bool {
+        self.seen.0.kills.get()
+    }
+
+    pub(super) fn note_pause(&self) {
+        self.pauses.set(self.pauses.get() + 1);
+    }
+
+    /// One is made; its number.
+    pub(super) fn begin(&self, transport: &Transport, pace: &Rc<Pace>) -> u64 {
+        let number = self.made.get() + 1;
+        self.made.set(number);
+        self.live.borrow_mut().insert(number, (transport.clone(), pace.clone()));
+        number
+    }
+
+    pub(super) fn end(&self, number: u64) {
+        self.live.borrow_mut().remove(&number);
     }
 }
 
@@ -110,8 +175,26 @@ impl HostWatch {
         self
     }
 
+    /// Its protocols write to each other's connections.
+    pub(crate) fn shared(self) -> Self {
+        self.0.is_shared.set(true);
+        self
+    }
+
+    /// Its connections have these watermarks.
+    pub(crate) fn watermarks(self, high: usize, low: usize) -> Self {
+        self.0.marks.set(Marks { high, low });
+        self
+    }
+
+    /// Each of its connections may have so many bytes queued.
+    pub(crate) fn queued_max(self, bytes: usize) -> Self {
+        self.0.queued_max.set(bytes);
+        self
+    }
+
     pub(crate) fn watch<P: Protocol>(&self, protocol: P) -> Watched<P> {
-        Watched { protocol, host: self.0.clone(), stage: Stage::New, number: 0 }
+        Watched::new(protocol, self.0.clone())
     }
 
     /// How many connections are alive now.
@@ -119,88 +202,19 @@ impl HostWatch {
         self.0.live.borrow().len()
     }
 
+    /// How many of these are with one other host.
+    pub(crate) fn alive_with(&self, ip: IpAddr) -> usize {
+        let live = self.0.live.borrow();
+        live.values().filter(|(transport, _)| transport.peer().ip() == Some(ip)).count()
+    }
+
     /// How many there have been.
     pub(crate) fn made(&self) -> u64 {
         self.0.made.get()
     }
-}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    New,
-    Alive,
-    Lost,
-}
-
-/// A protocol that is watched.
-pub(crate) struct Watched<P> {
-    protocol: P,
-    host: Rc<HostSeen>,
-    stage: Stage,
-    number: u64,
-}
-
-impl<P> Watched<P> {
-    fn told(&self, what: &str) {
-        if self.stage != Stage::Alive {
-            self.fault(&format!("told {what} when it is {:?}", self.stage));
-        }
-    }
-
-    fn fault(&self, what: &str) {
-        self.host.seen.fault(&format!("{}: a protocol is {what}", self.host.host.name()));
-    }
-}
-
-impl<P> Drop for Watched<P> {
-    fn drop(&mut self) {
-        self.host.live.borrow_mut().remove(&self.number);
-        if self.stage != Stage::Lost && !self.host.seen.0.kills.get() && !std::thread::panicking() {
-            self.fault(&format!("dropped when it is {:?}", self.stage));
-        }
-    }
-}
-
-macro_rules! watched {
-    ($($name:ident($($arg:ident: $type:ty),*);)+) => {
-        $(fn $name(&mut self, transport: &Transport, $($arg: $type),*) {
-            self.told(stringify!($name));
-            self.protocol.$name(transport, $($arg),*);
-        })+
-    };
-}
-
-impl<P: Protocol> Protocol for Watched<P> {
-    fn connection_made(&mut self, transport: &Transport) {
-        if self.stage != Stage::New {
-            self.fault("made twice");
-        }
-        self.stage = Stage::Alive;
-        self.number = self.host.made.get() + 1;
-        self.host.made.set(self.number);
-        self.host.live.borrow_mut().insert(self.number, transport.clone());
-        self.protocol.connection_made(transport);
-    }
-
-    fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-        self.told("connection_lost");
-        self.stage = Stage::Lost;
-        self.protocol.connection_lost(transport, reason);
-    }
-
-    watched! {
-        data_received(data: &[u8]);
-        read_closed();
-        writing_paused();
-        writing_resumed();
-        reading_resumed();
-        timer_fired(timer: TimerId);
-        idle_timeout();
-        drain_requested();
-    }
-
-    fn take_unread(&mut self, transport: &Transport) -> bytes::Bytes {
-        self.told("take_unread");
-        self.protocol.take_unread(transport)
+    /// How often a protocol was told `writing_paused`.
+    pub(crate) fn pauses(&self) -> u64 {
+        self.0.pauses.get()
     }
 }

@@ -28,7 +28,8 @@ impl SecuredSocket {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Sends what is to be sent, as far as it goes.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         while self.session.wants_write() {
             match self.session.write_tls(&mut self.socket) {
                 Ok(_) => {}

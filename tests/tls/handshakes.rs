@@ -7,7 +7,7 @@ use sinew::{
     transports::{
         TlsError,
         testing::assert_clean,
-        tls::{TlsInfo, TlsVersion},
+        tls::{self, TlsInfo, TlsVersion},
     },
 };
 
@@ -329,6 +329,37 @@ fn a_drain_reaches_who_is_in_the_middle_of_a_handshake() {
     world.until("the drain", || drained.is_settled());
     assert_eq!(world.traces.len(), 1);
     world.end();
+}
+
+/// A server whose papers are more than the system takes at once: the protocol has nothing queued, but its layer has, and waits for
+/// room. An engine that has to be asked for that is asked.
+#[test]
+fn a_handshake_goes_on_when_there_is_room_again() {
+    // Vouchers that nobody asks for, for the length of it: three quarters of PEM are certificate, and a message has 64 KiB at most.
+    let papers = localhost();
+    let voucher = &authority().pem;
+    let chain = papers.certificate.clone() + &voucher.repeat(80_000 / voucher.len());
+    let identity = tls::Identity::from_pem(&chain, &papers.key).unwrap();
+    let server = TlsServerConfig::new(identity);
+    for engine in Engine::available() {
+        let _watchdog = Watchdog::new(format!("a long handshake on {engine}"));
+        let world = World::new(engine, Link::TlsAccepted);
+        let stream = StreamConfig::default().send_buffer(4_096);
+        let config = ListenConfig::default().stream(stream);
+        let port =
+            world.reactor().listen_tls_with(any_port(), config, &server, world.watched(|| Echo));
+        let socket = dial(port.unwrap().local(), Width::Narrow);
+        // One that has not been here before, and so is shown the papers.
+        let client = far_client_with(Arc::new(certs::far_client_config(None)));
+        let mut far = Far::secured(socket, client);
+        // It says what it wants, and reads nothing until the server cannot go on.
+        far.as_secured().unwrap().flush().unwrap();
+        world.settle();
+        world.until("the handshake", || far.pump() && world.traces.len() == 1);
+        far.send(b"hi");
+        assert_eq!(world.receive(&mut far, 2), b"hi", "on {engine}");
+        world.end();
+    }
 }
 
 /// Keeps what goes over the socket from being read by anybody.

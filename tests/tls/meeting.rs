@@ -39,6 +39,7 @@ impl Protocol for Asker {
 fn engines() -> impl Iterator<Item = Reactor> {
     let engines = Engine::ALL.iter().filter(|engine| engine.check().is_ok());
     engines.map(|engine| {
+        crate::support::watchdog::watch_this_test();
         let reactor = Reactor::builder().engine(*engine).build().unwrap();
         reactor.call_later(Duration::from_secs(20), |_| panic!("it takes too long"));
         reactor

@@ -172,7 +172,7 @@ fn a_handshake_that_is_cut_is_given_up_in_time() {
             other => panic!("{other:?}"),
         }
         stage.network.run_for(secs(300)).unwrap();
-        assert_eq!(stage.done.get(), 0);
+        assert_eq!(stage.done.get(), 0, "those that came to their end");
         assert!(stage.ends().iter().all(|(whose, _)| *whose == "server"));
         assert_clean(&stage.client.reactor());
     });
@@ -186,7 +186,7 @@ fn a_cut_in_the_middle_ends_with_its_heal_or_its_time() {
             stage.network.set_link(slow(1_500, 0.0).bandwidth(50_000));
             drop(stage.connect(200_000));
             stage.network.run_for(secs(2) + millis(seed * 100)).unwrap();
-            assert_eq!(stage.done.get(), 0);
+            assert_eq!(stage.done.get(), 0, "those that came to their end");
             stage.network.cut(&stage.server, &stage.client);
             stage.network.run_for(secs(10)).unwrap();
             if heals {
@@ -215,9 +215,9 @@ fn the_end_of_a_killed_server_is_none_of_tls() {
         stage.network.run_for(secs(400)).unwrap();
         let ends: Vec<_> =
             stage.ends().into_iter().filter(|(whose, _)| *whose == "client").collect();
-        assert_eq!(ends.len(), 1);
+        assert_eq!(ends.len(), 1, "ends");
         assert!(!ends[0].1.starts_with("closed by"), "{ends:?}");
-        assert_eq!(stage.done.get(), 0);
+        assert_eq!(stage.done.get(), 0, "those that came to their end");
         assert_clean(&stage.client.reactor());
     });
 }
@@ -257,7 +257,7 @@ fn all_but_the_bytes_happens_again() {
             drop(stage.connect(5_000));
         }
         stage.network.run_for(secs(100)).unwrap();
-        assert_eq!(stage.done.get(), 3);
+        assert_eq!(stage.done.get(), 3, "those that came to their end");
         (stage.network.trace_tail(usize::MAX), stage.network.trace_hash())
     }
     for_seeds(0..5, |seed| {

@@ -2,6 +2,9 @@
 //! from inside of callbacks. Whatever that is, no byte is lost, doubled or moved, nothing is delivered during a pause, and
 //! the protocol has one whole life.
 
+#[path = "../../tests/support/watchdog.rs"]
+mod watchdog;
+
 use std::{
     cell::RefCell,
     collections::VecDeque,
@@ -344,6 +347,7 @@ proptest! {
         auto_pause in any::<bool>(),
     ) {
         let book = Shared::default();
+        watchdog::watch_this_test();
         let reactor = Reactor::new().expect("a reactor");
         let config = StreamConfig::default().watermarks(watermarks.0, watermarks.1);
         let actor = Actor { book: book.clone(), script: inside.into() };

@@ -1,6 +1,9 @@
 //! Names of connections, looked up on real threads, on every engine: nobody is kept waiting by what has nothing to do with them,
 //! and who was not connected in time is told what it waited for.
 
+#[path = "../../tests/support/watchdog.rs"]
+mod watchdog;
+
 use std::{sync::mpsc, time::Duration};
 
 use sinew_reactor::{Builder, Deferred, Engine, Reactor};
@@ -22,6 +25,7 @@ fn blocked() -> (mpsc::Sender<()>, impl FnOnce() + Send) {
 }
 
 fn on_every_engine(test: impl Fn(Builder)) {
+    watchdog::watch_this_test();
     for engine in Engine::available() {
         println!("{engine}"); // Shown if the test fails.
         test(Reactor::builder().engine(engine).stop_signals(false).pool_grace(Duration::ZERO));

@@ -1,6 +1,9 @@
 //! Connections that are recorded where they really happen, on every engine, in memory and in a simulated network, and replayed;
 //! and recordings that are kept, in `recordings/`, because something once went wrong there.
 
+#[path = "../../tests/support/watchdog.rs"]
+mod watchdog;
+
 mod echo;
 
 use std::{
@@ -27,6 +30,7 @@ use sinew_transports::{
 
 /// Echoes of several clients, one after the other: one that ends its side, one that sends much, one that resets.
 fn record_on(engine: Engine) -> Recording {
+    watchdog::watch_this_test();
     let reactor = Reactor::builder().engine(engine).build().unwrap();
     let recording = Recording::new();
     let port = reactor.listen_tcp("127.0.0.1:0", tap(echo, &recording)).unwrap();
@@ -99,6 +103,7 @@ fn what_sockets_did_happens_again() {
 /// A wrapper around a kernel's socket must not look like a stream without a kernel, which is always ready.
 #[test]
 fn a_tapped_client_on_a_socket() {
+    watchdog::watch_this_test();
     for engine in Engine::available() {
         let reactor = Reactor::builder().engine(engine).build().unwrap();
         let port = reactor.listen_tcp("127.0.0.1:0", echo).unwrap();

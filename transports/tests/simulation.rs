@@ -118,8 +118,8 @@ fn what_is_sent_arrives_on_every_kind_of_link() {
             network.run_for(HOUR).unwrap();
             assert_eq!(*log.borrow(), ["300000: closed by this side"], "{link:?}");
             assert_clean(&client.reactor());
-            assert_eq!(network.stats().connections, 0);
-            assert_eq!(client.descriptors(), 0);
+            assert_eq!(network.stats().connections, 0, "connections");
+            assert_eq!(client.descriptors(), 0, "descriptors");
             assert_eq!(server.descriptors(), 2, "the port, and its spare descriptor");
         }
     });
@@ -229,26 +229,34 @@ fn what_goes_one_way_is_lost_and_the_acknowledgements_with_it() {
         assert_eq!(received.get() - before, more);
         network.join_way(&server, &client);
         network.run_for(secs(120)).unwrap();
-        assert_eq!(received.get(), 2_000_000);
+        assert_eq!(received.get(), 2_000_000, "bytes that were received");
 
         // For good: the one who sends gives up, the other sees only silence.
         dial(&client, "server:7", 10, &log);
         network.run_for(secs(1)).unwrap();
         let (from, to) = (server.reactor(), client.reactor());
-        assert_eq!((from.stats().connections, to.stats().connections), (2, 2));
+        assert_eq!(
+            (from.stats().connections, to.stats().connections),
+            (2, 2),
+            "connections, connections"
+        );
         dial(&client, "server:7", 2_000_000, &log);
         network.run_for(Duration::from_millis(30)).unwrap();
         network.cut_way(&server, &client);
         network.run_for(HOUR).unwrap();
         assert_eq!(*log.borrow(), ["0: timed out"]);
-        assert_eq!((from.stats().connections, to.stats().connections), (3, 2));
+        assert_eq!(
+            (from.stats().connections, to.stats().connections),
+            (3, 2),
+            "connections, connections"
+        );
 
         // Nobody can connect either, whichever way is cut.
         log.borrow_mut().clear();
         dial(&client, "server:7", 1, &log);
         dial(&server, "client:7", 1, &log);
         network.run_for(secs(31)).unwrap();
-        assert_eq!(log.borrow().len(), 2);
+        assert_eq!(log.borrow().len(), 2, "entries of the log");
         assert!(log.borrow().iter().all(|line| line.contains("within 30s")), "{log:?}");
     });
 }
@@ -305,7 +313,7 @@ fn killed_and_powerless_hosts_are_felt_differently() {
     network.run_for(secs(1)).unwrap();
     assert!(log.borrow().is_empty());
     // Only who says something hears that nobody knows him any more.
-    assert_eq!(client.reactor().stats().connections, 1);
+    assert_eq!(client.reactor().stats().connections, 1, "connections");
 }
 
 /// Says something now and then.
@@ -416,7 +424,7 @@ fn who_waits_for_room_asks_again() {
     network.heal();
     network.run_for(HOUR).unwrap();
     assert_eq!(*log.borrow(), ["0: reset by the peer"]);
-    assert_eq!(network.stats().connections, 0);
+    assert_eq!(network.stats().connections, 0, "connections");
 }
 
 #[test]
@@ -431,7 +439,7 @@ fn when_descriptors_run_out_clients_are_turned_away_and_the_port_lives() {
         dial(&client, "server:7", 0, &log);
     }
     network.run_for(secs(5)).unwrap();
-    assert_eq!(server.reactor().stats().connections, 10);
+    assert_eq!(server.reactor().stats().connections, 10, "connections");
     assert_eq!(log.borrow().len(), 20, "{log:?}");
     server.set_descriptors_max(usize::MAX);
     dial(&client, "server:7", 1_000, &log);
@@ -467,7 +475,7 @@ fn clocks_may_be_wrong() {
     let (then, bell) = (client.reactor().now(), rang.clone());
     client.reactor().call_later(secs(11), move |reactor| bell.set(reactor.now() - then));
     network.run_until(HOUR, || !rang.get().is_zero()).unwrap();
-    assert_eq!(network.age().as_secs(), 10);
+    assert_eq!(network.age().as_secs(), 10, "seconds that have passed");
     assert!(rang.get() >= secs(11));
     let ahead = server.reactor().wall_clock().duration_since(client.reactor().wall_clock());
     assert_eq!(ahead.unwrap().as_secs(), 3_600 - 1);

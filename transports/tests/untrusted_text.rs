@@ -1,5 +1,8 @@
 //! Untrusted text in errors and in the names of peers: shortened, on one line, without control characters.
 
+#[path = "../../tests/support/watchdog.rs"]
+mod watchdog;
+
 use std::{error::Error, fmt::Display, io};
 
 use sinew_transports::{
@@ -175,6 +178,7 @@ fn peers_are_shown_without_harm() {
     std::fs::create_dir_all(&folder).unwrap();
     let name = folder.join("\u{1b}[2J\nforged");
     let seen = Rc::<RefCell<Vec<Peer>>>::default();
+    watchdog::watch_this_test();
     let reactor = Reactor::new().unwrap();
     let kept = seen.clone();
     let port = reactor

@@ -27,7 +27,7 @@ fn time_stands_at_each_timers_tick_when_it_runs() {
     assert_eq!(reactor.now() - start, millis(4_999));
     reactor.advance(millis(1)).unwrap();
     assert_eq!(ran.borrow().last(), Some(&(5_000, millis(5_000))));
-    assert_eq!(reactor.leak_report().timers, 1);
+    assert_eq!(reactor.leak_report().timers, 1, "timers that are left");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_timer_that_makes_a_timer_is_met_on_the_way() {
 fn ten_years_with_nothing_to_do_take_one_turn() {
     let reactor = Reactor::simulated(0);
     reactor.advance(10 * YEAR).unwrap();
-    assert_eq!(reactor.stats().turns, 1);
+    assert_eq!(reactor.stats().turns, 1, "turns");
     let clone = reactor.clone();
     reactor.run_until(async move { clone.sleep(10 * YEAR).await }).unwrap();
     assert!(reactor.stats().turns < 30, "{:?}", reactor.stats());
@@ -107,8 +107,8 @@ fn jobs_run_on_this_thread_at_moments_drawn_from_the_seed() {
             });
             job.then(move |_, number| done.borrow_mut().push(number.unwrap()));
         }
-        assert_eq!(reactor.leak_report().jobs, 20);
-        assert_eq!(reactor.leak_report().timers, 0);
+        assert_eq!(reactor.leak_report().jobs, 20, "jobs that are left");
+        assert_eq!(reactor.leak_report().timers, 0, "timers that are left");
         reactor.run_until_idle().unwrap();
         assert!(reactor.leak_report().is_empty(), "{}", reactor.leak_report());
         done.take()

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part of it")]
 
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
 use std::{
     cell::{Cell, RefCell},
     fmt,
@@ -13,8 +16,9 @@ use std::{
 use sinew_reactor::{Builder, Engine, Handler, Reactor, Ready, Token};
 use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
 
-/// What the tests build on: the signals of the process are left alone, and on a busy machine nothing is called slow.
+/// What the tests build on: a test that hangs fails, the signals of the process are left alone, and on a busy machine nothing is called slow.
 pub fn builder() -> Builder {
+    watchdog::watch_this_test();
     Log::install();
     Reactor::builder().stop_signals(false).slow_callback(Duration::MAX)
 }

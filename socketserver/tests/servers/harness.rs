@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::process::{SERVERS, ServerName};
+use crate::watchdog::Watchdog;
 
 /// A row of the table: its name, which servers it is for, and what happens.
 pub(crate) struct Scenario {
@@ -35,6 +36,7 @@ pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
     println!("\nrunning {} tests", cases.len());
     let mut failed = Vec::new();
     for (name, scenario, server) in &cases {
+        let _watchdog = Watchdog::new(name);
         let ended = panic::catch_unwind(AssertUnwindSafe(|| (scenario.run)(server)));
         println!("test {name} ... {}", if ended.is_ok() { "ok" } else { "FAILED" });
         if ended.is_err() {

@@ -71,6 +71,12 @@ impl Host {
         self.inner().processes.borrow()[self.id.0 as usize].driver.is_some()
     }
 
+    /// Whether its process is stopped in its tracks, by [`pause`](Self::pause) or a fault.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.with_world(|world| world.node(self.id).is_paused)
+    }
+
     // ---- what it runs ----
 
     /// Gives the host its program: `program` is called by the loop now, and again in a new process whenever the host

@@ -170,7 +170,8 @@ impl Network {
     }
 
     /// Has `check` called after every event of the simulation, when the hosts that had something to do because of it have done
-    /// it: for what must hold at any time. A panic in it goes through whatever runs the network. Several are called in turn.
+    /// it: for what must hold at any time. The reactors of all hosts show the present time then, also of those that sleep. A panic
+    /// in it goes through whatever runs the network. Several are called in turn.
     ///
     /// # Examples
     ///

@@ -41,11 +41,12 @@ impl Simulation {
         ran
     }
 
-    /// Whatever must hold at any time.
+    /// Whatever must hold at any time. The clocks of all hosts are right meanwhile.
     fn check(&self) {
         if self.checks.borrow().is_empty() {
             return;
         }
+        self.set_clocks();
         // A check may add another.
         let mut checks = self.checks.take();
         checks.iter_mut().for_each(|check| check());

@@ -1,0 +1,71 @@
+//! The talks of `talking.rs` over TLS: a handshake that is cut off, records in pieces, half-closes that are alerts.
+
+use std::sync::LazyLock;
+
+use sinew::{
+    prelude::*,
+    transports::{
+        sim::{Latency, Link, Network, RandomFaults},
+        testing::simulate,
+    },
+};
+
+use super::{
+    parties::{ECHO_QUEUED_MAX, Echo, TALKER_TOTAL_MAX, Talker},
+    stage::{Stage, again_and_again, patient_server},
+};
+use crate::{
+    certs::{self, Papers, authority},
+    millis, secs, seeds,
+};
+
+/// A server's papers, with a key that signs in as many bytes each time: what happens is the same in each run.
+static PAPERS: LazyLock<Papers> = LazyLock::new(|| authority().vouch_for_ed25519(&["server"]));
+
+/// A server that echoes, and clients that talk to it. What is in a handshake has no protocol yet, so only a part is watched.
+fn talking<'a>(network: &'a Network, clients: usize) -> Stage<'a> {
+    let mut stage = Stage::empty(network, clients, ECHO_QUEUED_MAX);
+    stage.serving = stage.serving.in_part();
+    let serving = stage.serving.clone();
+    let tls = TlsServerConfig::new(PAPERS.identity());
+    stage.server.boot(move |reactor| {
+        let serving = serving.clone();
+        let factory = move |_: &Peer| serving.watch(Echo);
+        reactor.listen_tls_with("0.0.0.0:7", patient_server(), &tls, factory).expect("a free port");
+    });
+    let tls = certs::client();
+    for client in &stage.clients {
+        let watch = stage.watch.on(client, TALKER_TOTAL_MAX).in_part();
+        let (tls, done) = (tls.clone(), stage.done.clone());
+        again_and_again(client, move |reactor| {
+            let (watch, done, dialler) = (watch.clone(), done.clone(), reactor.downgrade());
+            let factory = move |_: &Peer| {
+                let reactor = dialler.upgrade().expect("the loop calls factories");
+                watch.watch(Talker::new(&reactor, &done))
+            };
+            drop(reactor.connect_tls("server:7", &tls, factory));
+        });
+    }
+    stage
+}
+
+#[test]
+fn talk_over_tls_and_bad_links() {
+    simulate(seeds(), |network| {
+        let stage = talking(network, 2);
+        let latency = Latency::Tailed(millis(5), millis(5));
+        network.set_link(Link::default().latency(latency).loss(0.03).bandwidth(1_000_000));
+        stage.play(secs(20));
+        assert!(stage.done.get() > 8, "{} talks came to their end", stage.done.get());
+    });
+}
+
+#[test]
+fn talk_over_tls_under_cuts_and_resets() {
+    simulate(seeds(), |network| {
+        let stage = talking(network, 2);
+        let chance = RandomFaults::every(millis(700)).lasting(secs(3));
+        network.set_random_faults(chance.cuts().one_way_cuts().pauses().resets());
+        stage.play(secs(20));
+    });
+}
