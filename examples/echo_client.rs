@@ -46,7 +46,8 @@ impl Protocol for Client {
 /// nothing more is read while the server takes nothing, until `writing_resumed`.
 fn send_next_piece(transport: &Transport) {
     let transport = transport.clone();
-    transport.reactor().defer_to_thread(read_piece).then(move |_, piece| match piece {
+    let Some(reactor) = transport.reactor() else { return };
+    reactor.defer_to_thread(read_piece).then(move |_, piece| match piece {
         // The end of the input is the end of our output; answers may still come.
         Ok(Ok(piece)) if piece.is_empty() => transport.close_write(),
         Ok(Ok(piece)) => {

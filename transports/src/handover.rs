@@ -19,6 +19,7 @@ pub enum NotHandedOver {
 }
 
 /// A connection could not be given to a protocol, which comes back with this.
+#[non_exhaustive]
 pub struct SetProtocolError<P> {
     /// The protocol.
     pub protocol: P,
