@@ -13,7 +13,7 @@
 //! | what you hold | |
 //! |---|---|
 //! | [`Transport`], [`WriteStatus`], [`TimerId`], [`ConnectionId`] | a connection as a handle, and what it answers |
-//! | [`Connection`], [`Connecting`], [`ConnectError`], [`Tried`] | a connection whose protocol's type is known, and the way to it |
+//! | [`Connection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`Tried`] | a connection whose protocol's type is known, and the way to it |
 //! | [`ListeningPort`], [`ListenError`], [`Address`] | a port, and where it is |
 //! | [`Peer`], [`ConnectionLost`], [`TlsError`], [`SendFileError`] | who is at the other end; why it ended |
 //! | [`SetProtocolError`], [`NotHandedOver`], [`UnreadInput`] | why a connection was not given to another protocol |
