@@ -8,11 +8,8 @@
 
 mod cli;
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    process::ExitCode,
-    time::Duration,
-};
+use std::net::{IpAddr, SocketAddr};
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use cli::{EngineArgs, say};
