@@ -42,10 +42,10 @@ impl Handler for UdpEcho {
                 Err(error) => say!("{error}"),
             }
         }
-        reactor.run_again(self.token);
+        reactor.reschedule(self.token);
     }
 
-    fn again(self: Rc<Self>, reactor: &Reactor) {
+    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         self.ready(reactor, Ready::READ);
     }
 

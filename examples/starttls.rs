@@ -16,7 +16,7 @@ use cli::{AddrArgs, End, destination, print_line};
 use sinew::{
     prelude::*,
     protocols::basic::{Framed, Line, LineHandler, LineReceiver, LineTransport},
-    transports::{Destination, tls::TlsSide},
+    transports::{Destination, tls::TlsRole},
 };
 
 /// Lines that go over to TLS when asked to
@@ -49,7 +49,7 @@ impl LineHandler for Server {
     }
 }
 
-struct Client(TlsSide, End);
+struct Client(TlsRole, End);
 
 impl LineHandler for Client {
     fn connection_made(&mut self, transport: &mut LineTransport<'_>) {

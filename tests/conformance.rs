@@ -14,7 +14,6 @@ mod conformance {
     mod connecting;
     #[cfg(unix)]
     mod descriptors;
-    mod doorway;
     mod draining;
     #[cfg(unix)]
     mod duplicates;
@@ -29,6 +28,7 @@ mod conformance {
     mod output_failing;
     mod panicking;
     mod producing;
+    mod proxy_accept;
     mod proxy_header;
     mod reading;
     mod relay_ends;

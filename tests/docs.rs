@@ -213,13 +213,13 @@ fn comment<'a>(source: &'a str, item: &str) -> Vec<&'a str> {
 fn what_everybody_meets_first_has_an_example() {
     for (file, items) in [
         ("reactor/src/deferred.rs", &["pub struct Deferred<", "pub struct Promise<"][..]),
-        ("reactor/src/life.rs", &["pub enum Phase {"]),
+        ("reactor/src/lifecycle.rs", &["pub enum Phase {"]),
         ("reactor/src/reactor.rs", &["pub struct Reactor {"]),
         ("reactor/src/task.rs", &["pub struct Task<"]),
         ("transports/src/config.rs", &["pub struct ListenConfig {", "pub struct ConnectConfig {"]),
         ("transports/src/connection.rs", &["pub struct Connection<"]),
         ("transports/src/factory.rs", &["pub trait Factory:", "pub const fn factory<"]),
-        ("transports/src/lost.rs", &["pub enum ConnectionLost {"]),
+        ("transports/src/disconnect.rs", &["pub enum ConnectionLost {"]),
         ("transports/src/peer.rs", &["pub enum Peer {"]),
         ("transports/src/protocol.rs", &["pub trait Protocol:"]),
         ("transports/src/tcp/connect.rs", &["pub struct Connecting<"]),

@@ -136,7 +136,7 @@ fn live<S: Protocol, C: Protocol>(
         traces.len() == 2 * CLIENTS && traces.iter().all(|trace| trace.is_lost())
     });
     port.stop_listening();
-    world.until("nothing to be left", || reactor.leftovers().is_empty());
+    world.until("nothing to be left", || reactor.leak_report().is_empty());
     assert_clean(&reactor);
     drop((port, reactor));
     let reasons = world.traces.all().iter().filter_map(|trace| trace.lost()).collect();

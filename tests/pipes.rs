@@ -183,7 +183,7 @@ fn a_writer_sends_all_before_it_closes() {
         transport.lose_connection();
         assert_eq!(transport.write(b"late"), WriteStatus::Closed);
         stage.assert_asleep();
-        assert_eq!(stage.reactor.leftovers().timers, 0);
+        assert_eq!(stage.reactor.leak_report().timers, 0);
         let rest = std::thread::spawn(move || {
             let mut all = Vec::new();
             reader.read_to_end(&mut all).map(|_| all)

@@ -33,7 +33,7 @@ const PLAIN: [(&str, &str); 6] = [
 const MUST_USE: [&str; 32] = [
     "AcceptFailure",
     "Builder",
-    "Chance",
+    "RandomFaults",
     "ConnectConfig",
     "Connecting",
     "DatagramConfig",

@@ -15,7 +15,7 @@ use sinew::{
 use super::{
     format::Format,
     input::Input,
-    teller::{Story, Teller},
+    reference_model::{CheckedHandler, ReferenceModel},
 };
 
 /// Steps that a connection may take to come to rest.
@@ -30,9 +30,11 @@ pub(crate) fn check(data: &mut Input<'_>) {
     let limits = data.byte();
     let script = data.script();
     let reactor = Reactor::simulated(0);
-    let story = Rc::new(RefCell::new(Story::new(format.clone(), script)));
-    let framed =
-        Framed::<Box<dyn Decoder>, _>::with_decoder(format.decoder(), Teller::new(story.clone()));
+    let story = Rc::new(RefCell::new(ReferenceModel::new(format.clone(), script)));
+    let framed = Framed::<Box<dyn Decoder>, _>::with_decoder(
+        format.decoder(),
+        CheckedHandler::new(story.clone()),
+    );
     let (connection, wire) =
         memory::connect(&reactor, config(limits), framed).expect("a new reactor has room for one");
     let transport = connection.transport().clone();
@@ -58,10 +60,10 @@ fn config(limits: u8) -> StreamConfig {
 /// The far end, and the loop.
 struct Peer {
     reactor: Reactor,
-    connection: Connection<Framed<Box<dyn Decoder>, Teller>>,
+    connection: Connection<Framed<Box<dyn Decoder>, CheckedHandler>>,
     transport: Transport,
     wire: Wire,
-    story: Rc<RefCell<Story>>,
+    story: Rc<RefCell<ReferenceModel>>,
     /// Bytes taken of what the handler wrote.
     taken: usize,
 }
@@ -156,7 +158,7 @@ impl Peer {
             self.settle();
         }
         self.story.borrow().assert_over();
-        let leftovers = self.reactor.leftovers();
-        assert!(leftovers.is_empty(), "left on the reactor: {leftovers}");
+        let leak_report = self.reactor.leak_report();
+        assert!(leak_report.is_empty(), "left on the reactor: {leak_report}");
     }
 }

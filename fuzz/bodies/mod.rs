@@ -8,7 +8,7 @@ mod framing;
 mod inflating;
 mod input;
 mod proxy;
-mod teller;
+mod reference_model;
 
 use self::{format::Format, input::Input};
 

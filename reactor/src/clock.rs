@@ -21,12 +21,12 @@ pub(crate) struct Clock {
     sample: Cell<Option<Instant>>,
     /// Whether a sample is kept: the loop turns, and forgets it in time.
     held: Cell<bool>,
-    hands: Hands,
+    source: TimeSource,
 }
 
 /// What moves a clock.
 #[derive(Debug)]
-enum Hands {
+enum TimeSource {
     /// The system; callbacks are timed by its cheapest clock.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Coarse,
@@ -54,33 +54,34 @@ impl Clock {
     /// One that can tell whether a callback takes as long as `slow_callback` nanoseconds.
     pub(crate) fn new(slow_callback: u64) -> Self {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        let hands = if slow_callback >= COARSE_MIN { Hands::Coarse } else { Hands::Precise };
+        let source =
+            if slow_callback >= COARSE_MIN { TimeSource::Coarse } else { TimeSource::Precise };
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let (_, hands) = (slow_callback, Hands::Precise);
-        Self::with_hands(hands)
+        let (_, source) = (slow_callback, TimeSource::Precise);
+        Self::with_source(source)
     }
 
     /// One that stands still until it is [passed on](Self::pass_to).
     pub(crate) fn new_virtual() -> Self {
-        Self::with_hands(Hands::Virtual(Box::new(Virtual {
+        Self::with_source(TimeSource::Virtual(Box::new(Virtual {
             elapsed: Cell::default(),
             wall_origin: Cell::new(UNIX_EPOCH + VIRTUAL_EPOCH),
         })))
     }
 
-    fn with_hands(hands: Hands) -> Self {
-        Self { origin: Instant::now(), sample: Cell::new(None), held: Cell::new(false), hands }
+    fn with_source(source: TimeSource) -> Self {
+        Self { origin: Instant::now(), sample: Cell::new(None), held: Cell::new(false), source }
     }
 
     pub(crate) const fn is_virtual(&self) -> bool {
-        matches!(self.hands, Hands::Virtual(_))
+        matches!(self.source, TimeSource::Virtual(_))
     }
 
     /// Moves a virtual clock on, never back; one of the system takes no notice.
     pub(crate) fn pass_to(&self, elapsed: Duration) {
-        if let Hands::Virtual(hands) = &self.hands {
+        if let TimeSource::Virtual(source) = &self.source {
             let elapsed = elapsed.min(VIRTUAL_MAX);
-            hands.elapsed.set(hands.elapsed.get().max(elapsed));
+            source.elapsed.set(source.elapsed.get().max(elapsed));
             self.forget();
         }
     }
@@ -92,16 +93,16 @@ impl Clock {
 
     /// Sets the wall clock of a virtual clock; one of the system takes no notice.
     pub(crate) fn set_wall(&self, now: SystemTime) {
-        if let Hands::Virtual(hands) = &self.hands {
-            let origin = now.checked_sub(hands.elapsed.get()).unwrap_or(UNIX_EPOCH);
-            hands.wall_origin.set(origin);
+        if let TimeSource::Virtual(source) = &self.source {
+            let origin = now.checked_sub(source.elapsed.get()).unwrap_or(UNIX_EPOCH);
+            source.wall_origin.set(origin);
         }
     }
 
     /// How long it has been going.
     pub(crate) fn age(&self) -> Duration {
-        match &self.hands {
-            Hands::Virtual(hands) => hands.elapsed.get(),
+        match &self.source {
+            TimeSource::Virtual(source) => source.elapsed.get(),
             _ => self.now().duration_since(self.origin),
         }
     }
@@ -153,8 +154,8 @@ impl Clock {
 
     /// The wall clock, which may jump.
     pub(crate) fn wall(&self) -> SystemTime {
-        match &self.hands {
-            Hands::Virtual(hands) => hands.wall_origin.get() + hands.elapsed.get(),
+        match &self.source {
+            TimeSource::Virtual(source) => source.wall_origin.get() + source.elapsed.get(),
             _ => SystemTime::now(),
         }
     }
@@ -163,19 +164,21 @@ impl Clock {
     /// such a clock and that will do.
     #[inline]
     pub(crate) fn stopwatch(&self) -> u64 {
-        match self.hands {
+        match self.source {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Hands::Coarse => sys::monotonic_coarse(),
-            Hands::Precise => u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            TimeSource::Coarse => sys::monotonic_coarse(),
+            TimeSource::Precise => {
+                u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+            }
             // No time passes while a callback runs.
-            Hands::Virtual(_) => 0,
+            TimeSource::Virtual(_) => 0,
         }
     }
 
     /// The time at this very moment, past the turn's sample.
     pub(crate) fn precise(&self) -> Instant {
-        match &self.hands {
-            Hands::Virtual(hands) => self.origin + hands.elapsed.get(),
+        match &self.source {
+            TimeSource::Virtual(source) => self.origin + source.elapsed.get(),
             _ => Instant::now(),
         }
     }

@@ -183,7 +183,7 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
         let old = inside.canceller.replace(Box::new(f));
         drop(inside);
         if let Some(old) = old {
-            reactor.discard(old);
+            reactor.defer_drop(old);
         }
     }
 }
@@ -218,7 +218,7 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
     if inside.settled {
         drop(inside);
         if let Some(reactor) = reactor {
-            reactor.discard(result);
+            reactor.defer_drop(result);
         }
         return;
     }
@@ -238,11 +238,11 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
             reactor.call_soon(move |reactor| callback(reactor, result));
         }
         if let Some(canceller) = canceller {
-            reactor.discard(canceller);
+            reactor.defer_drop(canceller);
         }
         if Rc::strong_count(state) == 1 {
             // The other end is gone; the result goes with this one, so let the loop do that.
-            reactor.discard(state.clone());
+            reactor.defer_drop(state.clone());
         }
     }
     if let Some(waker) = waker {
@@ -286,7 +286,7 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
             Some(result) => reactor.call_soon(move |reactor| f(reactor, result)),
             None => {
                 never_called("its result was taken before");
-                reactor.discard(f);
+                reactor.defer_drop(f);
             }
         }
     }

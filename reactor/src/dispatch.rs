@@ -14,7 +14,7 @@ use crate::{
 
 /// Events between two looks at the watch. Where one of several took long, all of them are named: on a loop with little to do,
 /// that is one.
-const EVENTS_PER_LAP: usize = 8;
+const EVENTS_PER_BATCH: usize = 8;
 
 impl Reactor {
     /// Calls the handlers of events, in order. A token whose handler went away in this turn finds nobody.
@@ -32,8 +32,8 @@ impl Reactor {
     }
 
     fn dispatch_from(&self, next: &Cell<usize>, events: &[Event]) {
-        for lap in events[next.get()..].chunks(EVENTS_PER_LAP) {
-            for event in lap {
+        for callback_timer in events[next.get()..].chunks(EVENTS_PER_BATCH) {
+            for event in callback_timer {
                 next.set(next.get() + 1);
                 // To borrow it for oneself alone takes half as much as to count who borrows it.
                 let handler = self.inner.registry.borrow_mut().handler(event.token);
@@ -41,16 +41,16 @@ impl Reactor {
                     handler.ready(self, event.ready);
                 }
             }
-            self.lap(&|| self.describe_all(lap));
+            self.callback_timer(&|| self.describe_all(callback_timer));
         }
     }
 
     /// Calls the handlers that asked to be called again.
-    pub(crate) fn call_again(&self) {
+    pub(crate) fn call_rescheduled(&self) {
         self.for_queued(&self.inner.queues.again, |token| {
             // What it asks for from now on is for the next turn.
-            self.inner.registry.borrow_mut().unmark_again(token);
-            self.call_handler(token, |handler| handler.again(self));
+            self.inner.registry.borrow_mut().unmark_rescheduled(token);
+            self.call_handler(token, |handler| handler.rescheduled(self));
         });
     }
 

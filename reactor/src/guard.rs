@@ -35,12 +35,12 @@ impl Reactor {
     ) -> Result<R, Panicked> {
         if !self.inner.state.is_entered() {
             // Outside of the loop nobody has started the watch.
-            self.start_lap();
+            self.start_callback_timer();
         }
         // What `f` has in hand is either dropped by the unwinding or owned by the object that panicked, which gets no
         // other callback but its end.
         let result = catch_unwind(AssertUnwindSafe(f));
-        self.lap(&what);
+        self.callback_timer(&what);
         result.map_err(|panic| self.contained(&what, panic))
     }
 
@@ -59,9 +59,9 @@ impl Reactor {
     }
 
     /// The callback that ends now began when the last one ended, or when the poll did.
-    pub(crate) fn lap(&self, what: &dyn Fn() -> String) {
+    pub(crate) fn callback_timer(&self, what: &dyn Fn() -> String) {
         let now = self.inner.clock.stopwatch();
-        let took = now.saturating_sub(self.inner.lap.replace(now));
+        let took = now.saturating_sub(self.inner.callback_timer.replace(now));
         if took >= self.inner.settings.slow_callback {
             self.report_slow(&name(what), Duration::from_nanos(took));
         }
@@ -74,8 +74,8 @@ impl Reactor {
     }
 
     /// Starts the watch: the loop is awake.
-    pub(crate) fn start_lap(&self) {
-        self.inner.lap.set(self.inner.clock.stopwatch());
+    pub(crate) fn start_callback_timer(&self) {
+        self.inner.callback_timer.set(self.inner.clock.stopwatch());
     }
 }
 

@@ -27,8 +27,8 @@ pub trait Handler: 'static {
     /// The kernel says that reads or writes are worth trying (phase 6). Read before you write.
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready);
 
-    /// Run again without a poll, as asked by [`Reactor::run_again`] (phase 6, after the events).
-    fn again(self: Rc<Self>, reactor: &Reactor) {
+    /// Run again without a poll, as asked by [`Reactor::reschedule`] (phase 6, after the events).
+    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         let _ = reactor;
     }
 
@@ -37,8 +37,8 @@ pub trait Handler: 'static {
         let _ = reactor;
     }
 
-    /// Tell the end and let go, as asked by [`Reactor::reap_later`] (phase 7).
-    fn reap(self: Rc<Self>, reactor: &Reactor) {
+    /// Tell the end and let go, as asked by [`Reactor::finalize_later`] (phase 7).
+    fn finalize(self: Rc<Self>, reactor: &Reactor) {
         let _ = reactor;
     }
 
@@ -47,12 +47,12 @@ pub trait Handler: 'static {
         let _ = (reactor, key);
     }
 
-    /// Something was said to all handlers by [`Reactor::tell_all`].
-    fn told(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
+    /// Something was said to all handlers by [`Reactor::broadcast`].
+    fn message_received(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
         let _ = (reactor, message);
     }
 
-    /// The reactor stops: give up, by [`Reactor::reap_later`] if there is an end to tell.
+    /// The reactor stops: give up, by [`Reactor::finalize_later`] if there is an end to tell.
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
         let _ = reactor;
     }

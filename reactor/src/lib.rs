@@ -15,7 +15,7 @@
 //! | futures | [`Reactor::spawn`], [`Task`], [`Reactor::sleep`], [`Reactor::timeout`] |
 //! | signals, on Unix | `Reactor::on_signal`, `Signal` |
 //! | what it waits on, and its limits | [`Engine`], [`Builder`] |
-//! | what it has done | [`Reactor::stats`], [`Stats`], [`Reactor::leftovers`] |
+//! | what it has done | [`Reactor::stats`], [`Stats`], [`Reactor::leak_report`] |
 //! | tests without a kernel | [`Reactor::simulated`], [`Reactor::advance`] |
 //! | sources of events of one's own, and transports | the module [`source`] |
 //!
@@ -29,7 +29,6 @@ mod builder;
 mod clock;
 mod deferred;
 mod dispatch;
-mod ending;
 mod engine;
 mod error;
 mod error_debug;
@@ -38,8 +37,8 @@ mod guard;
 mod handler;
 #[cfg(unix)]
 mod inherited;
-mod leftovers;
-mod life;
+mod leak_report;
+mod lifecycle;
 pub mod packet_info;
 mod pool;
 pub mod process;
@@ -48,6 +47,7 @@ mod registration;
 mod remote;
 mod run;
 mod run_state;
+mod shutdown;
 #[cfg(unix)]
 mod signals;
 mod simulated;
@@ -72,8 +72,8 @@ pub use {
     },
     excerpt::Excerpt,
     guard::Panicked,
-    leftovers::Leftovers,
-    life::{Phase, TriggerResult},
+    leak_report::LeakReport,
+    lifecycle::{Phase, TriggerResult},
     packet_info::PacketInfo,
     reactor::{Reactor, WeakReactor},
     remote::Remote,
@@ -85,8 +85,8 @@ pub use {
 // At hand in short for the crates above; the documentation has them where they belong.
 #[doc(hidden)]
 pub use source::{
-    Completed, Counter, Driver, Duty, Handler, Interest, Killed, Meter, Ready, ReceivedBytes,
-    Registration, SHORT_WRITE_FILLS, Source, TimerKey, Token, Turned,
+    Completion, Counter, DeliveryMode, Driver, Handler, Interest, Killed, Meter, Ready,
+    ReceivedBytes, Registration, SHORT_WRITE_FILLS, Source, TimerKey, Token, Turned,
 };
 #[cfg(unix)]
 pub use {

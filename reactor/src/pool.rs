@@ -31,7 +31,7 @@ const SIMULATED_JOB_MAX: Duration = Duration::from_millis(10);
 
 /// What a job is for, and so on which threads it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
+enum Purpose {
     Work,
     Lookup,
 }
@@ -83,10 +83,10 @@ impl Pool {
         }
     }
 
-    const fn lane(&self, purpose: Use) -> &Lane {
+    const fn lane(&self, purpose: Purpose) -> &Lane {
         match purpose {
-            Use::Work => &self.work,
-            Use::Lookup => &self.lookups,
+            Purpose::Work => &self.work,
+            Purpose::Lookup => &self.lookups,
         }
     }
 
@@ -141,7 +141,7 @@ impl Lane {
         is_full.then_some(Failure::Overloaded { limit: self.queue_max })
     }
 
-    /// Hands the job back if it cannot be taken.
+    /// TimeSource the job back if it cannot be taken.
     fn submit(&self, job: Job) -> Result<(), (Failure, Job)> {
         let mut running = self.running.borrow_mut();
         let threads = running.get_or_insert_with(|| Threads::new(self.name));
@@ -230,7 +230,7 @@ impl Reactor {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        self.defer(Use::Work, f)
+        self.defer(Purpose::Work, f)
     }
 
     /// As [`defer_to_thread`](Self::defer_to_thread), for lookups of names, on threads that are theirs alone: however many other
@@ -248,10 +248,10 @@ impl Reactor {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        self.defer(Use::Lookup, f)
+        self.defer(Purpose::Lookup, f)
     }
 
-    fn defer<T, F>(&self, purpose: Use, f: F) -> Deferred<T>
+    fn defer<T, F>(&self, purpose: Purpose, f: F) -> Deferred<T>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
@@ -278,7 +278,7 @@ impl Reactor {
             pool.lane(purpose).submit(job)
         };
         if let Err((failure, job)) = submitted {
-            self.discard(job);
+            self.defer_drop(job);
             if let Some(promise) = self.job_promise::<T>(slot, serial) {
                 promise.reject(failure);
             }
@@ -287,7 +287,7 @@ impl Reactor {
     }
 
     /// On a simulated reactor there are no threads: the job runs from the loop, after a time drawn from the seed.
-    fn submit_simulated(&self, purpose: Use, job: Job) -> Result<(), (Failure, Job)> {
+    fn submit_simulated(&self, purpose: Purpose, job: Job) -> Result<(), (Failure, Job)> {
         let lane = self.inner.pool.lane(purpose);
         let waiting = lane.simulated.get();
         if let Some(failure) = lane.refuses(waiting) {
@@ -321,13 +321,13 @@ impl Reactor {
     /// Ends the pool with the run; what is left of it is dropped by the loop.
     pub(crate) fn stop_pool(&self) {
         let pool = &self.inner.pool;
-        let useless = match self.inner.is_copy() {
+        let useless = match self.inner.is_forked_copy() {
             false => pool.stop(self.inner.settings.pool_grace),
             true => pool.leave_behind(),
         };
-        self.inner.graveyard.borrow_mut().extend(useless);
+        self.inner.deferred_drops.borrow_mut().extend(useless);
         // The wait was nobody's callback.
-        self.start_lap();
+        self.start_callback_timer();
     }
 
     /// The promise of a job; `None` if it belongs to an earlier run of the reactor.

@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     engine::{Event, Poller},
     handler::Token,
-    life::Life,
+    lifecycle::Triggers,
     pool::Pool,
     process::{Home, Origin},
     registration::Registry,
@@ -24,7 +24,7 @@ use crate::{
     run_state::RunState,
     task::Tasks,
     timer::TimerPayload,
-    wait::WaitHealth,
+    wait::WaitFailures,
     wheel::Wheel,
 };
 
@@ -66,24 +66,24 @@ pub(crate) struct Inner {
     pub(crate) poller: RefCell<Box<dyn Poller>>,
     pub(crate) edge_triggered: bool,
     pub(crate) events: RefCell<Vec<Event>>,
-    pub(crate) wait_health: WaitHealth,
+    pub(crate) wait_health: WaitFailures,
     pub(crate) registry: RefCell<Registry>,
     pub(crate) wheel: RefCell<Wheel<TimerPayload>>,
     pub(crate) soon: RefCell<VecDeque<Call>>,
-    pub(crate) queues: Queues,
+    pub(crate) queues: PendingHandlers,
     /// What user code let go of, waiting to be dropped by the loop, since a drop may be user code too.
-    pub(crate) graveyard: RefCell<Vec<Box<dyn Any>>>,
+    pub(crate) deferred_drops: RefCell<Vec<Box<dyn Any>>>,
     pub(crate) tasks: RefCell<Tasks>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) inbox: Inbox,
     pub(crate) pool: Pool,
-    pub(crate) life: Life,
+    pub(crate) life: Triggers,
     #[cfg(unix)]
     pub(crate) signals: crate::signals::Signals,
     pub(crate) state: RunState,
     pub(crate) meter: Meter,
     /// When the callback that runs now began, in nanoseconds of the coarse clock.
-    pub(crate) lap: Cell<u64>,
+    pub(crate) callback_timer: Cell<u64>,
     pub(crate) locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
     pub(crate) random: RefCell<fastrand::Rng>,
     /// Somebody else moves the clock.
@@ -92,24 +92,24 @@ pub(crate) struct Inner {
 
 impl Inner {
     /// Whether this is a child of fork(2), and what is here is its parent's. Asks the system.
-    pub(crate) fn is_copy(&self) -> bool {
+    pub(crate) fn is_forked_copy(&self) -> bool {
         !self.origin.is_here() && !self.clock.is_virtual()
     }
 }
 
 /// Handlers that asked to be called, by their tokens.
 #[derive(Debug, Default)]
-pub(crate) struct Queues {
+pub(crate) struct PendingHandlers {
     pub(crate) flush: RefCell<Vec<Token>>,
     pub(crate) again: RefCell<Vec<Token>>,
-    pub(crate) reap: RefCell<Vec<Token>>,
+    pub(crate) finalize: RefCell<Vec<Token>>,
 }
 
-impl Queues {
+impl PendingHandlers {
     pub(crate) fn are_empty(&self) -> bool {
         self.flush.borrow().is_empty()
             && self.again.borrow().is_empty()
-            && self.reap.borrow().is_empty()
+            && self.finalize.borrow().is_empty()
     }
 }
 
@@ -148,22 +148,22 @@ impl Reactor {
             edge_triggered: poller.is_edge_triggered(),
             poller: RefCell::new(poller),
             events: RefCell::default(),
-            wait_health: WaitHealth::default(),
+            wait_health: WaitFailures::default(),
             registry: RefCell::default(),
             wheel: RefCell::new(Wheel::new()),
             soon: RefCell::default(),
-            queues: Queues::default(),
-            graveyard: RefCell::default(),
+            queues: PendingHandlers::default(),
+            deferred_drops: RefCell::default(),
             tasks: RefCell::default(),
             shared,
             inbox,
             pool: Pool::new(&settings),
-            life: Life::default(),
+            life: Triggers::default(),
             #[cfg(unix)]
             signals: crate::signals::Signals::default(),
             state: RunState::default(),
             meter: Meter::default(),
-            lap: Cell::default(),
+            callback_timer: Cell::default(),
             locals: RefCell::default(),
             random: RefCell::new(match (settings.seed, settings.engine) {
                 (Some(seed), _) => fastrand::Rng::with_seed(seed),
@@ -266,11 +266,11 @@ impl Reactor {
         &self.inner.meter
     }
 
-    /// Calls [`Handler::again`](crate::Handler::again) of this handler without waiting for an event: for one that stopped
+    /// Calls [`Handler::rescheduled`](crate::Handler::rescheduled) of this handler without waiting for an event: for one that stopped
     /// early with work left. That is after the events of this turn, so also if one of those asks; who asks from `again`
     /// itself, or later, waits for the next turn. However often it is asked for, it is called once.
-    pub fn run_again(&self, token: Token) {
-        if self.inner.registry.borrow_mut().mark_again(token) {
+    pub fn reschedule(&self, token: Token) {
+        if self.inner.registry.borrow_mut().mark_rescheduled(token) {
             self.inner.queues.again.borrow_mut().push(token);
         }
     }
@@ -280,14 +280,14 @@ impl Reactor {
         self.inner.queues.flush.borrow_mut().push(token);
     }
 
-    /// Calls [`Handler::reap`](crate::Handler::reap) of this handler at the end of the turn.
-    pub fn reap_later(&self, token: Token) {
-        self.inner.queues.reap.borrow_mut().push(token);
+    /// Calls [`Handler::finalize`](crate::Handler::finalize) of this handler at the end of the turn.
+    pub fn finalize_later(&self, token: Token) {
+        self.inner.queues.finalize.borrow_mut().push(token);
     }
 
     /// Has the loop drop something, since its drop may run user code.
-    pub fn discard(&self, thing: impl Any) {
-        self.inner.graveyard.borrow_mut().push(Box::new(thing));
+    pub fn defer_drop(&self, thing: impl Any) {
+        self.inner.deferred_drops.borrow_mut().push(Box::new(thing));
     }
 
     /// The one `T` of this reactor, made when it is first asked for: state that the connections of a reactor share.

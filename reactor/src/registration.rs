@@ -6,7 +6,7 @@ use slab::Slab;
 
 use crate::{
     Reactor, RegisterError, WeakReactor,
-    engine::{Completed, Descriptor, DescriptorId, Duty},
+    engine::{Completion, DeliveryMode, Descriptor, DescriptorId},
     handler::{Handler, Interest, Token},
 };
 
@@ -39,7 +39,7 @@ const NO_DESCRIPTOR: DescriptorId = -1;
 struct Slot {
     /// `None` between the registration of a source and the binding of its handler.
     handler: Option<Rc<dyn Handler>>,
-    mark: Mark,
+    state: SlotState,
     descriptor: DescriptorId,
 }
 
@@ -47,9 +47,9 @@ struct Slot {
 /// for by two would ask for itself twice, each time that it is called, and have ever more of the loop's time), and whether other
 /// descriptors may lead to its source. It is never zero, and there the slab finds its own mark, which so costs nothing.
 #[derive(Clone, Copy)]
-struct Mark(NonZeroU32);
+struct SlotState(NonZeroU32);
 
-impl Mark {
+impl SlotState {
     const AGAIN: u32 = 1 << 1;
     const SHARED: u32 = 1 << 2;
     /// What lies below the generation.
@@ -64,7 +64,7 @@ impl Mark {
     }
 
     /// Says how that was before.
-    fn set_again(&mut self, again: bool) -> bool {
+    fn set_rescheduled(&mut self, again: bool) -> bool {
         let before = self.0.get() & Self::AGAIN != 0;
         let others = self.0.get() & !Self::AGAIN;
         self.0 = NonZeroU32::MIN | others | if again { Self::AGAIN } else { 0 };
@@ -95,20 +95,25 @@ impl Registry {
         }
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation & Token::GENERATION_MASK;
-        let slot =
-            self.slots.insert(Slot { handler: None, mark: Mark::new(generation), descriptor });
+        let slot = self.slots.insert(Slot {
+            handler: None,
+            state: SlotState::new(generation),
+            descriptor,
+        });
         Ok(Token::new(slot, generation))
     }
 
     fn get_mut(&mut self, token: Token) -> Option<&mut Slot> {
-        self.slots.get_mut(token.slot()).filter(|slot| slot.mark.generation() == token.generation())
+        self.slots
+            .get_mut(token.slot())
+            .filter(|slot| slot.state.generation() == token.generation())
     }
 
     /// The handler of a token; `None` if it went away.
     #[inline]
     pub(crate) fn handler(&self, token: Token) -> Option<Rc<dyn Handler>> {
         let slot = self.slots.get(token.slot())?;
-        if slot.mark.generation() != token.generation() {
+        if slot.state.generation() != token.generation() {
             return None;
         }
         slot.handler.clone()
@@ -117,18 +122,18 @@ impl Registry {
     #[inline]
     fn descriptor(&self, token: Token) -> Option<DescriptorId> {
         let slot = self.slots.get(token.slot())?;
-        (slot.mark.generation() == token.generation()).then_some(slot.descriptor)
+        (slot.state.generation() == token.generation()).then_some(slot.descriptor)
     }
 
     /// `false` if it is on the list of those to be called again already, or went away.
-    pub(crate) fn mark_again(&mut self, token: Token) -> bool {
-        self.get_mut(token).is_some_and(|slot| !slot.mark.set_again(true))
+    pub(crate) fn mark_rescheduled(&mut self, token: Token) -> bool {
+        self.get_mut(token).is_some_and(|slot| !slot.state.set_rescheduled(true))
     }
 
     /// It is about to be called again.
-    pub(crate) fn unmark_again(&mut self, token: Token) {
+    pub(crate) fn unmark_rescheduled(&mut self, token: Token) {
         if let Some(slot) = self.get_mut(token) {
-            slot.mark.set_again(false);
+            slot.state.set_rescheduled(false);
         }
     }
 
@@ -147,7 +152,7 @@ impl Registry {
     }
 
     pub(crate) fn tokens(&self) -> Vec<Token> {
-        self.slots.iter().map(|(key, slot)| Token::new(key, slot.mark.generation())).collect()
+        self.slots.iter().map(|(key, slot)| Token::new(key, slot.state.generation())).collect()
     }
 }
 
@@ -158,7 +163,7 @@ impl Reactor {
     /// Registers a source and the handler that is to hear of it, until the [`Registration`] is dropped.
     ///
     /// The default engine is edge-triggered: readiness is told once, so a handler either goes on until its system call
-    /// says `WouldBlock` or asks for [`run_again`](Self::run_again). A handler may also hear of a readiness that it did
+    /// says `WouldBlock` or asks for [`reschedule`](Self::reschedule). A handler may also hear of a readiness that it did
     /// not ask for.
     ///
     /// # Errors
@@ -173,7 +178,7 @@ impl Reactor {
         let token = match self.register_source(source, interest) {
             Ok(token) => token,
             Err(error) => {
-                self.discard(handler);
+                self.defer_drop(handler);
                 return Err(error);
             }
         };
@@ -192,7 +197,7 @@ impl Reactor {
     }
 
     /// Registers a handler that has no source, until the [`Registration`] is dropped: only the loop itself calls it, when asked
-    /// by its token, as with [`run_again`](Self::run_again).
+    /// by its token, as with [`reschedule`](Self::reschedule).
     ///
     /// # Errors
     ///
@@ -207,7 +212,7 @@ impl Reactor {
                 Ok(Registration { reactor: self.downgrade(), token: Cell::new(Some(token)) })
             }
             Err(error) => {
-                self.discard(handler);
+                self.defer_drop(handler);
                 Err(error)
             }
         }
@@ -262,7 +267,7 @@ impl Reactor {
         };
         drop(registry);
         if let Some(handler) = useless {
-            self.discard(handler);
+            self.defer_drop(handler);
         }
     }
 
@@ -277,22 +282,22 @@ impl Reactor {
     }
 
     /// Has the engine itself receive or accept for a source while reading is wanted, one thing at a time: at most 64 KiB, or one
-    /// connection. What has come is told as readiness to read, and handed over by [`take_completed`](Self::take_completed); not before
+    /// connection. What has come is told as readiness to read, and handed over by [`take_completion`](Self::take_completion); not before
     /// that does the engine go on to the next. `false` if this engine only tells: then the handler goes on to make its system calls
     /// itself.
-    pub fn set_duty(&self, token: Token, duty: Duty) -> bool {
+    pub fn set_delivery_mode(&self, token: Token, mode: DeliveryMode) -> bool {
         // No engine that completes is edge-triggered.
         if self.inner.edge_triggered {
             return false;
         }
         let Some(id) = self.descriptor(token) else { return false };
-        self.inner.poller.borrow_mut().set_duty(id, token, duty)
+        self.inner.poller.borrow_mut().set_delivery_mode(id, token, mode)
     }
 
     /// What the engine has received or accepted for a source, if anything. What comes after it is told anew.
     #[inline]
-    pub fn take_completed(&self, token: Token) -> Option<Completed> {
-        self.inner.poller.borrow_mut().take_completed(token)
+    pub fn take_completion(&self, token: Token) -> Option<Completion> {
+        self.inner.poller.borrow_mut().take_completion(token)
     }
 
     #[inline]
@@ -305,7 +310,7 @@ impl Reactor {
     /// descriptor cause it to be removed") is told of its end in any case, or its events would wake the loop for ever.
     pub fn mark_shared(&self, token: Token) {
         if let Some(slot) = self.inner.registry.borrow_mut().get_mut(token) {
-            slot.mark.set_shared();
+            slot.state.set_shared();
         }
     }
 
@@ -319,7 +324,7 @@ impl Reactor {
         // In a child of fork(2), what the kernel watches is the parent's.
         if slot.descriptor != NO_DESCRIPTOR && !self.inner.home.is_left() {
             let mut poller = self.inner.poller.borrow_mut();
-            let closing = closing && !(slot.mark.is_shared() && poller.watches_duplicates());
+            let closing = closing && !(slot.state.is_shared() && poller.watches_duplicates());
             let gone = poller.deregister(slot.descriptor, token, closing);
             drop(poller);
             if let Err(error) = gone {
@@ -328,16 +333,16 @@ impl Reactor {
             }
         }
         if let Some(handler) = slot.handler {
-            self.discard(handler);
+            self.defer_drop(handler);
         }
     }
 
-    /// Says something to all handlers: the loop calls [`Handler::told`] of each, in its next turn.
-    pub fn tell_all(&self, message: Rc<dyn Any>) {
+    /// Says something to all handlers: the loop calls [`Handler::message_received`] of each, in its next turn.
+    pub fn broadcast(&self, message: Rc<dyn Any>) {
         self.call_soon(move |reactor| {
             let tokens = reactor.inner.registry.borrow().tokens();
             for token in tokens {
-                reactor.call_handler(token, |handler| handler.told(reactor, &*message));
+                reactor.call_handler(token, |handler| handler.message_received(reactor, &*message));
             }
         });
     }
@@ -351,7 +356,7 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Its name, for [`Reactor::run_again`] and the like.
+    /// Its name, for [`Reactor::reschedule`] and the like.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
         self.token.get()

@@ -1,4 +1,4 @@
-//! A run: [`Reactor::run`], and what stops it. How everything is brought to its end is in `ending.rs`.
+//! A run: [`Reactor::run`], and what stops it. How everything is brought to its end is in `shutdown.rs`.
 
 use std::{
     future::Future,
@@ -47,7 +47,7 @@ impl Reactor {
         self.fire(Phase::AfterStartup);
 
         let mut turned = Ok(());
-        while turned.is_ok() && !state.wants_out() {
+        while turned.is_ok() && !state.should_exit() {
             turned = self.turn_once(None);
         }
         // A callback may have forked, and its child come back here: what there is to end is the parent's.
@@ -76,7 +76,7 @@ impl Reactor {
         F: Future<Output: 'static> + 'static,
     {
         if self.inner.state.is_entered() {
-            self.discard(future);
+            self.defer_drop(future);
             return Err(RunError::AlreadyRunning);
         }
         let this_call = Rc::new(());
@@ -157,7 +157,7 @@ impl Reactor {
         }
         let entered = self.inner.state.enter(&self.inner.clock);
         let entered = entered.ok_or(RunError::AlreadyRunning)?;
-        self.start_lap();
+        self.start_callback_timer();
         Ok(entered)
     }
 }

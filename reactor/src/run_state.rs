@@ -32,7 +32,7 @@ impl RunState {
     }
 
     /// Whether the loop should come round without waiting.
-    pub(crate) fn wants_out(&self) -> bool {
+    pub(crate) fn should_exit(&self) -> bool {
         self.stop.get() || self.crash.get()
     }
 
@@ -58,7 +58,7 @@ impl RunState {
     }
 
     /// The stop has been heard: from here on the flag stands for a second one, or for the last trigger being done.
-    pub(crate) fn heard_stop(&self) {
+    pub(crate) fn stop_noticed(&self) {
         self.stop.set(false);
     }
 }

@@ -117,7 +117,7 @@ impl Reactor {
         loop {
             self.turn_once(Some(Duration::ZERO))?;
             (turns, in_moment) = (turns + 1, in_moment + 1);
-            if inner.state.wants_out() {
+            if inner.state.should_exit() {
                 return Err(RunError::Stopped);
             }
             if turns >= turns_max || in_moment >= TURNS_PER_MOMENT_MAX {
@@ -166,7 +166,7 @@ pub enum Turned {
     Ended,
 }
 
-/// Said to every handler ([`Handler::told`](crate::Handler::told)) by [`Driver::kill`], and when a child of fork(2) drops its
+/// Said to every handler ([`Handler::message_received`](crate::Handler::message_received)) by [`Driver::kill`], and when a child of fork(2) drops its
 /// copy of a reactor: let go of everything and tell nobody, neither the protocol nor the peer.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -224,7 +224,7 @@ impl Driver {
         inner.begin_turning();
         for _ in 0..TURNS_PER_MOMENT_MAX {
             reactor.turn_once(Some(Duration::ZERO))?;
-            if inner.state.wants_out() && self.may_end() {
+            if inner.state.should_exit() && self.may_end() {
                 reactor.shut_down();
                 return Ok(Turned::Ended);
             }
@@ -241,7 +241,7 @@ impl Driver {
             return true;
         }
         let reactor = &self.reactor;
-        reactor.inner.state.heard_stop();
+        reactor.inner.state.stop_noticed();
         let waiting = reactor.fire(Phase::BeforeShutdown);
         if waiting.get() == 0 {
             return true;
@@ -256,7 +256,7 @@ impl Driver {
     /// Ends it as a process is killed: everything is dropped, and nobody is told.
     pub fn kill(&self) {
         let Ok(_entered) = self.reactor.enter() else { return };
-        self.reactor.tell_killed();
+        self.reactor.notify_killed();
         self.reactor.end();
     }
 }

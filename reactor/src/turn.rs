@@ -14,7 +14,7 @@ impl Reactor {
     pub(crate) fn turn_once(&self, max_wait: Option<Duration>) -> Result<(), RunError> {
         let inner = &*self.inner;
         inner.meter.turns.add(1);
-        let began = inner.lap.get();
+        let began = inner.callback_timer.get();
         inner.clock.forget();
         inner.mark_due();
 
@@ -55,23 +55,23 @@ impl Reactor {
 
         // 5. Poll: at once while work is left, else until the next timer.
         let mut events = inner.events.take();
-        let before = inner.lap.get().saturating_sub(began);
+        let before = inner.callback_timer.get().saturating_sub(began);
         let waited = inner.wait(max_wait, &mut events);
         inner.clock.forget();
-        self.start_lap();
-        let woke = inner.lap.get();
+        self.start_callback_timer();
+        let woke = inner.callback_timer.get();
 
         // 6. Dispatch. A token whose handler went away in this turn finds nobody.
         inner.meter.events.add(events.len() as u64);
         self.dispatch(&events);
         events.clear();
         inner.events.replace(events);
-        self.call_again();
+        self.call_rescheduled();
 
         // 7. Reap: ends are told, slots freed, and what user code let go of is dropped.
-        self.call_queued(&inner.queues.reap, |reactor, handler| handler.reap(reactor));
-        self.bury();
-        let took = before + inner.lap.get().saturating_sub(woke);
+        self.call_queued(&inner.queues.finalize, |reactor, handler| handler.finalize(reactor));
+        self.drop_deferred();
+        let took = before + inner.callback_timer.get().saturating_sub(woke);
         inner.meter.longest_turn.set(inner.meter.longest_turn.get().max(took));
         waited
     }
@@ -95,20 +95,20 @@ impl Reactor {
     }
 
     /// Drops what user code let go of.
-    pub(crate) fn bury(&self) {
+    pub(crate) fn drop_deferred(&self) {
         if self.inner.wheel.borrow().has_retired() {
-            self.bury_timers();
+            self.drop_cancelled_timers();
         }
-        if self.inner.graveyard.borrow().is_empty() {
+        if self.inner.deferred_drops.borrow().is_empty() {
             return;
         }
-        for dead in self.inner.graveyard.take() {
+        for dead in self.inner.deferred_drops.take() {
             let _ = self.guard(|| "a drop".to_owned(), move || drop(dead));
         }
     }
 
     /// Cancelled timers are many and small, so a guard is around some of them at a time.
-    fn bury_timers(&self) {
+    fn drop_cancelled_timers(&self) {
         let mut storage = self.inner.wheel.borrow_mut().take_retired();
         let mut dead = storage.drain(..);
         while !dead.as_slice().is_empty() {
@@ -150,9 +150,9 @@ impl Inner {
     pub(crate) fn has_work(&self) -> bool {
         !self.soon.borrow().is_empty()
             || !self.queues.are_empty()
-            || self.state.wants_out()
+            || self.state.should_exit()
             || self.wheel.borrow().has_work()
             || self.shared.has_any()
-            || !self.graveyard.borrow().is_empty()
+            || !self.deferred_drops.borrow().is_empty()
     }
 }

@@ -26,14 +26,14 @@ struct Failing {
 
 /// Whether the waits of a reactor fail.
 #[derive(Default)]
-pub(crate) struct WaitHealth {
+pub(crate) struct WaitFailures {
     /// That they fail was logged, and no wait that may block has gone well since.
     is_ill: Cell<bool>,
     /// Since the last one that went well.
     failing: Cell<Option<Failing>>,
 }
 
-impl WaitHealth {
+impl WaitFailures {
     /// What an earlier run has met says nothing of this one.
     pub(crate) fn begin_run(&self) {
         self.failing.set(None);

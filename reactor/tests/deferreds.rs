@@ -275,7 +275,7 @@ fn an_error_that_nobody_looked_at_is_logged_once() {
             |reactor| {
                 let (promise, deferred) = pair::<()>(reactor);
                 promise.reject(Trouble::Brewing);
-                reactor.discard(deferred);
+                reactor.defer_drop(deferred);
             },
             &["brewing"],
         ),

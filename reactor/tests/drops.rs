@@ -42,8 +42,8 @@ fn furnish(reactor: &Reactor, census: &Census, threads: &Arc<()>) -> Vec<Box<dyn
     let puppet = Puppet::new(move |_, _| drop(one.one()));
     kept.push(Box::new(reactor.register(&mut &near, Interest::READ, puppet).unwrap()));
     kept.push(Box::new((near, far)));
-    reactor.discard(census.one());
-    reactor.tell_all(Rc::new(census.one()));
+    reactor.defer_drop(census.one());
+    reactor.broadcast(Rc::new(census.one()));
     for phase in [Phase::BeforeShutdown, Phase::AfterShutdown] {
         let one = census.one();
         reactor.on(phase, move |_| drop(one));
@@ -181,7 +181,7 @@ fn what_is_dropped_at_the_end_may_meddle() {
             let _meddler = meddler;
             pending::<()>().await;
         }));
-        reactor.discard(Meddler(reactor.downgrade(), 2));
+        reactor.defer_drop(Meddler(reactor.downgrade(), 2));
         if run {
             reactor.call_soon(|reactor| reactor.stop().unwrap());
             reactor.run().unwrap();
@@ -198,7 +198,7 @@ fn what_is_dropped_at_the_end_may_meddle() {
 fn what_a_call_lets_go_of_is_dropped_by_the_loop() {
     type LetGo = fn(&Reactor, Marker);
     let ways: [LetGo; 8] = [
-        |reactor, marker| reactor.discard(marker),
+        |reactor, marker| reactor.defer_drop(marker),
         |reactor, marker| _ = reactor.call_later(FAR, move |_| drop(marker)).cancel(),
         |reactor, marker| _ = reactor.call_every(FAR, move |_| _ = &marker).stop(),
         |reactor, marker| {

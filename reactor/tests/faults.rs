@@ -46,11 +46,11 @@ fn a_panic_in_any_callback_is_contained() {
 fn a_handler_that_panics_is_deregistered() {
     type Provoke = fn(&Reactor, sinew_reactor::Token);
     let provocations: [(&str, Provoke); 5] = [
-        ("again", |reactor, token| reactor.run_again(token)),
+        ("again", |reactor, token| reactor.reschedule(token)),
         ("flush", |reactor, token| reactor.flush_later(token)),
-        ("reap", |reactor, token| reactor.reap_later(token)),
+        ("reap", |reactor, token| reactor.finalize_later(token)),
         ("timer", |reactor, token| _ = reactor.arm_timer(token, Duration::ZERO)),
-        ("told", |reactor, _| reactor.tell_all(Rc::new(()))),
+        ("told", |reactor, _| reactor.broadcast(Rc::new(()))),
     ];
     for (method, provoke) in provocations {
         let reactor = reactor();
@@ -89,7 +89,7 @@ struct Stubborn(bool, Trail);
 
 impl Handler for Stubborn {
     fn ready(self: Rc<Self>, _: &Reactor, _: Ready) {}
-    fn again(self: Rc<Self>, _: &Reactor) {
+    fn rescheduled(self: Rc<Self>, _: &Reactor) {
         panic!("first");
     }
     fn panicked(self: Rc<Self>, _: &Reactor, message: &str) -> bool {
@@ -109,7 +109,7 @@ fn a_handler_may_deal_with_its_panic() {
         let trail = Trail::default();
         let token = reactor.reserve().unwrap();
         reactor.bind(token, Rc::new(Stubborn(deals, trail.clone())));
-        reactor.run_again(token);
+        reactor.reschedule(token);
         let log = Log::of(|| turn(&reactor));
         assert_eq!(trail.take(), ["first"]);
         assert_eq!(reactor.stats().handlers, left);
@@ -132,7 +132,7 @@ fn a_panic_with_a_payload_that_panics_is_contained() {
 fn a_drop_that_panics_is_contained() {
     type Bury = fn(&Reactor);
     let burials: [Bury; 7] = [
-        |reactor| reactor.discard(Bomb),
+        |reactor| reactor.defer_drop(Bomb),
         |reactor| {
             let bomb = Bomb;
             reactor.call_later(Duration::from_secs(9), move |_| drop(bomb)).cancel();
@@ -164,14 +164,14 @@ fn a_drop_that_panics_is_contained() {
             task.cancel();
         },
     ];
-    for bury in burials {
+    for drop_deferred in burials {
         let reactor = reactor();
-        bury(&reactor);
+        drop_deferred(&reactor);
         let log = Log::of(|| turn(&reactor));
         assert_eq!(log.len(), 1, "{log:?}");
         assert!(log[0].contains("a bomb went off"), "{log:?}");
         // And at the end of the reactor.
-        bury(&reactor);
+        drop_deferred(&reactor);
         let log = Log::of(|| drop(reactor));
         assert_eq!(log.len(), 1, "{log:?}");
     }
@@ -207,7 +207,7 @@ fn a_slow_callback_is_reported_with_what_ran() {
     let builder = kit::builder().slow_callback(Duration::from_millis(2));
     let reactor = builder.build().unwrap();
     let token = Puppet::enter(&reactor, |reactor, _| be_slow(reactor));
-    reactor.run_again(token);
+    reactor.reschedule(token);
     reactor.call_soon(be_slow);
     reactor.call_later(Duration::ZERO, be_slow);
     let log = Log::of(|| turn(&reactor));

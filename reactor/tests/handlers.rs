@@ -155,9 +155,9 @@ fn a_handler_hears_nothing_after_its_registration() {
         let puppet = Puppet::new(move |_, method| log.push(format!("{method} {}", one.alive())));
         let registration = reactor.register(&mut &near, Interest::BOTH, puppet).unwrap();
         let token = registration.token().unwrap();
-        reactor.run_again(token);
+        reactor.reschedule(token);
         reactor.flush_later(token);
-        reactor.reap_later(token);
+        reactor.finalize_later(token);
         drop(registration);
         assert_eq!(census.alive(), 1, "dropped by the loop, not in the call");
         turn(&reactor);
@@ -237,7 +237,7 @@ fn a_token_of_a_handler_that_went_away_names_nobody() {
         let log = trail.clone();
         let new = Puppet::enter(&reactor, move |_, method| log.push(method));
         for token in [old, new] {
-            reactor.run_again(token);
+            reactor.reschedule(token);
             reactor.set_interest(token, Interest::BOTH);
         }
         reactor.deregister(old, true);
@@ -255,7 +255,7 @@ fn a_handler_may_be_put_in_the_place_of_another() {
         let token = Puppet::enter(&reactor, move |_, _| drop(one.one()));
         let log = trail.clone();
         reactor.bind(token, Puppet::new(move |_, method| log.push(method)));
-        reactor.run_again(token);
+        reactor.reschedule(token);
         turn(&reactor);
         assert_eq!((trail.take(), census.alive()), (vec!["again".to_owned()], 0));
     }
@@ -288,7 +288,7 @@ fn everybody_is_told() {
         }
         let log = trail.clone();
         reactor.call_soon(move |reactor| {
-            reactor.tell_all(Rc::new(()));
+            reactor.broadcast(Rc::new(()));
             // Those who come before it is said hear it, too.
             Puppet::enter(reactor, move |_, method| log.push(format!("three {method}")));
         });

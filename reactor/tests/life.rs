@@ -218,7 +218,7 @@ fn handlers_are_told_of_the_end_also_if_they_come_during_it() {
         log.push(format!("first {method}"));
         if method == "shutdown" {
             reactor.flush_later(token.get().unwrap());
-            reactor.reap_later(token.get().unwrap());
+            reactor.finalize_later(token.get().unwrap());
             let log = log.clone();
             Puppet::enter(reactor, move |_, method| log.push(format!("second {method}")));
         }
@@ -237,7 +237,7 @@ fn an_end_without_end_is_bounded() {
     own.set(Some(Puppet::enter(&reactor, move |reactor, _| {
         for _ in 0..2 {
             reactor.flush_later(token.get().unwrap());
-            reactor.reap_later(token.get().unwrap());
+            reactor.finalize_later(token.get().unwrap());
         }
     })));
     run_and_stop(&reactor);

@@ -78,20 +78,20 @@ impl Handler for Busy {
     fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
         self.call(reactor, "ready");
     }
-    fn again(self: Rc<Self>, reactor: &Reactor) {
+    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "again");
         panic!("on purpose");
     }
     fn flush(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "flush");
     }
-    fn reap(self: Rc<Self>, reactor: &Reactor) {
+    fn finalize(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "reap");
     }
     fn timer(self: Rc<Self>, reactor: &Reactor, _: TimerKey) {
         self.call(reactor, "timer");
     }
-    fn told(self: Rc<Self>, reactor: &Reactor, _: &dyn Any) {
+    fn message_received(self: Rc<Self>, reactor: &Reactor, _: &dyn Any) {
         self.call(reactor, "told");
     }
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
@@ -135,7 +135,7 @@ fn call_everything(reactor: &Reactor, world: &Rc<World>) {
     _ = (series.is_active(), series.skipped(), series.stop(), series.stop());
     _ = (reactor.now(), reactor.wall_clock(), reactor.stats(), reactor.engine());
     _ = (reactor.is_running(), reactor.is_edge_triggered(), format!("{reactor:?}"));
-    reactor.discard(probe());
+    reactor.defer_drop(probe());
     drop(reactor.local::<Cell<u8>>());
 
     // Runs, which are refused.
@@ -190,16 +190,16 @@ fn call_everything(reactor: &Reactor, world: &Rc<World>) {
     let token = reactor.reserve().unwrap();
     reactor.bind(token, busy(world));
     reactor.bind(token, busy(world));
-    reactor.run_again(token);
+    reactor.reschedule(token);
     reactor.flush_later(token);
-    reactor.reap_later(token);
+    reactor.finalize_later(token);
     let key = reactor.arm_timer(token, Duration::ZERO);
     _ = (reactor.timer_due(key), reactor.age());
     reactor.disarm_timer(key);
     reactor.set_interest(token, Interest::BOTH);
     reactor.deregister(token, false);
     reactor.bind(token, busy(world));
-    reactor.tell_all(Rc::new(()));
+    reactor.broadcast(Rc::new(()));
     let (near, _far) = UnixStream::pair().unwrap();
     let registration = reactor.register(&mut &near, Interest::BOTH, busy(world)).unwrap();
     assert!(reactor.register(&mut &near, Interest::BOTH, busy(world)).is_err());
@@ -282,7 +282,7 @@ fn set_up(reactor: &Reactor, world: &Rc<World>) -> (Token, UnixStream) {
     ] {
         reactor.on(phase, everything(callback));
     }
-    for provoke in [Reactor::run_again, Reactor::flush_later, Reactor::reap_later] {
+    for provoke in [Reactor::reschedule, Reactor::flush_later, Reactor::finalize_later] {
         let token = reactor.reserve().unwrap();
         reactor.bind(token, busy(world));
         provoke(reactor, token);
@@ -381,8 +381,8 @@ fn the_puppets_of_the_kit_hold_a_cell_too() {
                 call_everything(reactor, &own);
             }
         });
-        reactor.run_again(token);
-        reactor.reap_later(token);
+        reactor.reschedule(token);
+        reactor.finalize_later(token);
         let log = Log::of(|| kit::turn(&reactor));
         assert!(log.iter().all(|line| is_on_purpose(line)), "{log:?}");
         assert_eq!(calls.get(), 2);

@@ -26,9 +26,9 @@ fn the_phases_come_in_their_order() {
         let registration = reactor.register(&mut &near, Interest::READ, puppet).unwrap();
         let token = registration.token().unwrap();
 
-        reactor.discard(Marker(trail.clone(), "drop"));
-        reactor.reap_later(token);
-        reactor.run_again(token);
+        reactor.defer_drop(Marker(trail.clone(), "drop"));
+        reactor.finalize_later(token);
+        reactor.reschedule(token);
         reactor.flush_later(token);
         let log = trail.clone();
         drop(reactor.spawn(async move { log.push("task") }));
@@ -78,7 +78,7 @@ fn what_a_remote_call_calls_for_runs_in_the_next_turn() {
     let reactor = reactor();
     reactor
         .remote()
-        .call(|reactor| reactor.call_soon(|reactor| reactor.discard(reactor.local::<()>())))
+        .call(|reactor| reactor.call_soon(|reactor| reactor.defer_drop(reactor.local::<()>())))
         .unwrap();
     turn(&reactor);
     assert_eq!(reactor.stats().calls, 1);
@@ -201,14 +201,14 @@ fn asking_again_from_a_queue_is_heard_in_the_next_turn() {
         let token = own.get().unwrap();
         match method {
             "flush" => reactor.flush_later(token),
-            "again" => reactor.run_again(token),
-            _ => reactor.reap_later(token),
+            "again" => reactor.reschedule(token),
+            _ => reactor.finalize_later(token),
         }
     })));
     let token = token.get().unwrap();
     reactor.flush_later(token);
-    reactor.run_again(token);
-    reactor.reap_later(token);
+    reactor.reschedule(token);
+    reactor.finalize_later(token);
     for _ in 0..3 {
         turn(&reactor);
         assert_eq!(trail.take(), ["flush", "again", "reap"]);
@@ -235,11 +235,11 @@ fn who_asks_again_many_times_is_called_once() {
         Puppet::enter(&reactor, move |reactor, _| {
             log.push(name);
             let [one, other] = *tokens.get().unwrap();
-            [one, other, one].iter().for_each(|token| reactor.run_again(*token));
+            [one, other, one].iter().for_each(|token| reactor.reschedule(*token));
         })
     });
     tokens.set(both).unwrap();
-    [both[0], both[1], both[0]].iter().for_each(|token| reactor.run_again(*token));
+    [both[0], both[1], both[0]].iter().for_each(|token| reactor.reschedule(*token));
     for turns in 0..5 {
         turn(&reactor);
         // Who has been called may be asked for again, by itself or the other; who has not is going to be.

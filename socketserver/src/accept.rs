@@ -67,7 +67,7 @@ impl Acceptor {
         server.core.run.begin();
         server.core.run.watch(server, reactor);
         // There may be something already, which an engine that tells of changes does not tell twice.
-        reactor.run_again(this.token());
+        reactor.reschedule(this.token());
         if let Some(timeout) = once.flatten() {
             let this = this.clone();
             reactor.call_later(timeout, move |reactor| this.time_out(reactor));
@@ -136,7 +136,7 @@ impl Acceptor {
                 return;
             }
         }
-        reactor.run_again(self.token());
+        reactor.reschedule(self.token());
     }
 
     /// Whether a request that is got now could be handled. If not, whoever makes room wakes the loop.
@@ -220,7 +220,7 @@ impl Acceptor {
         let this = self.clone();
         reactor.call_later(REST, move |reactor| {
             this.resting.set(false);
-            reactor.run_again(this.token());
+            reactor.reschedule(this.token());
         });
     }
 }
@@ -272,7 +272,7 @@ impl Handler for Acceptor {
         self.pass(reactor);
     }
 
-    fn again(self: Rc<Self>, reactor: &Reactor) {
+    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         self.pass(reactor);
     }
 

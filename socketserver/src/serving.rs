@@ -106,7 +106,7 @@ impl Serving {
         }
         if let Some(Loop { remote, acceptor: Some(token), .. }) = self.by() {
             // If it has ended, it wants no room.
-            let _ = remote.call(move |reactor| reactor.run_again(token));
+            let _ = remote.call(move |reactor| reactor.reschedule(token));
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    static HELD: Cell<i64> = const { Cell::new(0) };
+    static INPUT_HELD: Cell<i64> = const { Cell::new(0) };
 }
 
 /// Allocations of this thread so far, growing and shrinking included.
@@ -19,13 +19,13 @@ pub(crate) fn allocations() -> u64 {
 
 /// Bytes that this thread has allocated and not freed. What others freed for it counts as held.
 pub(crate) fn held() -> i64 {
-    HELD.get()
+    INPUT_HELD.get()
 }
 
 fn count(allocations: u64, bytes: i64) {
     // A thread that ends frees after its counters are gone.
     let _ = ALLOCATIONS.try_with(|sum| sum.set(sum.get() + allocations));
-    let _ = HELD.try_with(|sum| sum.set(sum.get() + bytes));
+    let _ = INPUT_HELD.try_with(|sum| sum.set(sum.get() + bytes));
 }
 
 fn size(bytes: usize) -> i64 {

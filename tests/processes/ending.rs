@@ -82,7 +82,7 @@ fn one_that_heeds_sigterm_has_its_own_end() {
         });
         assert_eq!(notes.status(), ProcessStatus::Exited(7));
         assert_eq!(notes.out(), "ready\nbye\n");
-        assert_eq!(stage.reactor.leftovers().timers, 0, "the grace is over with the child");
+        assert_eq!(stage.reactor.leak_report().timers, 0, "the grace is over with the child");
     });
 }
 

@@ -50,7 +50,7 @@ fn connect(
 
 /// Until nothing of the children is left.
 fn clear(stage: &Stage) {
-    stage.until(|| stage.reactor.leftovers().is_empty());
+    stage.until(|| stage.reactor.leak_report().is_empty());
 }
 
 #[test]

@@ -166,8 +166,8 @@ pub(crate) fn with_panics(what: &str, panics: u64, scenario: impl Fn(&Stage)) {
         let reactor = Reactor::builder().engine(engine).build().expect("it is available");
         let stage = Stage { engine, reactor, _watchdog: watchdog };
         scenario(&stage);
-        let leftovers = stage.reactor.leftovers();
-        assert!(leftovers.is_empty(), "left on {engine}: {leftovers}");
+        let leak_report = stage.reactor.leak_report();
+        assert!(leak_report.is_empty(), "left on {engine}: {leak_report}");
         assert_eq!(stage.reactor.stats().panics, panics, "in callbacks; see above");
     }
 }

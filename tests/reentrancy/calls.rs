@@ -188,7 +188,7 @@ fn ask_for_calls(reactor: &Reactor) {
     assert!(series.is_active() && series.skipped() == 0);
     assert!(reactor.call_every(LONG, |_| ()).stop());
     reactor.on(Phase::DuringShutdown, |_| look_in("a trigger"));
-    reactor.discard(Guest("the drop of what was let go of"));
+    reactor.defer_drop(Guest("the drop of what was let go of"));
 }
 
 fn with(name: &'static str) -> impl FnOnce(&Reactor) {
@@ -239,7 +239,7 @@ impl Handler for Ear {
         look_in("a handler");
     }
 
-    fn again(self: Rc<Self>, _: &Reactor) {
+    fn rescheduled(self: Rc<Self>, _: &Reactor) {
         look_in("a handler, again");
     }
 }
@@ -251,16 +251,16 @@ fn ask_for_handlers(reactor: &Reactor) {
         reactor.register(&mut &reader, Interest::READ, ear).expect("it can be watched");
     registration.set_interest(Interest::NONE);
     let token: Option<Token> = registration.token();
-    reactor.run_again(token.expect("it is registered"));
+    reactor.reschedule(token.expect("it is registered"));
     drop(registration);
     let token = reactor.reserve().expect("there is room");
     reactor.bind(token, Rc::new(Ear(Guest("the drop of a first handler"))));
     reactor.bind(token, Rc::new(Ear(Guest("the drop of a second handler"))));
-    reactor.run_again(token);
+    reactor.reschedule(token);
     reactor.flush_later(token);
     let key = reactor.arm_timer(token, LONG);
     assert!(reactor.disarm_timer(key));
-    reactor.tell_all(Rc::new(Guest("the drop of a message")));
+    reactor.broadcast(Rc::new(Guest("the drop of a message")));
     reactor.deregister(token, false);
 }
 

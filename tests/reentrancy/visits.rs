@@ -176,7 +176,7 @@ fn set_protocol(world: &World) {
     fn end(transport: &Transport, _: &ListeningPort) {
         for _ in 0..2 {
             if let Err(refused) = transport.set_protocol(Quiet::new()) {
-                transport.reactor().unwrap().discard(refused.protocol);
+                transport.reactor().unwrap().defer_drop(refused.protocol);
             }
         }
     }

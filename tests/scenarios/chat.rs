@@ -10,7 +10,7 @@ use sinew::{
     prelude::*,
     protocols::basic::{Line, LineHandler, LineReceiver, LineTransport},
     transports::{
-        sim::{Chance, Host, Network},
+        sim::{Host, Network, RandomFaults},
         testing::simulate,
     },
 };
@@ -121,8 +121,8 @@ pub(crate) fn partitions(network: &Network) {
     for client in &stage.clients {
         talk(client, stage.watch.on(client, CLIENT_QUEUED_MAX), &said, &heard);
     }
-    let chance = Chance::every(millis(900)).lasting(secs(3));
-    network.set_chance(chance.cuts().partitions().pauses().resets());
+    let chance = RandomFaults::every(millis(900)).lasting(secs(3));
+    network.set_random_faults(chance.cuts().partitions().pauses().resets());
     network.run_for(secs(15)).unwrap();
     assert!(heard.get() > 100, "{} lines were heard", heard.get());
     for client in &stage.clients {

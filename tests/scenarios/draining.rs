@@ -2,7 +2,7 @@
 
 use sinew::{
     prelude::*,
-    transports::{sim::Chance, testing::simulate},
+    transports::{sim::RandomFaults, testing::simulate},
 };
 
 use super::{
@@ -28,8 +28,8 @@ fn a_server_drains_under_load() {
             reactor.call_later(until_stop, |reactor| reactor.stop().expect("it runs"));
         });
         stage.talk();
-        let chance = Chance::every(secs(1)).lasting(secs(1));
-        network.set_chance(chance.cuts().partitions().resets());
+        let chance = RandomFaults::every(secs(1)).lasting(secs(1));
+        network.set_random_faults(chance.cuts().partitions().resets());
         network.run_for(until_stop).unwrap();
         let made = stage.serving.made();
         let server = stage.server.clone();

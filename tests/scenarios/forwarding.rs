@@ -11,7 +11,7 @@ use sinew::{
     prelude::*,
     transports::{
         Destination,
-        sim::{Chance, Network},
+        sim::{Network, RandomFaults},
         testing::simulate,
     },
 };
@@ -201,8 +201,8 @@ pub(crate) fn resets(network: &Network) {
             watch.watch(side(reactor, Some(numbers.get()), &whole))
         });
     }
-    let chance = Chance::every(millis(800)).lasting(secs(2));
-    network.set_chance(chance.resets().cuts().partitions().pauses());
+    let chance = RandomFaults::every(millis(800)).lasting(secs(2));
+    network.set_random_faults(chance.resets().cuts().partitions().pauses());
     stage.play(secs(20));
     assert_eq!(origin.reactor().stats().connections, 0);
     assert!(whole.get() > 5, "{} tunnels came to a good end", whole.get());

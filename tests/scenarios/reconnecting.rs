@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 
 use sinew::{
     prelude::*,
-    transports::{sim::Chance, testing::simulate},
+    transports::{sim::RandomFaults, testing::simulate},
 };
 
 use super::{
@@ -112,12 +112,13 @@ fn clients_come_back_over_flapping_links() {
                 });
             });
         }
-        let chance = Chance::every(millis(500)).lasting(secs(4));
-        network.set_chance(chance.cuts().partitions().resets().kills().power_cuts().pauses());
+        let chance = RandomFaults::every(millis(500)).lasting(secs(4));
+        network
+            .set_random_faults(chance.cuts().partitions().resets().kills().power_cuts().pauses());
         network.run_for(secs(30)).unwrap();
 
         // What has been cut is joined; hosts come back when their faults end.
-        network.set_chance(None);
+        network.set_random_faults(None);
         network.heal();
         network.run_for(secs(5) + PATIENCE + BACK_OFF_MAX * 2).unwrap();
         for client in &clients {

@@ -73,16 +73,16 @@ impl<'a> Stage<'a> {
     /// Goes on for so long, then, with nothing more to go wrong, to the end of everything. Nothing is left.
     pub(crate) fn play(&self, time: Duration) {
         self.network.run_for(time).unwrap();
-        self.network.set_chance(None);
+        self.network.set_random_faults(None);
         self.network.heal();
         self.network.run_for(AFTERWARDS).unwrap();
         for client in &self.clients {
-            let leftovers = client.reactor().leftovers();
-            assert!(leftovers.is_empty(), "{}: {leftovers}", client.name());
+            let leak_report = client.reactor().leak_report();
+            assert!(leak_report.is_empty(), "{}: {leak_report}", client.name());
             assert_eq!(client.descriptors(), 0, "{}", client.name());
         }
         let server = self.server.reactor();
-        assert_eq!(server.stats().connections, 0, "{}", server.leftovers());
+        assert_eq!(server.stats().connections, 0, "{}", server.leak_report());
         assert_eq!(self.network.stats().connections, 0, "systems forget what is over");
         self.watch.assert_over();
     }

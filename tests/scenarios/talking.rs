@@ -1,7 +1,7 @@
 //! Clients that talk to an echo server, over links and with hosts that fail in all ways.
 
 use sinew::transports::{
-    sim::{Chance, Latency, Link, Network},
+    sim::{Latency, Link, Network, RandomFaults},
     testing::simulate,
 };
 
@@ -23,8 +23,8 @@ fn talk_over_bad_links() {
 fn talk_under_partitions_and_pauses() {
     simulate(seeds(), |network| {
         let stage = Stage::talking(network, 3, patient_server());
-        let chance = Chance::every(millis(700)).lasting(secs(3));
-        network.set_chance(chance.cuts().partitions().pauses());
+        let chance = RandomFaults::every(millis(700)).lasting(secs(3));
+        network.set_random_faults(chance.cuts().partitions().pauses());
         stage.play(secs(20));
     });
 }
@@ -32,8 +32,8 @@ fn talk_under_partitions_and_pauses() {
 pub(crate) fn resets_kills_and_power_cuts(network: &Network) {
     let stage = Stage::talking(network, 3, patient_server());
     stage.watch.allow_kills();
-    let chance = Chance::every(millis(900)).lasting(secs(2));
-    network.set_chance(chance.resets().kills().power_cuts());
+    let chance = RandomFaults::every(millis(900)).lasting(secs(2));
+    network.set_random_faults(chance.resets().kills().power_cuts());
     stage.play(secs(20));
 }
 

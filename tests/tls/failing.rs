@@ -221,7 +221,7 @@ fn a_client_that_fails_says_why_and_is_told_at_once() {
         let why = why.expect("the end would have come first").to_string();
         assert!(why.contains("fatal alert"), "{why}");
         drop(far);
-        world.until("nothing to be left", || world.reactor().leftovers().is_empty());
+        world.until("nothing to be left", || world.reactor().leak_report().is_empty());
     });
 }
 

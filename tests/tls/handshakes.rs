@@ -216,7 +216,7 @@ fn what_is_not_tls_builds_no_protocol() {
     }
     assert_eq!((world.traces.len(), world.reactor().stats().timers), (0, 0));
     port.stop_listening();
-    world.until("nothing to be left", || world.reactor().leftovers().is_empty());
+    world.until("nothing to be left", || world.reactor().leak_report().is_empty());
     assert_clean(world.reactor());
     world.end();
 }
@@ -263,7 +263,7 @@ fn a_client_does_not_wait_for_ever() {
     let given_up = world.reactor().connect_tls(addr, &certs::client(), |_: &Peer| Sink);
     world.until("a handshake under way", || world.reactor().stats().connections == 1);
     given_up.cancel();
-    world.until("nothing to be left", || world.reactor().leftovers().is_empty());
+    world.until("nothing to be left", || world.reactor().leak_report().is_empty());
     assert!(matches!(given_up.take(), Some(Err(ConnectError::GivenUp(_)))));
     world.end();
 }

@@ -11,7 +11,7 @@ use sinew::{
     prelude::*,
     transports::{
         TlsError,
-        sim::{Chance, Host, Latency, Link, Network},
+        sim::{Host, Latency, Link, Network, RandomFaults},
         testing::{assert_clean, for_seeds},
     },
 };
@@ -228,10 +228,12 @@ fn whatever_happens_nothing_is_left() {
     for_seeds(0..10, |seed| {
         let stage = Stage::new(seed);
         stage.network.set_link(slow(1_500, 0.02));
-        stage.network.set_chance(Chance::every(secs(2)).lasting(secs(5)).cuts().pauses().resets());
+        stage.network.set_random_faults(
+            RandomFaults::every(secs(2)).lasting(secs(5)).cuts().pauses().resets(),
+        );
         let all: Vec<_> = (0..10).map(|_| stage.connect(30_000)).collect();
         stage.network.run_for(secs(60)).unwrap();
-        stage.network.set_chance(None);
+        stage.network.set_random_faults(None);
         stage.network.heal();
         stage.network.run_for(secs(3_000)).unwrap();
         assert!(all.iter().all(Connecting::is_settled));

@@ -16,7 +16,7 @@ use sinew_reactor::{Deferred, Failure, Promise, Reactor, WeakReactor};
 use crate::{
     ConnectConfig, ConnectError, Connecting, Connection, Factory, Protocol, SharedFactory,
     endpoint::ClientEndpoint,
-    waiters::{enlist, enlist_with},
+    waiters::{push_waiter, push_waiter_unless_gone},
 };
 
 /// How a [`ClientService`] connects, and how long it waits before it tries again.
@@ -255,7 +255,7 @@ impl<P: Protocol> ClientService<P> {
             promise.resolve(());
             return stopped;
         }
-        enlist(&self.inner.stopping, promise);
+        push_waiter(&self.inner.stopping, promise);
         if let Some(stop) = self.inner.stop.take() {
             self.inner.ended.replace(Some(ServiceError::Stopped));
             stop.resolve(());
@@ -313,7 +313,9 @@ impl<P: Protocol> ClientService<P> {
             return connected;
         }
         let waiting = Waiting { promise, failures_left };
-        enlist_with(&self.inner.waiting, waiting, |waiting| waiting.promise.is_awaited());
+        push_waiter_unless_gone(&self.inner.waiting, waiting, |waiting| {
+            waiting.promise.is_awaited()
+        });
         connected
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use crate::{
     Dscp, Faults, Keepalive, Peer,
-    options::RareOptions,
+    options::UncommonOptions,
     proxy::{ProxiedEnds, ProxyConfig, ProxyHeader},
     stream::IdleTimeout,
     tcp::Family,
@@ -43,7 +43,7 @@ pub struct StreamConfig {
     pub(crate) no_delay: bool,
     pub(crate) descriptors_max: usize,
     /// Apart, for every outgoing connection keeps its configuration.
-    pub(crate) rare: Option<Box<RareOptions>>,
+    pub(crate) uncommon: Option<Box<UncommonOptions>>,
     /// Apart, as those.
     pub(crate) faults: Option<Box<Faults>>,
 }
@@ -59,7 +59,7 @@ impl Default for StreamConfig {
             idle_timeout: None,
             no_delay: true,
             descriptors_max: 0,
-            rare: None,
+            uncommon: None,
             faults: None,
         }
     }
@@ -128,7 +128,7 @@ impl StreamConfig {
     /// Has the kernel ask an idle peer whether it is still there (`SO_KEEPALIVE`): after so long, or as a [`Keepalive`] says in full.
     /// Default: nobody is asked.
     pub fn keepalive(mut self, keepalive: impl Into<Keepalive>) -> Self {
-        self.rare().keepalive = keepalive.into();
+        self.uncommon().keepalive = keepalive.into();
         self
     }
 
@@ -136,7 +136,7 @@ impl StreamConfig {
     /// which grows as the connection needs it; one that is set does not. Linux doubles the number, for its own needs, and caps it at
     /// `net.core.wmem_max`.
     pub fn send_buffer(mut self, bytes: usize) -> Self {
-        self.rare().send_buffer = Some(bytes);
+        self.uncommon().send_buffer = Some(bytes);
         self
     }
 
@@ -144,7 +144,7 @@ impl StreamConfig {
     /// [`send_buffer`](Self::send_buffer) says, with `net.core.rmem_max` for a cap. Of a Unix socket on Linux, it is the sender's
     /// buffer that counts.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.rare().receive_buffer = Some(bytes);
+        self.uncommon().receive_buffer = Some(bytes);
         self
     }
 
@@ -152,19 +152,19 @@ impl StreamConfig {
     /// [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut) (`TCP_USER_TIMEOUT`, tcp(7), RFC 5482; on Linux). In milliseconds.
     /// Default: the system's, about a quarter of an hour. With [`keepalive`](Self::keepalive) it takes the place of the retries.
     pub fn user_timeout(mut self, timeout: Duration) -> Self {
-        self.rare().user_timeout = Some(timeout);
+        self.uncommon().user_timeout = Some(timeout);
         self
     }
 
     /// How packets are to be treated on their way (`IP_TOS`, ip(7); `IPV6_TCLASS`). Default: as all the others. Windows has it for
     /// IPv4 only.
     pub fn dscp(mut self, dscp: Dscp) -> Self {
-        self.rare().dscp = Some(dscp);
+        self.uncommon().dscp = Some(dscp);
         self
     }
 
-    fn rare(&mut self) -> &mut RareOptions {
-        self.rare.get_or_insert_default()
+    fn uncommon(&mut self) -> &mut UncommonOptions {
+        self.uncommon.get_or_insert_default()
     }
 
     /// Takes in the descriptors that a peer sends over a Unix socket, so that `Transport::take_descriptor` finds them; so

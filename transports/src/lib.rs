@@ -55,13 +55,14 @@ pub mod client_service;
 mod config;
 mod connection;
 pub mod datagram;
-mod dial;
+mod disconnect;
+mod dyn_protocol;
 pub mod endpoint;
-mod erased;
 mod factory;
 mod faults;
 mod handover;
-mod lost;
+mod immediate_connect;
+mod listener_hooks;
 pub mod memory;
 mod memory_port;
 pub mod names;
@@ -70,7 +71,6 @@ pub mod options;
 mod peer;
 #[cfg(unix)]
 pub mod pipe;
-mod port;
 #[cfg(unix)]
 pub mod process;
 mod producer;
@@ -102,10 +102,10 @@ pub use {
     address::Address,
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::Connection,
+    disconnect::ConnectionLost,
     factory::{Factory, SharedFactory, factory},
     faults::Faults,
     handover::{NotHandedOver, SetProtocolError, UnreadInput},
-    lost::ConnectionLost,
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,

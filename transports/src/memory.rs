@@ -18,7 +18,7 @@ use sinew_reactor::{Reactor, Ready, RegisterError, Token, WeakReactor};
 use crate::{
     Connection, Peer, Protocol, StreamConfig, Transport,
     stream::{
-        Newborn, Shared,
+        Shared, StreamBuilder,
         layer::Nobody,
         socket::{ByteStream, Socket},
     },
@@ -238,8 +238,8 @@ fn join<P: Protocol>(
     });
     let shared = Shared::new(reactor, config, None);
     let socket = Socket::Other(Box::new(NearEnd(ends.clone())));
-    let transport = Newborn { reactor, socket, token, peer, shared }.adopt(protocol);
-    reactor.run_again(token);
+    let transport = StreamBuilder { reactor, socket, token, peer, shared }.adopt(protocol);
+    reactor.reschedule(token);
     Ok((transport, ends))
 }
 
@@ -304,7 +304,7 @@ impl Wire {
         );
         assert!(!self.ends.inbound_ended.get(), "the far end sends after it has ended its side");
         self.ends.inbound.borrow_mut().extend(data.as_ref());
-        self.come_by();
+        self.reschedule();
     }
 
     /// How much of what was sent to the stream it has not read yet.
@@ -316,13 +316,13 @@ impl Wire {
     /// Ends the far end's side: the stream reads the end once it has read all that was sent.
     pub fn close(&self) {
         self.ends.inbound_ended.set(true);
-        self.come_by();
+        self.reschedule();
     }
 
     /// Resets the connection from the far end.
     pub fn reset(&self) {
         self.ends.reset_by_peer.set(true);
-        self.come_by();
+        self.reschedule();
     }
 
     /// Takes what the stream has sent since this was last called, and so makes room for more.
@@ -343,7 +343,7 @@ impl Wire {
         let rest = outbound.split_off(len);
         let taken = std::mem::replace(&mut *outbound, rest);
         if !taken.is_empty() {
-            self.come_by();
+            self.reschedule();
         }
         taken
     }
@@ -369,7 +369,7 @@ impl Wire {
     /// How much the wire holds towards the far end before the stream finds it full. Default 256 KiB.
     pub fn set_capacity(&self, bytes: usize) {
         self.ends.capacity.set(bytes);
-        self.come_by();
+        self.reschedule();
     }
 
     /// Whether the stream was asked to close, or is closed.
@@ -412,7 +412,7 @@ impl Wire {
     pub(crate) fn receive_quietly(&self, data: &[u8]) {
         if !self.ends.closed.get() && !self.ends.reset_by_peer.get() {
             self.ends.inbound.borrow_mut().extend(data);
-            self.come_by();
+            self.reschedule();
         }
     }
 
@@ -420,7 +420,7 @@ impl Wire {
     pub(crate) fn close_quietly(&self) -> bool {
         let news = !self.ends.inbound_ended.replace(true) && !self.ends.closed.get();
         if news {
-            self.come_by();
+            self.reschedule();
         }
         news
     }
@@ -429,15 +429,15 @@ impl Wire {
     pub(crate) fn reset_quietly(&self) -> bool {
         let news = !self.ends.reset_by_peer.replace(true) && !self.ends.closed.get();
         if news {
-            self.come_by();
+            self.reschedule();
         }
         news
     }
 
     /// Has the loop look at the stream.
-    fn come_by(&self) {
+    fn reschedule(&self) {
         if let Some(reactor) = self.reactor.upgrade() {
-            reactor.run_again(self.ends.token);
+            reactor.reschedule(self.ends.token);
         }
     }
 }

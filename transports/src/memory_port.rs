@@ -14,7 +14,7 @@ use sinew_reactor::{Reactor, Ready, Token, WeakReactor};
 
 use crate::{
     Address, ConnectConfig, ConnectError, Connecting, Factory, ListenConfig, ListenError,
-    ListeningPort, Peer, dial,
+    ListeningPort, Peer, immediate_connect,
     net::{Listener, NetListener, Spare},
     stream::socket::{ByteStream, Socket},
     tcp,
@@ -49,7 +49,7 @@ pub(crate) fn listen<F: Factory>(
     let name: Arc<str> = name.into();
     let addr = Address::Memory(name.clone());
     if names.contains_key(&name) {
-        reactor.discard(factory);
+        reactor.defer_drop(factory);
         let source = io::Error::new(io::ErrorKind::AddrInUse, "the name is listened on already");
         return Err(ListenError::Other { at: addr.to_string(), source });
     }
@@ -107,7 +107,7 @@ impl Backlog {
         }
         waiting.push_back(end);
         if let (Some(reactor), Some(token)) = (self.reactor.upgrade(), self.token.get()) {
-            reactor.run_again(token);
+            reactor.reschedule(token);
         }
         true
     }
@@ -121,11 +121,13 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let name = name.to_owned();
-    dial::at_once(reactor, config, factory, move |reactor| match dial(reactor, &name) {
-        Ok((token, socket)) => Ok((socket, token, Peer::Memory)),
-        Err(source) => {
-            let to = Address::Memory((&*name).into()).to_string();
-            Err(ConnectError::Other { to, source })
+    immediate_connect::at_once(reactor, config, factory, move |reactor| {
+        match dial(reactor, &name) {
+            Ok((token, socket)) => Ok((socket, token, Peer::Memory)),
+            Err(source) => {
+                let to = Address::Memory((&*name).into()).to_string();
+                Err(ConnectError::Other { to, source })
+            }
         }
     })
 }
@@ -194,7 +196,7 @@ impl End {
     /// Has the loop look at the other end.
     fn tell_peer(&self) {
         if let (Some(reactor), Some(token)) = (self.reactor.upgrade(), self.outgoing.reader.get()) {
-            reactor.run_again(token);
+            reactor.reschedule(token);
         }
     }
 }

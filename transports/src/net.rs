@@ -2,7 +2,7 @@
 //! does not care which.
 //!
 //! A network that takes the kernel's place is told the token of whatever wants to hear of it, and says "come by" with
-//! [`Reactor::run_again`]. Its errors are the kernel's.
+//! [`Reactor::reschedule`]. Its errors are the kernel's.
 
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
@@ -17,9 +17,9 @@ use std::{
 
 use mio::net::{TcpListener, UdpSocket};
 #[cfg(unix)]
-use sinew_reactor::Completed;
+use sinew_reactor::Completion;
 use sinew_reactor::{
-    Deferred, Duty, Engine, Interest, PacketInfo, Reactor, RegisterError, Source, Token,
+    Deferred, DeliveryMode, Engine, Interest, PacketInfo, Reactor, RegisterError, Source, Token,
 };
 
 use crate::{
@@ -384,11 +384,11 @@ impl<L> Accepting<L> {
     /// the system is out of something is known there.
     #[cfg(unix)]
     fn take_accepted(&self, reactor: &Reactor, token: Token) -> Option<io::Result<Taken>> {
-        match reactor.take_completed(token)? {
-            Completed::Accepted(socket) => Some(Ok(socket)),
-            Completed::Failed(error) => {
+        match reactor.take_completion(token)? {
+            Completion::Accepted(socket) => Some(Ok(socket)),
+            Completion::Failed(error) => {
                 self.accepts.set(Accepts::WeForNow);
-                reactor.set_duty(token, Duty::Tell);
+                reactor.set_delivery_mode(token, DeliveryMode::Readiness);
                 Some(Err(error))
             }
             _ => None,
@@ -403,7 +403,7 @@ impl<L> Accepting<L> {
 
     /// Has the engine accept, if it does such things.
     fn leave_to_engine(&self, reactor: &Reactor, token: Token) {
-        if reactor.set_duty(token, Duty::Accept) {
+        if reactor.set_delivery_mode(token, DeliveryMode::Accept) {
             self.accepts.set(Accepts::Engine);
         }
     }

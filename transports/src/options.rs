@@ -200,7 +200,7 @@ fn set_traffic_class(_: &Socket, _: u32) -> io::Result<()> {
 
 /// What few configurations ask for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RareOptions {
+pub(crate) struct UncommonOptions {
     pub(crate) keepalive: Keepalive,
     pub(crate) send_buffer: Option<usize>,
     pub(crate) receive_buffer: Option<usize>,
@@ -215,15 +215,15 @@ impl StreamConfig {
         // A byte that is sent as urgent stays where it is in the stream. Else the system takes it out, and whoever does not ask for
         // it has one byte less than the peer has sent (RFC 6093 5).
         named("SO_OOBINLINE", socket.set_out_of_band_inline(true))?;
-        let Some(rare) = &self.rare else { return Ok(()) };
+        let Some(uncommon) = &self.uncommon else { return Ok(()) };
         self.size_buffers(socket)?;
-        if rare.keepalive != Keepalive::OFF {
-            rare.keepalive.set_on(socket)?;
+        if uncommon.keepalive != Keepalive::OFF {
+            uncommon.keepalive.set_on(socket)?;
         }
-        if let Some(timeout) = rare.user_timeout {
+        if let Some(timeout) = uncommon.user_timeout {
             named("TCP_USER_TIMEOUT", set_user_timeout(socket, timeout))?;
         }
-        match rare.dscp {
+        match uncommon.dscp {
             Some(dscp) => dscp.set_on(socket, is_v6),
             None => Ok(()),
         }
@@ -231,8 +231,8 @@ impl StreamConfig {
 
     /// All that can be asked of a Unix socket.
     pub(crate) fn size_buffers(&self, socket: &Socket) -> io::Result<()> {
-        match &self.rare {
-            Some(rare) => size_buffers(socket, rare.send_buffer, rare.receive_buffer),
+        match &self.uncommon {
+            Some(uncommon) => size_buffers(socket, uncommon.send_buffer, uncommon.receive_buffer),
             None => Ok(()),
         }
     }

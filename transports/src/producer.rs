@@ -57,12 +57,12 @@ pub enum Production {
 
 /// What is asked for output while there is room for it.
 pub(crate) trait Feed {
-    fn feed(&mut self, reactor: &Reactor, transport: &Transport) -> Fed;
+    fn feed(&mut self, reactor: &Reactor, transport: &Transport) -> FeedStatus;
 }
 
 /// What came of asking a [`Feed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fed {
+pub(crate) enum FeedStatus {
     /// A piece is queued, and there is more.
     More,
     /// Nothing for now; ask again after `resume_producing`.
@@ -76,11 +76,11 @@ pub(crate) enum Fed {
 }
 
 impl<P: Producer> Feed for P {
-    fn feed(&mut self, _: &Reactor, transport: &Transport) -> Fed {
+    fn feed(&mut self, _: &Reactor, transport: &Transport) -> FeedStatus {
         match self.produce(transport) {
-            Production::More => Fed::More,
-            Production::Waiting => Fed::Waiting,
-            Production::Done => Fed::Done,
+            Production::More => FeedStatus::More,
+            Production::Waiting => FeedStatus::Waiting,
+            Production::Done => FeedStatus::Done,
         }
     }
 }
@@ -146,11 +146,11 @@ impl Asked<'_> {
         &mut **self.producer.as_mut().expect("it has not answered yet")
     }
 
-    pub(crate) fn answered(mut self, fed: Fed) {
+    pub(crate) fn answered(mut self, fed: FeedStatus) {
         let Producers { waiting, resumed, full, .. } = self.producers;
-        waiting.set(fed == Fed::Waiting && !resumed.get());
-        full.set(fed == Fed::Full);
-        if fed == Fed::Done {
+        waiting.set(fed == FeedStatus::Waiting && !resumed.get());
+        full.set(fed == FeedStatus::Full);
+        if fed == FeedStatus::Done {
             drop(self.producer.take());
         }
     }

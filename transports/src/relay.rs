@@ -93,7 +93,7 @@ impl Transport {
         if !self.inner().is_beside(other.inner()) {
             return Err(RelayError::OtherReactor);
         }
-        Ok(self.tie(&reactor, other))
+        Ok(self.start_relay(&reactor, other))
     }
 
     /// What the relay that this connection is, or was, an end of has carried so far; `None` if there is none.

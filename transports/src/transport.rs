@@ -97,7 +97,7 @@ impl Transport {
         if self.inner().takes_output() {
             self.enqueue(|queue| queue.push_bytes(bytes))
         } else {
-            self.inner().discard(bytes);
+            self.inner().defer_drop(bytes);
             WriteStatus::Closed
         }
     }
@@ -119,7 +119,7 @@ impl Transport {
         if taken {
             self.inner().add_producer(Box::new(feed));
         } else {
-            self.inner().discard(feed);
+            self.inner().defer_drop(feed);
         }
         taken
     }
@@ -260,7 +260,7 @@ impl Transport {
     /// [`tls_started`](crate::Protocol::tls_started).
     #[must_use]
     pub fn is_starting_tls(&self) -> bool {
-        self.inner().is_securing()
+        self.inner().is_handshaking()
     }
 
     /// Whether this connection stops reading by itself while it is over its high watermark. As configured by

@@ -1,4 +1,4 @@
-//! Lists of who waits for something that happens once: [`enlist`].
+//! Lists of who waits for something that happens once: [`push_waiter`].
 
 use std::cell::RefCell;
 
@@ -6,12 +6,16 @@ use sinew_reactor::Promise;
 
 /// Adds to a list of promises. Those of whom nobody is left to wait are dropped, but only when the list would have to grow: so
 /// it stays as long as there are waiters, and an addition costs the same on average however many there are.
-pub(crate) fn enlist<T: 'static>(list: &RefCell<Vec<Promise<T>>>, promise: Promise<T>) {
-    enlist_with(list, promise, Promise::is_awaited);
+pub(crate) fn push_waiter<T: 'static>(list: &RefCell<Vec<Promise<T>>>, promise: Promise<T>) {
+    push_waiter_unless_gone(list, promise, Promise::is_awaited);
 }
 
 /// The same, of promises with something beside them.
-pub(crate) fn enlist_with<W>(list: &RefCell<Vec<W>>, waiter: W, is_awaited: impl Fn(&W) -> bool) {
+pub(crate) fn push_waiter_unless_gone<W>(
+    list: &RefCell<Vec<W>>,
+    waiter: W,
+    is_awaited: impl Fn(&W) -> bool,
+) {
     let mut waiting = list.borrow_mut();
     let gone: Vec<W> = match waiting.len() == waiting.capacity() {
         true => waiting.extract_if(.., |waiter| !is_awaited(waiter)).collect(),
@@ -35,7 +39,7 @@ mod tests {
         let list = RefCell::default();
         let add = || {
             let (promise, deferred): (_, Deferred<()>) = reactor.promise();
-            enlist(&list, promise);
+            push_waiter(&list, promise);
             deferred
         };
         let kept: Vec<_> = (0..10).map(|_| add()).collect();

@@ -10,7 +10,7 @@ use sinew_transports::{
     ClientService, ConnectConfig, ConnectionLost, Peer, Protocol, ReactorTcp, RetryConfig,
     ServiceError, Transport,
     endpoint::ClientEndpoint,
-    sim::{Chance, Host, Latency, Link, Network},
+    sim::{Host, Latency, Link, Network, RandomFaults},
     testing::{assert_clean, for_seeds, simulate},
 };
 
@@ -299,7 +299,9 @@ fn under_flapping_links() {
         let told = Rc::new(RefCell::new(0));
         let census = stage.census.clone();
         network.after_every_event(move || assert!(census.open.get() <= 1, "two connections"));
-        network.set_chance(Chance::every(secs(3)).lasting(secs(4)).cuts().one_way_cuts().resets());
+        network.set_random_faults(
+            RandomFaults::every(secs(3)).lasting(secs(4)).cuts().one_way_cuts().resets(),
+        );
         for round in 0..6 {
             if round % 2 == 1 {
                 stage.server.kill();
@@ -311,7 +313,7 @@ fn under_flapping_links() {
             });
             network.run_for(secs(10) + Duration::from_micros(network.seed() * 7919)).unwrap();
         }
-        network.set_chance(None);
+        network.set_random_faults(None);
         network.heal();
         // TCP may have to find out first, which it does by what it sends.
         if let Some(connection) = stage.service.connection() {

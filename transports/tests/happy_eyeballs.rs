@@ -7,7 +7,7 @@ use sinew_transports::{
     Transport,
     names::{Hosts, ReactorNames, ResolveError},
     reactor::{Failure, Reactor},
-    sim::{Chance, Host, Latency, Link, Network},
+    sim::{Host, Latency, Link, Network, RandomFaults},
     testing::{assert_clean, for_seeds, simulate},
 };
 
@@ -261,8 +261,9 @@ fn under_faults_nothing_is_left_over() {
         let stage = Stage::new(network);
         network.set_link(Link::default().latency(Latency::Uniform(ms(1), ms(400))).loss(0.05));
         stage.serve(&[0, 1]);
-        network
-            .set_chance(Chance::every(SECOND).lasting(3 * SECOND).cuts().one_way_cuts().resets());
+        network.set_random_faults(
+            RandomFaults::every(SECOND).lasting(3 * SECOND).cuts().one_way_cuts().resets(),
+        );
         let open = Rc::new(Cell::new(0));
         let client = &stage.client;
         for round in 0..20 {

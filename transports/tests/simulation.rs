@@ -13,7 +13,7 @@ use sinew_transports::{
     ConnectConfig, ConnectError, ConnectionLost, ListenConfig, ListenError, Peer, Protocol,
     ReactorTcp, StreamConfig, Transport,
     reactor::{Phase, Reactor},
-    sim::{AcceptFault, Chance, Host, Latency, Link, Network, Plan, SimError},
+    sim::{AcceptFault, Host, Latency, Link, Network, Plan, RandomFaults, SimError},
     testing::{assert_clean, for_seeds},
 };
 
@@ -515,8 +515,8 @@ fn turmoil(seed: u64) -> u64 {
             });
         });
     }
-    let faults = Chance::every(secs(1)).lasting(secs(3)).one_way_cuts();
-    network.set_chance(faults.cuts().partitions().pauses().kills().power_cuts().resets());
+    let faults = RandomFaults::every(secs(1)).lasting(secs(3)).one_way_cuts();
+    network.set_random_faults(faults.cuts().partitions().pauses().kills().power_cuts().resets());
     network
         .plan(
             &"at 2 s emfile h1 for 1 s; at 3 s partition h0,h1|h2,h3 for 2 s"

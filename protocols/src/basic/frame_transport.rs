@@ -24,7 +24,7 @@ pub struct FrameTransport<'a, D> {
     decoder: &'a mut D,
     mode: &'a mut Mode,
     /// How many of the last bytes given to `raw_received` were handed back.
-    handed_back: usize,
+    unread: usize,
 }
 
 /// The [`FrameTransport`] of lines, as [`LineHandler`](super::LineHandler) is given it.
@@ -32,11 +32,11 @@ pub type LineTransport<'a> = FrameTransport<'a, Line>;
 
 impl<'a, D: Decoder> FrameTransport<'a, D> {
     pub(super) fn new(transport: &'a Transport, decoder: &'a mut D, mode: &'a mut Mode) -> Self {
-        Self { transport, decoder, mode, handed_back: 0 }
+        Self { transport, decoder, mode, unread: 0 }
     }
 
-    pub(super) fn handed_back(&self) -> usize {
-        self.handed_back
+    pub(super) fn unread(&self) -> usize {
+        self.unread
     }
 
     /// The decoder in use.
@@ -80,7 +80,7 @@ impl<'a, D: Decoder> FrameTransport<'a, D> {
     /// callback, raw mode begins with what has come of an unfinished frame.
     pub fn set_raw_mode(&mut self) {
         self.mode.raw = true;
-        self.handed_back = 0;
+        self.unread = 0;
         self.restart();
     }
 
@@ -92,7 +92,7 @@ impl<'a, D: Decoder> FrameTransport<'a, D> {
     /// Once the callback has returned, if `rest` is longer than the data was, so cannot be a part of it.
     pub fn set_frame_mode(&mut self, rest: &[u8]) {
         self.mode.raw = false;
-        self.handed_back = rest.len();
+        self.unread = rest.len();
     }
 
     /// Sends `frame` by the rules of the decoder in use.

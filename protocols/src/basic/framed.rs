@@ -8,7 +8,7 @@ use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport};
 
 use super::{
     Decoded, Decoder, FrameError, FrameHandler, FrameTransport,
-    tail::{Cursor, Tail},
+    frame_buffer::{Cursor, FrameBuffer},
 };
 
 /// A [`Protocol`] that cuts the stream into frames with a [`Decoder`] and gives them to a [`FrameHandler`].
@@ -45,7 +45,7 @@ pub struct Framed<D, H> {
     decoder: D,
     handler: H,
     /// Input that came and was not delivered; taken out while frames are taken from it.
-    tail: Option<Box<Tail>>,
+    buffer: Option<Box<FrameBuffer>>,
     mode: Mode,
     /// The peer has sent its last byte, and the handler does not know yet.
     ended: bool,
@@ -74,7 +74,7 @@ impl<D, H> Framed<D, H> {
         Self {
             decoder,
             handler,
-            tail: None,
+            buffer: None,
             mode: Mode { raw: false, restarted: false },
             ended: false,
         }
@@ -140,27 +140,27 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
 
     fn take_raw(&mut self, transport: &Transport, input: &[u8], cursor: Cursor) -> Cursor {
         let data = &input[cursor.start..];
-        let handed_back = self.call(transport, |handler, transport| {
+        let unread = self.call(transport, |handler, transport| {
             handler.raw_received(transport, data);
-            transport.handed_back()
+            transport.unread()
         });
-        assert!(handed_back <= data.len(), "more bytes handed back than were given");
+        assert!(unread <= data.len(), "more bytes handed back than were given");
         self.mode.restarted = false;
-        Cursor::boundary(input.len() - handed_back)
+        Cursor::boundary(input.len() - unread)
     }
 
     /// Adds `data` to an unfinished frame, but no more of it than the frame needs, and goes on with the rest.
-    fn finish_frame(&mut self, transport: &Transport, mut tail: Box<Tail>, data: &[u8]) {
+    fn finish_frame(&mut self, transport: &Transport, mut buffer: Box<FrameBuffer>, data: &[u8]) {
         match self.decoder.decode(data) {
             Ok(Decoded::Incomplete) => {
-                tail.push_scanned(data);
-                self.tail = Some(tail);
+                buffer.push_scanned(data);
+                self.buffer = Some(buffer);
             }
             Ok(Decoded::Frame { consumed, payload }) => {
-                tail.push_scanned(&data[..consumed]);
-                self.deliver(transport, &tail.rest()[payload]);
+                buffer.push_scanned(&data[..consumed]);
+                self.deliver(transport, &buffer.rest()[payload]);
                 let left = self.take_frames(transport, data, Cursor::boundary(consumed));
-                self.keep(transport, data, left, Some(tail));
+                self.keep(transport, data, left, Some(buffer));
             }
             Err(error) => self.fail(transport, &error),
         }
@@ -172,30 +172,30 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         transport: &Transport,
         data: &[u8],
         left: Cursor,
-        storage: Option<Box<Tail>>,
+        storage: Option<Box<FrameBuffer>>,
     ) {
         if left.start < data.len() && !transport.is_closing() {
             if transport.is_starting_tls() {
                 return self.refuse(transport, data.len() - left.start);
             }
-            let mut tail = storage.unwrap_or_default();
-            tail.replace(data, left);
-            self.tail = Some(tail);
+            let mut buffer = storage.unwrap_or_default();
+            buffer.replace(data, left);
+            self.buffer = Some(buffer);
         }
     }
 
     /// Goes on with what was kept.
     fn take_kept(&mut self, transport: &Transport) {
-        let Some(mut tail) = self.tail.take() else {
+        let Some(mut buffer) = self.buffer.take() else {
             return;
         };
-        let left = self.take_frames(transport, tail.bytes(), tail.cursor());
-        tail.advance(left);
-        if !tail.rest().is_empty() && !transport.is_closing() {
+        let left = self.take_frames(transport, buffer.bytes(), buffer.cursor());
+        buffer.advance(left);
+        if !buffer.rest().is_empty() && !transport.is_closing() {
             if transport.is_starting_tls() {
-                return self.refuse(transport, tail.rest().len());
+                return self.refuse(transport, buffer.rest().len());
             }
-            self.tail = Some(tail);
+            self.buffer = Some(buffer);
         }
     }
 
@@ -206,13 +206,13 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
 
     /// Tells the end of the input once all frames before it are delivered.
     fn tell_end(&mut self, transport: &Transport) {
-        if self.tail.as_ref().is_some_and(|tail| !tail.is_scanned()) {
+        if self.buffer.as_ref().is_some_and(|buffer| !buffer.is_scanned()) {
             return; // Frames are held back; until reading is resumed.
         }
         self.ended = false;
-        if let Some(tail) = self.tail.take() {
+        if let Some(buffer) = self.buffer.take() {
             let accepted = self
-                .call(transport, |handler, transport| handler.unfinished(transport, tail.rest()));
+                .call(transport, |handler, transport| handler.unfinished(transport, buffer.rest()));
             if let Err(error) = accepted {
                 return self.fail(transport, &error);
             }
@@ -237,8 +237,8 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
     ) {
         self.call(transport, callback);
         if std::mem::take(&mut self.mode.restarted) {
-            if let Some(tail) = &mut self.tail {
-                tail.rewind();
+            if let Some(buffer) = &mut self.buffer {
+                buffer.rewind();
             }
             self.take_kept(transport);
         }
@@ -256,17 +256,17 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
 
 impl<D: Decoder, H: FrameHandler<D>> Protocol for Framed<D, H> {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        match self.tail.take() {
+        match self.buffer.take() {
             None => {
                 let left = self.take_frames(transport, data, Cursor::default());
                 self.keep(transport, data, left, None);
             }
-            Some(tail) if tail.is_scanned() && transport.is_reading() => {
-                self.finish_frame(transport, tail, data);
+            Some(buffer) if buffer.is_scanned() && transport.is_reading() => {
+                self.finish_frame(transport, buffer, data);
             }
-            Some(mut tail) => {
-                tail.push(data);
-                self.tail = Some(tail);
+            Some(mut buffer) => {
+                buffer.push(data);
+                self.buffer = Some(buffer);
                 self.take_kept(transport);
             }
         }
@@ -312,9 +312,9 @@ impl<D: Decoder, H: FrameHandler<D>> Protocol for Framed<D, H> {
     }
 
     fn tls_started(&mut self, transport: &Transport) {
-        match self.tail.take() {
+        match self.buffer.take() {
             None => self.tell(transport, |handler, transport| handler.tls_started(transport)),
-            Some(tail) => self.refuse(transport, tail.rest().len()),
+            Some(buffer) => self.refuse(transport, buffer.rest().len()),
         }
     }
 
@@ -322,11 +322,11 @@ impl<D: Decoder, H: FrameHandler<D>> Protocol for Framed<D, H> {
     fn take_unread(&mut self, _: &Transport) -> Bytes {
         self.ended = false;
         self.decoder.reset();
-        self.tail.take().map(|tail| tail.into_rest().into()).unwrap_or_default()
+        self.buffer.take().map(|buffer| buffer.into_rest().into()).unwrap_or_default()
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-        self.tail = None;
+        self.buffer = None;
         self.call(transport, |handler, transport| handler.connection_lost(transport, reason));
     }
 }

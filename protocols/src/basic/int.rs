@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Decoded, Decoder, EncodeError, Encoder, FrameError, meter};
+use super::{Decoded, Decoder, EncodeError, Encoder, FrameError, scan_counter};
 
 /// A prefix of one byte: payloads of up to 255 bytes.
 pub type Int8 = Int<1>;
@@ -64,7 +64,7 @@ impl<const WIDTH: usize> Decoder for Int<WIDTH> {
             let Some(&byte) = input.get(at) else {
                 return Ok(Decoded::Incomplete);
             };
-            meter::scanned(1);
+            scan_counter::scanned(1);
             self.len = self.len << 8 | u64::from(byte);
             self.seen += 1;
             at += 1;

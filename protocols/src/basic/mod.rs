@@ -8,26 +8,26 @@ mod codec;
 mod dot_stuffed;
 mod error;
 mod fixed;
+mod frame_buffer;
 mod frame_transport;
 mod framed;
 mod frames;
 mod handler;
 mod int;
 mod line;
-#[cfg(test)]
-mod meter;
 mod netstring;
 mod phase_deadline;
 mod requests;
+#[cfg(test)]
+mod scan_counter;
 mod send;
-mod tail;
 #[cfg(test)]
 mod testing;
 mod typed;
 mod typed_handler;
 
 #[cfg(not(test))]
-mod meter {
+mod scan_counter {
     //! Stands in for the meter of the tests.
 
     pub(super) const fn scanned(_bytes: usize) {}

@@ -5,7 +5,7 @@ mod tests;
 
 use std::io::Write;
 
-use super::{Decoded, Decoder, EncodeError, Encoder, FrameError, meter};
+use super::{Decoded, Decoder, EncodeError, Encoder, FrameError, scan_counter};
 
 /// Frames as in D. J. Bernstein's netstrings: `5:hello,`.
 ///
@@ -79,7 +79,7 @@ impl Decoder for Netstring {
             let Some(&byte) = input.get(at) else {
                 return Ok(Decoded::Incomplete);
             };
-            meter::scanned(1);
+            scan_counter::scanned(1);
             self.head(byte)?;
             at += 1;
         }

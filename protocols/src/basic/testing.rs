@@ -4,7 +4,8 @@ use proptest::{prelude::*, test_runner::TestCaseError};
 use sinew_transports::{Protocol, Transport};
 
 use super::{
-    Decoded, Decoder, EncodeError, Encoder, FrameError, FrameHandler, FrameTransport, Framed, meter,
+    Decoded, Decoder, EncodeError, Encoder, FrameError, FrameHandler, FrameTransport, Framed,
+    scan_counter,
 };
 
 /// Cuts `input` into pieces of the given lengths, over and over.
@@ -145,7 +146,7 @@ pub(super) fn check_round_trip<C: Encoder + Decoder + Clone>(
 
 /// The work done on `input` that comes byte by byte: `(scanned, copied)`.
 pub(super) fn work<D: Decoder>(decoder: D, input: &[u8]) -> (usize, usize) {
-    meter::take();
+    scan_counter::take();
     drive(decoder, &pieces(input, &[1]));
-    meter::take()
+    scan_counter::take()
 }

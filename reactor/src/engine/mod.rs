@@ -20,7 +20,7 @@
 //!
 //! # Credit: what an engine may hold
 //!
-//! An engine may do more than tell, if `set_duty` says so: receive from a connection, accept from a listener. What it has received or
+//! An engine may do more than tell, if `set_delivery_mode` says so: receive from a connection, accept from a listener. What it has received or
 //! accepted and nobody has taken yet, it holds, and that is bounded by credit, so that limits, pauses and fairness mean the same on
 //! every engine.
 //!
@@ -28,7 +28,7 @@
 //!    wanting to read.
 //! 2. What has come uses the credit up. `wait` reports it once, as readiness to read, and nothing more is received or accepted for
 //!    this source: the rest stays with the kernel, whose window closes as if nobody read.
-//! 3. `take_completed` hands it over, and with that the source has credit again. The kernel is asked by the next `wait`, if reading is
+//! 3. `take_completion` hands it over, and with that the source has credit again. The kernel is asked by the next `wait`, if reading is
 //!    still wanted then. So in one turn a source is received for once, and who pauses, fills its queue or is full while it deals with
 //!    what it took is not received for at all.
 //! 4. When reading is no longer wanted, the next `wait` ends what the kernel was asked for. What had come before that, one thing at
@@ -37,7 +37,7 @@
 //!    take those of the others; who found none comes first in the next `wait`.
 //! 6. `deregister` drops what is held: bytes are lost, a connection is reset. Nothing is received or accepted after it.
 //!
-//! `take_completed` gets the token alone: it is on the path of every message.
+//! `take_completion` gets the token alone: it is on the path of every message.
 
 use std::{fmt, io, str::FromStr, sync::Arc, time::Duration};
 
@@ -47,7 +47,7 @@ use crate::{
     handler::{Interest, Ready, Token},
 };
 
-mod completed;
+mod completion;
 mod mio;
 #[cfg(unix)]
 mod pipe;
@@ -59,7 +59,7 @@ mod simulated;
 #[cfg(target_os = "linux")]
 mod uring;
 
-pub use completed::{Completed, Duty, ReceivedBytes};
+pub use completion::{Completion, DeliveryMode, ReceivedBytes};
 pub(crate) use simulated::NoKernel;
 
 /// Which mechanism of the kernel a reactor waits on.
@@ -250,12 +250,12 @@ pub(crate) trait Poller {
     fn notifier(&self) -> Arc<dyn Notify>;
 
     /// `false` from an engine that only tells.
-    fn set_duty(&mut self, id: DescriptorId, token: Token, duty: Duty) -> bool {
-        let _ = (id, token, duty);
+    fn set_delivery_mode(&mut self, id: DescriptorId, token: Token, mode: DeliveryMode) -> bool {
+        let _ = (id, token, mode);
         false
     }
 
-    fn take_completed(&mut self, token: Token) -> Option<Completed> {
+    fn take_completion(&mut self, token: Token) -> Option<Completion> {
         let _ = token;
         None
     }

@@ -115,18 +115,18 @@ impl Reactor {
     /// has no descriptors left.
     pub fn on_signal(&self, signal: Signal, f: impl FnMut(&Self) + 'static) -> io::Result<()> {
         if let Err(error) = sys::check(signal.0).and_then(|()| self.listen_to(signal)) {
-            self.discard(f);
+            self.defer_drop(f);
             return Err(error);
         }
         let call = Rc::new(RefCell::new(f));
         let old = self.inner.signals.calls.borrow_mut().insert(signal, call);
         if let Some(old) = old {
-            self.discard(old);
+            self.defer_drop(old);
         }
         Ok(())
     }
 
-    /// Has the loop run the handler of `token` again, as [`run_again`](Self::run_again) does, whenever the process gets
+    /// Has the loop run the handler of `token` again, as [`reschedule`](Self::reschedule) does, whenever the process gets
     /// `signal`, until the [`SignalWatch`] is dropped: beside what [`on_signal`](Self::on_signal) calls, and in single turns as
     /// well as in runs. For handlers that have nothing else to be told by, such as those of child processes on SIGCHLD.
     ///
@@ -148,7 +148,7 @@ impl Reactor {
         wakes
             .iter()
             .filter(|(signal, _)| is_woken(*signal))
-            .for_each(|(_, token)| self.run_again(*token));
+            .for_each(|(_, token)| self.reschedule(*token));
     }
 
     /// Begins to listen to signals, at the start of a run.

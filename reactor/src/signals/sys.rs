@@ -26,7 +26,7 @@ use std::{
 use rustix::io::{Errno, ioctl_fionbio};
 
 /// How many reactors of a process may listen to signals at once.
-const SEATS: usize = 64;
+const SLOTS: usize = 64;
 
 /// Signals are numbered from 1 to 64 on every system we know.
 const SIGNAL_MAX: i32 = 64;
@@ -34,7 +34,7 @@ const SIGNAL_MAX: i32 = 64;
 /// A set of signals: bit `n - 1` for signal `n`.
 type Set = u64;
 
-struct Seat {
+struct Slot {
     /// The pipe's write end, or -1 before it is made.
     writer: AtomicI32,
     wanted: AtomicU64,
@@ -44,7 +44,7 @@ struct Seat {
     woken: AtomicBool,
 }
 
-impl Seat {
+impl Slot {
     const fn free() -> Self {
         Self {
             writer: AtomicI32::new(-1),
@@ -55,34 +55,34 @@ impl Seat {
     }
 }
 
-static TABLE: [Seat; SEATS] = [const { Seat::free() }; SEATS];
+static TABLE: [Slot; SLOTS] = [const { Slot::free() }; SLOTS];
 
 /// The process that the table is of, so that a child of fork(2) can tell that it has a copy.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
 /// What only subscribers touch, never the handler.
-struct Desk {
-    readers: [Option<i32>; SEATS],
-    taken: [bool; SEATS],
+struct Registry {
+    readers: [Option<i32>; SLOTS],
+    taken: [bool; SLOTS],
     /// The signals whose handler is ours.
     installed: Vec<i32>,
 }
 
-static DESK: Mutex<Desk> =
-    Mutex::new(Desk { readers: [None; SEATS], taken: [false; SEATS], installed: Vec::new() });
+static REGISTRY: Mutex<Registry> =
+    Mutex::new(Registry { readers: [None; SLOTS], taken: [false; SLOTS], installed: Vec::new() });
 
 /// What was set for each signal before ours. Written with the desk in hand and our handler not installed for that signal;
 /// from then on it is only read.
-struct Before([UnsafeCell<MaybeUninit<libc::sigaction>>; SIGNAL_MAX as usize]);
+struct PreviousActions([UnsafeCell<MaybeUninit<libc::sigaction>>; SIGNAL_MAX as usize]);
 
 // SAFETY: an entry is written by whoever has the desk, and only while nobody reads it: the handler does so only once it is
 // installed for that signal.
-unsafe impl Sync for Before {}
+unsafe impl Sync for PreviousActions {}
 
-static BEFORE: Before =
-    Before([const { UnsafeCell::new(MaybeUninit::zeroed()) }; SIGNAL_MAX as usize]);
+static PREVIOUS: PreviousActions =
+    PreviousActions([const { UnsafeCell::new(MaybeUninit::zeroed()) }; SIGNAL_MAX as usize]);
 
-impl Before {
+impl PreviousActions {
     /// Of a signal whose handler is ours.
     fn get(&self, signal: i32) -> libc::sigaction {
         // SAFETY: it was written before our handler was installed, and is not written as long as that is there. Zeros, which
@@ -90,8 +90,8 @@ impl Before {
         unsafe { (*self.0[signal as usize - 1].get()).assume_init() }
     }
 
-    /// Of a signal whose handler is not ours; `desk` is in hand.
-    fn set(&self, _desk: &mut Desk, signal: i32, action: libc::sigaction) {
+    /// Of a signal whose handler is not ours; `registry` is in hand.
+    fn set(&self, _registry: &mut Registry, signal: i32, action: libc::sigaction) {
         // SAFETY: nobody reads it, as the handler is not installed, and nobody else writes, as the desk is in hand.
         unsafe { *self.0[signal as usize - 1].get() = MaybeUninit::new(action) };
     }
@@ -104,25 +104,25 @@ const fn bit(signal: i32) -> Set {
 extern "C" fn on_signal(signal: libc::c_int) {
     let errno = errno::errno();
     if OWNER.load(Ordering::Acquire) == process::id() {
-        tell_seats(signal);
+        notify_slots(signal);
     } else {
-        do_as_before(signal);
+        run_previous_action(signal);
     }
     errno::set_errno(errno);
 }
 
-fn tell_seats(signal: libc::c_int) {
-    for seat in &TABLE {
-        if seat.wanted.load(Ordering::Acquire) & bit(signal) == 0 {
+fn notify_slots(signal: libc::c_int) {
+    for slot in &TABLE {
+        if slot.wanted.load(Ordering::Acquire) & bit(signal) == 0 {
             continue;
         }
         // First the bit, then the flag; whoever takes does it the other way round, so one of both sees the other.
-        seat.pending.fetch_or(bit(signal), Ordering::SeqCst);
-        if !seat.woken.swap(true, Ordering::SeqCst) {
+        slot.pending.fetch_or(bit(signal), Ordering::SeqCst);
+        if !slot.woken.swap(true, Ordering::SeqCst) {
             // SAFETY: write(2) is async-signal-safe; the descriptor was stored before the mask and is never closed; the
             // buffer is one live byte. A full pipe already has a wake-up in it, so the result does not matter.
             unsafe {
-                libc::write(seat.writer.load(Ordering::Acquire), ptr::from_ref(&0_u8).cast(), 1)
+                libc::write(slot.writer.load(Ordering::Acquire), ptr::from_ref(&0_u8).cast(), 1)
             };
         }
     }
@@ -130,8 +130,8 @@ fn tell_seats(signal: libc::c_int) {
 
 /// In a child of fork(2) that nobody has told what to do with signals: it must not wake its parent's reactors, nor be deaf,
 /// nor die of what its parent would have ignored. The signal is delivered again when the handler returns.
-fn do_as_before(signal: libc::c_int) {
-    let _ = exchange(signal, Some(&BEFORE.get(signal)));
+fn run_previous_action(signal: libc::c_int) {
+    let _ = exchange(signal, Some(&PREVIOUS.get(signal)));
     // SAFETY: raise(3) is async-signal-safe.
     unsafe { libc::raise(signal) };
 }
@@ -151,64 +151,64 @@ pub(super) fn check(signal: i32) -> io::Result<()> {
 
 /// A seat of the table; dropping it gives up its signals.
 pub(super) struct Subscription {
-    seat: usize,
+    slot: usize,
     /// The process that took it.
     owner: u32,
 }
 
 /// The taking end of a seat.
 pub(super) struct Reader {
-    seat: usize,
+    slot: usize,
     /// The read end of its pipe.
     descriptor: BorrowedFd<'static>,
 }
 
 /// Takes a free seat.
 pub(super) fn subscribe() -> io::Result<(Subscription, Reader)> {
-    let mut desk = lock();
+    let mut registry = lock();
     let owner = process::id();
     if OWNER.load(Ordering::Acquire) != owner {
-        desk.start_over();
+        registry.start_over();
         OWNER.store(owner, Ordering::Release);
     }
-    let seat =
-        desk.taken.iter().position(|taken| !taken).ok_or_else(|| {
-            io::Error::other(format!("{SEATS} reactors listen to signals already"))
+    let slot =
+        registry.taken.iter().position(|taken| !taken).ok_or_else(|| {
+            io::Error::other(format!("{SLOTS} reactors listen to signals already"))
         })?;
-    let reader = match desk.readers[seat] {
+    let reader = match registry.readers[slot] {
         Some(reader) => reader,
         None => {
             let (reader, writer) = open_pipe()?;
-            TABLE[seat].writer.store(writer.into_raw_fd(), Ordering::Release);
-            *desk.readers[seat].insert(reader.into_raw_fd())
+            TABLE[slot].writer.store(writer.into_raw_fd(), Ordering::Release);
+            *registry.readers[slot].insert(reader.into_raw_fd())
         }
     };
-    desk.taken[seat] = true;
+    registry.taken[slot] = true;
     // SAFETY: the descriptor is the read end made above, now or for an earlier subscriber, and is never closed.
     let descriptor = unsafe { BorrowedFd::borrow_raw(reader) };
-    let reader = Reader { seat, descriptor };
+    let reader = Reader { slot, descriptor };
     // What has come for whoever sat here before.
     let _ = reader.take();
-    Ok((Subscription { seat, owner }, reader))
+    Ok((Subscription { slot, owner }, reader))
 }
 
-fn lock() -> MutexGuard<'static, Desk> {
-    DESK.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock() -> MutexGuard<'static, Registry> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Desk {
+impl Registry {
     /// In a child of fork(2), and in the first process of all: nobody sits here. The pipes of the parent are left alone, as
     /// what the child has copied of the parent's reactors may still name them.
     fn start_over(&mut self) {
-        for seat in &TABLE {
-            seat.wanted.store(0, Ordering::Release);
+        for slot in &TABLE {
+            slot.wanted.store(0, Ordering::Release);
         }
         for signal in self.installed.drain(..) {
             // Fails for no signal for which it once succeeded.
             let _ = restore(signal);
         }
-        self.readers = [None; SEATS];
-        self.taken = [false; SEATS];
+        self.readers = [None; SLOTS];
+        self.taken = [false; SLOTS];
     }
 }
 
@@ -224,14 +224,14 @@ impl Subscription {
     /// Wants this signal too.
     pub(super) fn add(&self, signal: i32) -> io::Result<()> {
         check(signal)?;
-        let mut desk = lock();
-        let wanted = &TABLE[self.seat].wanted;
+        let mut registry = lock();
+        let wanted = &TABLE[self.slot].wanted;
         wanted.fetch_or(bit(signal), Ordering::AcqRel);
-        if !desk.installed.contains(&signal) {
-            install(&mut desk, signal).inspect_err(|_| {
+        if !registry.installed.contains(&signal) {
+            install(&mut registry, signal).inspect_err(|_| {
                 wanted.fetch_and(!bit(signal), Ordering::AcqRel);
             })?;
-            desk.installed.push(signal);
+            registry.installed.push(signal);
         }
         Ok(())
     }
@@ -242,22 +242,22 @@ impl Drop for Subscription {
         if self.owner != process::id() {
             return; // A copy, in a child of fork(2); the seat may be somebody else's there.
         }
-        let mut desk = lock();
-        let others = TABLE.iter().enumerate().filter(|(seat, _)| *seat != self.seat);
-        let wanted = others.fold(0, |all, (_, seat)| all | seat.wanted.load(Ordering::Acquire));
+        let mut registry = lock();
+        let others = TABLE.iter().enumerate().filter(|(slot, _)| *slot != self.slot);
+        let wanted = others.fold(0, |all, (_, slot)| all | slot.wanted.load(Ordering::Acquire));
         let mut failed = Vec::new();
         // First the handlers, then the mask: a signal in between is taken down, rather than left to a handler that tells
         // nobody.
-        desk.installed.retain(|signal| {
+        registry.installed.retain(|signal| {
             let is_wanted = wanted & bit(*signal) != 0;
             if !is_wanted && let Err(error) = restore(*signal) {
                 failed.push((*signal, error));
             }
             is_wanted
         });
-        TABLE[self.seat].wanted.store(0, Ordering::Release);
-        desk.taken[self.seat] = false;
-        drop(desk);
+        TABLE[self.slot].wanted.store(0, Ordering::Release);
+        registry.taken[self.slot] = false;
+        drop(registry);
         for (signal, error) in failed {
             tracing::error!(signal, %error, "a signal handler could not be restored");
         }
@@ -265,9 +265,9 @@ impl Drop for Subscription {
 }
 
 /// Sets our handler, and keeps what was there.
-fn install(desk: &mut Desk, signal: i32) -> io::Result<()> {
+fn install(registry: &mut Registry, signal: i32) -> io::Result<()> {
     let before = exchange(signal, None)?;
-    BEFORE.set(desk, signal, before);
+    PREVIOUS.set(registry, signal, before);
     let mut action = default_action();
     action.sa_sigaction = our_handler();
     // On the alternate stack, if the thread that is hit has one: Go's threads want it.
@@ -278,7 +278,7 @@ fn install(desk: &mut Desk, signal: i32) -> io::Result<()> {
 /// Sets what was there before, unless somebody has put another handler in place of ours since.
 fn restore(signal: i32) -> io::Result<()> {
     if exchange(signal, None)?.sa_sigaction == our_handler() {
-        exchange(signal, Some(&BEFORE.get(signal)))?;
+        exchange(signal, Some(&PREVIOUS.get(signal)))?;
     }
     Ok(())
 }
@@ -311,9 +311,9 @@ impl Reader {
         let mut bytes = [0; 16];
         // There is one byte, or on rare occasions two.
         while matches!(rustix::io::read(self.descriptor, &mut bytes), Ok(1..) | Err(Errno::INTR)) {}
-        let seat = &TABLE[self.seat];
-        seat.woken.store(false, Ordering::SeqCst);
-        let taken = seat.pending.swap(0, Ordering::SeqCst);
+        let slot = &TABLE[self.slot];
+        slot.woken.store(false, Ordering::SeqCst);
+        let taken = slot.pending.swap(0, Ordering::SeqCst);
         (1..=SIGNAL_MAX).filter(move |signal| taken & bit(*signal) != 0)
     }
 

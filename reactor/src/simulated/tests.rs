@@ -27,7 +27,7 @@ fn time_stands_at_each_timers_tick_when_it_runs() {
     assert_eq!(reactor.now() - start, millis(4_999));
     reactor.advance(millis(1)).unwrap();
     assert_eq!(ran.borrow().last(), Some(&(5_000, millis(5_000))));
-    assert_eq!(reactor.leftovers().timers, 1);
+    assert_eq!(reactor.leak_report().timers, 1);
 }
 
 #[test]
@@ -107,10 +107,10 @@ fn jobs_run_on_this_thread_at_moments_drawn_from_the_seed() {
             });
             job.then(move |_, number| done.borrow_mut().push(number.unwrap()));
         }
-        assert_eq!(reactor.leftovers().jobs, 20);
-        assert_eq!(reactor.leftovers().timers, 0);
+        assert_eq!(reactor.leak_report().jobs, 20);
+        assert_eq!(reactor.leak_report().timers, 0);
         reactor.run_until_idle().unwrap();
-        assert!(reactor.leftovers().is_empty(), "{}", reactor.leftovers());
+        assert!(reactor.leak_report().is_empty(), "{}", reactor.leak_report());
         done.take()
     };
     assert_eq!(order(1), order(1));
@@ -124,7 +124,7 @@ fn a_job_that_is_cancelled_in_time_does_not_run() {
     job.cancel();
     reactor.run_until_idle().unwrap();
     assert_eq!(job.take(), Some(Err::<(), _>(crate::Failure::Cancelled)));
-    assert_eq!(reactor.leftovers().to_string(), "nothing");
+    assert_eq!(reactor.leak_report().to_string(), "nothing");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn leftovers_are_named() {
     reactor.call_later(YEAR, |_| {});
     drop(reactor.spawn(pending::<()>()));
     reactor.advance(YEAR / 2).unwrap();
-    assert_eq!(reactor.leftovers().to_string(), "2 timers, 1 task");
+    assert_eq!(reactor.leak_report().to_string(), "2 timers, 1 task");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_driver_runs_through_startup_and_shutdown() {
     }
     assert_eq!(driver.age(), millis(30));
     assert_eq!(*told.borrow(), [Phase::BeforeStartup, Phase::AfterStartup, Phase::DuringShutdown]);
-    assert!(reactor.leftovers().is_empty());
+    assert!(reactor.leak_report().is_empty());
 }
 
 #[test]
@@ -187,5 +187,5 @@ fn who_is_killed_hears_nothing() {
     reactor.call_later(millis(1), |_| unreachable!());
     driver.turn().unwrap();
     driver.kill();
-    assert!(reactor.leftovers().is_empty());
+    assert!(reactor.leak_report().is_empty());
 }

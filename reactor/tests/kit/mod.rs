@@ -126,19 +126,19 @@ impl Handler for Puppet {
     fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
         self.call(reactor, "ready");
     }
-    fn again(self: Rc<Self>, reactor: &Reactor) {
+    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "again");
     }
     fn flush(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "flush");
     }
-    fn reap(self: Rc<Self>, reactor: &Reactor) {
+    fn finalize(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "reap");
     }
     fn timer(self: Rc<Self>, reactor: &Reactor, _: sinew_reactor::TimerKey) {
         self.call(reactor, "timer");
     }
-    fn told(self: Rc<Self>, reactor: &Reactor, _: &dyn std::any::Any) {
+    fn message_received(self: Rc<Self>, reactor: &Reactor, _: &dyn std::any::Any) {
         self.call(reactor, "told");
     }
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {

@@ -136,9 +136,9 @@ impl Children {
         self.start_over();
         self.watch(&reactor, || ());
         self.wait(&reactor, Some(timeout))?;
-        self.tell_all(Signal::TERM);
+        self.broadcast(Signal::TERM);
         self.wait(&reactor, Some(timeout))?;
-        self.tell_all(Signal::KILL);
+        self.broadcast(Signal::KILL);
         self.wait(&reactor, None)
     }
 
@@ -154,7 +154,7 @@ impl Children {
         Ok(())
     }
 
-    fn tell_all(&self, signal: Signal) {
+    fn broadcast(&self, signal: Signal) {
         for (child, _) in &*lock(&self.shared.known) {
             // It has not been waited for, so the number is still its own.
             let _ = kill_process(*child, signal);

@@ -10,10 +10,10 @@ use socket2::SockRef;
 use crate::{
     Address, ConnectConfig, ConnectError, Connecting, Connection, DatagramConfig, DatagramProtocol,
     DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Protocol, StreamConfig,
-    UnixAddr, UnixPeer, datagram, dial,
+    UnixAddr, UnixPeer, datagram, immediate_connect,
     net::Listener,
     stream::{
-        Newborn, Shared,
+        Shared, StreamBuilder,
         socket::{Socket, TcpStream, UnixStream},
     },
     tcp,
@@ -159,15 +159,15 @@ impl ReactorAdopt for Reactor {
         match connected(self, descriptor.into(), &config) {
             Ok((socket, token, peer)) => {
                 let shared = Shared::new(self, config, None);
-                let newborn = Newborn { reactor: self, socket, token, peer, shared };
-                let transport = newborn.adopt(Some(protocol));
+                let builder = StreamBuilder { reactor: self, socket, token, peer, shared };
+                let transport = builder.adopt(Some(protocol));
                 // The loop tells of nothing before it has begun.
-                transport.come_back(self);
+                transport.reschedule(self);
                 Ok(Connection::new(transport))
             }
             Err(error) => {
                 // Its drop may be user code, and no call runs that.
-                self.discard(protocol);
+                self.defer_drop(protocol);
                 Err(error)
             }
         }
@@ -182,7 +182,7 @@ impl ReactorAdopt for Reactor {
         match listening(self, descriptor.into(), &config) {
             Ok((listener, addr)) => Ok(tcp::open(self, listener, addr, config, None, factory)?),
             Err(error) => {
-                self.discard(factory);
+                self.defer_drop(factory);
                 Err(error)
             }
         }
@@ -198,7 +198,7 @@ impl ReactorAdopt for Reactor {
         match usable(self, descriptor.into(), "a UDP socket", udp) {
             Ok((descriptor, _)) => Ok(datagram::adopt_udp(self, descriptor, config, protocol)?),
             Err(error) => {
-                self.discard(protocol);
+                self.defer_drop(protocol);
                 Err(error)
             }
         }
@@ -214,7 +214,7 @@ impl ReactorAdopt for Reactor {
         match usable(self, descriptor.into(), "a Unix socket for datagrams", unix) {
             Ok((descriptor, _)) => Ok(datagram::adopt_unix(self, descriptor, config, protocol)?),
             Err(error) => {
-                self.discard(protocol);
+                self.defer_drop(protocol);
                 Err(error)
             }
         }
@@ -230,7 +230,7 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let (to, stream) = (at.to_string(), config.stream.clone());
-    dial::at_once(reactor, config, factory, move |reactor| {
+    immediate_connect::at_once(reactor, config, factory, move |reactor| {
         connected(reactor, descriptor, &stream)
             .map_err(|error| ConnectError::Other { to, source: error.into() })
     })

@@ -109,7 +109,7 @@ impl<A: DatagramAddr> Opened<A> {
             Ok(registered) => registered,
             Err(error) => {
                 // Its drop may be user code, and no call runs that.
-                reactor.discard(protocol);
+                reactor.defer_drop(protocol);
                 return Err(error);
             }
         };
@@ -139,7 +139,7 @@ impl<A: DatagramAddr> Opened<A> {
             name: std::any::type_name::<P>(),
         });
         reactor.bind(token, core.clone());
-        reactor.run_again(token);
+        reactor.reschedule(token);
         Ok(DatagramTransport(core))
     }
 }
@@ -159,9 +159,9 @@ impl<A: DatagramAddr> Core<A> {
     }
 
     /// Has the loop come by, in this turn if its events are still to come.
-    pub(super) fn come_by(&self) {
+    pub(super) fn reschedule(&self) {
         if let Some(reactor) = self.reactor.upgrade() {
-            reactor.run_again(self.token);
+            reactor.reschedule(self.token);
         }
     }
 
@@ -216,7 +216,7 @@ impl<A: DatagramAddr> Core<A> {
             self.failed(self.peer.clone(), error);
         } else if self.peer.is_some() {
             self.update(|flags| flags.refused = true);
-            self.come_by();
+            self.reschedule();
         }
     }
 
@@ -238,7 +238,7 @@ impl<A: DatagramAddr> Core<A> {
         let mut failures = self.failures.borrow_mut();
         if failures.len() < FAILURES_MAX {
             failures.push_back(SendFailed { to, source });
-            self.come_by();
+            self.reschedule();
         }
     }
 
@@ -249,7 +249,7 @@ impl<A: DatagramAddr> Core<A> {
         }
         self.reason.set(Some(reason));
         if let Some(reactor) = self.reactor.upgrade() {
-            reactor.reap_later(self.token);
+            reactor.finalize_later(self.token);
         }
     }
 
@@ -312,7 +312,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         self.send_queued();
         self.tell_news();
         if core.may_receive() {
-            reactor.run_again(core.token);
+            reactor.reschedule(core.token);
         }
         core.tell_interest(reactor);
     }
@@ -462,7 +462,7 @@ impl<A: DatagramAddr> Handler for Core<A> {
         DatagramTransport(self).work(reactor);
     }
 
-    fn again(self: Rc<Self>, reactor: &Reactor) {
+    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         let is_unwatched =
             self.socket.borrow().as_ref().is_some_and(|socket| socket.is_unwatched());
         if is_unwatched {
@@ -489,7 +489,7 @@ impl<A: DatagramAddr> Handler for Core<A> {
     }
 
     /// The end is told, and everything is let go. What waits has one more chance to be sent.
-    fn reap(self: Rc<Self>, reactor: &Reactor) {
+    fn finalize(self: Rc<Self>, reactor: &Reactor) {
         let transport = DatagramTransport(self);
         let core = &*transport.0;
         if !core.update(|flags| std::mem::replace(&mut flags.started, true)) {
@@ -504,7 +504,7 @@ impl<A: DatagramAddr> Handler for Core<A> {
         transport.finish(reactor);
     }
 
-    fn told(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
+    fn message_received(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
         if message.is::<Killed>() {
             DatagramTransport(self).finish(reactor);
         }
@@ -522,9 +522,9 @@ impl<A: DatagramAddr> Handler for Core<A> {
             // It was `stopped` that panicked.
             DatagramTransport(self).finish(reactor);
         } else if flags.over {
-            reactor.reap_later(self.token);
+            reactor.finalize_later(self.token);
         } else {
-            reactor.run_again(self.token);
+            reactor.reschedule(self.token);
         }
         true
     }

@@ -59,7 +59,7 @@ pub(super) fn udp<P: DatagramProtocol>(
             .map_err(|source| UdpError::Listen { addr, source }),
         Err(error) => {
             // Its drop may be user code, and no call runs that.
-            reactor.discard(protocol);
+            reactor.defer_drop(protocol);
             Err(error)
         }
     }
@@ -195,7 +195,7 @@ pub(crate) fn listen_unix<P: DatagramProtocol<UnixAddr>>(
     match opened {
         Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(failed),
         Err(error) => {
-            reactor.discard(protocol);
+            reactor.defer_drop(protocol);
             Err(error)
         }
     }
@@ -228,7 +228,7 @@ pub(crate) fn connect_unix<P: DatagramProtocol<UnixAddr>>(
     match open() {
         Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(failed),
         Err(error) => {
-            reactor.discard(protocol);
+            reactor.defer_drop(protocol);
             Err(error)
         }
     }
@@ -280,7 +280,7 @@ fn start<A: DatagramAddr, P: DatagramProtocol<A>>(
         Ok(opened) => opened.start(reactor, config, protocol),
         Err(error) => {
             // Its drop may be user code, and no call runs that.
-            reactor.discard(protocol);
+            reactor.defer_drop(protocol);
             Err(error)
         }
     }

@@ -144,13 +144,13 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     /// drops what it has no room for.
     pub fn pause_receiving(&self) {
         self.0.update(|flags| flags.paused = true);
-        self.0.come_by();
+        self.0.reschedule();
     }
 
     /// Receives again, from the loop.
     pub fn resume_receiving(&self) {
         self.0.update(|flags| flags.paused = false);
-        self.0.come_by();
+        self.0.reschedule();
     }
 
     /// Whether datagrams are received now: neither paused nor stopped.

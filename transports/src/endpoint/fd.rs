@@ -63,7 +63,7 @@ pub(super) fn refused(
     source: io::Error,
     factory: DynFactory,
 ) -> ListenError {
-    reactor.discard(factory);
+    reactor.defer_drop(factory);
     ListenError::Other { at: at.to_string(), source }
 }
 
@@ -88,7 +88,7 @@ impl Connect for Descriptor {
         match inherited(self.fd) {
             Ok(socket) => adopt::connect(reactor, socket, self, config, factory),
             Err(source) => {
-                reactor.discard(factory);
+                reactor.defer_drop(factory);
                 Connecting::failed(reactor, ConnectError::Other { to: self.to_string(), source })
             }
         }

@@ -92,7 +92,7 @@ mod tls;
 mod unix;
 
 #[doc(inline)]
-pub use crate::erased::{DynFactory, DynProtocol};
+pub use crate::dyn_protocol::{DynFactory, DynProtocol};
 #[cfg(feature = "tls")]
 pub use tls::{TlsClient, TlsServer};
 #[cfg(unix)]

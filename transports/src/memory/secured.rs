@@ -5,8 +5,8 @@ use sinew_reactor::{Reactor, RegisterError};
 use super::{Wire, join};
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
-    stream::layer::{Nobody, Secured},
-    tls::TlsSide,
+    stream::layer::{HandshakeResult, Nobody},
+    tls::TlsRole,
 };
 
 /// As [`connect`](super::connect), with TLS: what goes over the wire is ciphertext, and the protocol is told `connection_made`
@@ -19,15 +19,15 @@ use crate::{
 pub fn connect_tls<P: Protocol>(
     reactor: &Reactor,
     config: StreamConfig,
-    side: impl Into<TlsSide>,
+    side: impl Into<TlsRole>,
     protocol: P,
 ) -> Result<(Connection<P>, Wire), RegisterError> {
     let (transport, ends) = join::<Nobody>(reactor, config, None, Peer::Memory, None)?;
-    let when_ready = move |reactor: &Reactor, secured: Secured<'_>| match secured {
+    let when_ready = move |reactor: &Reactor, secured: HandshakeResult<'_>| match secured {
         Ok(transport) => transport.begin_with(reactor, protocol),
         Err(reason) => tracing::debug!(%reason, "no connection"),
     };
-    transport.lay(reactor, &side.into(), Some(Box::new(when_ready)));
+    transport.wrap_in_layer(reactor, &side.into(), Some(Box::new(when_ready)));
     let wire = Wire::joined(reactor, ends, transport.clone());
     Ok((Connection::new(transport), wire))
 }

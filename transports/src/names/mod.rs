@@ -113,7 +113,7 @@ pub trait ReactorNames: sealed::Sealed {
 impl ReactorNames for Reactor {
     fn set_resolver(&self, resolver: impl Resolve) {
         if let Some(old) = self.local::<Chosen>().0.replace(Some(Rc::new(resolver))) {
-            self.discard(old);
+            self.defer_drop(old);
         }
     }
 

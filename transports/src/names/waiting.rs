@@ -13,7 +13,7 @@ use std::{
 use sinew_reactor::Reactor;
 
 use super::to_ascii;
-use crate::{net::Found, waiters::enlist_with};
+use crate::{net::Found, waiters::push_waiter_unless_gone};
 
 /// Those of a reactor.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub(crate) fn look_up(reactor: &Reactor, host: String) -> Found {
     let begun = Arc::new(AtomicBool::new(false));
     let lookup = UnderWay { host: host.clone(), begun: begun.clone() };
     let is_under_way = |lookup: &UnderWay| Arc::strong_count(&lookup.begun) > 1;
-    enlist_with(&reactor.local::<Lookups>().0, lookup, is_under_way);
+    push_waiter_unless_gone(&reactor.local::<Lookups>().0, lookup, is_under_way);
     reactor.defer_to_lookup_thread(move || {
         begun.store(true, Ordering::Relaxed);
         (host.as_str(), 0).to_socket_addrs().map(Iterator::collect)

@@ -8,7 +8,7 @@ use std::{
 
 use sinew_reactor::{Reactor, Ready, RegisterError, Token, WeakReactor};
 
-use super::{access::Descriptor, end::End, standard::Standard};
+use super::{end::End, nonblocking_fd::Descriptor, standard::Standard};
 use crate::stream::socket::ByteStream;
 
 /// See the head of this file.
@@ -123,7 +123,7 @@ impl ByteStream for Descriptors {
         if self.input.is_none() {
             self.ended.set(true);
             if let (Some(reactor), Some(token)) = (self.reactor.upgrade(), self.token.get()) {
-                reactor.run_again(token);
+                reactor.reschedule(token);
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use sinew_reactor::{
     Handler, Interest, Reactor, Ready, RegisterError, Token, WeakReactor, process::Origin,
 };
 
-use super::{access::Descriptor, standard::Standard};
+use super::{nonblocking_fd::Descriptor, standard::Standard};
 
 /// See the head of this file.
 pub(super) struct End {
@@ -216,7 +216,7 @@ impl Watch {
     fn note(&self, reactor: &Reactor, ready: Ready) {
         self.noted.set(self.noted.get() | ready);
         if let Some(stream) = self.stream.get() {
-            reactor.run_again(stream);
+            reactor.reschedule(stream);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Pipes, FIFOs, and standard input and output: [`ReactorPipes`] gives a reactor its `stdio` and `open_pipe_*`. Unix only.
 
-// `access.rs` makes the system calls, `end.rs` is a descriptor on an engine, `descriptors.rs` one or two of them as the bytes of
+// `nonblocking_fd.rs` makes the system calls, `end.rs` is a descriptor on an engine, `descriptors.rs` one or two of them as the bytes of
 // a stream. From there on a pipe is a connection like any other.
 
 use std::{
@@ -14,18 +14,18 @@ use sinew_reactor::{Excerpt, Reactor, RegisterError, Token};
 
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
-    stream::{Newborn, Shared, socket::Socket},
+    stream::{Shared, StreamBuilder, socket::Socket},
 };
 
-mod access;
 mod descriptors;
 mod end;
+mod nonblocking_fd;
 pub(crate) mod port;
 mod standard;
 
-pub(crate) use access::Descriptor;
 pub(crate) use descriptors::Descriptors;
 use descriptors::Opened;
+pub(crate) use nonblocking_fd::Descriptor;
 use standard::Standard;
 
 /// A pipe, or a standard descriptor, could not be had.
@@ -296,13 +296,14 @@ pub(crate) fn join<P: Protocol>(
     match descriptors.and_then(|descriptors| registered(reactor, descriptors)) {
         Ok((socket, token)) => {
             let shared = Shared::new(reactor, config, None);
-            let transport = Newborn { reactor, socket, token, peer, shared }.adopt(Some(protocol));
-            reactor.run_again(token);
+            let transport =
+                StreamBuilder { reactor, socket, token, peer, shared }.adopt(Some(protocol));
+            reactor.reschedule(token);
             Ok(Connection::new(transport))
         }
         Err(error) => {
             // Its drop may be user code, and no call runs that.
-            reactor.discard(protocol);
+            reactor.defer_drop(protocol);
             Err(error)
         }
     }

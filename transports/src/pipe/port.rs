@@ -7,7 +7,7 @@ use sinew_reactor::{Reactor, Token};
 use super::{Descriptors, PipeError, registered, standard_streams};
 use crate::{
     Address, ConnectConfig, Connecting, Factory, ListenConfig, ListenError, ListeningPort, Peer,
-    dial,
+    immediate_connect,
     net::{Listener, NetListener, Spare},
     stream::socket::ByteStream,
     tcp,
@@ -22,7 +22,7 @@ pub(crate) fn listen<F: Factory>(
     let streams = match standard_streams(reactor) {
         Ok(streams) => streams,
         Err(error) => {
-            reactor.discard(factory);
+            reactor.defer_drop(factory);
             return Err(error.into());
         }
     };
@@ -36,7 +36,7 @@ pub(crate) fn connect<F: Factory>(
     config: ConnectConfig,
     factory: F,
 ) -> Connecting<F::Protocol> {
-    dial::at_once(reactor, config, factory, |reactor| {
+    immediate_connect::at_once(reactor, config, factory, |reactor| {
         let (socket, token) = registered(reactor, standard_streams(reactor)?)?;
         Ok((socket, token, Peer::Stdio))
     })

@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::access::Descriptor;
+use super::nonblocking_fd::Descriptor;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standard {

@@ -5,7 +5,7 @@ use std::{fmt, io, rc::Rc, time::Duration};
 use bytes::Bytes;
 use sinew_reactor::{Deferred, Reactor, Signal};
 
-use super::{ChildFd, ProcessStatus, WindowSize, life::Life};
+use super::{ChildFd, ProcessStatus, WindowSize, lifecycle::Life};
 use crate::{Transport, WriteStatus};
 
 /// A child process, as a handle that is cheap to clone and may be kept anywhere on the reactor's thread. Dropping it changes
@@ -58,7 +58,7 @@ impl Process {
         match self.channel(ChildFd::STDIN) {
             Some(stdin) => stdin.write_bytes(bytes),
             None => {
-                self.0.discard(bytes);
+                self.0.defer_drop(bytes);
                 WriteStatus::Closed
             }
         }

@@ -1,7 +1,7 @@
 //! Child processes: [`ReactorProcesses`] gives a reactor its `spawn_process`, for a [`ProcessProtocol`]. Unix only.
 
-// Each pipe to a child is a connection like any other (`pipe/`), with a `Channel` for its protocol, which passes on what happens
-// to the one `ProcessProtocol` of the process. `life.rs` is what the process itself goes through.
+// Each pipe to a child is a connection like any other (`pipe/`), with a `ChildPipe` for its protocol, which passes on what happens
+// to the one `ProcessProtocol` of the process. `lifecycle.rs` is what the process itself goes through.
 
 use std::process::Command;
 
@@ -9,11 +9,11 @@ use sinew_reactor::Reactor;
 
 use crate::{Connection, Protocol};
 
-mod channel;
+mod child_pipe;
 mod config;
-mod exits;
+mod exit_watch;
 mod handle;
-mod life;
+mod lifecycle;
 mod protocol;
 mod pty;
 mod spawn;
@@ -22,7 +22,7 @@ mod sys;
 #[cfg(test)]
 mod tests;
 
-use exits::Exits;
+use exit_watch::Exits;
 pub(crate) use spawn::connect_with;
 pub use {
     config::{AtStop, ChildFd, ChildIo, ProcessConfig, WindowSize},

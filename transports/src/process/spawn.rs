@@ -17,14 +17,15 @@ use sinew_reactor::{Excerpt, Reactor};
 
 use super::{
     ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol,
-    channel::Channel,
-    exits::{Exits, Watch},
-    life::Life,
+    child_pipe::ChildPipe,
+    exit_watch::{Exits, Watch},
+    lifecycle::Life,
     pty,
     sys::{Move, before_exec},
 };
 use crate::{
-    ConnectConfig, Connecting, Connection, Factory, Peer, Protocol, StreamConfig, dial,
+    ConnectConfig, Connecting, Connection, Factory, Peer, Protocol, StreamConfig,
+    immediate_connect,
     pipe::{self, Descriptor, Descriptors, PipeError, open_reader, open_writer},
 };
 
@@ -124,7 +125,7 @@ pub(super) fn connect<P: Protocol>(
     let (begun, streams) = match dial(reactor, Box::new(Unheard), command, &config) {
         Ok(dialled) => dialled,
         Err(error) => {
-            reactor.discard(protocol);
+            reactor.defer_drop(protocol);
             return Err(error);
         }
     };
@@ -147,7 +148,7 @@ pub(crate) fn connect_with<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let stream = config.stream.clone().auto_pause(false);
-    dial::at_once(reactor, config.stream(stream), factory, move |reactor| {
+    immediate_connect::at_once(reactor, config.stream(stream), factory, move |reactor| {
         let config = ProcessConfig::default().stderr(stderr);
         let (begun, streams) = dial(reactor, Box::new(protocol), command, &config)?;
         let Begun { program, life, ends } = begun;
@@ -197,11 +198,11 @@ fn begin(
     let program = command.get_program().to_string_lossy().into_owned();
     let started = start(reactor, &program, &mut command, config, exits);
     // It may have closures of the user's, whose drop is user code.
-    reactor.discard(command);
+    reactor.defer_drop(command);
     let Started { child, pid, watch, mut ends } = match started {
         Ok(started) => started,
         Err(error) => {
-            reactor.discard(protocol);
+            reactor.defer_drop(protocol);
             return Err(error);
         }
     };
@@ -301,13 +302,13 @@ impl Ends {
     ) -> Result<(), PipeError> {
         for (fd, end) in self.writers {
             let end = Descriptor::own(end).map_err(PipeError::Descriptor);
-            let channel = Channel { life: Rc::clone(life), fd };
+            let channel = ChildPipe { life: Rc::clone(life), fd };
             let opened = open_writer(reactor, end, stream.clone(), channel)?;
             life.add_channel(fd, opened.transport().clone());
         }
         for (fd, end) in self.readers {
             let end = Descriptor::own(end).map_err(PipeError::Descriptor);
-            let channel = Channel { life: Rc::clone(life), fd };
+            let channel = ChildPipe { life: Rc::clone(life), fd };
             let opened = open_reader(reactor, end, stream.clone(), channel)?;
             life.add_channel(fd, opened.transport().clone());
         }

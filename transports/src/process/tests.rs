@@ -34,7 +34,7 @@ fn in_single_turns() {
             reactor.turn(Some(Duration::from_secs(30))).expect("the loop turns");
         }
         assert_eq!(*ends.0.borrow(), [ProcessStatus::Exited(3)]);
-        assert!(reactor.leftovers().is_empty(), "{}", reactor.leftovers());
+        assert!(reactor.leak_report().is_empty(), "{}", reactor.leak_report());
     }
 }
 

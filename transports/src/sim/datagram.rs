@@ -137,7 +137,7 @@ impl Datagrams {
         Ok(Received { len, from, info: Some(to.into()) })
     }
 
-    /// Has [`Handler::again`] called whenever a datagram has come, until the registration is dropped.
+    /// Has [`Handler::rescheduled`] called whenever a datagram has come, until the registration is dropped.
     ///
     /// # Errors
     ///

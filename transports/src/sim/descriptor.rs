@@ -4,7 +4,7 @@ use std::{cell::Cell, io};
 
 use super::{
     id::HostId,
-    machine::AcceptFault,
+    node::AcceptFault,
     world::{Shared, World},
 };
 
@@ -19,26 +19,26 @@ pub(super) struct Descriptor {
 impl Descriptor {
     /// Fails with `EMFILE` if the process has as many as it may have.
     pub(super) fn take(shared: &Shared, world: &mut World, host: HostId) -> io::Result<Self> {
-        let machine = world.machine_mut(host);
-        if machine.descriptors >= machine.descriptors_max {
+        let node = world.node_mut(host);
+        if node.descriptors >= node.descriptors_max {
             return Err(AcceptFault::ProcessLimit.error());
         }
-        machine.descriptors += 1;
-        let process = machine.process;
+        node.descriptors += 1;
+        let process = node.process;
         Ok(Self { world: shared.clone(), host, process, given_back: Cell::new(false) })
     }
 
     /// Gives it back where the world is borrowed already; dropping it does the same where it is not.
     pub(super) fn give_back(&self, world: &mut World) {
-        let machine = world.machine_mut(self.host);
-        if !self.given_back.replace(true) && machine.process == self.process {
-            machine.descriptors -= 1;
+        let node = world.node_mut(self.host);
+        if !self.given_back.replace(true) && node.process == self.process {
+            node.descriptors -= 1;
         }
     }
 
     /// Whether the process that it belongs to is still there.
     pub(super) fn is_live(&self, world: &World) -> bool {
-        world.machine(self.host).process == self.process
+        world.node(self.host).process == self.process
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) struct HostNet {
 impl HostNet {
     /// Fails for a process that has ended.
     fn check(&self, world: &World) -> io::Result<()> {
-        if world.machine(self.host).process == self.process {
+        if world.node(self.host).process == self.process {
             Ok(())
         } else {
             Err(io::Error::new(io::ErrorKind::NetworkDown, "this process of the host has ended"))
@@ -92,7 +92,7 @@ impl Net for HostNet {
             self.check(&world)?;
             match peer {
                 Some(peer) if addr.ip().is_unspecified() => {
-                    let own = world.machine(self.host).source_for(peer.ip());
+                    let own = world.node(self.host).source_for(peer.ip());
                     SocketAddr::new(own, addr.port())
                 }
                 _ => addr,

@@ -1,8 +1,8 @@
-//! What is to come: [`Event`]. What comes of it is said where it is handled: `handshake.rs`, `tcp.rs`, `udp.rs`, `drive.rs`.
+//! What is to come: [`Event`]. What comes of it is said where it is handled: `handshake.rs`, `tcp.rs`, `udp.rs`, `scheduler.rs`.
 
 use super::{
-    act::Act,
     conn::Side,
+    fault_action::FaultAction,
     id::{ConnId, HostId},
     packet::Packet,
 };
@@ -29,7 +29,7 @@ pub(super) enum Event {
     /// A host has something to do by itself.
     Wake(HostId),
     /// Something is done to a host or to links.
-    Do(Act),
+    Do(FaultAction),
 }
 
 /// What is said to a request to connect.

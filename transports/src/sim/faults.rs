@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 
 use super::{
-    chance::Chance,
     plan::{Entry, Plan},
+    random_faults::RandomFaults,
 };
 
 /// See the head of this file.
@@ -16,8 +16,8 @@ pub(super) struct Faults {
     pub(super) given: Cell<Option<Plan>>,
     are_given: bool,
     /// What comes by chance now.
-    pub(super) chance: RefCell<Option<Chance>>,
-    /// Chance is on its way to have a say, once and not twice.
+    pub(super) random_faults: RefCell<Option<RandomFaults>>,
+    /// RandomFaults is on its way to have a say, once and not twice.
     pub(super) chance_is_due: Cell<bool>,
 }
 

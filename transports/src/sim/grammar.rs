@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::{
-    machine::AcceptFault,
+    node::AcceptFault,
     plan::{Entry, Fault, Plan, PlanError},
 };
 

@@ -28,12 +28,12 @@ impl World {
         to: SocketAddr,
         config: &ConnectConfig,
     ) -> io::Result<ConnId> {
-        let own = self.machine(host).source_for(to.ip());
+        let own = self.node(host).source_for(to.ip());
         let from = match config.bind {
             Some(bind) if bind.is_ipv4() != to.is_ipv4() => {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
-            Some(bind) if !bind.ip().is_unspecified() && !self.machine(host).has(bind.ip()) => {
+            Some(bind) if !bind.ip().is_unspecified() && !self.node(host).has(bind.ip()) => {
                 return Err(io::ErrorKind::AddrNotAvailable.into());
             }
             Some(bind) if bind.ip().is_unspecified() => SocketAddr::new(own, bind.port()),

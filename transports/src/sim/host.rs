@@ -10,7 +10,7 @@ use std::{
 use sinew_reactor::Reactor;
 
 use super::{
-    act::Act, datagram::Datagrams, event::Event, id::HostId, machine::AcceptFault,
+    datagram::Datagrams, event::Event, fault_action::FaultAction, id::HostId, node::AcceptFault,
     simulation::Simulation, trace::Verb, world::World,
 };
 
@@ -35,7 +35,7 @@ impl Host {
         f(&mut self.inner().world.borrow_mut())
     }
 
-    fn ask(&self, act: Act) {
+    fn ask(&self, act: FaultAction) {
         self.with_world(|world| world.schedule(world.now, Event::Do(act)));
     }
 
@@ -44,19 +44,19 @@ impl Host {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.with_world(|world| world.machine(self.id).name.to_string())
+        self.with_world(|world| world.node(self.id).name.to_string())
     }
 
     /// Its IPv4 address, which its name is looked up as.
     #[must_use]
     pub fn addr(&self) -> IpAddr {
-        self.with_world(|world| world.machine(self.id).v4().into())
+        self.with_world(|world| world.node(self.id).v4().into())
     }
 
     /// Its IPv6 address.
     #[must_use]
     pub fn addr_v6(&self) -> IpAddr {
-        self.with_world(|world| world.machine(self.id).v6().into())
+        self.with_world(|world| world.node(self.id).v6().into())
     }
 
     /// The reactor of its process, or that of the last one if none runs. The network turns it: do not run it.
@@ -82,28 +82,28 @@ impl Host {
     /// Kills its process: nobody in it is told, and its system closes what it had open, with a reset where something was
     /// unread.
     pub fn kill(&self) {
-        self.ask(Act::Kill(self.id));
+        self.ask(FaultAction::Kill(self.id));
     }
 
     /// Takes its power: nothing is closed, nobody is told, and what others send to it is lost until it restarts. Then its
     /// system answers with resets what belongs to connections of before.
     pub fn power_off(&self) {
-        self.ask(Act::PowerOff(self.id));
+        self.ask(FaultAction::PowerOff(self.id));
     }
 
     /// Starts it again, in a new process; one that still runs is killed first.
     pub fn restart(&self) {
-        self.ask(Act::Boot(self.id));
+        self.ask(FaultAction::Boot(self.id));
     }
 
     /// Stops its process in its tracks, as `SIGSTOP` does: its system still receives until its buffers are full.
     pub fn pause(&self) {
-        self.with_world(|world| world.act(Act::Pause(self.id)));
+        self.with_world(|world| world.apply(FaultAction::Pause(self.id)));
     }
 
     /// Has its process go on. Timers that were due meanwhile are late.
     pub fn resume(&self) {
-        self.with_world(|world| world.act(Act::Resume(self.id)));
+        self.with_world(|world| world.apply(FaultAction::Resume(self.id)));
     }
 
     // ---- its clock ----
@@ -126,9 +126,9 @@ impl Host {
     pub fn set_drift(&self, ppm: i32) {
         self.with_world(|world| {
             let now = world.now;
-            world.machine_mut(self.id).clock.set_drift(now, ppm);
+            world.node_mut(self.id).clock.set_drift(now, ppm);
             // Whatever it waits for comes at another moment now.
-            world.machine_mut(self.id).wake = None;
+            world.node_mut(self.id).wake = None;
             world.make_ready(self.id);
         });
     }
@@ -138,25 +138,25 @@ impl Host {
     /// How many descriptors its process may have: sockets of every kind, and the spare one that a port keeps. Past it,
     /// accepting and connecting fail with `EMFILE`. Default: no limit.
     pub fn set_descriptors_max(&self, descriptors: usize) {
-        self.with_world(|world| world.machine_mut(self.id).descriptors_max = descriptors);
+        self.with_world(|world| world.node_mut(self.id).descriptors_max = descriptors);
     }
 
     /// How many descriptors its process has.
     #[must_use]
     pub fn descriptors(&self) -> usize {
-        self.with_world(|world| world.machine(self.id).descriptors)
+        self.with_world(|world| world.node(self.id).descriptors)
     }
 
     /// Has the next `times` attempts to accept a connection fail.
     pub fn fail_next_accepts(&self, fault: AcceptFault, times: usize) {
         self.with_world(|world| {
-            world.machine_mut(self.id).accept_faults.extend((0..times).map(|_| fault));
+            world.node_mut(self.id).accept_faults.extend((0..times).map(|_| fault));
         });
     }
 
     /// Has every attempt to accept a connection fail from now on, or none any more.
     pub fn fail_accepts(&self, fault: impl Into<Option<AcceptFault>>) {
-        self.with_world(|world| world.act(Act::FailAccepts(self.id, fault.into())));
+        self.with_world(|world| world.apply(FaultAction::FailAccepts(self.id, fault.into())));
     }
 
     // ---- datagrams ----
@@ -173,7 +173,7 @@ impl Host {
     /// Enters something into the trace.
     pub fn note(&self, text: &str) {
         self.with_world(|world| {
-            let name = world.machine(self.id).name.clone();
+            let name = world.node(self.id).name.clone();
             world.note_text(&name, Verb::Notes, text);
         });
     }

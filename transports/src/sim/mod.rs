@@ -64,7 +64,7 @@
 //! - **Hosts**: paused, killed, without power, restarted; clocks that are wrong or go wrong; descriptors that run out and
 //!   other errors of accept; jobs of the thread pool, done in an order that is drawn.
 //! - **Links**: cut and joined, in both directions or in one, where data may come and its acknowledgement not; partitions
-//!   between sets of hosts; by hand, by a [`Plan`], or by [`Chance`].
+//!   between sets of hosts; by hand, by a [`Plan`], or by [`RandomFaults`].
 //! - **Names**: those of the hosts, `localhost`, and what [`Network::set_name`] says, for `connect_tcp` and `listen_tcp`.
 //!
 //! # What is not
@@ -75,33 +75,33 @@
 //! socket tells is edge-triggered, as on epoll. What a program draws from elsewhere than
 //! [`Reactor::random`](crate::reactor::Reactor::random), or from the order of a `HashMap`, is not the same in each run.
 
-mod act;
-mod agenda;
-mod chance;
+mod apply;
 mod conn;
 mod datagram;
 mod descriptor;
-mod drive;
-mod enact;
-mod ending;
 mod endpoint;
 mod error;
 mod event;
-mod fate;
+mod event_queue;
+mod fault_action;
+mod fault_schedule;
 mod faults;
 mod grammar;
 mod handshake;
 mod host;
+mod host_shutdown;
 mod id;
 mod link;
 mod listening;
-mod machine;
 mod network;
+mod node;
 mod packet;
 mod plan;
 mod ports;
 mod process;
 mod random;
+mod random_faults;
+mod scheduler;
 mod simulation;
 mod tcp;
 mod time;
@@ -110,12 +110,12 @@ mod udp;
 mod world;
 
 pub use {
-    chance::Chance,
     datagram::Datagrams,
     error::SimError,
     host::Host,
     link::{Latency, Link},
-    machine::AcceptFault,
     network::{Network, NetworkStats},
+    node::AcceptFault,
     plan::{Fault, Plan, PlanError},
+    random_faults::RandomFaults,
 };

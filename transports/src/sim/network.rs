@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    act::Act, error::SimError, faults::Faults, host::Host, link::Link, process::Process,
-    simulation::Simulation, time::Time, trace::Verb, world::World,
+    error::SimError, fault_action::FaultAction, faults::Faults, host::Host, link::Link,
+    process::Process, simulation::Simulation, time::Time, trace::Verb, world::World,
 };
 
 /// Events after which [`Network::run_until_idle`] gives up.
@@ -107,12 +107,12 @@ impl Network {
     /// Cuts the way between two hosts: nothing gets through until they are [joined](Self::join) as often as they were cut.
     /// TCP tries again and again, and gives up after a quarter of an hour.
     pub fn cut(&self, a: &Host, b: &Host) {
-        self.inner.world.borrow_mut().act(Act::Cut(a.id, b.id));
+        self.inner.world.borrow_mut().apply(FaultAction::Cut(a.id, b.id));
     }
 
     /// Takes back one [`cut`](Self::cut).
     pub fn join(&self, a: &Host, b: &Host) {
-        self.inner.world.borrow_mut().act(Act::Join(a.id, b.id));
+        self.inner.world.borrow_mut().apply(FaultAction::Join(a.id, b.id));
     }
 
     /// Cuts the way from one host to another, and not the way back: what the one sends is lost, and with it what it has to
@@ -140,12 +140,12 @@ impl Network {
     /// # }
     /// ```
     pub fn cut_way(&self, from: &Host, to: &Host) {
-        self.inner.world.borrow_mut().act(Act::CutWay(from.id, to.id));
+        self.inner.world.borrow_mut().apply(FaultAction::CutWay(from.id, to.id));
     }
 
     /// Takes back one [`cut_way`](Self::cut_way).
     pub fn join_way(&self, from: &Host, to: &Host) {
-        self.inner.world.borrow_mut().act(Act::JoinWay(from.id, to.id));
+        self.inner.world.borrow_mut().apply(FaultAction::JoinWay(from.id, to.id));
     }
 
     /// Parts two sets of hosts from each other, until the network is [healed](Self::heal).
@@ -156,7 +156,7 @@ impl Network {
     ) {
         let left: BTreeSet<_> = left.into_iter().map(|host| host.id).collect();
         let right = right.into_iter().map(|host| host.id).collect();
-        self.inner.world.borrow_mut().act(Act::Part(left, right));
+        self.inner.world.borrow_mut().apply(FaultAction::Part(left, right));
     }
 
     /// Takes back every cut and partition.

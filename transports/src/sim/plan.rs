@@ -1,11 +1,11 @@
 //! Faults that are planned: [`Plan`], built in code. In words it is in `grammar.rs`; how it is carried out, in
-//! `fate.rs`. Pure.
+//! `fault_schedule.rs`. Pure.
 
 use std::time::Duration;
 
 use sinew_reactor::Excerpt;
 
-use super::machine::AcceptFault;
+use super::node::AcceptFault;
 
 /// Something that goes wrong. Hosts are given by name.
 #[derive(Clone, Debug, PartialEq, Eq)]

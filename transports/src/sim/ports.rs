@@ -7,7 +7,7 @@ use super::{
     descriptor::Descriptor,
     id::{ConnId, HostId, SocketId},
     listening::Listening,
-    machine::AcceptFault,
+    node::AcceptFault,
     trace::Verb,
     world::{Shared, World},
 };
@@ -29,7 +29,7 @@ impl World {
         mut addr: SocketAddr,
         config: &ListenConfig,
     ) -> io::Result<SocketId> {
-        if !addr.ip().is_unspecified() && !self.machine(host).has(addr.ip()) {
+        if !addr.ip().is_unspecified() && !self.node(host).has(addr.ip()) {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
         if addr.port() == 0 {
@@ -62,7 +62,7 @@ impl World {
         let listening = self.listening.values().filter(|l| l.host == host).map(|l| l.addr.port());
         let datagrams = self.datagrams.values().filter(|s| s.host == host).map(|s| s.addr.port());
         let used: Vec<_> = listening.chain(datagrams).collect();
-        self.machine_mut(host).next_port(|port| used.contains(&port))
+        self.node_mut(host).next_port(|port| used.contains(&port))
     }
 
     /// The listener that a request to `to` goes to: one on that very address before one on all; of several, one by chance.
@@ -105,8 +105,8 @@ impl World {
         let Some(conn) = next else {
             return refused(self, io::ErrorKind::WouldBlock.into());
         };
-        let machine = self.machine_mut(host);
-        if let Some(fault) = machine.accept_faults.pop_front().or(machine.accept_fault) {
+        let node = self.node_mut(host);
+        if let Some(fault) = node.accept_faults.pop_front().or(node.accept_fault) {
             self.note(host, Verb::CannotAccept, id.0, fault as u64);
             if fault == AcceptFault::Aborted {
                 self.listening.get_mut(&id).map(|listening| listening.queue.pop_front());

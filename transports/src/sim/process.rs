@@ -28,15 +28,15 @@ impl Process {
         {
             let world = &mut *world.borrow_mut();
             let now = world.now;
-            let machine = world.machine_mut(host);
-            machine.reactor = reactor.downgrade();
-            machine.has_power = true;
-            machine.clock = HostClock::started(now, machine.clock.drift_ppm());
+            let node = world.node_mut(host);
+            node.reactor = reactor.downgrade();
+            node.has_power = true;
+            node.clock = HostClock::started(now, node.clock.drift_ppm());
             reactor.set_wall_clock(reactor.wall_clock() + now.since_start());
             world.note(host, Verb::Boots, 0, 0);
             world.make_ready(host);
         }
-        let process = world.borrow().machine(host).process;
+        let process = world.borrow().node(host).process;
         let (world, weak) = (world.clone(), reactor.downgrade());
         net::install(&reactor, Rc::new(HostNet { world, host, process, reactor: weak }));
         let process = Self { reactor, driver: Some(Rc::new(driver)), boot, panics: 0 };

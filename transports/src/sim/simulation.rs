@@ -1,4 +1,4 @@
-//! What a network and its hosts share: the world, and the processes in it. [`Simulation`]. How it goes on is in `drive.rs`.
+//! What a network and its hosts share: the world, and the processes in it. [`Simulation`]. How it goes on is in `scheduler.rs`.
 
 use std::cell::{Cell, RefCell};
 

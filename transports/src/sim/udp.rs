@@ -23,7 +23,7 @@ const PAYLOAD_MAX: usize = 65_507;
 
 impl World {
     pub(super) fn bind(&mut self, host: HostId, mut addr: SocketAddr) -> io::Result<SocketId> {
-        if !addr.ip().is_unspecified() && !self.machine(host).has(addr.ip()) {
+        if !addr.ip().is_unspecified() && !self.node(host).has(addr.ip()) {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
         if addr.port() == 0 {
@@ -51,13 +51,13 @@ impl World {
         };
         let (sender, addr) = (socket.host, socket.addr);
         let from = match (source, addr.ip()) {
-            (Some(source), _) if !self.machine(sender).has(source) => {
+            (Some(source), _) if !self.node(sender).has(source) => {
                 // As Linux says it of an address that is not its own.
                 return Err(io::ErrorKind::InvalidInput.into());
             }
             (Some(source), _) => SocketAddr::new(source, addr.port()),
             (None, ip) if ip.is_unspecified() => {
-                SocketAddr::new(self.machine(sender).source_for(to.ip()), addr.port())
+                SocketAddr::new(self.node(sender).source_for(to.ip()), addr.port())
             }
             _ => addr,
         };

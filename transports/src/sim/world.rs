@@ -13,13 +13,13 @@ use std::{
 use sinew_reactor::Token;
 
 use super::{
-    agenda::Agenda,
     conn::Conn,
     event::Event,
+    event_queue::EventQueue,
     id::{ConnId, HostId, SocketId},
     link::Links,
     listening::Listening,
-    machine::Machine,
+    node::Node,
     packet::UdpSocket,
     random::Random,
     time::Time,
@@ -33,10 +33,10 @@ pub(super) type Shared = Rc<RefCell<World>>;
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) now: Time,
-    agenda: Agenda,
+    event_queue: EventQueue,
     pub(super) random: Random,
     pub(super) trace: Trace,
-    pub(super) machines: Vec<Machine>,
+    pub(super) nodes: Vec<Node>,
     pub(super) names: BTreeMap<String, Vec<IpAddr>>,
     pub(super) links: Links,
     pub(super) conns: BTreeMap<ConnId, Conn>,
@@ -53,10 +53,10 @@ impl World {
         Self {
             seed,
             now: Time::default(),
-            agenda: Agenda::default(),
+            event_queue: EventQueue::default(),
             random: Random::new(seed),
             trace: Trace::new(seed),
-            machines: Vec::new(),
+            nodes: Vec::new(),
             names: BTreeMap::new(),
             links: Links::new(),
             conns: BTreeMap::new(),
@@ -69,7 +69,7 @@ impl World {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<HostId> {
-        let at = self.machines.iter().position(|machine| &*machine.name == name)?;
+        let at = self.nodes.iter().position(|node| &*node.name == name)?;
         Some(HostId(u32::try_from(at).expect("fewer than 2^32 hosts")))
     }
 
@@ -81,21 +81,21 @@ impl World {
     // ---- hosts ----
 
     pub(super) fn add_machine(&mut self, name: &str) -> HostId {
-        let id = HostId(u32::try_from(self.machines.len()).expect("fewer than 2^32 hosts"));
+        let id = HostId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 hosts"));
         let [_, a, b, c] = (id.0 + 1).to_be_bytes();
         let v4 = Ipv4Addr::new(10, a, b, c);
         let v6 = Ipv6Addr::from(0xfd00_u128 << 112 | u128::from(id.0 + 1));
-        self.machines.push(Machine::new(name, v4, v6, self.now));
+        self.nodes.push(Node::new(name, v4, v6, self.now));
         self.names.insert(name.to_owned(), vec![v4.into()]);
         id
     }
 
-    pub(super) fn machine(&self, host: HostId) -> &Machine {
-        &self.machines[host.0 as usize]
+    pub(super) fn node(&self, host: HostId) -> &Node {
+        &self.nodes[host.0 as usize]
     }
 
-    pub(super) fn machine_mut(&mut self, host: HostId) -> &mut Machine {
-        &mut self.machines[host.0 as usize]
+    pub(super) fn node_mut(&mut self, host: HostId) -> &mut Node {
+        &mut self.nodes[host.0 as usize]
     }
 
     /// Whose address that is, as seen from a host.
@@ -110,26 +110,26 @@ impl World {
             IpAddr::V4(_) => return None,
         };
         let id = HostId(number.checked_sub(1)?);
-        let machine = self.machines.get(id.0 as usize)?;
-        machine.has(ip).then_some(id)
+        let node = self.nodes.get(id.0 as usize)?;
+        node.has(ip).then_some(id)
     }
 
     /// Whether anything gets through: the hosts are joined, and the other one has power.
     pub(super) fn reaches(&self, from: HostId, to: HostId) -> bool {
-        self.links.is_up(from, to) && self.machine(to).has_power
+        self.links.is_up(from, to) && self.node(to).has_power
     }
 
     /// Tells a handler on a host that there is news.
     pub(super) fn tell(&mut self, host: HostId, token: Option<Token>) {
         let Some(token) = token else { return };
-        if let Some(reactor) = self.machine(host).reactor.upgrade() {
-            reactor.run_again(token);
+        if let Some(reactor) = self.node(host).reactor.upgrade() {
+            reactor.reschedule(token);
             self.make_ready(host);
         }
     }
 
     pub(super) fn make_ready(&mut self, host: HostId) {
-        if !std::mem::replace(&mut self.machine_mut(host).is_ready, true) {
+        if !std::mem::replace(&mut self.node_mut(host).is_ready, true) {
             self.ready.push(host);
         }
     }
@@ -141,7 +141,7 @@ impl World {
             ready.sort_unstable();
             self.random.order.shuffle(&mut ready);
         }
-        ready.iter().for_each(|host| self.machine_mut(*host).is_ready = false);
+        ready.iter().for_each(|host| self.node_mut(*host).is_ready = false);
         ready
     }
 
@@ -153,8 +153,8 @@ impl World {
     pub(super) fn wake_at(&mut self, host: HostId, at: Time) {
         if at <= self.now {
             self.make_ready(host);
-        } else if self.machine(host).wake.is_none_or(|wake| at < wake) {
-            self.machine_mut(host).wake = Some(at);
+        } else if self.node(host).wake.is_none_or(|wake| at < wake) {
+            self.node_mut(host).wake = Some(at);
             self.schedule(at, Event::Wake(host));
         }
     }
@@ -162,7 +162,7 @@ impl World {
     // ---- time ----
 
     pub(super) fn schedule(&mut self, at: Time, event: Event) {
-        self.agenda.enter(at, event);
+        self.event_queue.enter(at, event);
     }
 
     pub(super) fn schedule_in(&mut self, wait: Duration, event: Event) {
@@ -170,7 +170,7 @@ impl World {
     }
 
     pub(super) fn next_at(&self) -> Option<Time> {
-        self.agenda.next_at()
+        self.event_queue.next_at()
     }
 
     /// Passes on to the next event, if it comes no later than `limit`.
@@ -179,7 +179,7 @@ impl World {
             self.now = self.now.max(limit);
             return None;
         }
-        let (at, event) = self.agenda.take_next()?;
+        let (at, event) = self.event_queue.take_next()?;
         self.now = self.now.max(at);
         self.events += 1;
         Some(event)
@@ -188,7 +188,7 @@ impl World {
     // ---- the trace ----
 
     pub(super) fn note(&mut self, host: HostId, verb: Verb, which: u64, what: u64) {
-        let host = self.machine(host).name.clone();
+        let host = self.node(host).name.clone();
         let happening = Happening { at: self.now, host, verb, which, what, note: None };
         self.trace.add(happening);
     }

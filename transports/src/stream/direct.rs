@@ -10,7 +10,7 @@ use crate::Transport;
 
 /// What became of a call that was to write straight into the socket.
 #[derive(Debug)]
-pub(crate) enum Put {
+pub(crate) enum DirectWrite {
     /// The socket took so many bytes; none, if there were none to be had.
     Sent(usize),
     /// Nothing can go now. The loop comes by when that changes.
@@ -27,18 +27,18 @@ impl Transport {
         &self,
         reactor: &Reactor,
         mut call: impl FnMut(&dyn ByteStream) -> io::Result<usize>,
-    ) -> Put {
+    ) -> DirectWrite {
         let stream = self.inner();
         let state = stream.state.get();
         let is_kernels = stream.with_socket(|socket| socket.is_kernels());
-        if !is_kernels || !state.sends() || !state.is_made() || state.is_securing() {
-            return Put::Refused;
+        if !is_kernels || !state.sends() || !state.is_made() || state.is_handshaking() {
+            return DirectWrite::Refused;
         }
         match stream.waiting() {
-            Waiting::Bytes => return Put::Full,
+            Waiting::Bytes => return DirectWrite::Full,
             // They go with the next byte, for which there must be a queue.
-            Waiting::Descriptors => return Put::Refused,
-            Waiting::Nothing if !state.is_writable() => return Put::Full,
+            Waiting::Descriptors => return DirectWrite::Refused,
+            Waiting::Nothing if !state.is_writable() => return DirectWrite::Full,
             Waiting::Nothing => {}
         }
         let put = stream.with_socket(|socket| {
@@ -55,13 +55,13 @@ impl Transport {
                 if len > 0 {
                     self.sent(reactor, len);
                 }
-                Put::Sent(len)
+                DirectWrite::Sent(len)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 stream.update(State::write_blocked);
-                Put::Full
+                DirectWrite::Full
             }
-            Err(error) => Put::Failed(error),
+            Err(error) => DirectWrite::Failed(error),
         }
     }
 }
@@ -77,7 +77,7 @@ pub(super) enum Waiting {
 impl Stream {
     /// Whether bytes that are not queued wait for room in the socket.
     pub(super) fn wants_room(&self) -> bool {
-        self.rare_if_any().is_some_and(|rare| rare.producers.want_room())
+        self.cold_if_any().is_some_and(|cold| cold.producers.want_room())
     }
 
     pub(super) fn waiting(&self) -> Waiting {

@@ -9,8 +9,8 @@ use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 use super::{layer::Layer, socket::ByteStream, state::State};
 use crate::{
     ConnectionLost, TimerId, TlsError, Transport,
-    erased::AnyProtocol,
-    port::{PortMessage, PortOrder},
+    dyn_protocol::AnyProtocol,
+    listener_hooks::{PortMessage, PortOrder},
 };
 
 /// Rounds of reading (or of asking a producer) that a connection gets before it has to wait for its next turn.
@@ -25,38 +25,38 @@ impl Transport {
         self.tell(|protocol, transport| protocol.connection_made(transport));
         let readiness = self.inner().with_socket(|socket| socket.readiness());
         self.note(ready | readiness);
-        self.pump(reactor);
+        self.drive(reactor);
     }
 
     /// The protocol is about to hear of it. What was before, such as a handshake, was no silence.
     pub(super) fn note_made(&self, reactor: &Reactor) {
         self.inner().update(State::made);
-        self.touch(reactor);
+        self.reset_idle_timer(reactor);
     }
 
     #[inline(always)]
     pub(super) fn on_ready(&self, reactor: &Reactor, ready: Ready) {
         self.note(ready);
         // If the loop comes back in this turn anyway, once is enough.
-        if !self.inner().state.get().is_again_queued() {
-            self.pump(reactor);
+        if !self.inner().state.get().is_rescheduled() {
+            self.drive(reactor);
         }
     }
 
-    pub(super) fn on_again(&self, reactor: &Reactor) {
-        self.inner().update(State::again_begins);
+    pub(super) fn on_rescheduled(&self, reactor: &Reactor) {
+        self.inner().update(State::reschedule_begins);
         if self.begin_if_due(reactor) {
             return;
         }
         let ready = self.inner().with_socket(|socket| socket.readiness());
         self.note(ready);
-        self.pump(reactor);
+        self.drive(reactor);
     }
 
     pub(super) fn on_flush(&self, reactor: &Reactor) {
         self.inner().update(State::flush_begins);
         if self.inner().state.get().is_made() {
-            self.settle(reactor);
+            self.flush_after_callback(reactor);
         }
     }
 
@@ -64,7 +64,7 @@ impl Transport {
     #[inline]
     fn begin_if_due(&self, reactor: &Reactor) -> bool {
         let state = self.inner().state.get();
-        let is_due = !state.is_made() && !state.is_over() && !state.is_securing();
+        let is_due = !state.is_made() && !state.is_over() && !state.is_handshaking();
         if is_due {
             self.begin(reactor, Ready::NONE);
         }
@@ -73,29 +73,29 @@ impl Transport {
 
     pub(super) fn on_timer(&self, reactor: &Reactor, key: TimerKey) {
         self.begin_if_due(reactor);
-        if self.inner().state.get().is_securing() && self.is_too_late(reactor, key) {
+        if self.inner().state.get().is_handshaking() && self.is_too_late(reactor, key) {
             return;
         }
         let stream = self.inner();
         if let Some(idle) = stream.idle().filter(|idle| idle.key == key) {
             self.idle_timer(reactor, idle);
-        } else if let Some(rare) = stream.rare_if_any() {
-            if rare.linger.get() == Some(key) {
-                rare.linger.set(None);
+        } else if let Some(cold) = stream.cold_if_any() {
+            if cold.linger.get() == Some(key) {
+                cold.linger.set(None);
                 self.linger_timeout(reactor);
-            } else if rare.look.get() == Some(key) {
-                rare.look.set(None);
+            } else if cold.look.get() == Some(key) {
+                cold.look.set(None);
                 stream.update(State::look);
             } else if stream.is_hold_over(key) {
                 // Input goes on, below.
-            } else if rare.timers.remove(key) && !stream.state.get().is_over() {
+            } else if cold.timers.remove(key) && !stream.state.get().is_over() {
                 self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
             }
         }
-        self.settle(reactor);
+        self.flush_after_callback(reactor);
     }
 
-    pub(super) fn on_told(&self, reactor: &Reactor, message: &dyn Any) {
+    pub(super) fn on_broadcast(&self, reactor: &Reactor, message: &dyn Any) {
         if message.is::<Killed>() {
             return self.finish(reactor);
         }
@@ -111,7 +111,7 @@ impl Transport {
             PortOrder::Drain if !stream.state.get().is_made() => self.drain_when_ready(),
             PortOrder::Drain if stream.state.get().is_open() => {
                 self.tell(|protocol, transport| protocol.drain_requested(transport));
-                self.settle(reactor);
+                self.flush_after_callback(reactor);
             }
             PortOrder::Drain => {}
             PortOrder::Abort => {
@@ -122,19 +122,19 @@ impl Transport {
     }
 
     /// The end is told, and everything is let go.
-    pub(super) fn on_reap(&self, reactor: &Reactor) {
+    pub(super) fn on_finalize(&self, reactor: &Reactor) {
         let stream = self.inner();
         if !stream.state.get().is_made() {
             // It was cut before it began; its protocol has a whole life all the same.
             stream.update(State::made);
             self.tell(|protocol, transport| protocol.connection_made(transport));
         }
-        let rare = stream.rare();
-        if rare.holds.get().is_some() {
+        let cold = stream.cold();
+        if cold.holds.get().is_some() {
             self.succeed_in_the_end(reactor);
         }
         if stream.update(State::tell_end) {
-            let reason = rare.reason.take().unwrap_or(ConnectionLost::Shutdown);
+            let reason = cold.reason.take().unwrap_or(ConnectionLost::Shutdown);
             self.note_end(reason.is_clean());
             match self.who_waits() {
                 Some(when_ready) => when_ready(reactor, Err(reason)),
@@ -156,7 +156,7 @@ impl Transport {
             // It was `connection_lost` that panicked.
             self.finish(reactor);
         } else if state.is_over() {
-            reactor.reap_later(self.inner().token);
+            reactor.finalize_later(self.inner().token);
         } else {
             self.inner().update(State::must_reset);
             self.lose(reactor, ConnectionLost::Panicked(message.to_owned()));
@@ -173,10 +173,10 @@ impl Transport {
     /// Reads, delivers and sends until there is nothing left to do, or others have waited long enough.
     // Inlined, since it is what every event leads to, and mostly one round.
     #[inline(always)]
-    fn pump(&self, reactor: &Reactor) {
+    fn drive(&self, reactor: &Reactor) {
         self.round(reactor);
         if self.inner().state.get().has_input_left() {
-            self.pump_on(reactor);
+            self.drive_more(reactor);
         }
         if !reactor.is_edge_triggered() && !self.inner().state.get().is_told() {
             self.tell_interest(reactor);
@@ -185,14 +185,14 @@ impl Transport {
 
     /// The rounds after the first.
     #[inline(never)]
-    fn pump_on(&self, reactor: &Reactor) {
+    fn drive_more(&self, reactor: &Reactor) {
         for _ in 1..ROUNDS_PER_TURN {
             self.round(reactor);
             if !self.inner().state.get().has_input_left() {
                 return;
             }
         }
-        self.come_back(reactor);
+        self.reschedule(reactor);
     }
 
     #[inline(always)]
@@ -202,10 +202,10 @@ impl Transport {
     }
 
     /// Sends what a callback has written, and sees to it that the loop comes back if there is more to do.
-    fn settle(&self, reactor: &Reactor) {
+    fn flush_after_callback(&self, reactor: &Reactor) {
         self.push_output(reactor);
         if self.inner().state.get().has_input_left() {
-            self.come_back(reactor);
+            self.reschedule(reactor);
         }
         if !reactor.is_edge_triggered() && !self.inner().state.get().is_told() {
             self.tell_interest(reactor);
@@ -213,10 +213,10 @@ impl Transport {
     }
 
     /// Has the loop come by. In the midst of input: others have waited long enough; the rest is for the next turn.
-    pub(crate) fn come_back(&self, reactor: &Reactor) {
+    pub(crate) fn reschedule(&self, reactor: &Reactor) {
         let stream = self.inner();
-        if stream.update(State::ask_again) {
-            reactor.run_again(stream.token);
+        if stream.update(State::request_reschedule) {
+            reactor.reschedule(stream.token);
         }
     }
 
@@ -249,9 +249,9 @@ impl Transport {
         stream.update(|state| state.set_in_callback(true));
         let told = stream.lend_protocol(|protocol| f(protocol.get_mut(), self));
         if told.is_none() {
-            let is_lent = stream.state.get().is_lent();
+            let is_called_by_user = stream.state.get().is_called_by_user();
             assert!(
-                !is_lent,
+                !is_called_by_user,
                 "only the loop calls protocols; was it run from inside Connection::with?"
             );
         }
@@ -270,7 +270,7 @@ impl Transport {
         // An alert says more than that the peer is gone.
         let says_why = matches!(&reason, ConnectionLost::Tls(why) if *why != TlsError::Closed);
         if state.has_output_failed() && says_why {
-            self.inner().rare().reason.take();
+            self.inner().cold().reason.take();
         }
         self.lose(reactor, reason);
     }
@@ -294,7 +294,7 @@ impl Transport {
         let stream = self.inner();
         if stream.state.get().sends() && !stream.has_unsent() {
             // All has been said, and the peer is to know. If it does not go at once, it is unsent.
-            let _ = stream.with_socket(|socket| socket.farewell());
+            let _ = stream.with_socket(|socket| socket.finish_output());
         }
         self.lose(reactor, ConnectionLost::Shutdown);
     }
@@ -316,9 +316,9 @@ impl Transport {
             stream.update(State::must_reset);
         }
         stream.update(State::lost);
-        stream.rare().blame(reason);
+        stream.cold().blame(reason);
         stream.drop_queue();
-        reactor.reap_later(stream.token);
+        reactor.finalize_later(stream.token);
     }
 
     fn finish(&self, reactor: &Reactor) {
@@ -329,18 +329,18 @@ impl Transport {
         stream.update(State::gone);
         self.let_go(reactor);
         // What is the user's comes last, for its drop may panic.
-        if let Some(rare) = stream.rare_if_any() {
+        if let Some(cold) = stream.cold_if_any() {
             #[cfg(unix)]
-            rare.descriptors.take();
-            if !rare.producers.is_empty() {
+            cold.descriptors.take();
+            if !cold.producers.is_empty() {
                 let what = || format!("the drop of a producer for {}", self.peer());
-                let _ = reactor.guard(what, || drop(rare.producers.take()));
+                let _ = reactor.guard(what, || drop(cold.producers.take()));
             }
-            self.untie();
-            if let Some(holds) = rare.holds.get() {
+            self.end_relay();
+            if let Some(holds) = cold.holds.get() {
                 holds.end(reactor);
             }
-            rare.when_lost.take().into_iter().for_each(|promise| promise.resolve(()));
+            cold.when_lost.take().into_iter().for_each(|promise| promise.resolve(()));
         }
         drop(stream.protocol.take());
     }
@@ -351,9 +351,9 @@ impl Transport {
         if let Some(idle) = stream.take_idle() {
             reactor.disarm_timer(idle.key);
         }
-        if let Some(rare) = stream.rare_if_any() {
-            let own = rare.linger.take().into_iter().chain(rare.look.take());
-            for key in rare.timers.take().into_iter().chain(own) {
+        if let Some(cold) = stream.cold_if_any() {
+            let own = cold.linger.take().into_iter().chain(cold.look.take());
+            for key in cold.timers.take().into_iter().chain(own) {
                 reactor.disarm_timer(key);
             }
         }

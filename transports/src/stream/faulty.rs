@@ -90,7 +90,7 @@ impl Faulty {
     fn owe(&self, ready: Ready) {
         self.owed.set(self.owed.get() | ready);
         if let Some(reactor) = self.reactor.upgrade() {
-            reactor.run_again(self.token);
+            reactor.reschedule(self.token);
         }
     }
 
@@ -100,7 +100,7 @@ impl Faulty {
         let max = u64::try_from(self.rates.delay_max.as_nanos()).unwrap_or(u64::MAX);
         let delay = Duration::from_nanos(self.random.borrow_mut().u64(0..=max));
         let token = self.token;
-        let call = reactor.call_later(delay, move |reactor| reactor.run_again(token));
+        let call = reactor.call_later(delay, move |reactor| reactor.reschedule(token));
         self.hold.replace(Some(call));
     }
 

@@ -12,7 +12,7 @@ use sinew_reactor::Reactor;
 
 use crate::{
     SendFileError, Transport,
-    producer::{Fed, Feed},
+    producer::{Feed, FeedStatus},
 };
 
 /// How much is read at once.
@@ -79,20 +79,20 @@ impl FileProducer {
     }
 
     /// There is nothing more to read, and more was wanted.
-    fn ended(&mut self, transport: &Transport) -> Fed {
+    fn ended(&mut self, transport: &Transport) -> FeedStatus {
         let (start, at) = (self.start, self.at);
         let is_past_end = at == start && start > 0 && !self.has_byte(start - 1);
         let error = match self.end {
             _ if is_past_end => SendFileError::PastEnd { start },
-            End::Unknown => return Fed::Done,
+            End::Unknown => return FeedStatus::Done,
             // It still says that it is as long: then what it says is no length. So do files of `/sys`.
             End::OfFile(len) if self.file.metadata().is_ok_and(|now| now.len() >= len) => {
-                return Fed::Done;
+                return FeedStatus::Done;
             }
             End::At(_) | End::OfFile(_) => SendFileError::TooShort { at, missing: self.left() },
         };
         transport.fail(error);
-        Fed::Done
+        FeedStatus::Done
     }
 
     fn has_byte(&mut self, at: u64) -> bool {
@@ -105,7 +105,7 @@ impl FileProducer {
         self.file.read(buffer)
     }
 
-    fn read(&mut self, transport: &Transport) -> Fed {
+    fn read(&mut self, transport: &Transport) -> FeedStatus {
         let piece = usize::try_from(self.left()).map_or(PIECE, |left| left.min(PIECE));
         let mut buffer = BytesMut::zeroed(piece);
         let at = self.at;
@@ -115,21 +115,21 @@ impl FileProducer {
                 buffer.truncate(n);
                 self.at += n as u64;
                 transport.write_bytes(buffer.freeze());
-                if self.left() == 0 { Fed::Done } else { Fed::More }
+                if self.left() == 0 { FeedStatus::Done } else { FeedStatus::More }
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Fed::More,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => FeedStatus::More,
             Err(source) => {
                 transport.fail(SendFileError::Read { at, source });
-                Fed::Done
+                FeedStatus::Done
             }
         }
     }
 }
 
 impl Feed for FileProducer {
-    fn feed(&mut self, reactor: &Reactor, transport: &Transport) -> Fed {
+    fn feed(&mut self, reactor: &Reactor, transport: &Transport) -> FeedStatus {
         if self.left() == 0 {
-            return Fed::Done;
+            return FeedStatus::Done;
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(fed) = self.moved(reactor, transport) {
@@ -151,14 +151,18 @@ mod moved {
     use rustix::fs::sendfile;
 
     use super::*;
-    use crate::stream::direct::Put;
+    use crate::stream::direct::DirectWrite;
 
     /// How much one call moves at most, so that others have their turn.
     const SHARE: usize = 256 * 1024;
 
     impl FileProducer {
         /// Has the kernel move a share of it. `None` if this piece has to be read.
-        pub(super) fn moved(&mut self, reactor: &Reactor, transport: &Transport) -> Option<Fed> {
+        pub(super) fn moved(
+            &mut self,
+            reactor: &Reactor,
+            transport: &Transport,
+        ) -> Option<FeedStatus> {
             if !self.may_move {
                 return None;
             }
@@ -169,19 +173,19 @@ mod moved {
                 Ok(sendfile(socket, file, Some(&mut at.clone()), share)?)
             });
             match put {
-                Put::Sent(n) if n > 0 => {
+                DirectWrite::Sent(n) if n > 0 => {
                     reactor.meter().bytes_moved.add(n as u64);
                     self.at += n as u64;
-                    Some(Fed::Sent)
+                    Some(FeedStatus::Sent)
                 }
-                Put::Full => Some(Fed::Full),
-                Put::Refused => None,
-                Put::Failed(error) if is_connections(&error) => {
+                DirectWrite::Full => Some(FeedStatus::Full),
+                DirectWrite::Refused => None,
+                DirectWrite::Failed(error) if is_connections(&error) => {
                     transport.output_failed(reactor, error);
-                    Some(Fed::Done)
+                    Some(FeedStatus::Done)
                 }
                 // Nothing is left of it, not such a file (EINVAL and others), or it cannot be read at all: reading will say which.
-                Put::Sent(_) | Put::Failed(_) => {
+                DirectWrite::Sent(_) | DirectWrite::Failed(_) => {
                     self.may_move = false;
                     None
                 }

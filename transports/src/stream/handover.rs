@@ -10,7 +10,7 @@ use sinew_reactor::Reactor;
 use super::{Stream, hold::Hold, state::State};
 use crate::{
     Connection, ConnectionLost, NotHandedOver, Protocol, SetProtocolError, Transport, UnreadInput,
-    erased::{DynProtocol, boxed},
+    dyn_protocol::{DynProtocol, boxed},
 };
 
 /// What a stream knows of being given on; few ever are.
@@ -128,7 +128,7 @@ impl Transport {
             self.pass_unread();
             if stream.has_successor() {
                 // It has been given on at once. Others have their turn in between.
-                self.come_back(reactor);
+                self.reschedule(reactor);
             }
         }
         self.begin_relay() || is_replaced
@@ -150,8 +150,8 @@ impl Transport {
         let Some(mut old) = old else { return Bytes::new() };
         let name = old.real_name();
         let what = || format!("{name} with {}", self.peer());
-        let handed_back = reactor.guard(what, || old.take_unread(self));
-        let reason = match &handed_back {
+        let unread = reactor.guard(what, || old.take_unread(self));
+        let reason = match &unread {
             Ok(_) => ConnectionLost::HandedOver,
             Err(panic) => ConnectionLost::Panicked(panic.message.clone()),
         };
@@ -159,12 +159,12 @@ impl Transport {
             old.connection_lost(self, &reason);
             drop(old);
         });
-        if let Some(rare) = stream.rare_if_any() {
-            for key in rare.timers.take() {
+        if let Some(cold) = stream.cold_if_any() {
+            for key in cold.timers.take() {
                 reactor.disarm_timer(key);
             }
         }
-        let (unread, panic) = match handed_back {
+        let (unread, panic) = match unread {
             Ok(unread) => (unread, told.err()),
             Err(panic) => (Bytes::new(), Some(panic)),
         };
@@ -188,7 +188,7 @@ impl Transport {
             return;
         }
         let stream = self.inner();
-        if stream.is_securing() {
+        if stream.is_handshaking() {
             return self.fail(UnreadInput { bytes: more.len() });
         }
         let unread = &stream.holds().handover.unread;

@@ -45,7 +45,7 @@ impl Transport {
         } else {
             until.set(Some(reactor.arm_timer(stream.token, time)));
             stream.hold(Hold::Time);
-            stream.update(State::withhold);
+            stream.update(State::owe_resume);
         }
         stream.ask_flush();
     }
@@ -53,11 +53,11 @@ impl Transport {
 
 impl Stream {
     pub(super) fn holds(&self) -> &Holds {
-        self.rare().holds.get_or_init(Box::default)
+        self.cold().holds.get_or_init(Box::default)
     }
 
     pub(super) fn holds_if_any(&self) -> Option<&Holds> {
-        self.rare_if_any()?.holds.get().map(Box::as_ref)
+        self.cold_if_any()?.holds.get().map(Box::as_ref)
     }
 
     pub(super) fn hold(&self, who: Hold) {

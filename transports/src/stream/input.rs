@@ -2,12 +2,12 @@
 
 use std::io;
 
-use sinew_reactor::{Completed, Reactor};
+use sinew_reactor::{Completion, Reactor};
 
 use super::{
     Stream,
-    link::Link,
     rights::Received,
+    socket_and_peer::SocketAndPeer,
     state::{Ended, Input, State},
 };
 #[cfg(unix)]
@@ -83,9 +83,9 @@ impl Transport {
     fn take_received(&self, reactor: &Reactor, take: impl FnOnce(&[u8])) {
         let stream = self.inner();
         stream.update(State::read_blocked);
-        let completed = reactor.take_completed(stream.token);
+        let completed = reactor.take_completion(stream.token);
         // By reference: it is not moved once more on the path of every message.
-        if let Some(Completed::Received(bytes)) = &completed {
+        if let Some(Completion::Received(bytes)) = &completed {
             count(reactor, bytes.len());
             if stream.may_be_wrapped() {
                 stream.tell_socket(Ok(bytes));
@@ -97,14 +97,14 @@ impl Transport {
     }
 
     #[inline(never)]
-    fn take_end(&self, reactor: &Reactor, completed: Option<Completed>) {
+    fn take_end(&self, reactor: &Reactor, completed: Option<Completion>) {
         let stream = self.inner();
         match completed {
-            Some(Completed::End) => {
+            Some(Completion::End) => {
                 stream.tell_socket(Ok(&[]));
                 self.input_ended(reactor);
             }
-            Some(Completed::Failed(error)) => {
+            Some(Completion::Failed(error)) => {
                 stream.tell_socket(Err(&error));
                 self.input_failed(reactor, error);
             }
@@ -188,14 +188,14 @@ impl Transport {
 
     #[inline(always)]
     pub(super) fn deliver(&self, reactor: &Reactor, data: &[u8]) {
-        self.touch(reactor);
+        self.reset_idle_timer(reactor);
         self.tell(|protocol, transport| protocol.data_received(transport, data));
     }
 
     #[inline(never)]
     pub(super) fn input_ended(&self, reactor: &Reactor) {
         match self.inner().update(State::end_of_stream) {
-            Ended::Tell if self.inner().is_relayed() => self.relay_end(),
+            Ended::Tell if self.inner().is_relayed() => self.relay_eof(),
             Ended::Tell => self.tell(|protocol, transport| protocol.read_closed(transport)),
             Ended::Over => self.lose_failed(reactor),
             Ended::Noted => {}
@@ -222,7 +222,7 @@ impl Stream {
 
     /// Whether anything can have been put around the socket: around a plain one, that is with what few connections have.
     fn may_be_wrapped(&self) -> bool {
-        !matches!(self.link, Link::Tcp4(_)) || self.rare_if_any().is_some()
+        !matches!(self.socket_and_peer, SocketAndPeer::Tcp4(_)) || self.cold_if_any().is_some()
     }
 
     /// What stands around the socket hears of what would have been read through it otherwise.

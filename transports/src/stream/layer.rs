@@ -8,14 +8,14 @@ use std::{cell::RefCell, io};
 use sinew_reactor::{Handler, Reactor, Ready, TimerKey, Token};
 
 use super::{
-    Newborn, Stream,
+    Stream, StreamBuilder,
     input::count,
     socket::{ByteStream, Socket},
     state::{Input, State},
 };
 use crate::{
-    Connection, ConnectionLost, Factory, Protocol, Transport, buffers::put, erased::boxed,
-    lost::LayerError,
+    Connection, ConnectionLost, Factory, Protocol, Transport, buffers::put, disconnect::LayerError,
+    dyn_protocol::boxed,
 };
 
 /// A layer over a socket, which is itself the stream's socket. What is written to it goes out as [`ByteStream`] says; what comes
@@ -77,10 +77,10 @@ pub(crate) enum Source {
 }
 
 /// What is done once a layer is ready, or has failed. It builds the protocol.
-pub(crate) type WhenReady = Box<dyn FnOnce(&Reactor, Secured<'_>)>;
+pub(crate) type WhenReady = Box<dyn FnOnce(&Reactor, HandshakeResult<'_>)>;
 
 /// A connection without a protocol whose layer is ready, or why there will be none.
-pub(crate) type Secured<'a> = Result<&'a Transport, ConnectionLost>;
+pub(crate) type HandshakeResult<'a> = Result<&'a Transport, ConnectionLost>;
 
 /// Makes the layer of one connection.
 pub(crate) trait MakeLayer {
@@ -107,7 +107,7 @@ impl Protocol for Nobody {
     }
 }
 
-impl Newborn<'_> {
+impl StreamBuilder<'_> {
     /// A stream without a protocol: `when_ready` is to build one when the layer is ready.
     pub(crate) fn secure(
         self,
@@ -131,7 +131,7 @@ impl Newborn<'_> {
         transport.inner().queue_first(first);
         let what = || transport.inner().describe();
         let begun = reactor.guard(what, || {
-            transport.lay(reactor, layer, Some(when_ready));
+            transport.wrap_in_layer(reactor, layer, Some(when_ready));
             let readiness = transport.inner().with_socket(|socket| socket.readiness());
             transport.on_ready(reactor, ready | readiness);
         });
@@ -148,8 +148,8 @@ impl Stream {
         self.with_socket(|socket| socket.layer().map(ask))
     }
 
-    pub(crate) fn is_securing(&self) -> bool {
-        self.state.get().is_securing()
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.state.get().is_handshaking()
     }
 
     pub(crate) fn is_layered(&self) -> bool {
@@ -165,7 +165,7 @@ impl Stream {
     /// Drops what is queued behind so many bytes.
     fn shorten_queue(&self, len: usize) {
         if let Some(mut queue) = self.queue.take() {
-            self.discard(queue.split_off(len));
+            self.defer_drop(queue.split_off(len));
             put(&self.queue, queue);
         }
     }
@@ -173,7 +173,7 @@ impl Stream {
 
 impl Transport {
     /// Lays a layer over the socket. What is queued so far goes out below it, what is written from now on above.
-    pub(crate) fn lay(
+    pub(crate) fn wrap_in_layer(
         &self,
         reactor: &Reactor,
         layer: &dyn MakeLayer,
@@ -199,7 +199,7 @@ impl Transport {
 
     /// Goes on with what the layer has to settle, unless the connection closes with nothing written that would wait for it.
     #[inline(never)]
-    pub(super) fn secure_or_give_up(&self, reactor: &Reactor) {
+    pub(super) fn handshake_or_give_up(&self, reactor: &Reactor) {
         let stream = self.inner();
         if stream.state.get().is_closing() && !stream.waits_for_layer() {
             self.give_up_layer(reactor);
@@ -255,7 +255,7 @@ impl Transport {
                 stream.update(State::made);
                 when_ready(reactor, Err(error.into()));
             }
-            None => stream.rare().blame(error.into()),
+            None => stream.cold().blame(error.into()),
         }
         stream.lose_connection();
     }
@@ -272,7 +272,7 @@ impl Transport {
             reactor.disarm_timer(key);
         }
         stream.shorten_queue(clear);
-        stream.discard(stream.rare().producers.take());
+        stream.defer_drop(stream.cold().producers.take());
         stream.end_way_in_at_once();
         stream.update(State::secured);
     }
@@ -312,7 +312,7 @@ impl Transport {
         let built = reactor.guard(what, || factory.borrow_mut().build_protocol(&peer));
         let Ok(Some(protocol)) = built else {
             // Its last word may be lost; the end comes all the same.
-            let _ = self.inner().with_socket(|socket| socket.farewell());
+            let _ = self.inner().with_socket(|socket| socket.finish_output());
             self.lose(reactor, ConnectionLost::Closed);
             return None;
         };

@@ -9,34 +9,34 @@ use std::{
 };
 
 use sinew_reactor::{
-    Deferred, Duty, Handler, Interest, Reactor, Ready, TimerKey, Token, WeakReactor,
+    Deferred, DeliveryMode, Handler, Interest, Reactor, Ready, TimerKey, Token, WeakReactor,
 };
 
 use crate::{
     Connection, Factory, Peer, Protocol, StreamConfig, Transport,
     buffers::Buffers,
-    erased::{DynProtocol, boxed},
-    port::Port,
-    waiters::enlist,
+    dyn_protocol::{DynProtocol, boxed},
+    listener_hooks::Port,
+    waiters::push_waiter,
 };
 
-mod asked;
-mod bare;
+mod cold;
+mod commands;
 mod direct;
 mod driver;
-mod extras;
 mod faulty;
 mod file;
 mod handover;
 mod hold;
+mod inline_socket;
 mod input;
 pub(crate) mod layer;
-mod link;
 mod output;
 pub(crate) mod queue;
 mod relay;
 pub(crate) mod rights;
 pub(crate) mod socket;
+mod socket_and_peer;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod splice;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -46,22 +46,22 @@ mod state;
 mod timeouts;
 mod undelivered;
 
-pub(crate) use asked::DIRECT_MIN;
-use bare::Bare;
-use extras::Extras;
-pub(crate) use extras::IdleTimeout;
+use cold::Extras;
+pub(crate) use cold::IdleTimeout;
+pub(crate) use commands::DIRECT_MIN;
 use faulty::Faulty;
 pub(crate) use file::FileProducer;
-use link::Link;
+use inline_socket::InlineSocket;
 use queue::Queue;
 use socket::Socket;
+use socket_and_peer::SocketAndPeer;
 use state::State;
 
 /// A connection.
 pub(crate) struct Stream {
-    bare: Bare,
+    inline: InlineSocket,
     state: Cell<State>,
-    link: Link,
+    socket_and_peer: SocketAndPeer,
     shared: Rc<Shared>,
     token: Token,
     /// What waits to be sent. A connection with nothing to send owns none.
@@ -74,12 +74,12 @@ pub(crate) struct Stream {
 }
 
 /// A protocol that is put back whatever happens.
-struct Lent<'a> {
+struct ProtocolGuard<'a> {
     place: &'a Cell<Option<DynProtocol>>,
     protocol: Option<DynProtocol>,
 }
 
-impl Drop for Lent<'_> {
+impl Drop for ProtocolGuard<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         // There is none in its place that would have to be dropped.
@@ -88,14 +88,14 @@ impl Drop for Lent<'_> {
 }
 
 /// The end of a call that is not the loop's.
-struct TakenBack<'a> {
+struct UserCallGuard<'a> {
     stream: &'a Stream,
-    lent_before: bool,
+    called_before: bool,
 }
 
-impl Drop for TakenBack<'_> {
+impl Drop for UserCallGuard<'_> {
     fn drop(&mut self) {
-        self.stream.update(|state| state.set_lent(self.lent_before));
+        self.stream.update(|state| state.set_called_by_user(self.called_before));
     }
 }
 
@@ -134,14 +134,15 @@ impl Stream {
     /// Takes the protocol out for the time of a call. `None`, without a call, if there is none, or it is out already.
     #[inline(always)]
     pub(crate) fn lend_protocol<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
-        let mut lent = Lent { place: &self.protocol, protocol: Some(self.protocol.take()?) };
-        lent.protocol.as_mut().map(call)
+        let mut guard =
+            ProtocolGuard { place: &self.protocol, protocol: Some(self.protocol.take()?) };
+        guard.protocol.as_mut().map(call)
     }
 
     /// The same for a call that is not the loop's, which must not run meanwhile.
     pub(crate) fn lend_to_user<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
-        let lent_before = self.update(|state| state.set_lent(true));
-        let _taken_back = TakenBack { stream: self, lent_before };
+        let called_before = self.update(|state| state.set_called_by_user(true));
+        let _taken_back = UserCallGuard { stream: self, called_before };
         self.lend_protocol(call)
     }
 
@@ -163,7 +164,7 @@ impl Stream {
         if self.state.get().is_gone() || self.reactor().is_none() {
             promise.resolve(());
         } else {
-            enlist(&self.rare().when_lost, promise);
+            push_waiter(&self.cold().when_lost, promise);
         }
         lost
     }
@@ -190,7 +191,7 @@ impl Stream {
     }
 
     fn has_producers(&self) -> bool {
-        self.rare_if_any().is_some_and(|rare| !rare.producers.is_empty())
+        self.cold_if_any().is_some_and(|cold| !cold.producers.is_empty())
     }
 
     /// Whether that port has accepted it.
@@ -207,7 +208,7 @@ impl Stream {
 }
 
 /// A stream that has been registered, on its way to a protocol.
-pub(crate) struct Newborn<'a> {
+pub(crate) struct StreamBuilder<'a> {
     pub(crate) reactor: &'a Reactor,
     pub(crate) socket: Socket,
     pub(crate) token: Token,
@@ -215,7 +216,7 @@ pub(crate) struct Newborn<'a> {
     pub(crate) shared: Rc<Shared>,
 }
 
-impl Newborn<'_> {
+impl StreamBuilder<'_> {
     /// Has the factory build a protocol and tells it that the connection is made. `None`, with the socket closed, if the
     /// factory refuses or panics.
     pub(crate) fn start<F: Factory>(
@@ -261,7 +262,7 @@ impl Newborn<'_> {
         if socket.passes_descriptors() && self.shared.config.descriptors_max > 0 {
             // An engine that receives by itself would lose them.
             state.set_takes_descriptors();
-        } else if socket.is_kernels() && reactor.set_duty(token, Duty::Receive) {
+        } else if socket.is_kernels() && reactor.set_delivery_mode(token, DeliveryMode::Receive) {
             state.set_completes();
         }
         if !socket.takes_output() {
@@ -270,11 +271,11 @@ impl Newborn<'_> {
         if !socket.short_read_drains(reactor.is_edge_triggered()) {
             state.set_cuts_reads();
         }
-        let (bare, link) = Link::new(socket, self.peer);
+        let (inline, socket_and_peer) = SocketAndPeer::new(socket, self.peer);
         let stream = Rc::new(Stream {
-            bare,
+            inline,
             state: Cell::new(state),
-            link,
+            socket_and_peer,
             shared: self.shared,
             token,
             queue: Cell::default(),
@@ -300,24 +301,24 @@ impl Handler for Stream {
         Transport(self).on_ready(reactor, ready);
     }
 
-    fn again(self: Rc<Self>, reactor: &Reactor) {
-        Transport(self).on_again(reactor);
+    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
+        Transport(self).on_rescheduled(reactor);
     }
 
     fn flush(self: Rc<Self>, reactor: &Reactor) {
         Transport(self).on_flush(reactor);
     }
 
-    fn reap(self: Rc<Self>, reactor: &Reactor) {
-        Transport(self).on_reap(reactor);
+    fn finalize(self: Rc<Self>, reactor: &Reactor) {
+        Transport(self).on_finalize(reactor);
     }
 
     fn timer(self: Rc<Self>, reactor: &Reactor, key: TimerKey) {
         Transport(self).on_timer(reactor, key);
     }
 
-    fn told(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
-        Transport(self).on_told(reactor, message);
+    fn message_received(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
+        Transport(self).on_broadcast(reactor, message);
     }
 
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {

@@ -8,9 +8,9 @@ use super::socket::ByteStream;
 use crate::Transport;
 
 /// Nothing is moved.
-pub(super) struct Bulk;
+pub(super) struct SplicePipe;
 
-impl Bulk {
+impl SplicePipe {
     pub(super) const fn new(_: &Reactor) -> Self {
         Self
     }

@@ -12,7 +12,7 @@ use super::{
     socket::not_yet,
     state::{Drained, State},
 };
-use crate::{Transport, buffers::put, producer::Fed};
+use crate::{Transport, buffers::put, producer::FeedStatus};
 
 /// How often a producer is asked before what it made is sent.
 const PIECES_PER_ROUND: usize = 512;
@@ -24,24 +24,24 @@ impl Transport {
         let sent = self.send_quietly(reactor);
         let stream = self.inner();
         if !stream.state.get().is_plain() || stream.extras.get().is_some() {
-            self.mind_output(reactor, sent);
+            self.after_write(reactor, sent);
         }
     }
 
     /// The same where there may be more to do than to send.
     #[inline(never)]
-    fn mind_output(&self, reactor: &Reactor, sent: bool) {
+    fn after_write(&self, reactor: &Reactor, sent: bool) {
         if sent {
             self.note_sent(reactor);
         }
         let stream = self.inner();
-        if !stream.state.get().is_plain() || stream.rare_if_any().is_some() {
-            self.tend_output(reactor);
+        if !stream.state.get().is_plain() || stream.cold_if_any().is_some() {
+            self.drive_output(reactor);
         }
     }
 
     /// Gives the connection on, keeps watermarks and producers, and ends the output when it is to end.
-    fn tend_output(&self, reactor: &Reactor) {
+    fn drive_output(&self, reactor: &Reactor) {
         let stream = self.inner();
         for round in 0..ROUNDS_PER_TURN {
             if self.give_on(reactor) || round > 0 {
@@ -51,20 +51,20 @@ impl Transport {
             if state.is_over() {
                 return;
             }
-            if state.is_securing() {
-                self.secure_or_give_up(reactor);
+            if state.is_handshaking() {
+                self.handshake_or_give_up(reactor);
                 let state = stream.state.get();
-                if !state.is_securing() {
+                if !state.is_handshaking() {
                     continue;
                 }
                 return match state.has_output_failed() {
-                    true => self.tend_failed(reactor),
+                    true => self.drive_failed_output(reactor),
                     false => self.watch_linger(reactor, false),
                 };
             }
             if state.is_over_high() {
                 if stream.queued() <= stream.shared.config.low_watermark {
-                    if stream.update(State::sank) {
+                    if stream.update(State::below_low) {
                         self.tell(|protocol, transport| protocol.writing_resumed(transport));
                         continue;
                     }
@@ -74,7 +74,7 @@ impl Transport {
                 }
             }
             if state.has_output_failed() {
-                return self.tend_failed(reactor);
+                return self.drive_failed_output(reactor);
             }
             if !stream.has_producers() {
                 if stream.queued() == 0 {
@@ -95,11 +95,11 @@ impl Transport {
 
     /// Output has failed. Whoever holds back what has arrived has some time to let it go on; if nothing has, or all was read, the end
     /// is told.
-    fn tend_failed(&self, reactor: &Reactor) {
+    fn drive_failed_output(&self, reactor: &Reactor) {
         let stream = self.inner();
         if stream.has_producers() {
             // One that was at work when output failed.
-            stream.discard(stream.rare().producers.take());
+            stream.defer_drop(stream.cold().producers.take());
         }
         let goes_on = match stream.state.get().is_kept_waiting() {
             true => stream.has_unread(),
@@ -206,7 +206,7 @@ impl Transport {
 
     /// What has to be minded when something was sent, where there is something to mind.
     fn note_sent(&self, reactor: &Reactor) {
-        self.touch_sent(reactor);
+        self.reset_idle_timer_sent(reactor);
         if !self.inner().state.get().is_open() {
             self.watch_linger(reactor, true);
         }
@@ -215,7 +215,7 @@ impl Transport {
     /// Asks the producer in front for more until there is enough to send; `false` if nothing came of it.
     fn produce(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
-        let producers = &stream.rare().producers;
+        let producers = &stream.cold().producers;
         let mut produced = false;
         for _ in 0..PIECES_PER_ROUND {
             if stream.queued() > stream.shared.config.low_watermark {
@@ -228,8 +228,8 @@ impl Transport {
             let fed = asked.producer().feed(reactor, self);
             stream.update(|state| state.set_producing(false));
             asked.answered(fed);
-            produced |= fed != Fed::Full;
-            if matches!(fed, Fed::Sent | Fed::Full) || stream.state.get().is_over() {
+            produced |= fed != FeedStatus::Full;
+            if matches!(fed, FeedStatus::Sent | FeedStatus::Full) || stream.state.get().is_over() {
                 break;
             }
         }
@@ -243,7 +243,7 @@ impl Transport {
             Drained::Idle => {}
             Drained::Reset => self.reset_when_delivered(reactor),
             Drained::Finish => {
-                let said = stream.with_socket(|socket| socket.farewell());
+                let said = stream.with_socket(|socket| socket.finish_output());
                 if !self.is_held_up(reactor, &said) {
                     self.lose_cleanly(reactor);
                 }

@@ -13,32 +13,32 @@ use sinew_reactor::{Deferred, Promise, Reactor, SHORT_WRITE_FILLS};
 
 use super::{
     Stream,
-    direct::{Put, Waiting},
+    direct::{DirectWrite, Waiting},
     hold::Hold,
     input::count,
-    splice::Bulk,
+    splice::SplicePipe,
     state::{Input, State},
 };
 use crate::{
     ConnectionLost, Relayed, Transport,
     buffers::{READ_BUFFER, put},
-    producer::{Fed, Feed},
+    producer::{Feed, FeedStatus},
 };
 
 /// What a stream knows of the relay that it is an end of.
-pub(super) struct Tie {
+pub(super) struct RelayEnd {
     other: Weak<Stream>,
     /// What comes in here goes this way.
-    out: Rc<Way>,
+    out: Rc<RelayDirection>,
     /// What comes from the other end goes this way.
-    into: Rc<Way>,
-    end: Rc<End>,
+    into: Rc<RelayDirection>,
+    end: Rc<RelayOutcome>,
     /// This connection has ended as connections should.
     is_clean: Cell<bool>,
 }
 
 /// One direction.
-struct Way {
+struct RelayDirection {
     from: Weak<Stream>,
     bytes: Cell<u64>,
     /// It is its turn at the output: what was to go before has gone.
@@ -51,47 +51,47 @@ struct Way {
     is_ended: Cell<bool>,
     /// All is out, and nothing more will go: what still comes is thrown away.
     is_over: Cell<bool>,
-    bulk: Bulk,
+    splice: SplicePipe,
 }
 
 /// What both ends share: who waits for the end of both.
-struct End {
+struct RelayOutcome {
     promise: Cell<Option<Promise<Relayed>>>,
-    there: Rc<Way>,
-    back: Rc<Way>,
+    there: Rc<RelayDirection>,
+    back: Rc<RelayDirection>,
     is_half_over: Cell<bool>,
 }
 
 impl Transport {
     /// Ties this to another. Both are open, and neither is tied yet.
-    pub(crate) fn tie(&self, reactor: &Reactor, other: &Self) -> Deferred<Relayed> {
+    pub(crate) fn start_relay(&self, reactor: &Reactor, other: &Self) -> Deferred<Relayed> {
         let (promise, relayed) = reactor.promise();
-        let end = Rc::new(End {
+        let end = Rc::new(RelayOutcome {
             promise: Cell::new(Some(promise)),
-            there: Way::new(reactor, self),
-            back: Way::new(reactor, other),
+            there: RelayDirection::new(reactor, self),
+            back: RelayDirection::new(reactor, other),
             is_half_over: Cell::new(false),
         });
         let ends = [(self, other, &end.there, &end.back), (other, self, &end.back, &end.there)];
         for (this, other, out, into) in ends {
             let stream = this.inner();
-            let tie = Tie {
+            let relay_eof = RelayEnd {
                 other: Rc::downgrade(&other.0),
                 out: out.clone(),
                 into: into.clone(),
                 end: end.clone(),
                 is_clean: Cell::new(false),
             };
-            let is_first = stream.rare().tie.set(tie).is_ok();
+            let is_first = stream.cold().relay.set(relay_eof).is_ok();
             debug_assert!(is_first, "nothing is tied twice");
             stream.update(State::relayed);
             stream.hold(Hold::Relay);
-            stream.add_producer(Box::new(WayOut(into.clone())));
+            stream.add_producer(Box::new(RelaySink(into.clone())));
         }
         for (this, ..) in ends {
             // Its end may have been told to its protocol, but nobody told the other's peer.
             if this.inner().state.get().has_ended() {
-                this.relay_end();
+                this.relay_eof();
             }
             this.inner().ask_flush();
         }
@@ -101,12 +101,12 @@ impl Transport {
     /// Whether what has come is to be read in the ordinary way: not while there is no room for it at the other end, nor if it was
     /// moved.
     pub(super) fn may_take(&self, reactor: &Reactor) -> bool {
-        let Some(tie) = self.inner().tie() else { return true };
-        let way = &tie.out;
+        let Some(relay_eof) = self.inner().relay() else { return true };
+        let way = &relay_eof.out;
         if way.is_over.get() {
             return true;
         }
-        let Some(to) = tie.other.upgrade().map(Transport) else {
+        let Some(to) = relay_eof.other.upgrade().map(Transport) else {
             self.inner().hold(Hold::Relay);
             return false;
         };
@@ -118,14 +118,14 @@ impl Transport {
             return true;
         }
         let filled =
-            self.inner().with_socket(|from| to.inner().with_socket(|to| way.bulk.fill(from, to)));
+            self.inner().with_socket(|from| to.inner().with_socket(|to| way.splice.fill(from, to)));
         match filled {
             None => return true,
             Some(Ok(len)) => {
                 count(reactor, len);
-                self.touch(reactor);
+                self.reset_idle_timer(reactor);
                 way.count(len);
-                way.bulk.drain(reactor, &to);
+                way.splice.drain(reactor, &to);
                 if !way.is_clear(&to) {
                     self.hold(way, &to);
                 }
@@ -137,16 +137,16 @@ impl Transport {
 
     /// What has come in, by whichever way: to the other end, or to the protocol.
     pub(super) fn arrived(&self, reactor: &Reactor, input: Input, data: &[u8]) {
-        let Some(tie) = self.inner().tie().filter(|_| input == Input::Deliver) else {
+        let Some(relay_eof) = self.inner().relay().filter(|_| input == Input::Deliver) else {
             return self.received(reactor, input, data);
         };
-        self.touch(reactor);
-        let way = &tie.out;
-        let to = tie.other.upgrade().filter(|_| !way.is_over.get());
+        self.reset_idle_timer(reactor);
+        let way = &relay_eof.out;
+        let to = relay_eof.other.upgrade().filter(|_| !way.is_over.get());
         let Some(to) = to.map(Transport) else { return };
         way.count(data.len());
         if data.len() == READ_BUFFER {
-            way.bulk.begin();
+            way.splice.begin();
         }
         to.pass(reactor, data);
         if !way.is_clear(&to) {
@@ -158,11 +158,11 @@ impl Transport {
     fn pass(&self, reactor: &Reactor, data: &[u8]) {
         let stream = self.inner();
         let put = self.put(reactor, |socket| socket.write_vectored(&[IoSlice::new(data)]));
-        let is_refused = matches!(put, Put::Refused);
+        let is_refused = matches!(put, DirectWrite::Refused);
         let sent = match put {
-            Put::Sent(sent) => sent,
-            Put::Full | Put::Refused => 0,
-            Put::Failed(error) => return self.output_failed(reactor, error),
+            DirectWrite::Sent(sent) => sent,
+            DirectWrite::Full | DirectWrite::Refused => 0,
+            DirectWrite::Failed(error) => return self.output_failed(reactor, error),
         };
         if sent == data.len() {
             return;
@@ -178,68 +178,68 @@ impl Transport {
 
     /// What the protocol has not used goes first; the other end is called until that has gone. `true` if the protocol was asked.
     pub(super) fn begin_relay(&self) -> bool {
-        let Some(tie) = self.inner().tie() else { return false };
-        let has_begun = tie.out.is_begun.replace(true);
+        let Some(relay_eof) = self.inner().relay() else { return false };
+        let has_begun = relay_eof.out.is_begun.replace(true);
         if !has_begun {
             let unread = self.take_unread();
-            tie.out.unread.set(unread);
+            relay_eof.out.unread.set(unread);
         }
-        if (!has_begun || tie.out.has_unread())
-            && let Some(to) = tie.other.upgrade()
+        if (!has_begun || relay_eof.out.has_unread())
+            && let Some(to) = relay_eof.other.upgrade()
         {
-            tie.out.call(&to);
+            relay_eof.out.call(&to);
         }
         !has_begun
     }
 
     /// Takes no input until the other end has sent what it has.
-    fn hold(&self, way: &Way, to: &Self) {
+    fn hold(&self, way: &RelayDirection, to: &Self) {
         self.inner().hold(Hold::Relay);
         way.call(to.inner());
     }
 
     /// The input has ended: so will the output of the other end.
-    pub(super) fn relay_end(&self) {
-        let Some(tie) = self.inner().tie() else { return };
-        tie.out.is_ended.set(true);
-        if let Some(to) = tie.other.upgrade() {
+    pub(super) fn relay_eof(&self) {
+        let Some(relay_eof) = self.inner().relay() else { return };
+        relay_eof.out.is_ended.set(true);
+        if let Some(to) = relay_eof.other.upgrade() {
             to.close_write();
-            tie.out.call(&to);
+            relay_eof.out.call(&to);
         }
     }
 
     /// How the connection has ended is known.
     pub(super) fn note_end(&self, is_clean: bool) {
-        if let Some(tie) = self.inner().tie() {
-            tie.is_clean.set(is_clean);
+        if let Some(relay_eof) = self.inner().relay() {
+            relay_eof.is_clean.set(is_clean);
         }
     }
 
     /// The connection is over, and so will the other be.
-    pub(super) fn untie(&self) {
-        let Some(tie) = self.inner().tie() else { return };
-        tie.into.bulk.let_go();
-        tie.out.is_ended.set(true);
-        if let Some(other) = tie.other.upgrade().map(Transport) {
-            tie.out.call(other.inner());
-            if tie.is_clean.get() {
+    pub(super) fn end_relay(&self) {
+        let Some(relay_eof) = self.inner().relay() else { return };
+        relay_eof.into.splice.let_go();
+        relay_eof.out.is_ended.set(true);
+        if let Some(other) = relay_eof.other.upgrade().map(Transport) {
+            relay_eof.out.call(other.inner());
+            if relay_eof.is_clean.get() {
                 other.lose_connection();
             } else {
                 other.inner().reset_when_sent();
             }
         }
-        if tie.end.is_half_over.replace(true)
-            && let Some(promise) = tie.end.promise.take()
+        if relay_eof.end.is_half_over.replace(true)
+            && let Some(promise) = relay_eof.end.promise.take()
         {
-            let End { there, back, .. } = &*tie.end;
+            let RelayOutcome { there, back, .. } = &*relay_eof.end;
             promise.resolve(Relayed { there: there.bytes.get(), back: back.bytes.get() });
         }
     }
 }
 
 impl Stream {
-    fn tie(&self) -> Option<&Tie> {
-        self.rare_if_any()?.tie.get()
+    fn relay(&self) -> Option<&RelayEnd> {
+        self.cold_if_any()?.relay.get()
     }
 
     pub(crate) fn is_relayed(&self) -> bool {
@@ -248,7 +248,7 @@ impl Stream {
 
     /// The other end of its relay, if that is still there.
     pub(super) fn relayed_to(&self) -> Option<Rc<Self>> {
-        self.tie()?.other.upgrade()
+        self.relay()?.other.upgrade()
     }
 
     /// The other end of its relay was cut off. What came from there before is sent, and arrives; then this one is cut off, too.
@@ -256,7 +256,7 @@ impl Stream {
         if self.state.get().has_output_failed() {
             self.end_now(ConnectionLost::Reset);
         } else if self.update(State::close_with_reset) {
-            self.rare().blame(ConnectionLost::Aborted);
+            self.cold().blame(ConnectionLost::Aborted);
             self.ask_flush();
         }
     }
@@ -268,26 +268,26 @@ impl Stream {
 
     /// See [`Transport::relayed`].
     pub(crate) fn relayed(&self) -> Option<Relayed> {
-        let Tie { out, into, .. } = self.tie()?;
+        let RelayEnd { out, into, .. } = self.relay()?;
         Some(Relayed { there: out.bytes.get(), back: into.bytes.get() })
     }
 
     /// The output is to end: no more will come from the other end.
     pub(super) fn end_way_in(&self) {
-        if let Some(tie) = self.tie() {
-            tie.into.wake(self);
+        if let Some(relay_eof) = self.relay() {
+            relay_eof.into.wake(self);
         }
     }
 
     /// Nothing goes out here any more: what still comes for it from the other end is thrown away.
     pub(super) fn end_way_in_at_once(&self) {
-        let Some(tie) = self.tie() else { return };
-        tie.into.bulk.let_go();
-        tie.into.is_over.set(true);
-        if let (Some(from), Some(reactor)) = (tie.into.from.upgrade(), self.reactor())
+        let Some(relay_eof) = self.relay() else { return };
+        relay_eof.into.splice.let_go();
+        relay_eof.into.is_over.set(true);
+        if let (Some(from), Some(reactor)) = (relay_eof.into.from.upgrade(), self.reactor())
             && from.release(Hold::Relay)
         {
-            Transport(from).come_back(&reactor);
+            Transport(from).reschedule(&reactor);
         }
     }
 
@@ -302,7 +302,7 @@ impl Stream {
     }
 }
 
-impl Way {
+impl RelayDirection {
     fn new(reactor: &Reactor, from: &Transport) -> Rc<Self> {
         Rc::new(Self {
             from: Rc::downgrade(&from.0),
@@ -312,7 +312,7 @@ impl Way {
             unread: Cell::default(),
             is_ended: Cell::new(false),
             is_over: Cell::new(false),
-            bulk: Bulk::new(reactor),
+            splice: SplicePipe::new(reactor),
         })
     }
 
@@ -323,7 +323,7 @@ impl Way {
     /// Whether nothing waits at the end of it.
     fn is_clear(&self, to: &Transport) -> bool {
         self.has_turn.get()
-            && self.bulk.is_empty()
+            && self.splice.is_empty()
             && to.inner().waiting() != Waiting::Bytes
             && !to.inner().state.get().is_over()
     }
@@ -365,30 +365,30 @@ impl Way {
     }
 }
 
-/// The end of a [`Way`], in its place among the producers of a stream.
-struct WayOut(Rc<Way>);
+/// The end of a [`RelayDirection`], in its place among the producers of a stream.
+struct RelaySink(Rc<RelayDirection>);
 
-impl Feed for WayOut {
-    fn feed(&mut self, reactor: &Reactor, to: &Transport) -> Fed {
+impl Feed for RelaySink {
+    fn feed(&mut self, reactor: &Reactor, to: &Transport) -> FeedStatus {
         let way = &self.0;
         way.has_turn.set(true);
         if !way.carry_unread(reactor, to) {
-            return Fed::Waiting;
+            return FeedStatus::Waiting;
         }
-        if !way.bulk.drain(reactor, to) {
-            return Fed::Full;
+        if !way.splice.drain(reactor, to) {
+            return FeedStatus::Full;
         }
         let state = to.inner().state.get();
         if to.inner().waiting() == Waiting::Bytes {
-            return if state.is_writable() { Fed::Sent } else { Fed::Full };
+            return if state.is_writable() { FeedStatus::Sent } else { FeedStatus::Full };
         }
         let is_over = way.is_ended.get() || !state.has_output();
         way.is_over.set(is_over);
         if let Some(from) = way.from.upgrade()
             && from.release(Hold::Relay)
         {
-            Transport(from).come_back(reactor);
+            Transport(from).reschedule(reactor);
         }
-        if is_over { Fed::Done } else { Fed::Waiting }
+        if is_over { FeedStatus::Done } else { FeedStatus::Waiting }
     }
 }

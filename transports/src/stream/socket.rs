@@ -82,7 +82,7 @@ pub(crate) trait ByteStream {
         let _ = token;
     }
     /// The last word to the peer before a close without `close_write`. `WouldBlock` if there was no room for it yet.
-    fn farewell(&self) -> io::Result<()> {
+    fn finish_output(&self) -> io::Result<()> {
         Ok(())
     }
     /// Whether what is read comes from elsewhere than where what is written goes, so that input goes on when output has failed. If

@@ -1,4 +1,4 @@
-//! Bytes from one socket of the kernel's into another through a pipe, in no buffer of ours: `splice(2)`. Pipes are taken from a pool
+//! Bytes from one socket of the kernel's into another through a pipe, in no buffer of ours: `splice(2)`. PipePool are taken from a pool
 //! when there is something to move, and given back when all of it is out.
 
 use std::{
@@ -14,7 +14,7 @@ use rustix::{
 };
 use sinew_reactor::Reactor;
 
-use super::{direct::Put, socket::ByteStream};
+use super::{direct::DirectWrite, socket::ByteStream};
 use crate::Transport;
 
 /// What a pipe is to hold. A user who is no root may have up to 1 MiB in each (`pipe(7)`).
@@ -26,12 +26,12 @@ const PIPE_SIZE_MIN: usize = 64 * 1024;
 /// As long as so much comes at once, it is moved. Copying less is cheaper than three calls.
 const ENOUGH: usize = 16 * 1024;
 
-/// Pipes kept for the next who has something to move.
+/// PipePool kept for the next who has something to move.
 const POOLED_MAX: usize = 8;
 
 /// The pipes that nobody uses, one pool a reactor.
 #[derive(Default)]
-struct Pipes {
+struct PipePool {
     spare: RefCell<Vec<Pipe>>,
 }
 
@@ -43,7 +43,7 @@ struct Pipe {
     held: usize,
 }
 
-impl Pipes {
+impl PipePool {
     /// An empty pipe, or none if there are no descriptors left.
     fn take(&self) -> Option<Pipe> {
         self.spare.borrow_mut().pop().or_else(|| Pipe::open().ok())
@@ -83,8 +83,8 @@ impl Pipe {
 }
 
 /// How one direction of a relay moves what comes in bulk.
-pub(super) struct Bulk {
-    pipes: Rc<Pipes>,
+pub(super) struct SplicePipe {
+    pipes: Rc<PipePool>,
     /// Much has come at once; more may be behind it.
     is_on: Cell<bool>,
     /// The kernel does not move what comes from this socket.
@@ -93,7 +93,7 @@ pub(super) struct Bulk {
     pipe: Cell<Option<Pipe>>,
 }
 
-impl Bulk {
+impl SplicePipe {
     pub(super) fn new(reactor: &Reactor) -> Self {
         Self {
             pipes: reactor.local(),
@@ -167,23 +167,23 @@ impl Bulk {
                 }
             });
             match put {
-                Put::Sent(len) => {
+                DirectWrite::Sent(len) => {
                     reactor.meter().bytes_moved.add(len as u64);
                     pipe.held -= len;
                 }
-                Put::Full => {
+                DirectWrite::Full => {
                     self.pipe.set(Some(pipe));
                     return false;
                 }
                 // Something was put around the socket meanwhile.
-                Put::Refused => match pipe.spill() {
+                DirectWrite::Refused => match pipe.spill() {
                     Ok(bytes) => to.inner().queue_quietly(&bytes),
                     Err(error) => {
                         to.output_failed(reactor, error);
                         return true;
                     }
                 },
-                Put::Failed(error) => {
+                DirectWrite::Failed(error) => {
                     to.output_failed(reactor, error);
                     return true;
                 }

@@ -131,7 +131,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) const fn new(auto_pause: bool) -> Self {
-        Self { bits: WRITABLE | READ_TOLD | if auto_pause { 0 } else { MANUAL } }
+        Self { bits: WRITABLE | READ_TOLD | if auto_pause { 0 } else { NO_AUTO_PAUSE } }
     }
 
     /// There is no output: it has ended from the start.
@@ -200,15 +200,15 @@ impl State {
     }
 
     /// The queue has passed its high watermark.
-    pub(super) const fn rose(&mut self) {
-        if self.raise(OVER_HIGH) && !self.has(MANUAL) {
-            self.bits |= WITHHELD;
+    pub(super) const fn above_high(&mut self) {
+        if self.raise(OVER_HIGH) && !self.has(NO_AUTO_PAUSE) {
+            self.bits |= RESUME_PENDING;
         }
     }
 
     pub(super) const fn pause(&mut self) {
         if self.is_open() {
-            self.bits |= PAUSED | WITHHELD;
+            self.bits |= PAUSED | RESUME_PENDING;
         }
     }
 
@@ -217,9 +217,9 @@ impl State {
     }
 
     pub(super) const fn set_auto_pause(&mut self, on: bool) {
-        self.set(MANUAL, !on);
+        self.set(NO_AUTO_PAUSE, !on);
         if on && self.has(OVER_HIGH) {
-            self.bits |= WITHHELD;
+            self.bits |= RESUME_PENDING;
         }
     }
 
@@ -258,21 +258,21 @@ impl State {
     pub(super) const fn became(&mut self, ready: Ready) {
         self.set_if(READABLE, ready.is_read());
         self.set_if(WRITABLE, ready.is_write());
-        self.set_if(READ_ON, ready.cuts_reads());
+        self.set_if(READ_UNTIL_BLOCKED, ready.cuts_reads());
         self.set_if(LOOK, ready.is_read_closed());
     }
 
     /// A read has brought less than it had room for.
     #[inline]
     pub(super) const fn read_was_short(&mut self) {
-        if !self.has(READ_ON | CUTS_READS) {
+        if !self.has(READ_UNTIL_BLOCKED | CUTS_READS) {
             self.set(READABLE, false);
         }
     }
 
     /// A read would have blocked.
     pub(super) const fn read_blocked(&mut self) {
-        self.set(READABLE | READ_ON | LOOK, false);
+        self.set(READABLE | READ_UNTIL_BLOCKED | LOOK, false);
     }
 
     /// Nothing can be sent any more. `false` if with that there is nothing left.
@@ -280,7 +280,7 @@ impl State {
         let goes_on = matches!(self.stage(), Stage::Open) && !self.has(EOF);
         if goes_on {
             self.enter(Stage::OutputFailed);
-            self.bits |= READ_ON | WRITABLE | RESET;
+            self.bits |= READ_UNTIL_BLOCKED | WRITABLE | RESET;
             // What has arrived is found by trying, but where the engine has it, or will.
             self.set_if(READABLE, !self.has(COMPLETES));
         }
@@ -301,13 +301,13 @@ impl State {
     pub(super) const fn looked(&mut self) {
         self.set(LOOK, false);
         if self.has(EOF) {
-            self.set(READABLE | READ_ON, false);
+            self.set(READABLE | READ_UNTIL_BLOCKED, false);
         }
     }
 
     /// The end of the input.
     pub(super) const fn end_of_stream(&mut self) -> Ended {
-        self.set(READABLE | READ_ON | LOOK, false);
+        self.set(READABLE | READ_UNTIL_BLOCKED | LOOK, false);
         let is_first = self.raise(EOF);
         match self.stage() {
             Stage::Open if is_first => Ended::Tell,
@@ -363,7 +363,7 @@ impl State {
     }
 
     /// The queue has sunk to the low watermark. `true` if `writing_resumed` is to be told.
-    pub(super) const fn sank(&mut self) -> bool {
+    pub(super) const fn below_low(&mut self) -> bool {
         let tell = self.has(PAUSE_TOLD);
         self.set(OVER_HIGH | PAUSE_TOLD, false);
         tell
@@ -391,7 +391,7 @@ impl State {
     pub(super) const fn input(&mut self) -> Input {
         match self.stage() {
             Stage::Lost | Stage::Told | Stage::Gone => Input::Wait,
-            Stage::Open | Stage::OutputFailed | Stage::Closing if self.has(SECURING) => {
+            Stage::Open | Stage::OutputFailed | Stage::Closing if self.has(HANDSHAKING) => {
                 match self.has(READABLE) {
                     true => Input::Secure,
                     false => Input::Wait,
@@ -399,8 +399,8 @@ impl State {
             }
             Stage::Open if self.has(LOOK) && (self.has(EOF) || self.is_held_back()) => Input::Check,
             Stage::Open | Stage::OutputFailed if self.is_held_back() => Input::Wait,
-            Stage::Open | Stage::OutputFailed if self.has(WITHHELD) => {
-                self.set(WITHHELD, false);
+            Stage::Open | Stage::OutputFailed if self.has(RESUME_PENDING) => {
+                self.set(RESUME_PENDING, false);
                 Input::Resume
             }
             _ if self.has(EOF) || !self.has(READABLE) => Input::Wait,
@@ -412,7 +412,7 @@ impl State {
     /// `false` if nothing can be to be done about the input.
     #[inline]
     pub(super) const fn may_have_input(self) -> bool {
-        self.has(READABLE | WITHHELD | LOOK)
+        self.has(READABLE | RESUME_PENDING | LOOK)
     }
 
     /// Whether the loop has to come back for input without an event.
@@ -435,23 +435,26 @@ impl State {
 
     /// Whether a reset has to be looked for where no engine tells of what is not wanted.
     pub(super) const fn hears_nothing(self) -> bool {
-        matches!(self.stage(), Stage::Open) && self.has(EOF | PAUSED | HELD) && !self.has(SECURING)
+        matches!(self.stage(), Stage::Open)
+            && self.has(EOF | PAUSED | INPUT_HELD)
+            && !self.has(HANDSHAKING)
     }
 
     /// Whether input waits for the user, or for room at the other end of a relay.
     pub(super) const fn is_kept_waiting(self) -> bool {
-        self.has(PAUSED | HELD)
+        self.has(PAUSED | INPUT_HELD)
     }
 
     #[inline]
     pub(super) const fn is_held_back(self) -> bool {
-        self.has(PAUSED | SECURING | HELD) || (self.has(OVER_HIGH) && !self.has(MANUAL))
+        self.has(PAUSED | HANDSHAKING | INPUT_HELD)
+            || (self.has(OVER_HIGH) && !self.has(NO_AUTO_PAUSE))
     }
 
     /// Whether nothing is to be done about the output once all is sent.
     #[inline]
     pub(super) const fn is_plain(self) -> bool {
-        self.bits & (STAGE | OVER_HIGH | ENDING | SECURING) == 0
+        self.bits & (STAGE | OVER_HIGH | ENDING | HANDSHAKING) == 0
     }
 
     /// Whether a write may go to the system before the loop comes by: with nothing about the output to be minded.

@@ -7,7 +7,7 @@ use sinew_reactor::{Reactor, TimerKey};
 
 use super::{
     Stream,
-    extras::{Idle, IdleTimeout},
+    cold::{Idle, IdleTimeout},
     state::State,
 };
 use crate::{ConnectionLost, Transport};
@@ -31,7 +31,7 @@ impl Transport {
 
     /// Something was received.
     #[inline]
-    pub(crate) fn touch(&self, reactor: &Reactor) {
+    pub(crate) fn reset_idle_timer(&self, reactor: &Reactor) {
         if self.inner().extras.get().is_some() {
             self.put_off_idle(reactor, |_| true);
         }
@@ -39,7 +39,7 @@ impl Transport {
 
     /// Something was sent.
     #[inline]
-    pub(crate) fn touch_sent(&self, reactor: &Reactor) {
+    pub(crate) fn reset_idle_timer_sent(&self, reactor: &Reactor) {
         if self.inner().extras.get().is_some() {
             self.put_off_idle(reactor, Idle::counts_sent);
         }
@@ -94,7 +94,7 @@ impl Transport {
         if !is_bounded {
             return;
         }
-        let linger = &stream.rare().linger;
+        let linger = &stream.cold().linger;
         let armed = linger.get();
         if armed.is_some() && !progress {
             return;
@@ -120,7 +120,7 @@ impl Transport {
 
     /// Has the socket looked at after a while, if it will not be about then anyway.
     pub(super) fn look_after(&self, reactor: &Reactor, delay: Duration) {
-        let look = &self.inner().rare().look;
+        let look = &self.inner().cold().look;
         let due = look.get().and_then(|key| reactor.timer_due(key));
         if due.is_some_and(|due| due.saturating_duration_since(reactor.now()) <= 2 * delay) {
             return;
@@ -143,7 +143,7 @@ impl Stream {
     /// When `timer_fired` or `idle_timeout` will be told next, as things are now.
     pub(crate) fn next_told(&self, reactor: &Reactor) -> Option<Instant> {
         let due = |key: &TimerKey| reactor.timer_due(*key);
-        let timer = self.rare_if_any().and_then(|rare| rare.timers.min(due));
+        let timer = self.cold_if_any().and_then(|cold| cold.timers.min(due));
         let idle = self.idle().filter(|_| self.state.get().is_open());
         let idle = idle
             .and_then(|idle| Some(due(&idle.key)?.max(idle.since.checked_add(idle.timeout())?)));

@@ -29,7 +29,7 @@ impl Transport {
         if undelivered == 0 {
             return self.lose(reactor, ConnectionLost::Aborted);
         }
-        let before = stream.rare().undelivered.replace(undelivered);
+        let before = stream.cold().undelivered.replace(undelivered);
         self.watch_linger(reactor, undelivered < before);
         self.look_after(reactor, ASK_EVERY);
     }

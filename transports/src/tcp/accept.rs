@@ -17,17 +17,17 @@ use sinew_reactor::{
     TimerKey, Token,
 };
 
-use super::{doorway, per_ip::PerIp};
+use super::{per_ip::PerIp, proxy_accept};
 use crate::{
     Factory, ListenConfig, Peer,
+    listener_hooks::Port,
     net::{Listener, Spare},
-    port::Port,
     stream::{
-        Newborn, Shared,
-        layer::{MakeLayer, Secured},
+        Shared, StreamBuilder,
+        layer::{HandshakeResult, MakeLayer},
         socket::Socket,
     },
-    waiters::enlist,
+    waiters::push_waiter,
 };
 
 /// Connections accepted in one turn; then others have theirs.
@@ -55,7 +55,7 @@ pub(crate) struct PortCore {
     open: Cell<usize>,
     per_ip: PerIp,
     /// Who has been accepted and has to say something before it is let in, with the time that is left for that.
-    guests: RefCell<HashMap<Token, TimerKey>>,
+    pending_proxies: RefCell<HashMap<Token, TimerKey>>,
     /// Somebody was turned away who is no proxy of ours, and it has been logged.
     distrusted: Cell<bool>,
     /// A descriptor kept for the day when there is no other: closed to accept one more, and close that.
@@ -100,7 +100,7 @@ impl<F: Factory> Acceptor<F> {
             again_queued: Cell::new(false),
             failing: Cell::new(false),
             open: Cell::new(0),
-            guests: RefCell::default(),
+            pending_proxies: RefCell::default(),
             distrusted: Cell::new(false),
             when_empty: RefCell::default(),
             when_over: RefCell::default(),
@@ -120,14 +120,14 @@ impl<F: Factory> Acceptor<F> {
         let token = match registered {
             Ok(token) => token,
             Err(error) => {
-                reactor.discard(self);
+                reactor.defer_drop(self);
                 return Err(error);
             }
         };
         core.token.set(Some(token));
         reactor.bind(token, Rc::new(self));
         // For the factory to be told that it started.
-        core.come_by(reactor);
+        core.reschedule(reactor);
         Ok(core)
     }
 
@@ -159,7 +159,7 @@ impl<F: Factory> Acceptor<F> {
             }
         }
         if core.may_accept() {
-            core.come_by(reactor);
+            core.reschedule(reactor);
         }
         core.tell_interest(reactor);
     }
@@ -186,7 +186,7 @@ impl<F: Factory> Acceptor<F> {
         };
         self.core.failing.set(false);
         match proxy {
-            Some(proxy) => doorway::enter(self, reactor, proxy, token, socket, peer),
+            Some(proxy) => proxy_accept::enter(self, reactor, proxy, token, socket, peer),
             None => self.start(reactor, socket, token, peer, Ready::NONE),
         }
     }
@@ -216,14 +216,14 @@ impl<F: Factory> Acceptor<F> {
         ready: Ready,
     ) {
         let shared = self.shared.clone();
-        let newborn = Newborn { reactor, socket, token, peer: peer.clone(), shared };
+        let builder = StreamBuilder { reactor, socket, token, peer: peer.clone(), shared };
         let Some(layer) = &self.layer else {
-            newborn.start(&self.factory, ready);
+            builder.start(&self.factory, ready);
             return;
         };
         let acceptor = self.clone();
         self.securing.set(self.securing.get() + 1);
-        let when_ready = move |reactor: &Reactor, secured: Secured<'_>| {
+        let when_ready = move |reactor: &Reactor, secured: HandshakeResult<'_>| {
             acceptor.securing.set(acceptor.securing.get() - 1);
             match secured {
                 Ok(transport) => drop(transport.begin_secured(reactor, &acceptor.factory)),
@@ -231,7 +231,7 @@ impl<F: Factory> Acceptor<F> {
             }
             acceptor.tell_stopped(reactor);
         };
-        newborn.secure(&**layer, ready, Box::new(when_ready));
+        builder.secure(&**layer, ready, Box::new(when_ready));
     }
 
     /// Tells the factory that it has stopped, if the port is closed and nobody will have it build a protocol any more.
@@ -249,10 +249,10 @@ impl<F: Factory> Handler for Acceptor<F> {
         if ready.is_read() {
             self.core.readable.set(true);
         }
-        self.core.come_by(reactor);
+        self.core.reschedule(reactor);
     }
 
-    fn again(self: Rc<Self>, reactor: &Reactor) {
+    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         self.core.again_queued.set(false);
         if !self.started.replace(true) {
             self.factory.borrow_mut().started();
@@ -268,7 +268,7 @@ impl<F: Factory> Handler for Acceptor<F> {
 
     fn timer(self: Rc<Self>, reactor: &Reactor, _: TimerKey) {
         self.core.resting.set(false);
-        self.core.come_by(reactor);
+        self.core.reschedule(reactor);
     }
 
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
@@ -276,13 +276,13 @@ impl<F: Factory> Handler for Acceptor<F> {
     }
 
     /// The port has been closed.
-    fn reap(self: Rc<Self>, reactor: &Reactor) {
+    fn finalize(self: Rc<Self>, reactor: &Reactor) {
         self.core.let_go(reactor);
         self.core.empty_now();
         self.tell_stopped(reactor);
     }
 
-    fn told(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
+    fn message_received(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
         if message.is::<Killed>() {
             self.core.let_go(reactor);
         }
@@ -290,7 +290,7 @@ impl<F: Factory> Handler for Acceptor<F> {
 
     /// The factory's `started` or `stopped` panicked; the port goes on.
     fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
-        self.core.come_by(reactor);
+        self.core.reschedule(reactor);
         true
     }
 
@@ -313,16 +313,16 @@ impl PortCore {
     }
 
     /// Has the loop look at the port, in this turn if its events are still to come.
-    pub(crate) fn come_by(&self, reactor: &Reactor) {
+    pub(crate) fn reschedule(&self, reactor: &Reactor) {
         if !self.again_queued.replace(true) {
-            reactor.run_again(self.registered_as());
+            reactor.reschedule(self.registered_as());
         }
     }
 
     /// Accepts no more; the loop closes the socket and tells the factory at the end of this turn.
     pub(crate) fn close(&self, reactor: &Reactor) {
         if !self.closed.replace(true) {
-            reactor.reap_later(self.registered_as());
+            reactor.finalize_later(self.registered_as());
         }
     }
 
@@ -331,7 +331,7 @@ impl PortCore {
         reactor.deregister(self.registered_as(), true);
         self.listener.take();
         self.spare.take();
-        for (token, timer) in self.guests.take() {
+        for (token, timer) in self.pending_proxies.take() {
             reactor.disarm_timer(timer);
             reactor.deregister(token, true);
         }
@@ -345,7 +345,7 @@ impl PortCore {
 
     /// Settles `promise` once no connection is left, nor any to come.
     pub(crate) fn when_over(&self, promise: Promise<()>) {
-        enlist(&self.when_over, promise);
+        push_waiter(&self.when_over, promise);
         self.empty_now();
     }
 
@@ -373,25 +373,25 @@ impl PortCore {
     /// Nobody is there any more, and nobody will come.
     fn is_over(&self) -> bool {
         self.open.get() == 0
-            && self.guests.borrow().is_empty()
+            && self.pending_proxies.borrow().is_empty()
             && self.listener.borrow().as_ref().is_some_and(Listener::is_over)
     }
 
     fn is_full(&self) -> bool {
-        self.open.get() + self.guests.borrow().len() >= self.config.connections_max
+        self.open.get() + self.pending_proxies.borrow().len() >= self.config.connections_max
     }
 
-    pub(super) fn guest_came(&self, token: Token, timer: TimerKey) {
-        self.guests.borrow_mut().insert(token, timer);
+    pub(super) fn proxy_pending(&self, token: Token, timer: TimerKey) {
+        self.pending_proxies.borrow_mut().insert(token, timer);
     }
 
-    pub(super) fn guest_left(&self, reactor: &Reactor, token: Token) {
+    pub(super) fn proxy_done(&self, reactor: &Reactor, token: Token) {
         let was_full = self.is_full();
-        if let Some(timer) = self.guests.borrow_mut().remove(&token) {
+        if let Some(timer) = self.pending_proxies.borrow_mut().remove(&token) {
             reactor.disarm_timer(timer);
         }
         if (was_full || self.is_over()) && !self.closed.get() {
-            self.come_by(reactor);
+            self.reschedule(reactor);
         }
     }
 
@@ -480,7 +480,7 @@ impl Port for PortCore {
         self.open.set(self.open.get() - 1);
         self.per_ip.closed(ip);
         if (was_full || self.is_over()) && !self.closed.get() {
-            self.come_by(reactor);
+            self.reschedule(reactor);
         }
         self.empty_now();
     }

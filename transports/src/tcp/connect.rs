@@ -26,8 +26,8 @@ use crate::{
     net::{self, Dialling},
     options,
     stream::{
-        FIRST_INTEREST, Newborn, Shared,
-        layer::{MakeLayer, Secured},
+        FIRST_INTEREST, Shared, StreamBuilder,
+        layer::{HandshakeResult, MakeLayer},
         socket::TcpStream,
     },
 };
@@ -400,15 +400,15 @@ impl<F: Factory> Connector<F> {
     /// Has the layer made ready, and then the protocol built.
     fn secure(
         self: Rc<Self>,
-        newborn: Newborn<'_>,
+        builder: StreamBuilder<'_>,
         first: &[u8],
         layer: &dyn MakeLayer,
         ready: Ready,
     ) {
         self.phase.set(ConnectPhase::Securing);
-        let peer = newborn.peer.clone();
+        let peer = builder.peer.clone();
         let connector = self.clone();
-        let when_ready = move |reactor: &Reactor, secured: Secured<'_>| {
+        let when_ready = move |reactor: &Reactor, secured: HandshakeResult<'_>| {
             connector.securing.take();
             match secured {
                 Ok(transport) => {
@@ -418,7 +418,7 @@ impl<F: Factory> Connector<F> {
                 Err(reason) => connector.settle(reactor, Err(not_secured(peer, reason))),
             }
         };
-        let transport = newborn.secure_after(first, layer, ready, Box::new(when_ready));
+        let transport = builder.secure_after(first, layer, ready, Box::new(when_ready));
         if !self.is_settled() {
             self.securing.set(Some(transport));
         }
@@ -512,15 +512,16 @@ impl<F: Factory> Handler for Attempt<F> {
         let peer = self.peer.clone();
         let first = connector.config.first_bytes(socket.local_addr(), &peer);
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
-        let newborn = Newborn { reactor, socket, token: self.token, peer: peer.clone(), shared };
+        let builder =
+            StreamBuilder { reactor, socket, token: self.token, peer: peer.clone(), shared };
         if let Some(layer) = connector.layer.clone() {
-            return connector.secure(newborn, &first, &*layer, ready);
+            return connector.secure(builder, &first, &*layer, ready);
         }
-        let connection = newborn.start_after(&first, &connector.factory, ready);
+        let connection = builder.start_after(&first, &connector.factory, ready);
         connector.begun(reactor, connection, peer);
     }
 
-    fn again(self: Rc<Self>, reactor: &Reactor) {
+    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         self.ready(reactor, Ready::NONE);
     }
 

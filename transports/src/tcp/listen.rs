@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{
     Address, Factory, ListenConfig,
+    listener_hooks::{PortMessage, PortOrder},
     net::{self, Listener},
     options,
-    port::{PortMessage, PortOrder},
     stream::layer::MakeLayer,
 };
 #[cfg(unix)]
@@ -221,7 +221,7 @@ impl<A> ListeningPort<A> {
     /// Accepts again.
     pub fn resume(&self) {
         self.core.set_paused(false);
-        self.come_by();
+        self.reschedule();
     }
 
     /// Accepts no more, from now on; the loop closes the socket at the end of its turn. Connections go on. Who waits in the
@@ -267,9 +267,9 @@ impl<A> ListeningPort<A> {
         };
         self.core.close(&reactor);
         let token = self.core.registered_as();
-        reactor.tell_all(Rc::new(PortMessage { from: token, order: PortOrder::Drain }));
+        reactor.broadcast(Rc::new(PortMessage { from: token, order: PortOrder::Drain }));
         let timer = reactor.call_later(deadline, move |reactor| {
-            reactor.tell_all(Rc::new(PortMessage { from: token, order: PortOrder::Abort }));
+            reactor.broadcast(Rc::new(PortMessage { from: token, order: PortOrder::Abort }));
         });
         self.core.when_empty(promise, timer);
         deferred
@@ -288,9 +288,9 @@ impl<A> ListeningPort<A> {
     }
 
     /// Has the loop look at the port again.
-    fn come_by(&self) {
+    fn reschedule(&self) {
         if let Some(reactor) = self.reactor.upgrade() {
-            self.core.come_by(&reactor);
+            self.core.reschedule(&reactor);
         }
     }
 }

@@ -13,10 +13,10 @@ use crate::{
 mod accept;
 mod connect;
 mod destination;
-mod doorway;
 mod interleave;
 mod listen;
 mod per_ip;
+mod proxy_accept;
 
 #[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
@@ -149,7 +149,7 @@ impl ReactorTcp for Reactor {
         match adopted {
             Ok((listener, addr)) => listen_at(self, listener, addr, config, None, factory),
             Err(source) => {
-                self.discard(factory);
+                self.defer_drop(factory);
                 Err(ListenError::Other { at: "a socket that was given".to_owned(), source })
             }
         }
@@ -183,7 +183,7 @@ pub(crate) fn listen_over<F: Factory>(
         Ok((listener, addr)) => listen_at(reactor, listener, addr, config, layer, factory),
         Err(error) => {
             // Its drop may be user code, and no call runs that.
-            reactor.discard(factory);
+            reactor.defer_drop(factory);
             Err(error)
         }
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Subject,
+    SystemUnderTest,
+    memory_runner::{Taking, Trial},
     split::{Cut, Run},
-    trial::{Taking, Trial},
 };
 use crate::Protocol;
 
@@ -48,7 +48,7 @@ fn read(data: &[u8]) -> (Vec<Step>, &[u8]) {
     (steps.chunks_exact(2).map(|step| Step::read(step[0], step[1])).collect(), input)
 }
 
-impl<P: Protocol> Subject<P> {
+impl<P: Protocol> SystemUnderTest<P> {
     /// The body of a fuzz target. The first byte of `data` says how many steps there are, modulo 33; each is two bytes, which say
     /// that so many bytes come, that the peer takes nothing more for now, little or all of what is sent to it, that time passes,
     /// up to an hour, that the peer ends its side, or that it resets the connection. All else is the input, the rest of which
@@ -113,6 +113,6 @@ impl<P: Protocol> Subject<P> {
         }
         let protocol = (self.make)();
         let ran = Run { protocol, input, cut: Cut::Whole, stalls: false, seed: 0 }.drive();
-        [ran.answer, ran.farewell].concat()
+        [ran.answer, ran.finish_output].concat()
     }
 }

@@ -1,20 +1,20 @@
-//! For tests, ours and yours. [`protocol_tests!`] and [`Subject`] test a protocol in every way there is: in memory, by a fuzzer,
+//! For tests, ours and yours. [`protocol_tests!`] and [`SystemUnderTest`] test a protocol in every way there is: in memory, by a fuzzer,
 //! on a network. By hand there are [`every_split`] and [`Pair`] for protocols, [`simulate`] for scenarios of a simulated network,
 //! [`tap`] and [`replay`] for what has happened elsewhere and is to happen here again, [`assert_clean`] for what is left behind,
 //! and [`for_seeds`] for whatever else is drawn at random. Nothing here needs a kernel.
 
 mod draw;
 mod fuzz;
+mod memory_runner;
 mod minimise;
+mod network_runner;
+mod observer;
 mod pair;
 mod record;
 mod silence;
 mod simulate;
 mod split;
-mod stage;
-mod subject;
-mod trial;
-mod witness;
+mod system_under_test;
 
 use std::{env, ops::Range};
 
@@ -29,7 +29,7 @@ pub use record::{
 };
 pub use simulate::simulate;
 pub use split::every_split;
-pub use subject::Subject;
+pub use system_under_test::SystemUnderTest;
 
 /// Fails unless nothing is left on the reactor: no timer, call, task, job, connection or other handler, and no callback has
 /// panicked. The message names what there is.
@@ -53,8 +53,8 @@ pub use subject::Subject;
 /// ```
 #[track_caller]
 pub fn assert_clean(reactor: &Reactor) {
-    let leftovers = reactor.leftovers();
-    assert!(leftovers.is_empty(), "left on the reactor: {leftovers}");
+    let leak_report = reactor.leak_report();
+    assert!(leak_report.is_empty(), "left on the reactor: {leak_report}");
     assert_no_panics(reactor);
 }
 

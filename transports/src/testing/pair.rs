@@ -5,8 +5,9 @@ use std::{fmt, rc::Rc, time::Duration};
 use sinew_reactor::{Reactor, RegisterError};
 
 use super::{
-    assert_no_panics, seed,
-    witness::{Seen, Witness},
+    assert_no_panics,
+    observer::{Observer, Seen},
+    seed,
 };
 use crate::{Connection, Protocol, StreamConfig, Transport, memory, memory::Wire};
 
@@ -62,12 +63,12 @@ pub struct Pair<S: Protocol, C: Protocol> {
 }
 
 struct End<P: Protocol> {
-    connection: Connection<Witness<P>>,
+    connection: Connection<Observer<P>>,
     wire: Wire,
     seen: Rc<Seen>,
 }
 
-type Joined<P> = (Connection<Witness<P>>, Wire);
+type Joined<P> = (Connection<Observer<P>>, Wire);
 
 impl<P: Protocol> End<P> {
     fn new(reactor: &Reactor, config: StreamConfig, protocol: P) -> Self {
@@ -76,9 +77,9 @@ impl<P: Protocol> End<P> {
 
     fn joined(
         protocol: P,
-        join: impl FnOnce(Witness<P>) -> Result<Joined<P>, RegisterError>,
+        join: impl FnOnce(Observer<P>) -> Result<Joined<P>, RegisterError>,
     ) -> Self {
-        let (protocol, seen) = Witness::new(protocol);
+        let (protocol, seen) = Observer::new(protocol);
         let (connection, wire) = join(protocol).expect("a new reactor has room for two");
         Self { connection, wire, seen }
     }

@@ -23,7 +23,7 @@ const TAIL: usize = 40;
 /// Runs a scenario with each seed, or only with that of `SINEW_SEED`. If it fails, the faults under which it does are made
 /// fewer and shorter, and printed.
 ///
-/// The scenario is handed a new network. It makes its hosts, says what may go wrong by [`Network::set_chance`] and
+/// The scenario is handed a new network. It makes its hosts, says what may go wrong by [`Network::set_random_faults`] and
 /// [`Network::plan`], and runs it; all that it uses it must make itself, so that it can be run again. It fails by panicking.
 ///
 /// When it fails, the faults that chance and plans have brought make a [`Plan`], and the scenario is run again with that in
@@ -46,7 +46,7 @@ const TAIL: usize = 40;
 ///
 /// ```
 /// use std::time::Duration;
-/// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport, sim::Chance, testing::simulate};
+/// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport, sim::RandomFaults, testing::simulate};
 ///
 /// struct Echo;
 ///
@@ -58,7 +58,7 @@ const TAIL: usize = 40;
 ///
 /// simulate(0..10, |network| {
 ///     let (server, client) = (network.host("server"), network.host("client"));
-///     network.set_chance(Chance::every(Duration::from_secs(5)).cuts().kills());
+///     network.set_random_faults(RandomFaults::every(Duration::from_secs(5)).cuts().kills());
 ///     server.boot(|reactor| drop(reactor.listen_tcp("0.0.0.0:7", |_: &Peer| Echo).unwrap()));
 ///     client.boot(|reactor| drop(reactor.connect_tcp("server:7", |_: &Peer| Echo)));
 ///     network.run_for(Duration::from_secs(60)).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{PrintedOnPanic, seed, trial::Trial};
+use super::{PrintedOnPanic, memory_runner::Trial, seed};
 use crate::Protocol;
 
 /// Random cuts tried.
@@ -72,14 +72,14 @@ pub fn every_split<P: Protocol>(mut make: impl FnMut() -> P, input: &[u8], expec
         let whole = ended(Cut::Whole, false);
         for other in [ended(Cut::Each, false), ended(Cut::Each, true)] {
             assert!(
-                (&other.answer, &other.farewell) == (&whole.answer, &whole.farewell),
+                (&other.answer, &other.finish_output) == (&whole.answer, &whole.finish_output),
                 "{}: sent {} and, after the end of the input, {}; but {}: {} and {}",
                 other.when,
                 other.answer.escape_ascii(),
-                other.farewell.escape_ascii(),
+                other.finish_output.escape_ascii(),
                 whole.when,
                 whole.answer.escape_ascii(),
-                whole.farewell.escape_ascii(),
+                whole.finish_output.escape_ascii(),
             );
         }
     }
@@ -140,7 +140,7 @@ pub(crate) struct Ran {
     pub(crate) when: String,
     pub(crate) answer: Vec<u8>,
     /// What was sent after the end of the input.
-    pub(crate) farewell: Vec<u8>,
+    pub(crate) finish_output: Vec<u8>,
 }
 
 impl<P: Protocol> Run<'_, P> {
@@ -152,7 +152,7 @@ impl<P: Protocol> Run<'_, P> {
             trial.receive(piece);
         }
         let answer = trial.answer();
-        Ran { when, answer, farewell: trial.end() }
+        Ran { when, answer, finish_output: trial.end() }
     }
 }
 

@@ -17,7 +17,7 @@ use rustls::{
 };
 
 use super::{
-    Identity, TlsConfigError, TlsSide, TrustedRoots, identity::provider, settings::Settings,
+    Identity, TlsConfigError, TlsRole, TrustedRoots, identity::provider, settings::Settings,
 };
 use crate::{Destination, names::literal::Literal};
 
@@ -139,11 +139,11 @@ impl TlsClientConfig {
     /// # Errors
     ///
     /// [`TlsConfigError::BadName`].
-    pub fn to(&self, name: &str) -> Result<TlsSide, TlsConfigError> {
-        Ok(TlsSide::client(self, self.options.name.clone().map_or_else(|| server_name(name), Ok)?))
+    pub fn to(&self, name: &str) -> Result<TlsRole, TlsConfigError> {
+        Ok(TlsRole::client(self, self.options.name.clone().map_or_else(|| server_name(name), Ok)?))
     }
 
-    pub(crate) fn side_for(&self, to: &Destination) -> Result<TlsSide, TlsConfigError> {
+    pub(crate) fn side_for(&self, to: &Destination) -> Result<TlsRole, TlsConfigError> {
         let name = match (&self.options.name, to) {
             (Some(name), _) => name.clone(),
             (None, Destination::Name(host, _)) => match Literal::parse(host) {
@@ -154,7 +154,7 @@ impl TlsClientConfig {
             (None, Destination::Addr(addr)) => ServerName::IpAddress(addr.ip().into()),
             (None, other) => return Err(TlsConfigError::BadName { name: other.to_string() }),
         };
-        Ok(TlsSide::client(self, name))
+        Ok(TlsRole::client(self, name))
     }
 
     fn changed(mut self, change: impl FnOnce(&mut Options)) -> Self {

@@ -12,17 +12,17 @@ use std::{
     time::Duration,
 };
 
-use sinew_reactor::{Completed, Reactor, Ready, SHORT_WRITE_FILLS, TimerKey, Token};
+use sinew_reactor::{Completion, Reactor, Ready, SHORT_WRITE_FILLS, TimerKey, Token};
 
 use super::{
     TlsInfo,
+    handshake_limiter::{HandshakeLimiter, Permit},
     session::{Out, Session},
-    turnstile::{Ticket, Turnstile},
 };
 use crate::{
     ConnectionLost, Keepalive, TlsError,
     buffers::READ_BUFFER,
-    lost::LayerError,
+    disconnect::LayerError,
     stream::{
         layer::{Below, Layer, Received, Source, Step, WhenReady},
         socket::{ByteStream, Socket},
@@ -51,7 +51,7 @@ pub(super) struct Tls {
     /// The front of a record that has not come whole.
     tail: RefCell<Vec<u8>>,
     /// What came with the end of the handshake.
-    early: Cell<Vec<u8>>,
+    buffered_plaintext: Cell<Vec<u8>>,
     unsent: RefCell<Unsent>,
     /// What is to be told once all that came before it was delivered.
     end: Cell<Option<Box<End>>>,
@@ -87,9 +87,9 @@ struct Opening {
     has_begun: bool,
     timeout: Duration,
     deadline: Option<TimerKey>,
-    turnstile: Rc<Turnstile>,
+    handshake_limiter: Rc<HandshakeLimiter>,
     per_turn: usize,
-    ticket: Option<Ticket>,
+    permit: Option<Permit>,
     when_ready: Option<WhenReady>,
     is_draining: bool,
 }
@@ -115,9 +115,9 @@ impl Tls {
             has_begun: false,
             timeout,
             deadline: Some(reactor.arm_timer(token, timeout)),
-            turnstile: reactor.local(),
+            handshake_limiter: reactor.local(),
             per_turn,
-            ticket: None,
+            permit: None,
             when_ready,
             is_draining: false,
         };
@@ -130,7 +130,7 @@ impl Tls {
             said_farewell: Cell::new(false),
             given_up: Cell::new(false),
             tail: RefCell::default(),
-            early: Cell::default(),
+            buffered_plaintext: Cell::default(),
             unsent: RefCell::default(),
             end: Cell::default(),
             opening: RefCell::new(Some(Box::new(opening))),
@@ -160,8 +160,8 @@ impl Tls {
             incoming.resize(start + READ_BUFFER, 0);
         }
         if self.completes {
-            return Ok(match reactor.take_completed(self.token) {
-                Some(Completed::Received(bytes)) => {
+            return Ok(match reactor.take_completion(self.token) {
+                Some(Completion::Received(bytes)) => {
                     self.socket.completed(Ok(&bytes));
                     let end = start + bytes.len();
                     if incoming.len() < end {
@@ -170,11 +170,11 @@ impl Tls {
                     incoming[start..end].copy_from_slice(&bytes);
                     Fetched::Bytes(end, Source::Blocked)
                 }
-                Some(Completed::End) => {
+                Some(Completion::End) => {
                     self.socket.completed(Ok(&[]));
                     Fetched::End
                 }
-                Some(Completed::Failed(error)) => {
+                Some(Completion::Failed(error)) => {
                     self.socket.completed(Err(&error));
                     return Err(error);
                 }
@@ -317,7 +317,7 @@ impl Tls {
     }
 
     /// Tells the peer that this was all; before a handshake is done, there is no way to.
-    fn say_farewell(&self) -> io::Result<()> {
+    fn send_close_notify(&self) -> io::Result<()> {
         let has_word = !self.is_opening() && !self.given_up.get();
         if has_word && !self.said_farewell.replace(true) {
             let mut outgoing = self.scratch.outgoing.borrow_mut();
@@ -337,14 +337,14 @@ impl Tls {
     fn is_our_turn(&self, reactor: &Reactor) -> bool {
         let mut opening = self.opening.borrow_mut();
         let Some(opening) = &mut *opening else { return true };
-        let ticket = opening.ticket.take();
-        let passed = opening.turnstile.pass(reactor, self.token, opening.per_turn, ticket);
-        opening.ticket = passed.err();
-        opening.ticket.is_none()
+        let permit = opening.permit.take();
+        let passed = opening.handshake_limiter.pass(reactor, self.token, opening.per_turn, permit);
+        opening.permit = passed.err();
+        opening.permit.is_none()
     }
 
     fn is_waiting(&self) -> bool {
-        self.opening.borrow().as_ref().is_some_and(|opening| opening.ticket.is_some())
+        self.opening.borrow().as_ref().is_some_and(|opening| opening.permit.is_some())
     }
 
     /// Reads for the handshake, and goes on with it. `None` if nothing was read, for nothing was to be.
@@ -367,9 +367,9 @@ impl Tls {
             self.keep(&incoming[..len]);
             return Ok(Some(Source::NotOurTurn));
         }
-        let mut early = self.early.take();
-        let processed = self.process(&mut incoming[..len], &mut early);
-        self.early.set(early);
+        let mut buffered_plaintext = self.buffered_plaintext.take();
+        let processed = self.process(&mut incoming[..len], &mut buffered_plaintext);
+        self.buffered_plaintext.set(buffered_plaintext);
         processed.map_err(LayerError::Tls)?;
         Ok(Some(source))
     }
@@ -426,7 +426,7 @@ impl Layer for Tls {
     fn give_up(&self) {
         self.given_up.set(true);
         *self.tail.borrow_mut() = Vec::new();
-        self.early.take();
+        self.buffered_plaintext.take();
         self.end.take();
     }
 
@@ -438,9 +438,9 @@ impl Layer for Tls {
         if self.given_up.get() {
             return self.throw_away(reactor);
         }
-        let early = self.early.take();
-        if !early.is_empty() {
-            plain.extend_from_slice(&early);
+        let buffered_plaintext = self.buffered_plaintext.take();
+        if !buffered_plaintext.is_empty() {
+            plain.extend_from_slice(&buffered_plaintext);
             return Ok(Received { source: Source::Open, has_ended: false });
         }
         if let Some(end) = self.end.take() {
@@ -509,10 +509,10 @@ impl ByteStream for Tls {
 
     /// What has been decrypted, or has come and may be.
     fn peek(&self) -> io::Result<usize> {
-        let early = self.early.take();
+        let buffered_plaintext = self.buffered_plaintext.take();
         let end = self.end.take();
-        let waits = !early.is_empty() || end.is_some();
-        self.early.set(early);
+        let waits = !buffered_plaintext.is_empty() || end.is_some();
+        self.buffered_plaintext.set(buffered_plaintext);
         self.end.set(end);
         if waits { Ok(1) } else { self.socket.peek() }
     }
@@ -571,12 +571,12 @@ impl ByteStream for Tls {
     }
 
     fn close_write(&self) -> io::Result<()> {
-        self.say_farewell()?;
+        self.send_close_notify()?;
         self.socket.close_write()
     }
 
-    fn farewell(&self) -> io::Result<()> {
-        self.say_farewell()
+    fn finish_output(&self) -> io::Result<()> {
+        self.send_close_notify()
     }
 
     fn reset(&self) {

@@ -15,15 +15,15 @@ use crate::{
 
 mod client;
 mod error;
+mod handshake_limiter;
 mod identity;
 mod layer;
 mod names;
 mod pem;
+mod role;
 mod server;
 mod session;
 mod settings;
-mod side;
-mod turnstile;
 
 pub use crate::tls_info::{TlsInfo, TlsVersion};
 
@@ -31,8 +31,8 @@ pub use {
     client::TlsClientConfig,
     error::TlsConfigError,
     identity::{Identity, TrustedRoots},
+    role::{StartTlsError, TlsRole},
     server::TlsServerConfig,
-    side::{StartTlsError, TlsSide},
 };
 
 /// How many steps of handshakes a reactor makes in one turn by default.
@@ -122,7 +122,7 @@ impl ReactorTls for Reactor {
         tls: &TlsServerConfig,
         factory: F,
     ) -> Result<ListeningPort, ListenError> {
-        listen_over(self, addr.into(), config, Some(Rc::new(TlsSide::from(tls))), factory)
+        listen_over(self, addr.into(), config, Some(Rc::new(TlsRole::from(tls))), factory)
     }
 
     fn connect_tls_with<F: Factory>(
@@ -141,7 +141,7 @@ impl ReactorTls for Reactor {
             (Err(_), Destination::Name(host, _)) => ConnectError::BadServerName(host),
             (Err(_), to) => ConnectError::BadServerName(to.to_string()),
         };
-        self.discard(factory);
+        self.defer_drop(factory);
         Connecting::failed(self, error)
     }
 }

@@ -330,7 +330,7 @@ impl ReactorUnix for Reactor {
             }
             Err(error) => {
                 // Its drop may be user code, and no call runs that.
-                self.discard(factory);
+                self.defer_drop(factory);
                 return Err(error);
             }
         };

@@ -11,7 +11,7 @@ use std::mem::{size_of, take};
 use sinew_transports::{Protocol, Transport};
 
 use crate::basic::{
-    FrameError, Int32, Line, LineHandler, LineReceiver, LineTransport, Netstring, meter,
+    FrameError, Int32, Line, LineHandler, LineReceiver, LineTransport, Netstring, scan_counter,
 };
 
 /// What a handler was told.
@@ -95,7 +95,7 @@ impl<F: Act> LineReceiver<Script<F>> {
     }
 
     fn buffers(&self) -> bool {
-        self.tail.is_some()
+        self.buffer.is_some()
     }
 }
 
@@ -145,10 +145,10 @@ fn whole_frames_are_not_copied() {
     let (transport, _wire) = Transport::memory();
     let mut framed = script(|_, _| {});
     let input = b"some line\r\n".repeat(1000);
-    meter::take();
+    scan_counter::take();
     framed.data_received(&transport, &input);
     assert_eq!(framed.take_told().len(), 1000);
-    assert_eq!(meter::take(), (input.len(), 0));
+    assert_eq!(scan_counter::take(), (input.len(), 0));
 }
 
 #[test]
@@ -156,10 +156,10 @@ fn of_a_frame_in_two_pieces_only_the_second_piece_is_joined() {
     let (transport, _wire) = Transport::memory();
     let mut framed = script(|_, _| {});
     let input = [b"lo\r\n".as_slice(), &b"some line\r\n".repeat(1000), b"en"].concat();
-    meter::take();
+    scan_counter::take();
     framed.data_received(&transport, b"hel");
     framed.data_received(&transport, &input);
     assert_eq!(framed.take_told().len(), 1001);
-    let (scanned, copied) = meter::take();
+    let (scanned, copied) = scan_counter::take();
     assert_eq!((scanned, copied), (3 + input.len(), "hello\r\n".len() + "en".len()));
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
 
-use crate::basic::{Decoded, FrameError, meter};
+use crate::basic::{Decoded, FrameError, scan_counter};
 
 #[derive(Debug, Clone)]
 pub(super) enum Delimiter {
@@ -79,7 +79,7 @@ impl Scan {
             if let Some(before) = found
                 && input[before..].starts_with(delimiter)
             {
-                meter::scanned(delimiter.len() - 1);
+                scan_counter::scanned(delimiter.len() - 1);
                 return Ok(Decoded::Frame {
                     consumed: before + delimiter.len(),
                     payload: 0..before,
@@ -101,7 +101,7 @@ impl Scan {
                 self.seen += passed;
             } else {
                 self.matched = follow(delimiter, self.matched, input[at]);
-                meter::scanned(1);
+                scan_counter::scanned(1);
                 at += 1;
                 self.seen += 1;
             }
@@ -137,7 +137,7 @@ impl Scan {
             let window = self.window(len_max, input);
             let found = memchr2(b'\r', b'\n', window);
             at = found.map_or(window.len(), |before| before + 1);
-            meter::scanned(at);
+            scan_counter::scanned(at);
             self.seen += at;
             match found.map(|before| window[before]) {
                 None => {
@@ -151,7 +151,7 @@ impl Scan {
         match input.get(at) {
             None => Ok(Decoded::Incomplete),
             Some(b'\n') => {
-                meter::scanned(1);
+                scan_counter::scanned(1);
                 (self.seen, self.matched) = (self.seen + 1, 2);
                 Ok(self.frame(at + 1))
             }
@@ -181,7 +181,7 @@ impl Scan {
 
 fn search(byte: u8, input: &[u8]) -> Option<usize> {
     let found = memchr(byte, input);
-    meter::scanned(found.map_or(input.len(), |at| at + 1));
+    scan_counter::scanned(found.map_or(input.len(), |at| at + 1));
     found
 }
 

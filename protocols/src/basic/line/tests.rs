@@ -221,9 +221,9 @@ fn each_byte_is_scanned_once_and_copied_once() {
 fn many_lines_cost_what_they_are_long() {
     let input = b"one\r\ntwo \r three\r\n\r\n".repeat(5_000);
     for cut in [1, 7, 4096, usize::MAX] {
-        crate::basic::meter::take();
+        crate::basic::scan_counter::take();
         let outcome = decode(Line::default(), &pieces(&input, &[cut]));
         assert_eq!(outcome.frames.len(), 15_000);
-        assert_eq!(crate::basic::meter::take(), (input.len(), 0), "{cut}");
+        assert_eq!(crate::basic::scan_counter::take(), (input.len(), 0), "{cut}");
     }
 }

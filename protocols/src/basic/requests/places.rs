@@ -173,7 +173,7 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
         if let Some(promise) = place.promise {
             promise.settle(answer);
         } else if let Some(reactor) = self.inner.borrow().reactor.upgrade() {
-            reactor.discard(answer);
+            reactor.defer_drop(answer);
         }
     }
 

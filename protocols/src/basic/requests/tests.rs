@@ -183,7 +183,7 @@ fn times_of_all_kinds_share_a_timer() {
     let short = within(Some(Duration::from_secs(1)));
     let never = within(None);
     let usual = world.ask("?", Answer::Line);
-    let timers = || world.reactor.leftovers().to_string();
+    let timers = || world.reactor.leak_report().to_string();
     assert!(timers().contains("1 timer"), "{}", timers());
     world.pass(1);
     assert_eq!((short.take(), long.take(), usual.take()), (timed_out(1), None, None));
@@ -254,7 +254,7 @@ fn nobody_left_to_answer_is_an_answer() {
     let answer = requests.ask(&transport, (), |transport| Ok(transport.write(b"?")));
     drop(requests);
     assert_eq!(answer.take(), Some(Err(Failure::Abandoned.into())));
-    assert!(!transport.reactor().unwrap().leftovers().to_string().contains("timer"));
+    assert!(!transport.reactor().unwrap().leak_report().to_string().contains("timer"));
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn answers_by_name_come_in_any_order() {
     requests.lost(&ConnectionLost::Reset);
     assert_eq!(end.take(), Some(Err(RequestError::Lost("reset by the peer".into()))));
     pass(100);
-    assert!(!transport.reactor().unwrap().leftovers().to_string().contains("timer"));
+    assert!(!transport.reactor().unwrap().leak_report().to_string().contains("timer"));
 }
 
 /// An answer that nobody waits for is dropped by the loop, not in the middle of a call.

@@ -118,7 +118,7 @@ fn a_flood_is_read_at_the_rate() {
     }
     assert_eq!(line.resumed.get(), 13, "it is told of each rest");
     pass(&reactor, 10_000);
-    assert!(!reactor.leftovers().to_string().contains("timer"), "at rest, it costs nothing");
+    assert!(!reactor.leak_report().to_string().contains("timer"), "at rest, it costs nothing");
     line.wire.close();
     pass(&reactor, 60_000);
     assert_clean(&reactor);

@@ -4,7 +4,7 @@
 //! - `ring.rs`: operations in, completions out
 //! - `buffers.rs`: what the kernel receives into
 //! - `sources.rs`, `source.rs`: what is registered; what is wanted of one source, and what the kernel has been asked for
-//! - `held.rs`: what was received or accepted and waits to be taken, one thing for each source
+//! - `completions.rs`: what was received or accepted and waits to be taken, one thing for each source
 //!
 //! Every receive and every accept is for once, and the next one is asked for when what it brought was taken. The kernel can go on by
 //! itself (multishot), which saves a few per cent of the CPU time of a short message, but then nothing bounds what it takes for one
@@ -20,7 +20,8 @@
 use std::{io, rc::Rc, sync::Arc, time::Duration};
 
 use super::{
-    Completed, Descriptor, DescriptorId, Duty, Event, Notify, Poller, TIMEOUT_MAX, pipe::Pipe,
+    Completion, DeliveryMode, Descriptor, DescriptorId, Event, Notify, Poller, TIMEOUT_MAX,
+    pipe::Pipe,
 };
 use crate::{
     error::RegisterError,
@@ -28,7 +29,7 @@ use crate::{
 };
 
 mod buffers;
-mod held;
+mod completions;
 mod ring;
 mod source;
 mod sources;
@@ -160,13 +161,13 @@ impl Poller for UringPoller {
         self.pipe.clone()
     }
 
-    fn set_duty(&mut self, _id: DescriptorId, token: Token, duty: Duty) -> bool {
-        self.sources.set_duty(token, duty);
+    fn set_delivery_mode(&mut self, _id: DescriptorId, token: Token, mode: DeliveryMode) -> bool {
+        self.sources.set_delivery_mode(token, mode);
         true
     }
 
-    fn take_completed(&mut self, token: Token) -> Option<Completed> {
-        self.sources.take_completed(token)
+    fn take_completion(&mut self, token: Token) -> Option<Completion> {
+        self.sources.take_completion(token)
     }
 }
 

@@ -22,7 +22,7 @@ const POLL_FIRST: u16 = 1;
 /// How often a full ring is handed over until there is room for one more operation.
 const PUSHES_MAX: usize = 10_000;
 
-/// What the kernel can be asked to do. None of it points at memory of ours, except that what is received goes into the
+/// PendingKind the kernel can be asked to do. None of it points at memory of ours, except that what is received goes into the
 /// buffers of the group.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operation {
@@ -133,7 +133,7 @@ impl Ring {
         false
     }
 
-    /// Hands over what was asked, and waits for a completion: `timeout` at most, `None` for as long as it takes. Fails with
+    /// TimeSource over what was asked, and waits for a completion: `timeout` at most, `None` for as long as it takes. Fails with
     /// `WouldBlock` if the kernel is out of memory for the moment; what was asked is handed over the next time.
     pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let submitter = self.uring.submitter();
@@ -161,11 +161,11 @@ impl Ring {
         }
     }
 
-    /// What has been done since this was asked last.
-    pub(super) fn completions(&mut self) -> impl Iterator<Item = Completion> {
+    /// PendingKind has been done since this was asked last.
+    pub(super) fn completions(&mut self) -> impl Iterator<Item = CompletionEntry> {
         let in_flight = &mut self.in_flight;
         self.uring.completion().map(move |entry| {
-            let completion = Completion {
+            let completion = CompletionEntry {
                 user_data: entry.user_data(),
                 result: entry.result(),
                 flags: entry.flags(),
@@ -191,16 +191,16 @@ impl Drop for Ring {
     }
 }
 
-/// What came of an operation.
+/// PendingKind came of an operation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Completion {
+pub(super) struct CompletionEntry {
     pub(super) user_data: u64,
     /// As the system call would return it; negative for an error.
     pub(super) result: i32,
     flags: u32,
 }
 
-impl Completion {
+impl CompletionEntry {
     /// Which buffer was filled.
     #[inline]
     pub(super) fn buffer(&self) -> Option<u16> {

@@ -4,10 +4,10 @@
 use std::os::fd::RawFd;
 
 use super::{
-    super::{Duty, Event},
+    super::{DeliveryMode, Event},
     CANCELS,
     buffers::{BUFFER_LEN, GROUP},
-    held::{Held, Store},
+    completions::{Pending, PendingStore},
     ring::{Operation, Ring},
 };
 use crate::handler::{Interest, Ready, Token};
@@ -23,8 +23,8 @@ pub(super) struct Source {
     /// That of its token; the slot is where this lies. No token has that of [`NONE`](Self::NONE).
     generation: u32,
     fd: RawFd,
-    /// What has been received or accepted and not been taken. As long as there is something, the kernel is asked for no more.
-    held: Held,
+    /// PendingKind has been received or accepted and not been taken. As long as there is something, the kernel is asked for no more.
+    pending: Pending,
     /// Where among the events of a wait its own lies, if it is there.
     event: u16,
     bits: u16,
@@ -32,7 +32,7 @@ pub(super) struct Source {
 
 // ---- what the bits are ----
 
-/// What is wanted.
+/// PendingKind is wanted.
 const READ: u16 = 1;
 const WRITE: u16 = 1 << 1;
 /// It is on the list of those to be looked at before the next wait.
@@ -69,11 +69,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const fn of(duty: Duty) -> Self {
-        match duty {
-            Duty::Tell => Self::PollInput,
-            Duty::Receive => Self::Receive,
-            Duty::Accept => Self::Accept,
+    const fn of(mode: DeliveryMode) -> Self {
+        match mode {
+            DeliveryMode::Readiness => Self::PollInput,
+            DeliveryMode::Receive => Self::Receive,
+            DeliveryMode::Accept => Self::Accept,
         }
     }
 
@@ -106,20 +106,20 @@ fn token(user_data: u64) -> Token {
     Token::new(user_data as usize & (SLOTS_MAX - 1), (user_data >> 32) as u32)
 }
 
-const fn number(duty: Duty) -> u16 {
-    match duty {
-        Duty::Tell => 1,
-        Duty::Receive => 2,
-        Duty::Accept => 3,
+const fn number(mode: DeliveryMode) -> u16 {
+    match mode {
+        DeliveryMode::Readiness => 1,
+        DeliveryMode::Receive => 2,
+        DeliveryMode::Accept => 3,
     }
 }
 
 impl Source {
     pub(super) const NONE: Self =
-        Self { generation: u32::MAX, fd: -1, held: Held::NOTHING, event: 0, bits: 0 };
+        Self { generation: u32::MAX, fd: -1, pending: Pending::NOTHING, event: 0, bits: 0 };
 
     pub(super) fn new(fd: RawFd, token: Token, wanted: Interest) -> Self {
-        let bits = number(Duty::Tell) << DUTY_AT | WAIT_FIRST;
+        let bits = number(DeliveryMode::Readiness) << DUTY_AT | WAIT_FIRST;
         let mut source = Self { generation: token.generation(), fd, bits, ..Self::NONE };
         source.set_wanted(wanted);
         source
@@ -153,8 +153,8 @@ impl Source {
         self.set(WRITE, wanted.is_write());
     }
 
-    pub(super) const fn set_duty(&mut self, duty: Duty) {
-        self.bits = self.bits & !(DUTY | OVER) | number(duty) << DUTY_AT;
+    pub(super) const fn set_delivery_mode(&mut self, mode: DeliveryMode) {
+        self.bits = self.bits & !(DUTY | OVER) | number(mode) << DUTY_AT;
     }
 
     /// `false` if it is on the list of those to be looked at already.
@@ -169,12 +169,12 @@ impl Source {
     #[inline]
     pub(super) fn ask(&mut self, token: Token, ring: &mut Ring) {
         self.set(CHANGED, false);
-        const RECEIVES: u16 = READ | number(Duty::Receive) << DUTY_AT;
+        const RECEIVES: u16 = READ | number(DeliveryMode::Receive) << DUTY_AT;
         if self.bits & !(ON_EDGE | OUTPUT_ON_EDGE | WAIT_FIRST) == RECEIVES
-            && self.held.is_nothing()
+            && self.pending.is_nothing()
         {
             // The common case: it has taken what was received last.
-            self.ask_for(Duty::Receive, token, ring);
+            self.ask_for(DeliveryMode::Receive, token, ring);
         } else {
             self.ask_input(token, ring);
             self.ask_output(token, ring);
@@ -187,7 +187,8 @@ impl Source {
         self.set_wanted(Interest::NONE);
         self.ask_input(token, ring);
         self.ask_output(token, ring);
-        let takes = matches!(self.duty_at(INPUT_AT), Some(Duty::Receive | Duty::Accept));
+        let takes =
+            matches!(self.mode_at(INPUT_AT), Some(DeliveryMode::Receive | DeliveryMode::Accept));
         self.has(INPUT_ENDS | OUTPUT_ENDS) && (closing || takes)
     }
 
@@ -195,8 +196,8 @@ impl Source {
 
     /// Takes what is held. With that the source has credit again.
     #[inline]
-    pub(super) const fn take(&mut self) -> Held {
-        self.held.take()
+    pub(super) const fn take(&mut self) -> Pending {
+        self.pending.take()
     }
 
     /// A receive has brought so many bytes: the common case of what follows.
@@ -205,19 +206,19 @@ impl Source {
         &mut self,
         token: Token,
         len: usize,
-        held: Held,
+        pending: Pending,
         events: &mut Vec<Event>,
     ) {
         let is_short = if len < BUFFER_LEN { WAIT_FIRST } else { 0 };
         self.bits = self.bits & !(INPUT | INPUT_ENDS | WAIT_FIRST) | is_short;
-        self.hold(token, held, events);
+        self.hold(token, pending, events);
     }
 
     /// An operation that has ended has brought something.
     #[inline]
-    pub(super) fn hold(&mut self, token: Token, held: Held, events: &mut Vec<Event>) {
-        debug_assert!(self.held.is_nothing(), "nothing is asked for before that was taken");
-        self.held = held;
+    pub(super) fn hold(&mut self, token: Token, pending: Pending, events: &mut Vec<Event>) {
+        debug_assert!(self.pending.is_nothing(), "nothing is asked for before that was taken");
+        self.pending = pending;
         self.tell(token, Ready::READ, events);
     }
 
@@ -233,27 +234,27 @@ impl Source {
 
     /// Sees to it that what is held for a source that does not want it now holds no buffer, for these are everybody's.
     #[inline]
-    pub(super) fn free_buffer(&mut self, store: &mut Store) {
+    pub(super) fn free_buffer(&mut self, store: &mut PendingStore) {
         if !self.has(READ) {
-            store.copy_out(&mut self.held);
+            store.copy_out(&mut self.pending);
         }
     }
 
-    fn duty_at(&self, at: u32) -> Option<Duty> {
+    fn mode_at(&self, at: u32) -> Option<DeliveryMode> {
         match self.bits >> at & 3 {
             0 => None,
-            1 => Some(Duty::Tell),
-            2 => Some(Duty::Receive),
-            _ => Some(Duty::Accept),
+            1 => Some(DeliveryMode::Readiness),
+            2 => Some(DeliveryMode::Receive),
+            _ => Some(DeliveryMode::Accept),
         }
     }
 
     fn ask_input(&mut self, token: Token, ring: &mut Ring) {
-        let wanted = self.has(READ) && !self.has(OVER) && self.held.is_nothing();
-        let duty = self.duty_at(DUTY_AT).unwrap_or_default();
-        match self.duty_at(INPUT_AT) {
-            None if wanted => self.ask_for(duty, token, ring),
-            Some(asked) if !self.has(INPUT_ENDS) && (!wanted || asked != duty) => {
+        let wanted = self.has(READ) && !self.has(OVER) && self.pending.is_nothing();
+        let mode = self.mode_at(DUTY_AT).unwrap_or_default();
+        match self.mode_at(INPUT_AT) {
+            None if wanted => self.ask_for(mode, token, ring),
+            Some(asked) if !self.has(INPUT_ENDS) && (!wanted || asked != mode) => {
                 ring.cancel(Kind::of(asked).user_data(token), CANCELS);
                 self.set(INPUT_ENDS, true);
             }
@@ -262,14 +263,18 @@ impl Source {
     }
 
     #[inline]
-    fn ask_for(&mut self, duty: Duty, token: Token, ring: &mut Ring) {
-        let operation = match duty {
-            Duty::Tell => Operation::Poll { mask: (libc::POLLIN | PEER_CLOSED) as u32 },
-            Duty::Receive => Operation::Receive { group: GROUP, wait_first: self.has(WAIT_FIRST) },
-            Duty::Accept => Operation::Accept,
+    fn ask_for(&mut self, mode: DeliveryMode, token: Token, ring: &mut Ring) {
+        let operation = match mode {
+            DeliveryMode::Readiness => {
+                Operation::Poll { mask: (libc::POLLIN | PEER_CLOSED) as u32 }
+            }
+            DeliveryMode::Receive => {
+                Operation::Receive { group: GROUP, wait_first: self.has(WAIT_FIRST) }
+            }
+            DeliveryMode::Accept => Operation::Accept,
         };
-        ring.ask(self.fd, operation, Kind::of(duty).user_data(token));
-        self.bits |= number(duty) << INPUT_AT;
+        ring.ask(self.fd, operation, Kind::of(mode).user_data(token));
+        self.bits |= number(mode) << INPUT_AT;
     }
 
     fn ask_output(&mut self, token: Token, ring: &mut Ring) {
@@ -337,7 +342,7 @@ impl Source {
     }
 }
 
-/// What a watch has seen. Errors and hang-ups come unasked, and the next system call says what they mean: also that of a watch
+/// PendingKind a watch has seen. Errors and hang-ups come unasked, and the next system call says what they mean: also that of a watch
 /// which failed.
 fn flags(result: i32) -> i16 {
     if result < 0 { libc::POLLERR } else { result as i16 }

@@ -1,4 +1,4 @@
-//! What is registered with the io_uring engine, and where its completions go.
+//! PendingKind is registered with the io_uring engine, and where its completions go.
 
 use std::{
     io,
@@ -8,10 +8,10 @@ use std::{
 };
 
 use super::{
-    super::{Completed, Duty, Event},
+    super::{Completion, DeliveryMode, Event},
     buffers::BufferRing,
-    held::{Held, Store},
-    ring::{Completion, Ring},
+    completions::{Pending, PendingStore},
+    ring::{CompletionEntry, Ring},
     source::{Kind, SLOTS_MAX, Source},
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(super) struct Sources {
     registered: Vec<u64>,
     /// Those of which something else is wanted than was asked for, perhaps.
     changed: Changed,
-    store: Store,
+    store: PendingStore,
 }
 
 impl Sources {
@@ -36,7 +36,7 @@ impl Sources {
             table: Vec::new(),
             registered: Vec::new(),
             changed: Changed::default(),
-            store: Store::new(buffers),
+            store: PendingStore::new(buffers),
         }
     }
 
@@ -84,9 +84,9 @@ impl Sources {
         self.changes(token);
     }
 
-    pub(super) fn set_duty(&mut self, token: Token, duty: Duty) {
+    pub(super) fn set_delivery_mode(&mut self, token: Token, mode: DeliveryMode) {
         let Some(source) = find(&mut self.table, token) else { return };
-        source.set_duty(duty);
+        source.set_delivery_mode(mode);
         self.changes(token);
     }
 
@@ -101,8 +101,8 @@ impl Sources {
     }
 
     /// Nobody will take it.
-    fn let_go(&mut self, held: Held) {
-        if let Some(Completed::Accepted(socket)) = self.store.hand_over(held) {
+    fn let_go(&mut self, pending: Pending) {
+        if let Some(Completion::Accepted(socket)) = self.store.into_completion(pending) {
             turn_away(&socket);
         }
     }
@@ -117,24 +117,24 @@ impl Sources {
         self.changed.0.clear();
     }
 
-    /// Hands over what is held for a source, which so has credit again.
+    /// TimeSource over what is held for a source, which so has credit again.
     #[inline]
-    pub(super) fn take_completed(&mut self, token: Token) -> Option<Completed> {
+    pub(super) fn take_completion(&mut self, token: Token) -> Option<Completion> {
         let source = find(&mut self.table, token)?;
-        let held = source.take();
-        if held.is_nothing() {
+        let pending = source.take();
+        if pending.is_nothing() {
             return None;
         }
         if source.changes() {
             // Behind those that have found no buffer since: they come first next time.
             self.changed.push(token);
         }
-        self.store.hand_over(held)
+        self.store.into_completion(pending)
     }
 
     /// Takes note of any completion, and tells of it if there is something to tell.
     #[inline]
-    pub(super) fn completed(&mut self, completion: Completion, events: &mut Vec<Event>) {
+    pub(super) fn completed(&mut self, completion: CompletionEntry, events: &mut Vec<Event>) {
         // The common case: bytes.
         if completion.result > 0
             && let Some(token) = Kind::Receive.token_in(completion.user_data)
@@ -143,20 +143,20 @@ impl Sources {
         {
             let len = completion.result as usize;
             // SAFETY: this completion has named it, and is seen once.
-            let held = unsafe { Held::filled(buffer, len) };
-            source.received(token, len, held, events);
+            let pending = unsafe { Pending::filled(buffer, len) };
+            source.received(token, len, pending, events);
             return source.free_buffer(&mut self.store);
         }
         self.completed_otherwise(completion, events);
     }
 
     #[inline(never)]
-    fn completed_otherwise(&mut self, completion: Completion, events: &mut Vec<Event>) {
+    fn completed_otherwise(&mut self, completion: CompletionEntry, events: &mut Vec<Event>) {
         let (kind, token) = Kind::from_user_data(completion.user_data);
         let Some(source) = find(&mut self.table, token) else {
             // It is gone.
-            let held = brought(kind, completion, &self.store);
-            return self.let_go(held);
+            let pending = brought(kind, completion, &self.store);
+            return self.let_go(pending);
         };
         let mut is_to_be_asked = !completion.goes_on() && source.operation_ended(kind);
         match kind {
@@ -169,12 +169,12 @@ impl Sources {
                 if completion.result == -libc::ENOBUFS {
                     source.found_no_buffer();
                 }
-                let held = brought(kind, completion, &self.store);
-                if held.is_last() {
+                let pending = brought(kind, completion, &self.store);
+                if pending.is_last() {
                     source.set_over();
                 }
-                if !held.is_nothing() {
-                    source.hold(token, held, events);
+                if !pending.is_nothing() {
+                    source.hold(token, pending, events);
                     is_to_be_asked = false;
                 }
             }
@@ -209,10 +209,10 @@ impl Changed {
 }
 
 impl Drop for Sources {
-    /// What is held owns descriptors.
+    /// PendingKind is held owns descriptors.
     fn drop(&mut self) {
         for source in &mut self.table {
-            drop(self.store.hand_over(source.take()));
+            drop(self.store.into_completion(source.take()));
         }
     }
 }
@@ -222,19 +222,19 @@ fn find(table: &mut [Source], token: Token) -> Option<&mut Source> {
     table.get_mut(token.slot()).filter(|source| source.is_of(token))
 }
 
-/// What a completion has brought; nothing, if the operation only watched, was ended, or has to be asked for again. The buffer that it
+/// PendingKind a completion has brought; nothing, if the operation only watched, was ended, or has to be asked for again. The buffer that it
 /// names is in that, or is given back.
-fn brought(kind: Kind, completion: Completion, store: &Store) -> Held {
+fn brought(kind: Kind, completion: CompletionEntry, store: &PendingStore) -> Pending {
     let (result, buffer) = (completion.result, completion.buffer());
     if matches!(kind, Kind::PollInput | Kind::PollOutput) {
-        return Held::NOTHING;
+        return Pending::NOTHING;
     }
     if result > 0
         && kind == Kind::Receive
         && let Some(buffer) = buffer
     {
         // SAFETY: this completion has named it, and is seen once.
-        return unsafe { Held::filled(buffer, result as usize) };
+        return unsafe { Pending::filled(buffer, result as usize) };
     }
     if let Some(buffer) = buffer {
         store.give_back(buffer);
@@ -243,14 +243,14 @@ fn brought(kind: Kind, completion: Completion, store: &Store) -> Held {
         // More of them go round from now on, as long as there are more, and all come back with the callbacks of this turn.
         libc::ENOBUFS => {
             store.ran_out();
-            Held::NOTHING
+            Pending::NOTHING
         }
-        libc::ECANCELED | libc::EINTR | libc::EAGAIN => Held::NOTHING,
-        error if error > 0 => Held::failed(error),
-        _ if kind == Kind::Accept => Held::accepted(accepted(result)),
-        0 => Held::END,
+        libc::ECANCELED | libc::EINTR | libc::EAGAIN => Pending::NOTHING,
+        error if error > 0 => Pending::failed(error),
+        _ if kind == Kind::Accept => Pending::accepted(accepted(result)),
+        0 => Pending::END,
         // Bytes without a buffer: there is no such thing.
-        _ => Held::NOTHING,
+        _ => Pending::NOTHING,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What only a ring can do wrong. What it has in common with the other engines is tested through the reactor, on all of them.
+//! PendingKind only a ring can do wrong. PendingKind it has in common with the other engines is tested through the reactor, on all of them.
 
 use std::{
     io::{Read, Write},
@@ -33,7 +33,7 @@ impl Line {
         far.set_nonblocking(true).unwrap();
         let token = Token::new(number, 1);
         poller.register(near.as_raw_fd(), token, Interest::READ).unwrap();
-        assert!(poller.set_duty(near.as_raw_fd(), token, Duty::Receive));
+        assert!(poller.set_delivery_mode(near.as_raw_fd(), token, DeliveryMode::Receive));
         Self { near, far, token }
     }
 
@@ -41,20 +41,20 @@ impl Line {
         poller.set_interest(self.near.as_raw_fd(), self.token, interest);
     }
 
-    fn take(&self, poller: &mut UringPoller) -> Option<Completed> {
-        poller.take_completed(self.token)
+    fn take(&self, poller: &mut UringPoller) -> Option<Completion> {
+        poller.take_completion(self.token)
     }
 
-    /// What is held for it, if it is bytes.
+    /// PendingKind is held for it, if it is bytes.
     fn bytes(&self, poller: &mut UringPoller) -> Vec<u8> {
         match self.take(poller) {
-            Some(Completed::Received(bytes)) => bytes.to_vec(),
+            Some(Completion::Received(bytes)) => bytes.to_vec(),
             None => Vec::new(),
             Some(other) => panic!("{other:?}"),
         }
     }
 
-    /// What comes in so many waits.
+    /// PendingKind comes in so many waits.
     fn bytes_in(&self, poller: &mut UringPoller, waits: usize) -> Vec<u8> {
         let mut all = Vec::new();
         for _ in 0..waits {
@@ -77,7 +77,7 @@ fn one_accepted(poller: &mut UringPoller) -> (TcpListener, Token, Vec<TcpStream>
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (id, token) = (listener.as_raw_fd(), Token::new(1, 1));
     poller.register(id, token, Interest::READ).unwrap();
-    poller.set_duty(id, token, Duty::Accept);
+    poller.set_delivery_mode(id, token, DeliveryMode::Accept);
     wait(poller);
     let address = listener.local_addr().unwrap();
     let clients = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
@@ -132,7 +132,7 @@ fn the_end_is_handed_over_last_and_nothing_is_asked_after_it() {
     line.far.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(line.bytes_in(&mut poller, 1), b"last");
     assert_eq!(wait(&mut poller).len(), 1);
-    assert!(matches!(line.take(&mut poller), Some(Completed::End)));
+    assert!(matches!(line.take(&mut poller), Some(Completion::End)));
     wait(&mut poller);
     assert_eq!(poller.ring.in_flight(), 1, "the pipe");
     line.want(&mut poller, Interest::NONE);
@@ -180,19 +180,19 @@ fn with_all_buffers_taken_the_rest_waits_for_one_to_come_back() {
     let mut poller = ring!(8, 64, 4);
     let mut greedy = Line::new(&mut poller, 3);
     let mut modest = Line::new(&mut poller, 4);
-    let mut held = Vec::new();
+    let mut pending = Vec::new();
     for n in 0..4 {
         greedy.far.write_all(&[n]).unwrap();
         wait(&mut poller);
-        held.extend(greedy.take(&mut poller));
+        pending.extend(greedy.take(&mut poller));
     }
-    assert_eq!(held.len(), 4);
+    assert_eq!(pending.len(), 4);
     greedy.far.write_all(b"g").unwrap();
     modest.far.write_all(b"m").unwrap();
     for _ in 0..3 {
         assert_eq!(wait(&mut poller), [], "no buffer, no bytes, and no error");
     }
-    held.pop();
+    pending.pop();
     let mut came = Vec::new();
     for _ in 0..4 {
         wait(&mut poller);
@@ -201,8 +201,8 @@ fn with_all_buffers_taken_the_rest_waits_for_one_to_come_back() {
     }
     came.sort_unstable();
     assert_eq!(came, b"gm");
-    for (n, completed) in held.iter().enumerate() {
-        let Completed::Received(bytes) = completed else { panic!() };
+    for (n, completed) in pending.iter().enumerate() {
+        let Completion::Received(bytes) = completed else { panic!() };
         assert_eq!(**bytes, [n as u8], "what is held is not written over");
     }
 }
@@ -349,8 +349,8 @@ fn a_listener_has_credit_for_one_connection_and_who_is_not_taken_is_turned_away(
     let id = listener.as_raw_fd();
     assert_eq!(wait(&mut poller), [], "no more than one is accepted before that was taken");
     for client in &mut clients[..2] {
-        let Some(Completed::Accepted(socket)) = poller.take_completed(token) else { panic!() };
-        assert!(poller.take_completed(token).is_none());
+        let Some(Completion::Accepted(socket)) = poller.take_completion(token) else { panic!() };
+        assert!(poller.take_completion(token).is_none());
         TcpStream::from(socket).write_all(b"hello").unwrap();
         let mut greeting = [0; 5];
         client.read_exact(&mut greeting).unwrap();
@@ -368,12 +368,12 @@ fn a_listener_that_does_not_want_it_is_not_accepted_for() {
     listener.set_nonblocking(true).unwrap();
     let (id, token) = (listener.as_raw_fd(), Token::new(1, 1));
     poller.register(id, token, Interest::READ).unwrap();
-    poller.set_duty(id, token, Duty::Accept);
+    poller.set_delivery_mode(id, token, DeliveryMode::Accept);
     wait(&mut poller);
     poller.set_interest(id, token, Interest::NONE);
     let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     assert_eq!(wait(&mut poller), []);
-    assert!(poller.take_completed(token).is_none());
+    assert!(poller.take_completion(token).is_none());
     listener.accept().expect("it waits in the backlog");
 }
 
@@ -387,7 +387,7 @@ fn a_ring_that_is_dropped_ends_everything_first() {
     let kept = lines[0].take(&mut poller);
     lines[1].far.write_all(b"in flight").unwrap();
     drop(poller);
-    let Some(Completed::Received(bytes)) = &kept else { panic!() };
+    let Some(Completion::Received(bytes)) = &kept else { panic!() };
     assert_eq!(&**bytes, b"kept", "what was handed over stays");
     for Line { near, mut far, .. } in lines {
         drop(near);
@@ -414,8 +414,8 @@ fn what_is_held_keeps_its_place_through_a_pause_and_the_end_comes_last() {
     let (mut came, mut has_ended) = (Vec::new(), false);
     while !has_ended {
         match line.take(&mut poller) {
-            Some(Completed::Received(bytes)) => came.extend_from_slice(&bytes),
-            Some(Completed::End) => has_ended = true,
+            Some(Completion::Received(bytes)) => came.extend_from_slice(&bytes),
+            Some(Completion::End) => has_ended = true,
             Some(other) => panic!("{other:?}"),
             None => drop(wait(&mut poller)),
         }
@@ -479,14 +479,14 @@ fn a_descriptor_that_is_registered_again_in_the_same_turn_finds_nothing_of_befor
     wait(&mut poller);
     line.far.write_all(b"a").unwrap();
     wait(&mut poller);
-    let held = line.take(&mut poller);
+    let pending = line.take(&mut poller);
     line.far.write_all(b"b").unwrap();
     wait(&mut poller);
     let id = line.near.as_raw_fd();
     poller.deregister(id, line.token, false).unwrap();
     line.token = Token::new(3, 2);
     poller.register(id, line.token, Interest::READ).unwrap();
-    poller.set_duty(id, line.token, Duty::Receive);
+    poller.set_delivery_mode(id, line.token, DeliveryMode::Receive);
     assert!(line.take(&mut poller).is_none(), "these bytes were not for this one");
     line.far.write_all(b"c").unwrap();
     let mut came = Vec::new();
@@ -497,7 +497,7 @@ fn a_descriptor_that_is_registered_again_in_the_same_turn_finds_nothing_of_befor
         came = line.bytes(&mut poller);
     }
     assert_eq!(came, b"c");
-    let Some(Completed::Received(bytes)) = &held else { panic!() };
+    let Some(Completion::Received(bytes)) = &pending else { panic!() };
     assert_eq!(&**bytes, b"a", "what is held is not written over");
 }
 
@@ -509,18 +509,18 @@ fn an_error_is_handed_over_behind_what_came_before_it() {
     let (near, _) = listener.accept().unwrap();
     let (id, token) = (near.as_raw_fd(), Token::new(1, 1));
     poller.register(id, token, Interest::READ).unwrap();
-    poller.set_duty(id, token, Duty::Receive);
+    poller.set_delivery_mode(id, token, DeliveryMode::Receive);
     wait(&mut poller);
     far.write_all(b"last").unwrap();
     while wait(&mut poller).is_empty() {}
     rustix::net::sockopt::set_socket_linger(&far, Some(Duration::ZERO)).unwrap();
     drop(far);
     wait(&mut poller);
-    let Some(Completed::Received(bytes)) = poller.take_completed(token) else { panic!() };
+    let Some(Completion::Received(bytes)) = poller.take_completion(token) else { panic!() };
     assert_eq!(&*bytes, b"last");
     let error = loop {
-        match poller.take_completed(token) {
-            Some(Completed::Failed(error)) => break error,
+        match poller.take_completion(token) {
+            Some(Completion::Failed(error)) => break error,
             Some(other) => panic!("{other:?}"),
             None => drop(wait(&mut poller)),
         }

@@ -109,7 +109,7 @@ struct Stage {
 impl Stage {
     fn receives(&self, results: impl IntoIterator<Item = io::Result<Received<Addr>>>) {
         self.script.receives.borrow_mut().extend(results);
-        self.reactor.run_again(self.transport.0.token);
+        self.reactor.reschedule(self.transport.0.token);
         self.pass(Duration::ZERO);
     }
 

@@ -113,7 +113,7 @@ fn a_connection_that_goes_takes_its_delay_along() {
         join(&reactor, &Faults::new(3).delayed_writes(1.0, max), Echo::default());
     wire.receive(b"later");
     reactor.advance(Duration::from_millis(1)).expect("the loop turns");
-    assert_eq!(reactor.leftovers().timers, 1);
+    assert_eq!(reactor.leak_report().timers, 1);
     connection.transport().abort();
     reactor.advance(Duration::from_millis(1)).expect("the loop turns");
     assert!(wire.was_reset());

@@ -1,4 +1,4 @@
-//! Pipes: as many as are in use, and no more.
+//! PipePool: as many as are in use, and no more.
 
 use std::{
     cell::RefCell,
@@ -68,7 +68,7 @@ fn noise(len: usize) -> Vec<u8> {
 #[test]
 fn relays_at_rest_own_no_pipe() {
     let reactor = Reactor::new().expect("a reactor");
-    let pipes = reactor.local::<Pipes>();
+    let pipes = reactor.local::<PipePool>();
     let (ends, mut far) = join(&reactor, 2 * (POOLED_MAX + 2));
     for pair in ends.chunks(2) {
         drop(pair[0].relay(&pair[1]).expect("both are open"));
@@ -87,7 +87,7 @@ fn relays_at_rest_own_no_pipe() {
 #[test]
 fn pipes_in_use_end_with_their_connections() {
     let reactor = Reactor::new().expect("a reactor");
-    let pipes = reactor.local::<Pipes>();
+    let pipes = reactor.local::<PipePool>();
     let (ends, mut far) = join(&reactor, 2);
     drop(ends[0].relay(&ends[1]).expect("both are open"));
     let bytes = noise(1 << 20);
@@ -117,15 +117,15 @@ fn what_is_in_a_pipe_is_queued_if_the_socket_is_not_the_kernels_any_more() {
     let bytes = noise(30_000);
     source.write_all(&bytes).expect("there is room");
     source.shutdown(Shutdown::Write).expect("it is open");
-    let (from, bulk) = (Socket::from(from), Bulk::new(&reactor));
-    bulk.begin();
+    let (from, splice) = (Socket::from(from), SplicePipe::new(&reactor));
+    splice.begin();
     let mut filled = 0;
     let (end, other) = (&ends[0], Socket::from(far[0].try_clone().expect("a descriptor")));
     while filled < bytes.len() {
-        filled += bulk.fill(&*from, &*other).expect("it begins").expect("bytes");
-        bulk.begin();
+        filled += splice.fill(&*from, &*other).expect("it begins").expect("bytes");
+        splice.begin();
         end.inner().wrap_socket(|socket| Socket::Other(Box::new(Wrapped(socket))));
-        assert!(bulk.drain(&reactor, end) && bulk.is_empty());
+        assert!(splice.drain(&reactor, end) && splice.is_empty());
     }
     assert_eq!(end.queued(), bytes.len());
     end.lose_connection();

@@ -21,7 +21,7 @@ flags! {
     /// The last write did not find the socket full.
     WRITABLE
     /// A read may be cut short with more behind it: read until one blocks.
-    READ_ON
+    READ_UNTIL_BLOCKED
     /// The peer will send no more, or the connection is broken: see which, if no read does.
     LOOK
     /// Any read of this kind of stream may be cut short.
@@ -31,9 +31,9 @@ flags! {
     /// The queue has passed its high watermark and not sunk to the low one since.
     OVER_HIGH
     /// Being over the high watermark does not hold back input.
-    MANUAL
+    NO_AUTO_PAUSE
     /// Input was held back; `reading_resumed` is owed.
-    WITHHELD
+    RESUME_PENDING
     /// `writing_paused` was told; `writing_resumed` is owed.
     PAUSE_TOLD
     /// The end of the input was seen.
@@ -49,13 +49,13 @@ flags! {
     /// A callback of this stream runs.
     IN_CALLBACK
     /// The protocol is called by a user, not by the loop.
-    LENT
+    CALLED_BY_USER
     /// A producer of this stream is asked for more.
     PRODUCING
     /// The loop will call `flush`.
     FLUSH_QUEUED
     /// The loop will call `again`.
-    AGAIN_QUEUED
+    RESCHEDULED
     /// The connection is to be reset, not closed; while it closes, once all is sent.
     RESET
     /// The engine receives for this stream.
@@ -65,7 +65,7 @@ flags! {
     /// A layer lies over the socket: input comes through it.
     LAYERED
     /// The layer is not ready.
-    SECURING
+    HANDSHAKING
     /// The engine was told that input is wanted.
     READ_TOLD
     /// The engine was told that room to write is wanted.
@@ -73,11 +73,12 @@ flags! {
     /// What comes in goes out at another stream.
     RELAYED
     /// Somebody holds back input: see `hold.rs`.
-    HELD
+    INPUT_HELD
 }
 
 /// Input comes in another way than by a plain read.
 pub(super) const INDIRECT: u32 = COMPLETES | TAKES_DESCRIPTORS | LAYERED | RELAYED;
 
 /// Of these, none is set while input is delivered as it comes.
-pub(super) const IN_THE_WAY: u32 = STAGE | PAUSED | OVER_HIGH | WITHHELD | EOF | SECURING | HELD;
+pub(super) const IN_THE_WAY: u32 =
+    STAGE | PAUSED | OVER_HIGH | RESUME_PENDING | EOF | HANDSHAKING | INPUT_HELD;

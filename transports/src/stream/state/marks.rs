@@ -11,14 +11,14 @@ impl State {
     }
 
     /// Says how that was before.
-    pub(in super::super) const fn set_lent(&mut self, on: bool) -> bool {
-        let before = self.has(LENT);
-        self.set(LENT, on);
+    pub(in super::super) const fn set_called_by_user(&mut self, on: bool) -> bool {
+        let before = self.has(CALLED_BY_USER);
+        self.set(CALLED_BY_USER, on);
         before
     }
 
-    pub(in super::super) const fn is_lent(self) -> bool {
-        self.has(LENT)
+    pub(in super::super) const fn is_called_by_user(self) -> bool {
+        self.has(CALLED_BY_USER)
     }
 
     pub(in super::super) const fn set_producing(&mut self, on: bool) {
@@ -35,27 +35,27 @@ impl State {
     }
 
     /// `true` if the loop is not going to look at the input anyway.
-    pub(in super::super) const fn ask_again(&mut self) -> bool {
-        self.raise(AGAIN_QUEUED)
+    pub(in super::super) const fn request_reschedule(&mut self) -> bool {
+        self.raise(RESCHEDULED)
     }
 
-    pub(in super::super) const fn again_begins(&mut self) {
-        self.set(AGAIN_QUEUED, false);
+    pub(in super::super) const fn reschedule_begins(&mut self) {
+        self.set(RESCHEDULED, false);
     }
 
     // ---- the layer over the socket ----
 
     /// A layer was laid over the socket. Who reads is told when that goes on.
     pub(in super::super) const fn layered(&mut self) {
-        self.bits |= LAYERED | SECURING;
+        self.bits |= LAYERED | HANDSHAKING;
         if self.has(MADE) {
-            self.bits |= WITHHELD;
+            self.bits |= RESUME_PENDING;
         }
     }
 
     /// The layer is ready, or given up. Whether there is more to read, and room to write, is found out by trying.
     pub(in super::super) const fn secured(&mut self) {
-        self.set(SECURING, false);
+        self.set(HANDSHAKING, false);
         self.bits |= READABLE | WRITABLE;
     }
 
@@ -68,8 +68,8 @@ impl State {
         self.has(LAYERED)
     }
 
-    pub(in super::super) const fn is_securing(self) -> bool {
-        self.has(SECURING)
+    pub(in super::super) const fn is_handshaking(self) -> bool {
+        self.has(HANDSHAKING)
     }
 
     pub(in super::super) const fn is_readable(self) -> bool {
@@ -80,7 +80,7 @@ impl State {
 
     /// Tied to another. What its own queue holds does not hold it up.
     pub(in super::super) const fn relayed(&mut self) {
-        self.bits |= RELAYED | MANUAL;
+        self.bits |= RELAYED | NO_AUTO_PAUSE;
     }
 
     pub(in super::super) const fn is_relayed(self) -> bool {
@@ -88,19 +88,19 @@ impl State {
     }
 
     pub(in super::super) const fn hold(&mut self) {
-        self.bits |= HELD;
+        self.bits |= INPUT_HELD;
     }
 
     /// `true` if it was held, and the loop has to come by.
     pub(in super::super) const fn release(&mut self) -> bool {
-        let was_held = self.has(HELD);
-        self.set(HELD, false);
+        let was_held = self.has(INPUT_HELD);
+        self.set(INPUT_HELD, false);
         was_held && !self.is_over()
     }
 
     /// `reading_resumed` is owed once nothing holds back input any more.
-    pub(in super::super) const fn withhold(&mut self) {
-        self.bits |= WITHHELD;
+    pub(in super::super) const fn owe_resume(&mut self) {
+        self.bits |= RESUME_PENDING;
     }
 
     /// Another protocol has taken over, and does not know that writing was paused.
@@ -157,7 +157,7 @@ impl State {
         self.bits & (IN_THE_WAY | told) == WRITABLE | READ_TOLD
     }
 
-    pub(in super::super) const fn is_again_queued(self) -> bool {
-        self.has(AGAIN_QUEUED)
+    pub(in super::super) const fn is_rescheduled(self) -> bool {
+        self.has(RESCHEDULED)
     }
 }

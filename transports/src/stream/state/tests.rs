@@ -164,14 +164,14 @@ fn a_short_read_proves_nothing_where_reads_are_cut_short() {
 #[test]
 fn input_goes_on_when_output_has_failed() {
     let mut state = open();
-    state.rose();
+    state.above_high();
     assert!(state.tell_pause());
     state.became(Ready::READ);
     assert!(state.output_failed() && !state.output_failed());
     assert!(!state.takes_output() && !state.close_write() && !state.lose_connection());
     assert!(state.is_open() && state.has_output_failed() && state.is_reset());
     assert_eq!(state.input(), Input::Wait, "the queue is dropped by others");
-    assert!(state.sank(), "writing_resumed is owed");
+    assert!(state.below_low(), "writing_resumed is owed");
     assert_eq!((state.input(), state.input()), (Input::Resume, Input::Deliver));
     state.pause();
     assert_eq!(state.input(), Input::Wait, "the user's pause outlives the failure");
@@ -239,10 +239,10 @@ fn input_held_back_is_resumed_before_it_is_delivered() {
 
     let mut full = open();
     full.became(Ready::READ);
-    full.rose();
+    full.above_high();
     assert!(full.is_held_back() && full.input() == Input::Wait);
     full.pause();
-    full.sank();
+    full.below_low();
     assert_eq!(full.input(), Input::Wait, "the user's pause outlives the watermark's");
     full.resume();
     assert_eq!((full.input(), full.input()), (Input::Resume, Input::Deliver));
@@ -252,17 +252,17 @@ fn input_held_back_is_resumed_before_it_is_delivered() {
 fn without_auto_pause_the_watermark_only_tells() {
     let mut state = State::new(false);
     state.became(Ready::READ);
-    state.rose();
+    state.above_high();
     assert!(!state.is_held_back() && state.input() == Input::Deliver);
     assert!(state.tell_pause() && !state.tell_pause());
-    assert!(state.sank() && !state.sank());
+    assert!(state.below_low() && !state.below_low());
 }
 
 #[test]
 fn a_burst_that_the_system_takes_at_once_tells_nothing() {
     let mut state = open();
-    state.rose();
-    assert!(!state.sank(), "writing_paused was not told, so writing_resumed is not owed");
+    state.above_high();
+    assert!(!state.below_low(), "writing_paused was not told, so writing_resumed is not owed");
     assert!(!state.tell_pause());
 }
 
@@ -285,7 +285,7 @@ fn the_loop_is_asked_once() {
     assert!(!state.ask_flush(), "the end of the callback flushes anyway");
     state.set_in_callback(false);
     assert!(state.ask_flush());
-    assert!(state.ask_again() && !state.ask_again());
-    state.again_begins();
-    assert!(state.ask_again());
+    assert!(state.request_reschedule() && !state.request_reschedule());
+    state.reschedule_begins();
+    assert!(state.request_reschedule());
 }

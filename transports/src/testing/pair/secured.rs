@@ -3,7 +3,7 @@
 use sinew_reactor::Reactor;
 
 use super::{super::seed, End, Pair};
-use crate::{Protocol, StreamConfig, memory, tls::TlsSide};
+use crate::{Protocol, StreamConfig, memory, tls::TlsRole};
 
 impl<S: Protocol, C: Protocol> Pair<S, C> {
     /// As [`new`](Self::new), with TLS between the two. Nothing has been moved yet, so the handshake is still to come: neither
@@ -13,8 +13,8 @@ impl<S: Protocol, C: Protocol> Pair<S, C> {
     ///
     /// If a protocol never comes to rest on being connected.
     pub fn over_tls(
-        (server_side, server): (impl Into<TlsSide>, S),
-        (client_side, client): (impl Into<TlsSide>, C),
+        (server_side, server): (impl Into<TlsRole>, S),
+        (client_side, client): (impl Into<TlsRole>, C),
     ) -> Self {
         let reactor = Reactor::simulated(seed().unwrap_or(0));
         let config = StreamConfig::default;

@@ -3,9 +3,9 @@
 
 mod compare;
 mod pcapng;
+mod playback;
 mod replay;
 mod replay_error;
-mod score;
 mod tap;
 mod text;
 

@@ -1,8 +1,8 @@
-//! A recording that happens again: [`replay`]. How it is played is in `score.rs`, what it is held against in `compare.rs`.
+//! A recording that happens again: [`replay`]. How it is played is in `playback.rs`, what it is held against in `compare.rs`.
 
 use std::path::Path;
 
-use super::{Recording, ReplayError, What, compare, score::Score};
+use super::{Recording, ReplayError, What, compare, playback::Playback};
 use crate::{Factory, StreamConfig};
 
 /// Loads a recording and [replays](Recording::replay) it: the whole of a regression test.
@@ -63,7 +63,7 @@ impl Recording {
         factory: F,
     ) -> Result<Replayed, ReplayError> {
         let recorded = self.0.records.borrow().clone();
-        let seen = Score::new(&recorded, config, factory).play()?;
+        let seen = Playback::new(&recorded, config, factory).play()?;
         let difference =
             compare::first_difference(&recorded, self.is_truncated(), &seen.0.records.borrow());
         match difference {

@@ -315,8 +315,8 @@ impl ByteStream for TappedSocket {
         self.socket.undelivered()
     }
 
-    fn farewell(&self) -> io::Result<()> {
-        self.socket.farewell()
+    fn finish_output(&self) -> io::Result<()> {
+        self.socket.finish_output()
     }
 
     fn has_unsent(&self) -> bool {

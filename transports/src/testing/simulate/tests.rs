@@ -5,7 +5,7 @@ use std::{cell::Cell, rc::Rc};
 use super::*;
 use crate::{
     ConnectionLost, Peer, Protocol, ReactorTcp, TimerId, Transport,
-    sim::{Chance, Link},
+    sim::{Link, RandomFaults},
 };
 
 struct Echo;
@@ -55,7 +55,7 @@ fn talk(network: &Network, patience: u32) {
 /// Fails once a reset has come to the right connection.
 fn scenario(network: &Network) {
     talk(network, u32::MAX);
-    network.set_chance(Chance::every(Duration::from_secs(3)).cuts().pauses().resets());
+    network.set_random_faults(RandomFaults::every(Duration::from_secs(3)).cuts().pauses().resets());
     network.run_for(Duration::from_secs(300)).unwrap();
 }
 
@@ -104,7 +104,7 @@ fn a_fault_is_made_as_short_as_it_may_be() {
 fn a_scenario_that_fails_without_faults_is_left_with_none() {
     let silence = Silence::begin();
     let failure = explore(0, &|network| {
-        network.set_chance(Chance::every(Duration::from_secs(1)).pauses());
+        network.set_random_faults(RandomFaults::every(Duration::from_secs(1)).pauses());
         let _host = network.host("a");
         network.run_for(Duration::from_secs(10)).unwrap();
         panic!("always");
@@ -183,13 +183,13 @@ fn turmoil(network: &Network) {
     }
     network.allow_panics();
     network.set_link(Link::default().loss(0.05));
-    let chance = Chance::every(Duration::from_millis(500)).lasting(Duration::from_secs(3));
+    let chance = RandomFaults::every(Duration::from_millis(500)).lasting(Duration::from_secs(3));
     let cuts = chance.cuts().one_way_cuts().partitions();
-    network.set_chance(cuts.pauses().kills().power_cuts().resets());
+    network.set_random_faults(cuts.pauses().kills().power_cuts().resets());
     let plan = "at 2 s emfile h1 for 1 s; at 2 s cut h0-h1; at 3 s restart h2; at 3 s kill h3";
     network.plan(&plan.parse().unwrap()).unwrap();
     network.run_for(Duration::from_secs(6)).unwrap();
-    network.set_chance(None);
+    network.set_random_faults(None);
     network.heal();
     network.run_for(Duration::from_secs(2)).unwrap();
 }

@@ -5,7 +5,7 @@ use sinew_transports::{Protocol, Transport};
 
 use super::{Told, drive_pausing, lines, script};
 use crate::basic::{
-    meter,
+    scan_counter,
     testing::{any_cut, pieces},
 };
 
@@ -58,9 +58,9 @@ fn pausing_at_each_of_many_frames_is_not_quadratic() {
         }
     });
     let input = b"x\r\n".repeat(20_000);
-    meter::take();
+    scan_counter::take();
     drive_pausing(&mut framed, &transport, &[&input]);
-    let (scanned, copied) = meter::take();
+    let (scanned, copied) = scan_counter::take();
     assert_eq!(scanned, input.len());
     assert!(copied <= 2 * input.len(), "{copied}");
 }

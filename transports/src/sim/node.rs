@@ -1,0 +1,122 @@
+//! What a host is apart from the process on it: its addresses, its clock, its limits. [`Node`].
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    rc::Rc,
+};
+
+use sinew_reactor::WeakReactor;
+
+use super::time::{HostClock, Time};
+
+/// An error of accept(2) that is not the listener's doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcceptFault {
+    /// `EMFILE`: the process has as many descriptors as it may have.
+    ProcessLimit,
+    /// `ENFILE`: the system has as many files open as it may have.
+    SystemLimit,
+    /// `ECONNABORTED`: the peer gave up before it was accepted.
+    Aborted,
+}
+
+impl AcceptFault {
+    pub(super) fn error(self) -> io::Error {
+        #[cfg(unix)]
+        return match self {
+            Self::ProcessLimit => rustix::io::Errno::MFILE.into(),
+            Self::SystemLimit => rustix::io::Errno::NFILE.into(),
+            Self::Aborted => io::ErrorKind::ConnectionAborted.into(),
+        };
+        #[cfg(not(unix))]
+        match self {
+            Self::ProcessLimit | Self::SystemLimit => io::Error::other("too many open files"),
+            Self::Aborted => io::ErrorKind::ConnectionAborted.into(),
+        }
+    }
+}
+
+/// The first port that is given out where none is asked for (RFC 6335).
+const EPHEMERAL: u16 = 49_152;
+
+/// See the head of this file.
+pub(super) struct Node {
+    pub(super) name: Rc<str>,
+    v4: Ipv4Addr,
+    v6: Ipv6Addr,
+    pub(super) clock: HostClock,
+    pub(super) has_power: bool,
+    pub(super) is_paused: bool,
+    /// Of the process that runs on it.
+    pub(super) reactor: WeakReactor,
+    /// Which process that is, counted from the first.
+    pub(super) process: u32,
+    /// It waits to be turned.
+    pub(super) is_ready: bool,
+    /// When it is to be turned next, by itself.
+    pub(super) wake: Option<Time>,
+    pub(super) descriptors: usize,
+    pub(super) descriptors_max: usize,
+    pub(super) accept_faults: VecDeque<AcceptFault>,
+    /// While faults of this kind last.
+    pub(super) accept_fault: Option<AcceptFault>,
+    port: u16,
+}
+
+impl Node {
+    pub(super) fn new(name: &str, v4: Ipv4Addr, v6: Ipv6Addr, now: Time) -> Self {
+        Self {
+            name: name.into(),
+            v4,
+            v6,
+            clock: HostClock::started(now, 0),
+            has_power: true,
+            is_paused: false,
+            reactor: WeakReactor::default(),
+            process: 0,
+            is_ready: false,
+            wake: None,
+            descriptors: 0,
+            descriptors_max: usize::MAX,
+            accept_faults: VecDeque::new(),
+            accept_fault: None,
+            port: EPHEMERAL,
+        }
+    }
+
+    pub(super) const fn v4(&self) -> Ipv4Addr {
+        self.v4
+    }
+
+    pub(super) const fn v6(&self) -> Ipv6Addr {
+        self.v6
+    }
+
+    pub(super) fn has(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || ip == IpAddr::V4(self.v4) || ip == IpAddr::V6(self.v6)
+    }
+
+    /// The address that it speaks from to another.
+    pub(super) const fn source_for(&self, to: IpAddr) -> IpAddr {
+        match to {
+            to if to.is_loopback() => to,
+            IpAddr::V4(_) => IpAddr::V4(self.v4),
+            IpAddr::V6(_) => IpAddr::V6(self.v6),
+        }
+    }
+
+    /// A port that is not in use, as the caller knows.
+    pub(super) fn next_port(&mut self, is_used: impl Fn(u16) -> bool) -> io::Result<u16> {
+        for _ in EPHEMERAL..=u16::MAX {
+            let port = self.port;
+            self.port = port.checked_add(1).unwrap_or(EPHEMERAL);
+            if !is_used(port) {
+                return Ok(port);
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+}

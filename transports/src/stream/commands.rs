@@ -1,0 +1,314 @@
+//! What users ask of a stream: the state changes at once, the loop is asked to come by, and nobody is called back.
+
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
+use std::{any::Any, error::Error, io, net::SocketAddr, time::Duration};
+
+use sinew_reactor::{Reactor, SHORT_WRITE_FILLS, TimerKey, Token};
+
+#[cfg(unix)]
+use super::rights::{DescriptorRefused, QUEUED_MAX, SendDescriptorError};
+use super::{Stream, queue::Queue, state::State};
+use crate::{
+    ConnectionLost, Keepalive, Peer, Transport, WriteStatus, buffers::put, producer::Feed,
+};
+
+/// A write of this much, with nothing queued before it, is handed to the system at once instead of being copied: it would leave
+/// in a system call that carries little else anyway.
+pub(crate) const DIRECT_MIN: usize = 16 * 1024;
+
+impl Transport {
+    /// Has the system take what it takes of a large write, if nothing is to go out before it, and queues the rest.
+    pub(crate) fn write_large(&self, data: &[u8]) -> WriteStatus {
+        match self.write_directly(data) {
+            Ok(sent) if sent == data.len() => WriteStatus::Ok,
+            Ok(sent) => self.enqueue(|queue| queue.push_slice(&data[sent..])),
+            // The system tells of an error once.
+            Err(error) => {
+                self.inner().output_failed(error);
+                WriteStatus::Closed
+            }
+        }
+    }
+
+    fn write_directly(&self, data: &[u8]) -> io::Result<usize> {
+        let stream = self.inner();
+        if !stream.state.get().may_write_directly() || stream.queued() > 0 || stream.has_producers()
+        {
+            return Ok(0);
+        }
+        let Some(reactor) = stream.reactor() else { return Ok(0) };
+        let sent = match stream.write_directly(data) {
+            None => return Ok(0),
+            Some(Err(error)) if is_for_now(&error) => return Ok(0),
+            Some(sent) => sent?,
+        };
+        if sent < data.len() && SHORT_WRITE_FILLS {
+            stream.update(State::write_blocked);
+        }
+        reactor.meter().bytes_sent.add(sent as u64);
+        self.reset_idle_timer_sent(&reactor);
+        Ok(sent)
+    }
+
+    #[inline]
+    pub(crate) fn enqueue(&self, push: impl FnOnce(&mut Queue)) -> WriteStatus {
+        let stream = self.inner();
+        if !stream.state.get().takes_output() {
+            return WriteStatus::Closed;
+        }
+        let mut queue = stream.queue.take().unwrap_or_else(|| stream.shared.buffers.take_queue());
+        push(&mut queue);
+        let queued = queue.len();
+        put(&stream.queue, queue);
+        stream.ask_flush();
+        if queued <= stream.shared.remarkable { WriteStatus::Ok } else { stream.queue_grew(queued) }
+    }
+}
+
+impl Stream {
+    /// More is queued than goes without saying.
+    #[cold]
+    fn queue_grew(&self, queued: usize) -> WriteStatus {
+        let config = &self.shared.config;
+        if queued > config.write_limit {
+            self.end_now(ConnectionLost::WriteLimit { limit: config.write_limit });
+            WriteStatus::Closed
+        } else if queued > config.high_watermark {
+            self.update(State::above_high);
+            WriteStatus::AboveHighWatermark
+        } else {
+            WriteStatus::Ok
+        }
+    }
+
+    /// Has the loop look at this stream before it sleeps, unless it will do so anyway.
+    #[inline]
+    pub(crate) fn ask_flush(&self) {
+        if self.update(State::ask_flush) {
+            self.flush_later();
+        }
+    }
+
+    fn flush_later(&self) {
+        if let Some(reactor) = self.reactor() {
+            reactor.flush_later(self.token);
+        }
+    }
+
+    pub(crate) fn takes_output(&self) -> bool {
+        self.state.get().takes_output()
+    }
+
+    pub(crate) fn add_producer(&self, producer: Box<dyn Feed>) {
+        self.cold().producers.push(producer);
+        self.ask_flush();
+    }
+
+    pub(crate) fn resume_producing(&self) {
+        if let Some(cold) = self.cold_if_any() {
+            cold.producers.resume();
+            self.ask_flush();
+        }
+    }
+
+    pub(crate) fn queue_len(&self) -> usize {
+        self.queued()
+    }
+
+    pub(crate) fn lose_connection(&self) {
+        if self.state.get().has_output_failed() {
+            self.end_now(ConnectionLost::Reset);
+        } else if self.update(State::lose_connection) {
+            self.end_way_in();
+            self.ask_flush();
+        }
+    }
+
+    pub(crate) fn fail(&self, error: Box<dyn Error>) {
+        let (state, reason) = (self.state.get(), &self.cold().reason);
+        match reason.take() {
+            // Who has heard why output has failed, in an answer, knows more about it than the system.
+            before if state.has_output_failed() || before.is_none() && !state.is_over() => {
+                reason.set(Some(ConnectionLost::Protocol(error)));
+            }
+            first => {
+                reason.set(first);
+                self.defer_drop(error);
+            }
+        }
+        self.lose_connection();
+    }
+
+    /// Has the loop drop what is the user's: a drop may be user code, and no call runs that.
+    pub(crate) fn defer_drop(&self, thing: impl Any) {
+        if let Some(reactor) = self.reactor() {
+            reactor.defer_drop(thing);
+        }
+    }
+
+    pub(crate) fn close_write(&self) {
+        if self.update(State::close_write) {
+            self.end_way_in();
+            self.ask_flush();
+        }
+    }
+
+    /// Nothing can be sent any more. What has arrived is still delivered; if the input has ended, the connection is over. The reason
+    /// of its end is this error, whatever is said later, unless by `fail`.
+    pub(super) fn output_failed(&self, error: io::Error) {
+        if self.state.get().has_output_failed() {
+            return;
+        }
+        let reason = ConnectionLost::from(error);
+        if !self.update(State::output_failed) {
+            return self.end_now(reason);
+        }
+        self.cold().blame(reason);
+        if let Some(queue) = self.queue.take() {
+            self.defer_drop(queue);
+        }
+        self.defer_drop(self.cold().producers.take());
+        self.end_way_in_at_once();
+        if let Some(reactor) = self.reactor().filter(|_| self.update(State::request_reschedule)) {
+            reactor.reschedule(self.token);
+        }
+    }
+
+    /// Drops the connection: the loop resets it and tells the end.
+    pub(crate) fn end_now(&self, reason: ConnectionLost) {
+        if !self.update(State::lost) {
+            return;
+        }
+        self.update(State::must_reset);
+        self.cold().blame(reason);
+        // There may be `Bytes` in it whose owner is the user's.
+        if let Some(queue) = self.queue.take() {
+            self.defer_drop(queue);
+        }
+        if let Some(reactor) = self.reactor() {
+            reactor.finalize_later(self.token);
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.get().is_open()
+    }
+
+    pub(crate) fn pause_reading(&self) {
+        self.update(State::pause);
+        self.ask_flush();
+    }
+
+    pub(crate) fn resume_reading(&self) {
+        self.update(State::resume);
+        self.ask_flush();
+    }
+
+    #[inline]
+    pub(crate) fn is_reading(&self) -> bool {
+        let state = self.state.get();
+        state.is_open() && !state.is_held_back()
+    }
+
+    pub(crate) fn set_auto_pause(&self, auto_pause: bool) {
+        self.update(|state| state.set_auto_pause(auto_pause));
+        self.ask_flush();
+    }
+
+    pub(crate) fn call_later(&self, delay: Duration) -> Option<TimerKey> {
+        let key = self.live_reactor()?.arm_timer(self.token, delay);
+        self.cold().timers.add(key);
+        Some(key)
+    }
+
+    pub(crate) fn cancel_timer(&self, key: TimerKey) -> bool {
+        self.cold_if_any().is_some_and(|cold| cold.timers.remove(key))
+            && self.reactor().is_some_and(|reactor| reactor.disarm_timer(key))
+    }
+
+    pub(crate) fn timers_len(&self) -> usize {
+        self.cold_if_any().map_or(0, |cold| cold.timers.len())
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.socket_and_peer.peer()
+    }
+
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        self.with_socket(|socket| socket.local_addr())
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        self.token
+    }
+
+    pub(crate) fn reactor(&self) -> Option<Reactor> {
+        self.shared.reactor.upgrade()
+    }
+
+    /// The reactor, while the connection is not over.
+    pub(crate) fn live_reactor(&self) -> Option<Reactor> {
+        if self.state.get().is_over() { None } else { self.reactor() }
+    }
+
+    pub(crate) fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
+        self.check_not_over()?;
+        self.with_socket(|socket| socket.set_no_delay(no_delay))
+    }
+
+    pub(crate) fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
+        self.check_not_over()?;
+        self.with_socket(|socket| socket.set_keepalive(keepalive))
+    }
+
+    /// Queues a descriptor to go with the next byte.
+    #[cfg(unix)]
+    pub(crate) fn send_descriptor(&self, descriptor: OwnedFd) -> Result<(), SendDescriptorError> {
+        let refuse = |descriptor, reason| Err(SendDescriptorError { descriptor, reason });
+        if !self.state.get().takes_output() {
+            return refuse(descriptor, DescriptorRefused::Closed);
+        }
+        if !self.passes_descriptors() {
+            return refuse(descriptor, DescriptorRefused::NotUnix);
+        }
+        let mut queue = self.queue.take().unwrap_or_else(|| self.shared.buffers.take_queue());
+        let has_room = queue.descriptors() < QUEUED_MAX;
+        let result = if has_room {
+            queue.push_descriptor(descriptor);
+            Ok(())
+        } else {
+            refuse(descriptor, DescriptorRefused::TooMany { max: QUEUED_MAX })
+        };
+        put(&self.queue, queue);
+        result
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn take_descriptor(&self) -> Option<OwnedFd> {
+        self.cold_if_any()?.descriptors.borrow_mut().pop_front()
+    }
+
+    /// Has descriptors wait to be taken. `false`, with all of these closed, if they are too many.
+    #[cfg(unix)]
+    pub(super) fn keep_descriptors(&self, descriptors: Vec<OwnedFd>) -> bool {
+        if descriptors.is_empty() {
+            return true;
+        }
+        let mut waiting = self.cold().descriptors.borrow_mut();
+        let has_room = waiting.len() + descriptors.len() <= self.shared.config.descriptors_max;
+        if has_room {
+            waiting.extend(descriptors);
+        }
+        has_room
+    }
+
+    fn check_not_over(&self) -> io::Result<()> {
+        if self.state.get().is_over() { Err(io::ErrorKind::NotConnected.into()) } else { Ok(()) }
+    }
+}
+
+/// Whether a write may go well when it is tried again.
+fn is_for_now(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
