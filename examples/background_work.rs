@@ -53,9 +53,10 @@ impl LineHandler for Primes {
         };
         // The first closure goes to a thread, so it owns only what is `Send`. A transport is not: it stays with the
         // second, which the loop calls with the result. If the connection is over by then, writing does nothing.
+        let Some(reactor) = transport.reactor() else { return };
         let (transport, jobs) = (Transport::clone(transport), self.jobs.clone());
         jobs.under_way.update(|jobs| jobs + 1);
-        let count = transport.reactor().defer_to_thread(move || count_primes(number));
+        let count = reactor.defer_to_thread(move || count_primes(number));
         count.then(move |_, count| {
             let answer = match count {
                 Ok(count) => format!("there are {count} primes up to {number}"),

@@ -28,13 +28,14 @@ impl Protocol for Joined {
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        let Some(reactor) = transport.reactor() else { return };
         transport.pause_reading();
         let (transport, piece) = (transport.clone(), data.to_vec());
-        let printing = transport.reactor().defer_to_thread(move || {
+        let printing = reactor.defer_to_thread(move || {
             let mut out = io::stdout();
             out.write_all(&piece).and_then(|()| out.flush())
         });
-        let (promise, printed) = transport.reactor().promise();
+        let (promise, printed) = reactor.promise();
         printing.then(move |_, done| {
             match done.map_err(io::Error::other).and_then(|done| done) {
                 Ok(()) => transport.resume_reading(),
@@ -62,7 +63,8 @@ impl Protocol for Joined {
 
 fn send_next_piece(transport: &Transport) {
     let transport = transport.clone();
-    let piece = transport.reactor().defer_to_thread(read_piece);
+    let Some(reactor) = transport.reactor() else { return };
+    let piece = reactor.defer_to_thread(cli::read_piece);
     piece.then(move |_, piece| match piece.map_err(io::Error::other).and_then(|piece| piece) {
         // The end of the input is the end of our output; answers may still come.
         Ok(piece) if piece.is_empty() => transport.close_write(),
@@ -71,13 +73,6 @@ fn send_next_piece(transport: &Transport) {
         Ok(_) => {}
         Err(error) => transport.fail(format!("standard input: {error}")),
     });
-}
-
-fn read_piece() -> io::Result<Vec<u8>> {
-    let mut piece = vec![0; 64 * 1024];
-    let len = io::stdin().read(&mut piece)?;
-    piece.truncate(len);
-    Ok(piece)
 }
 
 /// Joins a connection to standard input and output

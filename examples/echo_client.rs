@@ -14,9 +14,6 @@ use clap::Parser;
 use cli::{End, EngineArgs};
 use sinew::{prelude::*, transports::endpoint::ClientEndpoint};
 
-/// How much of the input is read at once. From a terminal it is a line.
-const PIECE_MAX: usize = 64 * 1024;
-
 struct Client {
     end: End,
 }
@@ -46,7 +43,8 @@ impl Protocol for Client {
 /// nothing more is read while the server takes nothing, until `writing_resumed`.
 fn send_next_piece(transport: &Transport) {
     let transport = transport.clone();
-    transport.reactor().defer_to_thread(read_piece).then(move |_, piece| match piece {
+    let Some(reactor) = transport.reactor() else { return };
+    reactor.defer_to_thread(cli::read_piece).then(move |_, piece| match piece {
         // The end of the input is the end of our output; answers may still come.
         Ok(Ok(piece)) if piece.is_empty() => transport.close_write(),
         Ok(Ok(piece)) => {
@@ -57,13 +55,6 @@ fn send_next_piece(transport: &Transport) {
         Ok(Err(error)) => transport.fail(format!("standard input: {error}")),
         Err(failure) => transport.fail(failure),
     });
-}
-
-fn read_piece() -> io::Result<Vec<u8>> {
-    let mut piece = vec![0; PIECE_MAX];
-    let len = io::stdin().read(&mut piece)?;
-    piece.truncate(len);
-    Ok(piece)
 }
 
 /// Connects, sends what it reads from standard input, and prints what is answered

@@ -8,11 +8,8 @@
 
 mod cli;
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    process::ExitCode,
-    time::Duration,
-};
+use std::net::{IpAddr, SocketAddr};
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use cli::{EngineArgs, say};
@@ -50,7 +47,8 @@ impl DatagramProtocol for Member {
 /// Reading standard input blocks, so a thread does it. After the end of the input, it goes on listening.
 fn say_next_line(transport: &DatagramTransport, name: String, group: SocketAddr) {
     let transport = transport.clone();
-    transport.reactor().defer_to_thread(cli::read_line).then(move |_, line| {
+    let Some(reactor) = transport.reactor() else { return };
+    reactor.defer_to_thread(cli::read_line).then(move |_, line| {
         let Ok(Ok(line)) = line else { return };
         if !line.is_empty() {
             let said: String = line.trim_end().chars().take(CHARS_MAX).collect();

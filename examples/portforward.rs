@@ -34,7 +34,8 @@ impl Protocol for End {
         let client = transport.clone();
         let header = |version| ProxyHeader::new(version).on_behalf_of(transport);
         let config = ConnectConfig::default().proxy_header(self.send_proxy.map(header));
-        let connecting = self.to.connect_with(&transport.reactor(), config, outgoing);
+        let Some(reactor) = transport.reactor() else { return };
+        let connecting = self.to.connect_with(&reactor, config, outgoing);
         connecting.then(move |_, connected| {
             if let Err(error) = connected {
                 say!("{} closed: {error}", client.peer());

@@ -56,9 +56,10 @@ mod unix {
 
     /// The next line waits until the command has ended, as in any shell.
     fn run_command(shell: &Transport, line: &str) {
+        let Some(reactor) = shell.reactor() else { return };
         let mut command = Command::new("/bin/sh");
         command.args(["-c", line]);
-        match shell.reactor().spawn_process(Output(shell.clone()), command) {
+        match reactor.spawn_process(Output(shell.clone()), command) {
             Ok(_) => shell.pause_reading(),
             Err(error) => drop(shell.write(format!("{error}\n").as_bytes())),
         }

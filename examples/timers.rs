@@ -40,8 +40,9 @@ impl Reminders {
     /// A series of the reactor: the loop calls a closure. It knows of no connection, so it has to be stopped.
     fn repeat(&mut self, transport: &Transport, interval: Duration, text: &str) {
         self.stop();
+        let Some(reactor) = transport.reactor() else { return };
         let (to, text) = (transport.clone(), text.to_owned());
-        self.series = Some(transport.reactor().call_every(interval, move |_| {
+        self.series = Some(reactor.call_every(interval, move |_| {
             // For who does not read, ticks are left out; or they would pile up.
             if to.queued() == 0 {
                 let _ = send_line(&to, &text);

@@ -56,7 +56,8 @@ impl DatagramProtocol for Client {
 /// Reading standard input blocks, so a thread does it.
 fn send_next_line(transport: &DatagramTransport, wait: Duration) {
     let transport = transport.clone();
-    transport.reactor().defer_to_thread(cli::read_line).then(move |_, line| match line {
+    let Some(reactor) = transport.reactor() else { return };
+    reactor.defer_to_thread(cli::read_line).then(move |_, line| match line {
         Ok(Ok(line)) if !line.is_empty() => {
             transport.send(line.as_bytes());
             send_next_line(&transport, wait);

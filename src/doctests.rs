@@ -21,6 +21,7 @@ pages! {
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
     Simulation: "../docs/guide/9-simulation.md";
     Benchmarks: "../docs/benchmarks.md";
+    Stability: "../docs/stability.md";
     EndpointsAndNames: "../docs/guide/13-endpoints-and-names.md";
     ProtocolCallbacks: "../docs/design/1-two-more-callbacks.md";
     BoxedProtocol: "../docs/design/2-the-protocol-in-a-box.md";

@@ -35,9 +35,9 @@ impl ProcessProtocol for Relay {
         assert_eq!(self.said, 0);
         self.left.set(self.left.get() - 1);
         if self.left.get() >= CROWD {
-            next(&process.reactor(), &self.left);
+            next(&process.reactor().unwrap(), &self.left);
         } else if self.left.get() == 0 {
-            let _ = process.reactor().stop();
+            let _ = process.reactor().unwrap().stop();
         }
     }
 }
@@ -59,7 +59,7 @@ impl ProcessProtocol for Counted {
         assert_eq!(self.said, format!("{}\n", self.number).as_bytes());
         self.left.set(self.left.get() - 1);
         if self.left.get() == 0 {
-            let _ = process.reactor().stop();
+            let _ = process.reactor().unwrap().stop();
         }
     }
 }

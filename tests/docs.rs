@@ -21,6 +21,10 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
         for entry in fs::read_dir(root().join(&folder)).unwrap() {
             let entry = entry.unwrap();
             let path = folder.join(entry.file_name());
+            // The folder of the book leads to the same pages once more.
+            if entry.file_type().unwrap().is_symlink() {
+                continue;
+            }
             let is_page = path.extension().is_some_and(|extension| extension == "md");
             if entry.file_type().unwrap().is_dir() {
                 if !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
@@ -218,7 +222,7 @@ fn what_everybody_meets_first_has_an_example() {
         ("transports/src/disconnect.rs", &["pub enum ConnectionLost {"]),
         ("transports/src/peer.rs", &["pub enum Peer {"]),
         ("transports/src/protocol.rs", &["pub trait Protocol:"]),
-        ("transports/src/tcp/connect.rs", &["pub struct Connecting<"]),
+        ("transports/src/tcp/connecting.rs", &["pub struct Connecting<"]),
         ("transports/src/transport.rs", &["pub struct Transport("]),
     ] {
         let source = read(Path::new(file));
@@ -260,6 +264,103 @@ fn relative_links_resolve() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// What the book is made of: the folder in which its pages are under the names that they have in the repository.
+const BOOK: &str = "book/src";
+
+/// The pages of the book, in their order, as its table of contents names them.
+fn contents() -> Vec<PathBuf> {
+    let summary = read(&Path::new(BOOK).join("SUMMARY.md"));
+    summary.lines().flat_map(links).map(PathBuf::from).collect()
+}
+
+#[test]
+fn the_book_has_every_page_once() {
+    let contents = contents();
+    let mut sorted = contents.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), contents.len(), "a page is in the book twice");
+    for page in pages(Path::new("docs")) {
+        assert!(contents.contains(&page), "{BOOK}/SUMMARY.md has no {}", page.display());
+    }
+    for folder in ["docs/guide", "docs/design"] {
+        let listed: Vec<_> = contents.iter().filter(|page| page.starts_with(folder)).collect();
+        assert_eq!(listed, numbered(folder).iter().collect::<Vec<_>>());
+    }
+}
+
+/// A chapter bears the title of its page, without the number.
+#[test]
+fn the_book_calls_chapters_by_their_titles() {
+    let summary = read(&Path::new(BOOK).join("SUMMARY.md"));
+    for line in summary.lines().filter(|line| line.contains("](docs/guide/")) {
+        let (title, link) = line.trim_start_matches("- [").split_once("](").unwrap();
+        let page = read(Path::new(link.trim_end_matches(')')));
+        let heading = page.lines().next().unwrap().trim_start_matches("# ");
+        let (_, heading) = heading.split_once(". ").expect("chapters are numbered");
+        assert_eq!(title, heading);
+    }
+}
+
+/// Links lead to the same page on the forge and in the book: whatever the pages of the book link to is in its folder, and what of
+/// it is a page is in the table of contents, since only those are rendered.
+#[test]
+fn links_resolve_in_the_book() {
+    let contents = contents();
+    assert!(contents.len() > 40, "only {contents:?} were found");
+    let mut broken = Vec::new();
+    for page in &contents {
+        let text = read(&Path::new(BOOK).join(page));
+        for (number, line, _) in lines(&text).filter(|(_, _, in_block)| !in_block) {
+            for link in links(line).filter(|link| !link.contains("://")) {
+                let place = format!("{}:{number}: {link}", page.display());
+                if let Err(why) = follow(&Path::new(BOOK).join(page), &text, link) {
+                    broken.push(format!("{place}: {why}"));
+                }
+                let path = link.split('#').next().unwrap();
+                let target = normal(&page.parent().unwrap().join(path));
+                // Not through the file system, which would leave the book by its symbolic links.
+                if !root().join(BOOK).join(&target).exists() {
+                    broken.push(format!("{place}: not in {BOOK}"));
+                }
+                if path.ends_with(".md") && !contents.contains(&target) {
+                    broken.push(format!("{place}: not in the table of contents"));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// A relative path without `..`, as it is read and not as the file system has it.
+fn normal(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut path, component| {
+        if component.as_os_str() == ".." {
+            path.pop();
+        } else {
+            path.push(component);
+        }
+        path
+    })
+}
+
+/// Each published crate has a README of its own, whose code blocks are compiled with its tests.
+#[test]
+fn readmes_of_crates_are_compiled() {
+    let manifest = read(Path::new("Cargo.toml"));
+    let members = manifest.lines().find(|line| line.starts_with("members = ")).unwrap();
+    let members = members.split('"').skip(1).step_by(2);
+    let published: Vec<_> = members
+        .filter(|member| !read(&Path::new(member).join("Cargo.toml")).contains("publish = false"))
+        .collect();
+    assert!(published.len() > 3, "only {published:?} were found");
+    for member in published {
+        let library = read(&Path::new(member).join("src/lib.rs"));
+        let has_readme = library.contains("#[doc = include_str!(\"../README.md\")]");
+        assert!(has_readme, "{member}/src/lib.rs does not include the README");
+    }
 }
 
 /// The targets of the links of a line, `[text](target)`, and of the definitions, `[name]: target`.

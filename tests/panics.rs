@@ -36,13 +36,6 @@ fn a_wrong_argument_is_blamed_on_who_gave_it() {
             wire.close();
             wire.receive(b"late");
         }),
-        ("the reactor of a transport, which is gone", || {
-            let reactor = Reactor::simulated(0);
-            let config = StreamConfig::default();
-            let (connection, _wire) = memory::connect(&reactor, config, Quiet).expect("a wire");
-            drop(reactor);
-            drop(connection.transport().reactor());
-        }),
         ("one of none", || _ = Draw::new(0).pick::<u8>(&[])),
         ("a number of none", || _ = Draw::new(0).number(..0)),
     ];
@@ -62,4 +55,14 @@ fn a_wrong_argument_is_blamed_on_who_gave_it() {
     for (what, panicked, at) in blamed {
         assert!(panicked && at == file!(), "{what}: panicked: {panicked}, at {at:?}");
     }
+}
+
+#[test]
+fn a_transport_whose_reactor_is_gone_says_so() {
+    let reactor = Reactor::simulated(0);
+    let config = StreamConfig::default();
+    let (connection, _wire) = memory::connect(&reactor, config, Quiet).expect("a wire");
+    assert!(connection.transport().reactor().is_some_and(|its| its.now() == reactor.now()));
+    drop(reactor);
+    assert!(connection.transport().reactor().is_none());
 }

@@ -33,7 +33,7 @@ impl ProcessProtocol for Ending {
 
     fn ended(&mut self, process: &Process, status: &ProcessStatus) {
         self.1.set(Some(*status));
-        process.reactor().stop().expect("it runs");
+        process.reactor().unwrap().stop().expect("it runs");
     }
 }
 

@@ -57,7 +57,7 @@ impl Protocol for Upper {
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         *self.lost.borrow_mut() = lost_name(reason);
         eprintln!("heard {} bytes", self.heard);
-        let _ = transport.reactor().stop();
+        let _ = transport.reactor().unwrap().stop();
     }
 }
 

@@ -67,9 +67,10 @@ impl Guest {
 
 fn tell(talker: &Transport, guest: &Transport, line: &str) {
     if send_line(guest, line) == Ok(WriteStatus::AboveHighWatermark) {
+        let Some(reactor) = guest.reactor() else { return };
         let talker = talker.clone();
         talker.pause_reading();
-        guest.reactor().call_later(REST, move |_| talker.resume_reading());
+        reactor.call_later(REST, move |_| talker.resume_reading());
     }
 }
 

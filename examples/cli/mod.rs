@@ -246,6 +246,14 @@ fn fail(failed: &Failed) -> ExitCode {
     ExitCode::from(if usage.is_some() { 2 } else { 1 })
 }
 
+/// Reads what there is of standard input, 64 KiB at most: from a terminal, a line. An empty piece is the end of the input.
+pub(crate) fn read_piece() -> io::Result<Vec<u8>> {
+    let mut piece = vec![0; 64 * 1024];
+    let len = io::Read::read(&mut io::stdin(), &mut piece)?;
+    piece.truncate(len);
+    Ok(piece)
+}
+
 /// Reads a line of standard input, with its end; an empty one is the end of the input.
 pub(crate) fn read_line() -> io::Result<String> {
     let mut line = String::new();

@@ -58,13 +58,15 @@ impl LineHandler for Talker {
     fn connection_lost(&mut self, transport: &mut LineTransport<'_>, _: &ConnectionLost) {
         self.tally.connected.set(self.tally.connected.get() - 1);
         count(&self.tally.losses);
-        dial_later(&transport.reactor(), self.room, &self.tally, BACK_OFF_MIN);
+        let Some(reactor) = transport.reactor() else { return };
+        dial_later(&reactor, self.room, &self.tally, BACK_OFF_MIN);
     }
 }
 
 impl Talker {
     fn talk_later(&self, transport: &LineTransport<'_>) {
-        let wait = 30_000 + transport.reactor().random() % 60_000;
+        let Some(reactor) = transport.reactor() else { return };
+        let wait = 30_000 + reactor.random() % 60_000;
         transport.call_later(Duration::from_millis(wait));
     }
 }

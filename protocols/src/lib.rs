@@ -40,3 +40,8 @@ pub mod basic;
 pub mod compression;
 pub mod policies;
 pub mod wire;
+
+// The code blocks of the README are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -72,6 +72,7 @@ impl<T, E: fmt::Display> Drop for State<T, E> {
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "dropping it fails the deferred"]
 pub struct Promise<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
     state: Rc<RefCell<State<T, E>>>,
     reactor: WeakReactor,

@@ -93,3 +93,8 @@ pub use {
     inherited::inherited,
     signals::{Signal, SignalWatch},
 };
+
+// The code blocks of the README are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

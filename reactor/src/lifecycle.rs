@@ -29,6 +29,7 @@ use crate::{Deferred, Reactor};
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Phase {
     /// `run` was called; the loop does not turn yet and [`Reactor::is_running`] is `false`.
     BeforeStartup,

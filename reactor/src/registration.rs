@@ -349,6 +349,7 @@ impl Reactor {
 }
 
 /// A source that is registered. Dropping this deregisters it, so drop it before the source.
+#[must_use = "dropping it deregisters the source"]
 pub struct Registration {
     reactor: WeakReactor,
     token: Cell<Option<Token>>,

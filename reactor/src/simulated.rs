@@ -174,6 +174,7 @@ pub struct Killed;
 
 /// Moves the time of a simulated reactor, and turns it, as one of several that share a simulation. Times are counted from
 /// the making of the reactor.
+#[must_use = "dropping it leaves the reactor without anybody who turns it"]
 pub struct Driver {
     reactor: Reactor,
     started: Cell<bool>,

@@ -16,6 +16,7 @@ use std::io::{self, ErrorKind};
 /// assert_eq!(AcceptFailure::of(&Error::from(ErrorKind::PermissionDenied)), AcceptFailure::Wait);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
 pub enum AcceptFailure {
     /// The backlog is empty.
     Drained,
@@ -29,7 +30,6 @@ pub enum AcceptFailure {
 
 impl AcceptFailure {
     /// The table: accept(2), "ERRORS" and "Error handling".
-    #[must_use]
     pub fn of(error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::WouldBlock => return Self::Drained,

@@ -63,6 +63,7 @@ impl Counter {
 
 /// The counters that transports keep for [`Stats`]; [`Reactor::meter`](crate::Reactor::meter) hands them out.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Meter {
     pub(crate) turns: Counter,
     pub(crate) events: Counter,

@@ -140,3 +140,8 @@ pub use {
         UnixStreamServer,
     },
 };
+
+// The code blocks of the README are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -59,6 +59,7 @@ use crate::{
 /// })
 /// # }
 /// ```
+#[must_use = "dropping it closes its sockets"]
 pub struct Server<F, H, M = InPlace> {
     base: BaseServer,
     types: Types<F, H, M>,

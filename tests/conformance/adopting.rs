@@ -247,7 +247,8 @@ fn a_connection_over_a_connection(world: &World) {
     let outer = Script(move |transport: &Transport, what: What<'_>| {
         if let What::Data(_) = what {
             let inner = given.take().expect("it is told once");
-            let connection = transport.reactor().adopt_stream(inner, traces.watch(Echo)).unwrap();
+            let connection =
+                transport.reactor().unwrap().adopt_stream(inner, traces.watch(Echo)).unwrap();
             // It has not begun, and takes what is written to it all the same.
             connection.transport().write(b"first ");
             *keep.borrow_mut() = Some(connection);

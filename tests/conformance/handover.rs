@@ -67,7 +67,7 @@ impl LineHandler for Proxy {
             How::AtOnce => drop(this.relay(&to).expect("both are open")),
             How::Later => {
                 this.pause_reading();
-                transport.reactor().call_later(Duration::from_millis(1), move |_| {
+                transport.reactor().unwrap().call_later(Duration::from_millis(1), move |_| {
                     drop(this.relay(&to).expect("both are open"));
                     this.resume_reading();
                 });

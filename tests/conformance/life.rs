@@ -177,7 +177,7 @@ fn both_ends_are_known(world: &World) {
         transport.set_no_delay(false).unwrap();
         transport.set_keepalive(Duration::from_secs(60)).unwrap();
         transport.set_keepalive(None).unwrap();
-        assert!(transport.reactor().engine() == world.reactor().engine());
+        assert!(transport.reactor().unwrap().engine() == world.reactor().engine());
     }
     let ids = ids.borrow();
     assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);

@@ -162,7 +162,7 @@ impl Protocol for Onward {
                 }
             })
         };
-        drop(transport.reactor().connect_tcp_with(self.to, config, factory));
+        drop(transport.reactor().unwrap().connect_tcp_with(self.to, config, factory));
     }
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 }

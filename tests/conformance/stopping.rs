@@ -153,7 +153,7 @@ fn a_stop_from_inside_every_callback(world: &World) {
             };
             if number == at {
                 // Asked twice: the second is told so, and a third after the end.
-                let reactor = transport.reactor();
+                let reactor = transport.reactor().unwrap();
                 assert!(reactor.stop().is_ok());
                 assert!(reactor.stop().is_err());
             }
@@ -276,7 +276,7 @@ fn callbacks_of_the_end_may_do_anything(world: &World) {
                     other.lose_connection();
                     other.abort();
                 }
-                let reactor = transport.reactor();
+                let reactor = transport.reactor().unwrap();
                 let _ = reactor.stop();
                 reactor.call_soon(|_| unreachable!("the run has ended"));
                 reactor.call_later(Duration::ZERO, |_| unreachable!("the run has ended"));

@@ -58,7 +58,7 @@ fn the_idle_timeout_is_never_early(world: &World) {
         config,
         Width::Wide,
         Script(move |transport: &Transport, what: What<'_>| {
-            let now = transport.reactor().now();
+            let now = transport.reactor().unwrap().now();
             match (what, last.get()) {
                 (What::Data(_), _) => last.set(Some(now)),
                 (What::Idle, Some(last)) if now - last < MOMENT => too_early.set(true),
@@ -136,7 +136,7 @@ fn silences(world: &World, config: StreamConfig) -> (Line, Rc<RefCell<Vec<Durati
         config,
         Width::Wide,
         Script(move |transport: &Transport, what: What<'_>| {
-            let now = transport.reactor().now();
+            let now = transport.reactor().unwrap().now();
             match what {
                 What::Made | What::Data(_) => heard.set(Some(now)),
                 What::Idle => log.borrow_mut().push(now - heard.get().expect("it is made")),

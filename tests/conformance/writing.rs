@@ -72,7 +72,7 @@ fn writes_from_everywhere_leave_in_order(world: &World) {
         if let What::Data(_) = what {
             transport.write(b"3");
             let again = transport.clone();
-            transport.reactor().call_soon(move |_| {
+            transport.reactor().unwrap().call_soon(move |_| {
                 again.write(b"5");
             });
             transport.write(b"4");

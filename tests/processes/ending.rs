@@ -152,7 +152,7 @@ fn a_panic_kills_the_child() {
 fn stopped(stage: &Stage, at_stop: AtStop) -> Vec<Told> {
     let (recorder, notes) = Recorder::new(|process, told| {
         if *told == Told::Received(ChildFd::STDOUT) {
-            let _ = process.reactor().stop();
+            let _ = process.reactor().unwrap().stop();
         }
     });
     let command = sh("echo ready; exec cat");
@@ -230,7 +230,7 @@ fn a_stop_can_wait_for_children() {
         let script = "trap 'exit 6' TERM; echo ready; while :; do sleep 0.02; done";
         let (recorder, notes) = Recorder::new(|process, told| {
             if *told == Told::Received(ChildFd::STDOUT) {
-                let _ = process.reactor().stop();
+                let _ = process.reactor().unwrap().stop();
             }
         });
         let process = stage.reactor.spawn_process(recorder, sh(script)).expect("it starts");

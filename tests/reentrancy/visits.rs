@@ -61,7 +61,7 @@ impl Visit {
         let port = self.port.borrow().clone().expect("it is set before the loop turns");
         ask_transport(transport);
         ask_port(&port);
-        ask_reactor(&transport.reactor());
+        ask_reactor(&transport.reactor().unwrap());
         (self.end)(transport, &port);
         // Once more, on what is closing or over now.
         ask_transport(transport);
@@ -176,7 +176,7 @@ fn set_protocol(world: &World) {
     fn end(transport: &Transport, _: &ListeningPort) {
         for _ in 0..2 {
             if let Err(refused) = transport.set_protocol(Quiet::new()) {
-                transport.reactor().defer_drop(refused.protocol);
+                transport.reactor().unwrap().defer_drop(refused.protocol);
             }
         }
     }
@@ -205,13 +205,13 @@ fn drain(world: &World) {
 
 fn stop(world: &World) {
     each(world, |transport, _| {
-        let _ = transport.reactor().stop();
+        let _ = transport.reactor().unwrap().stop();
     });
 }
 
 fn crash(world: &World) {
     each(world, |transport, _| {
-        let _ = transport.reactor().crash();
+        let _ = transport.reactor().unwrap().crash();
     });
 }
 
@@ -313,7 +313,7 @@ const ENDS: [End; 7] = [
     |transport, _| transport.close_write(),
     |_, port| drop(port.drain(Duration::from_millis(50))),
     |transport, _| {
-        let _ = transport.reactor().stop();
+        let _ = transport.reactor().unwrap().stop();
     },
 ];
 

@@ -50,7 +50,7 @@ struct Client {
 
 impl Client {
     fn send(&mut self, transport: &Transport) {
-        let random = transport.reactor().random();
+        let random = transport.reactor().unwrap().random();
         let len = (random as usize % 60_000).min(TOTAL - self.sent);
         self.sent += len;
         if transport.write(&vec![0; len]) != WriteStatus::Closed && self.sent < TOTAL {

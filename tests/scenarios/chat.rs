@@ -48,7 +48,7 @@ impl LineHandler for Talker {
     fn connection_made(&mut self, transport: &mut LineTransport<'_>) {
         transport.set_idle_timeout(secs(15));
         transport.send_line(&self.name).expect("a short name");
-        transport.call_later(millis(transport.reactor().random() % 500));
+        transport.call_later(millis(transport.reactor().unwrap().random() % 500));
     }
 
     /// What a talker has said comes in its order, without a gap and without a repetition.
@@ -70,7 +70,7 @@ impl LineHandler for Talker {
     }
 
     fn timer_fired(&mut self, transport: &mut LineTransport<'_>, _: TimerId) {
-        let random = transport.reactor().random();
+        let random = transport.reactor().unwrap().random();
         let padding = " ".repeat((random % 900) as usize);
         let number = {
             let mut said = self.said.borrow_mut();

@@ -119,7 +119,7 @@ impl DatagramProtocol for Server {
         self.faults.unless(number(data).is_some(), || format!("{} bytes, not whole", data.len()));
         let status = transport.send_to(data, from);
         self.faults.unless(status == SendStatus::Sent, || format!("an answer is {status:?}"));
-        let random = transport.reactor().random();
+        let random = transport.reactor().unwrap().random();
         if random.is_multiple_of(32) && self.rests.get() {
             transport.pause_receiving();
             transport.call_later(millis(random >> 32 & 31));
@@ -144,7 +144,7 @@ struct Client {
 
 impl Client {
     fn ask(&mut self, transport: &DatagramTransport) {
-        let random = transport.reactor().random();
+        let random = transport.reactor().unwrap().random();
         let number = self.numbers.get();
         self.numbers.set(number + 1);
         let is_too_long = random.is_multiple_of(64);
@@ -167,7 +167,7 @@ impl DatagramProtocol for Client {
     }
 
     fn timer_fired(&mut self, transport: &DatagramTransport, _: TimerId) {
-        let random = transport.reactor().random();
+        let random = transport.reactor().unwrap().random();
         let burst = 1 + random % 100;
         (0..burst).for_each(|_| self.ask(transport));
         self.bursts -= 1;
@@ -234,7 +234,7 @@ fn ask(network: &Network, link: Link, rests: bool) -> Vec<u32> {
     for socket in [&serving, &asking] {
         socket.call_later(secs(1));
         let stopping = socket.clone();
-        socket.reactor().call_soon(move |_| stopping.stop());
+        socket.reactor().unwrap().call_soon(move |_| stopping.stop());
     }
     network.run_for(secs(5)).unwrap();
     assert_eq!(lives.get(), 0, "sockets were not told stopped");

@@ -49,7 +49,7 @@ impl Fountain {
 
     fn pour(&mut self, transport: &Transport) {
         while !self.is_paused && self.sent < self.total {
-            let random = transport.reactor().random();
+            let random = transport.reactor().unwrap().random();
             // Every so often to the mark and not past it.
             let room = self.high.saturating_sub(transport.queued());
             let len = match random % 4 {
@@ -104,7 +104,7 @@ struct Pieces(Fountain);
 
 impl Producer for Pieces {
     fn produce(&mut self, transport: &Transport) -> Production {
-        let len = 1 + transport.reactor().random() as usize % PIECE_MAX;
+        let len = 1 + transport.reactor().unwrap().random() as usize % PIECE_MAX;
         let piece = self.0.piece(len);
         transport.write(&piece);
         if self.0.sent == self.0.total { Production::Done } else { Production::More }
@@ -178,7 +178,7 @@ impl Protocol for Client {
         assert!(self.got < HEAD || self.got <= total, "{} of {total} bytes came", self.got);
         let is_it = data.iter().zip(at..).all(|(came, at)| at < HEAD || *came == byte(total, at));
         assert!(is_it, "{} bytes at {at} are not those that went in", data.len());
-        let random = transport.reactor().random();
+        let random = transport.reactor().unwrap().random();
         if random.is_multiple_of(16) {
             transport.pause_reading();
             transport.call_later(millis(random >> 32 & 511));

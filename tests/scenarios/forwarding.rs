@@ -76,7 +76,7 @@ impl Side {
     }
 
     fn send(&self, transport: &Transport) {
-        let random = transport.reactor().random();
+        let random = transport.reactor().unwrap().random();
         self.with_ways(|stream, out, _| {
             let at = out.sent.get();
             let len = (random as usize % 30_000).min(self.total - at);

@@ -74,7 +74,7 @@ impl Fragile {
 
 impl Protocol for Fragile {
     fn connection_made(&mut self, transport: &Transport) {
-        transport.call_later(millis(transport.reactor().random() % 400));
+        transport.call_later(millis(transport.reactor().unwrap().random() % 400));
         transport.write(b"");
         self.callback("connection_made");
     }
@@ -102,7 +102,7 @@ impl Protocol for Fragile {
     }
 
     fn timer_fired(&mut self, transport: &Transport, _: TimerId) {
-        transport.call_later(millis(transport.reactor().random() % 400));
+        transport.call_later(millis(transport.reactor().unwrap().random() % 400));
         self.callback("timer_fired");
     }
 
@@ -140,7 +140,7 @@ const TOTAL: usize = TALKER_TOTAL_MAX / 2;
 
 impl Guest {
     fn send(&mut self, transport: &Transport) {
-        let random = transport.reactor().random();
+        let random = transport.reactor().unwrap().random();
         let len = (random as usize % 30_000).min(TOTAL - self.sent);
         self.sent += len;
         transport.write(&vec![7; len]);

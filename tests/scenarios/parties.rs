@@ -41,7 +41,7 @@ impl Talker {
     }
 
     fn send(&mut self, transport: &Transport) {
-        let random = transport.reactor().random();
+        let random = transport.reactor().unwrap().random();
         let len = (random as usize % 30_000).min(self.total - self.sent);
         let piece: Vec<u8> = (self.sent..self.sent + len).map(|at| pattern(0, at)).collect();
         transport.write(&piece);

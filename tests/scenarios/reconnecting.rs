@@ -79,7 +79,7 @@ impl Protocol for Pinger {
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         if !matches!(reason, ConnectionLost::Shutdown) {
-            self.client.dial_after(&transport.reactor(), BACK_OFF_MIN);
+            self.client.dial_after(&transport.reactor().unwrap(), BACK_OFF_MIN);
         }
     }
 }

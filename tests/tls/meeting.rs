@@ -32,7 +32,7 @@ impl Protocol for Asker {
 
     fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
         self.0.set(true);
-        transport.reactor().stop().unwrap();
+        transport.reactor().unwrap().stop().unwrap();
     }
 }
 
@@ -107,7 +107,7 @@ mod over_unix {
         }
 
         fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
-            transport.reactor().stop().unwrap();
+            transport.reactor().unwrap().stop().unwrap();
         }
     }
 

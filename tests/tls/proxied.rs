@@ -98,7 +98,7 @@ fn what_was_settled_with_the_client_is_told() {
                 })
                 .unwrap();
             let config = ConnectConfig::default().proxy_header(header);
-            drop(transport.reactor().connect_tcp_with(to, config, |_: &Peer| Sink));
+            drop(transport.reactor().unwrap().connect_tcp_with(to, config, |_: &Peer| Sink));
         })
     };
     let guests = certs::Authority::new("the guests");

@@ -144,3 +144,8 @@ pub use {
     options::{Dscp, Keepalive, SocketOptionError},
     relay::{RelayError, Relayed},
 };
+
+// The code blocks of the README are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -44,6 +44,8 @@ pub trait Producer: 'static {
 
 /// What a producer has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[must_use]
 pub enum Production {
     /// More; ask again when there is room.
     More,

@@ -59,6 +59,7 @@ pub struct TimerId(pub(crate) TimerKey);
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum WriteStatus {
     /// It will be sent.
     Ok,
@@ -322,15 +323,26 @@ impl Transport {
         ConnectionId(self.inner().token())
     }
 
-    /// The reactor that this connection lives on.
+    /// The reactor that this connection lives on, or `None` if it has been dropped. In a callback there always is one, for the
+    /// loop makes the call; a handle that was kept may outlive its reactor.
     ///
-    /// # Panics
+    /// # Examples
     ///
-    /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
+    /// ```
+    /// use sinew_transports::{Protocol, Transport};
+    ///
+    /// struct StopsTheLoop;
+    ///
+    /// impl Protocol for StopsTheLoop {
+    ///     fn data_received(&mut self, transport: &Transport, _: &[u8]) {
+    ///         let Some(reactor) = transport.reactor() else { return };
+    ///         let _ = reactor.stop(); // an error says that it stops already
+    ///     }
+    /// }
+    /// ```
     #[must_use]
-    #[track_caller]
-    pub fn reactor(&self) -> Reactor {
-        self.inner().reactor().expect("the reactor of this transport has been dropped")
+    pub fn reactor(&self) -> Option<Reactor> {
+        self.inner().reactor()
     }
 
     /// Whether small writes go out at once (`TCP_NODELAY`).

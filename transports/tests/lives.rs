@@ -120,6 +120,7 @@ fn write(book: &Shared, len: usize, write: impl FnOnce(&[u8]) -> WriteStatus) {
             book.written.extend(bytes);
         }
         WriteStatus::Ok => book.written.extend(bytes),
+        other => panic!("{other:?} is new"),
     }
 }
 

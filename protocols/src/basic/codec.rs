@@ -61,6 +61,7 @@ impl<D: Decoder + ?Sized> Decoder for Box<D> {
 
 /// What a [`Decoder`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "it says where the frame is, and what of the input is used up"]
 pub enum Decoded {
     /// The input belongs to a frame that is not finished.
     Incomplete,

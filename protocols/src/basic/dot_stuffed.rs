@@ -87,6 +87,7 @@ enum State {
 
 /// What a [`DotStuffed`] has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "it holds a piece of the text"]
 pub enum Unstuffed<'a> {
     /// The next piece of the text, line ends included; not empty. There may be more in the input.
     Text(&'a [u8]),

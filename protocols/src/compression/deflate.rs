@@ -32,6 +32,7 @@ pub struct Deflate {
 
 /// What is to come out for what was put in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Flush {
     /// What is ready; more input follows, and compresses better with what is kept until then.
     None,

@@ -73,6 +73,7 @@ enum Phase {
 
 /// What came of the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "it holds a piece of the output"]
 pub enum Inflated<'a> {
     /// Inflated data, 16 KiB at most and not empty. There may be more without more input.
     Output(&'a [u8]),

@@ -148,7 +148,8 @@ impl<P> RateLimit<P> {
 
 impl<P: Protocol> Protocol for RateLimit<P> {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        let rest = self.take(data.len(), transport.reactor().now());
+        let now = transport.reactor().map(|reactor| reactor.now());
+        let rest = now.map_or(Duration::ZERO, |now| self.take(data.len(), now));
         self.protocol.data_received(transport, data);
         if !rest.is_zero() {
             transport.hold_reading(rest);

@@ -49,7 +49,9 @@ impl Daytime {
 impl Default for Daytime {
     /// Asks the reactor.
     fn default() -> Self {
-        Self::with_clock(|transport| transport.reactor().wall_clock())
+        Self::with_clock(|transport| {
+            transport.reactor().map_or(UNIX_EPOCH, |reactor| reactor.wall_clock())
+        })
     }
 }
 

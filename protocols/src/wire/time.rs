@@ -48,7 +48,9 @@ impl Time {
 impl Default for Time {
     /// Asks the reactor.
     fn default() -> Self {
-        Self::with_clock(|transport| transport.reactor().wall_clock())
+        Self::with_clock(|transport| {
+            transport.reactor().map_or(UNIX_EPOCH, |reactor| reactor.wall_clock())
+        })
     }
 }
 

@@ -184,6 +184,7 @@ impl fmt::Display for Engine {
     "no engine is called {:?} here; there are {}, best",
     Excerpt::new(.name), Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ")
 )]
+#[non_exhaustive]
 pub struct UnknownEngine {
     /// What was asked for.
     pub name: String,

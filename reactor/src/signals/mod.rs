@@ -204,6 +204,7 @@ impl Reactor {
 }
 
 /// A handler that is run again with each signal ([`Reactor::wake_on_signal`]). Dropping this ends it.
+#[must_use = "dropping it ends the watch"]
 pub struct SignalWatch {
     reactor: WeakReactor,
     wakes: (Signal, Token),

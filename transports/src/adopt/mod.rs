@@ -64,7 +64,9 @@ mod sealed {
 ///         transport.lose_connection();
 ///     }
 ///     fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
-///         let _ = transport.reactor().stop();
+///         if let Some(reactor) = transport.reactor() {
+///             let _ = reactor.stop();
+///         }
 ///     }
 /// }
 ///

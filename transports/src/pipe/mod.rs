@@ -104,7 +104,9 @@ mod sealed {
 ///         self.0.borrow_mut().extend_from_slice(data);
 ///     }
 ///     fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
-///         let _ = transport.reactor().stop();
+///         if let Some(reactor) = transport.reactor() {
+///             let _ = reactor.stop();
+///         }
 ///     }
 /// }
 ///

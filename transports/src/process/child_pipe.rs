@@ -26,7 +26,7 @@ impl Protocol for ChildPipe {
 
     fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
         // First of all it is counted: what follows is user code, which may panic.
-        self.life.channel_closed(&transport.reactor(), self.fd);
+        self.life.channel_closed(transport.reactor().as_ref(), self.fd);
         self.life.tell(|protocol, process| protocol.channel_closed(process, self.fd));
     }
 }

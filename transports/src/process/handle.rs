@@ -134,15 +134,11 @@ impl Process {
         self.0.set_window_size(size)
     }
 
-    /// The reactor that it lives on.
-    ///
-    /// # Panics
-    ///
-    /// If the reactor has been dropped: not in a callback, but a handle that was kept may outlive it.
+    /// The reactor that it lives on, or `None` if it has been dropped. In a callback there always is one, for the loop makes
+    /// the call; a handle that was kept may outlive its reactor.
     #[must_use]
-    #[track_caller]
-    pub fn reactor(&self) -> Reactor {
-        self.0.reactor().expect("the reactor of this process has been dropped")
+    pub fn reactor(&self) -> Option<Reactor> {
+        self.0.reactor()
     }
 }
 

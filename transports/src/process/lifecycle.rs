@@ -200,13 +200,16 @@ impl Life {
     }
 
     /// A pipe has closed.
-    pub(super) fn channel_closed(&self, reactor: &Reactor, fd: ChildFd) {
+    pub(super) fn channel_closed(&self, reactor: Option<&Reactor>, fd: ChildFd) {
         self.channels.borrow_mut().retain(|(other, _)| *other != fd);
         if fd == ChildFd::STDOUT && self.terminal.borrow().is_some() {
             // Nobody has the terminal open any more, to type for.
             self.drop_channels();
         }
-        self.end_if_over(reactor);
+        // A process whose reactor has been dropped was ended with it.
+        if let Some(reactor) = reactor {
+            self.end_if_over(reactor);
+        }
     }
 
     fn end_if_over(&self, reactor: &Reactor) {

@@ -61,7 +61,9 @@ mod sealed {
 ///     fn ended(&mut self, process: &Process, status: &ProcessStatus) {
 ///         assert!(status.is_success());
 ///         assert_eq!(self.0, b"apple\npear\n");
-///         let _ = process.reactor().stop();
+///         if let Some(reactor) = process.reactor() {
+///             let _ = reactor.stop();
+///         }
 ///     }
 /// }
 ///
@@ -136,7 +138,9 @@ pub trait ReactorProcesses: sealed::Sealed {
     ///     }
     ///     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
     ///         assert!(reason.is_clean());
-    ///         let _ = transport.reactor().stop();
+    ///         if let Some(reactor) = transport.reactor() {
+    ///             let _ = reactor.stop();
+    ///         }
     ///     }
     /// }
     ///

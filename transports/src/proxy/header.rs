@@ -52,6 +52,7 @@ enum Addresses {
 
 /// A version of the PROXY protocol: `v1` or `v2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ProxyVersion {
     /// A line of text.
     V1,

@@ -144,7 +144,8 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
         put: impl FnOnce(&mut P, Place<A, E>),
     ) -> Deferred<A, E> {
         let reactor = transport.reactor();
-        let (promise, answer) = reactor.promise();
+        let weak = reactor.as_ref().map(Reactor::downgrade).unwrap_or_default();
+        let (promise, answer) = weak.promise();
         let sent = match self.refuses().or(refused) {
             Some(error) => Err(error.into()),
             None => send(transport),
@@ -155,12 +156,12 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
                 promise.reject(RequestError::lost(&"it is closing").into());
             }
             Ok(_) => {
-                let due = timeout.and_then(|timeout| reactor.now().checked_add(timeout));
+                let due = timeout.and_then(|timeout| reactor.as_ref()?.now().checked_add(timeout));
                 let place = Place { promise: Some(promise), timeout, due };
                 self.with(|places| put(places, place));
-                self.inner.borrow_mut().reactor = reactor.downgrade();
-                if let Some(due) = due {
-                    self.look_at(&reactor, due);
+                self.inner.borrow_mut().reactor = weak;
+                if let (Some(reactor), Some(due)) = (&reactor, due) {
+                    self.look_at(reactor, due);
                 }
             }
         }

@@ -254,7 +254,7 @@ fn nobody_left_to_answer_is_an_answer() {
     let answer = requests.ask(&transport, (), |transport| Ok(transport.write(b"?")));
     drop(requests);
     assert_eq!(answer.take(), Some(Err(Failure::Abandoned.into())));
-    assert!(!transport.reactor().leak_report().to_string().contains("timer"));
+    assert!(!transport.reactor().unwrap().leak_report().to_string().contains("timer"));
 }
 
 #[test]
@@ -266,7 +266,8 @@ fn answers_by_name_come_in_any_order() {
     let ask = |id: u16| {
         requests.ask(&transport, id, |transport| Ok(send_frame(transport, &line, id.to_string())?))
     };
-    let pass = |seconds| transport.reactor().advance(Duration::from_secs(seconds)).expect("rest");
+    let pass =
+        |seconds| transport.reactor().unwrap().advance(Duration::from_secs(seconds)).expect("rest");
     let [one, two, three] = [1, 2, 3].map(ask);
     assert_eq!(ask(2).take(), Some(Err(RequestError::TooMany { max: 3 })));
     assert_eq!(requests.answered(&3, 'c'), Ok(()));
@@ -292,7 +293,7 @@ fn answers_by_name_come_in_any_order() {
     requests.lost(&ConnectionLost::Reset);
     assert_eq!(end.take(), Some(Err(RequestError::Lost("reset by the peer".into()))));
     pass(100);
-    assert!(!transport.reactor().leak_report().to_string().contains("timer"));
+    assert!(!transport.reactor().unwrap().leak_report().to_string().contains("timer"));
 }
 
 /// An answer that nobody waits for is dropped by the loop, not in the middle of a call.
@@ -307,7 +308,7 @@ fn late_answers_are_dropped_by_the_loop() {
     let (transport, _wire) = Transport::memory();
     let requests = Requests::<Dropped>::default().timeout(Duration::from_secs(1));
     let answer = requests.ask(&transport, (), |transport| Ok(transport.write(b"?")));
-    let reactor = transport.reactor();
+    let reactor = transport.reactor().unwrap();
     reactor.advance(Duration::from_secs(1)).expect("rest");
     assert!(matches!(answer.take(), Some(Err(RequestError::TimedOut { .. }))));
     let log = Rc::new(RefCell::default());

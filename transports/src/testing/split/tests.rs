@@ -50,7 +50,7 @@ impl Protocol for Leaves {
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 
     fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
-        transport.reactor().call_later(Duration::from_secs(1 << 20), |_| {});
+        transport.reactor().unwrap().call_later(Duration::from_secs(1 << 20), |_| {});
     }
 }
 

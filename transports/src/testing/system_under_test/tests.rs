@@ -42,7 +42,7 @@ impl Protocol for Lines {
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         if self.bug == Bug::LeavesTimer && matches!(reason, ConnectionLost::Reset) {
-            transport.reactor().call_later(Duration::from_secs(1 << 20), |_| {});
+            transport.reactor().unwrap().call_later(Duration::from_secs(1 << 20), |_| {});
         }
     }
 }

@@ -1,0 +1,229 @@
+//! The public types as others will depend on them: enums can get variants, results that matter cannot be dropped unseen, and what
+//! panics is a wrong argument. Reads the sources; runs nothing of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Enums that are complete, and why. Those without variants, which only name a kind, are so anyway.
+const COMPLETE: [(&str, &str); 5] = [
+    (
+        "AcceptFailure",
+        "whoever accepts must handle each outcome, and a new one would be a new contract",
+    ),
+    ("Decoded", "whoever drives a decoder must handle each outcome"),
+    ("Family", "there are two versions of IP"),
+    ("Inflated", "whoever drives a decoder must handle each outcome"),
+    ("Unstuffed", "whoever drives a decoder must handle each outcome"),
+];
+
+/// Structs whose fields are public, and which are complete, and why.
+const PLAIN: [(&str, &str); 9] = [
+    ("BuildError", "users make it in tests of their handling"),
+    ("NotHeld", "users make it in tests of their handling"),
+    ("Panicked", "users make it in tests of their handling"),
+    ("SendDescriptorError", "users make it in tests of their handling"),
+    ("TimedOut", "users make it in tests of their handling"),
+    ("WindowSize", "users make it: it is what a terminal has"),
+    ("DeadlinePassed", "users make it in tests of their handling"),
+    ("SetProtocolError", "users make it in tests of their handling"),
+    ("UnreadInput", "users make it in tests of their handling"),
+];
+
+/// Types that do something only if they are used, or say what has to be known.
+const MUST_USE: [&str; 32] = [
+    "AcceptFailure",
+    "Builder",
+    "RandomFaults",
+    "ConnectConfig",
+    "Connecting",
+    "DatagramConfig",
+    "Decoded",
+    "Deferred",
+    "Driver",
+    "Faults",
+    "Inflated",
+    "Keepalive",
+    "Link",
+    "ListenConfig",
+    "Plan",
+    "ProcessConfig",
+    "Production",
+    "Promise",
+    "ProxyConfig",
+    "ProxyHeader",
+    "Registration",
+    "RetryConfig",
+    "Server",
+    "ServerConfig",
+    "SignalWatch",
+    "Sleep",
+    "StreamConfig",
+    "SystemUnderTest",
+    "Task",
+    "TlsClientConfig",
+    "TlsServerConfig",
+    "Unstuffed",
+];
+
+/// Functions that panic, and on what: arguments that are wrong whatever the peer does, as with `Vec::remove`. Those of the test kit
+/// fail a test by it, and are not listed.
+const PANICKING: [(&str, &str); 8] = [
+    ("call_every", "an interval of zero"),
+    ("from_static", "a constant that is no argument; checked by the compiler in constants"),
+    ("new", "in Fixed: frames of no bytes"),
+    ("new", "in Line: a delimiter of no bytes"),
+    ("poll", "a future that is polled after it was ready"),
+    ("receive", "in Wire, the far end of a stream in memory: bytes behind the end"),
+    ("set_frame_mode", "a rest that was not given"),
+    ("set_line_mode", "a rest that was not given"),
+];
+
+const CRATES: [&str; 5] =
+    ["src", "reactor/src", "transports/src", "protocols/src", "socketserver/src"];
+
+/// The sources of the product.
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders: Vec<_> = CRATES.iter().map(|folder| root.join(folder)).collect();
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                sources.push((path.strip_prefix(root).unwrap().to_owned(), text));
+            }
+        }
+    }
+    assert!(sources.len() > 200, "only {} sources were found", sources.len());
+    sources
+}
+
+/// A public item: its name, the lines in front of it that are its attributes and its documentation, its own first line, and those
+/// that follow.
+struct Item<'a> {
+    name: &'a str,
+    head: Vec<&'a str>,
+    first: &'a str,
+    body: Vec<&'a str>,
+}
+
+impl Item<'_> {
+    fn has(&self, attribute: &str) -> bool {
+        self.head.iter().any(|line| line.trim_start().starts_with(&format!("#[{attribute}")))
+    }
+
+    fn has_public_fields(&self) -> bool {
+        let is_field = |line: &&str| line.starts_with("    pub ") && line.contains(": ");
+        self.body.iter().any(is_field)
+    }
+}
+
+/// The public items of a kind, `struct` or `enum`, of a source.
+fn items<'a>(source: &'a str, kind: &str) -> Vec<Item<'a>> {
+    let lines: Vec<_> = source.lines().collect();
+    let beginning = format!("pub {kind} ");
+    let found = lines.iter().enumerate().filter_map(|(at, first)| {
+        let rest = first.strip_prefix(&beginning)?;
+        let name = rest.split(|c: char| !c.is_alphanumeric()).next()?;
+        let is_head = |line: &&&str| !line.is_empty() && !line.starts_with('}');
+        let head = lines[..at].iter().rev().take_while(is_head).copied().collect();
+        let is_body = |line: &&&str| first.ends_with('{') && !line.starts_with('}');
+        let body = lines[at + 1..].iter().take_while(is_body).copied().collect();
+        Some(Item { name, head, first, body })
+    });
+    found.collect()
+}
+
+#[test]
+fn public_enums_can_get_variants() {
+    let mut complete: BTreeSet<_> = COMPLETE.iter().map(|(name, _)| *name).collect();
+    let mut enums = 0;
+    for (path, source) in &sources() {
+        for item in items(source, "enum") {
+            enums += 1;
+            let is_empty = item.first.ends_with("{}");
+            if !item.has("non_exhaustive") && !is_empty && !complete.remove(item.name) {
+                panic!("{}: {} is not #[non_exhaustive]", path.display(), item.name);
+            }
+        }
+    }
+    assert!(enums > 60, "only {enums} enums were found");
+    assert!(complete.is_empty(), "{complete:?} need no exception any more");
+}
+
+#[test]
+fn public_structs_with_public_fields_can_get_more() {
+    let mut plain: BTreeSet<_> = PLAIN.iter().map(|(name, _)| *name).collect();
+    let mut structs = 0;
+    for (path, source) in &sources() {
+        for item in items(source, "struct").iter().filter(|item| item.has_public_fields()) {
+            structs += 1;
+            if !item.has("non_exhaustive") && !plain.remove(item.name) {
+                panic!("{}: {} is not #[non_exhaustive]", path.display(), item.name);
+            }
+        }
+    }
+    assert!(structs > 20, "only {structs} structs were found");
+    assert!(plain.is_empty(), "{plain:?} need no exception any more");
+}
+
+/// A configuration is made by `Default` and setters, so that it can get more fields.
+#[test]
+fn configurations_have_private_fields() {
+    let mut configurations = 0;
+    for (path, source) in &sources() {
+        let all = items(source, "struct");
+        for item in all.iter().filter(|item| item.name.ends_with("Config")) {
+            configurations += 1;
+            let place = format!("{}: {}", path.display(), item.name);
+            assert!(!item.has_public_fields(), "{place} has public fields");
+            assert!(item.has("must_use"), "{place} is not #[must_use]");
+        }
+    }
+    assert!(configurations > 10, "only {configurations} configurations were found");
+}
+
+#[test]
+fn results_that_matter_must_be_used() {
+    let mut left: BTreeSet<_> = MUST_USE.into_iter().collect();
+    for (_, source) in &sources() {
+        for item in items(source, "struct").iter().chain(&items(source, "enum")) {
+            if item.has("must_use") {
+                left.remove(item.name);
+            }
+        }
+    }
+    assert!(left.is_empty(), "not #[must_use]: {left:?}");
+}
+
+/// An accessor answers `None`, and an operation fails. What panics is in the table, with its reason.
+#[test]
+fn only_wrong_arguments_panic() {
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for (path, source) in &sources() {
+        if ["transports/src/testing", "transports/src/sim"].iter().any(|kit| path.starts_with(kit))
+        {
+            continue;
+        }
+        let lines: Vec<_> = source.lines().map(str::trim_start).collect();
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| **line == "/// # Panics") {
+            let function = lines[at..].iter().find_map(|line| {
+                let (before, rest) = line.split_once("fn ")?;
+                let is_code = !before.starts_with("//") && !before.starts_with("#[");
+                is_code.then(|| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())?
+            });
+            *found.entry(function.expect("a function follows").to_owned()).or_default() += 1;
+        }
+    }
+    let mut allowed: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, _) in PANICKING {
+        *allowed.entry(name.to_owned()).or_default() += 1;
+    }
+    assert_eq!(found, allowed);
+}
