@@ -1,4 +1,4 @@
-//! The input of a stream, one round of it: what is read, or has come from an engine that receives by itself, goes to the protocol.
+//! Input of a stream: one round. Data that was read, or that an engine in completion mode has received, is delivered to the protocol.
 
 use std::io;
 
@@ -14,14 +14,14 @@ use super::{
 use crate::ConnectionLost;
 use crate::Transport;
 
-/// Takes note of bytes that were received: whoever reads does.
+/// Adds received bytes to the counter of the reactor. Every way of reading calls it.
 #[inline(always)]
 pub(super) fn count(reactor: &Reactor, len: usize) {
     reactor.meter().bytes_received.add(len as u64);
 }
 
 impl Transport {
-    /// At most one read, and the callback that it leads to.
+    /// At most one read, and the callback for its data.
     #[inline(always)]
     pub(super) fn take_input(&self, reactor: &Reactor) {
         let state = self.inner().state.get();
@@ -39,7 +39,7 @@ impl Transport {
         let stream = self.inner();
         let input = stream.update(State::input);
         match input {
-            // What a layer has to read, it reads where it writes.
+            // The layer reads during its handshake, which the output side drives.
             Input::Wait | Input::Secure => {}
             Input::Resume => {
                 self.reading_goes_on(reactor);
@@ -55,12 +55,12 @@ impl Transport {
             }
         }
         if input == Input::Deliver && stream.state.get().has_output_failed() {
-            // Whoever holds it back from now on has time again.
+            // Input has advanced, so a pause or hold from now on gets the full linger timeout.
             self.watch_linger(reactor, true);
         }
     }
 
-    /// One read, and what is done with what it brings.
+    /// One read; passes the data to `take`.
     #[inline(always)]
     fn read(&self, reactor: &Reactor, take: impl FnOnce(&[u8])) {
         let stream = self.inner();
@@ -78,13 +78,13 @@ impl Transport {
         }
     }
 
-    /// The same where the engine reads: it does so once, and again when what it has read was taken, and tells each time.
+    /// The same in completion mode: the engine reads once, and again after its completion was taken, and sends an event each time.
     #[inline]
     fn take_received(&self, reactor: &Reactor, take: impl FnOnce(&[u8])) {
         let stream = self.inner();
         stream.update(State::read_blocked);
         let completed = reactor.take_completion(stream.token);
-        // By reference: it is not moved once more on the path of every message.
+        // By reference, so that the completion is not moved again for each message.
         if let Some(Completion::Received(bytes)) = &completed {
             count(reactor, bytes.len());
             if stream.may_be_wrapped() {
@@ -116,14 +116,14 @@ impl Transport {
     pub(super) fn not_read(&self, reactor: &Reactor, error: io::Error) {
         match error.kind() {
             io::ErrorKind::WouldBlock => self.inner().update(State::read_blocked),
-            // It is tried again.
+            // The next round reads again.
             io::ErrorKind::Interrupted => {}
             _ => self.input_failed(reactor, error),
         }
     }
 
-    /// Something has happened after the end of the input, or while it is held back: what has arrived may still be wanted, but an
-    /// error is the end of the output.
+    /// An event came after the end of the input, or while input is blocked. Received data may still be wanted, so an error of the
+    /// socket counts as a failure of the output.
     fn check(&self, reactor: &Reactor) {
         let stream = self.inner();
         stream.update(State::looked);
@@ -149,12 +149,12 @@ impl Transport {
         }
     }
 
-    /// What was read, for a stream that is relayed.
+    /// One read of a relayed stream.
     fn take_read(&self, reactor: &Reactor, input: Input) {
         self.read(reactor, |data| self.arrived(reactor, input, data));
     }
 
-    /// The same, with the descriptors that come along: they wait to be taken before the protocol is told of the bytes.
+    /// One read with file descriptors. They are stored before the protocol receives the bytes, so that it can take them then.
     fn take_with_descriptors(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         let mut buffer = stream.shared.buffers.read_buffer();
@@ -204,7 +204,7 @@ impl Transport {
 }
 
 impl Stream {
-    /// Whether all that has arrived has been read, and no more belongs to the same connection as the output.
+    /// Whether all received data was read, on a stream whose input and output are one connection.
     pub(super) fn is_dry(&self) -> bool {
         let would_block = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
         !self.state.get().is_readable()
@@ -213,19 +213,19 @@ impl Stream {
             })
     }
 
-    /// Whether bytes have arrived that have not been read.
+    /// Whether received data has not been read.
     pub(super) fn has_unread(&self) -> bool {
         let state = self.state.get();
         let has_engine = state.completes() && state.is_readable();
         has_engine || self.with_socket(|socket| socket.peek().is_ok_and(|len| len > 0))
     }
 
-    /// Whether anything can have been put around the socket: around a plain one, that is with what few connections have.
+    /// Whether the socket may be wrapped. The wrapped form of a plain TCP socket is stored in the cold state.
     fn may_be_wrapped(&self) -> bool {
         !matches!(self.socket_and_peer, SocketAndPeer::Tcp4(_)) || self.cold_if_any().is_some()
     }
 
-    /// What stands around the socket hears of what would have been read through it otherwise.
+    /// Passes a completion to a wrapper of the socket, such as a recorder, since no read goes through it.
     #[inline(never)]
     fn tell_socket(&self, came: Result<&[u8], &io::Error>) {
         self.with_socket(|socket| socket.completed(came));

@@ -1,4 +1,4 @@
-//! The output of a stream: what is queued is sent, watermarks and producers are kept, and the output ends when it is to end.
+//! Output of a stream: sends the queue, applies watermarks (backpressure), calls producers, and ends the output (half-close, close).
 
 use std::io::{self, IoSlice};
 
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{Transport, buffers::put, producer::FeedStatus};
 
-/// How often a producer is asked before what it made is sent.
+/// Calls of a producer before its output is sent.
 const PIECES_PER_ROUND: usize = 512;
 
 impl Transport {
-    /// Sends what is queued, and does what has to be done about the output otherwise.
+    /// Sends the queue and does all other pending output work.
     #[inline(always)]
     pub(super) fn push_output(&self, reactor: &Reactor) {
         let sent = self.send_quietly(reactor);
@@ -28,7 +28,7 @@ impl Transport {
         }
     }
 
-    /// The same where there may be more to do than to send.
+    /// The rest of [`flush_output`](Self::flush_output), for streams that may have more to do than to send.
     #[inline(never)]
     fn after_write(&self, reactor: &Reactor, sent: bool) {
         if sent {
@@ -40,7 +40,7 @@ impl Transport {
         }
     }
 
-    /// Gives the connection on, keeps watermarks and producers, and ends the output when it is to end.
+    /// Hands the connection over if requested, applies watermarks, calls producers, and ends the output when that is due.
     fn drive_output(&self, reactor: &Reactor) {
         let stream = self.inner();
         for round in 0..ROUNDS_PER_TURN {
@@ -93,12 +93,12 @@ impl Transport {
         }
     }
 
-    /// Output has failed. Whoever holds back what has arrived has some time to let it go on; if nothing has, or all was read, the end
-    /// is told.
+    /// Output has failed. While input is paused or held and has unread data, the linger timeout runs. If there is no unread data, the
+    /// connection is over.
     fn drive_failed_output(&self, reactor: &Reactor) {
         let stream = self.inner();
         if stream.has_producers() {
-            // One that was at work when output failed.
+            // A producer that was running when the output failed.
             stream.defer_drop(stream.cold().producers.take());
         }
         let goes_on = match stream.state.get().is_kept_waiting() {
@@ -112,19 +112,19 @@ impl Transport {
         }
     }
 
-    /// Writes until all is sent or the socket is full: one system call for what one callback has written.
+    /// Writes until all is sent or the socket is full: one system call for everything that one callback has written.
     pub(super) fn send(&self, reactor: &Reactor) {
         if self.send_quietly(reactor) {
             self.note_sent(reactor);
         }
     }
 
-    /// The same. `true` if something was sent of which [`note_sent`](Self::note_sent) has yet to be told.
+    /// The same. Returns `true` if data was sent for which the caller has to call [`after_send`](Self::after_send).
     #[inline(always)]
     fn send_quietly(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
         let Some(mut queue) = stream.queue.take() else { return false };
-        // The common case: it lies in one piece, and the system takes it.
+        // The common case: the queue is one piece, and the kernel accepts all of it.
         if stream.state.get().is_writable()
             && let Some(whole) = queue.whole()
         {
@@ -142,7 +142,7 @@ impl Transport {
         false
     }
 
-    /// The rest of it, segment by segment.
+    /// Sends the rest of the queue segment by segment.
     #[inline(never)]
     fn send_rest(&self, reactor: &Reactor, mut queue: Box<Queue>) {
         let stream = self.inner();
@@ -168,7 +168,7 @@ impl Transport {
         }
     }
 
-    /// What came of one system call that was offered so much.
+    /// Handles the result of one write that offered `offered` bytes.
     #[inline(never)]
     fn written(
         &self,
@@ -189,7 +189,7 @@ impl Transport {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 stream.update(State::write_blocked);
             }
-            // It is tried again.
+            // The caller writes again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             written => {
                 queue.clear();
@@ -204,7 +204,7 @@ impl Transport {
         self.note_sent(reactor);
     }
 
-    /// What has to be minded when something was sent, where there is something to mind.
+    /// Resets the timers that count sent data.
     fn note_sent(&self, reactor: &Reactor) {
         self.reset_idle_timer_sent(reactor);
         if !self.inner().state.get().is_open() {
@@ -212,7 +212,7 @@ impl Transport {
         }
     }
 
-    /// Asks the producer in front for more until there is enough to send; `false` if nothing came of it.
+    /// Calls the first producer until there is enough to send. Returns `false` if it produced nothing.
     fn produce(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
         let producers = &stream.cold().producers;
@@ -266,7 +266,7 @@ impl Transport {
         }
     }
 
-    /// Whether there is no room yet for a layer's last words; they are tried again when there is.
+    /// Whether the layer's closing message (close_notify) met a full socket. It is tried again when the socket is writable.
     fn is_held_up(&self, reactor: &Reactor, said: &io::Result<()>) -> bool {
         let is_held_up =
             said.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
@@ -280,7 +280,7 @@ impl Transport {
 
 #[cfg(unix)]
 impl Stream {
-    /// One system call, with the descriptors that go with the first of the bytes; and how many of them are sent.
+    /// One write, with the descriptors that belong to its first byte. Also returns how many of them were sent.
     fn write_with_descriptors(
         &self,
         queue: &Queue,

@@ -1,5 +1,5 @@
-//! A reset that takes nothing away. One drops what is on its way, so it waits until the other end's system has all that was sent,
-//! as long as this one tells and there is progress.
+//! A reset that loses no sent data. A reset discards data in flight, so it waits until the peer's kernel has acknowledged everything,
+//! as long as this kernel can tell and there is progress.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ mod sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) use sys::in_socket;
 
-/// Elsewhere nobody can be asked.
+/// Other systems cannot tell.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) const fn in_socket(_: &super::socket::TcpStream) -> usize {
     0
 }
 
-/// No engine tells when all has arrived. Between two hosts it takes about as long as the way there and back.
+/// No engine reports an acknowledgement, so a timer checks. Between two hosts it takes about one round-trip time.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
 impl Transport {
-    /// All is sent: ends the connection with a reset now, or as soon as all has arrived. `linger_timeout` bounds a standstill.
+    /// All is sent: resets the connection now, or once all has been acknowledged. `linger_timeout` bounds the time without progress.
     pub(super) fn reset_when_delivered(&self, reactor: &Reactor) {
         let stream = self.inner();
         let undelivered = stream.with_socket(|socket| socket.undelivered());

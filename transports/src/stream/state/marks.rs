@@ -1,16 +1,16 @@
-//! What others know of a stream and have noted in its state: what the loop has on its lists, the layer, the relay, the engine.
-//! Nothing is decided here.
+//! Setters and getters for the bits that record facts from outside the state machine: pending event-loop calls, the layer, the relay,
+//! the engine. Nothing is decided here.
 
 use super::{State, flags::*};
 
 impl State {
-    // ---- what the loop has on its lists ----
+    // ---- pending calls of the event loop ----
 
     pub(in super::super) const fn set_in_callback(&mut self, on: bool) {
         self.set(IN_CALLBACK, on);
     }
 
-    /// Says how that was before.
+    /// Returns the value that it had before.
     pub(in super::super) const fn set_called_by_user(&mut self, on: bool) -> bool {
         let before = self.has(CALLED_BY_USER);
         self.set(CALLED_BY_USER, on);
@@ -25,7 +25,7 @@ impl State {
         self.set(IN_CALLBACK | PRODUCING, on);
     }
 
-    /// `true` if the loop is not going to look at the output anyway.
+    /// Returns `true` if a flush has to be queued: none is queued yet, and no callback runs that ends with one.
     pub(in super::super) const fn ask_flush(&mut self) -> bool {
         !self.has(IN_CALLBACK) && self.raise(FLUSH_QUEUED)
     }
@@ -34,7 +34,7 @@ impl State {
         self.set(FLUSH_QUEUED, false);
     }
 
-    /// `true` if the loop is not going to look at the input anyway.
+    /// Returns `true` if the stream has to be rescheduled: it is not yet.
     pub(in super::super) const fn request_reschedule(&mut self) -> bool {
         self.raise(RESCHEDULED)
     }
@@ -45,7 +45,7 @@ impl State {
 
     // ---- the layer over the socket ----
 
-    /// A layer was laid over the socket. Who reads is told when that goes on.
+    /// A layer was put on top of the socket. A protocol that was reading receives `reading_resumed` after the handshake.
     pub(in super::super) const fn layered(&mut self) {
         self.bits |= LAYERED | HANDSHAKING;
         if self.has(MADE) {
@@ -53,13 +53,13 @@ impl State {
         }
     }
 
-    /// The layer is ready, or given up. Whether there is more to read, and room to write, is found out by trying.
+    /// The handshake is complete, or the layer was given up. A read and a write will find out whether the socket is ready.
     pub(in super::super) const fn secured(&mut self) {
         self.set(HANDSHAKING, false);
         self.bits |= READABLE | WRITABLE;
     }
 
-    /// The layer has to wait for its turn, and has the loop come by.
+    /// The layer waits for the handshake limiter, which reschedules the stream.
     pub(in super::super) const fn wait_for_turn(&mut self) {
         self.set(READABLE, false);
     }
@@ -76,9 +76,9 @@ impl State {
         self.has(READABLE)
     }
 
-    // ---- the stream that it is tied to, and others who hold it ----
+    // ---- relay and holds ----
 
-    /// Tied to another. What its own queue holds does not hold it up.
+    /// The stream was made one end of a relay. Its own queue does not block its input.
     pub(in super::super) const fn relayed(&mut self) {
         self.bits |= RELAYED | NO_AUTO_PAUSE;
     }
@@ -91,19 +91,19 @@ impl State {
         self.bits |= INPUT_HELD;
     }
 
-    /// `true` if it was held, and the loop has to come by.
+    /// Returns `true` if input was held, so that the stream has to be rescheduled.
     pub(in super::super) const fn release(&mut self) -> bool {
         let was_held = self.has(INPUT_HELD);
         self.set(INPUT_HELD, false);
         was_held && !self.is_over()
     }
 
-    /// `reading_resumed` is owed once nothing holds back input any more.
+    /// `reading_resumed` is to be called once nothing blocks input.
     pub(in super::super) const fn owe_resume(&mut self) {
         self.bits |= RESUME_PENDING;
     }
 
-    /// Another protocol has taken over, and does not know that writing was paused.
+    /// Another protocol has taken over, whose `writing_paused` was not called.
     pub(in super::super) const fn handed_over(&mut self) {
         self.set(PAUSE_TOLD, false);
     }
@@ -112,9 +112,9 @@ impl State {
         self.has(EOF)
     }
 
-    // ---- what the engine knows ----
+    // ---- the engine ----
 
-    /// The engine receives for this stream: what has come is taken from there, not read from the socket.
+    /// The engine receives for this stream: input is taken from its completions, not read from the socket.
     pub(in super::super) const fn set_completes(&mut self) {
         self.bits |= COMPLETES;
     }
@@ -123,7 +123,7 @@ impl State {
         self.has(COMPLETES)
     }
 
-    /// A short read proves nothing.
+    /// No short read proves that the socket is drained.
     pub(in super::super) const fn set_cuts_reads(&mut self) {
         self.bits |= CUTS_READS;
     }
@@ -141,7 +141,7 @@ impl State {
         self.has(INDIRECT)
     }
 
-    /// Whether the engine has to be told what is wanted now.
+    /// Returns `true` if the engine's interest has to be changed.
     pub(in super::super) const fn tell_interest(&mut self, read: bool, write: bool) -> bool {
         let told = self.bits & (READ_TOLD | WRITE_TOLD);
         self.set(READ_TOLD, read);
@@ -149,8 +149,8 @@ impl State {
         self.bits & (READ_TOLD | WRITE_TOLD) != told
     }
 
-    /// The common case of [`tell_interest`](Self::tell_interest), in one comparison: input is wanted and no room, and that is what
-    /// the engine was told.
+    /// The common case of [`set_interest`](Self::set_interest) in one comparison: read interest is wanted, write interest is not, and
+    /// the engine has exactly that.
     #[inline]
     pub(in super::super) const fn is_told(self) -> bool {
         let told = READ_TOLD | WRITE_TOLD | WRITABLE;

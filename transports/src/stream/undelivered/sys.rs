@@ -4,10 +4,10 @@
 
 use std::os::fd::AsRawFd;
 
-/// Of one that cannot say, nothing.
+/// Returns 0 if the kernel cannot tell.
 pub(in super::super) fn in_socket(socket: &impl AsRawFd) -> usize {
     let mut unsent: libc::c_int = 0;
-    // SAFETY: the descriptor is open as long as it is borrowed, and the call writes one `int`, which is here.
+    // SAFETY: the descriptor is open while it is borrowed, and the call writes one `c_int`, to the local variable.
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unsent) };
     if done == 0 { usize::try_from(unsent).unwrap_or(0) } else { 0 }
 }
