@@ -1,5 +1,5 @@
-//! Output that goes straight into the socket, past the queue: whoever has the bytes makes the call, and here is what a stream does
-//! about any write. Only into a socket that is plainly the kernel's, and only while nothing waits to go before.
+//! Writes that bypass the queue, straight into the socket. The caller makes the system call; this file does the bookkeeping that every
+//! write needs. Only for plain kernel sockets, and only while nothing is queued before the data.
 
 use std::io;
 
@@ -8,21 +8,21 @@ use sinew_reactor::Reactor;
 use super::{Stream, socket::ByteStream, state::State};
 use crate::Transport;
 
-/// What became of a call that was to write straight into the socket.
+/// Result of a write past the queue.
 #[derive(Debug)]
 pub(crate) enum DirectWrite {
-    /// The socket took so many bytes; none, if there were none to be had.
+    /// The socket accepted this many bytes; 0 if the source had none.
     Sent(usize),
-    /// Nothing can go now. The loop comes by when that changes.
+    /// The socket is full, or queued data goes first. The stream is called again when that changes.
     Full,
-    /// This goes through the queue, or not at all.
+    /// This stream must use its queue, or takes no output at all.
     Refused,
-    /// The call failed, for whatever reason; nothing was done about that.
+    /// The call failed. The error was not handled.
     Failed(io::Error),
 }
 
 impl Transport {
-    /// Has `call` write into the socket, once. It answers as `write(2)` does.
+    /// Has `call` write into the socket once. `call` returns what `write(2)` returns.
     pub(super) fn put(
         &self,
         reactor: &Reactor,
@@ -36,7 +36,7 @@ impl Transport {
         }
         match stream.waiting() {
             Waiting::Bytes => return DirectWrite::Full,
-            // They go with the next byte, for which there must be a queue.
+            // Descriptors are sent with the next byte, which must come from the queue.
             Waiting::Descriptors => return DirectWrite::Refused,
             Waiting::Nothing if !state.is_writable() => return DirectWrite::Full,
             Waiting::Nothing => {}
@@ -51,7 +51,7 @@ impl Transport {
         });
         match put {
             Ok(len) => {
-                // A short write proves nothing here: there may have been no more to be had.
+                // A short write proves nothing here: the source may have had no more data.
                 if len > 0 {
                     self.sent(reactor, len);
                 }
@@ -66,7 +66,7 @@ impl Transport {
     }
 }
 
-/// What is in a queue.
+/// What a queue contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     Nothing,
@@ -75,7 +75,7 @@ pub(super) enum Waiting {
 }
 
 impl Stream {
-    /// Whether bytes that are not queued wait for room in the socket.
+    /// Whether a producer waits until the socket is writable, with bytes that are not queued.
     pub(super) fn wants_room(&self) -> bool {
         self.cold_if_any().is_some_and(|cold| cold.producers.want_room())
     }

@@ -1,5 +1,5 @@
-//! A socket on which things go wrong on purpose: [`Faulty`]. The kernel knows nothing of it, so whatever is withheld here is
-//! owed here: an engine that is edge-triggered will not tell of it again.
+//! Fault injection on a real socket: [`Faulty`]. The kernel knows nothing of the faults, so readiness that is hidden here must be
+//! reported again from here: an edge-triggered engine will not.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,10 +14,10 @@ use sinew_reactor::{DelayedCall, Reactor, Ready, Token, WeakReactor};
 use super::socket::{ByteStream, Socket};
 use crate::{Faults, Keepalive, faults::Rates};
 
-/// The most that a short read brings, and that most short writes take.
+/// Most bytes of a short read, and of most short writes.
 const FEW: usize = 4;
 
-/// See the head of this file.
+/// A socket with injected faults.
 pub(super) struct Faulty {
     inner: Socket,
     reactor: WeakReactor,
@@ -26,14 +26,14 @@ pub(super) struct Faulty {
     random: RefCell<Rng>,
     input: Way,
     output: Way,
-    /// What the stream was told that it cannot have now, and can.
+    /// Readiness that was hidden from the stream.
     owed: Cell<Ready>,
-    /// While it is active, nothing is written. Then the loop comes by.
+    /// While its timer runs, writes are delayed. Then the stream is rescheduled.
     hold: RefCell<Option<DelayedCall>>,
     broken: Cell<bool>,
 }
 
-/// What a direction has been spared from until one of its calls has gone through.
+/// Faults not to be repeated in one direction until a call has succeeded.
 #[derive(Default)]
 struct Way {
     interrupted: Cell<bool>,
@@ -67,7 +67,7 @@ impl Faulty {
         rate > 0.0 && self.random.borrow_mut().f64() < rate
     }
 
-    /// What the call fails with instead of being made, if so.
+    /// The error to return in place of the call, if a fault is due.
     fn strike(&self, way: &Way, reset: ErrorKind) -> Result<(), ErrorKind> {
         if self.broken.get() || self.happens(self.rates.resets) {
             if !self.broken.replace(true) {
@@ -86,7 +86,7 @@ impl Faulty {
         Ok(())
     }
 
-    /// The stream takes it that the kernel will tell of this again. It will not; the loop is to come by.
+    /// Hides readiness: the stream expects an event that the kernel will not send, so it is rescheduled.
     fn owe(&self, ready: Ready) {
         self.owed.set(self.owed.get() | ready);
         if let Some(reactor) = self.reactor.upgrade() {
@@ -94,7 +94,7 @@ impl Faulty {
         }
     }
 
-    /// Takes nothing for a while.
+    /// Delays all writes for a random time.
     fn begin_hold(&self) {
         let Some(reactor) = self.reactor.upgrade() else { return };
         let max = u64::try_from(self.rates.delay_max.as_nanos()).unwrap_or(u64::MAX);
@@ -104,7 +104,7 @@ impl Faulty {
         self.hold.replace(Some(call));
     }
 
-    /// How much of `len` bytes is written.
+    /// How many of `len` bytes to write.
     fn cut(&self, len: usize) -> usize {
         if len < 2 || !self.happens(self.rates.short_writes) {
             return len;
@@ -119,7 +119,7 @@ impl ByteStream for Faulty {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Err(kind) = self.strike(&self.input, ErrorKind::ConnectionReset) {
             if kind == ErrorKind::WouldBlock {
-                // The stream forgets that the end was announced, too, if it was. Read on until it comes, then.
+                // `read_blocked` clears the stream's note that the peer has closed, so report that again: it then reads to the end.
                 self.owe(Ready::READ | Ready::READ_CLOSED);
             }
             return Err(kind.into());

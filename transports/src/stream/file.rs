@@ -1,5 +1,5 @@
-//! A file as a producer, for `send_file`. Where the kernel can, it moves the bytes from the file to the socket by itself
-//! (`sendfile(2)`); else they are read and queued.
+//! A file as a producer, for `send_file`. The kernel moves the bytes from the file to the socket where it can (`sendfile(2)`,
+//! zero-copy); else they are read and queued.
 
 use std::{
     fs::File,
@@ -15,16 +15,16 @@ use crate::{
     producer::{Feed, FeedStatus},
 };
 
-/// How much is read at once.
+/// Bytes per read.
 const PIECE: usize = 64 * 1024;
 
 pub(crate) struct FileProducer {
     file: File,
     start: u64,
-    /// Where the next byte lies.
+    /// Position of the next byte.
     at: u64,
     end: End,
-    /// The kernel has not refused to move it.
+    /// Whether to use `sendfile(2)`: it has not failed so far.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     may_move: bool,
 }
@@ -32,11 +32,11 @@ pub(crate) struct FileProducer {
 /// Where the range ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Before this byte.
+    /// At this position, exclusive.
     At(u64),
-    /// With the file, which said that it has so many bytes.
+    /// At the end of the file, which had this length when the producer was made.
     OfFile(u64),
-    /// With the file, which said that it has none: it is empty, or does not know, as files of `/proc` and devices do not.
+    /// At the end of the file, which reported length 0: it is empty, or reports no length, like files of `/proc` and devices.
     Unknown,
 }
 
@@ -70,7 +70,7 @@ impl FileProducer {
         })
     }
 
-    /// How much is left, at most.
+    /// Upper bound of the bytes left.
     fn left(&self) -> u64 {
         match self.end {
             End::At(end) | End::OfFile(end) => end.saturating_sub(self.at),
@@ -78,14 +78,14 @@ impl FileProducer {
         }
     }
 
-    /// There is nothing more to read, and more was wanted.
+    /// The file ended before the range did.
     fn ended(&mut self, transport: &Transport) -> FeedStatus {
         let (start, at) = (self.start, self.at);
         let is_past_end = at == start && start > 0 && !self.has_byte(start - 1);
         let error = match self.end {
             _ if is_past_end => SendFileError::PastEnd { start },
             End::Unknown => return FeedStatus::Done,
-            // It still says that it is as long: then what it says is no length. So do files of `/sys`.
+            // The reported length has not shrunk, so it was never the real one. Files of `/sys` report such a length.
             End::OfFile(len) if self.file.metadata().is_ok_and(|now| now.len() >= len) => {
                 return FeedStatus::Done;
             }
@@ -99,7 +99,7 @@ impl FileProducer {
         self.read_at(at, &mut [0]).is_ok_and(|n| n > 0)
     }
 
-    /// Others may have a descriptor of the same file, and its position would be theirs, too.
+    /// Seeks before each read: others may share the file's position through another descriptor.
     fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.seek(SeekFrom::Start(at))?;
         self.file.read(buffer)
@@ -153,11 +153,11 @@ mod moved {
     use super::*;
     use crate::stream::direct::DirectWrite;
 
-    /// How much one call moves at most, so that others have their turn.
+    /// Most bytes that one call moves, so that other connections are not starved.
     const SHARE: usize = 256 * 1024;
 
     impl FileProducer {
-        /// Has the kernel move a share of it. `None` if this piece has to be read.
+        /// Has the kernel send the next bytes. Returns `None` if they have to be read instead.
         pub(super) fn moved(
             &mut self,
             reactor: &Reactor,
@@ -184,7 +184,7 @@ mod moved {
                     transport.output_failed(reactor, error);
                     Some(FeedStatus::Done)
                 }
-                // Nothing is left of it, not such a file (EINVAL and others), or it cannot be read at all: reading will say which.
+                // End of file, a file that the kernel cannot send (EINVAL and others), or a read error: a read will tell which.
                 DirectWrite::Sent(_) | DirectWrite::Failed(_) => {
                     self.may_move = false;
                     None
@@ -193,7 +193,7 @@ mod moved {
         }
     }
 
-    /// Whether an error of `sendfile(2)` is the connection's, and not the file's.
+    /// Whether an error of `sendfile(2)` comes from the connection, not from the file.
     fn is_connections(error: &io::Error) -> bool {
         matches!(
             error.kind(),

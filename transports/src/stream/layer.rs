@@ -1,5 +1,5 @@
-//! What may lie between a stream's socket and its protocol: a [`Layer`], which has something to settle with its peer first. TLS
-//! is one. The state machine stays what it is; this is what the loop does with a stream that has a layer.
+//! The layer between a stream's socket and its protocol: a [`Layer`] performs a handshake with the peer first. TLS is the only one.
+//! This file is what the event loop does with a stream that has a layer; the state machine is the same as without.
 
 #![cfg_attr(not(feature = "tls"), allow(dead_code, reason = "TLS is the only layer there is"))]
 
@@ -18,68 +18,68 @@ use crate::{
     dyn_protocol::boxed,
 };
 
-/// A layer over a socket, which is itself the stream's socket. What is written to it goes out as [`ByteStream`] says; what comes
-/// in is not read but received, for it need not be as long as what was read.
+/// A layer on top of a socket; it takes the socket's place in the stream. Output is written to it as to any [`ByteStream`]. Input is
+/// received rather than read, because one read may yield more or less plaintext than it brought.
 pub(crate) trait Layer {
-    /// Goes on with what has to be settled before anything else comes or goes. An error is that of the input, or the layer's own.
+    /// Advances the handshake. An error is one of the socket's input or of the layer itself.
     fn secure(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step>;
-    /// It is not gone on with, or has failed: what comes from now on is read and thrown away, and of what is written nothing goes out
-    /// but what does so below the layer. What the layer has to say to its peer it says with the end of the output.
+    /// Gives up the handshake, or handles its failure: from now on input is read and discarded, and only output below the layer is
+    /// sent. The layer's alert, if any, is sent with the end of the output.
     fn give_up(&self);
-    /// So many bytes of what is queued go out below it.
+    /// How many of the queued bytes are sent below the layer.
     fn clear(&self) -> usize;
-    /// At most one read, and what it has brought, appended to `plain`.
+    /// At most one read. Appends the plaintext to `plain`.
     fn receive(&self, reactor: &Reactor, plain: &mut Vec<u8>) -> io::Result<Received>;
-    /// What is to be done once it is ready, or lost.
+    /// The callback for the end of the handshake, or for the loss of the connection.
     fn take_when_ready(&self) -> Option<WhenReady>;
-    /// The timer that bounds the settling.
+    /// The timer of the handshake timeout.
     fn take_deadline(&self) -> Option<TimerKey>;
-    /// Whether that timer is this one, and why the connection ends then.
+    /// The reason to end the connection, if `key` is the timer of the handshake timeout.
     fn too_late(&self, key: TimerKey) -> Option<ConnectionLost>;
-    /// The protocol is to be told of a drain as soon as there is one.
+    /// Remembers that a drain was requested, for the protocol that is built after the handshake.
     fn note_drain(&self);
-    /// It is ready; what only the settling needed is let go. Whether a drain was noted.
+    /// The handshake is complete: frees what only the handshake needs. Returns whether a drain was requested.
     fn open(&self) -> bool;
-    /// What is known of the other end.
+    /// What TLS has negotiated with the peer.
     #[cfg(feature = "tls")]
     fn tls_info(&self) -> Option<crate::tls_info::TlsInfo>;
 }
 
-/// How far the settling has come.
+/// Progress of the handshake.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) is_ready: bool,
     /// `None` if nothing was read.
     pub(crate) source: Option<Source>,
-    /// Whether the socket has taken all that was to be said.
+    /// Whether the socket has accepted all of the layer's output.
     pub(crate) is_sent: io::Result<bool>,
 }
 
-/// What came of a `receive`.
+/// Result of a `receive`.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) source: Source,
-    /// The peer has ended its side, with nothing left before that.
+    /// The peer has ended its side, and no plaintext is left before that.
     pub(crate) has_ended: bool,
 }
 
-/// What is left where input comes from.
+/// State of the socket after a read by the layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Perhaps more.
+    /// There may be more to read.
     Open,
-    /// Nothing, if a short read proves that.
+    /// The read was short. Drained, if short reads prove that on this socket.
     Short,
-    /// Nothing: a read would have blocked.
+    /// Drained: a read returned `WouldBlock`.
     Blocked,
-    /// It is not this connection's turn. The loop comes by when it is.
+    /// The handshake limiter has no permit left in this turn. It reschedules the stream.
     NotOurTurn,
 }
 
-/// What is done once a layer is ready, or has failed. It builds the protocol.
+/// Callback for the end of the handshake, successful or not. It builds the protocol.
 pub(crate) type WhenReady = Box<dyn FnOnce(&Reactor, HandshakeResult<'_>)>;
 
-/// A connection without a protocol whose layer is ready, or why there will be none.
+/// A connection whose handshake is complete and that has no protocol yet, or the reason of its failure.
 pub(crate) type HandshakeResult<'a> = Result<&'a Transport, ConnectionLost>;
 
 /// Makes the layer of one connection.
@@ -87,18 +87,18 @@ pub(crate) trait MakeLayer {
     fn make(&self, socket: Socket, below: Below<'_>) -> io::Result<Box<dyn ByteStream>>;
 }
 
-/// What a layer has to know of the stream that it is for.
+/// What a layer has to know about its stream.
 pub(crate) struct Below<'a> {
     pub(crate) reactor: &'a Reactor,
     pub(crate) token: Token,
-    /// The engine receives.
+    /// The engine receives for the stream (completion mode).
     pub(crate) completes: bool,
-    /// So many bytes go out before the layer has its first word.
+    /// Bytes that are sent before the layer's first message.
     pub(crate) clear: usize,
     pub(crate) when_ready: Option<WhenReady>,
 }
 
-/// What stands in the place of the protocol where there is none yet, or none at all.
+/// The protocol type of a stream that has no protocol yet.
 pub(crate) enum Nobody {}
 
 impl Protocol for Nobody {
@@ -108,7 +108,7 @@ impl Protocol for Nobody {
 }
 
 impl StreamBuilder<'_> {
-    /// A stream without a protocol: `when_ready` is to build one when the layer is ready.
+    /// Makes a stream without a protocol; `when_ready` builds one after the handshake.
     pub(crate) fn secure(
         self,
         layer: &dyn MakeLayer,
@@ -118,7 +118,7 @@ impl StreamBuilder<'_> {
         self.secure_after(&[], layer, ready, when_ready)
     }
 
-    /// The same, with `first` to be sent in the clear before the layer has its first word.
+    /// The same, with `first` sent in plaintext before the layer's first message.
     pub(crate) fn secure_after(
         self,
         first: &[u8],
@@ -143,7 +143,7 @@ impl StreamBuilder<'_> {
 }
 
 impl Stream {
-    /// Asks the layer, if there is one.
+    /// Calls the layer, if there is one.
     pub(crate) fn with_layer<R>(&self, ask: impl FnOnce(&dyn Layer) -> R) -> Option<R> {
         self.with_socket(|socket| socket.layer().map(ask))
     }
@@ -156,13 +156,13 @@ impl Stream {
         self.state.get().is_layered()
     }
 
-    /// Whether something was written that only goes out when the layer is ready.
+    /// Whether there is output that can only be sent after the handshake.
     fn waits_for_layer(&self) -> bool {
         let clear = self.with_layer(|layer| layer.clear()).unwrap_or(0);
         self.queued() > clear || self.has_producers()
     }
 
-    /// Drops what is queued behind so many bytes.
+    /// Drops all but the first `len` bytes of the queue.
     fn shorten_queue(&self, len: usize) {
         if let Some(mut queue) = self.queue.take() {
             self.defer_drop(queue.split_off(len));
@@ -172,7 +172,7 @@ impl Stream {
 }
 
 impl Transport {
-    /// Lays a layer over the socket. What is queued so far goes out below it, what is written from now on above.
+    /// Puts a layer on top of the socket. Output queued so far is sent below it, later output above.
     pub(crate) fn wrap_in_layer(
         &self,
         reactor: &Reactor,
@@ -197,7 +197,7 @@ impl Transport {
         }
     }
 
-    /// Goes on with what the layer has to settle, unless the connection closes with nothing written that would wait for it.
+    /// Advances the handshake, or gives it up if the connection is closing and has no output that needs it.
     #[inline(never)]
     pub(super) fn handshake_or_give_up(&self, reactor: &Reactor) {
         let stream = self.inner();
@@ -227,7 +227,7 @@ impl Transport {
         match is_sent {
             Ok(true) => {}
             Ok(false) => stream.update(State::write_blocked),
-            // What has come may say why.
+            // Received data, such as an alert, may give the cause.
             Err(error) => self.output_failed(reactor, error),
         }
     }
@@ -241,8 +241,8 @@ impl Transport {
         });
     }
 
-    /// The layer, or what it reads from, has failed. If it has something to say to its peer, an alert, that is sent and the
-    /// connection closed as gracefully as any other, or what comes meanwhile would take it away.
+    /// The layer, or the socket below it, has failed. If the layer has an alert to send, the connection is closed gracefully: a reset
+    /// caused by unread input would discard the alert.
     fn layer_failed(&self, reactor: &Reactor, error: io::Error) {
         let stream = self.inner();
         let has_word = stream.with_socket(|socket| socket.has_unsent());
@@ -260,7 +260,7 @@ impl Transport {
         stream.lose_connection();
     }
 
-    /// Nothing is said or heard through the layer any more.
+    /// Stops the layer: nothing is sent or received through it any more.
     fn give_up_layer(&self, reactor: &Reactor) {
         let stream = self.inner();
         let given_up = stream.with_layer(|layer| {
@@ -295,13 +295,13 @@ impl Transport {
         }
     }
 
-    /// Who waits for a layer to be ready, and is told of the end if it is not.
+    /// Takes the callback that waits for the handshake, so that it can be called with the reason of a failure.
     pub(super) fn who_waits(&self) -> Option<WhenReady> {
         self.inner().with_layer(|layer| layer.take_when_ready()).flatten()
     }
 
-    /// Has the factory build the protocol of a stream whose layer is ready, and tells it that the connection is made. `None`,
-    /// with the connection closed, if the factory refuses or panics.
+    /// Has the factory build the protocol after the handshake, and calls its `connection_made`. Returns `None`, with the connection
+    /// closed, if the factory refuses or panics.
     pub(crate) fn begin_secured<F: Factory>(
         &self,
         reactor: &Reactor,
@@ -311,7 +311,7 @@ impl Transport {
         let what = || format!("the factory of a connection with {peer}");
         let built = reactor.guard(what, || factory.borrow_mut().build_protocol(&peer));
         let Ok(Some(protocol)) = built else {
-            // Its last word may be lost; the end comes all the same.
+            // If close_notify cannot be sent, the connection is closed all the same.
             let _ = self.inner().with_socket(|socket| socket.finish_output());
             self.lose(reactor, ConnectionLost::Closed);
             return None;
@@ -320,7 +320,7 @@ impl Transport {
         Some(Connection::new(self.clone()))
     }
 
-    /// Gives a stream without a protocol this one, and tells it that the connection is made.
+    /// Installs the protocol of a stream that has none, and calls its `connection_made`.
     pub(crate) fn begin_with<P: Protocol>(&self, reactor: &Reactor, protocol: P) {
         self.inner().protocol.set(Some(boxed(protocol)));
         self.note_made(reactor);
@@ -333,7 +333,7 @@ impl Transport {
         }
     }
 
-    /// Whether the layer has taken too long, as this timer says.
+    /// Whether this timer is the handshake timeout; if it is, the connection is ended.
     pub(super) fn is_too_late(&self, reactor: &Reactor, key: TimerKey) -> bool {
         let reason = self.inner().with_layer(|layer| layer.too_late(key)).flatten();
         let is_too_late = reason.is_some();
@@ -343,12 +343,12 @@ impl Transport {
         is_too_late
     }
 
-    /// The port is drained before there is anybody to be told.
+    /// The port is drained before there is a protocol to notify.
     pub(super) fn drain_when_ready(&self) {
         self.inner().with_layer(|layer| layer.note_drain());
     }
 
-    /// At most one read through the layer, and the callback that it leads to.
+    /// At most one read through the layer, and the callback for its data.
     pub(super) fn take_layered(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         let mut plain = stream.shared.buffers.plain_buffer();
@@ -365,7 +365,7 @@ impl Transport {
                     self.input_ended(reactor);
                 }
             }
-            // What this side does not read any more cannot be cut off.
+            // A truncation does not matter for input that is discarded.
             Err(error) if input == Input::Discard && LayerError::is_truncation(&error) => {
                 self.input_ended(reactor);
             }

@@ -1,6 +1,6 @@
-//! Two streams tied together. What comes in at one is passed on from its own round of input, straight into the other's socket as
-//! far as that takes it; then the first is held, and a [`Feed`] at the other lets it go on when all is out. So at most what one read
-//! has brought is ever on the way. Pure of system calls but by `direct.rs` and `splice.rs`.
+//! A relay between two streams. Data read at one end is written straight into the socket of the other as far as that accepts it; the
+//! rest is queued, and the first end is held until the [`RelaySink`], a [`Feed`] at the other, finds the queue empty. So at most the
+//! data of one read is in flight. Makes no system calls except through `direct.rs` and `splice.rs`.
 
 use std::{
     cell::Cell,
@@ -25,36 +25,36 @@ use crate::{
     producer::{Feed, FeedStatus},
 };
 
-/// What a stream knows of the relay that it is an end of.
+/// What a stream stores about its relay.
 pub(super) struct RelayEnd {
     other: Weak<Stream>,
-    /// What comes in here goes this way.
+    /// The direction for data received here.
     out: Rc<RelayDirection>,
-    /// What comes from the other end goes this way.
+    /// The direction for data received at the other end.
     into: Rc<RelayDirection>,
     end: Rc<RelayOutcome>,
-    /// This connection has ended as connections should.
+    /// This connection ended cleanly.
     is_clean: Cell<bool>,
 }
 
-/// One direction.
+/// One direction of a relay.
 struct RelayDirection {
     from: Weak<Stream>,
     bytes: Cell<u64>,
-    /// It is its turn at the output: what was to go before has gone.
+    /// The sink is the first producer at the output: everything queued before it has been sent.
     has_turn: Cell<bool>,
-    /// What the protocol had not used is known.
+    /// The protocol's unread input was taken.
     is_begun: Cell<bool>,
-    /// That, as long as it is not sent: it goes first.
+    /// That input, until it is sent: it goes first.
     unread: Cell<Bytes>,
-    /// Nothing more will come.
+    /// No more input will come.
     is_ended: Cell<bool>,
-    /// All is out, and nothing more will go: what still comes is thrown away.
+    /// All is sent, and no more will be: later input is discarded.
     is_over: Cell<bool>,
     splice: SplicePipe,
 }
 
-/// What both ends share: who waits for the end of both.
+/// What both ends share: the promise that is resolved when both are over.
 struct RelayOutcome {
     promise: Cell<Option<Promise<Relayed>>>,
     there: Rc<RelayDirection>,
@@ -63,7 +63,7 @@ struct RelayOutcome {
 }
 
 impl Transport {
-    /// Ties this to another. Both are open, and neither is tied yet.
+    /// Starts a relay. Both connections are open, and neither is part of a relay.
     pub(crate) fn start_relay(&self, reactor: &Reactor, other: &Self) -> Deferred<Relayed> {
         let (promise, relayed) = reactor.promise();
         let end = Rc::new(RelayOutcome {
@@ -89,7 +89,7 @@ impl Transport {
             stream.add_producer(Box::new(RelaySink(into.clone())));
         }
         for (this, ..) in ends {
-            // Its end may have been told to its protocol, but nobody told the other's peer.
+            // The protocol may have received `read_closed`, but the other end's peer has received no FIN.
             if this.inner().state.get().has_ended() {
                 this.relay_eof();
             }
@@ -98,8 +98,7 @@ impl Transport {
         relayed
     }
 
-    /// Whether what has come is to be read in the ordinary way: not while there is no room for it at the other end, nor if it was
-    /// moved.
+    /// Whether input is to be read into the buffer. Not while the other end has no room, nor if this call spliced it or failed to.
     pub(super) fn may_take(&self, reactor: &Reactor) -> bool {
         let Some(relay_eof) = self.inner().relay() else { return true };
         let way = &relay_eof.out;
@@ -135,7 +134,7 @@ impl Transport {
         false
     }
 
-    /// What has come in, by whichever way: to the other end, or to the protocol.
+    /// Forwards received data to the other end, or delivers it to the protocol.
     pub(super) fn arrived(&self, reactor: &Reactor, input: Input, data: &[u8]) {
         let Some(relay_eof) = self.inner().relay().filter(|_| input == Input::Deliver) else {
             return self.received(reactor, input, data);
@@ -154,7 +153,7 @@ impl Transport {
         }
     }
 
-    /// Sends what has come in at the other end. What the socket does not take is queued, and minded by nobody's watermarks.
+    /// Sends data from the other end. What the socket does not accept is queued, without regard to watermarks.
     fn pass(&self, reactor: &Reactor, data: &[u8]) {
         let stream = self.inner();
         let put = self.put(reactor, |socket| socket.write_vectored(&[IoSlice::new(data)]));
@@ -176,7 +175,8 @@ impl Transport {
         }
     }
 
-    /// What the protocol has not used goes first; the other end is called until that has gone. `true` if the protocol was asked.
+    /// Takes the protocol's unread input, which is sent first, and wakes the other end until that is sent. Returns `true` if the
+    /// protocol was called.
     pub(super) fn begin_relay(&self) -> bool {
         let Some(relay_eof) = self.inner().relay() else { return false };
         let has_begun = relay_eof.out.is_begun.replace(true);
@@ -192,13 +192,13 @@ impl Transport {
         !has_begun
     }
 
-    /// Takes no input until the other end has sent what it has.
+    /// Blocks input until the other end has sent what it has.
     fn hold(&self, way: &RelayDirection, to: &Self) {
         self.inner().hold(Hold::Relay);
         way.call(to.inner());
     }
 
-    /// The input has ended: so will the output of the other end.
+    /// The input has ended: ends the output of the other end.
     pub(super) fn relay_eof(&self) {
         let Some(relay_eof) = self.inner().relay() else { return };
         relay_eof.out.is_ended.set(true);
@@ -208,14 +208,14 @@ impl Transport {
         }
     }
 
-    /// How the connection has ended is known.
+    /// Records whether the connection ended cleanly.
     pub(super) fn note_end(&self, is_clean: bool) {
         if let Some(relay_eof) = self.inner().relay() {
             relay_eof.is_clean.set(is_clean);
         }
     }
 
-    /// The connection is over, and so will the other be.
+    /// The connection is over: ends the other one, too.
     pub(super) fn end_relay(&self) {
         let Some(relay_eof) = self.inner().relay() else { return };
         relay_eof.into.splice.let_go();
@@ -246,12 +246,12 @@ impl Stream {
         self.state.get().is_relayed()
     }
 
-    /// The other end of its relay, if that is still there.
+    /// The other end of its relay, if that still exists.
     pub(super) fn relayed_to(&self) -> Option<Rc<Self>> {
         self.relay()?.other.upgrade()
     }
 
-    /// The other end of its relay was cut off. What came from there before is sent, and arrives; then this one is cut off, too.
+    /// The other end of its relay was reset. What came from there before is sent and acknowledged; then this end is reset, too.
     fn reset_when_sent(&self) {
         if self.state.get().has_output_failed() {
             self.end_now(ConnectionLost::Reset);
@@ -261,7 +261,7 @@ impl Stream {
         }
     }
 
-    /// Whether both live on the same reactor.
+    /// Whether both belong to the same reactor.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.shared.buffers, &other.shared.buffers)
     }
@@ -279,7 +279,7 @@ impl Stream {
         }
     }
 
-    /// Nothing goes out here any more: what still comes for it from the other end is thrown away.
+    /// Nothing can be sent here any more: later input of the other end is discarded.
     pub(super) fn end_way_in_at_once(&self) {
         let Some(relay_eof) = self.relay() else { return };
         relay_eof.into.splice.let_go();
@@ -291,7 +291,7 @@ impl Stream {
         }
     }
 
-    /// Queues what is bounded by other means than watermarks.
+    /// Queues data that is bounded by other means than watermarks.
     pub(super) fn queue_quietly(&self, data: &[u8]) {
         if !self.state.get().sends() {
             return;
@@ -320,7 +320,7 @@ impl RelayDirection {
         self.bytes.set(self.bytes.get() + len as u64);
     }
 
-    /// Whether nothing waits at the end of it.
+    /// Whether the receiving end has no data of this direction left to send.
     fn is_clear(&self, to: &Transport) -> bool {
         self.has_turn.get()
             && self.splice.is_empty()
@@ -335,7 +335,7 @@ impl RelayDirection {
         has_unread
     }
 
-    /// Sends what the protocol at its beginning has handed back. `false` if that is to wait.
+    /// Sends the unread input of the protocol where it begins. Returns `false` if that has to wait.
     fn carry_unread(&self, reactor: &Reactor, to: &Transport) -> bool {
         let from = self.from.upgrade().filter(|from| !from.state.get().is_over());
         if let Some(from) = from
@@ -351,21 +351,21 @@ impl RelayDirection {
         true
     }
 
-    /// Has its end not wait any longer. While it is not its turn, what waits there is somebody else's.
+    /// Lets the sink run again. While it is not the first producer, the waiting one is another, which must not be resumed.
     fn wake(&self, to: &Stream) {
         if self.has_turn.get() {
             to.resume_producing();
         }
     }
 
-    /// Has its end be asked what there is to do.
+    /// Lets the sink run again and flushes its stream.
     fn call(&self, to: &Stream) {
         self.wake(to);
         to.ask_flush();
     }
 }
 
-/// The end of a [`RelayDirection`], in its place among the producers of a stream.
+/// The receiving end of a [`RelayDirection`], as a producer of that stream.
 struct RelaySink(Rc<RelayDirection>);
 
 impl Feed for RelaySink {

@@ -1,5 +1,5 @@
-//! Bytes from one socket of the kernel's into another through a pipe, in no buffer of ours: `splice(2)`. PipePool are taken from a pool
-//! when there is something to move, and given back when all of it is out.
+//! Zero-copy transfer between two kernel sockets through a pipe: `splice(2)`. Pipes come from a pool while there is data to move and
+//! return to it when they are empty.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,19 +17,19 @@ use sinew_reactor::Reactor;
 use super::{direct::DirectWrite, socket::ByteStream};
 use crate::Transport;
 
-/// What a pipe is to hold. A user who is no root may have up to 1 MiB in each (`pipe(7)`).
+/// Requested capacity of a pipe. An unprivileged user may have up to 1 MiB in each (`pipe(7)`).
 const PIPE_SIZE: usize = 512 * 1024;
 
-/// What a pipe holds that may not be made larger.
+/// Capacity of a pipe that may not be enlarged.
 const PIPE_SIZE_MIN: usize = 64 * 1024;
 
-/// As long as so much comes at once, it is moved. Copying less is cheaper than three calls.
+/// Splicing stays on while a call moves at least this many bytes. Copying less is cheaper than three system calls.
 const ENOUGH: usize = 16 * 1024;
 
-/// PipePool kept for the next who has something to move.
+/// Pipes kept in the pool.
 const POOLED_MAX: usize = 8;
 
-/// The pipes that nobody uses, one pool a reactor.
+/// Unused pipes, one pool for each reactor.
 #[derive(Default)]
 struct PipePool {
     spare: RefCell<Vec<Pipe>>,
@@ -39,12 +39,12 @@ struct Pipe {
     read: OwnedFd,
     write: OwnedFd,
     size: usize,
-    /// So much is in it.
+    /// Bytes in the pipe.
     held: usize,
 }
 
 impl PipePool {
-    /// An empty pipe, or none if there are no descriptors left.
+    /// An empty pipe, or `None` if no file descriptors are left.
     fn take(&self) -> Option<Pipe> {
         self.spare.borrow_mut().pop().or_else(|| Pipe::open().ok())
     }
@@ -65,7 +65,7 @@ impl Pipe {
         Ok(Self { read, write, size, held: 0 })
     }
 
-    /// Everything that is in it.
+    /// Reads everything that is in the pipe.
     fn spill(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.held];
         let mut filled = 0;
@@ -82,14 +82,14 @@ impl Pipe {
     }
 }
 
-/// How one direction of a relay moves what comes in bulk.
+/// Splicing of bulk data in one direction of a relay.
 pub(super) struct SplicePipe {
     pipes: Rc<PipePool>,
-    /// Much has come at once; more may be behind it.
+    /// The last read filled the buffer, or the last splice moved much: there may be more.
     is_on: Cell<bool>,
-    /// The kernel does not move what comes from this socket.
+    /// The kernel cannot splice from this socket.
     is_refused: Cell<bool>,
-    /// There while something is in it.
+    /// Present while it contains data.
     pipe: Cell<Option<Pipe>>,
 }
 
@@ -103,12 +103,12 @@ impl SplicePipe {
         }
     }
 
-    /// Much has come at once.
+    /// Starts splicing: a read has filled the buffer.
     pub(super) fn begin(&self) {
         self.is_on.set(!self.is_refused.get());
     }
 
-    /// Whether nothing is on the way.
+    /// Whether no data is in the pipe.
     pub(super) fn is_empty(&self) -> bool {
         let pipe = self.pipe.take();
         let is_empty = pipe.is_none();
@@ -116,8 +116,9 @@ impl SplicePipe {
         is_empty
     }
 
-    /// Moves what has come in at one socket, on its way to another; so many bytes. `None` if it is to be read: also where nothing
-    /// could be moved, for whether nothing has come, or no more ever will, only a read tells. At urgent data splice(2) says either.
+    /// Moves received data from a socket into the pipe; returns the number of bytes. `None` means that the caller must read instead,
+    /// also if nothing was moved: at urgent data splice(2) reports 0 or `EAGAIN`, so only a read can tell an empty socket from the end
+    /// of the input.
     pub(super) fn fill(
         &self,
         from: &dyn ByteStream,
@@ -154,7 +155,7 @@ impl SplicePipe {
         }
     }
 
-    /// Has the other socket take what is on the way; `false` if something is left.
+    /// Moves data from the pipe into the other socket. Returns `false` if some is left.
     pub(super) fn drain(&self, reactor: &Reactor, to: &Transport) -> bool {
         let Some(mut pipe) = self.pipe.take() else { return true };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
@@ -175,7 +176,7 @@ impl SplicePipe {
                     self.pipe.set(Some(pipe));
                     return false;
                 }
-                // Something was put around the socket meanwhile.
+                // The socket was wrapped meanwhile.
                 DirectWrite::Refused => match pipe.spill() {
                     Ok(bytes) => to.inner().queue_quietly(&bytes),
                     Err(error) => {
@@ -193,7 +194,7 @@ impl SplicePipe {
         true
     }
 
-    /// Nobody takes what is on the way any more.
+    /// Drops the data in the pipe: nothing is sent any more.
     pub(super) fn let_go(&self) {
         self.pipe.take();
     }

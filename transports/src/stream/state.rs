@@ -70,7 +70,6 @@
 //!
 //! Input is held back by the user's pause, by a relay without room, or by a queue over its high watermark that has not sunk to the low
 //! one since. When the first and the last have gone, `reading_resumed` is owed before further input is.
-/// Where a stream is in its lifecycle: the table at the head of this file.
 //! A layer (TLS) may lie over the socket. Until it is ready, the first three stages are what they are, but what comes and goes is
 //! the layer's: nothing is delivered, and what is written waits. A graceful close waits for it only if something was written for it
 //! to send; else it is given up: what is to go out below it is sent, then FIN. `abort`, the failure of the socket and the end of
@@ -82,62 +81,62 @@ mod flags;
 mod marks;
 use flags::*;
 
-/// Where in its life a stream is.
+/// Where a stream is in its lifecycle: the table at the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
-    /// Call `reading_resumed`.
+    Open,
     OutputFailed,
-    /// Read and deliver.
+    Closing,
     Lingering,
-    /// Read and discard.
+    Lost,
     Told,
-    /// Do not read, but check the socket for an error: an event has been reported.
+    Gone,
 }
-    /// Input belongs to the layer, whose handshake is not complete.
+
 /// What to do with the input side.
-    /// Do nothing now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
-    /// Tell `reading_resumed`.
+    /// Call `reading_resumed`.
     Resume,
-    /// Read, and deliver.
+    /// Read and deliver.
     Deliver,
-    /// Read, and throw away.
-    /// Nothing: the stream stays as it is.
-    /// Nothing is to be read, but something has happened: see whether the connection still stands.
-    /// Send FIN; input continues.
-    /// What comes is the layer's, which is not ready.
+    /// Read and discard.
+    Discard,
+    /// Do not read, but check the socket for an error: an event has been reported.
+    Check,
+    /// Input belongs to the layer, whose handshake is not complete.
     Secure,
-    /// Nothing for now.
+    /// Do nothing now.
     Wait,
 }
-    /// Reset the connection once the reset loses no sent data.
+
 /// What to do when all is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Drained {
-    /// Nothing: the stream goes on.
+    /// Nothing: the stream stays as it is.
     Idle,
-    /// Send FIN; the other direction goes on.
-    /// Call `read_closed`, or end the output of the other end of the relay.
+    /// Send FIN; input continues.
+    EndOutput,
     /// Send FIN, then wait for the peer's.
-    /// Output had failed before, so the connection is over.
+    Linger,
     /// Both directions have ended.
-    /// Nothing to do now; the flag is set.
-    /// Reset the connection, as soon as that takes nothing away.
+    Finish,
+    /// Reset the connection once the reset loses no sent data.
     Reset,
 }
-/// The stage is in the lowest bits, with `Open` as 0; the flags are above them.
+
 /// What the end of the input means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// The protocol, or the other end of the relay, is to be told.
+    /// Call `read_closed`, or end the output of the other end of the relay.
     Tell,
-    /// Output had failed before: the connection is over.
+    /// Output had failed before, so the connection is over.
     Over,
-    /// Nothing for now.
+    /// Nothing to do now; the flag is set.
     Noted,
 }
-    /// The stream has no output: it counts as ended from the start.
-/// The stage in the lowest bits, where `Open` is none, and the flags above.
+
+/// The stage is in the lowest bits, with `Open` as 0; the flags are above them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
     bits: u32,
@@ -148,7 +147,7 @@ impl State {
         Self { bits: WRITABLE | READ_TOLD | if auto_pause { 0 } else { NO_AUTO_PAUSE } }
     }
 
-    /// There is no output: it has ended from the start.
+    /// The stream has no output: it counts as ended from the start.
     pub(super) const fn set_read_only(&mut self) {
         self.bits |= ENDING | FIN_SENT;
     }
@@ -173,47 +172,47 @@ impl State {
         self.bits & flag != 0
     }
 
-    /// Sets a flag and returns whether it was clear before.
+    const fn set(&mut self, flag: u32, on: bool) {
         if on {
             self.bits |= flag;
         } else {
             self.bits &= !flag;
         }
     }
-    // ---- what the user requests ----
-    /// Sets a flag on a condition, without a branch.
-    /// Whether a write is accepted. A producer inside its `produce` call may write while other writes are refused.
+
+    /// Sets a flag if `on`, without a branch.
+    #[inline]
     const fn set_if(&mut self, flag: u32, on: bool) {
         self.bits |= flag * on as u32;
     }
 
-    /// Sets a flag and says whether it was not set before.
+    /// Sets a flag and returns whether it was clear before.
     const fn raise(&mut self, flag: u32) -> bool {
-    /// Whether neither the end of the output nor of the connection was requested.
+        let raised = !self.has(flag);
         self.bits |= flag;
         raised
     }
 
-    /// Whether queued data is still sent, or may be.
+    // ---- what the user requests ----
 
-    /// Whether output is taken. A producer is heard out also when all others are refused.
+    /// Whether a write is accepted. A producer inside its `produce` call may write while other writes are refused.
     #[inline]
     pub(super) const fn takes_output(self) -> bool {
-    /// The queue went above its high watermark.
+        self.has_output()
             || self.has(PRODUCING) && matches!(self.stage(), Stage::Open | Stage::Closing)
     }
 
-    /// Whether nobody has asked for an end of the output.
+    /// Whether neither the end of the output nor of the connection was requested.
     pub(super) const fn has_output(self) -> bool {
         self.bits & (STAGE | ENDING) == 0
     }
 
-    /// Whether what has been taken is still to be sent, or may be.
+    /// Whether queued data is still sent, or may be.
     pub(super) const fn sends(self) -> bool {
         matches!(self.stage(), Stage::Open | Stage::Closing)
     }
 
-    /// The queue has passed its high watermark.
+    /// The queue went above its high watermark.
     pub(super) const fn above_high(&mut self) {
         if self.raise(OVER_HIGH) && !self.has(NO_AUTO_PAUSE) {
             self.bits |= RESUME_PENDING;
@@ -223,12 +222,12 @@ impl State {
     pub(super) const fn pause(&mut self) {
         if self.is_open() {
             self.bits |= PAUSED | RESUME_PENDING;
-    /// Returns `false` if the output is ended already.
+        }
     }
 
     pub(super) const fn resume(&mut self) {
         self.set(PAUSED, false);
-    /// Returns `false` if the stream is closing already.
+    }
 
     pub(super) const fn set_auto_pause(&mut self, on: bool) {
         self.set(NO_AUTO_PAUSE, !on);
@@ -237,22 +236,22 @@ impl State {
         }
     }
 
-    /// `false` if there is nothing left to end.
-    /// Closes with a reset in place of FIN. Returns `false` if nothing is sent any more.
+    /// Returns `false` if the output is ended already.
+    pub(super) const fn close_write(&mut self) -> bool {
         matches!(self.stage(), Stage::Open) && self.raise(ENDING)
     }
 
-    /// `false` if the stream is closing already.
+    /// Returns `false` if the stream is closing already.
     pub(super) const fn lose_connection(&mut self) -> bool {
         if !matches!(self.stage(), Stage::Open) {
             return false;
         }
         self.enter(Stage::Closing);
-    // ---- events ----
+        self.set(EOF_FIRST, self.has(EOF));
         true
     }
 
-    /// Closes with a reset where the end of the stream would be sent. `false` if it is not to be sent any more.
+    /// Closes with a reset in place of FIN. Returns `false` if nothing is sent any more.
     pub(super) const fn close_with_reset(&mut self) -> bool {
         let sends = self.sends();
         if sends {
@@ -262,7 +261,7 @@ impl State {
         sends
     }
 
-    /// A read returned less than the buffer had room for.
+    // ---- events ----
 
     pub(super) const fn made(&mut self) {
         self.bits |= MADE;
@@ -270,56 +269,56 @@ impl State {
 
     #[inline]
     pub(super) const fn became(&mut self, ready: Ready) {
-    /// A read returned `WouldBlock`.
+        self.set_if(READABLE, ready.is_read());
         self.set_if(WRITABLE, ready.is_write());
         self.set_if(READ_UNTIL_BLOCKED, ready.cuts_reads());
         self.set_if(LOOK, ready.is_read_closed());
     }
-    /// Nothing can be sent any more. Returns `false` if nothing can be received either.
-    /// A read has brought less than it had room for.
+
+    /// A read returned less than the buffer had room for.
     #[inline]
     pub(super) const fn read_was_short(&mut self) {
         if !self.has(READ_UNTIL_BLOCKED | CUTS_READS) {
             self.set(READABLE, false);
-            // A read finds out what has arrived. In completion mode the engine has it or will report it.
+        }
     }
 
-    /// A read would have blocked.
+    /// A read returned `WouldBlock`.
     pub(super) const fn read_blocked(&mut self) {
         self.set(READABLE | READ_UNTIL_BLOCKED | LOOK, false);
-    /// A write accepted less than it was given, or returned `WouldBlock`.
+    }
 
-    /// Nothing can be sent any more. `false` if with that there is nothing left.
+    /// Nothing can be sent any more. Returns `false` if nothing can be received either.
     pub(super) const fn output_failed(&mut self) -> bool {
         let goes_on = matches!(self.stage(), Stage::Open) && !self.has(EOF);
-    /// The socket is to be checked for an error without an event from the engine.
+        if goes_on {
             self.enter(Stage::OutputFailed);
             self.bits |= READ_UNTIL_BLOCKED | WRITABLE | RESET;
-            // What has arrived is found by trying, but where the engine has it, or will.
+            // A read finds out what has arrived. In completion mode the engine has it or will report it.
             self.set_if(READABLE, !self.has(COMPLETES));
-    /// The socket was checked.
+        }
         goes_on
     }
 
-    /// A write took less than it was given, or would have blocked.
+    /// A write accepted less than it was given, or returned `WouldBlock`.
     pub(super) const fn write_blocked(&mut self) {
         self.set(WRITABLE, false);
     }
-    /// A read reached the end of the input.
-    /// Whether the connection stands is to be seen, though no engine has told of anything.
+
+    /// The socket is to be checked for an error without an event from the engine.
     pub(super) const fn look(&mut self) {
         self.bits |= LOOK;
     }
 
-    /// That has been seen.
+    /// The socket was checked.
     pub(super) const fn looked(&mut self) {
         self.set(LOOK, false);
         if self.has(EOF) {
             self.set(READABLE | READ_UNTIL_BLOCKED, false);
-    /// Everything queued is sent, and no producer has more.
+        }
     }
 
-    /// The end of the input.
+    /// A read reached the end of the input.
     pub(super) const fn end_of_stream(&mut self) -> Ended {
         self.set(READABLE | READ_UNTIL_BLOCKED | LOOK, false);
         let is_first = self.raise(EOF);
@@ -330,7 +329,7 @@ impl State {
         }
     }
 
-    /// All that was queued is sent, and no producer has more.
+    /// Everything queued is sent, and no producer has more: what to do about the output.
     pub(super) const fn drained(self) -> Drained {
         match self.stage() {
             Stage::Open if self.has(ENDING) && self.has(EOF) => Drained::Finish,
