@@ -57,7 +57,7 @@ impl Buffers {
     #[inline(never)]
     fn take_pooled(&self) -> Box<Queue> {
         let Some(queue) = self.queues.borrow_mut().pop() else { return Box::default() };
-        self.pooled_bytes.set(self.pooled_bytes.get() - queue.storage());
+        self.pooled_bytes.set(self.pooled_bytes.get() - queue.capacity_bytes());
         queue
     }
 
@@ -73,7 +73,7 @@ impl Buffers {
     #[inline(never)]
     fn pool(&self, queue: Box<Queue>) {
         let mut queues = self.queues.borrow_mut();
-        let bytes = self.pooled_bytes.get() + queue.storage();
+        let bytes = self.pooled_bytes.get() + queue.capacity_bytes();
         if queues.len() < POOLED_MAX && bytes <= POOLED_BYTES_MAX {
             queues.push(queue);
             self.pooled_bytes.set(bytes);
@@ -119,7 +119,7 @@ impl Drop for ReadBuffer<'_> {
 
 /// Stores a queue in an empty place, without the check whether an old value has to be dropped.
 #[inline]
-pub(crate) fn put(place: &Cell<Option<Box<Queue>>>, queue: Box<Queue>) {
+pub(crate) fn store_queue(place: &Cell<Option<Box<Queue>>>, queue: Box<Queue>) {
     mem::forget(place.replace(Some(queue)));
 }
 

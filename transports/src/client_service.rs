@@ -329,7 +329,7 @@ impl<P: Protocol> Running<P> {
             let Some(reactor) = self.0.reactor.upgrade() else { return };
             let mut connecting = (self.0.connect)(&reactor);
             drop(reactor);
-            let failure: Rc<dyn Error> = match unless(&mut stop, &mut connecting).await {
+            let failure: Rc<dyn Error> = match or_stopped(&mut stop, &mut connecting).await {
                 None => return give_up(&connecting).await,
                 Some(Ok(connection)) => match self.keep(connection, &mut stop).await {
                     Kept::Stopped => return,
@@ -359,7 +359,7 @@ impl<P: Protocol> Running<P> {
         for waiting in self.0.waiting.take() {
             waiting.promise.resolve(connection.clone());
         }
-        let was_lost = unless(stop, &mut lost).await.is_some();
+        let was_lost = or_stopped(stop, &mut lost).await.is_some();
         self.0.connection.take();
         if !was_lost {
             transport.lose_connection();
@@ -399,7 +399,7 @@ impl<P: Protocol> Running<P> {
         let wait = self.0.config.wait(self.0.failures.get(), reactor.random());
         let mut sleep = reactor.sleep(wait);
         drop(reactor);
-        unless(stop, &mut sleep).await.is_some()
+        or_stopped(stop, &mut sleep).await.is_some()
     }
 }
 
@@ -426,7 +426,10 @@ impl<P: Protocol> Drop for Running<P> {
 }
 
 /// Awaits a value. Returns `None` if the service is stopped first.
-async fn unless<F: Future + Unpin>(stop: &mut Deferred<()>, value: &mut F) -> Option<F::Output> {
+async fn or_stopped<F: Future + Unpin>(
+    stop: &mut Deferred<()>,
+    value: &mut F,
+) -> Option<F::Output> {
     poll_fn(|context| {
         if Pin::new(&mut *stop).poll(context).is_ready() {
             return Poll::Ready(None);

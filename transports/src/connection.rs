@@ -61,7 +61,7 @@ impl<P: Protocol> Connection<P> {
     /// it.
     pub fn with<R>(&self, f: impl FnOnce(&mut P, &Transport) -> R) -> Option<R> {
         let call = |protocol: &mut DynProtocol| Some(f(protocol.downcast_mut()?, &self.transport));
-        self.transport.inner().lend_to_user(call)?
+        self.transport.inner().with_protocol_for_user(call)?
     }
 
     /// Has the event loop call `f` with the protocol in its next turn. `f` is dropped if the connection is over by then. A panic in `f`

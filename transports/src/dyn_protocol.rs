@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A type-erased factory: kinds of endpoints receive it and pass it on to `listen_tcp` and the like.
-pub struct DynFactory(Box<dyn Builds>);
+pub struct DynFactory(Box<dyn ErasedFactory>);
 
 /// A type-erased protocol, built by a [`DynFactory`]. Its connection can still be downcast to the real type.
 pub struct DynProtocol(Box<dyn AnyProtocol>);
@@ -27,13 +27,13 @@ impl<P: Protocol> AnyProtocol for P {
     }
 }
 
-trait Builds {
+trait ErasedFactory {
     fn build(&mut self, peer: &Peer) -> Option<DynProtocol>;
     fn started(&mut self);
     fn stopped(&mut self);
 }
 
-impl<F: Factory> Builds for F {
+impl<F: Factory> ErasedFactory for F {
     fn build(&mut self, peer: &Peer) -> Option<DynProtocol> {
         self.build_protocol(peer).map(boxed)
     }

@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// A connected socket, its token and its peer.
-pub(crate) type Dialled = Result<(Socket, Token, Peer), ConnectError>;
+pub(crate) type DialResult = Result<(Socket, Token, Peer), ConnectError>;
 
 /// Connects by calling `dial` from the event loop.
-pub(crate) fn at_once<F: Factory>(
+pub(crate) fn connect_now<F: Factory>(
     reactor: &Reactor,
     config: ConnectConfig,
     factory: F,
-    dial: impl FnOnce(&Reactor) -> Dialled + 'static,
+    dial: impl FnOnce(&Reactor) -> DialResult + 'static,
 ) -> Connecting<F::Protocol> {
     let (promise, deferred) = reactor.promise();
     let factory = RefCell::new(factory);

@@ -19,7 +19,7 @@ use crate::{
     Connection, Peer, Protocol, StreamConfig, Transport,
     stream::{
         Shared, StreamBuilder,
-        layer::Nobody,
+        layer::NoProtocol,
         socket::{ByteStream, Socket},
     },
 };
@@ -58,7 +58,7 @@ struct Ends {
     reset: Cell<bool>,
     closed: Cell<bool>,
     /// Input and output are separate, so input continues after output has failed.
-    is_two: Cell<bool>,
+    separate_directions: Cell<bool>,
     token: Token,
     /// The stream's local address.
     local: Option<SocketAddr>,
@@ -66,7 +66,7 @@ struct Ends {
 
 impl Ends {
     /// The result of a read of an empty buffer. Data that arrived before a reset is read first, as on a socket.
-    fn nothing_to_read(&self) -> io::Result<usize> {
+    fn empty_read_result(&self) -> io::Result<usize> {
         match (self.reset_by_peer.get(), self.inbound_ended.get()) {
             (true, _) => Err(io::ErrorKind::ConnectionReset.into()),
             (false, true) => Ok(0),
@@ -76,21 +76,21 @@ impl Ends {
 }
 
 /// The stream's end of the connection.
-struct NearEnd(Rc<Ends>);
+struct StreamEnd(Rc<Ends>);
 
-impl ByteStream for NearEnd {
+impl ByteStream for StreamEnd {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut inbound = self.0.inbound.borrow_mut();
         let len = inbound.len().min(buffer.len());
         if len == 0 && !buffer.is_empty() {
-            return self.0.nothing_to_read();
+            return self.0.empty_read_result();
         }
         inbound.read_exact(&mut buffer[..len]).expect("`len` is at most the length of `inbound`");
         Ok(len)
     }
 
     fn peek(&self) -> io::Result<usize> {
-        if self.0.inbound.borrow().is_empty() { self.0.nothing_to_read() } else { Ok(1) }
+        if self.0.inbound.borrow().is_empty() { self.0.empty_read_result() } else { Ok(1) }
     }
 
     fn short_read_drains(&self, _: bool) -> bool {
@@ -145,8 +145,8 @@ impl ByteStream for NearEnd {
         ready
     }
 
-    fn has_two_ends(&self) -> bool {
-        self.0.is_two.get()
+    fn has_separate_directions(&self) -> bool {
+        self.0.separate_directions.get()
     }
 
     fn local_addr(&self) -> Option<SocketAddr> {
@@ -154,7 +154,7 @@ impl ByteStream for NearEnd {
     }
 }
 
-impl Drop for NearEnd {
+impl Drop for StreamEnd {
     fn drop(&mut self) {
         self.0.outbound_ended.set(true);
         self.0.closed.set(true);
@@ -211,7 +211,7 @@ pub(crate) fn connect_as<P: Protocol>(
     local: Option<SocketAddr>,
 ) -> Result<(Connection<P>, Wire), RegisterError> {
     let (transport, ends) = join(reactor, config, Some(protocol), peer, local)?;
-    let wire = Wire::joined(reactor, ends, transport.clone());
+    let wire = Wire::new(reactor, ends, transport.clone());
     Ok((Connection::new(transport), wire))
 }
 
@@ -232,12 +232,12 @@ fn join<P: Protocol>(
         reset_by_peer: Cell::new(false),
         reset: Cell::new(false),
         closed: Cell::new(false),
-        is_two: Cell::new(false),
+        separate_directions: Cell::new(false),
         token,
         local,
     });
     let shared = Shared::new(reactor, config, None);
-    let socket = Socket::Other(Box::new(NearEnd(ends.clone())));
+    let socket = Socket::Other(Box::new(StreamEnd(ends.clone())));
     let transport = StreamBuilder { reactor, socket, token, peer, shared }.adopt(protocol);
     reactor.reschedule(token);
     Ok((transport, ends))
@@ -274,7 +274,7 @@ impl Transport {
     pub fn memory() -> (Self, Wire) {
         let reactor = Reactor::simulated(0);
         let (transport, ends) =
-            join::<Nobody>(&reactor, StreamConfig::default(), None, Peer::Memory, None)
+            join::<NoProtocol>(&reactor, StreamConfig::default(), None, Peer::Memory, None)
                 .expect("a new reactor has room for a handler");
         let wire = Wire {
             ends,
@@ -287,7 +287,7 @@ impl Transport {
 }
 
 impl Wire {
-    fn joined(reactor: &Reactor, ends: Rc<Ends>, transport: Transport) -> Self {
+    fn new(reactor: &Reactor, ends: Rc<Ends>, transport: Transport) -> Self {
         Self { ends, reactor: reactor.downgrade(), own_reactor: None, transport }
     }
 
@@ -403,13 +403,13 @@ impl Wire {
     }
 
     /// Makes input and output separate, like two pipes: a failure of the output does not affect the input.
-    pub(crate) fn set_two_ends(&self) {
-        self.ends.is_two.set(true);
+    pub(crate) fn set_separate_directions(&self) {
+        self.ends.separate_directions.set(true);
     }
 
     // ---- for simulated networks, which may act on a connection that this end has closed ----
 
-    pub(crate) fn receive_quietly(&self, data: &[u8]) {
+    pub(crate) fn receive_if_open(&self, data: &[u8]) {
         if !self.ends.closed.get() && !self.ends.reset_by_peer.get() {
             self.ends.inbound.borrow_mut().extend(data);
             self.reschedule();
@@ -417,7 +417,7 @@ impl Wire {
     }
 
     /// Returns `false` if the far end had ended its side before, or the stream is closed.
-    pub(crate) fn close_quietly(&self) -> bool {
+    pub(crate) fn close_if_open(&self) -> bool {
         let news = !self.ends.inbound_ended.replace(true) && !self.ends.closed.get();
         if news {
             self.reschedule();
@@ -426,7 +426,7 @@ impl Wire {
     }
 
     /// Returns `false` if the far end had reset the connection before, or the stream is closed.
-    pub(crate) fn reset_quietly(&self) -> bool {
+    pub(crate) fn reset_if_open(&self) -> bool {
         let news = !self.ends.reset_by_peer.replace(true) && !self.ends.closed.get();
         if news {
             self.reschedule();

@@ -121,7 +121,7 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let name = name.to_owned();
-    immediate_connect::at_once(reactor, config, factory, move |reactor| {
+    immediate_connect::connect_now(reactor, config, factory, move |reactor| {
         match dial(reactor, &name) {
             Ok((token, socket)) => Ok((socket, token, Peer::Memory)),
             Err(source) => {
@@ -164,7 +164,7 @@ struct Pipe {
 
 impl Pipe {
     /// What is said when all that came was read. What had come before a reset is there to be read, as on a socket.
-    fn nothing_to_read(&self) -> io::Result<usize> {
+    fn empty_read_result(&self) -> io::Result<usize> {
         match (self.reset.get(), self.ended.get()) {
             (true, _) => Err(io::ErrorKind::ConnectionReset.into()),
             (false, true) => Ok(0),
@@ -194,7 +194,7 @@ impl End {
     }
 
     /// Has the loop look at the other end.
-    fn tell_peer(&self) {
+    fn wake_peer(&self) {
         if let (Some(reactor), Some(token)) = (self.reactor.upgrade(), self.outgoing.reader.get()) {
             reactor.reschedule(token);
         }
@@ -206,7 +206,7 @@ impl ByteStream for End {
         let mut bytes = self.incoming.bytes.borrow_mut();
         let len = bytes.len().min(buffer.len());
         if len == 0 && !buffer.is_empty() {
-            return self.incoming.nothing_to_read();
+            return self.incoming.empty_read_result();
         }
         let was_full = bytes.len() >= CAPACITY;
         buffer.iter_mut().zip(bytes.drain(..len)).for_each(|(to, from)| *to = from);
@@ -215,7 +215,7 @@ impl ByteStream for End {
             *bytes = VecDeque::new();
         }
         if was_full {
-            self.tell_peer();
+            self.wake_peer();
         }
         Ok(len)
     }
@@ -233,7 +233,7 @@ impl ByteStream for End {
         }
         let written = bytes.len() - before;
         if written > 0 {
-            self.tell_peer();
+            self.wake_peer();
         } else if slices.iter().any(|slice| !slice.is_empty()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -242,7 +242,7 @@ impl ByteStream for End {
 
     fn peek(&self) -> io::Result<usize> {
         match self.incoming.bytes.borrow().is_empty() {
-            true => self.incoming.nothing_to_read(),
+            true => self.incoming.empty_read_result(),
             false => Ok(1),
         }
     }
@@ -260,7 +260,7 @@ impl ByteStream for End {
 
     fn close_write(&self) -> io::Result<()> {
         self.outgoing.ended.set(true);
-        self.tell_peer();
+        self.wake_peer();
         Ok(())
     }
 
@@ -297,6 +297,6 @@ impl Drop for End {
             self.outgoing.reset.set(true);
         }
         self.outgoing.ended.set(true);
-        self.tell_peer();
+        self.wake_peer();
     }
 }

@@ -104,7 +104,7 @@ impl Producers {
     }
 
     /// Whether a producer waits for a writable socket, with bytes that are not queued.
-    pub(crate) fn want_room(&self) -> bool {
+    pub(crate) fn waits_for_writable(&self) -> bool {
         self.full.get()
     }
 
@@ -113,13 +113,13 @@ impl Producers {
     }
 
     /// Takes the first producer, unless it waits. It is out of the queue during the call, because it may call the transport.
-    pub(crate) fn ask_front(&self) -> Option<Asked<'_>> {
+    pub(crate) fn take_front(&self) -> Option<RunningProducer<'_>> {
         if self.waiting.get() {
             return None;
         }
         self.resumed.set(false);
         let producer = self.queue.borrow_mut().pop_front()?;
-        Some(Asked { producers: self, producer: Some(producer) })
+        Some(RunningProducer { producers: self, producer: Some(producer) })
     }
 
     pub(crate) fn resume(&self) {
@@ -136,17 +136,17 @@ impl Producers {
 
 /// A producer during its call. It goes back to its place on drop, unless it is done, so that unwinding does not drop a producer that
 /// panicked: a second panic in its drop would abort the process.
-pub(crate) struct Asked<'a> {
+pub(crate) struct RunningProducer<'a> {
     producers: &'a Producers,
     producer: Option<Box<dyn Feed>>,
 }
 
-impl Asked<'_> {
+impl RunningProducer<'_> {
     pub(crate) fn producer(&mut self) -> &mut dyn Feed {
         &mut **self.producer.as_mut().expect("present until `finish`")
     }
 
-    pub(crate) fn answered(mut self, fed: FeedStatus) {
+    pub(crate) fn finish(mut self, fed: FeedStatus) {
         let Producers { waiting, resumed, full, .. } = self.producers;
         waiting.set(fed == FeedStatus::Waiting && !resumed.get());
         full.set(fed == FeedStatus::Full);
@@ -156,7 +156,7 @@ impl Asked<'_> {
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for RunningProducer<'_> {
     fn drop(&mut self) {
         if let Some(producer) = self.producer.take() {
             self.producers.queue.borrow_mut().push_front(producer);

@@ -88,7 +88,7 @@ impl Transport {
         }
         let is_open = ends.iter().all(|end| end.is_open() && end.takes_output());
         let reactor = self.inner().reactor().filter(|_| is_open).ok_or(RelayError::Closed)?;
-        if !self.inner().is_beside(other.inner()) {
+        if !self.inner().shares_reactor_with(other.inner()) {
             return Err(RelayError::OtherReactor);
         }
         Ok(self.start_relay(&reactor, other))

@@ -216,7 +216,7 @@ impl Transport {
     /// Drops the connection and its queue at once; the peer receives a reset. A Unix socket has no reset: its peer sees an end of
     /// stream, or a reset if it had sent data that was not read.
     pub fn abort(&self) {
-        self.inner().end_now(ConnectionLost::Aborted);
+        self.inner().disconnect(ConnectionLost::Aborted);
     }
 
     /// Closes gracefully, as [`lose_connection`](Self::lose_connection), because of an error. `connection_lost` receives it as

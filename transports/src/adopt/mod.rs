@@ -230,7 +230,7 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let (to, stream) = (at.to_string(), config.stream.clone());
-    immediate_connect::at_once(reactor, config, factory, move |reactor| {
+    immediate_connect::connect_now(reactor, config, factory, move |reactor| {
         connected(reactor, descriptor, &stream)
             .map_err(|error| ConnectError::Other { to, source: error.into() })
     })

@@ -5,7 +5,7 @@ use sinew_reactor::{Reactor, RegisterError};
 use super::{Wire, join};
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
-    stream::layer::{HandshakeResult, Nobody},
+    stream::layer::{HandshakeResult, NoProtocol},
     tls::TlsRole,
 };
 
@@ -22,12 +22,12 @@ pub fn connect_tls<P: Protocol>(
     side: impl Into<TlsRole>,
     protocol: P,
 ) -> Result<(Connection<P>, Wire), RegisterError> {
-    let (transport, ends) = join::<Nobody>(reactor, config, None, Peer::Memory, None)?;
+    let (transport, ends) = join::<NoProtocol>(reactor, config, None, Peer::Memory, None)?;
     let when_ready = move |reactor: &Reactor, secured: HandshakeResult<'_>| match secured {
-        Ok(transport) => transport.begin_with(reactor, protocol),
+        Ok(transport) => transport.start_with(reactor, protocol),
         Err(reason) => tracing::debug!(%reason, "no connection"),
     };
     transport.wrap_in_layer(reactor, &side.into(), Some(Box::new(when_ready)));
-    let wire = Wire::joined(reactor, ends, transport.clone());
+    let wire = Wire::new(reactor, ends, transport.clone());
     Ok((Connection::new(transport), wire))
 }

@@ -96,7 +96,7 @@ impl ByteStream for Descriptors {
     }
 
     /// A program that closes its input may still have much to say. One whose own output nobody reads has nobody left to work for.
-    fn has_two_ends(&self) -> bool {
+    fn has_separate_directions(&self) -> bool {
         self.input.is_some() && self.arrived.is_none()
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn connect<F: Factory>(
     config: ConnectConfig,
     factory: F,
 ) -> Connecting<F::Protocol> {
-    immediate_connect::at_once(reactor, config, factory, |reactor| {
+    immediate_connect::connect_now(reactor, config, factory, |reactor| {
         let (socket, token) = registered(reactor, standard_streams(reactor)?)?;
         Ok((socket, token, Peer::Stdio))
     })

@@ -148,7 +148,7 @@ pub(crate) fn connect_with<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let stream = config.stream.clone().auto_pause(false);
-    immediate_connect::at_once(reactor, config.stream(stream), factory, move |reactor| {
+    immediate_connect::connect_now(reactor, config.stream(stream), factory, move |reactor| {
         let config = ProcessConfig::default().stderr(stderr);
         let (begun, streams) = dial(reactor, Box::new(protocol), command, &config)?;
         let Begun { program, life, ends } = begun;

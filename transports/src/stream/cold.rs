@@ -78,7 +78,7 @@ pub(super) struct ColdState {
     pub(super) timers: Timers,
     pub(super) linger: Cell<Option<TimerKey>>,
     /// The timer of the next check of the socket without an event from the engine.
-    pub(super) look: Cell<Option<TimerKey>>,
+    pub(super) check_timer: Cell<Option<TimerKey>>,
     /// Bytes that had not reached the peer's kernel at the last check.
     pub(super) undelivered: Cell<usize>,
     pub(super) producers: Producers,
@@ -97,7 +97,7 @@ pub(super) struct ColdState {
 impl ColdState {
     /// Sets the reason of the end. An earlier reason, such as that of `fail`, stays, since later errors follow from it; only a panic
     /// replaces it.
-    pub(super) fn blame(&self, reason: ConnectionLost) {
+    pub(super) fn set_reason(&self, reason: ConnectionLost) {
         let first = match reason {
             ConnectionLost::Panicked(_) => None,
             _ => self.reason.take(),

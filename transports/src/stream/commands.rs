@@ -10,7 +10,7 @@ use sinew_reactor::{Reactor, SHORT_WRITE_FILLS, TimerKey, Token};
 use super::rights::{DescriptorRefused, QUEUED_MAX, SendDescriptorError};
 use super::{Stream, queue::Queue, state::State};
 use crate::{
-    ConnectionLost, Keepalive, Peer, Transport, WriteStatus, buffers::put, producer::Feed,
+    ConnectionLost, Keepalive, Peer, Transport, WriteStatus, buffers::store_queue, producer::Feed,
 };
 
 /// A write of at least this many bytes, with nothing queued before it, goes to the socket at once instead of being copied: it needs
@@ -40,7 +40,7 @@ impl Transport {
         let Some(reactor) = stream.reactor() else { return Ok(0) };
         let sent = match stream.write_directly(data) {
             None => return Ok(0),
-            Some(Err(error)) if is_for_now(&error) => return Ok(0),
+            Some(Err(error)) if is_transient(&error) => return Ok(0),
             Some(sent) => sent?,
         };
         if sent < data.len() && SHORT_WRITE_FILLS {
@@ -60,19 +60,23 @@ impl Transport {
         let mut queue = stream.queue.take().unwrap_or_else(|| stream.shared.buffers.take_queue());
         push(&mut queue);
         let queued = queue.len();
-        put(&stream.queue, queue);
+        store_queue(&stream.queue, queue);
         stream.ask_flush();
-        if queued <= stream.shared.remarkable { WriteStatus::Ok } else { stream.queue_grew(queued) }
+        if queued <= stream.shared.report_threshold {
+            WriteStatus::Ok
+        } else {
+            stream.check_limits(queued)
+        }
     }
 }
 
 impl Stream {
     /// The queue is longer than `report_threshold`.
     #[cold]
-    fn queue_grew(&self, queued: usize) -> WriteStatus {
+    fn check_limits(&self, queued: usize) -> WriteStatus {
         let config = &self.shared.config;
         if queued > config.write_limit {
-            self.end_now(ConnectionLost::WriteLimit { limit: config.write_limit });
+            self.disconnect(ConnectionLost::WriteLimit { limit: config.write_limit });
             WriteStatus::Closed
         } else if queued > config.high_watermark {
             self.update(State::above_high);
@@ -118,9 +122,9 @@ impl Stream {
 
     pub(crate) fn lose_connection(&self) {
         if self.state.get().has_output_failed() {
-            self.end_now(ConnectionLost::Reset);
+            self.disconnect(ConnectionLost::Reset);
         } else if self.update(State::lose_connection) {
-            self.end_way_in();
+            self.wake_relay_sink();
             self.ask_flush();
         }
     }
@@ -149,7 +153,7 @@ impl Stream {
 
     pub(crate) fn close_write(&self) {
         if self.update(State::close_write) {
-            self.end_way_in();
+            self.wake_relay_sink();
             self.ask_flush();
         }
     }
@@ -162,26 +166,26 @@ impl Stream {
         }
         let reason = ConnectionLost::from(error);
         if !self.update(State::output_failed) {
-            return self.end_now(reason);
+            return self.disconnect(reason);
         }
-        self.cold().blame(reason);
+        self.cold().set_reason(reason);
         if let Some(queue) = self.queue.take() {
             self.defer_drop(queue);
         }
         self.defer_drop(self.cold().producers.take());
-        self.end_way_in_at_once();
+        self.discard_relay_input();
         if let Some(reactor) = self.reactor().filter(|_| self.update(State::request_reschedule)) {
             reactor.reschedule(self.token);
         }
     }
 
     /// Ends the connection at once: the event loop resets it and calls `connection_lost`.
-    pub(crate) fn end_now(&self, reason: ConnectionLost) {
+    pub(crate) fn disconnect(&self, reason: ConnectionLost) {
         if !self.update(State::lost) {
             return;
         }
-        self.update(State::must_reset);
-        self.cold().blame(reason);
+        self.update(State::set_reset);
+        self.cold().set_reason(reason);
         // The queue may hold `Bytes` whose drop is user code.
         if let Some(queue) = self.queue.take() {
             self.defer_drop(queue);
@@ -208,7 +212,7 @@ impl Stream {
     #[inline]
     pub(crate) fn is_reading(&self) -> bool {
         let state = self.state.get();
-        state.is_open() && !state.is_held_back()
+        state.is_open() && !state.is_input_blocked()
     }
 
     pub(crate) fn set_auto_pause(&self, auto_pause: bool) {
@@ -280,7 +284,7 @@ impl Stream {
         } else {
             refuse(descriptor, DescriptorRefused::TooMany { max: QUEUED_MAX })
         };
-        put(&self.queue, queue);
+        store_queue(&self.queue, queue);
         result
     }
 
@@ -309,6 +313,6 @@ impl Stream {
 }
 
 /// Whether a retry of the write may succeed.
-fn is_for_now(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -23,33 +23,33 @@ pub(crate) enum DirectWrite {
 
 impl Transport {
     /// Has `call` write into the socket once. `call` returns what `write(2)` returns.
-    pub(super) fn put(
+    pub(super) fn write_now(
         &self,
         reactor: &Reactor,
         mut call: impl FnMut(&dyn ByteStream) -> io::Result<usize>,
     ) -> DirectWrite {
         let stream = self.inner();
         let state = stream.state.get();
-        let is_kernels = stream.with_socket(|socket| socket.is_kernels());
-        if !is_kernels || !state.sends() || !state.is_made() || state.is_handshaking() {
+        let is_kernel_socket = stream.with_socket(|socket| socket.is_kernel_socket());
+        if !is_kernel_socket || !state.can_send() || !state.is_made() || state.is_handshaking() {
             return DirectWrite::Refused;
         }
-        match stream.waiting() {
-            Waiting::Bytes => return DirectWrite::Full,
+        match stream.queue_content() {
+            QueueContent::Bytes => return DirectWrite::Full,
             // Descriptors are sent with the next byte, which must come from the queue.
-            Waiting::Descriptors => return DirectWrite::Refused,
-            Waiting::Nothing if !state.is_writable() => return DirectWrite::Full,
-            Waiting::Nothing => {}
+            QueueContent::Descriptors => return DirectWrite::Refused,
+            QueueContent::Empty if !state.is_writable() => return DirectWrite::Full,
+            QueueContent::Empty => {}
         }
-        let put = stream.with_socket(|socket| {
+        let result = stream.with_socket(|socket| {
             loop {
                 match call(socket) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    put => break put,
+                    result => break result,
                 }
             }
         });
-        match put {
+        match result {
             Ok(len) => {
                 // A short write proves nothing here: the source may have had no more data.
                 if len > 0 {
@@ -68,24 +68,24 @@ impl Transport {
 
 /// What a queue contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
-    Nothing,
+pub(super) enum QueueContent {
+    Empty,
     Descriptors,
     Bytes,
 }
 
 impl Stream {
     /// Whether a producer waits until the socket is writable, with bytes that are not queued.
-    pub(super) fn wants_room(&self) -> bool {
-        self.cold_if_any().is_some_and(|cold| cold.producers.want_room())
+    pub(super) fn waits_for_writable(&self) -> bool {
+        self.cold_if_any().is_some_and(|cold| cold.producers.waits_for_writable())
     }
 
-    pub(super) fn waiting(&self) -> Waiting {
+    pub(super) fn queue_content(&self) -> QueueContent {
         let queue = self.queue.take();
         let waiting = match &queue {
-            Some(queue) if !queue.is_empty() => Waiting::Bytes,
-            Some(queue) if !queue.is_idle() => Waiting::Descriptors,
-            _ => Waiting::Nothing,
+            Some(queue) if !queue.is_empty() => QueueContent::Bytes,
+            Some(queue) if !queue.is_idle() => QueueContent::Descriptors,
+            _ => QueueContent::Empty,
         };
         self.queue.set(queue);
         waiting

@@ -21,22 +21,22 @@ impl Transport {
 
     /// The connection is ready: calls `connection_made`.
     pub(super) fn begin(&self, reactor: &Reactor, ready: Ready) {
-        self.note_made(reactor);
-        self.tell(|protocol, transport| protocol.connection_made(transport));
+        self.mark_made(reactor);
+        self.call_protocol(|protocol, transport| protocol.connection_made(transport));
         let readiness = self.inner().with_socket(|socket| socket.readiness());
-        self.note(ready | readiness);
+        self.record_ready(ready | readiness);
         self.drive(reactor);
     }
 
     /// `connection_made` is about to be called. The idle timeout starts here: time before that, such as a handshake, is not idle.
-    pub(super) fn note_made(&self, reactor: &Reactor) {
+    pub(super) fn mark_made(&self, reactor: &Reactor) {
         self.inner().update(State::made);
         self.reset_idle_timer(reactor);
     }
 
     #[inline(always)]
     pub(super) fn on_ready(&self, reactor: &Reactor, ready: Ready) {
-        self.note(ready);
+        self.record_ready(ready);
         // Already rescheduled in this turn: that call will handle the event.
         if !self.inner().state.get().is_rescheduled() {
             self.drive(reactor);
@@ -49,7 +49,7 @@ impl Transport {
             return;
         }
         let ready = self.inner().with_socket(|socket| socket.readiness());
-        self.note(ready);
+        self.record_ready(ready);
         self.drive(reactor);
     }
 
@@ -73,7 +73,7 @@ impl Transport {
 
     pub(super) fn on_timer(&self, reactor: &Reactor, key: TimerKey) {
         self.begin_if_due(reactor);
-        if self.inner().state.get().is_handshaking() && self.is_too_late(reactor, key) {
+        if self.inner().state.get().is_handshaking() && self.handshake_timed_out(reactor, key) {
             return;
         }
         let stream = self.inner();
@@ -83,13 +83,15 @@ impl Transport {
             if cold.linger.get() == Some(key) {
                 cold.linger.set(None);
                 self.linger_timeout(reactor);
-            } else if cold.look.get() == Some(key) {
-                cold.look.set(None);
-                stream.update(State::look);
-            } else if stream.is_hold_over(key) {
+            } else if cold.check_timer.get() == Some(key) {
+                cold.check_timer.set(None);
+                stream.update(State::request_check);
+            } else if stream.expire_hold(key) {
                 // Input resumes below.
             } else if cold.timers.remove(key) && !stream.state.get().is_over() {
-                self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
+                self.call_protocol(|protocol, transport| {
+                    protocol.timer_fired(transport, TimerId(key))
+                });
             }
         }
         self.flush_after_callback(reactor);
@@ -108,14 +110,14 @@ impl Transport {
             return;
         }
         match order {
-            PortOrder::Drain if !stream.state.get().is_made() => self.drain_when_ready(),
+            PortOrder::Drain if !stream.state.get().is_made() => self.remember_drain(),
             PortOrder::Drain if stream.state.get().is_open() => {
-                self.tell(|protocol, transport| protocol.drain_requested(transport));
+                self.call_protocol(|protocol, transport| protocol.drain_requested(transport));
                 self.flush_after_callback(reactor);
             }
             PortOrder::Drain => {}
             PortOrder::Abort => {
-                stream.update(State::must_reset);
+                stream.update(State::set_reset);
                 self.lose(reactor, ConnectionLost::Shutdown);
             }
         }
@@ -127,19 +129,21 @@ impl Transport {
         if !stream.state.get().is_made() {
             // Lost before it started: every protocol that was built gets `connection_made` before `connection_lost`.
             stream.update(State::made);
-            self.tell(|protocol, transport| protocol.connection_made(transport));
+            self.call_protocol(|protocol, transport| protocol.connection_made(transport));
         }
         let cold = stream.cold();
         if cold.holds.get().is_some() {
-            self.succeed_in_the_end(reactor);
+            self.hand_over_lost(reactor);
         }
-        if stream.update(State::tell_end) {
+        if stream.update(State::notify_end) {
             let reason = cold.reason.take().unwrap_or(ConnectionLost::Shutdown);
-            self.note_end(reason.is_clean());
-            match self.who_waits() {
+            self.record_end(reason.is_clean());
+            match self.take_when_ready() {
                 Some(when_ready) => when_ready(reactor, Err(reason)),
                 None => {
-                    self.tell(|protocol, transport| protocol.connection_lost(transport, &reason));
+                    self.call_protocol(|protocol, transport| {
+                        protocol.connection_lost(transport, &reason)
+                    });
                 }
             }
         }
@@ -152,13 +156,13 @@ impl Transport {
             state.set_producing(false);
             *state
         });
-        if state.is_end_told() {
+        if state.is_end_notified() {
             // `connection_lost` itself panicked.
             self.finish(reactor);
         } else if state.is_over() {
             reactor.finalize_later(self.inner().token);
         } else {
-            self.inner().update(State::must_reset);
+            self.inner().update(State::set_reset);
             self.lose(reactor, ConnectionLost::Panicked(message.to_owned()));
         }
     }
@@ -166,8 +170,8 @@ impl Transport {
     // ---- rounds of input and output ----
 
     #[inline]
-    pub(super) fn note(&self, ready: Ready) {
-        self.inner().update(|state| state.became(ready));
+    pub(super) fn record_ready(&self, ready: Ready) {
+        self.inner().update(|state| state.set_ready(ready));
     }
 
     /// Reads, delivers and sends until there is nothing left to do or the share of this turn is used up.
@@ -175,11 +179,11 @@ impl Transport {
     #[inline(always)]
     fn drive(&self, reactor: &Reactor) {
         self.round(reactor);
-        if self.inner().state.get().has_input_left() {
+        if self.inner().state.get().has_more_input() {
             self.drive_more(reactor);
         }
-        if !reactor.is_edge_triggered() && !self.inner().state.get().is_told() {
-            self.tell_interest(reactor);
+        if !reactor.is_edge_triggered() && !self.inner().state.get().is_interest_current() {
+            self.update_interest(reactor);
         }
     }
 
@@ -188,7 +192,7 @@ impl Transport {
     fn drive_more(&self, reactor: &Reactor) {
         for _ in 1..ROUNDS_PER_TURN {
             self.round(reactor);
-            if !self.inner().state.get().has_input_left() {
+            if !self.inner().state.get().has_more_input() {
                 return;
             }
         }
@@ -198,17 +202,17 @@ impl Transport {
     #[inline(always)]
     fn round(&self, reactor: &Reactor) {
         self.take_input(reactor);
-        self.push_output(reactor);
+        self.flush_output(reactor);
     }
 
     /// Sends what a callback has written, and reschedules the stream if there is more to do.
     fn flush_after_callback(&self, reactor: &Reactor) {
-        self.push_output(reactor);
-        if self.inner().state.get().has_input_left() {
+        self.flush_output(reactor);
+        if self.inner().state.get().has_more_input() {
             self.reschedule(reactor);
         }
-        if !reactor.is_edge_triggered() && !self.inner().state.get().is_told() {
-            self.tell_interest(reactor);
+        if !reactor.is_edge_triggered() && !self.inner().state.get().is_interest_current() {
+            self.update_interest(reactor);
         }
     }
 
@@ -221,7 +225,7 @@ impl Transport {
     }
 
     /// Tells a level-triggered engine which events are wanted: it would report unwanted ones for ever.
-    fn tell_interest(&self, reactor: &Reactor) {
+    fn update_interest(&self, reactor: &Reactor) {
         let stream = self.inner();
         let state = stream.state.get();
         if state.is_over() {
@@ -229,13 +233,14 @@ impl Transport {
         }
         let read = state.wants_input();
         if !read {
-            self.look_for_reset(reactor);
+            self.schedule_reset_check(reactor);
         }
         let is_left = |socket: &dyn ByteStream| {
-            (stream.queued() > 0 || socket.has_unsent() || stream.wants_room()) && !socket.is_held()
+            (stream.queued() > 0 || socket.has_unsent() || stream.waits_for_writable())
+                && !socket.is_held()
         };
         let write = !state.is_writable() && stream.with_socket(is_left);
-        if stream.update(|state| state.tell_interest(read, write)) {
+        if stream.update(|state| state.set_interest(read, write)) {
             let input = if read { Interest::READ } else { Interest::NONE };
             let output = if write { Interest::WRITE } else { Interest::NONE };
             reactor.set_interest(stream.token, input | output);
@@ -244,10 +249,10 @@ impl Transport {
 
     /// Calls the protocol. The caller of this flushes what the protocol writes meanwhile.
     #[inline]
-    pub(super) fn tell(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
+    pub(super) fn call_protocol(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
         let stream = self.inner();
         stream.update(|state| state.set_in_callback(true));
-        let told = stream.lend_protocol(|protocol| f(protocol.get_mut(), self));
+        let told = stream.with_protocol(|protocol| f(protocol.get_mut(), self));
         if told.is_none() {
             let is_called_by_user = stream.state.get().is_called_by_user();
             assert!(
@@ -292,7 +297,7 @@ impl Transport {
     /// The reactor shuts down.
     pub(super) fn shut_down(&self, reactor: &Reactor) {
         let stream = self.inner();
-        if stream.state.get().sends() && !stream.has_unsent() {
+        if stream.state.get().can_send() && !stream.has_unsent() {
             // All data is sent, so end the output properly. If that would block, the close is a reset.
             let _ = stream.with_socket(|socket| socket.finish_output());
         }
@@ -313,10 +318,10 @@ impl Transport {
         }
         // The peer must not take a truncated reply for a complete one.
         if !reason.is_clean() && stream.has_unsent() {
-            stream.update(State::must_reset);
+            stream.update(State::set_reset);
         }
         stream.update(State::lost);
-        stream.cold().blame(reason);
+        stream.cold().set_reason(reason);
         stream.drop_queue();
         reactor.finalize_later(stream.token);
     }
@@ -327,7 +332,7 @@ impl Transport {
             return;
         }
         stream.update(State::gone);
-        self.let_go(reactor);
+        self.release_resources(reactor);
         // User data is dropped last, because its drop may panic.
         if let Some(cold) = stream.cold_if_any() {
             #[cfg(unix)]
@@ -346,13 +351,13 @@ impl Transport {
     }
 
     /// Releases timers, registration and socket.
-    fn let_go(&self, reactor: &Reactor) {
+    fn release_resources(&self, reactor: &Reactor) {
         let stream = self.inner();
         if let Some(idle) = stream.take_idle() {
             reactor.disarm_timer(idle.key);
         }
         if let Some(cold) = stream.cold_if_any() {
-            let own = cold.linger.take().into_iter().chain(cold.look.take());
+            let own = cold.linger.take().into_iter().chain(cold.check_timer.take());
             for key in cold.timers.take().into_iter().chain(own) {
                 reactor.disarm_timer(key);
             }

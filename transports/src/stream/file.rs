@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Bytes per read.
-const PIECE: usize = 64 * 1024;
+const READ_SIZE: usize = 64 * 1024;
 
 pub(crate) struct FileProducer {
     file: File,
@@ -26,7 +26,7 @@ pub(crate) struct FileProducer {
     end: End,
     /// Whether to use `sendfile(2)`: it has not failed so far.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    may_move: bool,
+    may_use_sendfile: bool,
 }
 
 /// Where the range ends.
@@ -66,7 +66,7 @@ impl FileProducer {
             at: start,
             end,
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            may_move: end != End::Unknown,
+            may_use_sendfile: end != End::Unknown,
         })
     }
 
@@ -106,7 +106,7 @@ impl FileProducer {
     }
 
     fn read(&mut self, transport: &Transport) -> FeedStatus {
-        let piece = usize::try_from(self.left()).map_or(PIECE, |left| left.min(PIECE));
+        let piece = usize::try_from(self.left()).map_or(READ_SIZE, |left| left.min(READ_SIZE));
         let mut buffer = BytesMut::zeroed(piece);
         let at = self.at;
         match self.read_at(at, &mut buffer) {
@@ -132,7 +132,7 @@ impl Feed for FileProducer {
             return FeedStatus::Done;
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(fed) = self.moved(reactor, transport) {
+        if let Some(fed) = self.kernel_send(reactor, transport) {
             return fed;
         }
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -142,7 +142,7 @@ impl Feed for FileProducer {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod moved {
+mod kernel_send {
     use std::io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, NetworkDown,
         NetworkUnreachable, NotConnected, TimedOut,
@@ -154,25 +154,25 @@ mod moved {
     use crate::stream::direct::DirectWrite;
 
     /// Most bytes that one call moves, so that other connections are not starved.
-    const SHARE: usize = 256 * 1024;
+    const SEND_MAX: usize = 256 * 1024;
 
     impl FileProducer {
         /// Has the kernel send the next bytes. Returns `None` if they have to be read instead.
-        pub(super) fn moved(
+        pub(super) fn kernel_send(
             &mut self,
             reactor: &Reactor,
             transport: &Transport,
         ) -> Option<FeedStatus> {
-            if !self.may_move {
+            if !self.may_use_sendfile {
                 return None;
             }
-            let share = usize::try_from(self.left()).map_or(SHARE, |left| left.min(SHARE));
+            let max = usize::try_from(self.left()).map_or(SEND_MAX, |left| left.min(SEND_MAX));
             let (file, at) = (&self.file, self.at);
-            let put = transport.put(reactor, |socket| {
-                let socket = socket.kernels().ok_or(io::ErrorKind::Unsupported)?;
-                Ok(sendfile(socket, file, Some(&mut at.clone()), share)?)
+            let result = transport.write_now(reactor, |socket| {
+                let socket = socket.kernel_fd().ok_or(io::ErrorKind::Unsupported)?;
+                Ok(sendfile(socket, file, Some(&mut at.clone()), max)?)
             });
-            match put {
+            match result {
                 DirectWrite::Sent(n) if n > 0 => {
                     reactor.meter().bytes_moved.add(n as u64);
                     self.at += n as u64;
@@ -180,13 +180,13 @@ mod moved {
                 }
                 DirectWrite::Full => Some(FeedStatus::Full),
                 DirectWrite::Refused => None,
-                DirectWrite::Failed(error) if is_connections(&error) => {
+                DirectWrite::Failed(error) if is_connection_error(&error) => {
                     transport.output_failed(reactor, error);
                     Some(FeedStatus::Done)
                 }
                 // End of file, a file that the kernel cannot send (EINVAL and others), or a read error: a read will tell which.
                 DirectWrite::Sent(_) | DirectWrite::Failed(_) => {
-                    self.may_move = false;
+                    self.may_use_sendfile = false;
                     None
                 }
             }
@@ -194,7 +194,7 @@ mod moved {
     }
 
     /// Whether an error of `sendfile(2)` comes from the connection, not from the file.
-    fn is_connections(error: &io::Error) -> bool {
+    fn is_connection_error(error: &io::Error) -> bool {
         matches!(
             error.kind(),
             BrokenPipe

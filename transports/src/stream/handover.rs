@@ -21,7 +21,7 @@ pub(super) struct Handover {
     /// Unread input that the old protocol returned and that is not delivered yet.
     unread: Cell<Bytes>,
     /// The old protocol's `read_closed` was called, so the new one's has to be called as well.
-    owes_end: Cell<bool>,
+    eof_pending: Cell<bool>,
 }
 
 impl Transport {
@@ -107,13 +107,13 @@ impl Transport {
 
     /// Performs a requested handover. Returns `true` if a protocol was called, which may have written something.
     #[inline(always)]
-    pub(super) fn give_on(&self, reactor: &Reactor) -> bool {
+    pub(super) fn hand_over(&self, reactor: &Reactor) -> bool {
         // A pending handover is a hold.
-        self.inner().holds_if_any().is_some() && self.give_on_if_due(reactor)
+        self.inner().holds_if_any().is_some() && self.hand_over_if_requested(reactor)
     }
 
     #[inline(never)]
-    fn give_on_if_due(&self, reactor: &Reactor) -> bool {
+    fn hand_over_if_requested(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
         if !stream.state.get().is_made() {
             return false;
@@ -125,8 +125,8 @@ impl Transport {
             self.keep_unread(unread);
             stream.release(Hold::Handover);
             stream.update(State::handed_over);
-            self.tell(|protocol, transport| protocol.connection_made(transport));
-            self.pass_unread();
+            self.call_protocol(|protocol, transport| protocol.connection_made(transport));
+            self.deliver_unread();
             if stream.has_successor() {
                 // `connection_made` requested another handover. It is done next turn, so that others are not starved.
                 self.reschedule(reactor);
@@ -136,10 +136,10 @@ impl Transport {
     }
 
     /// Performs a pending handover on a lost connection, so that the new protocol receives `connection_made` and `connection_lost`.
-    pub(super) fn succeed_in_the_end(&self, reactor: &Reactor) {
+    pub(super) fn hand_over_lost(&self, reactor: &Reactor) {
         if let Some(successor) = self.inner().take_successor() {
             self.replace_protocol(reactor, successor);
-            self.tell(|protocol, transport| protocol.connection_made(transport));
+            self.call_protocol(|protocol, transport| protocol.connection_made(transport));
         }
     }
 
@@ -178,7 +178,7 @@ impl Transport {
     /// Takes the protocol's unread input. Unread input of an earlier protocol goes first.
     pub(super) fn take_unread(&self) -> Bytes {
         let mut unread = Bytes::new();
-        self.tell(|protocol, transport| unread = protocol.take_unread(transport));
+        self.call_protocol(|protocol, transport| unread = protocol.take_unread(transport));
         self.keep_unread(unread);
         self.inner().handover().map(|handover| handover.unread.take()).unwrap_or_default()
     }
@@ -205,17 +205,19 @@ impl Transport {
     }
 
     /// Delivers the unread input to the new protocol before all other input, unless reading is paused.
-    pub(super) fn pass_unread(&self) {
+    pub(super) fn deliver_unread(&self) {
         let stream = self.inner();
         let Some(handover) = stream.handover().filter(|_| !stream.is_relayed()) else { return };
         if stream.is_reading() {
             let unread = handover.unread.take();
             if !unread.is_empty() {
-                self.tell(|protocol, transport| protocol.data_received(transport, &unread));
+                self.call_protocol(|protocol, transport| {
+                    protocol.data_received(transport, &unread)
+                });
             }
         }
-        if stream.is_reading() && handover.owes_end.take() {
-            self.tell(|protocol, transport| protocol.read_closed(transport));
+        if stream.is_reading() && handover.eof_pending.take() {
+            self.call_protocol(|protocol, transport| protocol.read_closed(transport));
         }
     }
 }
@@ -236,7 +238,7 @@ impl Stream {
     fn take_successor(&self) -> Option<DynProtocol> {
         let handover = self.handover()?;
         let successor = handover.successor.take()?;
-        handover.owes_end.set(self.state.get().has_ended());
+        handover.eof_pending.set(self.state.get().has_input_ended());
         Some(successor)
     }
 
@@ -253,7 +255,7 @@ impl Stream {
 
 impl Handover {
     /// Drops the unread input.
-    pub(super) fn end(&self) {
+    pub(super) fn clear(&self) {
         self.unread.take();
     }
 }

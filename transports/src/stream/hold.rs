@@ -22,10 +22,10 @@ pub(super) enum Hold {
 #[derive(Default)]
 pub(super) struct Holds {
     /// One bit for each [`Hold`].
-    by: Cell<u8>,
+    bits: Cell<u8>,
     pub(super) handover: Handover,
     /// The timer of [`Transport::hold_reading`].
-    until: Cell<Option<TimerKey>>,
+    timer: Cell<Option<TimerKey>>,
 }
 
 impl Transport {
@@ -36,16 +36,16 @@ impl Transport {
     pub fn hold_reading(&self, time: Duration) {
         let stream = self.inner();
         let Some(reactor) = stream.live_reactor() else { return };
-        let until = &stream.holds().until;
-        if let Some(key) = until.take() {
+        let timer = &stream.holds().timer;
+        if let Some(key) = timer.take() {
             reactor.disarm_timer(key);
         }
         if time.is_zero() {
             stream.release(Hold::Time);
         } else {
-            until.set(Some(reactor.arm_timer(stream.token, time)));
+            timer.set(Some(reactor.arm_timer(stream.token, time)));
             stream.hold(Hold::Time);
-            stream.update(State::owe_resume);
+            stream.update(State::set_resume_pending);
         }
         stream.ask_flush();
     }
@@ -60,25 +60,25 @@ impl Stream {
         self.cold_if_any()?.holds.get().map(Box::as_ref)
     }
 
-    pub(super) fn hold(&self, who: Hold) {
-        let by = &self.holds().by;
-        by.set(by.get() | who as u8);
+    pub(super) fn hold(&self, reason: Hold) {
+        let bits = &self.holds().bits;
+        bits.set(bits.get() | reason as u8);
         self.update(State::hold);
     }
 
     /// Returns `true` if this was the only hold, so that the stream has to be rescheduled.
-    pub(super) fn release(&self, who: Hold) -> bool {
-        let Some(Holds { by, .. }) = self.holds_if_any() else { return false };
-        by.set(by.get() & !(who as u8));
-        by.get() == 0 && self.update(State::release)
+    pub(super) fn release(&self, reason: Hold) -> bool {
+        let Some(Holds { bits, .. }) = self.holds_if_any() else { return false };
+        bits.set(bits.get() & !(reason as u8));
+        bits.get() == 0 && self.update(State::release)
     }
 
     /// Ends the timed hold if this is its timer. Returns whether it is.
-    pub(super) fn is_hold_over(&self, key: TimerKey) -> bool {
-        let Some(Holds { until, .. }) = self.holds_if_any() else { return false };
-        let is_over = until.get() == Some(key);
+    pub(super) fn expire_hold(&self, key: TimerKey) -> bool {
+        let Some(Holds { timer, .. }) = self.holds_if_any() else { return false };
+        let is_over = timer.get() == Some(key);
         if is_over {
-            until.set(None);
+            timer.set(None);
             self.release(Hold::Time);
         }
         is_over
@@ -88,9 +88,9 @@ impl Stream {
 impl Holds {
     /// Cancels the timer and drops a pending handover: the connection is over.
     pub(super) fn end(&self, reactor: &Reactor) {
-        if let Some(key) = self.until.take() {
+        if let Some(key) = self.timer.take() {
             reactor.disarm_timer(key);
         }
-        self.handover.end();
+        self.handover.clear();
     }
 }

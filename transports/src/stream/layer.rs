@@ -9,25 +9,25 @@ use sinew_reactor::{Handler, Reactor, Ready, TimerKey, Token};
 
 use super::{
     Stream, StreamBuilder,
-    input::count,
+    input::count_received,
     socket::{ByteStream, Socket},
     state::{Input, State},
 };
 use crate::{
-    Connection, ConnectionLost, Factory, Protocol, Transport, buffers::put, disconnect::LayerError,
-    dyn_protocol::boxed,
+    Connection, ConnectionLost, Factory, Protocol, Transport, buffers::store_queue,
+    disconnect::LayerError, dyn_protocol::boxed,
 };
 
 /// A layer on top of a socket; it takes the socket's place in the stream. Output is written to it as to any [`ByteStream`]. Input is
 /// received rather than read, because one read may yield more or less plaintext than it brought.
 pub(crate) trait Layer {
     /// Advances the handshake. An error is one of the socket's input or of the layer itself.
-    fn secure(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step>;
+    fn handshake(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step>;
     /// Gives up the handshake, or handles its failure: from now on input is read and discarded, and only output below the layer is
     /// sent. The layer's alert, if any, is sent with the end of the output.
     fn give_up(&self);
     /// How many of the queued bytes are sent below the layer.
-    fn clear(&self) -> usize;
+    fn plaintext_len(&self) -> usize;
     /// At most one read. Appends the plaintext to `plain`.
     fn receive(&self, reactor: &Reactor, plain: &mut Vec<u8>) -> io::Result<Received>;
     /// The callback for the end of the handshake, or for the loss of the connection.
@@ -35,11 +35,11 @@ pub(crate) trait Layer {
     /// The timer of the handshake timeout.
     fn take_deadline(&self) -> Option<TimerKey>;
     /// The reason to end the connection, if `key` is the timer of the handshake timeout.
-    fn too_late(&self, key: TimerKey) -> Option<ConnectionLost>;
+    fn timeout_reason(&self, key: TimerKey) -> Option<ConnectionLost>;
     /// Remembers that a drain was requested, for the protocol that is built after the handshake.
-    fn note_drain(&self);
+    fn remember_drain(&self);
     /// The handshake is complete: frees what only the handshake needs. Returns whether a drain was requested.
-    fn open(&self) -> bool;
+    fn finish_handshake(&self) -> bool;
     /// What TLS has negotiated with the peer.
     #[cfg(feature = "tls")]
     fn tls_info(&self) -> Option<crate::tls_info::TlsInfo>;
@@ -84,24 +84,24 @@ pub(crate) type HandshakeResult<'a> = Result<&'a Transport, ConnectionLost>;
 
 /// Makes the layer of one connection.
 pub(crate) trait MakeLayer {
-    fn make(&self, socket: Socket, below: Below<'_>) -> io::Result<Box<dyn ByteStream>>;
+    fn make(&self, socket: Socket, context: LayerContext<'_>) -> io::Result<Box<dyn ByteStream>>;
 }
 
 /// What a layer has to know about its stream.
-pub(crate) struct Below<'a> {
+pub(crate) struct LayerContext<'a> {
     pub(crate) reactor: &'a Reactor,
     pub(crate) token: Token,
     /// The engine receives for the stream (completion mode).
-    pub(crate) completes: bool,
+    pub(crate) completion_mode: bool,
     /// Bytes that are sent before the layer's first message.
-    pub(crate) clear: usize,
+    pub(crate) plaintext_len: usize,
     pub(crate) when_ready: Option<WhenReady>,
 }
 
 /// The protocol type of a stream that has no protocol yet.
-pub(crate) enum Nobody {}
+pub(crate) enum NoProtocol {}
 
-impl Protocol for Nobody {
+impl Protocol for NoProtocol {
     fn data_received(&mut self, _: &Transport, _: &[u8]) {
         match *self {}
     }
@@ -109,17 +109,17 @@ impl Protocol for Nobody {
 
 impl StreamBuilder<'_> {
     /// Makes a stream without a protocol; `when_ready` builds one after the handshake.
-    pub(crate) fn secure(
+    pub(crate) fn start_with_layer(
         self,
         layer: &dyn MakeLayer,
         ready: Ready,
         when_ready: WhenReady,
     ) -> Transport {
-        self.secure_after(&[], layer, ready, when_ready)
+        self.start_with_layer_after(&[], layer, ready, when_ready)
     }
 
     /// The same, with `first` sent in plaintext before the layer's first message.
-    pub(crate) fn secure_after(
+    pub(crate) fn start_with_layer_after(
         self,
         first: &[u8],
         layer: &dyn MakeLayer,
@@ -127,15 +127,15 @@ impl StreamBuilder<'_> {
         when_ready: WhenReady,
     ) -> Transport {
         let reactor = self.reactor;
-        let transport = self.adopt::<Nobody>(None);
+        let transport = self.adopt::<NoProtocol>(None);
         transport.inner().queue_first(first);
         let what = || transport.inner().describe();
-        let begun = reactor.guard(what, || {
+        let result = reactor.guard(what, || {
             transport.wrap_in_layer(reactor, layer, Some(when_ready));
             let readiness = transport.inner().with_socket(|socket| socket.readiness());
             transport.on_ready(reactor, ready | readiness);
         });
-        if let Err(panic) = begun {
+        if let Err(panic) = result {
             transport.panicked(reactor, &panic.message);
         }
         transport
@@ -157,16 +157,16 @@ impl Stream {
     }
 
     /// Whether there is output that can only be sent after the handshake.
-    fn waits_for_layer(&self) -> bool {
-        let clear = self.with_layer(|layer| layer.clear()).unwrap_or(0);
-        self.queued() > clear || self.has_producers()
+    fn has_output_for_layer(&self) -> bool {
+        let plaintext_len = self.with_layer(|layer| layer.plaintext_len()).unwrap_or(0);
+        self.queued() > plaintext_len || self.has_producers()
     }
 
     /// Drops all but the first `len` bytes of the queue.
-    fn shorten_queue(&self, len: usize) {
+    fn truncate_queue(&self, len: usize) {
         if let Some(mut queue) = self.queue.take() {
             self.defer_drop(queue.split_off(len));
-            put(&self.queue, queue);
+            store_queue(&self.queue, queue);
         }
     }
 }
@@ -180,20 +180,20 @@ impl Transport {
         when_ready: Option<WhenReady>,
     ) {
         let stream = self.inner();
-        let below = Below {
+        let context = LayerContext {
             reactor,
             token: stream.token,
-            completes: stream.state.get().completes(),
-            clear: stream.queued(),
+            completion_mode: stream.state.get().is_completion_mode(),
+            plaintext_len: stream.queued(),
             when_ready,
         };
         let Some(socket) = stream.take_socket() else { return };
-        match layer.make(socket, below) {
-            Ok(layered) => {
-                stream.put_socket(Socket::Other(layered));
-                stream.update(State::layered);
+        match layer.make(socket, context) {
+            Ok(layer_added) => {
+                stream.put_socket(Socket::Other(layer_added));
+                stream.update(State::layer_added);
             }
-            Err(error) => stream.end_now(error.into()),
+            Err(error) => stream.disconnect(error.into()),
         }
     }
 
@@ -201,28 +201,28 @@ impl Transport {
     #[inline(never)]
     pub(super) fn handshake_or_give_up(&self, reactor: &Reactor) {
         let stream = self.inner();
-        if stream.state.get().is_closing() && !stream.waits_for_layer() {
+        if stream.state.get().is_closing() && !stream.has_output_for_layer() {
             self.give_up_layer(reactor);
         } else {
-            self.secure(reactor);
+            self.drive_handshake(reactor);
         }
     }
 
-    fn secure(&self, reactor: &Reactor) {
+    fn drive_handshake(&self, reactor: &Reactor) {
         let stream = self.inner();
         let may_read = stream.state.get().is_readable();
-        let Some(step) = stream.with_layer(|layer| layer.secure(reactor, may_read)) else {
+        let Some(step) = stream.with_layer(|layer| layer.handshake(reactor, may_read)) else {
             return;
         };
         let Step { is_ready, source, is_sent } = match step {
             Ok(step) => step,
             Err(error) => return self.layer_failed(reactor, error),
         };
-        if is_ready && stream.state.get().sends() {
-            return self.secured(reactor);
+        if is_ready && stream.state.get().can_send() {
+            return self.finish_handshake(reactor);
         }
         if let Some(source) = source {
-            self.note_source(source);
+            self.record_read(source);
         }
         match is_sent {
             Ok(true) => {}
@@ -232,12 +232,12 @@ impl Transport {
         }
     }
 
-    fn note_source(&self, source: Source) {
+    fn record_read(&self, source: Source) {
         self.inner().update(|state| match source {
-            Source::Open => state.became(Ready::READ),
+            Source::Open => state.set_ready(Ready::READ),
             Source::Short => state.read_was_short(),
             Source::Blocked => state.read_blocked(),
-            Source::NotOurTurn => state.wait_for_turn(),
+            Source::NotOurTurn => state.wait_for_permit(),
         });
     }
 
@@ -245,17 +245,17 @@ impl Transport {
     /// caused by unread input would discard the alert.
     fn layer_failed(&self, reactor: &Reactor, error: io::Error) {
         let stream = self.inner();
-        let has_word = stream.with_socket(|socket| socket.has_unsent());
-        if !stream.state.get().sends() || !has_word || !LayerError::is_tls(&error) {
+        let has_alert = stream.with_socket(|socket| socket.has_unsent());
+        if !stream.state.get().can_send() || !has_alert || !LayerError::is_tls(&error) {
             return self.input_failed(reactor, error);
         }
         self.give_up_layer(reactor);
-        match self.who_waits() {
+        match self.take_when_ready() {
             Some(when_ready) => {
                 stream.update(State::made);
                 when_ready(reactor, Err(error.into()));
             }
-            None => stream.cold().blame(error.into()),
+            None => stream.cold().set_reason(error.into()),
         }
         stream.lose_connection();
     }
@@ -265,44 +265,45 @@ impl Transport {
         let stream = self.inner();
         let given_up = stream.with_layer(|layer| {
             layer.give_up();
-            (layer.clear(), layer.take_deadline())
+            (layer.plaintext_len(), layer.take_deadline())
         });
-        let Some((clear, deadline)) = given_up else { return };
+        let Some((plaintext_len, deadline)) = given_up else { return };
         if let Some(key) = deadline {
             reactor.disarm_timer(key);
         }
-        stream.shorten_queue(clear);
+        stream.truncate_queue(plaintext_len);
         stream.defer_drop(stream.cold().producers.take());
-        stream.end_way_in_at_once();
-        stream.update(State::secured);
+        stream.discard_relay_input();
+        stream.update(State::handshake_finished);
     }
 
-    fn secured(&self, reactor: &Reactor) {
+    fn finish_handshake(&self, reactor: &Reactor) {
         let stream = self.inner();
-        stream.update(State::secured);
-        let opened = stream
-            .with_layer(|layer| (layer.take_deadline(), layer.take_when_ready(), layer.open()));
+        stream.update(State::handshake_finished);
+        let opened = stream.with_layer(|layer| {
+            (layer.take_deadline(), layer.take_when_ready(), layer.finish_handshake())
+        });
         let Some((deadline, when_ready, drain)) = opened else { return };
         if let Some(key) = deadline {
             reactor.disarm_timer(key);
         }
         match when_ready {
             Some(when_ready) => when_ready(reactor, Ok(self)),
-            None => self.tell(|protocol, transport| protocol.tls_started(transport)),
+            None => self.call_protocol(|protocol, transport| protocol.tls_started(transport)),
         }
         if drain && stream.state.get().is_open() {
-            self.tell(|protocol, transport| protocol.drain_requested(transport));
+            self.call_protocol(|protocol, transport| protocol.drain_requested(transport));
         }
     }
 
     /// Takes the callback that waits for the handshake, so that it can be called with the reason of a failure.
-    pub(super) fn who_waits(&self) -> Option<WhenReady> {
+    pub(super) fn take_when_ready(&self) -> Option<WhenReady> {
         self.inner().with_layer(|layer| layer.take_when_ready()).flatten()
     }
 
     /// Has the factory build the protocol after the handshake, and calls its `connection_made`. Returns `None`, with the connection
     /// closed, if the factory refuses or panics.
-    pub(crate) fn begin_secured<F: Factory>(
+    pub(crate) fn start_after_handshake<F: Factory>(
         &self,
         reactor: &Reactor,
         factory: &RefCell<F>,
@@ -316,36 +317,36 @@ impl Transport {
             self.lose(reactor, ConnectionLost::Closed);
             return None;
         };
-        self.begin_with(reactor, protocol);
+        self.start_with(reactor, protocol);
         Some(Connection::new(self.clone()))
     }
 
     /// Installs the protocol of a stream that has none, and calls its `connection_made`.
-    pub(crate) fn begin_with<P: Protocol>(&self, reactor: &Reactor, protocol: P) {
+    pub(crate) fn start_with<P: Protocol>(&self, reactor: &Reactor, protocol: P) {
         self.inner().protocol.set(Some(boxed(protocol)));
-        self.note_made(reactor);
+        self.mark_made(reactor);
         let what = || self.inner().describe();
-        let told = reactor.guard(what, || {
-            self.tell(|protocol, transport| protocol.connection_made(transport));
+        let result = reactor.guard(what, || {
+            self.call_protocol(|protocol, transport| protocol.connection_made(transport));
         });
-        if let Err(panic) = told {
+        if let Err(panic) = result {
             self.panicked(reactor, &panic.message);
         }
     }
 
     /// Whether this timer is the handshake timeout; if it is, the connection is ended.
-    pub(super) fn is_too_late(&self, reactor: &Reactor, key: TimerKey) -> bool {
-        let reason = self.inner().with_layer(|layer| layer.too_late(key)).flatten();
-        let is_too_late = reason.is_some();
+    pub(super) fn handshake_timed_out(&self, reactor: &Reactor, key: TimerKey) -> bool {
+        let reason = self.inner().with_layer(|layer| layer.timeout_reason(key)).flatten();
+        let handshake_timed_out = reason.is_some();
         if let Some(reason) = reason {
             self.lose(reactor, reason);
         }
-        is_too_late
+        handshake_timed_out
     }
 
     /// The port is drained before there is a protocol to notify.
-    pub(super) fn drain_when_ready(&self) {
-        self.inner().with_layer(|layer| layer.note_drain());
+    pub(super) fn remember_drain(&self) {
+        self.inner().with_layer(|layer| layer.remember_drain());
     }
 
     /// At most one read through the layer, and the callback for its data.
@@ -356,10 +357,10 @@ impl Transport {
         let Some(received) = received else { return };
         match received {
             Ok(Received { source, has_ended }) => {
-                self.note_source(source);
+                self.record_read(source);
                 if !plain.is_empty() {
-                    count(reactor, plain.len());
-                    self.arrived(reactor, input, &plain);
+                    count_received(reactor, plain.len());
+                    self.forward_or_deliver(reactor, input, &plain);
                 }
                 if has_ended {
                     self.input_ended(reactor);

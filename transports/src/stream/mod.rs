@@ -107,7 +107,7 @@ pub(crate) struct Shared {
     /// The port that accepted them.
     port: Option<Rc<dyn Port>>,
     /// A write that leaves no more than this queued returns `WriteStatus::Ok` without further checks.
-    remarkable: usize,
+    report_threshold: usize,
 }
 
 impl Shared {
@@ -116,9 +116,9 @@ impl Shared {
         config: StreamConfig,
         port: Option<Rc<dyn Port>>,
     ) -> Rc<Self> {
-        let remarkable = config.high_watermark.min(config.write_limit);
+        let report_threshold = config.high_watermark.min(config.write_limit);
         let (reactor, buffers) = (reactor.downgrade(), reactor.local());
-        Rc::new(Self { reactor, buffers, config, port, remarkable })
+        Rc::new(Self { reactor, buffers, config, port, report_threshold })
     }
 }
 
@@ -134,17 +134,20 @@ impl Stream {
     /// Takes the protocol out for the duration of a call. Returns `None`, without a call, if there is no protocol or it is taken
     /// out already.
     #[inline(always)]
-    pub(crate) fn lend_protocol<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
+    pub(crate) fn with_protocol<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
         let mut guard =
             ProtocolGuard { place: &self.protocol, protocol: Some(self.protocol.take()?) };
         guard.protocol.as_mut().map(call)
     }
 
     /// The same for a call by the user: the event loop must not call the protocol meanwhile.
-    pub(crate) fn lend_to_user<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
+    pub(crate) fn with_protocol_for_user<R>(
+        &self,
+        call: impl FnOnce(&mut DynProtocol) -> R,
+    ) -> Option<R> {
         let called_before = self.update(|state| state.set_called_by_user(true));
-        let _taken_back = UserCallGuard { stream: self, called_before };
-        self.lend_protocol(call)
+        let _guard = UserCallGuard { stream: self, called_before };
+        self.with_protocol(call)
     }
 
     /// Wraps the socket. Must not be called during a read or a write of it: only from a callback, or before the stream starts.
@@ -262,15 +265,17 @@ impl StreamBuilder<'_> {
         let mut state = State::new(self.shared.config.auto_pause);
         if socket.passes_descriptors() && self.shared.config.descriptors_max > 0 {
             // An engine that receives by itself would lose them.
-            state.set_takes_descriptors();
-        } else if socket.is_kernels() && reactor.set_delivery_mode(token, DeliveryMode::Receive) {
-            state.set_completes();
+            state.set_receives_descriptors();
+        } else if socket.is_kernel_socket()
+            && reactor.set_delivery_mode(token, DeliveryMode::Receive)
+        {
+            state.set_completion_mode();
         }
         if !socket.takes_output() {
             state.set_read_only();
         }
         if !socket.short_read_drains(reactor.is_edge_triggered()) {
-            state.set_cuts_reads();
+            state.set_always_read_until_blocked();
         }
         let (inline, socket_and_peer) = SocketAndPeer::new(socket, self.peer);
         let stream = Rc::new(Stream {
@@ -332,13 +337,13 @@ impl Handler for Stream {
     }
 
     fn describe(&self) -> String {
-        let name = self.lend_protocol(|protocol| protocol.real_name());
+        let name = self.with_protocol(|protocol| protocol.real_name());
         format!("{} with {}", name.unwrap_or("a protocol"), self.peer())
     }
 }
 
 /// Interest at registration: read interest from the start, write interest only while the socket is full.
-pub(crate) const FIRST_INTEREST: Interest = Interest::READ;
+pub(crate) const INITIAL_INTEREST: Interest = Interest::READ;
 
 #[cfg(test)]
 mod tests {

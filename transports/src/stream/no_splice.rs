@@ -15,7 +15,7 @@ impl SplicePipe {
         Self
     }
 
-    pub(super) const fn begin(&self) {}
+    pub(super) const fn enable(&self) {}
 
     pub(super) const fn is_empty(&self) -> bool {
         true
@@ -29,5 +29,5 @@ impl SplicePipe {
         true
     }
 
-    pub(super) const fn let_go(&self) {}
+    pub(super) const fn discard(&self) {}
 }

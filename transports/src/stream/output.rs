@@ -9,10 +9,10 @@ use super::Stream;
 use super::{
     driver::ROUNDS_PER_TURN,
     queue::{Queue, SEGMENTS_PER_WRITE},
-    socket::not_yet,
+    socket::map_in_progress,
     state::{Drained, State},
 };
-use crate::{Transport, buffers::put, producer::FeedStatus};
+use crate::{Transport, buffers::store_queue, producer::FeedStatus};
 
 /// Calls of a producer before its output is sent.
 const PIECES_PER_ROUND: usize = 512;
@@ -20,10 +20,10 @@ const PIECES_PER_ROUND: usize = 512;
 impl Transport {
     /// Sends the queue and does all other pending output work.
     #[inline(always)]
-    pub(super) fn push_output(&self, reactor: &Reactor) {
-        let sent = self.send_quietly(reactor);
+    pub(super) fn flush_output(&self, reactor: &Reactor) {
+        let sent = self.send_queued(reactor);
         let stream = self.inner();
-        if !stream.state.get().is_plain() || stream.extras.get().is_some() {
+        if !stream.state.get().has_plain_output() || stream.extras.get().is_some() {
             self.after_write(reactor, sent);
         }
     }
@@ -32,10 +32,10 @@ impl Transport {
     #[inline(never)]
     fn after_write(&self, reactor: &Reactor, sent: bool) {
         if sent {
-            self.note_sent(reactor);
+            self.after_send(reactor);
         }
         let stream = self.inner();
-        if !stream.state.get().is_plain() || stream.cold_if_any().is_some() {
+        if !stream.state.get().has_plain_output() || stream.cold_if_any().is_some() {
             self.drive_output(reactor);
         }
     }
@@ -44,7 +44,7 @@ impl Transport {
     fn drive_output(&self, reactor: &Reactor) {
         let stream = self.inner();
         for round in 0..ROUNDS_PER_TURN {
-            if self.give_on(reactor) || round > 0 {
+            if self.hand_over(reactor) || round > 0 {
                 self.send(reactor);
             }
             let state = stream.state.get();
@@ -62,14 +62,16 @@ impl Transport {
                     false => self.watch_linger(reactor, false),
                 };
             }
-            if state.is_over_high() {
+            if state.is_above_high() {
                 if stream.queued() <= stream.shared.config.low_watermark {
                     if stream.update(State::below_low) {
-                        self.tell(|protocol, transport| protocol.writing_resumed(transport));
+                        self.call_protocol(|protocol, transport| {
+                            protocol.writing_resumed(transport)
+                        });
                         continue;
                     }
-                } else if stream.update(State::tell_pause) {
-                    self.tell(|protocol, transport| protocol.writing_paused(transport));
+                } else if stream.update(State::notify_writing_paused) {
+                    self.call_protocol(|protocol, transport| protocol.writing_paused(transport));
                     continue;
                 }
             }
@@ -101,11 +103,11 @@ impl Transport {
             // A producer that was running when the output failed.
             stream.defer_drop(stream.cold().producers.take());
         }
-        let goes_on = match stream.state.get().is_kept_waiting() {
+        let has_input = match stream.state.get().is_paused_or_held() {
             true => stream.has_unread(),
-            false => !stream.is_dry(),
+            false => !stream.is_input_exhausted(),
         };
-        if goes_on {
+        if has_input {
             self.watch_linger(reactor, false);
         } else {
             self.lose_failed(reactor);
@@ -114,24 +116,24 @@ impl Transport {
 
     /// Writes until all is sent or the socket is full: one system call for everything that one callback has written.
     pub(super) fn send(&self, reactor: &Reactor) {
-        if self.send_quietly(reactor) {
-            self.note_sent(reactor);
+        if self.send_queued(reactor) {
+            self.after_send(reactor);
         }
     }
 
     /// The same. Returns `true` if data was sent for which the caller has to call [`after_send`](Self::after_send).
     #[inline(always)]
-    fn send_quietly(&self, reactor: &Reactor) -> bool {
+    fn send_queued(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
         let Some(mut queue) = stream.queue.take() else { return false };
         // The common case: the queue is one piece, and the kernel accepts all of it.
         if stream.state.get().is_writable()
-            && let Some(whole) = queue.whole()
+            && let Some(single_piece) = queue.single_piece()
         {
-            let offered = whole.len();
-            let written = stream.write(whole);
+            let offered = single_piece.len();
+            let written = stream.write(single_piece);
             if matches!(written, Ok(sent) if sent == offered) {
-                queue.whole_sent();
+                queue.single_piece_sent();
                 stream.shared.buffers.give_back(queue);
                 reactor.meter().bytes_sent.add(offered as u64);
                 return true;
@@ -164,7 +166,7 @@ impl Transport {
         if queue.is_idle() {
             stream.shared.buffers.give_back(queue);
         } else {
-            put(&stream.queue, queue);
+            store_queue(&stream.queue, queue);
         }
     }
 
@@ -178,7 +180,7 @@ impl Transport {
         offered: usize,
     ) {
         let stream = self.inner();
-        match written.map_err(not_yet) {
+        match written.map_err(map_in_progress) {
             Ok(sent) if sent > 0 => {
                 queue.consume(sent);
                 if sent < offered && SHORT_WRITE_FILLS {
@@ -201,11 +203,11 @@ impl Transport {
 
     pub(super) fn sent(&self, reactor: &Reactor, len: usize) {
         reactor.meter().bytes_sent.add(len as u64);
-        self.note_sent(reactor);
+        self.after_send(reactor);
     }
 
     /// Resets the timers that count sent data.
-    fn note_sent(&self, reactor: &Reactor) {
+    fn after_send(&self, reactor: &Reactor) {
         self.reset_idle_timer_sent(reactor);
         if !self.inner().state.get().is_open() {
             self.watch_linger(reactor, true);
@@ -221,15 +223,16 @@ impl Transport {
             if stream.queued() > stream.shared.config.low_watermark {
                 break;
             }
-            let Some(mut asked) = producers.ask_front() else {
+            let Some(mut running) = producers.take_front() else {
                 break;
             };
             stream.update(|state| state.set_producing(true));
-            let fed = asked.producer().feed(reactor, self);
+            let status = running.producer().feed(reactor, self);
             stream.update(|state| state.set_producing(false));
-            asked.answered(fed);
-            produced |= fed != FeedStatus::Full;
-            if matches!(fed, FeedStatus::Sent | FeedStatus::Full) || stream.state.get().is_over() {
+            running.finish(status);
+            produced |= status != FeedStatus::Full;
+            if matches!(status, FeedStatus::Sent | FeedStatus::Full) || stream.state.get().is_over()
+            {
                 break;
             }
         }
@@ -243,14 +246,14 @@ impl Transport {
             Drained::Idle => {}
             Drained::Reset => self.reset_when_delivered(reactor),
             Drained::Finish => {
-                let said = stream.with_socket(|socket| socket.finish_output());
-                if !self.is_held_up(reactor, &said) {
+                let result = stream.with_socket(|socket| socket.finish_output());
+                if !self.is_write_blocked(reactor, &result) {
                     self.lose_cleanly(reactor);
                 }
             }
             Drained::EndOutput | Drained::Linger => {
                 let closed = stream.with_socket(|socket| socket.close_write());
-                if self.is_held_up(reactor, &closed) {
+                if self.is_write_blocked(reactor, &closed) {
                     return;
                 }
                 stream.update(State::fin_sent);
@@ -267,14 +270,14 @@ impl Transport {
     }
 
     /// Whether the layer's closing message (close_notify) met a full socket. It is tried again when the socket is writable.
-    fn is_held_up(&self, reactor: &Reactor, said: &io::Result<()>) -> bool {
-        let is_held_up =
-            said.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        if is_held_up {
+    fn is_write_blocked(&self, reactor: &Reactor, result: &io::Result<()>) -> bool {
+        let is_write_blocked =
+            result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        if is_write_blocked {
             self.inner().update(State::write_blocked);
             self.watch_linger(reactor, false);
         }
-        is_held_up
+        is_write_blocked
     }
 }
 

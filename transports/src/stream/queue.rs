@@ -88,12 +88,12 @@ impl Queue {
             self.len += data.len();
             self.front.extend_from_slice(data);
         } else {
-            self.push_otherwise(data);
+            self.push_slow(data);
         }
     }
 
     #[cold]
-    fn push_otherwise(&mut self, data: &[u8]) {
+    fn push_slow(&mut self, data: &[u8]) {
         if data.is_empty() {
             return;
         }
@@ -152,7 +152,7 @@ impl Queue {
     }
 
     /// Bytes of capacity, used or not.
-    pub(crate) fn storage(&self) -> usize {
+    pub(crate) fn capacity_bytes(&self) -> usize {
         self.front.capacity() + self.rest.capacity() * size_of::<Segment>()
     }
 
@@ -183,14 +183,14 @@ impl Queue {
 
     /// The whole queue, if it is one piece of which nothing was sent: the common case, for a plain `write(2)`.
     #[inline(always)]
-    pub(crate) fn whole(&self) -> Option<&[u8]> {
+    pub(crate) fn single_piece(&self) -> Option<&[u8]> {
         (self.rest.is_empty() && self.head == 0).then_some(&*self.front)
     }
 
-    /// Removes what [`whole`](Self::whole) returned, all of which was sent.
+    /// Removes what [`single_piece`](Self::whole) returned, all of which was sent.
     #[inline(always)]
-    pub(crate) fn whole_sent(&mut self) {
-        debug_assert!(self.whole().is_some(), "there is more than what has been sent");
+    pub(crate) fn single_piece_sent(&mut self) {
+        debug_assert!(self.single_piece().is_some(), "there is more than what has been sent");
         self.len = 0;
         self.front.clear();
     }

@@ -50,7 +50,9 @@ pub enum DescriptorRefused {
     #[error("the connection is closing, or its output has ended")]
     Closed,
     /// Too many descriptors are queued.
-    #[error("{max} descriptors are queued already; they leave with the next bytes that are written")]
+    #[error(
+        "{max} descriptors are queued already; they leave with the next bytes that are written"
+    )]
     TooMany {
         /// How many may be queued.
         max: usize,
@@ -98,7 +100,9 @@ pub(super) fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<Rece
     }
     if message.flags.contains(ReturnFlags::CTRUNC) {
         // The kernel does not say which descriptors it dropped, so the rest cannot be matched to the peer's messages.
-        return Err(io::Error::other("descriptors that the peer sent were lost: more than one read can receive"));
+        return Err(io::Error::other(
+            "descriptors that the peer sent were lost: more than one read can receive",
+        ));
     }
     Ok(Received { bytes: message.bytes, descriptors })
 }

@@ -21,7 +21,7 @@ use socket2::SockRef;
 
 #[cfg(unix)]
 use super::rights;
-use super::{FIRST_INTEREST, layer::Layer, rights::Received, undelivered};
+use super::{INITIAL_INTEREST, layer::Layer, rights::Received, undelivered};
 use crate::{Keepalive, StreamConfig, options};
 
 /// A non-blocking kernel socket. On Unix the reactor registers anything with a file descriptor; elsewhere it needs mio's types.
@@ -85,7 +85,7 @@ pub(crate) trait ByteStream {
     }
     /// Whether input and output are separate (two pipes), so that input continues after output has failed. If not, only data that has
     /// arrived by then is still read.
-    fn has_two_ends(&self) -> bool {
+    fn has_separate_directions(&self) -> bool {
         false
     }
     /// Bytes written but not acknowledged by the peer's kernel, as far as this kernel can tell. A reset would discard them.
@@ -106,16 +106,16 @@ pub(crate) trait ByteStream {
     /// Checks for an error of the connection without reading. The kernel reports an error only once.
     fn check(&self) -> io::Result<()>;
     /// For wrappers of a socket in completion mode: the engine received this, so no read will return it. Empty is the end of stream.
-    fn completed(&self, came: Result<&[u8], &io::Error>) {
-        let _ = came;
+    fn completed(&self, result: Result<&[u8], &io::Error>) {
+        let _ = result;
     }
     /// Whether this is a plain kernel socket without a wrapper.
-    fn is_kernels(&self) -> bool {
+    fn is_kernel_socket(&self) -> bool {
         false
     }
     /// The descriptor of a plain kernel socket, for system calls made elsewhere.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }
     /// No effect except on kernel TCP sockets.
@@ -131,12 +131,12 @@ pub(crate) trait ByteStream {
 }
 
 impl ByteStream for TcpStream {
-    fn is_kernels(&self) -> bool {
+    fn is_kernel_socket(&self) -> bool {
         true
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }
 
@@ -145,7 +145,7 @@ impl ByteStream for TcpStream {
     }
 
     fn peek(&self) -> io::Result<usize> {
-        uninterrupted(|| Self::peek(self, &mut [0]))
+        retry_interrupted(|| Self::peek(self, &mut [0]))
     }
 
     /// A read stops at urgent data (tcp(7), "Urgent data"). epoll reports urgent data; other edge-triggered queues do not.
@@ -154,11 +154,11 @@ impl ByteStream for TcpStream {
     }
 
     fn undelivered(&self) -> usize {
-        undelivered::in_socket(self)
+        undelivered::unacknowledged(self)
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Write::write_vectored(&mut &*self, slices).map_err(not_yet)
+        Write::write_vectored(&mut &*self, slices).map_err(map_in_progress)
     }
 
     fn close_write(&self) -> io::Result<()> {
@@ -195,12 +195,12 @@ impl ByteStream for TcpStream {
 
 #[cfg(unix)]
 impl ByteStream for UnixStream {
-    fn is_kernels(&self) -> bool {
+    fn is_kernel_socket(&self) -> bool {
         true
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }
 
@@ -209,7 +209,7 @@ impl ByteStream for UnixStream {
     }
 
     fn peek(&self) -> io::Result<usize> {
-        uninterrupted(|| {
+        retry_interrupted(|| {
             let (_, len) = rustix::net::recv(self, &mut [0], RecvFlags::PEEK)?;
             Ok(len)
         })
@@ -288,7 +288,7 @@ impl Deref for Socket {
 
 impl Socket {
     /// Whether this is a plain kernel socket without a wrapper.
-    pub(crate) const fn is_kernels(&self) -> bool {
+    pub(crate) const fn is_kernel_socket(&self) -> bool {
         !matches!(self, Self::Other(_))
     }
 
@@ -302,9 +302,9 @@ impl Socket {
 
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
-            Self::Tcp(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            Self::Tcp(socket) => reactor.register_source(socket, INITIAL_INTEREST),
             #[cfg(unix)]
-            Self::Unix(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            Self::Unix(socket) => reactor.register_source(socket, INITIAL_INTEREST),
             Self::Other(stream) => {
                 let token = reactor.reserve()?;
                 stream.register(token);
@@ -314,15 +314,17 @@ impl Socket {
     }
 
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| (**self).read(buffer))
+        retry_interrupted(|| (**self).read(buffer))
     }
 
     pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => uninterrupted(|| send(socket, data)).map_err(not_yet),
+            Self::Tcp(socket) => retry_interrupted(|| send(socket, data)).map_err(map_in_progress),
             #[cfg(unix)]
-            Self::Unix(socket) => uninterrupted(|| send(socket, data)),
-            Self::Other(stream) => uninterrupted(|| stream.write_vectored(&[IoSlice::new(data)])),
+            Self::Unix(socket) => retry_interrupted(|| send(socket, data)),
+            Self::Other(stream) => {
+                retry_interrupted(|| stream.write_vectored(&[IoSlice::new(data)]))
+            }
         }
     }
 
@@ -345,7 +347,7 @@ impl Socket {
     }
 
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        uninterrupted(|| (**self).write_vectored(slices))
+        retry_interrupted(|| (**self).write_vectored(slices))
     }
 }
 
@@ -423,7 +425,7 @@ pub(super) fn send(mut socket: impl Write, data: &[u8]) -> io::Result<usize> {
 /// Maps `EINPROGRESS` to `WouldBlock`: the first write of a TCP fast open whose data did not fit into the SYN waits for the handshake.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[cold]
-pub(super) fn not_yet(error: io::Error) -> io::Error {
+pub(super) fn map_in_progress(error: io::Error) -> io::Error {
     const IN_PROGRESS: i32 = Errno::INPROGRESS.raw_os_error();
     match error.raw_os_error() {
         Some(IN_PROGRESS) => io::ErrorKind::WouldBlock.into(),
@@ -433,12 +435,12 @@ pub(super) fn not_yet(error: io::Error) -> io::Error {
 
 /// No TCP fast open on this system.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn not_yet(error: io::Error) -> io::Error {
+pub(super) fn map_in_progress(error: io::Error) -> io::Error {
     error
 }
 
 /// Retries the call after `EINTR`.
-pub(super) fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+pub(super) fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

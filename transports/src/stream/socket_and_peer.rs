@@ -84,7 +84,7 @@ impl Stream {
     /// Writes past the queue. Returns `None` if the socket is not plain TCP.
     pub(super) fn write_directly(&self, data: &[u8]) -> Option<io::Result<usize>> {
         match self.inline.send(data) {
-            Some(result) => Some(result.map_err(socket::not_yet)),
+            Some(result) => Some(result.map_err(socket::map_in_progress)),
             None => match &*self.other_socket().borrow() {
                 Some(socket @ Socket::Tcp(_)) => Some(socket.write(data)),
                 _ => None,
@@ -93,7 +93,7 @@ impl Stream {
     }
 
     pub(super) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.with_socket(|socket| socket::uninterrupted(|| socket.write_vectored(slices)))
+        self.with_socket(|socket| socket::retry_interrupted(|| socket.write_vectored(slices)))
     }
 
     /// Whether file descriptors can be sent with its bytes.

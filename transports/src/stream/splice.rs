@@ -24,7 +24,7 @@ const PIPE_SIZE: usize = 512 * 1024;
 const PIPE_SIZE_MIN: usize = 64 * 1024;
 
 /// Splicing stays on while a call moves at least this many bytes. Copying less is cheaper than three system calls.
-const ENOUGH: usize = 16 * 1024;
+const SPLICE_MIN: usize = 16 * 1024;
 
 /// Pipes kept in the pool.
 const POOLED_MAX: usize = 8;
@@ -40,7 +40,7 @@ struct Pipe {
     write: OwnedFd,
     size: usize,
     /// Bytes in the pipe.
-    held: usize,
+    len: usize,
 }
 
 impl PipePool {
@@ -50,7 +50,7 @@ impl PipePool {
     }
 
     fn give_back(&self, pipe: Pipe) {
-        debug_assert!(pipe.held == 0, "bytes of one connection must not reach another");
+        debug_assert!(pipe.len == 0, "bytes of one connection must not reach another");
         let mut spare = self.spare.borrow_mut();
         if spare.len() < POOLED_MAX {
             spare.push(pipe);
@@ -62,12 +62,12 @@ impl Pipe {
     fn open() -> io::Result<Self> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let size = fcntl_setpipe_size(&write, PIPE_SIZE).unwrap_or(PIPE_SIZE_MIN);
-        Ok(Self { read, write, size, held: 0 })
+        Ok(Self { read, write, size, len: 0 })
     }
 
     /// Reads everything that is in the pipe.
-    fn spill(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; self.held];
+    fn read_all(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.len];
         let mut filled = 0;
         while filled < bytes.len() {
             match rustix::io::read(&self.read, &mut bytes[filled..]) {
@@ -77,7 +77,7 @@ impl Pipe {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.held = 0;
+        self.len = 0;
         Ok(bytes)
     }
 }
@@ -86,9 +86,9 @@ impl Pipe {
 pub(super) struct SplicePipe {
     pipes: Rc<PipePool>,
     /// The last read filled the buffer, or the last splice moved much: there may be more.
-    is_on: Cell<bool>,
+    enabled: Cell<bool>,
     /// The kernel cannot splice from this socket.
-    is_refused: Cell<bool>,
+    unsupported: Cell<bool>,
     /// Present while it contains data.
     pipe: Cell<Option<Pipe>>,
 }
@@ -97,15 +97,15 @@ impl SplicePipe {
     pub(super) fn new(reactor: &Reactor) -> Self {
         Self {
             pipes: reactor.local(),
-            is_on: Cell::new(false),
-            is_refused: Cell::new(false),
+            enabled: Cell::new(false),
+            unsupported: Cell::new(false),
             pipe: Cell::new(None),
         }
     }
 
     /// Starts splicing: a read has filled the buffer.
-    pub(super) fn begin(&self) {
-        self.is_on.set(!self.is_refused.get());
+    pub(super) fn enable(&self) {
+        self.enabled.set(!self.unsupported.get());
     }
 
     /// Whether no data is in the pipe.
@@ -124,17 +124,17 @@ impl SplicePipe {
         from: &dyn ByteStream,
         to: &dyn ByteStream,
     ) -> Option<io::Result<usize>> {
-        if !self.is_on.get() {
+        if !self.enabled.get() {
             return None;
         }
-        to.kernels()?;
-        let from = from.kernels()?;
+        to.kernel_fd()?;
+        let from = from.kernel_fd()?;
         let mut pipe = self.pipes.take()?;
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        match moved(from, &pipe.write, pipe.size, flags) {
+        match splice_retry(from, &pipe.write, pipe.size, flags) {
             Ok(len) if len > 0 => {
-                self.is_on.set(len >= ENOUGH);
-                pipe.held = len;
+                self.enabled.set(len >= SPLICE_MIN);
+                pipe.len = len;
                 self.pipe.set(Some(pipe));
                 Some(Ok(len))
             }
@@ -144,8 +144,8 @@ impl SplicePipe {
             }
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 self.pipes.give_back(pipe);
-                self.is_refused.set(true);
-                self.is_on.set(false);
+                self.unsupported.set(true);
+                self.enabled.set(false);
                 None
             }
             Err(error) => {
@@ -159,26 +159,26 @@ impl SplicePipe {
     pub(super) fn drain(&self, reactor: &Reactor, to: &Transport) -> bool {
         let Some(mut pipe) = self.pipe.take() else { return true };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        while pipe.held > 0 {
-            let put = to.put(reactor, |socket| {
-                let socket = socket.kernels().ok_or(io::ErrorKind::Unsupported)?;
-                match moved(&pipe.read, socket, pipe.held, flags)? {
+        while pipe.len > 0 {
+            let result = to.write_now(reactor, |socket| {
+                let socket = socket.kernel_fd().ok_or(io::ErrorKind::Unsupported)?;
+                match splice_retry(&pipe.read, socket, pipe.len, flags)? {
                     0 => Err(io::ErrorKind::WriteZero.into()),
                     len => Ok(len),
                 }
             });
-            match put {
+            match result {
                 DirectWrite::Sent(len) => {
                     reactor.meter().bytes_moved.add(len as u64);
-                    pipe.held -= len;
+                    pipe.len -= len;
                 }
                 DirectWrite::Full => {
                     self.pipe.set(Some(pipe));
                     return false;
                 }
                 // The socket was wrapped meanwhile.
-                DirectWrite::Refused => match pipe.spill() {
-                    Ok(bytes) => to.inner().queue_quietly(&bytes),
+                DirectWrite::Refused => match pipe.read_all() {
+                    Ok(bytes) => to.inner().queue_unbounded(&bytes),
                     Err(error) => {
                         to.output_failed(reactor, error);
                         return true;
@@ -195,16 +195,21 @@ impl SplicePipe {
     }
 
     /// Drops the data in the pipe: nothing is sent any more.
-    pub(super) fn let_go(&self) {
+    pub(super) fn discard(&self) {
         self.pipe.take();
     }
 }
 
-fn moved(from: impl AsFd, to: impl AsFd, len: usize, flags: SpliceFlags) -> Result<usize, Errno> {
+fn splice_retry(
+    from: impl AsFd,
+    to: impl AsFd,
+    len: usize,
+    flags: SpliceFlags,
+) -> Result<usize, Errno> {
     loop {
         match splice(&from, None, &to, None, len, flags) {
             Err(Errno::INTR) => {}
-            moved => return moved,
+            result => return result,
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) enum Stage {
     Closing,
     Lingering,
     Lost,
-    Told,
+    Notified,
     Gone,
 }
 
@@ -105,7 +105,7 @@ pub(super) enum Input {
     /// Do not read, but check the socket for an error: an event has been reported.
     Check,
     /// Input belongs to the layer, whose handshake is not complete.
-    Secure,
+    Handshake,
     /// Do nothing now.
     Wait,
 }
@@ -129,11 +129,11 @@ pub(super) enum Drained {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// Call `read_closed`, or end the output of the other end of the relay.
-    Tell,
+    Notify,
     /// Output had failed before, so the connection is over.
-    Over,
+    ConnectionOver,
     /// Nothing to do now; the flag is set.
-    Noted,
+    Recorded,
 }
 
 /// The stage is in the lowest bits, with `Open` as 0; the flags are above them.
@@ -144,12 +144,12 @@ pub(super) struct State {
 
 impl State {
     pub(super) const fn new(auto_pause: bool) -> Self {
-        Self { bits: WRITABLE | READ_TOLD | if auto_pause { 0 } else { NO_AUTO_PAUSE } }
+        Self { bits: WRITABLE | READ_INTEREST | if auto_pause { 0 } else { NO_AUTO_PAUSE } }
     }
 
     /// The stream has no output: it counts as ended from the start.
     pub(super) const fn set_read_only(&mut self) {
-        self.bits |= ENDING | FIN_SENT;
+        self.bits |= CLOSE_WRITE_REQUESTED | FIN_SENT;
     }
 
     const fn stage(self) -> Stage {
@@ -159,7 +159,7 @@ impl State {
             2 => Stage::Closing,
             3 => Stage::Lingering,
             4 => Stage::Lost,
-            5 => Stage::Told,
+            5 => Stage::Notified,
             _ => Stage::Gone,
         }
     }
@@ -187,7 +187,7 @@ impl State {
     }
 
     /// Sets a flag and returns whether it was clear before.
-    const fn raise(&mut self, flag: u32) -> bool {
+    const fn set_once(&mut self, flag: u32) -> bool {
         let raised = !self.has(flag);
         self.bits |= flag;
         raised
@@ -198,23 +198,23 @@ impl State {
     /// Whether a write is accepted. A producer inside its `produce` call may write while other writes are refused.
     #[inline]
     pub(super) const fn takes_output(self) -> bool {
-        self.has_output()
+        self.is_output_open()
             || self.has(PRODUCING) && matches!(self.stage(), Stage::Open | Stage::Closing)
     }
 
     /// Whether neither the end of the output nor of the connection was requested.
-    pub(super) const fn has_output(self) -> bool {
-        self.bits & (STAGE | ENDING) == 0
+    pub(super) const fn is_output_open(self) -> bool {
+        self.bits & (STAGE | CLOSE_WRITE_REQUESTED) == 0
     }
 
     /// Whether queued data is still sent, or may be.
-    pub(super) const fn sends(self) -> bool {
+    pub(super) const fn can_send(self) -> bool {
         matches!(self.stage(), Stage::Open | Stage::Closing)
     }
 
     /// The queue went above its high watermark.
     pub(super) const fn above_high(&mut self) {
-        if self.raise(OVER_HIGH) && !self.has(NO_AUTO_PAUSE) {
+        if self.set_once(ABOVE_HIGH) && !self.has(NO_AUTO_PAUSE) {
             self.bits |= RESUME_PENDING;
         }
     }
@@ -231,14 +231,14 @@ impl State {
 
     pub(super) const fn set_auto_pause(&mut self, on: bool) {
         self.set(NO_AUTO_PAUSE, !on);
-        if on && self.has(OVER_HIGH) {
+        if on && self.has(ABOVE_HIGH) {
             self.bits |= RESUME_PENDING;
         }
     }
 
     /// Returns `false` if the output is ended already.
     pub(super) const fn close_write(&mut self) -> bool {
-        matches!(self.stage(), Stage::Open) && self.raise(ENDING)
+        matches!(self.stage(), Stage::Open) && self.set_once(CLOSE_WRITE_REQUESTED)
     }
 
     /// Returns `false` if the stream is closing already.
@@ -247,18 +247,18 @@ impl State {
             return false;
         }
         self.enter(Stage::Closing);
-        self.set(EOF_FIRST, self.has(EOF));
+        self.set(EOF_BEFORE_CLOSE, self.has(EOF));
         true
     }
 
     /// Closes with a reset in place of FIN. Returns `false` if nothing is sent any more.
     pub(super) const fn close_with_reset(&mut self) -> bool {
-        let sends = self.sends();
-        if sends {
+        let can_send = self.can_send();
+        if can_send {
             self.enter(Stage::Closing);
             self.bits |= RESET;
         }
-        sends
+        can_send
     }
 
     // ---- events ----
@@ -268,36 +268,36 @@ impl State {
     }
 
     #[inline]
-    pub(super) const fn became(&mut self, ready: Ready) {
+    pub(super) const fn set_ready(&mut self, ready: Ready) {
         self.set_if(READABLE, ready.is_read());
         self.set_if(WRITABLE, ready.is_write());
         self.set_if(READ_UNTIL_BLOCKED, ready.cuts_reads());
-        self.set_if(LOOK, ready.is_read_closed());
+        self.set_if(CHECK_PENDING, ready.is_read_closed());
     }
 
     /// A read returned less than the buffer had room for.
     #[inline]
     pub(super) const fn read_was_short(&mut self) {
-        if !self.has(READ_UNTIL_BLOCKED | CUTS_READS) {
+        if !self.has(READ_UNTIL_BLOCKED | ALWAYS_READ_UNTIL_BLOCKED) {
             self.set(READABLE, false);
         }
     }
 
     /// A read returned `WouldBlock`.
     pub(super) const fn read_blocked(&mut self) {
-        self.set(READABLE | READ_UNTIL_BLOCKED | LOOK, false);
+        self.set(READABLE | READ_UNTIL_BLOCKED | CHECK_PENDING, false);
     }
 
     /// Nothing can be sent any more. Returns `false` if nothing can be received either.
     pub(super) const fn output_failed(&mut self) -> bool {
-        let goes_on = matches!(self.stage(), Stage::Open) && !self.has(EOF);
-        if goes_on {
+        let stays_open = matches!(self.stage(), Stage::Open) && !self.has(EOF);
+        if stays_open {
             self.enter(Stage::OutputFailed);
             self.bits |= READ_UNTIL_BLOCKED | WRITABLE | RESET;
             // A read finds out what has arrived. In completion mode the engine has it or will report it.
-            self.set_if(READABLE, !self.has(COMPLETES));
+            self.set_if(READABLE, !self.has(COMPLETION_MODE));
         }
-        goes_on
+        stays_open
     }
 
     /// A write accepted less than it was given, or returned `WouldBlock`.
@@ -306,13 +306,13 @@ impl State {
     }
 
     /// The socket is to be checked for an error without an event from the engine.
-    pub(super) const fn look(&mut self) {
-        self.bits |= LOOK;
+    pub(super) const fn request_check(&mut self) {
+        self.bits |= CHECK_PENDING;
     }
 
     /// The socket was checked.
-    pub(super) const fn looked(&mut self) {
-        self.set(LOOK, false);
+    pub(super) const fn checked(&mut self) {
+        self.set(CHECK_PENDING, false);
         if self.has(EOF) {
             self.set(READABLE | READ_UNTIL_BLOCKED, false);
         }
@@ -320,20 +320,22 @@ impl State {
 
     /// A read reached the end of the input.
     pub(super) const fn end_of_stream(&mut self) -> Ended {
-        self.set(READABLE | READ_UNTIL_BLOCKED | LOOK, false);
-        let is_first = self.raise(EOF);
+        self.set(READABLE | READ_UNTIL_BLOCKED | CHECK_PENDING, false);
+        let is_first = self.set_once(EOF);
         match self.stage() {
-            Stage::Open if is_first => Ended::Tell,
-            Stage::OutputFailed => Ended::Over,
-            _ => Ended::Noted,
+            Stage::Open if is_first => Ended::Notify,
+            Stage::OutputFailed => Ended::ConnectionOver,
+            _ => Ended::Recorded,
         }
     }
 
     /// Everything queued is sent, and no producer has more: what to do about the output.
     pub(super) const fn drained(self) -> Drained {
         match self.stage() {
-            Stage::Open if self.has(ENDING) && self.has(EOF) => Drained::Finish,
-            Stage::Open if self.has(ENDING) && !self.has(FIN_SENT) => Drained::EndOutput,
+            Stage::Open if self.has(CLOSE_WRITE_REQUESTED) && self.has(EOF) => Drained::Finish,
+            Stage::Open if self.has(CLOSE_WRITE_REQUESTED) && !self.has(FIN_SENT) => {
+                Drained::EndOutput
+            }
             Stage::Closing if self.has(RESET) => Drained::Reset,
             Stage::Closing if self.has(EOF) => Drained::Finish,
             Stage::Closing => Drained::Linger,
@@ -359,10 +361,10 @@ impl State {
     }
 
     /// `connection_lost` is about to be called. Returns `false` if it was called already.
-    pub(super) const fn tell_end(&mut self) -> bool {
+    pub(super) const fn notify_end(&mut self) -> bool {
         let is_first = matches!(self.stage(), Stage::Lost);
         if is_first {
-            self.enter(Stage::Told);
+            self.enter(Stage::Notified);
         }
         is_first
     }
@@ -371,47 +373,51 @@ impl State {
         self.enter(Stage::Gone);
     }
 
-    pub(super) const fn must_reset(&mut self) {
+    pub(super) const fn set_reset(&mut self) {
         self.bits |= RESET;
     }
 
     /// The queue fell to the low watermark. Returns `true` if `writing_resumed` is to be called.
     pub(super) const fn below_low(&mut self) -> bool {
-        let was_notified = self.has(PAUSE_TOLD);
-        self.set(OVER_HIGH | PAUSE_TOLD, false);
+        let was_notified = self.has(WRITING_PAUSED);
+        self.set(ABOVE_HIGH | WRITING_PAUSED, false);
         was_notified
     }
 
     /// Returns `true`, once for each pause, if `writing_paused` is to be called.
-    pub(super) const fn tell_pause(&mut self) -> bool {
-        self.has(OVER_HIGH) && self.raise(PAUSE_TOLD)
+    pub(super) const fn notify_writing_paused(&mut self) -> bool {
+        self.has(ABOVE_HIGH) && self.set_once(WRITING_PAUSED)
     }
 
     // ---- what to do next ----
 
     /// The common case in one comparison: open, readable by a plain read, and nothing blocks delivery.
     #[inline]
-    pub(super) const fn is_ordinary(self) -> bool {
-        self.bits & (READABLE | IN_THE_WAY | INDIRECT) == READABLE
+    pub(super) const fn has_plain_input(self) -> bool {
+        self.bits & (READABLE | BLOCKS_DELIVERY | INDIRECT_INPUT) == READABLE
     }
 
     /// The same in completion mode.
     #[inline]
-    pub(super) const fn is_ordinary_completed(self) -> bool {
-        self.bits & (READABLE | IN_THE_WAY | INDIRECT) == READABLE | COMPLETES
+    pub(super) const fn has_plain_completion(self) -> bool {
+        self.bits & (READABLE | BLOCKS_DELIVERY | INDIRECT_INPUT) == READABLE | COMPLETION_MODE
     }
 
     pub(super) const fn input(&mut self) -> Input {
         match self.stage() {
-            Stage::Lost | Stage::Told | Stage::Gone => Input::Wait,
+            Stage::Lost | Stage::Notified | Stage::Gone => Input::Wait,
             Stage::Open | Stage::OutputFailed | Stage::Closing if self.has(HANDSHAKING) => {
                 match self.has(READABLE) {
-                    true => Input::Secure,
+                    true => Input::Handshake,
                     false => Input::Wait,
                 }
             }
-            Stage::Open if self.has(LOOK) && (self.has(EOF) || self.is_held_back()) => Input::Check,
-            Stage::Open | Stage::OutputFailed if self.is_held_back() => Input::Wait,
+            Stage::Open
+                if self.has(CHECK_PENDING) && (self.has(EOF) || self.is_input_blocked()) =>
+            {
+                Input::Check
+            }
+            Stage::Open | Stage::OutputFailed if self.is_input_blocked() => Input::Wait,
             Stage::Open | Stage::OutputFailed if self.has(RESUME_PENDING) => {
                 self.set(RESUME_PENDING, false);
                 Input::Resume
@@ -425,18 +431,18 @@ impl State {
     /// Returns `false` if there is certainly nothing to do about the input.
     #[inline]
     pub(super) const fn may_have_input(self) -> bool {
-        self.has(READABLE | RESUME_PENDING | LOOK)
+        self.has(READABLE | RESUME_PENDING | CHECK_PENDING)
     }
 
     /// Whether the stream has to be rescheduled, because there is input left for which no event will come.
     #[inline]
-    pub(super) const fn has_input_left(mut self) -> bool {
+    pub(super) const fn has_more_input(mut self) -> bool {
         self.may_have_input() && !matches!(self.input(), Input::Wait)
     }
 
     /// Whether read events are wanted. After the end of the input they are not: a level-triggered engine would report it for ever.
     pub(super) const fn wants_input(mut self) -> bool {
-        self.set(LOOK, false);
+        self.set(CHECK_PENDING, false);
         self.bits |= READABLE;
         !self.has(EOF) && !matches!(self.input(), Input::Wait)
     }
@@ -447,41 +453,41 @@ impl State {
     }
 
     /// Whether a level-triggered engine, which is not asked for unwanted events, would miss a reset of this stream.
-    pub(super) const fn hears_nothing(self) -> bool {
+    pub(super) const fn needs_reset_checks(self) -> bool {
         matches!(self.stage(), Stage::Open)
             && self.has(EOF | PAUSED | INPUT_HELD)
             && !self.has(HANDSHAKING)
     }
 
     /// Whether input waits for the user to resume, or for a hold to end.
-    pub(super) const fn is_kept_waiting(self) -> bool {
+    pub(super) const fn is_paused_or_held(self) -> bool {
         self.has(PAUSED | INPUT_HELD)
     }
 
     /// Whether anything keeps input from being delivered: the user's pause, a handshake, a hold, or the high watermark.
     #[inline]
-    pub(super) const fn is_held_back(self) -> bool {
+    pub(super) const fn is_input_blocked(self) -> bool {
         self.has(PAUSED | HANDSHAKING | INPUT_HELD)
-            || (self.has(OVER_HIGH) && !self.has(NO_AUTO_PAUSE))
+            || (self.has(ABOVE_HIGH) && !self.has(NO_AUTO_PAUSE))
     }
 
     /// Whether there is nothing to do about the output once the queue is sent.
     #[inline]
-    pub(super) const fn is_plain(self) -> bool {
-        self.bits & (STAGE | OVER_HIGH | ENDING | HANDSHAKING) == 0
+    pub(super) const fn has_plain_output(self) -> bool {
+        self.bits & (STAGE | ABOVE_HIGH | CLOSE_WRITE_REQUESTED | HANDSHAKING) == 0
     }
 
     /// Whether a write may go to the socket at once, without waiting for the event loop: no other output work is pending.
     pub(super) const fn may_write_directly(self) -> bool {
-        self.is_plain() && self.has(MADE) && self.has(WRITABLE)
+        self.has_plain_output() && self.has(MADE) && self.has(WRITABLE)
     }
 
     pub(super) const fn is_writable(self) -> bool {
         self.has(WRITABLE)
     }
 
-    pub(super) const fn is_over_high(self) -> bool {
-        self.has(OVER_HIGH)
+    pub(super) const fn is_above_high(self) -> bool {
+        self.has(ABOVE_HIGH)
     }
 
     /// Whether nobody has requested the end of the connection, and input may still come.
@@ -515,7 +521,7 @@ impl State {
         self.has(MADE)
     }
 
-    pub(super) const fn is_end_told(self) -> bool {
+    pub(super) const fn is_end_notified(self) -> bool {
         self.bits & STAGE > Stage::Lost as u32
     }
 
@@ -525,7 +531,7 @@ impl State {
 
     /// Whether the peer ended its side before this side closed the connection (if it did). Then the reason is `Done`, else `Closed`.
     pub(super) const fn peer_ended_first(self) -> bool {
-        self.has(EOF_FIRST) || matches!(self.stage(), Stage::Open)
+        self.has(EOF_BEFORE_CLOSE) || matches!(self.stage(), Stage::Open)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{ConnectionLost, Transport};
 
 /// How often a socket is checked for a reset while a level-triggered engine is not asked for its read events.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const RESET_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Transport {
     /// Sets, changes or removes the idle timeout.
@@ -33,7 +33,7 @@ impl Transport {
     #[inline]
     pub(crate) fn reset_idle_timer(&self, reactor: &Reactor) {
         if self.inner().extras.get().is_some() {
-            self.put_off_idle(reactor, |_| true);
+            self.postpone_idle(reactor, |_| true);
         }
     }
 
@@ -41,16 +41,16 @@ impl Transport {
     #[inline]
     pub(crate) fn reset_idle_timer_sent(&self, reactor: &Reactor) {
         if self.inner().extras.get().is_some() {
-            self.put_off_idle(reactor, Idle::counts_sent);
+            self.postpone_idle(reactor, Idle::counts_sent);
         }
     }
 
     /// Input is no longer blocked. If only received data counts, the timeout starts anew: the peer could not be heard before.
-    pub(super) fn reading_goes_on(&self, reactor: &Reactor) {
-        self.put_off_idle(reactor, |idle| !idle.counts_sent());
+    pub(super) fn reading_unblocked(&self, reactor: &Reactor) {
+        self.postpone_idle(reactor, |idle| !idle.counts_sent());
     }
 
-    fn put_off_idle(&self, reactor: &Reactor, counts: impl Fn(&Idle) -> bool) {
+    fn postpone_idle(&self, reactor: &Reactor, counts: impl Fn(&Idle) -> bool) {
         let stream = self.inner();
         if let Some(mut idle) = stream.idle().filter(counts) {
             idle.since = reactor.now();
@@ -67,7 +67,7 @@ impl Transport {
             return;
         }
         let now = reactor.now();
-        if state.is_held_back() && !idle.counts_sent() {
+        if state.is_input_blocked() && !idle.counts_sent() {
             idle.since = now;
         }
         let mut left = idle.timeout().saturating_sub(now.saturating_duration_since(idle.since));
@@ -79,7 +79,7 @@ impl Transport {
         idle.key = reactor.arm_timer(stream.token, left);
         stream.set_idle(idle);
         if is_time {
-            self.tell(|protocol, transport| protocol.idle_timeout(transport));
+            self.call_protocol(|protocol, transport| protocol.idle_timeout(transport));
         }
     }
 
@@ -89,7 +89,7 @@ impl Transport {
         let stream = self.inner();
         let state = stream.state.get();
         let is_bounded = match state.has_output_failed() {
-            true => state.is_kept_waiting(),
+            true => state.is_paused_or_held(),
             false => !state.is_open() && stream.with_socket(|socket| socket.lingers()),
         };
         if !is_bounded {
@@ -112,37 +112,37 @@ impl Transport {
         if state.is_lingering() {
             self.lose_cleanly(reactor);
         } else if !state.has_output_failed() {
-            self.inner().update(State::must_reset);
+            self.inner().update(State::set_reset);
             self.lose(reactor, ConnectionLost::TimedOut);
-        } else if state.is_kept_waiting() {
+        } else if state.is_paused_or_held() {
             self.lose_failed(reactor);
         }
     }
 
     /// Sets a timer to check the socket, unless one is set that expires about then.
-    pub(super) fn look_after(&self, reactor: &Reactor, delay: Duration) {
-        let look = &self.inner().cold().look;
-        let due = look.get().and_then(|key| reactor.timer_due(key));
+    pub(super) fn schedule_check(&self, reactor: &Reactor, delay: Duration) {
+        let check_timer = &self.inner().cold().check_timer;
+        let due = check_timer.get().and_then(|key| reactor.timer_due(key));
         if due.is_some_and(|due| due.saturating_duration_since(reactor.now()) <= 2 * delay) {
             return;
         }
-        if let Some(key) = look.take() {
+        if let Some(key) = check_timer.take() {
             reactor.disarm_timer(key);
         }
-        look.set(Some(reactor.arm_timer(self.inner().token, delay)));
+        check_timer.set(Some(reactor.arm_timer(self.inner().token, delay)));
     }
 
     /// Checks for a reset by a timer, where a level-triggered engine is not asked for the events that would show it.
-    pub(super) fn look_for_reset(&self, reactor: &Reactor) {
-        if self.inner().state.get().hears_nothing() {
-            self.look_after(reactor, LOOK_EVERY);
+    pub(super) fn schedule_reset_check(&self, reactor: &Reactor) {
+        if self.inner().state.get().needs_reset_checks() {
+            self.schedule_check(reactor, RESET_CHECK_INTERVAL);
         }
     }
 }
 
 impl Stream {
     /// When `timer_fired` or `idle_timeout` will be called next, if nothing happens before.
-    pub(crate) fn next_told(&self, reactor: &Reactor) -> Option<Instant> {
+    pub(crate) fn next_callback_due(&self, reactor: &Reactor) -> Option<Instant> {
         let due = |key: &TimerKey| reactor.timer_due(*key);
         let timer = self.cold_if_any().and_then(|cold| cold.timers.min(due));
         let idle = self.idle().filter(|_| self.state.get().is_open());

@@ -10,16 +10,16 @@ use crate::{ConnectionLost, Transport};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use sys::in_socket;
+pub(super) use sys::unacknowledged;
 
 /// Other systems cannot tell.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const fn in_socket(_: &super::socket::TcpStream) -> usize {
+pub(super) const fn unacknowledged(_: &super::socket::TcpStream) -> usize {
     0
 }
 
 /// No engine reports an acknowledgement, so a timer checks. Between two hosts it takes about one round-trip time.
-const ASK_EVERY: Duration = Duration::from_millis(10);
+const DELIVERY_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Transport {
     /// All is sent: resets the connection now, or once all has been acknowledged. `linger_timeout` bounds the time without progress.
@@ -31,6 +31,6 @@ impl Transport {
         }
         let before = stream.cold().undelivered.replace(undelivered);
         self.watch_linger(reactor, undelivered < before);
-        self.look_after(reactor, ASK_EVERY);
+        self.schedule_check(reactor, DELIVERY_CHECK_INTERVAL);
     }
 }

@@ -226,12 +226,12 @@ impl<F: Factory> Acceptor<F> {
         let when_ready = move |reactor: &Reactor, secured: HandshakeResult<'_>| {
             acceptor.securing.set(acceptor.securing.get() - 1);
             match secured {
-                Ok(transport) => drop(transport.begin_secured(reactor, &acceptor.factory)),
+                Ok(transport) => drop(transport.start_after_handshake(reactor, &acceptor.factory)),
                 Err(reason) => tracing::debug!(%peer, %reason, "no connection"),
             }
             acceptor.tell_stopped(reactor);
         };
-        builder.secure(&**layer, ready, Box::new(when_ready));
+        builder.start_with_layer(&**layer, ready, Box::new(when_ready));
     }
 
     /// Tells the factory that it has stopped, if the port is closed and nobody will have it build a protocol any more.

@@ -21,7 +21,7 @@ use crate::{
     net::{self, Dialling},
     options,
     stream::{
-        FIRST_INTEREST, Shared, StreamBuilder,
+        INITIAL_INTEREST, Shared, StreamBuilder,
         layer::{HandshakeResult, MakeLayer},
         socket::TcpStream,
     },
@@ -310,13 +310,13 @@ impl<F: Factory> Connector<F> {
             connector.securing.take();
             match secured {
                 Ok(transport) => {
-                    let connection = transport.begin_secured(reactor, &connector.factory);
+                    let connection = transport.start_after_handshake(reactor, &connector.factory);
                     connector.begun(reactor, connection, peer);
                 }
                 Err(reason) => connector.settle(reactor, Err(not_secured(peer, reason))),
             }
         };
-        let transport = builder.secure_after(first, layer, ready, Box::new(when_ready));
+        let transport = builder.start_with_layer_after(first, layer, ready, Box::new(when_ready));
         if !self.is_settled() {
             self.securing.set(Some(transport));
         }
@@ -406,7 +406,7 @@ impl<F: Factory> Handler for Attempt<F> {
             Some(_) => connector.stop_trying(reactor),
             None => connector.stop(reactor),
         }
-        reactor.set_interest(self.token, FIRST_INTEREST);
+        reactor.set_interest(self.token, INITIAL_INTEREST);
         let peer = self.peer.clone();
         let first = connector.config.first_bytes(socket.local_addr(), &peer);
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);

@@ -21,7 +21,7 @@ use crate::{
     buffers::READ_BUFFER,
     disconnect::LayerError,
     stream::{
-        layer::{Below, Layer, Received, Source, Step, WhenReady},
+        layer::{Layer, LayerContext, Received, Source, Step, WhenReady},
         socket::Socket,
     },
 };
@@ -106,9 +106,15 @@ impl Tls {
         session: Box<dyn Session>,
         (timeout, per_turn): (Duration, usize),
         socket: Socket,
-        below: Below<'_>,
+        context: LayerContext<'_>,
     ) -> Self {
-        let Below { reactor, token, completes, clear, when_ready } = below;
+        let LayerContext {
+            reactor,
+            token,
+            completion_mode: completes,
+            plaintext_len: clear,
+            when_ready,
+        } = context;
         let opening = Opening {
             clear,
             has_begun: false,
@@ -408,10 +414,10 @@ impl Tls {
 }
 
 impl Layer for Tls {
-    fn secure(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step> {
+    fn handshake(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step> {
         self.begin().map_err(LayerError::Tls)?;
         let source = self.advance(reactor, may_read)?;
-        if self.clear() > 0 {
+        if self.plaintext_len() > 0 {
             return Ok(Step { is_ready: false, source, is_sent: Ok(true) });
         }
         let is_sent = self.flush();
@@ -429,7 +435,7 @@ impl Layer for Tls {
         self.end.take();
     }
 
-    fn clear(&self) -> usize {
+    fn plaintext_len(&self) -> usize {
         self.opening.borrow().as_ref().map_or(0, |opening| opening.clear)
     }
 
@@ -479,19 +485,19 @@ impl Layer for Tls {
         self.opening.borrow_mut().as_mut()?.deadline.take()
     }
 
-    fn too_late(&self, key: TimerKey) -> Option<ConnectionLost> {
+    fn timeout_reason(&self, key: TimerKey) -> Option<ConnectionLost> {
         let opening = self.opening.borrow();
         let opening = opening.as_ref().filter(|opening| opening.deadline == Some(key))?;
         Some(ConnectionLost::Tls(TlsError::TimedOut { after: opening.timeout }))
     }
 
-    fn note_drain(&self) {
+    fn remember_drain(&self) {
         if let Some(opening) = &mut *self.opening.borrow_mut() {
             opening.is_draining = true;
         }
     }
 
-    fn open(&self) -> bool {
+    fn finish_handshake(&self) -> bool {
         self.opening.take().is_some_and(|opening| opening.is_draining)
     }
 

@@ -13,7 +13,7 @@ use crate::{
     TlsError, Transport,
     disconnect::LayerError,
     stream::{
-        layer::{Below, MakeLayer},
+        layer::{LayerContext, MakeLayer},
         socket::{ByteStream, Socket},
     },
 };
@@ -55,9 +55,9 @@ impl From<&TlsServerConfig> for TlsRole {
 }
 
 impl MakeLayer for TlsRole {
-    fn make(&self, socket: Socket, below: Below<'_>) -> io::Result<Box<dyn ByteStream>> {
+    fn make(&self, socket: Socket, context: LayerContext<'_>) -> io::Result<Box<dyn ByteStream>> {
         let session = self.session().map_err(LayerError::Tls)?;
-        Ok(Box::new(Tls::new(session, (self.timeout, self.per_turn), socket, below)))
+        Ok(Box::new(Tls::new(session, (self.timeout, self.per_turn), socket, context)))
     }
 }
 

@@ -17,7 +17,7 @@ macro_rules! flags {
 // The first four have the order of the bits of `Ready`, so that the compiler can record an event with a shift and an or.
 flags! {
     /// A read may return something. Set by `set_ready`, `output_failed`, `handshake_finished`; cleared by `read_blocked`,
-    /// `read_was_short`, `wait_for_turn`, `end_of_stream`, and by `checked` after the end of the input.
+    /// `read_was_short`, `wait_for_permit`, `end_of_stream`, and by `checked` after the end of the input.
     READABLE
     /// A write may be accepted. Set from the start, by `set_ready`, `output_failed`, `handshake_finished`; cleared by
     /// `write_blocked`.

@@ -27,7 +27,7 @@ impl State {
 
     /// Returns `true` if a flush has to be queued: none is queued yet, and no callback runs that ends with one.
     pub(in super::super) const fn ask_flush(&mut self) -> bool {
-        !self.has(IN_CALLBACK) && self.raise(FLUSH_QUEUED)
+        !self.has(IN_CALLBACK) && self.set_once(FLUSH_QUEUED)
     }
 
     pub(in super::super) const fn flush_begins(&mut self) {
@@ -36,7 +36,7 @@ impl State {
 
     /// Returns `true` if the stream has to be rescheduled: it is not yet.
     pub(in super::super) const fn request_reschedule(&mut self) -> bool {
-        self.raise(RESCHEDULED)
+        self.set_once(RESCHEDULED)
     }
 
     pub(in super::super) const fn reschedule_begins(&mut self) {
@@ -46,7 +46,7 @@ impl State {
     // ---- the layer over the socket ----
 
     /// A layer was put on top of the socket. A protocol that was reading receives `reading_resumed` after the handshake.
-    pub(in super::super) const fn layered(&mut self) {
+    pub(in super::super) const fn layer_added(&mut self) {
         self.bits |= LAYERED | HANDSHAKING;
         if self.has(MADE) {
             self.bits |= RESUME_PENDING;
@@ -54,13 +54,13 @@ impl State {
     }
 
     /// The handshake is complete, or the layer was given up. A read and a write will find out whether the socket is ready.
-    pub(in super::super) const fn secured(&mut self) {
+    pub(in super::super) const fn handshake_finished(&mut self) {
         self.set(HANDSHAKING, false);
         self.bits |= READABLE | WRITABLE;
     }
 
     /// The layer waits for the handshake limiter, which reschedules the stream.
-    pub(in super::super) const fn wait_for_turn(&mut self) {
+    pub(in super::super) const fn wait_for_permit(&mut self) {
         self.set(READABLE, false);
     }
 
@@ -99,62 +99,62 @@ impl State {
     }
 
     /// `reading_resumed` is to be called once nothing blocks input.
-    pub(in super::super) const fn owe_resume(&mut self) {
+    pub(in super::super) const fn set_resume_pending(&mut self) {
         self.bits |= RESUME_PENDING;
     }
 
     /// Another protocol has taken over, whose `writing_paused` was not called.
     pub(in super::super) const fn handed_over(&mut self) {
-        self.set(PAUSE_TOLD, false);
+        self.set(WRITING_PAUSED, false);
     }
 
-    pub(in super::super) const fn has_ended(self) -> bool {
+    pub(in super::super) const fn has_input_ended(self) -> bool {
         self.has(EOF)
     }
 
     // ---- the engine ----
 
     /// The engine receives for this stream: input is taken from its completions, not read from the socket.
-    pub(in super::super) const fn set_completes(&mut self) {
-        self.bits |= COMPLETES;
+    pub(in super::super) const fn set_completion_mode(&mut self) {
+        self.bits |= COMPLETION_MODE;
     }
 
-    pub(in super::super) const fn completes(self) -> bool {
-        self.has(COMPLETES)
+    pub(in super::super) const fn is_completion_mode(self) -> bool {
+        self.has(COMPLETION_MODE)
     }
 
     /// No short read proves that the socket is drained.
-    pub(in super::super) const fn set_cuts_reads(&mut self) {
-        self.bits |= CUTS_READS;
+    pub(in super::super) const fn set_always_read_until_blocked(&mut self) {
+        self.bits |= ALWAYS_READ_UNTIL_BLOCKED;
     }
 
-    pub(in super::super) const fn set_takes_descriptors(&mut self) {
-        self.bits |= TAKES_DESCRIPTORS;
+    pub(in super::super) const fn set_receives_descriptors(&mut self) {
+        self.bits |= RECEIVES_DESCRIPTORS;
     }
 
-    pub(in super::super) const fn takes_descriptors(self) -> bool {
-        self.has(TAKES_DESCRIPTORS)
+    pub(in super::super) const fn receives_descriptors(self) -> bool {
+        self.has(RECEIVES_DESCRIPTORS)
     }
 
     /// Whether input comes in another way than by a plain read.
-    pub(in super::super) const fn is_indirect(self) -> bool {
-        self.has(INDIRECT)
+    pub(in super::super) const fn has_indirect_input(self) -> bool {
+        self.has(INDIRECT_INPUT)
     }
 
     /// Returns `true` if the engine's interest has to be changed.
-    pub(in super::super) const fn tell_interest(&mut self, read: bool, write: bool) -> bool {
-        let told = self.bits & (READ_TOLD | WRITE_TOLD);
-        self.set(READ_TOLD, read);
-        self.set(WRITE_TOLD, write);
-        self.bits & (READ_TOLD | WRITE_TOLD) != told
+    pub(in super::super) const fn set_interest(&mut self, read: bool, write: bool) -> bool {
+        let told = self.bits & (READ_INTEREST | WRITE_INTEREST);
+        self.set(READ_INTEREST, read);
+        self.set(WRITE_INTEREST, write);
+        self.bits & (READ_INTEREST | WRITE_INTEREST) != told
     }
 
     /// The common case of [`set_interest`](Self::set_interest) in one comparison: read interest is wanted, write interest is not, and
     /// the engine has exactly that.
     #[inline]
-    pub(in super::super) const fn is_told(self) -> bool {
-        let told = READ_TOLD | WRITE_TOLD | WRITABLE;
-        self.bits & (IN_THE_WAY | told) == WRITABLE | READ_TOLD
+    pub(in super::super) const fn is_interest_current(self) -> bool {
+        let told = READ_INTEREST | WRITE_INTEREST | WRITABLE;
+        self.bits & (BLOCKS_DELIVERY | told) == WRITABLE | READ_INTEREST
     }
 
     pub(in super::super) const fn is_rescheduled(self) -> bool {

@@ -38,7 +38,7 @@ impl ByteStream for Tls {
     /// As the stream knows it, something is written when all of its ciphertext is. So what it has queued is what the system has
     /// not taken, whichever way one looks at it: watermarks, ends and timeouts need not know of this layer.
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.clear() {
+        match self.plaintext_len() {
             0 if self.is_opening() => return Err(io::ErrorKind::WouldBlock.into()),
             0 => {}
             clear => return self.write_clear(slices, clear),
@@ -75,7 +75,7 @@ impl ByteStream for Tls {
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<usize> {
         let Some(first) = slices.iter().find(|slice| !slice.is_empty()) else { return Ok(0) };
-        let clear = IoSlice::new(&first[..first.len().min(self.clear())]);
+        let clear = IoSlice::new(&first[..first.len().min(self.plaintext_len())]);
         if clear.is_empty() {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -102,7 +102,7 @@ impl ByteStream for Tls {
     }
 
     fn is_held(&self) -> bool {
-        let awaits_peer = self.is_opening() && self.clear() == 0 && !self.has_unsent();
+        let awaits_peer = self.is_opening() && self.plaintext_len() == 0 && !self.has_unsent();
         awaits_peer || self.socket.is_held()
     }
 
@@ -114,8 +114,8 @@ impl ByteStream for Tls {
         self.socket.lingers()
     }
 
-    fn has_two_ends(&self) -> bool {
-        self.socket.has_two_ends()
+    fn has_separate_directions(&self) -> bool {
+        self.socket.has_separate_directions()
     }
 
     fn undelivered(&self) -> usize {
