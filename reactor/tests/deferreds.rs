@@ -69,7 +69,12 @@ fn a_callback_is_called_where_the_result_was_there_from_the_start() {
     report(deferred.map(|result| result), &trail);
     turn(&reactor);
     turn(&reactor);
-    let expected = ["Ok(1)", "Err(Brewing)", "Err(Failed(Cancelled))", "Err(Failed(Abandoned))"];
+    let expected = [
+        "Ok(1)",
+        "Err(Brewing)",
+        "Err(Failed(cancelled))",
+        "Err(Failed(abandoned without an answer))",
+    ];
     assert_eq!(trail.take(), expected);
 }
 
