@@ -185,13 +185,13 @@ struct Inner<P: Protocol> {
     running: Cell<bool>,
     /// Why it no longer runs.
     ended: RefCell<Option<ServiceError>>,
-    waiting: RefCell<Vec<Waiting<P>>>,
+    waiting: RefCell<Vec<PendingConnect<P>>>,
     /// Promises of `stop`.
     stopping: RefCell<Vec<Promise<()>>>,
 }
 
 /// A pending `when_connected`, and after how many more failures it fails.
-struct Waiting<P: Protocol> {
+struct PendingConnect<P: Protocol> {
     promise: Promise<Connection<P>, ServiceError>,
     failures_left: Option<u32>,
 }
@@ -312,7 +312,7 @@ impl<P: Protocol> ClientService<P> {
             promise.reject(error);
             return connected;
         }
-        let waiting = Waiting { promise, failures_left };
+        let waiting = PendingConnect { promise, failures_left };
         push_waiter_unless_gone(&self.inner.waiting, waiting, |waiting| {
             waiting.promise.is_awaited()
         });
@@ -330,14 +330,14 @@ impl<P: Protocol> Running<P> {
             let mut connecting = (self.0.connect)(&reactor);
             drop(reactor);
             let failure: Rc<dyn Error> = match or_stopped(&mut stop, &mut connecting).await {
-                None => return give_up(&connecting).await,
-                Some(Ok(connection)) => match self.keep(connection, &mut stop).await {
-                    Kept::Stopped => return,
-                    Kept::Long => {
+                None => return cancel_attempt(&connecting).await,
+                Some(Ok(connection)) => match self.hold_connection(connection, &mut stop).await {
+                    Ended::Stopped => return,
+                    Ended::Stable => {
                         self.0.failures.set(0);
                         if self.pause(&mut stop).await { continue } else { return }
                     }
-                    Kept::Short(not_held) => Rc::new(not_held),
+                    Ended::TooShort(not_held) => Rc::new(not_held),
                 },
                 // The reactor's run ends, so this task ends, too.
                 Some(Err(ConnectError::GivenUp(Failure::Abandoned))) => return,
@@ -350,8 +350,8 @@ impl<P: Protocol> Running<P> {
     }
 
     /// Returns when the connection is lost, or was closed because the service stops.
-    async fn keep(&self, connection: Connection<P>, stop: &mut Deferred<()>) -> Kept {
-        let Some(reactor) = self.0.reactor.upgrade() else { return Kept::Stopped };
+    async fn hold_connection(&self, connection: Connection<P>, stop: &mut Deferred<()>) -> Ended {
+        let Some(reactor) = self.0.reactor.upgrade() else { return Ended::Stopped };
         let (since, transport) = (reactor.now(), connection.transport().clone());
         drop(reactor);
         let mut lost = transport.when_lost();
@@ -365,11 +365,15 @@ impl<P: Protocol> Running<P> {
             transport.lose_connection();
             // An error means that the reactor's run ends, and the connection with it.
             let _ = lost.await;
-            return Kept::Stopped;
+            return Ended::Stopped;
         }
-        let Some(reactor) = self.0.reactor.upgrade() else { return Kept::Stopped };
+        let Some(reactor) = self.0.reactor.upgrade() else { return Ended::Stopped };
         let held = reactor.now().saturating_duration_since(since);
-        if held >= self.0.config.reset_after { Kept::Long } else { Kept::Short(NotHeld { held }) }
+        if held >= self.0.config.reset_after {
+            Ended::Stable
+        } else {
+            Ended::TooShort(NotHeld { held })
+        }
     }
 
     /// Returns `false` if that was the last retry.
@@ -404,10 +408,10 @@ impl<P: Protocol> Running<P> {
 }
 
 /// How a connection of the service ended.
-enum Kept {
+enum Ended {
     /// It lasted for at least `reset_after`.
-    Long,
-    Short(NotHeld),
+    Stable,
+    TooShort(NotHeld),
     /// It was closed because the service stops.
     Stopped,
 }
@@ -440,7 +444,7 @@ async fn or_stopped<F: Future + Unpin>(
 }
 
 /// Cancels an attempt. A connection that it has made at this moment is closed gracefully.
-async fn give_up<P: Protocol>(connecting: &Connecting<P>) {
+async fn cancel_attempt<P: Protocol>(connecting: &Connecting<P>) {
     connecting.cancel();
     if let Some(Ok(connection)) = connecting.take() {
         let lost = connection.transport().when_lost();

@@ -418,20 +418,20 @@ impl Wire {
 
     /// Returns `false` if the far end had ended its side before, or the stream is closed.
     pub(crate) fn close_if_open(&self) -> bool {
-        let news = !self.ends.inbound_ended.replace(true) && !self.ends.closed.get();
-        if news {
+        let is_new = !self.ends.inbound_ended.replace(true) && !self.ends.closed.get();
+        if is_new {
             self.reschedule();
         }
-        news
+        is_new
     }
 
     /// Returns `false` if the far end had reset the connection before, or the stream is closed.
     pub(crate) fn reset_if_open(&self) -> bool {
-        let news = !self.ends.reset_by_peer.replace(true) && !self.ends.closed.get();
-        if news {
+        let is_new = !self.ends.reset_by_peer.replace(true) && !self.ends.closed.get();
+        if is_new {
             self.reschedule();
         }
-        news
+        is_new
     }
 
     /// Reschedules the stream.

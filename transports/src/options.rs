@@ -89,26 +89,29 @@ impl Keepalive {
         let Some(time) = self.time else {
             return named("SO_KEEPALIVE", socket.set_keepalive(false));
         };
-        let asked = TcpKeepalive::new().with_time(whole_seconds(time));
-        named("SO_KEEPALIVE", self.refine(asked).and_then(|asked| socket.set_tcp_keepalive(&asked)))
+        let keepalive = TcpKeepalive::new().with_time(whole_seconds(time));
+        named(
+            "SO_KEEPALIVE",
+            self.refine(keepalive).and_then(|keepalive| socket.set_tcp_keepalive(&keepalive)),
+        )
     }
 
     #[cfg(not(any(target_os = "openbsd", target_os = "haiku", target_os = "redox")))]
     #[allow(clippy::unnecessary_wraps, reason = "other systems cannot do this")]
-    fn refine(self, mut asked: TcpKeepalive) -> io::Result<TcpKeepalive> {
+    fn refine(self, mut keepalive: TcpKeepalive) -> io::Result<TcpKeepalive> {
         if let Some(interval) = self.interval {
-            asked = asked.with_interval(whole_seconds(interval));
+            keepalive = keepalive.with_interval(whole_seconds(interval));
         }
         if let Some(retries) = self.retries {
-            asked = asked.with_retries(retries);
+            keepalive = keepalive.with_retries(retries);
         }
-        Ok(asked)
+        Ok(keepalive)
     }
 
     #[cfg(any(target_os = "openbsd", target_os = "haiku", target_os = "redox"))]
-    fn refine(self, asked: TcpKeepalive) -> io::Result<TcpKeepalive> {
+    fn refine(self, keepalive: TcpKeepalive) -> io::Result<TcpKeepalive> {
         match (self.interval, self.retries) {
-            (None, None) => Ok(asked),
+            (None, None) => Ok(keepalive),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

@@ -252,12 +252,12 @@ impl Transport {
     pub(super) fn call_protocol(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
         let stream = self.inner();
         stream.update(|state| state.set_in_callback(true));
-        let told = stream.with_protocol(|protocol| f(protocol.get_mut(), self));
-        if told.is_none() {
+        let called = stream.with_protocol(|protocol| f(protocol.get_mut(), self));
+        if called.is_none() {
             let is_called_by_user = stream.state.get().is_called_by_user();
             assert!(
                 !is_called_by_user,
-                "only the loop calls protocols; was it run from inside Connection::with?"
+                "the event loop cannot call a protocol inside Connection::with; do not run the reactor there"
             );
         }
         stream.update(|state| state.set_in_callback(false));

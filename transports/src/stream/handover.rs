@@ -156,7 +156,7 @@ impl Transport {
             Ok(_) => ConnectionLost::HandedOver,
             Err(panic) => ConnectionLost::Panicked(panic.message.clone()),
         };
-        let told = reactor.guard(what, || {
+        let result = reactor.guard(what, || {
             old.connection_lost(self, &reason);
             drop(old);
         });
@@ -166,7 +166,7 @@ impl Transport {
             }
         }
         let (unread, panic) = match unread {
-            Ok(unread) => (unread, told.err()),
+            Ok(unread) => (unread, result.err()),
             Err(panic) => (Bytes::new(), Some(panic)),
         };
         if let Some(panic) = panic {

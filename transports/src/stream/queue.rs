@@ -190,7 +190,7 @@ impl Queue {
     /// Removes what [`single_piece`](Self::whole) returned, all of which was sent.
     #[inline(always)]
     pub(crate) fn single_piece_sent(&mut self) {
-        debug_assert!(self.single_piece().is_some(), "there is more than what has been sent");
+        debug_assert!(self.single_piece().is_some(), "the queue has more than one piece");
         self.len = 0;
         self.front.clear();
     }

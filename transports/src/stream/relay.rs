@@ -196,7 +196,7 @@ impl Transport {
         !was_taken
     }
 
-    /// Blocks input until the other end has sent what it has.
+    /// Blocks input until the other end has sent its queue.
     fn hold_for_relay(&self, direction: &RelayDirection, to: &Self) {
         self.inner().hold(Hold::Relay);
         direction.wake_and_flush(to.inner());
@@ -255,7 +255,7 @@ impl Stream {
         self.relay()?.other.upgrade()
     }
 
-    /// The other end of its relay was reset. What came from there before is sent and acknowledged; then this end is reset, too.
+    /// The other end of its relay was reset. Data received from there is sent and acknowledged first; then this end is reset, too.
     fn reset_when_sent(&self) {
         if self.state.get().has_output_failed() {
             self.disconnect(ConnectionLost::Reset);

@@ -57,23 +57,12 @@
 //!
 //! **Backpressure on input.** Input is blocked by the user's pause, by a hold (`hold.rs`), such as a relay without room, or by a queue
 //! that went above its high watermark and has not fallen to the low one since. When none of these is left, `reading_resumed` is called
-//! before more input is delivered.
+//! before more input is delivered, except after a hold of the relay or of a handover alone.
 //!
 //! **Layers.** A layer (TLS) may be on top of the socket. During its handshake the first three stages apply as above, but the layer
 //! exchanges its own messages: nothing is delivered, and writes wait. A graceful close waits for the handshake only if there is data to
 //! send above the layer. Otherwise the layer is given up: what goes out below it is sent, then FIN. `abort`, a failure of the socket and
 //! the shutdown of the reactor work as without a layer.
-//!
-//! What an engine tells of after the end of the input, or while input is held back, may be a reset: the socket is asked. An
-//! edge-triggered one tells of it anyway. A level-triggered one would tell of the end for ever, so it is not asked to: there the
-//! socket is asked every now and then (`timeouts.rs`).
-//!
-//! Input is held back by the user's pause, by a relay without room, or by a queue over its high watermark that has not sunk to the low
-//! one since. When the first and the last have gone, `reading_resumed` is owed before further input is.
-//! A layer (TLS) may lie over the socket. Until it is ready, the first three stages are what they are, but what comes and goes is
-//! the layer's: nothing is delivered, and what is written waits. A graceful close waits for it only if something was written for it
-//! to send; else it is given up: what is to go out below it is sent, then FIN. `abort`, the failure of the socket and the end of
-//! the reactor are as ever.
 
 use sinew_reactor::Ready;
 

@@ -1,7 +1,10 @@
 //! Inline storage for a socket on Linux: its descriptor, used in place. Taking the socket out for each read and write and putting it
 //! back would cost as much as all other work around these calls.
 
-#![allow(unsafe_code, reason = "a descriptor that is not taken out; the arguments stand beside it")]
+#![allow(
+    unsafe_code,
+    reason = "a descriptor is used in place; the SAFETY comments say why that is sound"
+)]
 
 use std::{
     cell::Cell,

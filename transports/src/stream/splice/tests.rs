@@ -34,7 +34,7 @@ fn join(reactor: &Reactor, count: usize) -> (Vec<Transport>, Vec<TcpStream>) {
     let port = port.expect("a free port");
     let mut far = Vec::new();
     while far.len() < count {
-        let socket = TcpStream::connect(port.local()).expect("somebody listens");
+        let socket = TcpStream::connect(port.local()).expect("a listener");
         socket.set_nonblocking(true).expect("it can be");
         far.push(socket);
         while kept.borrow().len() < far.len() {
@@ -83,7 +83,7 @@ fn idle_relays_own_no_pipe() {
     assert_eq!(pipes.spare.borrow().len(), 1, "the relays used the same pipe in turn");
 }
 
-/// While nobody reads, each direction has a pipe; when the connections end, the pipes are closed, except for pooled ones.
+/// While the peers do not read, each direction has a pipe; when the connections end, the pipes are closed, except for pooled ones.
 #[test]
 fn pipes_in_use_are_closed_with_their_connections() {
     let reactor = Reactor::new().expect("a reactor");
@@ -113,7 +113,7 @@ fn data_in_a_pipe_is_queued_if_the_socket_was_wrapped() {
     let (ends, mut far) = join(&reactor, 1);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let mut source = TcpStream::connect(listener.local_addr().expect("it has one")).expect("open");
-    let (from, _) = listener.accept().expect("somebody has connected");
+    let (from, _) = listener.accept().expect("a connection");
     let bytes = noise(30_000);
     source.write_all(&bytes).expect("there is room");
     source.shutdown(Shutdown::Write).expect("it is open");

@@ -143,18 +143,18 @@ impl State {
 
     /// Returns `true` if the engine's interest has to be changed.
     pub(in super::super) const fn set_interest(&mut self, read: bool, write: bool) -> bool {
-        let told = self.bits & (READ_INTEREST | WRITE_INTEREST);
+        let before = self.bits & (READ_INTEREST | WRITE_INTEREST);
         self.set(READ_INTEREST, read);
         self.set(WRITE_INTEREST, write);
-        self.bits & (READ_INTEREST | WRITE_INTEREST) != told
+        self.bits & (READ_INTEREST | WRITE_INTEREST) != before
     }
 
     /// The common case of [`set_interest`](Self::set_interest) in one comparison: read interest is wanted, write interest is not, and
     /// the engine has exactly that.
     #[inline]
     pub(in super::super) const fn is_interest_current(self) -> bool {
-        let told = READ_INTEREST | WRITE_INTEREST | WRITABLE;
-        self.bits & (BLOCKS_DELIVERY | told) == WRITABLE | READ_INTEREST
+        let interest = READ_INTEREST | WRITE_INTEREST | WRITABLE;
+        self.bits & (BLOCKS_DELIVERY | interest) == WRITABLE | READ_INTEREST
     }
 
     pub(in super::super) const fn is_rescheduled(self) -> bool {

@@ -1,6 +1,6 @@
-//! How much of what was written to a socket is unsent or not acknowledged: `SIOCOUTQ` (tcp(7)).
+//! Bytes written to a socket that are unsent or not acknowledged: `SIOCOUTQ` (tcp(7)).
 
-#![allow(unsafe_code, reason = "an ioctl, whose argument stands beside it")]
+#![allow(unsafe_code, reason = "one ioctl; the SAFETY comment says why it is sound")]
 
 use std::os::fd::AsRawFd;
 
