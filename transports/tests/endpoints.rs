@@ -128,7 +128,7 @@ fn a_port_in_memory() {
     reactor.advance(Duration::ZERO).unwrap();
     let error = connecting.take().unwrap().unwrap_err();
     assert!(error.is_refused());
-    assert_eq!(error.to_string(), "could not connect to memory:hall: nobody listens on this name");
+    assert_eq!(error.to_string(), "could not connect to memory:hall: no port listens on this name");
     assert_clean(&reactor);
 }
 
@@ -157,7 +157,7 @@ fn names_in_memory_are_taken_and_given_back() {
     assert!(matches!(error, ListenError::Other { .. }));
     assert_eq!(
         error.to_string(),
-        "could not listen on memory:hall: the name is listened on already"
+        "could not listen on memory:hall: another port listens on this name"
     );
     port.stop_listening();
     reactor.advance(Duration::ZERO).unwrap();
