@@ -69,7 +69,7 @@ fn where_nothing_can_be_listened_on() {
         ("tcp:0:interface=192.0.2.1", "error: could not listen on 192.0.2.1:0: "),
         (
             "tcp:0:interface=no..name",
-            "error: could not find the address to listen on, no..name:0: ",
+            "error: could not resolve the address to listen on, no..name:0: ",
         ),
         #[cfg(unix)]
         ("fd:999", "error: could not listen on fd:999: "),

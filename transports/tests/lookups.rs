@@ -59,7 +59,7 @@ const SHORT: Duration = Duration::from_millis(50);
 
 /// The phase that the time was too short for, and the text.
 fn too_late(reactor: &Reactor, host: &str) -> (ConnectPhase, String) {
-    let error = connect(reactor, host, SHORT).expect_err("there is no time");
+    let error = connect(reactor, host, SHORT).expect_err("the connect times out");
     let ConnectError::TimedOut { phase, .. } = &error else { panic!("{error}") };
     (*phase, error.to_string())
 }

@@ -146,7 +146,7 @@ fn nobody_there() {
     network.run_for(secs(1)).unwrap();
     log.borrow_mut().sort();
     let expected =
-        ["connect: ConnectionRefused", "could not resolve nowhere: there is no such name"];
+        ["connect: ConnectionRefused", "could not resolve nowhere: the name does not exist"];
     assert_eq!(*log.borrow(), expected);
 
     log.borrow_mut().clear();

@@ -74,7 +74,7 @@ fn addrs(reactor: &Reactor, at: Destination) -> Result<Vec<SocketAddr>, UdpError
         #[cfg(unix)]
         Destination::Unix(addr) => Err(bad(format!("{addr} is no UDP address"))),
         Destination::Bad(text) => {
-            Err(bad(format!("{:?} is no host:port: {}", Excerpt::new(&text), why_bad(&text))))
+            Err(bad(format!("{:?} is not host:port: {}", Excerpt::new(&text), why_bad(&text))))
         }
     };
     addrs.map_err(|source| UdpError::Resolve { source })

@@ -11,13 +11,13 @@ pub(crate) enum NotHostPort {
     NoPort(String),
     #[error("it is empty; write HOST:PORT")]
     Empty,
-    #[error("there is no host; write HOST:{}", part(.0))]
+    #[error("the host is missing; write HOST:{}", part(.0))]
     NoHost(String),
     #[error("{}", services::why_no_port(.0))]
     BadPort(String),
-    #[error("an IPv6 address stands in brackets before its port, as in [::1]:8000")]
+    #[error("an IPv6 address must be in brackets before its port, as in [::1]:8000")]
     NoBrackets,
-    #[error("{} is no IPv6 address in brackets", part(.0))]
+    #[error("{} is not an IPv6 address in brackets", part(.0))]
     BadBrackets(String),
     #[error("there are several colons; what is meant is HOST:PORT")]
     Colons,
@@ -41,7 +41,7 @@ pub(crate) fn host_port(text: &str) -> Result<(&str, u16), NotHostPort> {
             None => NotHostPort::NoPort(text.to_owned()),
         });
     };
-    if is_nobody(host) && port.is_empty() {
+    if is_wildcard(host) && port.is_empty() {
         return Err(NotHostPort::Empty);
     }
     check_host(host, port)?;
@@ -54,7 +54,7 @@ pub(crate) fn host_port(text: &str) -> Result<(&str, u16), NotHostPort> {
 
 /// Whether the host that stands before this port can be one.
 pub(crate) fn check_host(host: &str, port: &str) -> Result<(), NotHostPort> {
-    if is_nobody(host) {
+    if is_wildcard(host) {
         return Err(NotHostPort::NoHost(port.to_owned()));
     }
     if host.starts_with('[') {
@@ -69,7 +69,7 @@ pub(crate) fn check_host(host: &str, port: &str) -> Result<(), NotHostPort> {
 }
 
 /// What stands for all addresses where something listens, and for none that could be connected to.
-pub(crate) fn is_nobody(host: &str) -> bool {
+pub(crate) fn is_wildcard(host: &str) -> bool {
     matches!(host, "" | "*")
 }
 
@@ -94,7 +94,7 @@ mod tests {
             ("[::1]:65536", Err("port 65536 is above 65535")),
             (
                 "localhost:eighty",
-                Err(r#""eighty" is no port: neither 0 to 65535 nor the name of a service"#),
+                Err(r#""eighty" is not a port: neither 0 to 65535 nor the name of a service"#),
             ),
             ("localhost:", Err("localhost has no port; write localhost:PORT")),
             ("example.org", Err("example.org has no port; write example.org:PORT")),
@@ -102,20 +102,20 @@ mod tests {
             ("[::1]", Err("[::1] has no port; write [::1]:PORT")),
             ("", Err("it is empty; write HOST:PORT")),
             (":", Err("it is empty; write HOST:PORT")),
-            ("8123", Err("there is no host; write HOST:8123")),
-            (":8123", Err("there is no host; write HOST:8123")),
-            ("*:8123", Err("there is no host; write HOST:8123")),
-            ("::1", Err("an IPv6 address stands in brackets before its port, as in [::1]:8000")),
+            ("8123", Err("the host is missing; write HOST:8123")),
+            (":8123", Err("the host is missing; write HOST:8123")),
+            ("*:8123", Err("the host is missing; write HOST:8123")),
+            ("::1", Err("an IPv6 address must be in brackets before its port, as in [::1]:8000")),
             (
                 "::1:8123",
-                Err("an IPv6 address stands in brackets before its port, as in [::1]:8000"),
+                Err("an IPv6 address must be in brackets before its port, as in [::1]:8000"),
             ),
             (
                 "fe80::1%lo:80",
-                Err("an IPv6 address stands in brackets before its port, as in [::1]:8000"),
+                Err("an IPv6 address must be in brackets before its port, as in [::1]:8000"),
             ),
-            ("[localhost]:80", Err("[localhost] is no IPv6 address in brackets")),
-            ("[::1:80", Err("[::1 is no IPv6 address in brackets")),
+            ("[localhost]:80", Err("[localhost] is not an IPv6 address in brackets")),
+            ("[::1:80", Err("[::1 is not an IPv6 address in brackets")),
             ("a:b:80", Err("there are several colons; what is meant is HOST:PORT")),
         ];
         for (text, expected) in cases {

@@ -19,7 +19,7 @@ pub struct Hosts {
 #[non_exhaustive]
 pub enum HostsError {
     /// A line does not begin with an address.
-    #[error("line {line}: {:?} is no address", Excerpt::new(.text))]
+    #[error("line {line}: {:?} is not an address", Excerpt::new(.text))]
     NoAddress {
         /// The line, counted from 1.
         line: usize,

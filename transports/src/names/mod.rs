@@ -72,7 +72,7 @@ impl<F: Fn(&Reactor, &str) -> Lookup + 'static> Resolve for F {
 #[non_exhaustive]
 pub enum ResolveError {
     /// There is no such name.
-    #[error("there is no such name")]
+    #[error("the name does not exist")]
     NoSuchName,
     /// There is such a name, but it has no address.
     #[error("the name has no address")]

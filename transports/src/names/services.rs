@@ -74,7 +74,7 @@ pub(crate) fn why_no_port(text: &str) -> String {
     if is_number {
         format!("port {shown} is above {}", u16::MAX)
     } else {
-        format!("{shown:?} is no port: neither 0 to 65535 nor the name of a service")
+        format!("{shown:?} is not a port: neither 0 to 65535 nor the name of a service")
     }
 }
 
@@ -86,7 +86,10 @@ mod tests {
     fn what_is_wrong_with_a_port() {
         assert_eq!(why_no_port("99999"), "port 99999 is above 65535");
         for text in ["-1", "", "8o", "eighty", "80 "] {
-            assert!(why_no_port(text).starts_with(&format!("{text:?} is no port: ")), "{text:?}");
+            assert!(
+                why_no_port(text).starts_with(&format!("{text:?} is not a port: ")),
+                "{text:?}"
+            );
         }
     }
 

@@ -55,7 +55,7 @@ fn a_table_of_hosts() {
         ("one", "192.0.2.1 2001:db8::1"),
         ("ONE.EXAMPLE.", "192.0.2.1"),
         ("two", "192.0.2.2"),
-        ("three", "there is no such name"),
+        ("three", "the name does not exist"),
         ("none", "the name has no address"),
         ("192.0.2.9", "192.0.2.9"),
         ("2001:db8::9", "2001:db8::9"),
@@ -72,7 +72,7 @@ fn a_table_of_hosts() {
     let expected = format!("this can be no name: \"{long}\" is longer than 253 bytes");
     assert_eq!(found(&reactor, &reactor.resolve(&long)), expected);
     let longest = format!("{}.", &long[..253]);
-    assert_eq!(found(&reactor, &reactor.resolve(&longest)), "there is no such name");
+    assert_eq!(found(&reactor, &reactor.resolve(&longest)), "the name does not exist");
     for much in ["a".repeat(70_000), "ü".repeat(70_000)] {
         let said = found(&reactor, &reactor.resolve(&much));
         assert!(said.starts_with("this can be no name: ") && said.len() < 1000, "{}", said.len());
@@ -80,7 +80,7 @@ fn a_table_of_hosts() {
     assert_clean(&reactor);
 
     let bad = [
-        ("one 192.0.2.1", "line 1: \"one\" is no address"),
+        ("one 192.0.2.1", "line 1: \"one\" is not an address"),
         ("\n192.0.2.1 # one", "line 2: 192.0.2.1 has no name"),
     ];
     for (text, expected) in bad {
@@ -156,7 +156,7 @@ fn answers_are_kept_for_their_time() {
     ask("one");
     assert_eq!(asked.borrow().len(), 2, "ten seconds after it was found");
     ask("nobody");
-    assert_eq!(ask("nobody"), "there is no such name");
+    assert_eq!(ask("nobody"), "the name does not exist");
     assert_eq!(asked.borrow().len(), 4, "failures are not kept");
 
     // For longer than a clock can tell.
@@ -170,7 +170,7 @@ fn answers_are_kept_for_their_time() {
     asked.borrow_mut().clear();
     reactor.set_resolver(Cached::new(slow(&asked)).keep_failures(10 * SECOND));
     ask("nobody");
-    assert_eq!(ask("nobody"), "there is no such name");
+    assert_eq!(ask("nobody"), "the name does not exist");
     assert_eq!(asked.borrow().len(), 1);
     assert_clean(&reactor);
 }

@@ -34,7 +34,7 @@ use crate::{
 #[non_exhaustive]
 pub enum SpawnError {
     /// There is no such program.
-    #[error("there is no program {:?}", Excerpt::new(.program))]
+    #[error("could not find the program {:?}", Excerpt::new(.program))]
     NotFound {
         /// The program.
         program: String,

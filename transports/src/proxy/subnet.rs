@@ -17,7 +17,7 @@ pub struct Subnet {
 
 /// This is no subnet.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{:?} is no subnet: neither an address, without a scope, nor address/bits", Excerpt::new(.0))]
+#[error("{:?} is not a subnet: neither an address, without a scope, nor address/bits", Excerpt::new(.0))]
 pub struct BadSubnet(String);
 
 sinew_reactor::error_debug!(BadSubnet);

@@ -437,7 +437,7 @@ impl PortCore {
         }
         self.log_once(
             error,
-            "out of file descriptors: connections are accepted and closed at once",
+            "could not accept connections: out of file descriptors; new clients are disconnected",
         );
         // The accepted socket is closed before its descriptor becomes the spare one again.
         let failure = self.accept_one(reactor).map(drop).map_err(|error| AcceptFailure::of(&error));

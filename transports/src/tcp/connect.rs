@@ -279,7 +279,7 @@ impl<F: Factory> Connector<F> {
     fn timed_out(&self, reactor: &Reactor) {
         let mut tried = self.tried.take();
         tried.extend(self.running.borrow().iter().map(|(_, addr)| {
-            let source = io::Error::new(io::ErrorKind::TimedOut, "no answer within the timeout");
+            let source = io::Error::new(io::ErrorKind::TimedOut, "no answer");
             Tried { addr: addr.clone(), source }
         }));
         let phase = match (self.phase.get(), &self.to) {

@@ -13,10 +13,10 @@ use crate::{PipeError, SpawnError, UnixAddr, UnixListenError};
 #[non_exhaustive]
 pub enum ConnectError {
     /// The destination is not `host:port`.
-    #[error("{:?} is no host:port: {}", Excerpt::new(.0), why_bad(.0))]
+    #[error("{:?} is not host:port: {}", Excerpt::new(.0), why_bad(.0))]
     BadDestination(String),
     /// The destination is a list of addresses, and the list is empty.
-    #[error("there is no address to connect to")]
+    #[error("the list of addresses to connect to is empty")]
     NoAddress,
     /// The name could not be resolved.
     #[error("could not resolve {}: {source}", Excerpt::new(.host))]
