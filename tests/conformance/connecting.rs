@@ -265,7 +265,7 @@ fn what_is_no_destination(world: &World) {
         assert!(matches!(&error, ConnectError::BadDestination(bad) if bad == text), "{error}");
         assert_eq!(error.to_string(), format!("{text:?} is not host:port: {why}"));
         let error = world.reactor().listen_tcp(text, |_: &Peer| Echo).unwrap_err();
-        let expected = format!("could not find the address to listen on, {text}: {why}");
+        let expected = format!("could not resolve the address to listen on, {text}: {why}");
         assert_eq!(error.to_string(), expected);
     }
     let nowhere: &[SocketAddr] = &[];
@@ -317,7 +317,7 @@ fn addresses_of_a_link(world: &World) {
         let host = to.trim_start_matches('[').split(']').next().unwrap();
         assert_eq!(error.to_string(), format!("could not resolve {host}: {why}"));
         let error = world.reactor().listen_tcp(to, |_: &Peer| Echo).unwrap_err();
-        let expected = format!("could not find the address to listen on, {to}: {why}");
+        let expected = format!("could not resolve the address to listen on, {to}: {why}");
         assert_eq!(error.to_string(), expected);
     }
 }
