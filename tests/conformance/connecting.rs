@@ -255,9 +255,9 @@ fn what_is_no_destination(world: &World) {
         ("", "it is empty; write HOST:PORT"),
         ("host", "host has no port; write host:PORT"),
         (":80", "the host is missing; write HOST:80"),
-        ("host:port", r#""port" is not a port: neither 0 to 65535 nor the name of a service"#),
+        ("host:port", r#""port" is not a port: neither 0 to 65535 nor a service name"#),
         ("host:99999", "port 99999 is above 65535"),
-        ("a:b:80", "there are several colons; what is meant is HOST:PORT"),
+        ("a:b:80", "there are several colons; write HOST:PORT"),
         ("::1", "an IPv6 address must be in brackets before its port, as in [::1]:8000"),
     ];
     for (text, why) in cases {

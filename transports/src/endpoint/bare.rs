@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Destination,
     names::{
-        host_port::{NotHostPort, is_wildcard},
+        host_port::{HostPortError, is_wildcard},
         literal::Literal,
         services,
     },
@@ -79,7 +79,7 @@ fn parse_single(value: &str, side: Side) -> Option<Result<Destination, EndpointP
     if is_number(value) {
         return Some(match (services::port(value), side) {
             (Some(port), Side::Server) => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
-            (Some(_), Side::Client) => Err(address(NotHostPort::NoHost(value.to_owned()))),
+            (Some(_), Side::Client) => Err(address(HostPortError::NoHost(value.to_owned()))),
             (None, _) => Err(EndpointProblem::BadPort { value: value.to_owned() }),
         });
     }
@@ -87,7 +87,7 @@ fn parse_single(value: &str, side: Side) -> Option<Result<Destination, EndpointP
         let why = "a path begins with its kind, as in unix:/run/web.sock".to_owned();
         return Some(Err(EndpointProblem::BadAddress { why }));
     }
-    is_host(value).then(|| Err(address(NotHostPort::NoPort(value.to_owned()))))
+    is_host(value).then(|| Err(address(HostPortError::NoPort(value.to_owned()))))
 }
 
 /// Two values.
@@ -97,11 +97,11 @@ fn parse_pair(host: &str, port: &str, side: Side) -> Option<Result<Destination, 
     match number {
         Some(number) if is_wildcard(host) => Some(match side {
             Side::Server => Ok((Ipv4Addr::UNSPECIFIED, number).into()),
-            Side::Client => Err(address(NotHostPort::NoHost(port.to_owned()))),
+            Side::Client => Err(address(HostPortError::NoHost(port.to_owned()))),
         }),
         Some(number) => Some(Ok((host, number).into())),
         None if port.is_empty() => {
-            is_host(host).then(|| Err(address(NotHostPort::NoPort(host.to_owned()))))
+            is_host(host).then(|| Err(address(HostPortError::NoPort(host.to_owned()))))
         }
         None if is_host(host) || is_wildcard(host) || is_number(port) => Some(Err(bad_port())),
         None => None,
@@ -109,7 +109,7 @@ fn parse_pair(host: &str, port: &str, side: Side) -> Option<Result<Destination, 
 }
 
 /// Checks for an IPv6 address without brackets, or brackets around something else.
-fn bad_ipv6(fields: &[Field]) -> Option<NotHostPort> {
+fn bad_ipv6(fields: &[Field]) -> Option<HostPortError> {
     /// `::` with eight groups has nine fields, and a port follows.
     const FIELDS_MAX: usize = 10;
     let joined = |fields: &[Field]| {
@@ -119,17 +119,17 @@ fn bad_ipv6(fields: &[Field]) -> Option<NotHostPort> {
     let is_address = |text: &str| Literal::parse(text).is_some();
     let (first, (_, but_last)) = (fields.first()?, fields.split_last()?);
     if first.value.starts_with('[') {
-        return (!is_address(&first.value)).then(|| NotHostPort::BadBrackets(joined(fields)));
+        return (!is_address(&first.value)).then(|| HostPortError::BadBrackets(joined(fields)));
     }
     let is_plain = fields.iter().all(|field| field.name.is_none());
     let has_colons = is_plain && (3..=FIELDS_MAX).contains(&fields.len());
     let is_bare = has_colons && (is_address(&joined(fields)) || is_address(&joined(but_last)));
-    is_bare.then_some(NotHostPort::NoBrackets)
+    is_bare.then_some(HostPortError::NoBrackets)
 }
 
-fn address(problem: NotHostPort) -> EndpointProblem {
+fn address(problem: HostPortError) -> EndpointProblem {
     match problem {
-        NotHostPort::BadPort(value) => EndpointProblem::BadPort { value },
+        HostPortError::BadPort(value) => EndpointProblem::BadPort { value },
         problem => EndpointProblem::BadAddress { why: problem.to_string() },
     }
 }

@@ -74,7 +74,7 @@ pub enum EndpointProblem {
         value: String,
     },
     /// A port is neither between 0 and 65535 nor a service name; the text says which.
-    #[error("{}", services::why_no_port(.value))]
+    #[error("{}", services::port_error(.value))]
     BadPort {
         /// The text given.
         value: String,

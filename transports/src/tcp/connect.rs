@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol as IpProtocol, Type};
 use super::{Connecting, Destination, Family, interleave::interleave};
 use crate::{
     Address, ConnectConfig, Connection, ConnectionLost, Factory, Peer, Transport,
-    names::{ReactorNames, ResolveError, waits_for_thread},
+    names::{ReactorNames, ResolveError, is_queued},
     net::{self, Dialling},
     options,
     stream::{
@@ -283,9 +283,7 @@ impl<F: Factory> Connector<F> {
             Tried { addr: addr.clone(), source }
         }));
         let phase = match (self.phase.get(), &self.to) {
-            (ConnectPhase::Resolving, Destination::Name(host, _))
-                if waits_for_thread(reactor, host) =>
-            {
+            (ConnectPhase::Resolving, Destination::Name(host, _)) if is_queued(reactor, host) => {
                 ConnectPhase::Queued
             }
             (phase, _) => phase,

@@ -52,11 +52,11 @@ const READINGS: &[(&str, Reading, Reading)] = &[
         "localhost:eighty",
         Err((
             "          ^^^^^^",
-            r#""eighty" is not a port: neither 0 to 65535 nor the name of a service"#,
+            r#""eighty" is not a port: neither 0 to 65535 nor a service name"#,
         )),
         Err((
             "          ^^^^^^",
-            r#""eighty" is not a port: neither 0 to 65535 nor the name of a service"#,
+            r#""eighty" is not a port: neither 0 to 65535 nor a service name"#,
         )),
     ),
     (

@@ -132,9 +132,9 @@ impl ConnectPhase {
     const fn explain(self) -> &'static str {
         match self {
             Self::Queued => ": the lookup of its name waited for a thread (lookup_threads_max)",
-            Self::Resolving => ": its name was not looked up by then",
+            Self::Resolving => ": its name was not resolved by then",
             Self::Connecting => "",
-            Self::Securing => ": TLS was not ready by then",
+            Self::Securing => ": the TLS handshake was not complete by then",
         }
     }
 }
