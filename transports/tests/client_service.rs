@@ -85,7 +85,7 @@ impl<'a> Fixture<'a> {
         assert_clean(&self.client.reactor());
         let made = self.census.made.get();
         self.network.run_for(secs(300)).unwrap();
-        assert_eq!(fixture.census.made.get(), made, "no further connection is made");
+        assert_eq!(self.census.made.get(), made, "no further connection is made");
     }
 }
 
