@@ -86,6 +86,6 @@ fn to_programs() {
         assert_eq!(ended.stderr, vec!["aside"; aside]);
     }
     let ended = Example::start("connect", &["process:/no/such/program"]).wait();
-    let told = r#"error: there is no program "/no/such/program""#;
+    let told = r#"error: could not find the program "/no/such/program""#;
     assert_eq!((ended.code, ended.stderr), (Some(1), vec![told.into()]));
 }
