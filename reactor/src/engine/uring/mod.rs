@@ -8,7 +8,7 @@
 //!
 //! Every receive and every accept is for once, and the next one is asked for when what it brought was taken. The kernel can go on by
 //! itself (multishot), which saves a few per cent of the CPU time of a short message, but then nothing bounds what it takes for one
-//! connection before anybody hears of it: see docs/design/16-what-an-engine-may-hold.md.
+//! connection before anybody hears of it: see docs/design/16-completion-credit.md.
 //!
 //! The kernel is asked for things once a turn, right before the wait: whatever was wanted and unwanted again in between costs
 //! nothing. An operation belongs to a source and one registration of it; its `user_data` says to which, so that what comes
