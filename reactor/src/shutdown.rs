@@ -122,8 +122,8 @@ impl Reactor {
         }
     }
 
-    /// Calls `shutdown` of every handler, including those registered meanwhile, and then `finalize` of those that requested
-    /// for it.
+    /// Calls `shutdown` of every handler, including those registered meanwhile, and then `finalize` of those that
+    /// requested it.
     fn notify_shutdown(&self) {
         let queues = &self.inner.queues;
         let mut notified = HashSet::new();
