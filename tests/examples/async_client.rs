@@ -38,7 +38,7 @@ fn the_end_of_the_connection_is_the_end_of_waiting() {
     assert_eq!((ended.code, ended.stderr.len()), (Some(1), 1), "{ended:?}");
     assert_eq!(
         ended.stderr[0],
-        "error: the connection ended before the answer came: closed by the peer"
+        "error: the connection ended before the answer arrived: closed by the peer"
     );
 }
 

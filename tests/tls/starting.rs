@@ -108,7 +108,7 @@ fn a_command_behind_starttls_is_never_heard() {
             });
             secured.close();
             drop(line.far);
-            let why = "42 bytes in the clear behind the start of TLS";
+            let why = "42 bytes of plaintext received after TLS was started";
             assert_eq!(world.lost(&line.trace), Lost::Protocol(why.to_owned()));
             assert!(heard.borrow().is_empty(), "{heard:?}");
         });
