@@ -191,7 +191,7 @@ impl Conn {
     }
 
     /// Whether the next segment for this side is answered with a reset.
-    pub(super) fn resets_next_segment_of(&self, side: Side) -> bool {
+    pub(super) fn resets_next_segment_for(&self, side: Side) -> bool {
         let first = self.pipes[side.other() as usize].flight.front();
         match self.ends[side as usize].state {
             EndState::Open => false,

@@ -108,7 +108,7 @@ impl World {
             }
             let (reached, heard) = (self.reaches(from, to), self.reaches(to, from));
             let Some(conn) = self.conns.get_mut(&id) else { return };
-            if reached && conn.resets_next_segment_of(side.other()) {
+            if reached && conn.resets_next_segment_for(side.other()) {
                 return self.answer_with_reset(id, side);
             }
             let pipe = conn.pipe(side);
