@@ -1,4 +1,4 @@
-//! What panics because its caller is wrong says where the caller is. One test, for the panic hook is the whole process's.
+//! Panics caused by wrong arguments report the caller's location. One test, since the panic hook is per process.
 
 use std::{
     panic::{self, AssertUnwindSafe, catch_unwind},

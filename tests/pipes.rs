@@ -1,4 +1,4 @@
-//! Pipes and FIFOs, on every engine, with their other ends in the test's hand. What is standard input and output is in
+//! Pipes and FIFOs, on every engine, with their other ends held by the test. Standard input and output are tested in
 //! `tests/stdio.rs`.
 
 #![cfg(unix)]
@@ -25,7 +25,7 @@ use sinew::{
 };
 use watchdog::Watchdog;
 
-/// What a protocol was told.
+/// The callbacks of a protocol.
 #[derive(Default)]
 struct Notes {
     made: Cell<usize>,
@@ -148,7 +148,7 @@ fn a_reader_may_go_first() {
         stage.until(|notes| notes.made.get() == 1);
         transport.lose_connection();
         assert_eq!(stage.lost(), "Closed");
-        // A child that another test starts may have a copy of the reader for a moment.
+        // A child started by another test may hold a copy of the reader for a moment.
         let error = std::iter::repeat_with(|| writer.write(b"x")).find_map(Result::err).unwrap();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     });
@@ -170,7 +170,7 @@ fn a_paused_reader_reads_nothing_and_forgets_nothing() {
     });
 }
 
-/// A graceful close has no end in time: whoever reads from a pipe either reads, or has closed it.
+/// A graceful close of a pipe has no timeout: the reader either reads, or has closed it.
 #[test]
 fn a_writer_sends_all_before_it_closes() {
     on_every_engine("a writer", |stage| {
@@ -247,7 +247,7 @@ fn a_stop_ends_them() {
     });
 }
 
-/// A path in a folder of its own, which is removed with it.
+/// A path in a temporary folder, removed on drop.
 struct Path(PathBuf);
 
 impl Path {
@@ -271,7 +271,7 @@ impl Drop for Path {
     }
 }
 
-/// No engine tells of regular files what there is to tell, and epoll refuses them.
+/// Engines do not support regular files; epoll rejects them.
 #[test]
 fn regular_files_are_always_ready() {
     let path = Path::new("regular");
@@ -313,7 +313,7 @@ fn fifos_by_path() {
         assert!(matches!(error, Some(PipeError::NoReader { .. })), "{error:?}");
         stage.reactor.open_fifo_reader(&path.0, stage.protocol()).expect("it opens");
         stage.until(|notes| notes.made.get() == 1);
-        // Nobody has written yet, which is not the end.
+        // No writer has opened the FIFO yet, which is not EOF.
         stage.assert_asleep();
         assert!(!stage.notes.ended.get());
 

@@ -1,4 +1,4 @@
-//! What is wrong with certificates, keys and names is said before anybody connects, by name.
+//! Configuration errors: invalid certificates, keys and names are reported before any connection, with their names.
 
 use std::{env, fs, path::PathBuf, process};
 
@@ -6,7 +6,7 @@ use sinew::transports::tls::{Identity, TlsClientConfig, TlsConfigError, TrustedR
 
 use crate::support::certs::{authority, localhost};
 
-/// A folder of this test, which is gone afterwards.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -65,7 +65,7 @@ fn the_wrong_file_is_named() {
 #[test]
 fn a_certificate_of_another_key_is_named() {
     let folder = Folder::new("other");
-    let other = authority().vouch_for(&["localhost"]);
+    let other = authority().issue(&["localhost"]);
     let certificate = folder.file("cert.pem", &localhost().certificate);
     let key = folder.file("key.pem", &other.key);
     let error = Identity::from_pem_files(&certificate, &key).unwrap_err();

@@ -66,32 +66,35 @@ fn hand_written_text_is_parsed() {
 fn errors_name_the_line() {
     let made = "0 #1 made with memory";
     for (lines, error) in [
-        ("", "line 1: a recording begins with \"sinew recording 1\""),
-        ("sinew recording 2", "line 1: a recording begins with \"sinew recording 1\""),
-        ("x", "line 2: a record begins with a time in seconds, such as 1.250000"),
-        ("-1 #1 closed", "line 2: a record begins with a time in seconds, such as 1.250000"),
-        ("1. #1 closed", "line 2: a record begins with a time in seconds, such as 1.250000"),
+        ("", "line 1: a recording must begin with \"sinew recording 1\""),
+        ("sinew recording 2", "line 1: a recording must begin with \"sinew recording 1\""),
+        ("x", "line 2: a record must begin with a time in seconds, such as 1.250000"),
+        ("-1 #1 closed", "line 2: a record must begin with a time in seconds, such as 1.250000"),
+        ("1. #1 closed", "line 2: a record must begin with a time in seconds, such as 1.250000"),
         (
             "0.0000000001 #1 closed",
-            "line 2: a record begins with a time in seconds, such as 1.250000",
+            "line 2: a record must begin with a time in seconds, such as 1.250000",
         ),
         (
             "9999999999 #1 closed",
-            "line 2: a record begins with a time in seconds, such as 1.250000",
+            "line 2: a record must begin with a time in seconds, such as 1.250000",
         ),
-        ("1 1 closed", "line 2: after the time comes the connection, such as #1"),
-        ("1 #0 closed", "line 2: after the time comes the connection, such as #1"),
-        ("1 #1 closed", "line 2: the connection has not been made, or is made twice"),
+        ("1 1 closed", "line 2: expected a connection such as #1 after the time"),
+        ("1 #0 closed", "line 2: expected a connection such as #1 after the time"),
+        ("1 #1 closed", "line 2: the connection has no \"made\" record, or more than one"),
         (
             "{made}\n0 #1 made with memory",
-            "line 3: the connection has not been made, or is made twice",
+            "line 3: the connection has no \"made\" record, or more than one",
         ),
-        ("\n2 #1 made with memory\n1 #1 closed", "line 4: this is earlier than the record before"),
-        ("{made}\n1 #1 exploded", "line 3: no record is called \"exploded\""),
-        ("1 #1 made with love", "line 2: no record is called \"made with love\""),
+        (
+            "\n2 #1 made with memory\n1 #1 closed",
+            "line 4: this record is earlier than the previous one",
+        ),
+        ("{made}\n1 #1 exploded", "line 3: unknown record \"exploded\""),
+        ("1 #1 made with love", "line 2: unknown record \"made with love\""),
         ("1 #1 made from nowhere at 1.2.3.4:5", "line 2: \"nowhere\" is not an address"),
         ("1 #1 made from 1.2.3.4:5 at home", "line 2: \"home\" is not an address"),
-        ("{made}\ntruncated\n1 #1 closed", "line 4: nothing comes after \"truncated\""),
+        ("{made}\ntruncated\n1 #1 closed", "line 4: \"truncated\" must be the last line"),
     ] {
         let head =
             if lines.is_empty() || lines.starts_with("sinew") { "" } else { "sinew recording 1\n" };
@@ -186,9 +189,9 @@ fn saved_recordings_load_as_the_same_recording() {
     fs::write(&path, "sinew recording 1\nnonsense\n").unwrap();
     let error = Recording::load(&path).unwrap_err();
     assert!(
-        error
-            .to_string()
-            .ends_with("all.txt: line 2: a record begins with a time in seconds, such as 1.250000"),
+        error.to_string().ends_with(
+            "all.txt: line 2: a record must begin with a time in seconds, such as 1.250000"
+        ),
         "{error}"
     );
     assert!(matches!(Recording::load(folder.join("none")), Err(RecordingError::Io { .. })));
