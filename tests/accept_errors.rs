@@ -132,7 +132,7 @@ fn waits(mut client: &TcpStream) -> bool {
 }
 
 #[test]
-fn a_port_whose_socket_does_not_listen_any_more_rests() {
+fn a_listener_pauses_if_its_socket_stops_listening() {
     for engine in Engine::available() {
         let stage = Stage::new(engine, "a socket that does not listen");
         stage.shut_down();
@@ -152,7 +152,7 @@ fn a_port_whose_socket_does_not_listen_any_more_rests() {
 /// One error of each kind. The multishot accept of io_uring has failed before: from then on the listener calls accept
 /// itself until one succeeds.
 #[test]
-fn whatever_accept_says_without_end_does_not_spin() {
+fn persistent_accept_errors_do_not_spin() {
     let errors =
         [libc::EACCES, libc::EPERM, libc::ENOMEM, libc::EMFILE, libc::EPROTO, libc::ECONNABORTED];
     for engine in Engine::available() {
@@ -180,7 +180,7 @@ fn whatever_accept_says_without_end_does_not_spin() {
 
 /// The same from the first call on, where the listener calls accept itself.
 #[test]
-fn a_port_that_may_not_accept_rests() {
+fn a_listener_pauses_on_accept_errors() {
     for engine in Engine::available().filter(|engine| *engine != Engine::Uring) {
         let run = move || {
             let stage = Stage::new(engine, "accepting is forbidden");

@@ -72,7 +72,7 @@ fn cells(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_kinds_of_endpoints_are_told_alike() {
+fn endpoint_kinds_are_documented_alike() {
     let guide = read(Path::new("docs/guide/13-endpoints-and-names.md"));
     let tables = guide.split("The grammar is that of Twisted").next().unwrap();
     let module = read(Path::new("transports/src/endpoint/mod.rs"));
@@ -139,7 +139,7 @@ fn is_of_an_item(line: &str) -> bool {
 /// Pages are also read where hidden lines are visible, and code is copied from them: a block must be a whole program,
 /// or items.
 #[test]
-fn code_blocks_are_whole_programs_or_pieces_of_one() {
+fn code_blocks_are_programs_or_items() {
     let mut all = pages(Path::new("docs"));
     all.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from));
     let mut blocks = 0;
@@ -211,7 +211,7 @@ fn comment<'a>(source: &'a str, item: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn what_everybody_meets_first_has_an_example() {
+fn important_items_have_examples() {
     for (file, items) in [
         ("reactor/src/deferred.rs", &["pub struct Deferred<", "pub struct Promise<"][..]),
         ("reactor/src/lifecycle.rs", &["pub enum Phase {"]),
@@ -294,7 +294,7 @@ fn the_book_has_every_page_once() {
 
 /// A chapter has the title of its page, without the number.
 #[test]
-fn the_book_calls_chapters_by_their_titles() {
+fn book_chapters_have_the_titles_of_their_pages() {
     let summary = read(&Path::new(BOOK).join("SUMMARY.md"));
     for line in summary.lines().filter(|line| line.contains("](docs/guide/")) {
         let (title, link) = line.trim_start_matches("- [").split_once("](").unwrap();

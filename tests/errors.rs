@@ -214,7 +214,7 @@ fn all() -> Vec<Printed> {
 }
 
 #[test]
-fn main_prints_the_sentence_and_its_causes() {
+fn main_prints_the_message_and_its_causes() {
     for error in all() {
         let Printed { name, display, debug, causes } = error;
         assert!(debug.starts_with(&display), "{name}: {display:?} is printed as {debug:?}");
@@ -226,7 +226,7 @@ fn main_prints_the_sentence_and_its_causes() {
 }
 
 #[test]
-fn a_cause_that_the_sentence_leaves_out_is_printed_behind_it() {
+fn causes_not_in_the_message_are_appended() {
     #[derive(thiserror::Error)]
     #[error("the mailbox is full")]
     struct FullBacklog(#[source] io::Error);
@@ -268,7 +268,7 @@ mod sources {
     const ELSEWHERE: [&str; 1] = ["WaitError"];
 
     #[test]
-    fn every_public_error_type_is_among_them() {
+    fn every_public_error_type_is_tested() {
         let listed: Vec<_> = all().iter().map(|error| error.name).collect();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut folders: Vec<_> = ["src", "reactor", "transports", "protocols", "socketserver"]

@@ -158,7 +158,7 @@ fn converse(engine: Engine, seed: u64, faults: Faults) -> (usize, Vec<Lost>) {
 }
 
 #[test]
-fn every_byte_comes_once_and_in_order() {
+fn every_byte_arrives_once_and_in_order() {
     for_seeds(SEEDS, |seed| {
         for engine in &Engine::available().collect::<Vec<_>>() {
             for faults in [Faults::rough(seed), heavy(seed)] {
@@ -172,7 +172,7 @@ fn every_byte_comes_once_and_in_order() {
 }
 
 #[test]
-fn a_connection_that_breaks_is_told_so_and_the_others_go_on() {
+fn a_broken_connection_is_reported_and_others_continue() {
     for_seeds(SEEDS, |seed| {
         for engine in &Engine::available().collect::<Vec<_>>() {
             let (finished, reasons) = converse(*engine, seed, heavy(seed).resets(0.000_5));
@@ -233,7 +233,7 @@ fn act(transport: &Transport, random: &mut Draws) {
 }
 
 #[test]
-fn whatever_is_asked_of_a_connection_it_has_one_whole_life() {
+fn random_requests_keep_the_callback_contract() {
     let mut broken = 0;
     for_seeds(SEEDS, |seed| {
         for engine in &Engine::available().collect::<Vec<_>>() {
@@ -253,7 +253,7 @@ fn whatever_is_asked_of_a_connection_it_has_one_whole_life() {
 /// An edge-triggered engine reports EOF once, together with the last bytes; a stream that could not read then has to
 /// remember both.
 #[test]
-fn an_end_that_came_while_nothing_could_be_read_is_not_forgotten() {
+fn eof_is_remembered_while_reads_fail() {
     for engine in &Engine::available().collect::<Vec<_>>() {
         let _watchdog = Watchdog::new(format!("an end on {engine}"));
         let world = World::new(*engine, Link::Accepted);

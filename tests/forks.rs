@@ -127,7 +127,7 @@ fn ask_tcp(reactor: &Reactor, stream: &mut TcpStream) {
 }
 
 #[test]
-fn what_a_child_drops_goes_on_in_its_parent() {
+fn objects_dropped_by_a_child_stay_alive_in_the_parent() {
     for engine in Engine::available() {
         let _watchdog = Watchdog::new(format!("a fork on {engine}"));
         let folder = env::temp_dir().join(format!("sinew-forks-{engine}-{}", std::process::id()));

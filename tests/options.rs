@@ -129,7 +129,7 @@ fn connect(world: &World, at: SocketAddr, config: ConnectConfig) -> RemoteEnd {
 }
 
 #[test]
-fn what_is_accepted_has_them() {
+fn accepted_connections_have_the_options() {
     everywhere("accepted", |world| {
         for at in families() {
             let (_port, remote) = accept(world, at, ListenConfig::default());
@@ -141,7 +141,7 @@ fn what_is_accepted_has_them() {
 }
 
 #[test]
-fn what_is_connected_has_them() {
+fn connecting_sockets_have_the_options() {
     everywhere("connected", |world| {
         for at in families() {
             assert_default(&near(&connect(world, at, ConnectConfig::default())));
@@ -153,7 +153,7 @@ fn what_is_connected_has_them() {
 
 /// On a dual-stack socket, IPv4 connections use the options of IPv4.
 #[test]
-fn what_is_accepted_over_the_other_family_has_them() {
+fn dual_stack_connections_have_the_options() {
     everywhere("over both", |world| {
         if families().len() < 2 {
             return;
@@ -201,7 +201,7 @@ fn unix_sockets_have_their_buffers() {
 }
 
 #[test]
-fn endpoints_say_them_too() {
+fn endpoints_accept_the_options() {
     use sinew::transports::endpoint::{ClientEndpoint, ServerEndpoint};
     everywhere("endpoints", |world| {
         let server = "tcp:0:interface=127.0.0.1:nodelay=no:keepalive=60".parse::<ServerEndpoint>();
@@ -224,7 +224,7 @@ fn endpoints_say_them_too() {
 
 /// Options of streams are also set on adopted sockets, and inherited from adopted listeners.
 #[test]
-fn what_is_adopted_has_them() {
+fn adopted_sockets_have_the_options() {
     everywhere("adopted", |world| {
         let listener = TcpListener::bind(any_port()).unwrap();
         let addr = listener.local_addr().unwrap();
@@ -244,7 +244,7 @@ fn what_is_adopted_has_them() {
 }
 
 #[test]
-fn what_has_to_be_said_before() {
+fn missing_features_and_arguments() {
     everywhere("ports", |world| {
         for at in families() {
             let config = ListenConfig::default().reuse_port(true).v6_only(true).fast_open(17);
@@ -263,7 +263,7 @@ fn what_has_to_be_said_before() {
 
 /// Whether the server accepts TCP Fast Open depends on the system; the connection is established either way.
 #[test]
-fn fast_open_is_asked_for() {
+fn fast_open_is_requested() {
     struct First;
     impl Protocol for First {
         fn connection_made(&mut self, transport: &Transport) {
@@ -294,7 +294,7 @@ fn fast_open_is_asked_for() {
 }
 
 #[test]
-fn on_a_connection_that_stands() {
+fn on_an_established_connection() {
     everywhere("live", |world| {
         let line = world.join(Sink);
         let (transport, socket) = (line.transport(), near(&line.remote));
@@ -314,7 +314,7 @@ fn on_a_connection_that_stands() {
 
 /// The error names the option, the address and the cause.
 #[test]
-fn what_is_refused_is_named() {
+fn rejections_name_the_reason() {
     everywhere("refused", |world| {
         let far_too_long = Keepalive::after(Duration::from_secs(1 << 20));
         let config = StreamConfig::default().keepalive(far_too_long);
@@ -346,7 +346,7 @@ fn what_is_refused_is_named() {
 }
 
 #[test]
-fn a_simulated_network_takes_no_notice() {
+fn a_simulated_network_ignores_socket_options() {
     let network = Network::new(7);
     let (server, client) = (network.host("server"), network.host("client"));
     let config = ListenConfig::default().stream(everything()).fast_open(9);

@@ -124,7 +124,7 @@ impl Stage {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn written_data_are_read() {
     on_every_engine("a reader", |stage| {
         let (transport, mut writer) = stage.reader();
         for piece in ["one", "two"] {
@@ -142,7 +142,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_reader_may_go_first() {
+fn a_reader_may_close_first() {
     on_every_engine("a reader that goes", |stage| {
         let (transport, mut writer) = stage.reader();
         stage.until(|notes| notes.made.get() == 1);
@@ -155,7 +155,7 @@ fn a_reader_may_go_first() {
 }
 
 #[test]
-fn a_paused_reader_reads_nothing_and_forgets_nothing() {
+fn a_paused_reader_loses_nothing() {
     on_every_engine("a paused reader", |stage| {
         let (transport, mut writer) = stage.reader();
         transport.pause_reading();
@@ -172,7 +172,7 @@ fn a_paused_reader_reads_nothing_and_forgets_nothing() {
 
 /// A graceful close of a pipe has no timeout: the reader either reads, or has closed it.
 #[test]
-fn a_writer_sends_all_before_it_closes() {
+fn a_writer_sends_everything_before_closing() {
     on_every_engine("a writer", |stage| {
         let (transport, mut reader) = stage.writer();
         let data: Vec<u8> = (0..3_000_000u32).map(|at| (at / 251) as u8).collect();
@@ -193,7 +193,7 @@ fn a_writer_sends_all_before_it_closes() {
 }
 
 #[test]
-fn a_writer_hears_that_nobody_reads() {
+fn a_writer_is_notified_of_a_closed_reader() {
     on_every_engine("a writer to nobody", |stage| {
         let (_, reader) = stage.writer();
         stage.until(|notes| notes.made.get() == 1);
@@ -211,7 +211,7 @@ fn a_writer_hears_that_nobody_reads() {
 }
 
 #[test]
-fn an_output_that_ends_is_all_there_was() {
+fn output_ends_with_eof() {
     on_every_engine("close_write", |stage| {
         let (transport, mut reader) = stage.writer();
         transport.write(b"all");
@@ -293,7 +293,7 @@ fn regular_files_are_always_ready() {
 }
 
 #[test]
-fn what_is_never_ready_is_an_error() {
+fn unpollable_files_are_an_error() {
     on_every_engine("a folder", |stage| {
         let folder = File::open("/").unwrap();
         let opened = stage.reactor.open_pipe_reader(folder, stage.protocol());
@@ -329,7 +329,7 @@ fn fifos_by_path() {
 }
 
 #[test]
-fn paths_that_are_no_fifos() {
+fn paths_of_other_file_types() {
     let path = Path::new("plain");
     fs::write(&path.0, "").unwrap();
     on_every_engine("no fifo", |stage| {

@@ -189,7 +189,7 @@ fn configurations_have_private_fields() {
 }
 
 #[test]
-fn results_that_matter_must_be_used() {
+fn important_results_are_must_use() {
     let mut left: BTreeSet<_> = MUST_USE.into_iter().collect();
     for (_, source) in &sources() {
         for item in items(source, "struct").iter().chain(&items(source, "enum")) {

@@ -53,7 +53,7 @@ const BY_TERM: ProcessStatus =
     ProcessStatus::Signalled { signal: Signal::TERM, core_dumped: false };
 
 #[test]
-fn a_status_that_nobody_keeps_is_asked_for_or_its_loss_is_explained() {
+fn a_lost_exit_status_is_queried_or_explained() {
     Log::install();
     assert!(exits_are_kept());
     // The ways to ignore it (sigaction(2), POSIX.1-2001).

@@ -235,7 +235,7 @@ fn a_socket_is_not_shut_down_by_a_forked_child() {
 }
 
 #[test]
-fn nothing_at_all() {
+fn no_arguments() {
     on_every_engine("/dev/null", |engine| {
         assert_eq!(lost(start(engine, Stdio::null(), Stdio::null())), "Done");
     });
@@ -251,7 +251,7 @@ fn nothing_at_all() {
 }
 
 #[test]
-fn a_folder_is_not_read() {
+fn a_directory_cannot_be_read() {
     on_every_engine("a folder", |engine| {
         let why = lost(start(engine, File::open("/").unwrap(), Stdio::null()));
         assert!(why.starts_with("Io(") && why.contains("IsADirectory"), "{why}");
@@ -259,7 +259,7 @@ fn a_folder_is_not_read() {
 }
 
 #[test]
-fn nobody_reads_what_it_writes() {
+fn output_is_closed() {
     on_every_engine("a closed output", |engine| {
         let (mut from_child, stdout) = io::pipe().unwrap();
         let mut child = start(engine, Stdio::piped(), stdout);
@@ -278,7 +278,7 @@ fn nobody_reads_what_it_writes() {
 
 /// Input received by then is still delivered.
 #[test]
-fn nobody_reads_what_it_writes_and_much_had_come() {
+fn output_closed_after_much_input() {
     const MUCH: usize = 300_000;
     on_every_engine("a closed output with input behind it", |engine| {
         let (stdin, mut to_child) = io::pipe().unwrap();
@@ -302,7 +302,7 @@ fn nobody_reads_what_it_writes_and_much_had_come() {
 
 /// Later input is not awaited, however much it is.
 #[test]
-fn nobody_reads_what_it_writes_and_much_goes_on_coming() {
+fn output_closed_and_input_continues() {
     on_every_engine("a closed output under a flood", |engine| {
         let (mut from_child, stdout) = io::pipe().unwrap();
         let mut child = start(engine, Stdio::piped(), stdout);
@@ -318,7 +318,7 @@ fn nobody_reads_what_it_writes_and_much_goes_on_coming() {
 
 /// It closes with much left to send and its input open. All of it arrives, and it does not wait for EOF.
 #[test]
-fn a_close_sends_all_and_waits_for_nothing_else() {
+fn a_close_sends_everything_and_waits_for_nothing_else() {
     on_every_engine("a flood", |engine| {
         let mut child =
             command(engine, "flood").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

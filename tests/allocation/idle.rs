@@ -13,7 +13,7 @@ const CONNECTIONS: usize = 500;
 const BYTES_MAX: i64 = 256;
 
 #[test]
-fn an_idle_connection_owns_next_to_nothing() {
+fn an_idle_connection_is_small() {
     let _watchdog = Watchdog::new("idle connections");
     let world = World::new(Engine::Mio, Link::Accepted);
     let port = world.reactor().listen_tcp(any_port(), |_: &Peer| Echo).unwrap();
@@ -52,7 +52,7 @@ fn an_idle_connection_owns_next_to_nothing() {
 }
 
 #[test]
-fn a_queue_goes_back_when_it_is_empty() {
+fn an_empty_queue_is_freed() {
     let _watchdog = Watchdog::new("queues");
     let world = World::new(Engine::Mio, Link::Memory);
     let lines: Vec<_> = (0..200).map(|_| world.join(Echo)).collect();
@@ -78,7 +78,7 @@ fn a_queue_goes_back_when_it_is_empty() {
 }
 
 #[test]
-fn the_pool_keeps_nothing_large() {
+fn the_pool_keeps_no_large_buffers() {
     let _watchdog = Watchdog::new("large queues");
     let world = World::new(Engine::Mio, Link::Memory);
     let mut line = world.join(Echo);

@@ -123,7 +123,7 @@ fn an_idle_connection_with_tls_keeps_no_buffer() {
 
 /// A partial record is kept until it is complete, and no longer.
 #[test]
-fn half_a_record_is_let_go_with_its_other_half() {
+fn a_partial_record_is_freed_once_complete() {
     const LINES: i64 = 20;
     let _watchdog = Watchdog::new("records in halves");
     let world = World::new(Engine::Mio, Link::TlsAccepted);

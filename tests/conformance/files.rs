@@ -337,7 +337,7 @@ fn a_range_past_the_end_is_an_error(world: &World) {
 /// and over TLS.
 #[cfg(target_os = "linux")]
 #[test]
-fn files_that_do_not_know_their_length_are_sent_to_their_end() {
+fn files_of_unknown_size_are_sent_to_eof() {
     let sysfs = "/sys/kernel/mm/transparent_hugepage/enabled";
     for (path, is_proc) in
         [("/proc/self/cmdline", true), ("/proc/self/status", true), (sysfs, false)]
@@ -399,7 +399,7 @@ fn a_file_that_the_kernel_does_not_move_is_read() {
 /// Descriptors are passed with the next byte, which is the file's.
 #[cfg(unix)]
 #[test]
-fn a_descriptor_goes_with_the_first_byte_of_a_file() {
+fn a_descriptor_is_sent_with_the_first_byte_of_a_file() {
     use std::io::IoSliceMut;
     for engine in Engine::available() {
         World::run("a descriptor before a file", engine, Link::UnixAccepted, |world| {

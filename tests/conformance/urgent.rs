@@ -42,7 +42,7 @@ fn send_to(line: &TestConnection, data: &[u8]) {
 }
 
 #[test]
-fn it_is_a_byte_in_its_place() {
+fn urgent_data_are_inline() {
     over("urgent data", PLAIN, |world| {
         for text in ["abc!defgh", "!behind", "before!", "!", "!!", "one!two!!three!"] {
             let line = world.join(Sink);
@@ -54,7 +54,7 @@ fn it_is_a_byte_in_its_place() {
 }
 
 #[test]
-fn it_may_come_while_reading_is_paused() {
+fn urgent_data_arrive_while_reading_is_paused() {
     over("urgent data in a pause", PLAIN, |world| {
         let line = world.join(Sink);
         line.transport().pause_reading();
@@ -69,7 +69,7 @@ fn it_may_come_while_reading_is_paused() {
 }
 
 #[test]
-fn the_end_may_follow() {
+fn eof_may_follow_urgent_data() {
     over("urgent data before the end", PLAIN, |world| {
         let mut line = world.join(Sink);
         send_to(&line, b"last! words");
@@ -81,7 +81,7 @@ fn the_end_may_follow() {
 
 /// Also with splice(2), which returns EAGAIN at urgent data, and zero if EOF follows it.
 #[test]
-fn it_goes_through_relays() {
+fn urgent_data_go_through_relays() {
     over("urgent data in a relay", PLAIN, |world| {
         let much = noise(300_000);
         let (mut a, mut b) = (world.join(Sink), world.join(Sink));
@@ -107,7 +107,7 @@ fn it_goes_through_relays() {
 
 /// TLS records may be interrupted by urgent data: a byte taken out of the stream would be missing.
 #[test]
-fn records_of_tls_may_be_cut_by_it() {
+fn tls_records_may_contain_urgent_data() {
     over("urgent data in a record", &[Link::TlsAccepted, Link::TlsConnected], |world| {
         let mut line = world.join(Sink);
         for round in 1..=3 {

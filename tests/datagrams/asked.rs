@@ -32,7 +32,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 #[test]
-fn the_answer_leaves_from_the_address_that_was_asked() {
+fn answers_are_sent_from_the_queried_address() {
     Room::on_every_engine("asked", |room| {
         for (server, to, callbacks) in ASKED {
             for batch in [1, 4] {
@@ -77,7 +77,7 @@ fn the_answer_leaves_from_the_address_that_was_asked() {
 
 /// Why the option exists: without it, the system chooses the source address by routing.
 #[test]
-fn without_the_option_nothing_is_told() {
+fn without_the_option_the_destination_is_unknown() {
     Room::on_every_engine("not asked for", |room| {
         let (protocol, log) = room.watch(|transport, event: &Callback<SocketAddr>| {
             if let Callback::Datagram(data, from) = event {
@@ -101,7 +101,7 @@ fn without_the_option_nothing_is_told() {
 
 /// A datagram sent to someone else is not an answer.
 #[test]
-fn what_is_no_answer_leaves_from_where_the_system_chooses() {
+fn other_datagrams_use_the_systems_source_address() {
     Room::on_every_engine("passed on", |room| {
         let (other, other_addr) = remote("127.0.0.1:0");
         let (protocol, _) = room.watch(move |transport, event: &Callback<SocketAddr>| {

@@ -36,7 +36,7 @@ fn members(
 }
 
 #[test]
-fn who_has_joined_hears_what_is_sent_to_the_group() {
+fn members_receive_multicast() {
     Room::on_every_engine("a group", |room| {
         let interfaces =
             [Interface::from(Ipv4Addr::LOCALHOST), Interface::from("lo"), Interface::from(1)];
@@ -91,7 +91,7 @@ fn groups_of_ipv6() {
 
 /// Not on the loopback interface, where everything sent is received. With a TTL of 0 it does not leave the machine.
 #[test]
-fn what_is_sent_to_a_group_comes_back_unless_that_is_not_wanted() {
+fn multicast_loopback_can_be_disabled() {
     Room::on_every_engine("the loop", |room| {
         let (protocol, log) = room.watch(nothing);
         let transport = room.reactor().listen_udp("0.0.0.0:0", protocol).unwrap();
@@ -111,7 +111,7 @@ fn what_is_sent_to_a_group_comes_back_unless_that_is_not_wanted() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_the_cause() {
     Room::on_every_engine("errors", |room| {
         let (protocol, _) = room.watch(nothing);
         let transport = room.reactor().listen_udp("127.0.0.1:0", protocol).unwrap();
@@ -134,7 +134,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn broadcasts_are_sent_if_that_is_asked_for() {
+fn broadcasts_are_sent_if_enabled() {
     Room::on_every_engine("broadcast", |room| {
         let (protocol, log) = room.watch(nothing);
         let listener = room.reactor().listen_udp("0.0.0.0:0", protocol).unwrap();

@@ -20,7 +20,7 @@ const V6: [(u8, u8); 3] = [(1, 1), (1, 5), (1, 6)];
 const MANY: usize = 40;
 
 #[test]
-fn what_is_prohibited_on_the_way_does_not_end_a_connected_socket() {
+fn icmp_prohibited_does_not_end_a_connected_socket() {
     for (any, kinds) in [("127.0.0.1:0", &V4[..]), ("[::1]:0", &V6)] {
         let v6 = any.starts_with('[');
         let (domain, protocol) = match v6 {

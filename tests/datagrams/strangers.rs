@@ -50,7 +50,7 @@ fn a_udp_socket_that_was_connected_late() {
 
 /// bind and connect are two system calls, and datagrams may arrive in between.
 #[test]
-fn a_udp_socket_that_is_connected_under_fire() {
+fn a_udp_socket_connected_while_receiving() {
     let (taken, local) = remote("127.0.0.1:0");
     drop(taken);
     let is_over = Arc::new(AtomicBool::new(false));
@@ -104,7 +104,7 @@ fn a_unix_socket_that_was_connected_late() {
 /// The peer of a socket pair has no name, and may get one at any time, for example when its first datagram carries
 /// credentials. And a peer may be reached through another path than the one that it was bound to.
 #[test]
-fn a_peer_by_any_name_is_no_stranger() {
+fn a_peer_is_recognised_under_any_path() {
     Room::on_every_engine("a peer by any name", |room| {
         let (near, peer) = UnixDatagram::pair().unwrap();
         let (protocol, log) = room.watch(nothing);
@@ -135,7 +135,7 @@ fn a_peer_by_any_name_is_no_stranger() {
 
 /// Connecting to the wildcard address means the local machine.
 #[test]
-fn the_peer_is_who_the_system_says() {
+fn the_peer_has_kernel_credentials() {
     Room::on_every_engine("connected to any", |room| {
         let (peer, addr) = remote("127.0.0.1:0");
         let (protocol, log) = room.watch(nothing);

@@ -77,7 +77,7 @@ fn after_the_end_it_is_inert() {
 }
 
 #[test]
-fn what_is_cut_off_is_not_delivered() {
+fn truncated_datagrams_are_not_delivered() {
     Room::on_every_engine("cut off", |room| {
         for batch in [1, 3] {
             let (protocol, log) = room.watch(nothing);
@@ -125,7 +125,7 @@ fn batches_are_as_datagrams_one_by_one() {
 }
 
 #[test]
-fn a_connected_socket_hears_its_peer_only_and_that_nobody_is_there() {
+fn a_connected_socket_receives_only_from_its_peer_and_reports_refusal() {
     Room::on_every_engine("connected", |room| {
         let (peer, to) = remote(ANY);
         let (protocol, log) = room.watch(nothing);
@@ -155,7 +155,7 @@ fn a_connected_socket_hears_its_peer_only_and_that_nobody_is_there() {
 }
 
 #[test]
-fn others_are_not_told_that_nobody_is_there() {
+fn unconnected_sockets_do_not_report_refusal() {
     Room::on_every_engine("unconnected", |room| {
         let (protocol, log) = room.watch(echo);
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
@@ -173,7 +173,7 @@ fn others_are_not_told_that_nobody_is_there() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_told_with_where_to() {
+fn send_failures_name_the_destination() {
     Room::on_every_engine("not sent", |room| {
         let (protocol, log) = room.watch(nothing);
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
@@ -232,7 +232,7 @@ fn receiving_may_be_paused() {
 }
 
 #[test]
-fn a_turn_takes_a_bounded_share() {
+fn datagrams_per_turn_are_bounded() {
     Room::on_every_engine("a share", |room| {
         for batch in [1, 32] {
             let (protocol, log) = room.watch(nothing);
@@ -275,7 +275,7 @@ fn stopping_in_a_callback_is_the_end_of_callbacks() {
 }
 
 #[test]
-fn a_panic_costs_one_datagram() {
+fn a_panic_loses_one_datagram_only() {
     Room::on_every_engine("a panic", |room| {
         let (protocol, log) =
             room.watch(|transport: &DatagramTransport, callbacks: &Callback<_>| match callbacks {
@@ -322,7 +322,7 @@ fn timers_end_with_the_socket() {
 }
 
 #[test]
-fn a_reactor_that_stops_is_the_end() {
+fn a_stopped_reactor_ends_the_socket() {
     Room::on_every_engine("the reactor stops", |room| {
         let (protocol, log) = room.watch(nothing);
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
@@ -335,7 +335,7 @@ fn a_reactor_that_stops_is_the_end() {
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_named() {
+fn an_unavailable_address_is_named() {
     Room::on_every_engine("errors", |room| {
         let (_taken, addr) = remote(ANY);
         let dropped = Rc::new(Cell::new(0));

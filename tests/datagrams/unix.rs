@@ -77,7 +77,7 @@ fn a_conversation() {
 }
 
 #[test]
-fn a_connected_one_is_answered_at_its_address() {
+fn a_connected_client_gets_answers_from_the_queried_address() {
     Room::on_every_engine("connected", |room| {
         let (path, own) = (free_path(), free_path());
         let (protocol, _) = room.watch(echo);

@@ -101,7 +101,7 @@ fn a_bad_argument() {
 
 /// 70 KB, and what would do something to a terminal: on one line, and harmless.
 #[test]
-fn what_is_echoed_is_short_and_harmless() {
+fn echoed_arguments_are_shortened_and_escaped() {
     let long = "a".repeat(70_000);
     for (name, needed) in SERVERS {
         for value in [&*long, "a\u{1b}[2J", "\u{9b}31m:\u{7}", "a\nb\u{202e}c"] {
@@ -116,7 +116,7 @@ fn what_is_echoed_is_short_and_harmless() {
 
 /// What an example is, says its own help, and no words that belong to all of them.
 #[test]
-fn help_is_no_failure_and_each_example_s_own() {
+fn help_succeeds_and_is_specific_to_each_example() {
     let mut said = BTreeMap::new();
     for name in pages::built() {
         let ended = Example::start(&name, &["--help"]).wait();
@@ -129,7 +129,7 @@ fn help_is_no_failure_and_each_example_s_own() {
 }
 
 #[test]
-fn a_taken_port() {
+fn an_address_in_use() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     for (name, needed) in SERVERS {

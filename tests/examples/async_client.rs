@@ -31,7 +31,7 @@ fn start(engine: &str) -> (Example, [Peer; 2]) {
 }
 
 #[test]
-fn the_end_of_the_connection_is_the_end_of_waiting() {
+fn waiting_ends_with_the_connection() {
     let (example, peers) = start("mio");
     drop(peers);
     let ended = example.wait();

@@ -30,7 +30,7 @@ fn the_loop_answers_while_threads_work() {
 }
 
 #[test]
-fn there_is_a_limit_to_what_may_wait() {
+fn the_queue_is_limited() {
     let server = Example::serve("background_work", "mio", &[]);
     let mut client = server.connect();
     client.send("50000\n".repeat(300));

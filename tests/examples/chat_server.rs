@@ -62,7 +62,7 @@ fn guests_talk() {
 }
 
 #[test]
-fn names_are_short_and_nobody_has_two() {
+fn names_are_short_and_unique() {
     let server = serve();
     let mut ann = enter(&server, "ann");
     let mut guest = server.connect();
@@ -81,7 +81,7 @@ fn names_are_short_and_nobody_has_two() {
 
 /// One guest reads nothing. The others hear everything, until he is thrown out and after.
 #[test]
-fn a_slow_reader_cannot_hurt_the_others() {
+fn slow_reader_does_not_affect_others() {
     const THROWN_OUT: &str = "* slow left: more than 262144 bytes queued for sending";
     let text = "x".repeat(900);
     let server = serve();
@@ -117,7 +117,7 @@ fn a_slow_reader_cannot_hurt_the_others() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn errors_are_reported() {
     let usage = "usage: chat_server [--listen ENDPOINT]";
     let help = Example::start("chat_server", &["--help"]).wait();
     assert_eq!((help.code, &*help.stdout), (Some(0), &[usage.to_owned()][..]));

@@ -73,7 +73,7 @@ fn ends_with_the_server() {
 }
 
 #[test]
-fn nobody_there() {
+fn connecting_to_nobody() {
     // Bound and not listened on: taken, and yet refused.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

@@ -6,7 +6,7 @@ use super::process::Example;
 use crate::ENGINES;
 
 #[test]
-fn answers_with_what_it_receives_and_prints_nothing() {
+fn echoes_and_prints_nothing() {
     for engine in ENGINES {
         let server = Example::serve("echo_server", engine, &[]);
         let mut client = server.connect();

@@ -63,7 +63,7 @@ fn in_memory() {
 }
 
 #[test]
-fn where_nothing_can_be_listened_on() {
+fn addresses_that_cannot_be_bound() {
     let cases = [
         // An address that no interface here has (RFC 5737).
         ("tcp:0:interface=192.0.2.1", "error: could not listen on 192.0.2.1:0: "),

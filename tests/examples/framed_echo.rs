@@ -59,7 +59,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn answers_frames_and_refuses_what_is_none() {
+fn answers_frames_and_rejects_invalid_ones() {
     for engine in ENGINES {
         for case in CASES {
             let server =
@@ -88,7 +88,7 @@ fn answers_frames_and_refuses_what_is_none() {
 }
 
 #[test]
-fn tells_of_half_a_frame() {
+fn reports_truncated_frames() {
     let server = Example::serve("framed_echo", "mio", &["--codec", "int16"]);
     let mut client = server.connect();
     client.send(b"\0\x05hel");

@@ -36,7 +36,7 @@ fn commands_are_answered() {
 }
 
 #[test]
-fn who_does_not_log_in_is_let_go() {
+fn clients_must_log_in_in_time() {
     let server = Example::serve("key_value", "mio", &["--login-timeout", "300"]);
     let mut client = server.connect();
     // A byte now and then does not put it off.
@@ -49,7 +49,7 @@ fn who_does_not_log_in_is_let_go() {
 }
 
 #[test]
-fn a_client_is_read_no_faster_than_it_may() {
+fn a_client_is_rate_limited() {
     let server = Example::serve("key_value", "mio", &["--rate", "100000"]);
     let mut client = server.connect();
     let begin = Instant::now();

@@ -89,7 +89,7 @@ fn mail_is_kept_as_it_was_sent() {
 }
 
 #[test]
-fn a_client_need_not_wait_for_answers() {
+fn commands_can_be_pipelined() {
     let folder = Folder::new("pipelined");
     let server = folder.serve("mio", &[]);
     let mut client = server.connect();
@@ -108,7 +108,7 @@ fn a_client_need_not_wait_for_answers() {
 }
 
 #[test]
-fn errors_are_said_in_the_words_of_smtp() {
+fn errors_are_smtp_replies() {
     let folder = Folder::new("errors");
     let server = folder.serve("mio", &["--size-max", "1000"]);
     let mut client = server.connect();
@@ -157,7 +157,7 @@ fn errors_are_said_in_the_words_of_smtp() {
 
 /// What other servers have taken for the end of a message: here it makes no second one.
 #[test]
-fn one_message_is_never_two() {
+fn messages_cannot_be_smuggled() {
     let folder = Folder::new("smuggled");
     let server = folder.serve("mio", &[]);
     for end in ["\r\n.\r\r\n", "\n.\n", "\r\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n"] {
@@ -178,7 +178,7 @@ fn one_message_is_never_two() {
 }
 
 #[test]
-fn commands_end_in_crlf_and_nothing_else() {
+fn commands_end_in_crlf_only() {
     let folder = Folder::new("bare");
     let server = folder.serve("mio", &[]);
     for line in ["NOOP\n", "NOOP\rNOOP\r\n"] {
@@ -192,7 +192,7 @@ fn commands_end_in_crlf_and_nothing_else() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_one_line() {
+fn an_uncreatable_folder_is_a_one_line_error() {
     let listen = ["--listen", "127.0.0.1:0"];
     for (args, code, part) in [
         (&["--maildir", "/dev/null/mail"][..], 1, "error: could not make /dev/null/mail: "),

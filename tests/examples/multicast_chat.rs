@@ -7,7 +7,7 @@ use crate::ENGINES;
 
 /// On the loopback interface, so that nobody else hears it.
 #[test]
-fn all_who_have_joined_hear_what_one_says() {
+fn all_members_receive_messages() {
     for engine in ENGINES {
         // A port that nobody has, so that rooms of other tests are others.
         let free = UdpSocket::bind("0.0.0.0:0").unwrap();
@@ -35,7 +35,7 @@ fn all_who_have_joined_hear_what_one_says() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_the_cause() {
     let args = ["--interface", "nosuch0", "--group", "239.255.77.8:0"];
     let ended = Example::start("multicast_chat", &args).wait();
     assert_eq!(ended.code, Some(1), "{ended:?}");

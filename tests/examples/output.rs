@@ -38,7 +38,7 @@ fn full() -> Stdio {
 }
 
 #[test]
-fn who_cannot_print_fails() {
+fn clients_fail_if_they_cannot_print() {
     let echo = Example::serve("echo_server", "mio", &[]);
     let to = echo.addr.to_string();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -69,7 +69,7 @@ fn who_cannot_print_fails() {
 
 /// As behind `head -1`.
 #[test]
-fn nobody_reads_what_is_printed() {
+fn standard_output_is_closed() {
     for (name, args, input) in
         [("stdio_shell", &[][..], "run yes\n"), ("subprocess", &["yes"][..], "")]
     {
@@ -82,7 +82,7 @@ fn nobody_reads_what_is_printed() {
 
 /// They have others to serve than who reads their log.
 #[test]
-fn servers_go_on() {
+fn servers_continue() {
     let listen = "exec 3<&0 </dev/null >/dev/full; exec \"$0\" --listen fd:3";
     for name in ["simple_logger", "chat_server"] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -36,7 +36,7 @@ fn forwards_both_ways() {
 
 /// Who is at the other end is told of the client: by us, and by one more of us in between.
 #[test]
-fn tells_for_whom_it_connects() {
+fn sends_the_proxy_header() {
     for engine in ENGINES {
         for version in ["v1", "v2"] {
             let server = Example::serve("proxy_echo", engine, &[]);
@@ -107,7 +107,7 @@ fn a_reset_goes_through() {
 /// While one side takes nothing, the other is not read any more; the other direction goes on, and in the end nothing is
 /// missing.
 #[test]
-fn who_does_not_read_stops_the_other_side_from_sending() {
+fn a_slow_reader_pauses_the_sender() {
     const BYTES_MAX: usize = 256 << 20;
     let piece: Vec<u8> = (0..65_521_u32).map(|i| (i % 241) as u8).collect();
     for engine in ENGINES {
@@ -135,7 +135,7 @@ fn who_does_not_read_stops_the_other_side_from_sending() {
 
 /// It does so from the first moment, before the tunnel is known to stand.
 #[test]
-fn a_server_may_talk_first_and_without_end() {
+fn a_server_may_send_first_and_endlessly() {
     const BYTES_MAX: usize = 256 << 20;
     for engine in ENGINES {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -169,7 +169,7 @@ fn a_tunnel_that_is_idle_is_closed() {
 }
 
 #[test]
-fn nobody_there() {
+fn connecting_to_nobody() {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let to = socket.local_addr().unwrap().as_socket().unwrap().to_string();

@@ -4,7 +4,7 @@ use super::process::Example;
 use crate::ENGINES;
 
 #[test]
-fn tells_each_client_who_that_is() {
+fn reports_each_client_its_address() {
     for engine in ENGINES {
         let server = Example::serve("proxy_echo", engine, &[]);
         let mut first = server.connect();
@@ -49,7 +49,7 @@ fn tells_each_client_who_that_is() {
 }
 
 #[test]
-fn only_who_is_trusted_is_let_in() {
+fn only_trusted_proxies_are_accepted() {
     let server =
         Example::serve("proxy_echo", "mio", &["--trust", "192.0.2.0/24", "--trust", "::1"]);
     let mut client = server.connect();

@@ -32,7 +32,7 @@ fn greet(server: &Example, name: &str) -> Peer {
 }
 
 #[test]
-fn either_signal_drains_and_ends_well() {
+fn either_signal_drains_and_exits_successfully() {
     for (name, args) in SERVERS {
         for engine in ENGINES {
             for signal in [Signal::INT, Signal::TERM] {
@@ -90,7 +90,7 @@ fn a_tunnel_is_closed_at_both_ends() {
 
 /// Chargen would never have sent all.
 #[test]
-fn what_is_endless_ends() {
+fn endless_services_end() {
     for engine in ENGINES {
         for signal in [Signal::INT, Signal::TERM] {
             let server =
@@ -111,7 +111,7 @@ fn what_is_endless_ends() {
 }
 
 #[test]
-fn a_handler_of_ones_own_is_let_go() {
+fn a_custom_handler_is_dropped() {
     for engine in ENGINES {
         for signal in [Signal::INT, Signal::TERM] {
             let server = Example::serve("custom_handler", engine, &[]);

@@ -10,7 +10,7 @@ const MODELS: &[&str] =
     if cfg!(unix) { &["simple", "threading", "forking"] } else { &["simple", "threading"] };
 
 #[test]
-fn thank_you_thanks_in_every_way() {
+fn thank_you_works_in_every_mode() {
     for engine in ENGINES {
         for model in MODELS {
             let server = Example::serve("thank_you", engine, &["--model", model]);
@@ -77,7 +77,7 @@ fn udp_upper_answers_datagrams() {
 }
 
 #[test]
-fn access_control_lets_in_who_may() {
+fn access_control_accepts_allowed_clients() {
     for (allowed, answer) in [("127.0.0.1", "Welcome, 127.0.0.1.\n"), ("192.0.2.1", "")] {
         for engine in ENGINES {
             let server = Example::serve("access_control", engine, &["--allow", allowed]);
@@ -91,7 +91,7 @@ fn access_control_lets_in_who_may() {
 }
 
 #[test]
-fn a_taken_port_or_a_bad_argument_is_one_line() {
+fn an_address_in_use_or_a_bad_argument_is_a_one_line_error() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = |name: &str| match name {
@@ -129,7 +129,7 @@ mod unix {
     use crate::{ENGINES, PATIENCE};
 
     #[test]
-    fn either_signal_ends_well_with_clients_connected() {
+    fn either_signal_exits_successfully_with_clients_connected() {
         for (name, args) in [
             ("thank_you", &["--model", "simple"][..]),
             ("thank_you", &["--model", "threading"]),
@@ -174,7 +174,7 @@ mod unix {
     }
 
     #[test]
-    fn unix_echo_server_echoes_and_tidies_up() {
+    fn unix_echo_server_echoes_and_removes_its_socket() {
         let path = path("echo");
         let name = path.to_str().unwrap();
         for engine in ENGINES {

@@ -3,7 +3,7 @@
 use super::{process::Example, tls_echo::Folder};
 
 #[test]
-fn its_two_ends_go_over_to_tls() {
+fn both_ends_of_the_example_upgrade_to_tls() {
     let folder = Folder::new("starttls");
     drop(Example::serve("tls_echo", "mio", &["--self-signed", &folder.path("")]));
     let (cert, key) = (folder.path("cert.pem"), folder.path("key.pem"));

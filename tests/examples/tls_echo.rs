@@ -61,7 +61,7 @@ pub(crate) fn echoes(client: &mut StreamOwned<ClientConnection, TcpStream>) {
 }
 
 #[test]
-fn answers_with_what_it_receives() {
+fn echoes() {
     for engine in ENGINES {
         let folder = Folder::new(&format!("tls-echo-{engine}"));
         let args = ["--self-signed", &folder.path(""), "--alpn", "other,echo"];
@@ -81,7 +81,7 @@ fn answers_with_what_it_receives() {
 }
 
 #[test]
-fn who_shows_no_certificate_is_not_let_in_if_one_is_wanted() {
+fn clients_without_a_required_certificate_are_rejected() {
     let folder = Folder::new("tls-echo-ca");
     drop(Example::serve("tls_echo", "mio", &["--self-signed", &folder.path("")]));
     let (cert, key) = (folder.path("cert.pem"), folder.path("key.pem"));
@@ -93,7 +93,7 @@ fn who_shows_no_certificate_is_not_let_in_if_one_is_wanted() {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_said() {
+fn file_errors_are_reported() {
     let folder = Folder::new("tls-echo-files");
     drop(Example::serve("tls_echo", "mio", &["--self-signed", &folder.path("")]));
     let cert = folder.path("cert.pem");

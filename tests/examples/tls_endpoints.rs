@@ -59,7 +59,7 @@ fn both_ends() {
 }
 
 #[test]
-fn clients_show_who_they_are() {
+fn clients_present_certificates() {
     let (_folder, at) = papers("endpoints-clients");
     let (server, port) = serve(&format!(
         "tls:0:interface=127.0.0.1:cert={at}cert.pem:key={at}key.pem:client_ca={at}cert.pem"

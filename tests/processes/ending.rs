@@ -38,7 +38,7 @@ fn exit_codes_and_signals_are_told_apart() {
 }
 
 #[test]
-fn signals_that_there_are_not() {
+fn invalid_signals() {
     on_every_engine("no signal", |stage| {
         let (process, notes) = stage.spawn(Command::new("cat"), config(), ignore);
         for number in [-1, 0, 12_345] {
@@ -51,7 +51,7 @@ fn signals_that_there_are_not() {
 }
 
 #[test]
-fn one_that_ignores_sigterm_is_killed_after_its_grace() {
+fn a_child_that_ignores_sigterm_is_killed_after_the_grace_time() {
     on_every_engine("an obstinate child", |stage| {
         let grace = Duration::from_millis(60);
         let asked = Rc::new(RefCell::new(None));
@@ -71,7 +71,7 @@ fn one_that_ignores_sigterm_is_killed_after_its_grace() {
 }
 
 #[test]
-fn one_that_heeds_sigterm_has_its_own_end() {
+fn a_child_that_handles_sigterm_exits_by_itself() {
     on_every_engine("a good child", |stage| {
         let script = "trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done";
         let asked = Cell::new(false);
@@ -88,7 +88,7 @@ fn one_that_heeds_sigterm_has_its_own_end() {
 
 /// The child has exited, while a grandchild still writes.
 #[test]
-fn a_grandchild_that_holds_the_pipes_is_waited_for() {
+fn a_grandchild_that_holds_the_pipes_is_awaited() {
     on_every_engine("a grandchild", |stage| {
         // The grandchild continues when the extra pipe is closed, which the test does after the exit.
         let script = "(read line <&3; echo from the grandchild) & exit 5";
@@ -168,7 +168,7 @@ fn stopped(stage: &Stage, at_stop: AtStop) -> Vec<Callback> {
 }
 
 #[test]
-fn a_stop_kills_what_still_runs() {
+fn a_stop_kills_running_children() {
     on_every_engine("a stop", |stage| {
         let callbacks = stopped(stage, AtStop::Kill);
         let (Some(Callback::Ended(status)), exits) = (
@@ -182,7 +182,7 @@ fn a_stop_kills_what_still_runs() {
 }
 
 #[test]
-fn a_stop_leaves_what_is_to_be_left() {
+fn a_stop_leaves_detached_children() {
     on_every_engine("a stop that leaves", |stage| {
         let callbacks = stopped(stage, AtStop::Leave);
         assert_eq!(callbacks.last(), Some(&Callback::Ended(ProcessStatus::LeftRunning)));
@@ -206,7 +206,7 @@ fn an_end_can_be_awaited() {
 /// Calls to the protocol before its end, after it, and after the reactor's end: the closure runs as long as there is
 /// a loop.
 #[test]
-fn an_end_is_told_to_callbacks_whenever_they_come() {
+fn ended_can_be_awaited_at_any_time() {
     on_every_engine("callbacks", |stage| {
         let (recorder, _) = Recorder::new(ignore);
         let process = stage.reactor.spawn_process(recorder, sh("exit 4")).expect("it starts");

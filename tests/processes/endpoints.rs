@@ -54,7 +54,7 @@ fn clear(stage: &Stage) {
 }
 
 #[test]
-fn each_connection_has_a_program_of_its_own() {
+fn each_connection_starts_a_program() {
     on_every_engine("programs", |stage| {
         let to: ClientEndpoint = "process:cat".parse().unwrap();
         let asks = [Asks::default(), Asks::default()];
@@ -113,7 +113,7 @@ fn a_program_for_which_no_protocol_is_built_ends() {
 }
 
 #[test]
-fn what_is_cancelled_in_time_starts_nothing() {
+fn cancelling_in_time_starts_no_program() {
     on_every_engine("cancelled programs", |stage| {
         let never = |_: &Peer| -> Asks { panic!("there is nobody to build it for") };
         let connecting =

@@ -80,7 +80,7 @@ fn no_such_directory() {
 }
 
 #[test]
-fn the_same_with_further_descriptors() {
+fn additional_descriptors() {
     on_every_engine("no such program, forked", |stage| {
         // The pipe through which exec failures are reported must not collide with them.
         for fd in 3..12 {
@@ -92,7 +92,7 @@ fn the_same_with_further_descriptors() {
 }
 
 #[test]
-fn descriptors_that_cannot_be_further_ones() {
+fn invalid_additional_descriptors() {
     on_every_engine("bad descriptors", |stage| {
         let twice = config().read_from(ChildFd(3)).write_to(ChildFd(3));
         let standard = config().read_from(ChildFd::STDOUT);

@@ -21,7 +21,7 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn cat_gives_back_what_it_is_given() {
+fn cat_echoes() {
     on_every_engine("cat", |stage| {
         let notes =
             stage.run(Command::new("cat"), config(), |process, callbacks| match callbacks {
@@ -60,7 +60,7 @@ fn megabytes_both_ways() {
 
 /// It reads nothing until it gets a signal, and then counts.
 #[test]
-fn a_child_that_does_not_read_is_waited_for() {
+fn a_child_that_does_not_read_applies_backpressure() {
     on_every_engine("a slow reader", |stage| {
         let waits = "trap 'exec wc -c' USR1; echo ready; while :; do sleep 0.02; done";
         let (process, notes) = stage.spawn(sh(waits), config(), |process, callbacks| {
@@ -85,7 +85,7 @@ fn a_child_that_does_not_read_is_waited_for() {
 
 /// Its output is paused: the child fills the pipe and blocks. Then everything arrives.
 #[test]
-fn a_child_whose_output_is_not_read_waits() {
+fn a_child_whose_output_is_paused_blocks() {
     on_every_engine("a slow parent", |stage| {
         let command = sh("head -c 4194304 /dev/zero; echo done >&2");
         let (process, notes) = stage.spawn(command, config(), |process, callbacks| {
@@ -105,7 +105,7 @@ fn a_child_whose_output_is_not_read_waits() {
 }
 
 #[test]
-fn out_and_err_come_apart_and_in_full() {
+fn stdout_and_stderr_are_separate_and_complete() {
     on_every_engine("out and err", |stage| {
         let script = "i=0; while [ $i -lt 500 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done";
         let notes = stage.run(sh(script), config(), ignore);
@@ -118,7 +118,7 @@ fn out_and_err_come_apart_and_in_full() {
 }
 
 #[test]
-fn further_descriptors_go_by_their_numbers() {
+fn additional_descriptors_keep_their_numbers() {
     on_every_engine("further descriptors", |stage| {
         // Descriptor numbers that are in use in the parent, and free ones.
         for (reads, writes) in [(ChildFd(3), ChildFd(4)), (ChildFd(9), ChildFd(7))] {
@@ -185,7 +185,7 @@ fn the_command_may_say_where_output_goes() {
 
 /// It closes its input and continues; nothing was written meanwhile.
 #[test]
-fn a_closed_input_is_noticed() {
+fn a_closed_standard_input_is_noticed() {
     on_every_engine("a closed input", |stage| {
         let closed = Rc::new(Cell::new(false));
         let flag = closed.clone();
@@ -203,7 +203,7 @@ fn a_closed_input_is_noticed() {
 }
 
 #[test]
-fn a_handle_of_the_past_is_inert() {
+fn a_stale_handle_is_inert() {
     on_every_engine("a handle of the past", |stage| {
         let (process, notes) = stage.spawn(sh("exit 3"), config(), ignore);
         stage.until(|| notes.is_over());
@@ -258,7 +258,7 @@ fn a_program_as_a_connection() {
 
 /// A program that stops reading may still have much to write: failed writes say nothing about reads.
 #[test]
-fn a_program_that_closes_its_input_is_heard_to_the_end() {
+fn output_continues_after_a_program_closes_its_input() {
     struct Talks {
         heard: Rc<RefCell<Vec<u8>>>,
         lost: Rc<Cell<Option<bool>>>,

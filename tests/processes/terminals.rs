@@ -11,7 +11,7 @@ fn terminal() -> ProcessConfig {
 }
 
 #[test]
-fn all_three_are_the_terminal() {
+fn all_three_descriptors_are_the_terminal() {
     on_every_engine("a terminal", |stage| {
         let script =
             "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && tty >/dev/null && stty size && echo err >&2";
@@ -28,7 +28,7 @@ fn all_three_are_the_terminal() {
 
 /// It is the controlling terminal: `/dev/tty` can be opened, and control-C interrupts.
 #[test]
-fn it_controls_the_child() {
+fn the_terminal_controls_the_child() {
     on_every_engine("a controlling terminal", |stage| {
         let script = "echo ready >/dev/tty; exec cat";
         let notes = stage.run(sh(script), terminal(), |process, callbacks| {
@@ -41,7 +41,7 @@ fn it_controls_the_child() {
 }
 
 #[test]
-fn the_end_of_a_file_can_be_typed() {
+fn eof_can_be_typed() {
     on_every_engine("control-D", |stage| {
         let script = "stty -echo; echo ready; exec cat";
         let mut typed = false;
@@ -62,7 +62,7 @@ fn the_end_of_a_file_can_be_typed() {
 
 /// Several lines at once: a terminal returns one per read, and an edge-triggered engine reports once.
 #[test]
-fn much_output_comes_in_full() {
+fn large_output_arrives_completely() {
     on_every_engine("much output", |stage| {
         let script = "stty -opost; i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done";
         let notes = stage.run(sh(script), terminal(), ignore);

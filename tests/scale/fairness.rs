@@ -60,7 +60,7 @@ fn a_slow_loris_crowd_beside_a_fast_client() {
 }
 
 #[test]
-fn a_flood_is_read_in_turns() {
+fn a_flood_is_bounded_per_turn() {
     let _alone = alone();
     let _watchdog = Watchdog::new("a flood");
     let world = World::new(Engine::Mio, Link::Accepted);
@@ -86,7 +86,7 @@ fn a_flood_is_read_in_turns() {
 }
 
 #[test]
-fn a_rush_of_clients_is_accepted_in_turns() {
+fn accepting_is_bounded_per_turn() {
     let _alone = alone();
     // select supports fewer descriptors.
     for engine in Engine::available().filter(|engine| *engine != Engine::Select) {

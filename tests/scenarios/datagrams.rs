@@ -254,7 +254,7 @@ fn watched<P: DatagramProtocol>(protocol: P, faults: &Faults, lives: &Rc<Cell<u6
 }
 
 #[test]
-fn questions_over_a_good_link() {
+fn requests_over_a_good_link() {
     simulate(seeds(), |network| {
         let answers = ask(network, Link::default(), true);
         let unanswered = answers.iter().filter(|answers| **answers != 1).count();
@@ -263,7 +263,7 @@ fn questions_over_a_good_link() {
 }
 
 #[test]
-fn questions_over_a_link_that_loses_doubles_and_reorders() {
+fn requests_over_a_link_with_loss_duplication_and_reordering() {
     simulate(seeds(), |network| {
         let link = Link::default().loss(0.1).duplicate(0.1).reorder(0.1);
         let answers = ask(network, link, true);

@@ -6,7 +6,7 @@ use super::{chat, forwarding, talking};
 
 /// After a lost reset, the other side waited forever.
 #[test]
-fn what_is_answered_by_a_lost_reset_comes_again() {
+fn segments_answered_by_a_lost_reset_are_retransmitted() {
     talking::resets_kills_and_power_cuts(&Network::new(523));
 }
 
@@ -20,6 +20,6 @@ fn a_reset_after_the_end_ends_a_tunnel() {
 /// A system waiting for a window update did not probe, and so did not notice that the other side was gone: its reset
 /// was lost.
 #[test]
-fn who_waits_for_room_hears_that_nobody_is_there() {
+fn a_blocked_sender_is_notified_of_a_closed_peer() {
     chat::partitions(&Network::new(170));
 }

@@ -114,7 +114,7 @@ fn boot(host: &Host) -> Rc<Calls> {
 }
 
 #[test]
-fn timers_on_hosts_that_are_held_up() {
+fn timers_on_paused_hosts() {
     simulate(seeds(), |network| {
         let watch = Watch::over(network);
         let (steady, shaky) = (network.host("steady"), network.host("shaky"));

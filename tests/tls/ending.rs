@@ -13,7 +13,7 @@ fn on_every_engine(name: &str, scenario: impl Fn(&World)) {
 }
 
 #[test]
-fn an_end_without_the_last_word_is_told_apart() {
+fn truncation_is_reported() {
     on_every_engine("truncation", |world| {
         let mut line = world.join(Echo);
         line.remote.send(b"half of");
@@ -27,7 +27,7 @@ fn an_end_without_the_last_word_is_told_apart() {
 
 /// Like Python's `unwrap`: sends close_notify, then waits for the peer's, with the socket open.
 #[test]
-fn the_last_word_is_answered_though_the_socket_stays_open() {
+fn close_notify_is_answered_while_the_socket_stays_open() {
     on_every_engine("close_notify", |world| {
         let mut line = world.join(Sink);
         let secured = line.remote.as_secured().unwrap();
@@ -41,7 +41,7 @@ fn the_last_word_is_answered_though_the_socket_stays_open() {
 
 /// A peer that closes without close_notify while this side closes loses nothing.
 #[test]
-fn an_end_without_the_last_word_is_nothing_to_who_closes() {
+fn truncation_is_ignored_while_closing() {
     on_every_engine("a cut during a close", |world| {
         let mut line = world.join(Sink);
         line.transport().lose_connection();
@@ -52,7 +52,7 @@ fn an_end_without_the_last_word_is_nothing_to_who_closes() {
 }
 
 #[test]
-fn what_was_changed_on_its_way_ends_that_connection_alone() {
+fn tampering_ends_that_connection_only() {
     on_every_engine("garbage", |world| {
         let mut other = world.join(Echo);
         let mut line = world.join(Sink);
@@ -84,7 +84,7 @@ fn the_peer_may_change_its_keys() {
 
 /// With everything sent, a stop is a normal end.
 #[test]
-fn a_stop_says_the_last_word() {
+fn a_stop_sends_close_notify() {
     on_every_engine("a stop", |world| {
         let mut line = world.join(Echo);
         line.remote.send(b"hello");
@@ -98,7 +98,7 @@ fn a_stop_says_the_last_word() {
 
 /// After a pause with much data in flight, at most the data of one read are delivered.
 #[test]
-fn a_pause_holds_back_what_is_not_decrypted() {
+fn a_pause_leaves_records_undecrypted() {
     on_every_engine("a pause", |world| {
         let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| {
             if let Event::Data(_) = what {

@@ -54,7 +54,7 @@ fn gives_up(act: fn(&Transport), as_client: bool) -> impl Protocol {
 
 /// Without data to be encrypted, a close does not wait for the handshake: the plaintext and EOF are sent.
 #[test]
-fn a_close_in_the_handshake_with_nothing_to_encrypt_waits_for_nobody() {
+fn a_close_during_the_handshake_without_data_is_immediate() {
     fn fail(transport: &Transport) {
         transport.fail("after all");
     }
@@ -83,7 +83,7 @@ fn a_close_in_the_handshake_with_nothing_to_encrypt_waits_for_nobody() {
 
 /// STARTTLS injection: an attacker appends data to the client's STARTTLS; the server ends the connection immediately.
 #[test]
-fn what_comes_behind_starttls_ends_the_connection_at_once() {
+fn data_after_starttls_end_the_connection() {
     struct Server;
     impl LineHandler for Server {
         fn line_received(&mut self, transport: &mut LineTransport<'_>, _: &[u8]) {
@@ -109,7 +109,7 @@ fn what_comes_behind_starttls_ends_the_connection_at_once() {
 /// Further input would make the kernel reset the connection on close, which would destroy the alert; lingering close
 /// avoids that.
 #[test]
-fn the_alert_of_a_failed_handshake_arrives_whatever_else_was_sent() {
+fn the_alert_of_a_failed_handshake_arrives() {
     on_every_engine("an alert", Link::Accepted, |world| {
         let config = ListenConfig::default().stream(patient());
         let factory = world.watched(|| Sink);
@@ -152,7 +152,7 @@ fn the_alert_of_a_handshake_that_fails_in_mid_stream_arrives() {
 
 /// The same after the handshake: a tampered record, followed by much data.
 #[test]
-fn the_alert_of_a_broken_session_arrives() {
+fn the_alert_for_a_tampered_record_arrives() {
     for link in [Link::TlsAccepted, Link::TlsConnected] {
         on_every_engine("an alert in a session", link, |world| {
             let mut line = world.join_with(patient(), Width::Wide, Sink);
@@ -186,7 +186,7 @@ fn the_alert_of_a_broken_session_arrives() {
 
 /// The client is notified immediately, although the connection waits for EOF.
 #[test]
-fn a_client_that_fails_says_why_and_is_told_at_once() {
+fn a_failed_client_sends_an_alert_and_is_notified_at_once() {
     on_every_engine("a client's alert", Link::Connected, |world| {
         let listener = listener(Width::Wide);
         let addr = listener.local_addr().unwrap();
@@ -229,7 +229,7 @@ fn a_client_that_fails_says_why_and_is_told_at_once() {
 /// In TLS 1.3 the client considers the connection established before the server has verified its certificate. Its
 /// writes fail, and the server's alert is still received.
 #[test]
-fn why_a_server_refuses_is_heard_though_writing_fails() {
+fn the_servers_alert_is_received_although_writing_fails() {
     on_every_engine("a refusal", Link::TlsConnected, |world| {
         let server = certs::server().require_client_certificates(authority().roots());
         let port = world.reactor().listen_tls(any_port(), &server, |_: &Peer| Sink).unwrap();
@@ -280,7 +280,7 @@ impl Factory for Registrar {
 
 /// A listener is closed during a handshake: the factory is stopped when the handshake has ended, and not before.
 #[test]
-fn nothing_is_built_after_the_factory_has_stopped() {
+fn no_protocol_is_built_after_the_factory_has_stopped() {
     on_every_engine("a late handshake", Link::TlsAccepted, |world| {
         let listen = || {
             let callbacks = Rc::new(RefCell::new(Vec::new()));
@@ -322,7 +322,7 @@ fn nothing_is_built_after_the_factory_has_stopped() {
 
 /// Everything received is forwarded, and the truncation is reported as such where possible.
 #[test]
-fn a_relay_passes_on_what_came_before_a_cut_and_the_cut() {
+fn a_relay_forwards_data_and_the_truncation() {
     on_every_engine("a cut behind a relay", Link::TlsAccepted, |world| {
         for is_secured in [false, true] {
             let mut a = world.join(Sink);

@@ -74,7 +74,7 @@ fn refused(met: Result<(TlsInfo, TlsInfo), ConnectError>) -> TlsError {
 }
 
 #[test]
-fn what_was_settled_is_known_at_both_ends() {
+fn negotiated_parameters_are_available() {
     let world = world();
     let server = certs::server().alpn(["h2", "x/1"]).unwrap();
     let client = certs::client().alpn(["x/1"]).unwrap().server_name("localhost").unwrap();
@@ -91,7 +91,7 @@ fn what_was_settled_is_known_at_both_ends() {
 }
 
 #[test]
-fn only_a_certificate_for_the_name_from_somebody_trusted_in_its_time_is_accepted() {
+fn only_valid_trusted_certificates_for_the_name_are_accepted() {
     let world = world();
     let client = certs::client();
     let stranger = Authority::new("a stranger").issue(&["127.0.0.1"]);
@@ -112,7 +112,7 @@ fn only_a_certificate_for_the_name_from_somebody_trusted_in_its_time_is_accepted
 }
 
 #[test]
-fn clients_may_have_to_show_who_they_are() {
+fn client_certificates_can_be_required() {
     let world = world();
     let guests = Authority::new("the guests");
     let guest = guests.issue(&["guest"]).identity();
@@ -148,7 +148,7 @@ fn without_a_common_protocol_there_is_no_connection() {
 }
 
 #[test]
-fn a_session_is_taken_up_again_unless_it_must_not_be() {
+fn sessions_are_resumed_unless_disabled() {
     let world = world();
     for (server, client, is_resumed) in [
         (certs::server(), certs::client(), true),
@@ -166,7 +166,7 @@ fn a_session_is_taken_up_again_unless_it_must_not_be() {
 }
 
 #[test]
-fn each_name_is_shown_its_certificate() {
+fn the_certificate_is_chosen_by_name() {
     let world = world();
     let server = TlsServerConfig::new(localhost().identity())
         .identity(authority().issue(&["*.example.org"]).identity());
@@ -202,7 +202,7 @@ fn certificates_can_be_changed_while_connections_are_open() {
 }
 
 #[test]
-fn what_is_not_tls_builds_no_protocol() {
+fn plaintext_clients_build_no_protocol() {
     let world = world();
     let port = world.reactor().listen_tls(any_port(), &certs::server(), world.watched(|| Echo));
     let port = port.unwrap();
@@ -222,7 +222,7 @@ fn what_is_not_tls_builds_no_protocol() {
 }
 
 #[test]
-fn who_does_not_come_to_the_point_is_sent_away() {
+fn idle_and_faulty_clients_are_disconnected() {
     for engine in Engine::ALL {
         if engine.check().is_err() {
             continue;
@@ -244,7 +244,7 @@ fn who_does_not_come_to_the_point_is_sent_away() {
 }
 
 #[test]
-fn a_client_does_not_wait_for_ever() {
+fn a_client_times_out() {
     let world = world();
     let listener = crate::support::sockets::listener(Width::Wide);
     let addr = listener.local_addr().unwrap();
@@ -269,7 +269,7 @@ fn a_client_does_not_wait_for_ever() {
 }
 
 #[test]
-fn a_name_that_is_none_is_an_error_of_its_own() {
+fn an_invalid_name_is_a_separate_error() {
     let world = world();
     let connecting = world.reactor().connect_tls("a b:443", &certs::client(), |_: &Peer| Sink);
     world.until("a result", || connecting.is_settled());
@@ -280,7 +280,7 @@ fn a_name_that_is_none_is_an_error_of_its_own() {
 
 /// Many simultaneous handshakes are limited per turn (handshake limiter), and all complete in the end.
 #[test]
-fn a_crowd_is_let_in_a_few_at_a_time() {
+fn handshakes_are_limited_per_turn() {
     const CROWD: usize = 30;
     let world = world();
     let server = certs::server().handshakes_per_turn(2);
@@ -313,7 +313,7 @@ fn a_crowd_is_let_in_a_few_at_a_time() {
 
 /// Draining a listener waits for handshakes, and drain_requested is called right after connection_made.
 #[test]
-fn a_drain_reaches_who_is_in_the_middle_of_a_handshake() {
+fn a_drain_applies_to_pending_handshakes() {
     let _watchdog = Watchdog::new("a drain in a handshake");
     let world = world();
     let port = world.reactor().listen_tls(any_port(), &certs::server(), world.watched(|| Echo));
@@ -334,7 +334,7 @@ fn a_drain_reaches_who_is_in_the_middle_of_a_handshake() {
 /// A certificate chain larger than the send buffer: the protocol has nothing queued, but its TLS layer has, and needs
 /// write interest on level-triggered engines.
 #[test]
-fn a_handshake_goes_on_when_there_is_room_again() {
+fn a_blocked_handshake_continues_when_writable() {
     // Unrelated certificates to make the chain long: three quarters of PEM are certificate, and a handshake message
     // is limited to 64 KiB.
     let certificate = localhost();
@@ -365,7 +365,7 @@ fn a_handshake_goes_on_when_there_is_room_again() {
 
 /// Makes the traffic unreadable for others.
 #[test]
-fn nothing_is_said_in_the_clear() {
+fn no_plaintext_is_sent() {
     let world = world();
     let port = world.reactor().listen_tls(any_port(), &certs::server(), world.watched(|| Echo));
     let mut remote = dial(port.unwrap().local(), Width::Wide);

@@ -89,7 +89,7 @@ fn ask(world: &World, endpoint: &str, header: Option<ProxyHeader>) -> (String, S
 const TELLS: &str = r#"http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[dst] %[dst_port] '%[fc_pp_authority]' '%[fc_pp_unique_id]'\n""#;
 
 #[test]
-fn haproxy_believes_what_we_say() {
+fn haproxy_accepts_our_headers() {
     let _dog = Watchdog::new("haproxy");
     let plain = format!("frontend plain\n bind fd@3 accept-proxy\n {TELLS}");
     let secured = format!("frontend secured\n bind fd@3 accept-proxy ssl crt both.pem\n {TELLS}");
@@ -138,7 +138,7 @@ fn haproxy_believes_what_we_say() {
 
 /// The other direction: `send-proxy` and its options.
 #[test]
-fn we_believe_what_haproxy_says() {
+fn haproxys_headers_are_accepted() {
     let _dog = Watchdog::new("haproxy");
     let world = World::new(Engine::Mio, Link::TlsAccepted);
     for options in

@@ -53,7 +53,7 @@ impl ResolvesClientCert for Shows {
 }
 
 #[test]
-fn names_of_authorities_that_do_not_fit_are_not_told() {
+fn ca_names_that_do_not_fit_are_not_sent() {
     let guest = guest();
     for engine in Engine::available() {
         for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
@@ -90,7 +90,7 @@ fn names_of_authorities_that_do_not_fit_are_not_told() {
 
 /// On both sides, and so in `start_tls`, which uses the same configurations.
 #[test]
-fn names_of_protocols_that_do_not_fit_are_refused() {
+fn alpn_names_that_do_not_fit_are_rejected() {
     let long = "p".repeat(256);
     let names = |count: usize| (0..count).map(|_| "p".repeat(255)).collect::<Vec<_>>();
     let cases: [(Vec<String>, Result<(), &str>); 7] = [
@@ -122,7 +122,7 @@ fn names_of_protocols_that_do_not_fit_are_refused() {
 
 /// The maximum configuration works.
 #[test]
-fn the_longest_list_of_protocols_is_agreed_upon() {
+fn the_longest_alpn_list_is_negotiated() {
     let names: Vec<_> = (0..128_u8).map(|number| vec![number + 1; 255]).collect();
     let world = World::new(Engine::Mio, Link::TlsAccepted);
     let last = certs::server().alpn([names.last().unwrap()]).unwrap();

@@ -48,7 +48,7 @@ fn engines() -> impl Iterator<Item = Reactor> {
 
 /// The recording is above TLS: it contains plaintext.
 #[test]
-fn a_recording_is_of_what_the_protocols_say() {
+fn a_recording_contains_plaintext() {
     for reactor in engines() {
         let recording = Recording::new();
         let factory = tap(|_: &Peer| Echo, &recording);
@@ -112,7 +112,7 @@ mod over_unix {
     }
 
     #[test]
-    fn a_descriptor_goes_before_tls_begins() {
+    fn a_descriptor_is_sent_before_tls_starts() {
         for reactor in engines() {
             let path = free_path();
             let config = UnixListenConfig::default();

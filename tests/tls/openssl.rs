@@ -152,7 +152,7 @@ fn our_client_and_its_server() {
 }
 
 #[test]
-fn its_server_is_not_taken_for_another() {
+fn openssl_server_with_another_name_is_rejected() {
     let Some(folder) = Folder::new("names") else { return };
     let _watchdog = Watchdog::new("the server of OpenSSL");
     let world = World::new(Engine::Mio, Link::TlsConnected);
@@ -174,7 +174,7 @@ fn its_server_is_not_taken_for_another() {
 }
 
 #[test]
-fn its_server_may_want_to_know_who_we_are() {
+fn openssl_server_requires_a_certificate() {
     let Some(folder) = Folder::new("papers") else { return };
     let _watchdog = Watchdog::new("the server of OpenSSL");
     let world = World::new(Engine::Mio, Link::TlsConnected);
@@ -192,7 +192,7 @@ fn its_server_may_want_to_know_who_we_are() {
 }
 
 #[test]
-fn sessions_with_its_server_are_taken_up_again() {
+fn sessions_with_the_openssl_server_are_resumed() {
     let Some(folder) = Folder::new("sessions") else { return };
     let _watchdog = Watchdog::new("the server of OpenSSL");
     let world = World::new(Engine::Mio, Link::TlsConnected);
@@ -210,7 +210,7 @@ fn sessions_with_its_server_are_taken_up_again() {
 
 /// With any number of CAs. OpenSSL rejects a CA list that does not fit, and messages that are much longer.
 #[test]
-fn its_client_shows_who_it_is() {
+fn openssl_client_presents_a_certificate() {
     let Some(folder) = Folder::new("authorities") else { return };
     let _watchdog = Watchdog::new("the client of OpenSSL");
     folder.certificate(&guest());
@@ -245,7 +245,7 @@ fn its_client_shows_who_it_is() {
 
 /// Its client connects, and five more times with session resumption.
 #[test]
-fn its_client_takes_up_sessions_with_our_server() {
+fn openssl_client_resumes_sessions() {
     let Some(folder) = Folder::new("reconnect") else { return };
     let _watchdog = Watchdog::new("the client of OpenSSL");
     for (resumption, first, later) in [(true, 1, 5), (false, 6, 0)] {

@@ -58,7 +58,7 @@ fn the_header_goes_out_before_the_handshake() {
 }
 
 #[test]
-fn an_endpoint_with_tls_sends_it_too() {
+fn a_tls_endpoint_sends_the_header() {
     let world = World::new(Engine::Mio, Link::TlsAccepted);
     let (to, peers) = behind_a_proxy(&world);
     let text =
@@ -76,7 +76,7 @@ fn an_endpoint_with_tls_sends_it_too() {
 
 /// A proxy that terminates its client's TLS, and describes it in the header.
 #[test]
-fn what_was_settled_with_the_client_is_told() {
+fn negotiated_parameters_of_the_client_are_forwarded() {
     let world = World::new(Engine::Mio, Link::TlsAccepted);
     let callbacks = Rc::<RefCell<Option<Peer>>>::default();
     let kept = callbacks.clone();

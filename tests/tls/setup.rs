@@ -30,7 +30,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn papers_in_order_are_taken_from_files_and_from_memory() {
+fn valid_certificates_are_loaded_from_files_and_memory() {
     let folder = Folder::new("order");
     let certificate = folder.file("cert.pem", &localhost().certificate);
     let key = folder.file("key.pem", &localhost().key);
@@ -79,7 +79,7 @@ fn a_certificate_of_another_key_is_named() {
 }
 
 #[test]
-fn damaged_papers_are_refused() {
+fn damaged_certificates_are_rejected() {
     let (certificate, key) = (&localhost().certificate, &localhost().key);
     let cut = &certificate[..certificate.len() / 2];
     let error = Identity::from_pem(cut, key).unwrap_err();
@@ -97,7 +97,7 @@ fn damaged_papers_are_refused() {
 }
 
 #[test]
-fn what_is_no_name_is_refused() {
+fn invalid_names_are_rejected() {
     let client = TlsClientConfig::new(authority().roots());
     for name in ["", "a b", "ex..ample", "-"] {
         let error = client.to(name).unwrap_err();

@@ -71,7 +71,7 @@ impl LineHandler for Client {
 }
 
 #[test]
-fn both_ends_go_over_to_tls() {
+fn both_ends_upgrade_to_tls() {
     for_seeds(0..10, |_| {
         let heard = Rc::new(RefCell::default());
         let server = LineReceiver::new(Server(certs::server(), Rc::clone(&heard)));
@@ -90,7 +90,7 @@ fn both_ends_go_over_to_tls() {
 
 /// An attacker appends a command to the client's STARTTLS, in the same segment.
 #[test]
-fn a_command_behind_starttls_is_never_heard() {
+fn starttls_injection_is_rejected() {
     for engine in Engine::ALL {
         World::run("injection", *engine, Link::Accepted, |world| {
             let heard = Rc::new(RefCell::default());
@@ -117,7 +117,7 @@ fn a_command_behind_starttls_is_never_heard() {
 
 /// The same in a separate segment, which has not been delivered yet.
 #[test]
-fn what_comes_in_the_clear_after_that_is_no_handshake() {
+fn plaintext_after_starttls_is_not_a_handshake() {
     for engine in Engine::ALL {
         World::run("injection", *engine, Link::Accepted, |world| {
             let heard = Rc::new(RefCell::default());
@@ -161,7 +161,7 @@ fn a_close_in_the_middle_of_the_handshake_sends_what_was_written() {
 }
 
 #[test]
-fn a_handshake_in_mid_stream_has_its_time() {
+fn a_starttls_handshake_times_out() {
     let world = World::new(Engine::Mio, Link::Accepted);
     let after = Duration::from_millis(20);
     let tls = certs::server().handshake_timeout(after);
@@ -212,7 +212,7 @@ impl Protocol for Twice {
 
 /// Plaintext is never delivered to a protocol as if it had been received over TLS.
 #[test]
-fn what_is_handed_back_in_the_clear_is_not_taken_for_secured() {
+fn unread_plaintext_is_not_delivered_as_tls_data() {
     for (tls_first, left) in [(true, 0), (true, 3), (false, 0), (false, 3)] {
         let reactor = Reactor::simulated(0);
         let refused = Rc::new(Cell::new(None));
