@@ -1,4 +1,4 @@
-//! What is wrong with the command line, or with the port: one clear line, and an exit code that says which.
+//! Invalid command lines and unusable ports: one clear line on standard error, and the exit code for its kind.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
 
 use super::{pages, process::Example};
 
-/// The servers, and what they cannot do without.
+/// The servers, with their required arguments.
 const SERVERS: &[(&str, &[&str])] = &[
     ("echo_server", &[]),
     ("simple_logger", &[]),
@@ -99,7 +99,7 @@ fn a_bad_argument() {
     }
 }
 
-/// 70 KB, and what would do something to a terminal: on one line, and harmless.
+/// 70 KB, with terminal control sequences: printed on one line, shortened and escaped.
 #[test]
 fn echoed_arguments_are_shortened_and_escaped() {
     let long = "a".repeat(70_000);
@@ -114,7 +114,7 @@ fn echoed_arguments_are_shortened_and_escaped() {
     }
 }
 
-/// What an example is, says its own help, and no words that belong to all of them.
+/// The help describes the example itself, without text shared by all examples.
 #[test]
 fn help_succeeds_and_is_specific_to_each_example() {
     let mut said = BTreeMap::new();

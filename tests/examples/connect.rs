@@ -32,7 +32,7 @@ fn connects_both_directions_to_standard_input_and_output() {
     }
 }
 
-/// Much more than the pipes hold, both ways at once.
+/// Much more than the pipes hold, in both directions at once.
 #[test]
 fn more_than_all_buffers_hold() {
     let (mut client, mut server) = start("mio");
@@ -66,7 +66,7 @@ fn connecting_to_nobody() {
     assert_eq!((ended.code, ended.stderr), (Some(1), vec!["error: reset by the peer".into()]));
 }
 
-/// Programs, of which each is started for the one connection.
+/// Programs, each started for one connection.
 #[cfg(unix)]
 #[test]
 fn to_programs() {

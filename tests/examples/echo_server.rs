@@ -13,7 +13,7 @@ fn echoes_and_prints_nothing() {
         client.send("hello\n");
         client.expect("hello\n");
 
-        // More than all buffers hold, so that it has to stop reading in between.
+        // More than all buffers hold, so that backpressure sets in.
         let much: Vec<u8> = (0..16_u32 << 20).map(|i| (i % 251) as u8).collect();
         let (mut writer, copy) = (client.another(), much.clone());
         let writing = thread::spawn(move || {

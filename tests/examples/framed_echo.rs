@@ -5,10 +5,10 @@ use crate::ENGINES;
 
 struct Case {
     codec: &'static str,
-    /// Frames, and what comes back.
+    /// Frames, and the expected echo.
     frames: &'static [u8],
     answers: &'static [u8],
-    /// What is no frame with `--max 9`, and what is said of it.
+    /// Invalid input with `--max 9`, and its error.
     fault: &'static [u8],
     log: &'static str,
 }
@@ -64,7 +64,7 @@ fn answers_frames_and_rejects_invalid_ones() {
         for case in CASES {
             let server =
                 Example::serve("framed_echo", engine, &["--codec", case.codec, "--max", "9"]);
-            // At once, byte by byte, and with the fault right behind.
+            // At once, byte by byte, and with the invalid frame right after valid ones.
             let mut client = server.connect();
             client.send(case.frames);
             client.expect(case.answers);
@@ -100,7 +100,7 @@ fn reports_truncated_frames() {
     server.finish();
 }
 
-/// With 16 KiB unless told otherwise.
+/// With the default limit of 16 KiB.
 #[test]
 fn takes_long_frames_by_default() {
     let server = Example::serve("framed_echo", "mio", &["--codec", "netstring"]);

@@ -62,13 +62,13 @@ fn line_logger_answers_a_line_that_is_too_long() {
     server.finish();
 }
 
-/// `println!` would panic: a logger goes on, though nobody reads its log any more.
+/// `println!` would panic: a logger continues when its output is closed.
 #[test]
 fn the_log_need_not_be_read() {
     for name in ["simple_logger", "line_logger"] {
         let mut server = Example::serve(name, "mio", &[]);
         server.stop_reading();
-        // The first lines find the thread that read them; then the pipe is closed.
+        // The first lines find the reader; then the pipe is closed.
         for _ in 0..10 {
             let mut client = server.connect();
             client.send("hello\n");

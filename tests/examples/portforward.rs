@@ -8,13 +8,13 @@ use super::{
 };
 use crate::ENGINES;
 
-/// A tunnel, with both of its ends in hand.
+/// A tunnel, with both of its remote ends.
 fn tunnel(engine: &str) -> (Example, Peer, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap().to_string();
     let forward = Example::serve("portforward", engine, &["--to", &to]);
     let mut client = forward.connect();
-    // Sent before the tunnel stands.
+    // Sent before the tunnel is established.
     client.send("first");
     let mut server = Peer::accept(&listener);
     server.expect("first");
@@ -34,7 +34,7 @@ fn forwards_both_ways() {
     }
 }
 
-/// Who is at the other end is told of the client: by us, and by one more of us in between.
+/// The PROXY header names the client, through one and through two proxies.
 #[test]
 fn sends_the_proxy_header() {
     for engine in ENGINES {
@@ -104,8 +104,8 @@ fn a_reset_goes_through() {
     }
 }
 
-/// While one side takes nothing, the other is not read any more; the other direction goes on, and in the end nothing is
-/// missing.
+/// While one side does not read, the other is not read either; the reverse direction continues, and in the end
+/// nothing is missing.
 #[test]
 fn a_slow_reader_pauses_the_sender() {
     const BYTES_MAX: usize = 256 << 20;
@@ -133,7 +133,7 @@ fn a_slow_reader_pauses_the_sender() {
     }
 }
 
-/// It does so from the first moment, before the tunnel is known to stand.
+/// Also before the tunnel is established.
 #[test]
 fn a_server_may_send_first_and_endlessly() {
     const BYTES_MAX: usize = 256 << 20;

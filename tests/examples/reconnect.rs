@@ -29,7 +29,7 @@ fn reconnects_when_the_connection_is_lost() {
         #[cfg(unix)]
         {
             client.signal(rustix::process::Signal::TERM);
-            // In good order, with its last words and all.
+            // A graceful close, with the last data.
             assert!(server.rest().is_empty());
             server.send("never read\n");
             drop(server);

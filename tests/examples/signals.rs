@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM, with connections open.
+//! SIGINT and SIGTERM with open connections.
 #![cfg(unix)]
 
 use std::time::Instant;
@@ -8,7 +8,8 @@ use rustix::process::Signal;
 use super::{peer::Peer, process::Example};
 use crate::ENGINES;
 
-/// The servers, what they are started with, and something that they answer or print, so that the connection stands.
+/// The servers with their arguments, and the expected answer or output, which shows that the connection is
+/// established.
 const SERVERS: &[(&str, &[&str])] = &[
     ("echo_server", &[]),
     ("simple_logger", &[]),
@@ -51,7 +52,7 @@ fn either_signal_drains_and_exits_successfully() {
     }
 }
 
-/// A client that does not go is waited for, but not if the signal is repeated.
+/// A client that stays connected is awaited, unless the signal is repeated.
 #[test]
 fn the_second_signal_ends_the_wait() {
     let server = Example::serve("echo_server", "mio", &[]);
@@ -65,7 +66,7 @@ fn the_second_signal_ends_the_wait() {
     drop(client);
 }
 
-/// A tunnel is two connections, of which only one belongs to the port.
+/// A tunnel consists of two connections, only one of which belongs to the listener.
 #[test]
 fn a_tunnel_is_closed_at_both_ends() {
     for engine in ENGINES {
@@ -88,7 +89,7 @@ fn a_tunnel_is_closed_at_both_ends() {
     }
 }
 
-/// Chargen would never have sent all.
+/// Chargen would never finish sending.
 #[test]
 fn endless_services_end() {
     for engine in ENGINES {

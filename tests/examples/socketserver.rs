@@ -1,5 +1,5 @@
-//! The servers whose handlers block: `thank_you`, `upper_threaded`, `tcp_upper`, `udp_upper`, `unix_echo_server` and
-//! `access_control`.
+//! The servers with blocking handlers: `thank_you`, `upper_threaded`, `tcp_upper`, `udp_upper`, `unix_echo_server`
+//! and `access_control`.
 
 use std::net::{TcpListener, UdpSocket};
 
@@ -53,7 +53,7 @@ fn tcp_upper_strips_prints_and_answers() {
         client.send("  hello \u{1b}[2J world \r\n");
         assert_eq!(client.rest(), b"HELLO \x1b[2J WORLD");
         assert_eq!(server.line(), "127.0.0.1 wrote:");
-        // Nothing that a client sends moves the cursor of who looks on.
+        // Terminal control sequences sent by clients are escaped.
         assert_eq!(server.line(), r"hello \u{1b}[2J world");
         server.finish();
     }
@@ -148,7 +148,7 @@ mod unix {
         }
     }
 
-    /// What a handler is in the middle of is waited for.
+    /// A running handler is awaited.
     #[test]
     fn a_signal_does_not_cut_off_a_handler() {
         let server = Example::serve("upper_threaded", "mio", &[]);
@@ -191,11 +191,11 @@ mod unix {
             server.finish();
             assert!(!path.exists());
         }
-        // Who is killed leaves the file behind, and the next one is not kept from starting by it.
+        // A killed server leaves its socket file, which does not prevent the next start.
         drop(echo_server(name, "mio"));
         assert!(path.exists());
         let server = echo_server(name, "mio");
-        // But a server that lives keeps its place, and so does a file of somebody else's.
+        // The socket of a running server is not replaced, and neither are other files.
         for (taken, is_file) in [(name.to_owned(), false), (format!("{name}.txt"), true)] {
             if is_file {
                 fs::write(&taken, "mine").unwrap();

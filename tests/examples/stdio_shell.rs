@@ -27,7 +27,7 @@ fn answers_line_by_line() {
     }
 }
 
-/// Lines that wait while a command runs are not forgotten, and neither is the last one, which has no end.
+/// Lines received while a command runs are executed later, including a last line without an end.
 #[test]
 fn exits_at_eof() {
     for engine in ENGINES {

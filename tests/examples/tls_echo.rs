@@ -17,7 +17,7 @@ use rustls::{
 use super::{peer::Peer, process::Example};
 use crate::ENGINES;
 
-/// A folder for certificates, which is gone afterwards.
+/// A temporary folder for certificates.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -36,7 +36,7 @@ impl Drop for Folder {
     }
 }
 
-/// A client of TLS that trusts the certificate in this file.
+/// A TLS client that trusts the certificate in this file.
 pub(crate) fn client(peer: &Peer, cert: &Path) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(cert).unwrap()).unwrap();
@@ -52,7 +52,7 @@ pub(crate) fn client(peer: &Peer, cert: &Path) -> StreamOwned<ClientConnection, 
     StreamOwned::new(session, peer.socket().try_clone().unwrap())
 }
 
-/// What is said there comes back.
+/// Data are echoed.
 pub(crate) fn echoes(client: &mut StreamOwned<ClientConnection, TcpStream>) {
     client.write_all(b"hello").unwrap();
     let mut echoed = [0; 5];
@@ -61,7 +61,7 @@ pub(crate) fn echoes(client: &mut StreamOwned<ClientConnection, TcpStream>) {
 }
 
 #[test]
-fn echoes() {
+fn echoes_over_tls() {
     for engine in ENGINES {
         let folder = Folder::new(&format!("tls-echo-{engine}"));
         let args = ["--self-signed", &folder.path(""), "--alpn", "other,echo"];

@@ -61,7 +61,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert_eq!(second.code, Some(1));
     let expected = format!("error: {} is in use by process {}", path.display(), first.id());
     assert_eq!(second.stderr, [expected]);
-    // Killed, without a chance to clear up.
+    // Killed, without cleanup.
     drop(first);
     assert!(path.exists());
     let (third, _) = start("mio");

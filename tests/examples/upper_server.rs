@@ -20,7 +20,7 @@ fn answers_in_upper_case() {
             client.send(line);
             client.expect(answer);
         }
-        // A letter that comes in pieces, and a last line without its end.
+        // A letter split over two segments, and a last line without an end.
         for byte in "é".as_bytes() {
             client.send([*byte]);
         }
