@@ -243,9 +243,9 @@ impl<F: Factory> Playback<F> {
     /// When the next timer callback of a connection is due.
     fn next_timer_callback(&self) -> Option<Duration> {
         let live = self.live.borrow();
-        let due = live
-            .values()
-            .filter_map(|live| live.connection.transport().inner().next_told(&self.reactor));
+        let due = live.values().filter_map(|live| {
+            live.connection.transport().inner().next_callback_due(&self.reactor)
+        });
         Some(due.min()?.saturating_duration_since(self.origin))
     }
 
@@ -302,9 +302,9 @@ impl<F: Factory> Playback<F> {
         let Some(Live { connection, wire }) = live.get(&record.connection) else { return };
         let transport = connection.transport();
         match &record.kind {
-            RecordKind::Received(data) | RecordKind::Discarded(data) => wire.receive_quietly(data),
+            RecordKind::Received(data) | RecordKind::Discarded(data) => wire.receive_if_open(data),
             RecordKind::ReadClosed | RecordKind::EndDiscarded => {
-                wire.close_quietly();
+                wire.close_if_open();
             }
             // The operating system accepted output, so the connection was not idle.
             RecordKind::Sent(_) => transport.reset_idle_timer_sent(&self.reactor),
@@ -342,7 +342,7 @@ impl<F: Factory> Playback<F> {
         if let Ok((connection, wire)) = joined {
             let sent = self.sent.get(&number).copied().unwrap_or(0);
             wire.set_capacity(sent.saturating_add(SENT_SPARE));
-            wire.set_two_ends();
+            wire.set_separate_directions();
             self.live.borrow_mut().insert(number, Live { connection, wire });
         }
     }
