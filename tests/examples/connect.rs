@@ -14,7 +14,7 @@ fn start(engine: &str) -> (Example, Peer) {
 }
 
 #[test]
-fn joins_both_directions_to_standard_input_and_output() {
+fn connects_both_directions_to_standard_input_and_output() {
     for engine in ENGINES {
         let (mut client, mut server) = start(engine);
         server.send("welcome\n");
@@ -32,7 +32,7 @@ fn joins_both_directions_to_standard_input_and_output() {
     }
 }
 
-/// Much more than the pipes hold, both ways at once.
+/// Much more than the pipes hold, in both directions at once.
 #[test]
 fn more_than_all_buffers_hold() {
     let (mut client, mut server) = start("mio");
@@ -53,7 +53,7 @@ fn more_than_all_buffers_hold() {
 }
 
 #[test]
-fn nobody_there() {
+fn connecting_to_nobody() {
     let ended = Example::start("connect", &["memory:nobody"]).wait();
     let told = "error: could not connect to memory:nobody: no port listens on this name";
     assert_eq!((ended.code, ended.stderr), (Some(1), vec![told.into()]));
@@ -66,7 +66,7 @@ fn nobody_there() {
     assert_eq!((ended.code, ended.stderr), (Some(1), vec!["error: reset by the peer".into()]));
 }
 
-/// Programs, of which each is started for the one connection.
+/// Programs, each started for one connection.
 #[cfg(unix)]
 #[test]
 fn to_programs() {
