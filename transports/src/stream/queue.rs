@@ -187,7 +187,7 @@ impl Queue {
         (self.rest.is_empty() && self.head == 0).then_some(&*self.front)
     }
 
-    /// Removes what [`single_piece`](Self::whole) returned, all of which was sent.
+    /// Removes what [`single_piece`](Self::single_piece) returned, all of which was sent.
     #[inline(always)]
     pub(crate) fn single_piece_sent(&mut self) {
         debug_assert!(self.single_piece().is_some(), "the queue has more than one piece");
