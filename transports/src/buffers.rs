@@ -8,8 +8,8 @@ use std::{
 
 use crate::stream::queue::Queue;
 
-/// How much one read may bring.
-pub(crate) const READ_BUFFER: usize = 64 * 1024;
+/// How many bytes one read of a stream may bring.
+pub const READ_BUFFER: usize = 64 * 1024;
 
 /// Queues kept for the next connections that write: as many as one message may go out to at a time, to most rooms.
 const POOLED_MAX: usize = 1_024;

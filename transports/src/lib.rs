@@ -39,8 +39,8 @@
 //! | connections that are made again | [`client_service`] |
 //! | two connections tied together | [`relay`] |
 //! | options of sockets | [`options`] |
+//! | networks in the kernel's place, for authors of transports | [`net`] |
 //! | streams in memory | [`memory`] |
-//! | tests, recordings, a simulated network | [`testing`], [`sim`] |
 //!
 //! Whoever writes a kind of endpoint begins at [`endpoint`], whoever brings another source of events to the loop at
 //! [`sinew_reactor::source`].
@@ -64,9 +64,8 @@ mod handover;
 mod immediate_connect;
 mod listener_hooks;
 pub mod memory;
-mod memory_port;
 pub mod names;
-mod net;
+pub mod net;
 pub mod options;
 mod peer;
 #[cfg(unix)]
@@ -78,10 +77,8 @@ mod protocol;
 pub mod proxy;
 pub mod relay;
 mod send_file;
-pub mod sim;
 mod stream;
 mod tcp;
-pub mod testing;
 mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;

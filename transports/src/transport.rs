@@ -345,6 +345,12 @@ impl Transport {
         self.inner().reactor()
     }
 
+    /// Whether a port has accepted the connection: the peer opened it.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.inner().is_accepted()
+    }
+
     /// Whether small writes go out at once (`TCP_NODELAY`).
     ///
     /// # Errors

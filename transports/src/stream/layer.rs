@@ -10,7 +10,7 @@ use sinew_reactor::{Handler, Reactor, Ready, TimerKey, Token};
 use super::{
     Stream, StreamBuilder,
     input::count,
-    socket::{ByteStream, Socket},
+    socket::{Socket, StreamSocket},
     state::{Input, State},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     dyn_protocol::boxed,
 };
 
-/// A layer over a socket, which is itself the stream's socket. What is written to it goes out as [`ByteStream`] says; what comes
+/// A layer over a socket, which is itself the stream's socket. What is written to it goes out as [`ByteStream`](crate::net::ByteStream) says; what comes
 /// in is not read but received, for it need not be as long as what was read.
 pub(crate) trait Layer {
     /// Goes on with what has to be settled before anything else comes or goes. An error is that of the input, or the layer's own.
@@ -84,7 +84,7 @@ pub(crate) type HandshakeResult<'a> = Result<&'a Transport, ConnectionLost>;
 
 /// Makes the layer of one connection.
 pub(crate) trait MakeLayer {
-    fn make(&self, socket: Socket, below: Below<'_>) -> io::Result<Box<dyn ByteStream>>;
+    fn make(&self, socket: Socket, below: Below<'_>) -> io::Result<Box<dyn StreamSocket>>;
 }
 
 /// What a layer has to know of the stream that it is for.

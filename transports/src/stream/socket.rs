@@ -22,7 +22,11 @@ use socket2::SockRef;
 #[cfg(unix)]
 use super::rights;
 use super::{FIRST_INTEREST, layer::Layer, rights::Received, undelivered};
-use crate::{Keepalive, StreamConfig, options};
+use crate::{
+    config::StreamConfig,
+    net::ByteStream,
+    options::{self, Keepalive},
+};
 
 /// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
 /// mio's.
@@ -32,19 +36,9 @@ pub(crate) use std::{net::TcpStream, os::unix::net::UnixStream};
 #[cfg(not(unix))]
 pub(crate) use mio::net::TcpStream;
 
-/// A stream of bytes both ways that never blocks: what else than a TCP socket can be under a [`Transport`](crate::Transport).
-pub(crate) trait ByteStream {
-    /// As `read(2)`: 0 is the end, `WouldBlock` is nothing for now.
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
-    /// What a read would say that has room for one byte; the byte stays. A stream of which that cannot be known says that there is
-    /// one.
-    fn peek(&self) -> io::Result<usize>;
-    /// Whether a read that brings less than it had room for has taken all there was, unless the event before it said that reads may
-    /// be cut short. It need not if the engine is level-triggered, and tells again of what is left.
-    fn short_read_drains(&self, is_edge_triggered: bool) -> bool;
-    /// As `writev(2)`.
-    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-    /// The same, with descriptors that go with the first of the bytes.
+/// What a stream asks of its socket beyond what a network brings: what only the kernel's sockets and layers around them have.
+pub(crate) trait StreamSocket: ByteStream {
+    /// As `writev(2)`, with descriptors that go with the first of the bytes.
     #[cfg(unix)]
     fn write_with_descriptors(
         &self,
@@ -54,46 +48,17 @@ pub(crate) trait ByteStream {
         let _ = (slices, descriptors);
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// As [`read`](Self::read), with the descriptors that come with the bytes.
+    /// As [`read`](ByteStream::read), with the descriptors that come with the bytes.
     fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
         self.read(buffer).map(Received::from)
     }
-    /// No more will be written.
-    fn close_write(&self) -> io::Result<()>;
-    /// Has the close that follows drop what is unsent and tell the peer so, where there is a way to tell.
-    fn reset(&self);
-    /// What is worth trying now, for streams of which no engine tells.
-    fn readiness(&self) -> Ready;
     /// Whether nothing is taken for now, whatever an engine says, and the loop is had come by when that changes.
     fn is_held(&self) -> bool {
         false
     }
-    /// Whether anything can ever be written to it.
-    fn takes_output(&self) -> bool {
-        true
-    }
-    /// Whether a graceful close waits for the other end's close, since closing earlier could take away what is on its way, and
-    /// whether the other end may be gone without a word, so that waiting for it has to have an end. Neither goes for pipes.
-    fn lingers(&self) -> bool {
-        true
-    }
-    /// The token to be told of news, for streams that do not know it from the start.
-    fn register(&self, token: Token) {
-        let _ = token;
-    }
     /// The last word to the peer before a close without `close_write`. `WouldBlock` if there was no room for it yet.
     fn finish_output(&self) -> io::Result<()> {
         Ok(())
-    }
-    /// Whether what is read comes from elsewhere than where what is written goes, so that input goes on when output has failed. If
-    /// not, only what has arrived by then is still read.
-    fn has_two_ends(&self) -> bool {
-        false
-    }
-    /// How many bytes that were written have not reached the other end's system yet, as far as this one tells. A reset would take
-    /// them away.
-    fn undelivered(&self) -> usize {
-        0
     }
     /// Whether something is left to be written that the stream knows nothing of.
     fn has_unsent(&self) -> bool {
@@ -103,11 +68,6 @@ pub(crate) trait ByteStream {
     fn layer(&self) -> Option<&dyn Layer> {
         None
     }
-    fn local_addr(&self) -> Option<SocketAddr> {
-        None
-    }
-    /// Whether the connection still stands; nothing is read. What the system tells of an error it tells once.
-    fn check(&self) -> io::Result<()>;
     /// The engine has received this, which would have been read otherwise: for what stands around a socket. Empty is the end.
     fn completed(&self, came: Result<&[u8], &io::Error>) {
         let _ = came;
@@ -134,15 +94,6 @@ pub(crate) trait ByteStream {
 }
 
 impl ByteStream for TcpStream {
-    fn is_kernels(&self) -> bool {
-        true
-    }
-
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.as_fd())
-    }
-
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self, buffer)
     }
@@ -186,6 +137,17 @@ impl ByteStream for TcpStream {
     fn check(&self) -> io::Result<()> {
         self.take_error()?.map_or(Ok(()), Err)
     }
+}
+
+impl StreamSocket for TcpStream {
+    fn is_kernels(&self) -> bool {
+        true
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
 
     fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         self.set_nodelay(no_delay)
@@ -198,15 +160,6 @@ impl ByteStream for TcpStream {
 
 #[cfg(unix)]
 impl ByteStream for UnixStream {
-    fn is_kernels(&self) -> bool {
-        true
-    }
-
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.as_fd())
-    }
-
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self, buffer)
     }
@@ -227,18 +180,6 @@ impl ByteStream for UnixStream {
         Write::write_vectored(&mut &*self, slices)
     }
 
-    fn write_with_descriptors(
-        &self,
-        slices: &[IoSlice<'_>],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> io::Result<usize> {
-        rights::send(self, slices, descriptors)
-    }
-
-    fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        rights::receive(self, buffer)
-    }
-
     fn close_write(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
@@ -255,13 +196,37 @@ impl ByteStream for UnixStream {
     }
 }
 
-/// What a stream reads from and writes to. What every such thing can do is in [`ByteStream`]; here is what depends on which it
+#[cfg(unix)]
+impl StreamSocket for UnixStream {
+    fn is_kernels(&self) -> bool {
+        true
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+
+    fn write_with_descriptors(
+        &self,
+        slices: &[IoSlice<'_>],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        rights::send(self, slices, descriptors)
+    }
+
+    fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        rights::receive(self, buffer)
+    }
+}
+
+/// What a stream reads from and writes to. What every such thing can do is in [`StreamSocket`]; here is what depends on which it
 /// is.
 pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    Other(Box<dyn ByteStream>),
+    Other(Box<dyn StreamSocket>),
 }
 
 impl From<TcpStream> for Socket {
@@ -277,10 +242,16 @@ impl From<UnixStream> for Socket {
     }
 }
 
-impl Deref for Socket {
-    type Target = dyn ByteStream;
+impl From<Box<dyn ByteStream>> for Socket {
+    fn from(stream: Box<dyn ByteStream>) -> Self {
+        Self::Other(Box::new(stream))
+    }
+}
 
-    fn deref(&self) -> &(dyn ByteStream + 'static) {
+impl Deref for Socket {
+    type Target = dyn StreamSocket;
+
+    fn deref(&self) -> &(dyn StreamSocket + 'static) {
         match self {
             Self::Tcp(socket) => socket,
             #[cfg(unix)]
@@ -304,7 +275,8 @@ impl Socket {
         false
     }
 
-    pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+    /// Has the engine watch it, or gives it a token.
+    pub(crate) fn watch(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
             Self::Tcp(socket) => reactor.register_source(socket, FIRST_INTEREST),
             #[cfg(unix)]
@@ -398,6 +370,8 @@ impl ByteStream for Closed {
         Ready::NONE
     }
 }
+
+impl StreamSocket for Closed {}
 
 /// As `read(2)`, without the layers in between, which cost more than what is around them here.
 #[cfg(any(target_os = "linux", target_os = "android"))]

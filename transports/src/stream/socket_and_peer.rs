@@ -10,9 +10,9 @@ use std::{
 use super::{
     Stream,
     inline_socket::InlineSocket,
-    socket::{self, ByteStream, Closed, Socket},
+    socket::{self, Closed, Socket, StreamSocket},
 };
-use crate::Peer;
+use crate::{net::ByteStream, peer::Peer};
 
 /// Who is at the other end, and the socket unless that is plainly TCP over IPv4: such a one has a place of its own, [`InlineSocket`], in
 /// which there is none once it is closed, or when something has been put around it. Then it is with what few connections have.
@@ -108,7 +108,7 @@ impl Stream {
     }
 
     /// Does something with the socket that is not to be done all the time. Not from inside of another such call.
-    pub(super) fn with_socket<R>(&self, f: impl FnOnce(&dyn ByteStream) -> R) -> R {
+    pub(super) fn with_socket<R>(&self, f: impl FnOnce(&dyn StreamSocket) -> R) -> R {
         if let Some(socket) = self.inline.take() {
             let result = f(&socket);
             self.inline.put(socket);

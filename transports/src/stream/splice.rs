@@ -14,7 +14,7 @@ use rustix::{
 };
 use sinew_reactor::Reactor;
 
-use super::{direct::DirectWrite, socket::ByteStream};
+use super::{direct::DirectWrite, socket::StreamSocket};
 use crate::Transport;
 
 /// What a pipe is to hold. A user who is no root may have up to 1 MiB in each (`pipe(7)`).
@@ -120,8 +120,8 @@ impl SplicePipe {
     /// could be moved, for whether nothing has come, or no more ever will, only a read tells. At urgent data splice(2) says either.
     pub(super) fn fill(
         &self,
-        from: &dyn ByteStream,
-        to: &dyn ByteStream,
+        from: &dyn StreamSocket,
+        to: &dyn StreamSocket,
     ) -> Option<io::Result<usize>> {
         if !self.is_on.get() {
             return None;

@@ -7,8 +7,16 @@ use super::*;
 use crate::{
     Connection, ConnectionLost, Protocol, StreamConfig, Transport,
     memory::{self, Wire},
-    testing::assert_clean,
 };
+
+/// Nothing may be left, and no callback may have panicked.
+#[track_caller]
+fn assert_clean(reactor: &Reactor) {
+    assert_eq!(
+        (reactor.leak_report().to_string(), reactor.stats().panics),
+        ("nothing".to_owned(), 0)
+    );
+}
 
 /// Answers with what it gets, and keeps count.
 #[derive(Default)]
