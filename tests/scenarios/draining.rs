@@ -1,9 +1,6 @@
 //! A server that is told to stop while clients talk to it, and more of them come.
 
-use sinew::{
-    prelude::*,
-    transports::{sim::RandomFaults, testing::simulate},
-};
+use sinew::{prelude::*, sim::RandomFaults, testing::simulate};
 
 use super::{
     parties::{ECHO_QUEUED_MAX, Echo},

@@ -1,6 +1,6 @@
 //! Seeds with which a scenario has failed. Not swept.
 
-use sinew::transports::sim::Network;
+use sinew::sim::Network;
 
 use super::{chat, forwarding, talking};
 

@@ -1,6 +1,6 @@
 //! Clients that talk to an echo server, over links and with hosts that fail in all ways.
 
-use sinew::transports::{
+use sinew::{
     sim::{Latency, Link, Network, RandomFaults},
     testing::simulate,
 };

@@ -17,14 +17,9 @@ use sinew_reactor::{
 
 use super::{
     DatagramAddr, DatagramConfig, DatagramProtocol, DatagramStats, DatagramTransport, SendFailed,
-    Stopped, queue::Queue,
+    Stopped, queue::Queue, socket_io::SocketIo,
 };
-use crate::{
-    TimerId,
-    buffers::Buffers,
-    net::{DatagramSocket, Received},
-    timers::Timers,
-};
+use crate::{TimerId, buffers::Buffers, net::Received, timers::Timers};
 
 /// Failures that wait to be told; past it they are only counted.
 const FAILURES_MAX: usize = 64;
@@ -44,7 +39,7 @@ pub(crate) struct Core<A: DatagramAddr> {
     buffers: Rc<Buffers>,
     pub(super) token: Token,
     /// `None` once it is closed.
-    pub(super) socket: RefCell<Option<Box<dyn DatagramSocket<A>>>>,
+    pub(super) socket: RefCell<Option<Box<dyn SocketIo<A>>>>,
     pub(super) local: A,
     pub(super) peer: Option<A>,
     /// The only one that is heard, spelled as the system spells it, if the socket is connected.
@@ -86,7 +81,7 @@ pub(super) struct Flags {
 
 /// What a core is made of, on its way to be registered.
 pub(super) struct Opened<A> {
-    pub(super) socket: Box<dyn DatagramSocket<A>>,
+    pub(super) socket: Box<dyn SocketIo<A>>,
     pub(super) peer: Option<A>,
     /// Others may have it, too.
     pub(super) is_shared: bool,

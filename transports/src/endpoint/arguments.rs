@@ -17,8 +17,8 @@ use super::{
     seconds,
 };
 use crate::{
+    names::lookup,
     names::{literal::Literal, services},
-    net,
 };
 
 /// The fields of an endpoint's string that follow its kind. A kind takes those that it knows, by name or in order, and the
@@ -238,7 +238,8 @@ impl Value {
             return Ok(addr);
         }
         let literal = Literal::parse(&self.value).ok_or_else(|| self.error("is no address"))?;
-        net::kernels_addr(&literal).map_err(|error| self.error(format_args!("cannot be: {error}")))
+        lookup::kernels_addr(&literal)
+            .map_err(|error| self.error(format_args!("cannot be: {error}")))
     }
 
     /// A time in seconds, which may have a fraction.

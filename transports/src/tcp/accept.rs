@@ -21,7 +21,7 @@ use super::{per_ip::PerIp, proxy_accept};
 use crate::{
     Factory, ListenConfig, Peer,
     listener_hooks::Port,
-    net::{Listener, Spare},
+    net::{Spare, listener::Listener},
     stream::{
         Shared, StreamBuilder,
         layer::{HandshakeResult, MakeLayer},
@@ -178,7 +178,7 @@ impl<F: Factory> Acceptor<F> {
         {
             tracing::debug!(%peer, %error, "options could not be set");
         }
-        let token = match socket.register(reactor) {
+        let token = match socket.watch(reactor) {
             Ok(token) => token,
             Err(error) => {
                 return self.core.log_once(&error.into(), "a connection was dropped");

@@ -3,19 +3,22 @@
 
 // Streams are accepted and connected by the code of `tcp/`.
 
-use std::{io, path::PathBuf};
+use std::io;
 
-use sinew_reactor::{Engine, Excerpt, Reactor};
+use sinew_reactor::{Engine, Reactor};
 
 use crate::{
-    ConnectConfig, ConnectError, Connecting, DatagramConfig, DatagramProtocol, DatagramTransport,
-    Destination, Factory, ListenConfig, ListeningPort, StreamConfig, datagram,
-    net::Listener,
+    ConnectConfig, ConnectError, Connecting, DatagramProtocol, DatagramTransport, Destination,
+    Factory, ListeningPort, datagram,
+    net::listener::Listener,
     tcp::{connect, open},
 };
 
 mod addr;
+mod config;
+mod error;
 mod file;
+pub(crate) mod listening;
 mod socket;
 
 #[doc(inline)]
@@ -24,165 +27,16 @@ pub use crate::{
     stream::rights::{DescriptorRefused, SendDescriptorError},
 };
 pub use addr::UnixAddr;
-pub(crate) use file::{FileOptions, SocketFile};
-pub(crate) use socket::{
-    UnixListening, bind as bind_socket, connect as connect_socket, open as open_socket,
-};
+pub use config::{UnixDatagramConfig, UnixListenConfig};
+pub use error::UnixListenError;
+pub(crate) use file::SocketFile;
+pub(crate) use listening::{UnixListening, bind as bind_socket};
+pub(crate) use socket::{connect as connect_socket, open as open_socket};
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
     pub trait Sealed {}
     impl Sealed for sinew_reactor::Reactor {}
-}
-
-/// A Unix socket could not be bound or listened on.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum UnixListenError {
-    /// The system has no room for so long a path or name: about a hundred bytes.
-    #[error("{addr} is too long for the address of a Unix socket")]
-    TooLong {
-        /// The address.
-        addr: UnixAddr,
-    },
-    /// Somebody has it.
-    #[error("{addr} is in use{}", holder.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
-    InUse {
-        /// The address.
-        addr: UnixAddr,
-        /// The process that has it, if that is known.
-        holder: Option<u32>,
-    },
-    /// The folder that the socket file is to lie in does not exist.
-    #[error("could not listen on {addr}: there is no folder {}", Excerpt::path(.folder))]
-    NoFolder {
-        /// The address.
-        addr: UnixAddr,
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// There is something else at the path, which is left alone.
-    #[error("{} is there and not a socket", Excerpt::path(.path))]
-    NotASocket {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The lock beside the socket file could not be taken.
-    #[error("could not open or lock the lock file {}: {source}", Excerpt::path(.path))]
-    Lock {
-        /// The file of the lock.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The system refused.
-    #[error("could not listen on {addr}: {source}")]
-    Listen {
-        /// The address.
-        addr: UnixAddr,
-        /// The cause.
-        source: io::Error,
-    },
-}
-
-sinew_reactor::error_debug!(UnixListenError);
-
-/// The limits and options of a listening Unix socket.
-///
-/// # Examples
-///
-/// ```
-/// use sinew_transports::UnixListenConfig;
-///
-/// let config = UnixListenConfig::default().mode(0o660).max_connections(100);
-/// # drop(config);
-/// ```
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct UnixListenConfig {
-    pub(crate) file: FileOptions,
-    pub(crate) listen: ListenConfig,
-}
-
-impl UnixListenConfig {
-    /// The mode of the socket file, set before anybody can connect; on Linux, who may write to it may connect. Default: what
-    /// the process's umask leaves. Abstract names have none.
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.file.mode = Some(mode);
-        self
-    }
-
-    /// Whether the path is claimed by a lock on the file `PATH.lock`, for as long as it is listened on. Default `true`.
-    /// Without it, two servers that start at the same moment may both take the socket file for one left by the dead.
-    pub fn lock(mut self, lock: bool) -> Self {
-        self.file.lock = lock;
-        self
-    }
-
-    /// How many connections the kernel may hold ready before they are accepted. Default 1,024; the system caps it.
-    pub fn backlog(mut self, connections: u16) -> Self {
-        self.listen = self.listen.backlog(connections);
-        self
-    }
-
-    /// How many connections may be open. Default 1,048,576. Past it nothing is accepted; who comes waits in the backlog until
-    /// another connection ends.
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.listen = self.listen.max_connections(connections);
-        self
-    }
-
-    /// The limits and options of the streams.
-    pub fn stream(mut self, stream: StreamConfig) -> Self {
-        self.listen = self.listen.stream(stream);
-        self
-    }
-}
-
-/// The limits and options of a Unix socket for datagrams.
-///
-/// # Examples
-///
-/// ```
-/// use sinew_transports::{DatagramConfig, UnixDatagramConfig};
-///
-/// let config = UnixDatagramConfig::default()
-///     .mode(0o660)
-///     .datagrams(DatagramConfig::default().max_len(1024));
-/// # drop(config);
-/// ```
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct UnixDatagramConfig {
-    pub(crate) file: FileOptions,
-    pub(crate) bind: Option<UnixAddr>,
-    pub(crate) datagrams: DatagramConfig,
-}
-
-impl UnixDatagramConfig {
-    /// The mode of the socket file; on Linux, who may write to it may send. Default: what the process's umask leaves.
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.file.mode = Some(mode);
-        self
-    }
-
-    /// As [`UnixListenConfig::lock`].
-    pub fn lock(mut self, lock: bool) -> Self {
-        self.file.lock = lock;
-        self
-    }
-
-    /// The address to send from, for a connected socket: without one, nobody can answer. Default: none.
-    pub fn bind(mut self, addr: impl Into<UnixAddr>) -> Self {
-        self.bind = Some(addr.into());
-        self
-    }
-
-    /// The limits of the datagrams, and the sizes of the system's buffers. What else is in it is of no meaning here.
-    pub fn datagrams(mut self, config: DatagramConfig) -> Self {
-        self.datagrams = config;
-        self
-    }
 }
 
 /// Unix sockets on a [`Reactor`].

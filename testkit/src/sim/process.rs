@@ -1,0 +1,54 @@
+//! Programs on hosts: what a process is, and how it begins. [`Process`].
+
+use std::rc::Rc;
+
+use sinew_reactor::{Driver, Reactor};
+
+use super::{endpoint::HostNet, id::HostId, time::HostClock, trace::Verb, world::Shared};
+use sinew_transports::net;
+
+/// A program: what a host runs when it boots.
+pub(super) type Boot = Rc<dyn Fn(&Reactor)>;
+
+/// See the head of this file.
+pub(super) struct Process {
+    /// The last one there was, if none runs.
+    pub(super) reactor: Reactor,
+    /// While it runs.
+    pub(super) driver: Option<Rc<Driver>>,
+    pub(super) boot: Option<Boot>,
+    /// Panics that have been told of.
+    pub(super) panics: u64,
+}
+
+impl Process {
+    pub(super) fn start(world: &Shared, host: HostId, boot: Option<Boot>) -> Self {
+        let reactor = Reactor::simulated(world.borrow_mut().random.seeds.u64(..));
+        let driver = reactor.take_over().expect("it has just been made, and is simulated");
+        {
+            let world = &mut *world.borrow_mut();
+            let now = world.now;
+            let node = world.node_mut(host);
+            node.reactor = reactor.downgrade();
+            node.has_power = true;
+            node.clock = HostClock::started(now, node.clock.drift_ppm());
+            reactor.set_wall_clock(reactor.wall_clock() + now.since_start());
+            world.note(host, Verb::Boots, 0, 0);
+            world.make_ready(host);
+        }
+        let process = world.borrow().node(host).process;
+        let (world, weak) = (world.clone(), reactor.downgrade());
+        net::install(&reactor, Rc::new(HostNet { world, host, process, reactor: weak }))
+            .expect("it has just been made, and is simulated");
+        let process = Self { reactor, driver: Some(Rc::new(driver)), boot, panics: 0 };
+        process.call_boot();
+        process
+    }
+
+    /// Has the loop call the program.
+    pub(super) fn call_boot(&self) {
+        if let Some(boot) = self.boot.clone().filter(|_| self.driver.is_some()) {
+            self.reactor.call_soon(move |reactor| boot(reactor));
+        }
+    }
+}
