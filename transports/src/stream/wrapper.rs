@@ -148,7 +148,7 @@ mod tests {
         let byte_stream = include_str!("../net/byte_stream.rs");
         check(byte_stream, "pub trait ByteStream {", "            ByteStream {", &[]);
         let own =
-            ["is_kernel_socket", "kernels", "read_with_descriptors", "write_with_descriptors"];
+            ["is_kernel_socket", "kernel_fd", "read_with_descriptors", "write_with_descriptors"];
         let socket = include_str!("socket.rs");
         check(socket, "pub(crate) trait StreamSocket", "            StreamSocket {", &own);
     }
