@@ -35,7 +35,7 @@ use crate::{ConnectionLost, TimerId, Transport};
     label = "not a protocol",
     note = "implement `Protocol` for a type; `data_received` is the only method that it must have",
     note = "a handler of lines or frames is wrapped in a receiver, which is a protocol: `LineReceiver::new(handler)`",
-    note = "to refuse connections, implement `Factory` for a type; a closure that returns an `Option` is not a factory"
+    note = "to refuse connections, use a type that implements `Factory`; a closure that returns an `Option` is not a factory"
 )]
 pub trait Protocol: 'static {
     /// The connection is ready. Writing is allowed from now on.
