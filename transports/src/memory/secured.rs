@@ -1,4 +1,4 @@
-//! Connections in memory that speak TLS: [`connect_tls`].
+//! TLS connections in memory: [`connect_tls`].
 
 use sinew_reactor::{Reactor, RegisterError};
 
@@ -9,9 +9,8 @@ use crate::{
     tls::TlsRole,
 };
 
-/// As [`connect`](super::connect), with TLS: what goes over the wire is ciphertext, and the protocol is told `connection_made`
-/// after the handshake. If that fails, the protocol is dropped and told nothing; until it is done,
-/// [`Connection::with`] finds nobody.
+/// Like [`connect`](super::connect), with TLS: the wire carries ciphertext, and `connection_made` is called after the handshake. If the
+/// handshake fails, the protocol is dropped without a call. Until it is complete, [`Connection::with`] returns `None`.
 ///
 /// # Errors
 ///

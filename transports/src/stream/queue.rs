@@ -1,4 +1,5 @@
-//! Output queue of a stream: small writes are gathered in a buffer, large `Bytes` are queued without a copy. Makes no system calls.
+//! Output queue of a stream: small writes are gathered in a buffer, large `Bytes` are queued without a copy. Makes no system
+//! calls.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
