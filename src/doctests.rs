@@ -19,7 +19,6 @@ pages! {
     TestingInMemory: "../docs/guide/6-testing-in-memory.md";
     RunningIt: "../docs/guide/7-running-it.md";
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
-    Simulation: "../docs/guide/9-simulation.md";
     Benchmarks: "../docs/benchmarks.md";
     Stability: "../docs/stability.md";
     Glossary: "../docs/glossary.md";
@@ -55,6 +54,11 @@ pages! {
 #[cfg(feature = "socketserver")]
 pages! {
     Socketserver: "../docs/guide/10-socketserver.md";
+}
+
+#[cfg(feature = "testing")]
+pages! {
+    Simulation: "../docs/guide/9-simulation.md";
 }
 
 #[cfg(feature = "tls")]

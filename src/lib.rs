@@ -49,7 +49,7 @@
 //! | listen and connect where a string says | [`transports::endpoint`] |
 //! | use UDP, Unix sockets, processes, pipes | [`transports`], by modules |
 //! | keep a connection alive | [`ClientService`](transports::client_service::ClientService) |
-//! | test without a network, or with one that fails | [`transports::testing`], [`transports::sim`] |
+//! | test without a network, or with one that fails | `testing`, `sim` (feature `testing`) |
 //! | write handlers that block | `socketserver` (feature `socketserver`) |
 //! | bring another source of events to the loop | [`reactor::source`] |
 //!
@@ -58,6 +58,7 @@
 //! | [`reactor`] | readiness, time, calls, threads, signals, tasks |
 //! | [`transports`] | how bytes come and go |
 //! | [`protocols`] | what bytes mean: lines, frames, and the small services of [`protocols::wire`] |
+//! | `testing`, `sim` (`sinew-testkit`) | a simulated network, recordings, checks for protocols |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
 //!
 //! # Features
@@ -66,6 +67,7 @@
 //! |---|---|
 //! | `tls`, on by default | TLS with rustls |
 //! | `socketserver` | the module of that name |
+//! | `testing` | the test kit: the modules `testing` and `sim` |
 //! | `idna` | names in other scripts than ASCII |
 
 #![forbid(unsafe_code)]
@@ -77,6 +79,8 @@ pub use sinew_protocols as protocols;
 pub use sinew_reactor as reactor;
 #[cfg(feature = "socketserver")]
 pub use sinew_socketserver as socketserver;
+#[cfg(feature = "testing")]
+pub use sinew_testkit::{sim, testing};
 pub use sinew_transports as transports;
 #[doc(no_inline)]
 pub use sinew_transports::bytes;

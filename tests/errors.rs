@@ -18,15 +18,16 @@ use sinew::{
     reactor::{
         BuildError, Failure, NotRunning, Panicked, RegisterError, RemoteError, RunError, TimedOut,
     },
+    sim::{Plan, SimError},
+    testing::{Recording, ReplayError},
     transports::{
         DatagramOptionError, Keepalive, ListenError, NotHandedOver, NotHeld, RelayError,
         SendFailed, SendFileError, ServiceError, SetProtocolError, SocketOptionError, Stopped,
         TlsError, UdpError, UnreadInput,
         endpoint::{EndpointProblem, ServerEndpoint},
         names::{Hosts, ResolveError},
+        net::InstallError,
         proxy::{ProxyError, ProxyHeaderError, ProxyVersion, Subnet},
-        sim::{Plan, SimError},
-        testing::{Recording, ReplayError},
     },
 };
 
@@ -82,6 +83,7 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
         Stopped::Io(cause()),
         UdpError::Listen { addr: ([127, 0, 0, 1], 80).into(), source: cause() },
         RelayError::Itself,
+        InstallError::Installed,
         SimError::AlreadyRunning,
         "at noon".parse::<Plan>().unwrap_err(),
         TlsError::NotTls,
@@ -271,10 +273,11 @@ mod sources {
     fn every_public_error_type_is_tested() {
         let listed: Vec<_> = all().iter().map(|error| error.name).collect();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut folders: Vec<_> = ["src", "reactor", "transports", "protocols", "socketserver"]
-            .iter()
-            .map(|folder| root.join(folder))
-            .collect();
+        let mut folders: Vec<_> =
+            ["src", "reactor", "transports", "testkit", "protocols", "socketserver"]
+                .iter()
+                .map(|folder| root.join(folder))
+                .collect();
         let mut found = 0;
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {

@@ -9,10 +9,8 @@ use std::{cell::Cell, ops::Range, rc::Rc, time::Duration};
 
 use sinew::{
     prelude::*,
-    transports::{
-        Faults,
-        testing::{assert_clean, for_seeds},
-    },
+    testing::{assert_clean, for_seeds},
+    transports::Faults,
 };
 use support::{
     Echo, Event, Link, Lost, Pull, Script, Watchdog, Width, World, noise, sockets::any_port,

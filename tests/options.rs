@@ -19,10 +19,8 @@ use options::sys::{option_of, tcp_option};
 use sinew::{
     prelude::*,
     reactor::inherited,
-    transports::{
-        Dscp, Keepalive, ListenError, ReactorUnix, SocketOptionError, UnixListenConfig,
-        sim::Network,
-    },
+    sim::Network,
+    transports::{Dscp, Keepalive, ListenError, ReactorUnix, SocketOptionError, UnixListenConfig},
 };
 use socket2::{Domain, Socket};
 use support::{

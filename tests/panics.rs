@@ -9,7 +9,8 @@ use std::{
 use sinew::{
     prelude::*,
     protocols::basic::{Fixed, Line},
-    transports::{memory, testing::Draw},
+    testing::Draw,
+    transports::memory,
 };
 
 static AT: Mutex<String> = Mutex::new(String::new());

@@ -19,10 +19,7 @@ use std::{
 };
 
 use lost_name::lost_name;
-use sinew::{
-    prelude::*,
-    transports::{PipeError, testing::assert_clean},
-};
+use sinew::{prelude::*, testing::assert_clean, transports::PipeError};
 use watchdog::Watchdog;
 
 /// The callbacks of a protocol.

@@ -15,7 +15,7 @@ mod talker;
 use std::{process::ExitCode, rc::Rc, time::Duration};
 
 use clap::Parser;
-use sinew::transports::sim::{Host, Latency, Link, Network, Plan};
+use sinew::sim::{Host, Latency, Link, Network, Plan};
 use talker::Tally;
 
 const GUESTS_PER_ROOM: usize = 10;

@@ -10,7 +10,8 @@ use sinew_protocols::{
     },
     wire::{Chargen, Daytime, Discard, Echo, Qotd, Time},
 };
-use sinew_transports::{TimerId, reactor::Reactor, testing::every_split};
+use sinew_testkit::testing::every_split;
+use sinew_transports::{TimerId, reactor::Reactor};
 
 /// Answers each frame with the frame in brackets, and a framing error with its text.
 struct Report;

@@ -16,10 +16,10 @@ use std::{
 use rustix::fs::{OFlags, fcntl_getfl};
 use sinew::{
     prelude::*,
+    sim::Network,
     transports::{
         Address, AdoptError, DatagramAddr, DatagramConfig, DescriptorKind,
         endpoint::{ClientEndpoint, ServerEndpoint},
-        sim::Network,
     },
 };
 use socket2::{Domain, Socket, Type};

@@ -11,11 +11,11 @@ use std::{
 
 use sinew::{
     prelude::*,
+    testing::{Recording, Tapped, tap},
     transports::{
         ClientService, DynFactory, RetryConfig,
         endpoint::{ClientEndpoint, ServerEndpoint, TcpClient, TcpServer, TlsClient, TlsServer},
         memory,
-        testing::{Recording, Tapped, tap},
     },
 };
 

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use sinew::transports::{
+use sinew::{
     sim::{AcceptFault, Fault, Network, Plan},
     testing::simulate,
 };

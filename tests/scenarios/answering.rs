@@ -5,11 +5,9 @@ use std::{cell::Cell, rc::Rc};
 
 use sinew::{
     prelude::*,
-    transports::{
-        Destination,
-        sim::{Latency, Link, Network},
-        testing::simulate,
-    },
+    sim::{Latency, Link, Network},
+    testing::simulate,
+    transports::Destination,
 };
 
 use super::{

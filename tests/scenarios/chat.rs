@@ -9,10 +9,8 @@ use std::{
 use sinew::{
     prelude::*,
     protocols::basic::{Line, LineHandler, LineReceiver, LineTransport},
-    transports::{
-        sim::{Host, Network, RandomFaults},
-        testing::simulate,
-    },
+    sim::{Host, Network, RandomFaults},
+    testing::simulate,
 };
 
 use super::{

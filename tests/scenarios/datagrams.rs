@@ -10,11 +10,9 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{
-        DatagramConfig, SendFailed, SendStatus, Stopped,
-        sim::{Link, Network},
-        testing::simulate,
-    },
+    sim::{Link, Network},
+    testing::simulate,
+    transports::{DatagramConfig, SendFailed, SendStatus, Stopped},
 };
 
 use super::{parties::pattern, watch::Watch};

@@ -5,10 +5,8 @@ use std::{cell::Cell, rc::Rc};
 
 use sinew::{
     prelude::*,
-    transports::{
-        sim::{Latency, Link, Network, RandomFaults},
-        testing::simulate,
-    },
+    sim::{Latency, Link, Network, RandomFaults},
+    testing::simulate,
 };
 
 use super::{

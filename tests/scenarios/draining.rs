@@ -1,9 +1,6 @@
 //! Graceful shutdown: a server is stopped while clients are connected and more connect.
 
-use sinew::{
-    prelude::*,
-    transports::{sim::RandomFaults, testing::simulate},
-};
+use sinew::{prelude::*, sim::RandomFaults, testing::simulate};
 
 use super::{
     parties::{ECHO_QUEUED_MAX, Echo},

@@ -9,11 +9,9 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{
-        Destination,
-        sim::{Network, RandomFaults},
-        testing::simulate,
-    },
+    sim::{Network, RandomFaults},
+    testing::simulate,
+    transports::Destination,
 };
 
 use super::{

@@ -11,10 +11,8 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{
-        sim::{Latency, Link, Network},
-        testing::simulate,
-    },
+    sim::{Latency, Link, Network},
+    testing::simulate,
 };
 
 use super::{

@@ -2,10 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use sinew::{
-    prelude::*,
-    transports::{sim::RandomFaults, testing::simulate},
-};
+use sinew::{prelude::*, sim::RandomFaults, testing::simulate};
 
 use super::{
     parties::{ECHO_QUEUED_MAX, Echo},

@@ -1,6 +1,6 @@
 //! Regression tests: seeds with which a scenario failed. Not swept.
 
-use sinew::transports::sim::Network;
+use sinew::sim::Network;
 
 use super::{chat, forwarding, talking};
 

@@ -4,10 +4,8 @@ use std::sync::LazyLock;
 
 use sinew::{
     prelude::*,
-    transports::{
-        sim::{Latency, Link, Network, RandomFaults},
-        testing::simulate,
-    },
+    sim::{Latency, Link, Network, RandomFaults},
+    testing::simulate,
 };
 
 use super::{

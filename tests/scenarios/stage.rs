@@ -8,7 +8,7 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::sim::{Host, Network},
+    sim::{Host, Network},
 };
 
 use super::{

@@ -1,6 +1,6 @@
 //! Clients of an echo server, with all kinds of failing links and hosts.
 
-use sinew::transports::{
+use sinew::{
     sim::{Latency, Link, Network, RandomFaults},
     testing::simulate,
 };

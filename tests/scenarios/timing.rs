@@ -8,10 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sinew::{
-    prelude::*,
-    transports::{sim::Host, testing::simulate},
-};
+use sinew::{prelude::*, sim::Host, testing::simulate};
 
 use super::watch::Watch;
 use crate::{millis, secs, seeds};

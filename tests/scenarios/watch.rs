@@ -10,7 +10,7 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::sim::{Host, Network},
+    sim::{Host, Network},
 };
 
 use super::watched::{Pace, Watched};

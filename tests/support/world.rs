@@ -10,7 +10,8 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{Address, Faults, memory, testing::for_seeds, tls::ReactorTls},
+    testing::for_seeds,
+    transports::{Address, Faults, memory, tls::ReactorTls},
 };
 
 use super::{

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sinew::{
     prelude::*,
-    transports::testing::{Pair, for_seeds},
+    testing::{Pair, for_seeds},
 };
 
 use crate::support::{certs, noise};

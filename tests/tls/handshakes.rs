@@ -4,9 +4,9 @@ use std::{cell::Cell, io::Write, rc::Rc, sync::Arc, time::Duration};
 
 use sinew::{
     prelude::*,
+    testing::assert_clean,
     transports::{
         TlsError,
-        testing::assert_clean,
         tls::{self, TlsInfo, TlsVersion},
     },
 };

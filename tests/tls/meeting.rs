@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 
 use sinew::{
     prelude::*,
-    transports::testing::{Recording, tap},
+    testing::{Recording, tap},
 };
 
 use crate::support::{certs, sockets::any_port};

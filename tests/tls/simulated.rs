@@ -9,11 +9,9 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{
-        TlsError,
-        sim::{Host, Latency, Link, Network, RandomFaults},
-        testing::{assert_clean, for_seeds},
-    },
+    sim::{Host, Latency, Link, Network, RandomFaults},
+    testing::{assert_clean, for_seeds},
+    transports::TlsError,
 };
 
 use crate::support::{

@@ -10,11 +10,8 @@ use std::{
 use sinew::{
     prelude::*,
     protocols::basic::{LineHandler, LineReceiver, LineTransport},
-    transports::{
-        TlsError, memory,
-        testing::{Pair, for_seeds},
-        tls::StartTlsError,
-    },
+    testing::{Pair, for_seeds},
+    transports::{TlsError, memory, tls::StartTlsError},
 };
 
 use crate::support::{

@@ -39,8 +39,8 @@
 //! | client connections that reconnect | [`client_service`] |
 //! | relays between two connections | [`relay`] |
 //! | socket options | [`options`] |
+//! | networks that replace the kernel's, for authors of transports | [`net`] |
 //! | streams in memory | [`memory`] |
-//! | tests, recordings, a simulated network | [`testing`], [`sim`] |
 //!
 //! To write a kind of endpoint, start at [`endpoint`]; to add another source of events to the event loop, at
 //! [`sinew_reactor::source`].
@@ -64,9 +64,8 @@ mod handover;
 mod immediate_connect;
 mod listener_hooks;
 pub mod memory;
-mod memory_port;
 pub mod names;
-mod net;
+pub mod net;
 pub mod options;
 mod peer;
 #[cfg(unix)]
@@ -78,10 +77,8 @@ mod protocol;
 pub mod proxy;
 pub mod relay;
 mod send_file;
-pub mod sim;
 mod stream;
 mod tcp;
-pub mod testing;
 mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;

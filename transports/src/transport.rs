@@ -343,6 +343,12 @@ impl Transport {
         self.inner().reactor()
     }
 
+    /// Whether a port accepted the connection, so that the peer opened it.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.inner().is_accepted()
+    }
+
     /// Sets whether small writes are sent at once (`TCP_NODELAY`).
     ///
     /// # Errors

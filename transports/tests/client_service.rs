@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
-use sinew_transports::{
-    ClientService, ConnectConfig, ConnectionLost, Peer, Protocol, ReactorTcp, RetryConfig,
-    ServiceError, Transport,
-    endpoint::ClientEndpoint,
+use sinew_testkit::{
     sim::{Host, Latency, Link, Network, RandomFaults},
     testing::{assert_clean, for_seeds, simulate},
+};
+use sinew_transports::{
+    ClientService, ConnectConfig, ConnectionLost, Peer, Protocol, ReactorTcp, RetryConfig,
+    ServiceError, Transport, endpoint::ClientEndpoint,
 };
 
 const fn ms(n: u64) -> Duration {

@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
+use sinew_testkit::sim::Network;
 use sinew_transports::{
     DatagramConfig, DatagramProtocol, DatagramTransport, PacketInfo, ReactorUdp, SendFailed,
-    SendStatus, Stopped, sim::Network,
+    SendStatus, Stopped,
 };
 
 fn secs(n: u64) -> Duration {

@@ -2,14 +2,16 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
+use sinew_testkit::{
+    sim::Network,
+    testing::{assert_clean, for_seeds},
+};
 use sinew_transports::{
     ConnectConfig, ConnectError, Connection, ConnectionLost, ListenConfig, ListenError, Peer,
     Protocol, StreamConfig, Transport,
     endpoint::{ClientEndpoint, ServerEndpoint},
     proxy::{ProxiedEnds, tlv},
     reactor::Reactor,
-    sim::Network,
-    testing::{assert_clean, for_seeds},
 };
 
 type Log = Rc<RefCell<Vec<String>>>;
@@ -374,7 +376,7 @@ fn only_trusted_proxies_are_accepted() {
         let config = ListenConfig::default().max_per_ip(1);
         let factory = Upper::factory(&log, "server");
         let port = endpoint.listen_with(&host.reactor(), config, factory).unwrap();
-        let ask = |from: &sinew_transports::sim::Host, client_ip: &str| {
+        let ask = |from: &sinew_testkit::sim::Host, client_ip: &str| {
             let config = ConnectConfig::default().stream(StreamConfig::default());
             let connecting =
                 client("tcp:server:7")

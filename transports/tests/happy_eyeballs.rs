@@ -2,13 +2,15 @@
 
 use std::{cell::Cell, net::IpAddr, rc::Rc, time::Duration};
 
+use sinew_testkit::{
+    sim::{Host, Latency, Link, Network, RandomFaults},
+    testing::{assert_clean, for_seeds, simulate},
+};
 use sinew_transports::{
     ConnectConfig, ConnectError, Connecting, ConnectionLost, Family, Peer, Protocol, ReactorTcp,
     Transport,
     names::{Hosts, ReactorNames, ResolveError},
     reactor::{Failure, Reactor},
-    sim::{Host, Latency, Link, Network, RandomFaults},
-    testing::{assert_clean, for_seeds, simulate},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

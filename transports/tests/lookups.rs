@@ -32,6 +32,17 @@ fn on_every_engine(test: impl Fn(Builder)) {
     }
 }
 
+/// Whatever those of this machine are called.
+#[test]
+fn a_simulated_host_has_no_interfaces() {
+    let network = sinew_testkit::sim::Network::new(1);
+    let host = network.host("a").reactor();
+    let lookup = host.resolve("fe80::1%lo");
+    network.run_for(Duration::from_secs(1)).unwrap();
+    let error = lookup.take().unwrap().unwrap_err().to_string();
+    assert_eq!(error, "the hosts of a simulation have no interfaces");
+}
+
 fn connect(reactor: &Reactor, host: &str, timeout: Duration) -> Result<(), ConnectError> {
     let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Quiet).expect("a port").local().port();
     let config = ConnectConfig::default().timeout(timeout);

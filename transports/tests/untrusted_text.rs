@@ -5,13 +5,15 @@ mod watchdog;
 
 use std::{error::Error, fmt::Display, io};
 
+use sinew_testkit::{
+    sim::{Network, Plan, PlanError},
+    testing::Recording,
+};
 use sinew_transports::{
     ConnectError, ConnectionLost, Destination, ListenError, Peer, TlsError,
     names::{Hosts, ResolveError},
     proxy::{ProxyHeader, ProxyVersion, Subnet},
     reactor::{Engine, Failure},
-    sim::{Network, Plan, PlanError},
-    testing::Recording,
 };
 
 /// Longest message: an excerpt of escaped characters only, and some words.

@@ -110,9 +110,8 @@ impl PhaseDeadline {
 
 #[cfg(test)]
 mod tests {
-    use sinew_transports::{
-        ConnectionLost, Protocol, StreamConfig, memory, reactor::Reactor, testing::assert_clean,
-    };
+    use sinew_testkit::testing::assert_clean;
+    use sinew_transports::{ConnectionLost, Protocol, StreamConfig, memory, reactor::Reactor};
 
     use super::*;
 

@@ -11,7 +11,7 @@ use crate::{
     Address, ConnectConfig, ConnectError, Connecting, Connection, DatagramConfig, DatagramProtocol,
     DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Protocol, StreamConfig,
     UnixAddr, UnixPeer, datagram, immediate_connect,
-    net::Listener,
+    net::listener::Listener,
     stream::{
         Shared, StreamBuilder,
         socket::{Socket, TcpStream, UnixStream},
@@ -254,7 +254,7 @@ fn connected(
         (Socket::from(socket), peer)
     };
     socket.set_options(config)?;
-    let token = socket.register(reactor)?;
+    let token = socket.watch(reactor)?;
     reactor.mark_shared(token);
     Ok((socket, token, peer))
 }

@@ -5,7 +5,8 @@ use std::{cell::RefCell, io, net::SocketAddr, os::fd::AsFd};
 use mio::net::UdpSocket;
 use sinew_reactor::{PacketInfo, Reactor, RegisterError, Token};
 
-use crate::net::{DatagramSocket, Received};
+use super::socket_io::SocketIo;
+use crate::net::Received;
 
 mod sys;
 
@@ -36,7 +37,7 @@ impl Batched {
     }
 }
 
-impl DatagramSocket<SocketAddr> for Batched {
+impl SocketIo<SocketAddr> for Batched {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         self.socket.register(reactor)
     }
@@ -66,7 +67,7 @@ impl DatagramSocket<SocketAddr> for Batched {
         to: Option<&SocketAddr>,
         from: Option<&PacketInfo>,
     ) -> io::Result<()> {
-        DatagramSocket::send(&self.socket, data, to, from)
+        SocketIo::send(&self.socket, data, to, from)
     }
 
     fn local(&self) -> io::Result<SocketAddr> {

@@ -17,14 +17,9 @@ use sinew_reactor::{
 
 use super::{
     DatagramAddr, DatagramConfig, DatagramProtocol, DatagramStats, DatagramTransport, SendFailed,
-    Stopped, queue::Queue,
+    Stopped, queue::Queue, socket_io::SocketIo,
 };
-use crate::{
-    TimerId,
-    buffers::Buffers,
-    net::{DatagramSocket, Received},
-    timers::Timers,
-};
+use crate::{TimerId, buffers::Buffers, net::Received, timers::Timers};
 
 /// Maximum failures queued for `send_failed`; further ones are only counted.
 const FAILURES_MAX: usize = 64;
@@ -44,7 +39,7 @@ pub(crate) struct Core<A: DatagramAddr> {
     buffers: Rc<Buffers>,
     pub(super) token: Token,
     /// `None` when closed.
-    pub(super) socket: RefCell<Option<Box<dyn DatagramSocket<A>>>>,
+    pub(super) socket: RefCell<Option<Box<dyn SocketIo<A>>>>,
     pub(super) local: A,
     pub(super) peer: Option<A>,
     /// For connected sockets, the peer as the system reports it: datagrams from others are dropped.
@@ -86,7 +81,7 @@ pub(super) struct Flags {
 
 /// An open socket, before it is registered.
 pub(super) struct Opened<A> {
-    pub(super) socket: Box<dyn DatagramSocket<A>>,
+    pub(super) socket: Box<dyn SocketIo<A>>,
     pub(super) peer: Option<A>,
     /// Other processes may hold the same socket.
     pub(super) is_shared: bool,

@@ -5,7 +5,8 @@ use std::{io, net::SocketAddr};
 use mio::net::UdpSocket;
 use sinew_reactor::{PacketInfo, Reactor, RegisterError, Token, packet_info};
 
-use crate::net::{DatagramSocket, Received};
+use super::socket_io::SocketIo;
+use crate::net::Received;
 
 /// A UDP socket on which packet info has been [enabled](packet_info::ask).
 pub(super) struct WithPacketInfo(pub(super) UdpSocket);
@@ -19,7 +20,7 @@ pub(super) fn send_from(
     packet_info::send(socket, data, to, from).map(drop)
 }
 
-impl DatagramSocket<SocketAddr> for WithPacketInfo {
+impl SocketIo<SocketAddr> for WithPacketInfo {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         self.0.register(reactor)
     }
@@ -35,7 +36,7 @@ impl DatagramSocket<SocketAddr> for WithPacketInfo {
         to: Option<&SocketAddr>,
         from: Option<&PacketInfo>,
     ) -> io::Result<()> {
-        DatagramSocket::send(&self.0, data, to, from)
+        SocketIo::send(&self.0, data, to, from)
     }
 
     fn local(&self) -> io::Result<SocketAddr> {

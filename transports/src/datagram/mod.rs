@@ -24,6 +24,7 @@ mod open;
 mod protocol;
 mod queue;
 mod socket;
+mod socket_io;
 mod transport;
 
 #[cfg(unix)]

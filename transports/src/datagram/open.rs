@@ -15,7 +15,11 @@ use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
 #[cfg(unix)]
 use super::{DatagramAddr, socket::UnixDatagrams};
-use super::{DatagramConfig, DatagramProtocol, UdpError, core::Opened};
+use super::{
+    DatagramConfig, DatagramProtocol, UdpError,
+    core::Opened,
+    socket_io::{Foreign, SocketIo},
+};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::{batch::Batched, informed::WithPacketInfo};
 #[cfg(unix)]
@@ -25,7 +29,8 @@ use crate::{
 };
 use crate::{
     DatagramTransport, Destination,
-    net::{self, DatagramSocket},
+    names::lookup,
+    net::{self, dialling::unusable},
     options,
     tcp::why_bad,
 };
@@ -70,7 +75,7 @@ fn addrs(reactor: &Reactor, at: Destination) -> Result<Vec<SocketAddr>, UdpError
     let addrs = match at {
         Destination::Addr(addr) => Ok([addr].into()),
         Destination::Any(addrs) => Ok(addrs),
-        Destination::Name(host, port) => net::resolve_now(reactor, &host, port).map(Into::into),
+        Destination::Name(host, port) => lookup::resolve_now(reactor, &host, port).map(Into::into),
         #[cfg(unix)]
         Destination::Unix(addr) => Err(bad(format!("{addr} is a Unix socket, not a UDP address"))),
         Destination::Bad(text) => {
@@ -86,11 +91,10 @@ pub(super) fn listen(
     config: &DatagramConfig,
 ) -> Result<Opened<SocketAddr>, UdpError> {
     let on_error = |source| UdpError::Listen { addr, source };
-    let socket: Box<dyn DatagramSocket<SocketAddr>> =
-        match net::installed(reactor).map_err(on_error)? {
-            Some(net) => net.datagrams(addr, None).map_err(on_error)?,
-            None => bound(addr, config).map(|socket| into_udp(socket, config)).map_err(on_error)?,
-        };
+    let socket: Box<dyn SocketIo<SocketAddr>> = match net::installed(reactor).map_err(on_error)? {
+        Some(net) => Box::new(Foreign(net.datagrams(addr, None).map_err(on_error)?)),
+        None => bound(addr, config).map(|socket| into_udp(socket, config)).map_err(on_error)?,
+    };
     Ok(Opened { socket, peer: None, is_shared: false })
 }
 
@@ -100,24 +104,24 @@ pub(super) fn connect(
     config: &DatagramConfig,
 ) -> Result<Opened<SocketAddr>, UdpError> {
     let on_error = |source| UdpError::Connect { addr, source };
-    let socket: Box<dyn DatagramSocket<SocketAddr>> =
-        match net::installed(reactor).map_err(on_error)? {
-            Some(net) => {
-                let from = config.bind.unwrap_or_else(|| unspecified(addr));
-                net.datagrams(from, Some(addr)).map_err(on_error)?
-            }
-            None => {
-                let socket = match config.bind {
-                    Some(from) => bound(from, config)
-                        .map_err(|source| UdpError::Listen { addr: from, source })?,
-                    // Connecting binds it.
-                    None => unbound(addr, config).map_err(on_error)?,
-                };
-                let connected = socket.connect(&addr.into());
-                connected.map_err(|error| on_error(net::unusable(addr, error)))?;
-                into_udp(socket, config)
-            }
-        };
+    let socket: Box<dyn SocketIo<SocketAddr>> = match net::installed(reactor).map_err(on_error)? {
+        Some(net) => {
+            let from = config.bind.unwrap_or_else(|| unspecified(addr));
+            Box::new(Foreign(net.datagrams(from, Some(addr)).map_err(on_error)?))
+        }
+        None => {
+            let socket = match config.bind {
+                Some(from) => {
+                    bound(from, config).map_err(|source| UdpError::Listen { addr: from, source })?
+                }
+                // Connecting binds it.
+                None => unbound(addr, config).map_err(on_error)?,
+            };
+            let connected = socket.connect(&addr.into());
+            connected.map_err(|error| on_error(unusable(addr, error)))?;
+            into_udp(socket, config)
+        }
+    };
     Ok(Opened { socket, peer: Some(addr), is_shared: false })
 }
 
@@ -131,7 +135,7 @@ fn unspecified(addr: SocketAddr) -> SocketAddr {
 
 fn bound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
     let socket = unbound(addr, config)?;
-    socket.bind(&addr.into()).map_err(|error| net::unusable(addr, error))?;
+    socket.bind(&addr.into()).map_err(|error| unusable(addr, error))?;
     Ok(socket)
 }
 
@@ -160,7 +164,7 @@ fn set_options(socket: &Socket, is_v6: bool, config: &DatagramConfig) -> io::Res
     config.dscp.map_or(Ok(()), |dscp| dscp.set_on(socket, is_v6))
 }
 
-fn into_udp(socket: Socket, config: &DatagramConfig) -> Box<dyn DatagramSocket<SocketAddr>> {
+fn into_udp(socket: Socket, config: &DatagramConfig) -> Box<dyn SocketIo<SocketAddr>> {
     let socket = UdpSocket::from_std(socket.into());
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {

@@ -8,7 +8,8 @@ use mio::net::UdpSocket;
 use sinew_reactor::{Interest, PacketInfo, Reactor, RegisterError, Token};
 
 use super::informed;
-use crate::net::{DatagramSocket, Received};
+use super::socket_io::SocketIo;
+use crate::net::Received;
 #[cfg(unix)]
 use crate::{UnixAddr, unix::SocketFile};
 
@@ -41,7 +42,7 @@ impl DatagramAddr for SocketAddr {}
 #[cfg(unix)]
 impl DatagramAddr for UnixAddr {}
 
-impl DatagramSocket<SocketAddr> for UdpSocket {
+impl SocketIo<SocketAddr> for UdpSocket {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         reactor.register_source(self, Interest::READ)
     }
@@ -94,7 +95,7 @@ impl UnixDatagrams {
 }
 
 #[cfg(unix)]
-impl DatagramSocket<UnixAddr> for UnixDatagrams {
+impl SocketIo<UnixAddr> for UnixDatagrams {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         reactor.register_source(&mut self.socket, Interest::READ)
     }

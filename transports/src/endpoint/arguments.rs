@@ -17,8 +17,8 @@ use super::{
     seconds,
 };
 use crate::{
+    names::lookup,
     names::{literal::Literal, services},
-    net,
 };
 
 /// The fields of an endpoint string after its kind. A kind takes the parameters that it knows, by name or by position; any that
@@ -238,7 +238,8 @@ impl Value {
             return Ok(addr);
         }
         let literal = Literal::parse(&self.value).ok_or_else(|| self.error("is not an address"))?;
-        net::kernels_addr(&literal).map_err(|error| self.error(format_args!("cannot be: {error}")))
+        lookup::kernels_addr(&literal)
+            .map_err(|error| self.error(format_args!("cannot be: {error}")))
     }
 
     /// Parses a time in seconds, with an optional fraction.

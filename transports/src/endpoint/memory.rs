@@ -7,7 +7,7 @@ use sinew_reactor::Reactor;
 use super::{Arguments, ClientEndpoint, Connect, EndpointError, Listen, ServerEndpoint, quote};
 use crate::{
     Address, ConnectConfig, Connecting, DynFactory, DynProtocol, ListenConfig, ListenError,
-    ListeningPort, memory_port,
+    ListeningPort, memory,
 };
 
 /// An in-memory port, by name: parts of one process talk to each other as if over a network, without the kernel. Each reactor has
@@ -40,7 +40,7 @@ impl Listen for Memory {
         config: ListenConfig,
         factory: DynFactory,
     ) -> Result<ListeningPort<Address>, ListenError> {
-        memory_port::listen(reactor, &self.name, config, factory)
+        memory::port::listen(reactor, &self.name, config, factory)
     }
 }
 
@@ -51,7 +51,7 @@ impl Connect for Memory {
         config: ConnectConfig,
         factory: DynFactory,
     ) -> Connecting<DynProtocol> {
-        memory_port::connect(reactor, &self.name, config, factory)
+        memory::port::connect(reactor, &self.name, config, factory)
     }
 }
 

@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, fmt, fs, io, net::IpAddr, path::Path, rc::Rc, s
 
 use sinew_reactor::{Deferred, Excerpt, Reactor};
 
-use super::{Lookup, Resolve, ResolveError, failed, key, literal::Literal};
-use crate::net;
+use super::{Lookup, Resolve, ResolveError, failed, key, literal::Literal, lookup};
 
 /// Names and their addresses, with an optional fallback resolver. Without one it is a resolver for tests.
 #[derive(Clone, Default)]
@@ -103,7 +102,8 @@ impl Resolve for Hosts {
         match (self.table.get(&key(host)), &self.otherwise) {
             (Some(literals), _) if literals.is_empty() => failed(reactor, ResolveError::NoAddress),
             (Some(literals), _) => {
-                let addrs = literals.iter().map(|literal| net::literal_addr(reactor, literal, 0));
+                let addrs =
+                    literals.iter().map(|literal| lookup::literal_addr(reactor, literal, 0));
                 match addrs.collect::<io::Result<_>>() {
                     Ok(addrs) => Deferred::ready_on(reactor, addrs),
                     Err(error) => failed(reactor, ResolveError::System(Arc::new(error))),

@@ -1,12 +1,14 @@
 //! Name resolution: [`Resolve`] is the trait of resolvers, [`ReactorNames`] sets the resolver of a reactor.
 //! The order in which addresses are tried is decided in `tcp/`.
 
-use std::{borrow::Cow, cell::RefCell, io, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
-use sinew_reactor::{Deferred, Excerpt, Failure, Reactor};
+use sinew_reactor::{Deferred, Reactor};
 
-use self::literal::Literal;
-use crate::net;
+use self::{
+    error::{NAME_LEN_MAX, check_len, too_long},
+    literal::Literal,
+};
 
 #[cfg(not(feature = "idna"))]
 #[path = "ascii_only.rs"]
@@ -15,16 +17,19 @@ mod ascii;
 #[path = "idna.rs"]
 mod ascii;
 mod cached;
+mod error;
 pub(crate) mod host_port;
 mod hosts;
 pub(crate) mod literal;
+pub(crate) mod lookup;
 pub(crate) mod services;
 mod system;
 mod waiting;
 
-pub(crate) use waiting::{is_queued, look_up};
+pub(crate) use waiting::is_queued;
 pub use {
     cached::Cached,
+    error::ResolveError,
     hosts::{Hosts, HostsError},
     system::SystemResolver,
 };
@@ -67,29 +72,6 @@ impl<F: Fn(&Reactor, &str) -> Lookup + 'static> Resolve for F {
     }
 }
 
-/// A name could not be looked up.
-#[derive(Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResolveError {
-    /// The name does not exist.
-    #[error("the name does not exist")]
-    NoSuchName,
-    /// The name exists, but has no address.
-    #[error("the name has no address")]
-    NoAddress,
-    /// The text cannot be a host name.
-    #[error("invalid host name: {0}")]
-    BadName(String),
-    /// The system's resolver failed, or there is no such interface. Systems rarely distinguish unknown names from failures.
-    #[error("{0}")]
-    System(#[source] Arc<io::Error>),
-    /// The lookup was cancelled, or the reactor ended first.
-    #[error("the lookup was cancelled: {0}")]
-    GivenUp(#[from] Failure),
-}
-
-sinew_reactor::error_debug!(ResolveError);
-
 /// The resolver of a reactor, if one has been set.
 #[derive(Default)]
 struct InstalledResolver(RefCell<Option<Rc<dyn Resolve>>>);
@@ -119,7 +101,7 @@ impl ReactorNames for Reactor {
 
     fn resolve(&self, host: &str) -> Lookup {
         if let Some(literal) = Literal::parse(host) {
-            return match net::literal_addr(self, &literal, 0) {
+            return match lookup::literal_addr(self, &literal, 0) {
                 Ok(addr) => Deferred::ready_on(self, vec![addr]),
                 Err(error) => failed(self, ResolveError::System(Arc::new(error))),
             };
@@ -163,19 +145,6 @@ fn to_ascii(host: &str) -> Result<Cow<'_, str>, ResolveError> {
     let host = ascii::to_ascii(host)?;
     check_len(&host)?;
     Ok(Cow::Owned(host))
-}
-
-/// Longest name, without a trailing dot: 255 bytes on the wire (RFC 1035, section 2.3.4).
-const NAME_LEN_MAX: usize = 253;
-
-/// Rejects names that are too long before any resolver is called.
-pub(crate) fn check_len(host: &str) -> Result<(), ResolveError> {
-    let name = host.strip_suffix('.').unwrap_or(host);
-    if name.len() > NAME_LEN_MAX { Err(too_long(host)) } else { Ok(()) }
-}
-
-fn too_long(host: &str) -> ResolveError {
-    ResolveError::BadName(format!("{:?} is longer than {NAME_LEN_MAX} bytes", Excerpt::new(host)))
 }
 
 /// A lookup that has failed.

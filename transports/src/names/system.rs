@@ -4,8 +4,7 @@ use std::{io, sync::Arc};
 
 use sinew_reactor::Reactor;
 
-use super::{Lookup, Resolve, ResolveError};
-use crate::net;
+use super::{Lookup, Resolve, ResolveError, lookup};
 
 /// The system's resolver: `getaddrinfo(3)`, on a lookup thread
 /// ([`Reactor::defer_to_lookup_thread`]), with all its sources (`/etc/hosts`, DNS), in the order that it
@@ -15,7 +14,7 @@ pub struct SystemResolver;
 
 impl Resolve for SystemResolver {
     fn resolve(&self, reactor: &Reactor, host: &str) -> Lookup {
-        net::resolve(reactor, host.to_owned()).map(|found| match found {
+        lookup::resolve(reactor, host.to_owned()).map(|found| match found {
             Ok(Ok(addrs)) if addrs.is_empty() => Err(ResolveError::NoAddress),
             Ok(Ok(addrs)) => Ok(addrs),
             Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {

@@ -9,7 +9,7 @@ use std::{
 use sinew_reactor::{Reactor, Ready, RegisterError, Token, WeakReactor};
 
 use super::{end::End, nonblocking_fd::Descriptor, standard::Standard};
-use crate::stream::socket::ByteStream;
+use crate::net::ByteStream;
 
 /// Input and output of a stream.
 pub(crate) struct Descriptors {

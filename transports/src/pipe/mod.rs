@@ -14,6 +14,7 @@ use sinew_reactor::{Excerpt, Reactor, RegisterError, Token};
 
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
+    net::ByteStream,
     stream::{Shared, StreamBuilder, socket::Socket},
 };
 
@@ -314,8 +315,8 @@ pub(crate) fn registered(
     reactor: &Reactor,
     descriptors: Descriptors,
 ) -> Result<(Socket, Token), PipeError> {
-    let mut socket = Socket::Other(Box::new(descriptors));
-    let token = socket.register(reactor)?;
+    let mut socket = Socket::from(Box::new(descriptors) as Box<dyn ByteStream>);
+    let token = socket.watch(reactor)?;
     Ok((socket, token))
 }
 

@@ -8,8 +8,7 @@ use super::{Descriptors, PipeError, registered, standard_streams};
 use crate::{
     Address, ConnectConfig, Connecting, Factory, ListenConfig, ListenError, ListeningPort, Peer,
     immediate_connect,
-    net::{Listener, NetListener, Spare},
-    stream::socket::ByteStream,
+    net::{ByteStream, NetListener, listener::Listener},
     tcp,
 };
 
@@ -74,9 +73,5 @@ impl NetListener for StandardListener {
 
     fn is_over(&self) -> bool {
         !self.is_pending()
-    }
-
-    fn spare(&self) -> Option<Spare> {
-        None
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use sinew_reactor::Reactor;
 
-use super::{Stream, socket::ByteStream, state::State};
+use super::{Stream, socket::StreamSocket, state::State};
 use crate::Transport;
 
 /// Result of a write past the queue.
@@ -26,7 +26,7 @@ impl Transport {
     pub(super) fn write_now(
         &self,
         reactor: &Reactor,
-        mut call: impl FnMut(&dyn ByteStream) -> io::Result<usize>,
+        mut call: impl FnMut(&dyn StreamSocket) -> io::Result<usize>,
     ) -> DirectWrite {
         let stream = self.inner();
         let state = stream.state.get();

@@ -6,7 +6,7 @@ use std::{any::Any, io};
 
 use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 
-use super::{layer::Layer, socket::ByteStream, state::State};
+use super::{layer::Layer, socket::StreamSocket, state::State};
 use crate::{
     ConnectionLost, TimerId, TlsError, Transport,
     dyn_protocol::AnyProtocol,
@@ -235,7 +235,7 @@ impl Transport {
         if !read {
             self.schedule_reset_check(reactor);
         }
-        let is_left = |socket: &dyn ByteStream| {
+        let is_left = |socket: &dyn StreamSocket| {
             (stream.queued() > 0 || socket.has_unsent() || stream.waits_for_writable())
                 && !socket.is_held()
         };

@@ -4,15 +4,14 @@
 use std::{
     cell::{Cell, RefCell},
     io::{self, ErrorKind, IoSlice},
-    net::SocketAddr,
     time::Duration,
 };
 
 use fastrand::Rng;
 use sinew_reactor::{DelayedCall, Reactor, Ready, Token, WeakReactor};
 
-use super::socket::{ByteStream, Socket};
-use crate::{Faults, Keepalive, faults::Rates};
+use super::{socket::Socket, wrapper::Wrapper};
+use crate::{Faults, faults::Rates};
 
 /// Most bytes of a short read, and of most short writes.
 const SHORT_MAX: usize = 4;
@@ -115,7 +114,11 @@ impl Faulty {
     }
 }
 
-impl ByteStream for Faulty {
+impl Wrapper for Faulty {
+    fn inner(&self) -> &Socket {
+        &self.inner
+    }
+
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Err(kind) = self.inject(&self.input, ErrorKind::ConnectionReset) {
             if kind == ErrorKind::WouldBlock {
@@ -180,14 +183,6 @@ impl ByteStream for Faulty {
         }
     }
 
-    fn close_write(&self) -> io::Result<()> {
-        self.inner.close_write()
-    }
-
-    fn reset(&self) {
-        self.inner.reset();
-    }
-
     fn readiness(&self) -> Ready {
         let mut ready = self.inner.readiness() | self.hidden.replace(Ready::NONE);
         if self.delay.borrow().is_some() && !self.is_held() {
@@ -199,34 +194,6 @@ impl ByteStream for Faulty {
 
     fn is_held(&self) -> bool {
         self.delay.borrow().as_ref().is_some_and(DelayedCall::is_active)
-    }
-
-    fn takes_output(&self) -> bool {
-        self.inner.takes_output()
-    }
-
-    fn lingers(&self) -> bool {
-        self.inner.lingers()
-    }
-
-    fn has_separate_directions(&self) -> bool {
-        self.inner.has_separate_directions()
-    }
-
-    fn undelivered(&self) -> usize {
-        self.inner.undelivered()
-    }
-
-    fn local_addr(&self) -> Option<SocketAddr> {
-        self.inner.local_addr()
-    }
-
-    fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
-        self.inner.set_no_delay(no_delay)
-    }
-
-    fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
-        self.inner.set_keepalive(keepalive)
     }
 }
 

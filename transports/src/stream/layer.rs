@@ -10,7 +10,7 @@ use sinew_reactor::{Handler, Reactor, Ready, TimerKey, Token};
 use super::{
     Stream, StreamBuilder,
     input::count_received,
-    socket::{ByteStream, Socket},
+    socket::{Socket, StreamSocket},
     state::{Input, State},
 };
 use crate::{
@@ -18,8 +18,9 @@ use crate::{
     disconnect::LayerError, dyn_protocol::boxed,
 };
 
-/// A layer on top of a socket; it takes the socket's place in the stream. Output is written to it as to any [`ByteStream`]. Input
-/// is received rather than read, because one read may yield more or less plaintext than it brought.
+/// A layer on top of a socket; it takes the socket's place in the stream. Output is written to it as to any
+/// [`ByteStream`](crate::net::ByteStream). Input is received rather than read, because one read may yield more or less plaintext
+/// than it brought.
 pub(crate) trait Layer {
     /// Advances the handshake. An error is one of the socket's input or of the layer itself.
     fn handshake(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step>;
@@ -84,7 +85,7 @@ pub(crate) type HandshakeResult<'a> = Result<&'a Transport, ConnectionLost>;
 
 /// Makes the layer of one connection.
 pub(crate) trait MakeLayer {
-    fn make(&self, socket: Socket, context: LayerContext<'_>) -> io::Result<Box<dyn ByteStream>>;
+    fn make(&self, socket: Socket, context: LayerContext<'_>) -> io::Result<Box<dyn StreamSocket>>;
 }
 
 /// What a layer has to know about its stream.

@@ -31,6 +31,7 @@ mod hold;
 mod inline_socket;
 mod input;
 pub(crate) mod layer;
+mod observed;
 mod output;
 pub(crate) mod queue;
 mod relay;
@@ -45,6 +46,7 @@ mod splice;
 mod state;
 mod timeouts;
 mod undelivered;
+pub(crate) mod wrapper;
 
 use cold::Extras;
 pub(crate) use cold::IdleTimeout;

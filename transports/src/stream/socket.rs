@@ -22,7 +22,11 @@ use socket2::SockRef;
 #[cfg(unix)]
 use super::rights;
 use super::{INITIAL_INTEREST, layer::Layer, rights::Received, undelivered};
-use crate::{Keepalive, StreamConfig, options};
+use crate::{
+    config::StreamConfig,
+    net::ByteStream,
+    options::{self, Keepalive},
+};
 
 /// A non-blocking kernel socket. On Unix the reactor registers anything with a file descriptor; elsewhere it needs mio's types.
 #[cfg(unix)]
@@ -31,18 +35,9 @@ pub(crate) use std::{net::TcpStream, os::unix::net::UnixStream};
 #[cfg(not(unix))]
 pub(crate) use mio::net::TcpStream;
 
-/// A bidirectional byte stream that never blocks: any transport under a [`Transport`](crate::Transport), kernel socket or not.
-pub(crate) trait ByteStream {
-    /// Like `read(2)`: 0 is the end of the stream, `WouldBlock` means that no data is available.
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
-    /// The result of a read of one byte, without consuming it. A stream that cannot tell returns 1.
-    fn peek(&self) -> io::Result<usize>;
-    /// Whether a short read has drained the socket, unless the event before it said that reads may be short. With a
-    /// level-triggered engine this may always be `true`: the engine reports again if data is left.
-    fn short_read_drains(&self, is_edge_triggered: bool) -> bool;
-    /// Like `writev(2)`.
-    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-    /// The same, with descriptors that are sent with the first byte.
+/// What a stream needs of its socket beyond [`ByteStream`]: operations that only kernel sockets and their wrappers have.
+pub(crate) trait StreamSocket: ByteStream {
+    /// Like `writev(2)`, with descriptors that are sent with the first byte.
     #[cfg(unix)]
     fn write_with_descriptors(
         &self,
@@ -52,45 +47,17 @@ pub(crate) trait ByteStream {
         let _ = (slices, descriptors);
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// Like [`read`](Self::read), with the descriptors that arrive with the bytes.
+    /// Like [`read`](ByteStream::read), with the descriptors that arrive with the bytes.
     fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
         self.read(buffer).map(Received::from)
     }
-    /// Ends the output (half-close).
-    fn close_write(&self) -> io::Result<()>;
-    /// Makes the close that follows discard unsent data and send a reset, if the stream has resets.
-    fn reset(&self);
-    /// What to try now, for streams without events from an engine.
-    fn readiness(&self) -> Ready;
     /// Whether writes are delayed on purpose, regardless of events. The stream is rescheduled when the delay ends.
     fn is_held(&self) -> bool {
         false
     }
-    /// Whether the stream has an output at all.
-    fn takes_output(&self) -> bool {
-        true
-    }
-    /// Whether a graceful close waits, for a bounded time, for the peer's close (lingering close): an earlier close could discard
-    /// data in flight, and the peer may vanish without a FIN. Neither applies to pipes.
-    fn lingers(&self) -> bool {
-        true
-    }
-    /// Receives the stream's token, for streams that reschedule themselves.
-    fn register(&self, token: Token) {
-        let _ = token;
-    }
     /// Sends the closing message (close_notify) before a close without `close_write`. `WouldBlock` if the socket is full.
     fn finish_output(&self) -> io::Result<()> {
         Ok(())
-    }
-    /// Whether input and output are separate (two pipes), so that input continues after output has failed. If not, only data that
-    /// has arrived by then is still read.
-    fn has_separate_directions(&self) -> bool {
-        false
-    }
-    /// Bytes written but not acknowledged by the peer's kernel, as far as this kernel can tell. A reset would discard them.
-    fn undelivered(&self) -> usize {
-        0
     }
     /// Whether a wrapper holds output that is not in the stream's queue.
     fn has_unsent(&self) -> bool {
@@ -100,11 +67,6 @@ pub(crate) trait ByteStream {
     fn layer(&self) -> Option<&dyn Layer> {
         None
     }
-    fn local_addr(&self) -> Option<SocketAddr> {
-        None
-    }
-    /// Checks for an error of the connection without reading. The kernel reports an error only once.
-    fn check(&self) -> io::Result<()>;
     /// For wrappers of a socket in completion mode: the engine received this, so no read will return it. Empty is the end of
     /// stream.
     fn completed(&self, result: Result<&[u8], &io::Error>) {
@@ -132,15 +94,6 @@ pub(crate) trait ByteStream {
 }
 
 impl ByteStream for TcpStream {
-    fn is_kernel_socket(&self) -> bool {
-        true
-    }
-
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.as_fd())
-    }
-
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self, buffer)
     }
@@ -184,6 +137,17 @@ impl ByteStream for TcpStream {
     fn check(&self) -> io::Result<()> {
         self.take_error()?.map_or(Ok(()), Err)
     }
+}
+
+impl StreamSocket for TcpStream {
+    fn is_kernel_socket(&self) -> bool {
+        true
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
 
     fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         self.set_nodelay(no_delay)
@@ -196,15 +160,6 @@ impl ByteStream for TcpStream {
 
 #[cfg(unix)]
 impl ByteStream for UnixStream {
-    fn is_kernel_socket(&self) -> bool {
-        true
-    }
-
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.as_fd())
-    }
-
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self, buffer)
     }
@@ -225,18 +180,6 @@ impl ByteStream for UnixStream {
         Write::write_vectored(&mut &*self, slices)
     }
 
-    fn write_with_descriptors(
-        &self,
-        slices: &[IoSlice<'_>],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> io::Result<usize> {
-        rights::send(self, slices, descriptors)
-    }
-
-    fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        rights::receive(self, buffer)
-    }
-
     fn close_write(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
@@ -253,12 +196,36 @@ impl ByteStream for UnixStream {
     }
 }
 
-/// The socket of a stream. Common operations are in [`ByteStream`]; this type has those that depend on the kind of socket.
+#[cfg(unix)]
+impl StreamSocket for UnixStream {
+    fn is_kernel_socket(&self) -> bool {
+        true
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+
+    fn write_with_descriptors(
+        &self,
+        slices: &[IoSlice<'_>],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        rights::send(self, slices, descriptors)
+    }
+
+    fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        rights::receive(self, buffer)
+    }
+}
+
+/// The socket of a stream. Common operations are in [`StreamSocket`]; this type has those that depend on the kind of socket.
 pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    Other(Box<dyn ByteStream>),
+    Other(Box<dyn StreamSocket>),
 }
 
 impl From<TcpStream> for Socket {
@@ -274,10 +241,16 @@ impl From<UnixStream> for Socket {
     }
 }
 
-impl Deref for Socket {
-    type Target = dyn ByteStream;
+impl From<Box<dyn ByteStream>> for Socket {
+    fn from(stream: Box<dyn ByteStream>) -> Self {
+        Self::Other(Box::new(stream))
+    }
+}
 
-    fn deref(&self) -> &(dyn ByteStream + 'static) {
+impl Deref for Socket {
+    type Target = dyn StreamSocket;
+
+    fn deref(&self) -> &(dyn StreamSocket + 'static) {
         match self {
             Self::Tcp(socket) => socket,
             #[cfg(unix)]
@@ -301,7 +274,8 @@ impl Socket {
         false
     }
 
-    pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
+    /// Has the engine watch it, or gives it a token.
+    pub(crate) fn watch(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
             Self::Tcp(socket) => reactor.register_source(socket, INITIAL_INTEREST),
             #[cfg(unix)]
@@ -397,6 +371,8 @@ impl ByteStream for Closed {
         Ready::NONE
     }
 }
+
+impl StreamSocket for Closed {}
 
 /// Like `read(2)`. Bypasses the abstractions of the standard library, whose cost shows on this path.
 #[cfg(any(target_os = "linux", target_os = "android"))]

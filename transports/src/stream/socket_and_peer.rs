@@ -10,9 +10,9 @@ use std::{
 use super::{
     Stream,
     inline_socket::InlineSocket,
-    socket::{self, ByteStream, Closed, Socket},
+    socket::{self, Closed, Socket, StreamSocket},
 };
-use crate::Peer;
+use crate::{net::ByteStream, peer::Peer};
 
 /// The peer, and the socket unless it is plain TCP over IPv4. A plain IPv4 TCP socket is in [`InlineSocket`], which is empty
 /// after the socket is closed or wrapped; a wrapped one is in the cold state.
@@ -108,7 +108,7 @@ impl Stream {
     }
 
     /// Runs an infrequent operation on the socket. Must not be nested.
-    pub(super) fn with_socket<R>(&self, f: impl FnOnce(&dyn ByteStream) -> R) -> R {
+    pub(super) fn with_socket<R>(&self, f: impl FnOnce(&dyn StreamSocket) -> R) -> R {
         if let Some(socket) = self.inline.take() {
             let result = f(&socket);
             self.inline.put(socket);

@@ -14,7 +14,7 @@ use rustix::{
 };
 use sinew_reactor::Reactor;
 
-use super::{direct::DirectWrite, socket::ByteStream};
+use super::{direct::DirectWrite, socket::StreamSocket};
 use crate::Transport;
 
 /// Requested capacity of a pipe. An unprivileged user may have up to 1 MiB in each (`pipe(7)`).
@@ -121,8 +121,8 @@ impl SplicePipe {
     /// socket from the end of the input.
     pub(super) fn fill(
         &self,
-        from: &dyn ByteStream,
-        to: &dyn ByteStream,
+        from: &dyn StreamSocket,
+        to: &dyn StreamSocket,
     ) -> Option<io::Result<usize>> {
         if !self.enabled.get() {
             return None;

@@ -20,7 +20,7 @@ use super::{per_ip::PerIp, proxy_accept};
 use crate::{
     Factory, ListenConfig, Peer,
     listener_hooks::Port,
-    net::{Listener, Spare},
+    net::{Spare, listener::Listener},
     stream::{
         Shared, StreamBuilder,
         layer::{HandshakeResult, MakeLayer},
@@ -177,7 +177,7 @@ impl<F: Factory> Acceptor<F> {
         {
             tracing::debug!(%peer, %error, "could not set the options of an accepted socket");
         }
-        let token = match socket.register(reactor) {
+        let token = match socket.watch(reactor) {
             Ok(token) => token,
             Err(error) => {
                 return self.core.log_once(

@@ -17,7 +17,10 @@ use super::{Connecting, Destination, Family, interleave::interleave};
 use crate::{
     Address, ConnectConfig, Connection, ConnectionLost, Factory, Peer, Transport,
     names::{ReactorNames, ResolveError, is_queued},
-    net::{self, Dialling},
+    net::{
+        self, DialOptions,
+        dialling::{Dialling, unusable},
+    },
     options,
     stream::{
         INITIAL_INTEREST, Shared, StreamBuilder,
@@ -248,7 +251,10 @@ impl<F: Factory> Connector<F> {
         match addr {
             Address::Inet(addr) => {
                 let socket = match net::installed(reactor)? {
-                    Some(net) => Dialling::Other(net.dial(*addr, &self.config)?),
+                    Some(net) => {
+                        let options = DialOptions { bind: self.config.bind };
+                        Dialling::Other(net.dial(*addr, &options)?)
+                    }
                     None => open_socket(*addr, &self.config)?,
                 };
                 Ok((socket, Peer::Inet(*addr)))
@@ -469,7 +475,7 @@ fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<Dialling>
         socket.bind(&bind.into())?;
     }
     match socket.connect(&addr.into()) {
-        Err(error) if !is_in_progress(&error) => Err(net::unusable(addr, error)),
+        Err(error) if !is_in_progress(&error) => Err(unusable(addr, error)),
         // A fast-open cookie is cached, so the SYN is sent with the first bytes.
         Ok(()) if config.fast_open => Ok(Dialling::FastOpen(into_stream(socket))),
         _ => Ok(Dialling::Kernel(into_stream(socket))),

@@ -20,7 +20,8 @@ use super::{
 use crate::{
     Address, Factory, ListenConfig,
     listener_hooks::{PortMessage, PortOrder},
-    net::{self, Listener},
+    names::lookup,
+    net::{self, ListenOptions, dialling::unusable, listener::Listener},
     options,
     stream::layer::MakeLayer,
 };
@@ -86,7 +87,7 @@ pub(super) fn listen(
     let addrs = match at.clone() {
         Destination::Addr(addr) => Ok([addr].into()),
         Destination::Any(addrs) => Ok(addrs.into()),
-        Destination::Name(host, port) => net::resolve_now(reactor, &host, port),
+        Destination::Name(host, port) => lookup::resolve_now(reactor, &host, port),
         #[cfg(unix)]
         Destination::Unix(addr) => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -111,8 +112,17 @@ pub(super) fn listen(
 /// A listening socket, with the options that accepted sockets inherit.
 fn listen_on(reactor: &Reactor, addr: SocketAddr, config: &ListenConfig) -> io::Result<Listener> {
     match net::installed(reactor)? {
-        Some(net) => net.listen(addr, config).map(Listener::Other),
+        Some(net) => net.listen(addr, &options_of(config)).map(Listener::Other),
         None => listen_on_kernel(addr, config).map(Listener::kernel),
+    }
+}
+
+/// What a network is to know of the configuration.
+fn options_of(config: &ListenConfig) -> ListenOptions {
+    ListenOptions {
+        backlog: usize::try_from(config.backlog).unwrap_or(0).max(1),
+        reuse_port: config.reuse_port,
+        v6_only: config.v6_only,
     }
 }
 
@@ -131,7 +141,7 @@ fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpLi
         options::set_fast_open(&socket, queue)?;
     }
     socket.set_nonblocking(true)?;
-    socket.bind(&addr.into()).map_err(|error| net::unusable(addr, error))?;
+    socket.bind(&addr.into()).map_err(|error| unusable(addr, error))?;
     socket.listen(config.backlog)?;
     Ok(TcpListener::from_std(socket.into()))
 }

@@ -6,7 +6,7 @@ use sinew_reactor::Reactor;
 
 use crate::{
     ConnectConfig, Factory, ListenConfig,
-    net::{self, Listener},
+    net::{self, listener::Listener},
     stream::layer::MakeLayer,
 };
 

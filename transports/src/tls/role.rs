@@ -14,7 +14,7 @@ use crate::{
     disconnect::LayerError,
     stream::{
         layer::{LayerContext, MakeLayer},
-        socket::{ByteStream, Socket},
+        socket::{Socket, StreamSocket},
     },
 };
 
@@ -55,7 +55,7 @@ impl From<&TlsServerConfig> for TlsRole {
 }
 
 impl MakeLayer for TlsRole {
-    fn make(&self, socket: Socket, context: LayerContext<'_>) -> io::Result<Box<dyn ByteStream>> {
+    fn make(&self, socket: Socket, context: LayerContext<'_>) -> io::Result<Box<dyn StreamSocket>> {
         let session = self.session().map_err(LayerError::Tls)?;
         Ok(Box::new(Tls::new(session, (self.timeout, self.per_turn), socket, context)))
     }

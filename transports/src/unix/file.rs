@@ -23,7 +23,8 @@ use sinew_reactor::Excerpt;
 use sinew_reactor::process::Origin;
 
 use super::{
-    UnixAddr, UnixListenError,
+    addr::UnixAddr,
+    error::UnixListenError,
     socket::{self, credentials},
 };
 

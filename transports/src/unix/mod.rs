@@ -3,19 +3,22 @@
 
 // Streams are accepted and connected by `tcp/`.
 
-use std::{io, path::PathBuf};
+use std::io;
 
-use sinew_reactor::{Engine, Excerpt, Reactor};
+use sinew_reactor::{Engine, Reactor};
 
 use crate::{
-    ConnectConfig, ConnectError, Connecting, DatagramConfig, DatagramProtocol, DatagramTransport,
-    Destination, Factory, ListenConfig, ListeningPort, StreamConfig, datagram,
-    net::Listener,
+    ConnectConfig, ConnectError, Connecting, DatagramProtocol, DatagramTransport, Destination,
+    Factory, ListeningPort, datagram,
+    net::listener::Listener,
     tcp::{connect, open},
 };
 
 mod addr;
+mod config;
+mod error;
 mod file;
+pub(crate) mod listening;
 mod socket;
 
 #[doc(inline)]
@@ -24,165 +27,16 @@ pub use crate::{
     stream::rights::{DescriptorRefused, SendDescriptorError},
 };
 pub use addr::UnixAddr;
-pub(crate) use file::{FileOptions, SocketFile};
-pub(crate) use socket::{
-    UnixListening, bind as bind_socket, connect as connect_socket, open as open_socket,
-};
+pub use config::{UnixDatagramConfig, UnixListenConfig};
+pub use error::UnixListenError;
+pub(crate) use file::SocketFile;
+pub(crate) use listening::{UnixListening, bind as bind_socket};
+pub(crate) use socket::{connect as connect_socket, open as open_socket};
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
     pub trait Sealed {}
     impl Sealed for sinew_reactor::Reactor {}
-}
-
-/// A Unix socket could not be bound or listened on.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum UnixListenError {
-    /// The path or name is too long: the limit is about a hundred bytes.
-    #[error("{addr} is too long for the address of a Unix socket")]
-    TooLong {
-        /// The address.
-        addr: UnixAddr,
-    },
-    /// The address is in use.
-    #[error("{addr} is in use{}", holder.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
-    InUse {
-        /// The address.
-        addr: UnixAddr,
-        /// The process that uses it, if known.
-        holder: Option<u32>,
-    },
-    /// The directory of the socket file does not exist.
-    #[error("could not listen on {addr}: the directory {} does not exist", Excerpt::path(.folder))]
-    NoFolder {
-        /// The address.
-        addr: UnixAddr,
-        /// The directory.
-        folder: PathBuf,
-    },
-    /// Another kind of file exists at the path; it is not removed.
-    #[error("{} exists and is not a socket", Excerpt::path(.path))]
-    NotASocket {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The lock beside the socket file could not be taken.
-    #[error("could not open or lock the lock file {}: {source}", Excerpt::path(.path))]
-    Lock {
-        /// The lock file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The system refused.
-    #[error("could not listen on {addr}: {source}")]
-    Listen {
-        /// The address.
-        addr: UnixAddr,
-        /// The cause.
-        source: io::Error,
-    },
-}
-
-sinew_reactor::error_debug!(UnixListenError);
-
-/// Limits and options of a listening Unix socket.
-///
-/// # Examples
-///
-/// ```
-/// use sinew_transports::UnixListenConfig;
-///
-/// let config = UnixListenConfig::default().mode(0o660).max_connections(100);
-/// # drop(config);
-/// ```
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct UnixListenConfig {
-    pub(crate) file: FileOptions,
-    pub(crate) listen: ListenConfig,
-}
-
-impl UnixListenConfig {
-    /// The mode of the socket file, set before a client can connect; on Linux, connecting requires write permission. Default: as given by
-    /// the process's umask. Ignored for abstract names.
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.file.mode = Some(mode);
-        self
-    }
-
-    /// Whether the path is claimed by a lock on the file `PATH.lock` while listening. Default `true`.
-    /// Without it, two servers that start at the same moment may both take the socket file for a stale one.
-    pub fn lock(mut self, lock: bool) -> Self {
-        self.file.lock = lock;
-        self
-    }
-
-    /// Maximum connections in the kernel's backlog. Default 1,024; the system caps it.
-    pub fn backlog(mut self, connections: u16) -> Self {
-        self.listen = self.listen.backlog(connections);
-        self
-    }
-
-    /// Connection limit. Default 1,048,576. At the limit nothing is accepted; new connections wait in the backlog until
-    /// another connection ends.
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.listen = self.listen.max_connections(connections);
-        self
-    }
-
-    /// Limits and options of the streams.
-    pub fn stream(mut self, stream: StreamConfig) -> Self {
-        self.listen = self.listen.stream(stream);
-        self
-    }
-}
-
-/// Limits and options of a Unix datagram socket.
-///
-/// # Examples
-///
-/// ```
-/// use sinew_transports::{DatagramConfig, UnixDatagramConfig};
-///
-/// let config = UnixDatagramConfig::default()
-///     .mode(0o660)
-///     .datagrams(DatagramConfig::default().max_len(1024));
-/// # drop(config);
-/// ```
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct UnixDatagramConfig {
-    pub(crate) file: FileOptions,
-    pub(crate) bind: Option<UnixAddr>,
-    pub(crate) datagrams: DatagramConfig,
-}
-
-impl UnixDatagramConfig {
-    /// The mode of the socket file; on Linux, sending requires write permission. Default: as given by the process's umask.
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.file.mode = Some(mode);
-        self
-    }
-
-    /// As [`UnixListenConfig::lock`].
-    pub fn lock(mut self, lock: bool) -> Self {
-        self.file.lock = lock;
-        self
-    }
-
-    /// The address to send from, for a connected socket: without one, the peer cannot answer. Default: none.
-    pub fn bind(mut self, addr: impl Into<UnixAddr>) -> Self {
-        self.bind = Some(addr.into());
-        self
-    }
-
-    /// Limits of the datagrams, and the sizes of the kernel's buffers. Other options are ignored.
-    pub fn datagrams(mut self, config: DatagramConfig) -> Self {
-        self.datagrams = config;
-        self
-    }
 }
 
 /// Unix sockets on a [`Reactor`].

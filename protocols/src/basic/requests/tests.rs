@@ -2,11 +2,11 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
+use sinew_testkit::testing::assert_clean;
 use sinew_transports::{
     ConnectionLost, StreamConfig, Transport, WriteStatus,
     memory::{self, Wire},
     reactor::{Deferred, Failure, Reactor},
-    testing::assert_clean,
 };
 
 use super::*;

@@ -2,7 +2,8 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use sinew_transports::{Protocol, Transport, testing::every_split};
+use sinew_testkit::testing::every_split;
+use sinew_transports::{Protocol, Transport};
 
 use super::*;
 use crate::basic::{FrameTransport, Framed, Line, TypedHandler};

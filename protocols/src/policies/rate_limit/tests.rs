@@ -3,11 +3,11 @@
 use std::cell::Cell;
 
 use proptest::prelude::*;
+use sinew_testkit::testing::{assert_clean, every_split};
 use sinew_transports::{
     Connection, StreamConfig,
     memory::{self, Wire},
     reactor::Reactor,
-    testing::{assert_clean, every_split},
 };
 
 use super::*;

@@ -19,7 +19,7 @@ struct Script {
 
 struct Scripted(Rc<Script>);
 
-impl DatagramSocket<Addr> for Scripted {
+impl SocketIo<Addr> for Scripted {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         reactor.reserve()
     }

@@ -7,8 +7,16 @@ use super::*;
 use crate::{
     Connection, ConnectionLost, Protocol, StreamConfig, Transport,
     memory::{self, Wire},
-    testing::assert_clean,
 };
+
+/// Asserts that nothing is left on the reactor and that no callback panicked.
+#[track_caller]
+fn assert_clean(reactor: &Reactor) {
+    assert_eq!(
+        (reactor.leak_report().to_string(), reactor.stats().panics),
+        ("nothing".to_owned(), 0)
+    );
+}
 
 /// Echoes and records the sizes of its reads and the reason of its end.
 #[derive(Default)]

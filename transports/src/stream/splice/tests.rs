@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::*;
-use crate::stream::socket::Socket;
+use crate::stream::{socket::Socket, wrapper::Wrapper};
 use crate::{Peer, Protocol, ReactorTcp};
 
 /// Stores its transport for the test.
@@ -141,36 +141,8 @@ fn data_in_a_pipe_is_queued_if_the_socket_was_wrapped() {
 /// A wrapper around a socket.
 struct Wrapped(Socket);
 
-impl ByteStream for Wrapped {
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-
-    fn peek(&self) -> io::Result<usize> {
-        self.0.peek()
-    }
-
-    fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
-        self.0.short_read_drains(is_edge_triggered)
-    }
-
-    fn check(&self) -> io::Result<()> {
-        self.0.check()
-    }
-
-    fn write_vectored(&self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.0.write_vectored(slices)
-    }
-
-    fn close_write(&self) -> io::Result<()> {
-        self.0.close_write()
-    }
-
-    fn reset(&self) {
-        self.0.reset();
-    }
-
-    fn readiness(&self) -> sinew_reactor::Ready {
-        self.0.readiness()
+impl Wrapper for Wrapped {
+    fn inner(&self) -> &Socket {
+        &self.0
     }
 }

@@ -8,8 +8,7 @@ use rustix::io::Errno;
 use super::*;
 use crate::{
     Protocol, Transport,
-    net::NetListener,
-    stream::socket::ByteStream,
+    net::{ByteStream, NetListener},
     tcp::{ListeningPort, open},
 };
 

@@ -1,21 +1,19 @@
-//! [`ByteStream`] for [`Tls`]: how the stream calls the TLS layer. Plaintext in, ciphertext to the socket below.
+//! [`Wrapper`] for [`Tls`]: how the stream calls the TLS layer. Plaintext in, ciphertext to the socket below.
 
+use std::io::{self, IoSlice};
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
-use std::{
-    io::{self, IoSlice},
-    net::SocketAddr,
-};
 
-use sinew_reactor::{Ready, SHORT_WRITE_FILLS};
+use sinew_reactor::SHORT_WRITE_FILLS;
 
 use super::Tls;
-use crate::{
-    Keepalive,
-    stream::{layer::Layer, socket::ByteStream},
-};
+use crate::stream::{layer::Layer, socket::Socket, wrapper::Wrapper};
 
-impl ByteStream for Tls {
+impl Wrapper for Tls {
+    fn inner(&self) -> &Socket {
+        &self.socket
+    }
+
     /// Unsupported: input is read by [`receive`](Layer::receive), since a read cannot report that plaintext is left.
     fn read(&self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
@@ -29,10 +27,6 @@ impl ByteStream for Tls {
         self.buffered_plaintext.set(buffered_plaintext);
         self.end.set(end);
         if waits { Ok(1) } else { self.socket.peek() }
-    }
-
-    fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
-        self.socket.short_read_drains(is_edge_triggered)
     }
 
     /// Reports bytes as written when all of their ciphertext is. So the stream's queue holds exactly what the system has not
@@ -93,58 +87,20 @@ impl ByteStream for Tls {
         self.send_close_notify()
     }
 
-    fn reset(&self) {
-        self.socket.reset();
-    }
-
-    fn readiness(&self) -> Ready {
-        self.socket.readiness()
-    }
-
     fn is_held(&self) -> bool {
         let awaits_peer =
             self.handshake_pending() && self.plaintext_len() == 0 && !self.has_unsent();
         awaits_peer || self.socket.is_held()
     }
 
-    fn takes_output(&self) -> bool {
-        self.socket.takes_output()
-    }
-
-    fn lingers(&self) -> bool {
-        self.socket.lingers()
-    }
-
-    fn has_separate_directions(&self) -> bool {
-        self.socket.has_separate_directions()
-    }
-
-    fn undelivered(&self) -> usize {
-        self.socket.undelivered()
-    }
-
-    /// Input after the end of the stream is ignored.
-    fn check(&self) -> io::Result<()> {
-        self.socket.check()
-    }
-
     fn has_unsent(&self) -> bool {
         !self.unsent.borrow().bytes.is_empty()
     }
 
+    /// What the socket below has received is told to it where it is decrypted.
+    fn completed(&self, _: Result<&[u8], &io::Error>) {}
+
     fn layer(&self) -> Option<&dyn Layer> {
         Some(self)
-    }
-
-    fn local_addr(&self) -> Option<SocketAddr> {
-        self.socket.local_addr()
-    }
-
-    fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
-        self.socket.set_no_delay(no_delay)
-    }
-
-    fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
-        self.socket.set_keepalive(keepalive)
     }
 }
