@@ -1,8 +1,8 @@
 //! Connections in memory, without a kernel: the test holds the other end of the connection, a [`Wire`].
 //!
-//! There are two ways to use them. [`Transport::memory`] returns a transport by itself: the test calls the protocol's methods as the event
-//! loop would, and checks what was sent. [`connect`] adds a protocol to a reactor: the event loop drives it exactly like one on a
-//! socket.
+//! There are two ways to use them. [`Transport::memory`] returns a transport by itself: the test calls the protocol's methods as
+//! the event loop would, and checks what was sent. [`connect`] adds a protocol to a reactor: the event loop drives it exactly
+//! like one on a socket.
 
 use std::{
     cell::{Cell, RefCell},
@@ -161,8 +161,8 @@ impl Drop for StreamEnd {
     }
 }
 
-/// Adds a protocol to a reactor, on a connection in memory: the event loop calls `connection_made` in its next turn, and then drives
-/// the connection like one on a socket. The [`Wire`] is its peer.
+/// Adds a protocol to a reactor, on a connection in memory: the event loop calls `connection_made` in its next turn, and then
+/// drives the connection like one on a socket. The [`Wire`] is its peer.
 ///
 /// # Errors
 ///
@@ -244,8 +244,8 @@ fn join<P: Protocol>(
 }
 
 impl Transport {
-    /// A transport by itself and the far end of its connection, to test a protocol without a reactor. The test calls the protocol's
-    /// methods as the event loop would, and the wire shows the output.
+    /// A transport by itself and the far end of its connection, to test a protocol without a reactor. The test calls the
+    /// protocol's methods as the event loop would, and the wire shows the output.
     ///
     /// Its reactor is a [simulated](Reactor::simulated) one: it uses no file descriptors, and its clock moves only by
     /// `transport.reactor().advance(…)`.

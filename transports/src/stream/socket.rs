@@ -37,8 +37,8 @@ pub(crate) trait ByteStream {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
     /// The result of a read of one byte, without consuming it. A stream that cannot tell returns 1.
     fn peek(&self) -> io::Result<usize>;
-    /// Whether a short read has drained the socket, unless the event before it said that reads may be short. With a level-triggered
-    /// engine this may always be `true`: the engine reports again if data is left.
+    /// Whether a short read has drained the socket, unless the event before it said that reads may be short. With a
+    /// level-triggered engine this may always be `true`: the engine reports again if data is left.
     fn short_read_drains(&self, is_edge_triggered: bool) -> bool;
     /// Like `writev(2)`.
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
@@ -70,8 +70,8 @@ pub(crate) trait ByteStream {
     fn takes_output(&self) -> bool {
         true
     }
-    /// Whether a graceful close waits, for a bounded time, for the peer's close (lingering close): an earlier close could discard data
-    /// in flight, and the peer may vanish without a FIN. Neither applies to pipes.
+    /// Whether a graceful close waits, for a bounded time, for the peer's close (lingering close): an earlier close could discard
+    /// data in flight, and the peer may vanish without a FIN. Neither applies to pipes.
     fn lingers(&self) -> bool {
         true
     }
@@ -83,8 +83,8 @@ pub(crate) trait ByteStream {
     fn finish_output(&self) -> io::Result<()> {
         Ok(())
     }
-    /// Whether input and output are separate (two pipes), so that input continues after output has failed. If not, only data that has
-    /// arrived by then is still read.
+    /// Whether input and output are separate (two pipes), so that input continues after output has failed. If not, only data that
+    /// has arrived by then is still read.
     fn has_separate_directions(&self) -> bool {
         false
     }
@@ -105,7 +105,8 @@ pub(crate) trait ByteStream {
     }
     /// Checks for an error of the connection without reading. The kernel reports an error only once.
     fn check(&self) -> io::Result<()>;
-    /// For wrappers of a socket in completion mode: the engine received this, so no read will return it. Empty is the end of stream.
+    /// For wrappers of a socket in completion mode: the engine received this, so no read will return it. Empty is the end of
+    /// stream.
     fn completed(&self, result: Result<&[u8], &io::Error>) {
         let _ = result;
     }
@@ -422,7 +423,8 @@ pub(super) fn send(mut socket: impl Write, data: &[u8]) -> io::Result<usize> {
     socket.write(data)
 }
 
-/// Maps `EINPROGRESS` to `WouldBlock`: the first write of a TCP fast open whose data did not fit into the SYN waits for the handshake.
+/// Maps `EINPROGRESS` to `WouldBlock`: the first write of a TCP fast open whose data did not fit into the SYN waits for the
+/// handshake.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[cold]
 pub(super) fn map_in_progress(error: io::Error) -> io::Error {
