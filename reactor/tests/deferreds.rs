@@ -69,7 +69,12 @@ fn a_callback_is_called_for_a_result_available_from_the_start() {
     report(deferred.map(|result| result), &trail);
     turn(&reactor);
     turn(&reactor);
-    let expected = ["Ok(1)", "Err(Brewing)", "Err(Failed(Cancelled))", "Err(Failed(Abandoned))"];
+    let expected = [
+        "Ok(1)",
+        "Err(Brewing)",
+        "Err(Failed(cancelled))",
+        "Err(Failed(abandoned without a result))",
+    ];
     assert_eq!(trail.take(), expected);
 }
 
