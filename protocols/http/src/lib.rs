@@ -1,0 +1,8 @@
+//! HTTP/1.1 for sinew.
+#![forbid(unsafe_code)]
+
+pub mod codec;
+
+pub use codec::{FieldError, Fields};
+#[doc(no_inline)]
+pub use http::{Method, StatusCode, Version};
