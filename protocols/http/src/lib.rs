@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod server;
 
 pub use codec::{FieldError, Fields};
 #[doc(no_inline)]

@@ -1,7 +1,7 @@
 //! Why a head or a body is refused, and with which status: [`HeadError`], [`BodyError`].
 
 use http::StatusCode;
-use sinew_transports::reactor::error_debug;
+use sinew_transports::reactor::{Failure, error_debug};
 
 /// Why the head of a message is refused. A server answers with [`status`](Self::status) and closes, for it does not know where the
 /// next request begins.
@@ -129,6 +129,15 @@ pub enum BodyError {
     /// The body has been given to another reader, or was dropped because the answer came first.
     #[error("the body is not there to be read")]
     Taken,
+    /// Reading was cancelled, or the reactor ended.
+    #[error("{0}")]
+    Failed(Failure),
+}
+
+impl From<Failure> for BodyError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl BodyError {
@@ -139,7 +148,7 @@ impl BodyError {
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TrailersTooLong { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Taken => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Taken | Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -55,6 +55,12 @@ pub enum FieldError {
         /// The first such byte.
         byte: u8,
     },
+    /// The field frames the message or keeps the connection, which the server decides by the body and by what the client can take.
+    #[error("{name} is set by the server")]
+    Reserved {
+        /// The name of the field.
+        name: String,
+    },
 }
 
 error_debug!(FieldError);
