@@ -159,7 +159,7 @@ fn the_port_is_drained() {
     let handle = reactor.clone();
     let drained = async move {
         // Until the answer has gone out.
-        while handle.stats().bytes_written == 0 {
+        while handle.stats().bytes_sent == 0 {
             handle.sleep(Duration::from_millis(1)).await;
         }
         port.drain(seconds(60)).await

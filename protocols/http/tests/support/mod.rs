@@ -78,7 +78,7 @@ pub(crate) fn without_dates(text: &str) -> String {
     let mut lines = text.split_inclusive("\r\n");
     while let Some(line) = lines.next() {
         left.push_str(line);
-        if line.starts_with("HTTP/1.1 ") && !line.starts_with("HTTP/1.1 100") {
+        if line.contains("HTTP/1.1 ") && !line.contains("HTTP/1.1 100") {
             let date = lines.next().unwrap_or_default();
             assert!(date.starts_with("Date: ") && date.ends_with(" GMT\r\n"), "{line}{date}");
         }
