@@ -50,6 +50,7 @@
 //! | use UDP, Unix sockets, processes, pipes | [`transports`], by modules |
 //! | keep a connection alive | [`ClientService`](transports::client_service::ClientService) |
 //! | test without a network, or with one that fails | [`transports::testing`], [`transports::sim`] |
+//! | serve HTTP | `http` (feature `http`) |
 //! | write handlers that block | `socketserver` (feature `socketserver`) |
 //! | bring another source of events to the loop | [`reactor::source`] |
 //!
@@ -58,6 +59,7 @@
 //! | [`reactor`] | readiness, time, calls, threads, signals, tasks |
 //! | [`transports`] | how bytes come and go |
 //! | [`protocols`] | what bytes mean: lines, frames, and the small services of [`protocols::wire`] |
+//! | `http` | HTTP/1.1: codecs without I/O, and a server |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
 //!
 //! # Features
@@ -65,6 +67,7 @@
 //! | feature | |
 //! |---|---|
 //! | `tls`, on by default | TLS with rustls |
+//! | `http` | the module of that name |
 //! | `socketserver` | the module of that name |
 //! | `idna` | names in other scripts than ASCII |
 
@@ -73,6 +76,8 @@
 #[cfg(doctest)]
 mod doctests;
 
+#[cfg(feature = "http")]
+pub use sinew_http as http;
 pub use sinew_protocols as protocols;
 pub use sinew_reactor as reactor;
 #[cfg(feature = "socketserver")]

@@ -202,6 +202,31 @@ fn with_socketserver() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(feature = "http")]
+fn with_http() -> impl Iterator<Item = Printed> {
+    use sinew::http::{
+        FieldError,
+        codec::{
+            BodyError, EncodeError, FormError, HeadError, MultipartError, Unsatisfiable,
+            encode_request, ranges,
+        },
+    };
+
+    let unsatisfiable: Unsatisfiable = ranges("bytes=9-", 5, 1).unwrap_err();
+    let get = sinew::http::Method::GET;
+    let target: EncodeError = encode_request(&mut Vec::new(), &get, "a b", &Default::default()).unwrap_err();
+    let made = printed![
+        FieldError::Reserved { name: "Content-Length".to_owned() },
+        HeadError::BareLineFeed,
+        BodyError::TooLong { max: 1 },
+        FormError::TooManyFields { max: 1 },
+        MultipartError::Boundary,
+        unsatisfiable,
+        target,
+    ];
+    made.into_iter()
+}
+
 fn all() -> Vec<Printed> {
     let all = on_every_platform();
     #[cfg(unix)]
@@ -210,6 +235,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_tls());
     #[cfg(feature = "socketserver")]
     let all = all.chain(with_socketserver());
+    #[cfg(feature = "http")]
+    let all = all.chain(with_http());
     all.collect()
 }
 
@@ -239,7 +266,7 @@ fn a_cause_that_the_sentence_leaves_out_is_printed_behind_it() {
 }
 
 /// Nothing is missing from the list, which is whole where there is everything.
-#[cfg(all(unix, feature = "tls", feature = "socketserver"))]
+#[cfg(all(unix, feature = "http", feature = "tls", feature = "socketserver"))]
 mod sources {
     use std::{fs, path::Path};
 

@@ -10,19 +10,19 @@
 //! | an answer on its way | kept, as before | | as before | goes on, then closes | `write_timeout`: aborted |
 //! | the connection closes | dropped | dropped | | | the transport's business |
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::{fmt, rc::Rc};
 
 use bytes::Bytes;
 use http::StatusCode;
 use sinew_transports::{
-    ConnectionLost, Protocol, TimerId, Transport, WriteStatus, reactor::Excerpt,
+    ConnectionLost, Protocol, TimerId, Transport, reactor::Excerpt,
 };
 
 use super::{
     Ended, Reply, Request, Response,
     answer::Plan,
-    exchange::{Answer, Exchange, Stage},
-    incoming::{Incoming, Reader},
+    exchange::{Exchange, Stage},
+    incoming::Incoming,
     shared::Shared,
     unread::Unread,
 };
@@ -30,31 +30,31 @@ use crate::codec::{BodyDecoder, BodyError, RequestHead};
 
 /// A connection of an [`HttpServer`](super::HttpServer), which makes it. Idle, it owns no buffer.
 pub struct HttpConnection {
-    shared: Rc<Shared>,
+    pub(super) shared: Rc<Shared>,
     /// The request in work, one at a time: so answers cannot be out of order.
-    exchange: Option<Rc<Exchange>>,
+    pub(super) exchange: Option<Rc<Exchange>>,
     unread: Unread,
     /// How much of `unread` is known to be no whole head.
     seen: usize,
-    requests: u32,
+    pub(super) requests: u32,
     head_timer: Option<TimerId>,
     body_timer: Option<TimerId>,
     /// Bytes of the body when its timer was started.
     body_mark: u64,
     /// Reading was paused here.
-    is_paused: bool,
+    pub(super) is_paused: bool,
     /// The peer has ended its side.
-    has_peer_ended: bool,
-    is_draining: bool,
+    pub(super) has_peer_ended: bool,
+    pub(super) is_draining: bool,
     /// The write timeout is on, in the place of that of keep-alive.
     is_write_timed: bool,
-    flood: Flood,
-    life: Life,
+    pub(super) flood: Flood,
+    pub(super) life: Life,
 }
 
 /// Whether more is queued than the client takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flood {
+pub(super) enum Flood {
     No,
     /// It was, when something was written; the system may take all of it at once.
     Maybe,
@@ -63,7 +63,7 @@ enum Flood {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
+pub(super) enum Life {
     Open,
     /// It closes; input is dropped.
     Closing,
@@ -72,7 +72,7 @@ enum Life {
 }
 
 /// What came of a look at the input.
-enum Step {
+pub(super) enum Step {
     /// So many bytes were used; there may be more to do.
     Used(usize),
     /// Nothing can be done with what there is.
@@ -306,145 +306,6 @@ impl HttpConnection {
         }
     }
 
-    // ---- the answer ----
-
-    fn answer(&mut self, transport: &Transport, exchange: &Rc<Exchange>, has_more: bool) {
-        let Some(answer) = exchange.take_answer() else { return };
-        match answer {
-            Answer::Response(response) => {
-                if self.closes_over_body(exchange) {
-                    exchange.closes.set(true);
-                }
-                self.write_response(transport, exchange, response);
-            }
-            Answer::Dropped => {
-                exchange.closes.set(true);
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                self.write_response(transport, exchange, Response::new(status));
-            }
-            Answer::HandOver(response, protocol) => {
-                if exchange.incoming.borrow().decoder.is_ended() {
-                    self.write_response(transport, exchange, response);
-                    self.hand_over(transport, exchange, protocol);
-                } else {
-                    // A body that was not read would be taken for what comes after the upgrade.
-                    tracing::error!(
-                        has_more,
-                        "a connection was to be given on before the body of its request was read"
-                    );
-                    exchange.closes.set(true);
-                    let status = StatusCode::INTERNAL_SERVER_ERROR;
-                    self.write_response(transport, exchange, Response::new(status));
-                }
-            }
-        }
-    }
-
-    /// Whether what is left of the body is not worth reading, or may never come.
-    fn closes_over_body(&self, exchange: &Exchange) -> bool {
-        let incoming = exchange.incoming.borrow();
-        let is_left = !incoming.decoder.is_ended();
-        is_left
-            && (incoming.expects_continue
-                || incoming.decoder.announced() > self.shared.config.unread_max)
-    }
-
-    fn write_response(
-        &mut self,
-        transport: &Transport,
-        exchange: &Rc<Exchange>,
-        mut response: Response,
-    ) {
-        exchange.in_loop.set(true);
-        while let Some(map) = exchange.next_map() {
-            map(&Request(Rc::clone(exchange)), &mut response);
-        }
-        exchange.in_loop.set(false);
-        let closes = exchange.closes.get() || self.is_draining;
-        let plan = Plan::new(&exchange.head, &response, closes);
-        exchange.closes.set(plan.closes);
-        exchange.answered_with.set(Some(response.status));
-        let reactor = transport.reactor();
-        let body = response.take_body();
-        let status = self.shared.with_scratch(|out| {
-            plan.push_head(out, &self.shared, &reactor, &exchange.head, &response);
-            exchange.send(transport, out, body, plan.framing)
-        });
-        if status == WriteStatus::AboveHighWatermark && self.flood == Flood::No {
-            self.flood = Flood::Maybe;
-            // By then the system has been asked to take it.
-            transport.call_later(Duration::ZERO);
-        }
-        self.set_timeout(transport);
-    }
-
-    fn hand_over(
-        &mut self,
-        transport: &Transport,
-        exchange: &Rc<Exchange>,
-        protocol: Box<dyn Protocol>,
-    ) {
-        self.life = Life::GivenOn;
-        self.stop_timers(transport);
-        transport.set_idle_timeout(None);
-        self.exchange = None;
-        self.tell_end(exchange, true);
-        if let Err(error) = transport.set_protocol(protocol) {
-            tracing::debug!(%error, "a connection could not be given on");
-            transport.lose_connection();
-        }
-        if self.is_paused {
-            self.is_paused = false;
-            transport.resume_reading();
-        }
-    }
-
-    /// The answer is with the transport: the rest of the body is dropped, and the next request may come.
-    fn finish(&mut self, transport: &Transport, exchange: &Rc<Exchange>, used: usize) -> Step {
-        let (is_left, is_discarded, is_too_much) = {
-            let incoming = exchange.incoming.borrow();
-            let is_discarded = matches!(incoming.reader, Reader::Discard);
-            let is_too_much = is_discarded && incoming.received > self.shared.config.unread_max;
-            (!incoming.decoder.is_ended(), is_discarded, is_too_much)
-        };
-        if exchange.closes.get() || is_left && (is_too_much || self.has_peer_ended) {
-            self.end(transport, exchange);
-            return Step::Used(used);
-        }
-        if !is_left {
-            self.exchange = None;
-            self.stop_body_timer(transport);
-            self.set_timeout(transport);
-            self.tell_end(exchange, true);
-            return Step::Used(used);
-        }
-        if !is_discarded {
-            exchange.in_loop.set(true);
-            exchange.discard_body();
-            exchange.in_loop.set(false);
-            return Step::Used(used);
-        }
-        match used {
-            0 => Step::Wait,
-            used => Step::Used(used),
-        }
-    }
-
-    /// Ends the connection after an answer.
-    fn end(&mut self, transport: &Transport, exchange: &Rc<Exchange>) {
-        self.exchange = None;
-        self.close(transport);
-        let is_whole = exchange.stage.get() == Stage::Sent;
-        self.tell_end(exchange, is_whole);
-    }
-
-    fn tell_end(&self, exchange: &Rc<Exchange>, complete: bool) {
-        let ended =
-            Ended { status: exchange.answered_with.get(), bytes: exchange.sent.get(), complete };
-        exchange.tell_end(&ended);
-        exchange.stage.set(Stage::Gone);
-    }
-
     // ---- the end ----
 
     /// Answers what is no request, and closes.
@@ -459,28 +320,28 @@ impl HttpConnection {
         self.close(transport);
     }
 
-    fn close(&mut self, transport: &Transport) {
+    pub(super) fn close(&mut self, transport: &Transport) {
         self.life = Life::Closing;
         self.unread = Unread::default();
         self.stop_timers(transport);
         transport.lose_connection();
     }
 
-    fn stop_timers(&mut self, transport: &Transport) {
+    pub(super) fn stop_timers(&mut self, transport: &Transport) {
         if let Some(timer) = self.head_timer.take() {
             transport.cancel_timer(timer);
         }
         self.stop_body_timer(transport);
     }
 
-    fn stop_body_timer(&mut self, transport: &Transport) {
+    pub(super) fn stop_body_timer(&mut self, transport: &Transport) {
         if let Some(timer) = self.body_timer.take() {
             transport.cancel_timer(timer);
         }
     }
 
     /// Switches between the timeout of answers on their way and that of keep-alive.
-    fn set_timeout(&mut self, transport: &Transport) {
+    pub(super) fn set_timeout(&mut self, transport: &Transport) {
         let on = self.is_sending() || self.flood == Flood::Yes;
         if self.is_write_timed != on {
             self.is_write_timed = on;

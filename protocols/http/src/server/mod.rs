@@ -1,6 +1,7 @@
 //! A server of HTTP/1.1: [`HttpServer`] builds an [`HttpConnection`] for each client, which calls a [`Handler`] for each request.
 
 mod answer;
+mod answering;
 mod body;
 mod body_writer;
 mod config;
