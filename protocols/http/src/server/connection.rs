@@ -14,9 +14,7 @@ use std::{fmt, rc::Rc};
 
 use bytes::Bytes;
 use http::StatusCode;
-use sinew_transports::{
-    ConnectionLost, Protocol, TimerId, Transport, reactor::Excerpt,
-};
+use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Excerpt};
 
 use super::{
     Ended, Reply, Request, Response,

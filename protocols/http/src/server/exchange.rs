@@ -122,6 +122,30 @@ impl Exchange {
         self.reactor.as_ref().and_then(WeakReactor::upgrade)
     }
 
+    /// Notes where the value of a parameter of the path is; its name comes later.
+    pub(super) fn add_param(&self, place: Range<usize>) {
+        thread_local! {
+            static NO_NAME: Rc<str> = Rc::from("");
+        }
+        self.params.borrow_mut().push((NO_NAME.with(Rc::clone), place));
+    }
+
+    /// Names the parameters behind the mark, and adds the one that is all that is left.
+    pub(super) fn name_params(
+        &self,
+        mark: usize,
+        names: &[Rc<str>],
+        rest: Option<(&Rc<str>, Range<usize>)>,
+    ) {
+        let mut params = self.params.borrow_mut();
+        for (param, name) in params.iter_mut().skip(mark).zip(names) {
+            param.0 = Rc::clone(name);
+        }
+        if let Some((name, place)) = rest {
+            params.push((Rc::clone(name), place));
+        }
+    }
+
     /// Has the connection look at this, from the loop.
     pub(super) fn wake(&self) {
         if self.in_loop.get() || self.woken.replace(true) {

@@ -1,0 +1,12 @@
+//! What servers are made of: each layer and handler as a client sees it.
+
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "what other tests need")]
+mod support;
+
+mod batteries {
+    mod access_log;
+    mod basic_auth;
+    mod layers;
+    mod router;
+}
