@@ -7,6 +7,9 @@ mod support;
 mod batteries {
     mod access_log;
     mod basic_auth;
+    mod files;
+    mod files_paths;
+    mod folder;
     mod layers;
     mod router;
 }
