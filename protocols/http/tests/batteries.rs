@@ -7,9 +7,13 @@ mod support;
 mod batteries {
     mod access_log;
     mod basic_auth;
+    #[cfg(feature = "compression")]
+    mod compression;
     mod files;
     mod files_paths;
     mod folder;
     mod layers;
     mod router;
+    #[cfg(feature = "sessions")]
+    mod sessions;
 }

@@ -6,6 +6,8 @@ mod answering;
 mod basic_auth;
 mod body;
 mod body_writer;
+#[cfg(feature = "compression")]
+mod compression;
 mod config;
 mod connection;
 mod cors;
@@ -21,6 +23,10 @@ mod request;
 mod response;
 mod router;
 mod sending;
+#[cfg(feature = "sessions")]
+mod session_store;
+#[cfg(feature = "sessions")]
+mod sessions;
 mod shared;
 mod timeout;
 mod unread;
@@ -30,6 +36,8 @@ pub use access_log::{AccessLog, LogFormat};
 pub use basic_auth::{AuthenticatedUser, BasicAuth, Credentials, Users};
 pub use body::{Body, BodySource, BodyWaker, Produced};
 pub use body_writer::BodyWriter;
+#[cfg(feature = "compression")]
+pub use compression::Compression;
 pub use config::ServerConfig;
 pub use connection::HttpConnection;
 pub use cors::Cors;
@@ -43,5 +51,9 @@ pub use reply::{Ended, Reply};
 pub use request::Request;
 pub use response::Response;
 pub use router::Router;
+#[cfg(feature = "sessions")]
+pub use session_store::{MemoryStore, SessionData, SessionStore};
+#[cfg(feature = "sessions")]
+pub use sessions::{Session, SessionFull, Sessions};
 pub use timeout::Timeout;
 pub use virtual_hosts::VirtualHosts;
