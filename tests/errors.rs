@@ -214,7 +214,8 @@ fn with_http() -> impl Iterator<Item = Printed> {
 
     let unsatisfiable: Unsatisfiable = ranges("bytes=9-", 5, 1).unwrap_err();
     let get = sinew::http::Method::GET;
-    let target: EncodeError = encode_request(&mut Vec::new(), &get, "a b", &Default::default()).unwrap_err();
+    let target: EncodeError =
+        encode_request(&mut Vec::new(), &get, "a b", &Default::default()).unwrap_err();
     let made = printed![
         FieldError::Reserved { name: "Content-Length".to_owned() },
         HeadError::BareLineFeed,
@@ -223,6 +224,7 @@ fn with_http() -> impl Iterator<Item = Printed> {
         MultipartError::Boundary,
         unsatisfiable,
         target,
+        sinew::http::server::SessionFull { max: 1 },
     ];
     made.into_iter()
 }

@@ -33,7 +33,6 @@ struct State {
 /// More was to be put into a session than it holds.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than {max} bytes in a session")]
-#[non_exhaustive]
 pub struct SessionFull {
     /// The limit.
     pub max: usize,
