@@ -1,5 +1,8 @@
 //! What a request costs in memory: nothing; and what an idle connection does. A counting allocator watches.
 
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
 use std::{
     io::{ErrorKind, Read, Write},
     net::TcpStream,
@@ -46,6 +49,7 @@ fn exchange(
 }
 
 fn connect(reactor: &Reactor, server: HttpServer, clients: usize) -> Vec<TcpStream> {
+    watchdog::watch_this_test();
     let port = reactor.listen_tcp("127.0.0.1:0", server).unwrap();
     let connect = |_| {
         let stream = TcpStream::connect(port.local()).unwrap();

@@ -1,5 +1,8 @@
 //! What servers are made of: each layer and handler as a client sees it.
 
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
 #[path = "support/mod.rs"]
 #[allow(dead_code, reason = "what other tests need")]
 mod support;

@@ -54,12 +54,14 @@ impl Plan {
         &self,
         out: &mut Vec<u8>,
         shared: &Shared,
-        reactor: &Reactor,
+        reactor: Option<&Reactor>,
         head: &RequestHead,
         response: &Response,
     ) {
         push_status_line(out, response.status);
-        if response.fields.is_empty() || response.fields.get("date").is_none() {
+        if let Some(reactor) = reactor
+            && (response.fields.is_empty() || response.fields.get("date").is_none())
+        {
             shared.push_date(out, reactor);
         }
         push_fields(out, &response.fields);

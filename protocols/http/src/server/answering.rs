@@ -75,10 +75,10 @@ impl HttpConnection {
         let plan = Plan::new(&exchange.head, &response, closes);
         exchange.closes.set(plan.closes);
         exchange.answered_with.set(Some(response.status));
-        let reactor = transport.reactor();
+        let reactor = exchange.reactor();
         let body = response.take_body();
         let status = self.shared.with_scratch(|out| {
-            plan.push_head(out, &self.shared, &reactor, &exchange.head, &response);
+            plan.push_head(out, &self.shared, reactor.as_ref(), &exchange.head, &response);
             exchange.send(transport, out, body, plan.framing)
         });
         if status == WriteStatus::AboveHighWatermark && self.flood == Flood::No {

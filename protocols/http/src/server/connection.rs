@@ -312,7 +312,7 @@ impl HttpConnection {
         let head = RequestHead::default();
         let plan = Plan::new(&head, &response, true);
         self.shared.with_scratch(|out| {
-            plan.push_head(out, &self.shared, &transport.reactor(), &head, &response);
+            plan.push_head(out, &self.shared, transport.reactor().as_ref(), &head, &response);
             transport.write(out);
         });
         self.close(transport);
@@ -442,9 +442,10 @@ impl Protocol for HttpConnection {
         let Some(exchange) = self.exchange.take() else { return };
         exchange.end_body(Err(BodyError::Truncated));
         exchange.stage.set(Stage::Gone);
-        let reactor = transport.reactor();
-        while let Some(disconnect) = exchange.next_disconnect() {
-            disconnect(&reactor);
+        if let Some(reactor) = transport.reactor() {
+            while let Some(disconnect) = exchange.next_disconnect() {
+                disconnect(&reactor);
+            }
         }
         tracing::debug!(%reason, "a client was gone before it had its answer");
         let ended = Ended {

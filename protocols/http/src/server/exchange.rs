@@ -83,12 +83,12 @@ impl Exchange {
     pub(super) fn begin(
         &mut self,
         transport: &Transport,
-        reactor: WeakReactor,
+        reactor: Option<WeakReactor>,
         incoming: Incoming,
         body_max: u64,
     ) {
         self.transport = Some(transport.clone());
-        self.reactor = Some(reactor);
+        self.reactor = reactor;
         *self.incoming.get_mut() = incoming;
         self.body_max.set(body_max);
     }

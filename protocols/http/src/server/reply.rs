@@ -82,7 +82,7 @@ impl Reply {
         let Some(exchange) = self.0.take() else { return };
         if let (Some(late), Some(reactor)) = (exchange.answer(answer), exchange.reactor()) {
             // What users let go of is dropped by the loop.
-            reactor.discard(late);
+            reactor.defer_drop(late);
         }
     }
 }

@@ -66,12 +66,12 @@ impl Shared {
     }
 
     /// The reactor, weakly, for handles that may outlive it. A server is used on one reactor at a time.
-    pub(super) fn weak_reactor(&self, transport: &Transport) -> WeakReactor {
+    pub(super) fn weak_reactor(&self, transport: &Transport) -> Option<WeakReactor> {
         let mut reactor = self.reactor.borrow_mut();
-        match &*reactor {
-            Some(weak) if weak.upgrade().is_some() => weak.clone(),
-            _ => reactor.insert(transport.reactor().downgrade()).clone(),
+        if reactor.as_ref().is_none_or(|weak| weak.upgrade().is_none()) {
+            *reactor = transport.reactor().map(|reactor| reactor.downgrade());
         }
+        reactor.clone()
     }
 
     /// Lends the buffer for heads, empty.

@@ -144,6 +144,7 @@ fn a_drain_ends_idle_connections_at_once_and_others_after_their_answer() {
 
 #[test]
 fn the_port_is_drained() {
+    crate::watchdog::watch_this_test();
     let reactor = Reactor::new().unwrap();
     let port = reactor.listen_tcp("127.0.0.1:0", HttpServer::new(answer(|_| "x"))).unwrap();
     let mut stream = std::net::TcpStream::connect(port.local()).unwrap();

@@ -21,6 +21,7 @@ impl Client {
     }
 
     pub(crate) fn of(reactor: &Reactor, server: &HttpServer) -> Self {
+        crate::watchdog::watch_this_test();
         let joined = memory::connect(reactor, StreamConfig::default(), server.connection());
         let (connection, wire) = joined.expect("room for one");
         let client = Self { reactor: reactor.clone(), connection, wire };
