@@ -1,7 +1,7 @@
 //! However the input is cut, the output is the same.
 
 use sinew_http::server::{HttpServer, Reply, Request, Response};
-use sinew_transports::testing::{Draw, ProtocolTests, every_split};
+use sinew_transports::testing::{Draw, SystemUnderTest, every_split};
 
 fn server() -> HttpServer {
     HttpServer::new(|request: Request, reply: Reply| {
@@ -79,5 +79,5 @@ fn anything_at_all() {
         }
         input
     };
-    ProtocolTests::new(|| server().connection()).inputs(inputs).seeds(0..200).property();
+    SystemUnderTest::new(|| server().connection()).inputs(inputs).seeds(0..200).property();
 }
