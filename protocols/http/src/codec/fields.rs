@@ -159,8 +159,10 @@ impl Fields {
 
     /// Enters a field whose name and value are in the buffer already, and were checked.
     pub(super) fn push(&mut self, name: usize, name_len: usize, value: usize, value_len: usize) {
+        // Heads are bounded far below 4 GiB, and whoever adds fields without end has run out of memory before.
+        debug_assert!(u32::try_from(value + value_len).is_ok());
         let [name, name_len, value, value_len] =
-            [name, name_len, value, value_len].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+            [name, name_len, value, value_len].map(|n| n as u32);
         self.entries.push(Entry { name, name_len, value, value_len });
     }
 

@@ -72,8 +72,11 @@ impl RequestHead {
         let places = &mut places[..limits.fields_max];
         match request.parse_with_uninit_headers(window, places) {
             Ok(Status::Complete(len)) => {
-                limits.check(&window[..len])?;
-                self.fill(&window[..len], &request)?;
+                let head = &window[..len];
+                let starts =
+                    request.headers.iter().map(|field| place(head, field.name.as_bytes()).start);
+                limits.check_head(head, starts)?;
+                self.fill(head, &request)?;
                 Ok(Some(len))
             }
             Ok(Status::Partial) => limits.check_part(input).map(|()| None),

@@ -58,8 +58,11 @@ impl ResponseHead {
         let places = &mut places[..limits.fields_max];
         match config.parse_response_with_uninit_headers(&mut response, window, places) {
             Ok(Status::Complete(len)) => {
-                limits.check(&window[..len])?;
-                self.fill(&window[..len], &response)?;
+                let head = &window[..len];
+                let starts =
+                    response.headers.iter().map(|field| place(head, field.name.as_bytes()).start);
+                limits.check_head(head, starts)?;
+                self.fill(head, &response)?;
                 Ok(Some(len))
             }
             Ok(Status::Partial) => limits.check_part(input).map(|()| None),

@@ -37,7 +37,9 @@ impl Target {
     pub(super) fn parse(method: &Method, target: &[u8]) -> Result<Self, HeadError> {
         // RFC 3986 2 has fewer characters, but browsers send |, {, }, ^, ` and " as they are. What is dangerous is not among them:
         // no blank, no control character, nothing beyond ASCII, and no fragment, which is the client's own.
-        if !target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') {
+        let is_good = |byte: &u8| byte.is_ascii_graphic() & (*byte != b'#');
+        // Without an early end, which the compiler can do for many bytes at once.
+        if target.is_empty() || !target.iter().fold(true, |all, byte| all & is_good(byte)) {
             return Err(HeadError::Target);
         }
         if *method == Method::CONNECT {
@@ -98,36 +100,35 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
             }
             (&text[..end + 2], &rest[end + 1..])
         }
-        _ => text.split_at(memchr::memchr(b':', text).unwrap_or(text.len())),
-    };
-    let is_name = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'-' | b'.'
-                    | b'_'
-                    | b'~'
-                    | b'%'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b','
-                    | b';'
-                    | b'='
-            )
+        _ => {
+            let len = text.iter().take_while(|byte| IN_NAMES[usize::from(**byte)]).count();
+            text.split_at(len)
+        }
     };
     let is_port = match port {
         [] => true,
         [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    !host.is_empty() && is_port && (host[0] == b'[' || host.iter().all(is_name))
+    !host.is_empty() && is_port
 }
+
+/// What may stand in the name of a host (RFC 3986 3.2.2), by byte.
+const IN_NAMES: [bool; 256] = {
+    let others = b"-._~%!$&'()*+,;=";
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

@@ -204,8 +204,7 @@ impl HttpConnection {
         let closes = !inside.head.is_persistent() || self.requests >= config.requests_max;
         let decoder = BodyDecoder::new(inside.head.framing(), config.chunks);
         let incoming = Incoming::new(decoder, inside.head.expects_continue());
-        let reactor = self.shared.weak_reactor(transport);
-        inside.begin(transport, reactor, incoming, config.body_max);
+        inside.begin(transport, incoming, config.body_max);
         inside.closes.set(closes);
         self.exchange = Some(Rc::clone(&exchange));
         exchange.in_loop.set(true);

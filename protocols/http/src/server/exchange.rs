@@ -10,10 +10,7 @@ use std::{
 };
 
 use http::StatusCode;
-use sinew_transports::{
-    Protocol, Transport,
-    reactor::{Reactor, WeakReactor},
-};
+use sinew_transports::{Protocol, Transport, reactor::Reactor};
 
 use super::{Ended, Request, Response, incoming::Incoming};
 use crate::codec::RequestHead;
@@ -52,7 +49,6 @@ type OnDisconnect = Box<dyn FnOnce(&Reactor)>;
 pub(super) struct Exchange {
     pub(super) head: RequestHead,
     transport: Option<Transport>,
-    reactor: Option<WeakReactor>,
     pub(super) incoming: RefCell<Incoming>,
     pub(super) stage: Cell<Stage>,
     answer: RefCell<Option<Answer>>,
@@ -80,15 +76,8 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// A new request on a connection, whose head is in place already.
-    pub(super) fn begin(
-        &mut self,
-        transport: &Transport,
-        reactor: Option<WeakReactor>,
-        incoming: Incoming,
-        body_max: u64,
-    ) {
+    pub(super) fn begin(&mut self, transport: &Transport, incoming: Incoming, body_max: u64) {
         self.transport = Some(transport.clone());
-        self.reactor = reactor;
         *self.incoming.get_mut() = incoming;
         self.body_max.set(body_max);
     }
@@ -119,7 +108,7 @@ impl Exchange {
 
     /// `None` once the reactor has been dropped.
     pub(super) fn reactor(&self) -> Option<Reactor> {
-        self.reactor.as_ref().and_then(WeakReactor::upgrade)
+        self.transport.as_ref().and_then(Transport::reactor)
     }
 
     /// Notes where the value of a parameter of the path is; its name comes later.

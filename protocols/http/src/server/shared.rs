@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use sinew_transports::{
-    Transport,
-    reactor::{Reactor, WeakReactor},
-};
+use sinew_transports::reactor::Reactor;
 
 use super::{Handler, ServerConfig, exchange::Exchange};
 use crate::codec::format_date;
@@ -27,7 +24,6 @@ pub(super) struct Shared {
     pool: RefCell<Vec<Rc<Exchange>>>,
     scratch: Cell<Vec<u8>>,
     date: RefCell<Date>,
-    reactor: RefCell<Option<WeakReactor>>,
 }
 
 /// A line of the head, and until when it is right.
@@ -45,7 +41,6 @@ impl Shared {
             pool: RefCell::default(),
             scratch: Cell::default(),
             date: RefCell::default(),
-            reactor: RefCell::default(),
         }
     }
 
@@ -63,15 +58,6 @@ impl Shared {
         if pool.len() < POOL_MAX {
             pool.push(exchange);
         }
-    }
-
-    /// The reactor, weakly, for handles that may outlive it. A server is used on one reactor at a time.
-    pub(super) fn weak_reactor(&self, transport: &Transport) -> Option<WeakReactor> {
-        let mut reactor = self.reactor.borrow_mut();
-        if reactor.as_ref().is_none_or(|weak| weak.upgrade().is_none()) {
-            *reactor = transport.reactor().map(|reactor| reactor.downgrade());
-        }
-        reactor.clone()
     }
 
     /// Lends the buffer for heads, empty.
