@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn conditions_in_their_order() {
-        let cases: [(&str, &[(&str, &str)], Precondition); 21] = [
+        type Given = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Given, Precondition); 21] = [
             ("GET", &[], Proceed),
             ("GET", &[("If-None-Match", "\"a\"")], NotModified),
             ("HEAD", &[("If-None-Match", "W/\"a\"")], NotModified),

@@ -110,11 +110,10 @@ impl RequestHead {
             self.fields.push(name_at.start, name_at.len(), value_at.start, value.len());
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             match header.name.len() {
-                4 if is("host") => {
-                    if host.replace(value_at).is_some() || !is_host(value) {
-                        return Err(HeadError::Host);
-                    }
-                }
+                4 if is("host") => match host.replace(value_at) {
+                    None if is_host(value) => {}
+                    _ => return Err(HeadError::Host),
+                },
                 6 if is("expect") => self.expect(value)?,
                 10 if is("connection") => self.flags.note(value),
                 14 if is("content-length") => gathered.length(value)?,

@@ -138,7 +138,8 @@ mod tests {
     fn four_forms_and_nothing_else() {
         use TargetForm::{Absolute, Asterisk, Authority, Origin};
         let get = Method::GET;
-        let cases: [(&Method, &str, Option<(TargetForm, &str, Option<&str>, Option<&str>)>); 24] = [
+        type Parts = (TargetForm, &'static str, Option<&'static str>, Option<&'static str>);
+        let cases: [(&Method, &str, Option<Parts>); 24] = [
             (&get, "/", Some((Origin, "/", None, None))),
             (&get, "/a/b?c=d&e", Some((Origin, "/a/b", Some("c=d&e"), None))),
             (&get, "/?", Some((Origin, "/", Some(""), None))),

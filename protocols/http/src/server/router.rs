@@ -40,16 +40,19 @@ pub struct Router {
 #[derive(Default)]
 struct Node {
     /// The nodes behind a segment of text, decoded.
-    texts: Vec<(Box<str>, Node)>,
+    texts: Vec<(Box<str>, Self)>,
     /// The node behind any segment.
-    any: Option<Box<Node>>,
+    any: Option<Box<Self>>,
     /// Whoever takes all that is left, and by what name.
     rest: Option<(Rc<str>, Endpoint)>,
     /// Whoever is here.
     here: Option<Endpoint>,
-    /// Whoever has all that lies below, and the names of the parameters before it.
-    nested: Option<(Vec<Rc<str>>, Rc<dyn Handler>)>,
+    /// Whoever has all that lies below.
+    nested: Option<Nested>,
 }
+
+/// Who is nested, and the names of the parameters before that.
+type Nested = (Vec<Rc<str>>, Rc<dyn Handler>);
 
 /// The handlers of a pattern.
 #[derive(Default)]
