@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use sinew_transports::{Protocol, Transport, WriteStatus};
 
 use super::{
@@ -26,7 +26,7 @@ impl HttpConnection {
                 if self.closes_over_body(exchange) {
                     exchange.closes.set(true);
                 }
-                self.write_response(transport, exchange, response);
+                self.write_response(transport, exchange, final_answer(exchange, response));
             }
             Answer::Dropped => {
                 exchange.closes.set(true);
@@ -159,5 +159,21 @@ impl HttpConnection {
             Ended { status: exchange.answered_with.get(), bytes: exchange.sent.get(), complete };
         exchange.tell_end(&ended);
         exchange.stage.set(Stage::Gone);
+    }
+}
+
+/// What may be sent as the final answer to a request. A 2xx to CONNECT would begin a tunnel that nobody is at the other end of, and a 1xx
+/// leaves the client waiting.
+fn final_answer(exchange: &Exchange, response: Response) -> Response {
+    let status = response.status();
+    match () {
+        () if status.is_informational() => {
+            tracing::error!(%status, "a final answer was to be informational");
+            Response::new(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        () if *exchange.head.method() == Method::CONNECT && status.is_success() => {
+            Response::new(StatusCode::NOT_IMPLEMENTED)
+        }
+        () => response,
     }
 }

@@ -227,7 +227,12 @@ impl HttpConnection {
                 return Step::Wait;
             }
         };
-        self.time_body(transport, exchange, used == input.len());
+        let is_waiting = used == input.len() && exchange.incoming.borrow().wants_more();
+        if is_waiting && self.has_peer_ended {
+            self.body_failed(transport, exchange, BodyError::Truncated);
+            return Step::Wait;
+        }
+        self.time_body(transport, exchange, is_waiting);
         if exchange.stage.get() == Stage::Answered {
             let has_more = used < input.len();
             self.answer(transport, exchange, has_more);
@@ -259,7 +264,7 @@ impl HttpConnection {
     fn time_body(&mut self, transport: &Transport, exchange: &Exchange, is_waiting: bool) {
         let incoming = exchange.incoming.borrow();
         let config = &self.shared.config;
-        let is_timed = is_waiting && incoming.is_wanted() && incoming.end().is_none();
+        let is_timed = is_waiting && incoming.wants_more();
         if is_timed && self.body_timer.is_none() && config.body_rate > 0 {
             self.body_mark = incoming.received;
             self.body_timer = transport.call_later(config.body_window);
@@ -372,15 +377,6 @@ impl Protocol for HttpConnection {
 
     fn read_closed(&mut self, transport: &Transport) {
         self.has_peer_ended = true;
-        if let Some(exchange) = self.exchange.clone() {
-            let is_cut_off = {
-                let incoming = exchange.incoming.borrow();
-                !incoming.decoder.is_ended() && incoming.end().is_none() && incoming.is_wanted()
-            };
-            if is_cut_off && self.unread.is_empty() {
-                return self.body_failed(transport, &exchange, BodyError::Truncated);
-            }
-        }
         self.go_on_with_unread(transport);
     }
 

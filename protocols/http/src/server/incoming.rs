@@ -122,6 +122,11 @@ impl Incoming {
         wants && !self.paused
     }
 
+    /// Whether it is wanted, and there is more to come.
+    pub(super) fn wants_more(&self) -> bool {
+        self.is_wanted() && self.end.is_none()
+    }
+
     pub(super) const fn end(&self) -> Option<&Result<(), BodyError>> {
         self.end.as_ref()
     }

@@ -2,13 +2,14 @@
 
 use std::{fmt, rc::Rc};
 
-use http::{Method, StatusCode};
-use sinew_transports::{Protocol, reactor::Excerpt};
+use http::{Method, StatusCode, Version};
+use sinew_transports::{Protocol, WriteStatus, reactor::Excerpt};
 
 use super::{
     Request, Response,
     exchange::{Answer, Exchange, Stage},
 };
+use crate::codec::{Fields, encode_response};
 
 /// Answers one request, once: at once or whenever there is an answer.
 ///
@@ -36,6 +37,19 @@ impl Reply {
     /// Answers. The loop sends it: nothing is called from here.
     pub fn send(self, response: impl Into<Response>) {
         self.answer(Answer::Response(response.into()));
+    }
+
+    /// Sends an informational response before the answer, as `103 Early Hints` (RFC 9110 15.2). It goes out at once, past all layers, and
+    /// not to clients of HTTP/1.0, which know none. `false` if it was not sent: the status is not 1xx, or is 101, or it is too late.
+    pub fn inform(&self, status: StatusCode, fields: &Fields) -> bool {
+        let Some(exchange) = self.0.as_ref().filter(|_| !self.is_gone()) else { return false };
+        let is_told = status.is_informational()
+            && status != StatusCode::SWITCHING_PROTOCOLS
+            && exchange.head.version() == Version::HTTP_11;
+        let Some(transport) = exchange.transport().filter(|_| is_told) else { return false };
+        let mut head = Vec::new();
+        encode_response(&mut head, status, fields);
+        transport.write(&head) != WriteStatus::Closed
     }
 
     /// Answers, and gives the connection to another protocol, with all that the client has sent behind its request: after `101 Switching

@@ -292,3 +292,33 @@ fn a_refused_request_is_told_why_and_closed() {
     let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}", "A: b\r\n".repeat(200));
     assert_eq!(client.ask(many), refused("431 Request Header Fields Too Large"));
 }
+
+#[test]
+fn informational_responses_come_before_the_answer() {
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let noted = Rc::clone(&told);
+    let client = Client::new(move |_: Request, reply: Reply| {
+        let mut fields = sinew_http::Fields::new();
+        fields.append("Link", "</style.css>; rel=preload").unwrap();
+        let inform = |status: u16| reply.inform(StatusCode::from_u16(status).unwrap(), &fields);
+        noted.borrow_mut().push([103, 200, 101].map(inform));
+        reply.send("x");
+    });
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
+    client.wire.receive(get("/"));
+    client.advance(Duration::ZERO);
+    let received = String::from_utf8(client.wire.take(usize::MAX)).unwrap();
+    assert!(received.starts_with(&format!("{hints}HTTP/1.1 200 OK\r\nDate: ")), "{received}");
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    assert!(client.received().starts_with("HTTP/1.1 200 OK"));
+    assert_eq!(*told.borrow(), [[true, false, false], [false; 3]]);
+}
+
+#[test]
+fn a_final_answer_is_final() {
+    let client = Client::new(answer(|_| Response::new(StatusCode::CONTINUE)));
+    assert!(client.ask(get("/")).starts_with("HTTP/1.1 500 "));
+    let client = Client::new(answer(|_| "no tunnel"));
+    let connect = "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n";
+    assert!(client.ask(connect).starts_with("HTTP/1.1 501 Not Implemented\r\nContent-Length: 0"));
+}

@@ -253,3 +253,20 @@ fn a_reader_is_told_when_the_answer_comes_first() {
     assert_eq!(client.ask(format!("hello{}", get("/"))), ok("early"));
     assert_eq!(told.borrow()[1], Ok("".into()), "there was nothing to wait for");
 }
+
+#[test]
+fn a_body_that_was_cut_off_before_anybody_wanted_it() {
+    let kept = Rc::new(RefCell::new(None));
+    let keep = Rc::clone(&kept);
+    let client = Client::new(move |request: Request, reply: Reply| {
+        *keep.borrow_mut() = Some((request, reply));
+    });
+    client.send(format!("{}hel", post(5))).end();
+    let (request, reply) = kept.take().unwrap();
+    let told = Rc::new(RefCell::new(None));
+    let noted = Rc::clone(&told);
+    request.collect().then(move |_, body| *noted.borrow_mut() = Some(body));
+    assert_eq!(client.received(), refused("400 Bad Request"));
+    assert_eq!(told.take(), Some(Err(BodyError::Truncated)));
+    assert!(reply.is_gone() && client.is_closing());
+}
