@@ -4,6 +4,7 @@
 //!   requests be smuggled.
 //! - [`server`] is a server of any endpoint: [`server::HttpServer`] builds a connection for each client, which calls a
 //!   [`server::Handler`] for each request. What servers are made of comes with it: a router, files, sessions, and layers.
+//! - `websocket` (feature `websocket`) is RFC 6455: frames and messages without I/O, and connections that begin as requests.
 //!
 //! # Examples
 //!
@@ -34,10 +35,13 @@
 //! |---|---|
 //! | `compression`, on by default | `server::Compression`, by gzip |
 //! | `sessions`, on by default | `server::Sessions`, by a signed cookie |
+//! | `websocket`, on by default | the module of that name |
 #![forbid(unsafe_code)]
 
 pub mod codec;
 pub mod server;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use codec::{FieldError, Fields};
 #[doc(no_inline)]
