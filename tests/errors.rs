@@ -225,6 +225,7 @@ fn with_http() -> impl Iterator<Item = Printed> {
         unsatisfiable,
         target,
         sinew::http::server::SessionFull { max: 1 },
+        sinew::http::websocket::WebSocketError::Text,
     ];
     made.into_iter()
 }

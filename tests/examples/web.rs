@@ -1,4 +1,4 @@
-//! `web_hello`, `web_site` and `serve_dir`, by hand and by curl.
+//! `web_hello`, `web_site`, `serve_dir` and `ws_echo`, by hand and by curl.
 
 use std::{
     fs,
@@ -184,4 +184,43 @@ fn web_site_is_a_guest_book() {
     assert_eq!(get(&server, "/static/hello.txt"), "hello, world\n");
     assert!(get(&server, "/style.css").starts_with("body {"));
     server.finish();
+}
+
+#[test]
+fn ws_echo_sends_back_what_comes() {
+    use sinew::http::websocket::{Opcode, encode_frame};
+    let frame = |opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>| {
+        let mut frame = Vec::new();
+        encode_frame(&mut frame, opcode, true, payload, mask);
+        frame
+    };
+    let mask = Some([1, 2, 3, 4]);
+    let handshake = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    for engine in ENGINES {
+        let server = Example::serve("ws_echo", engine, &["--max-message", "100000"]);
+        let mut client = server.connect();
+        client.send(handshake);
+        assert_eq!(client.line(), "HTTP/1.1 101 Switching Protocols");
+        while !client.line().is_empty() {}
+        let big = vec![b'x'; 100_000];
+        for payload in [&b"hello"[..], b"", &big] {
+            client.send(frame(Opcode::Text, payload, mask));
+            client.expect(frame(Opcode::Text, payload, None));
+        }
+        client.send(frame(Opcode::Text, b"quit", mask));
+        client.expect(frame(Opcode::Close, &[3, 232], None));
+        client.send(frame(Opcode::Close, &[3, 232], mask));
+        client.expect_end();
+        let mut client = server.connect();
+        client
+            .send([handshake.as_bytes(), &frame(Opcode::Binary, &[b'x'; 100_001], mask)].concat());
+        let answer = client.rest();
+        assert!(
+            answer.windows(4).any(|bytes| bytes[0] == 0x88 && bytes[2..] == [3, 241]),
+            "closed with 1009"
+        );
+        assert!(get(&server, "/page").contains("new WebSocket"));
+        server.finish();
+    }
 }

@@ -39,7 +39,9 @@ impl WebSocketHandler for Echo {
         match text {
             "close" => socket.close(CloseReason::new(CloseCode::NORMAL, "as you wish")),
             "pause" => socket.pause_reading(),
-            _ => drop(socket.send_text(text)),
+            _ => {
+                socket.send_text(text);
+            }
         }
     }
 
