@@ -11,6 +11,7 @@ mod inflating;
 mod input;
 mod proxy;
 mod reference_model;
+mod web_sockets;
 
 use self::{format::Format, input::Input};
 
@@ -18,7 +19,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 14] = [
+pub(crate) const TARGETS: [Target; 15] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -33,6 +34,7 @@ pub(crate) const TARGETS: [Target; 14] = [
     ("http_response", http_response),
     ("http_chunked", http_chunked),
     ("http_multipart", http_multipart),
+    ("web_socket", web_socket),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -89,4 +91,8 @@ pub(crate) fn http_chunked(data: &[u8]) {
 
 pub(crate) fn http_multipart(data: &[u8]) {
     http_bodies::multipart(&mut Input::new(data));
+}
+
+pub(crate) fn web_socket(data: &[u8]) {
+    web_sockets::check(&mut Input::new(data));
 }
