@@ -12,6 +12,7 @@ mod batteries {
     mod basic_auth;
     #[cfg(feature = "compression")]
     mod compression;
+    mod event_stream;
     mod files;
     mod files_paths;
     mod folder;
