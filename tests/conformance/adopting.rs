@@ -224,7 +224,7 @@ fn what_is_something_else_is_given_back(world: &World) {
                     assert!(!takes(kind), "{wanted}: {error}");
                     assert_eq!(
                         error.to_string(),
-                        format!("{wanted} is wanted, and this is {kind}")
+                        format!("expected {wanted}, but the descriptor is {kind}")
                     );
                     let back = error.into_descriptor().unwrap();
                     assert_eq!(back.as_raw_fd(), number);
@@ -294,7 +294,7 @@ fn endpoints_on_descriptors(world: &World) {
     let connecting = client.connect(world.reactor(), |_: &Peer| Sink);
     world.until("the failure", || connecting.is_settled());
     let error = connecting.take().unwrap().unwrap_err().to_string();
-    let why = "a connected socket for streams is wanted, and this is a listening Unix socket";
+    let why = "expected a connected stream socket, but the descriptor is a listening Unix socket";
     assert_eq!(error, format!("could not connect to {text}: {why}"));
 
     let (near, far) = connected(any_port());

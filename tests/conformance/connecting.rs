@@ -254,23 +254,23 @@ fn what_is_no_destination(world: &World) {
     let cases = [
         ("", "it is empty; write HOST:PORT"),
         ("host", "host has no port; write host:PORT"),
-        (":80", "there is no host; write HOST:80"),
-        ("host:port", r#""port" is no port: neither 0 to 65535 nor the name of a service"#),
+        (":80", "the host is missing; write HOST:80"),
+        ("host:port", r#""port" is not a port: neither 0 to 65535 nor a service name"#),
         ("host:99999", "port 99999 is above 65535"),
-        ("a:b:80", "there are several colons; what is meant is HOST:PORT"),
-        ("::1", "an IPv6 address stands in brackets before its port, as in [::1]:8000"),
+        ("a:b:80", "there are several colons; write HOST:PORT"),
+        ("::1", "an IPv6 address must be in brackets before its port, as in [::1]:8000"),
     ];
     for (text, why) in cases {
         let error = failed(world, &world.reactor().connect_tcp(text, echo(world)));
         assert!(matches!(&error, ConnectError::BadDestination(bad) if bad == text), "{error}");
-        assert_eq!(error.to_string(), format!("{text:?} is no host:port: {why}"));
+        assert_eq!(error.to_string(), format!("{text:?} is not host:port: {why}"));
         let error = world.reactor().listen_tcp(text, |_: &Peer| Echo).unwrap_err();
-        let expected = format!("could not find the address to listen on, {text}: {why}");
+        let expected = format!("could not resolve the address to listen on, {text}: {why}");
         assert_eq!(error.to_string(), expected);
     }
     let nowhere: &[SocketAddr] = &[];
     let error = failed(world, &world.reactor().connect_tcp(nowhere, echo(world)));
-    assert_eq!(error.to_string(), "there is no address to connect to");
+    assert_eq!(error.to_string(), "the list of addresses to connect to is empty");
 }
 
 #[cfg(target_os = "linux")]
@@ -317,7 +317,7 @@ fn addresses_of_a_link(world: &World) {
         let host = to.trim_start_matches('[').split(']').next().unwrap();
         assert_eq!(error.to_string(), format!("could not resolve {host}: {why}"));
         let error = world.reactor().listen_tcp(to, |_: &Peer| Echo).unwrap_err();
-        let expected = format!("could not find the address to listen on, {to}: {why}");
+        let expected = format!("could not resolve the address to listen on, {to}: {why}");
         assert_eq!(error.to_string(), expected);
     }
 }

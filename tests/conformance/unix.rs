@@ -131,7 +131,7 @@ fn a_missing_folder_is_named(world: &World) {
         let config = UnixListenConfig::default().lock(lock);
         let error = world.reactor().listen_unix_with(&path, config, echo(world)).unwrap_err();
         let text = format!(
-            "could not listen on {}: there is no folder {}",
+            "could not listen on {}: the directory {} does not exist",
             path.display(),
             folder.display()
         );

@@ -55,7 +55,7 @@ fn more_than_all_buffers_hold() {
 #[test]
 fn nobody_there() {
     let ended = Example::start("connect", &["memory:nobody"]).wait();
-    let told = "error: could not connect to memory:nobody: nobody listens on this name";
+    let told = "error: could not connect to memory:nobody: no port listens on this name";
     assert_eq!((ended.code, ended.stderr), (Some(1), vec![told.into()]));
 
     let (client, mut server) = start("mio");
@@ -86,6 +86,6 @@ fn to_programs() {
         assert_eq!(ended.stderr, vec!["aside"; aside]);
     }
     let ended = Example::start("connect", &["process:/no/such/program"]).wait();
-    let told = r#"error: there is no program "/no/such/program""#;
+    let told = r#"error: could not find the program "/no/such/program""#;
     assert_eq!((ended.code, ended.stderr), (Some(1), vec![told.into()]));
 }

@@ -69,7 +69,7 @@ fn where_nothing_can_be_listened_on() {
         ("tcp:0:interface=192.0.2.1", "error: could not listen on 192.0.2.1:0: "),
         (
             "tcp:0:interface=no..name",
-            "error: could not find the address to listen on, no..name:0: ",
+            "error: could not resolve the address to listen on, no..name:0: ",
         ),
         #[cfg(unix)]
         ("fd:999", "error: could not listen on fd:999: "),
@@ -78,7 +78,7 @@ fn where_nothing_can_be_listened_on() {
         #[cfg(unix)]
         (
             "systemd:name=web",
-            "error: could not listen on systemd:name=web: there is no LISTEN_PID in the environment",
+            "error: could not listen on systemd:name=web: LISTEN_PID is not set in the environment",
         ),
     ];
     for (listen, told) in cases {
@@ -115,7 +115,7 @@ fn on_a_socket_that_was_inherited() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ended =
         Example::handed(listener.into(), "echo_server", &["--listen", "systemd:name=mail"]).wait();
-    assert!(ended.stderr[0].ends_with(r#"systemd has passed sockets called ["web"]"#), "{ended:?}");
+    assert!(ended.stderr[0].ends_with(r#"systemd has passed sockets named ["web"]"#), "{ended:?}");
 }
 
 /// Its answers are all that it prints, and it ends when they do.

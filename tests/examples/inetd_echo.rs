@@ -65,7 +65,7 @@ fn a_port_of_either_family() {
 fn what_is_no_socket() {
     let file = File::open("/dev/null").unwrap();
     let ended = Example::on_socket(file.into(), "inetd_echo", &[]).wait();
-    let told = "error: a connected socket for streams is wanted, and this is no socket";
+    let told = "error: expected a connected stream socket, but the descriptor is not a socket";
     assert_eq!((ended.code, &*ended.stderr), (Some(1), &[told.to_owned()][..]));
 }
 

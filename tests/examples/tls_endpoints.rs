@@ -68,7 +68,7 @@ fn clients_show_who_they_are() {
     let ended = Example::start("connect", &[&to]).wait();
     assert_eq!(
         (ended.code, &*ended.stderr),
-        (Some(1), &["error: TLS: the peer refused: certificate required".into()][..])
+        (Some(1), &["error: TLS: the peer sent an alert: certificate required".into()][..])
     );
     let mut client =
         Example::start("connect", &[&format!("{to}:cert={at}cert.pem:key={at}key.pem")]);

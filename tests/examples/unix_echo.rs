@@ -73,9 +73,12 @@ fn one_that_is_killed_is_replaced_and_one_that_runs_is_not() {
 #[test]
 fn what_is_wrong_is_named() {
     let long = format!("/tmp/{}", "x".repeat(200));
-    let missing = "/nowhere/x: there is no folder /nowhere";
-    let cases =
-        [(&*long, "too long"), ("/nowhere/x", missing), ("/tmp", "/tmp is there and not a socket")];
+    let missing = "/nowhere/x: the directory /nowhere does not exist";
+    let cases = [
+        (&*long, "too long"),
+        ("/nowhere/x", missing),
+        ("/tmp", "/tmp exists and is not a socket"),
+    ];
     for (path, part) in cases {
         let ended = Example::start("unix_echo", &["--listen", &endpoint(Path::new(path))]).wait();
         assert_eq!(ended.code, Some(1), "{path}: {ended:?}");

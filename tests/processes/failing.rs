@@ -39,7 +39,7 @@ fn no_such_program() {
                 matches!(&error, SpawnError::NotFound { program } if program == name),
                 "{error}"
             );
-            assert_eq!(error.to_string(), format!("there is no program {name:?}"));
+            assert_eq!(error.to_string(), format!("could not find the program {name:?}"));
         }
     });
 }

@@ -232,7 +232,8 @@ fn ask(network: &Network, link: Link, rests: bool) -> Vec<u32> {
     rests.set(false);
     network.run_for(secs(5)).unwrap();
     for socket in [&serving, &asking] {
-        socket.call_later(secs(1));
+        // It has not fired by the time that leftovers are looked for.
+        socket.call_later(secs(60));
         let stopping = socket.clone();
         socket.reactor().unwrap().call_soon(move |_| stopping.stop());
     }

@@ -54,7 +54,7 @@ struct Fragile {
 
 impl Fragile {
     fn new(random: u64, panics: &Rc<Panics>) -> Self {
-        let left = (random % 8 > 0).then_some((random >> 8) % CALLBACKS_MAX);
+        let left = (!random.is_multiple_of(8)).then_some((random >> 8) % CALLBACKS_MAX);
         Self { left, has_panicked: false, panics: panics.clone() }
     }
 
@@ -109,7 +109,7 @@ impl Protocol for Fragile {
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
         let is_by_panic = matches!(reason, ConnectionLost::Panicked(said) if said == SAID);
         assert_eq!(self.has_panicked, is_by_panic, "whether it has panicked, and lost by {reason}");
-        if let Some(left) = self.left.take().filter(|left| left % 4 == 0) {
+        if let Some(left) = self.left.take().filter(|left| left.is_multiple_of(4)) {
             // Half of these in the last callback, the others when they are dropped.
             match left % 8 {
                 0 => self.panics.panic("connection_lost"),

@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -475,16 +475,19 @@ fn is_available(name: &str, engine: Engine) -> bool {
     is_available
 }
 
-/// Bytes that differ from place to place, so that none can be lost, doubled or moved without notice.
+/// Bytes that differ from place to place, so that none can be lost, doubled or moved without notice. Generated once for all tests
+/// of a binary: in a debug build, most of their time would go into this loop.
 pub(crate) fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
+    static NOISE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+    let mut noise = NOISE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut state =
+        noise.last_chunk().map_or(0x2545_f491_4f6c_dd1d, |last| u64::from_le_bytes(*last));
+    while noise.len() < len {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
+        noise.extend_from_slice(&state.to_le_bytes());
     }
-    bytes.truncate(len);
-    bytes
+    noise[..len].to_vec()
 }

@@ -259,7 +259,10 @@ fn a_client_does_not_wait_for_ever() {
     let error = slow.take().expect("it is settled").expect_err("nobody answers");
     let is_securing = matches!(&error, ConnectError::TimedOut { phase, .. } if *phase == sinew::transports::ConnectPhase::Securing);
     assert!(is_securing, "{error:?}");
-    assert!(error.to_string().ends_with("within 20ms: TLS was not ready by then"), "{error}");
+    assert!(
+        error.to_string().ends_with("within 20ms: the TLS handshake was not complete by then"),
+        "{error}"
+    );
     let given_up = world.reactor().connect_tls(addr, &certs::client(), |_: &Peer| Sink);
     world.until("a handshake under way", || world.reactor().stats().connections == 1);
     given_up.cancel();

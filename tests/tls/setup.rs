@@ -90,7 +90,10 @@ fn damaged_papers_are_refused() {
     let hidden =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let error = Identity::from_pem(certificate, hidden).unwrap_err();
-    assert_eq!(error.to_string(), "the private key in the key given is encrypted");
+    assert_eq!(
+        error.to_string(),
+        "the private key in the key given is encrypted; decrypt it first"
+    );
     let bad = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let error = Identity::from_pem(certificate, bad).unwrap_err();
     assert!(matches!(error, TlsConfigError::BadKey { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! A UDP socket that tells of every datagram where it was sent to (`IP_PKTINFO`, Linux), and sends from an address of choice.
+//! A UDP socket that receives each datagram's local destination address (`IP_PKTINFO`, Linux), and can choose the source address.
 
 use std::{io, net::SocketAddr};
 
@@ -7,8 +7,8 @@ use sinew_reactor::{PacketInfo, Reactor, RegisterError, Token, packet_info};
 
 use crate::net::{DatagramSocket, Received};
 
-/// See the head of this file. The socket has been [asked](packet_info::ask) to tell.
-pub(super) struct Informed(pub(super) UdpSocket);
+/// A UDP socket on which packet info has been [enabled](packet_info::ask).
+pub(super) struct WithPacketInfo(pub(super) UdpSocket);
 
 pub(super) fn send_from(
     socket: &UdpSocket,
@@ -19,7 +19,7 @@ pub(super) fn send_from(
     packet_info::send(socket, data, to, from).map(drop)
 }
 
-impl DatagramSocket<SocketAddr> for Informed {
+impl DatagramSocket<SocketAddr> for WithPacketInfo {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         self.0.register(reactor)
     }

@@ -1,4 +1,4 @@
-//! The thin layer under a stream: who does the system calls. It knows nothing of protocols, queues or states.
+//! The socket under a stream: makes the system calls. Knows no protocols, queues or states.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsFd;
@@ -21,30 +21,28 @@ use socket2::SockRef;
 
 #[cfg(unix)]
 use super::rights;
-use super::{FIRST_INTEREST, layer::Layer, rights::Received, undelivered};
+use super::{INITIAL_INTEREST, layer::Layer, rights::Received, undelivered};
 use crate::{Keepalive, StreamConfig, options};
 
-/// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
-/// mio's.
+/// A non-blocking kernel socket. On Unix the reactor registers anything with a file descriptor; elsewhere it needs mio's types.
 #[cfg(unix)]
 pub(crate) use std::{net::TcpStream, os::unix::net::UnixStream};
 
 #[cfg(not(unix))]
 pub(crate) use mio::net::TcpStream;
 
-/// A stream of bytes both ways that never blocks: what else than a TCP socket can be under a [`Transport`](crate::Transport).
+/// A bidirectional byte stream that never blocks: any transport under a [`Transport`](crate::Transport), kernel socket or not.
 pub(crate) trait ByteStream {
-    /// As `read(2)`: 0 is the end, `WouldBlock` is nothing for now.
+    /// Like `read(2)`: 0 is the end of the stream, `WouldBlock` means that no data is available.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
-    /// What a read would say that has room for one byte; the byte stays. A stream of which that cannot be known says that there is
-    /// one.
+    /// The result of a read of one byte, without consuming it. A stream that cannot tell returns 1.
     fn peek(&self) -> io::Result<usize>;
-    /// Whether a read that brings less than it had room for has taken all there was, unless the event before it said that reads may
-    /// be cut short. It need not if the engine is level-triggered, and tells again of what is left.
+    /// Whether a short read has drained the socket, unless the event before it said that reads may be short. With a level-triggered
+    /// engine this may always be `true`: the engine reports again if data is left.
     fn short_read_drains(&self, is_edge_triggered: bool) -> bool;
-    /// As `writev(2)`.
+    /// Like `writev(2)`.
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-    /// The same, with descriptors that go with the first of the bytes.
+    /// The same, with descriptors that are sent with the first byte.
     #[cfg(unix)]
     fn write_with_descriptors(
         &self,
@@ -54,79 +52,78 @@ pub(crate) trait ByteStream {
         let _ = (slices, descriptors);
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// As [`read`](Self::read), with the descriptors that come with the bytes.
+    /// Like [`read`](Self::read), with the descriptors that arrive with the bytes.
     fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
         self.read(buffer).map(Received::from)
     }
-    /// No more will be written.
+    /// Ends the output (half-close).
     fn close_write(&self) -> io::Result<()>;
-    /// Has the close that follows drop what is unsent and tell the peer so, where there is a way to tell.
+    /// Makes the close that follows discard unsent data and send a reset, if the stream has resets.
     fn reset(&self);
-    /// What is worth trying now, for streams of which no engine tells.
+    /// What to try now, for streams without events from an engine.
     fn readiness(&self) -> Ready;
-    /// Whether nothing is taken for now, whatever an engine says, and the loop is had come by when that changes.
+    /// Whether writes are delayed on purpose, regardless of events. The stream is rescheduled when the delay ends.
     fn is_held(&self) -> bool {
         false
     }
-    /// Whether anything can ever be written to it.
+    /// Whether the stream has an output at all.
     fn takes_output(&self) -> bool {
         true
     }
-    /// Whether a graceful close waits for the other end's close, since closing earlier could take away what is on its way, and
-    /// whether the other end may be gone without a word, so that waiting for it has to have an end. Neither goes for pipes.
+    /// Whether a graceful close waits, for a bounded time, for the peer's close (lingering close): an earlier close could discard data
+    /// in flight, and the peer may vanish without a FIN. Neither applies to pipes.
     fn lingers(&self) -> bool {
         true
     }
-    /// The token to be told of news, for streams that do not know it from the start.
+    /// Receives the stream's token, for streams that reschedule themselves.
     fn register(&self, token: Token) {
         let _ = token;
     }
-    /// The last word to the peer before a close without `close_write`. `WouldBlock` if there was no room for it yet.
+    /// Sends the closing message (close_notify) before a close without `close_write`. `WouldBlock` if the socket is full.
     fn finish_output(&self) -> io::Result<()> {
         Ok(())
     }
-    /// Whether what is read comes from elsewhere than where what is written goes, so that input goes on when output has failed. If
-    /// not, only what has arrived by then is still read.
-    fn has_two_ends(&self) -> bool {
+    /// Whether input and output are separate (two pipes), so that input continues after output has failed. If not, only data that has
+    /// arrived by then is still read.
+    fn has_separate_directions(&self) -> bool {
         false
     }
-    /// How many bytes that were written have not reached the other end's system yet, as far as this one tells. A reset would take
-    /// them away.
+    /// Bytes written but not acknowledged by the peer's kernel, as far as this kernel can tell. A reset would discard them.
     fn undelivered(&self) -> usize {
         0
     }
-    /// Whether something is left to be written that the stream knows nothing of.
+    /// Whether a wrapper holds output that is not in the stream's queue.
     fn has_unsent(&self) -> bool {
         false
     }
-    /// The layer that this is, if it is one.
+    /// This stream as a layer, if it is one.
     fn layer(&self) -> Option<&dyn Layer> {
         None
     }
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
-    /// Whether the connection still stands; nothing is read. What the system tells of an error it tells once.
+    /// Checks for an error of the connection without reading. The kernel reports an error only once.
     fn check(&self) -> io::Result<()>;
-    /// The engine has received this, which would have been read otherwise: for what stands around a socket. Empty is the end.
-    fn completed(&self, came: Result<&[u8], &io::Error>) {
-        let _ = came;
+    /// For wrappers of a socket in completion mode: the engine received this, so no read will return it. Empty is the end of stream.
+    fn completed(&self, result: Result<&[u8], &io::Error>) {
+        let _ = result;
     }
-    /// Whether it is plainly a socket of the kernel's, with nothing around it.
-    fn is_kernels(&self) -> bool {
+    /// Whether this is a plain kernel socket without a wrapper.
+    fn is_kernel_socket(&self) -> bool {
         false
     }
-    /// Then its descriptor, for calls that are made on it elsewhere.
+    /// The descriptor of a plain kernel socket, for system calls made elsewhere.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }
-    /// Of no meaning for streams that are not TCP in a kernel.
+    /// No effect except on kernel TCP sockets.
     fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         let _ = no_delay;
         Ok(())
     }
-    /// Of no meaning for streams that are not TCP in a kernel.
+    /// No effect except on kernel TCP sockets.
     fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
         let _ = keepalive;
         Ok(())
@@ -134,12 +131,12 @@ pub(crate) trait ByteStream {
 }
 
 impl ByteStream for TcpStream {
-    fn is_kernels(&self) -> bool {
+    fn is_kernel_socket(&self) -> bool {
         true
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }
 
@@ -148,20 +145,20 @@ impl ByteStream for TcpStream {
     }
 
     fn peek(&self) -> io::Result<usize> {
-        uninterrupted(|| Self::peek(self, &mut [0]))
+        retry_interrupted(|| Self::peek(self, &mut [0]))
     }
 
-    /// A read ends early at urgent data (tcp(7), "Urgent data"), of which epoll tells and no other edge-triggered queue.
+    /// A read stops at urgent data (tcp(7), "Urgent data"). epoll reports urgent data; other edge-triggered queues do not.
     fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
         !is_edge_triggered || cfg!(any(target_os = "linux", target_os = "android"))
     }
 
     fn undelivered(&self) -> usize {
-        undelivered::in_socket(self)
+        undelivered::unacknowledged(self)
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Write::write_vectored(&mut &*self, slices).map_err(not_yet)
+        Write::write_vectored(&mut &*self, slices).map_err(map_in_progress)
     }
 
     fn close_write(&self) -> io::Result<()> {
@@ -198,12 +195,12 @@ impl ByteStream for TcpStream {
 
 #[cfg(unix)]
 impl ByteStream for UnixStream {
-    fn is_kernels(&self) -> bool {
+    fn is_kernel_socket(&self) -> bool {
         true
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }
 
@@ -212,13 +209,13 @@ impl ByteStream for UnixStream {
     }
 
     fn peek(&self) -> io::Result<usize> {
-        uninterrupted(|| {
+        retry_interrupted(|| {
             let (_, len) = rustix::net::recv(self, &mut [0], RecvFlags::PEEK)?;
             Ok(len)
         })
     }
 
-    /// A read ends early behind bytes that descriptors came with, whether or not anybody takes these (unix(7), `SCM_RIGHTS`).
+    /// A read stops after bytes that carry descriptors, whether or not the reader accepts them (unix(7), `SCM_RIGHTS`).
     fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
         !is_edge_triggered
     }
@@ -243,7 +240,7 @@ impl ByteStream for UnixStream {
         self.shutdown(Shutdown::Write)
     }
 
-    /// There is no way to tell.
+    /// Unix sockets have no reset.
     fn reset(&self) {}
 
     fn readiness(&self) -> Ready {
@@ -255,8 +252,7 @@ impl ByteStream for UnixStream {
     }
 }
 
-/// What a stream reads from and writes to. What every such thing can do is in [`ByteStream`]; here is what depends on which it
-/// is.
+/// The socket of a stream. Common operations are in [`ByteStream`]; this type has those that depend on the kind of socket.
 pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
@@ -291,12 +287,12 @@ impl Deref for Socket {
 }
 
 impl Socket {
-    /// Whether it is plainly a socket of the kernel's, with nothing around it.
-    pub(crate) const fn is_kernels(&self) -> bool {
+    /// Whether this is a plain kernel socket without a wrapper.
+    pub(crate) const fn is_kernel_socket(&self) -> bool {
         !matches!(self, Self::Other(_))
     }
 
-    /// Whether descriptors can go with its bytes.
+    /// Whether file descriptors can be sent with its bytes.
     pub(crate) const fn passes_descriptors(&self) -> bool {
         #[cfg(unix)]
         return matches!(self, Self::Unix(_));
@@ -306,9 +302,9 @@ impl Socket {
 
     pub(crate) fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
-            Self::Tcp(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            Self::Tcp(socket) => reactor.register_source(socket, INITIAL_INTEREST),
             #[cfg(unix)]
-            Self::Unix(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            Self::Unix(socket) => reactor.register_source(socket, INITIAL_INTEREST),
             Self::Other(stream) => {
                 let token = reactor.reserve()?;
                 stream.register(token);
@@ -318,19 +314,21 @@ impl Socket {
     }
 
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| (**self).read(buffer))
+        retry_interrupted(|| (**self).read(buffer))
     }
 
     pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => uninterrupted(|| send(socket, data)).map_err(not_yet),
+            Self::Tcp(socket) => retry_interrupted(|| send(socket, data)).map_err(map_in_progress),
             #[cfg(unix)]
-            Self::Unix(socket) => uninterrupted(|| send(socket, data)),
-            Self::Other(stream) => uninterrupted(|| stream.write_vectored(&[IoSlice::new(data)])),
+            Self::Unix(socket) => retry_interrupted(|| send(socket, data)),
+            Self::Other(stream) => {
+                retry_interrupted(|| stream.write_vectored(&[IoSlice::new(data)]))
+            }
         }
     }
 
-    /// Sets what a stream of this configuration is to have.
+    /// Sets the socket options of the configuration.
     pub(crate) fn set_options(&self, config: &StreamConfig) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => {
@@ -343,13 +341,13 @@ impl Socket {
         }
     }
 
-    /// Whether it has had the options of its port since it was accepted.
+    /// Whether an accepted socket has inherited the options of its listening socket.
     pub(crate) const fn inherits_options(&self) -> bool {
         matches!(self, Self::Tcp(_)) && options::INHERITED_BY_TCP
     }
 
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        uninterrupted(|| (**self).write_vectored(slices))
+        retry_interrupted(|| (**self).write_vectored(slices))
     }
 }
 
@@ -364,7 +362,7 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// What is left of a socket that has been closed.
+/// Stands in for a socket that was closed.
 pub(crate) struct Closed;
 
 impl ByteStream for Closed {
@@ -399,7 +397,7 @@ impl ByteStream for Closed {
     }
 }
 
-/// As `read(2)`, without the layers in between, which cost more than what is around them here.
+/// Like `read(2)`. Bypasses the abstractions of the standard library, whose cost shows on this path.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline(always)]
 pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
@@ -407,7 +405,7 @@ pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize>
     Ok(len)
 }
 
-/// As `write(2)`; see [`receive`].
+/// Like `write(2)`; see [`receive`].
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline(always)]
 pub(super) fn send(socket: impl AsFd, data: &[u8]) -> io::Result<usize> {
@@ -424,10 +422,10 @@ pub(super) fn send(mut socket: impl Write, data: &[u8]) -> io::Result<usize> {
     socket.write(data)
 }
 
-/// The first write of a fast open, whose bytes could not go with the first packet after all: it has to wait for the connection.
+/// Maps `EINPROGRESS` to `WouldBlock`: the first write of a TCP fast open whose data did not fit into the SYN waits for the handshake.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[cold]
-pub(super) fn not_yet(error: io::Error) -> io::Error {
+pub(super) fn map_in_progress(error: io::Error) -> io::Error {
     const IN_PROGRESS: i32 = Errno::INPROGRESS.raw_os_error();
     match error.raw_os_error() {
         Some(IN_PROGRESS) => io::ErrorKind::WouldBlock.into(),
@@ -435,14 +433,14 @@ pub(super) fn not_yet(error: io::Error) -> io::Error {
     }
 }
 
-/// Nothing is opened so fast here.
+/// No TCP fast open on this system.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn not_yet(error: io::Error) -> io::Error {
+pub(super) fn map_in_progress(error: io::Error) -> io::Error {
     error
 }
 
-/// Makes the call again if a signal came in between.
-pub(super) fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+/// Retries the call after `EINTR`.
+pub(super) fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -90,12 +90,12 @@ impl<P: Protocol> End<P> {
         let piece = self.wire.take(max);
         if !piece.is_empty() {
             moved = true;
-            other.wire.receive_quietly(&piece);
+            other.wire.receive_if_open(&piece);
         }
         if self.wire.was_reset() {
-            moved |= other.wire.reset_quietly();
+            moved |= other.wire.reset_if_open();
         } else if self.wire.is_ended() && self.wire.sent_len() == 0 {
-            moved |= other.wire.close_quietly();
+            moved |= other.wire.close_if_open();
         }
         moved
     }

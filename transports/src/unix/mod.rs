@@ -1,7 +1,7 @@
-//! Unix sockets: [`ReactorUnix`] gives a reactor its `listen_unix` and `connect_unix`, and the same for datagrams; the peer has
-//! [`Credentials`], and [`Transport::send_descriptor`](crate::Transport::send_descriptor) passes open files. Unix only.
+//! Unix sockets: [`ReactorUnix`] adds `listen_unix` and `connect_unix` to a reactor, and the same for datagrams; the peer has
+//! [`Credentials`], and [`Transport::send_descriptor`](crate::Transport::send_descriptor) passes file descriptors. Unix only.
 
-// Streams are accepted and connected by the code of `tcp/`.
+// Streams are accepted and connected by `tcp/`.
 
 use std::{io, path::PathBuf};
 
@@ -39,30 +39,30 @@ mod sealed {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum UnixListenError {
-    /// The system has no room for so long a path or name: about a hundred bytes.
+    /// The path or name is too long: the limit is about a hundred bytes.
     #[error("{addr} is too long for the address of a Unix socket")]
     TooLong {
         /// The address.
         addr: UnixAddr,
     },
-    /// Somebody has it.
+    /// The address is in use.
     #[error("{addr} is in use{}", holder.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
     InUse {
         /// The address.
         addr: UnixAddr,
-        /// The process that has it, if that is known.
+        /// The process that uses it, if known.
         holder: Option<u32>,
     },
-    /// The folder that the socket file is to lie in does not exist.
-    #[error("could not listen on {addr}: there is no folder {}", Excerpt::path(.folder))]
+    /// The directory of the socket file does not exist.
+    #[error("could not listen on {addr}: the directory {} does not exist", Excerpt::path(.folder))]
     NoFolder {
         /// The address.
         addr: UnixAddr,
-        /// The folder.
+        /// The directory.
         folder: PathBuf,
     },
-    /// There is something else at the path, which is left alone.
-    #[error("{} is there and not a socket", Excerpt::path(.path))]
+    /// Another kind of file exists at the path; it is not removed.
+    #[error("{} exists and is not a socket", Excerpt::path(.path))]
     NotASocket {
         /// The path.
         path: PathBuf,
@@ -70,7 +70,7 @@ pub enum UnixListenError {
     /// The lock beside the socket file could not be taken.
     #[error("could not open or lock the lock file {}: {source}", Excerpt::path(.path))]
     Lock {
-        /// The file of the lock.
+        /// The lock file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -87,7 +87,7 @@ pub enum UnixListenError {
 
 sinew_reactor::error_debug!(UnixListenError);
 
-/// The limits and options of a listening Unix socket.
+/// Limits and options of a listening Unix socket.
 ///
 /// # Examples
 ///
@@ -105,41 +105,41 @@ pub struct UnixListenConfig {
 }
 
 impl UnixListenConfig {
-    /// The mode of the socket file, set before anybody can connect; on Linux, who may write to it may connect. Default: what
-    /// the process's umask leaves. Abstract names have none.
+    /// The mode of the socket file, set before a client can connect; on Linux, connecting requires write permission. Default: as given by
+    /// the process's umask. Ignored for abstract names.
     pub fn mode(mut self, mode: u32) -> Self {
         self.file.mode = Some(mode);
         self
     }
 
-    /// Whether the path is claimed by a lock on the file `PATH.lock`, for as long as it is listened on. Default `true`.
-    /// Without it, two servers that start at the same moment may both take the socket file for one left by the dead.
+    /// Whether the path is claimed by a lock on the file `PATH.lock` while listening. Default `true`.
+    /// Without it, two servers that start at the same moment may both take the socket file for a stale one.
     pub fn lock(mut self, lock: bool) -> Self {
         self.file.lock = lock;
         self
     }
 
-    /// How many connections the kernel may hold ready before they are accepted. Default 1,024; the system caps it.
+    /// Maximum connections in the kernel's backlog. Default 1,024; the system caps it.
     pub fn backlog(mut self, connections: u16) -> Self {
         self.listen = self.listen.backlog(connections);
         self
     }
 
-    /// How many connections may be open. Default 1,048,576. Past it nothing is accepted; who comes waits in the backlog until
+    /// Connection limit. Default 1,048,576. At the limit nothing is accepted; new connections wait in the backlog until
     /// another connection ends.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.listen = self.listen.max_connections(connections);
         self
     }
 
-    /// The limits and options of the streams.
+    /// Limits and options of the streams.
     pub fn stream(mut self, stream: StreamConfig) -> Self {
         self.listen = self.listen.stream(stream);
         self
     }
 }
 
-/// The limits and options of a Unix socket for datagrams.
+/// Limits and options of a Unix datagram socket.
 ///
 /// # Examples
 ///
@@ -160,7 +160,7 @@ pub struct UnixDatagramConfig {
 }
 
 impl UnixDatagramConfig {
-    /// The mode of the socket file; on Linux, who may write to it may send. Default: what the process's umask leaves.
+    /// The mode of the socket file; on Linux, sending requires write permission. Default: as given by the process's umask.
     pub fn mode(mut self, mode: u32) -> Self {
         self.file.mode = Some(mode);
         self
@@ -172,13 +172,13 @@ impl UnixDatagramConfig {
         self
     }
 
-    /// The address to send from, for a connected socket: without one, nobody can answer. Default: none.
+    /// The address to send from, for a connected socket: without one, the peer cannot answer. Default: none.
     pub fn bind(mut self, addr: impl Into<UnixAddr>) -> Self {
         self.bind = Some(addr.into());
         self
     }
 
-    /// The limits of the datagrams, and the sizes of the system's buffers. What else is in it is of no meaning here.
+    /// Limits of the datagrams, and the sizes of the kernel's buffers. Other options are ignored.
     pub fn datagrams(mut self, config: DatagramConfig) -> Self {
         self.datagrams = config;
         self
@@ -215,12 +215,12 @@ impl UnixDatagramConfig {
 /// # }
 /// ```
 pub trait ReactorUnix: sealed::Sealed {
-    /// Listens on a path, or an abstract name, with the defaults of [`UnixListenConfig`]. A socket file that a dead process
-    /// has left is removed; when listening ends, so is the new one.
+    /// Listens on a path or an abstract name, with the defaults of [`UnixListenConfig`]. A stale socket file is removed
+    /// first; its own is removed when listening ends.
     ///
     /// # Errors
     ///
-    /// [`UnixListenError`], with the path and who has it.
+    /// [`UnixListenError`], with the path and the process that uses it.
     fn listen_unix<F: Factory>(
         &self,
         at: impl Into<UnixAddr>,
@@ -229,7 +229,7 @@ pub trait ReactorUnix: sealed::Sealed {
         self.listen_unix_with(at, UnixListenConfig::default(), factory)
     }
 
-    /// Listens on a path, or an abstract name, as configured.
+    /// The same with a `config`.
     ///
     /// # Errors
     ///
@@ -241,8 +241,8 @@ pub trait ReactorUnix: sealed::Sealed {
         factory: F,
     ) -> Result<ListeningPort<UnixAddr>, UnixListenError>;
 
-    /// Connects to a path, or an abstract name, with the defaults of [`ConnectConfig`]. A server whose backlog is full is
-    /// tried again until the timeout. Nothing happens before the loop turns.
+    /// Connects to a path or an abstract name, with the defaults of [`ConnectConfig`]. While the server's backlog is full, connecting is
+    /// retried until the timeout. Nothing happens before the event loop runs.
     fn connect_unix<F: Factory>(
         &self,
         to: impl Into<UnixAddr>,
@@ -251,7 +251,7 @@ pub trait ReactorUnix: sealed::Sealed {
         self.connect_unix_with(to, ConnectConfig::default(), factory)
     }
 
-    /// Connects to a path, or an abstract name, as configured. [`ConnectConfig::bind`] is of no meaning here.
+    /// The same with a `config`. [`ConnectConfig::bind`] is ignored.
     fn connect_unix_with<F: Factory>(
         &self,
         to: impl Into<UnixAddr>,
@@ -259,12 +259,12 @@ pub trait ReactorUnix: sealed::Sealed {
         factory: F,
     ) -> Connecting<F::Protocol>;
 
-    /// Receives datagrams at a path, or an abstract name, with the defaults of [`UnixDatagramConfig`]. The file is looked after
+    /// Receives datagrams at a path or an abstract name, with the defaults of [`UnixDatagramConfig`]. The socket file is handled
     /// as by [`listen_unix`](Self::listen_unix).
     ///
     /// # Errors
     ///
-    /// [`UnixListenError`], with the path and who has it.
+    /// [`UnixListenError`], with the path and the process that uses it.
     fn listen_unix_datagram<P: DatagramProtocol<UnixAddr>>(
         &self,
         at: impl Into<UnixAddr>,
@@ -273,7 +273,7 @@ pub trait ReactorUnix: sealed::Sealed {
         self.listen_unix_datagram_with(at, UnixDatagramConfig::default(), protocol)
     }
 
-    /// Receives datagrams at a path, or an abstract name, as configured.
+    /// The same with a `config`.
     ///
     /// # Errors
     ///
@@ -286,7 +286,7 @@ pub trait ReactorUnix: sealed::Sealed {
     ) -> Result<DatagramTransport<UnixAddr>, UnixListenError>;
 
     /// Sends datagrams to one peer, with the defaults of [`UnixDatagramConfig`]; without an address of its own
-    /// ([`bind`](UnixDatagramConfig::bind)) it gets no answers.
+    /// ([`bind`](UnixDatagramConfig::bind)) it receives no answers.
     ///
     /// # Errors
     ///
@@ -299,7 +299,7 @@ pub trait ReactorUnix: sealed::Sealed {
         self.connect_unix_datagram_with(to, UnixDatagramConfig::default(), protocol)
     }
 
-    /// Sends datagrams to one peer, as configured.
+    /// The same with a `config`.
     ///
     /// # Errors
     ///
@@ -329,7 +329,7 @@ impl ReactorUnix for Reactor {
                 open(self, Listener::unix(listening), addr.clone(), config.listen, None, factory)
             }
             Err(error) => {
-                // Its drop may be user code, and no call runs that.
+                // Dropping the factory may run user code, so the event loop drops it.
                 self.defer_drop(factory);
                 return Err(error);
             }
@@ -365,7 +365,7 @@ impl ReactorUnix for Reactor {
     }
 }
 
-/// Unix sockets are the kernel's.
+/// Fails on a simulated reactor, which has no Unix sockets.
 pub(crate) fn check_kernel(reactor: &Reactor) -> io::Result<()> {
     match reactor.engine() {
         Engine::Simulated => Err(io::Error::new(

@@ -1,4 +1,4 @@
-//! Unix sockets as the system has them: bound, listening, connecting, and whose they are.
+//! System calls of Unix sockets: bind, listen, connect, and peer credentials.
 
 use std::{
     io,
@@ -14,11 +14,11 @@ use socket2::SockRef;
 
 use super::{
     UnixAddr, UnixListenConfig, UnixListenError,
-    file::{FileOptions, Held, SocketFile, holder},
+    file::{FileOptions, Owner, SocketFile, owner},
 };
 use crate::{Credentials, StreamConfig, UnixPeer};
 
-/// A socket that listens, and its file.
+/// A listening socket, and its file.
 pub(crate) struct UnixListening {
     listener: UnixListener,
     _file: Option<SocketFile>,
@@ -36,7 +36,7 @@ impl UnixListening {
         Ok(Self { listener: UnixListener::from_std(socket.into()), _file: file })
     }
 
-    /// One that listens already, and where. Its file, if it has one, is not ours.
+    /// An existing listening socket and its address. Its file, if it has one, is not removed.
     pub(crate) fn adopted(socket: OwnedFd) -> io::Result<(Self, UnixAddr)> {
         let listener = std::os::unix::net::UnixListener::from(socket);
         let addr = UnixAddr::from_std(&listener.local_addr()?);
@@ -54,7 +54,7 @@ impl AsFd for UnixListening {
     }
 }
 
-/// A socket bound to an address, and its file if it has one.
+/// A bound socket, and its file if it has one.
 pub(crate) fn bind(
     addr: &UnixAddr,
     kind: SocketType,
@@ -70,8 +70,8 @@ pub(crate) fn bind(
     match rustix::net::bind(&socket, &system) {
         Ok(()) => {}
         Err(rustix::io::Errno::ADDRINUSE) => {
-            let holder = match holder(addr, kind) {
-                Ok(Held::By(holder)) => holder,
+            let holder = match owner(addr, kind) {
+                Ok(Owner::Process(holder)) => holder,
                 _ => None,
             };
             return Err(UnixListenError::InUse { addr: addr.clone(), holder });
@@ -84,7 +84,7 @@ pub(crate) fn bind(
     Ok((socket, file))
 }
 
-/// A socket that does not block.
+/// A non-blocking socket.
 pub(crate) fn open(kind: SocketType) -> io::Result<OwnedFd> {
     let socket = socket2::Socket::new(
         socket2::Domain::UNIX,
@@ -98,7 +98,7 @@ pub(crate) fn open(kind: SocketType) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// A socket that is connected: Unix sockets are at once, or not at all. `WouldBlock` if the backlog is full.
+/// A connected socket: Unix sockets connect at once or fail, with `WouldBlock` if the backlog is full.
 pub(crate) fn connect(addr: &UnixAddr, config: &StreamConfig) -> io::Result<UnixStream> {
     let socket = open(SocketType::STREAM)?;
     config.size_buffers(&SockRef::from(&socket))?;
@@ -107,7 +107,7 @@ pub(crate) fn connect(addr: &UnixAddr, config: &StreamConfig) -> io::Result<Unix
     Ok(socket.into())
 }
 
-/// Whose process is at the other end.
+/// The credentials of the peer process.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn credentials(socket: impl AsFd) -> Option<Credentials> {
     let peer = rustix::net::sockopt::socket_peercred(socket).ok()?;
@@ -121,7 +121,7 @@ pub(crate) fn credentials(_: impl AsFd) -> Option<Credentials> {
 }
 
 impl UnixPeer {
-    /// The other end of a socket that has been accepted or connected.
+    /// The peer of an accepted or connected socket.
     pub(crate) fn of(socket: &UnixStream) -> Self {
         let addr = socket.peer_addr().map_or(UnixAddr::Unnamed, |addr| UnixAddr::from_std(&addr));
         Self::new(addr, socket)

@@ -185,7 +185,7 @@ impl<F: Factory> Playback<F> {
         if !next.what.is_of_time() {
             return self.turn(at);
         }
-        match self.next_told().filter(|due| *due <= at.saturating_add(TICK)) {
+        match self.next_callback_due().filter(|due| *due <= at.saturating_add(TICK)) {
             Some(due) => {
                 self.driver.pass_to(at.max(due));
                 self.turn(at)
@@ -219,7 +219,7 @@ impl<F: Factory> Playback<F> {
         if wakeup > at {
             return Ok(false);
         }
-        let late = self.next_told().filter(|due| is_late(*due, at));
+        let late = self.next_callback_due().filter(|due| is_late(*due, at));
         let is_before = late.map_or(wakeup <= at, |late| wakeup < late);
         if is_before {
             self.driver.pass_to(wakeup);
@@ -239,11 +239,11 @@ impl<F: Factory> Playback<F> {
     }
 
     /// When the next timer of a connection will be told.
-    fn next_told(&self) -> Option<Duration> {
+    fn next_callback_due(&self) -> Option<Duration> {
         let live = self.live.borrow();
-        let due = live
-            .values()
-            .filter_map(|live| live.connection.transport().inner().next_told(&self.reactor));
+        let due = live.values().filter_map(|live| {
+            live.connection.transport().inner().next_callback_due(&self.reactor)
+        });
         Some(due.min()?.saturating_duration_since(self.origin))
     }
 
@@ -279,7 +279,7 @@ impl<F: Factory> Playback<F> {
         while let Some(next) = self.next() {
             let now = self.driver.age();
             let is_due = next.at <= now.max(self.allowed.get())
-                || self.next_told().is_some_and(|due| due <= now && is_late(due, next.at));
+                || self.next_callback_due().is_some_and(|due| due <= now && is_late(due, next.at));
             let fed = fed.entry(next.connection).or_default();
             if next.what.is_of_time() || !is_due || !fed.may_add(&next.what) {
                 return;
@@ -298,9 +298,9 @@ impl<F: Factory> Playback<F> {
         let Some(Live { connection, wire }) = live.get(&record.connection) else { return };
         let transport = connection.transport();
         match &record.what {
-            What::Received(data) | What::Discarded(data) => wire.receive_quietly(data),
+            What::Received(data) | What::Discarded(data) => wire.receive_if_open(data),
             What::ReadClosed | What::EndDiscarded => {
-                wire.close_quietly();
+                wire.close_if_open();
             }
             // The system took something: the connection was not idle.
             What::Sent(_) => transport.reset_idle_timer_sent(&self.reactor),
@@ -336,7 +336,7 @@ impl<F: Factory> Playback<F> {
         if let Ok((connection, wire)) = joined {
             let sent = self.sent.get(&number).copied().unwrap_or(0);
             wire.set_capacity(sent.saturating_add(SENT_SPARE));
-            wire.set_two_ends();
+            wire.set_separate_directions();
             self.live.borrow_mut().insert(number, Live { connection, wire });
         }
     }

@@ -307,8 +307,8 @@ impl ByteStream for TappedSocket {
         self.socket.lingers()
     }
 
-    fn has_two_ends(&self) -> bool {
-        self.socket.has_two_ends()
+    fn has_separate_directions(&self) -> bool {
+        self.socket.has_separate_directions()
     }
 
     fn undelivered(&self) -> usize {

@@ -1,4 +1,4 @@
-//! TLS as the stream over it calls it: [`ByteStream`] of [`Tls`]. Plaintext goes in, ciphertext goes to the socket below.
+//! [`ByteStream`] for [`Tls`]: how the stream calls the TLS layer. Plaintext in, ciphertext to the socket below.
 
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
@@ -16,12 +16,12 @@ use crate::{
 };
 
 impl ByteStream for Tls {
-    /// What comes is [received](Layer::receive): a read could not say that there is more than it brought.
+    /// Unsupported: input is read by [`receive`](Layer::receive), since a read cannot report that plaintext is left.
     fn read(&self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// What has been decrypted, or has come and may be.
+    /// Whether plaintext or the end of the input is buffered, or the socket has bytes.
     fn peek(&self) -> io::Result<usize> {
         let buffered_plaintext = self.buffered_plaintext.take();
         let end = self.end.take();
@@ -35,11 +35,11 @@ impl ByteStream for Tls {
         self.socket.short_read_drains(is_edge_triggered)
     }
 
-    /// As the stream knows it, something is written when all of its ciphertext is. So what it has queued is what the system has
-    /// not taken, whichever way one looks at it: watermarks, ends and timeouts need not know of this layer.
+    /// Reports bytes as written when all of their ciphertext is. So the stream's queue holds exactly what the system has not
+    /// accepted, and watermarks, ends and timeouts need not know of this layer.
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.clear() {
-            0 if self.is_opening() => return Err(io::ErrorKind::WouldBlock.into()),
+        match self.plaintext_len() {
+            0 if self.handshake_pending() => return Err(io::ErrorKind::WouldBlock.into()),
             0 => {}
             clear => return self.write_clear(slices, clear),
         }
@@ -53,7 +53,7 @@ impl ByteStream for Tls {
         }
         taken += std::mem::take(&mut self.unsent.borrow_mut().covers);
         loop {
-            match self.write_piece(slices, taken)? {
+            match self.write_chunk(slices, taken)? {
                 (0, _) => return Ok(taken),
                 (len, true) => taken += len,
                 (len, false) => {
@@ -67,7 +67,7 @@ impl ByteStream for Tls {
         }
     }
 
-    /// Descriptors go in the clear only: what was sent before TLS began.
+    /// Descriptors can only be sent in the clear, before the handshake.
     #[cfg(unix)]
     fn write_with_descriptors(
         &self,
@@ -75,7 +75,7 @@ impl ByteStream for Tls {
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<usize> {
         let Some(first) = slices.iter().find(|slice| !slice.is_empty()) else { return Ok(0) };
-        let clear = IoSlice::new(&first[..first.len().min(self.clear())]);
+        let clear = IoSlice::new(&first[..first.len().min(self.plaintext_len())]);
         if clear.is_empty() {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -102,7 +102,8 @@ impl ByteStream for Tls {
     }
 
     fn is_held(&self) -> bool {
-        let awaits_peer = self.is_opening() && self.clear() == 0 && !self.has_unsent();
+        let awaits_peer =
+            self.handshake_pending() && self.plaintext_len() == 0 && !self.has_unsent();
         awaits_peer || self.socket.is_held()
     }
 
@@ -114,15 +115,15 @@ impl ByteStream for Tls {
         self.socket.lingers()
     }
 
-    fn has_two_ends(&self) -> bool {
-        self.socket.has_two_ends()
+    fn has_separate_directions(&self) -> bool {
+        self.socket.has_separate_directions()
     }
 
     fn undelivered(&self) -> usize {
         self.socket.undelivered()
     }
 
-    /// What comes after the end of the stream is of no interest.
+    /// Input after the end of the stream is ignored.
     fn check(&self) -> io::Result<()> {
         self.socket.check()
     }
