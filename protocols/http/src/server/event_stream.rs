@@ -102,7 +102,6 @@ pub struct EventStream {
 
 impl EventStream {
     /// A stream, and the response that it is the body of.
-    #[must_use]
     pub fn new() -> (Self, Response) {
         let (writer, body) = Body::writer();
         let response = Response::default().with_type("text/event-stream").with_body(body);
