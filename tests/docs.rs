@@ -266,6 +266,56 @@ fn relative_links_resolve() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// All files and folders of the repository, as paths relative to the root. Links and build output are left out.
+fn tree() -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![PathBuf::new()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = folder.join(entry.file_name());
+            let is_skipped = SKIPPED.iter().any(|skipped| entry.file_name() == *skipped);
+            let kind = entry.file_type().unwrap();
+            if kind.is_symlink() || is_skipped {
+                continue;
+            }
+            if kind.is_dir() {
+                folders.push(path.clone());
+            }
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The spans in backticks that name a source file (`stream/state.rs`) or a folder (`transports/`).
+fn named_paths(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let outside = lines(text).filter(|(_, _, in_block)| !in_block);
+    let spans = outside
+        .flat_map(|(number, line, _)| line.split('`').skip(1).step_by(2).map(move |it| (number, it)));
+    spans.filter(|(_, span)| {
+        let is_path = span.chars().all(|c| c.is_alphanumeric() || "/_-.".contains(c));
+        is_path && (span.ends_with(".rs") || span.ends_with('/'))
+    })
+}
+
+/// The map and the glossary follow the tree: every source file and folder that they name is there, at least as the end of a path.
+#[test]
+fn the_map_names_only_files_that_exist() {
+    let tree = tree();
+    for page in ["ARCHITECTURE.md", "docs/glossary.md"] {
+        let (mut named, mut missing) = (0, Vec::new());
+        let text = read(Path::new(page));
+        for (number, span) in named_paths(&text) {
+            named += 1;
+            if !tree.iter().any(|path| path.ends_with(span)) {
+                missing.push(format!("{page}:{number}: there is no {span}"));
+            }
+        }
+        assert!(named > 50, "{page} names only {named} files");
+        assert!(missing.is_empty(), "{}", missing.join("\n"));
+    }
+}
+
 /// What the book is made of: the folder in which its pages are under the names that they have in the repository.
 const BOOK: &str = "book/src";
 
