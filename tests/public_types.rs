@@ -81,7 +81,7 @@ const PANICKING: [(&str, &str); 8] = [
     ("set_line_mode", "a rest that was not given"),
 ];
 
-const CRATES: [&str; 5] =
+const CRATES: [&str; 6] =
     ["src", "reactor/src", "transports/src", "testkit/src", "protocols/src", "socketserver/src"];
 
 /// The sources of the product.
