@@ -1,5 +1,5 @@
-//! Who may connect is decided by address, before anything is done for a client: the hook `verify_request`, which in Python is a
-//! method of a subclass of the server.
+//! Access control by client address: the hook `verify_request` decides before a handler is created. In Python it is a
+//! method that a subclass of the server overrides.
 //!
 //! ```text
 //! $ cargo run --release --features socketserver --example access_control -- --allow 127.0.0.1 --allow ::1
@@ -25,26 +25,26 @@ use sinew::socketserver::{
     ThreadingTcpServer,
 };
 
-/// Lets some clients in, by their addresses
+/// Accepts only clients with the given addresses
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
     server: AddrArgs,
 
-    /// Address of a client that may come in; may be given more than once
+    /// Address of a client to accept; may be given more than once
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     allow: Vec<IpAddr>,
 }
 
-/// What is done otherwise than by default. All hooks have a default, so there is nothing to say of the others.
+/// The hooks of this server. All other hooks keep their defaults.
 struct AccessControl {
     allowed: Vec<IpAddr>,
 }
 
 impl Hooks for AccessControl {
-    /// The loop calls this for each connection that it has accepted. With `false` it is closed, and no handler ever made.
+    /// Called for each accepted connection. If it returns false, the connection is closed and no handler is created.
     fn verify_request(&self, _: &BaseServer, _: &Request, client_address: &Address) -> bool {
-        // An IPv4 client may come to an IPv6 port, and then has a long name.
+        // On an IPv6 port, an IPv4 client has an IPv4-mapped IPv6 address.
         let ip = client_address.ip().map(|ip| ip.to_canonical());
         let is_allowed = ip.is_some_and(|ip| self.allowed.contains(&ip));
         let became = if is_allowed { "came in" } else { "was turned away" };

@@ -1,4 +1,4 @@
-//! Callbacks and `await` on one reactor: a server made of callbacks, and tasks that talk to it.
+//! Callbacks and `await` on one reactor: a callback-based server, and async tasks that talk to it.
 //!
 //! ```text
 //! $ cargo run --release --example async_client
@@ -26,7 +26,7 @@ use sinew::{
     transports::endpoint::ClientEndpoint,
 };
 
-/// The client's protocol gives each answer to the question that waits in front.
+/// The client protocol resolves the oldest outstanding request with each answer.
 #[derive(Default)]
 struct Client {
     requests: Requests<String>,
@@ -51,28 +51,28 @@ impl LineHandler for Client {
     }
 }
 
-/// Reads as if it waited, though nothing does: at each `await` the loop goes on with others.
+/// Reads like blocking code, but nothing blocks: at each `await` the event loop runs other work.
 async fn talk(reactor: Reactor, to: ClientEndpoint, name: &str) -> Result<(), Failed> {
     let factory = |_: &Peer| LineReceiver::with_decoder(Line::lf_or_crlf(), Client::default());
     let connection = to.connect(&reactor, factory).await?;
     for question in ["hello", "how are you?", "good bye"] {
-        // A text that could be two lines would be an error here.
+        // A name that contains a line break is an error here.
         let question = Text::try_from(format!("{name}: {question}"))?;
-        // At once; `None` if the connection is over.
+        // Runs at once; `None` if the connection has ended.
         let asked = connection.with(|client, transport| client.handler().ask(transport, &question));
         let answer = asked.ok_or("the connection is over")?;
         print_line!("{}", Excerpt::new(&answer.await?))?;
         reactor.sleep(Duration::from_millis(100)).await;
     }
-    // From the loop, in its next turn.
+    // Called by the event loop in its next turn.
     connection.call(|_, transport| transport.lose_connection());
     Ok(())
 }
 
-/// Two tasks talk to an echo server, which is on the same reactor unless --to says where else
+/// Two tasks talk to an echo server, which runs on the same reactor unless --to names another
 #[derive(Parser)]
 struct Args {
-    /// Where to connect to instead: host:port, or an endpoint such as tcp:host:port:timeout=10
+    /// Server to connect to instead: host:port, or an endpoint such as tcp:host:port:timeout=10
     #[arg(long, value_name = "ENDPOINT", value_parser = cli::endpoint::<ClientEndpoint>)]
     to: Option<ClientEndpoint>,
 

@@ -1,4 +1,4 @@
-//! Counts primes, which takes long, on threads; meanwhile the loop goes on answering.
+//! Counts primes, a slow job, on the thread pool, while the event loop keeps serving.
 //!
 //! ```text
 //! $ printf '5000000\n10\n' | nc -N 127.0.0.1 8000
@@ -17,12 +17,12 @@ use sinew::{
     reactor::Failure,
 };
 
-/// How many jobs may wait for a thread.
+/// Limit of jobs waiting for a thread.
 const WAITING_MAX: usize = 100;
-/// So that nobody occupies a thread for ever.
+/// Limits how long a job occupies a thread.
 const NUMBER_MAX: u64 = 5_000_000;
 
-/// The jobs of one connection. The closures that wait for them share this.
+/// The jobs of one connection, shared with the closures that deliver their results.
 #[derive(Default)]
 struct Jobs {
     under_way: Cell<usize>,
@@ -47,12 +47,13 @@ impl LineHandler for Primes {
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
         let number = str::from_utf8(line).ok().and_then(|line| line.trim().parse().ok());
         let Some(number) = number.filter(|number| *number <= NUMBER_MAX) else {
-            // Answered at once, however many jobs are under way.
+            // Answered at once, even while jobs are running.
             let _ = send_line(transport, format!("say a number up to {NUMBER_MAX}"));
             return;
         };
-        // The first closure goes to a thread, so it owns only what is `Send`. A transport is not: it stays with the
-        // second, which the loop calls with the result. If the connection is over by then, writing does nothing.
+        // The first closure runs on a thread, so it may own only `Send` values. A transport is not `Send`: it stays
+        // in the second closure, which the event loop calls with the result. If the connection has ended by then,
+        // writing does nothing.
         let Some(reactor) = transport.reactor() else { return };
         let (transport, jobs) = (Transport::clone(transport), self.jobs.clone());
         jobs.under_way.update(|jobs| jobs + 1);
@@ -71,12 +72,12 @@ impl LineHandler for Primes {
         });
     }
 
-    /// The peer will ask no more, but waits for answers: closing at once, as is the default, would lose them.
+    /// The peer half-closed but still waits for answers: the default, closing at once, would lose them.
     fn read_closed(&mut self, transport: &mut LineTransport<'_>) {
         self.jobs.close_after_the_last(transport);
     }
 
-    /// The server is about to stop: the same.
+    /// The server is shutting down: the same applies.
     fn drain_requested(&mut self, transport: &mut LineTransport<'_>) {
         self.jobs.close_after_the_last(transport);
     }

@@ -1,4 +1,4 @@
-//! Joins a connection to standard input and output, as nc does.
+//! Connects standard input and output to an endpoint, as nc does.
 //!
 //! ```text
 //! $ printf 'GET / HTTP/1.0\r\n\r\n' | cargo run --release --example connect -- tcp:example.org:http:timeout=5
@@ -13,16 +13,16 @@ use clap::Parser;
 use cli::{End, EngineArgs};
 use sinew::{prelude::*, transports::endpoint::ClientEndpoint};
 
-/// Standard input and output may block, so threads do that. One piece at a time is under way each way.
+/// Standard input and output may block, so they are accessed on threads, one piece at a time in each direction.
 struct Joined {
     end: End,
-    /// Settled when the piece is printed that came last.
+    /// Resolved when the last received piece has been printed.
     printed: Option<Deferred<()>>,
 }
 
 impl Protocol for Joined {
     fn connection_made(&mut self, transport: &Transport) {
-        // What we have to send says nothing about what we can print.
+        // Backpressure on sending must not stop receiving.
         transport.set_auto_pause(false);
         send_next_piece(transport);
     }
@@ -54,7 +54,7 @@ impl Protocol for Joined {
         let how = if reason.is_clean() { Ok(()) } else { Err(reason.to_string()) };
         let mut end = mem::take(&mut self.end);
         match self.printed.take() {
-            // The last piece may still be under way.
+            // The last piece may still be printing.
             Some(printed) => printed.then(move |_, _| end.tell(how)),
             None => end.tell(how),
         }
@@ -66,16 +66,16 @@ fn send_next_piece(transport: &Transport) {
     let Some(reactor) = transport.reactor() else { return };
     let piece = reactor.defer_to_thread(cli::read_piece);
     piece.then(move |_, piece| match piece.map_err(io::Error::other).and_then(|piece| piece) {
-        // The end of the input is the end of our output; answers may still come.
+        // End of input: half-close. The peer may still send.
         Ok(piece) if piece.is_empty() => transport.close_write(),
         Ok(piece) if transport.write(&piece) == WriteStatus::Ok => send_next_piece(&transport),
-        // More is read when `writing_resumed` says so.
+        // Reading continues in `writing_resumed`.
         Ok(_) => {}
         Err(error) => transport.fail(format!("standard input: {error}")),
     });
 }
 
-/// Joins a connection to standard input and output
+/// Connects standard input and output to an endpoint
 #[derive(Parser)]
 struct Args {
     /// Where to connect to: host:port, or an endpoint such as tcp:host:port:timeout=10
@@ -88,7 +88,7 @@ struct Args {
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
-        // When the other end closes, nobody waits for the thread that waits for a line.
+        // After the peer has closed, do not wait for the thread that is blocked reading standard input.
         let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
         let (mut end, ended) = End::new(&reactor);
         let joined = move |_: &Peer| Joined { end: mem::take(&mut end), printed: None };

@@ -1,7 +1,7 @@
-//! A source of one's own on the reactor: a UDP socket that answers each datagram with the same datagram.
+//! A custom event source on the reactor: a UDP socket that echoes datagrams.
 //!
-//! What can be registered hears from the loop through a [`Handler`]: TCP is made of that, too. On Unix that is whatever has
-//! a descriptor and does not block; on every platform, the sockets of mio.
+//! Event sources implement [`Handler`]; TCP is built on the same trait. On Unix any nonblocking descriptor can be
+//! registered; on all platforms, the sockets of mio.
 //!
 //! ```text
 //! $ nc -u 127.0.0.1 8000
@@ -20,23 +20,23 @@ use sinew::{
     reactor::{Handler, Interest, Ready, Token},
 };
 
-/// Others want their turn, too.
+/// Limit per event, so that other handlers are not starved.
 const DATAGRAMS_PER_TURN: usize = 64;
 
-/// Handlers are shared with the loop, so what changes in them sits in cells. Here nothing changes.
+/// Handlers are shared with the loop, so mutable state goes into cells. This one has none.
 struct UdpEcho {
     socket: UdpSocket,
     token: Token,
 }
 
 impl Handler for UdpEcho {
-    /// The kernel says that there is something to read. It says so once (on the default engine), so all of it has to be
-    /// read, until `WouldBlock`; or else the loop has to be asked to come again.
+    /// The socket is readable. The default engine is edge-triggered: it must be read until `WouldBlock`, or the
+    /// handler must ask to be rescheduled.
     fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
         let mut buffer = [0; 65_536];
         for _ in 0..DATAGRAMS_PER_TURN {
             match self.socket.recv_from(&mut buffer) {
-                // A datagram may get lost; one for which there is no room does.
+                // Datagrams may be lost; one that does not fit into the send buffer is.
                 Ok((len, from)) => drop(self.socket.send_to(&buffer[..len], from)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => say!("{error}"),
@@ -49,7 +49,7 @@ impl Handler for UdpEcho {
         self.ready(reactor, Ready::READ);
     }
 
-    /// The run ends. Afterwards the loop lets go of this, and the socket is closed.
+    /// The reactor is shutting down. Afterwards it drops the handler, which closes the socket.
     fn shutdown(self: Rc<Self>, _: &Reactor) {
         say!("no longer listening");
     }

@@ -1,4 +1,4 @@
-//! Connects, sends what it reads from standard input, and prints what is answered.
+//! Connects, sends what it reads from standard input, and prints the answers.
 //!
 //! ```text
 //! $ cargo run --release --example echo_client -- --to localhost:8000
@@ -39,13 +39,13 @@ impl Protocol for Client {
     }
 }
 
-/// Reading standard input blocks, so a thread does it, and the loop goes on with what it has read. One piece at a time:
-/// nothing more is read while the server takes nothing, until `writing_resumed`.
+/// Reading standard input blocks, so it is done on a thread; the event loop sends each piece. Backpressure: the next
+/// piece is read only once the server has accepted the last one (`writing_resumed`).
 fn send_next_piece(transport: &Transport) {
     let transport = transport.clone();
     let Some(reactor) = transport.reactor() else { return };
     reactor.defer_to_thread(cli::read_piece).then(move |_, piece| match piece {
-        // The end of the input is the end of our output; answers may still come.
+        // End of input: half-close. Answers may still arrive.
         Ok(Ok(piece)) if piece.is_empty() => transport.close_write(),
         Ok(Ok(piece)) => {
             if transport.write(&piece) == WriteStatus::Ok {
@@ -57,7 +57,7 @@ fn send_next_piece(transport: &Transport) {
     });
 }
 
-/// Connects, sends what it reads from standard input, and prints what is answered
+/// Connects, sends what it reads from standard input, and prints the answers
 #[derive(Parser)]
 struct Args {
     /// Where to connect to: host:port, or an endpoint such as tcp:host:port:timeout=10
@@ -70,7 +70,7 @@ struct Args {
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
-        // When the server ends the connection, nobody waits for the thread that waits for a line.
+        // After the server has closed, do not wait for the thread that is blocked reading standard input.
         let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
         let (mut end, ended) = End::new(&reactor);
         let factory = move |_: &Peer| Client { end: mem::take(&mut end) };

@@ -1,4 +1,4 @@
-//! Answers every connection with what it receives.
+//! Sends back what each connection receives.
 //!
 //! ```text
 //! $ cargo run --release --example echo_server
@@ -18,14 +18,14 @@ use std::process::ExitCode;
 use cli::{DRAIN, ServerArgs};
 use sinew::prelude::*;
 
-/// One object for each connection. It needs no field: all that it knows of its connection is the transport that it is
-/// handed.
+/// One instance per connection. It needs no fields: everything about its connection is in the transport passed to
+/// each callback.
 struct Echo;
 
 impl Protocol for Echo {
-    /// Bytes came. `write` never waits: what the peer does not take at once is queued, and while much is queued, the
-    /// connection reads no more. So a peer that sends without reading costs little memory, and nothing has to be done
-    /// about it here.
+    /// Data were received. `write` never blocks: what the peer does not read yet is queued, and while the queue is
+    /// above its high watermark, the connection stops reading (backpressure). So a peer that sends without reading
+    /// costs little memory, without any code here.
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         transport.write(data);
     }
@@ -34,11 +34,11 @@ impl Protocol for Echo {
 fn main() -> ExitCode {
     cli::main_about("Answers every connection with what it receives", |args: ServerArgs| {
         let reactor = args.reactor()?;
-        // A closure that makes a protocol is a factory.
+        // A closure that creates a protocol is a factory.
         let port = args.listen.listen(&reactor, |_: &Peer| Echo)?;
-        // Said once the loop runs. Before that, it would not know yet what to do with SIGINT and SIGTERM.
+        // Printed once the loop runs: before that, SIGINT and SIGTERM are not handled yet.
         cli::announce_port(&reactor, &port);
-        // After a signal: no new connections, and those that are open may send what they have queued.
+        // After a signal: stop accepting, and let open connections send what is queued.
         reactor.on(Phase::BeforeShutdown, move |_| port.drain(DRAIN));
         reactor.run()?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Answers each frame with the same frame, whatever the frames look like: one handler, five codecs.
+//! Echoes frames: one handler for five codecs.
 //!
 //! ```text
 //! $ printf '5:hello,3:abc,101:' | nc -N 127.0.0.1 8000
@@ -24,7 +24,7 @@ use sinew::{
 
 struct Echo;
 
-/// Written for any codec that can both find frames and make them.
+/// Generic over any codec that can decode and encode frames.
 impl<D: Decoder + Encoder> FrameHandler<D> for Echo {
     fn frame_received(&mut self, transport: &mut FrameTransport<'_, D>, frame: &[u8]) {
         if let Err(error) = transport.send(frame) {
@@ -32,7 +32,8 @@ impl<D: Decoder + Encoder> FrameHandler<D> for Echo {
         }
     }
 
-    /// A frame is too long, or is none: found at the first byte that makes it so. The connection is closed after this.
+    /// A frame is too long or invalid, detected at the earliest possible byte. The connection is closed after this
+    /// callback.
     fn framing_failed(&mut self, transport: &mut FrameTransport<'_, D>, error: &FrameError) {
         say!("{}: {error}", transport.peer());
     }
@@ -44,18 +45,18 @@ enum Codec {
     Line,
     /// 5:hello,
     Netstring,
-    /// Behind its length in one byte
+    /// Length prefix of one byte
     Int8,
-    /// Behind its length in two bytes, the high one first
+    /// Length prefix of two bytes, big-endian
     Int16,
-    /// Behind its length in four bytes, the high one first
+    /// Length prefix of four bytes, big-endian
     Int32,
 }
 
-/// Answers each frame with the same frame
+/// Echoes frames
 #[derive(Parser)]
 struct Args {
-    /// What a frame looks like
+    /// Format of the frames
     #[arg(long, value_name = "NAME")]
     codec: Codec,
 
@@ -79,7 +80,7 @@ impl Args {
         }
     }
 
-    /// A codec remembers where in a frame it is, so each connection has one of its own.
+    /// A codec has state, so each connection gets its own.
     fn serve_with<D: Decoder + Encoder + Clone>(&self, codec: D) -> Result<(), Failed> {
         let reactor = self.server.reactor()?;
         let factory = move |_: &Peer| Framed::with_decoder(codec.clone(), Echo);

@@ -1,5 +1,5 @@
-//! Answers with what it receives, on the socket that it is started with as its standard input: a connection, of which it is the whole
-//! server (inetd's `nowait`), or a port to take connections from (`wait`). For Unix only.
+//! Echo server for inetd and systemd: its standard input is a socket, either one connection (inetd's `nowait`) or a
+//! listener (`wait`). Unix only.
 //!
 //! ```text
 //! $ cargo build --release --example inetd_echo
@@ -28,7 +28,7 @@ mod unix {
         }
     }
 
-    /// Says nothing on standard output, for that is the same socket.
+    /// Prints nothing to standard output, since that is the same socket.
     pub(crate) fn run(args: EngineArgs) -> Result<(), Failed> {
         let reactor = args.builder().build()?;
         let socket = inherited(0)?;

@@ -1,4 +1,4 @@
-//! Prints the lines that it is sent: `simple_logger` with a [`LineReceiver`], which cuts the stream into lines.
+//! Prints the lines it receives: `simple_logger` with a [`LineReceiver`], which splits the stream into lines.
 //!
 //! ```text
 //! $ printf 'one\ntwo\nthr' | nc -N 127.0.0.1 8000
@@ -29,7 +29,7 @@ const LINE_MAX: usize = 1024;
 
 struct Logger;
 
-/// A `LineHandler` has the callbacks of a `Protocol`, but gets lines in place of bytes.
+/// A `LineHandler` has the callbacks of a `Protocol`, but receives lines instead of bytes.
 impl LineHandler for Logger {
     fn connection_made(&mut self, transport: &mut LineTransport<'_>) {
         say!("{} connected", transport.peer());
@@ -39,7 +39,7 @@ impl LineHandler for Logger {
         say!("{} sent the line {}", transport.peer(), line.escape_ascii());
     }
 
-    /// The peer ended in the middle of a line. By default that is an error; a logger takes what it can get.
+    /// The peer closed in the middle of a line. By default that is an error; a logger prints what it has.
     fn unfinished(
         &mut self,
         transport: &mut LineTransport<'_>,
@@ -49,8 +49,8 @@ impl LineHandler for Logger {
         Ok(())
     }
 
-    /// A line is too long: nobody knows where the next one begins, so the connection is closed after this answer. Lines
-    /// that came before have been delivered.
+    /// A line is too long. The start of the next line is unknown, so the connection is closed after this answer.
+    /// Earlier lines have been delivered.
     fn framing_failed(&mut self, transport: &mut LineTransport<'_>, error: &FrameError) {
         transport.write(format!("error: {error}\r\n").as_bytes());
     }
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     cli::main_about("Prints the lines that it is sent", |args: ServerArgs| {
         let reactor = args.reactor()?;
         let port = args.listen.listen(&reactor, |_: &Peer| {
-            // By the books lines end in CRLF. Netcat sends LF.
+            // RFCs end lines in CRLF; netcat sends LF.
             LineReceiver::with_decoder(Line::lf_or_crlf().len_max(LINE_MAX), Logger)
         })?;
         cli::run(&reactor, port)

@@ -1,4 +1,4 @@
-//! A room without a server: what one says is sent to a group, and all who have joined it hear it.
+//! A chat room without a server: messages are sent to a multicast group that all members have joined.
 //!
 //! ```text
 //! $ cargo run --release --example multicast_chat -- --name ann
@@ -19,7 +19,7 @@ use sinew::{
     transports::{DatagramConfig, Interface, SendFailed},
 };
 
-/// Longer ones might be cut into fragments on their way, of which each may get lost.
+/// Longer datagrams might be fragmented, and any lost fragment loses the datagram.
 const CHARS_MAX: usize = 300;
 
 struct Member {
@@ -32,7 +32,7 @@ impl DatagramProtocol for Member {
         say_next_line(transport, self.name.clone(), self.group);
     }
 
-    /// Anybody may send to a group; what goes to a terminal is short and has no control characters.
+    /// Anyone may send to a group, so text is shortened and its control characters are escaped before printing.
     fn datagram_received(&mut self, _: &DatagramTransport, data: &[u8], from: SocketAddr) {
         let text = String::from_utf8_lossy(data);
         let (name, said) = text.split_once('\n').unwrap_or(("somebody", &text));
@@ -44,7 +44,7 @@ impl DatagramProtocol for Member {
     }
 }
 
-/// Reading standard input blocks, so a thread does it. After the end of the input, it goes on listening.
+/// Reading standard input blocks, so it is done on a thread. After the end of input the program keeps receiving.
 fn say_next_line(transport: &DatagramTransport, name: String, group: SocketAddr) {
     let transport = transport.clone();
     let Some(reactor) = transport.reactor() else { return };
@@ -58,18 +58,18 @@ fn say_next_line(transport: &DatagramTransport, name: String, group: SocketAddr)
     });
 }
 
-/// A room without a server: what one says, all who have joined the group hear
+/// A chat room without a server, over a multicast group
 #[derive(Parser)]
 struct Args {
-    /// The group to join, and its port
+    /// The group to join, with its port
     #[arg(long, value_name = "ADDR", default_value = "239.255.77.7:8007")]
     group: SocketAddr,
 
-    /// The network interface, by its IPv4 address or its name
+    /// The network interface, by its IPv4 address or name
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
 
-    /// What the others see
+    /// The name shown to others
     #[arg(long, default_value = "somebody")]
     name: String,
 
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
         });
         let group = args.group;
         let any: IpAddr = if group.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
-        // Several members on one machine share the port.
+        // Allows several members on one machine.
         let config = DatagramConfig::default().reuse_address(true);
         let member = Member { name: args.name, group };
         let transport = reactor.listen_udp_with((any, group.port()), config, member)?;

@@ -14,20 +14,20 @@ use cli::{ServerArgs, say};
 use sinew::transports::proxy::{ProxyHeader, ProxyVersion};
 use sinew::{prelude::*, transports::endpoint::ClientEndpoint};
 
-/// The end of a client, which leads on to another address.
+/// The client's end of a tunnel to another address.
 #[derive(Clone)]
 pub(crate) struct End {
     pub(crate) to: ClientEndpoint,
-    /// The tunnel is closed when nothing has come from either side for so long.
+    /// A tunnel is closed after this time without data in either direction.
     pub(crate) idle_timeout: Option<Duration>,
-    /// The other address is told first for whom the connection is.
+    /// PROXY protocol version to announce the client with, if any.
     pub(crate) send_proxy: Option<ProxyVersion>,
 }
 
 impl Protocol for End {
     fn connection_made(&mut self, transport: &Transport) {
         transport.set_idle_timeout(self.idle_timeout);
-        // The client is not read until the other end stands.
+        // Do not read from the client until the other connection is established.
         transport.pause_reading();
         let client = transport.clone();
         let outgoing = move |_: &Peer| OtherEnd { client: client.clone() };
@@ -44,11 +44,11 @@ impl Protocol for End {
         });
     }
 
-    /// All that comes is relayed.
+    /// All data are relayed, so none arrive here.
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 }
 
-/// The other end of the tunnel. As soon as it is there, both are tied together.
+/// The other end of the tunnel. Once connected, the two ends are relayed to each other.
 struct OtherEnd {
     client: Transport,
 }
@@ -56,12 +56,12 @@ struct OtherEnd {
 impl Protocol for OtherEnd {
     fn connection_made(&mut self, transport: &Transport) {
         match self.client.relay(transport) {
-            // From here on, whatever happens to one end happens to the other.
+            // From here on, closing or losing one end affects the other.
             Ok(relayed) => {
                 drop(relayed);
                 self.client.resume_reading();
             }
-            // The client did not wait.
+            // The client has disconnected in the meantime.
             Err(_) => transport.lose_connection(),
         }
     }
@@ -72,15 +72,15 @@ impl Protocol for OtherEnd {
 /// Forwards each connection to another address
 #[derive(Parser)]
 struct Args {
-    /// Where to: host:port, or an endpoint such as tcp:host:port:timeout=10
+    /// Where to forward to: host:port, or an endpoint such as tcp:host:port:timeout=10
     #[arg(long, value_name = "ENDPOINT", value_parser = cli::endpoint::<ClientEndpoint>)]
     to: ClientEndpoint,
 
-    /// Milliseconds after which a tunnel is closed if nothing comes from either side
+    /// Idle timeout of a tunnel in milliseconds
     #[arg(long, value_name = "MS")]
     idle_timeout: Option<u64>,
 
-    /// Tells there first for whom a connection is, by the PROXY protocol: v1 or v2
+    /// Announce each client with a PROXY protocol header: v1 or v2
     #[arg(long, value_name = "VERSION")]
     send_proxy: Option<ProxyVersion>,
 

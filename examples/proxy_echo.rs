@@ -1,4 +1,5 @@
-//! An echo server behind proxies that speak the PROXY protocol: it tells each client who that is, and for whom the proxy was.
+//! An echo server behind proxies that use the PROXY protocol. It prints the original client and destination
+//! addresses.
 //!
 //! ```text
 //! $ curl --haproxy-protocol telnet://127.0.0.1:8000
@@ -23,18 +24,19 @@ use sinew::{
 struct Echo;
 
 impl Protocol for Echo {
-    /// The header has come, and the peer is the one that it names. Had it not, there would be no protocol.
+    /// The header has been received, and the peer is the client that it names. Without a valid header no protocol is
+    /// created.
     fn connection_made(&mut self, transport: &Transport) {
         let peer = transport.peer();
         let whom = match peer.proxied() {
             Some(proxied) => {
-                // The client chooses the name.
+                // The name is chosen by the client, so it is escaped.
                 let name = proxied.tlv(tlv::AUTHORITY).map(|name| Excerpt::new(name).to_string());
                 let addr = proxied.destination().map(|addr| addr.to_string());
                 let asked = name.or(addr).unwrap_or("nobody knows whom".to_owned());
                 format!("{peer} by {}, and asked for {asked}", proxied.via())
             }
-            // A proxy that looks whether we are there.
+            // A health check by the proxy itself.
             None => format!("{peer}, a proxy"),
         };
         say!("{whom}");
@@ -46,10 +48,10 @@ impl Protocol for Echo {
     }
 }
 
-/// An echo server behind proxies that say for whom they connect
+/// An echo server behind proxies that use the PROXY protocol
 #[derive(Parser)]
 struct Args {
-    /// Where the proxies are, as 10.0.0.0/8 or an address; more than once for several. On this machine, unless it is given
+    /// Networks of the proxies, such as 10.0.0.0/8, or an address; may be given more than once. Default: this machine
     #[arg(long, value_name = "SUBNET")]
     trust: Vec<Subnet>,
 
@@ -64,7 +66,7 @@ fn main() -> ExitCode {
         if !args.trust.is_empty() {
             config = config.trust(args.trust);
         }
-        // The same as `proxy:` before an endpoint in a string.
+        // Equivalent to the prefix `proxy:` in an endpoint string.
         let endpoint = ServerEndpoint::new(Proxy::new(args.server.listen, config));
         let port = endpoint.listen(&reactor, |_: &Peer| Echo)?;
         cli::run(&reactor, port)

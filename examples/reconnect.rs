@@ -1,4 +1,4 @@
-//! Keeps a connection, prints what comes over it, and makes it again whenever it is lost.
+//! Keeps a connection open, prints what it receives, and reconnects when it is lost.
 //!
 //! ```text
 //! $ cargo run --release --example reconnect -- --to localhost:8000
@@ -30,7 +30,7 @@ impl LineHandler for Printer {
     }
 }
 
-/// Says what becomes of the service, until it gives up.
+/// Prints the state changes of the service until it gives up.
 async fn watch(service: ClientService<Client>) -> Result<(), Failed> {
     loop {
         match service.when_connected_within(1).await {
@@ -39,7 +39,7 @@ async fn watch(service: ClientService<Client>) -> Result<(), Failed> {
                 connection.transport().when_lost().await?;
                 print_line!("lost")?;
             }
-            // It will try again.
+            // Another attempt will follow.
             Err(failed @ ServiceError::Failed { .. }) if service.is_running() => {
                 print_line!("{failed}")?;
             }
@@ -49,22 +49,22 @@ async fn watch(service: ClientService<Client>) -> Result<(), Failed> {
     }
 }
 
-/// Keeps a connection, and makes it again whenever it is lost
+/// Keeps a connection open, and reconnects when it is lost
 #[derive(Parser)]
 struct Args {
     /// Where to connect to: host:port, or an endpoint such as tcp:host:port:timeout=10
     #[arg(long, value_name = "ENDPOINT", default_value = "127.0.0.1:8000", value_parser = cli::endpoint::<ClientEndpoint>)]
     to: ClientEndpoint,
 
-    /// The wait before the first retry, in milliseconds
+    /// Delay before the first retry, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     delay: u64,
 
-    /// The longest wait, in milliseconds
+    /// Longest delay between retries, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 60_000)]
     delay_max: u64,
 
-    /// Retries in a row that come to nothing before it gives up; without this it never does
+    /// Maximum consecutive failed retries; unlimited by default
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
 
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
             LineReceiver::with_decoder(Line::lf_or_crlf(), Printer)
         });
         service.start();
-        // After a signal, the connection is closed in good order.
+        // After a signal, the connection is closed gracefully.
         let stopped = service.clone();
         reactor.on(Phase::BeforeShutdown, move |_| stopped.stop());
         cli::run_until(&reactor, watch(service))

@@ -1,4 +1,4 @@
-//! Prints when somebody connects, what they send, and why they went: all that happens in the life of a connection.
+//! Prints all events of a connection: connects, data, and the reason for its end.
 //!
 //! ```text
 //! $ echo hello | nc -N 127.0.0.1 8000
@@ -22,18 +22,18 @@ use sinew::prelude::*;
 struct Logger;
 
 impl Protocol for Logger {
-    /// Once, and first.
+    /// Called once, before all other callbacks.
     fn connection_made(&mut self, transport: &Transport) {
         say!("{} connected", transport.peer());
     }
 
-    /// Any number of times. TCP carries a stream: what was sent at once may come in pieces, and what was sent in pieces
-    /// may come at once. `line_logger` makes messages of it.
+    /// Called any number of times. TCP is a byte stream: data sent at once may arrive in pieces, and vice versa.
+    /// `line_logger` splits it into messages.
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         say!("{} sent {}", transport.peer(), data.escape_ascii());
     }
 
-    /// Once, and last, whatever happened in between. Afterwards the protocol is dropped.
+    /// Called once, after all other callbacks. Then the protocol is dropped.
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         say!("{} disconnected: {reason}", transport.peer());
     }

@@ -1,4 +1,4 @@
-//! A server of lines that goes over to TLS when it is asked to, as servers of mail do; and its client.
+//! A line-based server that upgrades to TLS on request (STARTTLS), as mail servers do; and its client.
 //!
 //! ```text
 //! $ cargo run --release --example starttls -- --cert cert.pem --key key.pem &
@@ -19,7 +19,7 @@ use sinew::{
     transports::{Destination, tls::TlsRole},
 };
 
-/// Lines that go over to TLS when asked to
+/// Lines with an upgrade to TLS on request
 #[derive(Parser, Debug)]
 struct Args {
     #[command(flatten)]
@@ -30,7 +30,7 @@ struct Args {
     /// Its private key (PEM)
     #[arg(long, value_name = "FILE", required_unless_present = "to")]
     key: Option<PathBuf>,
-    /// Be the client of the server there, which must be localhost, and have that certificate
+    /// Run as a client of the server at this address, which must be localhost and use that certificate
     #[arg(long, value_name = "HOST:PORT", value_parser = destination)]
     to: Option<Destination>,
 }
@@ -40,7 +40,8 @@ struct Server(TlsServerConfig);
 impl LineHandler for Server {
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
         if line == b"STARTTLS" {
-            // In the clear. Whatever comes behind the line that asked ends the connection: it could be anybody's.
+            // Sent in plaintext. Plaintext received after the STARTTLS line ends the connection, since an attacker
+            // could have injected it.
             transport.write(b"go ahead\r\n");
             transport.start_tls(&self.0).unwrap_or_else(|error| transport.fail(error));
         } else {

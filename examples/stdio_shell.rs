@@ -1,4 +1,4 @@
-//! A small shell on standard input and output, be they a terminal, pipes or files. For Unix only.
+//! A small shell on standard input and output, which may be a terminal, pipes or files. Unix only.
 //!
 //! ```text
 //! $ cargo run --release --example stdio_shell
@@ -39,7 +39,7 @@ mod unix {
             }
         }
 
-        /// The last line may have no end.
+        /// The last line may lack its line end.
         fn unfinished(
             &mut self,
             transport: &mut LineTransport<'_>,
@@ -54,7 +54,7 @@ mod unix {
         }
     }
 
-    /// The next line waits until the command has ended, as in any shell.
+    /// The next line is read after the command has ended, as in any shell.
     fn run_command(shell: &Transport, line: &str) {
         let Some(reactor) = shell.reactor() else { return };
         let mut command = Command::new("/bin/sh");
@@ -65,7 +65,7 @@ mod unix {
         }
     }
 
-    /// Of a command that runs: what it writes is the shell's output.
+    /// Writes the output of a running command to the output of the shell.
     struct Output(Transport);
 
     impl ProcessProtocol for Output {

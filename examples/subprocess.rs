@@ -1,4 +1,5 @@
-//! Runs a program, which gets our standard input; what it writes comes out with a prefix. Whoever is slow is waited for. Unix only.
+//! Runs a program, forwards standard input to it, and prints its output with a prefix, with backpressure in all
+//! directions. Unix only.
 //!
 //! ```text
 //! $ cargo run --release --example subprocess -- sh -c 'echo one; echo two >&2; exit 3'
@@ -15,7 +16,7 @@ mod unix {
     use sinew::prelude::*;
     use std::{cell::OnceCell, collections::HashMap, process::Command, rc::Rc};
 
-    /// Runs a program and prefixes its lines
+    /// Runs a program and prefixes its output lines
     #[derive(clap::Parser, Debug)]
     pub(crate) struct Args {
         #[command(flatten)]
@@ -38,7 +39,7 @@ mod unix {
                     line.extend(if fd == ChildFd::STDERR { b"err " } else { b"out " });
                 }
                 line.extend(piece);
-                // A line that goes on and on is cut, so that nobody has to keep it.
+                // An overlong line is split, to bound the buffer.
                 if piece.ends_with(b"\n") || line.len() > 64 * 1024 {
                     stdio.write(&line);
                     line.clear();
@@ -51,7 +52,7 @@ mod unix {
         fn input_resumed(&mut self, _: &Process, _: ChildFd) {
             self.stdio.get().inspect(|stdio| stdio.resume_reading());
         }
-        /// It has exited, and all that it wrote has come: after `exited` there may have been more.
+        /// The process has exited and all its output has been received; after `exited` there may still be output.
         fn ended(&mut self, _: &Process, status: &ProcessStatus) {
             let stdio = self.stdio.get().expect("set before the loop runs");
             for rest in self.unfinished.values().filter(|rest| !rest.is_empty()) {

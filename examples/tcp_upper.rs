@@ -1,4 +1,4 @@
-//! The first example of Python's `socketserver`: prints what a client says, and says it back in capitals.
+//! The first example of Python's `socketserver`: prints what a client sends, and sends it back in upper case.
 //!
 //! ```text
 //! $ cargo run --release --features socketserver --example tcp_upper
@@ -23,7 +23,7 @@ use sinew::socketserver::{BaseRequestHandler, Context, HandlerResult, TcpServer}
 struct MyTcpHandler;
 
 impl BaseRequestHandler for MyTcpHandler {
-    /// One client at a time is served here, so one that never sends would keep all others waiting.
+    /// This server serves one client at a time, so a client that never sends would block all others.
     fn setup(&mut self, cx: &mut Context) -> HandlerResult {
         cx.request.settimeout(Some(DRAIN))?;
         Ok(())

@@ -1,5 +1,5 @@
-//! The first server of many Python tutorials, on `socketserver`: it thanks whoever connects, one after the other, each in a
-//! thread, or each in a process.
+//! The first server of many Python tutorials, with `socketserver`: it thanks each client, sequentially, in threads,
+//! or in processes.
 //!
 //! ```text
 //! $ cargo run --release --features socketserver --example thank_you -- --model threading
@@ -24,13 +24,13 @@ use sinew::socketserver::{
     BaseRequestHandler, Context, HandlerResult, TcpServer, ThreadingTcpServer,
 };
 
-/// Thanks whoever connects
+/// Thanks each client
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
     server: AddrArgs,
 
-    /// How a request is run
+    /// How requests are run
     #[arg(long, value_enum, default_value = "simple")]
     model: Model,
 }
@@ -43,12 +43,12 @@ enum Model {
     Forking,
 }
 
-/// Python makes an instance of the handler's class for each request; here the closure makes a value.
+/// Python creates an instance of the handler class for each request; here the closure creates a value.
 struct ThankYou;
 
 impl BaseRequestHandler for ThankYou {
-    /// What is `self.request` and `self.client_address` in Python is `cx.request` and `cx.client_address` here, and the socket
-    /// has the calls it has there.
+    /// Python's `self.request` and `self.client_address` are `cx.request` and `cx.client_address` here; the socket
+    /// has the same methods.
     fn handle(&mut self, cx: &mut Context) -> HandlerResult {
         say!("Got connection from {}", cx.client_address);
         cx.request.sendall(b"Thank you for connecting\n")?;
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
             Model::Threading => {
                 serve(&*ThreadingTcpServer::bind_with(listen, || ThankYou, args.server.config())?)
             }
-            // It would be refused if this process had other threads.
+            // Fork mode is refused if the process has other threads.
             #[cfg(unix)]
             Model::Forking => {
                 serve(&*ForkingTcpServer::bind_with(listen, || ThankYou, args.server.config())?)

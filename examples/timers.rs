@@ -1,4 +1,4 @@
-//! Reminders: timers of a connection, which die with it, a series of calls, and a timeout for those who say nothing.
+//! Reminders: connection timers, which are cancelled with the connection, a repeating call, and an idle timeout.
 //!
 //! ```text
 //! $ nc 127.0.0.1 8000
@@ -19,7 +19,7 @@ use sinew::{
     protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, send_line},
 };
 
-/// How many reminders may wait for one connection.
+/// Limit of pending reminders per connection.
 const REMINDERS_MAX: usize = 100;
 
 #[derive(Default)]
@@ -29,7 +29,7 @@ struct Reminders {
 }
 
 impl Reminders {
-    /// A timer of the connection: the loop calls `timer_fired`, unless the connection has ended.
+    /// A connection timer: the loop calls `timer_fired`, unless the connection has ended.
     fn remind(&mut self, transport: &Transport, delay: Duration, text: &str) {
         if self.waiting.len() < REMINDERS_MAX {
             let timer = transport.call_later(delay);
@@ -37,13 +37,13 @@ impl Reminders {
         }
     }
 
-    /// A series of the reactor: the loop calls a closure. It knows of no connection, so it has to be stopped.
+    /// A repeating call of the reactor. It is not tied to the connection, so it must be cancelled.
     fn repeat(&mut self, transport: &Transport, interval: Duration, text: &str) {
         self.stop();
         let Some(reactor) = transport.reactor() else { return };
         let (to, text) = (transport.clone(), text.to_owned());
         self.series = Some(reactor.call_every(interval, move |_| {
-            // For who does not read, ticks are left out; or they would pile up.
+            // If the peer does not read, skip ticks instead of queueing them.
             if to.queued() == 0 {
                 let _ = send_line(&to, &text);
             }

@@ -1,4 +1,4 @@
-//! Answers every connection with what it receives, over TLS.
+//! Sends back what each connection receives, over TLS.
 //!
 //! ```text
 //! $ cargo run --release --example tls_echo -- --self-signed /tmp/tls
@@ -19,13 +19,13 @@ use clap::Parser;
 use cli::{AddrArgs, Failed, say};
 use sinew::prelude::*;
 
-/// Answers every connection with what it receives, over TLS
+/// Echo server over TLS
 #[derive(Parser, Debug)]
 struct Args {
     #[command(flatten)]
     server: AddrArgs,
 
-    /// The server's certificate (PEM), with those that vouch for it behind it
+    /// The server's certificate chain (PEM), its own certificate first
     #[arg(long, value_name = "FILE", requires = "key", required_unless_present = "self_signed")]
     cert: Option<PathBuf>,
 
@@ -33,15 +33,15 @@ struct Args {
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 
-    /// Makes a certificate for localhost, as cert.pem and key.pem in this folder, unless they are there
+    /// Creates a self-signed certificate for localhost, as cert.pem and key.pem in this folder, unless they exist
     #[arg(long, value_name = "DIR", conflicts_with = "cert")]
     self_signed: Option<PathBuf>,
 
-    /// Clients must show a certificate that one of these vouches for (PEM)
+    /// Require client certificates issued by one of these authorities (PEM)
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
 
-    /// Application protocols, the preferred one first
+    /// Application protocols (ALPN), in order of preference
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     alpn: Vec<String>,
 }
@@ -56,7 +56,7 @@ impl Args {
     }
 }
 
-/// For trying things out. Nobody else has a reason to believe it.
+/// For testing: nobody else trusts a self-signed certificate.
 fn self_signed(folder: PathBuf) -> Result<(PathBuf, PathBuf), Failed> {
     let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     if !cert.exists() || !key.exists() {
@@ -69,7 +69,7 @@ fn self_signed(folder: PathBuf) -> Result<(PathBuf, PathBuf), Failed> {
     Ok((cert, key))
 }
 
-/// The same as without TLS. It is built when the handshake is done.
+/// The same as without TLS. It is created after the handshake.
 struct Echo;
 
 impl Protocol for Echo {

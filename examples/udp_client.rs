@@ -1,4 +1,4 @@
-//! Sends each line that it reads as a datagram, and prints the answers.
+//! Sends each input line as a datagram, and prints the answers.
 //!
 //! ```text
 //! $ echo hello | cargo run --release --example udp_client -- --to localhost:8000
@@ -16,9 +16,9 @@ use sinew::{
     transports::{Destination, SendFailed, Stopped},
 };
 
-/// A connected socket: it hears its peer only, and is told if nobody listens there.
+/// A connected socket: it receives only from its peer, and reports ICMP port unreachable as `connection_refused`.
 struct Client {
-    /// How long answers are waited for once the input has ended.
+    /// How long to wait for answers after the end of input.
     wait: Duration,
     end: End,
 }
@@ -43,7 +43,7 @@ impl DatagramProtocol for Client {
         self.end.tell(Err("nobody listens there".to_owned()));
     }
 
-    /// The input has ended, and so has the time for answers.
+    /// The waiting time after the end of input is over.
     fn timer_fired(&mut self, transport: &DatagramTransport, _: TimerId) {
         transport.stop();
     }
@@ -53,7 +53,7 @@ impl DatagramProtocol for Client {
     }
 }
 
-/// Reading standard input blocks, so a thread does it.
+/// Reading standard input blocks, so it is done on a thread.
 fn send_next_line(transport: &DatagramTransport, wait: Duration) {
     let transport = transport.clone();
     let Some(reactor) = transport.reactor() else { return };
@@ -66,14 +66,14 @@ fn send_next_line(transport: &DatagramTransport, wait: Duration) {
     });
 }
 
-/// Sends each line that it reads as a datagram, and prints the answers
+/// Sends each input line as a datagram, and prints the answers
 #[derive(Parser)]
 struct Args {
     /// Where to send to: an address, or host:port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = cli::destination)]
     to: Destination,
 
-    /// How long answers are waited for after the end of the input, in milliseconds
+    /// How long to wait for answers after the end of input, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 500)]
     wait: u64,
 
@@ -83,7 +83,7 @@ struct Args {
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
-        // When it ends before the input does, nobody waits for the thread that waits for a line.
+        // If it ends before the input does, do not wait for the thread that is blocked reading standard input.
         let reactor = args.engine.builder().pool_grace(Duration::ZERO).build()?;
         let (end, ended) = End::new(&reactor);
         let wait = Duration::from_millis(args.wait);

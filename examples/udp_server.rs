@@ -1,4 +1,4 @@
-//! Answers `ok` to each datagram, and prints who sent it.
+//! Answers each datagram with `ok`, and prints its sender.
 //!
 //! ```text
 //! $ nc -u 127.0.0.1 8000
@@ -16,12 +16,13 @@ use sinew::{
     transports::{SendFailed, SendStatus},
 };
 
-/// One object for the socket: datagrams have no connections. Who sent one comes with it.
+/// One instance per socket: datagrams have no connections. Each callback names the sender.
 struct Server;
 
 impl DatagramProtocol for Server {
-    /// Each datagram comes whole, or not at all. `send_to` sends at once if the system takes it; what it does not take waits
-    /// in a short queue, and past that it is refused. Datagrams get lost anyway, so nobody has to mind.
+    /// Datagrams arrive whole or not at all. `send_to` sends at once if the kernel accepts it; otherwise the datagram
+    /// waits in a bounded queue, or is refused if that is full. Datagrams may be lost anyway, so the result can be
+    /// ignored.
     fn datagram_received(&mut self, transport: &DatagramTransport, data: &[u8], from: SocketAddr) {
         let text = data.strip_suffix(b"\n").unwrap_or(data);
         say!("{from} sent {}", text.escape_ascii());
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         let reactor = args.engine.builder().build()?;
         let transport = reactor.listen_udp(args.listen, Server)?;
         cli::announce(&reactor, transport.local());
-        // A signal ends the loop, and with it the socket. There is nothing to wait for.
+        // A signal ends the loop and closes the socket. There is nothing to drain.
         Ok(reactor.run()?)
     })
 }

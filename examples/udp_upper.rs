@@ -1,5 +1,5 @@
-//! The second example of Python's `socketserver`: the same with datagrams. A request is the datagram and the socket to answer
-//! on, and there is no connection to close.
+//! The second example of Python's `socketserver`: the same over UDP. A request is a datagram with the socket to
+//! answer on; there is no connection to close.
 //!
 //! ```text
 //! $ cargo run --release --features socketserver --example udp_upper

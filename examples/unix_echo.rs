@@ -1,4 +1,4 @@
-//! Answers every connection to a Unix socket with what it receives, and prints whose process it is.
+//! Echo server on a Unix socket; prints the process at the other end.
 //!
 //! ```text
 //! $ cargo run --release --example unix_echo -- --listen unix:/tmp/echo.sock:mode=660
@@ -21,7 +21,7 @@ mod unix {
     struct Echo;
 
     impl Protocol for Echo {
-        /// The system vouches for the user and the process at the other end, where it does.
+        /// The user and process of the peer (SO_PEERCRED), where the system supports it.
         fn connection_made(&mut self, transport: &Transport) {
             say!("{} connected", transport.peer());
         }
@@ -31,10 +31,10 @@ mod unix {
         }
     }
 
-    /// Answers every connection to a Unix socket with what it receives
+    /// Echo server on a Unix socket
     #[derive(clap::Parser)]
     pub(crate) struct Args {
-        /// Where to listen: unix:PATH:mode=MODE, where who may write to the file may connect; or any other endpoint
+        /// Where to listen: unix:PATH:mode=MODE, where write permission allows connecting; or any other endpoint
         #[arg(long, value_name = "ENDPOINT", default_value = "unix:/tmp/sinew-echo.sock:mode=600", value_parser = cli::endpoint::<ServerEndpoint>)]
         listen: ServerEndpoint,
 
@@ -44,8 +44,8 @@ mod unix {
 
     pub(crate) fn run(args: Args) -> Result<(), Failed> {
         let reactor = args.engine.builder().build()?;
-        // A file that a dead server has left is replaced; one on which a server listens is not. When this one ends, its file goes
-        // with it. In code, this is `listen_unix_with` and a `UnixListenConfig`.
+        // A socket file left by a dead server is replaced; one in use by a running server is not. The file is removed
+        // when this server ends. In code, this is `listen_unix_with` and a `UnixListenConfig`.
         let port = args.listen.listen(&reactor, |_: &Peer| Echo)?;
         cli::run(&reactor, port)
     }

@@ -1,5 +1,5 @@
-//! Echo on a Unix socket, a thread for each client. The file of the socket goes when the server does, and one that a server
-//! left behind that was killed is no obstacle.
+//! Echo on a Unix socket, one thread per client. The socket file is removed when the server ends, and a stale file
+//! left by a killed server is replaced.
 //!
 //! ```text
 //! $ cargo run --release --features socketserver --example unix_echo_server -- --listen echo.sock
@@ -42,7 +42,7 @@ mod unix {
 
     use crate::cli::{self, EngineArgs, serve};
 
-    /// Echoes on a Unix socket
+    /// Echo server on a Unix socket
     #[derive(Parser)]
     struct Args {
         /// Path of the socket
@@ -56,7 +56,7 @@ mod unix {
     struct Echo;
 
     impl StreamRequestHandler for Echo {
-        /// As the bytes come. A peer that does not read its echo blocks this thread, and nobody else.
+        /// Echoes data as received. A peer that does not read blocks only this thread.
         fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult {
             loop {
                 let data = cx.rfile.fill_buf()?;

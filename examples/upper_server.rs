@@ -1,7 +1,6 @@
-//! Answers every line in upper case.
+//! Answers each line in upper case.
 //!
-//! Why lines? Upper case is made of letters, and a letter may be several bytes: what comes off the network at once may
-//! end in the middle of one.
+//! Why lines? A letter may consist of several bytes, and a read from the network may end in the middle of one.
 //!
 //! ```text
 //! $ nc 127.0.0.1 8000
@@ -27,13 +26,13 @@ impl LineHandler for Upper {
             Ok(text) => text.to_uppercase().into_bytes(),
             Err(_) => line.to_ascii_uppercase(),
         };
-        // Some letters are longer in upper case, so the answer may be longer than a line may be.
+        // Some letters are longer in upper case, so the answer may exceed the line limit.
         if let Err(error) = transport.send_line(answer) {
             transport.fail(error);
         }
     }
 
-    /// The last line may come without its end: `printf hello | nc …`.
+    /// The last line may lack its line end: `printf hello | nc …`.
     fn unfinished(
         &mut self,
         transport: &mut LineTransport<'_>,

@@ -1,5 +1,5 @@
-//! The asynchronous mix-in of Python's documentation: a server with a thread for each request, and three clients that it starts
-//! itself. Each answer says which thread it is from.
+//! The asynchronous mix-in example of Python's documentation: a server with a thread per request, and three clients
+//! in the same program. Each answer names its thread.
 //!
 //! ```text
 //! $ cargo run --release --features socketserver --example upper_threaded
@@ -25,13 +25,13 @@ use sinew::socketserver::{
     Address, HandlerResult, StreamContext, StreamRequestHandler, ThreadingTcpServer,
 };
 
-/// A line that is longer is answered in two.
+/// A longer line is answered in two parts.
 const LINE_MAX: usize = 1024;
 
 struct ThreadedRequestHandler;
 
 impl StreamRequestHandler for ThreadedRequestHandler {
-    /// A client that is silent for so long loses its thread to others.
+    /// A client that is idle for this long is disconnected, to free its thread.
     fn timeout(&self) -> Option<Duration> {
         Some(Duration::from_secs(60))
     }
@@ -49,7 +49,8 @@ impl StreamRequestHandler for ThreadedRequestHandler {
     }
 }
 
-/// Each stays until all have been answered, so that there are three threads: one that is free would take the next request.
+/// Each client stays connected until all have been answered, so that three threads are used; an idle thread would
+/// take the next request.
 fn clients(server: &Address) -> io::Result<()> {
     let address: SocketAddr = server.inet().expect("it is a server of TCP");
     let mut clients = Vec::new();
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
         thread::scope(|scope| {
             let asking = scope.spawn(|| clients(&server.server_address()));
             serve(&server)?;
-            // Waits for the handlers. A client that nobody has accepted by now is let go, and says so.
+            // Waits for the handlers. A client that has not been accepted by now is closed, and reports that.
             server.server_close()?;
             if let Ok(Err(error)) = asking.join() {
                 say!("a client got no answer: {error}");

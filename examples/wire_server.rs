@@ -1,4 +1,4 @@
-//! The small services of the first internet hosts, each on a port of its own: how one reactor has many listeners.
+//! The small classic services, each on its own port: several listeners on one reactor.
 //!
 //! ```text
 //! $ cargo run --release --example wire_server
@@ -26,8 +26,8 @@ use sinew::{
     protocols::wire::{Chargen, Daytime, Discard, Echo, Qotd, Time},
 };
 
-/// Echo, discard, daytime, qotd, chargen and time, each on a port of its own: that of --listen plus 7, 9, 13, 17, 19
-/// and 37. With port 0 the system chooses all six
+/// Echo, discard, daytime, qotd, chargen and time, each on its own port: that of --listen plus 7, 9, 13, 17, 19 and
+/// 37. With port 0 the system chooses all six
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -35,7 +35,7 @@ struct Args {
 }
 
 impl Args {
-    /// Opens a service on its port.
+    /// Starts a service on its port.
     fn serve<F: Factory>(
         &self,
         reactor: &Reactor,
@@ -61,7 +61,7 @@ fn too_high() -> clap::Error {
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let reactor = args.server.engine.builder().build()?;
-        // Closures of six types, since the protocols are: each connection is its protocol, without a box around it.
+        // Closures of six types, one per protocol type: connections are not boxed.
         args.serve(&reactor, ("echo", 7), |_: &Peer| Echo)?;
         args.serve(&reactor, ("discard", 9), |_: &Peer| Discard)?;
         args.serve(&reactor, ("daytime", 13), |_: &Peer| Daytime::default())?;

@@ -21,26 +21,27 @@ pages! {
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
     Benchmarks: "../docs/benchmarks.md";
     Stability: "../docs/stability.md";
+    Glossary: "../docs/glossary.md";
     EndpointsAndNames: "../docs/guide/13-endpoints-and-names.md";
-    ProtocolCallbacks: "../docs/design/1-two-more-callbacks.md";
-    BoxedProtocol: "../docs/design/2-the-protocol-in-a-box.md";
-    Clock: "../docs/design/3-the-clock.md";
-    Tasks: "../docs/design/4-tasks-and-signals-of-our-own.md";
-    Guard: "../docs/design/5-one-guard-at-the-loop.md";
+    ProtocolCallbacks: "../docs/design/1-resume-and-drain-callbacks.md";
+    BoxedProtocol: "../docs/design/2-boxed-protocols.md";
+    Clock: "../docs/design/3-clock-reads.md";
+    Tasks: "../docs/design/4-tasks-and-signals.md";
+    PanicIsolation: "../docs/design/5-panic-isolation.md";
     GracefulClose: "../docs/design/6-graceful-close.md";
-    Graveyard: "../docs/design/7-panics-and-deferred-drops.md";
-    Stop: "../docs/design/8-stop-says-no.md";
-    EngineCompletes: "../docs/design/9-what-an-engine-completes.md";
+    DeferredDrops: "../docs/design/7-panics-and-deferred-drops.md";
+    TypedErrors: "../docs/design/8-typed-errors.md";
+    CompletionQueue: "../docs/design/9-completion-queue.md";
     Forking: "../docs/design/10-forking.md";
     StandardStreams: "../docs/design/11-standard-streams.md";
     Endpoints: "../docs/design/13-endpoints.md";
     Relays: "../docs/design/14-relays.md";
-    AnswersOfDatagrams: "../docs/design/15-answers-of-datagrams.md";
-    EngineHolds: "../docs/design/16-what-an-engine-may-hold.md";
-    OutputFails: "../docs/design/17-when-output-fails.md";
-    HandingOn: "../docs/design/18-handing-on.md";
-    AnswersAndEndsOfLines: "../docs/design/19-answers-and-ends-of-lines.md";
-    Layer: "../docs/design/12-tls-is-a-layer.md";
+    UdpReplyAddress: "../docs/design/15-udp-reply-address.md";
+    CompletionCredit: "../docs/design/16-completion-credit.md";
+    WriteErrors: "../docs/design/17-write-errors.md";
+    ConnectionHandover: "../docs/design/18-connection-handover.md";
+    LineEndings: "../docs/design/19-line-endings-and-request-matching.md";
+    Layer: "../docs/design/12-tls-layer.md";
 }
 
 // What is for Unix only, or needs a feature.

@@ -1,5 +1,5 @@
-//! Errors of accept(2), made by the kernel and told on every engine: accepting rests, nobody is turned away, and it is logged once.
-//! What is done about which error, the tests of the table say.
+//! Errors of accept(2), injected with seccomp, on every engine: accepting pauses, no client is rejected, and the
+//! error is logged once. The classification of errors is tested in the conformance suite.
 
 #![cfg(target_os = "linux")]
 
@@ -24,10 +24,10 @@ use sinew::prelude::*;
 use support::{Echo, Watchdog, sockets::any_port};
 use tracing::subscriber::DefaultGuard;
 
-/// Longer than three rests of a port.
+/// Longer than three accept pauses of a listener.
 const WHILE: Duration = Duration::from_millis(350);
 
-/// One turn for each rest, and some for the timer wheel.
+/// One turn per pause, and some for the timer wheel.
 const TURNS_MAX: u64 = 30;
 
 #[derive(Clone, Default)]
@@ -44,7 +44,7 @@ impl io::Write for Log {
 }
 
 impl Log {
-    /// One for the errors that are logged on this thread.
+    /// Counts the errors logged on this thread.
     fn begin() -> (Self, DefaultGuard) {
         let log = Self::default();
         let sink = log.clone();
@@ -62,7 +62,7 @@ impl Log {
     }
 }
 
-/// A port on a listener of which somebody else has another descriptor.
+/// A listener of the reactor whose socket has a duplicate outside.
 struct Stage {
     reactor: Reactor,
     other: TcpListener,
@@ -82,22 +82,22 @@ impl Stage {
         Self { reactor, other, log, _guard: guard, _watchdog: watchdog }
     }
 
-    /// Turns the loop until something is so.
-    fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+    /// Runs the loop until a condition holds.
+    fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let start = Instant::now();
-        while !is_so() {
+        while !condition() {
             assert!(start.elapsed() < Duration::from_secs(20), "waited for {what}");
             self.reactor.turn(Some(Duration::from_millis(5))).unwrap();
         }
     }
 
-    /// The turns that the loop makes in a while.
+    /// Number of turns that the loop makes in a while.
     fn turns(&self) -> u64 {
         let over = Rc::new(Cell::new(false));
         let rings = over.clone();
         self.reactor.call_later(WHILE, move |reactor| {
             rings.set(true);
-            // Or this turn would go on to wait for an event.
+            // Otherwise this turn would wait for an event.
             reactor.call_soon(|_| ());
         });
         let before = self.reactor.stats().turns;
@@ -107,13 +107,13 @@ impl Stage {
         self.reactor.stats().turns - before
     }
 
-    /// Ends the listening behind the port's back: EINVAL from then on.
+    /// Stops listening through the duplicate: accept returns EINVAL from then on.
     fn shut_down(&self) {
         rustix::net::shutdown(&self.other, rustix::net::Shutdown::Read).unwrap();
         self.until("the error", || !self.log.lines().is_empty());
     }
 
-    /// Listens again; where.
+    /// Listens again; returns the address.
     fn listen(&self) -> SocketAddr {
         rustix::net::listen(&self.other, 16).unwrap();
         self.other.local_addr().unwrap()
@@ -126,13 +126,13 @@ fn client(at: SocketAddr) -> TcpStream {
     client
 }
 
-/// Whether nobody has closed it, or said anything.
+/// Whether the connection is still open and has received nothing.
 fn waits(mut client: &TcpStream) -> bool {
     client.read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 #[test]
-fn a_port_whose_socket_does_not_listen_any_more_rests() {
+fn a_listener_pauses_if_its_socket_stops_listening() {
     for engine in Engine::available() {
         let stage = Stage::new(engine, "a socket that does not listen");
         stage.shut_down();
@@ -143,20 +143,20 @@ fn a_port_whose_socket_does_not_listen_any_more_rests() {
         assert!(waits(&client));
         let lines = stage.log.lines();
         assert_eq!(lines.len(), 1, "{engine}: {lines:#?}");
-        assert!(lines[0].contains("no connection can be accepted"), "{lines:#?}");
+        assert!(lines[0].contains("could not accept connections"), "{lines:#?}");
         let turns = stage.turns();
         assert!(turns <= TURNS_MAX, "{engine}: {turns} turns with nothing to do");
     }
 }
 
-/// One error of each kind. The engine that accepts by itself has been refused before: from then on the port makes the calls, until
-/// one goes well.
+/// One error of each kind. The multishot accept of io_uring has failed before: from then on the listener calls accept
+/// itself until one succeeds.
 #[test]
-fn whatever_accept_says_without_end_does_not_spin() {
+fn persistent_accept_errors_do_not_spin() {
     let errors =
         [libc::EACCES, libc::EPERM, libc::ENOMEM, libc::EMFILE, libc::EPROTO, libc::ECONNABORTED];
     for engine in Engine::available() {
-        // A filter is its thread's, and ends with it.
+        // A seccomp filter applies to its thread, and ends with it.
         let threads = errors.map(|errno| {
             thread::spawn(move || {
                 let error = io::Error::from_raw_os_error(errno);
@@ -178,9 +178,9 @@ fn whatever_accept_says_without_end_does_not_spin() {
     }
 }
 
-/// The same from the first call on, where it is the port's to make.
+/// The same from the first call on, where the listener calls accept itself.
 #[test]
-fn a_port_that_may_not_accept_rests() {
+fn a_listener_pauses_on_accept_errors() {
     for engine in Engine::available().filter(|engine| *engine != Engine::Uring) {
         let run = move || {
             let stage = Stage::new(engine, "accepting is forbidden");

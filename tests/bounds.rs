@@ -1,7 +1,8 @@
-//! What a peer can make a reactor hold, and how much of the loop's time it can have, on every engine. The conformance table proves
-//! equal bytes; this proves equal bounds. Counted are bytes and turns, never time.
+//! Resource bounds against hostile peers, on every engine: memory held for a peer, and its share of the loop's time.
+//! Counts bytes and turns, never time. That all engines deliver the same bytes is tested in the conformance suite.
 //!
-//! Descriptors are the whole process's, so what a port may hold is in `scale/accepting.rs`, where one test runs at a time.
+//! Descriptors are per process, so the bound of a listener is tested in `scale/accepting.rs`, where one test runs at
+//! a time.
 
 #![cfg(unix)]
 

@@ -1,5 +1,5 @@
-//! A thousand short-lived children in a row, and a crowd at once, on every engine: no zombie is left, and no descriptor. One test,
-//! for children and descriptors are the whole process's.
+//! A thousand short-lived child processes in a row, and many at once, on every engine: no zombies and no leaked
+//! descriptors. One test, since children and descriptors are per process.
 
 #![cfg(target_os = "linux")]
 
@@ -14,7 +14,7 @@ use watchdog::Watchdog;
 const CHILDREN: usize = 1_000;
 const CROWD: usize = 40;
 
-/// Starts the next one when it has ended.
+/// Starts the next child when this one has ended.
 struct Relay {
     left: Rc<Cell<usize>>,
     said: usize,
@@ -42,7 +42,7 @@ impl ProcessProtocol for Relay {
     }
 }
 
-/// One of a crowd: says its number, and exits with it.
+/// One of many: prints its number, and exits with it as its status.
 struct Counted {
     number: i32,
     said: Vec<u8>,
@@ -64,7 +64,7 @@ impl ProcessProtocol for Counted {
     }
 }
 
-/// The open descriptors of this process, but for the one that looks.
+/// Open descriptors of this process, except the one used for reading the list.
 fn descriptors() -> Vec<String> {
     let mut open: Vec<_> = fs::read_dir("/proc/self/fd")
         .expect("this is Linux")
@@ -75,7 +75,7 @@ fn descriptors() -> Vec<String> {
     open
 }
 
-/// The children of this process, in whatever state.
+/// Children of this process, in any state.
 fn children() -> Vec<String> {
     let mut found = Vec::new();
     for task in fs::read_dir("/proc/self/task").expect("this is Linux") {
@@ -86,7 +86,7 @@ fn children() -> Vec<String> {
     found
 }
 
-/// What was said by callbacks that panicked would go unheard.
+/// Messages of panics in callbacks would be lost otherwise.
 fn run(engine: Engine, scenario: impl Fn(&Reactor)) {
     let before = descriptors();
     let reactor = Reactor::builder().engine(engine).build().expect("it is available");
@@ -95,12 +95,12 @@ fn run(engine: Engine, scenario: impl Fn(&Reactor)) {
     assert_eq!(reactor.stats().panics, 0);
     assert_eq!(children(), [""; 0], "on {engine}");
     drop(reactor);
-    // What it was that kept the signals' pipe is known once: it stays for the life of the process.
+    // The signal pipe is opened once and stays open for the life of the process.
     let after = descriptors();
     assert!(after.len() <= before.len() + PIPE, "on {engine}: {before:?}, then {after:?}");
 }
 
-/// The pipe of signals, which stays open once a reactor has run.
+/// The descriptors of the signal pipe, which stays open once a reactor has run.
 const PIPE: usize = 2;
 
 #[test]
@@ -109,7 +109,7 @@ fn nothing_is_left_of_them() {
     for engine in Engine::available() {
         run(engine, |reactor| {
             let left = Rc::new(Cell::new(CHILDREN));
-            // Some at a time, so that the exits of several meet in a turn.
+            // Several at a time, so that some exits happen in the same turn.
             (0..CROWD).for_each(|_| next(reactor, &left));
         });
         run(engine, |reactor| {
@@ -122,7 +122,7 @@ fn nothing_is_left_of_them() {
             }
         });
         run(engine, |reactor| {
-            // They would run for ever; the stop ends them.
+            // They would run forever; the shutdown kills them.
             for _ in 0..CROWD {
                 struct Nobody;
                 impl ProcessProtocol for Nobody {}

@@ -1,5 +1,5 @@
-//! What the compiler says of the mistakes that are easily made. Each file of `tests/compile_errors/` is one, and its lines that
-//! begin with `//~` are words that the compiler must say of it. What it says besides is its own, and differs between its versions.
+//! Compiler diagnostics for common mistakes. Each file of `tests/compile_errors/` contains one; its lines that begin
+//! with `//~` are words that the diagnostics must contain. The rest of the output differs between compiler versions.
 
 #![cfg(unix)]
 
@@ -15,7 +15,7 @@ fn libraries() -> PathBuf {
     env::current_exe().unwrap().parent().unwrap().to_owned()
 }
 
-/// The library of a crate. There is one for each set of features; the newest has been made of these sources.
+/// The library of a crate. There is one per set of features; the newest one was built from these sources.
 fn newest(krate: &str) -> PathBuf {
     let start = format!("lib{krate}-");
     let is_it = |path: &PathBuf| {
@@ -27,7 +27,7 @@ fn newest(krate: &str) -> PathBuf {
     files.filter(is_it).max_by_key(made).expect("it was built for this test")
 }
 
-/// What the compiler says of a program, which it must not accept.
+/// The diagnostics of a program, which must not compile.
 fn complaint(program: &Path, krate: &str) -> String {
     let output = Command::new(Path::new(env!("CARGO")).with_file_name("rustc"))
         .args([

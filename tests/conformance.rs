@@ -1,6 +1,7 @@
-//! The conformance table: every scenario on every engine and over every link that it applies to. One file a subject.
+//! The conformance suite: every scenario on every engine and every kind of connection to which it applies. One file
+//! per topic.
 //!
-//! `cargo test --test conformance closing` runs a subject; a failure names scenario, engine and link.
+//! `cargo test --test conformance closing` runs one topic; a failure names scenario, engine and link.
 
 mod support;
 

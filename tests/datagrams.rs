@@ -1,4 +1,4 @@
-//! Datagrams on every engine: UDP, groups, and Unix sockets.
+//! Datagrams on every engine: UDP, multicast, and Unix datagram sockets.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Out of descriptors: a port with no descriptor for its next client closes that client through the spare one, recovers as
-//! soon as there is room, says so once in the log, and never spins. One test, for the limit is the whole process's.
+//! Descriptor exhaustion (EMFILE): the listener closes a waiting client with its spare descriptor, recovers as soon
+//! as descriptors are free, logs it once, and never spins. One test, since the limit is per process.
 
 #![cfg(unix)]
 
@@ -17,14 +17,14 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sinew::prelude::*;
 use support::{
-    Echo, Far, Fate, Link, Width, World,
+    Echo, EndState, Link, RemoteEnd, Width, World,
     sockets::{any_port, dial},
 };
 
-/// More than the test needs, and little enough to be used up at once.
+/// More than the test needs, and few enough to be used up quickly.
 const DESCRIPTORS: u64 = 64;
 
-/// The log, as lines of errors.
+/// Captures log lines of errors.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -39,14 +39,14 @@ impl io::Write for Log {
 }
 
 impl Log {
-    /// The lines since this was last asked for.
+    /// The lines since the last call.
     fn lines(&self) -> Vec<String> {
         let bytes = std::mem::take(&mut *self.0.lock().expect("nobody panics with it"));
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 }
 
-/// Every descriptor that is left.
+/// Takes every remaining descriptor.
 struct Greed(Vec<File>);
 
 impl Greed {
@@ -63,7 +63,7 @@ impl Greed {
         }
     }
 
-    /// Gives back as many as asked.
+    /// Releases this many descriptors.
     fn give(&mut self, count: usize) {
         self.0.truncate(self.0.len() - count);
     }
@@ -94,64 +94,64 @@ fn open(world: &World) -> ListeningPort {
     world.reactor().listen_tcp(any_port(), move |_: &Peer| traces.watch(Echo)).expect("a port")
 }
 
-fn answer(world: &World, client: &mut Far) {
+fn answer(world: &World, client: &mut RemoteEnd) {
     client.send(b"ping");
     assert_eq!(world.receive(client, 4), b"ping");
 }
 
 fn scenario(world: &World, log: &Log) {
     let port = open(world);
-    let mut first = Far::socket(dial(port.local(), Width::Wide));
+    let mut first = RemoteEnd::socket(dial(port.local(), Width::Wide));
     answer(world, &mut first);
-    // The canary of `assert_asleep`, while it can be had.
+    // The canary of `assert_asleep`, created while descriptors are available.
     world.settle();
-    // Clients need descriptors, too: made before, connected later.
+    // Clients need descriptors, too: created before, connected later.
     let mut greed = Greed::take_all();
     for _ in 0..3 {
         greed.give(2);
         let mut waiting: Vec<_> =
-            (0..2).map(|_| Far::socket(dial(port.local(), Width::Wide))).collect();
+            (0..2).map(|_| RemoteEnd::socket(dial(port.local(), Width::Wide))).collect();
         for client in &mut waiting {
-            let (bytes, fate) = world.receive_to_end(client);
-            assert!(bytes.is_empty() && fate != Fate::Open, "it is told by a close");
+            let (bytes, end_state) = world.receive_to_end(client);
+            assert!(bytes.is_empty() && end_state != EndState::Open, "it is told by a close");
         }
         assert_eq!(port.connections(), 1);
         answer(world, &mut first);
         world.assert_asleep();
         drop(waiting);
-        // Their descriptors are free again, and taken again.
+        // Their descriptors are released, and taken again.
         greed.0.append(&mut Greed::take_all().0);
     }
     let lines = log.lines();
     assert_eq!(lines.len(), 1, "an episode is logged once: {lines:#?}");
-    assert!(lines[0].contains("no connection can be accepted"), "{lines:#?}");
-    // There is room again, and nobody has to say so.
+    assert!(lines[0].contains("could not accept connections"), "{lines:#?}");
+    // Descriptors are free again; the listener recovers without a notification.
     greed.give(8);
-    let mut welcome = Far::socket(dial(port.local(), Width::Wide));
+    let mut welcome = RemoteEnd::socket(dial(port.local(), Width::Wide));
     answer(world, &mut welcome);
     drop(welcome);
     world.until("the welcome guest to go", || port.connections() == 1);
-    // The next episode is another one.
+    // A new episode is logged again.
     greed.0.append(&mut Greed::take_all().0);
     greed.give(1);
-    let mut waiting = Far::socket(dial(port.local(), Width::Wide));
+    let mut waiting = RemoteEnd::socket(dial(port.local(), Width::Wide));
     world.receive_to_end(&mut waiting);
     assert_eq!(log.lines().len(), 1);
 }
 
-/// There was no descriptor for the spare one: accepting rests, and tries again.
+/// Without a spare descriptor, accepting pauses and is retried.
 fn without_a_spare(world: &World, log: &Log) {
     let mut greed = Greed::take_all();
     greed.give(1);
     let port = open(world);
     greed.give(1);
-    let mut first = Far::socket(dial(port.local(), Width::Wide));
-    // It waits in the backlog, and the loop tries a few times a second.
+    let mut first = RemoteEnd::socket(dial(port.local(), Width::Wide));
+    // The client waits in the backlog, and accept is retried a few times per second.
     let later = Rc::new(Cell::new(false));
     let flag = later.clone();
     world.reactor().call_later(Duration::from_millis(350), move |reactor| {
         flag.set(true);
-        // Or this turn would go on to wait for an event.
+        // Otherwise this turn would wait for an event.
         reactor.call_soon(|_| ());
     });
     let before = world.reactor().stats().turns;

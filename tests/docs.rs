@@ -1,12 +1,12 @@
-//! The pages: every one is compiled with the tests, every code block can be read as it stands, and every relative link leads
-//! somewhere.
+//! Documentation checks: every page is compiled with the tests, every code block is complete as shown, and every
+//! relative link resolves.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Folders that hold no pages of ours.
+/// Folders without pages of the project.
 const SKIPPED: [&str; 2] = ["target", ".git"];
 
 fn root() -> &'static Path {
@@ -21,7 +21,7 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
         for entry in fs::read_dir(root().join(&folder)).unwrap() {
             let entry = entry.unwrap();
             let path = folder.join(entry.file_name());
-            // The folder of the book leads to the same pages once more.
+            // The book's folder contains links to the same pages.
             if entry.file_type().unwrap().is_symlink() {
                 continue;
             }
@@ -43,7 +43,7 @@ fn read(page: &Path) -> String {
     fs::read_to_string(root().join(page)).unwrap()
 }
 
-/// The lines of a page with their numbers, and whether each lies in a code block; fences belong to their block.
+/// The lines of a page with their numbers, and whether each is in a code block; fences belong to their block.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str, bool)> {
     let mut in_block = false;
     (1..).zip(text.lines()).map(move |(number, line)| {
@@ -72,7 +72,7 @@ fn cells(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_kinds_of_endpoints_are_told_alike() {
+fn endpoint_kinds_are_documented_alike() {
     let guide = read(Path::new("docs/guide/13-endpoints-and-names.md"));
     let tables = guide.split("The grammar is that of Twisted").next().unwrap();
     let module = read(Path::new("transports/src/endpoint/mod.rs"));
@@ -92,7 +92,7 @@ fn no_code_block_is_ignored() {
     }
 }
 
-/// The code blocks of a page in Rust, each with the number of its first line.
+/// The Rust code blocks of a page, each with the number of its first line.
 fn rust_blocks(text: &str) -> Vec<(usize, Vec<&str>)> {
     let mut blocks = Vec::new();
     let mut block = None;
@@ -109,7 +109,7 @@ fn rust_blocks(text: &str) -> Vec<(usize, Vec<&str>)> {
     blocks
 }
 
-/// Whether a line without indentation may stand outside of a function.
+/// Whether an unindented line may be outside of a function.
 fn is_of_an_item(line: &str) -> bool {
     const BEGINNINGS: [&str; 20] = [
         "use ",
@@ -136,9 +136,10 @@ fn is_of_an_item(line: &str) -> bool {
     line.is_empty() || line.starts_with(' ') || BEGINNINGS.iter().any(|it| line.starts_with(it))
 }
 
-/// A page is also read where nobody hides lines, and what is read is pasted: a block is a whole program, or pieces of one.
+/// Pages are also read where hidden lines are visible, and code is copied from them: a block must be a whole program,
+/// or items.
 #[test]
-fn code_blocks_are_whole_programs_or_pieces_of_one() {
+fn code_blocks_are_programs_or_items() {
     let mut all = pages(Path::new("docs"));
     all.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from));
     let mut blocks = 0;
@@ -157,7 +158,7 @@ fn code_blocks_are_whole_programs_or_pieces_of_one() {
     assert!(blocks > 60, "only {blocks} blocks were found");
 }
 
-/// The numbered pages of a folder, in their order.
+/// The numbered pages of a folder, in order.
 fn numbered(folder: &str) -> Vec<PathBuf> {
     let number = |page: &PathBuf| -> u32 {
         let name = page.file_name().unwrap().to_str().unwrap();
@@ -203,14 +204,14 @@ fn the_index_has_all_chapters_and_decisions_in_order() {
     }
 }
 
-/// The comment and the attributes in front of an item of a source file.
+/// The comment and the attributes before an item of a source file.
 fn comment<'a>(source: &'a str, item: &str) -> Vec<&'a str> {
     let (before, _) = source.split_once(item).unwrap_or_else(|| panic!("there is no {item}"));
     before.lines().rev().take_while(|line| !line.is_empty()).collect()
 }
 
 #[test]
-fn what_everybody_meets_first_has_an_example() {
+fn important_items_have_examples() {
     for (file, items) in [
         ("reactor/src/deferred.rs", &["pub struct Deferred<", "pub struct Promise<"][..]),
         ("reactor/src/lifecycle.rs", &["pub enum Phase {"]),
@@ -233,7 +234,7 @@ fn what_everybody_meets_first_has_an_example() {
     }
 }
 
-/// Seventy items in one list are a list that nobody reads: what the page shows at its root, it explains in a table.
+/// A list of seventy items is unreadable: the root page of the crate documentation must explain them in tables.
 #[test]
 fn the_page_of_the_transports_has_its_items_in_groups() {
     let source = read(Path::new("transports/src/lib.rs"));
@@ -266,10 +267,61 @@ fn relative_links_resolve() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// What the book is made of: the folder in which its pages are under the names that they have in the repository.
+/// All files and folders of the repository, as paths relative to the root. Links and build output are left out.
+fn tree() -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![PathBuf::new()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = folder.join(entry.file_name());
+            let is_skipped = SKIPPED.iter().any(|skipped| entry.file_name() == *skipped);
+            let kind = entry.file_type().unwrap();
+            if kind.is_symlink() || is_skipped {
+                continue;
+            }
+            if kind.is_dir() {
+                folders.push(path.clone());
+            }
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The spans in backticks that name a source file (`stream/state.rs`) or a folder (`transports/`).
+fn named_paths(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let outside = lines(text).filter(|(_, _, in_block)| !in_block);
+    let spans = outside.flat_map(|(number, line, _)| {
+        line.split('`').skip(1).step_by(2).map(move |it| (number, it))
+    });
+    spans.filter(|(_, span)| {
+        let is_path = span.chars().all(|c| c.is_alphanumeric() || "/_-.".contains(c));
+        is_path && (span.ends_with(".rs") || span.ends_with('/'))
+    })
+}
+
+/// The map and the glossary follow the tree: every source file and folder that they name is there, at least as the end of a path.
+#[test]
+fn the_map_names_only_files_that_exist() {
+    let tree = tree();
+    for page in ["ARCHITECTURE.md", "docs/glossary.md"] {
+        let (mut named, mut missing) = (0, Vec::new());
+        let text = read(Path::new(page));
+        for (number, span) in named_paths(&text) {
+            named += 1;
+            if !tree.iter().any(|path| path.ends_with(span)) {
+                missing.push(format!("{page}:{number}: there is no {span}"));
+            }
+        }
+        assert!(named > 50, "{page} names only {named} files");
+        assert!(missing.is_empty(), "{}", missing.join("\n"));
+    }
+}
+
+/// The book's source folder, with its pages under their names in the repository.
 const BOOK: &str = "book/src";
 
-/// The pages of the book, in their order, as its table of contents names them.
+/// The pages of the book, in the order of its table of contents.
 fn contents() -> Vec<PathBuf> {
     let summary = read(&Path::new(BOOK).join("SUMMARY.md"));
     summary.lines().flat_map(links).map(PathBuf::from).collect()
@@ -291,9 +343,9 @@ fn the_book_has_every_page_once() {
     }
 }
 
-/// A chapter bears the title of its page, without the number.
+/// A chapter has the title of its page, without the number.
 #[test]
-fn the_book_calls_chapters_by_their_titles() {
+fn book_chapters_have_the_titles_of_their_pages() {
     let summary = read(&Path::new(BOOK).join("SUMMARY.md"));
     for line in summary.lines().filter(|line| line.contains("](docs/guide/")) {
         let (title, link) = line.trim_start_matches("- [").split_once("](").unwrap();
@@ -304,8 +356,8 @@ fn the_book_calls_chapters_by_their_titles() {
     }
 }
 
-/// Links lead to the same page on the forge and in the book: whatever the pages of the book link to is in its folder, and what of
-/// it is a page is in the table of contents, since only those are rendered.
+/// Links lead to the same page on the forge and in the book: every target of a link in the book must be in its
+/// folder, and pages must be in the table of contents, since only those are rendered.
 #[test]
 fn links_resolve_in_the_book() {
     let contents = contents();
@@ -321,7 +373,7 @@ fn links_resolve_in_the_book() {
                 }
                 let path = link.split('#').next().unwrap();
                 let target = normal(&page.parent().unwrap().join(path));
-                // Not through the file system, which would leave the book by its symbolic links.
+                // Not through the file system, which would follow the book's symbolic links.
                 if !root().join(BOOK).join(&target).exists() {
                     broken.push(format!("{place}: not in {BOOK}"));
                 }
@@ -334,7 +386,7 @@ fn links_resolve_in_the_book() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// A relative path without `..`, as it is read and not as the file system has it.
+/// Resolves `..` textually, without the file system.
 fn normal(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut path, component| {
         if component.as_os_str() == ".." {
@@ -346,7 +398,7 @@ fn normal(path: &Path) -> PathBuf {
     })
 }
 
-/// Each published crate has a README of its own, whose code blocks are compiled with its tests.
+/// Each published crate has its own README, whose code blocks are compiled with its tests.
 #[test]
 fn readmes_of_crates_are_compiled() {
     let manifest = read(Path::new("Cargo.toml"));
@@ -363,7 +415,7 @@ fn readmes_of_crates_are_compiled() {
     }
 }
 
-/// The targets of the links of a line, `[text](target)`, and of the definitions, `[name]: target`.
+/// The targets of the links of a line, `[text](target)`, and of definitions, `[name]: target`.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     let inline = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let definition = line.strip_prefix('[').and_then(|rest| Some(rest.split_once("]: ")?.1));
@@ -390,7 +442,7 @@ fn follow(page: &Path, text: &str, link: &str) -> Result<(), String> {
     if found { Ok(()) } else { Err(format!("no heading #{anchor}")) }
 }
 
-/// What a heading is called in a link.
+/// The anchor of a heading.
 fn slug(heading: &str) -> String {
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     heading.trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")

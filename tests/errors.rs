@@ -1,5 +1,5 @@
-//! What a program prints when `main` returns an error: the sentence that was written for people, with its causes. Of every
-//! public error type; one that is missing here is found in the sources.
+//! The output of a program whose `main` returns an error: the message with its causes, for every public error type. A
+//! scan of the sources finds missing types.
 
 #[path = "support/watchdog.rs"]
 mod watchdog;
@@ -31,14 +31,14 @@ use sinew::{
     },
 };
 
-/// The causes in the errors below say this.
+/// The text of the causes in the errors below.
 const CAUSE: &str = "the cause";
 
 fn cause() -> io::Error {
     io::Error::other(CAUSE)
 }
 
-/// What is printed of an error.
+/// The printed form of an error.
 struct Printed {
     /// The name of its type.
     name: &'static str,
@@ -62,7 +62,7 @@ macro_rules! printed {
     ($($error:expr),+ $(,)?) => { [$(printed(&$error)),+] };
 }
 
-/// One of each type that every platform and every feature has.
+/// One error of each type available on every platform with every feature.
 fn on_every_platform() -> impl Iterator<Item = Printed> {
     let made = printed![
         "steam".parse::<Engine>().unwrap_err(),
@@ -112,7 +112,7 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
     made.into_iter().chain([a_send_that_failed(), a_refused_option()])
 }
 
-/// Nobody but a socket makes this error: no datagram can be so long.
+/// Only a socket can create this error: the datagram is too long.
 fn a_send_that_failed() -> Printed {
     struct Long(Rc<RefCell<Option<Printed>>>);
 
@@ -128,17 +128,17 @@ fn a_send_that_failed() -> Printed {
 
     watchdog::watch_this_test();
     let reactor = Reactor::new().unwrap();
-    let told = Rc::<RefCell<_>>::default();
-    reactor.listen_udp("127.0.0.1:0", Long(told.clone())).unwrap();
+    let callbacks = Rc::<RefCell<_>>::default();
+    reactor.listen_udp("127.0.0.1:0", Long(callbacks.clone())).unwrap();
     loop {
         reactor.turn(Some(Duration::from_secs(1))).unwrap();
-        if let Some(failed) = told.take() {
+        if let Some(failed) = callbacks.take() {
             return failed;
         }
     }
 }
 
-/// So seldom does no system ask an idle peer.
+/// An interval that no system supports for keep-alive probes.
 fn a_refused_option() -> Printed {
     struct Sink;
 
@@ -216,7 +216,7 @@ fn all() -> Vec<Printed> {
 }
 
 #[test]
-fn main_prints_the_sentence_and_its_causes() {
+fn main_prints_the_message_and_its_causes() {
     for error in all() {
         let Printed { name, display, debug, causes } = error;
         assert!(debug.starts_with(&display), "{name}: {display:?} is printed as {debug:?}");
@@ -228,26 +228,26 @@ fn main_prints_the_sentence_and_its_causes() {
 }
 
 #[test]
-fn a_cause_that_the_sentence_leaves_out_is_printed_behind_it() {
+fn causes_not_in_the_message_are_appended() {
     #[derive(thiserror::Error)]
     #[error("the mailbox is full")]
-    struct Full(#[source] io::Error);
-    sinew::reactor::error_debug!(Full);
+    struct FullBacklog(#[source] io::Error);
+    sinew::reactor::error_debug!(FullBacklog);
 
-    let lost = ConnectionLost::Protocol(Full(cause()).into());
+    let lost = ConnectionLost::Protocol(FullBacklog(cause()).into());
     assert_eq!(format!("{lost:?}"), "the mailbox is full: the cause");
     let error = ListenError::Listen { addr: ([127, 0, 0, 1], 80).into(), source: cause() };
     assert_eq!(format!("{error:?}"), "could not listen on 127.0.0.1:80: the cause");
 }
 
-/// Nothing is missing from the list, which is whole where there is everything.
+/// The list must be complete; it is only complete with all features on Unix.
 #[cfg(all(unix, feature = "tls", feature = "socketserver"))]
 mod sources {
     use std::{fs, path::Path};
 
     use super::all;
 
-    /// The public types of a source that are errors.
+    /// The public error types of a source file.
     fn error_types(source: &str) -> Vec<String> {
         let lines: Vec<_> = source.lines().collect();
         let derived = (0..lines.len()).filter(|at| {
@@ -266,11 +266,11 @@ mod sources {
         public.chain(by_hand).map(name).collect()
     }
 
-    /// Made by the loop alone, and tested where it is made.
+    /// Created by the loop only, and tested there.
     const ELSEWHERE: [&str; 1] = ["WaitError"];
 
     #[test]
-    fn every_public_error_type_is_among_them() {
+    fn every_public_error_type_is_tested() {
         let listed: Vec<_> = all().iter().map(|error| error.name).collect();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut folders: Vec<_> =

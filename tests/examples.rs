@@ -1,10 +1,9 @@
-//! Every example, started as a process and talked to over real sockets. What the library does is tested elsewhere; here
-//! it is shown that the pages which teach it work, on every engine, and behave as programs should.
+//! Tests of the examples: each is started as a process and used over real sockets. This shows that the example pages
+//! work on every engine and behave as programs should.
 //!
-//! Nothing here waits by sleeping. What is waited for is a line, a byte, the end of a stream or of a process, and each
-//! wait is bounded by `PATIENCE`.
+//! Nothing here sleeps. Tests wait for a line, a byte, EOF or an exit, each bounded by `PATIENCE`.
 //!
-//! The examples must have been built, which `cargo test` does unless it is told to build less (`--test`).
+//! The examples must have been built, which `cargo test` does unless it is limited to one test binary (`--test`).
 
 use std::time::Duration;
 
@@ -53,8 +52,8 @@ mod examples {
     mod wire_server;
 }
 
-/// How long anything may take before a test fails.
+/// Time limit of each wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What `--engine` takes here.
+/// Values of `--engine` on this system.
 const ENGINES: &[&str] = if cfg!(unix) { &["mio", "poll", "select"] } else { &["mio"] };

@@ -1,7 +1,7 @@
-//! Faults on purpose between real sockets and the streams on them, on every engine: whatever the calls say, every byte comes
-//! once and in order, a connection that breaks is told so once, the others go on, and nothing is left.
+//! Fault injection between real sockets and streams, on every engine: whatever system calls return, every byte
+//! arrives once and in order, broken connections are reported once, others continue, and nothing is left.
 //!
-//! `SINEW_SEED=7 cargo test --test faults` has the faults of one seed; a failure says of which.
+//! `SINEW_SEED=7 cargo test --test faults` runs the faults of one seed; a failure prints its seed.
 
 mod support;
 
@@ -13,20 +13,20 @@ use sinew::{
     transports::Faults,
 };
 use support::{
-    Echo, Link, Lost, Pull, Script, Watchdog, What, Width, World, noise, sockets::any_port,
+    Echo, Event, Link, Lost, Pull, Script, Watchdog, Width, World, noise, sockets::any_port,
 };
 
-/// A debug build has a taste, a release build the meal.
+/// Fewer seeds in debug builds than in release builds.
 const SEEDS: Range<u64> = if cfg!(debug_assertions) { 0..3 } else { 0..30 };
 
-/// Clients at a time, and what each asks for.
+/// Number of clients, and messages of each.
 const CLIENTS: usize = 24;
 const ECHOES: usize = 40;
 
-/// The longest message: more than a read takes at once.
+/// The longest message: more than one read.
 const LEN_MAX: usize = 100_000;
 
-/// Far more than a connection bears outside of a test.
+/// Far higher fault rates than in practice.
 fn heavy(seed: u64) -> Faults {
     Faults::new(seed)
         .short_reads(0.5)
@@ -36,10 +36,10 @@ fn heavy(seed: u64) -> Faults {
         .delayed_writes(0.01, Duration::from_millis(1))
 }
 
-/// Says something, waits until it has come back, and says the next.
+/// Sends a message, waits for its echo, and sends the next one.
 struct Client {
     text: Rc<[u8]>,
-    /// Where in the text the message is, and how much of it is to come back.
+    /// The offset of the message in the text, and the length still expected.
     at: usize,
     left: usize,
     messages: Vec<usize>,
@@ -78,7 +78,7 @@ impl Protocol for Client {
     }
 }
 
-/// The lengths of what a client says: mostly lines, sometimes pages.
+/// The lengths of a client's messages: mostly lines, sometimes pages.
 fn messages(random: &mut Draws) -> Vec<usize> {
     let mut draw = || match random.below(20) {
         0 => 1 + random.below(LEN_MAX),
@@ -87,7 +87,7 @@ fn messages(random: &mut Draws) -> Vec<usize> {
     (0..ECHOES).map(|_| draw()).collect()
 }
 
-/// Numbers from a seed.
+/// A seeded random number generator.
 #[derive(Clone)]
 struct Draws(u64);
 
@@ -96,17 +96,17 @@ impl Draws {
         Self(seed.wrapping_mul(1_000_003).wrapping_add(number as u64))
     }
 
-    /// One from 0 up to, but without, `end`.
+    /// A number from 0 to `end`, exclusive.
     fn below(&mut self, end: usize) -> usize {
-        // Knuth's MMIX generator, whose upper bits are the good ones.
+        // Knuth's MMIX generator; the upper bits are the good ones.
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % end
     }
 }
 
-/// Joins as many clients as there are to a port, with these faults at both ends, lets them live until all connections are
-/// over, and gives back why they were. That each was told so once, [`World::end`] looks.
+/// Connects all clients to a listener, with these faults at both ends, runs until all connections have ended, and
+/// returns the reasons. [`World::end`] checks that each was reported once.
 fn live<S: Protocol, C: Protocol>(
     (engine, seed): (Engine, u64),
     stream: &StreamConfig,
@@ -142,8 +142,7 @@ fn live<S: Protocol, C: Protocol>(
     reasons
 }
 
-/// Has all clients say what they have to say to an echo server, and gives back how many got to the end of it, and why
-/// connections were lost.
+/// Runs all clients against an echo server; returns how many completed, and why connections were lost.
 fn converse(engine: Engine, seed: u64, faults: Faults) -> (usize, Vec<Lost>) {
     let text: Rc<[u8]> = noise(LEN_MAX + 1000).into();
     let finished = Rc::new(Cell::new(0));
@@ -157,7 +156,7 @@ fn converse(engine: Engine, seed: u64, faults: Faults) -> (usize, Vec<Lost>) {
 }
 
 #[test]
-fn every_byte_comes_once_and_in_order() {
+fn every_byte_arrives_once_and_in_order() {
     for_seeds(SEEDS, |seed| {
         for engine in &Engine::available().collect::<Vec<_>>() {
             for faults in [Faults::rough(seed), heavy(seed)] {
@@ -171,7 +170,7 @@ fn every_byte_comes_once_and_in_order() {
 }
 
 #[test]
-fn a_connection_that_breaks_is_told_so_and_the_others_go_on() {
+fn a_broken_connection_is_reported_and_others_continue() {
     for_seeds(SEEDS, |seed| {
         for engine in &Engine::available().collect::<Vec<_>>() {
             let (finished, reasons) = converse(*engine, seed, heavy(seed).resets(0.000_5));
@@ -183,16 +182,16 @@ fn a_connection_that_breaks_is_told_so_and_the_others_go_on() {
     });
 }
 
-/// A protocol that asks for anything at all in every callback, and ends its connection by a timer at the latest.
+/// A protocol that makes random requests in every callback, and ends its connection by a timer at the latest.
 fn restless(mut random: Draws) -> impl Protocol {
     let mut deadline = None;
-    Script(move |transport: &Transport, what: What<'_>| {
+    Script(move |transport: &Transport, what: Event<'_>| {
         match what {
-            What::Made => {
+            Event::Made => {
                 let latest = Duration::from_millis(20 + random.below(60) as u64);
                 deadline = transport.call_later(latest);
             }
-            What::Timer(timer) if Some(timer) == deadline => transport.abort(),
+            Event::Timer(timer) if Some(timer) == deadline => transport.abort(),
             _ => {}
         }
         for _ in 0..random.below(3) {
@@ -232,7 +231,7 @@ fn act(transport: &Transport, random: &mut Draws) {
 }
 
 #[test]
-fn whatever_is_asked_of_a_connection_it_has_one_whole_life() {
+fn random_requests_keep_the_callback_contract() {
     let mut broken = 0;
     for_seeds(SEEDS, |seed| {
         for engine in &Engine::available().collect::<Vec<_>>() {
@@ -249,25 +248,25 @@ fn whatever_is_asked_of_a_connection_it_has_one_whole_life() {
     assert!(broken > 0, "no connection broke");
 }
 
-/// An edge-triggered engine tells of the peer's end once, with the bytes before it; a stream that could not read then has to
+/// An edge-triggered engine reports EOF once, together with the last bytes; a stream that could not read then has to
 /// remember both.
 #[test]
-fn an_end_that_came_while_nothing_could_be_read_is_not_forgotten() {
+fn eof_is_remembered_while_reads_fail() {
     for engine in &Engine::available().collect::<Vec<_>>() {
         let _watchdog = Watchdog::new(format!("an end on {engine}"));
         let world = World::new(*engine, Link::Accepted);
         let config = StreamConfig::default().faults(Faults::new(0).would_block(1.0));
         let mut line = world.join_with(config, Width::Wide, Echo);
-        line.far.send(b"the last");
-        line.far.end();
+        line.remote.send(b"the last");
+        line.remote.end();
         assert_eq!(world.lost(&line.trace), Lost::Done, "{engine}");
-        assert_eq!(world.receive_to_end(&mut line.far).0, b"the last", "{engine}");
+        assert_eq!(world.receive_to_end(&mut line.remote).0, b"the last", "{engine}");
         drop(line);
         world.end();
     }
 }
 
-/// A level-triggered engine says in each turn that the socket takes more, unless it is not asked.
+/// A level-triggered engine reports writability in each turn unless write interest is removed.
 #[test]
 fn a_delayed_write_lets_the_loop_sleep() {
     for_seeds(0..2, |seed| {
@@ -279,11 +278,11 @@ fn a_delayed_write_lets_the_loop_sleep() {
             let mut line = world.join_with(config, Width::Wide, Echo);
             let before = (world.reactor().stats().turns, world.reactor().now());
             for _ in 0..4 {
-                line.far.send(b"?");
+                line.remote.send(b"?");
                 let mut answer = Vec::new();
                 while answer.is_empty() {
                     world.reactor().turn(None).expect("the loop turns");
-                    answer = line.far.take();
+                    answer = line.remote.take();
                 }
                 assert_eq!(answer, b"?", "{engine}");
             }

@@ -1,5 +1,5 @@
-//! A child of fork(2) drops its copy of a reactor, on every engine: its parent's ports, files, connections and children go on as
-//! if nothing had happened.
+//! A child of fork(2) drops its copy of a reactor, on every engine: the parent's listeners, files, connections and
+//! children are not affected.
 
 #![cfg(unix)]
 
@@ -26,7 +26,7 @@ use sinew::{
 };
 use watchdog::Watchdog;
 
-/// Has a child do `f`, say so, and wait until the connection is shut down; gives back its number.
+/// Runs `f` in a child, which then reports that and waits until the connection is shut down; returns its process id.
 fn fork(connection: &UnixStream, f: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child does what `f` says. Another test of this binary may be in the midst of something at this moment, but the
     // allocator is not, of which the C library takes care, and nothing else is shared between tests.
@@ -51,11 +51,11 @@ fn wait_for(child: libc::pid_t) {
     assert_eq!(status, 0, "the child has exited with 0; its status is that of wait(2)");
 }
 
-type Told = Rc<RefCell<Vec<&'static str>>>;
+type Callback = Rc<RefCell<Vec<&'static str>>>;
 
-/// Echoes, and keeps its own transport, so that it goes only when it is made to.
+/// Echoes, and keeps its own transport, so that it is dropped only explicitly.
 struct Echo {
-    told: Told,
+    callbacks: Callback,
     own: Option<Transport>,
 }
 
@@ -67,11 +67,11 @@ impl Protocol for Echo {
         transport.write(data);
     }
     fn connection_lost(&mut self, _: &Transport, _: &ConnectionLost) {
-        self.told.borrow_mut().push("connection_lost");
+        self.callbacks.borrow_mut().push("connection_lost");
     }
 }
 
-/// Answers a datagram with itself.
+/// Sends back each datagram.
 struct Back;
 
 impl DatagramProtocol<UnixAddr> for Back {
@@ -85,8 +85,8 @@ impl DatagramProtocol<UnixAddr> for Back {
     }
 }
 
-/// A program that says what is said to it.
-struct Cat(Rc<RefCell<Vec<u8>>>, Told);
+/// A program that prints its input.
+struct Cat(Rc<RefCell<Vec<u8>>>, Callback);
 
 impl ProcessProtocol for Cat {
     fn out_received(&mut self, _: &Process, data: &[u8]) {
@@ -97,7 +97,7 @@ impl ProcessProtocol for Cat {
     }
 }
 
-/// A folder for one test, which is removed with it.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Drop for Folder {
@@ -127,7 +127,7 @@ fn ask_tcp(reactor: &Reactor, stream: &mut TcpStream) {
 }
 
 #[test]
-fn what_a_child_drops_goes_on_in_its_parent() {
+fn objects_dropped_by_a_child_stay_alive_in_the_parent() {
     for engine in Engine::available() {
         let _watchdog = Watchdog::new(format!("a fork on {engine}"));
         let folder = env::temp_dir().join(format!("sinew-forks-{engine}-{}", std::process::id()));
@@ -135,23 +135,23 @@ fn what_a_child_drops_goes_on_in_its_parent() {
         let folder = Folder(folder);
         let in_folder = |name: &str| folder.0.join(name);
         let files = ["stream", "stream.lock", "datagrams", "datagrams.lock"].map(in_folder);
-        let told = Told::default();
+        let callbacks = Callback::default();
         let reactor = Reactor::builder().engine(engine).build().expect("it is available");
 
-        let echo = |told: &Told| {
-            let told = told.clone();
-            move |_: &Peer| Echo { told: told.clone(), own: None }
+        let echo = |callbacks: &Callback| {
+            let callbacks = callbacks.clone();
+            move |_: &Peer| Echo { callbacks: callbacks.clone(), own: None }
         };
-        let tcp = reactor.listen_tcp("127.0.0.1:0", echo(&told)).expect("a port");
-        reactor.listen_unix(&*files[0], echo(&told)).expect("a file");
+        let tcp = reactor.listen_tcp("127.0.0.1:0", echo(&callbacks)).expect("a port");
+        reactor.listen_unix(&*files[0], echo(&callbacks)).expect("a file");
         reactor.listen_unix_datagram(&*files[2], Back).expect("a file");
         let said = Rc::<RefCell<Vec<u8>>>::default();
         let cat = reactor
-            .spawn_process(Cat(said.clone(), told.clone()), Command::new("cat"))
+            .spawn_process(Cat(said.clone(), callbacks.clone()), Command::new("cat"))
             .expect("there is a cat");
         let mut open = TcpStream::connect(tcp.local()).expect("somebody listens");
         ask_tcp(&reactor, &mut open);
-        // This is on its way when the process forks: both have it in their queues.
+        // In flight at the time of the fork: both processes have it in their queues.
         cat.write(b"once");
 
         let (mut here, there) = UnixStream::pair().expect("two descriptors");
@@ -159,7 +159,7 @@ fn what_a_child_drops_goes_on_in_its_parent() {
         let child = fork(&there, || {
             assert!(matches!(cat.signal(Signal::TERM), Err(SignalError::InChild)));
             drop(reactor.take());
-            assert!(told.borrow().is_empty(), "{:?}", told.borrow());
+            assert!(callbacks.borrow().is_empty(), "{:?}", callbacks.borrow());
         });
         here.read_exact(&mut [0; 4]).expect("the child says that it is done");
         let reactor = reactor.expect("it was the child that took it");
@@ -184,9 +184,9 @@ fn what_a_child_drops_goes_on_in_its_parent() {
         }
         assert_eq!(said.borrow().as_slice(), b"once, and no more", "on {engine}");
         assert_eq!(cat.status(), None);
-        assert!(told.borrow().is_empty(), "{:?}", told.borrow());
+        assert!(callbacks.borrow().is_empty(), "{:?}", callbacks.borrow());
 
-        // The child lives, and has closed its descriptors: the peer is told of the end when the parent closes its own.
+        // The child lives, and has closed its descriptors: the peer gets EOF when the parent closes its own.
         drop(reactor);
         open.set_nonblocking(false).expect("it is open");
         let ended = open.read(&mut [0]);

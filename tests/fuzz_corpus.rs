@@ -1,5 +1,5 @@
-//! What fuzzers have found, and what was made for them to begin with, once more: each file of `fuzz/corpus` through the body of
-//! its target. Needs no fuzzer; `fuzz/README.md` says how to run one.
+//! Replays the fuzz corpus, both seeds and findings: each file of `fuzz/corpus` runs through the body of its target.
+//! Needs no fuzzer; see `fuzz/README.md`.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -12,7 +12,7 @@ fn fuzz() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
-/// Names the file if its bytes fail.
+/// Prints the name of the file if it fails.
 struct Replaying(PathBuf);
 
 impl Drop for Replaying {
@@ -40,7 +40,7 @@ fn every_file_of_the_corpus_passes() {
     }
 }
 
-/// A target that is in the manifest only is never replayed; a folder without a target, neither.
+/// A target that is only in the manifest would never be replayed, and neither would a folder without a target.
 #[test]
 fn targets_have_bodies_and_corpora() {
     let bodies = BTreeSet::from_iter(TARGETS.map(|(name, _)| name.to_owned()));

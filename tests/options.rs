@@ -1,4 +1,5 @@
-//! The options of sockets, as the system says that they are: of what is accepted and connected, on every engine and in both families.
+//! Socket options as reported by getsockopt(2), for accepted and connected sockets, on every engine and in both
+//! families.
 
 #![cfg(target_os = "linux")]
 
@@ -23,7 +24,7 @@ use sinew::{
 };
 use socket2::{Domain, Socket};
 use support::{
-    Far, Link, Sink, Width, World,
+    Link, RemoteEnd, Sink, Width, World,
     sockets::{any_port, dial, free_path},
 };
 
@@ -42,7 +43,7 @@ fn everything() -> StreamConfig {
         .dscp(Dscp::EF)
 }
 
-/// One that does what `everything` says not to do, and is asked for nothing else.
+/// A configuration without any options, for comparison with `everything`.
 fn assert_default(socket: &Socket) {
     assert!(socket.tcp_nodelay().unwrap());
     assert!(!socket.keepalive().unwrap());
@@ -70,7 +71,7 @@ fn assert_keepalive(socket: &Socket) {
     assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
 }
 
-/// A socket of this very process, by what it is: nobody hands out the descriptors of connections.
+/// Finds a socket of this process by its addresses: connections do not expose their descriptors.
 fn own(what: &str, mut is_it: impl FnMut(&Socket) -> bool) -> Socket {
     let sockets = (3..1024).filter_map(|fd| inherited(fd).ok()).map(Socket::from);
     sockets
@@ -79,13 +80,13 @@ fn own(what: &str, mut is_it: impl FnMut(&Socket) -> bool) -> Socket {
         .unwrap_or_else(|| panic!("no socket is {what}"))
 }
 
-/// The near end of a connection, of whose far end these are the addresses.
-fn near(far: &Far) -> Socket {
-    let far = far.as_socket().expect("it is TCP");
-    let (near, far) = (far.peer_addr().unwrap(), far.local_addr().unwrap());
+/// The local end of a connection with this remote end.
+fn near(remote: &RemoteEnd) -> Socket {
+    let remote = remote.as_socket().expect("it is TCP");
+    let (near, remote) = (remote.peer_addr().unwrap(), remote.local_addr().unwrap());
     own("the near end", |socket| {
         let addr = |found: io::Result<socket2::SockAddr>| found.ok()?.as_socket();
-        addr(socket.local_addr()) == Some(near) && addr(socket.peer_addr()) == Some(far)
+        addr(socket.local_addr()) == Some(near) && addr(socket.peer_addr()) == Some(remote)
     })
 }
 
@@ -96,7 +97,7 @@ fn listening_on(port: &ListeningPort) -> Socket {
     })
 }
 
-/// An address of each family that there is.
+/// An address of each available family.
 fn families() -> Vec<SocketAddr> {
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
     let has_v6 = TcpListener::bind(v6).is_ok();
@@ -109,36 +110,36 @@ fn everywhere(name: &str, scenario: impl Fn(&World)) {
     }
 }
 
-fn accept(world: &World, at: SocketAddr, config: ListenConfig) -> (ListeningPort, Far) {
+fn accept(world: &World, at: SocketAddr, config: ListenConfig) -> (ListeningPort, RemoteEnd) {
     let port = world.reactor().listen_tcp_with(at, config, world.watched(|| Sink)).unwrap();
-    let far = Far::socket(dial(port.local(), Width::Wide));
+    let remote = RemoteEnd::socket(dial(port.local(), Width::Wide));
     world.until("it to be accepted", || port.connections() == 1);
-    (port, far)
+    (port, remote)
 }
 
-fn connect(world: &World, at: SocketAddr, config: ConnectConfig) -> Far {
+fn connect(world: &World, at: SocketAddr, config: ConnectConfig) -> RemoteEnd {
     let listener = TcpListener::bind(at).unwrap();
     let to = listener.local_addr().unwrap();
     let connecting = world.reactor().connect_tcp_with(to, config, world.watched(|| Sink));
     world.until("the connection", || connecting.is_settled());
     connecting.take().unwrap().unwrap();
-    Far::socket(listener.accept().unwrap().0)
+    RemoteEnd::socket(listener.accept().unwrap().0)
 }
 
 #[test]
-fn what_is_accepted_has_them() {
+fn accepted_connections_have_the_options() {
     everywhere("accepted", |world| {
         for at in families() {
-            let (_port, far) = accept(world, at, ListenConfig::default());
-            assert_default(&near(&far));
-            let (_port, far) = accept(world, at, ListenConfig::default().stream(everything()));
-            assert_everything(&near(&far));
+            let (_port, remote) = accept(world, at, ListenConfig::default());
+            assert_default(&near(&remote));
+            let (_port, remote) = accept(world, at, ListenConfig::default().stream(everything()));
+            assert_everything(&near(&remote));
         }
     });
 }
 
 #[test]
-fn what_is_connected_has_them() {
+fn connecting_sockets_have_the_options() {
     everywhere("connected", |world| {
         for at in families() {
             assert_default(&near(&connect(world, at, ConnectConfig::default())));
@@ -148,9 +149,9 @@ fn what_is_connected_has_them() {
     });
 }
 
-/// Over a socket for both families, IPv4 goes by the options of IPv4.
+/// On a dual-stack socket, IPv4 connections use the options of IPv4.
 #[test]
-fn what_is_accepted_over_the_other_family_has_them() {
+fn dual_stack_connections_have_the_options() {
     everywhere("over both", |world| {
         if families().len() < 2 {
             return;
@@ -159,9 +160,9 @@ fn what_is_accepted_over_the_other_family_has_them() {
         let at = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
         let port = world.reactor().listen_tcp_with(at, config, world.watched(|| Sink)).unwrap();
         let to = SocketAddr::new(any_port().ip(), port.local().port());
-        let far = dial(to, Width::Wide);
+        let remote = dial(to, Width::Wide);
         world.until("it to be accepted", || port.connections() == 1);
-        let local = far.local_addr().unwrap();
+        let local = remote.local_addr().unwrap();
         let near = own("the near end", |socket| {
             let peer = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
             peer.is_some_and(|peer| {
@@ -198,12 +199,12 @@ fn unix_sockets_have_their_buffers() {
 }
 
 #[test]
-fn endpoints_say_them_too() {
+fn endpoints_accept_the_options() {
     use sinew::transports::endpoint::{ClientEndpoint, ServerEndpoint};
     everywhere("endpoints", |world| {
         let server = "tcp:0:interface=127.0.0.1:nodelay=no:keepalive=60".parse::<ServerEndpoint>();
         let port = server.unwrap().listen(world.reactor(), world.watched(|| Sink)).unwrap();
-        let far = Far::socket(dial(port.local().socket_addr().unwrap(), Width::Wide));
+        let remote = RemoteEnd::socket(dial(port.local().socket_addr().unwrap(), Width::Wide));
         world.until("it to be accepted", || port.connections() == 1);
         let listener = TcpListener::bind(any_port()).unwrap();
         let to = listener.local_addr().unwrap();
@@ -211,37 +212,37 @@ fn endpoints_say_them_too() {
         let client: ClientEndpoint = client.parse().unwrap();
         let connecting = client.connect(world.reactor(), world.watched(|| Sink));
         world.until("the connection", || connecting.is_settled());
-        for far in [far, Far::socket(listener.accept().unwrap().0)] {
-            let near = near(&far);
+        for remote in [remote, RemoteEnd::socket(listener.accept().unwrap().0)] {
+            let near = near(&remote);
             assert!(!near.tcp_nodelay().unwrap() && near.keepalive().unwrap());
             assert_eq!(near.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
         }
     });
 }
 
-/// Options of streams are set on what was opened by others, and inherited from there as well.
+/// Options of streams are also set on adopted sockets, and inherited from adopted listeners.
 #[test]
-fn what_is_adopted_has_them() {
+fn adopted_sockets_have_the_options() {
     everywhere("adopted", |world| {
         let listener = TcpListener::bind(any_port()).unwrap();
         let addr = listener.local_addr().unwrap();
         let config = ListenConfig::default().stream(everything());
         let port = world.reactor().adopt_port(listener, config, world.watched(|| Sink)).unwrap();
-        let far = Far::socket(dial(addr, Width::Wide));
+        let remote = RemoteEnd::socket(dial(addr, Width::Wide));
         world.until("it to be accepted", || port.connections() == 1);
-        assert_everything(&near(&far));
+        assert_everything(&near(&remote));
 
         let listener = TcpListener::bind(any_port()).unwrap();
-        let far = Far::socket(dial(listener.local_addr().unwrap(), Width::Wide));
+        let remote = RemoteEnd::socket(dial(listener.local_addr().unwrap(), Width::Wide));
         let (socket, _) = listener.accept().unwrap();
         let sink = world.traces.watch(Sink);
         world.reactor().adopt_stream_with(socket, everything(), sink).unwrap();
-        assert_everything(&near(&far));
+        assert_everything(&near(&remote));
     });
 }
 
 #[test]
-fn what_has_to_be_said_before() {
+fn missing_features_and_arguments() {
     everywhere("ports", |world| {
         for at in families() {
             let config = ListenConfig::default().reuse_port(true).v6_only(true).fast_open(17);
@@ -258,9 +259,9 @@ fn what_has_to_be_said_before() {
     });
 }
 
-/// Whether the server gives leave is the system's matter; either way there is a connection.
+/// Whether the server accepts TCP Fast Open depends on the system; the connection is established either way.
 #[test]
-fn fast_open_is_asked_for() {
+fn fast_open_is_requested() {
     struct First;
     impl Protocol for First {
         fn connection_made(&mut self, transport: &Transport) {
@@ -291,10 +292,10 @@ fn fast_open_is_asked_for() {
 }
 
 #[test]
-fn on_a_connection_that_stands() {
+fn on_an_established_connection() {
     everywhere("live", |world| {
         let line = world.join(Sink);
-        let (transport, socket) = (line.transport(), near(&line.far));
+        let (transport, socket) = (line.transport(), near(&line.remote));
         transport.set_keepalive(KEEPALIVE).unwrap();
         assert_keepalive(&socket);
         transport.set_keepalive(None).unwrap();
@@ -309,9 +310,9 @@ fn on_a_connection_that_stands() {
     });
 }
 
-/// The option, the address and the cause.
+/// The error names the option, the address and the cause.
 #[test]
-fn what_is_refused_is_named() {
+fn rejections_name_the_reason() {
     everywhere("refused", |world| {
         let far_too_long = Keepalive::after(Duration::from_secs(1 << 20));
         let config = StreamConfig::default().keepalive(far_too_long);
@@ -343,7 +344,7 @@ fn what_is_refused_is_named() {
 }
 
 #[test]
-fn a_simulated_network_takes_no_notice() {
+fn a_simulated_network_ignores_socket_options() {
     let network = Network::new(7);
     let (server, client) = (network.host("server"), network.host("client"));
     let config = ListenConfig::default().stream(everything()).fast_open(9);

@@ -1,4 +1,4 @@
-//! What panics because its caller is wrong says where the caller is. One test, for the panic hook is the whole process's.
+//! Panics caused by wrong arguments report the caller's location. One test, since the panic hook is per process.
 
 use std::{
     panic::{self, AssertUnwindSafe, catch_unwind},
@@ -22,7 +22,7 @@ impl Protocol for Quiet {
 }
 
 #[test]
-fn a_wrong_argument_is_blamed_on_who_gave_it() {
+fn wrong_arguments_are_blamed_on_the_caller() {
     type Wrong = fn();
     let wrongs: &[(&str, Wrong)] = &[
         ("an interval of nothing", || {
@@ -59,7 +59,7 @@ fn a_wrong_argument_is_blamed_on_who_gave_it() {
 }
 
 #[test]
-fn a_transport_whose_reactor_is_gone_says_so() {
+fn a_transport_without_reactor_returns_none() {
     let reactor = Reactor::simulated(0);
     let config = StreamConfig::default();
     let (connection, _wire) = memory::connect(&reactor, config, Quiet).expect("a wire");

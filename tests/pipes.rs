@@ -1,4 +1,4 @@
-//! Pipes and FIFOs, on every engine, with their other ends in the test's hand. What is standard input and output is in
+//! Pipes and FIFOs, on every engine, with their other ends held by the test. Standard input and output are tested in
 //! `tests/stdio.rs`.
 
 #![cfg(unix)]
@@ -22,7 +22,7 @@ use lost_name::lost_name;
 use sinew::{prelude::*, testing::assert_clean, transports::PipeError};
 use watchdog::Watchdog;
 
-/// What a protocol was told.
+/// The callbacks of a protocol.
 #[derive(Default)]
 struct Notes {
     made: Cell<usize>,
@@ -121,7 +121,7 @@ impl Stage {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn written_data_are_read() {
     on_every_engine("a reader", |stage| {
         let (transport, mut writer) = stage.reader();
         for piece in ["one", "two"] {
@@ -139,20 +139,20 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_reader_may_go_first() {
+fn a_reader_may_close_first() {
     on_every_engine("a reader that goes", |stage| {
         let (transport, mut writer) = stage.reader();
         stage.until(|notes| notes.made.get() == 1);
         transport.lose_connection();
         assert_eq!(stage.lost(), "Closed");
-        // A child that another test starts may have a copy of the reader for a moment.
+        // A child started by another test may hold a copy of the reader for a moment.
         let error = std::iter::repeat_with(|| writer.write(b"x")).find_map(Result::err).unwrap();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     });
 }
 
 #[test]
-fn a_paused_reader_reads_nothing_and_forgets_nothing() {
+fn a_paused_reader_loses_nothing() {
     on_every_engine("a paused reader", |stage| {
         let (transport, mut writer) = stage.reader();
         transport.pause_reading();
@@ -167,9 +167,9 @@ fn a_paused_reader_reads_nothing_and_forgets_nothing() {
     });
 }
 
-/// A graceful close has no end in time: whoever reads from a pipe either reads, or has closed it.
+/// A graceful close of a pipe has no timeout: the reader either reads, or has closed it.
 #[test]
-fn a_writer_sends_all_before_it_closes() {
+fn a_writer_sends_everything_before_closing() {
     on_every_engine("a writer", |stage| {
         let (transport, mut reader) = stage.writer();
         let data: Vec<u8> = (0..3_000_000u32).map(|at| (at / 251) as u8).collect();
@@ -190,7 +190,7 @@ fn a_writer_sends_all_before_it_closes() {
 }
 
 #[test]
-fn a_writer_hears_that_nobody_reads() {
+fn a_writer_is_notified_of_a_closed_reader() {
     on_every_engine("a writer to nobody", |stage| {
         let (_, reader) = stage.writer();
         stage.until(|notes| notes.made.get() == 1);
@@ -208,7 +208,7 @@ fn a_writer_hears_that_nobody_reads() {
 }
 
 #[test]
-fn an_output_that_ends_is_all_there_was() {
+fn output_ends_with_eof() {
     on_every_engine("close_write", |stage| {
         let (transport, mut reader) = stage.writer();
         transport.write(b"all");
@@ -244,7 +244,7 @@ fn a_stop_ends_them() {
     });
 }
 
-/// A path in a folder of its own, which is removed with it.
+/// A path in a temporary folder, removed on drop.
 struct Path(PathBuf);
 
 impl Path {
@@ -268,7 +268,7 @@ impl Drop for Path {
     }
 }
 
-/// No engine tells of regular files what there is to tell, and epoll refuses them.
+/// Engines do not support regular files; epoll rejects them.
 #[test]
 fn regular_files_are_always_ready() {
     let path = Path::new("regular");
@@ -290,7 +290,7 @@ fn regular_files_are_always_ready() {
 }
 
 #[test]
-fn what_is_never_ready_is_an_error() {
+fn unpollable_files_are_an_error() {
     on_every_engine("a folder", |stage| {
         let folder = File::open("/").unwrap();
         let opened = stage.reactor.open_pipe_reader(folder, stage.protocol());
@@ -310,7 +310,7 @@ fn fifos_by_path() {
         assert!(matches!(error, Some(PipeError::NoReader { .. })), "{error:?}");
         stage.reactor.open_fifo_reader(&path.0, stage.protocol()).expect("it opens");
         stage.until(|notes| notes.made.get() == 1);
-        // Nobody has written yet, which is not the end.
+        // No writer has opened the FIFO yet, which is not EOF.
         stage.assert_asleep();
         assert!(!stage.notes.ended.get());
 
@@ -326,7 +326,7 @@ fn fifos_by_path() {
 }
 
 #[test]
-fn paths_that_are_no_fifos() {
+fn paths_of_other_file_types() {
     let path = Path::new("plain");
     fs::write(&path.0, "").unwrap();
     on_every_engine("no fifo", |stage| {

@@ -1,4 +1,4 @@
-//! Child processes, on every engine: what their protocols are told, in which order, and what is left of them. What has to do with
+//! Child processes, on every engine: the callbacks of their protocols, their order, and what is left. What concerns
 //! all children of a process at once is in `tests/children.rs`.
 
 #![cfg(unix)]

@@ -1,5 +1,5 @@
-//! The public types as others will depend on them: enums can get variants, results that matter cannot be dropped unseen, and what
-//! panics is a wrong argument. Reads the sources; runs nothing of them.
+//! API checks for semver compatibility: public enums are non-exhaustive, important results are `must_use`, and public
+//! functions panic only on wrong arguments. Scans the sources.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Enums that are complete, and why. Those without variants, which only name a kind, are so anyway.
+/// Exhaustive enums, with the reason. Enums without variants are exhaustive anyway.
 const COMPLETE: [(&str, &str); 5] = [
     (
         "AcceptFailure",
@@ -19,7 +19,7 @@ const COMPLETE: [(&str, &str); 5] = [
     ("Unstuffed", "whoever drives a decoder must handle each outcome"),
 ];
 
-/// Structs whose fields are public, and which are complete, and why.
+/// Exhaustive structs with public fields, with the reason.
 const PLAIN: [(&str, &str); 9] = [
     ("BuildError", "users make it in tests of their handling"),
     ("NotHeld", "users make it in tests of their handling"),
@@ -32,7 +32,7 @@ const PLAIN: [(&str, &str); 9] = [
     ("UnreadInput", "users make it in tests of their handling"),
 ];
 
-/// Types that do something only if they are used, or say what has to be known.
+/// Types that do something only if they are used, or that must not be ignored.
 const MUST_USE: [&str; 32] = [
     "AcceptFailure",
     "Builder",
@@ -68,8 +68,8 @@ const MUST_USE: [&str; 32] = [
     "Unstuffed",
 ];
 
-/// Functions that panic, and on what: arguments that are wrong whatever the peer does, as with `Vec::remove`. Those of the test kit
-/// fail a test by it, and are not listed.
+/// Functions that panic, and on which arguments: wrong independently of the peer, as with `Vec::remove`. Functions of
+/// the test kit, which panic to fail a test, are not listed.
 const PANICKING: [(&str, &str); 8] = [
     ("call_every", "an interval of zero"),
     ("from_static", "a constant that is no argument; checked by the compiler in constants"),
@@ -104,8 +104,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     sources
 }
 
-/// A public item: its name, the lines in front of it that are its attributes and its documentation, its own first line, and those
-/// that follow.
+/// A public item: its name, its attributes and documentation, its first line, and the following lines.
 struct Item<'a> {
     name: &'a str,
     head: Vec<&'a str>,
@@ -124,7 +123,7 @@ impl Item<'_> {
     }
 }
 
-/// The public items of a kind, `struct` or `enum`, of a source.
+/// The public items of a kind, `struct` or `enum`, of a source file.
 fn items<'a>(source: &'a str, kind: &str) -> Vec<Item<'a>> {
     let lines: Vec<_> = source.lines().collect();
     let beginning = format!("pub {kind} ");
@@ -173,7 +172,7 @@ fn public_structs_with_public_fields_can_get_more() {
     assert!(plain.is_empty(), "{plain:?} need no exception any more");
 }
 
-/// A configuration is made by `Default` and setters, so that it can get more fields.
+/// Configurations are created with `Default` and setters, so that fields can be added.
 #[test]
 fn configurations_have_private_fields() {
     let mut configurations = 0;
@@ -190,7 +189,7 @@ fn configurations_have_private_fields() {
 }
 
 #[test]
-fn results_that_matter_must_be_used() {
+fn important_results_are_must_use() {
     let mut left: BTreeSet<_> = MUST_USE.into_iter().collect();
     for (_, source) in &sources() {
         for item in items(source, "struct").iter().chain(&items(source, "enum")) {
@@ -202,7 +201,7 @@ fn results_that_matter_must_be_used() {
     assert!(left.is_empty(), "not #[must_use]: {left:?}");
 }
 
-/// An accessor answers `None`, and an operation fails. What panics is in the table, with its reason.
+/// Accessors return `None`, and operations return errors. Functions that panic are in the table, with the reason.
 #[test]
 fn only_wrong_arguments_panic() {
     let mut found: BTreeMap<String, usize> = BTreeMap::new();

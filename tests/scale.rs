@@ -1,5 +1,5 @@
-//! Many connections at once, many one after the other, and slow ones beside a fast one. What is counted is descriptors,
-//! bytes, turns and events; never time. One test at a time, for descriptors are the whole process's.
+//! Many connections at once, many in sequence, and slow ones beside a fast one. Counts descriptors, bytes, turns and
+//! events; never time. One test at a time, since descriptors are per process.
 
 #![cfg(target_os = "linux")]
 

@@ -1,7 +1,8 @@
-//! Scenarios swept over seeds: servers and clients in a simulated network that fails them. Whatever goes wrong, and after every
-//! single event, every protocol has one whole life, bytes come out as they went in, and bounds hold; in the end nothing is left.
+//! Deterministic simulation with fault injection, swept over seeds: servers and clients on a simulated, failing
+//! network. After every event: the callback contract of every protocol, data integrity, and resource limits; at the
+//! end: no leaks.
 //!
-//! `.ci/sweep 10000` is the nightly sweep. `SINEW_SEED=n cargo test --test scenarios <name>` has one run again.
+//! `.ci/sweep 10000` is the nightly sweep. `SINEW_SEED=n cargo test --test scenarios <name>` reproduces a run.
 
 use std::{env, ops::Range, time::Duration};
 
@@ -38,7 +39,7 @@ mod scenarios {
     mod watched;
 }
 
-/// The seeds that each scenario is run with: `SINEW_SEEDS`, a number or a range (`5000..6000`), or a few.
+/// The seeds of each scenario: `SINEW_SEEDS`, a number or a range (`5000..6000`), or a few by default.
 fn seeds() -> Range<u64> {
     let few = if cfg!(debug_assertions) { 2 } else { 100 };
     let Ok(words) = env::var("SINEW_SEEDS") else { return 0..few };

@@ -1,5 +1,5 @@
-//! Children of a process that ignores SIGCHLD, so that the system keeps no exit status of theirs. One test, for what is set for a
-//! signal is the whole process's.
+//! Child processes while SIGCHLD is ignored, so that the kernel keeps no exit status. One test, since signal
+//! dispositions are per process.
 
 #![cfg(target_os = "linux")]
 
@@ -23,7 +23,7 @@ use sinew::{
 use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
 use watchdog::Watchdog;
 
-/// Exits when it is told to: by then it is watched.
+/// Exits when requested: by then it is watched.
 struct Ending(&'static str, Rc<Cell<Option<ProcessStatus>>>);
 
 impl ProcessProtocol for Ending {
@@ -37,7 +37,7 @@ impl ProcessProtocol for Ending {
     }
 }
 
-/// What a shell ends with that is given this line.
+/// The exit status of a shell that runs this line.
 fn end_of(engine: Engine, line: &'static str) -> ProcessStatus {
     let reactor = Reactor::builder().engine(engine).build().expect("it is available");
     let status = Rc::default();
@@ -53,7 +53,7 @@ const BY_TERM: ProcessStatus =
     ProcessStatus::Signalled { signal: Signal::TERM, core_dumped: false };
 
 #[test]
-fn a_status_that_nobody_keeps_is_asked_for_or_its_loss_is_explained() {
+fn a_lost_exit_status_is_queried_or_explained() {
     Log::install();
     assert!(exits_are_kept());
     // The ways to ignore it (sigaction(2), POSIX.1-2001).
@@ -77,7 +77,7 @@ fn a_status_that_nobody_keeps_is_asked_for_or_its_loss_is_explained() {
             }
             assert_eq!(end_of(Engine::Mio, "exit 3\n"), ProcessStatus::Unknown);
             let log = Log::take();
-            assert!(log.contains("the exit status of a child is lost"), "{log}");
+            assert!(log.contains("could not get the exit status of a child"), "{log}");
             assert!(log.contains("this process ignores SIGCHLD"), "{log}");
         })
         .join()
@@ -96,7 +96,8 @@ fn set(handler: libc::sighandler_t, flags: i32) {
     assert_eq!(answer, 0, "{}", io::Error::last_os_error());
 }
 
-/// Has PIDFD_GET_INFO (ioctl(2)) be unknown to this thread from now on. `false` if the system does not let us.
+/// Makes PIDFD_GET_INFO (ioctl(2)) fail as unsupported on this thread from now on. `false` if the system does not
+/// allow that.
 fn as_on_an_older_kernel() -> bool {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
@@ -122,7 +123,7 @@ fn as_on_an_older_kernel() -> bool {
     }
 }
 
-/// What is logged as a warning or an error.
+/// Captures warnings and errors from the log.
 struct Log;
 
 static LINES: Mutex<String> = Mutex::new(String::new());

@@ -1,5 +1,5 @@
-//! Standard input and output as a transport, on every engine. They are the process's, so each scenario starts this very binary once
-//! more, with other things for its descriptors 0 and 1; there, the test `child` plays the program.
+//! Standard input and output as a transport, on every engine. They are per process, so each scenario starts this
+//! binary again with other descriptors 0 and 1; in that process, the test `child` plays the program.
 
 #![cfg(unix)]
 
@@ -24,15 +24,15 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use sinew::{prelude::*, transports::WindowSize};
 use watchdog::Watchdog;
 
-/// What tells the child that it is one: the engine, and what it is to do.
+/// Environment variable for the child: the engine, and the action.
 const ROLE: &str = "SINEW_STDIO_CHILD";
 
-/// What comes before this on the child's standard output is the test harness's.
+/// Marks the end of the test harness's output on the child's standard output.
 const BEGIN: &str = "<begin>";
 
 const FLOOD: usize = 3 << 20;
 
-/// Answers in capitals; ends with its input, or at once with a flood.
+/// Answers in upper case; ends at EOF, or immediately after sending a lot of data.
 struct Upper {
     floods: bool,
     heard: usize,
@@ -61,7 +61,7 @@ impl Protocol for Upper {
     }
 }
 
-/// The program, in the processes that the others start; a test of nothing in this one.
+/// The program, in the child processes; does nothing in the main process.
 #[test]
 fn child() {
     let Ok(role) = env::var(ROLE) else { return };
@@ -73,12 +73,12 @@ fn child() {
     reactor.stdio(protocol).expect("they are open");
     let reactor = if role == "fork" { drop_in_child(reactor) } else { reactor };
     reactor.run().unwrap();
-    // The number is taken, and leads nowhere.
+    // The descriptor number is taken, but not usable.
     println!("after the end");
     eprintln!("<{}>", lost.borrow());
 }
 
-/// Has a child of fork(2) drop its copy, once the connection is made, and say so on its standard output.
+/// Makes a child of fork(2) drop its copy once connected, and report that on its standard output.
 fn drop_in_child(reactor: Reactor) -> Reactor {
     for _ in 0..3 {
         reactor.turn(Some(Duration::ZERO)).unwrap();
@@ -109,12 +109,12 @@ fn start(engine: Engine, stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> C
     command(engine, "upper").stdin(stdin).stdout(stdout).spawn().expect("this test, once more")
 }
 
-/// Why the child's connection was lost, as it says.
+/// Why the child's connection was lost, as it reports.
 fn lost(child: Child) -> String {
     heard_and_lost(child).1
 }
 
-/// How much it heard before that, too.
+/// The number of bytes it received before, too.
 fn heard_and_lost(child: Child) -> (usize, String) {
     let output = child.wait_with_output().expect("it ends");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -125,7 +125,7 @@ fn heard_and_lost(child: Child) -> (usize, String) {
     (heard, end.split_once('>').expect("its end").0.to_owned())
 }
 
-/// What the program wrote.
+/// The output of the program.
 fn after_begin(output: &[u8]) -> String {
     let output = String::from_utf8_lossy(output);
     output.split_once(BEGIN).unwrap_or_else(|| panic!("it wrote {output:?}")).1.to_owned()
@@ -156,7 +156,7 @@ fn pipes() {
     on_every_engine("pipes", |engine| {
         let (stdin, mut to_child) = io::pipe().unwrap();
         let (mut from_child, stdout) = io::pipe().unwrap();
-        // Who shares the very same descriptions, as a shell does.
+        // Shares the same open file descriptions, as a shell does.
         let (shared_in, shared_out) = (stdin.try_clone().unwrap(), stdout.try_clone().unwrap());
         let child = start(engine, stdin, stdout);
         read_until(&mut from_child, BEGIN);
@@ -194,48 +194,48 @@ fn regular_files() {
     });
 }
 
-/// As inetd starts its servers.
+/// As started by inetd.
 #[test]
 fn a_socket() {
     on_every_engine("a socket", |engine| {
-        let (near, mut far) = UnixStream::pair().unwrap();
+        let (near, mut remote) = UnixStream::pair().unwrap();
         let (stdin, stdout) = (near.try_clone().unwrap(), near.try_clone().unwrap());
         let child =
             start(engine, std::os::fd::OwnedFd::from(stdin), std::os::fd::OwnedFd::from(stdout));
-        read_until(&mut far, BEGIN);
-        far.write_all(b"hello").unwrap();
-        read_until(&mut far, "HELLO");
+        read_until(&mut remote, BEGIN);
+        remote.write_all(b"hello").unwrap();
+        read_until(&mut remote, "HELLO");
         assert!(blocks(&near));
-        far.shutdown(std::net::Shutdown::Write).unwrap();
+        remote.shutdown(std::net::Shutdown::Write).unwrap();
         let mut rest = String::new();
-        // Though `near` is open still: a socket is told.
-        far.read_to_string(&mut rest).unwrap();
+        // Although `near` is still open: EOF is sent on the socket.
+        remote.read_to_string(&mut rest).unwrap();
         assert_eq!((rest.as_str(), lost(child).as_str()), ("", "Done"));
     });
 }
 
-/// Nor is the child's own standard output taken away from it.
+/// The child's own standard output stays usable, too.
 #[test]
 fn a_socket_is_not_shut_down_by_a_forked_child() {
     on_every_engine("a fork", |engine| {
-        let (near, mut far) = UnixStream::pair().unwrap();
+        let (near, mut remote) = UnixStream::pair().unwrap();
         let (stdin, stdout) = (near.try_clone().unwrap(), near);
         let child = command(engine, "fork")
             .stdin(std::os::fd::OwnedFd::from(stdin))
             .stdout(std::os::fd::OwnedFd::from(stdout))
             .spawn()
             .unwrap();
-        read_until(&mut far, BEGIN);
-        read_until(&mut far, "dropped");
-        far.write_all(b"hello").unwrap();
-        read_until(&mut far, "HELLO");
-        far.shutdown(std::net::Shutdown::Write).unwrap();
+        read_until(&mut remote, BEGIN);
+        read_until(&mut remote, "dropped");
+        remote.write_all(b"hello").unwrap();
+        read_until(&mut remote, "HELLO");
+        remote.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(lost(child), "Done");
     });
 }
 
 #[test]
-fn nothing_at_all() {
+fn no_arguments() {
     on_every_engine("/dev/null", |engine| {
         assert_eq!(lost(start(engine, Stdio::null(), Stdio::null())), "Done");
     });
@@ -245,13 +245,13 @@ fn nothing_at_all() {
         shell.args(["-c", "exec \"$@\" <&- >&-", "sh"]).arg(child.get_program());
         shell.args(child.get_args()).stderr(Stdio::piped());
         shell.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        // The library opens them again, with nothing behind.
+        // The standard library reopens them as /dev/null.
         assert_eq!(lost(shell.spawn().unwrap()), "Done");
     });
 }
 
 #[test]
-fn a_folder_is_not_read() {
+fn a_directory_cannot_be_read() {
     on_every_engine("a folder", |engine| {
         let why = lost(start(engine, File::open("/").unwrap(), Stdio::null()));
         assert!(why.starts_with("Io(") && why.contains("IsADirectory"), "{why}");
@@ -259,14 +259,14 @@ fn a_folder_is_not_read() {
 }
 
 #[test]
-fn nobody_reads_what_it_writes() {
+fn output_is_closed() {
     on_every_engine("a closed output", |engine| {
         let (mut from_child, stdout) = io::pipe().unwrap();
         let mut child = start(engine, Stdio::piped(), stdout);
         read_until(&mut from_child, BEGIN);
         drop(from_child);
         let mut to_child = child.stdin.take().unwrap();
-        // More than once: a child that another test starts has a copy of the reading end until it has become another program.
+        // Repeatedly: a child started by another test has a copy of the reading end until it has called exec.
         while child.try_wait().unwrap().is_none() {
             let _ = to_child.write_all(b"is anybody there?");
             std::thread::yield_now();
@@ -276,9 +276,9 @@ fn nobody_reads_what_it_writes() {
     });
 }
 
-/// What had come by then is still heard.
+/// Input received by then is still delivered.
 #[test]
-fn nobody_reads_what_it_writes_and_much_had_come() {
+fn output_closed_after_much_input() {
     const MUCH: usize = 300_000;
     on_every_engine("a closed output with input behind it", |engine| {
         let (stdin, mut to_child) = io::pipe().unwrap();
@@ -295,14 +295,14 @@ fn nobody_reads_what_it_writes_and_much_had_come() {
         }
         let (heard, why) = heard_and_lost(child);
         assert_eq!(why, "Reset");
-        // Elsewhere a pipe holds less, and what it does not hold has not come.
+        // On other systems a pipe holds less, and the rest has not arrived.
         assert!(heard >= if cfg!(target_os = "linux") { MUCH } else { 1 }, "{heard}");
     });
 }
 
-/// What comes after that is not waited for, however much it is.
+/// Later input is not awaited, however much it is.
 #[test]
-fn nobody_reads_what_it_writes_and_much_goes_on_coming() {
+fn output_closed_and_input_continues() {
     on_every_engine("a closed output under a flood", |engine| {
         let (mut from_child, stdout) = io::pipe().unwrap();
         let mut child = start(engine, Stdio::piped(), stdout);
@@ -316,9 +316,9 @@ fn nobody_reads_what_it_writes_and_much_goes_on_coming() {
     });
 }
 
-/// It closes with much to send and its input open. All of it arrives, and it does not wait for the end of the input.
+/// It closes with much left to send and its input open. All of it arrives, and it does not wait for EOF.
 #[test]
-fn a_close_sends_all_and_waits_for_nothing_else() {
+fn a_close_sends_everything_and_waits_for_nothing_else() {
     on_every_engine("a flood", |engine| {
         let mut child =
             command(engine, "flood").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -331,7 +331,7 @@ fn a_close_sends_all_and_waits_for_nothing_else() {
     });
 }
 
-/// Collects what is shown on a terminal, and types when it is asked to.
+/// Collects the terminal's output, and types on request.
 struct Screen {
     shown: Rc<RefCell<String>>,
     status: Rc<RefCell<Option<ProcessStatus>>>,
@@ -343,7 +343,7 @@ impl ProcessProtocol for Screen {
         self.shown.borrow_mut().push_str(&String::from_utf8_lossy(data));
         if self.shown.borrow().contains(BEGIN) && !self.typed {
             self.typed = true;
-            // Three lines at once: each read gives one of them, and an engine tells once.
+            // Three lines at once: each read returns one, and an edge-triggered engine reports once.
             process.write(b"one\ntwo\nthree\n");
             process.close_stdin();
         }
@@ -366,7 +366,7 @@ fn a_terminal() {
             reactor.turn(Some(Duration::from_secs(10))).unwrap();
         }
         let shown = shown.borrow();
-        // What is typed is shown, too. What comes from the program are capitals.
+        // Typed input is echoed, too. The program's output is in upper case.
         let answers: String = after_begin(shown.as_bytes()).replace(['\r', '\n'], "");
         let capitals: String =
             answers.split('<').next().unwrap().chars().filter(char::is_ascii_uppercase).collect();

@@ -1,5 +1,4 @@
-//! TLS, beside what the conformance table asks of it as of any stream: who is believed, what a failed handshake leaves behind, how
-//! it ends, and how it begins in mid-stream.
+//! TLS beyond the conformance suite: certificate verification, failed handshakes, close_notify, and STARTTLS.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! A room to talk in: names, joining, leaving, private messages. One who does not read cannot hurt the others.
+//! A chat room: names, joining, leaving, private messages. A slow reader does not affect the others.
 //!
 //! ```text
 //! $ cargo run -p chat_server
@@ -27,13 +27,14 @@ use sinew::prelude::*;
 use sinew::protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, send_line};
 use sinew::transports::endpoint::ServerEndpoint;
 
-/// Bytes that may wait for one guest. `write` never waits, so for one who does not read, what the others say piles up.
-/// Past this limit he is dropped, with `ConnectionLost::WriteLimit`; the others have noticed nothing.
+/// Write limit per guest. `write` never blocks, so messages pile up for a guest who does not read. Past this limit
+/// the guest is disconnected with `ConnectionLost::WriteLimit`; the others are not affected.
 const UNREAD_MAX: usize = 256 * 1024;
-/// How long a talker rests after a line for which somebody is far behind. Or he would talk all others out of the room.
+/// Reading from a guest pauses for this long after a message while another guest is far behind. Otherwise a fast
+/// sender would make all slow readers exceed their limit.
 const REST: Duration = Duration::from_millis(10);
 
-/// Who is here. Writing to a guest calls nobody back, so nothing surprising happens while the room is borrowed.
+/// The guests. Writing to a guest makes no callbacks, so the room can stay borrowed meanwhile.
 pub(crate) type Room = Rc<RefCell<BTreeMap<String, Transport>>>;
 
 pub(crate) struct Guest {
@@ -120,16 +121,16 @@ fn endpoint() -> Result<ServerEndpoint, Box<dyn Error>> {
     }
 }
 
-/// What goes wrong, the standard library prints.
+/// The standard library prints the error that `main` returns.
 fn main() -> Result<(), Box<dyn Error>> {
     let (reactor, room) = (Reactor::new()?, Room::default());
     let stream = StreamConfig::default().write_limit(UNREAD_MAX);
     let config = ListenConfig::default().max_connections(500).stream(stream);
     let arrive = move |_: &Peer| Guest::arrive(room.clone());
     let port = endpoint()?.listen_with(&reactor, config, arrive)?;
-    // A server goes on when nobody reads what it prints, where `println!` would panic.
+    // The server keeps running when its standard output is closed, where `println!` would panic.
     let _ = writeln!(io::stdout(), "listening on {port}");
-    // After SIGINT or SIGTERM: nobody new is let in, and what is queued for the guests is sent.
+    // After SIGINT or SIGTERM: stop accepting, and send what is queued for the guests.
     reactor.on(Phase::BeforeShutdown, move |_| port.drain(Duration::from_secs(5)));
     Ok(reactor.run()?)
 }

@@ -1,4 +1,4 @@
-//! What the examples share and nobody needs to read first: their command line, their log, and how they fail.
+//! Shared code of the examples that need not be read first: command line, logging, error handling.
 
 #![allow(dead_code, unused_imports, unused_macros, reason = "no example needs all of it")]
 
@@ -27,13 +27,14 @@ use sinew::{
 };
 use tracing_subscriber::filter::LevelFilter;
 
-/// How long a server that was told to stop waits for its connections. A second signal ends the wait.
+/// How long a server drains its connections after a signal. A second signal ends it at once.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
-/// What ends an example: one line on standard error.
+/// The error of an example: one line on standard error.
 pub(crate) type Failed = Box<dyn Error>;
 
-// The options that every example server has. Comments for rustdoc would be told by `--help`, as if they were the example's own.
+// Options of every example server. Not a doc comment, since clap would print it in `--help` as the text of the
+// example.
 #[derive(Parser, Debug)]
 pub(crate) struct ServerArgs {
     /// Where to listen: HOST:PORT, a port alone, or an endpoint such as tcp:8000; port 0 lets the system choose
@@ -56,12 +57,12 @@ pub(crate) struct AddrArgs {
 }
 
 impl ServerArgs {
-    /// A reactor on the engine that was asked for.
+    /// A reactor with the requested engine.
     pub(crate) fn reactor(&self) -> Result<Reactor, BuildError> {
         self.builder().build()
     }
 
-    /// The same, for who has more to set.
+    /// A builder for it, for further settings.
     pub(crate) fn builder(&self) -> Builder {
         self.engine.builder()
     }
@@ -69,7 +70,7 @@ impl ServerArgs {
 
 #[cfg(feature = "socketserver")]
 impl AddrArgs {
-    /// For servers whose handlers block: [`ServerConfig`](sinew::socketserver::ServerConfig), as all of them begin.
+    /// For servers with blocking handlers: the base [`ServerConfig`](sinew::socketserver::ServerConfig).
     pub(crate) fn config<M: sinew::socketserver::Mode>(
         &self,
     ) -> sinew::socketserver::ServerConfig<M> {
@@ -77,16 +78,16 @@ impl AddrArgs {
     }
 }
 
-// The option that every example has.
+// The option of every example.
 #[derive(Parser, Debug)]
 pub(crate) struct EngineArgs {
-    /// What the reactor waits on: mio, poll, select, uring, or best for the best there is
+    /// Engine of the reactor: mio, poll, select, uring, or best for the best available
     #[arg(long, value_name = "NAME", default_value = "mio", value_parser = parse_engine)]
     engine: Engine,
 }
 
 impl EngineArgs {
-    /// A reactor on the engine that was asked for, to be built.
+    /// A builder of a reactor with the requested engine.
     pub(crate) fn builder(&self) -> Builder {
         Reactor::builder().engine(self.engine)
     }
@@ -103,14 +104,14 @@ fn parse_engine(name: &str) -> Result<Engine, UnknownEngine> {
     name.parse()
 }
 
-/// Reads an option that says where to listen or to connect to. Of what is wrong with it, the first line tells enough here.
+/// Parses an endpoint option. Only the first line of an error is shown.
 pub(crate) fn endpoint<E: FromStr<Err = EndpointError>>(text: &str) -> Result<E, String> {
     text.parse().map_err(|error: EndpointError| {
         error.to_string().lines().next().unwrap_or_default().to_owned()
     })
 }
 
-/// Reads an option that says at which address to listen: `host:port`, or a port alone for all addresses of IPv4. A name is looked up.
+/// Parses a listen address: `host:port`, or a port alone for all IPv4 addresses. Names are resolved.
 pub(crate) fn listen_addr(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix("*:").or(text.strip_prefix(':')).unwrap_or(text);
     let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
@@ -126,7 +127,7 @@ pub(crate) fn listen_addr(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// Reads an option that says where datagrams go: an address, or `host:port`.
+/// Parses a datagram destination: an address, or `host:port`.
 pub(crate) fn destination(text: &str) -> Result<Destination, ConnectError> {
     match text.into() {
         Destination::Bad(text) => Err(ConnectError::BadDestination(text)),
@@ -134,7 +135,7 @@ pub(crate) fn destination(text: &str) -> Result<Destination, ConnectError> {
     }
 }
 
-/// `println!` for servers: they go on when nobody reads their standard output any more, where `println!` would panic.
+/// `println!` for servers: ignores a closed standard output, where `println!` would panic.
 macro_rules! say {
     ($($what:tt)*) => {{
         let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($what)*)));
@@ -142,7 +143,7 @@ macro_rules! say {
 }
 pub(crate) use say;
 
-/// The same for clients and tools, which have nothing else to do: an error.
+/// The same for clients and tools: a closed standard output is an error.
 macro_rules! print_line {
     ($($what:tt)*) => {
         std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($what)*)))
@@ -151,7 +152,7 @@ macro_rules! print_line {
 }
 pub(crate) use print_line;
 
-/// Where the only connection of a program says how it ended, well or not, and `main` hears of it.
+/// Reports how the only connection of a program ended, successfully or not, to `main`.
 #[derive(Default)]
 pub(crate) struct End(Option<Promise<Result<(), String>>>);
 
@@ -161,7 +162,7 @@ impl End {
         (Self(Some(promise)), ended)
     }
 
-    /// What is said first counts.
+    /// Only the first result counts.
     pub(crate) fn tell(&mut self, how: Result<(), String>) {
         if let Some(promise) = self.0.take() {
             promise.resolve(how);
@@ -182,7 +183,7 @@ impl End {
     }
 }
 
-/// The `main` of an example that is for Unix only; elsewhere, it says so.
+/// The `main` of a Unix-only example; on other platforms it reports that.
 macro_rules! unix_main {
     ($run:path) => {
         cli::unix_main!(@ cli::main($run));
@@ -204,13 +205,13 @@ macro_rules! unix_main {
 }
 pub(crate) use unix_main;
 
-/// Reads the command line, runs the example, and turns its result into an exit code: 2 for a bad argument, 1 for any
-/// other failure, each with one line on standard error.
+/// Parses the command line, runs the example, and returns its exit code: 2 for an invalid argument, 1 for any other
+/// failure, each with one line on standard error.
 pub(crate) fn main<Args: Parser>(run: impl FnOnce(Args) -> Result<(), Failed>) -> ExitCode {
     run_as(Args::command(), run)
 }
 
-/// The same for an example that has the arguments of others. `--help` begins with `about`.
+/// The same for an example that reuses another's arguments. `--help` begins with `about`.
 pub(crate) fn main_about<Args: Parser>(
     about: &'static str,
     run: impl FnOnce(Args) -> Result<(), Failed>,
@@ -246,7 +247,7 @@ fn fail(failed: &Failed) -> ExitCode {
     ExitCode::from(if usage.is_some() { 2 } else { 1 })
 }
 
-/// Reads what there is of standard input, 64 KiB at most: from a terminal, a line. An empty piece is the end of the input.
+/// Reads up to 64 KiB from standard input; from a terminal, one line. Empty at the end of input.
 pub(crate) fn read_piece() -> io::Result<Vec<u8>> {
     let mut piece = vec![0; 64 * 1024];
     let len = io::Read::read(&mut io::stdin(), &mut piece)?;
@@ -254,20 +255,20 @@ pub(crate) fn read_piece() -> io::Result<Vec<u8>> {
     Ok(piece)
 }
 
-/// Reads a line of standard input, with its end; an empty one is the end of the input.
+/// Reads a line from standard input, with its line end. Empty at the end of input.
 pub(crate) fn read_line() -> io::Result<String> {
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
     Ok(line)
 }
 
-/// Says where a server listens once the reactor runs: whoever reads it may send a signal at once.
+/// Prints where a server listens once the reactor runs, since the reader may send a signal at once.
 pub(crate) fn announce(reactor: &Reactor, what: impl Display + 'static) {
     reactor.on(Phase::AfterStartup, move |_| say!("listening on {what}"));
 }
 
-/// Says where a server listens. Not on standard input and output, where it would be taken for an answer; with the connection that
-/// is there, the server ends.
+/// Prints where a server listens. With standard input and output as the connection, prints nothing, since that would
+/// be taken for an answer; the server then ends with its only connection.
 pub(crate) fn announce_port<A: Display>(reactor: &Reactor, port: &ListeningPort<A>) {
     let at = port.to_string();
     if at != "stdio:" {
@@ -278,7 +279,7 @@ pub(crate) fn announce_port<A: Display>(reactor: &Reactor, port: &ListeningPort<
     });
 }
 
-/// How every example server goes on once it listens; `echo_server` has it written out.
+/// Runs a server after it listens; `echo_server` has the same code written out.
 pub(crate) fn run<A>(reactor: &Reactor, port: ListeningPort<A>) -> Result<(), Failed>
 where
     A: Clone + Display + 'static,
@@ -288,13 +289,13 @@ where
     Ok(reactor.run()?)
 }
 
-/// How servers whose handlers block go on; once this has returned, dropping them waits for the handlers.
+/// Runs a server with blocking handlers; dropping it afterwards waits for the handlers.
 #[cfg(feature = "socketserver")]
 pub(crate) fn serve(server: &sinew::socketserver::BaseServer) -> Result<(), Failed> {
     Ok(server.serve_forever_ready(|server| say!("listening on {}", server.server_address()))?)
 }
 
-/// Runs the reactor until `future` is done, or until SIGINT or SIGTERM.
+/// Runs the reactor until `future` completes, or until SIGINT or SIGTERM.
 pub(crate) fn run_until(
     reactor: &Reactor,
     future: impl Future<Output = Result<(), Failed>> + 'static,
@@ -305,7 +306,7 @@ pub(crate) fn run_until(
     }
 }
 
-/// Runs the reactor until the only connection of a program has ended, as its protocol tells [`End`].
+/// Runs the reactor until the only connection of a program has ended, as reported by [`End`].
 pub(crate) fn run_until_lost<P: Protocol>(
     reactor: &Reactor,
     connecting: Connecting<P>,
@@ -317,7 +318,7 @@ pub(crate) fn run_until_lost<P: Protocol>(
     })
 }
 
-/// What clap says first, without its tips and the usage, and with the argument as an excerpt.
+/// The first paragraph of clap's error, without tips and usage, and with the argument shortened.
 fn first_paragraph(error: &clap::Error) -> String {
     let mut text = error.render().to_string();
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
@@ -327,7 +328,7 @@ fn first_paragraph(error: &clap::Error) -> String {
     Excerpt::new(&words.collect::<Vec<_>>().join(" ")).len_max(1000).to_string()
 }
 
-/// The library's warnings go to standard error; the environment may ask for more: `RUST_LOG=debug`.
+/// Logs the library's warnings to standard error; the environment can enable more: `RUST_LOG=debug`.
 fn log_to_stderr() {
     let level = env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()

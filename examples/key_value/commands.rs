@@ -1,4 +1,4 @@
-//! The commands: what a line means.
+//! The commands: parsing a line.
 
 use sinew::protocols::basic::{ArgumentError, Line, Parse, Parsed, Text, Word};
 
@@ -18,7 +18,7 @@ pub(crate) enum CommandError {
     Argument(#[from] ArgumentError),
 }
 
-/// Lines that are commands.
+/// The parser of command lines.
 pub(crate) struct Commands;
 
 pub(crate) type CommandLines = Parsed<Line, Commands>;

@@ -1,4 +1,4 @@
-//! Keeps values under keys: a small protocol of commands, each parsed once, with a bound on everything that a client can do.
+//! A key-value store: a small command protocol with typed frames, and limits on everything that a client can do.
 //!
 //! ```text
 //! $ printf 'AUTH secret\r\nSET colour light blue\r\nGET colour\r\nLIST\r\nQUIT\r\n' | nc 127.0.0.1 8000
@@ -30,18 +30,18 @@ use sinew::{
     },
 };
 
-/// Keeps values under keys
+/// A key-value store
 #[derive(Parser)]
 struct Args {
-    /// What clients have to know
+    /// The password of the server
     #[arg(long, value_name = "WORD", default_value = "secret")]
     secret: String,
 
-    /// Milliseconds that a client has to say it
+    /// Login timeout in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     login_timeout: u64,
 
-    /// Bytes a second that are read from each client
+    /// Receive rate limit per client, in bytes per second
     #[arg(long, value_name = "BYTES", default_value_t = 1_000_000)]
     rate: u64,
 

@@ -1,4 +1,4 @@
-//! What a client is answered.
+//! A client session: executes commands and sends the answers.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -12,14 +12,14 @@ use crate::{
     commands::{Command, CommandError, CommandLines},
 };
 
-/// More keys than this are refused.
+/// Limit of stored keys.
 const KEYS_MAX: usize = 10_000;
 
 pub(crate) type Store = Rc<RefCell<BTreeMap<Word, Text>>>;
 
 pub(crate) struct Session {
     pub(crate) secret: String,
-    /// Runs until the client has said the secret.
+    /// The login deadline.
     pub(crate) login: PhaseDeadline,
     pub(crate) store: Store,
 }
@@ -33,9 +33,9 @@ impl Session {
             transport.write(piece);
         };
         for part in store.iter().flat_map(|(key, value)| [key, &b" "[..], value, b"\r\n"]) {
-            lines.encode(part, &mut write).expect("it mends what is wrong");
+            lines.encode(part, &mut write).expect("line ends are fixed, not rejected");
         }
-        lines.finish(write).expect("it mends what is wrong");
+        lines.finish(write).expect("line ends are fixed, not rejected");
     }
 
     fn answer(&self, transport: &Transport, command: Command<'_>) -> String {

@@ -1,5 +1,5 @@
-//! Where mail goes: a folder with `tmp`, `new` and `cur`, as <https://cr.yp.to/proto/maildir.html> has it. A message is written
-//! to `tmp` and then moved, so nobody ever sees half of one.
+//! The mail store: a folder with `tmp`, `new` and `cur`, as in <https://cr.yp.to/proto/maildir.html>. A message is
+//! written to `tmp` and then renamed, so readers never see partial messages.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,7 @@ use crate::session::Mail;
 
 pub(crate) struct Maildir {
     path: PathBuf,
-    /// Deliveries of this process, for their names.
+    /// Number of deliveries by this process, for unique names.
     deliveries: AtomicU64,
 }
 
@@ -26,13 +26,13 @@ impl Maildir {
         Ok(Self { path: path.to_owned(), deliveries: AtomicU64::new(0) })
     }
 
-    /// Keeps a message; where.
+    /// Stores a message and returns its path.
     pub(crate) fn keep(&self, mail: &Mail) -> io::Result<PathBuf> {
         let name = self.name();
         let (tmp, new) = (self.path.join("tmp").join(&name), self.path.join("new").join(&name));
         let written = write(&tmp, mail).and_then(|()| fs::rename(&tmp, &new));
         if written.is_err() {
-            // There may be no room for it at all.
+            // The disk may be full.
             let _ = fs::remove_file(&tmp);
         }
         written.map(|()| new)
@@ -52,7 +52,7 @@ impl Maildir {
 
 fn write(path: &Path, mail: &Mail) -> io::Result<()> {
     let mut file = File::create_new(path)?;
-    // RFC 5321 4.4: the last server tells who the sender was.
+    // RFC 5321 4.4: the final server records the sender in Return-Path.
     write!(file, "Return-Path: <{}>\r\n", mail.from)?;
     for to in &mail.to {
         write!(file, "Delivered-To: {to}\r\n")?;

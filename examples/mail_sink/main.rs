@@ -1,5 +1,5 @@
-//! A server that takes any mail and puts it into a maildir: for programs that send mail, and are to be tried without a world to
-//! send it to. A thread for each client, the grammar of SMTP by the crate smtp-proto.
+//! An SMTP server that accepts any mail and stores it in a maildir, for testing programs that send mail. One thread
+//! per client; commands are parsed by the crate smtp-proto.
 //!
 //! ```text
 //! $ cargo run --release --features socketserver --example mail_sink -- --maildir mail
@@ -31,23 +31,23 @@ use session::{Heard, Mail, Session};
 use sinew::reactor::Excerpt;
 use sinew::socketserver::{HandlerResult, StreamContext, StreamRequestHandler, ThreadingTcpServer};
 
-/// RFC 5321 4.5.3.2.7: as long as a server should wait for the next command.
+/// RFC 5321 4.5.3.2.7: how long a server should wait for the next command.
 const TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// Answers of a client that does not wait for them leave together.
+/// Answers to pipelined commands are sent together.
 const ANSWERS: usize = 4096;
 
-/// Takes any mail and puts it into a maildir
+/// Accepts any mail and stores it in a maildir
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
     server: AddrArgs,
 
-    /// Where mail goes; made if it is not there
+    /// Folder for the mail; created if necessary
     #[arg(long, value_name = "DIR")]
     maildir: PathBuf,
 
-    /// Longest message that is taken, in bytes
+    /// Largest message accepted, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     size_max: usize,
 }
@@ -69,7 +69,7 @@ impl StreamRequestHandler for MailRequestHandler {
     fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult {
         cx.wfile.write_all(self.session.greeting().as_bytes())?;
         loop {
-            // What it waits for may be these answers.
+            // The client may be waiting for these answers.
             if cx.rfile.buffer().is_empty() {
                 cx.wfile.flush()?;
             }
@@ -92,7 +92,7 @@ impl StreamRequestHandler for MailRequestHandler {
 }
 
 impl MailRequestHandler {
-    /// The answer is the client's receipt: after it, the mail is ours.
+    /// The answer acknowledges the message: after it, this server is responsible for the mail.
     fn keep(&self, mail: &Mail) -> String {
         match self.maildir.keep(mail) {
             Ok(path) => {

@@ -1,5 +1,6 @@
-//! What SMTP means, without a socket: [`Session`] takes bytes and says what to answer. The grammar of commands is smtp-proto's; where
-//! they end, and where a message does, is decided here and to the byte: who takes something else for an end makes two mails of one.
+//! The SMTP state machine, without a socket: [`Session`] consumes bytes and returns answers. smtp-proto parses
+//! commands; the boundaries of commands and messages are determined here, strictly, since servers that disagree about
+//! them allow SMTP smuggling.
 
 use std::{borrow::Cow, fmt, mem};
 
@@ -8,13 +9,13 @@ use sinew::protocols::basic::{
 };
 use smtp_proto::{Error, MailFrom, Request};
 
-/// RFC 5321 4.5.3.1.8: no fewer than a hundred.
+/// RFC 5321 4.5.3.1.8: at least a hundred.
 const RECIPIENTS_MAX: usize = 100;
 
-/// Who makes so many mistakes does not speak SMTP.
+/// A client with this many errors does not speak SMTP.
 const MISTAKES_MAX: usize = 10;
 
-/// RFC 5321 4.5.3.1.4 has 512, and extensions that add to it.
+/// RFC 5321 4.5.3.1.4 allows 512, and extensions add to it.
 const COMMAND_MAX: usize = 2048;
 
 /// A message with its envelope.
@@ -25,17 +26,17 @@ pub(crate) struct Mail {
     pub(crate) message: Vec<u8>,
 }
 
-/// What came of some bytes.
+/// The result of consuming some bytes.
 pub(crate) enum Heard {
-    /// More are needed.
+    /// More input is needed.
     Nothing,
     Say(Cow<'static, str>),
     Mail(Mail),
-    /// The last answer.
+    /// The last answer; close after it.
     Bye(Cow<'static, str>),
 }
 
-/// Parses commands. The grammar wants to see the end of the line.
+/// Parses commands. smtp-proto expects the line end in its input.
 #[derive(Default)]
 struct Commands {
     line: Vec<u8>,
@@ -53,7 +54,7 @@ impl Parse for Commands {
     }
 }
 
-/// What is wrong with a command.
+/// An error in a command.
 #[derive(Debug)]
 struct Mistake(Error);
 
@@ -65,10 +66,10 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// What comes next.
+/// What the session expects next.
 enum Next {
     Command,
-    /// The rest of a command that is too long.
+    /// The rest of an overlong command.
     RestOfLine(Line),
     Message(DotStuffed),
 }
@@ -103,7 +104,7 @@ impl Session {
         "220 localhost ESMTP, all mail ends here\r\n"
     }
 
-    /// Takes a command, or a part of a message, off the front of `input`: at least a byte, if there is one.
+    /// Consumes a command, or part of a message, from the front of `input`: at least one byte, if there is one.
     pub(crate) fn hear(&mut self, input: &mut &[u8]) -> Heard {
         let heard = match &mut self.next {
             Next::Command => match self.commands.next_typed(input) {
@@ -130,7 +131,7 @@ impl Session {
             Next::Message(text) => text.decode(input).map(|found| self.message(found)),
         };
         heard.unwrap_or_else(|fault| {
-            // Where the next command begins is anybody's guess, so there is none.
+            // The start of the next command is unknown, so the session ends.
             Heard::Bye(format!("521 5.5.2 {fault}\r\n").into())
         })
     }
@@ -139,7 +140,7 @@ impl Session {
         match found {
             Unstuffed::Incomplete => return Heard::Nothing,
             Unstuffed::Text(text) => {
-                // Read to its end all the same: there is no way to interrupt a client.
+                // Read the message to its end anyway: SMTP cannot interrupt a client.
                 self.is_too_large |= self.mail.message.len() + text.len() > self.size_max;
                 match self.is_too_large {
                     true => self.mail.message = Vec::new(),
@@ -206,7 +207,7 @@ impl Session {
         if self.has_sender {
             return say("503 5.5.1 There is a sender already");
         }
-        // RFC 1870 6.1: as the client has announced it.
+        // RFC 1870 6.1: the size that the client declared.
         if from.size > self.size_max {
             return say("552 5.3.4 The message is too large");
         }

@@ -1,4 +1,4 @@
-//! The server: rooms, and who is in them. It does not know that it is simulated.
+//! The chat server: rooms and their members. It does not depend on the simulation.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -9,10 +9,10 @@ use sinew::{
 
 use crate::SILENCE_MAX;
 
-/// The transports of each room.
+/// The transports of the members of each room.
 type Rooms = Rc<RefCell<BTreeMap<usize, Vec<Transport>>>>;
 
-/// A guest, as the server knows one. The first line names the room; the others are said to all who are in it.
+/// A connected member. The first line names the room; later lines are sent to all its members.
 struct Guest {
     rooms: Rooms,
     room: Option<usize>,

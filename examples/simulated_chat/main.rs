@@ -1,6 +1,7 @@
-//! A chat service for a thousand clients, an hour long, in seconds: nothing here is real but the programs. The network is
-//! simulated; it delays and loses, is parted, and the server is killed and loses its power. Clients come back by themselves.
-//! The same seed prints the same to the byte, and last a hash of all that happened.
+//! Deterministic simulation of a chat service: a thousand clients, for one simulated hour, in seconds of real time.
+//! Only the programs are real. The simulated network has latency, loss and partitions, and the server is killed and
+//! loses power; the clients reconnect. The same seed gives the same output byte for byte, ending with a hash of the
+//! trace.
 //!
 //! ```text
 //! $ cargo run --release --example simulated_chat -- --seed 7
@@ -19,27 +20,27 @@ use talker::Tally;
 
 const GUESTS_PER_ROOM: usize = 10;
 
-/// One side is silent for so long only if something is wrong: everybody says something every 90 s.
+/// Idle timeout: everyone sends a message every 90 s, so a longer silence means a fault.
 const SILENCE_MAX: Duration = Duration::from_secs(150);
 
-/// What goes wrong, besides what the links lose.
+/// Injected faults, in addition to the loss of the links.
 const PLAN: &str = "at 10 min partition server|client1,client2,client3,client4,client5 for 4 min
                     at 25 min kill server for 20 s
                     at 40 min power-off server for 2 min
                     at 50 min pause server for 45 s";
 
-/// Runs a thousand chat clients through a simulated hour
+/// Simulates a chat service with a thousand clients for an hour
 #[derive(Parser)]
 struct Args {
-    /// What everything left to chance is drawn from
+    /// The seed of all randomness
     #[arg(long, value_name = "N", default_value_t = 7)]
     seed: u64,
 
-    /// How many clients there are, each on a host of its own
+    /// Number of clients, each on its own host
     #[arg(long, value_name = "N", default_value_t = 1000)]
     clients: usize,
 
-    /// How long it lasts, in simulated minutes
+    /// Duration in simulated minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 60)]
     minutes: u64,
 }

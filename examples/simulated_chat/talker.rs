@@ -1,4 +1,4 @@
-//! A client: it says something now and then, and comes back when it is thrown out.
+//! A chat client: it sends a message now and then, and reconnects when it is disconnected.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::SILENCE_MAX;
 const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 
-/// What is counted, over all clients: the one thing that they share.
+/// Counters of all clients, the only state that they share.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) connected: Cell<u64>,
@@ -26,7 +26,7 @@ fn count(counter: &Cell<u64>) {
     counter.set(counter.get() + 1);
 }
 
-/// A client's program.
+/// The client's program.
 pub(crate) fn talk(reactor: &Reactor, room: usize, tally: &Rc<Tally>) {
     dial_later(reactor, room, tally, BACK_OFF_MIN * 10);
 }
@@ -71,7 +71,7 @@ impl Talker {
     }
 }
 
-/// Dials after a while that is longer each time, and never the same for two.
+/// Reconnects after a random, exponentially growing delay.
 fn dial_later(reactor: &Reactor, room: usize, tally: &Rc<Tally>, back_off: Duration) {
     let (tally, jitter) = (tally.clone(), reactor.random() % 1_000);
     let wait = back_off.mul_f64(0.5 + jitter as f64 / 1_000.0);

@@ -1,4 +1,5 @@
-//! A decoder by itself: however its input is cut, it finds the frames and the fault that the format says are there.
+//! Decoders alone: for any split of the input, they must find the frames and the error that the reference format
+//! gives.
 
 use sinew::protocols::basic::{Decoded, Decoder, FrameError, Frames};
 
@@ -7,19 +8,19 @@ use super::{
     input::Input,
 };
 
-/// The longest input that is looked at: what comes byte by byte is looked at again after each byte.
+/// The longest input: the reference re-examines the whole frame after each byte, which takes quadratic time.
 const LEN_MAX: usize = 16 * 1024;
 
-/// Frames, and what comes after them.
+/// The frames, and the error after them.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome<'a> {
-    /// Each with the bytes before it, and its payload.
+    /// Each frame with its offset and its payload.
     frames: Vec<(usize, &'a [u8])>,
-    /// The fault, and how many bytes came before the one that it lies in.
+    /// The error, and the offset of the byte in which it lies.
     fault: Option<(FrameError, usize)>,
 }
 
-/// `data` has the settings of the format, the lengths of pieces, then the stream.
+/// `data` holds the settings of the format, the lengths of pieces, and the stream.
 pub(crate) fn check(data: &[u8], format: impl FnOnce(&mut Input<'_>) -> Format) {
     let mut data = Input::new(data);
     let format = format(&mut data);
@@ -27,30 +28,30 @@ pub(crate) fn check(data: &[u8], format: impl FnOnce(&mut Input<'_>) -> Format) 
     cut.push(7);
     let stream = data.bytes(LEN_MAX);
 
-    let expected = by_the_format(&format, stream);
+    let expected = by_reference(&format, stream);
     let mut decoder = format.decoder();
     for cut in [&[1][..], &cut, &[usize::MAX]] {
         assert_outcome(decoder.as_mut(), &format, stream, cut, &expected);
         assert_frames(&format, stream, cut, &expected);
-        // Whatever has been before.
+        // Regardless of earlier input.
         decoder.reset();
     }
     for (_, payload) in &expected.frames {
         assert!(payload.len() <= format.payload_max());
         let Ok(sent) = format.encode(payload) else {
-            assert!(format.holds_line_end(payload), "what was received can be sent");
+            assert!(format.contains_line_end(payload), "what was received can be sent");
             continue;
         };
-        let got = by_the_format(&format, &sent);
+        let got = by_reference(&format, &sent);
         assert_eq!(got, Outcome { frames: vec![(0, *payload)], fault: None });
     }
     let _ = format.encode(stream).inspect(|sent| {
-        assert!(!format.holds_line_end(stream));
-        assert_eq!(by_the_format(&format, sent).frames, [(0, stream)]);
+        assert!(!format.contains_line_end(stream));
+        assert_eq!(by_reference(&format, sent).frames, [(0, stream)]);
     });
 }
 
-fn by_the_format<'a>(format: &Format, stream: &'a [u8]) -> Outcome<'a> {
+fn by_reference<'a>(format: &Format, stream: &'a [u8]) -> Outcome<'a> {
     let mut outcome = Outcome { frames: Vec::new(), fault: None };
     let mut start = 0;
     for at in 0..stream.len() {
@@ -70,7 +71,7 @@ fn by_the_format<'a>(format: &Format, stream: &'a [u8]) -> Outcome<'a> {
     outcome
 }
 
-/// The same by [`Frames`], which joins what comes in pieces.
+/// The same with [`Frames`], which joins fragmented frames.
 fn assert_frames(format: &Format, stream: &[u8], cut: &[usize], expected: &Outcome<'_>) {
     let mut frames = Frames::new(format.decoder());
     let (mut found, mut rest) = (Vec::new(), stream);
@@ -95,7 +96,7 @@ fn assert_frames(format: &Format, stream: &[u8], cut: &[usize], expected: &Outco
     assert!(found.iter().eq(expected.frames.iter().map(|(_, payload)| payload)), "{format:?}");
 }
 
-/// Cuts the stream into pieces of these lengths, over and over.
+/// Splits the stream into pieces of these lengths, cyclically.
 fn assert_outcome(
     decoder: &mut dyn Decoder,
     format: &Format,
@@ -127,9 +128,13 @@ fn assert_outcome(
                 }
                 Err(fault) => {
                     let is_here = |at: usize| (shown..shown + piece.len()).contains(&at);
-                    let is_it = expected.fault.filter(|(_, at)| is_here(*at)).map(|(it, _)| it);
-                    assert_eq!((Some(fault), frames.next()), (is_it, None), "{format:?}, {cut:?}");
-                    // It may answer anything now, but lives.
+                    let matches = expected.fault.filter(|(_, at)| is_here(*at)).map(|(it, _)| it);
+                    assert_eq!(
+                        (Some(fault), frames.next()),
+                        (matches, None),
+                        "{format:?}, {cut:?}"
+                    );
+                    // After an error any result is allowed, but no panic.
                     let _ = decoder.decode(rest);
                     return;
                 }

@@ -1,39 +1,39 @@
-//! Text that ends in a line with a dot, held against the words of RFC 5321 4.5.2, read byte by byte.
+//! Dot-stuffed text, compared with a byte-by-byte model of RFC 5321 4.5.2.
 
 use sinew::protocols::basic::{DotStuffed, DotStuffing, FrameError, Unstuffed};
 
 use super::input::Input;
 
-/// The longest text: what has come of a line is looked at again for each byte.
+/// The longest text: the model re-examines the line after each byte.
 const LEN_MAX: usize = 4 * 1024;
 
-/// The text, and whether it has ended, with so many bytes behind it.
+/// The text, and whether it has ended, with the number of bytes after it.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     text: Vec<u8>,
     end: Result<Option<usize>, FrameError>,
 }
 
-/// `data` says how lenient, the lengths of pieces, then the stream.
+/// `data` holds the mode, the lengths of pieces, and the stream.
 pub(crate) fn check(data: &mut Input<'_>) {
     let is_lenient = data.byte() & 1 == 1;
     let decoder = if is_lenient { DotStuffed::lenient() } else { DotStuffed::strict() };
     let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
     cut.push(7);
     let stream = data.bytes(LEN_MAX);
-    let expected = by_the_words(is_lenient, stream);
+    let expected = by_reference(is_lenient, stream);
     for cut in [&[1][..], &cut, &[usize::MAX]] {
         assert_eq!(decode(decoder.clone(), stream, cut), expected, "{cut:?}");
     }
-    // The stream as a text: whatever it holds, it comes back, and what follows it is not a part of it.
-    let mended = mended(stream);
+    // Encode the stream as a text: it must decode as the same text, and trailing data are not part of it.
+    let with_crlf_ends = with_crlf_ends(stream);
     for (stuffing, may_fail) in [(DotStuffing::mending(), false), (DotStuffing::strict(), true)] {
         let Some(mut sent) = encode(stuffing, stream, &cut) else {
-            assert!(may_fail && mended != stream, "nothing is wrong with it");
+            assert!(may_fail && with_crlf_ends != stream, "nothing is wrong with it");
             continue;
         };
         sent.extend_from_slice(b".\r\nQUIT\r\n");
-        let whole = Outcome { text: mended.clone(), end: Ok(Some(9)) };
+        let whole = Outcome { text: with_crlf_ends.clone(), end: Ok(Some(9)) };
         assert_eq!(decode(DotStuffed::strict(), &sent, &cut), whole);
     }
 }
@@ -64,8 +64,8 @@ fn decode(mut decoder: DotStuffed, stream: &[u8], cut: &[usize]) -> Outcome {
                 }
                 Ok(Unstuffed::Incomplete) => break assert!(input.is_empty()),
                 Ok(Unstuffed::End) => {
-                    let behind = stream.len() - shown + input.len();
-                    return Outcome { text, end: Ok(Some(behind)) };
+                    let trailing = stream.len() - shown + input.len();
+                    return Outcome { text, end: Ok(Some(trailing)) };
                 }
                 Err(error) => return Outcome { text, end: Err(error) },
             }
@@ -74,7 +74,7 @@ fn decode(mut decoder: DotStuffed, stream: &[u8], cut: &[usize]) -> Outcome {
     Outcome { text, end: Ok(None) }
 }
 
-fn by_the_words(is_lenient: bool, stream: &[u8]) -> Outcome {
+fn by_reference(is_lenient: bool, stream: &[u8]) -> Outcome {
     let (mut text, mut line) = (Vec::new(), Vec::new());
     let end = 'end: {
         for (at, byte) in stream.iter().enumerate() {
@@ -106,7 +106,7 @@ fn by_the_words(is_lenient: bool, stream: &[u8]) -> Outcome {
     Outcome { text, end }
 }
 
-/// Nothing if a CR or an LF stands alone.
+/// `None` if there is a bare CR or LF.
 fn encode(mut stuffing: DotStuffing, text: &[u8], cut: &[usize]) -> Option<Vec<u8>> {
     let mut sent = Vec::new();
     for piece in pieces(text, cut) {
@@ -116,19 +116,19 @@ fn encode(mut stuffing: DotStuffing, text: &[u8], cut: &[usize]) -> Option<Vec<u
     Some(sent)
 }
 
-/// All line ends as CRLF, the last included.
-fn mended(text: &[u8]) -> Vec<u8> {
-    let mut mended = Vec::new();
+/// The text with all line ends as CRLF, including the last.
+fn with_crlf_ends(text: &[u8]) -> Vec<u8> {
+    let mut with_crlf_ends = Vec::new();
     for (at, byte) in text.iter().enumerate() {
         match byte {
-            b'\r' => mended.extend_from_slice(b"\r\n"),
+            b'\r' => with_crlf_ends.extend_from_slice(b"\r\n"),
             b'\n' if at > 0 && text[at - 1] == b'\r' => {}
-            b'\n' => mended.extend_from_slice(b"\r\n"),
-            _ => mended.push(*byte),
+            b'\n' => with_crlf_ends.extend_from_slice(b"\r\n"),
+            _ => with_crlf_ends.push(*byte),
         }
     }
-    if !mended.is_empty() && !mended.ends_with(b"\n") {
-        mended.extend_from_slice(b"\r\n");
+    if !with_crlf_ends.is_empty() && !with_crlf_ends.ends_with(b"\n") {
+        with_crlf_ends.extend_from_slice(b"\r\n");
     }
-    mended
+    with_crlf_ends
 }

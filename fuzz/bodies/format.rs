@@ -1,5 +1,5 @@
-//! [`Format`]: the formats that there are decoders of, said a second time, in the plainest way: what the bytes of a frame are
-//! when all that came since the last frame is looked at again after each byte. Slow, and so easy to believe.
+//! [`Format`]: a reference implementation of all framings, as simple as possible: it examines all bytes since the
+//! last frame after each byte. Slow, but obviously correct.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -9,7 +9,7 @@ use sinew::protocols::basic::{
 
 use super::input::Input;
 
-/// A format with its settings.
+/// A framing with its settings.
 #[derive(Clone, Debug)]
 pub(crate) enum Format {
     Line { delimiter: Cow<'static, [u8]>, max: usize },
@@ -20,13 +20,13 @@ pub(crate) enum Format {
     Fixed { size: usize },
 }
 
-/// What bytes that begin at a frame boundary are.
+/// The meaning of bytes that start at a frame boundary.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
     Unfinished,
-    /// Just a frame, with its payload here.
+    /// Exactly one frame, with this payload.
     Frame(Range<usize>),
-    /// The last of them makes any frame impossible.
+    /// The last byte makes any frame impossible.
     Fault(FrameError),
 }
 
@@ -71,7 +71,7 @@ impl Format {
         }
     }
 
-    /// A decoder of it.
+    /// The decoder under test.
     pub(crate) fn decoder(&self) -> Box<dyn Decoder> {
         match self.clone() {
             Self::Line { delimiter, max } => Box::new(Line::new(delimiter).len_max(max)),
@@ -85,7 +85,7 @@ impl Format {
         }
     }
 
-    /// The bytes that are sent for a payload.
+    /// The encoding of a payload.
     pub(crate) fn encode(&self, payload: &[u8]) -> Result<Vec<u8>, EncodeError> {
         fn whole(codec: impl Encoder, payload: &[u8]) -> Result<Vec<u8>, EncodeError> {
             codec.encode(payload, |parts| parts.concat())
@@ -102,8 +102,8 @@ impl Format {
         }
     }
 
-    /// Whether a payload that was received may not be sent all the same: a peer may take what is in it for the end of a line.
-    pub(crate) fn holds_line_end(&self, payload: &[u8]) -> bool {
+    /// Whether a received payload cannot be sent: a peer may treat part of it as the end of a line.
+    pub(crate) fn contains_line_end(&self, payload: &[u8]) -> bool {
         let is_crlf = match self {
             Self::Line { delimiter, .. } => **delimiter == *b"\r\n",
             Self::LfOrCrlf { .. } | Self::StrictCrlf { .. } => true,
@@ -112,7 +112,7 @@ impl Format {
         is_crlf && payload.iter().any(|byte| matches!(byte, b'\r' | b'\n'))
     }
 
-    /// The longest payload that is accepted.
+    /// The longest accepted payload.
     pub(crate) const fn payload_max(&self) -> usize {
         match self {
             Self::Line { max, .. } | Self::LfOrCrlf { max } | Self::StrictCrlf { max } => *max,
@@ -121,7 +121,7 @@ impl Format {
         }
     }
 
-    /// The most that is ever kept of a frame that is not finished.
+    /// The most bytes ever kept of an unfinished frame.
     pub(crate) fn kept_max(&self) -> usize {
         let around = match self {
             Self::Line { delimiter, .. } => delimiter.len() - 1,
@@ -133,12 +133,14 @@ impl Format {
         self.payload_max().saturating_add(around)
     }
 
-    /// What `bytes` are, of which all but the last were unfinished.
+    /// The meaning of `bytes`, of which all but the last byte were unfinished.
     pub(crate) fn meaning(&self, bytes: &[u8]) -> Meaning {
         match self {
             Self::Line { delimiter, max } => match bytes.strip_suffix(&**delimiter) {
                 Some(line) => line_of(line.len(), *max),
-                None => unfinished_line(bytes.len() - begun(delimiter, bytes), *max),
+                None => {
+                    unfinished_line(bytes.len() - partial_delimiter_len(delimiter, bytes), *max)
+                }
             },
             Self::LfOrCrlf { max } => {
                 let line = bytes.strip_suffix(b"\n");
@@ -170,7 +172,7 @@ impl Format {
     }
 }
 
-/// Limits that are met, and some that never are.
+/// Small limits that are often reached, and large ones.
 fn limit(input: &mut Input<'_>) -> usize {
     match input.byte() {
         low @ 0..=199 => low.into(),
@@ -200,7 +202,7 @@ fn strict_line(bytes: &[u8], max: usize) -> Meaning {
 }
 
 /// How many of the last bytes may be the beginning of the delimiter.
-fn begun(delimiter: &[u8], bytes: &[u8]) -> usize {
+fn partial_delimiter_len(delimiter: &[u8], bytes: &[u8]) -> usize {
     (0..delimiter.len()).rev().find(|len| bytes.ends_with(&delimiter[..*len])).unwrap_or(0)
 }
 

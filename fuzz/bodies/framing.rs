@@ -1,5 +1,5 @@
-//! A whole receiver on a connection in memory, whose handler does in its callbacks what the data say: it pauses, closes, writes,
-//! changes the decoder, goes raw. Everything that it is told must be what the format says of the bytes that were sent.
+//! A whole receiver on an in-memory connection. The data control its handler: it pauses, closes, writes, changes the
+//! decoder, and uses raw mode. Every callback must match the reference format.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -18,27 +18,27 @@ use super::{
     reference_model::{CheckedHandler, ReferenceModel},
 };
 
-/// Steps that a connection may take to come to rest.
+/// Maximum steps until a connection must be idle.
 const STEPS_MAX: usize = 100_000;
 
 /// Longer than any linger timeout.
 const AFTERLIFE: Duration = Duration::from_secs(60 * 60);
 
-/// `data` has the format to begin with, limits, what the handler does, then what the peer does.
+/// `data` holds the first format, limits, the script of the handler, and the actions of the peer.
 pub(crate) fn check(data: &mut Input<'_>) {
     let format = Format::any(data);
     let limits = data.byte();
     let script = data.script();
     let reactor = Reactor::simulated(0);
-    let story = Rc::new(RefCell::new(ReferenceModel::new(format.clone(), script)));
+    let model = Rc::new(RefCell::new(ReferenceModel::new(format.clone(), script)));
     let framed = Framed::<Box<dyn Decoder>, _>::with_decoder(
         format.decoder(),
-        CheckedHandler::new(story.clone()),
+        CheckedHandler::new(model.clone()),
     );
     let (connection, wire) =
         memory::connect(&reactor, config(limits), framed).expect("a new reactor has room for one");
     let transport = connection.transport().clone();
-    let mut peer = Peer { reactor, connection, transport, wire, story, taken: 0 };
+    let mut peer = Peer { reactor, connection, transport, wire, model, taken: 0 };
     peer.settle();
     while !data.is_empty() {
         peer.act(data);
@@ -57,14 +57,14 @@ fn config(limits: u8) -> StreamConfig {
     }
 }
 
-/// The far end, and the loop.
+/// The peer, with the reactor.
 struct Peer {
     reactor: Reactor,
     connection: Connection<Framed<Box<dyn Decoder>, CheckedHandler>>,
     transport: Transport,
     wire: Wire,
-    story: Rc<RefCell<ReferenceModel>>,
-    /// Bytes taken of what the handler wrote.
+    model: Rc<RefCell<ReferenceModel>>,
+    /// Bytes received from the handler.
     taken: usize,
 }
 
@@ -83,81 +83,81 @@ impl Peer {
                 2 => self.transport.lose_connection(),
                 3..=6 => self.transport.pause_reading(),
                 7..=12 => self.close(),
-                31 => self.hand_back(),
+                31 => self.check_take_unread(),
                 _ => self.send(data.bytes(more * more)),
             },
         }
     }
 
-    /// What the receiver would hand back if the connection were given on is what it was given and has not delivered; with that it
-    /// goes on as if nothing had been.
-    fn hand_back(&self) {
-        if self.transport.is_closing() || self.story.borrow().has_ended() {
+    /// `take_unread` returns exactly what was received and not delivered. Feeding it back continues as if nothing had
+    /// happened.
+    fn check_take_unread(&self) {
+        if self.transport.is_closing() || self.model.borrow().has_ended() {
             return;
         }
         let Some(unread) = self.connection.with(|framed, transport| framed.take_unread(transport))
         else {
             return;
         };
-        self.story.borrow().assert_unread(&unread, self.wire.unread_len());
+        self.model.borrow().assert_unread(&unread, self.wire.unread_len());
         if !unread.is_empty() {
             self.connection.with(|framed, transport| framed.data_received(transport, &unread));
         }
     }
 
     fn send(&self, bytes: &[u8]) {
-        if self.story.borrow_mut().sent_by_peer(bytes) {
+        if self.model.borrow_mut().sent_by_peer(bytes) {
             self.wire.receive(bytes);
         }
     }
 
     fn close(&self) {
-        if self.story.borrow_mut().ended_by_peer() {
+        if self.model.borrow_mut().ended_by_peer() {
             self.wire.close();
         }
     }
 
     fn reset(&self) {
-        self.story.borrow_mut().reset_by_peer();
+        self.model.borrow_mut().reset_by_peer();
         self.wire.reset();
     }
 
     fn advance(&self, by: Duration) {
-        self.reactor.advance(by).expect("the receiver lets the loop come to rest");
+        self.reactor.advance(by).expect("the receiver lets the reactor become idle");
     }
 
-    /// Lets the loop do what there is to do, and takes some of what was written.
+    /// Runs the event loop until it is idle, and reads some of the output.
     fn settle(&mut self) {
         self.advance(Duration::ZERO);
         let taken = self.wire.take(100);
-        self.story.borrow().assert_written(self.taken, &taken);
+        self.model.borrow().assert_written(self.taken, &taken);
         self.taken += taken.len();
         self.advance(Duration::ZERO);
         assert_eq!(self.reactor.stats().panics, 0, "a callback panicked; see above");
     }
 
-    /// Everything is let go on, and comes to an end: at the least by the hand of the peer.
+    /// Resumes everything and ends the connection, if necessary by the peer.
     fn end(mut self) {
-        self.story.borrow_mut().is_quiet = true;
+        self.model.borrow_mut().is_quiet = true;
         self.wire.set_capacity(usize::MAX);
         self.close();
         for _ in 0..STEPS_MAX {
-            let before = (self.taken, self.story.borrow().at);
+            let before = (self.taken, self.model.borrow().at);
             self.transport.resume_reading();
             self.settle();
-            if before == (self.taken, self.story.borrow().at) {
+            if before == (self.taken, self.model.borrow().at) {
                 break;
             }
         }
         self.advance(Duration::from_secs(1));
-        self.story.borrow().assert_all_told(self.transport.is_closing());
+        self.model.borrow().assert_all_delivered(self.transport.is_closing());
         self.advance(AFTERLIFE);
         self.settle();
         if !self.wire.is_closed() {
             self.reset();
             self.settle();
         }
-        self.story.borrow().assert_over();
+        self.model.borrow().assert_over();
         let leak_report = self.reactor.leak_report();
         assert!(leak_report.is_empty(), "left on the reactor: {leak_report}");
     }

@@ -1,5 +1,5 @@
-//! Streams that are or are not compressed: however they are cut they come to the same, within their budget; and what is deflated is
-//! inflated to what it was.
+//! Decompression of valid and invalid streams: any split gives the same result within the budget, and compressed data
+//! decompress to the original.
 
 use sinew::protocols::compression::{Deflate, Flush, Format, Inflate, InflateError, Inflated};
 
@@ -8,10 +8,10 @@ use super::input::Input;
 /// The longest stream.
 const LEN_MAX: usize = 16 * 1024;
 
-/// The output, and how much lay behind the end.
+/// The output, and the number of bytes after the end.
 type Outcome = (Vec<u8>, Result<usize, InflateError>);
 
-/// `data` has the format, limits, the lengths of pieces, then the stream.
+/// `data` holds the format, limits, the lengths of pieces, and the stream.
 pub(crate) fn check(data: &mut Input<'_>) {
     let what = data.byte();
     let format = match what & 3 {
@@ -31,11 +31,11 @@ pub(crate) fn check(data: &mut Input<'_>) {
     for cut in [&[1][..], &cut] {
         let other = run(inflate(), stream, cut);
         assert_eq!(other.0, whole.0, "{cut:?}");
-        // What it is called depends on where it was found.
+        // The error text depends on where the error was found.
         let corrupt = |outcome: &Outcome| matches!(outcome.1, Err(InflateError::Corrupt { .. }));
         assert!(other.1 == whole.1 || corrupt(&other) && corrupt(&whole), "{other:?} {whole:?}");
     }
-    // With another limit it gives no more, and nothing else.
+    // A lower limit gives a prefix of the output.
     let narrow = run(inflate().ratio_max(ratio_max), stream, &cut);
     assert!(whole.0.starts_with(&narrow.0));
 
@@ -75,7 +75,7 @@ fn run(mut inflate: Inflate, stream: &[u8], cut: &[usize]) -> Outcome {
                     return (output, inflate.finish().map(|()| behind));
                 }
                 Err(error) => {
-                    assert_eq!(inflate.inflate(&mut input), Err(error.clone()), "it is final");
+                    assert_eq!(inflate.inflate(&mut input), Err(error.clone()), "errors are final");
                     return (output, Err(error));
                 }
             }

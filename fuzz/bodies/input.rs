@@ -1,4 +1,4 @@
-//! [`Input`]: what a fuzzer has made up, read from the front. Never fails: where there is nothing more, there are zeros.
+//! [`Input`]: reads a fuzzer's data from the front. Never fails: past the end it returns zeros.
 
 pub(crate) struct Input<'a>(&'a [u8]);
 
@@ -15,26 +15,26 @@ impl<'a> Input<'a> {
         self.bytes(1).first().copied().unwrap_or_default()
     }
 
-    /// So many bytes, or as many as there are.
+    /// Up to `len` bytes, as many as are left.
     pub(crate) fn bytes(&mut self, len: usize) -> &'a [u8] {
         let (bytes, rest) = self.0.split_at(len.min(self.0.len()));
         self.0 = rest;
         bytes
     }
 
-    /// Some bytes, whose number comes first: 15 at most.
+    /// Up to 15 bytes, preceded by their number.
     pub(crate) fn few_bytes(&mut self) -> &'a [u8] {
         let len = self.byte() % 16;
         self.bytes(len.into())
     }
 
-    /// What is to be done later, whose length comes first.
+    /// A script for later, preceded by its length.
     pub(crate) fn script(&mut self) -> &'a [u8] {
         let len = self.byte();
         self.bytes(len.into())
     }
 
-    /// All that is left.
+    /// All remaining bytes.
     pub(crate) fn rest(&mut self) -> &'a [u8] {
         self.bytes(usize::MAX)
     }

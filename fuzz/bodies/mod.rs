@@ -1,5 +1,5 @@
-//! What is done with the bytes that a fuzzer makes up: one function a target. Nothing here knows a fuzzer, so a stable test
-//! (`tests/fuzz_corpus.rs`) does the same with the bytes of the corpus.
+//! The bodies of the fuzz targets, one function per target. Independent of any fuzzer, so a test on stable Rust
+//! (`tests/fuzz_corpus.rs`) replays the corpus through them.
 
 mod decoding;
 mod dots;
@@ -12,10 +12,10 @@ mod reference_model;
 
 use self::{format::Format, input::Input};
 
-/// A target: its name, and what it does.
+/// A target: its name and its body.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub(crate) const TARGETS: [Target; 10] = [
     ("line", line),
     ("netstring", netstring),

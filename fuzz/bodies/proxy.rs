@@ -1,5 +1,5 @@
-//! Headers of the PROXY protocol: however its bytes are cut, the reader finds the header that is there by the format, which is said a
-//! second time here, in the plainest way; and what is written is read.
+//! Headers of the PROXY protocol: for any split, the parser finds the header that a simple reference implementation
+//! finds, and printed headers parse as the same header.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -7,15 +7,15 @@ use sinew::transports::proxy::{Header, HeaderReader, ProxiedEnds, ProxyHeader, t
 
 use super::input::Input;
 
-/// The longest header that is accepted here.
+/// The longest header accepted here.
 const LEN_MAX: usize = 2048;
 
 type Tlvs = Vec<(u8, Box<[u8]>)>;
 
-/// What a header says, without its checksum: `None` is the proxy itself.
-type Said = Option<(ProxiedEnds, Tlvs)>;
+/// The content of a header without its checksum; `None` is a connection of the proxy itself (LOCAL).
+type Parsed = Option<(ProxiedEnds, Tlvs)>;
 
-/// The lengths of pieces, then a stream; or what is to be written.
+/// The lengths of pieces and a stream; or a header to be written.
 pub(crate) fn check(data: &[u8]) {
     let mut data = Input::new(data);
     if data.byte() % 2 == 1 {
@@ -24,12 +24,12 @@ pub(crate) fn check(data: &[u8]) {
     let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
     cut.push(5);
     let stream = data.rest();
-    let expected = by_the_format(stream);
+    let expected = by_reference(stream);
     for cut in [&[1][..], &cut, &[usize::MAX]] {
         let found = read(stream, cut);
         assert_eq!(found, expected, "cut {cut:?}: {}", stream.escape_ascii());
     }
-    // It can be said again.
+    // It can be written again.
     if let Some((_, Some((ends, tlvs)))) = expected {
         let header = tlvs
             .iter()
@@ -37,15 +37,15 @@ pub(crate) fn check(data: &[u8]) {
             .fold(ProxyHeader::v2().checksum(), |header, (kind, value)| {
                 header.tlv(*kind, value.clone()).expect("it fitted")
             });
-        let said = said(&header.to_bytes(&ends)).expect("what was read can be written");
+        let parsed = parsed(&header.to_bytes(&ends)).expect("what was read can be written");
         let is_sum = |(kind, _): &&(u8, Box<[u8]>)| *kind != tlv::CRC32C;
-        assert!(said.1.iter().filter(is_sum).eq(tlvs.iter().filter(is_sum)));
-        assert_eq!(said.0, of_one_family(ends));
+        assert!(parsed.1.iter().filter(is_sum).eq(tlvs.iter().filter(is_sum)));
+        assert_eq!(parsed.0, of_one_family(ends));
     }
 }
 
-/// What a reader finds, and where it ends. `None` if it is not all there, or no header.
-fn read(stream: &[u8], cut: &[usize]) -> Option<(usize, Said)> {
+/// What the parser finds, and where it ends. `None` if the header is incomplete or invalid.
+fn read(stream: &[u8], cut: &[usize]) -> Option<(usize, Parsed)> {
     let mut reader = HeaderReader::new(LEN_MAX);
     let mut at = 0;
     for len in cut.iter().cycle() {
@@ -55,7 +55,7 @@ fn read(stream: &[u8], cut: &[usize]) -> Option<(usize, Said)> {
         match header {
             Some(Header::Proxied { ends, tlvs, .. }) => return Some((at, Some((ends, tlvs)))),
             Some(_) => return Some((at, None)),
-            None => assert_eq!(taken, piece.len(), "it wants more and leaves some"),
+            None => assert_eq!(taken, piece.len(), "an incomplete header consumes all input"),
         }
         if at == stream.len() {
             return None;
@@ -64,19 +64,19 @@ fn read(stream: &[u8], cut: &[usize]) -> Option<(usize, Said)> {
     None
 }
 
-fn said(header: &[u8]) -> Said {
-    let (len, said) = read(header, &[usize::MAX]).expect("a header");
+fn parsed(header: &[u8]) -> Parsed {
+    let (len, parsed) = read(header, &[usize::MAX]).expect("a header");
     assert_eq!(len, header.len());
-    said
+    parsed
 }
 
-/// The header that a stream begins with.
-fn by_the_format(stream: &[u8]) -> Option<(usize, Said)> {
+/// The header at the start of the stream.
+fn by_reference(stream: &[u8]) -> Option<(usize, Parsed)> {
     if stream.starts_with(b"\r\n\r\n\0\r\nQUIT\n") { v2(stream) } else { v1(stream) }
 }
 
 /// Section 2.1.
-fn v1(stream: &[u8]) -> Option<(usize, Said)> {
+fn v1(stream: &[u8]) -> Option<(usize, Parsed)> {
     let end = stream.iter().position(|byte| *byte == b'\n')?;
     let line = std::str::from_utf8(&stream[..=end]).ok()?.strip_suffix("\r\n")?;
     if end >= 107 {
@@ -114,7 +114,7 @@ fn port(word: &str) -> Option<u16> {
 }
 
 /// Section 2.2.
-fn v2(stream: &[u8]) -> Option<(usize, Said)> {
+fn v2(stream: &[u8]) -> Option<(usize, Parsed)> {
     let head = stream.get(12..16)?;
     let len = 16 + usize::from(u16::from_be_bytes([head[2], head[3]]));
     let rest = stream.get(16..len)?;
@@ -157,7 +157,7 @@ fn v2(stream: &[u8]) -> Option<(usize, Said)> {
             left.get(3..3 + len)
         });
         let Some(value) = whole else {
-            // Of what a proxy says of itself, nothing is wanted but a checksum that is right.
+            // Only a valid checksum is required of a LOCAL header.
             return is_local.then_some((len, None));
         };
         tlvs.push((left[0], value.into()));
@@ -179,13 +179,13 @@ fn v2(stream: &[u8]) -> Option<(usize, Said)> {
     Some((len, if is_local { None } else { Some((ends, tlvs)) }))
 }
 
-/// Bit by bit.
+/// Computed bit by bit.
 fn crc32c(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
 
-/// A header that is made as the data say, written in both versions, and read.
+/// Creates a header from the data, writes it in both versions, and parses it.
 fn check_writing(data: &mut Input<'_>) {
     let options = data.byte();
     let own = ends(data);
@@ -210,20 +210,20 @@ fn check_writing(data: &mut Input<'_>) {
         tlvs.push((kind, value.into()));
     }
     let is_local = options & 1 == 1;
-    match said(&header.to_bytes(&own)) {
+    match parsed(&header.to_bytes(&own)) {
         None => assert!(is_local),
-        Some((ends, mut told)) => {
+        Some((ends, mut tlvs_read)) => {
             if options & 2 == 2 {
-                assert_eq!(told.remove(0).0, tlv::CRC32C);
+                assert_eq!(tlvs_read.remove(0).0, tlv::CRC32C);
             }
-            assert_eq!((is_local, ends, told), (false, of_one_family(own.clone()), tlvs));
+            assert_eq!((is_local, ends, tlvs_read), (false, of_one_family(own.clone()), tlvs));
         }
     }
     let line = header.in_version("v1".parse().expect("there is a version 1")).to_bytes(&own);
-    match said(&line) {
+    match parsed(&line) {
         None => assert!(is_local || !matches!(own, ProxiedEnds::Inet { .. })),
-        Some((ends, told)) => {
-            assert_eq!((is_local, ends, told), (false, of_one_family(own), Tlvs::new()));
+        Some((ends, tlvs_read)) => {
+            assert_eq!((is_local, ends, tlvs_read), (false, of_one_family(own), Tlvs::new()));
         }
     }
 }
@@ -254,7 +254,7 @@ fn ends(data: &mut Input<'_>) -> ProxiedEnds {
     }
 }
 
-/// Both of IPv4 where both can be, else both of IPv6.
+/// Both IPv4 where possible, otherwise both IPv6.
 fn of_one_family(ends: ProxiedEnds) -> ProxiedEnds {
     let ProxiedEnds::Inet { source, destination } = ends else { return ends };
     let plain = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());

@@ -1,5 +1,5 @@
-//! [`CheckedHandler`]: a handler that compares what it is told with its [`ReferenceModel`], the state that the connection must be in, and does
-//! what the story's script has next.
+//! [`CheckedHandler`]: a handler that compares its callbacks with a [`ReferenceModel`] of the connection's state, and
+//! executes the next action of a script in each.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -14,32 +14,32 @@ use super::{
 };
 
 type AnyDecoder = Box<dyn Decoder>;
-type Handed<'a> = FrameTransport<'a, AnyDecoder>;
+type HandlerTransport<'a> = FrameTransport<'a, AnyDecoder>;
 
-/// The longest stream: what is not delivered is looked at again for each frame.
+/// The longest stream: undelivered bytes are re-examined for each frame.
 const STREAM_MAX: usize = 8 * 1024;
 
-/// What a handler answers about bytes at the end of the input that are no frame.
+/// Results of `unfinished` for trailing bytes that are not a frame.
 const NOT_FINE: FrameError = FrameError::Invalid("not fine");
 
-/// What has happened so far, as it ought to have.
+/// The expected state of the connection.
 pub(crate) struct ReferenceModel {
     script: Vec<u8>,
     script_at: usize,
-    /// No more is done, so that it comes to an end.
+    /// Set at the end: no more actions.
     pub(crate) is_quiet: bool,
     format: Format,
     is_raw: bool,
-    /// All that the peer has sent, and whether it has ended.
+    /// Everything that the peer has sent, and whether it has ended.
     stream: Vec<u8>,
     ended: bool,
     is_reset: bool,
-    /// How much of it was delivered: the next frame begins here.
+    /// How much of it was delivered: the offset of the next frame.
     pub(crate) at: usize,
     written: Vec<u8>,
     is_made: bool,
     is_failed: bool,
-    end_told: bool,
+    end_delivered: bool,
     is_lost: bool,
 }
 
@@ -58,12 +58,12 @@ impl ReferenceModel {
             written: Vec::new(),
             is_made: false,
             is_failed: false,
-            end_told: false,
+            end_delivered: false,
             is_lost: false,
         }
     }
 
-    /// Whether the peer may send them.
+    /// Records sent bytes; whether the peer may send them.
     pub(crate) fn sent_by_peer(&mut self, bytes: &[u8]) -> bool {
         let may = !self.ended && !self.is_reset && self.stream.len() + bytes.len() <= STREAM_MAX;
         if may {
@@ -72,7 +72,7 @@ impl ReferenceModel {
         may
     }
 
-    /// Whether the peer may end its side.
+    /// Records the end; whether the peer may end its side.
     pub(crate) fn ended_by_peer(&mut self) -> bool {
         self.ended |= !self.is_reset;
         self.ended
@@ -83,7 +83,7 @@ impl ReferenceModel {
         self.ended
     }
 
-    /// Of what was sent and not delivered, all but what the transport has not read.
+    /// Checks that the unread bytes are what was sent and not delivered, except what the transport has not read.
     pub(crate) fn assert_unread(&self, unread: &[u8], not_read: usize) {
         let rest = self.rest();
         assert_eq!(unread, &rest[..rest.len() - not_read], "handed back");
@@ -96,13 +96,14 @@ impl ReferenceModel {
 
     pub(crate) fn assert_written(&self, before: usize, bytes: &[u8]) {
         let expected = self.written[before..].get(..bytes.len());
-        assert_eq!(expected, Some(bytes), "sent is what was written");
+        assert_eq!(expected, Some(bytes), "the bytes sent are those written");
     }
 
-    /// When nothing is held back any more: the peer has ended, and there is nobody who has not been told.
-    pub(crate) fn assert_all_told(&self, is_closing: bool) {
-        assert!(is_closing || self.is_lost || self.end_told, "the end was not told");
-        assert!(!self.end_told || self.at == self.stream.len());
+    /// With nothing held back, the end of the input must have been delivered, unless the connection is closing or
+    /// lost.
+    pub(crate) fn assert_all_delivered(&self, is_closing: bool) {
+        assert!(is_closing || self.is_lost || self.end_delivered, "read_closed was not called");
+        assert!(!self.end_delivered || self.at == self.stream.len());
     }
 
     pub(crate) fn assert_over(&self) {
@@ -113,7 +114,7 @@ impl ReferenceModel {
         &self.stream[self.at..]
     }
 
-    /// What comes next: how many bytes it takes, and what they mean.
+    /// The next bytes: how many, and their meaning.
     fn next(&self) -> (usize, Meaning) {
         let rest = self.rest();
         (1..=rest.len())
@@ -129,7 +130,7 @@ impl ReferenceModel {
         self.at += len;
     }
 
-    /// A byte of the script; zero at its end.
+    /// The next byte of the script; zero at its end.
     fn byte(&mut self) -> u8 {
         let byte = self.script.get(self.script_at).filter(|_| !self.is_quiet);
         self.script_at += usize::from(byte.is_some());
@@ -144,35 +145,38 @@ impl ReferenceModel {
     }
 
     fn assert_alive(&self) {
-        assert!(self.is_made && !self.is_lost, "told outside of its life");
+        assert!(
+            self.is_made && !self.is_lost,
+            "callback before connection_made or after connection_lost"
+        );
     }
 
-    fn assert_delivering(&self, transport: &Handed<'_>, raw: bool) {
+    fn assert_delivering(&self, transport: &HandlerTransport<'_>, raw: bool) {
         self.assert_alive();
-        assert!(transport.is_reading(), "delivered while it is held back");
-        assert!(!self.is_failed && !self.end_told, "delivered after the end");
+        assert!(transport.is_reading(), "delivered while reading is paused");
+        assert!(!self.is_failed && !self.end_delivered, "delivered after the end");
         assert_eq!((self.is_raw, transport.is_raw()), (raw, raw));
     }
 }
 
-/// See the head of this file. The story stays borrowed while the transport is asked for things, which calls nobody.
+/// The handler under check. The model stays borrowed during requests to the transport, which make no callbacks.
 pub(crate) struct CheckedHandler(Rc<RefCell<ReferenceModel>>);
 
 impl CheckedHandler {
-    pub(crate) fn new(story: Rc<RefCell<ReferenceModel>>) -> Self {
-        Self(story)
+    pub(crate) fn new(model: Rc<RefCell<ReferenceModel>>) -> Self {
+        Self(model)
     }
 
-    fn told(&self, transport: &mut Handed<'_>) {
-        let story = &mut *self.0.borrow_mut();
-        story.assert_alive();
-        act(story, transport);
+    fn next_action(&self, transport: &mut HandlerTransport<'_>) {
+        let model = &mut *self.0.borrow_mut();
+        model.assert_alive();
+        act(model, transport);
     }
 }
 
-/// Does what the script has next.
-fn act(story: &mut ReferenceModel, transport: &mut Handed<'_>) {
-    let what = story.byte();
+/// Executes the next action of the script.
+fn act(model: &mut ReferenceModel, transport: &mut HandlerTransport<'_>) {
+    let what = model.byte();
     let more = usize::from(what >> 4);
     match what & 15 {
         0..=2 => {}
@@ -185,29 +189,29 @@ fn act(story: &mut ReferenceModel, transport: &mut Handed<'_>) {
         7 | 8 => {
             let bytes = vec![what; more + 1];
             if transport.write(&bytes) != WriteStatus::Closed {
-                story.written.extend(bytes);
+                model.written.extend(bytes);
             }
         }
         9 => {
-            story.format = story.next_format();
-            transport.set_decoder(story.format.decoder());
+            model.format = model.next_format();
+            transport.set_decoder(model.format.decoder());
         }
         10 => {
-            story.is_raw = true;
+            model.is_raw = true;
             transport.set_raw_mode();
         }
         11 => {
-            story.is_raw = false;
+            model.is_raw = false;
             transport.set_frame_mode(b"");
         }
         12 => {
             transport.call_later(Duration::from_millis(more as u64));
         }
         13 => transport.set_auto_pause(more & 1 == 0),
-        // Two at once.
+        // Two actions at once.
         14 => {
-            act(story, transport);
-            act(story, transport);
+            act(model, transport);
+            act(model, transport);
         }
         _ => match more {
             0 => transport.lose_connection(),
@@ -220,97 +224,101 @@ fn act(story: &mut ReferenceModel, transport: &mut Handed<'_>) {
 }
 
 impl FrameHandler<AnyDecoder> for CheckedHandler {
-    fn connection_made(&mut self, transport: &mut Handed<'_>) {
+    fn connection_made(&mut self, transport: &mut HandlerTransport<'_>) {
         let was_made = std::mem::replace(&mut self.0.borrow_mut().is_made, true);
         assert!(!was_made, "connection_made twice");
-        self.told(transport);
+        self.next_action(transport);
     }
 
-    fn frame_received(&mut self, transport: &mut Handed<'_>, frame: &[u8]) {
-        let story = &mut *self.0.borrow_mut();
-        story.assert_delivering(transport, false);
-        story.frame(frame);
-        act(story, transport);
+    fn frame_received(&mut self, transport: &mut HandlerTransport<'_>, frame: &[u8]) {
+        let model = &mut *self.0.borrow_mut();
+        model.assert_delivering(transport, false);
+        model.frame(frame);
+        act(model, transport);
     }
 
-    fn raw_received(&mut self, transport: &mut Handed<'_>, data: &[u8]) {
-        let story = &mut *self.0.borrow_mut();
-        story.assert_delivering(transport, true);
+    fn raw_received(&mut self, transport: &mut HandlerTransport<'_>, data: &[u8]) {
+        let model = &mut *self.0.borrow_mut();
+        model.assert_delivering(transport, true);
         assert!(!data.is_empty());
-        assert_eq!(Some(data), story.rest().get(..data.len()));
-        story.at += data.len();
-        let kept = usize::from(story.byte());
+        assert_eq!(Some(data), model.rest().get(..data.len()));
+        model.at += data.len();
+        let kept = usize::from(model.byte());
         if kept & 3 != 0 {
             let rest = &data[data.len() - (kept >> 2).min(data.len())..];
-            story.at -= rest.len();
-            story.is_raw = false;
+            model.at -= rest.len();
+            model.is_raw = false;
             transport.set_frame_mode(rest);
         } else {
-            act(story, transport);
+            act(model, transport);
         }
     }
 
-    fn framing_failed(&mut self, transport: &mut Handed<'_>, error: &FrameError) {
-        let story = &mut *self.0.borrow_mut();
-        story.assert_alive();
-        assert!(!story.is_failed, "failed twice");
-        story.is_failed = true;
+    fn framing_failed(&mut self, transport: &mut HandlerTransport<'_>, error: &FrameError) {
+        let model = &mut *self.0.borrow_mut();
+        model.assert_alive();
+        assert!(!model.is_failed, "failed twice");
+        model.is_failed = true;
         if *error != NOT_FINE {
-            assert_eq!(story.next().1, Meaning::Fault(*error), "{:?}", story.format);
+            assert_eq!(model.next().1, Meaning::Fault(*error), "{:?}", model.format);
         }
-        act(story, transport);
+        act(model, transport);
     }
 
-    fn unfinished(&mut self, transport: &mut Handed<'_>, rest: &[u8]) -> Result<(), FrameError> {
-        let story = &mut *self.0.borrow_mut();
-        story.assert_alive();
-        assert!(story.ended && !story.is_raw && !rest.is_empty());
-        assert_eq!(story.next(), (rest.len(), Meaning::Unfinished));
-        assert_eq!(story.rest(), rest);
-        story.at = story.stream.len();
-        let is_fine = story.byte() & 1 == 0;
-        act(story, transport);
+    fn unfinished(
+        &mut self,
+        transport: &mut HandlerTransport<'_>,
+        rest: &[u8],
+    ) -> Result<(), FrameError> {
+        let model = &mut *self.0.borrow_mut();
+        model.assert_alive();
+        assert!(model.ended && !model.is_raw && !rest.is_empty());
+        assert_eq!(model.next(), (rest.len(), Meaning::Unfinished));
+        assert_eq!(model.rest(), rest);
+        model.at = model.stream.len();
+        let is_fine = model.byte() & 1 == 0;
+        act(model, transport);
         if is_fine { Ok(()) } else { Err(NOT_FINE) }
     }
 
-    fn read_closed(&mut self, transport: &mut Handed<'_>) {
-        let story = &mut *self.0.borrow_mut();
-        story.assert_alive();
-        assert!(story.ended && !story.end_told && !story.is_failed);
-        assert_eq!(story.at, story.stream.len(), "the end told before what came before it");
-        story.end_told = true;
-        if story.byte() & 1 == 0 {
+    fn read_closed(&mut self, transport: &mut HandlerTransport<'_>) {
+        let model = &mut *self.0.borrow_mut();
+        model.assert_alive();
+        assert!(model.ended && !model.end_delivered && !model.is_failed);
+        assert_eq!(model.at, model.stream.len(), "read_closed before all frames were delivered");
+        model.end_delivered = true;
+        if model.byte() & 1 == 0 {
             transport.lose_connection();
         }
-        act(story, transport);
+        act(model, transport);
     }
 
-    fn writing_paused(&mut self, transport: &mut Handed<'_>) {
-        self.told(transport);
+    fn writing_paused(&mut self, transport: &mut HandlerTransport<'_>) {
+        self.next_action(transport);
     }
 
-    fn writing_resumed(&mut self, transport: &mut Handed<'_>) {
-        self.told(transport);
+    fn writing_resumed(&mut self, transport: &mut HandlerTransport<'_>) {
+        self.next_action(transport);
     }
 
-    fn reading_resumed(&mut self, transport: &mut Handed<'_>) {
+    fn reading_resumed(&mut self, transport: &mut HandlerTransport<'_>) {
         assert!(transport.is_reading());
-        self.told(transport);
+        self.next_action(transport);
     }
 
-    fn timer_fired(&mut self, transport: &mut Handed<'_>, _: TimerId) {
-        self.told(transport);
+    fn timer_fired(&mut self, transport: &mut HandlerTransport<'_>, _: TimerId) {
+        self.next_action(transport);
     }
 
-    fn idle_timeout(&mut self, transport: &mut Handed<'_>) {
-        self.told(transport);
+    fn idle_timeout(&mut self, transport: &mut HandlerTransport<'_>) {
+        self.next_action(transport);
         if self.0.borrow().is_quiet {
             transport.set_idle_timeout(None);
         }
     }
 
-    fn connection_lost(&mut self, transport: &mut Handed<'_>, _: &ConnectionLost) {
-        self.told(transport);
+    fn connection_lost(&mut self, transport: &mut HandlerTransport<'_>, _: &ConnectionLost) {
+        self.next_action(transport);
         self.0.borrow_mut().is_lost = true;
     }
 }

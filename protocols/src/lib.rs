@@ -1,17 +1,18 @@
-//! What bytes mean: the protocols of sinew, an event-driven networking framework in the manner of Twisted.
+//! Protocols of sinew: framing, codecs, request matching, rate limiting and small services. Sinew is an event-driven
+//! networking framework in the manner of Twisted.
 //!
-//! - [`basic`] cuts a stream into lines, netstrings and other frames: [`basic::LineReceiver`] and its kin, which are one
-//!   engine, [`basic::Framed`], with small decoders.
-//! - `compression`, a feature of that name, inflates within a budget, and deflates.
-//! - [`policies`] are wrappers around any protocol: [`policies::RateLimit`].
-//! - [`wire`] has the small services of old, Echo to Time, each one page: a good place to begin reading.
+//! - [`basic`] splits a byte stream into lines, netstrings and other frames: [`basic::LineReceiver`] and its siblings
+//!   are one framing engine, [`basic::Framed`], each with its own decoder.
+//! - `compression` (a feature of that name) inflates within a size budget, and deflates.
+//! - [`policies`] wraps any protocol to change how it is driven: [`policies::RateLimit`].
+//! - [`wire`] implements the small classic services, from Echo to Time, one page each: a good place to start reading.
 //!
-//! A codec here knows no transport and a protocol knows no socket: everything runs on
-//! [`Transport::memory`](sinew_transports::Transport::memory) as it does on TCP, and is tested that way.
+//! Codecs do not depend on transports and protocols do not depend on sockets: everything here runs on
+//! [`Transport::memory`](sinew_transports::Transport::memory) exactly as on TCP, and is tested that way.
 //!
 //! # Examples
 //!
-//! A server that answers each line with the same line in upper case, tried out without a network:
+//! A server that answers each line with the same line in upper case, tested without a network:
 //!
 //! ```
 //! use sinew_protocols::basic::{LineHandler, LineReceiver, LineTransport};

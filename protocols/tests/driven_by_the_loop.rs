@@ -1,4 +1,4 @@
-//! Framing and the small services as the loop drives them, on wires in memory.
+//! Framing and the small services driven by the event loop, over in-memory connections.
 
 #[path = "../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -21,7 +21,7 @@ use sinew_transports::{
 
 type Log = Rc<RefCell<Vec<String>>>;
 
-/// Turns the loop until nothing more happens.
+/// Runs the loop until nothing more happens.
 fn settle(reactor: &Reactor) {
     for _ in 0..50 {
         reactor.turn(Some(Duration::ZERO)).unwrap();
@@ -36,11 +36,11 @@ fn connect<P: Protocol>(protocol: P) -> (Reactor, Wire) {
     (reactor, wire)
 }
 
-/// Writes down lines and the end.
+/// Logs lines and the reason for the end of the connection.
 #[derive(Default)]
 struct Logger {
     log: Log,
-    /// Close, rather than let the fault close.
+    /// Whether `framing_failed` closes the connection, instead of leaving that to the engine.
     closes: bool,
 }
 
@@ -62,7 +62,7 @@ impl LineHandler for Logger {
 }
 
 #[test]
-fn a_fault_is_answered_and_told_as_the_reason() {
+fn a_framing_error_is_answered_and_is_the_reason_of_the_loss() {
     for (closes, reason) in [(false, "line longer than 5 bytes"), (true, "closed by this side")] {
         let log = Log::default();
         let logger = Logger { log: log.clone(), closes };
@@ -78,7 +78,7 @@ fn a_fault_is_answered_and_told_as_the_reason() {
 }
 
 #[test]
-fn an_unfinished_line_is_told_as_the_reason() {
+fn an_unfinished_line_is_the_reason_of_the_loss() {
     let log = Log::default();
     let logger = Logger { log: log.clone(), closes: false };
     let (reactor, wire) = connect(LineReceiver::new(logger));
@@ -88,12 +88,12 @@ fn an_unfinished_line_is_told_as_the_reason() {
     assert_eq!(*log.borrow(), ["one", "input ended 3 bytes into an unfinished frame"]);
 }
 
-/// Answers each line with a kilobyte.
-struct Generous {
+/// Answers each line with a kilobyte of data.
+struct LargeAnswers {
     queued_max: Rc<RefCell<usize>>,
 }
 
-impl LineHandler for Generous {
+impl LineHandler for LargeAnswers {
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
         transport.write(line);
         transport.write(&[b' '; 1024]);
@@ -104,10 +104,11 @@ impl LineHandler for Generous {
 }
 
 #[test]
-fn requests_wait_while_answers_are_not_taken() {
+fn a_peer_that_does_not_read_its_answers_gets_backpressure() {
     const COUNT: usize = 5000;
     let queued_max = Rc::new(RefCell::new(0));
-    let (reactor, wire) = connect(LineReceiver::new(Generous { queued_max: queued_max.clone() }));
+    let (reactor, wire) =
+        connect(LineReceiver::new(LargeAnswers { queued_max: queued_max.clone() }));
     wire.set_capacity(10_000);
     let requests: String = (0..COUNT).map(|n| format!("{n}\r\n")).collect();
     wire.receive(requests.as_bytes());
@@ -128,12 +129,12 @@ fn requests_wait_while_answers_are_not_taken() {
     assert!(!wire.is_closing());
 }
 
-/// Takes a line, and a rest.
-struct Sleepy {
+/// Pauses reading for a millisecond after each line.
+struct PausesAfterEachLine {
     log: Log,
 }
 
-impl LineHandler for Sleepy {
+impl LineHandler for PausesAfterEachLine {
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
         self.log.borrow_mut().push(String::from_utf8_lossy(line).into_owned());
         transport.pause_reading();
@@ -152,9 +153,9 @@ impl LineHandler for Sleepy {
 }
 
 #[test]
-fn a_pause_holds_back_lines_and_the_end() {
+fn a_pause_delays_lines_and_read_closed() {
     let log = Log::default();
-    let (reactor, wire) = connect(LineReceiver::new(Sleepy { log: log.clone() }));
+    let (reactor, wire) = connect(LineReceiver::new(PausesAfterEachLine { log: log.clone() }));
     wire.receive(b"one\r\ntwo\r\nthr");
     wire.receive(b"ee\r\n");
     wire.close();
@@ -166,7 +167,7 @@ fn a_pause_holds_back_lines_and_the_end() {
 }
 
 #[test]
-fn echo_answers_all_before_it_closes() {
+fn echo_sends_everything_before_closing() {
     let (reactor, wire) = connect(Echo);
     let data = vec![b'x'; 200_000];
     wire.receive(&data);
@@ -180,7 +181,7 @@ fn echo_answers_all_before_it_closes() {
 }
 
 #[test]
-fn chargen_keeps_to_the_pace_of_its_peer_and_ends_with_it() {
+fn chargen_respects_backpressure_and_stops_when_the_peer_closes() {
     let (reactor, wire) = connect(Chargen::default());
     wire.set_capacity(20_000);
     let mut text = Vec::new();
@@ -201,7 +202,7 @@ fn chargen_keeps_to_the_pace_of_its_peer_and_ends_with_it() {
 }
 
 #[test]
-fn what_answers_once_closes() {
+fn qotd_sends_its_quote_and_closes() {
     let (reactor, wire) = connect(Qotd::default());
     wire.close();
     settle(&reactor);
@@ -210,7 +211,7 @@ fn what_answers_once_closes() {
 }
 
 #[test]
-fn the_time_is_the_reactors() {
+fn time_services_use_the_clock_of_the_reactor() {
     let (reactor, wire) = connect(Time::default());
     let now = Time::seconds_since_1900(reactor.wall_clock());
     let sent = u32::from_be_bytes(wire.sent().try_into().unwrap());

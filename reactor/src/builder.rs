@@ -1,10 +1,10 @@
-//! How a reactor is set up: [`Builder`], and the settings that it leaves behind.
+//! Configuring a reactor: [`Builder`], and the settings that it produces.
 
 use std::time::Duration;
 
 use crate::{BuildError, Engine, Reactor};
 
-/// Sets up a [`Reactor`].
+/// Configures and builds a [`Reactor`].
 ///
 /// # Examples
 ///
@@ -31,7 +31,7 @@ pub struct Builder {
 pub(crate) struct Settings {
     pub(crate) engine: Engine,
     pub(crate) seed: Option<u64>,
-    /// In nanoseconds, as the watch counts.
+    /// In nanoseconds, the unit of the callback timer.
     pub(crate) slow_callback: u64,
     pub(crate) spin: Duration,
     pub(crate) wait_retry: Duration,
@@ -66,55 +66,55 @@ impl Default for Settings {
 }
 
 impl Builder {
-    /// The mechanism to wait on. Default [`Engine::Mio`].
+    /// The engine to wait on. Default [`Engine::Mio`].
     pub fn engine(mut self, engine: Engine) -> Self {
         self.settings.engine = engine;
         self
     }
 
-    /// What [`Reactor::random`](crate::Reactor::random) and, on [`Engine::Simulated`], the moments at which jobs of the
-    /// thread pool run are drawn from. Default: something else each time; 0 on [`Engine::Simulated`].
+    /// The seed of [`Reactor::random`](crate::Reactor::random) and, on [`Engine::Simulated`], of the times at which
+    /// jobs of the thread pool complete. Default: random; 0 on [`Engine::Simulated`].
     pub fn seed(mut self, seed: u64) -> Self {
         self.settings.seed = Some(seed);
         self
     }
 
-    /// A callback that takes this long or longer is logged as a warning with what ran. Default 100 ms.
+    /// The duration from which a callback is logged as slow, with its name. Default 100 ms.
     pub fn slow_callback(mut self, threshold: Duration) -> Self {
         self.settings.slow_callback = u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX);
         self
     }
 
-    /// Polls without blocking for so long before the loop goes to sleep: answers come sooner, for a busy processor.
-    /// Default zero, off.
+    /// How long to busy-poll before the loop sleeps: lower latency for more processor time. Default zero: off.
     pub fn spin(mut self, spin: Duration) -> Self {
         self.settings.spin = spin;
         self
     }
 
-    /// How long the loop goes on when its wait for events fails because the system is out of memory or of something else for
-    /// the moment (ENOMEM, EAGAIN). Default 10 s; past it the run ends with [`RunError::Wait`](crate::RunError::Wait).
-    /// Meanwhile timers and calls run, and the wait is tried again after a rest of 1 to 100 ms. It is logged once.
+    /// How long the loop retries when its wait for events fails for lack of memory or another transient cause (ENOMEM,
+    /// EAGAIN). Default 10 s; past it the run ends with [`RunError::Wait`](crate::RunError::Wait). Meanwhile timers and
+    /// calls run, and the wait is retried with a backoff of 1 to 100 ms. The failure is logged once.
     pub fn wait_retry(mut self, time: Duration) -> Self {
         self.settings.wait_retry = time;
         self
     }
 
-    /// Whether SIGINT and SIGTERM stop a run, on Unix. Default `true`. Signals asked for with
+    /// Whether SIGINT and SIGTERM stop a run, on Unix. Default `true`. Signals watched by
     /// [`Reactor::on_signal`](crate::Reactor) work either way.
     pub fn stop_signals(mut self, stop: bool) -> Self {
         self.settings.stop_signals = stop;
         self
     }
 
-    /// How long a stop waits for what the triggers of [`Phase::BeforeShutdown`](crate::Phase::BeforeShutdown) returned.
+    /// How long a stop waits for the deferreds of [`Phase::BeforeShutdown`](crate::Phase::BeforeShutdown) triggers.
     /// Default 30 s.
     pub fn shutdown_max(mut self, wait: Duration) -> Self {
         self.settings.shutdown_max = wait;
         self
     }
 
-    /// How many calls from other threads may wait. Default 1,048,576; past it, [`RemoteError::Full`](crate::RemoteError).
+    /// How many calls from other threads may be queued. Default 1,048,576; past it,
+    /// [`RemoteError::Full`](crate::RemoteError).
     pub fn remote_queue_max(mut self, calls: usize) -> Self {
         self.settings.remote_queue_max = calls;
         self
@@ -126,37 +126,37 @@ impl Builder {
         self
     }
 
-    /// How many jobs may wait for a thread. Default 65,536; past it, [`Failure::Overloaded`](crate::Failure).
+    /// How many jobs may be queued for a thread. Default 65,536; past it, [`Failure::Overloaded`](crate::Failure).
     pub fn pool_queue_max(mut self, jobs: usize) -> Self {
         self.settings.pool_queue_max = jobs;
         self
     }
 
-    /// How long the end of a run waits for jobs that still run in threads. Default 5 s. Those that go on are left behind,
-    /// with a warning; with zero all are, without one.
+    /// How long the end of a run waits for jobs that are running in threads. Default 5 s. Jobs that take longer are
+    /// abandoned, with a warning; with zero, running jobs are abandoned at once and without a warning.
     pub fn pool_grace(mut self, grace: Duration) -> Self {
         self.settings.pool_grace = grace;
         self
     }
 
-    /// How many threads look up names ([`Reactor::defer_to_lookup_thread`]), beside those of the pool. Default 10, at least 1. A
-    /// lookup holds its thread until the system has an answer, which takes some seconds where no DNS server has one.
+    /// How many threads resolve names ([`Reactor::defer_to_lookup_thread`]), apart from the pool. Default 10, at least 1. A
+    /// lookup occupies its thread until the system has an answer, which takes some seconds when no DNS server responds.
     pub fn lookup_threads_max(mut self, threads: usize) -> Self {
         self.settings.lookup_threads_max = threads;
         self
     }
 
-    /// How many lookups may wait for a thread. Default 65,536; past it, [`Failure::Overloaded`](crate::Failure).
+    /// How many lookups may be queued for a thread. Default 65,536; past it, [`Failure::Overloaded`](crate::Failure).
     pub fn lookup_queue_max(mut self, lookups: usize) -> Self {
         self.settings.lookup_queue_max = lookups;
         self
     }
 
-    /// Makes the reactor.
+    /// Builds the reactor.
     ///
     /// # Errors
     ///
-    /// If the system does not let us have the engine, or has no descriptors left for it.
+    /// If the system refuses the engine, or has no descriptors left for it.
     pub fn build(self) -> Result<Reactor, BuildError> {
         Reactor::from_settings(self.settings)
     }

@@ -1,4 +1,4 @@
-//! The clock: the only file that asks what time it is. Everything else is told.
+//! The clock: the only file that reads the system time. Everything else receives time as an argument.
 
 use std::{
     cell::Cell,
@@ -8,23 +8,23 @@ use std::{
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 
-/// Shortest slow callback that the coarse clock can be trusted with, in nanoseconds: it moves every 10 ms at worst, and so
-/// may say that of a callback of no length.
+/// Shortest slow callback, in nanoseconds, for which the coarse clock is precise enough: it moves every 10 ms at worst,
+/// and so may report that much for a callback of no length.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const COARSE_MIN: u64 = 50_000_000;
 
-/// A reactor's time: monotonic, and counted in ticks of a millisecond since the reactor was made. While the loop turns it
-/// is sampled at most once on either side of the poll; outside of the loop it is always the time at that moment.
+/// A reactor's time: monotonic, and counted in ticks of a millisecond since the reactor was made. While the loop turns, it
+/// is sampled at most once before and once after the poll; outside of the loop it is read at each call.
 #[derive(Debug)]
 pub(crate) struct Clock {
     origin: Instant,
     sample: Cell<Option<Instant>>,
-    /// Whether a sample is kept: the loop turns, and forgets it in time.
-    held: Cell<bool>,
+    /// Whether a sample is kept: the loop turns, and resets it at the right moments.
+    keeps_sample: Cell<bool>,
     source: TimeSource,
 }
 
-/// What moves a clock.
+/// What advances a clock.
 #[derive(Debug)]
 enum TimeSource {
     /// The system; callbacks are timed by its cheapest clock.
@@ -32,7 +32,7 @@ enum TimeSource {
     Coarse,
     /// The system.
     Precise,
-    /// Whoever drives the simulation: time stands still in between.
+    /// The simulation's driver: time stands still in between.
     Virtual(Box<Virtual>),
 }
 
@@ -40,18 +40,18 @@ enum TimeSource {
 struct Virtual {
     /// Since the origin.
     elapsed: Cell<Duration>,
-    /// What the wall clock said, or would have said, at the origin.
+    /// The wall clock's time at the origin.
     wall_origin: Cell<SystemTime>,
 }
 
-/// The farthest that a virtual clock goes, about 300 years: some platforms cannot say a later time.
+/// The end of a virtual clock, about 300 years: some platforms cannot represent a later time.
 const VIRTUAL_MAX: Duration = Duration::from_secs(1 << 33);
 
-/// Where the wall clock of a simulation begins: 2026-01-01 00:00:00 UTC, in seconds since 1970.
+/// The initial wall-clock time of a simulation: 2026-01-01 00:00:00 UTC, in seconds since 1970.
 const VIRTUAL_EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
 impl Clock {
-    /// One that can tell whether a callback takes as long as `slow_callback` nanoseconds.
+    /// A system clock that can time callbacks of `slow_callback` nanoseconds.
     pub(crate) fn new(slow_callback: u64) -> Self {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let source =
@@ -61,7 +61,7 @@ impl Clock {
         Self::with_source(source)
     }
 
-    /// One that stands still until it is [passed on](Self::pass_to).
+    /// A clock that stands still until it is [advanced](Self::advance_to).
     pub(crate) fn new_virtual() -> Self {
         Self::with_source(TimeSource::Virtual(Box::new(Virtual {
             elapsed: Cell::default(),
@@ -70,28 +70,33 @@ impl Clock {
     }
 
     fn with_source(source: TimeSource) -> Self {
-        Self { origin: Instant::now(), sample: Cell::new(None), held: Cell::new(false), source }
+        Self {
+            origin: Instant::now(),
+            sample: Cell::new(None),
+            keeps_sample: Cell::new(false),
+            source,
+        }
     }
 
     pub(crate) const fn is_virtual(&self) -> bool {
         matches!(self.source, TimeSource::Virtual(_))
     }
 
-    /// Moves a virtual clock on, never back; one of the system takes no notice.
-    pub(crate) fn pass_to(&self, elapsed: Duration) {
+    /// Advances a virtual clock, never back. Does nothing on a system clock.
+    pub(crate) fn advance_to(&self, elapsed: Duration) {
         if let TimeSource::Virtual(source) = &self.source {
             let elapsed = elapsed.min(VIRTUAL_MAX);
             source.elapsed.set(source.elapsed.get().max(elapsed));
-            self.forget();
+            self.reset_sample();
         }
     }
 
-    /// Whether the clock can ever show this time.
-    pub(crate) const fn can_be(&self, elapsed: Duration) -> bool {
+    /// Whether the clock can represent this time.
+    pub(crate) const fn can_represent(&self, elapsed: Duration) -> bool {
         !self.is_virtual() || elapsed.as_secs() <= VIRTUAL_MAX.as_secs()
     }
 
-    /// Sets the wall clock of a virtual clock; one of the system takes no notice.
+    /// Sets the wall clock of a virtual clock. Does nothing on a system clock.
     pub(crate) fn set_wall(&self, now: SystemTime) {
         if let TimeSource::Virtual(source) = &self.source {
             let origin = now.checked_sub(source.elapsed.get()).unwrap_or(UNIX_EPOCH);
@@ -99,7 +104,7 @@ impl Clock {
         }
     }
 
-    /// How long it has been going.
+    /// The time since the clock was made.
     pub(crate) fn age(&self) -> Duration {
         match &self.source {
             TimeSource::Virtual(source) => source.elapsed.get(),
@@ -107,33 +112,33 @@ impl Clock {
         }
     }
 
-    /// The time of this turn. Asked for lazily: a turn in which nobody wants the time does not pay for it.
+    /// The time of this turn. Read lazily: a turn that does not need the time does not pay for it.
     pub(crate) fn now(&self) -> Instant {
         self.sample.get().unwrap_or_else(|| {
             let now = self.precise();
-            self.sample.set(self.held.get().then_some(now));
+            self.sample.set(self.keeps_sample.get().then_some(now));
             now
         })
     }
 
-    /// The loop begins to turn, or has ended.
-    pub(crate) fn hold(&self, held: bool) {
-        self.held.set(held);
-        self.forget();
+    /// Called when the loop begins to turn (`true`) and when it has ended.
+    pub(crate) fn keep_sample(&self, keeps_sample: bool) {
+        self.keeps_sample.set(keeps_sample);
+        self.reset_sample();
     }
 
-    /// Time has passed; the next one to ask samples it again.
-    pub(crate) fn forget(&self) {
+    /// Time has passed: the next reader samples the clock again.
+    pub(crate) fn reset_sample(&self) {
         self.sample.set(None);
     }
 
-    /// Whole ticks that have passed.
+    /// Whole ticks since the clock was made.
     pub(crate) fn ticks(&self) -> u64 {
         let age = self.age();
         ticks_of(age.as_secs(), age.subsec_millis())
     }
 
-    /// The first tick that is not before `delay` from now; for no delay at all the tick that it is now.
+    /// The first tick that is not before `delay` from now; for a zero delay, the current tick.
     pub(crate) fn tick_after(&self, delay: Duration) -> u64 {
         if delay.is_zero() {
             return self.ticks();
@@ -142,12 +147,12 @@ impl Clock {
         ticks_of(due.as_secs(), due.subsec_nanos().div_ceil(1_000_000))
     }
 
-    /// How long until `tick`.
+    /// The time until `tick`.
     pub(crate) fn until(&self, tick: u64) -> Duration {
         Duration::from_millis(tick).saturating_sub(self.age())
     }
 
-    /// When `tick` is; `None` for ticks farther off than the platform's clock can say.
+    /// The instant of `tick`; `None` for ticks that the platform's clock cannot represent.
     pub(crate) fn instant(&self, tick: u64) -> Option<Instant> {
         self.origin.checked_add(Duration::from_millis(tick))
     }
@@ -160,8 +165,8 @@ impl Clock {
         }
     }
 
-    /// For measuring how long callbacks take, in nanoseconds: cheap, and a few milliseconds coarse where the platform has
-    /// such a clock and that will do.
+    /// For measuring callbacks, in nanoseconds: cheap, and coarse by a few milliseconds where the platform has such a
+    /// clock and the threshold allows it.
     #[inline]
     pub(crate) fn stopwatch(&self) -> u64 {
         match self.source {
@@ -175,7 +180,7 @@ impl Clock {
         }
     }
 
-    /// The time at this very moment, past the turn's sample.
+    /// The current time, not the turn's sample.
     pub(crate) fn precise(&self) -> Instant {
         match &self.source {
             TimeSource::Virtual(source) => self.origin + source.elapsed.get(),
@@ -184,7 +189,7 @@ impl Clock {
     }
 }
 
-/// In 64 bits, since the 128 of [`Duration::as_millis`] are slow to divide; the last tick stands for all after it.
+/// In 64 bits, since the 128 of [`Duration::as_millis`] are slow to divide. Saturates at the last tick.
 fn ticks_of(seconds: u64, millis: u32) -> u64 {
     seconds.saturating_mul(1_000).saturating_add(millis.into())
 }
@@ -196,7 +201,7 @@ mod tests {
     #[test]
     fn a_deadline_is_rounded_up_and_never_early() {
         let clock = Clock::new(0);
-        clock.hold(true);
+        clock.keep_sample(true);
         for delay in [1, 999, 1_000, 1_001, 999_999, 1_000_000, 1_000_001, 86_400_000_000_001] {
             let delay = Duration::from_nanos(delay);
             let tick = clock.tick_after(delay);
@@ -207,13 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_stays_until_it_is_forgotten() {
+    fn the_sample_is_kept_until_it_is_reset() {
         let clock = Clock::new(0);
-        clock.hold(true);
+        clock.keep_sample(true);
         let first = clock.now();
         while Instant::now() == first {}
         assert_eq!(clock.now(), first);
-        clock.forget();
+        clock.reset_sample();
         assert!(clock.now() > first);
     }
 
@@ -225,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_the_loop_it_is_the_time_at_that_moment() {
+    fn outside_of_the_loop_the_clock_is_read_at_each_call() {
         let clock = Clock::new(0);
         let first = clock.now();
         while Instant::now() == first {}
@@ -233,22 +238,22 @@ mod tests {
     }
 
     #[test]
-    fn a_virtual_clock_stands_still_until_it_is_passed_on() {
+    fn a_virtual_clock_stands_still_until_it_is_advanced() {
         let clock = Clock::new_virtual();
         let (then, wall) = (clock.now(), clock.wall());
-        clock.pass_to(Duration::from_secs(86_400 * 3_653));
-        clock.pass_to(Duration::from_secs(1));
+        clock.advance_to(Duration::from_secs(86_400 * 3_653));
+        clock.advance_to(Duration::from_secs(1));
         assert_eq!(clock.now() - then, Duration::from_secs(86_400 * 3_653));
         assert_eq!(clock.wall(), wall + Duration::from_secs(86_400 * 3_653));
         clock.set_wall(UNIX_EPOCH + Duration::from_secs(86_400 * 20_000));
-        clock.pass_to(clock.age() + Duration::from_secs(1));
+        clock.advance_to(clock.age() + Duration::from_secs(1));
         assert_eq!(clock.wall(), UNIX_EPOCH + Duration::from_secs(86_400 * 20_000 + 1));
     }
 
     #[test]
-    fn no_delay_is_the_tick_that_it_is_now() {
+    fn a_zero_delay_is_due_at_the_current_tick() {
         let clock = Clock::new(0);
-        clock.hold(true);
+        clock.keep_sample(true);
         assert_eq!(clock.tick_after(Duration::ZERO), clock.ticks());
     }
 }

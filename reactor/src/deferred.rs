@@ -1,4 +1,4 @@
-//! A value that comes later: [`Promise`] is the giving end, [`Deferred`] the taking one, awaited or with a callback.
+//! An asynchronous result: [`Promise`] is the producer's end, [`Deferred`] the consumer's, awaited or with a callback.
 
 use std::{
     cell::RefCell,
@@ -22,7 +22,7 @@ struct State<T, E: fmt::Display> {
     callback: Option<Callback<T, E>>,
     waker: Option<Waker>,
     canceller: Option<OnCancel>,
-    /// Cancelled, or abandoned because the reactor ended: not worth a line in the log.
+    /// Cancelled, or abandoned because the reactor ended: not logged.
     quiet: bool,
 }
 
@@ -45,12 +45,12 @@ impl<T, E: fmt::Display> Drop for State<T, E> {
             && !self.quiet
         {
             let error = error.to_string();
-            tracing::error!(error = %Excerpt::new(&error), "a deferred failed, and nobody looked");
+            tracing::error!(error = %Excerpt::new(&error), "a deferred failed, and its error was never handled");
         }
     }
 }
 
-/// The giving end of a [`Deferred`]. Dropped without an answer, it fails the other end with [`Failure::Abandoned`].
+/// The producer's end of a [`Deferred`]. Dropped without a result, it fails the deferred with [`Failure::Abandoned`].
 ///
 /// # Examples
 ///
@@ -78,10 +78,10 @@ pub struct Promise<T: 'static, E: From<Failure> + fmt::Display + 'static = Failu
     reactor: WeakReactor,
 }
 
-/// A value that comes later, once: await it, or give it a callback.
+/// A value that becomes available later, once: await it, or attach a callback.
 ///
-/// It is a [`Future`] of `Result<T, E>`. Dropping it does not cancel what is under way; [`cancel`](Self::cancel) does.
-/// An error that nobody looked at is logged.
+/// It is a [`Future`] of `Result<T, E>`. Dropping it does not cancel the work in progress; [`cancel`](Self::cancel) does.
+/// An error that is never handled is logged.
 ///
 /// # Examples
 ///
@@ -98,13 +98,13 @@ pub struct Promise<T: 'static, E: From<Failure> + fmt::Display + 'static = Failu
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
+#[must_use = "await it, attach a callback with `then`, or drop it on purpose with `drop`"]
 pub struct Deferred<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
     state: Rc<RefCell<State<T, E>>>,
     reactor: WeakReactor,
 }
 
-/// Cancels a [`Deferred`] that has been given away: awaited elsewhere, or handed to its callback. It keeps nothing alive.
+/// Cancels a [`Deferred`] that has been moved elsewhere: awaited, or consumed by `then`. It keeps nothing alive.
 pub struct Canceller<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
     state: Weak<RefCell<State<T, E>>>,
     reactor: WeakReactor,
@@ -120,8 +120,8 @@ impl Reactor {
 }
 
 impl WeakReactor {
-    /// As [`Reactor::promise`], also if the reactor has been dropped: then the deferred can be awaited and its value taken, but
-    /// a callback given to it is an error in the log, for there is no loop to call it.
+    /// As [`Reactor::promise`], also if the reactor has been dropped: then the deferred can be awaited and its result
+    /// taken, but a callback attached to it is only logged as an error, since there is no loop to call it.
     pub fn promise<T: 'static, E: From<Failure> + fmt::Display + 'static>(
         &self,
     ) -> (Promise<T, E>, Deferred<T, E>) {
@@ -135,43 +135,43 @@ impl WeakReactor {
 }
 
 impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
-    /// Gives the value.
+    /// Settles with a value.
     pub fn resolve(self, value: T) {
         self.settle(Ok(value));
     }
 
-    /// Gives an error.
+    /// Settles with an error.
     pub fn reject(self, error: E) {
         self.settle(Err(error));
     }
 
-    /// Gives a value or an error. What comes after a cancellation is dropped, by the loop.
+    /// Settles with a value or an error. After a cancellation the result is dropped by the loop.
     pub fn settle(self, result: Result<T, E>) {
         settle(&self.state, &self.reactor, result);
     }
 
-    /// Gives a failure that has its line in the log already.
+    /// Settles with a failure that has been logged already.
     pub(crate) fn reject_quietly(self, failure: Failure) {
         self.state.borrow_mut().quiet = true;
         self.settle(Err(failure.into()));
     }
 
-    /// Whether the other end still waits: `false` once it was cancelled.
+    /// Whether the deferred is still unsettled: `false` once it was cancelled.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         !self.state.borrow().settled
     }
 
-    /// Whether anybody would get the value: the other end is there, or has a callback. Of one that was dropped, nobody waits,
-    /// though nothing was cancelled.
+    /// Whether the result would be used: the deferred exists, or has a callback. `false` also for a deferred that was
+    /// dropped, which does not count as cancelled.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         let inside = self.state.borrow();
         !inside.settled && (inside.callback.is_some() || Rc::strong_count(&self.state) > 1)
     }
 
-    /// What the loop is to do when the other end cancels, such as stopping the work: also if it has done so already. Takes
-    /// the place of what was said before.
+    /// Sets what the loop does when the deferred is cancelled, such as stopping the work; if it has been cancelled
+    /// already, the loop does it now. Replaces an earlier `f`.
     pub fn on_cancel(&self, f: impl FnOnce(&Reactor) + 'static) {
         let Some(reactor) = self.reactor.upgrade() else { return };
         let mut inside = self.state.borrow_mut();
@@ -204,10 +204,10 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Drop for Promise<T, 
 #[track_caller]
 fn never_called(why: &str) {
     let at = Location::caller();
-    tracing::error!(%at, why, "a callback was given to a deferred, and will never be called");
+    tracing::error!(%at, why, "a callback was attached to a deferred, and will never be called");
 }
 
-/// Stores the result and tells whoever waits. No user code runs here: the callback runs from the loop.
+/// Stores the result and notifies the consumer. No user code runs here: the callback runs from the loop.
 fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
     state: &Rc<RefCell<State<T, E>>>,
     reactor: &WeakReactor,
@@ -225,7 +225,7 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
     inside.settled = true;
     let (canceller, callback, waker) =
         (inside.canceller.take(), inside.callback.take(), inside.waker.take());
-    let owed = match callback {
+    let callback = match callback {
         Some(callback) => Some((callback, result)),
         None => {
             inside.result = Some(result);
@@ -234,14 +234,14 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
     };
     drop(inside);
     if let Some(reactor) = reactor {
-        if let Some((callback, result)) = owed {
+        if let Some((callback, result)) = callback {
             reactor.call_soon(move |reactor| callback(reactor, result));
         }
         if let Some(canceller) = canceller {
             reactor.defer_drop(canceller);
         }
         if Rc::strong_count(state) == 1 {
-            // The other end is gone; the result goes with this one, so let the loop do that.
+            // The deferred is gone and the result would be dropped with the promise: have the loop drop it.
             reactor.defer_drop(state.clone());
         }
     }
@@ -251,24 +251,24 @@ fn settle<T: 'static, E: From<Failure> + fmt::Display + 'static>(
 }
 
 impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
-    /// A deferred whose value is there already: for awaiting, or for a callback, which the loop makes.
+    /// A deferred that is resolved already.
     pub fn ready_on(reactor: &Reactor, value: T) -> Self {
         let (promise, deferred) = reactor.promise();
         promise.resolve(value);
         deferred
     }
 
-    /// A deferred that has failed already, in the same way.
+    /// A deferred that has failed already.
     pub fn failed_on(reactor: &Reactor, error: E) -> Self {
         let (promise, deferred) = reactor.promise();
         promise.reject(error);
         deferred
     }
 
-    /// Has the loop call `f` with the result, once it is there; in its next turn if that is so already. The end of a run drops
-    /// callbacks that wait, as it does all calls.
+    /// Has the loop call `f` with the result, once it is available; in its next turn if it is already. The end of a run
+    /// drops pending callbacks, as it does all calls.
     ///
-    /// An `f` that can never be called is an error in the log, with the place of this call: if the result has been
+    /// An `f` that can never be called is logged as an error, with the location of this call: if the result has been
     /// [taken](Self::take) before, or the reactor was dropped.
     #[track_caller]
     pub fn then(self, f: impl FnOnce(&Reactor, Result<T, E>) + 'static) {
@@ -291,8 +291,8 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         }
     }
 
-    /// Gives up: the result is [`Failure::Cancelled`], and the loop stops the work if that can be done. Nothing happens
-    /// if the result is there already.
+    /// Cancels: the result is [`Failure::Cancelled`], and the loop stops the work if possible. Does nothing if the
+    /// result is available already.
     pub fn cancel(&self) {
         let mut inside = self.state.borrow_mut();
         if inside.settled {
@@ -308,14 +308,15 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         settle(&self.state, &self.reactor, Err(Failure::Cancelled.into()));
     }
 
-    /// A handle that cancels this deferred when it has been given away.
+    /// A handle that cancels this deferred after it has been moved elsewhere.
     #[must_use]
     pub fn canceller(&self) -> Canceller<T, E> {
         Canceller { state: Rc::downgrade(&self.state), reactor: self.reactor.clone() }
     }
 
-    /// A deferred whose result is made of the result of this one, by the loop. Cancelling it cancels this one, too. An `f` that
-    /// can never be called is an error in the log, as with [`then`](Self::then), and fails it with [`Failure::Abandoned`].
+    /// A deferred whose result is computed by `f` from the result of this one, in the loop. Cancelling it cancels this
+    /// one, too. An `f` that can never be called is logged as an error, as with [`then`](Self::then), and fails it with
+    /// [`Failure::Abandoned`].
     #[track_caller]
     pub fn map<U, D>(self, f: impl FnOnce(Result<T, E>) -> Result<U, D> + 'static) -> Deferred<U, D>
     where
@@ -329,13 +330,13 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         mapped
     }
 
-    /// Whether the result is there.
+    /// Whether the result is available, or was.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.state.borrow().settled
     }
 
-    /// Takes the result, if it is there and nobody has taken it.
+    /// Takes the result, if it is available and has not been taken.
     #[must_use]
     pub fn take(&self) -> Option<Result<T, E>> {
         self.state.borrow_mut().result.take()
@@ -356,7 +357,7 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Future for Deferred<
 
     /// # Panics
     ///
-    /// When polled again after it was ready, as futures may.
+    /// If polled again after it was ready, as futures may.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut inside = self.state.borrow_mut();
         if let Some(result) = inside.result.take() {
@@ -367,7 +368,7 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Future for Deferred<
             return Poll::Pending;
         }
         drop(inside);
-        // A waker may be anybody's code, so it is neither cloned nor dropped under the borrow.
+        // A waker may run user code, so it is neither cloned nor dropped under the borrow.
         let waker = context.waker().clone();
         let old = self.state.borrow_mut().waker.replace(waker);
         drop(old);

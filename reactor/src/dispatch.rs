@@ -1,4 +1,4 @@
-//! How handlers are called: by events, by queues, one by one; and what becomes of one that panics.
+//! Calling handlers: for events, for queues, one at a time; and what happens to a handler that panics.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,16 +12,16 @@ use crate::{
     handler::{Handler, Token},
 };
 
-/// Events between two looks at the watch. Where one of several took long, all of them are named: on a loop with little to do,
-/// that is one.
+/// Events between two readings of the clock. If a batch was slow, all its handlers are named in the warning. A loop
+/// with little to do has one event per batch.
 const EVENTS_PER_BATCH: usize = 8;
 
 impl Reactor {
-    /// Calls the handlers of events, in order. A token whose handler went away in this turn finds nobody.
+    /// Calls the handlers of events, in order. The token of a handler that was removed in this turn matches nothing.
     pub(crate) fn dispatch(&self, events: &[Event]) {
         let next = Cell::new(0);
         while next.get() < events.len() {
-            // One net under all of them: it is set up again after a panic only.
+            // One `catch_unwind` around all of them; it is set up again only after a panic.
             let caught = catch_unwind(AssertUnwindSafe(|| self.dispatch_from(&next, events)));
             if let Err(panic) = caught {
                 let token = events[next.get() - 1].token;
@@ -32,23 +32,23 @@ impl Reactor {
     }
 
     fn dispatch_from(&self, next: &Cell<usize>, events: &[Event]) {
-        for callback_timer in events[next.get()..].chunks(EVENTS_PER_BATCH) {
-            for event in callback_timer {
+        for batch in events[next.get()..].chunks(EVENTS_PER_BATCH) {
+            for event in batch {
                 next.set(next.get() + 1);
-                // To borrow it for oneself alone takes half as much as to count who borrows it.
+                // `borrow_mut` is cheaper than `borrow` here.
                 let handler = self.inner.registry.borrow_mut().handler(event.token);
                 if let Some(handler) = handler {
                     handler.ready(self, event.ready);
                 }
             }
-            self.callback_timer(&|| self.describe_all(callback_timer));
+            self.record_callback(&|| self.describe_all(batch));
         }
     }
 
-    /// Calls the handlers that asked to be called again.
+    /// Calls the handlers in the queue of rescheduled handlers.
     pub(crate) fn call_rescheduled(&self) {
-        self.for_queued(&self.inner.queues.again, |token| {
-            // What it asks for from now on is for the next turn.
+        self.for_queued(&self.inner.queues.rescheduled, |token| {
+            // A request made from here on is for the next turn.
             self.inner.registry.borrow_mut().unmark_rescheduled(token);
             self.call_handler(token, |handler| handler.rescheduled(self));
         });
@@ -76,7 +76,7 @@ impl Reactor {
         }
     }
 
-    /// Calls a method of a handler, and ends the handler if it panics and does not deal with that.
+    /// Calls a method of a handler. If it panics and does not handle that, deregisters it.
     #[inline]
     pub(crate) fn call_handler(&self, token: Token, f: impl FnOnce(Rc<dyn Handler>)) {
         let handler = self.inner.registry.borrow().handler(token);
@@ -101,7 +101,7 @@ impl Reactor {
     #[cold]
     fn describe(&self, token: Token) -> String {
         let handler = self.inner.registry.borrow().handler(token);
-        handler.map_or_else(|| "a handler that went away".to_owned(), |handler| handler.describe())
+        handler.map_or_else(|| "a removed handler".to_owned(), |handler| handler.describe())
     }
 
     #[cold]

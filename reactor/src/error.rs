@@ -1,14 +1,14 @@
-//! What can go wrong between a user and the reactor. One enum an operation.
+//! The errors of the reactor's public operations. One type per operation.
 
 use std::io;
 
 use crate::{Engine, Excerpt};
 
-/// A reactor could not be made: its engine needs something that the system does not give, such as descriptors.
+/// A reactor could not be built: the system refused what its engine needs, such as descriptors.
 #[derive(thiserror::Error)]
 #[error("could not set up the engine {engine}: {source}")]
 pub struct BuildError {
-    /// The engine that was asked for.
+    /// The requested engine.
     pub engine: Engine,
     /// The cause.
     pub source: io::Error,
@@ -26,11 +26,13 @@ impl From<BuildError> for io::Error {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
-    /// The kernel refused, with the reason; a regular file on epoll, for one, is never "ready".
+    /// The kernel refused, with the reason; epoll, for example, cannot watch a regular file.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// `select(2)` knows descriptors below a fixed number only.
-    #[error("descriptor {fd} is past what select(2) can watch, {limit}")]
+    /// `select(2)` can watch only descriptors below a fixed number.
+    #[error(
+        "cannot watch descriptor {fd}: select(2) is limited to descriptors below {limit}; use another engine"
+    )]
     PastFdSetSize {
         /// The descriptor.
         fd: i32,
@@ -43,14 +45,14 @@ pub enum RegisterError {
         /// The descriptor.
         fd: i32,
     },
-    /// This process is a child of the one that made the reactor: what it watches is the parent's, and a child makes a
-    /// reactor of its own.
-    #[error("this is a child of the process that made the reactor")]
+    /// This process is a child of the one that made the reactor: the kernel's registrations are the parent's. A child must
+    /// build a reactor of its own.
+    #[error("the reactor belongs to the parent process; build a new one after fork(2)")]
     InChild,
-    /// There is no room for another handler.
-    #[error("more than {limit} handlers")]
+    /// All slots for handlers are in use.
+    #[error("cannot register more than {limit} handlers")]
     TooManyHandlers {
-        /// How many there can be.
+        /// The maximum.
         limit: usize,
     },
 }
@@ -70,40 +72,40 @@ impl From<RegisterError> for io::Error {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// `run` or `turn` was called while the reactor runs, as from one of its callbacks.
+    /// `run` or `turn` was called while the reactor is running, for instance from one of its callbacks.
     #[error("the reactor is running already")]
     AlreadyRunning,
-    /// `run_until` was ended by `stop`, `crash` or a signal before its future was done.
-    #[error("the reactor was stopped before the future was done")]
+    /// `run_until` was ended by `stop`, `crash` or a signal before its future completed.
+    #[error("the reactor was stopped before the future completed")]
     Stopped,
     /// The future of `run_until` failed: it panicked or was cancelled.
-    #[error("the future ended early: {0}")]
+    #[error("the future did not complete: {0}")]
     Failed(#[from] Failure),
-    /// A simulated reactor has nothing left that could ever happen: no timer, no call, no task to be woken. On a real one
-    /// this would be a loop that sleeps for ever.
-    #[error("nothing can happen any more: no timer, call, task or job is left to wait for")]
+    /// A simulated reactor has nothing left to wait for: no timer, no call, no task to be woken. A real one would sleep
+    /// forever.
+    #[error("nothing is left to wait for: no timer, call, task or job")]
     NothingLeft,
-    /// A simulated reactor, or one moment of its time, did not come to rest.
+    /// A simulated reactor, or one instant of its virtual time, did not become idle.
     #[error("not idle after {turns} turns")]
     NeverIdle {
-        /// How many turns it was given.
+        /// The number of turns it was given.
         turns: usize,
     },
-    /// Only the clock of a simulated reactor can be moved.
-    #[error("the time of this reactor is the system's")]
+    /// Only the clock of a simulated reactor can be advanced.
+    #[error("the reactor uses the system clock; only a simulated reactor can be advanced")]
     NotSimulated,
-    /// The reactor's time belongs to its [`Driver`](crate::Driver), such as a simulated network: let that go on instead.
-    #[error("the reactor is driven by a simulation; run that instead")]
+    /// A [`Driver`](crate::Driver), such as a simulated network, controls the reactor's time: advance that instead.
+    #[error("the reactor is driven by a simulation; run the simulation instead")]
     Driven,
-    /// This process is a child of the one that made the reactor, and has a copy: what the kernel holds for it is the
-    /// parent's. After fork(2) a child makes a reactor of its own.
-    #[error("this is a child of the process that made the reactor")]
+    /// This process is a child of the one that made the reactor, and has a copy whose kernel state is the parent's. After
+    /// fork(2) a child must build a reactor of its own.
+    #[error("the reactor belongs to the parent process; build a new one after fork(2)")]
     InChild,
-    /// The engine's wait for events failed, and went on to for as long as
-    /// [`Builder::wait_retry`](crate::Builder::wait_retry) if the cause was one that may pass.
+    /// The engine's wait for events failed; for a transient cause, for as long as
+    /// [`Builder::wait_retry`](crate::Builder::wait_retry).
     #[error(transparent)]
     Wait(WaitError),
-    /// The operating system failed.
+    /// A system call failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -114,7 +116,7 @@ crate::error_debug!(RunError);
 #[derive(thiserror::Error)]
 #[error("the loop cannot wait for events: {} failed: {}", .0.0, .0.1)]
 pub struct WaitError(
-    // In a box, for every turn gives a result that has room for it.
+    // Boxed, since the result of every turn has room for it.
     Box<(&'static str, io::Error)>,
 );
 
@@ -129,7 +131,7 @@ impl WaitError {
         self.0.0
     }
 
-    /// Why.
+    /// The cause of the failure.
     #[must_use]
     pub fn cause(&self) -> &io::Error {
         &self.0.1
@@ -152,11 +154,11 @@ pub enum RemoteError {
     /// The reactor has been dropped, or its run has ended and no other has begun.
     #[error("the reactor has ended")]
     Ended,
-    /// This process is a child of the one that made the reactor, in which nobody turns it.
-    #[error("this is a child of the process that made the reactor")]
+    /// This process is a child of the one that made the reactor, and nothing runs the reactor here.
+    #[error("the reactor belongs to the parent process; build a new one after fork(2)")]
     InChild,
-    /// As many calls are waiting as [`Builder::remote_queue_max`](crate::Builder::remote_queue_max) allows.
-    #[error("{limit} calls are waiting already")]
+    /// As many calls are queued as [`Builder::remote_queue_max`](crate::Builder::remote_queue_max) allows.
+    #[error("the queue of remote calls is full ({limit} calls)")]
     Full {
         /// The limit.
         limit: usize,
@@ -172,29 +174,29 @@ pub enum Failure {
     /// It was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// The promise was dropped without an answer, as when the reactor ends.
-    #[error("abandoned without an answer")]
+    /// The promise was dropped without a result, for instance because the reactor ended.
+    #[error("abandoned without a result")]
     Abandoned,
-    /// What would have produced the value panicked.
+    /// The code that computes the value panicked.
     #[error("panicked: {}", Excerpt::new(.0))]
     Panicked(String),
-    /// As many jobs are waiting for a thread as [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) allows, or lookups
-    /// as [`Builder::lookup_queue_max`](crate::Builder::lookup_queue_max) does.
-    #[error("{limit} jobs are waiting for a thread already")]
+    /// As many jobs are queued for a thread as [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) allows, or as many
+    /// lookups as [`Builder::lookup_queue_max`](crate::Builder::lookup_queue_max) allows.
+    #[error("the queue of the thread pool is full ({limit} jobs)")]
     Overloaded {
         /// The limit.
         limit: usize,
     },
     /// No thread could be started for the job.
-    #[error("no thread could be started: {0}")]
+    #[error("cannot start a thread: {0}")]
     NoThread(String),
 }
 
 crate::error_debug!(Failure);
 
-/// A future did not finish in its time ([`Reactor::timeout`](crate::Reactor::timeout)).
+/// A future did not complete in time ([`Reactor::timeout`](crate::Reactor::timeout)).
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not done after {after:?}")]
+#[error("timed out after {after:?}")]
 pub struct TimedOut {
     /// The time it was given.
     pub after: std::time::Duration,

@@ -1,11 +1,12 @@
-//! [`error_debug!`](crate::error_debug): the `Debug` of errors, which is what a program prints when `main` returns one.
+//! [`error_debug!`](crate::error_debug): implements `Debug` of errors as the text that a program prints when `main`
+//! returns one.
 
 use std::{error::Error, fmt};
 
-/// Implements `Debug` for error types as their `Display`, followed by the causes that it does not tell.
+/// Implements `Debug` for error types as their `Display`, followed by the causes that it does not mention.
 ///
-/// When `main` returns `Err`, the standard library prints the error's `Debug`. A derived one shows the fields of the type;
-/// this one shows the sentence that was written for people. All error types of sinew have it.
+/// When `main` returns `Err`, the standard library prints the error's `Debug`. A derived `Debug` shows the fields of
+/// the type; this one shows the readable message. All error types of sinew use it.
 ///
 /// # Examples
 ///
@@ -42,16 +43,16 @@ macro_rules! error_debug {
     )+};
 }
 
-/// What [`error_debug!`](crate::error_debug) writes.
+/// The implementation behind [`error_debug!`](crate::error_debug).
 #[doc(hidden)]
 pub fn write_error(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let told = error.to_string();
-        if !text.contains(&told) {
+        let cause_text = error.to_string();
+        if !text.contains(&cause_text) {
             text += ": ";
-            text += &told;
+            text += &cause_text;
         }
         cause = error.source();
     }

@@ -1,15 +1,15 @@
-//! Text from outside in errors and logs: [`Excerpt`]. Pure.
+//! Untrusted text in errors and logs, shortened and escaped: [`Excerpt`]. Pure.
 
 use std::{
     fmt::{self, Write},
     path::Path,
 };
 
-/// Text that came from outside, made fit for an error or a line of a log: no longer than [`LEN_MAX`](Self::LEN_MAX) characters,
-/// and with everything escaped that could end the line, move a terminal's cursor or turn the direction of writing around.
+/// Untrusted text made safe for an error or a log line: no longer than [`LEN_MAX`](Self::LEN_MAX) characters,
+/// with everything escaped that could end the line, move a terminal's cursor or change the writing direction.
 ///
-/// `Display` shows the text as it is otherwise, `Debug` shows it in quotes as a string's `Debug` does. Bytes that are not UTF-8 are
-/// shown as `\xff`. What is left out is marked by `…` and the length of the whole.
+/// `Display` shows the rest of the text unchanged, `Debug` shows it in quotes as a string's `Debug` does. Bytes that
+/// are not UTF-8 are shown as `\xff`. A shortened text ends in `…` and the length of the whole.
 ///
 /// # Examples
 ///
@@ -28,23 +28,22 @@ pub struct Excerpt<'a> {
 }
 
 impl<'a> Excerpt<'a> {
-    /// The most characters that are shown unless [`len_max`](Self::len_max) says otherwise: 256, so that every name of the DNS,
-    /// which has 253 at most, is shown whole.
+    /// The default maximum, in characters: 256, so that every DNS name, which has at most 253, is shown in full.
     pub const LEN_MAX: usize = 256;
 
-    /// What is to be shown of a text, or of bytes that are most likely one.
+    /// An excerpt of a text, or of bytes that are most likely a text.
     #[must_use]
     pub fn new(text: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { text: text.as_ref(), len_max: Self::LEN_MAX }
     }
 
-    /// The same of a path.
+    /// An excerpt of a path.
     #[must_use]
     pub fn path(path: &'a Path) -> Self {
         Self::new(path.as_os_str().as_encoded_bytes())
     }
 
-    /// Shows so many characters at most.
+    /// Sets the maximum length, in characters.
     #[must_use]
     pub const fn len_max(mut self, characters: usize) -> Self {
         self.len_max = characters;
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown() {
+    fn text_is_shortened_and_escaped() {
         let long = "a".repeat(70_000);
         let cases: &[(&[u8], &str, &str)] = &[
             (b"", "", r#""""#),
@@ -123,7 +122,7 @@ mod tests {
             (br#"a "b" \ 'c'"#, r#"a "b" \ 'c'"#, r#""a \"b\" \\ 'c'""#),
             (b"a\r\nb\tc\0", r"a\r\nb\tc\0", r#""a\r\nb\tc\0""#),
             (b"\x1b[31mred\x7f", r"\u{1b}[31mred\u{7f}", r#""\u{1b}[31mred\u{7f}""#),
-            // A C1 control character; one that turns the direction around; a line end of Unicode's.
+            // A C1 control character; a change of the writing direction; a line separator of Unicode.
             (
                 "\u{9b}2J\u{202e}cba\u{2028}".as_bytes(),
                 r"\u{9b}2J\u{202e}cba\u{2028}",
@@ -139,7 +138,7 @@ mod tests {
         let shown = Excerpt::new(&long);
         assert_eq!(shown.to_string(), format!("{}… (70000 bytes)", "a".repeat(256)));
         assert_eq!(format!("{shown:?}"), format!("\"{}…\" (70000 bytes)", "a".repeat(256)));
-        // What just fits is whole; characters count, and not bytes.
+        // A text of exactly the maximum is not shortened; the limit counts characters, not bytes.
         let fits = "木".repeat(Excerpt::LEN_MAX);
         assert_eq!(Excerpt::new(&fits).to_string(), fits);
         assert_eq!(Excerpt::new(b"\xff\xfe").len_max(1).to_string(), r"\xff… (2 bytes)");

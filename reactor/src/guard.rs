@@ -1,4 +1,4 @@
-//! Around every call of user code: a panic is contained, and a callback that takes too long is reported.
+//! Wraps every call of user code: catches panics and reports slow callbacks.
 
 use std::{
     any::Any,
@@ -9,11 +9,11 @@ use std::{
 
 use crate::{Excerpt, Reactor};
 
-/// A panic that was contained.
+/// A panic that was caught.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Excerpt::new(.message))]
 pub struct Panicked {
-    /// What the panic said.
+    /// The panic's message.
     pub message: String,
 }
 
@@ -21,26 +21,26 @@ crate::error_debug!(Panicked);
 
 /// # For authors of transports
 impl Reactor {
-    /// Calls user code from the loop: a panic in it is contained and logged, and if it takes longer than
-    /// [`Builder::slow_callback`](crate::Builder::slow_callback) that is logged too. For writers of handlers that call
-    /// more than one user object; the loop guards the methods of [`Handler`](crate::Handler) itself.
+    /// Calls user code from the loop. A panic in it is caught and logged; a call that takes longer than
+    /// [`Builder::slow_callback`](crate::Builder::slow_callback) is logged too. For handlers that call more than one
+    /// user object; the loop guards the methods of [`Handler`](crate::Handler) itself.
     ///
     /// # Errors
     ///
-    /// [`Panicked`] if `f` did.
+    /// [`Panicked`] if `f` panicked.
     pub fn guard<R>(
         &self,
         what: impl Fn() -> String,
         f: impl FnOnce() -> R,
     ) -> Result<R, Panicked> {
         if !self.inner.state.is_entered() {
-            // Outside of the loop nobody has started the watch.
+            // Outside of the loop nothing has started the callback timer.
             self.start_callback_timer();
         }
-        // What `f` has in hand is either dropped by the unwinding or owned by the object that panicked, which gets no
-        // other callback but its end.
+        // Unwind safety: what `f` owns is dropped by the unwinding; what it borrows belongs to the object that
+        // panicked, whose only further callback is its end.
         let result = catch_unwind(AssertUnwindSafe(f));
-        self.callback_timer(&what);
+        self.record_callback(&what);
         result.map_err(|panic| self.contained(&what, panic))
     }
 
@@ -58,10 +58,11 @@ impl Reactor {
         Panicked { message }
     }
 
-    /// The callback that ends now began when the last one ended, or when the poll did.
-    pub(crate) fn callback_timer(&self, what: &dyn Fn() -> String) {
+    /// Ends the timing of a callback, which began when the previous one ended or when the poll returned, and reports it
+    /// if slow.
+    pub(crate) fn record_callback(&self, what: &dyn Fn() -> String) {
         let now = self.inner.clock.stopwatch();
-        let took = now.saturating_sub(self.inner.callback_timer.replace(now));
+        let took = now.saturating_sub(self.inner.callback_start.replace(now));
         if took >= self.inner.settings.slow_callback {
             self.report_slow(&name(what), Duration::from_nanos(took));
         }
@@ -73,9 +74,9 @@ impl Reactor {
         tracing::warn!(what, ?took, "a slow callback held up the loop");
     }
 
-    /// Starts the watch: the loop is awake.
+    /// Starts the callback timer: the loop is awake.
     pub(crate) fn start_callback_timer(&self) {
-        self.inner.callback_timer.set(self.inner.clock.stopwatch());
+        self.inner.callback_start.set(self.inner.clock.stopwatch());
     }
 }
 
@@ -84,13 +85,13 @@ pub(crate) fn contain<R>(f: impl FnOnce() -> R) -> Result<R, Panicked> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|panic| Panicked { message: into_message(panic) })
 }
 
-/// What ran; the name is made by user code, too.
+/// The name of the callback for logs. Naming runs user code, too.
 #[cold]
 fn name(what: &dyn Fn() -> String) -> String {
-    contain(what).unwrap_or_else(|_| "something that panics when asked for its name".to_owned())
+    contain(what).unwrap_or_else(|_| "an object whose description panics".to_owned())
 }
 
-/// What a panic said, if it said it in words.
+/// The message of a panic payload, if it is a string.
 #[cold]
 fn into_message(panic: Box<dyn Any + Send>) -> String {
     let message = panic
@@ -98,9 +99,9 @@ fn into_message(panic: Box<dyn Any + Send>) -> String {
         .map(|message| (*message).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned());
-    // The payload is the user's and may panic when dropped; what comes of that is left alone.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(panic))) {
-        mem::forget(again);
+    // The payload may panic when it is dropped; the payload of that second panic is leaked.
+    if let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(panic))) {
+        mem::forget(second);
     }
     message
 }

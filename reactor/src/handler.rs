@@ -1,4 +1,4 @@
-//! What the reactor calls, and what it is told: [`Handler`], [`Interest`], [`Ready`], [`Token`]. No state lives here.
+//! The callback trait [`Handler`] and its small types: [`Interest`], [`Ready`], [`Token`]. No state lives here.
 
 use std::{
     any::Any,
@@ -12,32 +12,32 @@ use crate::Reactor;
 /// Something that the loop calls: a connection, a listener, a descriptor of your own.
 ///
 /// Handlers are shared (`Rc<dyn Handler>`), so their state sits in `Cell`s and `RefCell`s. Only the loop calls these
-/// methods, never from inside a call into the library. A panic in any of them is contained: [`panicked`](Self::panicked)
+/// methods, never from inside a call into the library. A panic in any of them is caught: [`panicked`](Self::panicked)
 /// is called, and unless that is overridden the handler is deregistered.
 ///
 /// # Examples
 ///
-/// See `examples/custom_handler.rs` for a source of one's own.
+/// See `examples/custom_handler.rs` for a custom event source.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler of events",
     label = "not a `Handler`",
     note = "implement `Handler` for a type; `ready` is the only method that it must have"
 )]
 pub trait Handler: 'static {
-    /// The kernel says that reads or writes are worth trying (phase 6). Read before you write.
+    /// The source is ready: reads or writes are worth trying (phase 6). Read before you write.
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready);
 
-    /// Run again without a poll, as asked by [`Reactor::reschedule`] (phase 6, after the events).
+    /// Called again without a poll, as requested by [`Reactor::reschedule`] (phase 6, after the events).
     fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         let _ = reactor;
     }
 
-    /// Send what was queued from elsewhere, as asked by [`Reactor::flush_later`] (phase 4).
+    /// Sends what was queued outside of the handler's own callbacks, as requested by [`Reactor::flush_later`] (phase 4).
     fn flush(self: Rc<Self>, reactor: &Reactor) {
         let _ = reactor;
     }
 
-    /// Tell the end and let go, as asked by [`Reactor::finalize_later`] (phase 7).
+    /// Notifies the user of the end and frees everything, as requested by [`Reactor::finalize_later`] (phase 7).
     fn finalize(self: Rc<Self>, reactor: &Reactor) {
         let _ = reactor;
     }
@@ -47,23 +47,23 @@ pub trait Handler: 'static {
         let _ = (reactor, key);
     }
 
-    /// Something was said to all handlers by [`Reactor::broadcast`].
+    /// A message to all handlers, sent by [`Reactor::broadcast`].
     fn message_received(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
         let _ = (reactor, message);
     }
 
-    /// The reactor stops: give up, by [`Reactor::finalize_later`] if there is an end to tell.
+    /// The reactor shuts down: close, by [`Reactor::finalize_later`] if the user has to be notified.
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
         let _ = reactor;
     }
 
-    /// A method of this handler panicked. Return `true` if that was dealt with, `false` to be deregistered.
+    /// A method of this handler panicked. Return `true` if you have handled it, `false` to be deregistered.
     fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {
         let _ = (reactor, message);
         false
     }
 
-    /// What to call this handler in a log.
+    /// The name of this handler in logs.
     fn describe(&self) -> String {
         std::any::type_name::<Self>().to_owned()
     }
@@ -71,18 +71,19 @@ pub trait Handler: 'static {
 
 pub use crate::wheel::TimerKey;
 
-/// Names a registration: the slot it lies in and a generation, so that a slot used again is not taken for the old one.
+/// Identifies a registration: a slot of the slab and a generation, so that a stale token never matches the slot's next
+/// user.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token(pub(crate) usize);
 
 impl Token {
-    /// Half of the word for the slot, half (less three bits) for the generation; on 32-bit platforms a million slots and 4,096
-    /// generations.
+    /// Half of the word is the slot, the other half (less three bits) the generation. On 32-bit platforms: a million
+    /// slots and 4,096 generations.
     const SLOT_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
     pub(crate) const SLOT_MAX: usize = (1 << Self::SLOT_BITS) - 2;
     pub(crate) const GENERATION_MASK: u32 =
         if usize::BITS == 64 { u32::MAX >> 3 } else { (1 << (32 - Self::SLOT_BITS)) - 1 };
-    /// Kept for what engines register for themselves.
+    /// Reserved for what engines register for themselves.
     pub(crate) const ENGINE: Self = Self(usize::MAX);
 
     pub(crate) const fn new(slot: usize, generation: u32) -> Self {
@@ -104,7 +105,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What a handler wants to be told of.
+/// The readiness that a handler wants to be notified of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Interest(u8);
 
@@ -118,13 +119,13 @@ impl Interest {
     /// Reads and writes.
     pub const BOTH: Self = Self(3);
 
-    /// Whether reads are among it.
+    /// Whether this includes reads.
     #[must_use]
     pub const fn is_read(self) -> bool {
         self.0 & Self::READ.0 != 0
     }
 
-    /// Whether writes are among it.
+    /// Whether this includes writes.
     #[must_use]
     pub const fn is_write(self) -> bool {
         self.0 & Self::WRITE.0 != 0
@@ -145,7 +146,7 @@ impl fmt::Debug for Interest {
     }
 }
 
-/// What the kernel said of a source. A hint: a system call is worth trying.
+/// The readiness that the kernel reported for a source. A hint: a system call is worth trying.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Ready(u8);
 
@@ -154,10 +155,12 @@ impl Ready {
     pub const READ: Self = Self(1);
     /// Writes are worth trying. An error condition counts.
     pub const WRITE: Self = Self(2);
-    /// Urgent data has come (TCP's urgent pointer, tcp(7)): a read ends early at it, so that a short one does not mean that nothing
-    /// is left. Read until a call says `WouldBlock`. Told on Linux, by the edge-triggered engine; the others repeat themselves.
+    /// Urgent data has arrived (TCP's urgent pointer, tcp(7)). A read stops early at the urgent mark, so a short read
+    /// does not mean that the buffer is empty: read until `WouldBlock`. Reported on Linux by the edge-triggered engine;
+    /// level-triggered engines report remaining data again.
     pub const URGENT: Self = Self(4);
-    /// The peer will send no more, or the connection is broken: read on until the end of the stream, also after a short read.
+    /// The peer has shut down its sending side, or the connection is broken: read until the end of the stream, also
+    /// after a short read.
     pub const READ_CLOSED: Self = Self(4 | 8);
     /// Nothing.
     pub const NONE: Self = Self(0);
@@ -174,13 +177,13 @@ impl Ready {
         self.0 & Self::WRITE.0 != 0
     }
 
-    /// Whether reads may be cut short with more left behind: by urgent data, or before the end of the stream.
+    /// Whether a short read may leave data behind: because of urgent data, or before the end of the stream.
     #[must_use]
     pub const fn cuts_reads(self) -> bool {
         self.0 & Self::URGENT.0 != 0
     }
 
-    /// Whether the peer will send no more, or the connection is broken.
+    /// Whether the peer has shut down its sending side, or the connection is broken.
     #[must_use]
     pub const fn is_read_closed(self) -> bool {
         self.0 & 8 != 0

@@ -1,4 +1,4 @@
-//! Descriptors that this process was started with: [`inherited`].
+//! File descriptors that this process inherited: [`inherited`].
 
 use std::{
     io,
@@ -7,13 +7,13 @@ use std::{
 
 mod sys;
 
-/// A duplicate of a descriptor that this process was started with, as by systemd or a shell. It is closed on `exec`.
+/// A duplicate of a file descriptor that this process was started with, as by systemd or a shell. It is closed on `exec`.
 ///
-/// The descriptor itself stays open and as it is: nobody in this process is known to own it, and it may be taken again.
+/// The original stays open and unchanged: its owner in this process is unknown, and it may be duplicated again.
 ///
 /// # Errors
 ///
-/// `EBADF` if nothing is open under that number.
+/// `EBADF` if no descriptor with that number is open.
 ///
 /// # Examples
 ///

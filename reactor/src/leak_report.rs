@@ -1,22 +1,22 @@
-//! What a reactor still has to see to: [`LeakReport`], for tests that want to know whether anything was forgotten.
+//! [`LeakReport`]: everything that is still alive on a reactor, for tests that look for leaks.
 
 use std::fmt;
 
 use crate::Reactor;
 
-/// What is left on a reactor, as [`Reactor::leak_report`] gives it. Its `Display` names each thing.
+/// What is still alive on a reactor, as returned by [`Reactor::leak_report`]. Its `Display` names each item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeakReport {
-    /// Timers that wait.
+    /// Pending timers.
     pub timers: usize,
-    /// Calls that wait for the next turn.
+    /// Calls queued for the next turn.
     pub calls: usize,
     /// Tasks that are not done.
     pub tasks: usize,
-    /// Jobs of the thread pool whose value is still to come.
+    /// Jobs of the thread pool without a result yet.
     pub jobs: usize,
-    /// What the handlers call themselves: connections, ports, descriptors.
+    /// The descriptions of the registered handlers: connections, ports, descriptors.
     pub handlers: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ impl LeakReport {
 }
 
 impl Reactor {
-    /// What is left to see to at this moment.
+    /// Lists what is still alive now.
     #[must_use]
     pub fn leak_report(&self) -> LeakReport {
         let inner = &*self.inner;
@@ -43,8 +43,8 @@ impl Reactor {
         }
     }
 
-    /// How many timers were due a tick (a millisecond) ago or earlier and have not fired: none after a turn that had time for
-    /// all of them. For simulations that look for lost timers while they run. It looks at every timer there is.
+    /// The number of timers that were due at least one tick (a millisecond) ago and have not fired: zero after a turn
+    /// that fired all due timers. For simulations that check for lost timers. O(n) in the number of timers.
     ///
     /// # Examples
     ///

@@ -1,29 +1,29 @@
-//! The reactor of sinew: readiness, time, calls, threads, signals and tasks. Not bytes, not sockets: those are the
-//! business of `sinew-transports`. What the errors ([`AcceptFailure`]) and the control messages ([`packet_info`]) of sockets mean is
-//! said here once for all who make calls on them.
+//! The event loop of sinew: I/O readiness, timers, queued calls, threads, signals and tasks. It moves no bytes and
+//! opens no sockets; `sinew-transports` does. It does say what socket errors ([`AcceptFailure`]) and control messages
+//! ([`packet_info`]) mean, for all crates that make calls on sockets.
 //!
-//! [`Reactor`] is the loop. It calls what is due ([`Reactor::call_later`]), what was asked for ([`Reactor::call_soon`], and
-//! [`Remote::call`] from other threads), and polls futures ([`Reactor::spawn`]). One thread owns it and all that lives on it;
-//! nothing inside takes a lock.
+//! [`Reactor`] is the event loop. It fires timers ([`Reactor::call_later`]), runs queued calls ([`Reactor::call_soon`],
+//! and [`Remote::call`] from other threads), waits for I/O readiness, and polls futures ([`Reactor::spawn`]). One
+//! thread owns a reactor and everything that lives on it; nothing inside takes a lock.
 //!
 //! | for | see |
 //! |---|---|
-//! | a run and its end | [`Reactor::run`], [`Reactor::run_until`], [`Reactor::stop`]; [`Reactor::on`] and [`Phase`] |
+//! | running and stopping | [`Reactor::run`], [`Reactor::run_until`], [`Reactor::stop`]; [`Reactor::on`] and [`Phase`] |
 //! | time | [`Reactor::call_later`], [`Reactor::call_every`], [`DelayedCall`], [`LoopingCall`] |
-//! | other threads | [`Remote`]; [`Reactor::defer_to_thread`] for what blocks |
-//! | values that come later | [`Deferred`], [`Promise`], [`Failure`] |
+//! | other threads | [`Remote`]; [`Reactor::defer_to_thread`] for blocking work |
+//! | asynchronous results | [`Deferred`], [`Promise`], [`Failure`] |
 //! | futures | [`Reactor::spawn`], [`Task`], [`Reactor::sleep`], [`Reactor::timeout`] |
 //! | signals, on Unix | `Reactor::on_signal`, `Signal` |
-//! | what it waits on, and its limits | [`Engine`], [`Builder`] |
-//! | what it has done | [`Reactor::stats`], [`Stats`], [`Reactor::leak_report`] |
+//! | the polling engine and its limits | [`Engine`], [`Builder`] |
+//! | counters and what is still alive | [`Reactor::stats`], [`Stats`], [`Reactor::leak_report`] |
 //! | tests without a kernel | [`Reactor::simulated`], [`Reactor::advance`] |
-//! | sources of events of one's own, and transports | the module [`source`] |
+//! | your own event sources and transports | the module [`source`] |
 //!
-//! # The laws that callers can rely on
+//! # What callers can rely on
 //!
 //! - No call into the library runs user code before it returns; only the loop runs user code.
-//! - A panic in a callback is contained: the loop goes on.
-//! - Whatever is started ends with the run: after [`Reactor::run`] returns, no handler, timer or task is left.
+//! - A panic in a callback is caught: the loop continues.
+//! - Everything that was started ends with the run: after [`Reactor::run`] returns, no handler, timer or task is left.
 
 mod builder;
 mod clock;
@@ -82,7 +82,7 @@ pub use {
     task::{Sleep, Task},
     timer::{DelayedCall, LoopingCall},
 };
-// At hand in short for the crates above; the documentation has them where they belong.
+// Re-exported at the root for the crates above; the documentation lists them under `source`.
 #[doc(hidden)]
 pub use source::{
     Completion, Counter, DeliveryMode, Driver, Handler, Interest, Killed, Meter, Ready,

@@ -1,10 +1,10 @@
-//! Triggers events: what runs before and after startup and shutdown, in phases. The order of a run is in `run.rs`.
+//! Life-cycle triggers: callbacks before and after startup and shutdown, in phases. The order of a run is in `run.rs`.
 
 use std::{cell::RefCell, fmt};
 
 use crate::{Deferred, Reactor};
 
-/// A moment in the life of a run.
+/// A phase of a run.
 ///
 /// # Examples
 ///
@@ -18,7 +18,7 @@ use crate::{Deferred, Reactor};
 ///     println!("ready");
 ///     let _ = reactor.stop();
 /// });
-/// // The shutdown waits until the deferred is settled: for somebody to finish what is under way.
+/// // The shutdown waits until the deferred is settled: time to finish work in progress.
 /// reactor.on(Phase::BeforeShutdown, |reactor| {
 ///     let (promise, finished) = reactor.promise();
 ///     reactor.call_later(Duration::from_millis(5), |_| promise.resolve(()));
@@ -31,29 +31,29 @@ use crate::{Deferred, Reactor};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// `run` was called; the loop does not turn yet and [`Reactor::is_running`] is `false`.
+    /// `run` was called; no turn has begun and [`Reactor::is_running`] is `false`.
     BeforeStartup,
-    /// The loop is about to turn for the first time.
+    /// The first turn is about to begin.
     AfterStartup,
-    /// `stop` was called; everything still works. A trigger may return a [`Deferred`]: the loop goes on until it is
-    /// settled, at most for [`Builder::shutdown_max`](crate::Builder::shutdown_max). The place to drain.
+    /// `stop` was called; everything still works. A trigger may return a [`Deferred`]: the loop keeps running until it is
+    /// settled, at most for [`Builder::shutdown_max`](crate::Builder::shutdown_max). The place to drain connections.
     BeforeShutdown,
-    /// The connections that are left are about to be closed.
+    /// The remaining connections are about to be closed.
     DuringShutdown,
-    /// Every connection has been told of its end.
+    /// `connection_lost` has been called on every connection.
     AfterShutdown,
 }
 
 type TriggerCall = Box<dyn FnOnce(&Reactor) -> Option<Deferred<()>>>;
 
-/// The triggers that wait for their phase.
+/// The triggers whose phase has not been reached.
 #[derive(Default)]
 pub(crate) struct Triggers {
     triggers: RefCell<Vec<(Phase, TriggerCall)>>,
 }
 
 impl Triggers {
-    /// The triggers of a phase in the order in which they were made; they are gone from here.
+    /// Removes and returns the triggers of a phase, in the order in which they were added.
     pub(crate) fn take(&self, phase: Phase) -> Vec<TriggerCall> {
         let mut triggers = self.triggers.borrow_mut();
         let (due, rest): (Vec<_>, Vec<_>) = triggers.drain(..).partition(|(at, _)| *at == phase);
@@ -79,14 +79,14 @@ mod sealed {
     impl Sealed for crate::Deferred<()> {}
 }
 
-/// What a trigger may return: nothing, or a [`Deferred`] that is waited for in [`Phase::BeforeShutdown`].
+/// The return value of a trigger: nothing, or a [`Deferred`] that is awaited in [`Phase::BeforeShutdown`].
 #[diagnostic::on_unimplemented(
     message = "a trigger cannot return `{Self}`",
     label = "neither `()` nor a `Deferred<()>`",
     note = "end the closure with `;`, or return a `Deferred<()>`, which is waited for before the shutdown"
 )]
 pub trait TriggerResult: sealed::Sealed {
-    /// What to wait for.
+    /// The deferred to await.
     #[doc(hidden)]
     fn into_deferred(self) -> Option<Deferred<()>>;
 }
@@ -104,9 +104,9 @@ impl TriggerResult for Deferred<()> {
 }
 
 impl Reactor {
-    /// Has `f` called once, when the run comes to `phase`. Triggers of a phase run in the order in which they were made;
-    /// one that panics is logged and does not stop the others. One that is made when its phase has begun already waits for
-    /// the next run.
+    /// Has `f` called once, when the run reaches `phase`. Triggers of a phase run in the order in which they were
+    /// added; a panic in one is logged and does not stop the others. A trigger that is added after its phase has begun
+    /// runs in the next run.
     ///
     /// # Examples
     ///

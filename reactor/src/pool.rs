@@ -1,5 +1,5 @@
-//! The thread pool: for calls that block, such as those on files ([`Reactor::defer_to_thread`]), and on threads of their own,
-//! so that the others never keep anybody from connecting, lookups of names ([`Reactor::defer_to_lookup_thread`]).
+//! The thread pool: for blocking calls, such as those on files ([`Reactor::defer_to_thread`]), and, on separate threads
+//! so that blocking jobs never delay connection attempts, for name lookups ([`Reactor::defer_to_lookup_thread`]).
 
 use std::{
     any::Any,
@@ -22,38 +22,38 @@ use crate::{
     guard::{Panicked, contain},
 };
 
-/// A job. It takes itself off the count of jobs before it says that it is done, so that whoever hears of that finds the
+/// A job. It decrements the count of jobs before it delivers its result, so that the receiver of the result finds the
 /// thread free.
 type Job = Box<dyn FnOnce(&AtomicUsize) + Send>;
 
-/// Longest time that a job takes in a simulation, until its value is there.
+/// Longest simulated duration of a job.
 const SIMULATED_JOB_MAX: Duration = Duration::from_millis(10);
 
-/// What a job is for, and so on which threads it runs.
+/// The purpose of a job, which decides on which threads it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     Work,
     Lookup,
 }
 
-/// See the head of this file.
+/// The thread pool of a reactor.
 pub(crate) struct Pool {
     work: Lane,
     lookups: Lane,
-    /// The promises of the jobs under way; they cannot leave the loop's thread, so a job carries its number.
+    /// The promises of the jobs in progress; they cannot leave the loop's thread, so a job carries an index.
     promises: RefCell<Slab<(u64, Box<dyn Any>)>>,
     serial: Cell<u64>,
 }
 
-/// The jobs of one use, and their threads. These are started when there are more jobs than threads, and end with the run of
-/// the reactor.
+/// The jobs of one purpose, and their threads. Threads are started while there are more jobs than threads, and end with
+/// the run of the reactor.
 struct Lane {
-    /// What its threads are called.
+    /// The prefix of the thread names.
     name: &'static str,
     threads_max: usize,
     queue_max: usize,
     running: RefCell<Option<Threads>>,
-    /// Jobs of a simulated reactor that wait for their moment.
+    /// Jobs of a simulated reactor that have not run yet.
     simulated: Cell<usize>,
 }
 
@@ -61,10 +61,10 @@ struct Threads {
     name: &'static str,
     queue: Sender<Job>,
     waiting: Receiver<Job>,
-    /// Jobs that wait or run.
+    /// Jobs queued or running.
     jobs: Arc<AtomicUsize>,
     count: usize,
-    /// Every thread holds a sender; the channel is cut when the last has ended.
+    /// Every thread holds a sender; the channel disconnects when the last thread has ended.
     ended: Receiver<()>,
     alive: Sender<()>,
 }
@@ -90,7 +90,7 @@ impl Pool {
         }
     }
 
-    /// Jobs whose value is still to come.
+    /// Jobs without a result yet.
     pub(crate) fn jobs(&self) -> usize {
         self.promises.borrow().len()
     }
@@ -100,22 +100,22 @@ impl Pool {
         self.work.simulated.get() + self.lookups.simulated.get()
     }
 
-    /// In a child of fork(2), which has a copy of all but the threads: not even a queue is looked at, for one of them may have
-    /// been in the midst of it.
-    fn leave_behind(&self) -> Vec<Box<dyn Any>> {
+    /// In a child of fork(2), which has no copy of the threads: not even the queues are touched, since a thread may
+    /// have been modifying one.
+    fn abandon(&self) -> Vec<Box<dyn Any>> {
         for lane in [&self.work, &self.lookups] {
             mem::forget(lane.running.take());
         }
         self.take_promises()
     }
 
-    /// Ends the threads: jobs that run are given `grace`, those that wait are handed back with all promises, to be dropped.
-    /// Lookups leave nothing half done, and a system that does not answer may hold them for long: they are not waited for.
+    /// Ends the threads: running jobs get `grace`; queued ones are returned with all promises, to be dropped. Lookups
+    /// are not waited for: they have no side effects, and a resolver that does not answer may block them for long.
     fn stop(&self, grace: Duration) -> Vec<Box<dyn Any>> {
-        let mut useless = self.lookups.stop(Duration::ZERO);
-        useless.extend(self.work.stop(grace));
-        useless.extend(self.take_promises());
-        useless
+        let mut undone = self.lookups.stop(Duration::ZERO);
+        undone.extend(self.work.stop(grace));
+        undone.extend(self.take_promises());
+        undone
     }
 
     fn take_promises(&self) -> Vec<Box<dyn Any>> {
@@ -135,13 +135,13 @@ impl Lane {
         }
     }
 
-    /// Why a further job is not taken, with so many here.
+    /// The reason to refuse another job, with `jobs` queued or running.
     fn refuses(&self, jobs: usize) -> Option<Failure> {
         let is_full = jobs >= self.threads_max.saturating_add(self.queue_max);
         is_full.then_some(Failure::Overloaded { limit: self.queue_max })
     }
 
-    /// TimeSource the job back if it cannot be taken.
+    /// Returns the job if it is refused.
     fn submit(&self, job: Job) -> Result<(), (Failure, Job)> {
         let mut running = self.running.borrow_mut();
         let threads = running.get_or_insert_with(|| Threads::new(self.name));
@@ -157,25 +157,25 @@ impl Lane {
             return Err((Failure::NoThread(error.to_string()), job));
         }
         threads.jobs.fetch_add(1, Ordering::AcqRel);
-        // The receiver lives beside the sender, so this cannot fail.
+        // The receiver is stored beside the sender, so this cannot fail.
         let _ = threads.queue.send(job);
         Ok(())
     }
 
-    /// Ends the threads: jobs that run are given `grace`, those that wait are handed back.
+    /// Ends the threads: running jobs get `grace`; queued ones are returned.
     fn stop(&self, grace: Duration) -> Vec<Box<dyn Any>> {
-        let mut useless: Vec<Box<dyn Any>> = Vec::new();
+        let mut undone: Vec<Box<dyn Any>> = Vec::new();
         if let Some(threads) = self.running.take() {
             let Threads { queue, waiting, ended, alive, .. } = threads;
-            useless.extend(waiting.try_iter().map(|job| Box::new(job) as Box<dyn Any>));
+            undone.extend(waiting.try_iter().map(|job| Box::new(job) as Box<dyn Any>));
             drop((queue, waiting, alive));
-            // Who asks for no grace means to leave them behind, and need not be told.
+            // With zero grace jobs are abandoned on purpose, without a warning.
             if !grace.is_zero() && ended.recv_timeout(grace) == Err(RecvTimeoutError::Timeout) {
-                tracing::warn!(?grace, "jobs still run in threads; the reactor leaves them behind");
+                tracing::warn!(?grace, "jobs are still running in threads; abandoning them");
             }
         }
         self.simulated.set(0);
-        useless
+        undone
     }
 }
 
@@ -199,18 +199,18 @@ impl Threads {
 }
 
 impl Reactor {
-    /// Runs `f` on a thread of the pool, for work that blocks or takes long, and brings its value back to the loop.
+    /// Runs `f` on a thread of the pool, for work that blocks or takes long, and delivers its value to the loop.
     ///
     /// The pool has up to [`Builder::pool_threads_max`](crate::Builder::pool_threads_max) threads, started on demand. A
-    /// job that is cancelled while it waits does not run; one that has begun cannot be stopped, and
-    /// [`Deferred::cancel`] only turns away its value. The end of the run drops jobs that wait, and waits for those that run
-    /// at most for [`Builder::pool_grace`](crate::Builder::pool_grace).
+    /// job that is cancelled while queued does not run; a running one cannot be stopped, and [`Deferred::cancel`] only
+    /// discards its value. The end of the run drops queued jobs, and waits for running ones at most for
+    /// [`Builder::pool_grace`](crate::Builder::pool_grace).
     ///
     /// # Errors
     ///
-    /// The deferred fails with [`Failure::Panicked`] if `f` did, [`Failure::Overloaded`] if
-    /// [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) jobs wait, [`Failure::NoThread`] if there is no thread for
-    /// it, and [`Failure::Abandoned`] if the run ends first.
+    /// The deferred fails with [`Failure::Panicked`] if `f` panicked, [`Failure::Overloaded`] if
+    /// [`Builder::pool_queue_max`](crate::Builder::pool_queue_max) jobs are queued, [`Failure::NoThread`] if no thread
+    /// could be started, and [`Failure::Abandoned`] if the run ends first.
     ///
     /// # Examples
     ///
@@ -233,16 +233,16 @@ impl Reactor {
         self.defer(Purpose::Work, f)
     }
 
-    /// As [`defer_to_thread`](Self::defer_to_thread), for lookups of names, on threads that are theirs alone: however many other
-    /// jobs block, they go on, and the other way round. This is where names are looked up that connections are made to.
+    /// As [`defer_to_thread`](Self::defer_to_thread), for name lookups, on separate threads: blocking jobs never delay
+    /// lookups, nor lookups other jobs. Host names of connections are resolved here.
     ///
-    /// There are up to [`Builder::lookup_threads_max`](crate::Builder::lookup_threads_max) threads. The end of the run does not
-    /// wait for those that are busy.
+    /// There are up to [`Builder::lookup_threads_max`](crate::Builder::lookup_threads_max) threads. The end of the run
+    /// does not wait for running lookups.
     ///
     /// # Errors
     ///
-    /// As [`defer_to_thread`](Self::defer_to_thread), with [`Builder::lookup_queue_max`](crate::Builder::lookup_queue_max) as its
-    /// limit.
+    /// As [`defer_to_thread`](Self::defer_to_thread), with the limit
+    /// [`Builder::lookup_queue_max`](crate::Builder::lookup_queue_max).
     pub fn defer_to_lookup_thread<T, F>(&self, f: F) -> Deferred<T>
     where
         T: Send + 'static,
@@ -268,7 +268,7 @@ impl Reactor {
         let job = Box::new(move |jobs: &AtomicUsize| {
             let result = contain(move || (!cancelled.load(Ordering::Acquire)).then(f));
             jobs.fetch_sub(1, Ordering::AcqRel);
-            // If the reactor is gone the value is dropped here, and that is user code.
+            // If the reactor is gone, the value is dropped here, which may run user code.
             let call = Box::new(move |reactor: &Self| reactor.job_done(slot, serial, result));
             let _ = contain(move || shared.push(call));
         });
@@ -286,7 +286,7 @@ impl Reactor {
         deferred
     }
 
-    /// On a simulated reactor there are no threads: the job runs from the loop, after a time drawn from the seed.
+    /// A simulated reactor has no threads: the job runs from the loop, after a time drawn from the seed.
     fn submit_simulated(&self, purpose: Purpose, job: Job) -> Result<(), (Failure, Job)> {
         let lane = self.inner.pool.lane(purpose);
         let waiting = lane.simulated.get();
@@ -303,7 +303,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// Settles the promise; there is no value if the job was cancelled before it ran.
+    /// Settles the promise. There is no value if the job was cancelled before it ran.
     fn job_done<T: 'static>(&self, slot: usize, serial: u64, result: Result<Option<T>, Panicked>) {
         let promise = self.job_promise::<T>(slot, serial);
         match (result, promise) {
@@ -318,15 +318,15 @@ impl Reactor {
         }
     }
 
-    /// Ends the pool with the run; what is left of it is dropped by the loop.
+    /// Ends the pool with the run; the loop drops what is left of it.
     pub(crate) fn stop_pool(&self) {
         let pool = &self.inner.pool;
-        let useless = match self.inner.is_forked_copy() {
+        let undone = match self.inner.is_forked_copy() {
             false => pool.stop(self.inner.settings.pool_grace),
-            true => pool.leave_behind(),
+            true => pool.abandon(),
         };
-        self.inner.deferred_drops.borrow_mut().extend(useless);
-        // The wait was nobody's callback.
+        self.inner.deferred_drops.borrow_mut().extend(undone);
+        // The wait must not count as part of a callback.
         self.start_callback_timer();
     }
 

@@ -1,4 +1,4 @@
-//! The handle, [`Reactor`], and the state behind it. How a turn goes is in `turn.rs`, how a run goes in `run.rs`.
+//! The handle, [`Reactor`], and the state behind it. One turn of the loop is in `turn.rs`, a run in `run.rs`.
 
 use std::{
     any::{Any, TypeId},
@@ -18,7 +18,7 @@ use crate::{
     handler::Token,
     lifecycle::Triggers,
     pool::Pool,
-    process::{Home, Origin},
+    process::{ForkEpoch, Origin},
     registration::Registry,
     remote::{Inbox, Shared},
     run_state::RunState,
@@ -30,12 +30,12 @@ use crate::{
 
 type Call = Box<dyn FnOnce(&Reactor)>;
 
-/// The loop, as a handle that is cheap to clone and stays on its thread. [`Remote`] is the one for other threads.
+/// The event loop, as a handle that is cheap to clone and stays on its thread. [`Remote`] is the handle for other threads.
 ///
-/// A reactor is a value: a process may have many, each on a thread of its own. Nothing is installed globally.
-/// When the last handle is dropped, connections that are still open are told of their end with a shutdown, and everything
-/// is freed. So a closure or a protocol that the reactor owns should not own a clone of it: most callbacks are handed the
-/// reactor, and the others can keep a [`WeakReactor`].
+/// A reactor is a value: a process may have many, each on a thread of its own. Nothing is installed globally. When the
+/// last handle is dropped, `connection_lost` is called on connections that are still open, with a shutdown as the
+/// reason, and everything is freed. So a closure or a protocol that the reactor owns should not own a clone of it: most
+/// callbacks receive the reactor, and the others can keep a [`WeakReactor`].
 ///
 /// # Examples
 ///
@@ -61,17 +61,17 @@ pub struct Reactor {
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) origin: Origin,
-    pub(crate) home: Home,
+    pub(crate) fork_epoch: ForkEpoch,
     pub(crate) clock: Clock,
     pub(crate) poller: RefCell<Box<dyn Poller>>,
     pub(crate) edge_triggered: bool,
     pub(crate) events: RefCell<Vec<Event>>,
-    pub(crate) wait_health: WaitFailures,
+    pub(crate) wait_failures: WaitFailures,
     pub(crate) registry: RefCell<Registry>,
     pub(crate) wheel: RefCell<Wheel<TimerPayload>>,
     pub(crate) soon: RefCell<VecDeque<Call>>,
     pub(crate) queues: PendingHandlers,
-    /// What user code let go of, waiting to be dropped by the loop, since a drop may be user code too.
+    /// Values handed over by user code that the loop is to drop, since a drop may run user code.
     pub(crate) deferred_drops: RefCell<Vec<Box<dyn Any>>>,
     pub(crate) tasks: RefCell<Tasks>,
     pub(crate) shared: Arc<Shared>,
@@ -82,33 +82,33 @@ pub(crate) struct Inner {
     pub(crate) signals: crate::signals::Signals,
     pub(crate) state: RunState,
     pub(crate) meter: Meter,
-    /// When the callback that runs now began, in nanoseconds of the coarse clock.
-    pub(crate) callback_timer: Cell<u64>,
+    /// When the current callback began, in nanoseconds of the coarse clock.
+    pub(crate) callback_start: Cell<u64>,
     pub(crate) locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
     pub(crate) random: RefCell<fastrand::Rng>,
-    /// Somebody else moves the clock.
+    /// A [`Driver`](crate::source::Driver) advances the clock.
     pub(crate) driven: Cell<bool>,
 }
 
 impl Inner {
-    /// Whether this is a child of fork(2), and what is here is its parent's. Asks the system.
+    /// Whether this process is a child of fork(2), so that everything here belongs to its parent. Makes a system call.
     pub(crate) fn is_forked_copy(&self) -> bool {
         !self.origin.is_here() && !self.clock.is_virtual()
     }
 }
 
-/// Handlers that asked to be called, by their tokens.
+/// Tokens of the handlers that wait for a call from the loop.
 #[derive(Debug, Default)]
 pub(crate) struct PendingHandlers {
     pub(crate) flush: RefCell<Vec<Token>>,
-    pub(crate) again: RefCell<Vec<Token>>,
+    pub(crate) rescheduled: RefCell<Vec<Token>>,
     pub(crate) finalize: RefCell<Vec<Token>>,
 }
 
 impl PendingHandlers {
     pub(crate) fn are_empty(&self) -> bool {
         self.flush.borrow().is_empty()
-            && self.again.borrow().is_empty()
+            && self.rescheduled.borrow().is_empty()
             && self.finalize.borrow().is_empty()
     }
 }
@@ -118,29 +118,29 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// If the kernel has no descriptors left for the engine.
+    /// If the engine cannot be opened, for instance because no file descriptors are left.
     pub fn new() -> Result<Self, BuildError> {
         Self::builder().build()
     }
 
-    /// Sets up a reactor.
+    /// Starts configuring a reactor.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
     pub(crate) fn from_settings(mut settings: Settings) -> Result<Self, BuildError> {
-        let asked = settings.engine;
+        let requested = settings.engine;
         let (engine, poller) =
-            asked.open_as().map_err(|source| BuildError { engine: asked, source })?;
+            requested.open_as().map_err(|source| BuildError { engine: requested, source })?;
         settings.engine = engine;
-        let home = match settings.engine {
-            crate::Engine::Simulated => Home::anywhere(),
-            _ => Home::here().map_err(|source| BuildError { engine, source })?,
+        let fork_epoch = match settings.engine {
+            crate::Engine::Simulated => ForkEpoch::untracked(),
+            _ => ForkEpoch::current().map_err(|source| BuildError { engine, source })?,
         };
-        let (shared, inbox) = Shared::new(poller.notifier(), home, settings.remote_queue_max);
+        let (shared, inbox) = Shared::new(poller.notifier(), fork_epoch, settings.remote_queue_max);
         let inner = Inner {
             origin: Origin::here(),
-            home,
+            fork_epoch,
             clock: match settings.engine {
                 crate::Engine::Simulated => Clock::new_virtual(),
                 _ => Clock::new(settings.slow_callback),
@@ -148,7 +148,7 @@ impl Reactor {
             edge_triggered: poller.is_edge_triggered(),
             poller: RefCell::new(poller),
             events: RefCell::default(),
-            wait_health: WaitFailures::default(),
+            wait_failures: WaitFailures::default(),
             registry: RefCell::default(),
             wheel: RefCell::new(Wheel::new()),
             soon: RefCell::default(),
@@ -163,7 +163,7 @@ impl Reactor {
             signals: crate::signals::Signals::default(),
             state: RunState::default(),
             meter: Meter::default(),
-            callback_timer: Cell::default(),
+            callback_start: Cell::default(),
             locals: RefCell::default(),
             random: RefCell::new(match (settings.seed, settings.engine) {
                 (Some(seed), _) => fastrand::Rng::with_seed(seed),
@@ -176,46 +176,46 @@ impl Reactor {
         Ok(Self { inner: Rc::new(inner) })
     }
 
-    /// The engine that this reactor waits on; never [`Engine::Best`](crate::Engine::Best), but what that turned out to be.
+    /// The engine in use. Never [`Engine::Best`](crate::Engine::Best): that is resolved when the reactor is built.
     #[must_use]
     pub fn engine(&self) -> crate::Engine {
         self.inner.settings.engine
     }
 
-    /// Whether the engine tells of readiness once for each change. If not, [`set_interest`](Self::set_interest) says what
-    /// is wanted, and what is not wanted is not told.
+    /// Whether the engine is edge-triggered: it reports each change of readiness once. A level-triggered engine reports
+    /// only what [`set_interest`](Self::set_interest) has requested.
     #[must_use]
     pub fn is_edge_triggered(&self) -> bool {
         self.inner.edge_triggered
     }
 
-    /// How long ago the reactor was made, by [`now`](Self::now): the time whose whole milliseconds timers count in.
+    /// The time since the reactor was made, by [`now`](Self::now). Timers count in whole milliseconds of it.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.inner.clock.age()
     }
 
-    /// The time, monotonic. All callbacks of a turn see the same, that of the turn's start or, after the poll, of the poll's
-    /// end; outside of the loop it is the time at this moment.
+    /// The current time, monotonic. All callbacks of a turn see the same time: that of the turn's start or, after the
+    /// poll, of the poll's end. Outside of the loop the clock is read at the call.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.inner.clock.now()
     }
 
-    /// The time of day, which may jump. For people, not for measuring.
+    /// The time of day, which may jump. For display, not for measuring.
     #[must_use]
     pub fn wall_clock(&self) -> SystemTime {
         self.inner.clock.wall()
     }
 
-    /// A random number, for jitter and the like; not for secrets. In a simulation it comes from the seed, so code that asks
-    /// here is the same in every run.
+    /// A random number, for jitter and the like; not for secrets. In a simulation it is derived from the seed, so a run
+    /// can be replayed.
     #[must_use]
     pub fn random(&self) -> u64 {
         self.inner.random.borrow_mut().u64(..)
     }
 
-    /// Has the loop call `f` in its next turn. Calls run in the order in which they were made.
+    /// Queues `f` for the next turn of the loop. Calls run in the order in which they were queued.
     pub fn call_soon(&self, f: impl FnOnce(&Self) + 'static) {
         self.inner.soon.borrow_mut().push_back(Box::new(f));
     }
@@ -232,7 +232,7 @@ impl Reactor {
         WeakReactor { inner: Rc::downgrade(&self.inner) }
     }
 
-    /// What the reactor has done so far.
+    /// The counters of this reactor.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let meter = &self.inner.meter;
@@ -258,7 +258,7 @@ impl Reactor {
 
 /// # For authors of transports
 ///
-/// What a handler asks of the loop; the module [`source`](crate::source) explains it.
+/// What a handler requests from the loop; the module [`source`](crate::source) explains it.
 impl Reactor {
     /// The counters that transports keep for [`stats`](Self::stats).
     #[must_use]
@@ -266,12 +266,12 @@ impl Reactor {
         &self.inner.meter
     }
 
-    /// Calls [`Handler::rescheduled`](crate::Handler::rescheduled) of this handler without waiting for an event: for one that stopped
-    /// early with work left. That is after the events of this turn, so also if one of those asks; who asks from `again`
-    /// itself, or later, waits for the next turn. However often it is asked for, it is called once.
+    /// Calls [`Handler::rescheduled`](crate::Handler::rescheduled) of this handler without waiting for an event: for a
+    /// handler that stopped early with work left. The call comes after the events of this turn; a request made in
+    /// `rescheduled` itself, or later, is for the next turn. Several requests make one call.
     pub fn reschedule(&self, token: Token) {
         if self.inner.registry.borrow_mut().mark_rescheduled(token) {
-            self.inner.queues.again.borrow_mut().push(token);
+            self.inner.queues.rescheduled.borrow_mut().push(token);
         }
     }
 
@@ -285,19 +285,19 @@ impl Reactor {
         self.inner.queues.finalize.borrow_mut().push(token);
     }
 
-    /// Has the loop drop something, since its drop may run user code.
+    /// Has the loop drop `thing`, since its drop may run user code.
     pub fn defer_drop(&self, thing: impl Any) {
         self.inner.deferred_drops.borrow_mut().push(Box::new(thing));
     }
 
-    /// The one `T` of this reactor, made when it is first asked for: state that the connections of a reactor share.
+    /// The one `T` of this reactor, made on first use: state that the connections of a reactor share.
     #[allow(clippy::missing_panics_doc, reason = "it does not panic")]
     pub fn local<T: Default + 'static>(&self) -> Rc<T> {
         let id = TypeId::of::<T>();
         let find =
             || self.inner.locals.borrow().iter().find(|(of, _)| *of == id).map(|(_, t)| t.clone());
         let local = find().unwrap_or_else(|| {
-            // Made when nothing is borrowed, for the making may ask for another local.
+            // Nothing is borrowed here: `T::default` may call `local` for another type.
             let made: Rc<dyn Any> = Rc::new(T::default());
             self.inner.locals.borrow_mut().push((id, made.clone()));
             made
@@ -329,20 +329,20 @@ impl fmt::Debug for Reactor {
     }
 }
 
-/// A handle that does not keep the reactor alive: for what the reactor itself owns.
+/// A handle that does not keep the reactor alive. For values that the reactor owns.
 #[derive(Clone, Default)]
 pub struct WeakReactor {
     inner: Weak<Inner>,
 }
 
 impl WeakReactor {
-    /// The reactor, if it is still there.
+    /// The reactor, if it still exists.
     #[must_use]
     pub fn upgrade(&self) -> Option<Reactor> {
         self.inner().map(|inner| Reactor { inner })
     }
 
-    /// What is behind the handle, for calls that run no user code, in which nobody can drop the last [`Reactor`].
+    /// The state, for calls that run no user code, so the last [`Reactor`] cannot be dropped meanwhile.
     pub(crate) fn inner(&self) -> Option<Rc<Inner>> {
         self.inner.upgrade()
     }

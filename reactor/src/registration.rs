@@ -1,4 +1,4 @@
-//! Handlers and their names: the registry (a slab whose tokens carry a generation), [`Registration`] and [`Source`].
+//! The registry of handlers (a slab whose tokens carry a generation), [`Registration`] and [`Source`].
 
 use std::{any::Any, cell::Cell, fmt, num::NonZeroU32, rc::Rc};
 
@@ -10,8 +10,8 @@ use crate::{
     handler::{Handler, Interest, Token},
 };
 
-/// Something that the kernel can say is ready: on Unix whatever has a descriptor, elsewhere a source of mio. What is to run
-/// everywhere takes mio's sockets, which are both.
+/// A source of I/O readiness: on Unix anything with a file descriptor, elsewhere a source of mio. Portable code uses
+/// mio's sockets, which are both.
 ///
 /// It must be non-blocking, and it must be dropped after its [`Registration`].
 #[cfg(unix)]
@@ -24,8 +24,8 @@ pub trait Source: std::os::fd::AsFd {}
 #[cfg(unix)]
 impl<S: std::os::fd::AsFd> Source for S {}
 
-/// Something that the kernel can say is ready: on Unix whatever has a descriptor, elsewhere a source of mio. What is to run
-/// everywhere takes mio's sockets, which are both.
+/// A source of I/O readiness: on Unix anything with a file descriptor, elsewhere a source of mio. Portable code uses
+/// mio's sockets, which are both.
 ///
 /// It must be non-blocking, and it must be dropped after its [`Registration`].
 #[cfg(not(unix))]
@@ -33,7 +33,7 @@ pub trait Source: mio::event::Source {}
 #[cfg(not(unix))]
 impl<S: mio::event::Source> Source for S {}
 
-/// What stands for "no descriptor": a handler that only the loop itself calls.
+/// Stands for "no descriptor": a handler that only the loop itself calls.
 const NO_DESCRIPTOR: DescriptorId = -1;
 
 struct Slot {
@@ -43,16 +43,17 @@ struct Slot {
     descriptor: DescriptorId,
 }
 
-/// The generation of a slot and, in two bits, whether its handler is on the list of those to be called again (once, or who is asked
-/// for by two would ask for itself twice, each time that it is called, and have ever more of the loop's time), and whether other
-/// descriptors may lead to its source. It is never zero, and there the slab finds its own mark, which so costs nothing.
+/// The generation of a slot, and two flags. `RESCHEDULED`: the handler is in the queue of rescheduled handlers; without
+/// it, a handler rescheduled twice would be called twice per turn, reschedule itself each time, and take ever more of
+/// the loop's time. `SHARED`: other descriptors may refer to the same source. Never zero: `NonZeroU32` gives the slab a
+/// niche, so no space is added.
 #[derive(Clone, Copy)]
 struct SlotState(NonZeroU32);
 
 impl SlotState {
-    const AGAIN: u32 = 1 << 1;
+    const RESCHEDULED: u32 = 1 << 1;
     const SHARED: u32 = 1 << 2;
-    /// What lies below the generation.
+    /// The number of bits below the generation.
     const BITS: u32 = 3;
 
     fn new(generation: u32) -> Self {
@@ -63,11 +64,11 @@ impl SlotState {
         self.0.get() >> Self::BITS
     }
 
-    /// Says how that was before.
-    fn set_rescheduled(&mut self, again: bool) -> bool {
-        let before = self.0.get() & Self::AGAIN != 0;
-        let others = self.0.get() & !Self::AGAIN;
-        self.0 = NonZeroU32::MIN | others | if again { Self::AGAIN } else { 0 };
+    /// Returns the previous value.
+    fn set_rescheduled(&mut self, rescheduled: bool) -> bool {
+        let before = self.0.get() & Self::RESCHEDULED != 0;
+        let others = self.0.get() & !Self::RESCHEDULED;
+        self.0 = NonZeroU32::MIN | others | if rescheduled { Self::RESCHEDULED } else { 0 };
         before
     }
 
@@ -80,7 +81,7 @@ impl SlotState {
     }
 }
 
-/// All handlers of a reactor.
+/// The slab of all handlers of a reactor.
 #[derive(Default)]
 pub(crate) struct Registry {
     slots: Slab<Slot>,
@@ -88,7 +89,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// A slot without a handler yet.
+    /// Allocates a slot without a handler.
     fn insert(&mut self, descriptor: DescriptorId) -> Result<Token, RegisterError> {
         if self.slots.vacant_key() > Token::SLOT_MAX {
             return Err(RegisterError::TooManyHandlers { limit: Token::SLOT_MAX });
@@ -109,7 +110,7 @@ impl Registry {
             .filter(|slot| slot.state.generation() == token.generation())
     }
 
-    /// The handler of a token; `None` if it went away.
+    /// The handler of a token; `None` if it has been removed.
     #[inline]
     pub(crate) fn handler(&self, token: Token) -> Option<Rc<dyn Handler>> {
         let slot = self.slots.get(token.slot())?;
@@ -125,12 +126,12 @@ impl Registry {
         (slot.state.generation() == token.generation()).then_some(slot.descriptor)
     }
 
-    /// `false` if it is on the list of those to be called again already, or went away.
+    /// `false` if the handler is in the queue already or has been removed.
     pub(crate) fn mark_rescheduled(&mut self, token: Token) -> bool {
         self.get_mut(token).is_some_and(|slot| !slot.state.set_rescheduled(true))
     }
 
-    /// It is about to be called again.
+    /// The handler is about to be called.
     pub(crate) fn unmark_rescheduled(&mut self, token: Token) {
         if let Some(slot) = self.get_mut(token) {
             slot.state.set_rescheduled(false);
@@ -146,7 +147,7 @@ impl Registry {
         self.slots.len()
     }
 
-    /// Every handler.
+    /// All handlers.
     pub(crate) fn handlers(&self) -> Vec<Rc<dyn Handler>> {
         self.slots.iter().filter_map(|(_, slot)| slot.handler.clone()).collect()
     }
@@ -160,11 +161,11 @@ impl Registry {
 ///
 /// Sources and their handlers; the module [`source`](crate::source) explains them.
 impl Reactor {
-    /// Registers a source and the handler that is to hear of it, until the [`Registration`] is dropped.
+    /// Registers a source and its handler, until the [`Registration`] is dropped.
     ///
-    /// The default engine is edge-triggered: readiness is told once, so a handler either goes on until its system call
-    /// says `WouldBlock` or asks for [`reschedule`](Self::reschedule). A handler may also hear of a readiness that it did
-    /// not ask for.
+    /// The default engine is edge-triggered: readiness is reported once, so a handler either continues until its system
+    /// call returns `WouldBlock` or calls [`reschedule`](Self::reschedule). A handler may also be called for readiness
+    /// that is not in its interest.
     ///
     /// # Errors
     ///
@@ -186,7 +187,7 @@ impl Reactor {
         Ok(Registration { reactor: self.downgrade(), token: Cell::new(Some(token)) })
     }
 
-    /// A token for a handler that has no source: only the loop itself calls it, when asked by this token.
+    /// Allocates a token for a handler without a source: only the loop itself calls it, on requests for this token.
     /// [`bind`](Self::bind) the handler to it.
     ///
     /// # Errors
@@ -196,8 +197,8 @@ impl Reactor {
         self.inner.registry.borrow_mut().insert(NO_DESCRIPTOR)
     }
 
-    /// Registers a handler that has no source, until the [`Registration`] is dropped: only the loop itself calls it, when asked
-    /// by its token, as with [`reschedule`](Self::reschedule).
+    /// Registers a handler without a source, until the [`Registration`] is dropped: only the loop itself calls it, on
+    /// requests for its token such as [`reschedule`](Self::reschedule).
     ///
     /// # Errors
     ///
@@ -219,7 +220,8 @@ impl Reactor {
     }
 
     /// The first half of [`register`](Self::register), for handlers that own their source and know their token:
-    /// registers the source. No event comes before the loop turns; [`bind`](Self::bind) the handler until then.
+    /// registers the source. No event is delivered before the next turn of the loop; [`bind`](Self::bind) the handler
+    /// before that.
     ///
     /// # Errors
     ///
@@ -245,7 +247,7 @@ impl Reactor {
         source: Descriptor<'_>,
         interest: Interest,
     ) -> Result<Token, RegisterError> {
-        if self.inner.home.is_left() {
+        if self.inner.fork_epoch.is_in_child() {
             return Err(RegisterError::InChild);
         }
         let token = self.inner.registry.borrow_mut().insert(id)?;
@@ -257,21 +259,21 @@ impl Reactor {
         Ok(token)
     }
 
-    /// The second half: the handler for a token of [`register_source`](Self::register_source). Also puts another handler
-    /// in place of the one there is, as when a connection attempt has become a connection.
+    /// The second half: sets the handler for a token of [`register_source`](Self::register_source). Also replaces the
+    /// current handler, as when a connection attempt has become a connection.
     pub fn bind(&self, token: Token, handler: Rc<dyn Handler>) {
         let mut registry = self.inner.registry.borrow_mut();
-        let useless = match registry.get_mut(token) {
+        let replaced = match registry.get_mut(token) {
             Some(slot) => slot.handler.replace(handler),
             None => Some(handler),
         };
         drop(registry);
-        if let Some(handler) = useless {
+        if let Some(handler) = replaced {
             self.defer_drop(handler);
         }
     }
 
-    /// Says what a handler wants to hear of from now on. Free on edge-triggered engines.
+    /// Sets the readiness that a handler wants to be notified of. Free on edge-triggered engines.
     pub fn set_interest(&self, token: Token, interest: Interest) {
         if self.inner.edge_triggered {
             return;
@@ -281,12 +283,12 @@ impl Reactor {
         }
     }
 
-    /// Has the engine itself receive or accept for a source while reading is wanted, one thing at a time: at most 64 KiB, or one
-    /// connection. What has come is told as readiness to read, and handed over by [`take_completion`](Self::take_completion); not before
-    /// that does the engine go on to the next. `false` if this engine only tells: then the handler goes on to make its system calls
-    /// itself.
+    /// Has the engine itself receive or accept for a source while reading is wanted, one completion at a time: at most
+    /// 64 KiB, or one connection. A completion is reported as readiness to read and collected by
+    /// [`take_completion`](Self::take_completion); the engine starts the next operation only after that. Returns
+    /// `false` if this engine only reports readiness: then the handler makes its system calls itself.
     pub fn set_delivery_mode(&self, token: Token, mode: DeliveryMode) -> bool {
-        // No engine that completes is edge-triggered.
+        // No completion engine is edge-triggered.
         if self.inner.edge_triggered {
             return false;
         }
@@ -294,7 +296,8 @@ impl Reactor {
         self.inner.poller.borrow_mut().set_delivery_mode(id, token, mode)
     }
 
-    /// What the engine has received or accepted for a source, if anything. What comes after it is told anew.
+    /// The data or connection that the engine has completed for a source, if any. The next completion is reported as a
+    /// new event.
     #[inline]
     pub fn take_completion(&self, token: Token) -> Option<Completion> {
         self.inner.poller.borrow_mut().take_completion(token)
@@ -305,31 +308,32 @@ impl Reactor {
         self.inner.registry.borrow().descriptor(token)
     }
 
-    /// Says that other descriptors may lead to the source of this token: it was inherited, received or duplicated. Then an engine
-    /// whose kernel goes on watching a closed descriptor while a duplicate of it is open (epoll(7), "Will closing a file
-    /// descriptor cause it to be removed") is told of its end in any case, or its events would wake the loop for ever.
+    /// Marks the source of this token as shared: it was inherited, received or duplicated, so other descriptors may
+    /// refer to it. epoll keeps watching a closed descriptor while a duplicate is open (epoll(7), "Will closing a file
+    /// descriptor cause it to be removed"), so such an engine then removes the source explicitly; else its events would
+    /// wake the loop forever.
     pub fn mark_shared(&self, token: Token) {
         if let Some(slot) = self.inner.registry.borrow_mut().get_mut(token) {
             slot.state.set_shared();
         }
     }
 
-    /// Ends a registration; the handler hears nothing more, not even of events of this turn, and is dropped by the loop.
-    /// With `closing`, the source is closed right after, which saves a system call on some engines, unless it is
-    /// [shared](Self::mark_shared). What the engine has received or accepted for it and nobody has taken is lost.
+    /// Ends a registration. The handler gets no more events, not even those of this turn, and is dropped by the loop.
+    /// With `closing`, the caller closes the source right after, which saves a system call on some engines, unless the
+    /// source is [shared](Self::mark_shared). A completion that has not been collected is lost.
     pub fn deregister(&self, token: Token, closing: bool) {
         let Some(slot) = self.inner.registry.borrow_mut().remove(token) else {
             return;
         };
-        // In a child of fork(2), what the kernel watches is the parent's.
-        if slot.descriptor != NO_DESCRIPTOR && !self.inner.home.is_left() {
+        // In a child of fork(2), the kernel's registrations belong to the parent.
+        if slot.descriptor != NO_DESCRIPTOR && !self.inner.fork_epoch.is_in_child() {
             let mut poller = self.inner.poller.borrow_mut();
             let closing = closing && !(slot.state.is_shared() && poller.watches_duplicates());
-            let gone = poller.deregister(slot.descriptor, token, closing);
+            let result = poller.deregister(slot.descriptor, token, closing);
             drop(poller);
-            if let Err(error) = gone {
+            if let Err(error) = result {
                 let descriptor = slot.descriptor;
-                tracing::debug!(descriptor, %error, "a source was closed before its registration ended");
+                tracing::debug!(descriptor, %error, "cannot deregister a source from the engine: it was closed too early");
             }
         }
         if let Some(handler) = slot.handler {
@@ -337,7 +341,7 @@ impl Reactor {
         }
     }
 
-    /// Says something to all handlers: the loop calls [`Handler::message_received`] of each, in its next turn.
+    /// Sends a message to all handlers: the loop calls [`Handler::message_received`] of each in its next turn.
     pub fn broadcast(&self, message: Rc<dyn Any>) {
         self.call_soon(move |reactor| {
             let tokens = reactor.inner.registry.borrow().tokens();
@@ -348,7 +352,7 @@ impl Reactor {
     }
 }
 
-/// A source that is registered. Dropping this deregisters it, so drop it before the source.
+/// A registered source. Dropping this deregisters the source, so drop it before the source.
 #[must_use = "dropping it deregisters the source"]
 pub struct Registration {
     reactor: WeakReactor,
@@ -356,20 +360,20 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Its name, for [`Reactor::reschedule`] and the like.
+    /// The token, for [`Reactor::reschedule`] and the like. `None` once deregistered.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
         self.token.get()
     }
 
-    /// Says what the handler wants to hear of from now on.
+    /// Sets the readiness that the handler wants to be notified of.
     pub fn set_interest(&self, interest: Interest) {
         if let (Some(token), Some(reactor)) = (self.token.get(), self.reactor.upgrade()) {
             reactor.set_interest(token, interest);
         }
     }
 
-    /// Ends it now: the same as dropping it, for where it sits inside the handler.
+    /// Deregisters now. The same as dropping it, for a registration that is stored inside the handler.
     pub fn deregister(&self) {
         if let (Some(token), Some(reactor)) = (self.token.take(), self.reactor.upgrade()) {
             reactor.deregister(token, false);
@@ -393,14 +397,14 @@ impl fmt::Debug for Registration {
 mod tests {
     use super::*;
 
-    /// What a slab makes of its items: a slot or the number of the next vacant one.
+    /// The layout of a slab entry: a value or the index of the next vacant entry.
     #[allow(dead_code, reason = "only its size counts")]
     enum Entry {
         Vacant(usize),
         Occupied(Slot),
     }
 
-    /// Law 4 of the design: this and a stream is all that an idle connection costs.
+    /// Law 4 of the design: an idle connection costs this and a stream, nothing else.
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn a_slot_is_small() {

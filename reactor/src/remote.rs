@@ -1,4 +1,5 @@
-//! From other threads to the loop: [`Remote`], and the queues behind it. The only part that more than one thread touches.
+//! Calls from other threads to the loop: [`Remote`], and the queues behind it. The only part that more than one thread
+//! uses.
 
 use std::{
     fmt,
@@ -10,67 +11,70 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::{Reactor, engine::Notify, error::RemoteError, process::Home, wake::WakeFlag};
+use crate::{Reactor, engine::Notify, error::RemoteError, process::ForkEpoch, wake::WakeFlag};
 
 pub(crate) type RemoteCall = Box<dyn FnOnce(&Reactor) + Send>;
 
-/// Names a task: the slot and how often tasks have been made, so that a late wake-up does not meet a stranger.
+/// Identifies a task: its slot and a serial number, so that a late wakeup never reaches another task in the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TaskId {
     pub(crate) slot: usize,
     pub(crate) serial: u64,
 }
 
-/// What the loop and other threads share. No locks: two lock-free queues and a flag.
+/// State shared by the loop and other threads. No locks: two lock-free queues and a flag.
 pub(crate) struct Shared {
     calls: Sender<RemoteCall>,
-    calls_waiting: AtomicUsize,
+    calls_queued: AtomicUsize,
     calls_max: usize,
     woken: Sender<TaskId>,
-    /// As `calls_waiting`.
-    woken_waiting: AtomicUsize,
+    /// As `calls_queued`.
+    woken_queued: AtomicUsize,
     flag: WakeFlag,
     notify: Arc<dyn Notify>,
-    home: Home,
+    fork_epoch: ForkEpoch,
     ended: AtomicBool,
 }
 
-/// The loop's end of the queues.
+/// The receivers of the queues, owned by the loop.
 pub(crate) struct Inbox {
     pub(crate) calls: Receiver<RemoteCall>,
     pub(crate) woken: Receiver<TaskId>,
 }
 
 impl Shared {
-    pub(crate) fn new(notify: Arc<dyn Notify>, home: Home, calls_max: usize) -> (Arc<Self>, Inbox) {
+    pub(crate) fn new(
+        notify: Arc<dyn Notify>,
+        fork_epoch: ForkEpoch,
+        calls_max: usize,
+    ) -> (Arc<Self>, Inbox) {
         let (calls, calls_end) = unbounded();
         let (woken, woken_end) = unbounded();
         let shared = Self {
             calls,
-            calls_waiting: AtomicUsize::new(0),
+            calls_queued: AtomicUsize::new(0),
             calls_max,
             woken,
-            woken_waiting: AtomicUsize::new(0),
+            woken_queued: AtomicUsize::new(0),
             flag: WakeFlag::new(),
             notify,
-            home,
+            fork_epoch,
             ended: AtomicBool::new(false),
         };
         (Arc::new(shared), Inbox { calls: calls_end, woken: woken_end })
     }
 
-    /// Puts a call into the queue, whatever its length: for answers that the loop itself has asked for. `false` if the
-    /// reactor is gone.
+    /// Queues a call without a limit: for results that the loop itself has requested. `false` if the reactor is gone.
     pub(crate) fn push(&self, call: RemoteCall) -> bool {
-        self.calls_waiting.fetch_add(1, Ordering::Relaxed);
+        self.calls_queued.fetch_add(1, Ordering::Relaxed);
         self.send(call)
     }
 
-    /// As `push`, if there is room.
+    /// As `push`, within the limit.
     fn try_push(&self, call: RemoteCall) -> Result<(), RemoteError> {
         let limit = self.calls_max;
-        if self.calls_waiting.fetch_add(1, Ordering::Relaxed) >= limit {
-            self.taken();
+        if self.calls_queued.fetch_add(1, Ordering::Relaxed) >= limit {
+            self.call_taken();
             return Err(RemoteError::Full { limit });
         }
         if self.send(call) { Ok(()) } else { Err(RemoteError::Ended) }
@@ -81,38 +85,38 @@ impl Shared {
     }
 
     pub(crate) fn push_woken(&self, task: TaskId) {
-        self.woken_waiting.fetch_add(1, Ordering::Relaxed);
+        self.woken_queued.fetch_add(1, Ordering::Relaxed);
         self.flag.post(|| self.woken.send(task).is_ok(), || self.wake());
     }
 
-    /// How many calls are in the queue, or about to be. Counted before they are, so that who finds none here has none: to ask
-    /// a queue costs ten times as much.
-    pub(crate) fn calls_waiting(&self) -> usize {
-        self.calls_waiting.load(Ordering::Relaxed)
+    /// How many calls are in the queue or about to be. Counted before they are queued, so zero means that the queue is
+    /// empty; asking the queue itself costs ten times as much.
+    pub(crate) fn calls_queued(&self) -> usize {
+        self.calls_queued.load(Ordering::Relaxed)
     }
 
-    /// The same of woken tasks.
-    pub(crate) fn woken_waiting(&self) -> usize {
-        self.woken_waiting.load(Ordering::Relaxed)
+    /// How many woken tasks are in the queue or about to be.
+    pub(crate) fn woken_queued(&self) -> usize {
+        self.woken_queued.load(Ordering::Relaxed)
     }
 
     pub(crate) fn has_any(&self) -> bool {
-        self.calls_waiting() > 0 || self.woken_waiting() > 0
+        self.calls_queued() > 0 || self.woken_queued() > 0
     }
 
-    /// Has the loop `wait`, as [`WakeFlag::sleep`] says.
+    /// Runs `wait` with the flag raised; see [`WakeFlag::sleep`].
     pub(crate) fn sleep<R>(&self, wait: impl FnOnce(bool) -> R) -> R {
         self.flag.sleep(|| self.has_any(), wait)
     }
 
     /// A call was taken out of the queue.
-    pub(crate) fn taken(&self) {
-        self.calls_waiting.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn call_taken(&self) {
+        self.calls_queued.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A woken task was taken out of the queue.
     pub(crate) fn woken_taken(&self) {
-        self.woken_waiting.fetch_sub(1, Ordering::Relaxed);
+        self.woken_queued.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn set_ended(&self, ended: bool) {
@@ -121,10 +125,10 @@ impl Shared {
 
     fn wake(&self) {
         // In a child of fork(2) this would wake the parent's loop.
-        if !self.home.is_left()
+        if !self.fork_epoch.is_in_child()
             && let Err(error) = self.notify.notify()
         {
-            tracing::error!(%error, "the reactor could not be woken");
+            tracing::error!(%error, "cannot wake the reactor");
         }
     }
 }
@@ -132,7 +136,7 @@ impl Shared {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("calls_waiting", &self.calls_waiting)
+            .field("calls_queued", &self.calls_queued)
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }
@@ -165,17 +169,17 @@ impl Remote {
     }
 
     /// Has the loop call `f`, in its next turn. Calls of one thread run in the order in which they were made. A sleeping
-    /// loop is woken; calls made while it is awake cost no system call. Calls made before the first run wait for it.
+    /// loop is woken; calls made while it is awake cost no system call. Calls made before the first run are kept for it.
     ///
     /// # Errors
     ///
-    /// [`RemoteError::Ended`] if nobody would run it: the reactor is gone, or its run has ended.
-    /// [`RemoteError::Full`] if too many calls are waiting. [`RemoteError::InChild`] in a child of fork(2).
+    /// [`RemoteError::Ended`] if the call would never run: the reactor is gone, or its run has ended.
+    /// [`RemoteError::Full`] if too many calls are queued. [`RemoteError::InChild`] in a child of fork(2).
     pub fn call(&self, f: impl FnOnce(&Reactor) + Send + 'static) -> Result<(), RemoteError> {
         if self.shared.ended.load(Ordering::Acquire) {
             return Err(RemoteError::Ended);
         }
-        if self.shared.home.is_left() {
+        if self.shared.fork_epoch.is_in_child() {
             return Err(RemoteError::InChild);
         }
         self.shared.try_push(Box::new(f))
@@ -200,9 +204,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Counted(AtomicUsize);
+    struct CountingNotifier(AtomicUsize);
 
-    impl Notify for Counted {
+    impl Notify for CountingNotifier {
         fn notify(&self) -> io::Result<()> {
             self.0.fetch_add(1, Ordering::SeqCst);
             Ok(())
@@ -210,86 +214,86 @@ mod tests {
     }
 
     #[test]
-    fn one_sleep_is_ended_by_one_notification_and_the_awake_get_none() {
-        let counted = Arc::<Counted>::default();
-        let (shared, inbox) = Shared::new(counted.clone(), Home::anywhere(), usize::MAX);
+    fn a_sleep_is_ended_by_one_notification_and_an_awake_loop_gets_none() {
+        let notifier = Arc::<CountingNotifier>::default();
+        let (shared, inbox) = Shared::new(notifier.clone(), ForkEpoch::untracked(), usize::MAX);
         let call_from_many = |threads: usize| {
             let senders = (0..threads).map(|_| {
                 let remote = Remote::new(shared.clone());
                 thread::spawn(move || (0..100).for_each(|_| remote.call(|_| ()).unwrap()))
             });
             senders.collect::<Vec<_>>().into_iter().for_each(|sender| sender.join().unwrap());
-            counted.0.swap(0, Ordering::SeqCst)
+            notifier.0.swap(0, Ordering::SeqCst)
         };
         assert_eq!(call_from_many(4), 0);
         for _ in 0..100 {
-            inbox.calls.try_iter().for_each(|_| shared.taken());
+            inbox.calls.try_iter().for_each(|_| shared.call_taken());
             shared.sleep(|has_any| {
                 assert!(!has_any);
                 assert_eq!(call_from_many(2), 1);
             });
             assert_eq!(call_from_many(1), 0);
         }
-        shared.sleep(|has_any| assert!(has_any, "what is there already wakes nobody"));
+        shared.sleep(|has_any| assert!(has_any, "a call queued earlier sends no wakeup"));
     }
 
-    /// The fault that this is against loses a wake-up once in a million: here, every time.
+    /// Regression: this race loses a wakeup once in a million sleeps. Here it happens every time.
     #[test]
-    fn what_comes_right_before_the_loop_looks_at_its_queues_wakes_it() {
-        let counted = Arc::<Counted>::default();
-        let (shared, _inbox) = Shared::new(counted.clone(), Home::anywhere(), usize::MAX);
+    fn a_call_queued_right_after_the_loop_checked_its_queues_wakes_it() {
+        let notifier = Arc::<CountingNotifier>::default();
+        let (shared, _inbox) = Shared::new(notifier.clone(), ForkEpoch::untracked(), usize::MAX);
         let remote = Remote::new(shared.clone());
-        let look = || {
+        let check = || {
             let has_any = shared.has_any();
-            // Too late to be seen, so it has to wake.
+            // Too late to be seen by the check, so it has to wake the loop.
             remote.call(|_| ()).unwrap();
             has_any
         };
-        shared.flag.sleep(look, |has_any| {
+        shared.flag.sleep(check, |has_any| {
             assert!(!has_any);
-            assert_eq!(counted.0.load(Ordering::SeqCst), 1, "the call has woken the loop");
+            assert_eq!(notifier.0.load(Ordering::SeqCst), 1, "the call has woken the loop");
         });
     }
 
-    /// The same by chance, as often as it takes: the kernel's part is played by a counter, so that a sleep takes no time.
+    /// The same race by repetition. A counter stands in for the kernel, so that a sleep takes no time.
     #[test]
-    fn no_wake_up_is_lost_among_many() {
+    fn no_wakeup_is_lost_among_many() {
         [(1, 100_000), (4, 25_000)].into_iter().for_each(|(threads, each)| wake(threads, each));
     }
 
-    /// So many threads call so often, each again when as many calls were heard as there had been.
+    /// `threads` threads make `each` calls each; a thread makes the next when its last one has been received.
     fn wake(threads: usize, each: usize) {
         let calls = threads * each;
-        let bell = Arc::<Counted>::default();
-        let (shared, inbox) = Shared::new(bell.clone(), Home::anywhere(), usize::MAX);
+        let notifier = Arc::<CountingNotifier>::default();
+        let (shared, inbox) = Shared::new(notifier.clone(), ForkEpoch::untracked(), usize::MAX);
         let remote = Remote::new(shared.clone());
-        let (made, heard) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (made, received) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let caller = |_| {
-            let (remote, made, heard) = (remote.clone(), made.clone(), heard.clone());
+            let (remote, made, received) = (remote.clone(), made.clone(), received.clone());
             thread::spawn(move || {
                 for n in 0..each {
-                    // Ever later, and anew: so that it comes at every moment of the way to sleep.
+                    // A varying delay, so that the call hits every moment of the way to sleep.
                     (0..n % 128).for_each(|_| std::hint::spin_loop());
                     let number = made.fetch_add(1, Ordering::Relaxed) + 1;
                     remote.call(|_| ()).unwrap();
-                    while heard.load(Ordering::Acquire) < number {
+                    while received.load(Ordering::Acquire) < number {
                         thread::yield_now();
                     }
                 }
             })
         };
         let callers: Vec<_> = (0..threads).map(caller).collect();
-        while heard.load(Ordering::Relaxed) < calls {
+        while received.load(Ordering::Relaxed) < calls {
             while inbox.calls.try_recv().is_ok() {
-                shared.taken();
-                heard.fetch_add(1, Ordering::Release);
+                shared.call_taken();
+                received.fetch_add(1, Ordering::Release);
             }
             shared.sleep(|has_any| {
-                let is_over = || heard.load(Ordering::Relaxed) == calls;
-                let mut looks = 0_u32;
-                while !has_any && bell.0.swap(0, Ordering::Acquire) == 0 && !is_over() {
-                    looks += 1;
-                    assert!(looks < 20_000_000, "a wake-up was lost");
+                let is_over = || received.load(Ordering::Relaxed) == calls;
+                let mut checks = 0_u32;
+                while !has_any && notifier.0.swap(0, Ordering::Acquire) == 0 && !is_over() {
+                    checks += 1;
+                    assert!(checks < 20_000_000, "a wakeup was lost");
                     thread::yield_now();
                 }
             });

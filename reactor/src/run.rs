@@ -1,4 +1,4 @@
-//! A run: [`Reactor::run`], and what stops it. How everything is brought to its end is in `shutdown.rs`.
+//! A run of the loop: [`Reactor::run`], and what stops it. Shutting everything down is in `shutdown.rs`.
 
 use std::{
     future::Future,
@@ -8,10 +8,10 @@ use std::{
 
 use crate::{Failure, NotRunning, Phase, Reactor, RunError, WeakReactor, run_state::Entered};
 
-/// Lies in the future of `run_until`, and stops the loop when that is done or has panicked.
+/// Held by the future of `run_until`: stops the loop when that future completes or panics.
 struct StopAtEnd {
     reactor: WeakReactor,
-    /// Gone when the call of `run_until` has returned.
+    /// Dropped when the call of `run_until` returns.
     call: Weak<()>,
 }
 
@@ -24,14 +24,15 @@ impl Drop for StopAtEnd {
 }
 
 impl Reactor {
-    /// Runs the loop until [`stop`](Self::stop) is called or, on Unix, SIGINT or SIGTERM comes. Then the shutdown
-    /// phases run, open connections are closed, and no handler, timer or task is left. It may be run again.
+    /// Runs the loop until [`stop`](Self::stop) is called or, on Unix, SIGINT or SIGTERM arrives. Then the shutdown
+    /// phases run, open connections are closed, and no handler, timer or task is left. A reactor can be run several
+    /// times.
     ///
     /// # Errors
     ///
-    /// [`RunError::AlreadyRunning`] from inside a callback; [`RunError::Wait`] if the engine fails; [`RunError::InChild`] in a
-    /// child of fork(2). On a simulated reactor
-    /// [`RunError::NothingLeft`] where a real one would sleep for ever, and [`RunError::Driven`] if its time is not its own.
+    /// [`RunError::AlreadyRunning`] from inside a callback; [`RunError::Wait`] if the engine fails;
+    /// [`RunError::InChild`] in a child of fork(2). On a simulated reactor, [`RunError::NothingLeft`] where a real one
+    /// would sleep forever, and [`RunError::Driven`] if a driver controls its time.
     pub fn run(&self) -> Result<(), RunError> {
         let state = &self.inner.state;
         if self.inner.driven.get() {
@@ -39,7 +40,7 @@ impl Reactor {
         }
         let entered = self.enter()?;
         self.inner.shared.set_ended(false);
-        self.inner.wait_health.begin_run();
+        self.inner.wait_failures.reset();
         #[cfg(unix)]
         self.watch_signals()?;
         self.fire(Phase::BeforeStartup);
@@ -50,27 +51,27 @@ impl Reactor {
         while turned.is_ok() && !state.should_exit() {
             turned = self.turn_once(None);
         }
-        // A callback may have forked, and its child come back here: what there is to end is the parent's.
-        let goes_on = || !state.has_crashed() && !self.inner.home.is_left();
-        if goes_on() {
+        // A callback may have forked, and its child may return here: all that could be shut down is the parent's.
+        let must_shut_down = || !state.has_crashed() && !self.inner.fork_epoch.is_in_child();
+        if must_shut_down() {
             turned = turned.and(self.wait_for_triggers());
         }
         // The wait may have been ended by a crash.
-        if goes_on() {
+        if must_shut_down() {
             self.shut_down();
         }
         #[cfg(unix)]
         self.unwatch_signals();
         drop(entered);
-        if self.inner.home.is_left() { Err(RunError::InChild) } else { turned }
+        if self.inner.fork_epoch.is_in_child() { Err(RunError::InChild) } else { turned }
     }
 
-    /// Runs the loop until `future` is done, then stops it and returns the future's value.
+    /// Runs the loop until `future` completes, then stops it and returns the future's output.
     ///
     /// # Errors
     ///
     /// [`RunError::Stopped`] if something else stopped the loop first (the future is dropped then), [`RunError::Failed`] if
-    /// the future panicked; else as [`run`](Self::run).
+    /// the future panicked; otherwise as [`run`](Self::run).
     pub fn run_until<F>(&self, future: F) -> Result<F::Output, RunError>
     where
         F: Future<Output: 'static> + 'static,
@@ -86,7 +87,7 @@ impl Reactor {
             future.await
         });
         let ran = self.run();
-        // Should the loop have left without it, it is of no use to the next run.
+        // If the loop stopped before the future completed, do not leave the future to the next run.
         drop(this_call);
         self.cancel_task(task.id);
         let result = task.deferred.take();
@@ -98,10 +99,10 @@ impl Reactor {
         }
     }
 
-    /// Runs one turn of the loop. If it finds something to do at once it does that, with what the kernel has ready by then,
-    /// and returns; else it waits at most `max_wait` for something to happen (`None`: until it does). For embedding the
-    /// reactor in another loop, and for tests; signals and life events belong to [`run`](Self::run). A
-    /// [`stop`](Self::stop) made in the turn keeps it from waiting, and that is all.
+    /// Runs one turn of the loop. If there is work, does it, together with the events that are ready by then, and
+    /// returns. Otherwise waits at most `max_wait` for an event (`None`: without limit). For embedding the reactor in
+    /// another loop, and for tests. Signals and life-cycle phases belong to [`run`](Self::run). A [`stop`](Self::stop)
+    /// called in the turn keeps it from waiting and has no other effect.
     ///
     /// # Errors
     ///
@@ -116,23 +117,23 @@ impl Reactor {
         turned
     }
 
-    /// Asks the loop to stop: the current turn is finished, then the shutdown phases run. Returns at once. Calls, timers
-    /// and tasks that wait are dropped. Made once more while triggers of [`Phase::BeforeShutdown`] are waited for, this
-    /// ends their wait.
+    /// Asks the loop to stop: the current turn is finished, then the shutdown phases run. Returns at once. Queued
+    /// calls, timers and tasks are dropped. Called once more while the loop waits for triggers of
+    /// [`Phase::BeforeShutdown`], it ends that wait.
     ///
     /// # Errors
     ///
-    /// [`NotRunning`] if the reactor does not run, or was asked to stop already.
+    /// [`NotRunning`] if the reactor does not run, or is stopping already.
     pub fn stop(&self) -> Result<(), NotRunning> {
         let state = &self.inner.state;
-        if !state.is_running() || !state.ask_stop() {
+        if !state.is_running() || !state.request_stop() {
             return Err(NotRunning);
         }
         Ok(())
     }
 
-    /// Asks the loop to leave [`run`](Self::run) after this turn without any shutdown: connections, timers and tasks
-    /// stay as they are and go on if it is run again.
+    /// Asks the loop to leave [`run`](Self::run) after this turn without a shutdown: connections, timers and tasks
+    /// stay as they are and resume with the next run.
     ///
     /// # Errors
     ///
@@ -141,18 +142,18 @@ impl Reactor {
         if !self.inner.state.is_running() {
             return Err(NotRunning);
         }
-        self.inner.state.ask_crash();
+        self.inner.state.request_crash();
         Ok(())
     }
 
-    /// Whether the loop runs: from [`Phase::AfterStartup`] on, until [`Phase::DuringShutdown`].
+    /// Whether the loop is running: from [`Phase::AfterStartup`] until [`Phase::DuringShutdown`].
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.inner.state.is_running()
     }
 
     pub(crate) fn enter(&self) -> Result<Entered<'_>, RunError> {
-        if self.inner.home.is_left() {
+        if self.inner.fork_epoch.is_in_child() {
             return Err(RunError::InChild);
         }
         let entered = self.inner.state.enter(&self.inner.clock);

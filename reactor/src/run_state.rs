@@ -1,15 +1,15 @@
-//! Where in its life a reactor is: the flags that a run sets and the loop asks for. They decide nothing.
+//! The run state of a reactor: flags that a run sets and the loop reads. No decisions are made here.
 
 use std::cell::Cell;
 
 use crate::clock::Clock;
 
-/// Where in its life a reactor is.
+/// The run state of a reactor.
 #[derive(Debug, Default)]
 pub(crate) struct RunState {
-    /// In `run` or `turn`.
+    /// Inside `run` or `turn`.
     entered: Cell<bool>,
-    /// As `is_running` tells.
+    /// The value of `is_running`.
     running: Cell<bool>,
     stop: Cell<bool>,
     crash: Cell<bool>,
@@ -23,7 +23,7 @@ impl RunState {
         }
         self.stop.set(false);
         self.crash.set(false);
-        clock.hold(true);
+        clock.keep_sample(true);
         Some(Entered { state: self, clock })
     }
 
@@ -31,7 +31,7 @@ impl RunState {
         self.entered.get()
     }
 
-    /// Whether the loop should come round without waiting.
+    /// Whether the loop should leave, so that a turn must not wait.
     pub(crate) fn should_exit(&self) -> bool {
         self.stop.get() || self.crash.get()
     }
@@ -40,12 +40,12 @@ impl RunState {
         self.running.get()
     }
 
-    /// `false` if it was asked to already.
-    pub(crate) fn ask_stop(&self) -> bool {
+    /// `false` if a stop was requested already.
+    pub(crate) fn request_stop(&self) -> bool {
         !self.stop.replace(true)
     }
 
-    pub(crate) fn ask_crash(&self) {
+    pub(crate) fn request_crash(&self) {
         self.crash.set(true);
     }
 
@@ -57,13 +57,13 @@ impl RunState {
         self.running.set(running);
     }
 
-    /// The stop has been heard: from here on the flag stands for a second one, or for the last trigger being done.
-    pub(crate) fn stop_noticed(&self) {
+    /// The stop is being handled. From here on the flag means a second stop, or that the last trigger is done.
+    pub(crate) fn acknowledge_stop(&self) {
         self.stop.set(false);
     }
 }
 
-/// While it lives, the reactor cannot be entered a second time.
+/// Proof that the reactor is entered. While it lives, the reactor cannot be entered a second time.
 pub(crate) struct Entered<'a> {
     state: &'a RunState,
     clock: &'a Clock,
@@ -73,6 +73,6 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         self.state.entered.set(false);
         self.state.running.set(false);
-        self.clock.hold(false);
+        self.clock.keep_sample(false);
     }
 }

@@ -1,4 +1,4 @@
-//! How everything is brought to its end: the phases of a shutdown, the ends that are told, and what is freed.
+//! Shutdown: its phases, notifying all handlers, and freeing everything.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,11 +10,11 @@ use std::{
 
 use crate::{Deferred, Failure, Killed, Phase, Reactor, RunError, Token, engine::NoKernel};
 
-/// Rounds of telling ends at a shutdown: an end may cause another, but not for ever.
-const REAP_ROUNDS_MAX: usize = 1_000;
+/// Rounds of notification at a shutdown: ending one handler may register another, but not forever.
+const SHUTDOWN_ROUNDS_MAX: usize = 1_000;
 
 impl Reactor {
-    /// Fires the triggers of a phase and counts what has to be waited for.
+    /// Fires the triggers of a phase and returns the number of deferreds to wait for.
     pub(crate) fn fire(&self, phase: Phase) -> Rc<Cell<usize>> {
         let waiting = Rc::new(Cell::new(0));
         for trigger in self.inner.life.take(phase) {
@@ -39,28 +39,31 @@ impl Reactor {
         let waiting = Rc::downgrade(waiting);
         deferred.then(move |reactor, result| {
             done(result);
-            // Nobody waits any more if time was up; this may well be the next run.
+            // The wait is over if it timed out; this may be the next run already.
             let Some(waiting) = waiting.upgrade() else { return };
             waiting.set(waiting.get() - 1);
             if waiting.get() == 0 {
-                // Or this turn would sleep through it.
-                let _ = reactor.inner.state.ask_stop();
+                // Otherwise this turn would sleep in the poll.
+                let _ = reactor.inner.state.request_stop();
             }
         });
     }
 
-    /// Goes on turning until the BeforeShutdown triggers are done, their time is up, or a second `stop` or signal comes.
+    /// Keeps turning until the BeforeShutdown triggers are done, their time is up, or a second `stop` or signal arrives.
     pub(crate) fn wait_for_triggers(&self) -> Result<(), RunError> {
         let state = &self.inner.state;
         let waiting = self.fire(Phase::BeforeShutdown);
         let max = self.inner.settings.shutdown_max;
         let end = self.inner.clock.precise().checked_add(max);
-        state.stop_noticed();
+        state.acknowledge_stop();
         while waiting.get() > 0 && !state.should_exit() {
             let now = self.inner.clock.precise();
             let left = end.map(|end| end.saturating_duration_since(now));
             if left == Some(Duration::ZERO) {
-                tracing::warn!(?max, "shutdown triggers are not done; stopping without them");
+                tracing::warn!(
+                    ?max,
+                    "shutdown triggers did not finish in time; stopping without them"
+                );
                 break;
             }
             self.turn_once(left)?;
@@ -76,10 +79,10 @@ impl Reactor {
         self.end();
     }
 
-    /// What dropping the last handle does. Life events are those of runs, so none is fired.
+    /// Called when the last handle is dropped. Life-cycle phases belong to runs, so none is fired.
     pub(crate) fn tear_down(&self) {
         let inner = &*self.inner;
-        // Whoever is told of its end now cannot run the reactor any more.
+        // A handler that is notified of its end here cannot run the reactor any more.
         let Some(_entered) = inner.state.enter(&inner.clock) else { return };
         self.start_callback_timer();
         if inner.is_forked_copy() {
@@ -96,50 +99,51 @@ impl Reactor {
         self.clear();
     }
 
-    /// In a child of fork(2): all this is the parent's, and lives on there. So nobody is told of an end, the kernel is told
-    /// nothing, and other threads, which the child has not got, are not waited for. What is dropped is the child's memory, and
-    /// what is closed are its descriptors.
+    /// In a child of fork(2): everything here belongs to the parent, where it lives on. So no handler is notified, no
+    /// call is made to the engine, and other threads, which do not exist in the child, are not awaited. Only the
+    /// child's memory is freed, and its descriptors are closed.
     fn release_after_fork(&self) {
         let inner = &*self.inner;
-        // An engine asks first, too. From here on there is none.
+        // An engine checks for a fork itself; from here on there is none.
         let engine = inner.poller.replace(Box::new(NoKernel));
         drop(engine);
         self.notify_killed();
-        // Somebody may have been in the midst of putting something into a queue when the process forked: whoever empties it,
-        // as a drop does, would wait for that for ever.
+        // Another thread may have held a queue's internal state when the process forked: emptying the queue, as a drop
+        // does, could then block forever. So the state is leaked.
         mem::forget(self.inner.clone());
     }
 
-    /// Has every handler let go of everything without a word.
+    /// Has every handler release everything without notifying its user.
     pub(crate) fn notify_killed(&self) {
         let handlers = self.inner.registry.borrow().handlers();
         for handler in handlers {
-            let what = || "a handler that is killed".to_owned();
+            let what = || "a handler at the kill of its reactor".to_owned();
             let _ = self.guard(what, || handler.message_received(self, &Killed));
         }
     }
 
-    /// Tells every handler that the reactor stops, also those that come while others are told, and delivers the ends.
+    /// Calls `shutdown` of every handler, including those registered meanwhile, and then `finalize` of those that
+    /// requested it.
     fn notify_shutdown(&self) {
         let queues = &self.inner.queues;
-        let mut told = HashSet::new();
-        for _ in 0..REAP_ROUNDS_MAX {
-            name_once(&queues.flush);
+        let mut notified = HashSet::new();
+        for _ in 0..SHUTDOWN_ROUNDS_MAX {
+            remove_duplicates(&queues.flush);
             self.call_queued(&queues.flush, |reactor, handler| handler.flush(reactor));
             let mut tokens = self.inner.registry.borrow().tokens();
-            tokens.retain(|token| told.insert(*token));
+            tokens.retain(|token| notified.insert(*token));
             if tokens.is_empty() && queues.finalize.borrow().is_empty() {
                 return;
             }
             for token in tokens {
                 self.call_handler(token, |handler| handler.shutdown(self));
             }
-            name_once(&queues.finalize);
+            remove_duplicates(&queues.finalize);
             self.call_queued(&queues.finalize, |reactor, handler| handler.finalize(reactor));
         }
     }
 
-    /// Nobody is left who could hear of anything: frees everything.
+    /// Frees everything. No handler is left that could be notified.
     pub(crate) fn end(&self) {
         self.inner.shared.set_ended(true);
         self.stop_pool();
@@ -148,10 +152,11 @@ impl Reactor {
         self.clear();
     }
 
-    /// Drops what waits, until dropping brings nothing new. Nothing is borrowed meanwhile, for a drop may be user code.
+    /// Drops everything pending, until a round of drops adds nothing new. Nothing is borrowed meanwhile, since a drop
+    /// may be user code.
     pub(crate) fn clear(&self) {
         let inner = &*self.inner;
-        for _ in 0..REAP_ROUNDS_MAX {
+        for _ in 0..SHUTDOWN_ROUNDS_MAX {
             let timers = inner.wheel.borrow_mut().drain();
             timers.into_iter().for_each(|timer| self.defer_drop(timer));
             let calls = mem::take(&mut *inner.soon.borrow_mut());
@@ -163,7 +168,7 @@ impl Reactor {
             tasks.into_iter().for_each(|task| self.defer_drop(task));
             let tokens = inner.registry.borrow().tokens();
             tokens.into_iter().for_each(|token| self.deregister(token, false));
-            for queue in [&inner.queues.flush, &inner.queues.again, &inner.queues.finalize] {
+            for queue in [&inner.queues.flush, &inner.queues.rescheduled, &inner.queues.finalize] {
                 queue.take();
             }
             if inner.deferred_drops.borrow().is_empty() {
@@ -176,7 +181,7 @@ impl Reactor {
     fn empty_inbox(&self) {
         let inner = &*self.inner;
         while let Ok(call) = inner.inbox.calls.try_recv() {
-            inner.shared.taken();
+            inner.shared.call_taken();
             self.defer_drop(call);
         }
         while inner.inbox.woken.try_recv().is_ok() {
@@ -185,8 +190,8 @@ impl Reactor {
     }
 }
 
-/// Takes out what is named twice, or a handler that asks twice each time it is called would ask for ever more.
-fn name_once(queue: &RefCell<Vec<Token>>) {
-    let mut named = HashSet::new();
-    queue.borrow_mut().retain(|token| named.insert(*token));
+/// Removes duplicates. Otherwise a handler that requests two calls in each call would double the queue in every round.
+fn remove_duplicates(queue: &RefCell<Vec<Token>>) {
+    let mut seen = HashSet::new();
+    queue.borrow_mut().retain(|token| seen.insert(*token));
 }

@@ -1,9 +1,9 @@
-//! What errors of sockets mean to a loop, said once for all crates that make the calls: those of accept(2), [`AcceptFailure`], and
-//! those that a socket for datagrams reports about something it sent, [`is_about_sent`]. Pure: makes no system call.
+//! Classifies socket errors for all crates that make the calls: errors of accept(2) ([`AcceptFailure`]), and errors
+//! that a datagram socket reports about something it sent ([`is_about_sent`]). Pure: makes no system call.
 
 use std::io::{self, ErrorKind};
 
-/// What to do about an error of accept(2), whoever made the call: a transport, or an engine that accepts by itself.
+/// How to handle an error of accept(2), in a transport or in an engine that accepts by itself.
 ///
 /// # Examples
 ///
@@ -20,20 +20,20 @@ use std::io::{self, ErrorKind};
 pub enum AcceptFailure {
     /// The backlog is empty.
     Drained,
-    /// The error was about one connection, which is gone, or a signal came in between. Try the next one.
+    /// The error concerns one connection, which is gone, or a signal interrupted the call. Try the next one.
     Skip,
-    /// This process, or the system, has no descriptor left. The connection still waits in the backlog.
+    /// This process, or the system, has no descriptor left. The connection stays in the backlog.
     NoDescriptors,
-    /// The backlog is as it was, and trying again at once would fail again. Wait before the next try.
+    /// The backlog is unchanged and an immediate retry would fail again. Wait before the next try.
     Wait,
 }
 
 impl AcceptFailure {
-    /// The table: accept(2), "ERRORS" and "Error handling".
+    /// Classifies an error by the tables of accept(2), "ERRORS" and "Error handling".
     pub fn of(error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::WouldBlock => return Self::Drained,
-            // ECONNRESET is what Windows says of a peer that has gone.
+            // Windows reports ECONNRESET when the peer has gone.
             ErrorKind::Interrupted
             | ErrorKind::ConnectionAborted
             | ErrorKind::ConnectionReset
@@ -45,9 +45,9 @@ impl AcceptFailure {
     }
 }
 
-/// Whether an error of a socket for datagrams is about a datagram that it sent, not about the call that reports it: a router or the
-/// peer's system has answered with ICMP, or a firewall of this system has dropped it (udp(7), icmp(7)). The socket is as good as
-/// before.
+/// Whether an error of a datagram socket concerns a datagram that it sent, not the call that reports it: a router or
+/// the peer's system has answered with ICMP, or a firewall of this system has dropped it (udp(7), icmp(7)). The socket
+/// still works.
 ///
 /// # Examples
 ///
@@ -61,17 +61,17 @@ impl AcceptFailure {
 #[must_use]
 pub fn is_about_sent(error: &io::Error) -> bool {
     match error.kind() {
-        // ICMP: port unreachable. ECONNRESET is what Windows makes of it.
+        // ICMP: port unreachable. Windows reports it as ECONNRESET.
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => true,
         // ICMP: time exceeded, on some systems.
         ErrorKind::TimedOut => true,
-        // EACCES: ICMPv6 administratively prohibited (RFC 4443 3.1). EPERM: a filter of this system.
+        // EACCES: ICMPv6 administratively prohibited (RFC 4443 3.1). EPERM: a local packet filter.
         ErrorKind::PermissionDenied => true,
         _ => is_from_the_network(error) || is_too_long_for_the_path(error),
     }
 }
 
-/// What ICMP turns into, and what accept(2) passes on of it from the new socket.
+/// Errors caused by ICMP, and network errors of the new socket that accept(2) passes on.
 #[cfg(unix)]
 fn is_from_the_network(error: &io::Error) -> bool {
     use rustix::io::Errno;
@@ -97,7 +97,7 @@ fn is_from_the_network(error: &io::Error) -> bool {
 #[cfg(not(unix))]
 use is_of_a_network_kind as is_from_the_network;
 
-/// The same where there is no number, as from a simulated network.
+/// The same for errors without an errno, as from a simulated network.
 fn is_of_a_network_kind(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -111,7 +111,7 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// Nobody keeps a spare descriptor there.
+/// Not reported elsewhere: only on Unix is a spare descriptor kept.
 #[cfg(not(unix))]
 fn is_out_of_descriptors(_: &io::Error) -> bool {
     false
@@ -123,7 +123,7 @@ fn is_too_long_for_the_path(error: &io::Error) -> bool {
     rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MSGSIZE)
 }
 
-/// Windows says that of a datagram that is longer than the buffer.
+/// // Windows reports this error for a datagram that is longer than the buffer.
 #[cfg(not(unix))]
 fn is_too_long_for_the_path(_: &io::Error) -> bool {
     false
@@ -135,17 +135,17 @@ mod tests {
 
     use super::*;
 
-    /// Each error that accept(2) of Linux names, some that it does not, and what is done about it; then whether a socket for
-    /// datagrams would say it of something that it sent.
+    /// Each error that accept(2) of Linux documents, some that it does not, and how it is handled; then whether
+    /// [`is_about_sent`] holds.
     #[test]
-    fn every_error_has_its_row() {
+    fn errors_are_classified() {
         let rows = [
             (libc::EAGAIN, Drained, false),
             (libc::EINTR, Skip, false),
             (libc::ECONNABORTED, Skip, false),
             (libc::ECONNRESET, Skip, true),
             (libc::ETIMEDOUT, Skip, true),
-            // "treat them like EAGAIN by retrying"
+            // accept(2): "treat them like EAGAIN by retrying"
             (libc::ENETDOWN, Skip, true),
             (libc::EPROTO, Skip, true),
             (libc::ENOPROTOOPT, Skip, true),
@@ -178,13 +178,13 @@ mod tests {
         }
     }
 
-    /// A simulated network and sockets in memory know no numbers.
+    /// Errors of a simulated network and of sockets in memory have no errno.
     #[test]
-    fn kinds_without_a_number_are_known() {
+    fn kinds_without_an_errno_are_classified() {
         for kind in [ErrorKind::HostUnreachable, ErrorKind::NetworkDown] {
             let error = io::Error::from(kind);
             assert_eq!((AcceptFailure::of(&error), is_about_sent(&error)), (Skip, true));
         }
-        assert_eq!(AcceptFailure::of(&io::Error::other("a hook of somebody's")), Wait);
+        assert_eq!(AcceptFailure::of(&io::Error::other("an unknown error")), Wait);
     }
 }

@@ -1,12 +1,13 @@
-//! Sources of events of one's own: what a transport is made of.
+//! Custom event sources: what a transport is built from.
 //!
-//! A server or a client needs nothing of this: connections, timers and futures are all made of it. It is for whoever brings
-//! something else to the loop: a device, a socket of another family, a library with a descriptor of its own.
+//! Servers and clients need nothing of this; connections, timers and futures are built on it. It is for authors who
+//! attach something else to the loop: a device, a socket of another family, a library with a descriptor of its own.
 //!
 //! # A handler
 //!
-//! A source is registered together with a [`Handler`], which the loop calls. It is shared (`Rc<dyn Handler>`), so what changes in
-//! it sits in `Cell`s and in `RefCell`s that are borrowed for a few lines. This one prints what comes through a pipe:
+//! A source is registered together with a [`Handler`], which the loop calls. The handler is shared (`Rc<dyn Handler>`),
+//! so its mutable state sits in `Cell`s and in `RefCell`s that are borrowed for a few lines. This one prints what it
+//! reads from a pipe:
 //!
 //! ```
 //! # #[cfg(unix)]
@@ -23,7 +24,7 @@
 //! impl Handler for Printer {
 //!     fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
 //!         let mut buffer = [0; 4096];
-//!         // Readiness is told once on the default engine: go on until there is nothing left.
+//!         // The default engine is edge-triggered: read until `WouldBlock`.
 //!         loop {
 //!             let read = self.pipe.borrow_mut().read(&mut buffer);
 //!             match read {
@@ -38,7 +39,7 @@
 //!         }
 //!     }
 //!
-//!     /// The end, told when no callback is under way. The registry holds the last handle: with it, the pipe is closed.
+//!     /// Called when no callback is running. The registry holds the last handle: with it, the pipe is closed.
 //!     fn finalize(self: Rc<Self>, reactor: &Reactor) {
 //!         reactor.deregister(self.token, true);
 //!         let _ = reactor.stop();
@@ -61,25 +62,28 @@
 //!
 //! # The contract
 //!
-//! - **Registered once**, for both directions, by [`register`], or by [`register_source`] and [`bind`] for a handler that owns its
-//!   source and knows its [`Token`]. A token carries a generation: one that is out of date names nobody.
-//! - **Readiness is a hint** that a system call is worth trying, told once for each change on the default engine. Go on until
-//!   the call says `WouldBlock`; or stop early, so that others have their turn, and ask for [`reschedule`]. Read before you write.
-//!   Level-triggered engines want to know what is wanted from now on: [`set_interest`], which is free on the others.
-//! - **Only the loop calls.** A call that users make of your transport takes a note and asks the loop: [`flush_later`] to send
-//!   what was queued from elsewhere, [`finalize_later`] to tell an end, [`arm_timer`] for a time, which costs no allocation. What
-//!   users hand over is dropped by [`defer_drop`], for a drop may run their code.
-//! - **Faults are contained.** The loop guards the methods of a handler; one that calls several objects of users puts [`guard`]
-//!   around each. A handler that panics is told ([`Handler::panicked`]) and, by default, deregistered.
-//! - **The end of a run** is told by [`Handler::shutdown`]. What has an end to tell asks for `finalize_later` there; handlers that are
-//!   left are dropped.
-//! - **Engines that receive and accept by themselves** are told to by [`set_delivery_mode`]. If it answers `true`, what has come is taken
-//!   by [`take_completion`], after the same `ready`.
+//! - **Registered once**, for both directions, by [`register`], or by [`register_source`] and [`bind`] for a handler
+//!   that owns its source and knows its [`Token`]. A token carries a generation: a stale token matches no handler.
+//! - **Readiness is a hint** that a system call is worth trying. The default engine is edge-triggered and reports each
+//!   change once: continue until the call returns `WouldBlock`, or stop early, so that others get their turn, and call
+//!   [`reschedule`]. Read before you write. Level-triggered engines must know the current interest: call
+//!   [`set_interest`], which costs nothing on the others.
+//! - **Only the loop runs callbacks.** A method that users call on your transport only records the request and asks the
+//!   loop to act: [`flush_later`] to send data that was queued outside of a callback, [`finalize_later`] to report the
+//!   end, [`arm_timer`] for a timer, which allocates nothing. Drop what users handed over by [`defer_drop`], since a
+//!   drop may run their code.
+//! - **Panics are caught.** The loop guards the methods of a handler. A handler that calls several objects of users
+//!   puts [`guard`] around each call. After a panic the loop calls [`Handler::panicked`] and, by default, deregisters
+//!   the handler.
+//! - **At the end of a run** the loop calls [`Handler::shutdown`]. A handler that must notify its user calls
+//!   `finalize_later` there; handlers that are left are dropped.
+//! - **Completion engines** receive and accept by themselves once [`set_delivery_mode`] has returned `true`. After
+//!   `ready`, collect the result with [`take_completion`].
 //!
-//! State that all handlers of a kind share lies in the reactor itself ([`local`]); what they count, in its [`Meter`]. What a whole
-//! simulation needs, which turns several reactors by one time, is a [`Driver`].
+//! State that all handlers of a kind share is kept in the reactor ([`local`]); their counters are in its [`Meter`]. A
+//! [`Driver`] runs several simulated reactors on one virtual clock.
 //!
-//! `examples/custom_handler.rs` is a whole program, and `transports/src/pipe/` the smallest real transport.
+//! `examples/custom_handler.rs` is a complete program; `transports/src/pipe/` is the smallest real transport.
 //!
 //! [`register`]: crate::Reactor::register
 //! [`register_source`]: crate::Reactor::register_source
@@ -89,7 +93,7 @@
 //! [`flush_later`]: crate::Reactor::flush_later
 //! [`finalize_later`]: crate::Reactor::finalize_later
 //! [`arm_timer`]: crate::Reactor::arm_timer
-//! [`defer_drop`]: crate::Reactor::discard
+//! [`defer_drop`]: crate::Reactor::defer_drop
 //! [`guard`]: crate::Reactor::guard
 //! [`set_delivery_mode`]: crate::Reactor::set_delivery_mode
 //! [`take_completion`]: crate::Reactor::take_completion

@@ -1,24 +1,24 @@
-//! What the reactor has done so far, in numbers: [`Stats`], and the counters behind it.
+//! Counters of the reactor: [`Stats`], and the cells behind it.
 
 use std::{cell::Cell, time::Duration};
 
-/// Counts since the reactor was made, as [`Reactor::stats`](crate::Reactor::stats) gives them.
+/// Counters since the reactor was made, as returned by [`Reactor::stats`](crate::Reactor::stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Turns of the loop.
     pub turns: u64,
-    /// Events that the kernel told of.
+    /// I/O events received from the kernel.
     pub events: u64,
-    /// Calls made: `call_soon`, and from other threads.
+    /// Calls made: by `call_soon`, and from other threads.
     pub calls: u64,
-    /// Timers that were due.
+    /// Timers fired.
     pub timers_fired: u64,
-    /// Timers that wait now.
+    /// Timers pending now.
     pub timers: usize,
-    /// Tasks that are alive now.
+    /// Tasks alive now.
     pub tasks: usize,
-    /// Handlers registered now: connections, listeners, and what the reactor has for itself.
+    /// Handlers registered now: connections, listeners, and the reactor's own.
     pub handlers: usize,
     /// Connections open now.
     pub connections: u64,
@@ -28,40 +28,40 @@ pub struct Stats {
     pub bytes_received: u64,
     /// Bytes sent.
     pub bytes_sent: u64,
-    /// Bytes that the kernel moved by itself, from a file or from one connection to another: part of
+    /// Bytes moved inside the kernel, from a file or from one connection to another (zero-copy): part of
     /// [`bytes_sent`](Self::bytes_sent), and in no buffer of this process.
     pub bytes_moved: u64,
     /// Callbacks that took longer than [`Builder::slow_callback`](crate::Builder::slow_callback).
     pub slow_callbacks: u64,
-    /// Panics of callbacks that were contained.
+    /// Panics of callbacks that were caught.
     pub panics: u64,
     /// The longest turn, without the wait for events. As coarse as the system's cheapest clock, some milliseconds.
     pub longest_turn: Duration,
 }
 
-/// A number that only the loop's thread touches.
+/// A counter that only the loop's thread uses.
 #[derive(Debug, Default)]
 pub struct Counter(Cell<u64>);
 
 impl Counter {
-    /// Adds to it.
+    /// Increases the counter.
     pub fn add(&self, n: u64) {
         self.0.set(self.0.get().wrapping_add(n));
     }
 
-    /// Takes away from it.
+    /// Decreases the counter.
     pub fn sub(&self, n: u64) {
         self.0.set(self.0.get().wrapping_sub(n));
     }
 
-    /// Its value.
+    /// The current value.
     #[must_use]
     pub fn value(&self) -> u64 {
         self.0.get()
     }
 }
 
-/// The counters that transports keep for [`Stats`]; [`Reactor::meter`](crate::Reactor::meter) hands them out.
+/// The counters that transports keep for [`Stats`], from [`Reactor::meter`](crate::Reactor::meter).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Meter {
@@ -81,6 +81,6 @@ pub struct Meter {
     pub bytes_received: Counter,
     /// Bytes sent.
     pub bytes_sent: Counter,
-    /// Those of them that the kernel moved by itself.
+    /// Bytes moved inside the kernel; part of `bytes_sent`.
     pub bytes_moved: Counter,
 }

@@ -1,7 +1,7 @@
 //! Futures on the loop: [`Reactor::spawn`], [`Task`], [`Reactor::sleep`] and [`Reactor::timeout`].
 //!
-//! A task is a slot with a boxed future, and a waker that puts the slot's name into the queue of the woken. A wake-up
-//! from the loop's own thread and one from another take the same way; the loop polls who was woken in phase 3.
+//! A task is a slot with a boxed future, and a waker that puts the slot's id into the queue of woken tasks. Wakeups
+//! from the loop's own thread and from other threads use the same queue; the loop polls woken tasks in phase 3.
 
 use std::{
     fmt,
@@ -23,10 +23,10 @@ use crate::{
     wake::QueuedFlag,
 };
 
-/// A spawned future with its promise, whatever its type.
+/// A spawned future with its promise, type-erased.
 pub(crate) trait Job {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()>;
-    /// It panicked, which has been logged.
+    /// The future panicked, which has been logged.
     fn fail(&mut self, failure: Failure);
 }
 
@@ -114,8 +114,8 @@ impl Tasks {
 }
 
 impl Reactor {
-    /// Runs a future on the loop. It need not be `Send`; it is first polled when the loop comes to its tasks, in this
-    /// turn or the next.
+    /// Runs a future on the loop. It need not be `Send`; it is first polled when the loop runs its tasks, in this turn
+    /// or the next.
     ///
     /// # Examples
     ///
@@ -150,7 +150,7 @@ impl Reactor {
         let (job, waker) = {
             let mut tasks = self.inner.tasks.borrow_mut();
             let Some(slot) = tasks.get(id) else { return };
-            slot.waker.queued.take_up();
+            slot.waker.queued.clear();
             let Some(job) = slot.job.take() else { return };
             if slot.cancelled {
                 tasks.slots.remove(id.slot);
@@ -166,7 +166,7 @@ impl Reactor {
             self.guard(|| "a task".to_owned(), || job.poll(&mut Context::from_waker(&waker)));
         match outcome {
             Ok(Poll::Pending) => {
-                // The table may have been emptied meanwhile, by the end of the reactor.
+                // The end of the reactor may have emptied the table meanwhile.
                 if let Some(slot) = self.inner.tasks.borrow_mut().get(id) {
                     slot.job = Some(job);
                     return;
@@ -191,18 +191,18 @@ impl Reactor {
         }
     }
 
-    /// A future that is ready no earlier than `delay` from now, in ticks of a millisecond rounded up, and not in the turn in
-    /// which it is first polled.
+    /// A future that is ready no earlier than `delay` from now, rounded up to a tick of a millisecond, and not in the
+    /// turn in which it is first polled.
     pub fn sleep(&self, delay: Duration) -> Sleep {
         let deadline = self.inner.clock.tick_after(delay);
         Sleep { reactor: self.downgrade(), deadline, key: None }
     }
 
-    /// Gives a future so long from now and no longer. It is dropped when its time is up.
+    /// Limits how long a future may take, from now. The future is dropped when its time is up.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`] if the future was not done in time.
+    /// [`TimedOut`] if the future did not complete in time.
     pub fn timeout<F: Future>(
         &self,
         after: Duration,
@@ -222,7 +222,7 @@ impl Reactor {
     }
 }
 
-/// A future that runs on the loop, and its result once it is done. Dropping this does not stop it.
+/// A future that runs on the loop, and its result once it completes. Dropping this does not stop it.
 ///
 /// # Examples
 ///
@@ -247,7 +247,7 @@ impl Reactor {
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "await it, or drop it on purpose with `drop`: the task goes on"]
+#[must_use = "await it, or drop it on purpose with `drop`: the task keeps running"]
 pub struct Task<T: 'static> {
     pub(crate) deferred: Deferred<T>,
     pub(crate) id: TaskId,
@@ -255,7 +255,7 @@ pub struct Task<T: 'static> {
 }
 
 impl<T: 'static> Task<T> {
-    /// Stops the task: the loop drops its future, and whoever awaits this gets [`Failure::Cancelled`].
+    /// Stops the task: the loop drops its future, and awaiting this returns [`Failure::Cancelled`].
     pub fn cancel(&self) {
         self.deferred.cancel();
         if let Some(reactor) = self.reactor.upgrade() {
@@ -290,12 +290,12 @@ impl<T: 'static> fmt::Debug for Task<T> {
     }
 }
 
-/// The future of [`Reactor::sleep`]. Its timer goes when it is dropped.
+/// The future of [`Reactor::sleep`]. Dropping it cancels its timer.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Sleep {
     reactor: WeakReactor,
-    /// The tick.
+    /// In ticks.
     deadline: u64,
     key: Option<TimerKey>,
 }
@@ -316,11 +316,11 @@ impl Future for Sleep {
                 {
                     return Poll::Pending;
                 }
-                // Polled by another task now, or the timer went with the end of a run.
+                // Polled by another task now, or the timer was dropped at the end of a run.
                 _ => {}
             }
         }
-        // A waker may be anybody's code, so it is neither cloned nor dropped under the borrow.
+        // A waker may run user code, so it is neither cloned nor dropped under the borrow.
         let payload = TimerPayload::Due(Box::new(Sleeper(context.waker().clone())));
         let old = self.key.and_then(|key| inner.wheel.borrow_mut().cancel(key));
         self.key = Some(inner.wheel.borrow_mut().insert(self.deadline, payload));

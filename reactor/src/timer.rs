@@ -1,4 +1,4 @@
-//! Calls at a time: [`DelayedCall`], [`LoopingCall`], and the bare timers of handlers. The wheel itself is in `wheel.rs`.
+//! Timers for users: [`DelayedCall`], [`LoopingCall`], and the timers of handlers. The timer wheel itself is in `wheel.rs`.
 
 use std::{
     cell::Cell,
@@ -13,24 +13,24 @@ use crate::{
     handler::{TimerKey, Token},
 };
 
-/// What is due, in two words: with a third kind it would be three.
+/// The payload of a timer, in two words; a third variant would make it three.
 pub(crate) enum TimerPayload {
     Due(Box<dyn Due>),
     Handler(Token),
 }
 
-/// Nobody's.
+/// Placeholder for vacant entries.
 impl Default for TimerPayload {
     fn default() -> Self {
         Self::Handler(Token::ENGINE)
     }
 }
 
-/// User code whose time comes.
+/// User code that runs when its timer is due.
 pub(crate) trait Due {
     fn fire(self: Box<Self>, reactor: &Reactor);
 
-    /// What it is, for the log.
+    /// Its name for the log.
     fn what(&self) -> &'static str {
         "a delayed call"
     }
@@ -46,7 +46,7 @@ impl<F: FnOnce(&Reactor)> Due for F {
     }
 }
 
-/// Who waits in [`Sleep`](crate::task::Sleep).
+/// The waker of a task that waits in [`Sleep`](crate::task::Sleep).
 pub(crate) struct Sleeper(pub(crate) Waker);
 
 impl Due for Sleeper {
@@ -64,11 +64,11 @@ impl Due for Sleeper {
 }
 
 impl Reactor {
-    /// Has the loop call `f` once, no earlier than `delay` from now, in ticks of a millisecond rounded up. Calls that are
-    /// due at the same tick run in the order in which they were made; one with no delay runs in the next turn. The delay
+    /// Has the loop call `f` once, no earlier than `delay` from now, rounded up to a tick of a millisecond. Calls that are
+    /// due at the same tick run in the order in which they were made; one with zero delay runs in the next turn. The delay
     /// counts from [`now`](Self::now), the time of this turn.
     ///
-    /// `f` is given the reactor: a clone of it captured in `f` would keep the reactor alive for as long as the call waits.
+    /// `f` receives the reactor: a clone captured in `f` would keep the reactor alive as long as the call is pending.
     ///
     /// # Examples
     ///
@@ -91,15 +91,15 @@ impl Reactor {
         self.make_later(delay, Box::new(f))
     }
 
-    /// Whatever the type of the closure, so that it is compiled once, here.
+    /// Not generic over the closure, so that it is compiled once.
     fn make_later(&self, delay: Duration, call: Box<dyn Due>) -> DelayedCall {
         let deadline = self.inner.clock.tick_after(delay);
         let key = self.inner.wheel.borrow_mut().insert(deadline, TimerPayload::Due(call));
         DelayedCall { reactor: self.downgrade(), key }
     }
 
-    /// Has the loop call `f` every `interval`, first after one interval. Ticks stay on the grid that begins now: a slow
-    /// callback delays none of the following, and ticks that were missed are skipped. A panic in `f` ends the series.
+    /// Has the loop call `f` every `interval`, first after one interval. Calls stay on the grid that begins now: a slow
+    /// callback does not delay the following ones, and calls that were missed are skipped. A panic in `f` ends the series.
     ///
     /// # Panics
     ///
@@ -122,30 +122,30 @@ impl Reactor {
 ///
 /// Timers of handlers; the module [`source`](crate::source) explains them.
 impl Reactor {
-    /// Arms a timer that calls [`Handler::timer`](crate::Handler::timer) of the handler registered under `token`, once, no
-    /// earlier than `delay` from now, as [`call_later`](Self::call_later). It costs no allocation. If the handler is gone by
-    /// then, nothing happens.
+    /// Arms a timer that calls [`Handler::timer`](crate::Handler::timer) of the handler registered under `token`, once,
+    /// no earlier than `delay` from now, as [`call_later`](Self::call_later). It allocates nothing. If the handler has
+    /// been removed by then, nothing happens.
     pub fn arm_timer(&self, token: Token, delay: Duration) -> TimerKey {
         let deadline = self.inner.clock.tick_after(delay);
         self.inner.wheel.borrow_mut().insert(deadline, TimerPayload::Handler(token))
     }
 
-    /// When a timer of [`arm_timer`](Self::arm_timer) is due, rounded up to the tick; `None` once it has fired or been taken
-    /// back.
+    /// When a timer of [`arm_timer`](Self::arm_timer) is due, rounded up to the tick; `None` once it has fired or been
+    /// disarmed.
     #[must_use]
     pub fn timer_due(&self, key: TimerKey) -> Option<Instant> {
         let deadline = self.inner.wheel.borrow().deadline(key)?;
         self.inner.clock.instant(deadline)
     }
 
-    /// Takes back a timer of [`arm_timer`](Self::arm_timer). `false` if it is gone already.
+    /// Cancels a timer of [`arm_timer`](Self::arm_timer). `false` if it has fired or been disarmed already.
     pub fn disarm_timer(&self, key: TimerKey) -> bool {
         let payload = self.inner.wheel.borrow_mut().cancel(key);
         payload.is_some()
     }
 }
 
-/// A call that waits for its time. Dropping this does not cancel it.
+/// A pending call. Dropping this does not cancel it.
 #[derive(Clone, Debug)]
 pub struct DelayedCall {
     reactor: WeakReactor,
@@ -153,12 +153,12 @@ pub struct DelayedCall {
 }
 
 impl DelayedCall {
-    /// Takes the call back. `false` if it has been made or cancelled already. The closure is dropped by the loop.
+    /// Cancels the call. `false` if it has run or been cancelled already. The closure is dropped by the loop.
     pub fn cancel(&self) -> bool {
         self.reactor.inner().is_some_and(|inner| inner.wheel.borrow_mut().retire(self.key))
     }
 
-    /// Moves the call to `delay` from now. `false` if it has been made or cancelled already.
+    /// Reschedules the call to `delay` from now. `false` if it has run or been cancelled already.
     pub fn reset(&self, delay: Duration) -> bool {
         let Some(inner) = self.reactor.inner() else {
             return false;
@@ -167,7 +167,7 @@ impl DelayedCall {
         inner.wheel.borrow_mut().reset(self.key, deadline)
     }
 
-    /// Moves the call to `more` after the time at which it is due. `false` if it has been made or cancelled already.
+    /// Postpones the call by `more`, from the time at which it is due. `false` if it has run or been cancelled already.
     pub fn delay(&self, more: Duration) -> bool {
         let Some(inner) = self.reactor.inner() else {
             return false;
@@ -180,13 +180,13 @@ impl DelayedCall {
         wheel.reset(self.key, deadline.saturating_add(more))
     }
 
-    /// Whether the call still waits.
+    /// Whether the call is still pending.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.deadline().is_some()
     }
 
-    /// When the call is due, rounded up to the tick; `None` once it has been made or cancelled.
+    /// When the call is due, rounded up to the tick; `None` once it has run or been cancelled.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         self.reactor.inner()?.clock.instant(self.deadline()?)
@@ -204,7 +204,8 @@ pub struct LoopingCall {
     series: Rc<Series>,
 }
 
-/// What the handle and the timer share. The callback is not in here: it goes from timer to timer, and so with the last.
+/// State shared by the handle and the timer. The callback is not part of it: each timer passes it to the next, and the
+/// last one drops it.
 struct Series {
     interval: Duration,
     start: Instant,
@@ -222,7 +223,7 @@ enum SeriesState {
 type Tick = Box<dyn FnMut(&Reactor)>;
 
 impl Series {
-    /// Waits for grid point `number`.
+    /// Arms the timer for grid point `number`.
     fn arm(self: Rc<Self>, reactor: &Reactor, number: u64, f: Tick) {
         let passed = reactor.now().saturating_duration_since(self.start);
         let delay = scale(self.interval, number).saturating_sub(passed);
@@ -265,7 +266,7 @@ impl LoopingCall {
         was_active
     }
 
-    /// Whether the series goes on: until it is stopped, its callback panics, or the run ends.
+    /// Whether the series continues: until it is stopped, its callback panics, or the run ends.
     #[must_use]
     pub fn is_active(&self) -> bool {
         match self.series.state.get() {
@@ -277,7 +278,7 @@ impl LoopingCall {
         }
     }
 
-    /// How many ticks were skipped because a callback or the loop took too long.
+    /// How many calls were skipped because a callback or the loop took too long.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.series.skipped.get()

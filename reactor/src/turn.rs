@@ -1,30 +1,30 @@
-//! One turn of the loop, on one screen, and nothing else.
+//! One turn of the event loop, on one screen, and nothing else.
 
 use std::time::Duration;
 
 use crate::{Reactor, RunError, handler::TimerKey, reactor::Inner, timer::TimerPayload};
 
-/// Timers run in one turn; what is left runs in the next, after a poll that does not wait.
+/// Timers fired in one turn. The rest fire in the next, after a poll that does not wait.
 const TIMERS_PER_TURN: usize = 100_000;
 
-/// Cancelled timers dropped under one guard: few enough that it still tells who is slow.
+/// Cancelled timers dropped under one guard: few enough that a slow drop can still be attributed.
 const DROPS_PER_GUARD: usize = 32;
 
 impl Reactor {
     pub(crate) fn turn_once(&self, max_wait: Option<Duration>) -> Result<(), RunError> {
         let inner = &*self.inner;
         inner.meter.turns.add(1);
-        let began = inner.callback_timer.get();
-        inner.clock.forget();
+        let began = inner.callback_start.get();
+        inner.clock.reset_sample();
         inner.mark_due();
 
-        // 1. Calls that are present at the start: from threads, then call_soon. What they call for runs next turn.
+        // 1. Calls queued by now: first from threads, then from call_soon. Calls that they queue run in the next turn.
         let present = inner.soon.borrow().len();
-        for _ in 0..inner.shared.calls_waiting() {
+        for _ in 0..inner.shared.calls_queued() {
             let Ok(call) = inner.inbox.calls.try_recv() else {
                 break;
             };
-            inner.shared.taken();
+            inner.shared.call_taken();
             self.make_call(call);
         }
         for _ in 0..present {
@@ -34,7 +34,7 @@ impl Reactor {
             self.make_call(call);
         }
 
-        // 2. Timers that were due at the start. One of no delay that was made since then waits for the next turn.
+        // 2. Timers that were due at the start. A timer of zero delay made since then fires in the next turn.
         for _ in 0..TIMERS_PER_TURN {
             let due = inner.wheel.borrow_mut().pop_due();
             let Some((key, payload)) = due else { break };
@@ -42,7 +42,7 @@ impl Reactor {
         }
 
         // 3. Tasks that were woken.
-        for _ in 0..inner.shared.woken_waiting() {
+        for _ in 0..inner.shared.woken_queued() {
             let Ok(task) = inner.inbox.woken.try_recv() else {
                 break;
             };
@@ -50,30 +50,30 @@ impl Reactor {
             self.run_task(task);
         }
 
-        // 4. Connections that were written to from elsewhere.
+        // 4. Connections that were written to outside of their own callbacks.
         self.call_queued(&inner.queues.flush, |reactor, handler| handler.flush(reactor));
 
-        // 5. Poll: at once while work is left, else until the next timer.
+        // 5. Poll: without waiting while work is left, else until the next timer.
         let mut events = inner.events.take();
-        let before = inner.callback_timer.get().saturating_sub(began);
-        let waited = inner.wait(max_wait, &mut events);
-        inner.clock.forget();
+        let before = inner.callback_start.get().saturating_sub(began);
+        let wait_result = inner.wait(max_wait, &mut events);
+        inner.clock.reset_sample();
         self.start_callback_timer();
-        let woke = inner.callback_timer.get();
+        let woke = inner.callback_start.get();
 
-        // 6. Dispatch. A token whose handler went away in this turn finds nobody.
+        // 6. Dispatch. The token of a handler that was removed in this turn matches nothing.
         inner.meter.events.add(events.len() as u64);
         self.dispatch(&events);
         events.clear();
         inner.events.replace(events);
         self.call_rescheduled();
 
-        // 7. Reap: ends are told, slots freed, and what user code let go of is dropped.
+        // 7. Finalize: connection_lost is called, slots are freed, and deferred drops run.
         self.call_queued(&inner.queues.finalize, |reactor, handler| handler.finalize(reactor));
         self.drop_deferred();
-        let took = before + inner.callback_timer.get().saturating_sub(woke);
+        let took = before + inner.callback_start.get().saturating_sub(woke);
         inner.meter.longest_turn.set(inner.meter.longest_turn.get().max(took));
-        waited
+        wait_result
     }
 
     fn make_call(&self, call: Box<dyn FnOnce(&Self) + '_>) {
@@ -94,7 +94,7 @@ impl Reactor {
         }
     }
 
-    /// Drops what user code let go of.
+    /// Runs the deferred drops.
     pub(crate) fn drop_deferred(&self) {
         if self.inner.wheel.borrow().has_retired() {
             self.drop_cancelled_timers();
@@ -102,21 +102,21 @@ impl Reactor {
         if self.inner.deferred_drops.borrow().is_empty() {
             return;
         }
-        for dead in self.inner.deferred_drops.take() {
-            let _ = self.guard(|| "a drop".to_owned(), move || drop(dead));
+        for dropped in self.inner.deferred_drops.take() {
+            let _ = self.guard(|| "a drop".to_owned(), move || drop(dropped));
         }
     }
 
-    /// Cancelled timers are many and small, so a guard is around some of them at a time.
+    /// Cancelled timers are many and small, so they are dropped in batches, each under one guard.
     fn drop_cancelled_timers(&self) {
         let mut storage = self.inner.wheel.borrow_mut().take_retired();
-        let mut dead = storage.drain(..);
-        while !dead.as_slice().is_empty() {
-            // One that panics is gone by then, and the next guard begins behind it.
-            let some = dead.by_ref().take(DROPS_PER_GUARD);
-            let _ = self.guard(|| "a drop".to_owned(), move || some.for_each(drop));
+        let mut dropped = storage.drain(..);
+        while !dropped.as_slice().is_empty() {
+            // A timer whose drop panics is gone by then; the next guard starts after it.
+            let batch = dropped.by_ref().take(DROPS_PER_GUARD);
+            let _ = self.guard(|| "a drop".to_owned(), move || batch.for_each(drop));
         }
-        drop(dead);
+        drop(dropped);
         self.inner.wheel.borrow_mut().reuse_retired(storage);
     }
 }
@@ -129,24 +129,24 @@ impl Inner {
         }
     }
 
-    /// How long the poll may wait; `None` for as long as nothing happens.
+    /// The longest time that the poll may wait; `None` means without limit.
     pub(crate) fn timeout(&self, max_wait: Option<Duration>) -> Option<Duration> {
         if max_wait == Some(Duration::ZERO) || self.has_work() {
             return Some(Duration::ZERO);
         }
         let Some(tick) = self.wheel.borrow().next_wakeup() else { return max_wait };
-        self.clock.forget();
+        self.clock.reset_sample();
         let until = self.clock.until(tick);
         Some(max_wait.map_or(until, |max_wait| max_wait.min(until)))
     }
 
-    /// Whether a turn that begins now has something to do before any event comes, timers included.
+    /// Whether a turn that begins now has work without waiting for events, including due timers.
     pub(crate) fn is_busy(&self) -> bool {
         let due = self.wheel.borrow().next_wakeup().is_some_and(|tick| tick <= self.clock.ticks());
         due || self.has_work()
     }
 
-    /// Whether the next turn has something to do before any event comes.
+    /// Whether the next turn has work without waiting for events.
     pub(crate) fn has_work(&self) -> bool {
         !self.soon.borrow().is_empty()
             || !self.queues.are_empty()

@@ -1,5 +1,5 @@
-//! The loop's wait for events: it spins first if it is to, sleeps, and goes on when the system cannot let it sleep for the
-//! moment. How long it may wait is decided in `turn.rs`.
+//! The loop's wait for events: busy-polls first if configured, then sleeps, and backs off and retries when the system
+//! call fails for lack of memory. The timeout is computed in `turn.rs`.
 
 use std::{
     cell::Cell,
@@ -11,31 +11,31 @@ use crossbeam_channel::Select;
 
 use crate::{RunError, WaitError, engine::Event, reactor::Inner};
 
-/// The first rest after a wait that failed for the moment. Each further one is twice as long, up to the longest.
-const REST_MIN: Duration = Duration::from_millis(1);
+/// The first backoff after a transient failure to wait. Each further one is twice as long, up to the maximum.
+const BACKOFF_MIN: Duration = Duration::from_millis(1);
 
-/// The longest rest between two tries.
-const REST_MAX: Duration = Duration::from_millis(100);
+/// The longest backoff between two attempts.
+const BACKOFF_MAX: Duration = Duration::from_millis(100);
 
-/// Waits that fail, one after the other.
+/// Consecutive waits that failed.
 #[derive(Clone, Copy)]
 struct Failing {
     since: Instant,
-    rest: Duration,
+    backoff: Duration,
 }
 
-/// Whether the waits of a reactor fail.
+/// The state of failing waits of a reactor.
 #[derive(Default)]
 pub(crate) struct WaitFailures {
-    /// That they fail was logged, and no wait that may block has gone well since.
-    is_ill: Cell<bool>,
-    /// Since the last one that went well.
+    /// The failure was logged, and no wait that may block has succeeded since.
+    degraded: Cell<bool>,
+    /// The failures since the last success.
     failing: Cell<Option<Failing>>,
 }
 
 impl WaitFailures {
-    /// What an earlier run has met says nothing of this one.
-    pub(crate) fn begin_run(&self) {
+    /// Forgets the failures of an earlier run.
+    pub(crate) fn reset(&self) {
         self.failing.set(None);
     }
 }
@@ -47,7 +47,7 @@ impl Inner {
         max_wait: Option<Duration>,
         events: &mut Vec<Event>,
     ) -> Result<(), RunError> {
-        if self.home.is_left() {
+        if self.fork_epoch.is_in_child() {
             return Err(RunError::InChild);
         }
         let timeout = self.timeout(max_wait);
@@ -56,8 +56,8 @@ impl Inner {
         }
         match self.wait_on_kernel(timeout, events) {
             Ok(()) => {
-                if self.wait_health.is_ill.get() {
-                    self.wait_went_well(timeout);
+                if self.wait_failures.degraded.get() {
+                    self.wait_recovered(timeout);
                 }
                 Ok(())
             }
@@ -93,39 +93,40 @@ impl Inner {
         })
     }
 
-    /// Out of memory or of something else for the moment: timers and calls go on, and the wait is tried again in the next
-    /// turn, after a rest. Everything else, and what does not pass, ends the run.
+    /// After a transient failure, such as no memory, timers and calls go on, and the wait is retried in the next turn
+    /// after a backoff. Any other error, and one that persists, ends the run.
     #[cold]
     fn wait_failed(&self, source: io::Error, timeout: Option<Duration>) -> Result<(), RunError> {
         let call = self.poller.borrow().call();
         let now = self.clock.precise();
-        let health = &self.wait_health;
-        let failing = health.failing.get();
-        let Failing { since, rest } = failing.unwrap_or(Failing { since: now, rest: REST_MIN });
-        let tried = now.saturating_duration_since(since);
-        if !is_for_the_moment(&source) || tried >= self.settings.wait_retry {
+        let failures = &self.wait_failures;
+        let failing = failures.failing.get();
+        let Failing { since, backoff } =
+            failing.unwrap_or(Failing { since: now, backoff: BACKOFF_MIN });
+        let failing_for = now.saturating_duration_since(since);
+        if !is_transient(&source) || failing_for >= self.settings.wait_retry {
             return Err(RunError::Wait(WaitError::new(call, source)));
         }
-        if !health.is_ill.replace(true) {
-            tracing::error!(call, error = %source, "the loop cannot wait for events; trying again");
+        if !failures.degraded.replace(true) {
+            tracing::error!(call, error = %source, "the loop cannot wait for events; retrying");
         }
-        health.failing.set(Some(Failing { since, rest: (rest * 2).min(REST_MAX) }));
-        self.rest(timeout.map_or(rest, |timeout| timeout.min(rest)));
+        failures.failing.set(Some(Failing { since, backoff: (backoff * 2).min(BACKOFF_MAX) }));
+        self.back_off(timeout.map_or(backoff, |timeout| timeout.min(backoff)));
         Ok(())
     }
 
     #[cold]
-    fn wait_went_well(&self, timeout: Option<Duration>) {
-        let health = &self.wait_health;
-        health.failing.set(None);
-        if timeout != Some(Duration::ZERO) && health.is_ill.replace(false) {
+    fn wait_recovered(&self, timeout: Option<Duration>) {
+        let failures = &self.wait_failures;
+        failures.failing.set(None);
+        if timeout != Some(Duration::ZERO) && failures.degraded.replace(false) {
             let call = self.poller.borrow().call();
             tracing::warn!(call, "the loop waits for events again");
         }
     }
 
-    /// Waits for nothing but calls and wake-ups from other threads, which takes no help of the engine.
-    fn rest(&self, time: Duration) {
+    /// Waits only for calls and wakeups from other threads, without the engine.
+    fn back_off(&self, time: Duration) {
         let mut queues = Select::new();
         queues.recv(&self.inbox.calls);
         queues.recv(&self.inbox.woken);
@@ -134,7 +135,7 @@ impl Inner {
 }
 
 /// poll(2), select(2), kevent(2), io_uring_enter(2): ENOMEM, EAGAIN.
-fn is_for_the_moment(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock)
 }
 

@@ -1,5 +1,5 @@
-//! The flags between the loop and other threads: who has to wake whom, and who is in the queue already. They move no
-//! data.
+//! Wakeup flags between the loop and other threads: who must wake the loop, and which tasks are queued already. They
+//! carry no data.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicBool, Ordering, fence};
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// Whether the loop sleeps.
 ///
-/// The loop says that it is about to sleep and then looks at the queues once more; a sender puts its item into a queue
-/// and then looks whether the loop sleeps. Both sides write before they read, sequentially consistent, so at least one
-/// of them sees the other: nothing is lost. Whoever takes the flag down wakes, so one sleep is ended by one wake-up,
-/// however many senders there are, and a loop that is awake is never disturbed.
+/// The loop raises the flag before it sleeps and then checks the queues once more; a sender puts its item into a queue
+/// and then checks the flag. Both sides write before they read, sequentially consistent, so at least one of them sees
+/// the other: no wakeup is lost. The sender that clears the flag wakes the loop, so one sleep is ended by one wakeup,
+/// however many senders there are, and no wakeup is sent to a loop that is awake.
 ///
 /// Each side is one function, [`sleep`](Self::sleep) and [`post`](Self::post), so that the order of its steps is written
-/// once: what the loop runs is what loom tries below.
+/// once and the loom tests below check the code that the loop runs.
 #[derive(Debug)]
 pub(crate) struct WakeFlag {
     asleep: AtomicBool,
@@ -25,8 +25,8 @@ impl WakeFlag {
         Self { asleep: AtomicBool::new(false) }
     }
 
-    /// The loop's side: `wait`s, and is woken by whoever posts meanwhile. `wait` is told whether something is in the queues
-    /// already, in which case nobody will wake it and it must not block.
+    /// The loop's side: runs `wait`, which any sender that posts meanwhile wakes. `wait` receives `true` if an item is
+    /// queued already: then no wakeup follows and it must not block.
     pub(crate) fn sleep<R>(
         &self,
         has_any: impl FnOnce() -> bool,
@@ -39,8 +39,8 @@ impl WakeFlag {
         waited
     }
 
-    /// A sender's side: puts something into a queue, and wakes the loop if it sleeps. `put` says whether there was anybody
-    /// to take it.
+    /// A sender's side: queues an item by `put`, and wakes the loop if it sleeps. `put` returns `false` if the receiver
+    /// is gone.
     pub(crate) fn post(&self, put: impl FnOnce() -> bool, wake: impl FnOnce()) -> bool {
         let was_put = put();
         if was_put && self.must_wake() {
@@ -51,7 +51,7 @@ impl WakeFlag {
 
     fn must_wake(&self) -> bool {
         fence(Ordering::SeqCst);
-        // A swap would do, but would also write where it finds nothing to take down, which loom cannot put in order.
+        // A swap would do, but it also writes when the flag is clear, and loom cannot order that.
         self.asleep.load(Ordering::Relaxed)
             && self
                 .asleep
@@ -60,10 +60,10 @@ impl WakeFlag {
     }
 }
 
-/// Whether a task is in the queue of the woken, so that it is there once however often it is woken.
+/// Whether a task is in the queue of woken tasks, so that it is queued once however often it is woken.
 ///
-/// Both sides swap. A waker that finds the flag up leaves it to the poll that is to come, so that poll must see all that
-/// the waker did before: a plain store in `take_up` would not (it reads nothing, and so orders nothing).
+/// Both sides swap. A waker that finds the flag set relies on the coming poll, so that poll must see everything that
+/// the waker wrote before: a plain store in `clear` would not ensure that (it reads nothing, and so orders nothing).
 #[derive(Debug)]
 pub(crate) struct QueuedFlag {
     queued: AtomicBool,
@@ -74,13 +74,13 @@ impl QueuedFlag {
         Self { queued: AtomicBool::new(false) }
     }
 
-    /// The task is woken: whether the caller has to queue it.
+    /// The task is woken. Returns whether the caller must queue it.
     pub(crate) fn must_queue(&self) -> bool {
         !self.queued.swap(true, Ordering::AcqRel)
     }
 
-    /// The loop has taken the task out of the queue, and polls it after this.
-    pub(crate) fn take_up(&self) {
+    /// The loop has taken the task out of the queue and polls it after this call.
+    pub(crate) fn clear(&self) {
         self.queued.swap(false, Ordering::AcqRel);
     }
 }
@@ -93,90 +93,89 @@ mod tests {
         atomic::{AtomicBool, AtomicUsize},
     };
 
-    /// Every order in which the threads can run, as far as it takes no more than three switches that nobody asked for: more
-    /// find nothing new, and take minutes.
+    /// Checks every interleaving with at most three preemptions. More find nothing new and take minutes.
     fn model(test: impl Fn() + Send + Sync + 'static) {
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = Some(3);
         builder.check(test);
     }
 
-    /// Two senders and a loop that sleeps until it has seen both items. A lost wake-up is a loop that spins for ever before
-    /// the bell, which loom reports; a wake-up too many is counted.
+    /// Two senders and a loop that sleeps until it has seen both items. A lost wakeup makes the loop spin forever,
+    /// which loom reports; a superfluous wakeup is counted.
     #[test]
-    fn nothing_is_lost_and_nobody_is_woken_twice() {
+    fn no_wakeup_is_lost_or_sent_twice() {
         model(|| {
             let flag = Arc::new(WakeFlag::new());
             let queue = Arc::new(AtomicUsize::new(0));
-            // As an eventfd: rung by adding to it, heard by taking it down to nothing.
-            let bell = Arc::new(AtomicUsize::new(0));
+            // Models an eventfd: a wakeup adds to it, the sleeper resets it to zero.
+            let eventfd = Arc::new(AtomicUsize::new(0));
             let senders: Vec<_> = (0..2)
                 .map(|_| {
-                    let (flag, queue, bell) = (flag.clone(), queue.clone(), bell.clone());
+                    let (flag, queue, eventfd) = (flag.clone(), queue.clone(), eventfd.clone());
                     loom::thread::spawn(move || {
-                        let mut rings = 0;
+                        let mut wakeups = 0;
                         let put = || {
                             queue.fetch_add(1, Ordering::Release);
                             true
                         };
                         flag.post(put, || {
-                            rings += 1;
-                            bell.fetch_add(1, Ordering::Release);
+                            wakeups += 1;
+                            eventfd.fetch_add(1, Ordering::Release);
                         });
-                        rings
+                        wakeups
                     })
                 })
                 .collect();
-            let (mut seen, mut naps) = (0, 0);
+            let (mut seen, mut sleeps) = (0, 0);
             while seen < 2 {
                 seen += queue.swap(0, Ordering::Acquire);
                 if seen == 2 {
                     break;
                 }
-                naps += 1;
+                sleeps += 1;
                 let has_any = || queue.load(Ordering::Acquire) > 0;
                 flag.sleep(has_any, |has_any| {
-                    while !has_any && bell.swap(0, Ordering::Acquire) == 0 {
+                    while !has_any && eventfd.swap(0, Ordering::Acquire) == 0 {
                         loom::thread::yield_now();
                     }
                 });
             }
-            let rings: usize = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
-            assert!(rings <= naps, "{rings} wake-ups for {naps} naps");
+            let wakeups: usize = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+            assert!(wakeups <= sleeps, "{wakeups} wakeups for {sleeps} sleeps");
         });
     }
 
-    /// Two wakers, each with news, and a task in the queue already. What a waker has left is seen by the poll that it
-    /// relied on, or it queues the task once more.
+    /// Two wakers, each with new data, and a task that is queued already. The poll sees what a waker wrote, or the
+    /// waker queues the task once more.
     #[test]
-    fn a_poll_sees_the_news_of_every_waker_that_did_not_queue() {
+    fn a_poll_sees_the_data_of_every_waker_that_did_not_queue() {
         model(|| {
             let flag = Arc::new(QueuedFlag::new());
             let queued = Arc::new(AtomicUsize::new(0));
-            let news = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+            let data = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
             assert!(flag.must_queue());
             let wakers: Vec<_> = (0..2)
                 .map(|n| {
-                    let (flag, queued, news) = (flag.clone(), queued.clone(), news.clone());
+                    let (flag, queued, data) = (flag.clone(), queued.clone(), data.clone());
                     loom::thread::spawn(move || {
-                        news[n].store(true, Ordering::Relaxed);
+                        data[n].store(true, Ordering::Relaxed);
                         if flag.must_queue() {
                             queued.fetch_add(1, Ordering::Release);
                         }
                     })
                 })
                 .collect();
-            let heard = |flag: &QueuedFlag| {
-                flag.take_up();
-                news.iter().filter(|news| news.load(Ordering::Relaxed)).count()
+            let poll = |flag: &QueuedFlag| {
+                flag.clear();
+                data.iter().filter(|data| data.load(Ordering::Relaxed)).count()
             };
-            let first = heard(&flag);
+            let first = poll(&flag);
             for waker in wakers {
                 waker.join().unwrap();
             }
-            let again = queued.load(Ordering::Acquire);
-            assert!(again <= 2);
-            assert!(first == 2 || again >= 1, "a wake-up was lost");
+            let requeued = queued.load(Ordering::Acquire);
+            assert!(requeued <= 2);
+            assert!(first == 2 || requeued >= 1, "a wakeup was lost");
         });
     }
 }

@@ -1,20 +1,20 @@
 //! Timer wheel. Pure: never reads a clock, never calls user code.
 //!
-//! Time is a `u64` of ticks (a millisecond each, says the caller). A timer lies in the level that its deadline's
-//! highest digit (base 64) unlike the current time's names, in the slot of that digit. From this follows all the rest:
+//! Time is a `u64` of ticks (the caller uses milliseconds). A timer's level is the highest digit (base 64) in which its
+//! deadline differs from the current time; its slot in that level is that digit of the deadline. It follows that:
 //!
 //! - Level and slot are a function of time and deadline alone, so equal deadlines always share one list, and appending
 //!   keeps them in the order made. Cascading walks that list from its head and appends.
-//! - All of a lower level comes before all of a higher one, and within a level slots are met in rising order: the
-//!   earliest timer is in the lowest bit of the lowest level in use, and nothing ever wraps around.
-//! - A slot is taken apart when time enters it, so an empty stretch of any length is skipped in one step.
+//! - All timers of a lower level are earlier than all of a higher one, and within a level slots are visited in rising
+//!   order: the earliest timer is at the lowest bit of the lowest level in use, and nothing ever wraps around.
+//! - A slot is cascaded when time enters it, so an empty stretch of any length is skipped in one step.
 //!
-//! Eleven levels of six bits hold every `u64`. The usual six reach two years and need an overflow list with rules of
-//! its own; the other five cost 2,560 bytes a wheel, and a timer is moved once for each digit that its delay has.
+//! Eleven levels of six bits cover every `u64`. The usual six reach two years and need an overflow list with rules of
+//! its own; the other five cost 2,560 bytes a wheel, and a timer is moved at most once for each digit of its delay.
 //!
-//! What costs is memory that is not in a cache, so an entry is small, links to no more than its two neighbours, and does
-//! not say which list it is in: that follows from its deadline, and is asked only at a list's ends. A list whose timers
-//! are all due moves in one step, since nothing in them changes.
+//! The main cost is cache misses, so an entry is small, links only to its two neighbours, and does not store its list: that
+//! follows from its deadline, and is needed only at a list's ends. A list whose timers are all due is moved in one step,
+//! since its entries do not change.
 
 use std::{mem, num::NonZeroU32};
 
@@ -22,31 +22,31 @@ const DIGIT_BITS: u32 = 6;
 const SLOTS: usize = 1 << DIGIT_BITS;
 const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 
-/// The list of timers made when they were due already; the next `advance` takes them first.
+/// The list of timers inserted with a deadline in the past; the next `advance` takes them first.
 const LATE: usize = LEVELS * SLOTS;
-/// The list that `pop_due` serves.
+/// The list that `pop_due` pops from.
 const DUE: usize = LATE + 1;
 const LISTS: usize = DUE + 1;
 
-/// Retired payloads that there is always room for, once there have been so many.
+/// The largest capacity of `retired` that is kept for reuse.
 const RETIRED_KEPT: usize = 1_024;
 
-/// No entry: beyond either end of a list.
+/// Null index: beyond either end of a list.
 const NIL: u32 = u32::MAX;
 
-/// Names a timer: the place it lies in and a generation, so that a place used again is not taken for the old one.
+/// Identifies a timer: an index and a generation, so that a stale key never matches the entry's next user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerKey {
     index: u32,
     generation: NonZeroU32,
 }
 
-/// A timer, and its neighbours in the list that it is part of; or a vacant place.
+/// A timer and its neighbours in its list; or a vacant entry.
 struct Entry<T> {
     deadline: u64,
     next: u32,
     prev: u32,
-    /// Zero while the place is vacant, and so no key's.
+    /// Zero while the entry is vacant, so that no key matches.
     generation: u32,
     payload: T,
 }
@@ -61,14 +61,14 @@ impl List {
     const EMPTY: Self = Self { first: NIL, last: NIL };
 }
 
-/// Timers by deadline; `insert`, `cancel`, `retire` and `reset` in O(1). A vacant place holds the payload's default.
+/// Timers by deadline; `insert`, `cancel`, `retire` and `reset` in O(1). A vacant entry holds the payload's default.
 pub(crate) struct Wheel<T> {
     entries: Vec<Entry<T>>,
-    /// Vacant places, the one left last at the end. Not a list through the places themselves: to take the next one
-    /// from there would be to wait for memory at every timer made after many were due in another order.
+    /// Indexes of vacant entries, the last vacated at the end. Not a free list through the entries themselves: that would
+    /// be a cache miss for every insertion after many timers fired in another order.
     vacant: Vec<u32>,
-    /// Places before this one are in use or vacant, those from it on are untouched: all of them, once nothing waits any
-    /// more. So the disorder in which a crowd of timers has left does not outlive it.
+    /// Entries below this index are in use or vacant, the others are untouched. Reset to zero when the last timer is
+    /// gone, so that a burst of timers does not leave the indexes in disorder.
     used: u32,
     len: usize,
     /// The slots level by level, then `LATE` and `DUE`.
@@ -76,12 +76,12 @@ pub(crate) struct Wheel<T> {
     /// A bit for each slot with timers in it.
     occupied: [u64; LEVELS],
     now: u64,
-    /// Stamped on the next entry made, whatever its place, so that `drain` need not keep places to remember theirs. A
-    /// stale key is taken for a live one only if its place is given away again exactly 2^32 - 1 timers later.
+    /// The generation of the next entry, whatever its index, so that `drain` need not keep entries to remember theirs. A
+    /// stale key matches a live timer only if its entry is reused exactly 2^32 - 1 timers later.
     generation: NonZeroU32,
-    /// Payloads of timers that were retired, in that order.
+    /// Payloads of retired timers, in that order.
     retired: Vec<T>,
-    /// Entries read or written so far, to prove what O(1) means.
+    /// Entries read or written so far, so that tests can check O(1).
     #[cfg(test)]
     touches: u64,
 }
@@ -112,11 +112,11 @@ impl<T: Default> Wheel<T> {
         self.len == 0
     }
 
-    /// A `deadline` that is past already is due at the next [`advance`](Self::advance), not before.
+    /// A `deadline` in the past is due at the next [`advance`](Self::advance), not before.
     pub(crate) fn insert(&mut self, deadline: u64, payload: T) -> TimerKey {
         let generation = self.generation;
         self.generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        let index = self.vacant.pop().unwrap_or_else(|| self.untouched());
+        let index = self.vacant.pop().unwrap_or_else(|| self.next_untouched());
         let prev = self.join(self.list_for(deadline), index);
         let entry = Entry { deadline, next: NIL, prev, generation: generation.get(), payload };
         if index as usize == self.entries.len() {
@@ -128,14 +128,15 @@ impl<T: Default> Wheel<T> {
         TimerKey { index, generation }
     }
 
-    /// `None` if the timer is gone.
+    /// `None` if the timer has fired or been cancelled.
     pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<T> {
         self.find(key)?;
         self.unlink(key.index);
         Some(self.vacate(key.index))
     }
 
-    /// Cancels a timer and keeps its payload for [`take_retired`](Self::take_retired); `false` if it is gone.
+    /// Cancels a timer and keeps its payload for [`take_retired`](Self::take_retired); `false` if it has fired or been
+    /// cancelled.
     pub(crate) fn retire(&mut self, key: TimerKey) -> bool {
         let payload = self.cancel(key);
         let found = payload.is_some();
@@ -143,7 +144,8 @@ impl<T: Default> Wheel<T> {
         found
     }
 
-    /// Gives a timer another deadline, behind all that have the same one; `false` if it is gone.
+    /// Changes a timer's deadline; it is ordered after all timers with the same one. `false` if it has fired or been
+    /// cancelled.
     pub(crate) fn reset(&mut self, key: TimerKey, deadline: u64) -> bool {
         if self.find(key).is_none() {
             return false;
@@ -158,7 +160,7 @@ impl<T: Default> Wheel<T> {
         self.find(key).map(|entry| entry.deadline)
     }
 
-    /// How many timers have a deadline before `tick`, whatever list they are in. Looks at every place.
+    /// How many timers have a deadline before `tick`, in any list. O(n).
     pub(crate) fn overdue(&self, tick: u64) -> usize {
         let is_overdue = |entry: &&Entry<T>| entry.generation != 0 && entry.deadline < tick;
         self.entries.iter().filter(is_overdue).count()
@@ -168,8 +170,9 @@ impl<T: Default> Wheel<T> {
         self.find(key).map(|entry| &entry.payload)
     }
 
-    /// Sets the time, and makes due what was late, then what has a deadline up to `now`, by deadline and, where those
-    /// are equal, in the order made or last reset. Nothing happens if `now` is before the current time.
+    /// Sets the time. Moves to the due list first the late timers, then those with a deadline up to `now`, by deadline
+    /// and, where equal, in the order in which they were inserted or last reset. Does nothing if `now` is before the
+    /// current time.
     pub(crate) fn advance(&mut self, now: u64) {
         if now < self.now {
             return;
@@ -186,12 +189,12 @@ impl<T: Default> Wheel<T> {
                 self.cascade(level * SLOTS + slot);
             }
         }
-        // No slot starts in between, so every timer left still has the level and the slot that `now` asks for.
+        // No slot starts in between, so the level and slot of every remaining timer are valid for `now`.
         self.now = now;
     }
 
-    /// The next timer that is due. Its place is free by the time that this returns.
-    // Inlined, since most turns only ask in vain.
+    /// The next timer that is due. Its entry is vacant when this returns.
+    // Inlined, since in most turns nothing is due.
     #[inline]
     pub(crate) fn pop_due(&mut self) -> Option<(TimerKey, T)> {
         if self.has_due() { self.pop() } else { None }
@@ -201,7 +204,7 @@ impl<T: Default> Wheel<T> {
         let index = self.lists[DUE].first;
         let generation = self.entries.get(index as usize)?.generation;
         self.unlink(index);
-        let generation = NonZeroU32::new(generation).expect("no list has a vacant place");
+        let generation = NonZeroU32::new(generation).expect("no list contains a vacant entry");
         Some((TimerKey { index, generation }, self.vacate(index)))
     }
 
@@ -209,8 +212,8 @@ impl<T: Default> Wheel<T> {
         self.lists[DUE].first != NIL
     }
 
-    /// When `advance` next has something to do: at the earliest deadline or before it, never after. That is the
-    /// current time if a timer is due or late, and the start of its slot if the earliest one lies in a higher level.
+    /// When `advance` next has work: at the earliest deadline or before it, never after. That is the current time if a
+    /// timer is due or late, and the start of its slot if the earliest timer is in a higher level.
     pub(crate) fn next_wakeup(&self) -> Option<u64> {
         if self.is_empty() {
             return None;
@@ -230,22 +233,22 @@ impl<T: Default> Wheel<T> {
         self.has_due() || self.has_retired()
     }
 
-    /// Takes out what was retired, in that order.
+    /// Removes and returns the retired payloads, in that order.
     pub(crate) fn take_retired(&mut self) -> Vec<T> {
         mem::take(&mut self.retired)
     }
 
-    /// Takes back the emptied storage of [`take_retired`](Self::take_retired), for the next ones. What a crowd has left
-    /// goes back to the allocator. That makes glibc's join what was freed before, which costs a tenth of a microsecond
-    /// for each of 100,000 cancelled calls, and saves more when the next 100,000 are made and fire.
+    /// Takes back the empty storage of [`take_retired`](Self::take_retired) for reuse. Storage above `RETIRED_KEPT` is
+    /// freed. With glibc, freeing it coalesces earlier free chunks, which costs a tenth of a microsecond for each of
+    /// 100,000 cancelled calls, and saves more when the next 100,000 are made and fire.
     pub(crate) fn reuse_retired(&mut self, storage: Vec<T>) {
         if self.retired.capacity() == 0 && storage.capacity() <= RETIRED_KEPT {
             self.retired = storage;
         }
     }
 
-    /// Takes out everything: what was retired, then all others in no order. Time stays, and keys given out name nothing
-    /// from now on.
+    /// Removes and returns everything: the retired payloads, then all others in no order. Time stays, and all keys
+    /// become stale.
     pub(crate) fn drain(&mut self) -> Vec<T> {
         self.lists.fill(List::EMPTY);
         self.occupied.fill(0);
@@ -269,7 +272,7 @@ impl<T: Default> Wheel<T> {
         if deadline <= self.now { LATE } else { slot_list(self.now, deadline) }
     }
 
-    /// The list that an entry lies in which is the first or the last one there.
+    /// The list of an entry that is the first or the last one in it.
     fn list_with_end(&self, index: u32, deadline: u64) -> usize {
         let late = self.lists[LATE];
         match self.list_for(deadline) {
@@ -278,7 +281,7 @@ impl<T: Default> Wheel<T> {
         }
     }
 
-    /// The earliest slot in use: its level, its number, and the first tick of its time.
+    /// The earliest slot in use: its level, its number, and its first tick.
     fn first_slot(&self) -> Option<(usize, usize, u64)> {
         let level = self.occupied.iter().position(|&slots| slots != 0)?;
         let slot = self.occupied[level].trailing_zeros() as usize;
@@ -287,7 +290,7 @@ impl<T: Default> Wheel<T> {
         Some((level, slot, digits << shift))
     }
 
-    /// Puts a whole list behind what is due.
+    /// Appends a whole list to the due list.
     fn make_due(&mut self, list: usize) {
         let List { first, last } = mem::replace(&mut self.lists[list], List::EMPTY);
         if first == NIL {
@@ -302,7 +305,7 @@ impl<T: Default> Wheel<T> {
         }
     }
 
-    /// Empties the list of a slot that begins now, from its first timer on, into lower levels and what is due.
+    /// Empties the list of a slot that begins now, from its first timer on, into lower levels and the due list.
     fn cascade(&mut self, list: usize) {
         let mut index = mem::replace(&mut self.lists[list], List::EMPTY).first;
         while index != NIL {
@@ -321,7 +324,7 @@ impl<T: Default> Wheel<T> {
         entry.prev = prev;
     }
 
-    /// Makes an entry the last one of a list, all but its own links; the one before it.
+    /// Makes an entry the last one of a list, except for its own links. Returns the one before it.
     fn join(&mut self, list: usize, index: u32) -> u32 {
         let prev = mem::replace(&mut self.lists[list].last, index);
         if prev == NIL {
@@ -359,8 +362,8 @@ impl<T: Default> Wheel<T> {
         }
     }
 
-    /// The first place that is neither in use nor vacant; it may have to be pushed.
-    fn untouched(&mut self) -> u32 {
+    /// The first untouched index; the entry may have to be pushed.
+    fn next_untouched(&mut self) -> u32 {
         let index = self.used;
         assert!(index != NIL, "2^32 timers take 96 GiB for their links alone");
         self.used += 1;
@@ -381,7 +384,7 @@ impl<T: Default> Wheel<T> {
         mem::take(&mut entry.payload)
     }
 
-    /// An entry that some list or a key just looked up names, and which therefore exists.
+    /// An entry whose index comes from a list or from a key just looked up, so it exists.
     fn entry(&mut self, index: u32) -> &mut Entry<T> {
         #[cfg(test)]
         {
@@ -391,7 +394,7 @@ impl<T: Default> Wheel<T> {
     }
 }
 
-/// The list of a `deadline` that is after `now`.
+/// The list for a `deadline` after `now`.
 fn slot_list(now: u64, deadline: u64) -> usize {
     let level = (now ^ deadline).ilog2() / DIGIT_BITS;
     let slot = (deadline >> (DIGIT_BITS * level)) as usize % SLOTS;

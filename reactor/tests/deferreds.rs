@@ -1,4 +1,4 @@
-//! `Promise` and `Deferred`.
+//! Tests of `Promise` and `Deferred`.
 
 mod kit;
 
@@ -35,7 +35,7 @@ fn report<T: std::fmt::Debug + 'static>(deferred: Deferred<T, Trouble>, trail: &
 }
 
 #[test]
-fn a_callback_is_called_by_the_loop_whatever_comes_first() {
+fn a_callback_is_called_by_the_loop_before_or_after_the_result() {
     let reactor = reactor();
     let trail = Trail::default();
     let (promise, deferred) = pair(&reactor);
@@ -54,9 +54,9 @@ fn a_callback_is_called_by_the_loop_whatever_comes_first() {
     assert_eq!(trail.take(), ["Ok(1)", "Ok(2)", "Err(Brewing)"]);
 }
 
-/// Of whatever kind it is, and whoever made it so.
+/// Any kind of result, however it came about.
 #[test]
-fn a_callback_is_called_where_the_result_was_there_from_the_start() {
+fn a_callback_is_called_for_a_result_available_from_the_start() {
     let reactor = reactor();
     let trail = Trail::default();
     report(Deferred::ready_on(&reactor, 1), &trail);
@@ -69,21 +69,26 @@ fn a_callback_is_called_where_the_result_was_there_from_the_start() {
     report(deferred.map(|result| result), &trail);
     turn(&reactor);
     turn(&reactor);
-    let expected = ["Ok(1)", "Err(Brewing)", "Err(Failed(Cancelled))", "Err(Failed(Abandoned))"];
+    let expected = [
+        "Ok(1)",
+        "Err(Brewing)",
+        "Err(Failed(cancelled))",
+        "Err(Failed(abandoned without an answer))",
+    ];
     assert_eq!(trail.take(), expected);
 }
 
 #[test]
-fn a_callback_that_can_never_be_called_is_an_error_with_its_place() {
-    type Give = fn(Deferred<i32, Trouble>);
-    let gives: [Give; 2] = [
+fn a_callback_that_can_never_be_called_is_logged_with_its_location() {
+    type Attach = fn(Deferred<i32, Trouble>);
+    let attach_fns: [Attach; 2] = [
         |deferred| deferred.then(|_, _| unreachable!()),
         |deferred| {
             let mapped: Deferred<i32, Trouble> = deferred.map(|_| unreachable!());
             drop(mapped);
         },
     ];
-    for give in gives {
+    for attach in attach_fns {
         let (reactor, orphan) = (reactor(), reactor().downgrade());
         let pending = orphan.promise().1;
         let (promise, settled) = orphan.promise();
@@ -96,7 +101,7 @@ fn a_callback_that_can_never_be_called_is_an_error_with_its_place() {
             (taken, "its result was taken before"),
         ] {
             let log = Log::of(|| {
-                give(deferred);
+                attach(deferred);
                 turn(&reactor);
             });
             assert_eq!(log.len(), 1, "{log:?}");
@@ -116,19 +121,16 @@ fn a_promise_knows_whether_it_is_awaited() {
     assert!(promise.is_awaited());
     let canceller = deferred.canceller();
     deferred.then(|_, _| ());
-    assert!(promise.is_awaited(), "by its callback");
+    assert!(promise.is_awaited(), "the callback awaits it");
     canceller.cancel();
     assert!(!promise.is_awaited());
     let (promise, deferred) = pair::<i32>(&reactor);
     drop(deferred);
-    assert!(
-        !promise.is_awaited() && promise.is_pending(),
-        "nobody waits, and nothing was cancelled"
-    );
+    assert!(!promise.is_awaited() && promise.is_pending(), "dropped, but not cancelled");
 }
 
 #[test]
-fn it_can_be_awaited() {
+fn a_deferred_can_be_awaited() {
     let reactor = reactor();
     let (promise, deferred) = pair(&reactor);
     reactor.call_soon(|reactor| reactor.call_soon(|_| promise.resolve(1)));
@@ -144,7 +146,7 @@ fn a_result_is_taken_once() {
     promise.resolve(1);
     assert_eq!(deferred.take(), Some(Ok(1)));
     assert_eq!(deferred.take(), None);
-    // Whoever comes later is not called, and does not stay.
+    // A callback attached later is not called, and is dropped.
     let census = Census::default();
     let one = census.one();
     deferred.then(move |_, _| unreachable!("{}", one.alive()));
@@ -153,18 +155,18 @@ fn a_result_is_taken_once() {
 }
 
 #[test]
-fn a_promise_that_is_dropped_abandons() {
+fn dropping_a_promise_abandons_its_deferred() {
     let reactor = reactor();
     let trail = Trail::default();
     let (promise, deferred) = pair::<()>(&reactor);
     report(deferred, &trail);
     drop(promise);
     turn(&reactor);
-    assert_eq!(trail.take(), ["Err(Failed(abandoned without an answer))"]);
+    assert_eq!(trail.take(), ["Err(Failed(abandoned without a result))"]);
 }
 
 #[test]
-fn a_cancellation_is_told_to_both_ends() {
+fn a_cancellation_reaches_both_ends() {
     let reactor = reactor();
     let trail = Trail::default();
     let (promise, deferred) = pair::<()>(&reactor);
@@ -178,7 +180,7 @@ fn a_cancellation_is_told_to_both_ends() {
     report(deferred, &trail);
     turn(&reactor);
     assert_eq!(trail.take(), ["cancelled", "Err(Failed(cancelled))"]);
-    // Work that is set up late hears of it, too.
+    // An `on_cancel` that is set late is called, too.
     promise.on_cancel(trail.mark("late"));
     turn(&reactor);
     assert_eq!(trail.take(), ["late"]);
@@ -188,7 +190,7 @@ fn a_cancellation_is_told_to_both_ends() {
 }
 
 #[test]
-fn a_cancellation_after_the_answer_is_nothing() {
+fn a_cancellation_after_the_result_has_no_effect() {
     let reactor = reactor();
     let trail = Trail::default();
     let (promise, deferred) = pair(&reactor);
@@ -201,7 +203,7 @@ fn a_cancellation_after_the_answer_is_nothing() {
 }
 
 #[test]
-fn an_error_that_nobody_looked_at_is_logged_once() {
+fn an_unhandled_error_is_logged_once() {
     type Act = fn(&Reactor);
     let ways: [(&str, Act, &[&str]); 9] = [
         (
@@ -271,7 +273,7 @@ fn an_error_that_nobody_looked_at_is_logged_once() {
             &[],
         ),
         (
-            "not looked at when the reactor ends",
+            "not handled when the reactor ends",
             |reactor| {
                 let (promise, deferred) = pair::<()>(reactor);
                 promise.reject(Trouble::Brewing);
@@ -290,7 +292,9 @@ fn an_error_that_nobody_looked_at_is_logged_once() {
         let expected: Vec<_> = expected
             .iter()
             .map(|error| {
-                format!("ERROR message=a deferred failed, and nobody looked error={error}")
+                format!(
+                    "ERROR message=a deferred failed, and its error was never handled error={error}"
+                )
             })
             .collect();
         assert_eq!(log, expected, "{way}");
@@ -304,7 +308,7 @@ fn values_and_closures_are_dropped_by_the_loop() {
     let marker = |what| Marker(trail.clone(), what);
     let (promise, deferred) = pair(&reactor);
     drop(deferred);
-    promise.resolve(marker("nobody there"));
+    promise.resolve(marker("dropped deferred"));
     let (promise, deferred) = pair(&reactor);
     deferred.cancel();
     promise.resolve(marker("after a cancellation"));
@@ -322,7 +326,7 @@ fn values_and_closures_are_dropped_by_the_loop() {
 }
 
 #[test]
-fn an_end_outlives_the_reactor() {
+fn promises_and_deferreds_outlive_the_reactor() {
     let reactor = reactor();
     let (promise, deferred) = pair(&reactor);
     let (other_promise, other) = pair::<()>(&reactor);
@@ -335,10 +339,10 @@ fn an_end_outlives_the_reactor() {
 }
 
 #[test]
-fn the_last_waker_is_woken_and_none_is_touched_under_a_borrow() {
-    /// Looks at the deferred whenever it is dropped.
-    struct Nosy(Arc<AtomicUsize>);
-    impl Wake for Nosy {
+fn only_the_last_waker_is_woken_and_none_is_used_under_a_borrow() {
+    /// Counts its wakeups.
+    struct CountingWaker(Arc<AtomicUsize>);
+    impl Wake for CountingWaker {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -348,7 +352,7 @@ fn the_last_waker_is_woken_and_none_is_touched_under_a_borrow() {
     let counts = [Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0))];
     let mut deferred = pin!(deferred);
     for count in &counts {
-        let waker = Waker::from(Arc::new(Nosy(count.clone())));
+        let waker = Waker::from(Arc::new(CountingWaker(count.clone())));
         assert_eq!(deferred.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
     }
     promise.resolve(());
@@ -358,15 +362,15 @@ fn the_last_waker_is_woken_and_none_is_touched_under_a_borrow() {
 }
 
 #[test]
-fn a_result_made_of_another() {
+fn a_result_can_be_mapped() {
     let reactor = reactor();
     let (promise, deferred) = pair::<i32>(&reactor);
     let mapped: Deferred<String, Trouble> = deferred.map(|number| Ok(number?.to_string()));
     promise.resolve(7);
-    assert!(!mapped.is_settled(), "the loop calls");
+    assert!(!mapped.is_settled(), "the loop calls the closure");
     assert_eq!(reactor.run_until(mapped).unwrap().unwrap(), "7");
 
-    // Cancelling goes all the way.
+    // Cancelling the mapped deferred cancels the original.
     let (promise, deferred) = pair::<i32>(&reactor);
     let mapped: Deferred<i32, Trouble> = deferred.map(|number| number);
     mapped.cancel();
@@ -376,7 +380,7 @@ fn a_result_made_of_another() {
 }
 
 #[test]
-fn what_was_given_away_can_be_cancelled() {
+fn a_deferred_that_was_moved_can_be_cancelled() {
     let reactor = reactor();
     let (promise, deferred) = pair::<i32>(&reactor);
     let canceller = deferred.canceller();

@@ -1,4 +1,4 @@
-//! Nothing leaks, and nothing is dropped while somebody looks.
+//! Tests that nothing leaks, and that drops run in the loop.
 
 #![cfg(unix)]
 
@@ -13,8 +13,8 @@ use sinew_reactor::{Failure, Interest, Phase, Promise, Reactor, Signal};
 
 const FAR: Duration = Duration::from_secs(3600);
 
-/// Gives the reactor one of everything that it can hold, and returns what a user would keep.
-fn furnish(reactor: &Reactor, census: &Census, threads: &Arc<()>) -> Vec<Box<dyn std::any::Any>> {
+/// Gives the reactor one of everything that it can hold, and returns the handles that a user would keep.
+fn fill(reactor: &Reactor, census: &Census, threads: &Arc<()>) -> Vec<Box<dyn std::any::Any>> {
     let mut kept: Vec<Box<dyn std::any::Any>> = Vec::new();
     let one = census.one();
     reactor.call_soon(move |_| drop(one));
@@ -63,13 +63,13 @@ fn furnish(reactor: &Reactor, census: &Census, threads: &Arc<()>) -> Vec<Box<dyn
 fn dropping_a_reactor_that_never_ran_frees_everything() {
     for reactor in reactors() {
         let (census, threads) = (Census::default(), Arc::new(()));
-        let kept = furnish(&reactor, &census, &threads);
+        let kept = fill(&reactor, &census, &threads);
         let one = census.one();
         reactor.on_signal(Signal::USR1, move |_| drop(one.one())).unwrap();
         reactor.local::<RefCell<Option<Census>>>().replace(Some(census.one()));
         assert!(census.alive() > 10);
         drop(reactor);
-        // A future that was never given to the reactor is its owner's.
+        // A future that was never given to the reactor belongs to its owner.
         assert_eq!(census.alive(), 1);
         drop(kept);
         assert_eq!((census.alive(), Arc::strong_count(&threads)), (0, 1));
@@ -81,13 +81,13 @@ fn after_a_run_nothing_is_left() {
     for reactor in reactors() {
         for _ in 0..2 {
             let (census, threads) = (Census::default(), Arc::new(()));
-            let kept = furnish(&reactor, &census, &threads);
-            // In the run itself, too, and in its shutdown.
+            let kept = fill(&reactor, &census, &threads);
+            // During the run, too, and in its shutdown.
             let (of_run, other) = (census.one(), threads.clone());
             let in_run: Rc<RefCell<Vec<_>>> = Rc::default();
             let keep = in_run.clone();
             reactor.call_soon(move |reactor| {
-                keep.borrow_mut().extend(furnish(reactor, &of_run, &other));
+                keep.borrow_mut().extend(fill(reactor, &of_run, &other));
                 let late = of_run.one();
                 Puppet::enter(reactor, move |reactor, method| {
                     if method == "shutdown" {
@@ -101,7 +101,7 @@ fn after_a_run_nothing_is_left() {
             reactor.run().unwrap();
             let stats = reactor.stats();
             assert_eq!((stats.handlers, stats.timers, stats.tasks), (0, 0, 0));
-            assert_eq!(census.alive(), 2, "the two futures that were not given away");
+            assert_eq!(census.alive(), 2, "the two futures that were not given to the reactor");
             drop((kept, in_run));
             assert_eq!((census.alive(), Arc::strong_count(&threads)), (0, 1));
         }
@@ -109,7 +109,7 @@ fn after_a_run_nothing_is_left() {
 }
 
 #[test]
-fn a_handle_kept_in_a_closure_of_its_own_is_freed_by_the_run() {
+fn a_handle_captured_by_its_own_timer_is_freed_by_the_run() {
     let reactor = reactor();
     let weak = reactor.downgrade();
     let own = reactor.clone();
@@ -122,7 +122,7 @@ fn a_handle_kept_in_a_closure_of_its_own_is_freed_by_the_run() {
 }
 
 #[test]
-fn whoever_is_told_of_the_end_may_still_use_the_reactor() {
+fn a_handler_may_use_the_reactor_in_shutdown() {
     let reactor = reactor();
     let (census, trail) = (Census::default(), Trail::default());
     let (one, log) = (census.one(), trail.clone());
@@ -130,7 +130,7 @@ fn whoever_is_told_of_the_end_may_still_use_the_reactor() {
         log.push(method);
         assert!(reactor.run().is_err() && reactor.turn(None).is_err());
         let clone = reactor.clone();
-        let _ = furnish(&clone, &one, &Arc::new(()));
+        let _ = fill(&clone, &one, &Arc::new(()));
     });
     drop(reactor);
     assert_eq!(trail.take(), ["shutdown"]);
@@ -138,7 +138,7 @@ fn whoever_is_told_of_the_end_may_still_use_the_reactor() {
 }
 
 #[test]
-fn a_reactor_that_is_saved_from_its_end_works_on() {
+fn a_reactor_cloned_in_its_teardown_still_works() {
     let reactor = reactor();
     let saved: Rc<RefCell<Option<Reactor>>> = Rc::default();
     let safe = saved.clone();
@@ -151,10 +151,10 @@ fn a_reactor_that_is_saved_from_its_end_works_on() {
     assert_eq!(trail.take(), ["still here"]);
 }
 
-/// Calls everything that it can think of when it is dropped.
-struct Meddler(sinew_reactor::WeakReactor, u32);
+/// Makes many kinds of calls when it is dropped.
+struct CallsInDrop(sinew_reactor::WeakReactor, u32);
 
-impl Drop for Meddler {
+impl Drop for CallsInDrop {
     fn drop(&mut self) {
         let Some(reactor) = self.0.upgrade() else { return };
         let next = |n| Self(reactor.downgrade(), n);
@@ -171,17 +171,17 @@ impl Drop for Meddler {
 }
 
 #[test]
-fn what_is_dropped_at_the_end_may_meddle() {
+fn drops_at_the_end_may_call_the_reactor() {
     for run in [false, true] {
         let reactor = reactor();
-        let meddler = Meddler(reactor.downgrade(), 4);
-        reactor.call_later(FAR, move |_| drop(meddler));
-        let meddler = Meddler(reactor.downgrade(), 4);
+        let value = CallsInDrop(reactor.downgrade(), 4);
+        reactor.call_later(FAR, move |_| drop(value));
+        let value = CallsInDrop(reactor.downgrade(), 4);
         drop(reactor.spawn(async move {
-            let _meddler = meddler;
+            let _value = value;
             pending::<()>().await;
         }));
-        reactor.defer_drop(Meddler(reactor.downgrade(), 2));
+        reactor.defer_drop(CallsInDrop(reactor.downgrade(), 2));
         if run {
             reactor.call_soon(|reactor| reactor.stop().unwrap());
             reactor.run().unwrap();
@@ -195,9 +195,9 @@ fn what_is_dropped_at_the_end_may_meddle() {
 }
 
 #[test]
-fn what_a_call_lets_go_of_is_dropped_by_the_loop() {
-    type LetGo = fn(&Reactor, Marker);
-    let ways: [LetGo; 8] = [
+fn values_released_by_a_call_are_dropped_by_the_loop() {
+    type Release = fn(&Reactor, Marker);
+    let ways: [Release; 8] = [
         |reactor, marker| reactor.defer_drop(marker),
         |reactor, marker| _ = reactor.call_later(FAR, move |_| drop(marker)).cancel(),
         |reactor, marker| _ = reactor.call_every(FAR, move |_| _ = &marker).stop(),
@@ -225,10 +225,10 @@ fn what_a_call_lets_go_of_is_dropped_by_the_loop() {
             promise.resolve(marker);
         },
     ];
-    for let_go in ways {
+    for release in ways {
         let reactor = reactor();
         let trail = Trail::default();
-        let_go(&reactor, Marker(trail.clone(), "dropped"));
+        release(&reactor, Marker(trail.clone(), "dropped"));
         assert_eq!(trail.len(), 0);
         turn(&reactor);
         turn(&reactor);

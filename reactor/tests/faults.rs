@@ -1,4 +1,4 @@
-//! Panics and slowness in every place where the loop calls user code.
+//! Tests of panics and slowness in every place where the loop calls user code.
 
 #![cfg(unix)]
 
@@ -16,7 +16,7 @@ use kit::{Bomb, Log, Puppet, Trail, reactor, reactors, turn};
 use sinew_reactor::{Handler, Interest, Reactor, Ready};
 
 #[test]
-fn a_panic_in_any_callback_is_contained() {
+fn a_panic_in_any_callback_is_caught() {
     type Set = fn(&Reactor);
     let callbacks: [(&str, Set); 5] = [
         ("a call", |reactor| reactor.call_soon(|_| panic!("boo"))),
@@ -34,11 +34,11 @@ fn a_panic_in_any_callback_is_contained() {
         set(&reactor);
         let trail = Trail::default();
         let log = Log::of(|| {
-            reactor.call_soon(trail.mark("goes on"));
+            reactor.call_soon(trail.mark("the next call"));
             turn(&reactor);
         });
         assert_eq!(log, [format!("ERROR message=a callback panicked what={what:?} panic=\"boo\"")]);
-        assert_eq!(trail.take(), ["goes on"]);
+        assert_eq!(trail.take(), ["the next call"]);
     }
 }
 
@@ -46,11 +46,11 @@ fn a_panic_in_any_callback_is_contained() {
 fn a_handler_that_panics_is_deregistered() {
     type Provoke = fn(&Reactor, sinew_reactor::Token);
     let provocations: [(&str, Provoke); 5] = [
-        ("again", |reactor, token| reactor.reschedule(token)),
+        ("rescheduled", |reactor, token| reactor.reschedule(token)),
         ("flush", |reactor, token| reactor.flush_later(token)),
-        ("reap", |reactor, token| reactor.finalize_later(token)),
+        ("finalize", |reactor, token| reactor.finalize_later(token)),
         ("timer", |reactor, token| _ = reactor.arm_timer(token, Duration::ZERO)),
-        ("told", |reactor, _| reactor.broadcast(Rc::new(()))),
+        ("message_received", |reactor, _| reactor.broadcast(Rc::new(()))),
     ];
     for (method, provoke) in provocations {
         let reactor = reactor();
@@ -79,15 +79,15 @@ fn a_handler_that_panics_is_deregistered() {
         });
         assert_eq!(log, ["ERROR message=a callback panicked what=\"a puppet\" panic=\"in ready\""]);
         assert_eq!(reactor.stats().handlers, 0);
-        // Its handle has nothing left to end.
+        // The registration has nothing left to end.
         registration.deregister();
     }
 }
 
-/// Panics, and deals with it or panics once more.
-struct Stubborn(bool, Trail);
+/// Panics, and then handles that or panics once more.
+struct Panicking(bool, Trail);
 
-impl Handler for Stubborn {
+impl Handler for Panicking {
     fn ready(self: Rc<Self>, _: &Reactor, _: Ready) {}
     fn rescheduled(self: Rc<Self>, _: &Reactor) {
         panic!("first");
@@ -103,23 +103,23 @@ impl Handler for Stubborn {
 }
 
 #[test]
-fn a_handler_may_deal_with_its_panic() {
-    for (deals, left) in [(true, 1), (false, 0)] {
+fn a_handler_may_handle_its_own_panic() {
+    for (handles, left) in [(true, 1), (false, 0)] {
         let reactor = reactor();
         let trail = Trail::default();
         let token = reactor.reserve().unwrap();
-        reactor.bind(token, Rc::new(Stubborn(deals, trail.clone())));
+        reactor.bind(token, Rc::new(Panicking(handles, trail.clone())));
         reactor.reschedule(token);
         let log = Log::of(|| turn(&reactor));
         assert_eq!(trail.take(), ["first"]);
         assert_eq!(reactor.stats().handlers, left);
-        // Its name panics, too.
-        assert!(log.iter().all(|line| line.contains("something that panics")), "{log:?}");
+        // Its description panics, too.
+        assert!(log.iter().all(|line| line.contains("whose description panics")), "{log:?}");
     }
 }
 
 #[test]
-fn a_panic_with_a_payload_that_panics_is_contained() {
+fn a_panic_payload_that_panics_in_its_drop_is_caught() {
     let reactor = reactor();
     reactor.call_soon(|_| panic_any(Bomb));
     reactor.call_soon(|_| panic_any(String::from("owned")));
@@ -129,9 +129,9 @@ fn a_panic_with_a_payload_that_panics_is_contained() {
 }
 
 #[test]
-fn a_drop_that_panics_is_contained() {
-    type Bury = fn(&Reactor);
-    let burials: [Bury; 7] = [
+fn a_panic_in_a_drop_is_caught() {
+    type DeferDrop = fn(&Reactor);
+    let ways: [DeferDrop; 7] = [
         |reactor| reactor.defer_drop(Bomb),
         |reactor| {
             let bomb = Bomb;
@@ -164,21 +164,21 @@ fn a_drop_that_panics_is_contained() {
             task.cancel();
         },
     ];
-    for drop_deferred in burials {
+    for defer_drop in ways {
         let reactor = reactor();
-        drop_deferred(&reactor);
+        defer_drop(&reactor);
         let log = Log::of(|| turn(&reactor));
         assert_eq!(log.len(), 1, "{log:?}");
         assert!(log[0].contains("a bomb went off"), "{log:?}");
         // And at the end of the reactor.
-        drop_deferred(&reactor);
+        defer_drop(&reactor);
         let log = Log::of(|| drop(reactor));
         assert_eq!(log.len(), 1, "{log:?}");
     }
 }
 
 #[test]
-fn a_reactor_is_torn_down_also_while_its_owner_panics() {
+fn a_reactor_is_torn_down_while_its_owner_unwinds() {
     let trail = Trail::default();
     let log = trail.clone();
     let unwound = catch_unwind(AssertUnwindSafe(|| {
@@ -203,7 +203,7 @@ fn be_slow(_: &Reactor) {
 }
 
 #[test]
-fn a_slow_callback_is_reported_with_what_ran() {
+fn a_slow_callback_is_reported_by_name() {
     let builder = kit::builder().slow_callback(Duration::from_millis(2));
     let reactor = builder.build().unwrap();
     let token = Puppet::enter(&reactor, |reactor, _| be_slow(reactor));
@@ -212,7 +212,7 @@ fn a_slow_callback_is_reported_with_what_ran() {
     reactor.call_later(Duration::ZERO, be_slow);
     let log = Log::of(|| turn(&reactor));
     assert_eq!(reactor.stats().slow_callbacks as usize, log.len());
-    // A busy machine may hold up others, but not keep these from being slow.
+    // A busy machine may slow down others, but these are slow in any case.
     for what in ["a call", "a delayed call", "a puppet"] {
         let report = |line: &&String| {
             line.contains("WARN message=a slow callback held up the loop")
@@ -224,7 +224,7 @@ fn a_slow_callback_is_reported_with_what_ran() {
 }
 
 #[test]
-fn the_wait_for_jobs_is_nobodys_slowness() {
+fn the_wait_for_jobs_is_not_reported_as_a_slow_callback() {
     let half = Duration::from_millis(500);
     let builder = kit::builder().slow_callback(half).pool_grace(half);
     let reactor = builder.build().unwrap();
@@ -238,7 +238,7 @@ fn the_wait_for_jobs_is_nobodys_slowness() {
 }
 
 #[test]
-fn a_guard_says_what_went_wrong() {
+fn a_guard_returns_and_logs_the_panic() {
     let reactor = reactor();
     let log = Log::of(|| {
         assert_eq!(reactor.guard(|| "mine".to_owned(), || 1), Ok(1));

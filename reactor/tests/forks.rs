@@ -1,4 +1,4 @@
-//! Children of fork(2) that have a copy of a reactor: nothing that they do with it is felt by their parent.
+//! Tests of children of fork(2) with a copy of a reactor: what they do with it does not affect their parent.
 
 #![cfg(unix)]
 
@@ -17,80 +17,80 @@ use sinew_reactor::{
     Engine, Interest, Phase, Reactor, RegisterError, RemoteError, RunError, process::Origin,
 };
 
-/// How long a child may take before it is ended by SIGALRM.
+/// How long a child may take, in seconds, before SIGALRM kills it.
 const CHILD_MAX: u32 = 60;
 
-/// Has a child do `f`, and waits for it. Panics if it ends in any other way than by coming to the end of `f`.
+/// Runs `f` in a child, and waits for it. Panics unless the child reaches the end of `f`.
 fn in_child(f: impl FnOnce()) {
-    // SAFETY: the child does what `f` says. Another test of this binary may be in the midst of something at this moment, but
-    // the allocator is not, of which the C library takes care, and nothing else is shared between tests.
+    // SAFETY: the child only runs `f`. Other tests of this binary may be running at this moment, but
+    // the C library keeps the allocator usable in the child, and nothing else is shared between tests.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "{}", Error::last_os_error());
     if child == 0 {
         // SAFETY: alarm(2) takes any number.
         unsafe { libc::alarm(CHILD_MAX) };
         let ended = catch_unwind(AssertUnwindSafe(f));
-        // SAFETY: _exit(2) can be called at any time, and does not come back.
+        // SAFETY: _exit(2) can be called at any time, and does not return.
         unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) }
     }
     let mut status = 0;
     // SAFETY: the pointer is to a live integer.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    assert_eq!(status, 0, "the child has exited with 0; its status is that of wait(2)");
+    assert_eq!(status, 0, "the wait(2) status of a child that exits with 0");
 }
 
-/// A reactor whose handler counts what it is told, and the far end of what it watches.
+/// A reactor whose handler records its callbacks, and the far end of the handler's source.
 struct Watched {
     reactor: Reactor,
     registration: Option<sinew_reactor::Registration>,
     _near: UnixStream,
     far: UnixStream,
-    told: kit::Trail,
+    trail: kit::Trail,
 }
 
 fn watched(reactor: Reactor) -> Watched {
     let (near, far) = UnixStream::pair().unwrap();
     near.set_nonblocking(true).unwrap();
-    let told = kit::Trail::default();
-    let log = told.clone();
+    let trail = kit::Trail::default();
+    let log = trail.clone();
     let puppet = Puppet::new(move |_, what| log.push(what));
     let registration = reactor.register(&mut &near, Interest::READ, puppet).unwrap();
-    // Whatever the engine asks the kernel for, it has asked by now; and room to write may have been told.
+    // By now the engine has submitted everything that it submits; and room to write may have been reported.
     (0..3).for_each(|_| turn(&reactor));
-    told.take();
-    Watched { reactor, registration: Some(registration), _near: near, far, told }
+    trail.take();
+    Watched { reactor, registration: Some(registration), _near: near, far, trail }
 }
 
 impl Watched {
-    /// Still there, and told what happens.
-    fn assert_well(mut self) {
-        assert!(self.told.take().is_empty(), "nothing has happened here");
+    /// Asserts that nothing has happened so far and that events still arrive.
+    fn assert_unaffected(mut self) {
+        assert!(self.trail.take().is_empty(), "the child has caused an event");
         self.far.write_all(b"x").unwrap();
-        turn_until(&self.reactor, || self.told.len() > 0);
-        assert_eq!(self.told.take()[0], "ready");
+        turn_until(&self.reactor, || self.trail.len() > 0);
+        assert_eq!(self.trail.take()[0], "ready");
     }
 }
 
 #[test]
-fn a_copy_that_is_dropped_is_told_nothing_and_takes_nothing_with_it() {
+fn dropping_a_copy_calls_nothing_and_does_not_affect_the_parent() {
     for reactor in reactors() {
         let mut watched = watched(reactor.clone());
         drop(reactor);
-        let told = watched.told.clone();
+        let trail = watched.trail.clone();
         in_child(|| {
             let Watched { reactor, registration, .. } = &mut watched;
-            // The handle alone, then all of it, as at the end of a scope.
+            // First the registration alone, then everything, as at the end of a scope.
             drop(registration.take());
             let reactor = std::mem::replace(reactor, builder().build().unwrap());
             drop(reactor);
-            assert!(told.take().is_empty());
+            assert!(trail.take().is_empty());
         });
-        watched.assert_well();
+        watched.assert_unaffected();
     }
 }
 
 #[test]
-fn a_copy_is_neither_turned_nor_called_nor_added_to() {
+fn a_copy_refuses_turns_calls_and_registrations() {
     for reactor in reactors() {
         let remote = reactor.remote();
         let watched = watched(reactor);
@@ -103,31 +103,31 @@ fn a_copy_is_neither_turned_nor_called_nor_added_to() {
             let added =
                 reactor.register(&mut &near, Interest::READ, Puppet::new(|_, _| unreachable!()));
             assert!(matches!(added, Err(RegisterError::InChild)));
-            // One of its own is as any other.
+            // A reactor of the child's own works.
             let own = builder().engine(reactor.engine()).build().unwrap();
             own.call_soon(|reactor| reactor.stop().unwrap());
             own.run().unwrap();
         });
-        watched.assert_well();
+        watched.assert_unaffected();
     }
 }
 
 #[test]
-fn a_child_that_comes_back_into_the_loop_ends_there_without_a_shutdown() {
+fn a_child_that_returns_into_the_loop_ends_there_without_a_shutdown() {
     for reactor in reactors() {
         let phases = Count::default();
         let count = phases.clone();
         reactor.on(Phase::DuringShutdown, move |_| count.up());
         let watched = watched(reactor);
-        let (reactor, told) = (&watched.reactor, &watched.told);
+        let (reactor, trail) = (&watched.reactor, &watched.trail);
         let origin = Origin::here();
-        let (tell, pid) = mpsc::channel();
+        let (sender, pid) = mpsc::channel();
         reactor.call_soon(move |reactor| {
             // SAFETY: as in `in_child`.
             let child = unsafe { libc::fork() };
             assert!(child >= 0, "{}", Error::last_os_error());
             if child > 0 {
-                tell.send(child).unwrap();
+                sender.send(child).unwrap();
                 reactor.stop().unwrap();
             }
         });
@@ -135,8 +135,8 @@ fn a_child_that_comes_back_into_the_loop_ends_there_without_a_shutdown() {
         if !origin.is_here() {
             let is_right = matches!(ended, Err(RunError::InChild))
                 && phases.value() == 0
-                && told.take().is_empty();
-            // SAFETY: _exit(2) can be called at any time, and does not come back.
+                && trail.take().is_empty();
+            // SAFETY: _exit(2) can be called at any time, and does not return.
             unsafe { libc::_exit(if is_right { 0 } else { 101 }) }
         }
         ended.unwrap();
@@ -144,11 +144,11 @@ fn a_child_that_comes_back_into_the_loop_ends_there_without_a_shutdown() {
         // SAFETY: the pointer is to a live integer.
         unsafe { libc::waitpid(pid.recv().unwrap(), &raw mut status, 0) };
         assert_eq!(status, 0);
-        assert_eq!((phases.value(), told.take()), (1, vec!["shutdown".to_owned()]));
+        assert_eq!((phases.value(), trail.take()), (1, vec!["shutdown".to_owned()]));
     }
 }
 
-/// The threads of the pool are not there to be waited for.
+/// The threads of the pool do not exist in the child.
 #[test]
 fn a_copy_does_not_wait_for_jobs() {
     for engine in Engine::available() {
@@ -167,7 +167,7 @@ fn a_copy_does_not_wait_for_jobs() {
 }
 
 #[test]
-fn a_simulated_one_is_as_good_as_its_copy() {
+fn a_copy_of_a_simulated_reactor_works() {
     let reactor = Reactor::simulated(0);
     in_child(|| {
         reactor.call_later(Duration::from_secs(9), |reactor| reactor.stop().unwrap());

@@ -1,4 +1,4 @@
-//! Sources of one's own, on every engine.
+//! Tests of custom handlers and sources, on every engine.
 
 #![cfg(unix)]
 
@@ -17,14 +17,14 @@ use sinew_reactor::{
     Engine, Handler, Interest, Reactor, Ready, RegisterError, Registration, Token,
 };
 
-/// A pair of which the near end does not block.
+/// A socket pair whose near end is non-blocking.
 fn pair() -> (UnixStream, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
     near.set_nonblocking(true).unwrap();
     (near, far)
 }
 
-/// Sends back what it receives, and counts what it is told.
+/// Sends back what it receives.
 struct Echo {
     stream: UnixStream,
     unsent: RefCell<VecDeque<u8>>,
@@ -79,7 +79,7 @@ impl Handler for Echo {
         let mut registration = self.registration.borrow_mut();
         let left = !self.unsent.borrow().is_empty();
         if self.ended.get() && !left {
-            // The end of it, from inside.
+            // The registration is dropped from inside the handler.
             registration.take();
         } else if let Some(registration) = &*registration {
             let write = if left { Interest::WRITE } else { Interest::NONE };
@@ -90,7 +90,7 @@ impl Handler for Echo {
 }
 
 #[test]
-fn a_source_of_ones_own_sends_and_receives() {
+fn a_custom_source_sends_and_receives() {
     const LEN: usize = 1_000_000;
     for reactor in reactors() {
         let (near, mut far) = pair();
@@ -116,7 +116,7 @@ fn a_source_of_ones_own_sends_and_receives() {
 }
 
 #[test]
-fn level_triggered_engines_tell_only_what_is_wanted() {
+fn level_triggered_engines_report_only_the_interest() {
     for reactor in reactors() {
         let (near, mut far) = pair();
         let trail = Trail::default();
@@ -126,13 +126,13 @@ fn level_triggered_engines_tell_only_what_is_wanted() {
         far.write_all(b"x").unwrap();
         turn(&reactor);
         if reactor.is_edge_triggered() {
-            assert_eq!(trail.take(), ["ready"], "told once, whatever is wanted");
+            assert_eq!(trail.take(), ["ready"], "reported once, whatever the interest");
             turn(&reactor);
             assert_eq!(trail.len(), 0);
         } else {
             assert_eq!(trail.len(), 0);
-            for wanted in [Interest::READ, Interest::WRITE, Interest::BOTH] {
-                registration.set_interest(wanted);
+            for interest in [Interest::READ, Interest::WRITE, Interest::BOTH] {
+                registration.set_interest(interest);
                 turn(&reactor);
                 turn(&reactor);
                 assert_eq!(trail.take(), ["ready", "ready"]);
@@ -145,7 +145,7 @@ fn level_triggered_engines_tell_only_what_is_wanted() {
 }
 
 #[test]
-fn a_handler_hears_nothing_after_its_registration() {
+fn a_handler_gets_no_calls_after_its_registration() {
     for reactor in reactors() {
         let (near, mut far) = pair();
         far.write_all(b"x").unwrap();
@@ -162,13 +162,14 @@ fn a_handler_hears_nothing_after_its_registration() {
         assert_eq!(census.alive(), 1, "dropped by the loop, not in the call");
         turn(&reactor);
         assert_eq!((trail.len(), census.alive()), (0, 0));
-        // The source is as good as new.
+        // The source can be registered again.
         let puppet = Puppet::new(move |_, _| ());
         drop(reactor.register(&mut &near, Interest::BOTH, puppet).unwrap());
     }
 }
 
-/// Two handlers with an event each in one batch. Whoever is called first ends the other, and may put a third in its place.
+/// Two handlers with an event each in one batch. The first to be called ends the other, and may register a third in its
+/// slot.
 fn batch(reactor: &Reactor, replace: bool) -> Vec<String> {
     let (trail, census) = (Trail::default(), Census::default());
     let streams: Rc<RefCell<Vec<_>>> = Rc::default();
@@ -200,36 +201,36 @@ fn batch(reactor: &Reactor, replace: bool) -> Vec<String> {
     }
     turn(reactor);
     assert_eq!(census.alive(), 1);
-    let told = trail.take();
+    let calls = trail.take();
     if replace {
-        // It does hear its own, and not in this batch.
+        // The third gets its own event, and not in this batch.
         streams.borrow_mut().last_mut().unwrap().1.write_all(b"x").unwrap();
-        let mut heard = Vec::new();
+        let mut later = Vec::new();
         turn_until(reactor, || {
-            heard.append(&mut trail.take());
-            heard.iter().any(|who| who == "third")
+            later.append(&mut trail.take());
+            later.iter().any(|name| name == "third")
         });
     }
     registrations.take();
-    told
+    calls
 }
 
 #[test]
-fn an_event_of_a_handler_that_went_away_in_its_batch_is_dropped() {
+fn an_event_of_a_handler_removed_in_its_batch_is_dropped() {
     for reactor in reactors() {
         assert_eq!(batch(&reactor, false), ["ready"]);
     }
 }
 
 #[test]
-fn a_slot_used_again_in_a_batch_does_not_get_the_stale_event() {
+fn a_slot_reused_in_a_batch_does_not_get_the_stale_event() {
     for reactor in reactors() {
         assert_eq!(batch(&reactor, true), ["ready"]);
     }
 }
 
 #[test]
-fn a_token_of_a_handler_that_went_away_names_nobody() {
+fn a_stale_token_matches_no_handler() {
     for reactor in reactors() {
         let trail = Trail::default();
         let old = Puppet::enter(&reactor, |_, _| unreachable!());
@@ -243,12 +244,12 @@ fn a_token_of_a_handler_that_went_away_names_nobody() {
         reactor.deregister(old, true);
         reactor.bind(old, Puppet::new(|_, _| unreachable!()));
         turn(&reactor);
-        assert_eq!(trail.take(), ["again"]);
+        assert_eq!(trail.take(), ["rescheduled"]);
     }
 }
 
 #[test]
-fn a_handler_may_be_put_in_the_place_of_another() {
+fn a_handler_can_be_replaced() {
     for reactor in reactors() {
         let (trail, census) = (Trail::default(), Census::default());
         let one = census.one();
@@ -257,12 +258,12 @@ fn a_handler_may_be_put_in_the_place_of_another() {
         reactor.bind(token, Puppet::new(move |_, method| log.push(method)));
         reactor.reschedule(token);
         turn(&reactor);
-        assert_eq!((trail.take(), census.alive()), (vec!["again".to_owned()], 0));
+        assert_eq!((trail.take(), census.alive()), (vec!["rescheduled".to_owned()], 0));
     }
 }
 
 #[test]
-fn what_is_registered_already_is_refused_and_the_handler_dropped_by_the_loop() {
+fn a_second_registration_is_refused_and_its_handler_dropped_by_the_loop() {
     for reactor in reactors() {
         let (near, _far) = pair();
         let first = reactor.register(&mut &near, Interest::READ, Puppet::new(|_, _| ())).unwrap();
@@ -279,7 +280,7 @@ fn what_is_registered_already_is_refused_and_the_handler_dropped_by_the_loop() {
 }
 
 #[test]
-fn everybody_is_told() {
+fn a_broadcast_reaches_all_handlers() {
     for reactor in reactors() {
         let trail = Trail::default();
         for name in ["one", "two"] {
@@ -289,35 +290,38 @@ fn everybody_is_told() {
         let log = trail.clone();
         reactor.call_soon(move |reactor| {
             reactor.broadcast(Rc::new(()));
-            // Those who come before it is said hear it, too.
+            // A handler registered before the delivery receives it, too.
             Puppet::enter(reactor, move |_, method| log.push(format!("three {method}")));
         });
         turn(&reactor);
         turn(&reactor);
-        assert_eq!(trail.take(), ["one told", "two told", "three told"]);
+        assert_eq!(
+            trail.take(),
+            ["one message_received", "two message_received", "three message_received"]
+        );
     }
 }
 
 #[test]
-fn the_hang_up_of_a_peer_is_told() {
-    struct Ear(Rc<Cell<Option<Ready>>>);
-    impl Handler for Ear {
+fn the_hang_up_of_a_peer_is_reported() {
+    struct RecordsReady(Rc<Cell<Option<Ready>>>);
+    impl Handler for RecordsReady {
         fn ready(self: Rc<Self>, _: &Reactor, ready: Ready) {
             self.0.set(Some(ready));
         }
     }
     for reactor in reactors() {
         let (near, far) = pair();
-        let heard = Rc::new(Cell::new(None));
-        let ear = Rc::new(Ear(heard.clone()));
-        let _registration = reactor.register(&mut &near, Interest::READ, ear).unwrap();
+        let last = Rc::new(Cell::new(None));
+        let handler = Rc::new(RecordsReady(last.clone()));
+        let _registration = reactor.register(&mut &near, Interest::READ, handler).unwrap();
         turn(&reactor);
         drop(far);
-        heard.set(None);
-        turn_until(&reactor, || heard.get().is_some());
-        let ready = heard.get().unwrap();
+        last.set(None);
+        turn_until(&reactor, || last.get().is_some());
+        let ready = last.get().unwrap();
         assert!(ready.is_read());
-        // select(2) has no word for it.
+        // select(2) cannot report it.
         assert!(ready.is_read_closed() || reactor.engine() == Engine::Select);
     }
 }

@@ -1,4 +1,4 @@
-//! Life events, the wait for shutdown triggers, and how handlers are told of the end.
+//! Tests of life-cycle phases, the wait for shutdown triggers, and the shutdown of handlers.
 
 mod kit;
 
@@ -19,14 +19,14 @@ const PHASES: [Phase; 5] = [
     Phase::AfterShutdown,
 ];
 
-/// A run that is over as soon as it has begun.
+/// A run that stops in its first turn.
 fn run_and_stop(reactor: &Reactor) {
     reactor.call_soon(|reactor| reactor.stop().unwrap());
     reactor.run().unwrap();
 }
 
 #[test]
-fn the_phases_come_in_their_order_and_each_trigger_once() {
+fn phases_run_in_order_and_each_trigger_once() {
     let reactor = reactor();
     let trail = Trail::default();
     for phase in PHASES.into_iter().rev() {
@@ -73,7 +73,7 @@ fn a_panic_in_a_trigger_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_trigger_made_in_its_own_phase_waits_for_the_next_run() {
+fn a_trigger_added_in_its_own_phase_runs_in_the_next_run() {
     let reactor = reactor();
     let trail = Trail::default();
     let log = trail.clone();
@@ -88,17 +88,17 @@ fn a_trigger_made_in_its_own_phase_waits_for_the_next_run() {
 }
 
 #[test]
-fn a_stop_right_after_startup_is_heard() {
+fn a_stop_in_after_startup_ends_the_run() {
     let reactor = reactor();
     reactor.on(Phase::AfterStartup, |reactor| reactor.stop().unwrap());
     reactor.run().unwrap();
 }
 
 #[test]
-fn the_loop_goes_on_until_the_triggers_are_done() {
+fn the_loop_runs_until_the_triggers_are_done() {
     for reactor in reactors() {
         let trail = Trail::default();
-        // One needs the loop, one another thread, one is there already, and one fails.
+        // One needs the loop, one another thread, one is settled already, and one fails.
         let log = trail.clone();
         reactor.on(Phase::BeforeShutdown, move |reactor| {
             let (promise, deferred) = reactor.promise();
@@ -125,7 +125,7 @@ fn the_loop_goes_on_until_the_triggers_are_done() {
 }
 
 #[test]
-fn a_trigger_of_another_phase_is_not_waited_for() {
+fn a_deferred_of_another_phase_is_not_awaited() {
     let reactor = reactor();
     let kept = Rc::new(RefCell::new(Vec::<Promise<()>>::new()));
     for phase in PHASES {
@@ -161,8 +161,8 @@ fn the_wait_for_triggers_is_bounded() {
     let promise = never_done(&reactor);
     let log = Log::of(|| run_and_stop(&reactor));
     assert_eq!(log.len(), 1, "{log:?}");
-    assert!(log[0].contains("shutdown triggers are not done"), "{log:?}");
-    // Its answer comes in another run, which it does not end.
+    assert!(log[0].contains("shutdown triggers did not finish in time"), "{log:?}");
+    // Its result comes in another run, which it does not end.
     let promise = promise.take().unwrap();
     let trail = Trail::default();
     let log = trail.clone();
@@ -178,12 +178,12 @@ fn the_wait_for_triggers_is_bounded() {
 }
 
 #[test]
-fn a_wait_without_bounds_is_ended_by_a_second_stop() {
+fn a_wait_without_a_limit_is_ended_by_a_second_stop() {
     let builder = kit::builder().shutdown_max(Duration::MAX);
     let reactor = builder.build().unwrap();
     let promise = never_done(&reactor);
     reactor.on(Phase::BeforeShutdown, |reactor| {
-        // This is still the first.
+        // The first stop is still being handled.
         assert_eq!(reactor.stop(), Err(NotRunning));
         reactor.call_soon(|reactor| reactor.stop().unwrap());
     });
@@ -208,7 +208,7 @@ fn a_crash_ends_the_wait_and_the_shutdown() {
 }
 
 #[test]
-fn handlers_are_told_of_the_end_also_if_they_come_during_it() {
+fn handlers_registered_during_the_shutdown_are_notified_too() {
     let reactor = reactor();
     let trail = Trail::default();
     let log = trail.clone();
@@ -224,13 +224,13 @@ fn handlers_are_told_of_the_end_also_if_they_come_during_it() {
         }
     })));
     run_and_stop(&reactor);
-    let told = ["first shutdown", "first reap", "first flush", "second shutdown"];
-    assert_eq!(trail.take(), told);
+    let expected = ["first shutdown", "first finalize", "first flush", "second shutdown"];
+    assert_eq!(trail.take(), expected);
     assert_eq!(reactor.stats().handlers, 0);
 }
 
 #[test]
-fn an_end_without_end_is_bounded() {
+fn a_handler_that_never_stops_rescheduling_is_bounded() {
     let reactor = reactor();
     let own = Rc::new(Cell::new(None));
     let token = own.clone();
@@ -245,7 +245,7 @@ fn an_end_without_end_is_bounded() {
 }
 
 #[test]
-fn a_reactor_that_never_ran_fires_no_life_event() {
+fn a_reactor_that_never_ran_fires_no_trigger() {
     let reactor = reactor();
     let trail = Trail::default();
     for phase in PHASES {

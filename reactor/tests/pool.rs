@@ -1,4 +1,4 @@
-//! Jobs on the thread pool.
+//! Tests of the thread pool.
 
 mod kit;
 
@@ -18,7 +18,7 @@ use kit::{Bomb, Log, Trail, builder, reactor, turn, turn_until};
 use sinew_reactor::Failure;
 
 #[test]
-fn a_value_comes_back_to_the_loop() {
+fn the_value_of_a_job_is_delivered_to_the_loop() {
     let reactor = reactor();
     let here = thread::current().id();
     let there = reactor.run_until(reactor.defer_to_thread(|| thread::current().id())).unwrap();
@@ -26,14 +26,14 @@ fn a_value_comes_back_to_the_loop() {
 }
 
 #[test]
-fn a_panic_is_a_failure_with_one_line_in_the_log() {
+fn a_panic_fails_the_job_and_is_logged_once() {
     let lines = Log::of(|| {
         let reactor = builder().pool_threads_max(1).build().unwrap();
         let failed = reactor.run_until(reactor.defer_to_thread(|| panic!("in a job"))).unwrap();
         assert_eq!(failed, Err::<(), _>(Failure::Panicked("in a job".to_owned())));
-        // Also if nobody looks; the thread has gone on.
+        // Also logged if nothing awaits it; the thread keeps running.
         drop(reactor.defer_to_thread(|| panic!("in another")));
-        // Comes after it, on the only thread.
+        // Runs after it, on the only thread.
         let settled = Trail::default();
         reactor.defer_to_thread(|| ()).then({
             let settled = settled.clone();
@@ -50,7 +50,7 @@ fn a_panic_is_a_failure_with_one_line_in_the_log() {
 }
 
 #[test]
-fn a_payload_that_panics_when_dropped_does_not_take_the_thread() {
+fn a_panic_payload_that_panics_in_its_drop_does_not_kill_the_thread() {
     let reactor = builder().pool_threads_max(1).build().unwrap();
     for _ in 0..3 {
         let job = reactor.defer_to_thread(|| panic_any(Bomb));
@@ -61,10 +61,10 @@ fn a_payload_that_panics_when_dropped_does_not_take_the_thread() {
 }
 
 #[test]
-fn jobs_run_side_by_side_up_to_the_limit() {
+fn jobs_run_in_parallel_up_to_the_limit() {
     const THREADS: usize = 4;
     let reactor = builder().pool_threads_max(THREADS).build().unwrap();
-    // Passes only with all of them at once, at every round.
+    // The barrier opens only with all of them at once, in every round.
     let barrier = Arc::new(Barrier::new(THREADS));
     let seen = Arc::new(Mutex::new(HashSet::new()));
     let left = Trail::default();
@@ -83,18 +83,18 @@ fn jobs_run_side_by_side_up_to_the_limit() {
 }
 
 #[test]
-fn a_job_never_waits_beside_a_free_place() {
-    // Each job ends only when the next has begun.
+fn a_job_never_waits_while_a_thread_is_free() {
+    // The first job ends only when the second runs.
     for _ in 0..200 {
         let reactor = builder().pool_threads_max(2).build().unwrap();
-        let (tell, told) = mpsc::channel();
-        let first = reactor.defer_to_thread(move || told.recv().unwrap());
-        drop(reactor.defer_to_thread(move || tell.send(()).unwrap()));
+        let (sender, receiver) = mpsc::channel();
+        let first = reactor.defer_to_thread(move || receiver.recv().unwrap());
+        drop(reactor.defer_to_thread(move || sender.send(()).unwrap()));
         reactor.run_until(first).unwrap().unwrap();
     }
 }
 
-/// Whoever blocks all the threads of the one keeps nobody from the others.
+/// Blocking all threads of one pool does not block the other.
 #[test]
 fn jobs_and_lookups_do_not_wait_for_each_other() {
     let builder = builder().pool_threads_max(1).lookup_threads_max(1).lookup_queue_max(1);
@@ -121,7 +121,7 @@ fn jobs_and_lookups_do_not_wait_for_each_other() {
     drop((go, busy, waiting));
 }
 
-/// Nothing is half done in it, and it may take as long as the system likes.
+/// A lookup has no side effects, and may block for long.
 #[test]
 fn the_end_of_a_run_does_not_wait_for_lookups() {
     let reactor = builder().pool_grace(Duration::MAX).build().unwrap();
@@ -135,7 +135,7 @@ fn the_end_of_a_run_does_not_wait_for_lookups() {
 }
 
 #[test]
-fn too_many_jobs_are_refused() {
+fn jobs_beyond_the_queue_are_refused() {
     let reactor = builder().pool_threads_max(2).pool_queue_max(1).build().unwrap();
     let gate = Arc::new(Barrier::new(3));
     let jobs: Vec<_> = (0..2)
@@ -153,7 +153,7 @@ fn too_many_jobs_are_refused() {
 }
 
 #[test]
-fn what_is_refused_is_dropped_by_the_loop() {
+fn a_refused_job_is_dropped_by_the_loop() {
     let reactor = builder().pool_threads_max(1).pool_queue_max(0).build().unwrap();
     let gate = Arc::new(Barrier::new(2));
     let theirs = gate.clone();
@@ -170,7 +170,7 @@ fn what_is_refused_is_dropped_by_the_loop() {
 }
 
 #[test]
-fn a_cancelled_job_that_waits_does_not_run() {
+fn a_job_cancelled_in_the_queue_does_not_run() {
     let reactor = builder().pool_threads_max(1).build().unwrap();
     let (go, gate) = mpsc::channel::<()>();
     let first = reactor.defer_to_thread(move || gate.recv().unwrap());
@@ -188,7 +188,7 @@ fn a_cancelled_job_that_waits_does_not_run() {
 }
 
 #[test]
-fn the_end_of_a_run_drops_the_jobs_that_wait() {
+fn the_end_of_a_run_drops_queued_jobs() {
     let reactor = builder().pool_threads_max(1).build().unwrap();
     let (began, begun) = mpsc::channel();
     let (go, gate) = mpsc::channel::<()>();
@@ -209,7 +209,7 @@ fn the_end_of_a_run_drops_the_jobs_that_wait() {
         })
         .collect();
     begun.recv().unwrap();
-    // The running job ends when the pool has been told to: when those that waited are gone.
+    // The running job ends after the pool was stopped: when the queued jobs have been dropped.
     let freed = alive.clone();
     drop(alive);
     let opener = thread::spawn(move || {
@@ -225,12 +225,12 @@ fn the_end_of_a_run_drops_the_jobs_that_wait() {
     for job in jobs {
         assert_eq!(job.take(), Some(Err(Failure::Abandoned)));
     }
-    // The next run has a pool of its own, and the answer of the old job finds nobody.
+    // The next run has a pool of its own, and the result of the old job is discarded.
     assert_eq!(reactor.run_until(reactor.defer_to_thread(|| 2)).unwrap(), Ok(2));
 }
 
 #[test]
-fn the_end_of_a_run_leaves_a_long_job_behind() {
+fn the_end_of_a_run_abandons_a_long_job() {
     let reactor = builder().pool_grace(Duration::from_millis(1)).build().unwrap();
     let (began, begun) = mpsc::channel();
     let (go, gate) = mpsc::channel::<()>();
@@ -244,16 +244,16 @@ fn the_end_of_a_run_leaves_a_long_job_behind() {
     reactor.call_soon(|reactor| reactor.stop().unwrap());
     let log = Log::of(|| reactor.run().unwrap());
     assert_eq!(log.len(), 1, "{log:?}");
-    assert!(log[0].contains("leaves them behind"), "{log:?}");
+    assert!(log[0].contains("abandoning them"), "{log:?}");
     assert_eq!(job.take(), Some(Err(Failure::Abandoned)));
     go.send(()).unwrap();
     ended.recv().unwrap();
-    // What it has to say may come now or never, and means nothing.
+    // Its result may arrive now or never, and is discarded.
     assert_eq!(reactor.run_until(reactor.defer_to_thread(|| 3)).unwrap(), Ok(3));
 }
 
 #[test]
-fn a_value_nobody_waits_for_is_dropped_by_the_loop() {
+fn a_value_without_a_receiver_is_dropped_by_the_loop() {
     struct Value(mpsc::Sender<thread::ThreadId>);
     impl Drop for Value {
         fn drop(&mut self) {
@@ -261,11 +261,11 @@ fn a_value_nobody_waits_for_is_dropped_by_the_loop() {
         }
     }
     let reactor = reactor();
-    let (tell, told) = mpsc::channel();
-    drop(reactor.defer_to_thread(move || Value(tell)));
+    let (sender, receiver) = mpsc::channel();
+    drop(reactor.defer_to_thread(move || Value(sender)));
     let mut by = None;
     turn_until(&reactor, || {
-        by = told.try_recv().ok();
+        by = receiver.try_recv().ok();
         by.is_some()
     });
     assert_eq!(by, Some(thread::current().id()));

@@ -1,5 +1,6 @@
-//! Law 2: no call into the library runs user code before it returns. Here every public call is made from inside every kind
-//! of callback while a `RefCell` is held borrowed that all user code, drops included, wants to borrow.
+//! Tests of re-entrancy. Law 2: no call into the library runs user code before it returns. Here every public call is
+//! made from every kind of callback, while a `RefCell` is borrowed that all user code, including drops, tries to
+//! borrow.
 
 #![cfg(unix)]
 
@@ -28,16 +29,16 @@ use sinew_reactor::{
 
 const FAR: Duration = Duration::from_secs(3600);
 
-/// What a user has borrowed while it calls the library.
+/// A cell that a user has borrowed while it calls the library.
 #[derive(Default)]
-struct World {
+struct UserState {
     cell: RefCell<()>,
     callbacks: RefCell<Vec<&'static str>>,
     violations: Cell<usize>,
 }
 
-impl World {
-    /// What all user code does first.
+impl UserState {
+    /// Called first by all user code: borrows the cell, and counts a violation if it is borrowed.
     fn enter(&self, callback: &'static str) -> Option<RefMut<'_, ()>> {
         if !self.callbacks.borrow().contains(&callback) {
             self.callbacks.borrow_mut().push(callback);
@@ -51,8 +52,8 @@ impl World {
     }
 }
 
-/// User code that is run by a drop.
-struct Probe(Rc<World>);
+/// User code that runs in a drop.
+struct Probe(Rc<UserState>);
 
 impl Drop for Probe {
     fn drop(&mut self) {
@@ -60,15 +61,15 @@ impl Drop for Probe {
     }
 }
 
-/// A handler that does everything in each of its methods.
+/// A handler that makes all calls in each of its methods, once.
 struct Busy(Probe, Cell<bool>);
 
 impl Busy {
     fn call(&self, reactor: &Reactor, method: &'static str) {
-        let world = &self.0.0;
-        let held = world.enter(method);
+        let state = &self.0.0;
+        let held = state.enter(method);
         if !self.1.replace(true) {
-            call_everything(reactor, world);
+            call_everything(reactor, state);
         }
         drop(held);
     }
@@ -79,20 +80,20 @@ impl Handler for Busy {
         self.call(reactor, "ready");
     }
     fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
-        self.call(reactor, "again");
+        self.call(reactor, "rescheduled");
         panic!("on purpose");
     }
     fn flush(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "flush");
     }
     fn finalize(self: Rc<Self>, reactor: &Reactor) {
-        self.call(reactor, "reap");
+        self.call(reactor, "finalize");
     }
     fn timer(self: Rc<Self>, reactor: &Reactor, _: TimerKey) {
         self.call(reactor, "timer");
     }
     fn message_received(self: Rc<Self>, reactor: &Reactor, _: &dyn Any) {
-        self.call(reactor, "told");
+        self.call(reactor, "message_received");
     }
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "shutdown");
@@ -107,29 +108,29 @@ impl Handler for Busy {
     }
 }
 
-fn busy(world: &Rc<World>) -> Rc<Busy> {
-    Rc::new(Busy(Probe(world.clone()), Cell::new(false)))
+fn busy(state: &Rc<UserState>) -> Rc<Busy> {
+    Rc::new(Busy(Probe(state.clone()), Cell::new(false)))
 }
 
-/// A callback that does no more than to be noticed.
-fn noted<T>(world: &Rc<World>) -> impl FnOnce(&Reactor, T) + use<T> {
-    let probe = Probe(world.clone());
-    move |_, _| drop(probe.0.enter("a noted callback"))
+/// A callback that only checks for re-entrancy.
+fn checked<T>(state: &Rc<UserState>) -> impl FnOnce(&Reactor, T) + use<T> {
+    let probe = Probe(state.clone());
+    move |_, _| drop(probe.0.enter("a checked callback"))
 }
 
-fn noted_alone(world: &Rc<World>) -> impl FnOnce(&Reactor) + use<> {
-    let noted = noted(world);
-    move |reactor| noted(reactor, ())
+fn checked_call(state: &Rc<UserState>) -> impl FnOnce(&Reactor) + use<> {
+    let checked = checked(state);
+    move |reactor| checked(reactor, ())
 }
 
-/// Makes every public call there is; the caller holds the cell.
-fn call_everything(reactor: &Reactor, world: &Rc<World>) {
-    let probe = || Probe(world.clone());
-    // Calls and times.
-    reactor.call_soon(noted_alone(world));
-    let call = reactor.call_later(Duration::ZERO, noted_alone(world));
+/// Makes every public call; the caller has borrowed the cell.
+fn call_everything(reactor: &Reactor, state: &Rc<UserState>) {
+    let probe = || Probe(state.clone());
+    // Calls and timers.
+    reactor.call_soon(checked_call(state));
+    let call = reactor.call_later(Duration::ZERO, checked_call(state));
     _ = (call.is_active(), call.due(), call.reset(FAR), call.delay(FAR), call.cancel());
-    drop(reactor.call_later(Duration::ZERO, noted_alone(world)));
+    drop(reactor.call_later(Duration::ZERO, checked_call(state)));
     let of_series = probe();
     let series = reactor.call_every(FAR, move |_| drop(of_series.0.enter("a series")));
     _ = (series.is_active(), series.skipped(), series.stop(), series.stop());
@@ -151,25 +152,25 @@ fn call_everything(reactor: &Reactor, world: &Rc<World>) {
     let task = reactor.spawn(endless(probe()));
     _ = task.is_done();
     task.cancel();
-    task.then(noted(world));
+    task.then(checked(state));
     drop(reactor.spawn(reactor.sleep(Duration::ZERO)));
     drop(reactor.spawn(reactor.timeout(Duration::ZERO, pending::<()>())));
 
     // Promises, in every order.
     let pair = || reactor.promise::<Probe, Failure>();
     let (promise, deferred) = pair();
-    promise.on_cancel(noted_alone(world));
-    promise.on_cancel(noted_alone(world));
-    deferred.then(noted(world));
+    promise.on_cancel(checked_call(state));
+    promise.on_cancel(checked_call(state));
+    deferred.then(checked(state));
     promise.resolve(probe());
     let (promise, deferred) = pair();
-    promise.on_cancel(noted_alone(world));
+    promise.on_cancel(checked_call(state));
     deferred.cancel();
-    promise.on_cancel(noted_alone(world));
+    promise.on_cancel(checked_call(state));
     promise.resolve(probe());
-    deferred.then(noted(world));
+    deferred.then(checked(state));
     let (promise, deferred) = pair();
-    deferred.then(noted(world));
+    deferred.then(checked(state));
     drop(promise);
     let (promise, deferred) = pair();
     drop(deferred);
@@ -177,19 +178,19 @@ fn call_everything(reactor: &Reactor, world: &Rc<World>) {
     let (promise, deferred): (Promise<()>, Deferred<()>) = reactor.promise();
     promise.reject(Failure::Cancelled);
     _ = (deferred.is_settled(), deferred.take());
-    deferred.then(noted(world));
+    deferred.then(checked(state));
 
     // Threads.
     let remote = reactor.remote();
     _ = (remote.call(|_| ()), remote.clone());
     let job = reactor.defer_to_thread(|| ());
     job.cancel();
-    job.then(noted(world));
+    job.then(checked(state));
 
     // Handlers.
     let token = reactor.reserve().unwrap();
-    reactor.bind(token, busy(world));
-    reactor.bind(token, busy(world));
+    reactor.bind(token, busy(state));
+    reactor.bind(token, busy(state));
     reactor.reschedule(token);
     reactor.flush_later(token);
     reactor.finalize_later(token);
@@ -198,17 +199,17 @@ fn call_everything(reactor: &Reactor, world: &Rc<World>) {
     reactor.disarm_timer(key);
     reactor.set_interest(token, Interest::BOTH);
     reactor.deregister(token, false);
-    reactor.bind(token, busy(world));
+    reactor.bind(token, busy(state));
     reactor.broadcast(Rc::new(()));
     let (near, _far) = UnixStream::pair().unwrap();
-    let registration = reactor.register(&mut &near, Interest::BOTH, busy(world)).unwrap();
-    assert!(reactor.register(&mut &near, Interest::BOTH, busy(world)).is_err());
+    let registration = reactor.register(&mut &near, Interest::BOTH, busy(state)).unwrap();
+    assert!(reactor.register(&mut &near, Interest::BOTH, busy(state)).is_err());
     registration.set_interest(Interest::NONE);
     registration.deregister();
     drop(registration);
 
-    // Life.
-    reactor.on(Phase::BeforeStartup, noted_alone(world));
+    // Life-cycle triggers and signals.
+    reactor.on(Phase::BeforeStartup, checked_call(state));
     for _ in 0..2 {
         let of_signal = probe();
         let call = move |_: &Reactor| drop(of_signal.0.enter("a signal"));
@@ -221,23 +222,23 @@ fn call_everything(reactor: &Reactor, world: &Rc<World>) {
     drop(reactor.clone());
 }
 
-/// A waker that is not the loop's.
+/// A waker from outside of the loop.
 #[derive(Default)]
-struct Bell(AtomicBool);
+struct FlagWaker(AtomicBool);
 
-impl Wake for Bell {
+impl Wake for FlagWaker {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
 /// Has each kind of callback make all calls.
-fn set_up(reactor: &Reactor, world: &Rc<World>) -> (Token, UnixStream) {
+fn set_up(reactor: &Reactor, state: &Rc<UserState>) -> (Token, UnixStream) {
     let everything = |callback: &'static str| {
-        let world = world.clone();
+        let state = state.clone();
         move |reactor: &Reactor| {
-            let held = world.enter(callback);
-            call_everything(reactor, &world);
+            let held = state.enter(callback);
+            call_everything(reactor, &state);
             drop(held);
         }
     };
@@ -284,20 +285,21 @@ fn set_up(reactor: &Reactor, world: &Rc<World>) -> (Token, UnixStream) {
     }
     for provoke in [Reactor::reschedule, Reactor::flush_later, Reactor::finalize_later] {
         let token = reactor.reserve().unwrap();
-        reactor.bind(token, busy(world));
+        reactor.bind(token, busy(state));
         provoke(reactor, token);
     }
     let token = reactor.reserve().unwrap();
-    reactor.bind(token, busy(world));
+    reactor.bind(token, busy(state));
     reactor.arm_timer(token, Duration::ZERO);
     let (near, mut far) = UnixStream::pair().unwrap();
     far.write_all(b"x").unwrap();
     let token = reactor.register_source(&mut &near, Interest::READ).unwrap();
-    reactor.bind(token, busy(world));
+    reactor.bind(token, busy(state));
     (token, near)
 }
 
-/// A panic of ours, or the callback that `call_everything` gives to a deferred whose result it has taken.
+/// Whether a line logs an intended panic, or the callback that `call_everything` attaches to a deferred whose result
+/// was taken.
 fn is_on_purpose(line: &str) -> bool {
     line.contains("on purpose") || line.contains("its result was taken before")
 }
@@ -305,9 +307,9 @@ fn is_on_purpose(line: &str) -> bool {
 #[test]
 fn no_call_runs_user_code_before_it_returns() {
     for reactor in reactors() {
-        let world = Rc::<World>::default();
+        let state = Rc::<UserState>::default();
         let log = Log::of(|| {
-            let (_token, _near) = set_up(&reactor, &world);
+            let (_token, _near) = set_up(&reactor, &state);
             reactor.call_later(Duration::from_millis(5), |reactor| {
                 // SAFETY: the signal is handled.
                 unsafe { libc::raise(libc::SIGUSR1) };
@@ -317,8 +319,8 @@ fn no_call_runs_user_code_before_it_returns() {
         });
         let is_unexpected = |line: &&String| !is_on_purpose(line) && !line.contains("slow");
         assert_eq!(log.iter().filter(is_unexpected).count(), 0, "{log:?}");
-        assert_eq!(world.violations.get(), 0);
-        let mut callbacks = world.callbacks.take();
+        assert_eq!(state.violations.get(), 0);
+        let mut callbacks = state.callbacks.take();
         callbacks.sort_unstable();
         let all = [
             "a call",
@@ -327,12 +329,12 @@ fn no_call_runs_user_code_before_it_returns() {
             "a delayed call",
             "a drop",
             "a looping call",
-            "a noted callback",
+            "a checked callback",
             "a signal's callback",
             "a task",
             "after shutdown",
             "after startup",
-            "again",
+            "rescheduled",
             "before shutdown",
             "before startup",
             "describe",
@@ -340,10 +342,10 @@ fn no_call_runs_user_code_before_it_returns() {
             "flush",
             "panicked",
             "ready",
-            "reap",
+            "finalize",
             "shutdown",
             "timer",
-            "told",
+            "message_received",
         ];
         for callback in all {
             assert!(callbacks.contains(&callback), "{callback} was not called: {callbacks:?}");
@@ -352,29 +354,29 @@ fn no_call_runs_user_code_before_it_returns() {
 }
 
 #[test]
-fn nothing_is_borrowed_while_a_foreign_waker_is_at_work() {
+fn nothing_is_borrowed_while_a_foreign_waker_runs() {
     for reactor in reactors() {
-        let bell = Arc::<Bell>::default();
-        let waker = Waker::from(bell.clone());
+        let flag = Arc::<FlagWaker>::default();
+        let waker = Waker::from(flag.clone());
         let mut context = Context::from_waker(&waker);
         let (promise, deferred) = reactor.promise::<(), Failure>();
         let mut deferred = pin!(deferred);
         assert!(deferred.as_mut().poll(&mut context).is_pending());
         promise.resolve(());
-        assert!(bell.0.swap(false, Ordering::Relaxed));
+        assert!(flag.0.swap(false, Ordering::Relaxed));
         let mut sleep = pin!(reactor.sleep(Duration::ZERO));
         assert!(sleep.as_mut().poll(&mut context).is_pending());
         kit::turn(&reactor);
-        assert!(bell.0.load(Ordering::Relaxed));
+        assert!(flag.0.load(Ordering::Relaxed));
     }
 }
 
 #[test]
-fn the_puppets_of_the_kit_hold_a_cell_too() {
-    // Each method is called with the puppet's own cell borrowed, and may make all calls.
+fn a_handler_may_make_all_calls_with_its_own_cell_borrowed() {
+    // Each method of a puppet is called with the puppet's cell borrowed.
     for reactor in reactors() {
-        let world = Rc::<World>::default();
-        let (own, calls) = (world.clone(), Rc::new(Cell::new(0)));
+        let state = Rc::<UserState>::default();
+        let (own, calls) = (state.clone(), Rc::new(Cell::new(0)));
         let count = calls.clone();
         let token = Puppet::enter(&reactor, move |reactor, _| {
             if count.replace(count.get() + 1) < 3 {

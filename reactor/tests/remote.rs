@@ -1,4 +1,4 @@
-//! Calls from other threads.
+//! Tests of calls from other threads.
 
 mod kit;
 
@@ -15,17 +15,17 @@ use std::{
 use kit::{reactor, reactors, turn};
 use sinew_reactor::{Reactor, Remote, RemoteError};
 
-/// What remote calls have left behind, since a closure that is `Send` cannot carry an `Rc`.
+/// The effects of remote calls, kept in the reactor, since a `Send` closure cannot carry an `Rc`.
 type Seen = RefCell<Vec<(usize, usize)>>;
 
 #[test]
-fn a_remote_is_for_all_threads() {
+fn a_remote_is_send_and_sync() {
     fn check<T: Send + Sync + Clone + 'static>() {}
     check::<Remote>();
 }
 
 #[test]
-fn calls_of_each_of_many_threads_keep_their_order() {
+fn calls_of_each_thread_keep_their_order() {
     const THREADS: usize = 8;
     const CALLS: usize = 2_000;
     for reactor in reactors() {
@@ -57,15 +57,15 @@ fn calls_of_each_of_many_threads_keep_their_order() {
 }
 
 #[test]
-fn a_sleeping_loop_is_woken_each_time() {
+fn a_sleeping_loop_is_woken_by_each_call() {
     for reactor in reactors() {
-        let (remote, (said, heard)) = (reactor.remote(), mpsc::channel());
+        let (remote, (sender, receiver)) = (reactor.remote(), mpsc::channel());
         let caller = thread::spawn(move || {
             for _ in 0..1_000 {
-                let said = said.clone();
-                remote.call(move |_| said.send(()).unwrap()).unwrap();
-                // The loop has nothing to do until the next call, so it goes to sleep, or is on the way.
-                heard.recv().unwrap();
+                let sender = sender.clone();
+                remote.call(move |_| sender.send(()).unwrap()).unwrap();
+                // The loop has nothing to do until the next call, so it is asleep or about to sleep.
+                receiver.recv().unwrap();
             }
             remote.stop().unwrap();
         });
@@ -75,14 +75,14 @@ fn a_sleeping_loop_is_woken_each_time() {
 }
 
 #[test]
-fn a_call_before_the_first_run_waits_for_it() {
+fn a_call_before_the_first_run_is_kept_for_it() {
     let reactor = reactor();
     reactor.remote().stop().unwrap();
     reactor.run().unwrap();
 }
 
 #[test]
-fn a_full_queue_refuses_and_has_room_again() {
+fn a_full_queue_refuses_calls_until_a_turn() {
     let reactor = kit::builder().remote_queue_max(2).build().unwrap();
     let remote = reactor.remote();
     for _ in 0..2 {
@@ -98,7 +98,7 @@ fn a_full_queue_refuses_and_has_room_again() {
 }
 
 #[test]
-fn after_the_end_calls_are_refused_and_dropped() {
+fn calls_after_the_end_are_refused_and_dropped() {
     let reactor = reactor();
     let remote = reactor.remote();
     let run = || {
@@ -108,7 +108,7 @@ fn after_the_end_calls_are_refused_and_dropped() {
     run();
     assert_eq!(remote.call(|_| ()), Err(RemoteError::Ended));
     assert_eq!(remote.stop(), Err(RemoteError::Ended));
-    // Another run takes calls again, and so does a turn.
+    // Another run accepts calls again, and so does a turn.
     reactor.call_soon({
         let remote = remote.clone();
         move |_| remote.call(|reactor| drop(reactor.local::<Seen>())).unwrap()
@@ -129,12 +129,12 @@ fn after_the_end_calls_are_refused_and_dropped() {
 fn no_call_is_lost_or_leaked_while_the_reactor_ends() {
     for _ in 0..50 {
         let reactor = reactor();
-        let (alive, going) = (Arc::new(()), Arc::new(AtomicBool::new(true)));
+        let (alive, running) = (Arc::new(()), Arc::new(AtomicBool::new(true)));
         let threads: Vec<_> = (0..2)
             .map(|_| {
-                let (remote, alive, going) = (reactor.remote(), alive.clone(), going.clone());
+                let (remote, alive, running) = (reactor.remote(), alive.clone(), running.clone());
                 thread::spawn(move || {
-                    while going.load(Ordering::Relaxed) {
+                    while running.load(Ordering::Relaxed) {
                         let kept = alive.clone();
                         if remote.call(move |_| drop(kept)) == Err(RemoteError::Ended) {
                             break;
@@ -147,26 +147,26 @@ fn no_call_is_lost_or_leaked_while_the_reactor_ends() {
         drop(reactor);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(Arc::strong_count(&alive), 1);
-        going.store(false, Ordering::Relaxed);
+        running.store(false, Ordering::Relaxed);
     }
 }
 
 #[test]
-fn a_turn_runs_the_calls_that_were_there_at_its_start() {
+fn a_turn_runs_only_the_calls_queued_at_its_start() {
     let reactor = reactor();
     let remote = reactor.remote();
     let ran = Arc::new(AtomicUsize::new(0));
-    fn again(remote: Remote, ran: Arc<AtomicUsize>) -> impl FnOnce(&Reactor) + Send {
+    fn repeat(remote: Remote, ran: Arc<AtomicUsize>) -> impl FnOnce(&Reactor) + Send {
         move |_| {
             ran.fetch_add(1, Ordering::Relaxed);
-            let call = again_boxed(remote.clone(), ran);
+            let call = repeat_boxed(remote.clone(), ran);
             remote.call(call).unwrap();
         }
     }
-    fn again_boxed(remote: Remote, ran: Arc<AtomicUsize>) -> Box<dyn FnOnce(&Reactor) + Send> {
-        Box::new(again(remote, ran))
+    fn repeat_boxed(remote: Remote, ran: Arc<AtomicUsize>) -> Box<dyn FnOnce(&Reactor) + Send> {
+        Box::new(repeat(remote, ran))
     }
-    remote.call(again(remote.clone(), ran.clone())).unwrap();
+    remote.call(repeat(remote.clone(), ran.clone())).unwrap();
     for turns in 1..4 {
         turn(&reactor);
         assert_eq!(ran.load(Ordering::Relaxed), turns);

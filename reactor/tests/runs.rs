@@ -1,4 +1,4 @@
-//! Runs: what is refused inside of them, `stop`, `crash`, `run_until`, and running again.
+//! Tests of runs: nested runs, `stop`, `crash`, `run_until`, and running again.
 
 mod kit;
 
@@ -21,25 +21,25 @@ const PHASES: [Phase; 5] = [
     Phase::AfterShutdown,
 ];
 
-/// A run that is over as soon as it has begun.
+/// A run that stops in its first turn.
 fn run_and_stop(reactor: &Reactor) {
     reactor.call_soon(|reactor| reactor.stop().unwrap());
     reactor.run().unwrap();
 }
 
 #[test]
-fn run_and_turn_are_refused_inside_of_either() {
+fn run_and_turn_are_refused_inside_each_other() {
     let reactor = reactor();
     let refusals = Trail::default();
     let check = |log: Trail| {
         move |reactor: &Reactor| {
-            let answers = [
+            let errors = [
                 reactor.run().unwrap_err(),
                 reactor.turn(None).unwrap_err(),
                 reactor.run_until(ready(())).unwrap_err(),
             ];
-            for answer in answers {
-                assert!(matches!(answer, RunError::AlreadyRunning));
+            for error in errors {
+                assert!(matches!(error, RunError::AlreadyRunning));
                 log.push("refused");
             }
         }
@@ -53,11 +53,11 @@ fn run_and_turn_are_refused_inside_of_either() {
     reactor.call_soon(check(refusals.clone()));
     run_and_stop(&reactor);
     assert_eq!(refusals.take().len(), 3 * (PHASES.len() + 1));
-    assert_eq!(reactor.stats().tasks, 0, "what was refused has left nothing behind");
+    assert_eq!(reactor.stats().tasks, 0, "refused futures leave no task");
 }
 
 #[test]
-fn what_does_not_run_cannot_be_stopped() {
+fn a_reactor_that_is_not_running_cannot_be_stopped() {
     let reactor = reactor();
     let check = |reactor: &Reactor| {
         assert_eq!(reactor.stop(), Err(NotRunning));
@@ -82,26 +82,26 @@ fn what_does_not_run_cannot_be_stopped() {
 }
 
 #[test]
-fn a_stop_in_a_turn_is_forgotten_with_it() {
+fn a_stop_in_a_turn_does_not_affect_later_turns() {
     let reactor = reactor();
     reactor.call_soon(|reactor| reactor.stop().unwrap());
     reactor.turn(None).unwrap();
     assert!(!reactor.is_running());
-    // Else this would not wait for the call to be due, and the run would be over at once.
+    // Otherwise this turn would not wait for the timer, and the run would end at once.
     let trail = Trail::default();
     let log = trail.clone();
     reactor.call_later(Duration::from_millis(1), move |reactor| {
-        log.push("made");
+        log.push("fired");
         reactor.stop().unwrap();
     });
     reactor.turn(None).unwrap();
     reactor.run().unwrap();
-    assert_eq!(trail.take(), ["made"]);
+    assert_eq!(trail.take(), ["fired"]);
 }
 
-/// Or a loop around `turn` would sleep through what it waits for: the second turn would run the timer, then wait for ever.
+/// Otherwise a loop around `turn` would block: the second turn would fire the timer, then wait forever.
 #[test]
-fn a_turn_that_has_something_to_do_does_not_wait() {
+fn a_turn_with_work_does_not_wait() {
     let reactor = reactor();
     let done = Rc::new(Cell::new(false));
     let flag = done.clone();
@@ -114,7 +114,7 @@ fn a_turn_that_has_something_to_do_does_not_wait() {
 }
 
 #[test]
-fn it_runs_again_after_a_stop() {
+fn a_reactor_runs_again_after_a_stop() {
     let reactor = reactor();
     let trail = Trail::default();
     for _ in 0..3 {
@@ -125,7 +125,7 @@ fn it_runs_again_after_a_stop() {
 }
 
 #[test]
-fn what_waits_goes_on_after_a_crash() {
+fn handlers_tasks_and_timers_survive_a_crash() {
     let reactor = reactor();
     let trail = Trail::default();
     let (log, token) = (trail.clone(), Rc::new(Cell::new(None)));
@@ -155,7 +155,7 @@ fn what_waits_goes_on_after_a_crash() {
 }
 
 #[test]
-fn run_until_gives_the_value() {
+fn run_until_returns_the_value() {
     for reactor in reactors() {
         let sleep = reactor.sleep(Duration::from_millis(1));
         let value = reactor.run_until(async {
@@ -168,7 +168,7 @@ fn run_until_gives_the_value() {
 }
 
 #[test]
-fn run_until_gives_the_value_also_if_the_future_stopped_the_loop() {
+fn run_until_returns_the_value_if_the_future_stops_the_loop() {
     let reactor = reactor();
     let weak = reactor.downgrade();
     let value = reactor.run_until(async move {
@@ -179,7 +179,7 @@ fn run_until_gives_the_value_also_if_the_future_stopped_the_loop() {
 }
 
 #[test]
-fn run_until_says_that_it_was_stopped() {
+fn run_until_reports_a_stop() {
     let reactor = reactor();
     let census = Census::default();
     let endless = || {
@@ -192,7 +192,7 @@ fn run_until_says_that_it_was_stopped() {
     reactor.call_soon(|reactor| reactor.stop().unwrap());
     assert!(matches!(reactor.run_until(endless()), Err(RunError::Stopped)));
     assert_eq!(census.alive(), 0);
-    // After a crash the future is of no use to the next run, and does not stop it.
+    // After a crash the future is not left to the next run, and does not stop it.
     reactor.call_soon(|reactor| reactor.crash().unwrap());
     assert!(matches!(reactor.run_until(endless()), Err(RunError::Stopped)));
     let value = reactor.run_until(reactor.sleep(Duration::from_millis(2)));
@@ -201,7 +201,7 @@ fn run_until_says_that_it_was_stopped() {
 }
 
 #[test]
-fn run_until_says_that_the_future_panicked() {
+fn run_until_reports_a_panic() {
     let reactor = reactor();
     let failed = reactor.run_until(async { panic!("in the future") });
     let failed: RunError = Result::<(), _>::unwrap_err(failed);
@@ -213,7 +213,7 @@ fn run_until_says_that_the_future_panicked() {
 }
 
 #[test]
-fn a_shutdown_drops_what_waits() {
+fn a_shutdown_drops_everything_pending() {
     let reactor = reactor();
     let trail = Trail::default();
     reactor.call_later(FAR, trail.mark("timer"));

@@ -1,4 +1,4 @@
-//! Signals. They belong to the whole process, so the tests of this binary take turns.
+//! Tests of signals. These belong to the whole process, so the tests of this binary run one at a time.
 
 #![cfg(unix)]
 
@@ -20,10 +20,10 @@ use std::{
 use kit::{Count, Log, Trail, turn_until};
 use sinew_reactor::{Builder, Engine, Phase, Promise, Reactor, Signal};
 
-static TURN: Mutex<()> = Mutex::new(());
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn alone() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+fn exclusive() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn raise(signal: Signal) {
@@ -31,7 +31,7 @@ fn raise(signal: Signal) {
     assert_eq!(unsafe { libc::raise(signal.as_raw()) }, 0);
 }
 
-/// As another process would: to whichever thread the kernel picks.
+/// Sends it as another process would: to any thread that the kernel picks.
 fn kill(process: libc::pid_t, signal: Signal) {
     // SAFETY: kill(2) takes any numbers.
     assert_eq!(unsafe { libc::kill(process, signal.as_raw()) }, 0);
@@ -44,7 +44,7 @@ fn own_id() -> libc::pid_t {
 /// The handler that is set for a signal.
 fn handler(signal: Signal) -> libc::sighandler_t {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: the pointer is to a live value, and nothing is changed.
+    // SAFETY: the pointer is to a live value, and the call changes no action.
     let answer = unsafe { libc::sigaction(signal.as_raw(), ptr::null(), action.as_mut_ptr()) };
     assert_eq!(answer, 0, "{}", Error::last_os_error());
     // SAFETY: the call has filled it.
@@ -52,21 +52,21 @@ fn handler(signal: Signal) -> libc::sighandler_t {
 }
 
 fn set_handler(signal: Signal, handler: libc::sighandler_t) {
-    // SAFETY: the handlers set in these tests are `mine`, SIG_DFL, SIG_IGN, and what was there before.
+    // SAFETY: the handlers set in these tests are `own_handler`, `exit_8`, SIG_DFL, SIG_IGN, and the previous ones.
     unsafe { libc::signal(signal.as_raw(), handler) };
 }
 
-static HEARD: AtomicI32 = AtomicI32::new(0);
+static LAST_SIGNAL: AtomicI32 = AtomicI32::new(0);
 
-extern "C" fn mine(signal: libc::c_int) {
-    HEARD.store(signal, Ordering::SeqCst);
+extern "C" fn own_handler(signal: libc::c_int) {
+    LAST_SIGNAL.store(signal, Ordering::SeqCst);
 }
 
-fn mine_as_number() -> libc::sighandler_t {
-    mine as extern "C" fn(libc::c_int) as libc::sighandler_t
+fn own_handler_address() -> libc::sighandler_t {
+    own_handler as extern "C" fn(libc::c_int) as libc::sighandler_t
 }
 
-/// With the stop signals.
+/// A builder with stop signals.
 fn builder() -> Builder {
     kit::builder().stop_signals(true)
 }
@@ -77,7 +77,7 @@ fn reactors() -> impl Iterator<Item = Reactor> {
 
 #[test]
 fn sigint_and_sigterm_stop_a_run() {
-    let _turn = alone();
+    let _guard = exclusive();
     for signal in [Signal::INT, Signal::TERM] {
         for reactor in reactors() {
             let trail = Trail::default();
@@ -92,17 +92,17 @@ fn sigint_and_sigterm_stop_a_run() {
 
 #[test]
 fn a_signal_wakes_a_sleeping_loop() {
-    let _turn = alone();
+    let _guard = exclusive();
     for reactor in reactors() {
-        // Sent by a thread when the loop is on its way to sleep, or there.
+        // Sent by a thread when the loop is asleep or about to sleep.
         reactor.call_soon(|_| drop(thread::spawn(|| kill(own_id(), Signal::TERM))));
         reactor.run().unwrap();
     }
 }
 
 #[test]
-fn a_second_signal_hurries_the_shutdown() {
-    let _turn = alone();
+fn a_second_signal_ends_the_wait_of_the_shutdown() {
+    let _guard = exclusive();
     let reactor = builder().shutdown_max(Duration::MAX).build().unwrap();
     let kept: Rc<std::cell::RefCell<Option<Promise<()>>>> = Rc::default();
     let keep = kept.clone();
@@ -119,10 +119,11 @@ fn a_second_signal_hurries_the_shutdown() {
 }
 
 #[test]
-fn what_was_there_before_comes_back() {
-    let _turn = alone();
+fn previous_handlers_are_restored_after_a_run() {
+    let _guard = exclusive();
     let signals = [Signal::INT, Signal::TERM, Signal::USR1];
-    for (n, before) in [libc::SIG_DFL, libc::SIG_IGN, mine_as_number()].into_iter().enumerate() {
+    let previous = [libc::SIG_DFL, libc::SIG_IGN, own_handler_address()];
+    for (n, before) in previous.into_iter().enumerate() {
         for crash in [false, true] {
             let at_first = signals.map(handler);
             for signal in signals {
@@ -130,7 +131,7 @@ fn what_was_there_before_comes_back() {
             }
             let reactor = builder().build().unwrap();
             reactor.on_signal(Signal::USR1, |_| ()).unwrap();
-            assert_eq!(signals.map(handler), [before; 3], "not before the run");
+            assert_eq!(signals.map(handler), [before; 3], "changed before the run");
             reactor.call_soon(move |reactor| {
                 for signal in signals {
                     assert_ne!(handler(signal), before);
@@ -148,29 +149,29 @@ fn what_was_there_before_comes_back() {
 }
 
 #[test]
-fn a_handler_that_somebody_set_meanwhile_stays() {
-    let _turn = alone();
+fn a_handler_set_by_others_during_the_run_stays() {
+    let _guard = exclusive();
     let before = handler(Signal::USR1);
     let reactor = builder().build().unwrap();
     reactor.on_signal(Signal::USR1, |_| ()).unwrap();
     reactor.call_soon(|reactor| {
-        set_handler(Signal::USR1, mine_as_number());
+        set_handler(Signal::USR1, own_handler_address());
         reactor.stop().unwrap();
     });
     reactor.run().unwrap();
-    assert_eq!(handler(Signal::USR1), mine_as_number());
+    assert_eq!(handler(Signal::USR1), own_handler_address());
     set_handler(Signal::USR1, before);
 }
 
 #[test]
-fn a_user_is_called_in_every_run_and_may_change_its_mind() {
-    let _turn = alone();
+fn a_signal_callback_works_in_every_run_and_can_be_replaced() {
+    let _guard = exclusive();
     for reactor in reactors() {
         let trail = Trail::default();
         let log = trail.clone();
         let first = move |reactor: &Reactor| {
             log.push("first");
-            // In its own callback, and in the middle of a run.
+            // Replaced in its own callback, and in the middle of a run.
             let log = log.clone();
             let second = move |reactor: &Reactor| {
                 log.push("second");
@@ -191,8 +192,8 @@ fn a_user_is_called_in_every_run_and_may_change_its_mind() {
 }
 
 #[test]
-fn a_user_may_take_the_place_of_stop() {
-    let _turn = alone();
+fn a_signal_callback_replaces_stop() {
+    let _guard = exclusive();
     let reactor = builder().build().unwrap();
     let trail = Trail::default();
     let log = trail.clone();
@@ -212,14 +213,14 @@ fn a_user_may_take_the_place_of_stop() {
 }
 
 #[test]
-fn without_stop_signals_they_are_left_alone() {
-    let _turn = alone();
+fn without_stop_signals_their_handlers_are_not_changed() {
+    let _guard = exclusive();
     let reactor = kit::builder().build().unwrap();
     let before = [Signal::INT, Signal::TERM].map(handler);
     reactor.call_soon(move |reactor| {
         assert_eq!([Signal::INT, Signal::TERM].map(handler), before);
         assert_eq!(reactor.stats().handlers, 0);
-        // The first signal that is wanted, in the middle of a run.
+        // The first signal to be watched, in the middle of a run.
         reactor.on_signal(Signal::USR1, |reactor| reactor.stop().unwrap()).unwrap();
         raise(Signal::USR1);
     });
@@ -229,15 +230,15 @@ fn without_stop_signals_they_are_left_alone() {
 
 #[test]
 fn every_reactor_of_the_process_gets_the_signal() {
-    let _turn = alone();
+    let _guard = exclusive();
     const REACTORS: usize = 3;
-    let heard = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::new(AtomicUsize::new(0));
     let ready = Arc::new(Barrier::new(REACTORS + 1));
     let threads = [(); REACTORS].map(|()| {
-        let (heard, ready) = (heard.clone(), ready.clone());
+        let (calls, ready) = (calls.clone(), ready.clone());
         thread::spawn(move || {
             let reactor = builder().build().unwrap();
-            let count = move |_: &Reactor| _ = heard.fetch_add(1, Ordering::SeqCst);
+            let count = move |_: &Reactor| _ = calls.fetch_add(1, Ordering::SeqCst);
             reactor.on_signal(Signal::USR1, count).unwrap();
             reactor.call_soon(move |_| _ = ready.wait());
             reactor.run().unwrap();
@@ -245,18 +246,18 @@ fn every_reactor_of_the_process_gets_the_signal() {
     });
     ready.wait();
     kill(own_id(), Signal::USR1);
-    while heard.load(Ordering::SeqCst) < REACTORS {
+    while calls.load(Ordering::SeqCst) < REACTORS {
         thread::yield_now();
     }
     kill(own_id(), Signal::TERM);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!(heard.load(Ordering::SeqCst), REACTORS);
+    assert_eq!(calls.load(Ordering::SeqCst), REACTORS);
 }
 
-/// More of one than any pipe holds: its callback is called once, and nothing that comes behind it is lost.
+/// More of one signal than any pipe holds: its callback is called once, and no other signal is lost.
 #[test]
-fn a_flood_of_one_signal_takes_no_other_its_place() {
-    let _turn = alone();
+fn a_flood_of_one_signal_does_not_displace_others() {
+    let _guard = exclusive();
     for reactor in reactors() {
         let (floods, others) = (Count::default(), Count::default());
         let (flood, other) = (floods.clone(), others.clone());
@@ -272,20 +273,20 @@ fn a_flood_of_one_signal_takes_no_other_its_place() {
     }
 }
 
-/// A signal that comes while its callback runs, or right after it was taken, is told in its own right.
+/// A signal that arrives while its callback runs, or right after it was taken, is reported once more.
 #[test]
-fn each_signal_is_told_after_it_came() {
+fn a_signal_during_its_callback_is_reported_again() {
     const TIMES: usize = 300;
-    let _turn = alone();
+    let _guard = exclusive();
     for reactor in reactors() {
-        let heard = Count::default();
-        let count = heard.clone();
+        let calls = Count::default();
+        let count = calls.clone();
         let call = move |reactor: &Reactor| {
             count.up();
             if count.value() == TIMES {
                 return reactor.stop().unwrap();
             }
-            // At times by another thread, so that it comes at any moment of this one's way to sleep.
+            // At times by another thread, so that it arrives at any moment of the loop's way to sleep.
             match count.value() % 2 {
                 0 => raise(Signal::USR1),
                 _ => drop(thread::spawn(|| kill(own_id(), Signal::USR1))),
@@ -294,13 +295,13 @@ fn each_signal_is_told_after_it_came() {
         reactor.on_signal(Signal::USR1, call).unwrap();
         reactor.call_soon(|_| raise(Signal::USR1));
         reactor.run().unwrap();
-        assert_eq!(heard.value(), TIMES);
+        assert_eq!(calls.value(), TIMES);
     }
 }
 
 #[test]
-fn a_panic_in_a_callback_is_contained() {
-    let _turn = alone();
+fn a_panic_in_a_signal_callback_is_caught() {
+    let _guard = exclusive();
     let reactor = builder().build().unwrap();
     reactor.on_signal(Signal::USR1, |_| panic!("boo")).unwrap();
     reactor.call_soon(|_| {
@@ -314,7 +315,7 @@ fn a_panic_in_a_callback_is_contained() {
 }
 
 #[test]
-fn what_cannot_be_caught_is_refused() {
+fn signals_that_cannot_be_caught_are_refused() {
     let reactor = builder().build().unwrap();
     let refused = [
         libc::SIGKILL,
@@ -330,15 +331,15 @@ fn what_cannot_be_caught_is_refused() {
         i32::MIN,
     ];
     for number in refused {
-        let answer = reactor.on_signal(Signal::from_raw(number), |_| ());
-        assert_eq!(answer.unwrap_err().kind(), std::io::ErrorKind::InvalidInput, "{number}");
+        let result = reactor.on_signal(Signal::from_raw(number), |_| ());
+        assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::InvalidInput, "{number}");
     }
 }
 
 #[test]
-fn seats_are_given_back() {
-    let _turn = alone();
-    // More runs than there are seats.
+fn slots_of_the_signal_table_are_released() {
+    let _guard = exclusive();
+    // More runs than there are slots.
     for _ in 0..200 {
         let reactor = builder().build().unwrap();
         reactor.call_soon(|reactor| reactor.stop().unwrap());
@@ -346,11 +347,11 @@ fn seats_are_given_back() {
     }
 }
 
-/// A child of fork(2) does with a signal what its parent would have done without a reactor.
+/// In a child of fork(2) a signal has the action that it had in the parent before the reactor.
 #[test]
-fn a_forked_child_goes_by_what_was_set_before_and_does_not_disturb_its_parent() {
+fn a_forked_child_runs_the_previous_action_and_does_not_disturb_its_parent() {
     let exited = |code: i32| code << 8;
-    let _turn = alone();
+    let _guard = exclusive();
     let at_first = handler(Signal::USR1);
     for (before, status_expected) in [
         (libc::SIG_DFL, libc::SIGUSR1),
@@ -359,12 +360,12 @@ fn a_forked_child_goes_by_what_was_set_before_and_does_not_disturb_its_parent() 
     ] {
         set_handler(Signal::USR1, before);
         let reactor = builder().build().unwrap();
-        let heard = Count::default();
-        let count = heard.clone();
+        let calls = Count::default();
+        let count = calls.clone();
         reactor.on_signal(Signal::USR1, move |_| count.up()).unwrap();
-        let count = heard.clone();
+        let count = calls.clone();
         reactor.call_soon(move |reactor| {
-            // SAFETY: the child does nothing but raise(3) and _exit(2), which are async-signal-safe.
+            // SAFETY: the child only calls raise(3) and _exit(2), which are async-signal-safe.
             let child = unsafe { libc::fork() };
             if child == 0 {
                 // SAFETY: as above.
@@ -385,26 +386,26 @@ fn a_forked_child_goes_by_what_was_set_before_and_does_not_disturb_its_parent() 
         });
         let log = Log::of(|| reactor.run().unwrap());
         assert!(log.is_empty(), "{log:?}");
-        assert_eq!(heard.value(), 0);
+        assert_eq!(calls.value(), 0);
         set_handler(Signal::USR1, at_first);
     }
 }
 
 extern "C" fn exit_8(_: libc::c_int) {
-    // SAFETY: _exit(2) can be called at any time, and does not come back.
+    // SAFETY: _exit(2) can be called at any time, and does not return.
     unsafe { libc::_exit(8) }
 }
 
 #[test]
-fn a_turn_leaves_signals_alone() {
-    let _turn = alone();
+fn a_turn_does_not_change_signal_handlers() {
+    let _guard = exclusive();
     let before = handler(Signal::TERM);
     let reactor = builder().build().unwrap();
     let trail = Trail::default();
     let log = trail.clone();
     reactor.call_soon(move |_| {
         assert_eq!(handler(Signal::TERM), before);
-        log.push("looked");
+        log.push("checked");
     });
     turn_until(&reactor, || trail.len() == 1);
 }

@@ -1,4 +1,4 @@
-//! Futures on the loop.
+//! Tests of futures on the loop.
 
 mod kit;
 
@@ -20,7 +20,7 @@ const MS: Duration = Duration::from_millis(1);
 const FAR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn a_task_runs_and_has_a_value() {
+fn a_task_runs_and_returns_a_value() {
     let reactor = reactor();
     let task = reactor.spawn(async { 42 });
     assert!(!task.is_done());
@@ -32,7 +32,7 @@ fn a_task_runs_and_has_a_value() {
 }
 
 #[test]
-fn a_handle_that_is_dropped_leaves_the_task_alone() {
+fn dropping_the_handle_does_not_stop_the_task() {
     let reactor = reactor();
     let trail = Trail::default();
     let log = trail.clone();
@@ -93,7 +93,7 @@ fn a_task_may_cancel_itself() {
 }
 
 #[test]
-fn a_panic_is_a_failure_with_one_line_in_the_log() {
+fn a_panic_fails_the_task_and_is_logged_once() {
     let log = Log::of(|| {
         let reactor = reactor();
         let task = reactor.spawn(async { panic!("in a task") });
@@ -109,7 +109,7 @@ fn a_panic_is_a_failure_with_one_line_in_the_log() {
 }
 
 #[test]
-fn a_future_that_panics_when_dropped_is_contained() {
+fn a_panic_in_the_drop_of_a_future_is_caught() {
     let reactor = reactor();
     let bomb = Bomb;
     let task = reactor.spawn(async move {
@@ -124,40 +124,41 @@ fn a_future_that_panics_when_dropped_is_contained() {
     assert_eq!(reactor.stats().tasks, 0);
 }
 
-/// What is awaited by a task and settled on another thread.
+/// A value that is awaited by a task and set by another thread.
 #[derive(Default)]
-struct Letter {
-    text: Option<u32>,
+struct SharedValue {
+    value: Option<u32>,
     waker: Option<Waker>,
 }
 
 #[test]
 fn other_threads_wake_a_sleeping_loop() {
     for reactor in reactors() {
-        let letters: Vec<_> = (0..500).map(|_| Arc::new(Mutex::new(Letter::default()))).collect();
-        let sent = letters.clone();
-        let postman = thread::spawn(move || {
-            for (n, letter) in (0..).zip(sent) {
-                let mut letter = letter.lock().unwrap();
-                letter.text = Some(n);
-                if let Some(waker) = letter.waker.take() {
+        let values: Vec<_> =
+            (0..500).map(|_| Arc::new(Mutex::new(SharedValue::default()))).collect();
+        let theirs = values.clone();
+        let producer = thread::spawn(move || {
+            for (n, shared) in (0..).zip(theirs) {
+                let mut shared = shared.lock().unwrap();
+                shared.value = Some(n);
+                if let Some(waker) = shared.waker.take() {
                     waker.wake();
                 }
             }
         });
         let read = reactor.run_until(async move {
             let mut read = Vec::new();
-            for letter in letters {
-                let text = poll_fn(|context| {
-                    let mut letter = letter.lock().unwrap();
-                    letter.waker = Some(context.waker().clone());
-                    letter.text.map_or(Poll::Pending, Poll::Ready)
+            for shared in values {
+                let value = poll_fn(|context| {
+                    let mut shared = shared.lock().unwrap();
+                    shared.waker = Some(context.waker().clone());
+                    shared.value.map_or(Poll::Pending, Poll::Ready)
                 });
-                read.push(text.await);
+                read.push(value.await);
             }
             read
         });
-        postman.join().unwrap();
+        producer.join().unwrap();
         assert!(read.unwrap().into_iter().eq(0..500));
     }
 }
@@ -175,7 +176,7 @@ fn a_waker_outlives_its_task_and_its_reactor() {
     let waker = kept.take().unwrap();
     waker.wake_by_ref();
     turn(&reactor);
-    // Its slot has another by now, which nobody has woken.
+    // Its slot has another task by now, which must not be woken.
     let polls = Trail::default();
     let log = polls.clone();
     drop(reactor.spawn(poll_fn(move |_| {
@@ -215,7 +216,7 @@ fn a_sleep_is_never_early_and_yields_at_least_once() {
 }
 
 #[test]
-fn a_sleep_counts_from_when_it_was_made() {
+fn a_sleep_counts_from_its_creation() {
     let reactor = reactor();
     let short = reactor.sleep(MS);
     let order = Trail::default();
@@ -232,18 +233,18 @@ fn a_sleep_counts_from_when_it_was_made() {
 }
 
 #[test]
-fn a_sleep_may_change_hands() {
-    struct Bell(Mutex<u32>);
-    impl Wake for Bell {
+fn a_sleep_wakes_the_last_waker_that_polled_it() {
+    struct CountingWaker(Mutex<u32>);
+    impl Wake for CountingWaker {
         fn wake(self: Arc<Self>) {
             *self.0.lock().unwrap() += 1;
         }
     }
     let reactor = reactor();
-    let (first, second) = (Arc::new(Bell(Mutex::new(0))), Arc::new(Bell(Mutex::new(0))));
+    let [first, second] = [(); 2].map(|()| Arc::new(CountingWaker(Mutex::new(0))));
     let mut sleep = pin!(reactor.sleep(MS));
-    for bell in [&first, &first, &second] {
-        let waker = Waker::from(bell.clone());
+    for counting in [&first, &first, &second] {
+        let waker = Waker::from(counting.clone());
         assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         assert_eq!(reactor.stats().timers, 1);
     }
@@ -255,7 +256,7 @@ fn a_sleep_may_change_hands() {
 }
 
 #[test]
-fn a_sleep_that_is_dropped_takes_its_timer_along() {
+fn dropping_a_sleep_cancels_its_timer() {
     let reactor = reactor();
     {
         let mut sleep = pin!(reactor.sleep(FAR));
@@ -267,7 +268,7 @@ fn a_sleep_that_is_dropped_takes_its_timer_along() {
 }
 
 #[test]
-fn a_timeout_gives_the_value_or_says_how_long_it_waited() {
+fn a_timeout_returns_the_value_or_the_time_it_waited() {
     let reactor = reactor();
     let census = Census::default();
     assert_eq!(reactor.run_until(reactor.timeout(FAR, ready(1))).unwrap(), Ok(1));
@@ -283,7 +284,7 @@ fn a_timeout_gives_the_value_or_says_how_long_it_waited() {
 }
 
 #[test]
-fn futures_are_raced_by_hand() {
+fn futures_can_be_raced() {
     let reactor = reactor();
     let (slow, quick) = (reactor.sleep(FAR), reactor.sleep(MS));
     let winner = reactor.run_until(async move {
@@ -318,16 +319,16 @@ fn tasks_are_dropped_at_the_end_of_a_run() {
 }
 
 #[test]
-fn a_foreign_waker_that_panics_is_contained() {
-    struct Bad;
-    impl Wake for Bad {
+fn a_panic_in_a_foreign_waker_is_caught() {
+    struct PanickingWaker;
+    impl Wake for PanickingWaker {
         fn wake(self: Arc<Self>) {
             panic!("in a waker");
         }
     }
     let reactor = reactor();
     let mut sleep = pin!(reactor.sleep(Duration::ZERO));
-    let waker = Waker::from(Arc::new(Bad));
+    let waker = Waker::from(Arc::new(PanickingWaker));
     assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     let log = Log::of(|| turn(&reactor));
     assert_eq!(log, ["ERROR message=a callback panicked what=\"a waker\" panic=\"in a waker\""]);

@@ -1,4 +1,4 @@
-//! Calls at a time: `DelayedCall`, `LoopingCall`, and the timers of handlers.
+//! Tests of timers: `DelayedCall`, `LoopingCall`, and the timers of handlers.
 
 mod kit;
 
@@ -15,7 +15,7 @@ const MS: Duration = Duration::from_millis(1);
 const FAR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn a_call_is_made_once_and_never_early() {
+fn a_call_fires_once_and_never_early() {
     for delay in [0, 1, 999, 1_000, 1_001, 5_500].map(Duration::from_micros) {
         let reactor = reactor();
         let calls = Count::default();
@@ -29,8 +29,8 @@ fn a_call_is_made_once_and_never_early() {
         assert!(Instant::now() >= due);
         assert!(!call.is_active());
         assert_eq!(call.due(), None);
-        for again in [call.cancel(), call.reset(MS), call.delay(MS)] {
-            assert!(!again);
+        for changed in [call.cancel(), call.reset(MS), call.delay(MS)] {
+            assert!(!changed);
         }
         turn(&reactor);
         assert_eq!(calls.value(), 1);
@@ -54,7 +54,7 @@ fn a_call_is_not_active_while_it_runs() {
 }
 
 #[test]
-fn a_delay_is_rounded_up_to_the_tick_as_times_are() {
+fn a_delay_is_rounded_up_to_the_tick() {
     let reactor = Reactor::simulated(0);
     let call = reactor.call_later(MS, |_| ());
     let mut due = call.due().unwrap();
@@ -68,7 +68,7 @@ fn a_delay_is_rounded_up_to_the_tick_as_times_are() {
 }
 
 #[test]
-fn a_time_of_due_is_that_of_the_delay_rounded_up() {
+fn due_is_the_delay_rounded_up() {
     let reactor = reactor();
     reactor.call_soon(|reactor| {
         let delay = Duration::from_micros(2_500);
@@ -83,7 +83,7 @@ fn a_time_of_due_is_that_of_the_delay_rounded_up() {
     });
     turn(&reactor);
     assert_eq!(reactor.stats().slow_callbacks, 0);
-    assert_eq!(reactor.stats().timers, 1, "the assertions above have held");
+    assert_eq!(reactor.stats().timers, 1, "the assertions in the callback did not panic");
 }
 
 #[test]
@@ -93,16 +93,16 @@ fn a_handlers_timer_is_due_at_a_whole_millisecond_of_the_reactors_age() {
     reactor.advance(Duration::from_micros(1_300)).unwrap();
     assert_eq!(reactor.age(), Duration::from_micros(1_300));
     let token = reactor.reserve().unwrap();
-    let [taken_back, fires] = [MS * 2, MS].map(|delay| reactor.arm_timer(token, delay));
-    assert_eq!(reactor.timer_due(taken_back), Some(start + MS * 4));
+    let [disarmed, fires] = [MS * 2, MS].map(|delay| reactor.arm_timer(token, delay));
+    assert_eq!(reactor.timer_due(disarmed), Some(start + MS * 4));
     assert_eq!(reactor.timer_due(fires), Some(start + MS * 3));
-    assert!(reactor.disarm_timer(taken_back));
+    assert!(reactor.disarm_timer(disarmed));
     reactor.advance(MS * 2).unwrap();
-    assert_eq!([taken_back, fires].map(|key| reactor.timer_due(key)), [None, None]);
+    assert_eq!([disarmed, fires].map(|key| reactor.timer_due(key)), [None, None]);
 }
 
 #[test]
-fn calls_are_moved_in_front_of_and_behind_each_other() {
+fn calls_can_be_rescheduled_past_each_other() {
     let reactor = reactor();
     let trail = Trail::default();
     let soon = reactor.call_later(MS, trail.mark("soon"));
@@ -114,13 +114,13 @@ fn calls_are_moved_in_front_of_and_behind_each_other() {
 }
 
 #[test]
-fn a_call_that_is_due_can_still_be_put_off() {
+fn a_due_call_can_still_be_postponed() {
     let reactor = reactor();
     let trail = Trail::default();
     let second = Rc::new(RefCell::new(None::<sinew_reactor::DelayedCall>));
-    let put_off = second.clone();
+    let postponed = second.clone();
     reactor.call_later(Duration::ZERO, move |_| {
-        assert!(put_off.borrow().as_ref().unwrap().reset(FAR));
+        assert!(postponed.borrow().as_ref().unwrap().reset(FAR));
     });
     *second.borrow_mut() = Some(reactor.call_later(Duration::ZERO, trail.mark("second")));
     turn(&reactor);
@@ -130,7 +130,7 @@ fn a_call_that_is_due_can_still_be_put_off() {
 }
 
 #[test]
-fn what_is_cancelled_is_dropped_by_the_loop() {
+fn a_cancelled_call_is_dropped_by_the_loop() {
     let reactor = reactor();
     let trail = Trail::default();
     let marker = Marker(trail.clone(), "dropped");
@@ -143,7 +143,7 @@ fn what_is_cancelled_is_dropped_by_the_loop() {
 }
 
 #[test]
-fn a_crowd_that_is_cancelled_is_dropped_to_the_last_though_some_panic() {
+fn all_of_many_cancelled_calls_are_dropped_though_some_panic() {
     struct Bomb(Trail);
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -167,9 +167,9 @@ fn a_crowd_that_is_cancelled_is_dropped_to_the_last_though_some_panic() {
     assert_eq!(reactor.stats().panics, 4);
 }
 
-/// Nothing that takes a time panics at either end, but the series that would never leave the loop.
+/// No duration makes a call panic. `call_every` is left out, since an interval of zero does.
 #[test]
-fn no_time_at_all_and_all_the_time_there_is_are_no_trouble() {
+fn zero_and_maximal_durations_work() {
     for time in [Duration::ZERO, Duration::MAX] {
         let builder =
             kit::builder().shutdown_max(time).pool_grace(time).wait_retry(time).spin(time);
@@ -194,7 +194,7 @@ fn no_time_at_all_and_all_the_time_there_is_are_no_trouble() {
 }
 
 #[test]
-fn the_farthest_delay_is_no_trouble() {
+fn the_maximal_delay_does_not_overflow() {
     let reactor = reactor();
     let call = reactor.call_later(Duration::MAX, |_| unreachable!());
     assert!(call.is_active());
@@ -203,7 +203,7 @@ fn the_farthest_delay_is_no_trouble() {
     let series = reactor.call_every(Duration::MAX, |_| unreachable!());
     turn(&reactor);
     assert!(series.is_active());
-    // A wait is bounded by what kernels can count, not by this.
+    // The kernel's maximal timeout bounds the wait, which does not affect other timers.
     let trail = Trail::default();
     reactor.call_later(MS, trail.mark("near"));
     turn_until(&reactor, || trail.len() == 1);
@@ -221,7 +221,7 @@ fn a_handle_outlives_its_reactor() {
 }
 
 #[test]
-fn a_series_stays_on_its_grid_and_skips_what_it_missed() {
+fn a_series_stays_on_its_grid_and_skips_missed_calls() {
     let reactor = reactor();
     let interval = 4 * MS;
     let start = Rc::new(Cell::new(None));
@@ -234,7 +234,7 @@ fn a_series_stays_on_its_grid_and_skips_what_it_missed() {
         *series.borrow_mut() = Some(reactor.call_every(interval, move |reactor| {
             times.borrow_mut().push(reactor.now());
             if times.borrow().len() == 2 {
-                // Past two points of the grid, and into the third.
+                // Past two points of the grid, and into the third period.
                 let until = reactor.now() + 9 * MS;
                 while Instant::now() < until {}
             }
@@ -252,7 +252,7 @@ fn a_series_stays_on_its_grid_and_skips_what_it_missed() {
     let start = start.get().unwrap();
     let ticks = ticks.take();
     assert_eq!(ticks.len(), 4);
-    // Every tick lies in a period of its own, and none before the grid point that it stands for.
+    // Each call is in a period of its own, and none is before its grid point.
     let points: Vec<_> =
         ticks.iter().map(|tick| (*tick - start).as_nanos() / interval.as_nanos()).collect();
     assert!(points[0] >= 1);
@@ -261,7 +261,7 @@ fn a_series_stays_on_its_grid_and_skips_what_it_missed() {
 }
 
 #[test]
-fn an_interval_shorter_than_a_tick_skips() {
+fn an_interval_shorter_than_a_tick_skips_calls() {
     let reactor = reactor();
     let calls = Count::default();
     let count = calls.clone();
@@ -275,7 +275,7 @@ fn an_interval_shorter_than_a_tick_skips() {
 }
 
 #[test]
-fn a_series_that_is_stopped_outside_is_dropped_by_the_loop() {
+fn a_stopped_series_is_dropped_by_the_loop() {
     let reactor = reactor();
     let trail = Trail::default();
     let marker = Marker(trail.clone(), "dropped");
@@ -285,7 +285,7 @@ fn a_series_that_is_stopped_outside_is_dropped_by_the_loop() {
     assert!(!series.is_active() && !series.stop());
     assert_eq!(trail.len(), 0);
     turn(&reactor);
-    assert_eq!(trail.take(), ["dropped"], "though the handle is still there");
+    assert_eq!(trail.take(), ["dropped"], "though the handle still exists");
     drop(series);
 }
 
@@ -332,7 +332,7 @@ fn a_panic_ends_the_series() {
 
 #[test]
 #[should_panic(expected = "longer than zero")]
-fn an_interval_of_nothing_is_refused() {
+fn an_interval_of_zero_is_refused() {
     drop(reactor().call_every(Duration::ZERO, |_| ()));
 }
 
@@ -354,15 +354,15 @@ fn a_handlers_timer_is_armed_and_disarmed() {
     let trail = Trail::default();
     let log = trail.clone();
     let token = Puppet::enter(&reactor, move |_, method| log.push(method));
-    let gone = reactor.arm_timer(token, Duration::ZERO);
+    let disarmed = reactor.arm_timer(token, Duration::ZERO);
     let stays = reactor.arm_timer(token, Duration::ZERO);
-    assert!(reactor.disarm_timer(gone));
-    assert!(!reactor.disarm_timer(gone));
+    assert!(reactor.disarm_timer(disarmed));
+    assert!(!reactor.disarm_timer(disarmed));
     turn(&reactor);
     assert_eq!(trail.take(), ["timer"]);
     assert!(!reactor.disarm_timer(stays));
 
-    // One that outlives its handler finds nobody, also if the slot has another by then.
+    // A timer that outlives its handler calls nothing, also if the slot has been reused.
     reactor.arm_timer(token, Duration::ZERO);
     reactor.deregister(token, false);
     let log = trail.clone();

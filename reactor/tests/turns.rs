@@ -1,4 +1,4 @@
-//! The order of things within a turn and from one to the next.
+//! Tests of the order of callbacks within a turn and across turns.
 
 #![cfg(unix)]
 
@@ -16,7 +16,7 @@ use kit::{Marker, Puppet, Trail, reactor, reactors, turn};
 use sinew_reactor::Interest;
 
 #[test]
-fn the_phases_come_in_their_order() {
+fn the_phases_of_a_turn_run_in_order() {
     for reactor in reactors() {
         let trail = Trail::default();
         let (near, mut far) = UnixStream::pair().unwrap();
@@ -34,7 +34,7 @@ fn the_phases_come_in_their_order() {
         drop(reactor.spawn(async move { log.push("task") }));
         reactor.call_later(Duration::ZERO, trail.mark("delayed call"));
         reactor.call_soon(trail.mark("call_soon"));
-        // A remote call must be Send, so it finds its trail on the other side.
+        // A remote call must be Send, so it gets its trail from the reactor.
         reactor.local::<RefCell<Trail>>().replace(trail.clone());
         let remote = reactor.remote();
         remote
@@ -49,8 +49,8 @@ fn the_phases_come_in_their_order() {
             "task",
             "flush",
             "ready",
-            "again",
-            "reap",
+            "rescheduled",
+            "finalize",
             "drop",
         ];
         assert_eq!(trail.take(), phases);
@@ -58,7 +58,7 @@ fn the_phases_come_in_their_order() {
 }
 
 #[test]
-fn what_a_call_calls_for_runs_in_the_next_turn() {
+fn calls_made_by_a_call_run_in_the_next_turn() {
     let reactor = reactor();
     let trail = Trail::default();
     let log = trail.clone();
@@ -74,7 +74,7 @@ fn what_a_call_calls_for_runs_in_the_next_turn() {
 }
 
 #[test]
-fn what_a_remote_call_calls_for_runs_in_the_next_turn() {
+fn calls_made_by_a_remote_call_run_in_the_next_turn() {
     let reactor = reactor();
     reactor
         .remote()
@@ -87,7 +87,7 @@ fn what_a_remote_call_calls_for_runs_in_the_next_turn() {
 }
 
 #[test]
-fn what_a_timer_calls_for_runs_in_the_next_turn() {
+fn calls_made_by_a_timer_run_in_the_next_turn() {
     let reactor = reactor();
     let trail = Trail::default();
     let log = trail.clone();
@@ -103,7 +103,7 @@ fn what_a_timer_calls_for_runs_in_the_next_turn() {
 }
 
 #[test]
-fn no_delay_does_not_wait_for_a_tick() {
+fn a_zero_delay_does_not_wait_for_a_tick() {
     let reactor = reactor();
     for _ in 0..1_000 {
         let trail = Trail::default();
@@ -114,10 +114,10 @@ fn no_delay_does_not_wait_for_a_tick() {
 }
 
 #[test]
-fn equal_deadlines_run_in_the_order_made_and_later_ones_after() {
+fn equal_deadlines_fire_in_insertion_order_before_later_ones() {
     let reactor = reactor();
     let trail = Trail::default();
-    // All made at the same time: a turn has one.
+    // All made at the same time, since a turn has only one.
     let log = trail.clone();
     reactor.call_soon(move |reactor| {
         reactor.call_later(Duration::from_millis(2), log.mark("late"));
@@ -130,7 +130,7 @@ fn equal_deadlines_run_in_the_order_made_and_later_ones_after() {
 }
 
 #[test]
-fn a_timer_cancelled_by_an_earlier_one_of_its_batch_does_not_run() {
+fn a_timer_cancelled_by_an_earlier_one_of_its_batch_does_not_fire() {
     let reactor = reactor();
     let trail = Trail::default();
     let victim = Rc::new(RefCell::new(None::<sinew_reactor::DelayedCall>));
@@ -149,7 +149,7 @@ fn a_timer_cancelled_by_an_earlier_one_of_its_batch_does_not_run() {
 }
 
 #[test]
-fn the_callbacks_before_the_poll_see_one_time() {
+fn the_callbacks_before_the_poll_see_the_same_time() {
     let reactor = reactor();
     let times = Rc::new(RefCell::new(Vec::new()));
     let (of_call, of_timer) = (times.clone(), times.clone());
@@ -165,7 +165,7 @@ fn the_callbacks_before_the_poll_see_one_time() {
 }
 
 #[test]
-fn outside_of_a_turn_the_time_goes_on() {
+fn outside_of_a_turn_time_passes() {
     let reactor = reactor();
     for _ in 0..2 {
         let before = reactor.now();
@@ -191,7 +191,7 @@ fn a_task_that_wakes_itself_is_polled_once_a_turn() {
 }
 
 #[test]
-fn asking_again_from_a_queue_is_heard_in_the_next_turn() {
+fn a_request_made_from_a_queue_runs_in_the_next_turn() {
     let reactor = reactor();
     let trail = Trail::default();
     let token = Rc::new(std::cell::Cell::new(None));
@@ -201,7 +201,7 @@ fn asking_again_from_a_queue_is_heard_in_the_next_turn() {
         let token = own.get().unwrap();
         match method {
             "flush" => reactor.flush_later(token),
-            "again" => reactor.reschedule(token),
+            "rescheduled" => reactor.reschedule(token),
             _ => reactor.finalize_later(token),
         }
     })));
@@ -211,12 +211,12 @@ fn asking_again_from_a_queue_is_heard_in_the_next_turn() {
     reactor.finalize_later(token);
     for _ in 0..3 {
         turn(&reactor);
-        assert_eq!(trail.take(), ["flush", "again", "reap"]);
+        assert_eq!(trail.take(), ["flush", "rescheduled", "finalize"]);
     }
 }
 
 #[test]
-fn a_spinning_reactor_keeps_its_times() {
+fn timers_are_on_time_while_the_loop_spins() {
     let reactor = kit::builder().spin(Duration::from_millis(2)).build().unwrap();
     let due = reactor.now() + Duration::from_millis(5);
     let waited = reactor.run_until(reactor.sleep(Duration::from_millis(5)));
@@ -224,9 +224,9 @@ fn a_spinning_reactor_keeps_its_times() {
     assert!(reactor.now() >= due);
 }
 
-/// Else a handler that asks for two causes is called twice, asks four times, and in a dozen turns has the loop to itself.
+/// Otherwise a handler rescheduled twice is called twice and reschedules itself four times: soon it has the loop to itself.
 #[test]
-fn who_asks_again_many_times_is_called_once() {
+fn a_handler_rescheduled_several_times_is_called_once() {
     let reactor = reactor();
     let trail = Trail::default();
     let tokens: Rc<std::cell::OnceCell<[sinew_reactor::Token; 2]>> = Rc::default();
@@ -242,7 +242,7 @@ fn who_asks_again_many_times_is_called_once() {
     [both[0], both[1], both[0]].iter().for_each(|token| reactor.reschedule(*token));
     for turns in 0..5 {
         turn(&reactor);
-        // Who has been called may be asked for again, by itself or the other; who has not is going to be.
+        // A handler that was called may be rescheduled, by itself or the other; one still queued is called anyway.
         assert_eq!(trail.take(), ["one", "other"], "after {turns} turns");
     }
 }

@@ -1,4 +1,4 @@
-//! What is done when the kernel says that requests are there: get them, verify them, have them processed. Python's
+//! Accepting requests when the kernel reports some: get, verify and process them. Python's
 //! `_handle_request_noblock`.
 
 use std::{
@@ -17,33 +17,33 @@ use crate::{
     watch::Watched,
 };
 
-/// How long accepting rests after an error that would come again at once. Python goes on at once, at the full cost of a processor.
-const REST: Duration = Duration::from_millis(100);
+/// The backoff after an error that would recur at once. Python retries at once, at the full cost of a processor.
+const BACKOFF: Duration = Duration::from_millis(100);
 
-/// Errors of single connections or datagrams in a row, after which it rests, too: so many are not about those.
+/// Consecutive errors of single connections or datagrams after which accepting backs off, too: so many have a common cause.
 const SKIPPED_MAX: u32 = 256;
 
 pub(crate) struct Acceptor {
     server: BaseServer,
     watched: Watched,
-    /// For one request only.
+    /// Serve one request only.
     once: bool,
-    waited: Cell<Waited>,
-    resting: Cell<bool>,
-    /// Errors of single requests since one was got, or there was none.
+    outcome: Cell<Waited>,
+    backing_off: Cell<bool>,
+    /// Errors of single requests since the last success or empty backlog.
     skipped: Cell<u32>,
-    /// Getting requests fails, and it has been logged.
+    /// Getting requests fails, and that has been logged.
     failing: Cell<bool>,
 }
 
-/// What became of one attempt.
-enum Got {
+/// The result of one attempt.
+enum Attempt {
     Request,
-    /// The error was about one that is gone: the next.
+    /// The error concerned a single lost request: try the next.
     Skip,
-    /// No more for now.
+    /// Nothing more for now.
     Drained,
-    /// Trying again at once would fail again.
+    /// An immediate retry would fail again.
     Wait,
 }
 
@@ -58,15 +58,15 @@ impl Acceptor {
             server: server.clone(),
             watched: Watched::register(reactor, socket)?,
             once: once.is_some(),
-            waited: Cell::new(Waited::Stopped),
-            resting: Cell::new(false),
+            outcome: Cell::new(Waited::Stopped),
+            backing_off: Cell::new(false),
             skipped: Cell::new(0),
             failing: Cell::new(false),
         });
         reactor.bind(this.token(), this.clone());
         server.core.run.begin();
         server.core.run.watch(server, reactor);
-        // There may be something already, which an engine that tells of changes does not tell twice.
+        // Requests may be pending already, for which an edge-triggered engine reports no event.
         reactor.reschedule(this.token());
         if let Some(timeout) = once.flatten() {
             let this = this.clone();
@@ -86,27 +86,27 @@ impl Acceptor {
         self.watched.token
     }
 
-    pub(crate) fn waited(&self) -> Waited {
-        self.waited.get()
+    pub(crate) fn outcome(&self) -> Waited {
+        self.outcome.get()
     }
 
     fn time_out(&self, reactor: &Reactor) {
-        if self.waited.get() == Waited::Stopped {
+        if self.outcome.get() == Waited::Stopped {
             self.finish(reactor, Waited::TimedOut);
-            tell(guard(|| {
+            log_failure(guard(|| {
                 self.server.core.hooks.handle_timeout(&self.server);
                 Ok(())
             }));
         }
     }
 
-    fn finish(&self, reactor: &Reactor, waited: Waited) {
-        self.waited.set(waited);
-        // If it stops already, so much the better.
+    fn finish(&self, reactor: &Reactor, outcome: Waited) {
+        self.outcome.set(outcome);
+        // Fails if the loop is stopping already, which is fine.
         let _ = reactor.stop();
     }
 
-    /// One pass over what is there.
+    /// One pass over the pending requests.
     fn pass(self: &Rc<Self>, reactor: &Reactor) {
         if self.may_accept() {
             self.accept_some(reactor);
@@ -118,7 +118,7 @@ impl Acceptor {
     }
 
     fn service_actions(&self) {
-        tell(guard(|| {
+        log_failure(guard(|| {
             self.server.core.hooks.service_actions(&self.server);
             Ok(())
         }));
@@ -127,10 +127,10 @@ impl Acceptor {
     fn accept_some(self: &Rc<Self>, reactor: &Reactor) {
         for _ in 0..self.server.core.run.requests_per_turn() {
             match self.accept_one() {
-                Got::Request if self.once => return self.finish(reactor, Waited::Request),
-                Got::Request | Got::Skip => {}
-                Got::Drained => return,
-                Got::Wait => return self.rest(reactor),
+                Attempt::Request if self.once => return self.finish(reactor, Waited::Request),
+                Attempt::Request | Attempt::Skip => {}
+                Attempt::Drained => return,
+                Attempt::Wait => return self.back_off(reactor),
             }
             if !self.may_accept() {
                 return;
@@ -139,47 +139,47 @@ impl Acceptor {
         reactor.reschedule(self.token());
     }
 
-    /// Whether a request that is got now could be handled. If not, whoever makes room wakes the loop.
+    /// Whether a request could be handled now. If not, `room_made` wakes the loop.
     fn may_accept(&self) -> bool {
         let core = &self.server.core;
-        let is_done = self.once && self.waited.get() != Waited::Stopped;
-        if is_done || self.resting.get() || core.serving.is_stopping() {
+        let is_done = self.once && self.outcome.get() != Waited::Stopped;
+        if is_done || self.backing_off.get() || core.serving.is_stopping() {
             return false;
         }
         if core.run.has_room() {
             return true;
         }
-        core.serving.want_room();
-        // It may have been made just before that was said.
+        core.serving.request_room();
+        // Room may have been made just before the wakeup was requested.
         core.run.has_room()
     }
 
-    fn accept_one(&self) -> Got {
+    fn accept_one(&self) -> Attempt {
         let hooks = &self.server.core.hooks;
-        let got = guard(|| Ok(hooks.get_request(&self.server)));
-        let got = match got {
+        let result = guard(|| Ok(hooks.get_request(&self.server)));
+        let result = match result {
             Ok(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
                 self.skipped.set(0);
-                let Some(got) = self.watched.drained() else { return Got::Drained };
-                got
+                let Some(result) = self.watched.drained() else { return Attempt::Drained };
+                result
             }
-            Ok(got) => got,
+            Ok(result) => result,
             Err(panicked) => Err(io::Error::other(panicked)),
         };
-        match got {
+        match result {
             Ok((request, client_address)) => {
                 self.failing.set(false);
                 self.skipped.set(0);
                 self.process(request, &client_address);
-                Got::Request
+                Attempt::Request
             }
-            Err(error) => self.not_got(&error),
+            Err(error) => self.accept_failed(&error),
         }
     }
 
-    fn not_got(&self, error: &io::Error) -> Got {
+    fn accept_failed(&self, error: &io::Error) -> Attempt {
         let failure = match AcceptFailure::of(error) {
-            // What answers of ours have met.
+            // Errors caused by our replies.
             _ if !self.server.core.is_stream && is_about_sent(error) => AcceptFailure::Skip,
             failure => failure,
         };
@@ -187,17 +187,17 @@ impl Acceptor {
         match failure {
             AcceptFailure::Skip if skipped < SKIPPED_MAX => {
                 self.skipped.set(skipped);
-                return Got::Skip;
+                return Attempt::Skip;
             }
-            AcceptFailure::Drained => return Got::Drained,
+            AcceptFailure::Drained => return Attempt::Drained,
             AcceptFailure::Skip | AcceptFailure::NoDescriptors | AcceptFailure::Wait => {}
         }
         self.skipped.set(0);
         if !self.failing.replace(true) {
             let address = self.server.server_address();
-            tracing::error!(%address, %error, "requests cannot be got; trying again from time to time");
+            tracing::error!(%address, %error, "cannot accept requests; retrying");
         }
-        Got::Wait
+        Attempt::Wait
     }
 
     fn process(&self, request: Request, client_address: &Address) {
@@ -215,18 +215,17 @@ impl Acceptor {
         }
     }
 
-    fn rest(self: &Rc<Self>, reactor: &Reactor) {
-        self.resting.set(true);
+    fn back_off(self: &Rc<Self>, reactor: &Reactor) {
+        self.backing_off.set(true);
         let this = self.clone();
-        reactor.call_later(REST, move |reactor| {
-            this.resting.set(false);
+        reactor.call_later(BACKOFF, move |reactor| {
+            this.backing_off.set(false);
             reactor.reschedule(this.token());
         });
     }
 }
 
-/// Handles a request to its end, wherever that is done: nothing that a handler or a hook does comes out of it. Whether all went
-/// well.
+/// Handles a request to its end, in any mode: no panic of a handler or a hook escapes. Returns whether it succeeded.
 pub(crate) fn serve_request(
     server: &BaseServer,
     request: Request,
@@ -246,7 +245,7 @@ pub(crate) fn serve_request(
 }
 
 fn fail(server: &BaseServer, request: Request, client_address: &Address, error: &RequestError) {
-    tell(guard(|| {
+    log_failure(guard(|| {
         server.core.hooks.handle_error(server, &request, client_address, error);
         Ok(())
     }));
@@ -254,13 +253,13 @@ fn fail(server: &BaseServer, request: Request, client_address: &Address, error: 
 }
 
 pub(crate) fn shut_down(server: &BaseServer, request: Request) {
-    tell(guard(|| {
+    log_failure(guard(|| {
         server.core.hooks.shutdown_request(server, request);
         Ok(())
     }));
 }
 
-fn tell(done: Result<(), RequestError>) {
+fn log_failure(done: Result<(), RequestError>) {
     if let Err(error) = done {
         let error = error.to_string();
         tracing::error!(error = %Excerpt::new(&error), "a hook failed");

@@ -1,5 +1,4 @@
-//! Who is there, as Python's sockets tell: [`Address`] and [`AddressFamily`]. No name is looked up here but in
-//! [`ToAddress`], which is what `bind` takes.
+//! Socket addresses: [`Address`] and [`AddressFamily`]. Names are resolved only in [`ToAddress`], the argument of `bind`.
 
 use std::{
     fmt, io,
@@ -11,18 +10,18 @@ use rustix::net::SocketAddrAny;
 use sinew_reactor::Excerpt;
 use socket2::{Domain, SockAddr};
 
-/// The address of a socket. In Python a tuple or a path, depending on the family; here always this.
+/// The address of a socket. In Python a tuple or a path, depending on the family; here always this type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
     /// `AF_INET` or `AF_INET6`.
     Inet(SocketAddr),
-    /// `AF_UNIX`: a path. Empty if the socket was never bound, as most clients are not; with a zero byte in front if the
-    /// name is an abstract one (Linux). Python writes these the same way.
+    /// `AF_UNIX`: a path. Empty if the socket was never bound, as most clients are not; with a leading zero byte if the
+    /// name is an abstract one (Linux). Python represents these the same way.
     Unix(PathBuf),
 }
 
-/// What kind of address a server has.
+/// The family of a server's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddressFamily {
@@ -65,7 +64,7 @@ impl Address {
         }
     }
 
-    /// Its family.
+    /// The address family.
     #[must_use]
     pub fn family(&self) -> AddressFamily {
         match self {
@@ -83,23 +82,24 @@ impl Address {
         }
     }
 
-    /// As the system calls take it. An unnamed one cannot be sent to.
+    /// Converts to the argument of system calls. Fails for an unnamed address, to which nothing can be sent.
     pub(crate) fn to_system(&self) -> io::Result<SockAddr> {
         match self {
             Self::Inet(addr) => Ok((*addr).into()),
-            Self::Unix(path) if path.as_os_str().is_empty() => {
-                Err(io::Error::new(io::ErrorKind::InvalidInput, "the peer has no address"))
-            }
+            Self::Unix(path) if path.as_os_str().is_empty() => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "cannot send to a peer without an address",
+            )),
             Self::Unix(path) => SockAddr::unix(path),
         }
     }
 
-    /// As accept(2), getpeername(2) and getsockname(2) tell.
+    /// Converts from the result of accept(2), getpeername(2) and getsockname(2).
     pub(crate) fn of_system(addr: &SockAddr) -> Self {
         addr.as_socket().map_or_else(|| Self::Unix(unix_path(addr)), Self::Inet)
     }
 
-    /// As recvfrom(2) tells.
+    /// Converts from the result of recvfrom(2).
     pub(crate) fn of_any(addr: Option<SocketAddrAny>) -> Self {
         let Some(addr) = addr else { return Self::Unix(PathBuf::new()) };
         match SocketAddr::try_from(addr.clone()) {
@@ -170,15 +170,16 @@ impl From<&Path> for Address {
     }
 }
 
-/// Marks what is bound to IP addresses and ports.
+/// Marks servers that are bound to IP addresses and ports.
 #[derive(Debug)]
 pub enum Inet {}
 
-/// Marks what is bound to paths.
+/// Marks servers that are bound to paths.
 #[derive(Debug)]
 pub enum Unix {}
 
-/// What a server can be bound to: whatever is [`ToSocketAddrs`] for IP, a path for Unix sockets. Names are looked up at once.
+/// The argument of `bind`: anything that implements [`ToSocketAddrs`] for IP, a path for Unix sockets. Names are
+/// resolved at once.
 #[diagnostic::on_unimplemented(
     message = "a server cannot be bound to `{Self}`",
     label = "not an address",
@@ -189,7 +190,7 @@ pub trait ToAddress<Domain> {
     ///
     /// # Errors
     ///
-    /// If a name is not known.
+    /// If a name cannot be resolved.
     fn to_addresses(&self) -> io::Result<Vec<Address>>;
 }
 
@@ -209,9 +210,9 @@ impl<P: AsRef<Path>> ToAddress<Unix> for P {
 mod tests {
     use super::*;
 
-    /// A client has any path that it likes, and is in every line of a log.
+    /// A client chooses its own path, and that appears in logs.
     #[test]
-    fn addresses_are_shown_without_harm() {
+    fn addresses_are_escaped_and_shortened() {
         let unix = |path: &str| Address::Unix(path.into()).to_string();
         assert_eq!(unix(""), "unnamed");
         assert_eq!(unix("/run/web.sock"), "/run/web.sock");

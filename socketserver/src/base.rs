@@ -1,5 +1,4 @@
-//! What Python's `super()` does: the defaults of [`Hooks`](crate::Hooks), one function each, to be called from
-//! hooks of yours.
+//! The defaults of [`Hooks`](crate::Hooks), one function each, for calling from your own hooks as with Python's `super()`.
 
 use std::{io, net::Shutdown};
 
@@ -7,11 +6,11 @@ use sinew_reactor::Excerpt;
 
 use crate::{Address, AddressFamily, BaseServer, Packet, Request, RequestError, server::closed};
 
-/// Sets the options that say which addresses may be taken, and binds.
+/// Sets the address-reuse options, and binds.
 ///
 /// # Errors
 ///
-/// What bind(2) says.
+/// The error of bind(2).
 pub fn server_bind(server: &BaseServer) -> io::Result<()> {
     let socket = server.socket().ok_or_else(closed)?;
     let address = server.server_address();
@@ -28,11 +27,11 @@ pub fn server_bind(server: &BaseServer) -> io::Result<()> {
     socket.raw().bind(&address.to_system()?)
 }
 
-/// Listens, if it is a server of streams.
+/// Starts listening, for stream servers.
 ///
 /// # Errors
 ///
-/// What listen(2) says.
+/// The error of listen(2).
 pub fn server_activate(server: &BaseServer) -> io::Result<()> {
     if !server.core.is_stream {
         return Ok(());
@@ -45,36 +44,36 @@ pub fn server_activate(server: &BaseServer) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// `WouldBlock` if there is none; else what accept(2) or recvfrom(2) says.
+/// `WouldBlock` if there is none; else the error of accept(2) or recvfrom(2).
 pub fn get_request(server: &BaseServer) -> io::Result<(Request, Address)> {
     let socket = server.socket().ok_or_else(closed)?;
     if server.core.is_stream {
         let (stream, address) = socket.raw().accept()?;
-        // On Linux it is so by itself; elsewhere it takes after its listener.
+        // On Linux accepted sockets are blocking; elsewhere they inherit the listener's flag.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         stream.set_nonblocking(false)?;
         let address = Address::of_system(&address);
         return Ok((Request::Stream(crate::Socket::new(stream)), address));
     }
-    // One byte more shows whether there was more.
+    // One more byte shows whether the datagram was longer.
     let max = server.max_packet_size();
     let mut data = vec![0; max.saturating_add(1)];
     let is_udp = server.address_family() != AddressFamily::Unix;
     let (len, address, info) = socket.receive_now(&mut data, is_udp)?;
     let truncated = len > max;
     let socket = match (address.inet(), info) {
-        (Some(client), Some(info)) => socket.answering(client, info),
+        (Some(client), Some(info)) => socket.replying(client, info),
         _ => socket,
     };
     let packet = Packet { data: data[..len.min(max)].into(), socket, info, truncated };
     Ok((Request::Datagram(packet), address))
 }
 
-/// Has the request handled as the server's kind says: in place, in a thread, in a child.
+/// Has the request handled in the server's mode: in place, in a thread, or in a child.
 ///
 /// # Errors
 ///
-/// If there can be no thread or child.
+/// If no thread or child can be started.
 pub fn process_request(
     server: &BaseServer,
     request: &Request,
@@ -87,7 +86,7 @@ pub fn process_request(
 ///
 /// # Errors
 ///
-/// What the handler fails with.
+/// The handler's error.
 pub fn finish_request(
     server: &BaseServer,
     request: &Request,
@@ -96,28 +95,28 @@ pub fn finish_request(
     (server.core.handle)(server, request, client_address)
 }
 
-/// Logs the error. (A panic has also printed its message, as panics do.)
+/// Logs the error. (The panic hook has also printed the message of a panic.)
 pub fn handle_error(_: &BaseServer, _: &Request, client_address: &Address, error: &RequestError) {
     let error = error.to_string();
     tracing::error!(client = %client_address, error = %Excerpt::new(&error), "a request failed");
 }
 
-/// Ends the output of a connection and lets it go.
+/// Shuts down the sending side of a connection and drops it.
 pub fn shutdown_request(server: &BaseServer, request: Request) {
     if let Request::Stream(socket) = &request {
-        // Whoever has gone needs no goodbye.
+        // Fails if the peer has gone, which does not matter.
         let _ = socket.shutdown(Shutdown::Write);
         socket.drain();
     }
     server.core.hooks.close_request(server, request);
 }
 
-/// Lets a request go.
+/// Drops a request.
 pub fn close_request(_: &BaseServer, request: Request) {
     drop(request);
 }
 
-/// Closes the socket of the server and, for a Unix socket, removes its file if it is still this one.
+/// Closes the server's socket and, for a Unix socket, removes its file if it is still the same one.
 pub fn server_close(server: &BaseServer) {
     #[cfg(unix)]
     if let Some(file) = server.core.file.get() {

@@ -1,4 +1,4 @@
-//! Handlers of datagrams, with a file to read and a file to write: [`DatagramRequestHandler`].
+//! Handlers of datagrams, with a reader of the request and a buffer for the reply: [`DatagramRequestHandler`].
 
 use std::{io::Cursor, sync::Arc};
 
@@ -7,11 +7,11 @@ use crate::{
     family::Datagram, handler::phases,
 };
 
-/// Handles a datagram: it is what [`rfile`](DatagramContext::rfile) has, and what was written to
-/// [`wfile`](DatagramContext::wfile) is the answer, in one datagram, after `finish`.
+/// Handles a datagram, which is read from [`rfile`](DatagramContext::rfile). What was written to
+/// [`wfile`](DatagramContext::wfile) is sent as the reply, in one datagram, after `finish`.
 ///
-/// If nothing was written, nothing is sent (Python sends an empty datagram). If `handle` or `finish` failed, nothing is sent
-/// either: half an answer in a datagram cannot be told from a whole one.
+/// If nothing was written, nothing is sent (Python sends an empty datagram). If `handle` or `finish` failed, nothing is
+/// sent either: a client cannot tell a partial reply in a datagram from a complete one.
 ///
 /// # Examples
 ///
@@ -30,51 +30,51 @@ use crate::{
 /// }
 /// ```
 pub trait DatagramRequestHandler: 'static {
-    /// Before `handle`.
+    /// Called before `handle`.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any error fails the request.
     fn setup(&mut self, cx: &mut DatagramContext) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
 
-    /// The work.
+    /// Serves the datagram.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any error fails the request.
     fn handle(&mut self, cx: &mut DatagramContext) -> HandlerResult;
 
-    /// After `handle`, however that ended.
+    /// Called after `handle`, even if that failed.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any error fails the request.
     fn finish(&mut self, cx: &mut DatagramContext) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
 }
 
-/// A [`Context`] with files.
+/// A [`Context`] with a reader and a reply buffer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DatagramContext {
-    /// The datagram and the socket that it came to.
+    /// The datagram and the socket that received it.
     pub request: Packet,
     /// The datagram: `request.data`.
     pub packet: Arc<[u8]>,
     /// The server's socket: `request.socket`.
     pub socket: Socket,
-    /// Whose it is.
+    /// The client's address.
     pub client_address: Address,
-    /// The server that got it.
+    /// The server that received it.
     pub server: BaseServer,
-    /// The datagram, to be read like a file.
+    /// The datagram, as a reader.
     pub rfile: Cursor<Arc<[u8]>>,
-    /// The answer.
+    /// The reply.
     pub wfile: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong. One enum an operation.
+//! The errors of the public operations. One type per operation.
 
 use std::{error::Error, io, time::Duration};
 
@@ -6,7 +6,7 @@ use sinew_reactor::{Excerpt, RegisterError, RunError};
 
 use crate::Address;
 
-/// What a handler returns: whatever is an error can be returned with `?`, and goes to
+/// The result of a handler: any error can be returned with `?`, and goes to
 /// [`handle_error`](crate::Hooks::handle_error), as exceptions do in Python.
 pub type HandlerResult = Result<(), Box<dyn Error + Send + Sync>>;
 
@@ -14,10 +14,10 @@ pub type HandlerResult = Result<(), Box<dyn Error + Send + Sync>>;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
-    /// The address could not be understood or looked up.
-    #[error("could not find the address to listen on: {0}")]
+    /// The address is malformed or cannot be resolved.
+    #[error("could not resolve the address to listen on: {0}")]
     Resolve(#[source] io::Error),
-    /// The system, or a hook, refused: the address is in use, is not ours, or needs privileges.
+    /// The system, or a hook, refused: the address is in use, is not local, or needs privileges.
     #[error("could not listen on {address}: {source}")]
     Listen {
         /// The address.
@@ -38,7 +38,7 @@ impl From<BindError> for io::Error {
     }
 }
 
-/// A request was not handled, or not to its end. [`handle_error`](crate::Hooks::handle_error) is told.
+/// A request failed, before or while it was handled. Passed to [`handle_error`](crate::Hooks::handle_error).
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -49,13 +49,13 @@ pub enum RequestError {
     #[error("panicked: {}", Excerpt::new(.0))]
     Panicked(String),
     /// No thread could be started for it.
-    #[error("no thread could be started: {0}")]
+    #[error("cannot start a thread: {0}")]
     NoThread(#[source] io::Error),
     /// No child could be forked for it.
     #[error(transparent)]
     Fork(#[from] ForkError),
-    /// A `get_request` of yours returned a datagram for a server of streams, or the other way round.
-    #[error("the handler takes another kind of request")]
+    /// An overridden `get_request` returned a datagram for a stream server, or the other way round.
+    #[error("the request is of another kind than the handler takes")]
     WrongKind,
 }
 
@@ -71,35 +71,37 @@ impl From<Box<dyn Error + Send + Sync>> for RequestError {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ForkError {
-    /// The process has other threads. A child would be a copy of this thread alone, and would wait for ever for any lock that
-    /// another held at that moment, as that of the allocator.
-    #[error("the process has {threads} threads; a child of one of them could deadlock")]
+    /// The process has other threads. A child would be a copy of this thread alone, and would wait forever for any lock that
+    /// another thread held at that moment, such as the allocator's.
+    #[error(
+        "cannot fork: the process has {threads} threads, and the child could deadlock; serve from its only thread"
+    )]
     OtherThreads {
-        /// How many there are, this one included.
+        /// How many there are, including this one.
         threads: usize,
     },
-    /// It is not known how many threads the process has.
-    #[error("the threads of the process cannot be counted: {0}")]
+    /// The number of threads of the process could not be determined.
+    #[error("cannot fork: the threads of the process cannot be counted: {0}")]
     Uncounted(#[source] io::Error),
     /// The system refused.
-    #[error("fork: {0}")]
+    #[error("cannot fork: {0}")]
     System(#[source] io::Error),
 }
 
 sinew_reactor::error_debug!(ForkError);
 
 /// [`serve_forever`](crate::BaseServer::serve_forever) or [`handle_request`](crate::BaseServer::handle_request) could not
-/// begin, or could not go on.
+/// start or continue.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// It is being served already, by another thread or by the caller of the handler that asked.
+    /// It is being served already, by another thread or further up the stack of this one.
     #[error("the server is being served already")]
     AlreadyServing,
     /// [`server_close`](crate::Server::server_close) was called.
     #[error("the server is closed")]
     Closed,
-    /// It would have to fork, and cannot.
+    /// The mode is forking, and the process cannot be forked.
     #[error(transparent)]
     Fork(#[from] ForkError),
     /// The reactor failed.
@@ -124,39 +126,39 @@ impl From<RegisterError> for ServeError {
     }
 }
 
-/// [`shutdown`](crate::BaseServer::shutdown) or [`stop`](crate::BaseServer::stop) does not apply.
+/// [`shutdown`](crate::BaseServer::shutdown) or [`stop`](crate::BaseServer::stop) is not possible.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// The thread that serves would wait for itself: in Python, for ever. [`stop`](crate::BaseServer::stop) does not wait.
+    /// The serving thread would wait for itself: in Python, forever. [`stop`](crate::BaseServer::stop) does not wait.
     #[error("the serving thread cannot wait for itself to stop serving")]
     WouldDeadlock,
-    /// The server was served, and is not any more.
+    /// The server has been served, and is not any more.
     #[error("the server is not being served")]
     NotServing,
-    /// This is a child that handles a request; its server is a copy, and the parent's does not hear.
+    /// The process is a child that handles a request, with a copy of the server; the parent's server is out of reach.
     #[error("a child process cannot stop the server of its parent")]
     InChild,
 }
 
 sinew_reactor::error_debug!(ShutdownError);
 
-/// [`server_close`](crate::Server::server_close) could not bring everything to its end. The socket is closed nevertheless.
+/// [`server_close`](crate::Server::server_close) could not end everything. The socket is closed nevertheless.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseError {
-    /// It was called by the thread that serves, or by one that handles a request of this server, and did not wait.
-    #[error("called from a thread of the server, which cannot wait for itself")]
+    /// It was called by the serving thread, or by a thread that handles a request of this server, and did not wait.
+    #[error("cannot wait for the handlers: called from a thread of the server itself")]
     OwnThread,
-    /// Some handlers neither finished in time nor noticed that their connections were cut.
-    #[error("handlers that still run after {waited:?}: {handlers}")]
+    /// Some handlers neither finished in time nor ended when their connections were shut down.
+    #[error("{handlers} handlers are still running after {waited:?}")]
     StillRunning {
         /// How many.
         handlers: usize,
         /// How long they were waited for.
         waited: Duration,
     },
-    /// The system failed.
+    /// A system call failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }

@@ -1,4 +1,4 @@
-//! The four kinds of server, as types: [`Tcp`], [`Udp`], [`UnixStream`] and [`UnixDatagram`]. Nothing happens here.
+//! The four socket families as types: [`Tcp`], [`Udp`], [`UnixStream`] and [`UnixDatagram`]. No behaviour here.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use crate::address::Unix;
 use crate::{Request, address::Inet};
 
 mod sealed {
-    #[allow(unnameable_types, reason = "that is what seals")]
+    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
     pub trait Sealed {}
 }
 use sealed::Sealed;
 
-/// What a request is: a connection ([`Stream`]) or a datagram ([`Datagram`]).
+/// The kind of request: a connection ([`Stream`]) or a datagram ([`Datagram`]).
 pub trait Kind: Sealed + Sized + 'static {
-    /// What a handler of this kind gets.
+    /// The request as its handler receives it.
     type Request: fmt::Debug;
 
     #[doc(hidden)]
@@ -29,11 +29,11 @@ pub enum Stream {}
 #[derive(Debug)]
 pub enum Datagram {}
 
-/// What a server listens to.
+/// The family of a server's socket.
 pub trait Family: Sealed + 'static {
-    /// What its requests are.
+    /// The kind of its requests.
     type Kind: Kind;
-    /// What it is bound to.
+    /// The kind of its address.
     type Domain;
 
     #[doc(hidden)]
@@ -48,12 +48,12 @@ pub enum Tcp {}
 #[derive(Debug)]
 pub enum Udp {}
 
-/// Streams of Unix sockets.
+/// Unix stream sockets.
 #[cfg(unix)]
 #[derive(Debug)]
 pub enum UnixStream {}
 
-/// Datagrams of Unix sockets.
+/// Unix datagram sockets.
 #[cfg(unix)]
 #[derive(Debug)]
 pub enum UnixDatagram {}

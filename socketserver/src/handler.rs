@@ -1,4 +1,4 @@
-//! The root of all handlers, [`BaseRequestHandler`], and the order in which one is called. No socket is touched here.
+//! The base trait of all handlers, [`BaseRequestHandler`], and the order of its calls. No socket is used here.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -9,14 +9,14 @@ use crate::{
 
 /// Handles one request: a new value is made for each, as in Python.
 ///
-/// `setup`, `handle` and `finish` are called in this order. **`finish` runs whenever `setup` went well**, also if `handle`
-/// returned an error or panicked: that is what Python does, whatever its documentation leaves open, and what cleaning up
-/// needs. If `setup` fails, neither of the others is called. The first error of the three goes to
-/// [`handle_error`](crate::Hooks::handle_error), and the server lives on.
+/// `setup`, `handle` and `finish` are called in this order. **`finish` is called whenever `setup` succeeded**, also if
+/// `handle` returned an error or panicked: that is Python's behaviour, which its documentation leaves open, and what
+/// cleanup needs. If `setup` fails, neither of the others is called. The first error of the three goes to
+/// [`handle_error`](crate::Hooks::handle_error), and the server continues.
 ///
 /// The type parameter is the kind of request: [`Stream`] for TCP and Unix streams, [`Datagram`](crate::Datagram) for the
 /// others. [`StreamRequestHandler`](crate::StreamRequestHandler) and
-/// [`DatagramRequestHandler`](crate::DatagramRequestHandler) are the comfortable ones.
+/// [`DatagramRequestHandler`](crate::DatagramRequestHandler) are more convenient.
 ///
 /// # Examples
 ///
@@ -40,39 +40,39 @@ use crate::{
     note = "the server is given a closure that makes one for each request: `|| Handler`"
 )]
 pub trait BaseRequestHandler<K: Kind = Stream>: 'static {
-    /// Before `handle`.
+    /// Called before `handle`.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any error fails the request.
     fn setup(&mut self, cx: &mut Context<K>) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
 
-    /// The work. It may block: it has its own thread or process, unless the server handles in place.
+    /// Serves the request. It may block: it has its own thread or process, unless the mode is [`InPlace`](crate::InPlace).
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any error fails the request.
     fn handle(&mut self, cx: &mut Context<K>) -> HandlerResult;
 
-    /// After `handle`, however that ended.
+    /// Called after `handle`, even if that failed.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any error fails the request.
     fn finish(&mut self, cx: &mut Context<K>) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
 }
 
-/// What makes a handler for each request and has it handle that.
+/// Makes a handler and has it handle a request.
 pub(crate) type Handle =
     Box<dyn Fn(&BaseServer, &Request, &Address) -> Result<(), RequestError> + Send + Sync>;
 
-/// Erases the type of the handler: the rest of the crate need not know it.
+/// Erases the handler's type from the rest of the crate.
 pub(crate) fn erase<K: Kind, H: BaseRequestHandler<K>>(
     make: impl Fn() -> H + Send + Sync + 'static,
 ) -> Handle {
@@ -87,7 +87,7 @@ pub(crate) fn erase<K: Kind, H: BaseRequestHandler<K>>(
     })
 }
 
-/// The three calls in their order.
+/// Calls the three phases in their order.
 pub(crate) fn phases<H, C>(
     handler: &mut H,
     cx: &mut C,
@@ -101,13 +101,13 @@ pub(crate) fn phases<H, C>(
     handled.and(finished)
 }
 
-/// Turns a panic into an error, so that one request costs one request.
+/// Turns a panic into an error, so that it fails only one request.
 pub(crate) fn guard<T>(f: impl FnOnce() -> Result<T, RequestError>) -> Result<T, RequestError> {
     panic::catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|payload| {
         let message = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
             (Some(text), _) => (*text).to_owned(),
             (None, Some(text)) => text.clone(),
-            (None, None) => "of something that is not text".to_owned(),
+            (None, None) => "a panic without a message".to_owned(),
         };
         Err(RequestError::Panicked(message))
     })

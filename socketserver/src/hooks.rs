@@ -1,16 +1,16 @@
-//! What can be overridden: [`Hooks`], whose defaults are the functions of [`base`](crate::base).
+//! The overridable methods of a server: [`Hooks`], whose defaults are the functions of [`base`](crate::base).
 
 use std::io;
 
 use crate::{Address, BaseServer, Request, RequestError, base};
 
-/// The methods that people override in a subclass of Python's servers. Implement this for a type of your own, give it to
-/// [`ServerConfig::hooks`](crate::ServerConfig::hooks), and override what you need. What was `super().name(…)` is
+/// The methods that are overridden in subclasses of Python's servers. Implement this for a type of your own, pass it to
+/// [`ServerConfig::hooks`](crate::ServerConfig::hooks), and override what you need. `super().name(…)` becomes
 /// [`base::name(server, …)`](crate::base).
 ///
-/// Hooks are shared between threads: those up to `process_request` and `service_actions` are called by the thread that serves,
-/// the others wherever the request is handled, with [`Forking`](crate::Forking) in a child. A hook that panics costs
-/// the request it was called for, and nothing more.
+/// Hooks are shared between threads: those up to `process_request` and `service_actions` are called by the serving thread,
+/// the others where the request is handled, with [`Forking`](crate::Forking) in a child. A panic in a hook fails
+/// the request that it was called for, and nothing else.
 ///
 /// # Examples
 ///
@@ -47,32 +47,32 @@ pub trait Hooks: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Whatever keeps the server from being made.
+    /// Any error fails the creation of the server.
     fn server_bind(&self, server: &BaseServer) -> io::Result<()> {
         base::server_bind(server)
     }
 
-    /// Listens, if it is a server of streams.
+    /// Starts listening, for stream servers.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the server from being made.
+    /// Any error fails the creation of the server.
     fn server_activate(&self, server: &BaseServer) -> io::Result<()> {
         base::server_activate(server)
     }
 
-    /// Gets the next connection or datagram. It must not wait.
+    /// Returns the next connection or datagram. It must not block.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if there is none. After an error of one connection that is gone (accept(2), "Error handling"), or about an
-    /// answer that did not arrive, the next is tried; after any other the server rests for a moment, since most (no descriptors
-    /// left) would come again at once.
+    /// `WouldBlock` if there is none. After an error that concerns one lost connection (accept(2), "Error handling"),
+    /// or a reply that did not arrive, the next request is tried; after any other the server backs off for a moment,
+    /// since most (no descriptors left) would recur at once.
     fn get_request(&self, server: &BaseServer) -> io::Result<(Request, Address)> {
         base::get_request(server)
     }
 
-    /// Whether this request is to be handled. If not, it is shut down. Default `true`.
+    /// Whether to handle this request. If not, it is shut down. Default `true`.
     fn verify_request(
         &self,
         server: &BaseServer,
@@ -83,11 +83,11 @@ pub trait Hooks: Send + Sync + 'static {
         true
     }
 
-    /// Has the request handled: in place, in a thread, in a child.
+    /// Has the request handled: in place, in a thread, or in a child.
     ///
     /// # Errors
     ///
-    /// If it cannot be; then `handle_error` and `shutdown_request` follow.
+    /// If handling could not be started; then `handle_error` and `shutdown_request` are called.
     fn process_request(
         &self,
         server: &BaseServer,
@@ -101,7 +101,7 @@ pub trait Hooks: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// What the handler fails with; then `handle_error` and `shutdown_request` follow.
+    /// The handler's error; then `handle_error` and `shutdown_request` are called.
     fn finish_request(
         &self,
         server: &BaseServer,
@@ -111,7 +111,7 @@ pub trait Hooks: Send + Sync + 'static {
         base::finish_request(server, request, client_address)
     }
 
-    /// Is told what went wrong with a request. The default logs it as an error.
+    /// Called with the error of a request. The default logs it.
     fn handle_error(
         &self,
         server: &BaseServer,
@@ -122,13 +122,13 @@ pub trait Hooks: Send + Sync + 'static {
         base::handle_error(server, request, client_address, error);
     }
 
-    /// Is told that no request came within the [`timeout`](crate::ServerConfig::timeout) of
+    /// Called when no request arrived within the [`timeout`](crate::ServerConfig::timeout) of
     /// [`handle_request`](BaseServer::handle_request).
     fn handle_timeout(&self, server: &BaseServer) {
         let _ = server;
     }
 
-    /// Is called after each pass over the requests that were there and, if there is a
+    /// Called after each pass over the pending requests and, if there is a
     /// [`poll_interval`](crate::ServerConfig::poll_interval), at that interval.
     fn service_actions(&self, server: &BaseServer) {
         let _ = server;
@@ -139,7 +139,7 @@ pub trait Hooks: Send + Sync + 'static {
         base::shutdown_request(server, request);
     }
 
-    /// Lets a request go. A connection is closed when its last [`Socket`](crate::Socket) goes.
+    /// Drops a request. A connection is closed when the last clone of its [`Socket`](crate::Socket) is dropped.
     fn close_request(&self, server: &BaseServer, request: Request) {
         base::close_request(server, request);
     }

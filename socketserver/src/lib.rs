@@ -1,5 +1,5 @@
-//! Servers whose handlers block: Python's `socketserver`, on the reactor of sinew. Its words and its meaning, with what is
-//! wrong there mended.
+//! Servers with blocking handlers: Python's `socketserver`, on the reactor of sinew. Names and behaviour are Python's,
+//! with its known faults corrected.
 //!
 //! ```no_run
 //! use std::io::Write;
@@ -23,11 +23,11 @@
 //! }
 //! ```
 //!
-//! # Python does this, here you write that
+//! # From Python to this crate
 //!
 //! | Python | here |
 //! |---|---|
-//! | `TCPServer((host, port), Handler)` | [`TcpServer::bind((host, port), \|\| Handler)`](Server::bind); the closure makes one for each request |
+//! | `TCPServer((host, port), Handler)` | [`TcpServer::bind((host, port), \|\| Handler)`](Server::bind); the closure makes a handler for each request |
 //! | `UDPServer`, `UnixStreamServer`, `UnixDatagramServer` | [`UdpServer`], [`UnixStreamServer`], [`UnixDatagramServer`] |
 //! | `ThreadingTCPServer`, `ForkingTCPServer`, and the other six | [`ThreadingTcpServer`], [`ForkingTcpServer`], and the other six |
 //! | `class S(ThreadingMixIn, TCPServer)` | [`Server<Tcp, H, Threading>`](Server) |
@@ -41,54 +41,53 @@
 //! | `data, socket = self.request` of a datagram | `cx.request.data`, `cx.request.socket` |
 //! | `self.request.recv(1024)`, `sendall`, `sendto`, `settimeout`, `getpeername`, `fileno`, `sendfile`, `shutdown` | the same, of [`Socket`] |
 //! | `self.rfile.readline(limit)` | [`cx.readline(limit)`](StreamContext::readline), or all that `BufRead` has |
-//! | `raise`, and what is not caught | `?`, or a panic: both go to [`handle_error`](Hooks::handle_error) |
+//! | `raise`, and uncaught exceptions | `?`, or a panic: both go to [`handle_error`](Hooks::handle_error) |
 //! | `handle_error()` prints a traceback | [`handle_error`](Hooks::handle_error) logs, through `tracing`: give the program a subscriber, or override it |
-//! | an attribute of the server that handlers use | an `Arc` that the closure hands to the handlers |
+//! | an attribute of the server that handlers use | an `Arc` that the closure passes to the handlers |
 //! | `serve_forever()` | [`serve_forever()`](BaseServer::serve_forever) |
-//! | `threading.Thread(target=server.serve_forever)` | `std::thread::scope(\|s\| { s.spawn(\|\| server.serve_forever()); … })`, or an `Arc` of it |
+//! | `threading.Thread(target=server.serve_forever)` | `std::thread::scope(\|s\| { s.spawn(\|\| server.serve_forever()); … })`, or an `Arc` of the server |
 //! | `shutdown()` | [`shutdown()`](BaseServer::shutdown), or [`stop()`](BaseServer::stop), which does not wait |
-//! | `handle_request()` | [`handle_request()`](BaseServer::handle_request), which says what came of it |
-//! | `with Server(…) as server:` | dropping it; [`server_close()`](Server::server_close) says whether all went well |
+//! | `handle_request()` | [`handle_request()`](BaseServer::handle_request), which returns the outcome |
+//! | `with Server(…) as server:` | dropping it; [`server_close()`](Server::server_close) returns an error if not everything has ended |
 //! | `threading.current_thread().name` | `std::thread::current().name()` |
 //!
-//! # What was mended
+//! # What differs from Python
 //!
 //! | Python | here |
 //! |---|---|
-//! | `shutdown()` is noticed within half a second | within a millisecond: the wait is the reactor's |
-//! | `shutdown()` from the serving thread waits for ever | [`ShutdownError::WouldDeadlock`] |
-//! | a thread for each request, however many | [`max_threads`](ServerConfig::max_threads), then a [queue](ServerConfig::max_queued), then nothing is accepted |
-//! | at most 5 connections wait to be accepted | [1,024](ServerConfig::request_queue_size) |
-//! | a restart finds the address taken, and the Unix socket's file still there | [`allow_reuse_address`](ServerConfig::allow_reuse_address) is on where it is safe, and the file is removed at the end |
-//! | `server_close()` waits for a client that never sends | for [`close_timeout`](ServerConfig::close_timeout); then connections are cut |
-//! | without descriptors, or with a security module that forbids accept(2), the loop spins | it logs once, and tries again ten times a second |
+//! | `shutdown()` is noticed within half a second | within a millisecond: it wakes the reactor |
+//! | `shutdown()` from the serving thread waits forever | [`ShutdownError::WouldDeadlock`] |
+//! | a thread for each request, without a limit | [`max_threads`](ServerConfig::max_threads), then a [queue](ServerConfig::max_queued), then nothing is accepted |
+//! | a listen backlog of 5 connections | [1,024](ServerConfig::request_queue_size) |
+//! | after a restart the address is in use, or the Unix socket's file still exists | [`allow_reuse_address`](ServerConfig::allow_reuse_address) is on where it is safe, and the file is removed at the end |
+//! | `server_close()` waits for a client that never sends | for [`close_timeout`](ServerConfig::close_timeout); then connections are shut down |
+//! | without descriptors, or with a security module that forbids accept(2), the loop spins | the error is logged once, and accepting is retried ten times a second |
 //! | forking with threads may deadlock the child | [`ForkError::OtherThreads`] |
-//! | a child keeps the port, and loses what it printed | it does neither |
-//! | children are reaped when the next request comes | at once |
-//! | a handler of datagrams that writes nothing sends an empty one | sends nothing; and nothing if it failed |
-//! | a datagram that is too long is cut, silently | [`Packet::truncated`] |
-//! | a UDP server on `0.0.0.0` answers from whichever address the system chooses | from the one that was asked, which [`Packet::info`] tells (Linux) |
-//! | a connection with unread input is reset, and the answer may be lost | what has come is read first |
+//! | a child keeps the port open, and loses its buffered output | neither |
+//! | children are reaped when the next request arrives | at once |
+//! | a datagram handler that writes nothing sends an empty reply | sends nothing, also if it failed |
+//! | a datagram that is too long is truncated, silently | [`Packet::truncated`] |
+//! | a UDP server on `0.0.0.0` replies from any address that the system chooses | from the address that the request was sent to, which is in [`Packet::info`] (Linux) |
+//! | a connection with unread input is reset, and the reply may be lost | the input is drained first |
 //!
 //! # Limits
 //!
 //! | limit | default | past it |
 //! |---|---|---|
 //! | [`request_queue_size`](ServerConfig::request_queue_size) | 1,024 | the kernel refuses |
-//! | [`max_threads`](ServerConfig::max_threads) | 256 | requests wait in the queue |
+//! | [`max_threads`](ServerConfig::max_threads) | 256 | requests are queued |
 //! | [`max_queued`](ServerConfig::max_queued) | 1,024 | nothing is accepted until there is room |
 //! | [`max_children`](ServerConfig::max_children) | 40 | nothing is accepted until there is room |
-//! | [`max_packet_size`](ServerConfig::max_packet_size) | 8,192 bytes | cut, and said so |
-//! | [`close_timeout`](ServerConfig::close_timeout) | 30 s | handlers are cut off |
+//! | [`max_packet_size`](ServerConfig::max_packet_size) | 8,192 bytes | truncated, and marked |
+//! | [`close_timeout`](ServerConfig::close_timeout) | 30 s | connections of handlers are shut down |
 //! | [`timeout` of a handler](StreamRequestHandler::timeout) | none, as in Python | `TimedOut` |
-//! | [`readline`](StreamContext::readline) | what you say | the line is cut |
+//! | [`readline`](StreamContext::readline) | its argument | the line is cut |
 //!
 //! # Platforms
 //!
-//! TCP and UDP, in place and with threads, are for all. Unix sockets and forking are for Unix.
-//!
+//! TCP and UDP, in place and with threads, work everywhere. Unix sockets and forking need Unix.
 
-// fork(2) has no safe face; it is called in run/sys.rs, and nothing else is unsafe.
+// fork(2) has no safe wrapper; it is called in run/sys.rs, and nothing else is unsafe.
 #![deny(unsafe_code)]
 
 mod accept;

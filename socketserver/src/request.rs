@@ -1,4 +1,4 @@
-//! What a server gets from its clients: [`Request`], a connection or a datagram. Nothing is read from it here.
+//! Requests: [`Request`], a connection or a datagram. Nothing is read from it here.
 
 use std::sync::Arc;
 
@@ -9,35 +9,35 @@ use crate::{
     family::{Datagram, Kind, Stream},
 };
 
-/// What [`get_request`](crate::Hooks::get_request) gives: a connection, or a datagram and the socket to answer on. Cheap to
-/// clone.
+/// The result of [`get_request`](crate::Hooks::get_request): a connection, or a datagram and the socket for the reply.
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Request {
-    /// A connection. Closed when the last clone goes.
+    /// A connection. Closed when the last clone is dropped.
     Stream(Socket),
     /// A datagram.
     Datagram(Packet),
 }
 
-/// A datagram and the socket that it came to: Python's `(data, socket)`.
+/// A datagram and the socket that received it: Python's `(data, socket)`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Packet {
-    /// What it says.
+    /// The content.
     pub data: Arc<[u8]>,
-    /// The server's socket, to answer on with [`sendto`](Socket::sendto).
+    /// The server's socket, for the reply with [`sendto`](Socket::sendto).
     pub socket: Socket,
-    /// Which of this machine's addresses it was sent to: of use to a server on one that stands for all of them, such as `0.0.0.0`. On
-    /// Linux, over UDP; else `None`. (Python does not tell.)
+    /// This machine's address that the datagram was sent to: useful for a server on a wildcard address such as
+    /// `0.0.0.0`. On Linux, over UDP; else `None`. (Python does not provide it.)
     pub info: Option<PacketInfo>,
-    /// There was more than [`max_packet_size`](crate::ServerConfig::max_packet_size); the rest is lost. (Python does not
-    /// tell.)
+    /// Whether the datagram was longer than [`max_packet_size`](crate::ServerConfig::max_packet_size) and was
+    /// truncated. (Python does not provide it.)
     pub truncated: bool,
 }
 
 impl Request {
-    /// The connection, or the socket to answer on.
+    /// The connection, or the socket for the reply.
     #[must_use]
     pub fn socket(&self) -> &Socket {
         match self {
@@ -56,15 +56,15 @@ impl Request {
     }
 }
 
-/// What a handler can hold on to while it handles: Python's `self.request`, `self.client_address` and `self.server`.
+/// What a handler works with: Python's `self.request`, `self.client_address` and `self.server`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Context<K: Kind = Stream> {
     /// The connection (a [`Socket`]), or the datagram (a [`Packet`]).
     pub request: K::Request,
-    /// Whose it is.
+    /// The client's address.
     pub client_address: Address,
-    /// The server that got it.
+    /// The server that accepted it.
     pub server: crate::BaseServer,
 }
 

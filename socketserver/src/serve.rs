@@ -1,5 +1,5 @@
-//! Serving: [`BaseServer::serve_forever`], [`BaseServer::handle_request`], and how other threads end them. What is done with
-//! the requests is in `accept.rs`; who serves is kept in `serving.rs`.
+//! The serving loop: [`BaseServer::serve_forever`], [`BaseServer::handle_request`], and how other threads end them.
+//! Accepting requests is in `accept.rs`, the state of serving in `serving.rs`.
 
 use std::{io, time::Duration};
 
@@ -7,23 +7,23 @@ use sinew_reactor::{Phase, Reactor};
 
 use crate::{BaseServer, ServeError, ShutdownError, accept::Acceptor};
 
-/// How [`BaseServer::handle_request`] ended.
+/// The outcome of [`BaseServer::handle_request`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waited {
-    /// A request came, and was handled, handed to its thread or child, or turned away.
+    /// A request arrived, and was handled, passed to its thread or child, or rejected.
     Request,
-    /// None came in time; [`handle_timeout`](crate::Hooks::handle_timeout) was called.
+    /// No request arrived in time; [`handle_timeout`](crate::Hooks::handle_timeout) was called.
     TimedOut,
-    /// It was told to stop, by [`shutdown`](BaseServer::shutdown) or [`stop`](BaseServer::stop).
+    /// It was stopped, by [`shutdown`](BaseServer::shutdown) or [`stop`](BaseServer::stop).
     Stopped,
 }
 
 impl BaseServer {
-    /// Handles requests until [`shutdown`](Self::shutdown) or [`stop`](Self::stop) or, on Unix, SIGINT or SIGTERM. Then it may
-    /// be served again.
+    /// Handles requests until [`shutdown`](Self::shutdown) or [`stop`](Self::stop) is called or, on Unix, SIGINT or
+    /// SIGTERM arrives. The server can be served again afterwards.
     ///
-    /// What is accepted by then is handled; see [`server_close`](crate::Server::server_close), which waits for it.
+    /// Requests accepted by then are still handled; [`server_close`](crate::Server::server_close) waits for them.
     ///
     /// # Errors
     ///
@@ -32,8 +32,8 @@ impl BaseServer {
         self.serve(None, |_| ()).map(drop)
     }
 
-    /// As [`serve_forever`](Self::serve_forever); `ready` is called by the loop as soon as it runs. From there on signals end
-    /// it, and `shutdown` reaches it.
+    /// As [`serve_forever`](Self::serve_forever); the loop calls `ready` as soon as it runs. From then on signals end
+    /// it, and `shutdown` works.
     ///
     /// # Errors
     ///
@@ -45,8 +45,8 @@ impl BaseServer {
         self.serve(None, ready).map(drop)
     }
 
-    /// Waits for one request, at most for [`timeout`](crate::ServerConfig::timeout), and has it handled. Signals stay the
-    /// program's: between two calls nobody here could hear them, so during a call nobody does.
+    /// Waits for one request, at most for [`timeout`](crate::ServerConfig::timeout), and has it handled. SIGINT and
+    /// SIGTERM keep the program's own actions, since nothing would handle them between two calls.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl BaseServer {
         self.serve(Some(self.timeout()), |_| ())
     }
 
-    /// `once` for one request, with the time that there is for it.
+    /// `once` is `Some` to serve a single request, with the time limit for it.
     fn serve(
         &self,
         once: Option<Option<Duration>>,
@@ -66,44 +66,45 @@ impl BaseServer {
             return Err(ServeError::Closed);
         };
         core.run.check()?;
-        // Handlers in place block the loop, and may.
+        // Handlers in place block the loop by design.
         let reactor = Reactor::builder()
             .engine(core.settings.engine)
             .slow_callback(Duration::MAX)
             .stop_signals(once.is_none())
             .build()
             .map_err(io::Error::from)?;
-        let Some(turn) = core.serving.begin(reactor.remote())? else { return Ok(Waited::Stopped) };
+        let Some(guard) = core.serving.begin(reactor.remote())? else { return Ok(Waited::Stopped) };
         let acceptor = Acceptor::register(&reactor, self, socket, once)?;
         core.serving.set_acceptor(acceptor.token());
         let server = self.clone();
         reactor.on(Phase::AfterStartup, move |_| ready(&server));
         let ran = reactor.run();
-        let waited = acceptor.waited();
+        let outcome = acceptor.outcome();
         drop((acceptor, reactor));
-        drop(turn);
+        drop(guard);
         ran?;
-        Ok(waited)
+        Ok(outcome)
     }
 
-    /// Ends [`serve_forever`](Self::serve_forever) and waits until it has returned, which takes no longer than the request that
-    /// is being handled in place. Handlers in threads and children go on. A server that nobody has served yet is not served:
-    /// the first `serve_forever` returns at once, so it does not matter which of two threads is faster.
+    /// Ends [`serve_forever`](Self::serve_forever) and waits until it has returned, which takes no longer than the
+    /// request that is being handled in place. Handlers in threads and children keep running. If the server has not
+    /// been served yet, the first `serve_forever` returns at once, so the order in which two threads get there does not
+    /// matter.
     ///
     /// # Errors
     ///
-    /// [`ShutdownError::WouldDeadlock`] from the thread that serves, hooks and handlers in place included;
-    /// [`ShutdownError::NotServing`] after it has ended; [`ShutdownError::InChild`] from a forked handler.
+    /// [`ShutdownError::WouldDeadlock`] from the serving thread, including hooks and handlers in place;
+    /// [`ShutdownError::NotServing`] after serving has ended; [`ShutdownError::InChild`] from a forked handler.
     pub fn shutdown(&self) -> Result<(), ShutdownError> {
-        self.core.serving.ask_to_stop(true)
+        self.core.serving.request_stop(true)
     }
 
-    /// As [`shutdown`](Self::shutdown), but does not wait, and so may be called by the thread that serves.
+    /// As [`shutdown`](Self::shutdown), but does not wait, so the serving thread may call it.
     ///
     /// # Errors
     ///
     /// [`ShutdownError::NotServing`] and [`ShutdownError::InChild`].
     pub fn stop(&self) -> Result<(), ShutdownError> {
-        self.core.serving.ask_to_stop(false)
+        self.core.serving.request_stop(false)
     }
 }

@@ -1,5 +1,5 @@
-//! The servers: [`Server`], which owns, its twelve names, and [`BaseServer`], which all may hold. How one is served is in
-//! `serve.rs`.
+//! The servers: [`Server`], which owns the socket, its twelve type aliases, and [`BaseServer`], a handle for handlers
+//! and hooks. The serving loop is in `serve.rs`.
 
 use std::{
     fmt, io,
@@ -27,8 +27,8 @@ use crate::{
     serving::Serving,
 };
 
-/// A server: of a family `F` (what it listens to), with a handler `H` (what it does with a request), in a mode `M` (how it
-/// runs that). It has all that [`BaseServer`] has; dropping it is [`server_close`](Self::server_close).
+/// A server of a family `F` (the kind of socket), with a handler `H` (which serves a request), in a mode `M` (where the
+/// handler runs). It derefs to [`BaseServer`]; dropping it is [`server_close`](Self::server_close).
 ///
 /// It is `Send` and `Sync`: serve it from one thread, shut it down from another.
 ///
@@ -65,14 +65,14 @@ pub struct Server<F, H, M = InPlace> {
     types: Types<F, H, M>,
 }
 
-/// They say what a server is made of; it has none of them.
+/// Marks the type parameters; the server owns no value of them.
 type Types<F, H, M> = PhantomData<fn() -> (F, H, M)>;
 
-/// TCP, one request after the other.
+/// TCP, one request at a time.
 pub type TcpServer<H> = Server<Tcp, H>;
 /// TCP, each request in a thread.
 pub type ThreadingTcpServer<H> = Server<Tcp, H, Threading>;
-/// UDP, one request after the other.
+/// UDP, one request at a time.
 pub type UdpServer<H> = Server<Udp, H>;
 /// UDP, each request in a thread.
 pub type ThreadingUdpServer<H> = Server<Udp, H, Threading>;
@@ -92,17 +92,17 @@ mod unix_names {
     pub type ForkingTcpServer<H> = Server<Tcp, H, Forking>;
     /// UDP, each request in a child process.
     pub type ForkingUdpServer<H> = Server<Udp, H, Forking>;
-    /// Streams of Unix sockets, one request after the other.
+    /// Unix stream sockets, one request at a time.
     pub type UnixStreamServer<H> = Server<UnixStream, H>;
-    /// Streams of Unix sockets, each request in a thread.
+    /// Unix stream sockets, each request in a thread.
     pub type ThreadingUnixStreamServer<H> = Server<UnixStream, H, Threading>;
-    /// Streams of Unix sockets, each request in a child process.
+    /// Unix stream sockets, each request in a child process.
     pub type ForkingUnixStreamServer<H> = Server<UnixStream, H, Forking>;
-    /// Datagrams of Unix sockets, one request after the other.
+    /// Unix datagram sockets, one request at a time.
     pub type UnixDatagramServer<H> = Server<UnixDatagram, H>;
-    /// Datagrams of Unix sockets, each request in a thread.
+    /// Unix datagram sockets, each request in a thread.
     pub type ThreadingUnixDatagramServer<H> = Server<UnixDatagram, H, Threading>;
-    /// Datagrams of Unix sockets, each request in a child process.
+    /// Unix datagram sockets, each request in a child process.
     pub type ForkingUnixDatagramServer<H> = Server<UnixDatagram, H, Forking>;
 }
 
@@ -112,12 +112,12 @@ where
     H: BaseRequestHandler<F::Kind>,
     M: Mode,
 {
-    /// Binds and activates a server that makes a handler for each request by calling `handler`. What all handlers are to
-    /// share, and in Python would be an attribute of the server, the closure brings along.
+    /// Binds and activates a server that makes a handler for each request by calling `handler`. State that all handlers
+    /// share, in Python an attribute of the server, is captured by the closure.
     ///
     /// # Errors
     ///
-    /// If the address is not known, is taken, or is not for us. Then the socket is closed.
+    /// If the address cannot be resolved, is in use, or may not be bound. Then the socket is closed.
     pub fn bind<A: ToAddress<F::Domain>>(
         address: A,
         handler: impl Fn() -> H + Send + Sync + 'static,
@@ -125,7 +125,7 @@ where
         Self::bind_with(address, handler, ServerConfig::default())
     }
 
-    /// The same, set up otherwise than by default.
+    /// The same, with a configuration.
     ///
     /// # Errors
     ///
@@ -136,7 +136,10 @@ where
         config: ServerConfig<M>,
     ) -> Result<Self, BindError> {
         let handle: Arc<Handle> = Arc::new(handler::erase(handler));
-        let none = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind to");
+        let none = io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the address resolved to nothing to bind to",
+        );
         let mut failed = BindError::Resolve(none);
         for address in address.to_addresses().map_err(BindError::Resolve)? {
             match Core::listen::<F, M>(address.clone(), handle.clone(), config.clone()) {
@@ -149,9 +152,9 @@ where
 }
 
 impl<F, H, M> Server<F, H, M> {
-    /// Closes the socket and, with `block_on_close`, waits for the handlers that run: for as long as
-    /// [`close_timeout`](ServerConfig::close_timeout) says. A server that is being served is shut down first. Closing twice is
-    /// nothing. In a child of fork(2), which has a copy, it closes that one's descriptor and nothing else.
+    /// Closes the socket and, with `block_on_close`, waits for running handlers, for at most
+    /// [`close_timeout`](ServerConfig::close_timeout). A server that is being served is shut down first. Closing twice
+    /// has no effect. In a child of fork(2), which has a copy of the server, only the child's descriptor is closed.
     ///
     /// # Errors
     ///
@@ -172,7 +175,7 @@ impl<F, H, M> Deref for Server<F, H, M> {
 impl<F, H, M> Drop for Server<F, H, M> {
     fn drop(&mut self) {
         if let Err(error) = self.server_close() {
-            tracing::warn!(%error, "a server was not closed in good order");
+            tracing::warn!(%error, "closing a server left something running");
         }
     }
 }
@@ -183,8 +186,8 @@ impl<F, H, M> fmt::Debug for Server<F, H, M> {
     }
 }
 
-/// A server as its handlers and hooks see it: Python's `self.server`. Cheap to clone, for any thread; it does not keep the
-/// server open.
+/// A handle of a server for its handlers and hooks: Python's `self.server`. Cheap to clone, for any thread; it does not
+/// keep the server open.
 #[derive(Clone)]
 pub struct BaseServer {
     pub(crate) core: Arc<Core>,
@@ -205,7 +208,7 @@ pub(crate) struct Core {
     origin: Origin,
 }
 
-/// What whoever comes too late is told.
+/// The error of calls after the server was closed.
 pub(crate) fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the server is closed")
 }
@@ -232,7 +235,7 @@ impl Core {
         if !F::IS_STREAM && address.inet().is_some() {
             sinew_reactor::packet_info::ask(&socket, address.family() == AddressFamily::Inet6)?;
         }
-        // Datagrams are received without waiting by a flag, where there is one, and sent by handlers, who may wait.
+        // Datagrams are received with a non-blocking flag, where there is one, and sent by handlers, which may block.
         if F::IS_STREAM || cfg!(not(unix)) {
             socket.set_nonblocking(true)?;
         }
@@ -270,7 +273,7 @@ impl Core {
 }
 
 impl BaseServer {
-    /// Where it listens: after the bind, what the system made of the address that was asked for.
+    /// The address that it listens on: after the bind, the one that the system has chosen for the requested address.
     #[must_use]
     pub fn server_address(&self) -> Address {
         lock(&self.core.address).clone()
@@ -288,20 +291,20 @@ impl BaseServer {
         lock(&self.core.socket).clone()
     }
 
-    /// The number of its descriptor; `None` after `server_close`.
+    /// The file descriptor number; `None` after `server_close`.
     #[cfg(unix)]
     #[must_use]
     pub fn fileno(&self) -> Option<std::os::fd::RawFd> {
         Some(lock(&self.core.socket).as_ref()?.fileno())
     }
 
-    /// As [`ServerConfig::request_queue_size`] set it.
+    /// The value of [`ServerConfig::request_queue_size`].
     #[must_use]
     pub fn request_queue_size(&self) -> u32 {
         self.core.settings.request_queue_size
     }
 
-    /// As [`ServerConfig::allow_reuse_address`] set it, or by default.
+    /// The value of [`ServerConfig::allow_reuse_address`], or its default.
     #[must_use]
     pub fn allow_reuse_address(&self) -> bool {
         let by_default = match self.address_family() {
@@ -311,25 +314,25 @@ impl BaseServer {
         self.core.settings.allow_reuse_address.unwrap_or(by_default)
     }
 
-    /// As [`ServerConfig::timeout`] set it.
+    /// The value of [`ServerConfig::timeout`].
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.core.settings.timeout
     }
 
-    /// As [`ServerConfig::max_packet_size`] set it.
+    /// The value of [`ServerConfig::max_packet_size`].
     #[must_use]
     pub fn max_packet_size(&self) -> usize {
         self.core.settings.max_packet_size
     }
 
-    /// How many requests are being handled now: threads at work, or children (Python's `active_children`).
+    /// How many requests are being handled now: busy threads, or children (Python's `active_children`).
     #[must_use]
     pub fn active_requests(&self) -> usize {
         self.core.run.active()
     }
 
-    /// How many requests wait for a thread.
+    /// How many requests are queued for a thread.
     #[must_use]
     pub fn queued_requests(&self) -> usize {
         self.core.run.queued()
@@ -344,7 +347,7 @@ impl BaseServer {
             return Ok(());
         }
         if !self.core.origin.is_here() {
-            // What is served, who handles it, and the file of the socket are the parent's.
+            // The serving loop, the handlers and the socket's file belong to the parent.
             drop(self.core.take_socket());
             return Ok(());
         }

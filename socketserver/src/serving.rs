@@ -1,4 +1,4 @@
-//! Who serves, how it is reached from other threads, and how it is told to stop: [`Serving`].
+//! The state of serving: which thread serves, how other threads reach its loop, and the stop request: [`Serving`].
 
 use std::{
     sync::{
@@ -12,41 +12,41 @@ use sinew_reactor::{Remote, Token, process::Origin};
 
 use crate::{CloseError, ServeError, ShutdownError, lock::lock};
 
-/// See the head of this file.
+/// The state of serving, shared between threads.
 #[derive(Debug, Default)]
 pub(crate) struct Serving {
     stage: Mutex<Stage>,
     ended: Condvar,
-    /// It was asked to stop: what is there is left where it is.
+    /// A stop was requested: pending requests are not accepted any more.
     stopping: AtomicBool,
     /// The loop has stopped accepting until there is room.
-    wants_room: AtomicBool,
+    room_requested: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 enum Stage {
-    /// Nobody has served it yet.
+    /// Not served yet.
     #[default]
     New,
-    /// Nobody has, and whoever comes first is to leave at once.
-    StoppedFirst,
-    By(Loop),
+    /// Not served yet, and the first call is to return at once.
+    StopRequested,
+    Serving(Loop),
     Ended,
 }
 
 #[derive(Clone, Debug)]
 struct Loop {
     thread: ThreadId,
-    /// A child of fork(2) has the same threads by name, but nobody serves there.
+    /// A child of fork(2) has a thread of the same id, which does not serve.
     origin: Origin,
     remote: Remote,
     acceptor: Option<Token>,
 }
 
-/// While it lives, this thread serves.
-pub(crate) struct Turn<'a>(&'a Serving);
+/// Proof that this thread serves; dropping it ends the serving.
+pub(crate) struct ServingGuard<'a>(&'a Serving);
 
-impl Drop for Turn<'_> {
+impl Drop for ServingGuard<'_> {
     fn drop(&mut self) {
         *lock(&self.0.stage) = Stage::Ended;
         self.0.ended.notify_all();
@@ -54,38 +54,38 @@ impl Drop for Turn<'_> {
 }
 
 impl Serving {
-    /// `None` if it is to leave at once.
-    pub(crate) fn begin(&self, remote: Remote) -> Result<Option<Turn<'_>>, ServeError> {
+    /// `None` if the call is to return at once.
+    pub(crate) fn begin(&self, remote: Remote) -> Result<Option<ServingGuard<'_>>, ServeError> {
         let mut stage = lock(&self.stage);
         match *stage {
-            Stage::By(_) => return Err(ServeError::AlreadyServing),
-            Stage::StoppedFirst => {
+            Stage::Serving(_) => return Err(ServeError::AlreadyServing),
+            Stage::StopRequested => {
                 *stage = Stage::Ended;
                 return Ok(None);
             }
             Stage::New | Stage::Ended => {}
         }
         self.stopping.store(false, Ordering::Release);
-        self.wants_room.store(false, Ordering::Release);
-        *stage = Stage::By(Loop {
+        self.room_requested.store(false, Ordering::Release);
+        *stage = Stage::Serving(Loop {
             thread: thread::current().id(),
             origin: Origin::here(),
             remote,
             acceptor: None,
         });
-        Ok(Some(Turn(self)))
+        Ok(Some(ServingGuard(self)))
     }
 
-    /// Which handler of the loop accepts.
+    /// Sets the token of the loop's accepting handler.
     pub(crate) fn set_acceptor(&self, token: Token) {
-        if let Stage::By(by) = &mut *lock(&self.stage) {
-            by.acceptor = Some(token);
+        if let Stage::Serving(serving) = &mut *lock(&self.stage) {
+            serving.acceptor = Some(token);
         }
     }
 
-    fn by(&self) -> Option<Loop> {
+    fn current(&self) -> Option<Loop> {
         match &*lock(&self.stage) {
-            Stage::By(by) => Some(by.clone()),
+            Stage::Serving(serving) => Some(serving.clone()),
             _ => None,
         }
     }
@@ -94,56 +94,56 @@ impl Serving {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Has [`room_made`](Self::room_made) wake the loop.
-    pub(crate) fn want_room(&self) {
-        self.wants_room.store(true, Ordering::SeqCst);
+    /// Requests a wakeup by [`room_made`](Self::room_made).
+    pub(crate) fn request_room(&self) {
+        self.room_requested.store(true, Ordering::SeqCst);
     }
 
-    /// A request can be taken again: the loop goes on, if it waits for that.
+    /// A request can be taken again: wakes the loop, if it waits for that.
     pub(crate) fn room_made(&self) {
-        if !self.wants_room.swap(false, Ordering::SeqCst) {
+        if !self.room_requested.swap(false, Ordering::SeqCst) {
             return;
         }
-        if let Some(Loop { remote, acceptor: Some(token), .. }) = self.by() {
-            // If it has ended, it wants no room.
+        if let Some(Loop { remote, acceptor: Some(token), .. }) = self.current() {
+            // Fails if the loop has ended, which then needs no room.
             let _ = remote.call(move |reactor| reactor.reschedule(token));
         }
     }
 
-    /// Has the loop stop, and waits until it has if it is to.
-    pub(crate) fn ask_to_stop(&self, wait: bool) -> Result<(), ShutdownError> {
+    /// Asks the loop to stop and, if `wait`, waits until it has.
+    pub(crate) fn request_stop(&self, wait: bool) -> Result<(), ShutdownError> {
         let mut stage = lock(&self.stage);
-        let by = match &mut *stage {
-            Stage::By(by) => by.clone(),
+        let serving = match &mut *stage {
+            Stage::Serving(serving) => serving.clone(),
             Stage::Ended => return Err(ShutdownError::NotServing),
             first => {
-                *first = Stage::StoppedFirst;
+                *first = Stage::StopRequested;
                 return Ok(());
             }
         };
-        if !by.origin.is_here() {
+        if !serving.origin.is_here() {
             return Err(ShutdownError::InChild);
         }
-        if wait && by.thread == thread::current().id() {
+        if wait && serving.thread == thread::current().id() {
             return Err(ShutdownError::WouldDeadlock);
         }
         self.stopping.store(true, Ordering::Release);
-        // If it has ended on its own, all the better.
-        let _ = by.remote.stop();
-        while wait && matches!(&*stage, Stage::By(_)) {
+        // Fails if the loop has ended by itself, which is fine.
+        let _ = serving.remote.stop();
+        while wait && matches!(&*stage, Stage::Serving(_)) {
             stage = self.ended.wait(stage).unwrap_or_else(PoisonError::into_inner);
         }
         Ok(())
     }
 
-    /// Before a close: nobody is to serve any more.
+    /// Called before a close: stops serving.
     pub(crate) fn end(&self) -> Result<(), CloseError> {
-        let Some(by) = self.by() else { return Ok(()) };
-        if by.origin.is_here() && by.thread == thread::current().id() {
-            let _ = self.ask_to_stop(false);
+        let Some(serving) = self.current() else { return Ok(()) };
+        if serving.origin.is_here() && serving.thread == thread::current().id() {
+            let _ = self.request_stop(false);
             return Err(CloseError::OwnThread);
         }
-        let _ = self.ask_to_stop(true);
+        let _ = self.request_stop(true);
         Ok(())
     }
 }

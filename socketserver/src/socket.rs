@@ -1,5 +1,5 @@
-//! A socket with the calls that Python's has, under the names that they have there: [`Socket`]. It blocks, like its model,
-//! for as long as its timeout says.
+//! A blocking socket with the methods of Python's socket, under the same names: [`Socket`]. Calls block for at most its
+//! timeout.
 
 use std::{
     fmt,
@@ -18,39 +18,39 @@ use sinew_reactor::PacketInfo;
 
 use crate::Address;
 
-/// How much is read of a file at once where the kernel cannot send it by itself.
+/// How much of a file is read at once where sendfile(2) is not available.
 const FILE_PIECE: usize = 64 * 1024;
 
-/// Pieces of input, of 4 KiB each, that a close takes off the kernel's hands.
+/// How many pieces of 4 KiB a close drains from the input.
 const DRAINED_PIECES: usize = 16;
 
-/// A socket that blocks. Cheap to clone: all clones are the same socket, which is closed when the last of them goes.
+/// A blocking socket. Cheap to clone: all clones are the same socket, which is closed when the last of them is dropped.
 ///
-/// It is also `Read` and `Write`, and has its descriptor (`AsFd`, `AsSocket`) for all that Python's socket has and this has
-/// not; `socket2::SockRef::from(&socket)` has the options.
+/// It also implements `Read` and `Write`, and gives access to its descriptor (`AsFd`, `AsSocket`) for operations that
+/// are missing here; `socket2::SockRef::from(&socket)` has the options.
 #[derive(Clone)]
 pub struct Socket {
     inner: Arc<Inner>,
-    /// Whom it answers, and from where, if it is the socket of a datagram and the system has told.
-    answers: Option<Arc<Answers>>,
+    /// The client and the source address of replies, if this is the socket of a datagram whose local address is known.
+    reply: Option<Arc<Reply>>,
 }
 
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
-    expect(dead_code, reason = "only Linux tells where a datagram was sent to")
+    expect(dead_code, reason = "only Linux reports where a datagram was sent to")
 )]
-struct Answers {
+struct Reply {
     to: SocketAddr,
     from: PacketInfo,
 }
 
 struct Inner {
     socket: socket2::Socket,
-    /// A timeout of zero: no call waits.
+    /// A timeout of zero: no call blocks.
     nonblocking: AtomicBool,
 }
 
-/// A socket that is somebody else's to close.
+/// A reference that does not keep the socket open.
 #[derive(Clone, Debug)]
 pub(crate) struct WeakSocket(Weak<Inner>);
 
@@ -63,16 +63,16 @@ impl fmt::Debug for Inner {
 impl Socket {
     pub(crate) fn new(socket: socket2::Socket) -> Self {
         let inner = Arc::new(Inner { socket, nonblocking: AtomicBool::new(false) });
-        Self { inner, answers: None }
+        Self { inner, reply: None }
     }
 
     pub(crate) fn raw(&self) -> &socket2::Socket {
         &self.inner.socket
     }
 
-    /// The same socket, whose answers to `to` leave from the address that was asked.
-    pub(crate) fn answering(mut self, to: SocketAddr, from: PacketInfo) -> Self {
-        self.answers = Some(Arc::new(Answers { to, from }));
+    /// The same socket, whose replies to `to` leave from the address that the request was sent to.
+    pub(crate) fn replying(mut self, to: SocketAddr, from: PacketInfo) -> Self {
+        self.reply = Some(Arc::new(Reply { to, from }));
         self
     }
 
@@ -80,11 +80,11 @@ impl Socket {
         WeakSocket(Arc::downgrade(&self.inner))
     }
 
-    /// What has come, at most `bufsize` bytes; nothing if the peer has ended its output.
+    /// Receives at most `bufsize` bytes; empty if the peer has shut down its sending side.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TimedOut`] past the [timeout](Self::settimeout); else what the system says.
+    /// [`ErrorKind::TimedOut`] past the [timeout](Self::settimeout); else the error of the system call.
     pub fn recv(&self, bufsize: usize) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; bufsize];
         let len = self.recv_into(&mut buffer)?;
@@ -92,7 +92,7 @@ impl Socket {
         Ok(buffer)
     }
 
-    /// As [`recv`](Self::recv), into a buffer of yours; how many bytes there are.
+    /// As [`recv`](Self::recv), into a buffer of yours; returns the number of bytes.
     ///
     /// # Errors
     ///
@@ -101,7 +101,8 @@ impl Socket {
         self.retry(|| self.raw().read(buffer))
     }
 
-    /// As [`recv`](Self::recv), and from whom. On the socket of a datagram server this competes with the server.
+    /// As [`recv`](Self::recv), with the sender's address. On the socket of a datagram server this competes with the
+    /// server.
     ///
     /// # Errors
     ///
@@ -113,7 +114,8 @@ impl Socket {
         Ok((buffer, address))
     }
 
-    /// As [`recvfrom_now`](Self::recvfrom_now), and where it was sent to, if this is a UDP socket and the system tells.
+    /// As [`recvfrom_now`](Self::recvfrom_now), with the destination address, if this is a UDP socket and the system
+    /// reports it.
     pub(crate) fn receive_now(
         &self,
         buffer: &mut [u8],
@@ -128,12 +130,12 @@ impl Socket {
         self.recvfrom_now(buffer).map(|(len, from)| (len, from, None))
     }
 
-    /// As [`recvfrom`](Self::recvfrom), but never waits.
+    /// As [`recvfrom`](Self::recvfrom), but never blocks.
     pub(crate) fn recvfrom_now(&self, buffer: &mut [u8]) -> io::Result<(usize, Address)> {
         #[cfg(unix)]
         let flags = RecvFlags::DONTWAIT;
         #[cfg(not(unix))]
-        let flags = RecvFlags::empty(); // The server's socket does not block there.
+        let flags = RecvFlags::empty(); // The server's socket is non-blocking on this platform.
         self.recvfrom_flags(buffer, flags)
     }
 
@@ -142,7 +144,7 @@ impl Socket {
         Ok((len, Address::of_any(from)))
     }
 
-    /// Sends some of it; how many bytes were taken.
+    /// Sends some of the bytes; returns how many were taken.
     ///
     /// # Errors
     ///
@@ -151,11 +153,11 @@ impl Socket {
         self.retry(|| self.raw().send(bytes.as_ref()))
     }
 
-    /// Sends all of it. The timeout counts for each piece that the kernel takes; in Python, for the whole.
+    /// Sends all bytes. The timeout applies to each piece that the kernel takes; in Python, to the whole.
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv). How much was sent by then is not known.
+    /// As [`recv`](Self::recv). How much was sent before the error is not known.
     pub fn sendall(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let mut bytes = bytes.as_ref();
         while !bytes.is_empty() {
@@ -167,15 +169,16 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends a datagram to an address; how many bytes were taken. On Linux, what the socket of a [`Packet`](crate::Packet) sends to
-    /// the client leaves from the address that the client has asked. (Python: from whichever the system chooses.)
+    /// Sends a datagram to an address; returns how many bytes were taken. On Linux, a reply to the client on the socket
+    /// of a [`Packet`](crate::Packet) leaves from the address that the request was sent to. (Python: from any that the
+    /// system chooses.)
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv); [`ErrorKind::InvalidInput`] if the address is that of a socket without a name.
+    /// As [`recv`](Self::recv); [`ErrorKind::InvalidInput`] if the address is that of an unnamed socket.
     pub fn sendto(&self, bytes: impl AsRef<[u8]>, address: &Address) -> io::Result<usize> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(Answers { to, from }) = self.answers.as_deref()
+        if let Some(Reply { to, from }) = self.reply.as_deref()
             && address.inet() == Some(*to)
         {
             return self
@@ -185,7 +188,8 @@ impl Socket {
         self.retry(|| self.raw().send_to(bytes.as_ref(), &address))
     }
 
-    /// Sends what is in a file from `offset` on, `count` bytes or all; how many that were. On Linux the kernel does it alone.
+    /// Sends the content of a file from `offset` on, `count` bytes or all; returns how many. On Linux by sendfile(2),
+    /// without copying.
     ///
     /// # Errors
     ///
@@ -193,11 +197,11 @@ impl Socket {
     pub fn sendfile(&self, file: &File, offset: u64, count: Option<u64>) -> io::Result<u64> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         match self.sendfile_by_kernel(file, offset, count) {
-            // Not a file that it can do that with.
+            // Not a file that sendfile(2) supports.
             Err(error) if error.kind() == ErrorKind::InvalidInput => {}
             done => return done,
         }
-        self.sendfile_by_hand(file, offset, count)
+        self.sendfile_by_copy(file, offset, count)
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -219,7 +223,7 @@ impl Socket {
         }
     }
 
-    fn sendfile_by_hand(
+    fn sendfile_by_copy(
         &self,
         mut file: &File,
         offset: u64,
@@ -238,7 +242,7 @@ impl Socket {
         }
     }
 
-    /// How long a call may wait for the peer: `None` for ever, zero not at all. Default: the handler's
+    /// How long a call may block: `None` without limit, zero not at all. Default: the handler's
     /// [`timeout`](crate::StreamRequestHandler::timeout), which is none.
     ///
     /// # Errors
@@ -255,11 +259,11 @@ impl Socket {
         self.raw().set_write_timeout(timeout)
     }
 
-    /// How long a call may wait for the peer.
+    /// How long a call may block.
     ///
     /// # Errors
     ///
-    /// If the system does not tell.
+    /// If the system call fails.
     pub fn gettimeout(&self) -> io::Result<Option<Duration>> {
         if self.inner.nonblocking.load(Ordering::Relaxed) {
             return Ok(Some(Duration::ZERO));
@@ -271,7 +275,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// If the socket is not connected.
     pub fn getpeername(&self) -> io::Result<Address> {
         Ok(Address::of_system(&self.raw().peer_addr()?))
     }
@@ -280,12 +284,12 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// If the system does not tell.
+    /// If the system call fails.
     pub fn getsockname(&self) -> io::Result<Address> {
         Ok(Address::of_system(&self.raw().local_addr()?))
     }
 
-    /// The number of its descriptor, to be borrowed, not closed.
+    /// The file descriptor number, to be borrowed, not closed.
     #[cfg(unix)]
     #[must_use]
     pub fn fileno(&self) -> std::os::fd::RawFd {
@@ -293,7 +297,7 @@ impl Socket {
         self.raw().as_raw_fd()
     }
 
-    /// Ends the input (`SHUT_RD`), the output (`SHUT_WR`), or both (`SHUT_RDWR`).
+    /// Shuts down the receiving side (`SHUT_RD`), the sending side (`SHUT_WR`), or both (`SHUT_RDWR`).
     ///
     /// # Errors
     ///
@@ -302,23 +306,23 @@ impl Socket {
         self.raw().shutdown(how)
     }
 
-    /// Takes what has come and nobody has read. With input left in the kernel, a close is a reset, and the peer might lose
-    /// the end of our answer. Never waits, and gives up on a peer that goes on and on.
+    /// Reads and discards unread input: closing a socket with unread input resets the connection, and the peer might lose
+    /// the end of our reply. Never blocks, and gives up on a peer that keeps sending.
     pub(crate) fn drain(&self) {
         let mut piece = [0; 4096];
         for _ in 0..DRAINED_PIECES {
             #[cfg(unix)]
-            let came = self.recvfrom_now(&mut piece).map(|(len, _)| len);
+            let received = self.recvfrom_now(&mut piece).map(|(len, _)| len);
             #[cfg(not(unix))]
-            let came =
+            let received =
                 self.settimeout(Some(Duration::ZERO)).and_then(|()| self.recv_into(&mut piece));
-            if !matches!(came, Ok(1..)) {
+            if !matches!(received, Ok(1..)) {
                 return;
             }
         }
     }
 
-    /// Signals do not end a wait, and a wait that was too long is called so on every platform.
+    /// Retries a call that was interrupted by a signal, and reports a timeout as `TimedOut` on every platform.
     fn retry<T>(&self, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         loop {
             match call() {
@@ -338,7 +342,7 @@ impl Socket {
 impl WeakSocket {
     /// The socket, if it is not closed yet.
     pub(crate) fn upgrade(&self) -> Option<Socket> {
-        self.0.upgrade().map(|inner| Socket { inner, answers: None })
+        self.0.upgrade().map(|inner| Socket { inner, reply: None })
     }
 }
 

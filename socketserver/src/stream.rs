@@ -1,4 +1,4 @@
-//! Handlers of connections, with a file to read and a file to write: [`StreamRequestHandler`].
+//! Handlers of connections, with a buffered reader and a writer: [`StreamRequestHandler`].
 
 use std::{
     io::{self, BufRead, BufReader, BufWriter, Read, Write},
@@ -12,8 +12,8 @@ use crate::{
 
 /// Handles a connection through [`rfile`](StreamContext::rfile) and [`wfile`](StreamContext::wfile).
 ///
-/// `setup`, `handle` and `finish` are called as [`BaseRequestHandler`] tells. There is no need to call what is overridden:
-/// the files are there before `setup`, and flushed after `finish`, also if `handle` failed.
+/// `setup`, `handle` and `finish` are called as described at [`BaseRequestHandler`]. Overriding them requires no call
+/// of a base method: the files exist before `setup`, and are flushed after `finish`, also if `handle` failed.
 ///
 /// # Examples
 ///
@@ -32,69 +32,69 @@ use crate::{
 /// }
 /// ```
 pub trait StreamRequestHandler: 'static {
-    /// Size of the buffer of `rfile`. Default 8,192, which is what Python's -1 comes to; less than 1 counts as 1.
+    /// The size of the buffer of `rfile`. Default 8,192, the effect of Python's -1; less than 1 counts as 1.
     fn rbufsize(&self) -> usize {
         8192
     }
 
-    /// Size of the buffer of `wfile`. Default 0: what is written is sent.
+    /// The size of the buffer of `wfile`. Default 0: writes are sent at once.
     fn wbufsize(&self) -> usize {
         0
     }
 
-    /// The timeout of the connection, as [`Socket::settimeout`] sets it. Default: none. A server that strangers can reach
-    /// wants one: a client that never sends keeps a thread or a process as long.
+    /// The timeout of the connection, as [`Socket::settimeout`] sets it. Default: none. Set one on a server that is
+    /// exposed to untrusted clients: a client that never sends occupies a thread or a process until then.
     fn timeout(&self) -> Option<Duration> {
         None
     }
 
-    /// Whether small writes leave at once instead of waiting for the answer to those before (`TCP_NODELAY`). Default `false`,
-    /// as in Python; no effect on Unix sockets.
+    /// Whether to disable Nagle's algorithm (`TCP_NODELAY`), so that small writes are sent without waiting for
+    /// acknowledgements. Default `false`, as in Python; no effect on Unix sockets.
     fn disable_nagle_algorithm(&self) -> bool {
         false
     }
 
-    /// Before `handle`.
+    /// Called before `handle`.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any error fails the request.
     fn setup(&mut self, cx: &mut StreamContext) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
 
-    /// The work.
+    /// Serves the connection.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any error fails the request.
     fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult;
 
-    /// After `handle`, however that ended.
+    /// Called after `handle`, even if that failed.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any error fails the request.
     fn finish(&mut self, cx: &mut StreamContext) -> HandlerResult {
         let _ = cx;
         Ok(())
     }
 }
 
-/// A [`Context`] with files.
+/// A [`Context`] with a reader and a writer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StreamContext {
-    /// The connection; Python has a second name for it, `connection`.
+    /// The connection; in Python also called `connection`.
     pub request: Socket,
-    /// Whose it is.
+    /// The client's address.
     pub client_address: Address,
-    /// The server that got it.
+    /// The server that accepted it.
     pub server: BaseServer,
-    /// What comes from the client, buffered.
+    /// Reads from the connection, buffered.
     pub rfile: BufReader<Socket>,
-    /// What goes to the client.
+    /// Writes to the connection.
     pub wfile: BufWriter<Socket>,
 }
 
@@ -116,7 +116,8 @@ impl StreamContext {
         })
     }
 
-    /// The next line with its end, cut off after `limit` bytes; the last may lack its end. Empty at the end of the input.
+    /// The next line including its end, cut after `limit` bytes; the last line may lack its end. Empty at the end of
+    /// the input.
     ///
     /// # Errors
     ///
@@ -133,7 +134,7 @@ impl<H: StreamRequestHandler> BaseRequestHandler<Stream> for H {
         let mut cx = StreamContext::new(self, cx)?;
         let handled = phases(self, &mut cx, H::setup, H::handle, H::finish);
         let flushed = cx.wfile.flush();
-        // What could not be sent now is not to be tried once more by a drop.
+        // Data that could not be sent now must not be retried by the drop.
         let _ = cx.wfile.into_parts();
         handled?;
         Ok(flushed?)

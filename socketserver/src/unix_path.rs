@@ -1,4 +1,4 @@
-//! The file of a Unix socket: which Python leaves behind, and which then keeps the next server from starting.
+//! The file of a Unix socket: removed at the end and replaced if stale. Python leaves it behind, which prevents a restart.
 
 use std::{
     fs, io,
@@ -11,13 +11,13 @@ use socket2::{Domain, Socket};
 
 use crate::Address;
 
-/// The file that a bind has made.
+/// The file that a bind created.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
-    /// A child of fork(2) is not to remove it.
+    /// A child of fork(2) must not remove it.
     origin: Origin,
 }
 
@@ -34,18 +34,18 @@ impl SocketFile {
         })
     }
 
-    /// Removes it, unless somebody has put another in its place.
+    /// Removes the file, unless another has taken its place.
     pub(crate) fn remove(&self) {
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
         if is_ours && self.origin.is_here() {
-            // If it is gone by now, that is what was wanted.
+            // Fails if it is gone already, which is fine.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Removes a socket's file at which nobody listens. Anything else at that path stays, for bind(2) to complain about.
+/// Removes a socket's file on which no process listens. Any other file at that path stays, and bind(2) fails.
 pub(crate) fn remove_if_dead(address: &Address, like: &Socket) -> io::Result<()> {
     let Some(path) = address.path() else { return Ok(()) };
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());

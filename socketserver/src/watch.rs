@@ -1,5 +1,5 @@
-//! The server's socket on the reactor. Elsewhere than on Unix only mio's sockets can be watched, so there a second handle of it
-//! is.
+//! The server's socket on the reactor. On Windows only mio's sockets can be watched, so there a duplicate handle of the
+//! socket is registered.
 
 #[cfg(unix)]
 pub(crate) use unix::Watched;
@@ -14,7 +14,7 @@ mod unix {
 
     use crate::{Address, Request, Socket};
 
-    /// A socket that is watched. The registration ends before the socket is closed, which is kept here until then.
+    /// A registered socket. The registration ends before the socket is closed, which is kept open here until then.
     #[derive(Debug)]
     pub(crate) struct Watched {
         pub(crate) token: Token,
@@ -27,7 +27,7 @@ mod unix {
             Ok(Self { token, _socket: socket })
         }
 
-        /// It has said that there is nothing more. `None` where that is all there is to it.
+        /// Called after the hook returned `WouldBlock`. No more to do on this platform.
         pub(crate) fn drained(&self) -> Option<io::Result<(Request, Address)>> {
             None
         }
@@ -43,7 +43,7 @@ mod windows {
 
     use crate::{Address, Request, Socket};
 
-    /// A socket that is watched. The registration ends before the socket is closed, which is kept here until then.
+    /// A registered socket. The registration ends before the socket is closed, which is kept open here until then.
     #[derive(Debug)]
     pub(crate) struct Watched {
         pub(crate) token: Token,
@@ -58,19 +58,20 @@ mod windows {
 
     impl Watched {
         pub(crate) fn register(reactor: &Reactor, socket: Socket) -> Result<Self, RegisterError> {
-            let twin = socket.raw().try_clone().map_err(RegisterError::Io)?;
+            let duplicate = socket.raw().try_clone().map_err(RegisterError::Io)?;
             let (token, source) =
                 if socket.raw().r#type().map_err(RegisterError::Io)? == socket2::Type::STREAM {
-                    let mut source = TcpListener::from_std(net::TcpListener::from(twin));
+                    let mut source = TcpListener::from_std(net::TcpListener::from(duplicate));
                     (reactor.register_source(&mut source, Interest::READ)?, Source::Tcp(source))
                 } else {
-                    let mut source = UdpSocket::from_std(net::UdpSocket::from(twin));
+                    let mut source = UdpSocket::from_std(net::UdpSocket::from(duplicate));
                     (reactor.register_source(&mut source, Interest::READ)?, Source::Udp(source))
                 };
             Ok(Self { token, source })
         }
 
-        /// mio watches on after one of its own calls has said `WouldBlock`. It may also find what has come just now.
+        /// mio rearms its readiness only after one of its own calls has returned `WouldBlock`. The call may find a new
+        /// connection.
         pub(crate) fn drained(&self) -> Option<io::Result<(Request, Address)>> {
             match &self.source {
                 Source::Tcp(listener) => match listener.accept() {

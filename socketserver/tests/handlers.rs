@@ -1,5 +1,5 @@
-//! Handlers, hooks and sockets, where one process with threads will do: what is called when, and what the calls do. What is left
-//! at the end of a server is counted in `servers.rs`.
+//! Tests of handlers, hooks and sockets in one process with threads: the order of calls, and their effects. Leaks
+//! at the end of a server are tested in `servers.rs`.
 
 #[path = "../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -20,9 +20,9 @@ mod handlers {
 }
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What was called, in the order in which it was.
+/// The calls, in their order.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -36,7 +36,7 @@ impl Log {
     }
 }
 
-/// Serves while `f` runs, then closes. A test that hangs fails.
+/// Serves while `f` runs, then closes. A watchdog fails a test that hangs.
 fn serving<F: Family, H, M, T>(
     server: Server<F, H, M>,
     f: impl FnOnce(&BaseServer) -> io::Result<T>,
@@ -54,13 +54,13 @@ fn serving<F: Family, H, M, T>(
 
 fn tcp_client(server: &BaseServer) -> io::Result<std::net::TcpStream> {
     let client = std::net::TcpStream::connect(server.server_address().inet().unwrap())?;
-    client.set_read_timeout(Some(PATIENCE))?;
+    client.set_read_timeout(Some(TEST_TIMEOUT))?;
     Ok(client)
 }
 
 fn udp_client(server: &BaseServer) -> io::Result<std::net::UdpSocket> {
     let client = std::net::UdpSocket::bind("127.0.0.1:0")?;
-    client.set_read_timeout(Some(PATIENCE))?;
+    client.set_read_timeout(Some(TEST_TIMEOUT))?;
     client.connect(server.server_address().inet().unwrap())?;
     Ok(client)
 }

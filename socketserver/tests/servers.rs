@@ -1,8 +1,8 @@
-//! Twelve servers x the scenarios of CPython's `Lib/test/test_socketserver.py`, and those that it lacks.
+//! Twelve servers × the scenarios of CPython's `Lib/test/test_socketserver.py`, and additional ones.
 //!
-//! Each case serves in a process of its own, which has no other thread unless it asks for one: so servers that fork can be
-//! tested, and each process tells at its end whether it has any thread, child or descriptor left. This binary is both sides;
-//! it is a plain `main`, since the usual harness runs tests in threads. Nothing here waits by sleeping.
+//! Each case serves in a process of its own, which has no other thread unless it starts one: so forking servers can be
+//! tested, and each process reports at its end whether any thread, child or descriptor is left. This binary is both sides;
+//! it has a plain `main`, since the usual harness runs tests in threads. Nothing here waits by sleeping.
 #![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 
 #[path = "../../tests/support/watchdog.rs"]
@@ -30,6 +30,6 @@ fn main() -> std::process::ExitCode {
     harness::run(servers::scenarios::SCENARIOS)
 }
 
-/// What needs no process of its own is in the documentation's examples, which run everywhere.
+/// Tests that need no process of their own are in the documentation's examples, which run everywhere.
 #[cfg(not(unix))]
 fn main() {}

@@ -1,5 +1,5 @@
-//! Connections that are recorded where they really happen, on every engine, in memory and in a simulated network, and replayed;
-//! and recordings that are kept, in `recordings/`, because something once went wrong there.
+//! Recording and replay of connections: on sockets with every engine, in memory and in a simulated network; and
+//! stored recordings of past failures, in `recordings/`.
 
 #[path = "../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -30,7 +30,7 @@ use sinew_transports::{
 
 // ---- on sockets ----
 
-/// Echoes of several clients, one after the other: one that ends its side, one that sends much, one that resets.
+/// Clients of an echo server, one after the other: one half-closes, one sends much, one resets.
 fn record_on(engine: Engine) -> Recording {
     watchdog::watch_this_test();
     let reactor = Reactor::builder().engine(engine).build().unwrap();
@@ -38,13 +38,13 @@ fn record_on(engine: Engine) -> Recording {
     let port = reactor.listen_tcp("127.0.0.1:0", tap(echo, &recording)).unwrap();
     let (addr, remote) = (port.local(), reactor.remote());
     let clients = thread::spawn(move || {
-        // Whatever becomes of the clients, the loop ends.
+        // The loop ends even if a client panics.
         let _stop = scopeguard(move || {
             let _ = remote.stop();
         });
-        talk(addr, b"hello", false);
-        talk(addr, &vec![b'x'; 300_000], false);
-        talk(addr, b"and away", true);
+        run_client(addr, b"hello", false);
+        run_client(addr, &vec![b'x'; 300_000], false);
+        run_client(addr, b"and away", true);
     });
     reactor.run().unwrap();
     clients.join().unwrap();
@@ -65,8 +65,8 @@ fn scopeguard(f: impl FnOnce()) -> impl Drop {
     Guard(Some(f))
 }
 
-/// Sends the text and reads it back; then ends its side and reads to the end, or resets.
-fn talk(addr: SocketAddr, text: &[u8], resets: bool) {
+/// Sends the text and reads it back; then half-closes and reads to the end, or resets.
+fn run_client(addr: SocketAddr, text: &[u8], resets: bool) {
     let mut socket = TcpStream::connect(addr).unwrap();
     let mut sender = socket.try_clone().unwrap();
     let copy = text.to_vec();
@@ -76,7 +76,7 @@ fn talk(addr: SocketAddr, text: &[u8], resets: bool) {
     sending.join().unwrap();
     assert!(answer == text);
     if resets {
-        // What is unread makes a reset of the close.
+        // With a linger time of zero, closing resets the connection.
         socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
     } else {
         socket.shutdown(Shutdown::Write).unwrap();
@@ -85,7 +85,7 @@ fn talk(addr: SocketAddr, text: &[u8], resets: bool) {
 }
 
 #[test]
-fn what_sockets_did_happens_again() {
+fn recordings_of_sockets_replay() {
     for engine in Engine::available() {
         let recording = record_on(engine);
         let text = recording.to_string();
@@ -102,9 +102,9 @@ fn what_sockets_did_happens_again() {
     }
 }
 
-/// A wrapper around a kernel's socket must not look like a stream without a kernel, which is always ready.
+/// A wrapper around a kernel socket must not be treated as a stream without a kernel, which is always ready.
 #[test]
-fn a_tapped_client_on_a_socket() {
+fn tapped_client_on_a_socket() {
     watchdog::watch_this_test();
     for engine in Engine::available() {
         let reactor = Reactor::builder().engine(engine).build().unwrap();
@@ -127,7 +127,7 @@ fn a_tapped_client_on_a_socket() {
     }
 }
 
-/// Asks three times, each time when the answer is there, then closes.
+/// Sends three requests, one after the other, then closes.
 #[derive(Default)]
 struct Asks {
     answers: usize,
@@ -152,7 +152,7 @@ impl Protocol for Asks {
 // ---- without a kernel ----
 
 #[test]
-fn both_ends_of_a_simulated_network() {
+fn both_ends_in_a_simulated_network() {
     let network = Network::new(3);
     let (server, client) = (network.host("server"), network.host("client"));
     let recordings = [Recording::new(), Recording::new()];
@@ -170,14 +170,14 @@ fn both_ends_of_a_simulated_network() {
     assert!(asked.to_string().contains("lost \"closed by this side\""), "{asked}");
     assert_eq!(served.replay(echo).unwrap().connections(), 1);
     asked.replay(|_: &Peer| Asks::default()).unwrap();
-    // It would have said the same, and closed first.
+    // This protocol answers the same, but closes first.
     let error = served.replay(|_: &Peer| Asks::default()).unwrap_err().to_string();
     assert!(error.ends_with("expected nothing, got write_closed"), "{error}");
 }
 
-/// Nobody but the port asks for it, and a replay has none.
+/// The drain comes from the port, which does not exist in a replay.
 #[test]
-fn a_drain_happens_again() {
+fn drain_is_replayed() {
     struct Farewell;
     impl Protocol for Farewell {
         fn data_received(&mut self, _: &Transport, _: &[u8]) {}
@@ -207,13 +207,13 @@ fn a_drain_happens_again() {
     assert!(error.contains("at 0.0") && error.ends_with("expected \"bye\", got \"??\""), "{error}");
 }
 
-/// What its own side did, and how the connection ended.
-struct Says {
+/// Ends its connection in the way given, and logs the reason.
+struct Ends {
     what: &'static str,
     log: Rc<RefCell<Vec<String>>>,
 }
 
-impl Protocol for Says {
+impl Protocol for Ends {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         transport.write(data);
         match self.what {
@@ -231,9 +231,9 @@ impl Protocol for Says {
     }
 }
 
-/// Panics, failures, aborts and stops of the reactor are as good as any other end.
+/// Panics, failures, aborts and a stop of the reactor are replayed like other ends.
 #[test]
-fn every_end_happens_again() {
+fn every_end_is_replayed() {
     for (what, reason) in [
         ("panics", "the protocol panicked: it's said on purpose"),
         ("fails", "no \"such\" thing"),
@@ -242,14 +242,14 @@ fn every_end_happens_again() {
         ("waits", "the reactor was shut down"),
     ] {
         let log = Rc::default();
-        let says = |log: &Rc<RefCell<Vec<String>>>| {
+        let ends = |log: &Rc<RefCell<Vec<String>>>| {
             let log = Rc::clone(log);
-            move |_: &Peer| Says { what, log: log.clone() }
+            move |_: &Peer| Ends { what, log: log.clone() }
         };
         let network = Network::new(1);
         let (server, client) = (network.host("server"), network.host("client"));
         let recording = Recording::new();
-        let (tapped, factory) = (recording.clone(), Rc::new(says(&log)));
+        let (tapped, factory) = (recording.clone(), Rc::new(ends(&log)));
         server.boot(move |reactor| {
             let factory = factory.clone();
             let factory = tap(move |peer: &Peer| factory(peer), &tapped);
@@ -263,27 +263,27 @@ fn every_end_happens_again() {
             let client = |_: &Peer| Asks { answers: 1 };
             reactor.connect_tcp("server:7", client).then(|_, connected| drop(connected.unwrap()));
         });
-        // A panic ends the run of the network; what led to it is recorded all the same.
+        // A panic ends the run of the network; events before it are recorded.
         let _ = network.run_for(Duration::from_secs(60));
         let text = recording.to_string();
         if what == "waits" {
             assert!(text.contains("closed by the peer") || text.contains(reason), "{text}");
         }
         let again = Rc::default();
-        let replayed = recording.replay(says(&again));
+        let replayed = recording.replay(ends(&again));
         replayed.unwrap_or_else(|error| panic!("{what}: {error}\n{text}"));
         assert_eq!(*again.borrow(), *log.borrow(), "{what}: {text}");
     }
 }
 
-// ---- kept, and shown ----
+// ---- stored recordings ----
 
 fn recordings() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")
 }
 
 #[test]
-fn kept_recordings_hold() {
+fn stored_recordings_replay() {
     let replayed = replay(recordings().join("echo.txt"), echo).unwrap();
     assert_eq!(replayed.connections(), 2);
     let error = replay(recordings().join("echo.txt"), upper).unwrap_err();
@@ -293,7 +293,7 @@ fn kept_recordings_hold() {
 }
 
 #[test]
-fn nothing_is_left_behind() {
+fn tapping_leaks_nothing() {
     let reactor = Reactor::simulated(0);
     let recording = Recording::new();
     let echo = tap(echo, &recording).build_protocol(&Peer::Memory).unwrap();
@@ -303,9 +303,9 @@ fn nothing_is_left_behind() {
     assert_clean(&reactor);
 }
 
-/// Wireshark's own opinion of what is written for it.
+/// tshark parses the exported pcapng files without complaints.
 #[test]
-fn tshark_reads_what_is_written_for_it() {
+fn tshark_parses_exported_files() {
     if Command::new("tshark").arg("--version").output().is_err() {
         return eprintln!("skipped: tshark is not installed");
     }
@@ -332,7 +332,7 @@ fn tshark_reads_what_is_written_for_it() {
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         let packets = String::from_utf8(output.stdout).unwrap();
         for packet in packets.lines() {
-            // Good checksums (IPv6 has one only), nothing malformed, nothing remarkable.
+            // Valid checksums (IPv6 has only one), nothing malformed, no analysis flags.
             let is_fine = packet.starts_with("1|1|||") || packet.starts_with("1||||");
             assert!(is_fine, "{name}: {packet}");
         }
@@ -342,6 +342,6 @@ fn tshark_reads_what_is_written_for_it() {
     let mut follow = Command::new("tshark");
     let follow = follow.args(["-q", "-z", "follow,tcp,raw,0", "-r"]).arg(kept).output().unwrap();
     let text = String::from_utf8(follow.stdout).unwrap();
-    // "hello" there, and back.
+    // "hello" and its echo.
     assert!(text.contains("\n68656c6c6f\n\t68656c6c6f\n"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! What a replay keeps of a recording, and what it lets go: the order of input and timers, cuts, ends in the middle of something.
+//! What a replay compares and what it ignores: order of input and timers, read boundaries, and recordings that end early.
 
 mod echo;
 
@@ -16,7 +16,7 @@ fn millis(n: u64) -> Duration {
 
 // ---- time ----
 
-/// Says something every minute, asks whether anybody is there when nothing came for so long, and gives up after that.
+/// Sends a tick every minute; on the idle timeout it sends a request, and aborts on the next.
 struct Clock {
     idle: Duration,
     asked: bool,
@@ -36,7 +36,7 @@ impl Protocol for Clock {
 
     fn data_received(&mut self, transport: &Transport, _: &[u8]) {
         self.asked = false;
-        // Comes just after what was received together with this.
+        // Fires just after the input of the same moment.
         transport.call_later(Duration::ZERO);
     }
 
@@ -69,7 +69,7 @@ fn record_clock() -> Recording {
 }
 
 #[test]
-fn timers_happen_again_when_they_did() {
+fn timers_fire_at_their_recorded_times() {
     let recording = record_clock();
     let kept = Recording::load("tests/recordings/clock.txt").unwrap();
     assert_eq!(recording.to_string(), kept.to_string());
@@ -93,7 +93,7 @@ fn timers_happen_again_when_they_did() {
     }
 }
 
-/// A timeout that is taken back by the answer, however late the loop found both.
+/// Aborts after a timeout, which the answer cancels.
 struct Impatient {
     timeout: Option<TimerId>,
 }
@@ -115,9 +115,9 @@ impl Protocol for Impatient {
     }
 }
 
-/// Times that were written by hand may be a tick before the timer, which never is.
+/// Times written by hand may be up to a tick early; timers never are.
 #[test]
-fn a_timer_may_be_up_to_a_tick_after_its_record() {
+fn timer_may_fire_up_to_a_tick_after_its_record() {
     for (at, is_there) in [("0.100000", true), ("0.099900", false)] {
         let text = format!(
             "sinew recording 1\n0.000400 #1 made with memory\n0.000400 #1 sent \"?\"\n\
@@ -129,9 +129,9 @@ fn a_timer_may_be_up_to_a_tick_after_its_record() {
     }
 }
 
-/// On a machine that is busy, an answer that comes after the timeout may be seen before it.
+/// On a busy machine, an answer that arrives after the timeout may be processed before it.
 #[test]
-fn late_timers_are_late_again() {
+fn late_timers_are_replayed() {
     let answered: Recording = r#"sinew recording 1
 0.000400 #1 made with memory
 0.000400 #1 sent "?"
@@ -153,7 +153,7 @@ fn late_timers_are_late_again() {
     .unwrap();
     timed_out.replay(|_: &Peer| Impatient { timeout: None }).unwrap();
 
-    // But not for ever.
+    // Within a limit.
     let text = answered.to_string().replace("0.130000", "1.200000");
     let much_later: Recording = text.parse().unwrap();
     let error = much_later.replay(|_: &Peer| Impatient { timeout: None }).unwrap_err();
@@ -163,9 +163,9 @@ fn late_timers_are_late_again() {
     );
 }
 
-/// A timer without delay runs in the next turn, and so after the input that the turn in which it was made still brings.
+/// A timer without delay fires in the next turn, after the input of the current turn.
 #[test]
-fn what_comes_in_the_turn_of_a_timer_comes_before_the_next() {
+fn input_of_the_current_turn_precedes_a_new_timer() {
     struct Two {
         fired: usize,
     }
@@ -196,9 +196,9 @@ fn what_comes_in_the_turn_of_a_timer_comes_before_the_next() {
 
 // ---- bytes ----
 
-/// Input of one moment keeps its cuts, and what fills the buffer is followed by what is read at once.
+/// Reads at one moment keep their boundaries; a read that fills the buffer is followed by another at once.
 #[test]
-fn cuts_are_kept() {
+fn read_boundaries_are_kept() {
     struct Lens;
     impl Protocol for Lens {
         fn data_received(&mut self, transport: &Transport, data: &[u8]) {
@@ -229,7 +229,7 @@ fn cuts_are_kept() {
     .parse()
     .unwrap();
     let error = pieces.replay(|_: &Peer| Lens).unwrap_err();
-    // The timer of "de" would have run before "f" was read.
+    // The timer of "de" would have fired before "f" was read.
     assert_eq!(
         error.to_string(),
         "connection #1 at 0.000000 s: expected received \"f\", got timer_fired at 0.000000 s"
@@ -246,9 +246,9 @@ impl Protocol for Shuts {
     }
 }
 
-/// What the system had not taken when the connection ended may have been anything.
+/// Output that the system had not accepted when the connection ended is not compared.
 #[test]
-fn what_was_not_taken_is_not_compared() {
+fn output_not_accepted_is_not_compared() {
     let mut text = String::new();
     for (end, reason) in [
         ("failed \"reset by the peer\"", "reset by the peer"),
@@ -264,7 +264,7 @@ fn what_was_not_taken_is_not_compared() {
         recording.replay(echo).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert!(recording.replay(upper).is_err(), "{text}");
     }
-    // The end of the output is not compared either where it was not reached, but where it was.
+    // The end of the output is compared only if it was reached.
     let shuts = |_: &Peer| Shuts;
     let text = text.replace("more than 9000 bytes queued for sending", "the reactor was shut down");
     let reached = text.replace("2 #1 blocked", "2 #1 sent \"lo\"\n2 #1 write_closed");
@@ -275,20 +275,20 @@ fn what_was_not_taken_is_not_compared() {
     let blocked_again = reached.replace("write_closed", "write_closed\n2 #1 blocked");
     let error = blocked_again.parse::<Recording>().unwrap().replay(echo).unwrap_err().to_string();
     assert!(error.ends_with("expected write_closed, got nothing"), "{error}");
-    // But what was taken in the end is.
+    // Output that was accepted is compared.
     let text = text.replace("2 #1 blocked", "2 #1 sent \"l\"");
     let error = text.parse::<Recording>().unwrap().replay(echo).unwrap_err().to_string();
     assert!(error.ends_with("from byte 4 on: expected nothing, got \"o\""), "{error}");
 }
 
-/// A recording may end between the moment at which a timer was due and that at which it ran.
+/// A recording may end between a timer's due time and its callback.
 #[test]
-fn a_recording_may_end_anywhere() {
+fn recording_may_end_anywhere() {
     let whole = record_clock().to_string();
     let lines: Vec<_> = whole.lines().collect();
     for len in 1..=lines.len() {
         let part = lines[..len].join("\n");
-        // Where it does not end at the end of a moment, it has to say so.
+        // One that ends in the middle of a moment must say so.
         for text in [format!("{part}\ntruncated\n"), part] {
             let is_cut = !text.ends_with("truncated\n");
             let moment = |line: Option<&&str>| {
@@ -301,15 +301,15 @@ fn a_recording_may_end_anywhere() {
             recording.replay(Clock::new(100)).unwrap_or_else(|error| panic!("{error}\n{text}"));
         }
     }
-    // The timer of the last input was due at that moment, and nobody saw it run.
+    // The timer of the last input was due at that moment, but had not fired yet.
     let last: Recording =
         "sinew recording 1\n0 #1 made with memory\n0.5 #1 received \"x\"\n".parse().unwrap();
     last.replay(Clock::new(100)).unwrap();
 }
 
-/// More than any system takes at once: what it took when is nobody's doing, but all of it must come.
+/// More output than any system accepts at once: when it is accepted is not compared, but all of it must be sent.
 #[test]
-fn how_much_the_system_takes_makes_no_difference() {
+fn partial_writes_make_no_difference() {
     struct Floods(usize);
     impl Protocol for Floods {
         fn connection_made(&mut self, transport: &Transport) {

@@ -1,4 +1,4 @@
-//! The simulated network: TCP as a program sees it, faults, and the same run again from the same seed.
+//! The simulated network: TCP semantics, fault injection, and deterministic runs from a seed.
 
 use std::{
     cell::{Cell, RefCell},
@@ -41,7 +41,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Sends so much, and counts what comes back, byte for byte; then closes.
+/// Sends `total` bytes, checks that the same bytes come back, then closes.
 struct Sends {
     total: usize,
     got: usize,
@@ -86,13 +86,13 @@ fn serve(host: &Host) {
     });
 }
 
-/// Dials `to`, and logs what comes of it.
+/// Connects to `to`, and logs the outcome.
 fn dial(from: &Host, to: &str, total: usize, log: &Log) {
-    let (sends, told) = (log.clone(), log.clone());
+    let (sends, log_copy) = (log.clone(), log.clone());
     let connecting = from.reactor().connect_tcp(to, move |_: &Peer| Sends::new(total, &sends));
     connecting.then(move |_, connection| {
         if let Err(error) = connection {
-            told.borrow_mut().push(match error {
+            log_copy.borrow_mut().push(match error {
                 ConnectError::Connect { source, .. } => format!("connect: {:?}", source.kind()),
                 error => error.to_string(),
             });
@@ -101,7 +101,7 @@ fn dial(from: &Host, to: &str, total: usize, log: &Log) {
 }
 
 #[test]
-fn what_is_sent_arrives_on_every_kind_of_link() {
+fn data_arrives_on_every_kind_of_link() {
     let links = [
         Link::default(),
         Link::default().loss(0.1),
@@ -128,7 +128,7 @@ fn what_is_sent_arrives_on_every_kind_of_link() {
 }
 
 #[test]
-fn bandwidth_takes_its_time() {
+fn bandwidth_limits_throughput() {
     let (network, server, client) = network(1);
     network.set_link(Link::default().bandwidth(10_000));
     serve(&server);
@@ -140,7 +140,7 @@ fn bandwidth_takes_its_time() {
 }
 
 #[test]
-fn nobody_there() {
+fn connecting_to_nothing() {
     let (network, server, client) = network(2);
     let log = Log::default();
     dial(&client, "server:7", 1, &log);
@@ -148,7 +148,7 @@ fn nobody_there() {
     network.run_for(secs(1)).unwrap();
     log.borrow_mut().sort();
     let expected =
-        ["connect: ConnectionRefused", "could not resolve nowhere: there is no such name"];
+        ["connect: ConnectionRefused", "could not resolve nowhere: the name does not exist"];
     assert_eq!(*log.borrow(), expected);
 
     log.borrow_mut().clear();
@@ -165,10 +165,10 @@ fn nobody_there() {
 
     log.borrow_mut().clear();
     let config = ConnectConfig::default().timeout(HOUR);
-    let told = log.clone();
+    let log_copy = log.clone();
     let to: SocketAddr = "10.9.9.9:7".parse().unwrap();
     client.reactor().connect_tcp_with(to, config, |_: &Peer| Echo).then(move |_, failed| {
-        told.borrow_mut().push(failed.unwrap_err().to_string());
+        log_copy.borrow_mut().push(failed.unwrap_err().to_string());
     });
     let start = network.age();
     network.run_until(HOUR, || !log.borrow().is_empty()).unwrap();
@@ -177,7 +177,7 @@ fn nobody_there() {
 }
 
 #[test]
-fn a_cut_delays_and_a_long_one_ends() {
+fn short_cut_delays_and_long_cut_ends_a_connection() {
     let (network, server, client) = network(3);
     serve(&server);
     let log = Log::default();
@@ -197,7 +197,7 @@ fn a_cut_delays_and_a_long_one_ends() {
     assert!(log.borrow()[1].ends_with("timed out"), "{log:?}");
 }
 
-/// Notes how much it has received, when it changes.
+/// Counts received bytes.
 struct Counts(Rc<Cell<usize>>);
 
 impl Protocol for Counts {
@@ -207,7 +207,7 @@ impl Protocol for Counts {
 }
 
 #[test]
-fn what_goes_one_way_is_lost_and_the_acknowledgements_with_it() {
+fn one_way_cut_loses_data_or_acknowledgements() {
     for_seeds(0..10, |seed| {
         let (network, server, client) = network(seed);
         let received = Rc::new(Cell::new(0));
@@ -222,7 +222,7 @@ fn what_goes_one_way_is_lost_and_the_acknowledgements_with_it() {
         let before = received.get();
         assert!(before < 1_000_000);
 
-        // The server receives on, but nothing that it says of it comes back: no more than one window comes.
+        // The server still receives, but its acknowledgements are lost, so it receives at most one window.
         network.cut_way(&server, &client);
         network.run_for(secs(30)).unwrap();
         let more = received.get() - before;
@@ -233,7 +233,7 @@ fn what_goes_one_way_is_lost_and_the_acknowledgements_with_it() {
         network.run_for(secs(120)).unwrap();
         assert_eq!(received.get(), 2_000_000, "bytes that were received");
 
-        // For good: the one who sends gives up, the other sees only silence.
+        // A permanent cut: the sender times out, the receiver only sees silence.
         dial(&client, "server:7", 10, &log);
         network.run_for(secs(1)).unwrap();
         let (from, to) = (server.reactor(), client.reactor());
@@ -253,7 +253,7 @@ fn what_goes_one_way_is_lost_and_the_acknowledgements_with_it() {
             "connections, connections"
         );
 
-        // Nobody can connect either, whichever way is cut.
+        // Connecting fails, whichever direction is cut.
         log.borrow_mut().clear();
         dial(&client, "server:7", 1, &log);
         dial(&server, "client:7", 1, &log);
@@ -264,13 +264,13 @@ fn what_goes_one_way_is_lost_and_the_acknowledgements_with_it() {
 }
 
 #[test]
-fn ports_are_opened_on_names() {
+fn listening_on_names() {
     let (network, server, client) = network(13);
     network.set_name("service", [server.addr_v6(), client.addr_v6()]);
     let listen = |host: &Host, at: &str| host.reactor().listen_tcp(at, |_: &Peer| Echo);
     let port = listen(&server, "server:7").unwrap();
     assert_eq!(port.local(), (server.addr(), 7).into());
-    // The first of its addresses that is this host's.
+    // The first address of the name that belongs to this host.
     assert_eq!(listen(&client, "service:8").unwrap().local().ip(), client.addr_v6());
     assert!(listen(&server, "localhost:8").unwrap().local().ip().is_loopback());
     let log = Log::default();
@@ -292,7 +292,7 @@ fn ports_are_opened_on_names() {
 }
 
 #[test]
-fn killed_and_powerless_hosts_are_felt_differently() {
+fn killed_process_closes_and_power_off_is_silent() {
     let (network, server, client) = network(4);
     serve(&server);
     let log = Log::default();
@@ -310,15 +310,15 @@ fn killed_and_powerless_hosts_are_felt_differently() {
     network.run_for(secs(1)).unwrap();
     server.power_off();
     network.run_for(HOUR).unwrap();
-    assert!(log.borrow().is_empty(), "it is half open: {log:?}");
+    assert!(log.borrow().is_empty(), "the connection is half open: {log:?}");
     server.restart();
     network.run_for(secs(1)).unwrap();
     assert!(log.borrow().is_empty());
-    // Only who says something hears that nobody knows him any more.
+    // Only a peer that sends something is reset.
     assert_eq!(client.reactor().stats().connections, 1, "connections");
 }
 
-/// Says something now and then.
+/// Sends data periodically.
 struct Pings(Log);
 
 impl Protocol for Pings {
@@ -339,12 +339,12 @@ impl Protocol for Pings {
 }
 
 #[test]
-fn a_system_that_has_restarted_resets_what_it_does_not_know() {
+fn restarted_host_resets_unknown_connections() {
     let (network, server, client) = network(5);
     serve(&server);
     let log = Log::default();
-    let told = log.clone();
-    drop(client.reactor().connect_tcp("server:7", move |_: &Peer| Pings(told.clone())));
+    let log_copy = log.clone();
+    drop(client.reactor().connect_tcp("server:7", move |_: &Peer| Pings(log_copy.clone())));
     network.run_for(secs(25)).unwrap();
     server.power_off();
     network.run_for(secs(1)).unwrap();
@@ -356,7 +356,7 @@ fn a_system_that_has_restarted_resets_what_it_does_not_know() {
 }
 
 #[test]
-fn a_paused_host_fills_its_buffers_and_goes_on() {
+fn paused_host_resumes_after_its_buffers_are_full() {
     let (network, server, client) = network(6);
     serve(&server);
     let log = Log::default();
@@ -370,7 +370,7 @@ fn a_paused_host_fills_its_buffers_and_goes_on() {
     assert_eq!(*log.borrow(), ["1000000: closed by this side"]);
 }
 
-/// Goes on after the end of its input, with nothing to say.
+/// Stays half-open after the end of its input.
 struct HoldsItsHalf(Log);
 
 impl Protocol for HoldsItsHalf {
@@ -386,11 +386,11 @@ impl Protocol for HoldsItsHalf {
 }
 
 #[test]
-fn a_reset_is_heard_after_the_end_of_the_input() {
+fn reset_is_reported_after_the_end_of_the_input() {
     let (network, server, client) = network(0);
     let (log, kept) = (Log::default(), Rc::new(RefCell::new(None)));
-    let (told, keep) = (log.clone(), kept.clone());
-    let factory = move |_: &Peer| HoldsItsHalf(told.clone());
+    let (log_copy, keep) = (log.clone(), kept.clone());
+    let factory = move |_: &Peer| HoldsItsHalf(log_copy.clone());
     drop(server.reactor().listen_tcp("0.0.0.0:7", factory).unwrap());
     let connecting = client.reactor().connect_tcp("server:7", |_: &Peer| Echo);
     connecting.then(move |_, connected| {
@@ -405,13 +405,13 @@ fn a_reset_is_heard_after_the_end_of_the_input() {
     assert_eq!(*log.borrow(), ["the end", "reset by the peer"]);
 }
 
-/// Reads nothing, and is reset by a peer that is cut off.
+/// The peer reads nothing, and its reset is lost, so only window probes detect it.
 #[test]
-fn who_waits_for_room_asks_again() {
+fn blocked_sender_probes_the_window() {
     let (network, server, client) = network(0);
     let (log, kept) = (Log::default(), Rc::new(RefCell::new(None)));
-    let (told, keep) = (log.clone(), kept.clone());
-    let factory = move |_: &Peer| Sends::new(1_000_000, &told);
+    let (log_copy, keep) = (log.clone(), kept.clone());
+    let factory = move |_: &Peer| Sends::new(1_000_000, &log_copy);
     drop(server.reactor().listen_tcp("0.0.0.0:7", factory).unwrap());
     let connecting = client.reactor().connect_tcp("server:7", |_: &Peer| Echo);
     connecting.then(move |_, connected| {
@@ -430,11 +430,11 @@ fn who_waits_for_room_asks_again() {
 }
 
 #[test]
-fn when_descriptors_run_out_clients_are_turned_away_and_the_port_lives() {
+fn without_descriptors_clients_are_disconnected_and_the_port_survives() {
     let (network, server, client) = network(7);
     serve(&server);
     network.run_for(secs(1)).unwrap();
-    // The port, its spare, and ten connections.
+    // One for the port, its spare, and ten connections.
     server.set_descriptors_max(12);
     let log = Log::default();
     for _ in 0..30 {
@@ -450,7 +450,7 @@ fn when_descriptors_run_out_clients_are_turned_away_and_the_port_lives() {
 }
 
 #[test]
-fn errors_of_accept_end_by_themselves() {
+fn accept_errors_are_temporary() {
     for fault in [AcceptFault::ProcessLimit, AcceptFault::SystemLimit, AcceptFault::Aborted] {
         let (network, server, client) = network(8);
         serve(&server);
@@ -464,12 +464,12 @@ fn errors_of_accept_end_by_themselves() {
         network.run_for(secs(30)).unwrap();
         let served = log.borrow().iter().filter(|line| line.starts_with("100:")).count();
         assert!(served >= 5, "{fault:?}: {log:?}");
-        assert!(server.reactor().stats().turns - turns < 1_000, "it spins");
+        assert!(server.reactor().stats().turns - turns < 1_000, "busy loop");
     }
 }
 
 #[test]
-fn clocks_may_be_wrong() {
+fn clock_drift_and_skew() {
     let (network, server, client) = network(9);
     client.set_drift(100_000);
     server.skew_ahead(HOUR);
@@ -484,7 +484,7 @@ fn clocks_may_be_wrong() {
 }
 
 #[test]
-fn a_stopped_server_drains() {
+fn stopped_server_drains() {
     let (network, server, client) = network(10);
     server.boot(|reactor: &Reactor| {
         let config = ListenConfig::default().stream(StreamConfig::default());
@@ -500,15 +500,15 @@ fn a_stopped_server_drains() {
 }
 
 #[test]
-fn a_panic_in_a_callback_stops_the_simulation() {
+fn panic_in_a_callback_stops_the_simulation() {
     let (network, _server, client) = network(11);
     client.reactor().call_later(secs(1), |_| panic!("on purpose"));
     let panicked = SimError::Panicked { host: "client".into(), seed: 11 };
     assert_eq!(network.run_for(secs(2)), Err(panicked));
 }
 
-/// Some hosts that talk to each other, with everything going wrong; the hash of all that happened.
-fn turmoil(seed: u64) -> u64 {
+/// Some hosts that connect to each other under all kinds of faults; returns the hash of the trace.
+fn run_with_faults(seed: u64) -> u64 {
     let network = Network::new(seed);
     network.allow_panics();
     let hosts: Vec<_> = (0..5).map(|n| network.host(&format!("h{n}"))).collect();
@@ -539,16 +539,16 @@ fn turmoil(seed: u64) -> u64 {
 }
 
 #[test]
-fn the_same_seed_is_the_same_run() {
+fn same_seed_gives_the_same_run() {
     let runs = if cfg!(debug_assertions) { 50 } else { 1_000 };
-    let hashes: Vec<_> = (0..runs).map(|run| turmoil(run % 10)).collect();
+    let hashes: Vec<_> = (0..runs).map(|run| run_with_faults(run % 10)).collect();
     let different: BTreeSet<_> = hashes.iter().collect();
-    assert_eq!(different.len(), 10, "one for each seed");
+    assert_eq!(different.len(), 10, "one hash per seed");
     assert!(hashes.chunks(10).all(|chunk| chunk == &hashes[..10]));
 }
 
 #[test]
-fn datagrams_are_lost_doubled_and_overtaken() {
+fn datagrams_are_lost_duplicated_and_reordered() {
     let (network, server, client) = network(12);
     network.set_link(Link::default().loss(0.2).duplicate(0.2).reorder(0.2));
     let to = server.datagrams("0.0.0.0:53".parse().unwrap()).unwrap();
@@ -557,16 +557,16 @@ fn datagrams_are_lost_doubled_and_overtaken() {
         from.send_to(&[n], (server.addr(), 53).into()).unwrap();
     }
     network.run_for(secs(1)).unwrap();
-    let mut came = Vec::new();
+    let mut received = Vec::new();
     let mut buffer = [0; 16];
     while let Ok((1, peer)) = to.receive_from(&mut buffer) {
         assert_eq!(peer.ip(), client.addr());
-        came.push(buffer[0]);
+        received.push(buffer[0]);
     }
-    let different: BTreeSet<_> = came.iter().collect();
+    let different: BTreeSet<_> = received.iter().collect();
     assert!((65..95).contains(&different.len()), "{}", different.len());
-    assert!(came.len() > different.len());
-    assert!(!came.is_sorted());
+    assert!(received.len() > different.len());
+    assert!(!received.is_sorted());
     assert!(from.send_to(&[0; 1_473], (server.addr(), 53).into()).is_err());
     assert!(from.send_to(&[0; 1_472], (server.addr(), 53).into()).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Has accept(2) fail on this thread, as a security module or a filter of system calls does it: by seccomp(2). For tests only.
+//! Makes accept(2) fail on this thread with seccomp(2), as a security module would. For tests only.
 
 #![allow(
     unsafe_code,
@@ -7,19 +7,19 @@
 
 use std::io;
 
-/// The instructions of a filter (linux/filter.h): load a word, return, skip unless equal.
+/// Instructions of a BPF filter (linux/filter.h): load a word, return, skip unless equal.
 const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 const SKIP_UNLESS: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 
-/// From now on, and for the rest of this thread's life, accept(2) and accept4(2) fail with this error before they do anything.
-/// What io_uring does is no system call, and goes on.
+/// From now on, for the rest of this thread's life, accept(2) and accept4(2) fail with this error. io_uring makes no
+/// such system calls and is not affected.
 pub(crate) fn forbid_accepting(errno: i32) -> io::Result<()> {
     let step = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
     let denied = libc::SECCOMP_RET_ERRNO | u32::try_from(errno).expect("an errno is positive");
     let number = |number| u32::try_from(number).expect("a system call has a number");
     let mut steps = [
-        // The number of the call is the first word.
+        // The first word is the system call number.
         step(LOAD, 0, 0),
         step(SKIP_UNLESS, 1, number(libc::SYS_accept)),
         step(RETURN, 0, denied),

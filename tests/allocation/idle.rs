@@ -1,31 +1,33 @@
-//! An idle connection: it owns no buffer, and hardly anything else.
+//! Idle connections: they own no buffer, and cost little memory.
 
 use sinew::prelude::*;
 
 use super::sys::held;
-use crate::support::{Echo, Far, Link, Watchdog, Width, World, sockets::any_port, sockets::dial};
+use crate::support::{
+    Echo, Link, RemoteEnd, Watchdog, Width, World, sockets::any_port, sockets::dial,
+};
 
 const CONNECTIONS: usize = 500;
 
-/// Law 4, and issue 2: what an idle connection with a protocol without fields may cost in user space.
+/// Law 4, and issue 2: the user-space cost of an idle connection whose protocol has no fields.
 const BYTES_MAX: i64 = 256;
 
 #[test]
-fn an_idle_connection_owns_next_to_nothing() {
+fn an_idle_connection_is_small() {
     let _watchdog = Watchdog::new("idle connections");
     let world = World::new(Engine::Mio, Link::Accepted);
     let port = world.reactor().listen_tcp(any_port(), |_: &Peer| Echo).unwrap();
     let mut clients = Vec::with_capacity(2 * CONNECTIONS);
-    // The first half makes everything grow that does not shrink; the slab of the reactor doubles as it grows.
+    // The first half grows everything that does not shrink; the reactor's slab doubles as it grows.
     let mut before = 0;
     for half in 1..=2 {
         for _ in 0..CONNECTIONS {
-            clients.push(Far::socket(dial(port.local(), Width::Wide)));
+            clients.push(RemoteEnd::socket(dial(port.local(), Width::Wide)));
             if clients.len() % 50 == 0 {
                 world.until("them", || port.connections() == clients.len());
             }
         }
-        // Each has had something to say, and more than one read's worth to send, and is idle again.
+        // Each has sent and received more than one read, and is idle again.
         for client in &mut clients {
             client.send(&[half; 100]);
         }
@@ -50,47 +52,47 @@ fn an_idle_connection_owns_next_to_nothing() {
 }
 
 #[test]
-fn a_queue_goes_back_when_it_is_empty() {
+fn an_empty_queue_is_freed() {
     let _watchdog = Watchdog::new("queues");
     let world = World::new(Engine::Mio, Link::Memory);
     let lines: Vec<_> = (0..200).map(|_| world.join(Echo)).collect();
     let idle = held();
-    // All of them have something queued at the same time, and then none has.
+    // All of them have queued output at the same time, and then none has.
     for line in &lines {
         line.transport().write(&[1; 60_000]);
     }
-    let full = held();
+    let full_backlog = held();
     world.until("all to be sent", || {
-        lines.iter().all(|line| line.far.as_wire().unwrap().sent_len() == 60_000)
+        lines.iter().all(|line| line.remote.as_wire().unwrap().sent_len() == 60_000)
     });
     for mut line in lines {
-        drop(line.far.take());
+        drop(line.remote.take());
         let transport = line.transport();
         assert_eq!(transport.queued(), 0);
     }
     world.turn();
     let kept = held() - idle;
-    assert!(full - idle > 200 * 60_000);
-    // The pool keeps some queues for the next who writes, each with a buffer of up to 128 KiB.
+    assert!(full_backlog - idle > 200 * 60_000);
+    // The pool keeps some queues for later writers, each with a buffer of up to 128 KiB.
     assert!(kept < 65 * (128 << 10), "{kept} bytes kept");
 }
 
 #[test]
-fn the_pool_keeps_nothing_large() {
+fn the_pool_keeps_no_large_buffers() {
     let _watchdog = Watchdog::new("large queues");
     let world = World::new(Engine::Mio, Link::Memory);
     let mut line = world.join(Echo);
     let idle = held();
-    line.far.as_wire().unwrap().set_capacity(usize::MAX);
+    line.remote.as_wire().unwrap().set_capacity(usize::MAX);
     let transport = line.transport();
-    // One large write, and very many that cannot be gathered.
+    // One large write, and many that cannot be gathered.
     transport.write(&vec![1; 10 << 20]);
     let bytes = bytes::Bytes::from(vec![2; 4096]);
     for _ in 0..100_000 {
         transport.write_bytes(bytes.clone());
     }
     world.until("all to be sent", || transport.queued() == 0);
-    drop(line.far.take());
+    drop(line.remote.take());
     drop(bytes);
     let kept = held() - idle;
     assert!(kept < 1 << 20, "{kept} bytes kept after a burst");

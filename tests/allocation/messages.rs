@@ -1,4 +1,4 @@
-//! The path of a message, after it is warm: not one allocation, whatever the engine and whatever the protocol of ours.
+//! The path of a message after warm-up: no allocation, with any engine and any protocol of the project.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -8,14 +8,16 @@ use sinew::{
 };
 
 use super::sys::allocations;
-use crate::support::{Echo, Far, Link, Watchdog, Width, World, sockets::any_port, sockets::dial};
+use crate::support::{
+    Echo, Link, RemoteEnd, Watchdog, Width, World, sockets::any_port, sockets::dial,
+};
 
-/// Messages until everything is warm, and messages that are counted.
+/// Messages for the warm-up, and messages that are counted.
 const WARM: usize = 100;
 const COUNTED: usize = 1_000;
 
-/// One client at a time; a crowd of clients whose messages come in one batch; several messages at once.
-fn exchange(world: &World, clients: &mut [Far], message: &[u8], buffer: &mut [u8]) -> u64 {
+/// One client at a time; many clients whose messages arrive in one batch; several messages at once.
+fn exchange(world: &World, clients: &mut [RemoteEnd], message: &[u8], buffer: &mut [u8]) -> u64 {
     let mut before = 0;
     for round in 0..WARM + COUNTED {
         if round == WARM {
@@ -45,7 +47,7 @@ fn count<F: Factory>(engine: Engine, config: StreamConfig, message: &[u8], facto
     let mut buffer = vec![0; message.len()];
     for crowd in [1, 10] {
         let mut clients: Vec<_> =
-            (0..crowd).map(|_| Far::socket(dial(port.local(), Width::Wide))).collect();
+            (0..crowd).map(|_| RemoteEnd::socket(dial(port.local(), Width::Wide))).collect();
         let made = exchange(&world, &mut clients, message, &mut buffer);
         assert_eq!(made, 0, "{made} allocations for {COUNTED} messages of {crowd} clients");
     }
@@ -80,7 +82,7 @@ fn an_echo_with_an_idle_timeout() {
     count(Engine::Mio, config, &[7; 64], |_: &Peer| Echo);
 }
 
-/// A timer of its own for each message, made and taken back.
+/// A timer for each message, created and cancelled.
 #[test]
 fn an_echo_with_a_timer_for_each_message() {
     struct Timed(Option<TimerId>);
@@ -96,7 +98,7 @@ fn an_echo_with_a_timer_for_each_message() {
     count(Engine::Mio, StreamConfig::default(), &[7; 64], |_: &Peer| Timed(None));
 }
 
-/// What goes to another connection is sent by the flush of the next turn.
+/// Output to another connection is sent in the flush phase of the next turn.
 #[test]
 fn a_message_for_another_connection() {
     #[derive(Default)]
@@ -118,9 +120,9 @@ fn a_message_for_another_connection() {
     let _watchdog = Watchdog::new("a relay");
     let world = World::new(Engine::Mio, Link::Accepted);
     let port = world.reactor().listen_tcp(any_port(), move |_: &Peer| Relay(last.clone())).unwrap();
-    let mut from = Far::socket(dial(port.local(), Width::Wide));
+    let mut from = RemoteEnd::socket(dial(port.local(), Width::Wide));
     world.until("the first", || port.connections() == 1);
-    let mut to = Far::socket(dial(port.local(), Width::Wide));
+    let mut to = RemoteEnd::socket(dial(port.local(), Width::Wide));
     world.until("the second", || port.connections() == 2);
     let mut before = 0;
     let mut buffer = [0; 64];

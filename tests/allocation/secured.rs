@@ -1,5 +1,5 @@
-//! An idle connection with TLS: what it costs is the session's, and no buffer of ours is kept, neither for what is plain nor for
-//! what is not. Clients live on a thread of their own, whose allocations are not counted here.
+//! Idle TLS connections: they cost the session's memory, and no plaintext or ciphertext buffers. Clients run on a
+//! separate thread, whose allocations are not counted here.
 
 use std::{
     io::{Read, Write},
@@ -15,23 +15,23 @@ use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 use sinew::{prelude::*, transports::tls::ReactorTls};
 
 use super::sys::held;
-use crate::support::{Echo, Line, Link, Watchdog, World, certs, sockets::any_port};
+use crate::support::{Echo, Link, TestConnection, Watchdog, World, certs, sockets::any_port};
 
 const CONNECTIONS: usize = 50;
 
-/// What a session may cost, ours and that of rustls; most of it is the latter's.
+/// Maximum memory of a session, including rustls, which takes most of it.
 const BYTES_MAX: i64 = 12 << 10;
 
-/// More than a record, and more than one read brings.
+/// More than a record, and more than one read.
 const LEN: usize = 100_000;
 
-/// What the clients are told: to connect so many more, or to say so much, each of them.
+/// Commands for the clients: connect this many more, or send this much each.
 enum Order {
     Connect(usize),
     Say(usize),
 }
 
-/// Clients that do as they are told, and say when they have.
+/// Clients that execute commands, and report when done.
 struct Clients {
     orders: Option<Sender<Order>>,
     done: Receiver<()>,
@@ -40,12 +40,12 @@ struct Clients {
 
 impl Clients {
     fn of(addr: SocketAddr) -> Self {
-        let (orders, told) = channel();
+        let (orders, callbacks) = channel();
         let (teller, done) = channel();
         let thread = thread::spawn(move || {
-            let config = Arc::new(certs::far_client_config(None));
+            let config = Arc::new(certs::remote_client_config(None));
             let mut all = Vec::new();
-            for order in told {
+            for order in callbacks {
                 match order {
                     Order::Connect(count) => all.extend((0..count).map(|_| {
                         let name = ServerName::try_from("localhost").unwrap();
@@ -99,11 +99,11 @@ fn an_idle_connection_with_tls_keeps_no_buffer() {
     {
         let _watchdog = Watchdog::new(format!("idle connections with TLS on {engine}"));
         let world = World::new(engine, Link::Accepted);
-        // Tickets are remembered elsewhere, for all connections together.
+        // Session tickets are stored elsewhere, for all connections together.
         let tls = certs::server().resumption(false);
         let port = world.reactor().listen_tls(any_port(), &tls, |_: &Peer| Echo).unwrap();
         let clients = Clients::of(port.local());
-        // The first half makes everything grow that does not shrink.
+        // The first half grows everything that does not shrink.
         clients.order(&world, Order::Connect(CONNECTIONS));
         clients.order(&world, Order::Say(LEN));
         let before = held();
@@ -115,49 +115,51 @@ fn an_idle_connection_with_tls_keeps_no_buffer() {
         let each = (made - before) / CONNECTIONS as i64;
         println!("{each} bytes for each idle connection with TLS on {engine}");
         assert!(each <= BYTES_MAX, "{each} bytes for each idle connection on {engine}");
-        // The smallest buffer for a record would be 16 KiB for each of them.
+        // The smallest buffer for a record would be 16 KiB each.
         let more = (idle - made) / (2 * CONNECTIONS) as i64;
         assert!(more.abs() <= 64, "{more} bytes more for each that has talked, on {engine}");
     }
 }
 
-/// Half a record is kept until the rest of it is there, and no longer.
+/// A partial record is kept until it is complete, and no longer.
 #[test]
-fn half_a_record_is_let_go_with_its_other_half() {
+fn a_partial_record_is_freed_once_complete() {
     const LINES: i64 = 20;
     let _watchdog = Watchdog::new("records in halves");
     let world = World::new(Engine::Mio, Link::TlsAccepted);
     let mut lines: Vec<_> = (0..LINES).map(|_| world.join(Echo)).collect();
-    // What the far ends have to say is made before anything is counted, for they live on this thread, too.
+    // The remote ends prepare their records before counting starts, since they run on this thread, too.
     let mut records = Vec::new();
     for _ in 0..2 {
         for line in &mut lines {
-            let session = &mut line.far.as_secured().expect("it speaks TLS").session;
+            let session = &mut line.remote.as_secured().expect("it speaks TLS").session;
             session.writer().write_all(&[1; 10_000]).unwrap();
             let mut record = Vec::new();
             session.write_tls(&mut record).unwrap();
             records.push(record);
         }
     }
-    let say = |lines: &mut [Line], records: &[Vec<u8>], part: fn(&[u8]) -> &[u8]| {
+    let say = |lines: &mut [TestConnection], records: &[Vec<u8>], part: fn(&[u8]) -> &[u8]| {
         for (line, record) in lines.iter_mut().zip(records) {
-            let far = line.far.as_secured().expect("it speaks TLS");
-            far.socket.write_all(part(record)).unwrap();
+            let remote = line.remote.as_secured().expect("it speaks TLS");
+            remote.socket.write_all(part(record)).unwrap();
         }
     };
     let (first, second) = records.split_at(lines.len());
-    let told = |lines: &[Line], len: usize| lines.iter().all(|line| line.trace.data().len() == len);
-    // The first time, all that is shared becomes as large as it will be.
+    let callbacks = |lines: &[TestConnection], len: usize| {
+        lines.iter().all(|line| line.trace.data().len() == len)
+    };
+    // The first time, everything shared grows to its final size.
     let mut idle = held();
     for (round, records) in [(1, first), (2, second)] {
         say(&mut lines, records, |record| &record[..5_000]);
         world.until("halves", || held() - idle >= LINES * 5_000);
         say(&mut lines, records, |record| &record[5_000..]);
-        world.until("the other halves", || told(&lines, round * 10_000));
+        world.until("the other halves", || callbacks(&lines, round * 10_000));
         let kept = held() - idle;
         idle = held();
         println!("round {round}: {kept} bytes kept by {LINES} connections and their traces");
-        // The traces keep what was told.
+        // The traces keep the received data.
         assert!(round == 1 || kept < LINES * 11_000, "{kept} bytes kept");
     }
 }

@@ -1,4 +1,4 @@
-//! A global allocator that counts for each thread: how many allocations it made, and how many bytes it holds.
+//! A global allocator that counts per thread: allocations made, and bytes held.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -12,18 +12,18 @@ thread_local! {
     static INPUT_HELD: Cell<i64> = const { Cell::new(0) };
 }
 
-/// Allocations of this thread so far, growing and shrinking included.
+/// Allocations of this thread so far, including reallocations.
 pub(crate) fn allocations() -> u64 {
     ALLOCATIONS.get()
 }
 
-/// Bytes that this thread has allocated and not freed. What others freed for it counts as held.
+/// Bytes that this thread has allocated and not freed. Memory freed by other threads counts as held.
 pub(crate) fn held() -> i64 {
     INPUT_HELD.get()
 }
 
 fn count(allocations: u64, bytes: i64) {
-    // A thread that ends frees after its counters are gone.
+    // A thread frees memory after its counters are destroyed.
     let _ = ALLOCATIONS.try_with(|sum| sum.set(sum.get() + allocations));
     let _ = INPUT_HELD.try_with(|sum| sum.set(sum.get() + bytes));
 }

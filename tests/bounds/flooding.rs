@@ -1,10 +1,10 @@
-//! A neighbour of connections that flood gets its turns: its answers, and its handshake.
+//! Connections beside flooding ones get their share: answers, and handshakes.
 
 use std::{hint::black_box, rc::Rc, thread::JoinHandle};
 
 use sinew::prelude::*;
 
-use crate::support::{Echo, Line, Trace, World, table};
+use crate::support::{Echo, TestConnection, Trace, World, table};
 
 table! {
     sockets:
@@ -16,16 +16,16 @@ table! {
 
 const FLOODS: usize = 2;
 
-/// Turns that an answer may take: the message is told, the answer is sent, and some for a kernel that delivers late.
+/// Turns that an answer may take: delivery, the answer, and some for late kernel events.
 const TURNS_MAX: u64 = 6;
 
-/// Turns that a connection and its handshake may take: some for each of its flights.
+/// Turns that a connection with its handshake may take: some for each flight.
 const TURNS_TO_JOIN_MAX: u64 = 40;
 
-/// What a connection is given in a turn: 16 reads of 64 KiB, once for an event and once because it asked to be run again.
+/// Maximum input per turn: 16 reads of 64 KiB, once for an event and once because it was rescheduled.
 const TURN_MAX: usize = 2 * 16 * 65_536;
 
-/// Connections whose far ends send as much as goes, all the time, from threads of their own.
+/// Connections whose remote ends send continuously from their own threads.
 struct Floods {
     lines: Vec<Rc<Trace>>,
     threads: Vec<JoinHandle<()>>,
@@ -35,8 +35,8 @@ impl Floods {
     fn new(world: &World) -> Self {
         let (lines, threads) = (0..FLOODS)
             .map(|_| {
-                let Line { trace, far, .. } = world.join(Work);
-                (trace, far.flood())
+                let TestConnection { trace, remote, .. } = world.join(Work);
+                (trace, remote.flood())
             })
             .unzip();
         let floods = Self { lines, threads };
@@ -50,7 +50,7 @@ impl Floods {
         floods
     }
 
-    /// They have gone on to the end, which this is.
+    /// They have continued up to the end of the test.
     fn end(self, world: &World) {
         let received: Vec<_> = self.lines.iter().map(|trace| trace.received()).collect();
         world.turn();
@@ -63,7 +63,7 @@ impl Floods {
     }
 }
 
-/// Has something to do for each byte.
+/// A protocol with work for each byte.
 struct Work;
 
 impl Protocol for Work {
@@ -72,9 +72,9 @@ impl Protocol for Work {
     }
 }
 
-fn turns_until(world: &World, what: &str, is_so: impl FnMut() -> bool) -> u64 {
+fn turns_until(world: &World, what: &str, condition: impl FnMut() -> bool) -> u64 {
     let before = world.reactor().stats().turns;
-    world.until(what, is_so);
+    world.until(what, condition);
     world.reactor().stats().turns - before
 }
 
@@ -82,8 +82,8 @@ fn a_flood_leaves_a_neighbour_its_answers(world: &World) {
     let mut neighbour = world.join(Echo);
     let floods = Floods::new(world);
     for round in 0..20 {
-        neighbour.far.send(&[round]);
-        let turns = turns_until(world, "an answer", || neighbour.far.take() == [round]);
+        neighbour.remote.send(&[round]);
+        let turns = turns_until(world, "an answer", || neighbour.remote.take() == [round]);
         assert!(turns <= TURNS_MAX, "{turns} turns for an answer in round {round}");
     }
     floods.end(world);
@@ -99,7 +99,7 @@ fn a_flood_leaves_a_neighbour_its_handshake(world: &World) {
     floods.end(world);
 }
 
-/// Between two turns of anybody else, no more is told of than a turn's share.
+/// Between two turns of another connection, at most one share of input is delivered.
 fn a_flood_leaves_its_own_connection_a_share(world: &World) {
     let floods = Floods::new(world);
     let mut before: Vec<usize> = floods.lines.iter().map(|trace| trace.received()).collect();
@@ -107,8 +107,8 @@ fn a_flood_leaves_its_own_connection_a_share(world: &World) {
         world.turn();
         for (trace, before) in floods.lines.iter().zip(&mut before) {
             let received = trace.received();
-            let told = received - std::mem::replace(before, received);
-            assert!(told <= TURN_MAX, "{told} bytes in one turn");
+            let callbacks = received - std::mem::replace(before, received);
+            assert!(callbacks <= TURN_MAX, "{callbacks} bytes in one turn");
         }
     }
     floods.end(world);

@@ -1,7 +1,8 @@
-//! What is held for a peer that sends and never reads: what the named limits say, on the heap of the process that serves it.
+//! Memory held for a peer that sends and never reads: bounded by the named limits, measured on the heap of the server
+//! process.
 
 use crate::{
-    support::{Echo, Line, Link, Sink, World, noise, table},
+    support::{Echo, Link, Sink, TestConnection, World, noise, table},
     sys::held,
 };
 
@@ -12,21 +13,21 @@ table! {
         a_connection_that_pauses_costs_one_read;
 }
 
-/// What one read brings.
+/// Size of one read.
 const READ: i64 = 64 * 1024;
 
 /// The high watermark.
 const HIGH: i64 = 64 * 1024;
 
-/// Connections that do so at a time.
+/// Number of such connections.
 const PEERS: usize = 4;
 
-/// Turns without anything sent after which no more will be.
+/// Turns without progress after which no more is sent.
 const QUIET: usize = 20;
 
-/// Sends on all as much as goes, until no more goes. What each of them costs since, on the heap.
-fn cost_of_flooding(world: &World, lines: &mut [&mut Line]) -> i64 {
-    // The canary that settles, and whatever grows once.
+/// Sends as much as possible on all connections. Returns the heap growth per connection.
+fn cost_of_flooding(world: &World, lines: &mut [&mut TestConnection]) -> i64 {
+    // The canary for settling, and one-time growth.
     world.settle();
     let piece = noise(128 * 1024);
     let before = held();
@@ -42,17 +43,17 @@ fn cost_of_flooding(world: &World, lines: &mut [&mut Line]) -> i64 {
     (held() - before) / lines.len() as i64
 }
 
-/// As much as goes at once, on each. What was received is not kept.
-fn send_all(lines: &mut [&mut Line], piece: &[u8]) -> usize {
-    let send = |line: &mut &mut Line| {
+/// Sends as much as possible on each. Received data are discarded.
+fn send_all(lines: &mut [&mut TestConnection], piece: &[u8]) -> usize {
+    let send = |line: &mut &mut TestConnection| {
         line.trace.forget();
-        std::iter::from_fn(|| Some(line.far.try_send(piece)).filter(|sent| *sent > 0))
+        std::iter::from_fn(|| Some(line.remote.try_send(piece)).filter(|sent| *sent > 0))
             .sum::<usize>()
     };
     lines.iter_mut().map(send).sum()
 }
 
-/// What a far end that speaks TLS holds in this process, and what a session of ours has for what is not whole, or not sent yet.
+/// Memory of a remote TLS end in this process, and buffers of a session for partial or unsent records.
 fn of_tls(world: &World) -> i64 {
     if matches!(world.link, Link::TlsAccepted | Link::TlsConnected) { 2 * READ } else { 0 }
 }
@@ -61,7 +62,7 @@ fn a_slow_reader_of_an_echo_costs_what_its_watermark_says(world: &World) {
     let mut lines: Vec<_> = (0..PEERS).map(|_| world.join(Echo)).collect();
     let mut lines: Vec<_> = lines.iter_mut().collect();
     let cost = cost_of_flooding(world, &mut lines);
-    // The last read may have passed the mark, and memory grows by doubling.
+    // The last read may exceed the watermark, and buffers grow by doubling.
     let limit = 2 * (HIGH + READ) + of_tls(world);
     println!("{cost} bytes for each");
     assert!(cost <= limit, "{cost} bytes for each of {PEERS} slow readers, more than {limit}");
@@ -89,7 +90,7 @@ fn a_connection_that_pauses_costs_one_read(world: &World) {
         send_all(&mut lines, &piece);
         world.turn();
     }
-    // In the midst of it, and not from a callback of its own.
+    // During other work, and not from its own callback.
     lines.iter().for_each(|line| line.transport().pause_reading());
     let cost = cost_of_flooding(world, &mut lines);
     let limit = READ + READ / 8 + of_tls(world);

@@ -1,4 +1,5 @@
-//! What is paused stays with the kernel: the test has the same sockets, as duplicates, and finds there what the engine did not take.
+//! A paused stream leaves its input in the kernel: the test has duplicates of the sockets, and finds there what the
+//! engine has not read.
 
 use std::{
     io::{ErrorKind, PipeWriter, Write},
@@ -30,10 +31,10 @@ table! {
         a_paused_port_leaves_all_in_the_backlog;
 }
 
-/// What one read, or one receive, brings at most.
+/// Maximum size of one read.
 const READ: usize = 64 * 1024;
 
-/// A stream of every kind: its reading end as the kernel has it, what writes to it, and its transport.
+/// A stream of each kind: its reading end in the kernel, its writer, and its transport.
 fn streams(world: &World) -> Vec<(&'static str, OwnedFd, Box<dyn Write>, Transport)> {
     let listener = TcpListener::bind(any_port()).unwrap();
     let tcp_far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -67,12 +68,12 @@ fn waiting(socket: &OwnedFd) -> usize {
 
 fn a_paused_stream_takes_nothing_from_the_kernel(world: &World) {
     let bytes = noise(30_000);
-    for (at, (kind, near, mut far, transport)) in streams(world).into_iter().enumerate() {
+    for (at, (kind, near, mut remote, transport)) in streams(world).into_iter().enumerate() {
         let trace = world.traces.all()[at].clone();
-        far.write_all(b"1").unwrap();
+        remote.write_all(b"1").unwrap();
         world.until("the first byte", || trace.received() == 1);
         transport.pause_reading();
-        far.write_all(&bytes).unwrap();
+        remote.write_all(&bytes).unwrap();
         world.settle();
         assert_eq!(waiting(&near), bytes.len(), "{kind}");
         transport.resume_reading();
@@ -81,8 +82,8 @@ fn a_paused_stream_takes_nothing_from_the_kernel(world: &World) {
 }
 
 fn a_pause_in_the_midst_of_a_flood_takes_one_buffer_at_most(world: &World) {
-    let (near, mut far) = UnixStream::pair().unwrap();
-    far.set_nonblocking(true).unwrap();
+    let (near, mut remote) = UnixStream::pair().unwrap();
+    remote.set_nonblocking(true).unwrap();
     let copy = OwnedFd::from(near.try_clone().unwrap());
     let connection = world.reactor().adopt_stream(near, world.traces.watch(Sink)).unwrap();
     let trace = world.traces.last();
@@ -90,7 +91,7 @@ fn a_pause_in_the_midst_of_a_flood_takes_one_buffer_at_most(world: &World) {
     let mut sent = 0;
     for round in 0..20 {
         for turn in 0..5 {
-            while let Ok(more) = far.write(&piece) {
+            while let Ok(more) = remote.write(&piece) {
                 sent += more;
             }
             world.turn();
@@ -144,7 +145,7 @@ fn paused_datagrams_stay_in_the_kernel(world: &World) {
     }
 }
 
-/// A port of either kind on an adopted listener, with who is in the backlog and not accepted, and how to connect to it.
+/// A listener of either kind on an adopted socket, with its backlog, and how to connect to it.
 struct Port {
     port: ListeningPort<Address>,
     backlog: Box<dyn Fn() -> std::io::Result<OwnedFd>>,
@@ -175,7 +176,7 @@ fn ports(world: &World, config: ListenConfig) -> [(&'static str, Port); 2] {
 }
 
 impl Port {
-    /// Accepts all who wait in the backlog.
+    /// Accepts everything in the backlog.
     fn accept_all(&self) -> Vec<OwnedFd> {
         let mut accepted = Vec::new();
         loop {
@@ -195,7 +196,7 @@ fn a_full_port_leaves_the_others_in_the_backlog(world: &World) {
         world.until("two", || port.port.connections() == 2);
         world.settle();
         assert_eq!(port.accept_all().len(), 5, "{kind}");
-        // One goes, and one more is accepted.
+        // One connection closes, and one more is accepted.
         drop(clients);
         world.until("both to go", || port.port.connections() == 0);
         let _clients: Vec<_> = (0..4).map(|_| (port.dial)()).collect();

@@ -1,6 +1,6 @@
 //! A handler of lines without its receiver.
 //~ `Upper` is not a protocol
-//~ goes into a receiver, which is a protocol: `LineReceiver::new(handler)`
+//~ is wrapped in a receiver, which is a protocol: `LineReceiver::new(handler)`
 use sinew::prelude::*;
 use sinew::protocols::basic::{LineHandler, LineTransport};
 

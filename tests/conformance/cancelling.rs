@@ -1,4 +1,4 @@
-//! Connecting, and giving up: whenever that is, nothing is left, and nobody has a connection that was cancelled.
+//! Cancelling a connection attempt at every moment: nothing is left, and no protocol gets a cancelled connection.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -6,19 +6,19 @@ use sinew::{prelude::*, reactor::Failure};
 
 use super::connecting::{accept, echo, failed, settled};
 use crate::support::{
-    Fate, Lost, Script, Sink, Watched, What, Width, World,
-    sockets::{full, listener},
+    EndState, Event, Lost, Script, Sink, Watched, Width, World,
+    sockets::{full_backlog, listener},
     table,
 };
 
 table! {
     ports:
         cancelled_before_the_loop_turns,
-        cancelled_while_it_goes_on,
-        cancelled_in_the_turn_in_which_it_stands,
+        cancelled_while_connecting,
+        cancelled_in_the_turn_in_which_it_connects,
         cancelled_by_its_own_factory,
         cancelled_by_its_own_protocol,
-        cancelled_after_it_stands,
+        cancelled_after_it_has_connected,
         cancelled_while_the_name_is_resolved;
 }
 
@@ -28,7 +28,7 @@ fn assert_cancelled<P: Protocol>(world: &World, connecting: &Connecting<P>) {
     world.settle();
     let canary = world.traces.last();
     assert!(canary.is_made() && !canary.is_lost());
-    // The port of the canary, its connection, and nothing else.
+    // Only the canary's listener and connection are left.
     assert_eq!(world.reactor().stats().connections, 1, "connections");
     assert_eq!(
         (world.reactor().stats().handlers, world.reactor().stats().timers),
@@ -46,9 +46,9 @@ fn cancelled_before_the_loop_turns(world: &World) {
     assert_eq!(world.traces.len(), 1, "the canary's");
 }
 
-fn cancelled_while_it_goes_on(world: &World) {
-    let full = full();
-    let connecting = world.reactor().connect_tcp(full.addr, echo(world));
+fn cancelled_while_connecting(world: &World) {
+    let full_backlog = full_backlog();
+    let connecting = world.reactor().connect_tcp(full_backlog.addr, echo(world));
     world.turn();
     world.turn();
     assert!(!connecting.is_settled());
@@ -56,9 +56,9 @@ fn cancelled_while_it_goes_on(world: &World) {
     assert_cancelled(world, &connecting);
 }
 
-/// The event has come, but another one in the same turn is dispatched first and cancels.
-fn cancelled_in_the_turn_in_which_it_stands(world: &World) {
-    // Turns that do not wait, until the attempt stands: cancelled before each of them, in turn.
+/// The event has been reported, but another handler of the same turn cancels first.
+fn cancelled_in_the_turn_in_which_it_connects(world: &World) {
+    // Nonblocking turns until the attempt completes: cancelled before each of them in turn.
     for turns in 0..4 {
         let listener = listener(Width::Wide);
         let connecting = world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world));
@@ -81,17 +81,17 @@ fn cancelled_in_the_turn_in_which_it_stands(world: &World) {
         assert!(matches!(error, ConnectError::GivenUp(Failure::Cancelled)), "{error}");
         assert_eq!(world.traces.len(), built, "cancelled after {turns} turns");
     }
-    // And by a callback of that very turn.
+    // And by a callback of the same turn.
     let listener = listener(Width::Wide);
     let connecting: Rc<RefCell<Option<Connecting<_>>>> = Rc::default();
     let victim = connecting.clone();
-    let mut other = world.join(Script(move |_: &Transport, what: What<'_>| {
-        if let What::Data(_) = what {
+    let mut other = world.join(Script(move |_: &Transport, what: Event<'_>| {
+        if let Event::Data(_) = what {
             victim.borrow().as_ref().unwrap().cancel();
         }
     }));
     let built = world.traces.len();
-    other.far.send(b"x");
+    other.remote.send(b"x");
     let attempt = world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world));
     connecting.replace(Some(attempt));
     world.until("the other to hear", || other.trace.received() == 1);
@@ -119,7 +119,7 @@ fn cancelled_by_its_own_factory(world: &World) {
     assert_eq!(world.lost(&trace), Lost::Aborted, "nobody has it");
     let connecting = slot.take().unwrap();
     assert_cancelled(world, &connecting);
-    assert_eq!(accept(world, &listener).fate(), Fate::Reset);
+    assert_eq!(accept(world, &listener).end_state(), EndState::Reset);
 }
 
 fn cancelled_by_its_own_protocol(world: &World) {
@@ -128,11 +128,12 @@ fn cancelled_by_its_own_protocol(world: &World) {
     let (handle, traces) = (slot.clone(), world.traces.clone());
     let factory = move |_: &Peer| {
         let handle = handle.clone();
-        let protocol: Box<dyn Protocol> = Box::new(Script(move |_: &Transport, what: What<'_>| {
-            if let What::Made = what {
-                handle.borrow().as_ref().map(Connecting::cancel).unwrap();
-            }
-        }));
+        let protocol: Box<dyn Protocol> =
+            Box::new(Script(move |_: &Transport, what: Event<'_>| {
+                if let Event::Made = what {
+                    handle.borrow().as_ref().map(Connecting::cancel).unwrap();
+                }
+            }));
         traces.watch(protocol)
     };
     let connecting = world.reactor().connect_tcp(listener.local_addr().unwrap(), factory);
@@ -144,15 +145,15 @@ fn cancelled_by_its_own_protocol(world: &World) {
     assert_cancelled(world, &connecting);
 }
 
-fn cancelled_after_it_stands(world: &World) {
+fn cancelled_after_it_has_connected(world: &World) {
     let listener = listener(Width::Wide);
     let connecting = world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world));
     world.until("the connection", || connecting.is_settled());
     connecting.cancel();
     let connection = connecting.take().unwrap().unwrap();
-    let mut far = accept(world, &listener);
-    far.send(b"x");
-    world.receive(&mut far, 1);
+    let mut remote = accept(world, &listener);
+    remote.send(b"x");
+    world.receive(&mut remote, 1);
     assert!(!connection.transport().is_closing());
 }
 
@@ -160,7 +161,7 @@ fn cancelled_while_the_name_is_resolved(world: &World) {
     let listener = listener(Width::Wide);
     let port = listener.local_addr().unwrap().port();
     let connecting = world.reactor().connect_tcp(("localhost", port), echo(world));
-    // The lookup is on its way, on another thread, and will come back for nothing.
+    // The lookup is running on another thread; its result is discarded.
     world.reactor().turn(Some(Duration::ZERO)).unwrap();
     connecting.cancel();
     assert_cancelled(world, &connecting);

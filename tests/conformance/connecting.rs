@@ -1,4 +1,5 @@
-//! Connecting: refused, timed out, cancelled at every moment, by name, from an address, and refused by our own factory.
+//! Connecting: refused, timed out, cancelled at every moment, by name, from a local address, and rejected by the
+//! factory.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,8 +12,8 @@ use std::{
 use sinew::{prelude::*, reactor::Failure, transports::Destination};
 
 use crate::support::{
-    Echo, Far, Fate, Lost, Script, Sink, Told, Traces, Watched, What, Width, World,
-    sockets::{deaf, full, listener},
+    Callback, Echo, EndState, Event, Lost, RemoteEnd, Script, Sink, Traces, Watched, Width, World,
+    sockets::{full_backlog, listener, refusing_address},
     table,
 };
 
@@ -20,26 +21,26 @@ table! {
     ports:
         a_connection_is_given_with_its_protocol,
         a_connection_may_be_awaited,
-        nobody_listens,
-        nobody_listens_but_the_socket_itself,
-        nobody_answers,
-        the_time_runs_for_the_whole_attempt,
+        connection_refused,
+        tcp_self_connect_is_refused,
+        connect_times_out,
+        the_timeout_covers_the_whole_attempt,
         dropping_the_handle_cancels_nothing,
         the_factory_refuses,
         the_factory_panics,
         connection_made_panics,
         names_are_resolved,
         a_name_that_cannot_be_resolved,
-        what_is_no_destination,
-        addresses_of_a_link,
-        names_in_errors_are_short_and_harmless,
+        invalid_destinations,
+        link_local_addresses,
+        names_in_errors_are_shortened_and_escaped,
         destinations_are_understood,
-        from_an_address_of_choice,
-        from_an_address_that_is_not_ours,
+        connecting_from_a_chosen_address,
+        connecting_from_a_foreign_address_fails,
         a_typed_handle_reaches_the_protocol,
         a_typed_handle_outlives_its_connection,
         the_reactor_stops_while_connecting,
-        input_that_comes_with_the_connection_is_delivered;
+        input_that_arrives_with_the_connection_is_delivered;
 }
 
 pub(super) fn echo(world: &World) -> impl FnMut(&Peer) -> Watched<Echo> + use<> {
@@ -70,30 +71,30 @@ fn a_connection_is_given_with_its_protocol(world: &World) {
     let connection = settled(world, &connecting).unwrap();
     assert!(world.traces.last().is_made(), "before the one who asked is told");
     assert_eq!(connection.transport().peer(), Peer::Inet(addr));
-    let mut far = accept(world, &listener);
-    far.send(b"hello");
-    assert_eq!(world.receive(&mut far, 5), b"hello");
-    far.end();
+    let mut remote = accept(world, &listener);
+    remote.send(b"hello");
+    assert_eq!(world.receive(&mut remote, 5), b"hello");
+    remote.end();
     assert_eq!(world.lost(&world.traces.last()), Lost::Done);
     assert_eq!(world.reactor().stats().timers, 0, "the timeout was taken back");
 
-    let told = Rc::new(Cell::new(false));
-    let flag = told.clone();
+    let callbacks = Rc::new(Cell::new(false));
+    let flag = callbacks.clone();
     world.reactor().connect_tcp(addr, echo(world)).then(move |_, connection| {
         assert!(connection.is_ok());
         flag.set(true);
     });
-    assert!(!told.get());
-    world.until("the callback", || told.get());
+    assert!(!callbacks.get());
+    world.until("the callback", || callbacks.get());
 }
 
-pub(super) fn accept(world: &World, listener: &TcpListener) -> Far {
+pub(super) fn accept(world: &World, listener: &TcpListener) -> RemoteEnd {
     let mut accepted = None;
     world.until("a client", || {
         accepted = listener.accept().ok();
         accepted.is_some()
     });
-    Far::socket(accepted.unwrap().0)
+    RemoteEnd::socket(accepted.unwrap().0)
 }
 
 fn a_connection_may_be_awaited(world: &World) {
@@ -104,8 +105,8 @@ fn a_connection_may_be_awaited(world: &World) {
     assert_eq!(world.traces.last().lost(), Some(Lost::Shutdown));
 }
 
-fn nobody_listens(world: &World) {
-    let (_socket, addr) = deaf();
+fn connection_refused(world: &World) {
+    let (_socket, addr) = refusing_address();
     let error = failed(world, &world.reactor().connect_tcp(addr, echo(world)));
     assert!(error.is_refused(), "{error}");
     assert!(error.to_string().contains(&addr.to_string()), "{error}");
@@ -117,11 +118,11 @@ fn nobody_listens(world: &World) {
     );
 }
 
-fn nobody_listens_but_the_socket_itself(world: &World) {
+fn tcp_self_connect_is_refused(world: &World) {
     if !cfg!(target_os = "linux") {
-        return; // Elsewhere the loopback has no address that nobody else uses.
+        return; // Other systems have no unused loopback address.
     }
-    let (socket, addr) = deaf();
+    let (socket, addr) = refusing_address();
     drop(socket);
     let addr: SocketAddr = ([127, 0, 0, 77], addr.port()).into();
     let config = ConnectConfig::default().bind(addr);
@@ -130,15 +131,19 @@ fn nobody_listens_but_the_socket_itself(world: &World) {
     assert_eq!(world.traces.len(), 0, "protocols that were built");
 }
 
-fn nobody_answers(world: &World) {
-    let full = full();
+fn connect_times_out(world: &World) {
+    let full_backlog = full_backlog();
     let config = ConnectConfig::default().timeout(Duration::from_millis(40));
     let start = Instant::now();
-    let error = failed(world, &world.reactor().connect_tcp_with(full.addr, config, echo(world)));
+    let error =
+        failed(world, &world.reactor().connect_tcp_with(full_backlog.addr, config, echo(world)));
     assert!(start.elapsed() >= Duration::from_millis(40), "not early");
     let is_connecting = matches!(&error, ConnectError::TimedOut { phase, .. } if *phase == sinew::transports::ConnectPhase::Connecting);
     assert!(is_connecting, "{error}");
-    assert_eq!(error.to_string(), format!("could not connect to {} within 40ms", full.addr));
+    assert_eq!(
+        error.to_string(),
+        format!("could not connect to {} within 40ms", full_backlog.addr)
+    );
     assert_eq!(
         (world.traces.len(), world.reactor().stats().handlers),
         (0, 0),
@@ -147,11 +152,11 @@ fn nobody_answers(world: &World) {
     world.assert_asleep();
 }
 
-fn the_time_runs_for_the_whole_attempt(world: &World) {
+fn the_timeout_covers_the_whole_attempt(world: &World) {
     let config = ConnectConfig::default().timeout(Duration::ZERO);
     let connecting = world.reactor().connect_tcp_with("localhost:1", config, echo(world));
     let error = failed(world, &connecting);
-    // The name may be there before the timer is, but then nobody listens.
+    // The name may be resolved before the timer fires, but then the connection is refused.
     let is_either = matches!(error, ConnectError::TimedOut { .. }) || error.is_refused();
     assert!(is_either, "{error}");
     assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
@@ -160,12 +165,12 @@ fn the_time_runs_for_the_whole_attempt(world: &World) {
 fn dropping_the_handle_cancels_nothing(world: &World) {
     let listener = listener(Width::Wide);
     drop(world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world)));
-    let mut far = accept(world, &listener);
-    far.send(b"x");
-    world.receive(&mut far, 1);
+    let mut remote = accept(world, &listener);
+    remote.send(b"x");
+    world.receive(&mut remote, 1);
 }
 
-/// A factory that is at home to nobody.
+/// A factory that rejects every connection.
 struct Refuses;
 
 impl Factory for Refuses {
@@ -181,7 +186,7 @@ fn the_factory_refuses(world: &World) {
     let addr = listener.local_addr().unwrap();
     let error = failed(world, &world.reactor().connect_tcp(addr, Refuses));
     assert!(matches!(&error, ConnectError::NoProtocol(Peer::Inet(at)) if *at == addr), "{error}");
-    assert_ne!(world.receive_to_end(&mut accept(world, &listener)).1, Fate::Open);
+    assert_ne!(world.receive_to_end(&mut accept(world, &listener)).1, EndState::Open);
     let stats = world.reactor().stats();
     assert_eq!(
         (stats.connections, stats.handlers, stats.timers),
@@ -196,7 +201,7 @@ fn the_factory_panics(world: &World) {
     let factory = |_: &Peer| -> Sink { panic!("not today") };
     let error = failed(world, &world.reactor().connect_tcp(addr, factory));
     assert!(matches!(error, ConnectError::NoProtocol(_)), "{error}");
-    assert_ne!(world.receive_to_end(&mut accept(world, &listener)).1, Fate::Open);
+    assert_ne!(world.receive_to_end(&mut accept(world, &listener)).1, EndState::Open);
     let stats = world.reactor().stats();
     assert_eq!(
         (stats.connections, stats.handlers, stats.timers),
@@ -210,37 +215,37 @@ fn connection_made_panics(world: &World) {
     let traces = world.traces.clone();
     let connecting =
         world.reactor().connect_tcp(listener.local_addr().unwrap(), move |_: &Peer| {
-            traces.watch(Script(|_: &Transport, what: What<'_>| {
-                assert!(!matches!(what, What::Made), "at the start");
+            traces.watch(Script(|_: &Transport, what: Event<'_>| {
+                assert!(!matches!(what, Event::Made), "at the start");
             }))
         });
     let connection = settled(world, &connecting);
     let expected = Lost::Panicked("at the start".to_owned());
     assert_eq!(world.lost(&world.traces.last()), expected);
-    // It stood, if only for a moment.
+    // It was connected for a moment.
     assert!(connection.unwrap().with(|_, _| ()).is_none());
 }
 
 fn names_are_resolved(world: &World) {
     let listener = listener(Width::Wide);
     let port = listener.local_addr().unwrap().port();
-    // Where the name has addresses of both families, the wrong one is refused and the next is tried.
+    // If the name has addresses of both families, the wrong one is refused and the next one is tried.
     for to in [Destination::from(("localhost", port)), format!("localhost:{port}").into()] {
         let connection = settled(world, &world.reactor().connect_tcp(to, echo(world))).unwrap();
         let peer = connection.transport().peer();
         assert_eq!(peer, Peer::Inet(listener.local_addr().unwrap()));
-        let mut far = accept(world, &listener);
-        far.send(b"x");
-        world.receive(&mut far, 1);
+        let mut remote = accept(world, &listener);
+        remote.send(b"x");
+        world.receive(&mut remote, 1);
     }
-    let (_socket, addr) = deaf();
+    let (_socket, addr) = refusing_address();
     let error =
         failed(world, &world.reactor().connect_tcp(("localhost", addr.port()), echo(world)));
     assert!(error.is_refused(), "{error}");
 }
 
 fn a_name_that_cannot_be_resolved(world: &World) {
-    // An empty label, which no name server has to be asked about.
+    // An empty label, which is invalid without asking a name server.
     let error = failed(world, &world.reactor().connect_tcp(("no..name", 80), echo(world)));
     assert!(matches!(&error, ConnectError::Resolve { host, .. } if host == "no..name"), "{error}");
     assert_eq!(
@@ -250,27 +255,27 @@ fn a_name_that_cannot_be_resolved(world: &World) {
     );
 }
 
-fn what_is_no_destination(world: &World) {
+fn invalid_destinations(world: &World) {
     let cases = [
         ("", "it is empty; write HOST:PORT"),
         ("host", "host has no port; write host:PORT"),
-        (":80", "there is no host; write HOST:80"),
-        ("host:port", r#""port" is no port: neither 0 to 65535 nor the name of a service"#),
+        (":80", "the host is missing; write HOST:80"),
+        ("host:port", r#""port" is not a port: neither 0 to 65535 nor a service name"#),
         ("host:99999", "port 99999 is above 65535"),
-        ("a:b:80", "there are several colons; what is meant is HOST:PORT"),
-        ("::1", "an IPv6 address stands in brackets before its port, as in [::1]:8000"),
+        ("a:b:80", "there are several colons; write HOST:PORT"),
+        ("::1", "an IPv6 address must be in brackets before its port, as in [::1]:8000"),
     ];
     for (text, why) in cases {
         let error = failed(world, &world.reactor().connect_tcp(text, echo(world)));
         assert!(matches!(&error, ConnectError::BadDestination(bad) if bad == text), "{error}");
-        assert_eq!(error.to_string(), format!("{text:?} is no host:port: {why}"));
+        assert_eq!(error.to_string(), format!("{text:?} is not host:port: {why}"));
         let error = world.reactor().listen_tcp(text, |_: &Peer| Echo).unwrap_err();
-        let expected = format!("could not find the address to listen on, {text}: {why}");
+        let expected = format!("could not resolve the address to listen on, {text}: {why}");
         assert_eq!(error.to_string(), expected);
     }
     let nowhere: &[SocketAddr] = &[];
     let error = failed(world, &world.reactor().connect_tcp(nowhere, echo(world)));
-    assert_eq!(error.to_string(), "there is no address to connect to");
+    assert_eq!(error.to_string(), "the list of addresses to connect to is empty");
 }
 
 #[cfg(target_os = "linux")]
@@ -281,9 +286,10 @@ impl DatagramProtocol for Deaf {
     fn datagram_received(&mut self, _: &DatagramTransport, _: &[u8], _: SocketAddr) {}
 }
 
-/// Nobody has this one on the loopback, but it is the loopback's: errors print it with its scope, however that was given.
+/// An unassigned link-local address with the scope of the loopback: errors print it with its scope, however that was
+/// given.
 #[cfg(target_os = "linux")]
-fn addresses_of_a_link(world: &World) {
+fn link_local_addresses(world: &World) {
     let index = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap();
     let index = index.trim();
     let addr: SocketAddr = format!("[fe80::1:2:3%{index}]:9").parse().unwrap();
@@ -291,7 +297,7 @@ fn addresses_of_a_link(world: &World) {
     let pairs = [("fe80::1:2:3%lo", 9), ("[fe80::1:2:3%lo]", 9)];
     let destinations = texts.map(Destination::from).into_iter().chain(pairs.map(Destination::from));
     for to in destinations {
-        // What it prints is itself.
+        // Its text form parses as the same address.
         assert_eq!(Destination::from(to.to_string()), to);
         let error = failed(world, &world.reactor().connect_tcp(to.clone(), echo(world)));
         let ConnectError::Connect { addr: tried, .. } = &error else { panic!("{to}: {error}") };
@@ -305,7 +311,7 @@ fn addresses_of_a_link(world: &World) {
         let error = world.reactor().connect_udp(to.clone(), Deaf).unwrap_err();
         assert!(error.to_string().contains(&addr.to_string()), "{to}: {error}");
     }
-    // Without its interface it is of any link.
+    // Without an interface its scope is ambiguous.
     let why = "a link-local address needs its interface, as in fe80::1:2:3%eth0";
     let error = failed(world, &world.reactor().connect_tcp("[fe80::1:2:3]:9", echo(world)));
     assert_eq!(error.to_string(), format!("could not connect to [fe80::1:2:3]:9: {why}"));
@@ -317,15 +323,15 @@ fn addresses_of_a_link(world: &World) {
         let host = to.trim_start_matches('[').split(']').next().unwrap();
         assert_eq!(error.to_string(), format!("could not resolve {host}: {why}"));
         let error = world.reactor().listen_tcp(to, |_: &Peer| Echo).unwrap_err();
-        let expected = format!("could not find the address to listen on, {to}: {why}");
+        let expected = format!("could not resolve the address to listen on, {to}: {why}");
         assert_eq!(error.to_string(), expected);
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn addresses_of_a_link(_: &World) {}
+fn link_local_addresses(_: &World) {}
 
-fn names_in_errors_are_short_and_harmless(world: &World) {
+fn names_in_errors_are_shortened_and_escaped(world: &World) {
     let long = "a".repeat(70_000);
     let texts = [
         long.clone(),
@@ -371,9 +377,9 @@ fn destinations_are_understood(_: &World) {
     assert_eq!(name.to_string(), "example.org:80");
 }
 
-fn from_an_address_of_choice(world: &World) {
+fn connecting_from_a_chosen_address(world: &World) {
     if !cfg!(target_os = "linux") {
-        return; // Elsewhere the loopback has but one address.
+        return; // Other systems have a single loopback address.
     }
     let listener = listener(Width::Wide);
     let to = listener.local_addr().unwrap();
@@ -385,10 +391,10 @@ fn from_an_address_of_choice(world: &World) {
     assert_eq!(accept(world, &listener).as_socket().unwrap().peer_addr().unwrap(), local);
 }
 
-fn from_an_address_that_is_not_ours(world: &World) {
+fn connecting_from_a_foreign_address_fails(world: &World) {
     let listener = listener(Width::Wide);
     let to = listener.local_addr().unwrap();
-    // 192.0.2.1 is nobody's (RFC 5737); nothing is sent there.
+    // 192.0.2.1 is reserved (RFC 5737); nothing is sent there.
     let config = ConnectConfig::default().bind("192.0.2.1:0".parse().unwrap());
     let error = failed(world, &world.reactor().connect_tcp_with(to, config, echo(world)));
     assert!(
@@ -409,15 +415,15 @@ fn a_typed_handle_reaches_the_protocol(world: &World) {
     let to = listener.local_addr().unwrap();
     let connecting = world.reactor().connect_tcp(to, |_: &Peer| Counts(0));
     let connection = settled(world, &connecting).unwrap();
-    let mut far = accept(world, &listener);
-    far.send(b"four");
+    let mut remote = accept(world, &listener);
+    remote.send(b"four");
     world.until("the bytes", || connection.with(|counts, _| counts.0) == Some(4));
     connection.with(|counts, transport| {
         counts.0 = 100;
         transport.write(b"from with");
         assert!(connection.with(|_, _| ()).is_none(), "it is in somebody's hands already");
     });
-    assert_eq!(world.receive(&mut far, 9), b"from with");
+    assert_eq!(world.receive(&mut remote, 9), b"from with");
     let clone = connection.clone();
     connection.call(move |counts, transport| {
         assert_eq!(counts.0, 100, "bytes that were carried there");
@@ -426,7 +432,7 @@ fn a_typed_handle_reaches_the_protocol(world: &World) {
         transport.write(b"from call");
     });
     assert_eq!(connection.with(|counts, _| counts.0), Some(100), "not at once");
-    assert_eq!(world.receive(&mut far, 9), b"from call");
+    assert_eq!(world.receive(&mut remote, 9), b"from call");
     assert_eq!(connection.with(|counts, _| counts.0), Some(7));
     assert!(format!("{connection:?}").contains("peer"));
 }
@@ -447,8 +453,8 @@ fn a_typed_handle_outlives_its_connection(world: &World) {
 }
 
 fn the_reactor_stops_while_connecting(world: &World) {
-    let (full, listener) = (full(), listener(Width::Wide));
-    let waiting = world.reactor().connect_tcp(full.addr, echo(world));
+    let (full_backlog, listener) = (full_backlog(), listener(Width::Wide));
+    let waiting = world.reactor().connect_tcp(full_backlog.addr, echo(world));
     let fresh: Rc<RefCell<Option<Connecting<Watched<Echo>>>>> = Rc::default();
     let (slot, traces) = (fresh.clone(), Traces::clone(&world.traces));
     let addr = listener.local_addr().unwrap();
@@ -468,11 +474,11 @@ fn the_reactor_stops_while_connecting(world: &World) {
     );
 }
 
-fn input_that_comes_with_the_connection_is_delivered(world: &World) {
+fn input_that_arrives_with_the_connection_is_delivered(world: &World) {
     let listener = listener(Width::Wide);
     listener.set_nonblocking(false).unwrap();
     let addr = listener.local_addr().unwrap();
-    // The greeting and the end are there before the loop looks.
+    // The greeting and EOF have arrived before the loop polls.
     let server = std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
         io::Write::write_all(&mut socket, b"220 hello\r\n").unwrap();
@@ -484,5 +490,5 @@ fn input_that_comes_with_the_connection_is_delivered(world: &World) {
     let trace = world.traces.last();
     world.until("the end", || trace.is_lost());
     assert_eq!(trace.data(), b"220 hello\r\n");
-    assert_eq!(trace.told()[0..3], [Told::Made, Told::Data(11), Told::ReadClosed]);
+    assert_eq!(trace.callbacks()[0..3], [Callback::Made, Callback::Data(11), Callback::ReadClosed]);
 }

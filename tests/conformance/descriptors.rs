@@ -1,4 +1,5 @@
-//! Descriptors over Unix sockets: both ways, in order with the bytes, none lost, none left open.
+//! File-descriptor passing over Unix sockets (SCM_RIGHTS): in both directions, in order with the bytes, none lost,
+//! none leaked.
 
 use std::{
     cell::RefCell,
@@ -22,66 +23,66 @@ use sinew::{
 
 use super::relaying::tie;
 use crate::support::{
-    Far, Line, Lost, Script, Sink, What, World, noise, sockets::free_path, table,
+    Event, Lost, RemoteEnd, Script, Sink, TestConnection, World, noise, sockets::free_path, table,
 };
 
 table! {
     everywhere:
-        streams_that_pass_none_hand_it_back;
+        streams_without_descriptor_passing_hand_it_back;
     ports:
-        they_are_received_with_the_bytes_they_came_with,
-        they_are_sent_with_the_next_byte,
-        many_go_both_ways_in_order,
-        unclaimed_ones_are_closed_with_the_connection,
-        too_many_unclaimed_end_the_connection,
-        those_that_nobody_asked_for_are_closed_by_the_system,
-        they_end_no_input_that_takes_none,
-        they_end_no_relay,
-        too_many_to_send_are_handed_back,
-        what_is_not_sent_is_closed,
-        behind_faults_none_are_passed;
+        descriptors_arrive_with_their_bytes,
+        descriptors_are_sent_with_the_next_byte,
+        many_descriptors_go_both_ways_in_order,
+        unclaimed_descriptors_are_closed_with_the_connection,
+        too_many_unclaimed_descriptors_end_the_connection,
+        unrequested_descriptors_are_closed_by_the_kernel,
+        descriptors_do_not_end_input_that_takes_none,
+        descriptors_do_not_end_a_relay,
+        too_many_descriptors_to_send_are_handed_back,
+        unsent_descriptors_are_closed,
+        descriptors_are_not_passed_under_faults;
 }
 
-/// One end is kept, the other is sent; whether that is open still can be asked of the one that is kept.
+/// One end is kept, the other is sent; the kept end shows whether the sent one is still open.
 fn pair() -> (UnixStream, OwnedFd) {
     let (kept, sent) = UnixStream::pair().unwrap();
     kept.set_nonblocking(true).unwrap();
     (kept, sent.into())
 }
 
-/// Whether the other end of a pair has been closed everywhere.
+/// Whether all duplicates of the other end have been closed.
 fn is_closed(mut kept: &UnixStream) -> bool {
     matches!(kept.read(&mut [0]), Ok(0))
 }
 
-/// A connection over a Unix socket that takes so many.
-fn join<P: Protocol>(world: &World, max: usize, protocol: P) -> Line {
+/// A connection over a Unix socket that accepts this many descriptors.
+fn join<P: Protocol>(world: &World, max: usize, protocol: P) -> TestConnection {
     let config = StreamConfig::default().receive_descriptors(max);
     let config = UnixListenConfig::default().stream(config);
     let (path, before) = (free_path(), world.traces.len());
     let (traces, mut protocol) = (world.traces.clone(), Some(protocol));
     let factory = move |_: &Peer| traces.watch(protocol.take().expect("one client"));
     let port = world.reactor().listen_unix_with(&path, config, factory).unwrap();
-    let far = Far::unix(UnixStream::connect(path).unwrap());
+    let remote = RemoteEnd::unix(UnixStream::connect(path).unwrap());
     world.until("connection_made", || world.traces.len() > before);
-    Line { far, trace: world.traces.last(), port: Some(port.of_any_kind()) }
+    TestConnection { remote, trace: world.traces.last(), port: Some(port.of_any_kind()) }
 }
 
-fn send(far: &Far, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+fn send(remote: &RemoteEnd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(64))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     assert!(control.push(SendAncillaryMessage::ScmRights(descriptors)));
-    let (socket, slices) = (far.as_unix().unwrap(), [IoSlice::new(bytes)]);
+    let (socket, slices) = (remote.as_unix().unwrap(), [IoSlice::new(bytes)]);
     let flags = SendFlags::empty();
     assert_eq!(rustix::net::sendmsg(socket, &slices, &mut control, flags).unwrap(), bytes.len());
 }
 
-/// One call's worth, as any other program would receive it.
-fn receive(far: &Far) -> Option<(Vec<u8>, Vec<OwnedFd>)> {
+/// One recvmsg(2) call, as any other program would receive it.
+fn receive(remote: &RemoteEnd) -> Option<(Vec<u8>, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(64))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let (mut buffer, flags) = ([0; 4096], RecvFlags::empty());
-    let socket = far.as_unix().unwrap();
+    let socket = remote.as_unix().unwrap();
     let received =
         rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, flags);
     let received = received.ok()?;
@@ -94,11 +95,11 @@ fn receive(far: &Far) -> Option<(Vec<u8>, Vec<OwnedFd>)> {
     Some((buffer[..received.bytes].to_vec(), descriptors))
 }
 
-fn streams_that_pass_none_hand_it_back(world: &World) {
+fn streams_without_descriptor_passing_hand_it_back(world: &World) {
     let line = world.join(Sink);
     let (kept, sent) = pair();
     let refused = line.transport().send_descriptor(sent);
-    if line.far.as_unix().is_some() {
+    if line.remote.as_unix().is_some() {
         return refused.unwrap();
     }
     let error = refused.unwrap_err();
@@ -109,9 +110,9 @@ fn streams_that_pass_none_hand_it_back(world: &World) {
     assert!(line.transport().take_descriptor().is_none());
 }
 
-/// Writes a word through each descriptor that is there when bytes are told of: the bytes.
-fn answers(transport: &Transport, what: What<'_>) {
-    if let What::Data(data) = what {
+/// Writes a word through each descriptor that has arrived with the bytes.
+fn answers(transport: &Transport, what: Event<'_>) {
+    if let Event::Data(data) = what {
         for byte in data.iter().filter(|byte| byte.is_ascii_uppercase()) {
             let descriptor = transport.take_descriptor().expect("it came with its byte");
             UnixStream::from(descriptor).write_all(&[*byte]).unwrap();
@@ -119,13 +120,13 @@ fn answers(transport: &Transport, what: What<'_>) {
     }
 }
 
-fn they_are_received_with_the_bytes_they_came_with(world: &World) {
+fn descriptors_arrive_with_their_bytes(world: &World) {
     let mut line = join(world, 8, Script(answers));
-    line.far.send(b"first nothing, then ");
+    line.remote.send(b"first nothing, then ");
     let ((kept_a, a), (kept_b, b), (kept_c, c)) = (pair(), pair(), pair());
-    send(&line.far, b"A and ", &[a.as_fd()]);
-    send(&line.far, b"B and C", &[b.as_fd(), c.as_fd()]);
-    line.far.send(b", and nothing");
+    send(&line.remote, b"A and ", &[a.as_fd()]);
+    send(&line.remote, b"B and C", &[b.as_fd(), c.as_fd()]);
+    line.remote.send(b", and nothing");
     drop((a, b, c));
     world.until("all of them", || [&kept_a, &kept_b, &kept_c].into_iter().all(has_come));
     for (kept, expected) in [(kept_a, b"A"), (kept_b, b"B"), (kept_c, b"C")] {
@@ -136,23 +137,24 @@ fn they_are_received_with_the_bytes_they_came_with(world: &World) {
     world.until("the rest", || line.trace.data() == all);
 }
 
-/// A read ends at a descriptor, whether or not it is taken; no engine tells again of what is behind it.
-fn they_end_no_input_that_takes_none(world: &World) {
+/// A read ends at a descriptor, whether or not it is taken; edge-triggered engines do not report what comes after it
+/// again.
+fn descriptors_do_not_end_input_that_takes_none(world: &World) {
     let mut line = join(world, 0, Sink);
     let (kept, sent) = pair();
-    send(&line.far, b"abc", &[sent.as_fd()]);
-    line.far.send(b"def");
-    send(&line.far, b"gh", &[sent.as_fd()]);
-    send(&line.far, b"i", &[sent.as_fd()]);
-    line.far.send(b"j");
+    send(&line.remote, b"abc", &[sent.as_fd()]);
+    line.remote.send(b"def");
+    send(&line.remote, b"gh", &[sent.as_fd()]);
+    send(&line.remote, b"i", &[sent.as_fd()]);
+    line.remote.send(b"j");
     drop(sent);
     world.until("all of it", || line.trace.data() == b"abcdefghij");
     assert!(is_closed(&kept));
     world.assert_asleep();
 }
 
-/// However much is moved: by copying, or by the kernel.
-fn they_end_no_relay(world: &World) {
+/// Whatever moves the data: copying, or the kernel.
+fn descriptors_do_not_end_a_relay(world: &World) {
     for takes in [0, 8] {
         let (mut a, mut b) = (join(world, takes, Sink), join(world, 0, Sink));
         let _relayed = tie(&a, &b);
@@ -162,15 +164,15 @@ fn they_end_no_relay(world: &World) {
             let mut got = Vec::new();
             let mut to_send = before;
             world.until("what comes before", || {
-                to_send = &to_send[a.far.try_send(to_send)..];
-                got.extend(b.far.take());
+                to_send = &to_send[a.remote.try_send(to_send)..];
+                got.extend(b.remote.take());
                 got.len() == before.len()
             });
             assert!(got == before);
-            send(&a.far, b"abc", &[sent.as_fd()]);
-            a.far.send(b"defgh");
+            send(&a.remote, b"abc", &[sent.as_fd()]);
+            a.remote.send(b"defgh");
             drop(sent);
-            assert_eq!(world.receive(&mut b.far, 8), b"abcdefgh");
+            assert_eq!(world.receive(&mut b.remote, 8), b"abcdefgh");
             assert!(is_closed(&kept), "none is carried on");
         }
     }
@@ -187,7 +189,7 @@ fn word(mut kept: &UnixStream) -> Vec<u8> {
     word
 }
 
-fn they_are_sent_with_the_next_byte(world: &World) {
+fn descriptors_are_sent_with_the_next_byte(world: &World) {
     let line = join(world, 0, Sink);
     let transport = line.transport();
     let ((kept_a, a), (kept_b, b)) = (pair(), pair());
@@ -195,7 +197,7 @@ fn they_are_sent_with_the_next_byte(world: &World) {
     transport.send_descriptor(a).unwrap();
     world.settle();
     assert_eq!(
-        receive(&line.far).map(|(bytes, came)| (bytes, came.len())),
+        receive(&line.remote).map(|(bytes, came)| (bytes, came.len())),
         Some((b"before ".to_vec(), 0))
     );
     transport.write(b"with a, ");
@@ -204,7 +206,7 @@ fn they_are_sent_with_the_next_byte(world: &World) {
     let mut parts = Vec::new();
     let mut bytes = Vec::new();
     world.until("all of it", || {
-        while let Some((part, came)) = receive(&line.far) {
+        while let Some((part, came)) = receive(&line.remote) {
             parts.extend(came.into_iter().map(|descriptor| (bytes.len(), descriptor)));
             bytes.extend(part);
         }
@@ -219,12 +221,12 @@ fn they_are_sent_with_the_next_byte(world: &World) {
     assert!(is_closed(&kept_a) && is_closed(&kept_b), "this process has kept none");
 }
 
-/// What one end sends, the other takes, a thousand times over and under back-pressure.
-fn many_go_both_ways_in_order(world: &World) {
+/// Everything sent is received, a thousand times over, under backpressure.
+fn many_descriptors_go_both_ways_in_order(world: &World) {
     const COUNT: usize = 300;
     let kept: Rc<RefCell<Vec<UnixStream>>> = Rc::default();
-    let echoes = Script(|transport: &Transport, what: What<'_>| {
-        if let What::Data(data) = what {
+    let echoes = Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Data(data) = what {
             for byte in data {
                 if *byte == b'!' {
                     let descriptor = transport.take_descriptor().expect("it came with its byte");
@@ -237,14 +239,14 @@ fn many_go_both_ways_in_order(world: &World) {
     let line = join(world, 64, echoes);
     let (mut sent, mut came) = (0, 0);
     world.until("all of them", || {
-        // As few at a time as may be under way.
+        // With the smallest number in flight.
         if sent < COUNT && sent - came < 50 {
-            let (near, far) = pair();
+            let (near, remote) = pair();
             kept.borrow_mut().push(near);
-            send(&line.far, b"..!", &[far.as_fd()]);
+            send(&line.remote, b"..!", &[remote.as_fd()]);
             sent += 1;
         }
-        while let Some((_, descriptors)) = receive(&line.far) {
+        while let Some((_, descriptors)) = receive(&line.remote) {
             for descriptor in descriptors {
                 UnixStream::from(descriptor).write_all(b"x").unwrap();
                 assert_eq!(word(&kept.borrow()[came]), b"x", "in order");
@@ -256,15 +258,15 @@ fn many_go_both_ways_in_order(world: &World) {
     assert!(kept.borrow().iter().all(is_closed));
 }
 
-fn unclaimed_ones_are_closed_with_the_connection(world: &World) {
+fn unclaimed_descriptors_are_closed_with_the_connection(world: &World) {
     let line = join(world, 8, Sink);
     let ((kept_a, a), (kept_b, b)) = (pair(), pair());
-    send(&line.far, b"xy", &[a.as_fd(), b.as_fd()]);
+    send(&line.remote, b"xy", &[a.as_fd(), b.as_fd()]);
     drop((a, b));
     world.until("the bytes", || line.trace.data().len() == 2);
     assert!(!is_closed(&kept_a) && !is_closed(&kept_b));
     let taken = line.transport().take_descriptor().unwrap();
-    line.far.close();
+    line.remote.close();
     assert_eq!(world.lost(&line.trace), Lost::Done);
     assert!(is_closed(&kept_b), "nobody has taken it");
     assert!(!is_closed(&kept_a), "somebody has taken it");
@@ -273,12 +275,12 @@ fn unclaimed_ones_are_closed_with_the_connection(world: &World) {
     assert!(line.trace.transport().take_descriptor().is_none());
 }
 
-fn too_many_unclaimed_end_the_connection(world: &World) {
+fn too_many_unclaimed_descriptors_end_the_connection(world: &World) {
     let line = join(world, 2, Sink);
     let kept: Vec<_> = (0..3)
         .map(|_| {
             let (kept, sent) = pair();
-            send(&line.far, b"x", &[sent.as_fd()]);
+            send(&line.remote, b"x", &[sent.as_fd()]);
             kept
         })
         .collect();
@@ -286,17 +288,17 @@ fn too_many_unclaimed_end_the_connection(world: &World) {
     assert!(kept.iter().all(is_closed));
 }
 
-fn those_that_nobody_asked_for_are_closed_by_the_system(world: &World) {
+fn unrequested_descriptors_are_closed_by_the_kernel(world: &World) {
     let line = join(world, 0, Sink);
     let (kept, sent) = pair();
-    send(&line.far, b"x", &[sent.as_fd()]);
+    send(&line.remote, b"x", &[sent.as_fd()]);
     drop(sent);
     world.until("the byte", || line.trace.data() == b"x");
     assert!(is_closed(&kept));
     assert!(line.transport().take_descriptor().is_none());
 }
 
-fn too_many_to_send_are_handed_back(world: &World) {
+fn too_many_descriptors_to_send_are_handed_back(world: &World) {
     let line = join(world, 0, Sink);
     let transport = line.transport();
     for _ in 0..64 {
@@ -309,7 +311,7 @@ fn too_many_to_send_are_handed_back(world: &World) {
     transport.write(b"x");
     let mut came = 0;
     world.until("all of them", || {
-        came += receive(&line.far).map_or(0, |(_, descriptors)| descriptors.len());
+        came += receive(&line.remote).map_or(0, |(_, descriptors)| descriptors.len());
         came == 64
     });
     transport.send_descriptor(error.descriptor).unwrap();
@@ -318,7 +320,7 @@ fn too_many_to_send_are_handed_back(world: &World) {
     assert_eq!(transport.send_descriptor(late).unwrap_err().reason, DescriptorRefused::Closed);
 }
 
-fn what_is_not_sent_is_closed(world: &World) {
+fn unsent_descriptors_are_closed(world: &World) {
     type End = fn(&Transport);
     let ends: [End; 3] = [Transport::lose_connection, Transport::abort, |transport| {
         transport.fail("why");
@@ -330,14 +332,14 @@ fn what_is_not_sent_is_closed(world: &World) {
         world.settle();
         assert!(!is_closed(&kept), "a byte may come yet");
         end(&line.transport());
-        world.receive_to_end(&mut line.far);
-        line.far.close();
+        world.receive_to_end(&mut line.remote);
+        line.remote.close();
         world.lost(&line.trace);
         assert!(is_closed(&kept));
     }
 }
 
-fn behind_faults_none_are_passed(world: &World) {
+fn descriptors_are_not_passed_under_faults(world: &World) {
     let config = StreamConfig::default().receive_descriptors(8).faults(Faults::rough(1));
     let (path, traces) = (free_path(), world.traces.clone());
     let config = UnixListenConfig::default().stream(config);

@@ -1,4 +1,4 @@
-//! Draining: connections are asked to finish, waited for, and dropped in the end.
+//! Draining (graceful shutdown of a listener): connections are asked to finish, awaited, and dropped at the deadline.
 
 use std::{
     cell::RefCell,
@@ -10,29 +10,29 @@ use sinew::prelude::*;
 
 use super::listening::{client, echo};
 use crate::support::{
-    Far, Fate, Lost, Script, Sink, Told, Trace, What, Width, World,
+    Callback, EndState, Event, Lost, RemoteEnd, Script, Sink, Trace, Width, World,
     sockets::{any_port, listener},
     table,
 };
 
 table! {
     ports:
-        draining_asks_and_waits,
+        draining_requests_and_waits,
         draining_past_the_deadline_aborts,
         draining_an_empty_port_is_done_at_once,
         draining_twice_is_draining,
-        a_relay_goes_on_until_its_ends_are_done,
-        a_relay_is_cut_off_at_the_deadline,
+        draining_waits_for_relays,
+        draining_aborts_relays_at_the_deadline,
         a_relay_may_be_ended_by_either_end,
-        draining_ends_the_run_well;
+        a_drained_reactor_stops_successfully;
 }
 
-fn draining_asks_and_waits(world: &World) {
+fn draining_requests_and_waits(world: &World) {
     let traces = world.traces.clone();
-    // Finishes when its client says so.
+    // Finishes when its client requests it.
     let factory = move |_: &Peer| {
-        traces.watch(Script(|transport: &Transport, what: What<'_>| {
-            if let What::Data(_) | What::ReadClosed = what {
+        traces.watch(Script(|transport: &Transport, what: Event<'_>| {
+            if let Event::Data(_) | Event::ReadClosed = what {
                 transport.lose_connection();
             }
         }))
@@ -43,9 +43,9 @@ fn draining_asks_and_waits(world: &World) {
     let other = world.join(Sink);
     let drained = port.drain(Duration::from_secs(1000));
     world.until("drain_requested", || {
-        world.traces.all().iter().filter(|trace| trace.has(&Told::Drain)).count() == 3
+        world.traces.all().iter().filter(|trace| trace.has(&Callback::Drain)).count() == 3
     });
-    assert!(!other.trace.has(&Told::Drain), "the connections of other ports are not asked");
+    assert!(!other.trace.has(&Callback::Drain), "the connections of other ports are not asked");
     assert!(std::net::TcpStream::connect(port.local()).is_err(), "nobody new");
     while let Some(mut client) = clients.pop() {
         world.settle();
@@ -65,7 +65,7 @@ fn draining_asks_and_waits(world: &World) {
 
 fn draining_past_the_deadline_aborts(world: &World) {
     let traces = world.traces.clone();
-    let factory = move |_: &Peer| traces.watch(Script(|_: &Transport, _: What<'_>| {}));
+    let factory = move |_: &Peer| traces.watch(Script(|_: &Transport, _: Event<'_>| {}));
     let port = world.reactor().listen_tcp(any_port(), factory).unwrap();
     let mut stubborn = client(&port);
     world.until("the connection", || port.connections() == 1);
@@ -74,7 +74,7 @@ fn draining_past_the_deadline_aborts(world: &World) {
     world.until("the drain", || drained.is_settled());
     assert!(start.elapsed() >= Duration::from_millis(30), "not early");
     assert_eq!(world.traces.last().lost(), Some(Lost::Shutdown));
-    assert_eq!(world.receive_to_end(&mut stubborn).1, Fate::Reset);
+    assert_eq!(world.receive_to_end(&mut stubborn).1, EndState::Reset);
 }
 
 fn draining_an_empty_port_is_done_at_once(world: &World) {
@@ -88,7 +88,7 @@ fn draining_an_empty_port_is_done_at_once(world: &World) {
 
 fn draining_twice_is_draining(world: &World) {
     let traces = world.traces.clone();
-    let factory = move |_: &Peer| traces.watch(Script(|_: &Transport, _: What<'_>| {}));
+    let factory = move |_: &Peer| traces.watch(Script(|_: &Transport, _: Event<'_>| {}));
     let port = world.reactor().listen_tcp(any_port(), factory).unwrap();
     let _stubborn = client(&port);
     world.until("the connection", || port.connections() == 1);
@@ -98,11 +98,11 @@ fn draining_twice_is_draining(world: &World) {
     assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
-/// A relay between a connection of the port and another, with the traces of both.
+/// A relay between a connection of the listener and another one, with the traces of both.
 struct Tunnel {
     port: ListeningPort,
-    client: Far,
-    server: Far,
+    client: RemoteEnd,
+    server: RemoteEnd,
     traces: [Rc<Trace>; 2],
 }
 
@@ -126,16 +126,18 @@ impl Tunnel {
         });
         let traces = [near, world.traces.last()];
         drop(traces[0].transport().relay(&traces[1].transport()).unwrap());
-        Self { port, client, server: Far::socket(server.unwrap().0), traces }
+        Self { port, client, server: RemoteEnd::socket(server.unwrap().0), traces }
     }
 
     fn until_both_are_told(&self, world: &World) {
-        world.until("drain_requested", || self.traces.iter().all(|trace| trace.has(&Told::Drain)));
+        world.until("drain_requested", || {
+            self.traces.iter().all(|trace| trace.has(&Callback::Drain))
+        });
     }
 }
 
-/// Whether anything is under way, only they know.
-fn a_relay_goes_on_until_its_ends_are_done(world: &World) {
+/// Only the relayed ends know whether work is left, so a drain waits for them.
+fn draining_waits_for_relays(world: &World) {
     let mut tunnel = Tunnel::new(world, || Sink);
     tunnel.server.send(b"the first half, ");
     assert_eq!(world.receive(&mut tunnel.client, 16), b"the first half, ");
@@ -145,63 +147,63 @@ fn a_relay_goes_on_until_its_ends_are_done(world: &World) {
     assert!(tunnel.traces.iter().all(|trace| !trace.transport().is_closing()));
     tunnel.server.send(b"the second half");
     tunnel.server.end();
-    let expected = (b"the second half".to_vec(), Fate::Ended);
+    let expected = (b"the second half".to_vec(), EndState::Ended);
     assert_eq!(world.receive_to_end(&mut tunnel.client), expected);
     assert!(!drained.is_settled());
     tunnel.client.end();
     world.until("the drain", || drained.is_settled());
     for trace in &tunnel.traces {
-        assert_eq!((world.lost(trace), trace.count(&Told::Drain)), (Lost::Done, 1));
+        assert_eq!((world.lost(trace), trace.count(&Callback::Drain)), (Lost::Done, 1));
     }
     assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
-/// So that neither takes what it has for the whole.
-fn a_relay_is_cut_off_at_the_deadline(world: &World) {
+/// So that neither end takes a part for the whole.
+fn draining_aborts_relays_at_the_deadline(world: &World) {
     let mut tunnel = Tunnel::new(world, || Sink);
     tunnel.server.send(b"the first half, ");
     assert_eq!(world.receive(&mut tunnel.client, 16), b"the first half, ");
     let drained = tunnel.port.drain(Duration::from_millis(30));
     world.until("the drain", || drained.is_settled());
-    for far in [&mut tunnel.client, &mut tunnel.server] {
-        assert_eq!(world.receive_to_end(far), (vec![], Fate::Reset));
+    for remote in [&mut tunnel.client, &mut tunnel.server] {
+        assert_eq!(world.receive_to_end(remote), (vec![], EndState::Reset));
     }
     for trace in &tunnel.traces {
         assert_eq!(world.lost(trace), Lost::Shutdown);
     }
 }
 
-/// Who knows more than that does as it sees fit.
+/// A protocol that knows more may end the relay itself.
 fn a_relay_may_be_ended_by_either_end(world: &World) {
     let mut tunnel = Tunnel::new(world, || {
-        Script(|transport: &Transport, what: What<'_>| {
-            if let What::Drain = what {
+        Script(|transport: &Transport, what: Event<'_>| {
+            if let Event::Drain = what {
                 transport.lose_connection();
             }
         })
     });
     let drained = tunnel.port.drain(Duration::from_secs(1000));
     tunnel.until_both_are_told(world);
-    assert_eq!(world.receive_to_end(&mut tunnel.client), (vec![], Fate::Ended));
+    assert_eq!(world.receive_to_end(&mut tunnel.client), (vec![], EndState::Ended));
     tunnel.client.end();
-    assert_eq!(world.receive_to_end(&mut tunnel.server), (vec![], Fate::Ended));
+    assert_eq!(world.receive_to_end(&mut tunnel.server), (vec![], EndState::Ended));
     tunnel.server.end();
     world.until("the drain", || drained.is_settled());
 }
 
-fn draining_ends_the_run_well(world: &World) {
+fn a_drained_reactor_stops_successfully(world: &World) {
     let port = world.reactor().listen_tcp(any_port(), echo(world)).unwrap();
-    let far = Rc::new(RefCell::new(client(&port)));
-    far.borrow_mut().send(b"last words");
+    let remote = Rc::new(RefCell::new(client(&port)));
+    remote.borrow_mut().send(b"last words");
     world.until("the connection", || port.connections() == 1);
     world.reactor().on(Phase::BeforeShutdown, move |_| port.drain(Duration::from_secs(1000)));
     world.reactor().call_soon(|reactor| reactor.stop().unwrap());
     let heard = Rc::new(RefCell::new(Vec::new()));
-    let (peer, words) = (far.clone(), heard.clone());
+    let (peer, words) = (remote.clone(), heard.clone());
     let ears = world.reactor().call_every(Duration::from_millis(1), move |_| {
         let mut peer = peer.borrow_mut();
         words.borrow_mut().extend(peer.take());
-        if peer.fate_so_far() == Fate::Ended {
+        if peer.end_state_so_far() == EndState::Ended {
             peer.end();
         }
     });

@@ -1,4 +1,5 @@
-//! Descriptors of which there are duplicates: one that is closed leaves nothing behind that wakes the loop.
+//! Duplicated descriptors: closing one removes it from the kernel's queue, so that its duplicate does not wake the
+//! loop.
 
 use std::{
     fs::File,
@@ -31,23 +32,23 @@ use crate::support::{
 
 table! {
     ports:
-        what_is_closed_while_a_duplicate_lives;
+        closing_a_descriptor_with_a_duplicate;
 }
 
-/// Something that is adopted, and of which there is another descriptor.
+/// An adopted object, and a duplicate of its descriptor.
 struct Twin {
     what: &'static str,
     /// Ends it on the reactor.
     end: Box<dyn FnOnce()>,
-    /// Has something come to it.
+    /// Makes it readable.
     arrive: Box<dyn FnMut()>,
-    /// Takes that from the other descriptor.
+    /// Consumes that through the duplicate.
     take: Box<dyn FnMut()>,
 }
 
-/// The kernel's queue goes on watching what is closed as long as a duplicate of it is open, unless it is told not to: nobody would be
-/// there to hear of it, and the loop would be woken by it all the same.
-fn what_is_closed_while_a_duplicate_lives(world: &World) {
+/// epoll keeps watching a closed descriptor while a duplicate is open, unless it is removed explicitly: the loop
+/// would be woken for a handler that no longer exists.
+fn closing_a_descriptor_with_a_duplicate(world: &World) {
     let paths: Vec<_> = (0..3).map(|_| free_path()).collect();
     let twins = [
         stream_twin(world, "a TCP connection", connected(any_port())),
@@ -95,19 +96,19 @@ impl Twin {
         Self { what, end: Box::new(end), arrive: Box::new(arrive), take: Box::new(take) }
     }
 
-    /// One that bytes come to.
+    /// One that receives data.
     fn of_bytes(
         what: &'static str,
-        mut far: impl Write + 'static,
+        mut remote: impl Write + 'static,
         mut other: impl Read + 'static,
         transport: Transport,
     ) -> Self {
-        let arrive = move || far.write_all(b"x").unwrap();
+        let arrive = move || remote.write_all(b"x").unwrap();
         let take = move || other.read_exact(&mut [0]).unwrap();
         Self::new(what, move || transport.abort(), arrive, take)
     }
 
-    /// One that connections come to.
+    /// One that receives connections.
     fn of_port<C: 'static, A: 'static>(
         what: &'static str,
         connect: impl Fn() -> C + 'static,
@@ -122,16 +123,16 @@ impl Twin {
 fn stream_twin<S: AsFd + Into<OwnedFd>>(
     world: &World,
     what: &'static str,
-    (near, far): (S, S),
+    (near, remote): (S, S),
 ) -> Twin {
     let other = File::from(near.as_fd().try_clone_to_owned().unwrap());
     let connection = world.reactor().adopt_stream(near, world.traces.watch(Sink)).unwrap();
-    Twin::of_bytes(what, File::from(far.into()), other, connection.transport().clone())
+    Twin::of_bytes(what, File::from(remote.into()), other, connection.transport().clone())
 }
 
-/// A descriptor that came over a Unix socket; whoever sent it has kept it.
+/// A descriptor received over a Unix socket; the sender has kept a duplicate.
 fn received_twin(world: &World) -> Twin {
-    let (near, far) = UnixStream::pair().unwrap();
+    let (near, remote) = UnixStream::pair().unwrap();
     let (sender, receiver) = UnixStream::pair().unwrap();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -149,7 +150,7 @@ fn received_twin(world: &World) -> Twin {
     });
     let sink = world.traces.watch(Sink);
     let connection = world.reactor().adopt_stream(received.unwrap(), sink).unwrap();
-    Twin::of_bytes("a connection that was received", far, near, connection.transport().clone())
+    Twin::of_bytes("a connection that was received", remote, near, connection.transport().clone())
 }
 
 fn port_twin(world: &World) -> Twin {
@@ -184,7 +185,7 @@ fn unix_port_twin(world: &World, path: &Path) -> Twin {
     Twin::of_port("a Unix port", connect, accept, move || port.stop_listening())
 }
 
-/// Takes no notice of datagrams.
+/// Ignores datagrams.
 struct Deaf;
 
 impl<A: DatagramAddr> DatagramProtocol<A> for Deaf {
@@ -193,22 +194,22 @@ impl<A: DatagramAddr> DatagramProtocol<A> for Deaf {
 
 fn udp_twin(world: &World) -> Twin {
     let socket = UdpSocket::bind(any_port()).unwrap();
-    let (other, far) = (socket.try_clone().unwrap(), UdpSocket::bind(any_port()).unwrap());
+    let (other, remote) = (socket.try_clone().unwrap(), UdpSocket::bind(any_port()).unwrap());
     let to = other.local_addr().unwrap();
     let config = DatagramConfig::default();
     let transport = world.reactor().adopt_udp(socket, config, Deaf).unwrap();
-    let arrive = move || assert_eq!(far.send_to(b"x", to).unwrap(), 1);
+    let arrive = move || assert_eq!(remote.send_to(b"x", to).unwrap(), 1);
     let take = move || assert_eq!(other.recv_from(&mut [0]).unwrap().0, 1);
     Twin::new("a UDP socket", move || transport.stop(), arrive, take)
 }
 
-fn unix_datagram_twin(world: &World, near: &Path, far: &Path) -> Twin {
-    let (socket, far) = (UnixDatagram::bind(near).unwrap(), UnixDatagram::bind(far).unwrap());
-    far.connect(near).unwrap();
+fn unix_datagram_twin(world: &World, near: &Path, remote: &Path) -> Twin {
+    let (socket, remote) = (UnixDatagram::bind(near).unwrap(), UnixDatagram::bind(remote).unwrap());
+    remote.connect(near).unwrap();
     let other = socket.try_clone().unwrap();
     let config = DatagramConfig::default();
     let transport = world.reactor().adopt_unix_datagram(socket, config, Deaf).unwrap();
-    let arrive = move || assert_eq!(far.send(b"x").unwrap(), 1);
+    let arrive = move || assert_eq!(remote.send(b"x").unwrap(), 1);
     let take = move || assert_eq!(other.recv(&mut [0]).unwrap(), 1);
     Twin::new("a Unix socket for datagrams", move || transport.stop(), arrive, take)
 }
@@ -220,12 +221,12 @@ fn pipe_twin(world: &World) -> Twin {
     Twin::of_bytes("a pipe", writer, other, connection.transport().clone())
 }
 
-/// An endpoint duplicates what it is on.
+/// An endpoint duplicates its descriptor.
 fn endpoint_twin(world: &World) -> Twin {
-    let (other, far) = connected(any_port());
+    let (other, remote) = connected(any_port());
     let client: ClientEndpoint = format!("fd:{}", other.as_raw_fd()).parse().unwrap();
     let connecting = client.connect(world.reactor(), world.watched(|| Sink));
     world.until("the connection", || connecting.is_settled());
     let transport = connecting.take().unwrap().unwrap().transport().clone();
-    Twin::of_bytes("an endpoint on a descriptor", far, other, transport)
+    Twin::of_bytes("an endpoint on a descriptor", remote, other, transport)
 }

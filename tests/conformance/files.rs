@@ -1,4 +1,5 @@
-//! Files, by `send_file`: whole, in their place among what else is written, at the peer's pace, and moved by the kernel where it can.
+//! Sending files with `send_file`: complete, in order with other writes, with backpressure, and by sendfile(2) where
+//! possible.
 
 use std::{
     cell::Cell,
@@ -13,7 +14,7 @@ use sinew::{prelude::*, transports::SendFileError};
 
 use super::producing::pieces;
 use crate::support::{
-    Fate, Link, Lost, Pull, Script, Sink, TOO_MUCH, What, Width, World, noise, table,
+    EndState, Event, Link, Lost, Pull, Script, Sink, TOO_MUCH, Width, World, noise, table,
 };
 
 table! {
@@ -26,7 +27,7 @@ table! {
         a_file_of_ten_megabytes_arrives_intact,
         what_is_written_around_files_keeps_its_order,
         close_write_waits_for_the_file,
-        a_peer_that_does_not_read_holds_the_file_up,
+        a_slow_reader_delays_a_file,
         a_close_waits_for_a_file_no_longer_than_the_linger_timeout,
         an_abort_drops_the_file,
         a_large_file_is_fair,
@@ -34,11 +35,11 @@ table! {
     resets:
         a_reset_ends_a_file;
     smooth:
-        // Faults lie around the socket, which is then not plainly the kernel's.
+        // With fault injection the socket is wrapped, so the kernel cannot be used directly.
         the_kernel_moves_files_into_its_own_sockets;
 }
 
-/// A file that holds `bytes`, with no name left.
+/// A deleted temporary file that contains `bytes`.
 fn file(bytes: &[u8]) -> File {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = format!("sinew-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -65,8 +66,8 @@ fn a_file_is_sent(world: &World) {
             .filter(|at| range.contains(at))
             .map(|at| bytes[at as usize])
             .collect();
-        let received = world.receive(&mut line.far, expected.len() + 2);
-        // What was written meanwhile went out between the pieces.
+        let received = world.receive(&mut line.remote, expected.len() + 2);
+        // Writes made meanwhile were sent between the pieces.
         let at = received.iter().position(|byte| *byte == b'|');
         assert!(at.is_some() && received.ends_with(b"."));
         let mut rest = received[..received.len() - 1].to_vec();
@@ -82,11 +83,11 @@ fn a_file_is_sent(world: &World) {
     send((Included(199_999), Unbounded));
     let mut line = world.join(Sink);
     assert!(line.transport().send_file(file(&bytes), ..).expect("it can be read"));
-    assert!(world.receive(&mut line.far, bytes.len()) == bytes);
+    assert!(world.receive(&mut line.remote, bytes.len()) == bytes);
     assert!(line.transport().send_file(file(&bytes), 1_000..150_001).expect("it can be read"));
-    assert!(world.receive(&mut line.far, 149_001) == bytes[1_000..150_001]);
+    assert!(world.receive(&mut line.remote, 149_001) == bytes[1_000..150_001]);
     assert!(line.transport().send_file(file(&bytes), ..=70_000).expect("it can be read"));
-    assert!(world.receive(&mut line.far, 70_001) == bytes[..=70_000]);
+    assert!(world.receive(&mut line.remote, 70_001) == bytes[..=70_000]);
 }
 
 fn a_file_is_sent_before_the_close(world: &World) {
@@ -96,16 +97,16 @@ fn a_file_is_sent_before_the_close(world: &World) {
         let mut line = world.join_with(
             StreamConfig::default(),
             width,
-            Script(move |transport: &Transport, what: What<'_>| {
-                if let What::Data(_) = what {
+            Script(move |transport: &Transport, what: Event<'_>| {
+                if let Event::Data(_) = what {
                     transport.send_file(file(&sent), ..).expect("it can be read");
                     transport.lose_connection();
                 }
             }),
         );
-        line.far.send(b"GET");
-        let (received, fate) = world.receive_to_end(&mut line.far);
-        assert!(received == bytes && fate == Fate::Ended);
+        line.remote.send(b"GET");
+        let (received, end_state) = world.receive_to_end(&mut line.remote);
+        assert!(received == bytes && end_state == EndState::Ended);
         assert!(!line.transport().send_file(file(b"x"), ..).expect("it can be read"));
     }
 }
@@ -119,11 +120,11 @@ fn a_file_that_is_too_short_is_a_failure(world: &World) {
             transport.lose_connection();
         }
         assert_eq!(
-            world.receive_to_end(&mut line.far).0.len(),
+            world.receive_to_end(&mut line.remote).0.len(),
             100_000,
             "bytes that came before the end"
         );
-        line.far.close();
+        line.remote.close();
         let lost = world.lost(&line.trace);
         assert!(
             matches!(&lost, Lost::Protocol(error) if error.contains("100000, 1 bytes before")),
@@ -137,11 +138,11 @@ fn a_file_of_ten_megabytes_arrives_intact(world: &World) {
     let mut line = world.join(Sink);
     line.transport().send_file(file(&bytes), ..).expect("it can be read");
     line.transport().lose_connection();
-    let (received, fate) = world.receive_to_end(&mut line.far);
-    assert!(received == bytes && fate == Fate::Ended);
+    let (received, end_state) = world.receive_to_end(&mut line.remote);
+    assert!(received == bytes && end_state == EndState::Ended);
 }
 
-/// What it can say of itself without a look at its bytes.
+/// What is known about it without reading.
 fn can_move(world: &World) -> bool {
     cfg!(target_os = "linux")
         && !matches!(world.link, Link::Memory | Link::TlsAccepted | Link::TlsConnected)
@@ -153,7 +154,7 @@ fn the_kernel_moves_files_into_its_own_sockets(world: &World) {
     let before = world.reactor().stats();
     line.transport().write(b"head");
     line.transport().send_file(file(&bytes), ..).expect("it can be read");
-    assert!(world.receive(&mut line.far, 4 + bytes.len())[4..] == bytes);
+    assert!(world.receive(&mut line.remote, 4 + bytes.len())[4..] == bytes);
     let after = world.reactor().stats();
     let moved = after.bytes_moved - before.bytes_moved;
     assert_eq!(moved, if can_move(world) { 1 << 20 } else { 0 });
@@ -166,9 +167,9 @@ fn a_file_that_shrinks_is_a_failure(world: &World) {
     line.transport().send_file(file.try_clone().expect("a descriptor"), ..).expect("a file");
     world.settle();
     file.set_len(10).expect("it can be cut");
-    let (received, _) = world.receive_to_end(&mut line.far);
+    let (received, _) = world.receive_to_end(&mut line.remote);
     assert!(received.len() < TOO_MUCH, "all of it was sent before it was cut");
-    line.far.close();
+    line.remote.close();
     let lost = world.lost(&line.trace);
     assert!(
         matches!(&lost, Lost::Protocol(error) if error.contains("before the range")),
@@ -176,7 +177,7 @@ fn a_file_that_shrinks_is_a_failure(world: &World) {
     );
 }
 
-/// What is written before a file goes before it; what is given after it, behind it.
+/// Data written before a file are sent before it; data written after it, after it.
 fn what_is_written_around_files_keeps_its_order(world: &World) {
     for width in [Width::Wide, Width::Narrow] {
         let bytes = noise(300_000);
@@ -184,7 +185,7 @@ fn what_is_written_around_files_keeps_its_order(world: &World) {
         let transport = line.transport();
         let mut expected = Vec::new();
         for round in 0..3 {
-            // Less than the low watermark, so that the file is asked for while this still waits.
+            // Less than the low watermark, so that the file is read while this is still queued.
             let before = vec![round; 10_000];
             transport.stream({
                 let before = before.clone();
@@ -201,7 +202,7 @@ fn what_is_written_around_files_keeps_its_order(world: &World) {
             expected.extend_from_slice(&bytes[5..]);
             expected.extend_from_slice(b"small...");
         }
-        assert!(world.receive(&mut line.far, expected.len()) == expected, "{width:?}");
+        assert!(world.receive(&mut line.remote, expected.len()) == expected, "{width:?}");
         assert!(!transport.is_closing());
         world.assert_asleep();
     }
@@ -213,16 +214,16 @@ fn close_write_waits_for_the_file(world: &World) {
     let transport = line.transport();
     transport.send_file(file(&bytes), ..).expect("it can be read");
     transport.close_write();
-    let (received, fate) = world.receive_to_end(&mut line.far);
-    assert!(received == bytes && fate == Fate::Ended);
-    line.far.send(b"input goes on");
+    let (received, end_state) = world.receive_to_end(&mut line.remote);
+    assert!(received == bytes && end_state == EndState::Ended);
+    line.remote.send(b"input goes on");
     world.until("input", || line.trace.received() == 13);
 }
 
-/// The loop sleeps meanwhile, nothing grows, and in the end nothing is missing.
-fn a_peer_that_does_not_read_holds_the_file_up(world: &World) {
+/// The loop sleeps while it waits, memory is bounded, and in the end everything has arrived.
+fn a_slow_reader_delays_a_file(world: &World) {
     if world.link == Link::Memory {
-        // A wire has no bound but that of a narrow one, which the other scenarios have.
+        // An in-memory connection is bounded only if it is narrow, which other scenarios cover.
         return;
     }
     let bytes = noise(3 * TOO_MUCH);
@@ -233,7 +234,7 @@ fn a_peer_that_does_not_read_holds_the_file_up(world: &World) {
     let sent = world.reactor().stats().bytes_sent;
     assert!((sent as usize) < bytes.len(), "nothing held it up");
     assert!(transport.queued() <= 128 * 1024, "{} queued", transport.queued());
-    assert!(world.receive(&mut line.far, bytes.len()) == bytes);
+    assert!(world.receive(&mut line.remote, bytes.len()) == bytes);
     assert!(!transport.is_closing());
     world.assert_asleep();
 }
@@ -252,16 +253,16 @@ fn an_abort_drops_the_file(world: &World) {
     world.settle();
     line.transport().abort();
     assert_eq!(world.lost(&line.trace), Lost::Aborted);
-    let (received, fate) = world.receive_to_end(&mut line.far);
+    let (received, end_state) = world.receive_to_end(&mut line.remote);
     assert!(received.len() < TOO_MUCH);
-    world.link.assert_aborted(fate, "by the abort");
+    world.link.assert_aborted(end_state, "by the abort");
 }
 
 fn a_reset_ends_a_file(world: &World) {
     let line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
     line.transport().send_file(file(&noise(TOO_MUCH)), ..).expect("it can be read");
     world.settle();
-    line.far.reset();
+    line.remote.reset();
     assert_eq!(world.lost(&line.trace), Lost::Reset);
 }
 
@@ -278,13 +279,13 @@ fn a_large_file_is_fair(world: &World) {
         let now = world.reactor().stats().bytes_sent;
         most.set(most.get().max(now - sent));
         sent = now;
-        received += line.far.take().len();
+        received += line.remote.take().len();
         received == 64 << 20
     });
     assert!(most.get() <= 8 << 20, "{} bytes in one turn", most.get());
 }
 
-/// Each has its own place in it, whichever is read.
+/// Each transfer has its own file offset.
 fn files_may_share_a_description(world: &World) {
     let bytes = noise(400_000);
     let file = file(&bytes);
@@ -294,7 +295,7 @@ fn files_may_share_a_description(world: &World) {
         line.transport().send_file(file, ..).expect("it can be read");
     }
     for line in &mut lines {
-        assert!(world.receive(&mut line.far, bytes.len()) == bytes);
+        assert!(world.receive(&mut line.remote, bytes.len()) == bytes);
     }
 }
 
@@ -310,16 +311,16 @@ fn a_range_past_the_end_is_an_error(world: &World) {
     }
     let refused = send((Included(5), Excluded(4)));
     assert!(matches!(refused, Err(SendFileError::Backwards { start: 5, end: 4 })), "{refused:?}");
-    // The end itself is no error, and nothing was sent so far.
+    // Reaching EOF at once is not an error, and nothing was sent.
     assert!(send((Included(10), Unbounded)).is_ok_and(|sent| sent));
     assert!(send((Included(8), Unbounded)).is_ok_and(|sent| sent));
     let mut line = line;
-    assert_eq!(world.receive(&mut line.far, 2), b"89");
-    // A file that says it is empty may not know; the end of this one shows when it is read.
+    assert_eq!(world.receive(&mut line.remote, 2), b"89");
+    // A file with size zero may still have content; its end is found by reading.
     let lost = Rc::new(Cell::new(None));
     let seen = lost.clone();
-    let empty = world.join(Script(move |_: &Transport, what: What<'_>| {
-        if let What::Lost(ConnectionLost::Protocol(error)) = what
+    let empty = world.join(Script(move |_: &Transport, what: Event<'_>| {
+        if let Event::Lost(ConnectionLost::Protocol(error)) = what
             && let Some(SendFileError::PastEnd { start }) = error.downcast_ref()
         {
             seen.set(Some(*start));
@@ -327,16 +328,16 @@ fn a_range_past_the_end_is_an_error(world: &World) {
     }));
     assert!(empty.transport().send_file(file(b""), 3..).is_ok_and(|sent| sent));
     world.until("the fault", || empty.transport().is_closing());
-    drop(empty.far);
+    drop(empty.remote);
     world.until("the end", || empty.trace.is_lost());
     assert_eq!(lost.get(), Some(3));
 }
 
-/// Files of `/proc` say that they are empty, those of `/sys` that they are a page long: they are sent to their end, by every engine
-/// and through TLS.
+/// Files in `/proc` report size zero, those in `/sys` the size of a page: they are sent up to EOF, by every engine
+/// and over TLS.
 #[cfg(target_os = "linux")]
 #[test]
-fn files_that_do_not_know_their_length_are_sent_to_their_end() {
+fn files_of_unknown_size_are_sent_to_eof() {
     let sysfs = "/sys/kernel/mm/transparent_hugepage/enabled";
     for (path, is_proc) in
         [("/proc/self/cmdline", true), ("/proc/self/status", true), (sysfs, false)]
@@ -354,21 +355,21 @@ fn files_that_do_not_know_their_length_are_sent_to_their_end() {
                         line.transport().send_file(open(), start..).expect("it can be read");
                         line.transport().send_file(self::file(b"|"), ..).expect("it can be read");
                         line.transport().lose_connection();
-                        let (received, fate) = world.receive_to_end(&mut line.far);
-                        // Of a status, figures change; what it is of does not.
+                        let (received, end_state) = world.receive_to_end(&mut line.remote);
+                        // Numbers in a status file change; its field names do not.
                         let compared = if path.ends_with("status") { 8 } else { expected.len() };
                         let expected = &expected[start as usize..compared];
                         assert!(received.starts_with(expected), "{path} from {start}");
-                        assert!(received.ends_with(b"|") && fate == Fate::Ended);
+                        assert!(received.ends_with(b"|") && end_state == EndState::Ended);
                         if compared > 8 {
                             assert_eq!(received.len(), expected.len() + 1);
                         }
                     }
                     if is_proc {
-                        let far = 1 << 20;
+                        let remote = 1 << 20;
                         let line = world.join(Sink);
                         let file = File::open(path).expect("it is there");
-                        line.transport().send_file(file, far..).expect("it can be positioned");
+                        line.transport().send_file(file, remote..).expect("it can be positioned");
                         world.until("the fault", || line.transport().is_closing());
                     }
                 });
@@ -377,7 +378,7 @@ fn files_that_do_not_know_their_length_are_sent_to_their_end() {
     }
 }
 
-/// The kernel does not move all that can be read: this it answers with EINVAL.
+/// sendfile(2) does not support every readable file, and returns EINVAL for this one.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_the_kernel_does_not_move_is_read() {
@@ -389,16 +390,16 @@ fn a_file_that_the_kernel_does_not_move_is_read() {
             let file = File::open(path).expect("it is there");
             line.transport().send_file(file, 1..expected.len() as u64).expect("it can be read");
             line.transport().send_file(self::file(b"|"), ..).expect("it can be read");
-            let received = world.receive(&mut line.far, expected.len());
+            let received = world.receive(&mut line.remote, expected.len());
             assert!(received[..expected.len() - 1] == expected[1..] && received.ends_with(b"|"));
         });
     }
 }
 
-/// They go with the next byte, and that is the file's.
+/// Descriptors are passed with the next byte, which is the file's.
 #[cfg(unix)]
 #[test]
-fn a_descriptor_goes_with_the_first_byte_of_a_file() {
+fn a_descriptor_is_sent_with_the_first_byte_of_a_file() {
     use std::io::IoSliceMut;
     for engine in Engine::available() {
         World::run("a descriptor before a file", engine, Link::UnixAccepted, |world| {
@@ -410,7 +411,7 @@ fn a_descriptor_goes_with_the_first_byte_of_a_file() {
             let mut control = rustix::net::RecvAncillaryBuffer::new(&mut space);
             let mut first = [0];
             rustix::net::recvmsg(
-                line.far.as_unix().expect("a Unix socket"),
+                line.remote.as_unix().expect("a Unix socket"),
                 &mut [IoSliceMut::new(&mut first)],
                 &mut control,
                 rustix::net::RecvFlags::empty(),

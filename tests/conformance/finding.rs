@@ -1,4 +1,5 @@
-//! A connection finds its protocol by type, at once and from the loop, however it was made and whatever lies between.
+//! Typed access to a connection's protocol (`Transport::connection`), directly and from the loop, for all kinds of
+//! connections and wrappers.
 
 use std::{
     cell::Cell,
@@ -27,13 +28,13 @@ use crate::support::{
 table! {
     ports:
         through_any_endpoint,
-        whatever_the_factory_is,
+        with_any_factory,
         made_without_an_endpoint,
-        when_tls_began_in_mid_stream,
+        after_starttls,
         while_it_is_relayed;
 }
 
-/// What is said to it, counted.
+/// Counts received bytes.
 #[derive(Default)]
 struct Counts(usize);
 
@@ -43,7 +44,7 @@ impl Protocol for Counts {
     }
 }
 
-/// Says something at once.
+/// Sends data in connection_made.
 struct Hello;
 
 impl Protocol for Hello {
@@ -71,7 +72,7 @@ fn connected<P: Protocol>(world: &World, connecting: Connecting<P>) -> Connectio
     made.unwrap().unwrap()
 }
 
-/// Finds the protocol both ways, once it has been told something, and not any more when the connection is over.
+/// Finds the protocol in both ways after the first input, and not after the connection has ended.
 fn check<P: Protocol>(world: &World, connection: &Connection<P>, count: fn(&mut P) -> usize) {
     assert!(connection.with(|_, _| ()).is_some());
     world.until("what is said", || connection.with(|protocol, _| count(protocol)) == Some(5));
@@ -120,14 +121,14 @@ fn through_any_endpoint(world: &World) {
     port.stop_listening();
     let client: ClientEndpoint = "process:sh:-c:printf hello; exec cat".parse().unwrap();
     check(world, &connected(world, client.connect(reactor, counts)), count);
-    let (near, mut far) = UnixStream::pair().unwrap();
-    far.write_all(b"hello").unwrap();
+    let (near, mut remote) = UnixStream::pair().unwrap();
+    remote.write_all(b"hello").unwrap();
     let client: ClientEndpoint = format!("fd:{}", near.as_raw_fd()).parse().unwrap();
     check(world, &connected(world, client.connect(reactor, counts)), count);
 }
 
-/// Through an endpoint over TLS, where none of them was found once.
-fn whatever_the_factory_is(world: &World) {
+/// Through a TLS endpoint, where the protocol could not be found in the past.
+fn with_any_factory(world: &World) {
     let reactor = world.reactor();
     let (client, port) = tls_pair(world);
     let shared = SharedFactory::new(counts);
@@ -135,7 +136,7 @@ fn whatever_the_factory_is(world: &World) {
     let recording = Recording::new();
     let tapped = connected(world, client.connect(reactor, tap(counts, &recording)));
     check(world, &tapped, |tapped: &mut Tapped<Counts>| tapped.get_mut().0);
-    // Of what is in a box nobody knows the type, so it is found as what is in a box.
+    // A boxed protocol is found by the type of the box, since the inner type is erased.
     let boxed = |_: &Peer| -> Box<dyn Protocol> { Box::new(Counts::default()) };
     let boxed = connected(world, client.connect(reactor, boxed));
     assert!(boxed.with(|_: &mut Box<dyn Protocol>, _| ()).is_some());
@@ -169,8 +170,8 @@ fn made_without_an_endpoint(world: &World) {
     let (connection, wire) = memory::connect(reactor, StreamConfig::default(), Counts(0)).unwrap();
     wire.receive(b"hello");
     check(world, &connection, count);
-    let (near, mut far) = UnixStream::pair().unwrap();
-    far.write_all(b"hello").unwrap();
+    let (near, mut remote) = UnixStream::pair().unwrap();
+    remote.write_all(b"hello").unwrap();
     check(world, &reactor.adopt_stream(near, Counts(0)).unwrap(), count);
     let (reader, mut writer) = std::io::pipe().unwrap();
     writer.write_all(b"hello").unwrap();
@@ -181,7 +182,7 @@ fn made_without_an_endpoint(world: &World) {
     check(world, &connection, count);
 }
 
-/// Begins TLS as the server, then says something.
+/// Starts TLS as the server, then sends data.
 struct Late;
 
 impl Protocol for Late {
@@ -196,7 +197,7 @@ impl Protocol for Late {
     }
 }
 
-fn when_tls_began_in_mid_stream(world: &World) {
+fn after_starttls(world: &World) {
     let port = world.reactor().listen_tcp(any_port(), |_: &Peer| Late).unwrap();
     let client = connected(world, world.reactor().connect_tcp(port.local(), counts));
     client.transport().start_tls(certs::client().to("localhost").unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! Connections that are given on, to a relay or to another protocol: what the protocol was given and has not used goes first, nothing
-//! is lost and nothing comes twice; and every protocol has a whole life.
+//! Handover of connections to a relay or another protocol: unread input goes first, nothing is lost or duplicated,
+//! and the callback contract holds for every protocol.
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,35 +16,35 @@ use sinew::{
 
 use super::relaying::{counts, tie};
 use crate::support::{
-    Fate, Line, Lost, Script, Sink, TOO_MUCH, Told, Trace, What, Width, World,
-    life::{NAMES, lead_through_life, number},
+    Callback, EndState, Event, Lost, Script, Sink, TOO_MUCH, TestConnection, Trace, Width, World,
+    life::{NAMES, number, trigger_callbacks},
     noise, table,
 };
 
 table! {
     everywhere:
-        what_came_behind_a_frame_is_relayed,
+        input_after_a_frame_is_relayed,
         a_frame_pauses_and_is_relayed_later,
-        half_a_frame_is_relayed,
-        both_ends_of_a_relay_hand_back,
-        what_was_handed_back_goes_behind_what_was_queued,
-        what_was_handed_back_waits_for_a_pause,
-        the_end_comes_behind_what_was_handed_back,
-        a_frame_gives_the_connection_to_another_protocol,
+        a_partial_frame_is_relayed,
+        both_ends_of_a_relay_have_unread_input,
+        unread_input_follows_queued_output,
+        unread_input_waits_for_a_pause,
+        eof_follows_unread_input,
+        a_frame_handler_can_replace_the_protocol,
         a_protocol_may_be_replaced_inside_any_callback,
         a_pause_outlives_the_protocol,
-        a_protocol_that_is_replaced_is_told_nothing_more,
-        the_successor_is_told_of_the_end,
-        the_successor_is_told_that_writing_is_paused,
+        a_replaced_protocol_gets_no_more_callbacks,
+        the_successor_gets_eof,
+        the_successor_gets_writing_paused,
         a_successor_may_be_replaced_at_once,
         a_successor_may_relay_at_once,
-        a_connection_lost_on_its_way_has_two_whole_lives,
+        a_connection_lost_during_handover_has_two_lifecycles,
         a_protocol_that_panics_at_the_handover,
         timers_end_with_the_protocol,
-        who_may_not_be_replaced;
+        handovers_that_are_refused;
 }
 
-/// Relays at the line `CONNECT`, in one way or another.
+/// Starts a relay after the line `CONNECT`, in one of several ways.
 struct Proxy {
     to: Transport,
     how: How,
@@ -53,7 +53,7 @@ struct Proxy {
 #[derive(Clone, Copy, Debug)]
 enum How {
     AtOnce,
-    /// As when the other end is connected first.
+    /// As if the other end had been connected first.
     Later,
     /// By the test.
     Elsewhere,
@@ -77,25 +77,25 @@ impl LineHandler for Proxy {
     }
 }
 
-fn proxy(world: &World, how: How) -> (Line, Line) {
+fn proxy(world: &World, how: How) -> (TestConnection, TestConnection) {
     let b = world.join(Sink);
     let a = world.join(LineReceiver::new(Proxy { to: b.transport(), how }));
     (a, b)
 }
 
-fn what_came_behind_a_frame_is_relayed(world: &World) {
+fn input_after_a_frame_is_relayed(world: &World) {
     for pieces in
         [&["CONNECT\r\nearly"][..], &["CONN", "ECT\r\near", "ly"], &["CONNECT\r\n", "early"]]
     {
         let (mut a, mut b) = proxy(world, How::AtOnce);
         for piece in pieces {
-            a.far.send(piece.as_bytes());
+            a.remote.send(piece.as_bytes());
             world.settle();
         }
-        a.far.send(b", and late");
-        assert_eq!(world.receive(&mut b.far, 15), b"early, and late", "{pieces:?}");
-        b.far.send(b"and back");
-        assert_eq!(world.receive(&mut a.far, 8), b"and back");
+        a.remote.send(b", and late");
+        assert_eq!(world.receive(&mut b.remote, 15), b"early, and late", "{pieces:?}");
+        b.remote.send(b"and back");
+        assert_eq!(world.receive(&mut a.remote, 8), b"and back");
         assert_eq!(
             counts(a.transport().relayed()),
             (15, 8),
@@ -108,60 +108,60 @@ fn what_came_behind_a_frame_is_relayed(world: &World) {
 fn a_frame_pauses_and_is_relayed_later(world: &World) {
     let early = noise(100_000);
     let (mut a, mut b) = proxy(world, How::Later);
-    a.far.send(b"CONNECT\r\n");
-    a.far.send(&early);
-    assert!(world.receive(&mut b.far, early.len()) == early);
+    a.remote.send(b"CONNECT\r\n");
+    a.remote.send(&early);
+    assert!(world.receive(&mut b.remote, early.len()) == early);
     assert_eq!(counts(a.transport().relayed()), (early.len() as u64, 0));
     world.assert_asleep();
 }
 
-/// Nobody has asked for it inside of a frame: what has come of the next one goes along.
-fn half_a_frame_is_relayed(world: &World) {
+/// The request comes from outside of a frame callback: the received part of the next frame is handed over, too.
+fn a_partial_frame_is_relayed(world: &World) {
     let (mut a, mut b) = proxy(world, How::Elsewhere);
-    a.far.send(b"CONNECT\r\nhalf a ");
+    a.remote.send(b"CONNECT\r\nhalf a ");
     world.settle();
     let relayed = tie(&a, &b);
-    a.far.send(b"frame");
-    assert_eq!(world.receive(&mut b.far, 12), b"half a frame");
-    a.far.end();
-    assert_eq!(world.receive_to_end(&mut b.far), (vec![], Fate::Ended));
-    b.far.end();
+    a.remote.send(b"frame");
+    assert_eq!(world.receive(&mut b.remote, 12), b"half a frame");
+    a.remote.end();
+    assert_eq!(world.receive_to_end(&mut b.remote), (vec![], EndState::Ended));
+    b.remote.end();
     world.until("the outcome", || relayed.get().is_some());
     assert_eq!(counts(relayed.get()), (12, 0), "bytes that were carried there and back");
 }
 
-fn both_ends_of_a_relay_hand_back(world: &World) {
+fn both_ends_of_a_relay_have_unread_input(world: &World) {
     let mut a = world.join(Keeps::new(|_, _| {}));
     let mut b = world.join(Keeps::new(|_, _| {}));
-    a.far.send(b"there");
-    b.far.send(b"back");
+    a.remote.send(b"there");
+    b.remote.send(b"back");
     world.until("both to have it", || a.trace.received() == 5 && b.trace.received() == 4);
     tie(&a, &b);
-    assert_eq!(world.receive(&mut b.far, 5), b"there");
-    assert_eq!(world.receive(&mut a.far, 4), b"back");
+    assert_eq!(world.receive(&mut b.remote, 5), b"there");
+    assert_eq!(world.receive(&mut a.remote, 4), b"back");
     assert_eq!(counts(a.transport().relayed()), (5, 4), "bytes that were carried there and back");
 }
 
-fn what_was_handed_back_goes_behind_what_was_queued(world: &World) {
+fn unread_input_follows_queued_output(world: &World) {
     let queued = noise(TOO_MUCH);
     let mut b = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
     b.transport().write(&queued);
     let mut a = world.join(LineReceiver::new(Proxy { to: b.transport(), how: How::AtOnce }));
-    a.far.send(b"CONNECT\r\nearly");
+    a.remote.send(b"CONNECT\r\nearly");
     world.settle();
-    a.far.send(b" late");
-    let received = world.receive(&mut b.far, queued.len() + 10);
+    a.remote.send(b" late");
+    let received = world.receive(&mut b.remote, queued.len() + 10);
     assert!(received[..queued.len()] == queued);
     assert_eq!(&received[queued.len()..], b"early late");
     world.assert_asleep();
 }
 
-fn what_was_handed_back_waits_for_a_pause(world: &World) {
+fn unread_input_waits_for_a_pause(world: &World) {
     let (mut a, mut b) = proxy(world, How::AtOnce);
     a.transport().pause_reading();
-    a.far.send(b"CONNECT\r\nearly");
+    a.remote.send(b"CONNECT\r\nearly");
     world.settle();
-    // Read it with the relay under way, and pause before the loop carries it.
+    // Read it with the relay running, and pause before the loop forwards it.
     a.transport().resume_reading();
     let (transport, reactor) = (a.transport(), world.reactor().clone());
     world.until("the relay", || {
@@ -172,34 +172,37 @@ fn what_was_handed_back_waits_for_a_pause(world: &World) {
         begun
     });
     drop(reactor);
-    a.far.send(b" late");
+    a.remote.send(b" late");
     world.settle();
-    let so_far = b.far.take();
+    let so_far = b.remote.take();
     assert!(b"early".starts_with(&so_far), "{so_far:?}");
     a.transport().resume_reading();
-    let rest = world.receive(&mut b.far, 10 - so_far.len());
+    let rest = world.receive(&mut b.remote, 10 - so_far.len());
     assert_eq!([so_far, rest].concat(), b"early late");
 }
 
-fn the_end_comes_behind_what_was_handed_back(world: &World) {
+fn eof_follows_unread_input(world: &World) {
     for how in [How::AtOnce, How::Later] {
         let (mut a, mut b) = proxy(world, how);
-        a.far.send(b"CONNECT\r\nthe last word");
-        a.far.end();
-        assert_eq!(world.receive_to_end(&mut b.far), (b"the last word".to_vec(), Fate::Ended));
-        b.far.send(b"answer");
-        b.far.end();
-        assert_eq!(world.receive_to_end(&mut a.far), (b"answer".to_vec(), Fate::Ended));
+        a.remote.send(b"CONNECT\r\nthe last word");
+        a.remote.end();
+        assert_eq!(
+            world.receive_to_end(&mut b.remote),
+            (b"the last word".to_vec(), EndState::Ended)
+        );
+        b.remote.send(b"answer");
+        b.remote.end();
+        assert_eq!(world.receive_to_end(&mut a.remote), (b"answer".to_vec(), EndState::Ended));
     }
 }
 
-/// Keeps all that it is given, and hands it back when the connection is given on.
+/// Keeps all input, and returns it from take_unread.
 struct Keeps<F> {
     kept: Vec<u8>,
     act: F,
 }
 
-impl<F: FnMut(&Transport, What<'_>) + 'static> Keeps<F> {
+impl<F: FnMut(&Transport, Event<'_>) + 'static> Keeps<F> {
     fn new(act: F) -> Self {
         Self { kept: Vec::new(), act }
     }
@@ -213,10 +216,10 @@ macro_rules! acts {
     };
 }
 
-impl<F: FnMut(&Transport, What<'_>) + 'static> Protocol for Keeps<F> {
+impl<F: FnMut(&Transport, Event<'_>) + 'static> Protocol for Keeps<F> {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         self.kept.extend_from_slice(data);
-        (self.act)(transport, What::Data(data));
+        (self.act)(transport, Event::Data(data));
     }
 
     fn take_unread(&mut self, _: &Transport) -> Bytes {
@@ -224,26 +227,26 @@ impl<F: FnMut(&Transport, What<'_>) + 'static> Protocol for Keeps<F> {
     }
 
     acts! {
-        connection_made() => What::Made;
-        read_closed() => What::ReadClosed;
-        writing_paused() => What::WritingPaused;
-        writing_resumed() => What::WritingResumed;
-        reading_resumed() => What::ReadingResumed;
-        timer_fired(timer: TimerId) => What::Timer(timer);
-        idle_timeout() => What::Idle;
-        drain_requested() => What::Drain;
-        connection_lost(reason: &ConnectionLost) => What::Lost(reason);
+        connection_made() => Event::Made;
+        read_closed() => Event::ReadClosed;
+        writing_paused() => Event::WritingPaused;
+        writing_resumed() => Event::WritingResumed;
+        reading_resumed() => Event::ReadingResumed;
+        timer_fired(timer: TimerId) => Event::Timer(timer);
+        idle_timeout() => Event::Idle;
+        drain_requested() => Event::Drain;
+        connection_lost(reason: &ConnectionLost) => Event::Lost(reason);
     }
 }
 
-/// Where the trace of a protocol that is made later will be.
+/// Where the trace of the later protocol will be stored.
 type Later = Rc<RefCell<Option<Rc<Trace>>>>;
 
 fn trace(later: &Later) -> Rc<Trace> {
     later.borrow().clone().expect("the protocol was made")
 }
 
-/// Gives a connection to a protocol that is watched like all others.
+/// Hands a connection over to a traced protocol.
 fn give<P: Protocol>(world: &World, later: &Later) -> impl Fn(&Transport, P) + 'static {
     let (traces, later) = (world.traces.clone(), later.clone());
     move |transport, protocol| {
@@ -253,7 +256,7 @@ fn give<P: Protocol>(world: &World, later: &Later) -> impl Fn(&Transport, P) + '
     }
 }
 
-/// Goes over to raw bytes at the first line.
+/// Switches to raw mode after the first line.
 struct Upgrade<F>(F);
 
 impl<F: FnMut(&Transport) + 'static> LineHandler for Upgrade<F> {
@@ -264,7 +267,7 @@ impl<F: FnMut(&Transport) + 'static> LineHandler for Upgrade<F> {
     }
 }
 
-fn a_frame_gives_the_connection_to_another_protocol(world: &World) {
+fn a_frame_handler_can_replace_the_protocol(world: &World) {
     for pieces in [
         &["UPGRADE\r\nhello\r\n"][..],
         &["UPGR", "ADE\r\nhel", "lo\r\n"],
@@ -275,15 +278,15 @@ fn a_frame_gives_the_connection_to_another_protocol(world: &World) {
         let mut line = world
             .join(LineReceiver::new(Upgrade(move |t: &Transport| give(t, crate::support::Echo))));
         for piece in pieces {
-            line.far.send(piece.as_bytes());
+            line.remote.send(piece.as_bytes());
             world.settle();
         }
-        line.far.send(b"world");
-        assert_eq!(world.receive(&mut line.far, 17), b"101\r\nhello\r\nworld", "{pieces:?}");
+        line.remote.send(b"world");
+        assert_eq!(world.receive(&mut line.remote, 17), b"101\r\nhello\r\nworld", "{pieces:?}");
         assert_eq!(world.lost(&line.trace), Lost::HandedOver);
         assert!(line.trace.is_dropped());
-        assert_eq!(trace(&later).told(), [Told::Made, Told::Data(12)]);
-        line.far.close();
+        assert_eq!(trace(&later).callbacks(), [Callback::Made, Callback::Data(12)]);
+        line.remote.close();
         assert_eq!(world.lost(&trace(&later)), Lost::Done);
     }
 }
@@ -295,7 +298,7 @@ fn a_protocol_may_be_replaced_inside_any_callback(world: &World) {
         }
         let later = Later::default();
         let (give, done) = (give(world, &later), Cell::new(false));
-        let protocol = Keeps::new(move |transport: &Transport, what: What<'_>| {
+        let protocol = Keeps::new(move |transport: &Transport, what: Event<'_>| {
             if number(&what) == Some(at) && !done.replace(true) {
                 give(transport, crate::support::Echo);
             }
@@ -303,17 +306,17 @@ fn a_protocol_may_be_replaced_inside_any_callback(world: &World) {
         let before = world.traces.len();
         let mut line = world.join_with(StreamConfig::default(), Width::Narrow, protocol);
         line.trace = world.traces.all()[before].clone();
-        lead_through_life(world, &mut line, name);
+        trigger_callbacks(world, &mut line, name);
         world.until(&format!("{name}: the successor"), || later.borrow().is_some());
         if *name == "drain_requested" {
-            line.far.end();
+            line.remote.end();
         }
         world.until(&format!("{name}: the end of both"), || {
-            line.far.take();
+            line.remote.take();
             line.trace.is_lost() && trace(&later).is_lost()
         });
         assert_eq!(world.lost(&line.trace), Lost::HandedOver, "{name}");
-        // The byte that was sent comes to both, or only to the second if it took over first.
+        // The byte is delivered to both, or only to the second if the handover was earlier.
         assert_eq!(trace(&later).data(), b"x", "{name}");
     }
 }
@@ -321,152 +324,158 @@ fn a_protocol_may_be_replaced_inside_any_callback(world: &World) {
 fn a_pause_outlives_the_protocol(world: &World) {
     let later = Later::default();
     let give = give(world, &later);
-    let mut line = world.join(Keeps::new(move |transport: &Transport, what: What<'_>| {
-        if matches!(what, What::Data(_)) {
+    let mut line = world.join(Keeps::new(move |transport: &Transport, what: Event<'_>| {
+        if matches!(what, Event::Data(_)) {
             transport.pause_reading();
             give(transport, crate::support::Echo);
         }
     }));
-    line.far.send(b"one");
+    line.remote.send(b"one");
     world.until("the successor", || later.borrow().is_some());
-    line.far.send(b" two");
+    line.remote.send(b" two");
     world.settle();
-    assert_eq!(trace(&later).told(), [Told::Made]);
+    assert_eq!(trace(&later).callbacks(), [Callback::Made]);
     line.transport().resume_reading();
-    assert_eq!(world.receive(&mut line.far, 7), b"one two");
-    assert_eq!(trace(&later).told(), [Told::Made, Told::ReadingResumed, Told::Data(7)]);
+    assert_eq!(world.receive(&mut line.remote, 7), b"one two");
+    assert_eq!(
+        trace(&later).callbacks(),
+        [Callback::Made, Callback::ReadingResumed, Callback::Data(7)]
+    );
 }
 
-fn a_protocol_that_is_replaced_is_told_nothing_more(world: &World) {
+fn a_replaced_protocol_gets_no_more_callbacks(world: &World) {
     let later = Later::default();
     let give = give(world, &later);
-    let mut line = world.join(Script(move |transport: &Transport, what: What<'_>| match what {
-        What::Data(_) => {
+    let mut line = world.join(Script(move |transport: &Transport, what: Event<'_>| match what {
+        Event::Data(_) => {
             give(transport, Sink);
             assert!(!transport.is_reading());
         }
-        What::Lost(ConnectionLost::HandedOver) => drop(transport.write(b"farewell")),
+        Event::Lost(ConnectionLost::HandedOver) => drop(transport.write(b"farewell")),
         _ => {}
     }));
-    line.far.send(&noise(150_000));
-    assert_eq!(world.receive(&mut line.far, 8), b"farewell");
+    line.remote.send(&noise(150_000));
+    assert_eq!(world.receive(&mut line.remote, 8), b"farewell");
     world.until("all of it", || line.trace.received() + trace(&later).received() == 150_000);
-    assert!(matches!(line.trace.told()[..], [Told::Made, Told::Data(_), Told::Lost(_)]));
+    assert!(matches!(
+        line.trace.callbacks()[..],
+        [Callback::Made, Callback::Data(_), Callback::Lost(_)]
+    ));
 }
 
-fn the_successor_is_told_of_the_end(world: &World) {
+fn the_successor_gets_eof(world: &World) {
     for paused in [false, true] {
         let later = Later::default();
         let give = give(world, &later);
-        let mut line = world.join(Keeps::new(move |transport: &Transport, what: What<'_>| {
-            if matches!(what, What::ReadClosed) {
+        let mut line = world.join(Keeps::new(move |transport: &Transport, what: Event<'_>| {
+            if matches!(what, Event::ReadClosed) {
                 if paused {
                     transport.pause_reading();
                 }
                 give(transport, crate::support::Echo);
             }
         }));
-        line.far.send(b"all");
-        line.far.end();
+        line.remote.send(b"all");
+        line.remote.end();
         if paused {
             world.until("the successor", || later.borrow().is_some());
             world.settle();
-            assert_eq!(trace(&later).told(), [Told::Made]);
+            assert_eq!(trace(&later).callbacks(), [Callback::Made]);
             line.transport().resume_reading();
         }
-        assert_eq!(world.receive_to_end(&mut line.far), (b"all".to_vec(), Fate::Ended));
+        assert_eq!(world.receive_to_end(&mut line.remote), (b"all".to_vec(), EndState::Ended));
         assert_eq!(world.lost(&trace(&later)), Lost::Done);
-        assert_eq!(trace(&later).count(&Told::ReadClosed), 1, "times read_closed was told");
+        assert_eq!(trace(&later).count(&Callback::ReadClosed), 1, "times read_closed was told");
     }
 }
 
-/// Both know of as many pauses as of their ends: the traces are judged for it.
-fn the_successor_is_told_that_writing_is_paused(world: &World) {
+/// Pauses and resumptions must be balanced for both; the traces check that.
+fn the_successor_gets_writing_paused(world: &World) {
     let later = Later::default();
     let give = give(world, &later);
     let mut line = world.join_with(
         StreamConfig::default(),
         Width::Narrow,
-        Keeps::new(move |transport: &Transport, what: What<'_>| {
-            if matches!(what, What::WritingPaused) {
+        Keeps::new(move |transport: &Transport, what: Event<'_>| {
+            if matches!(what, Event::WritingPaused) {
                 give(transport, Sink);
             }
         }),
     );
     line.transport().write(&noise(TOO_MUCH));
     world.until("both to be told", || {
-        later.borrow().is_some() && trace(&later).has(&Told::WritingPaused)
+        later.borrow().is_some() && trace(&later).has(&Callback::WritingPaused)
     });
-    world.receive(&mut line.far, TOO_MUCH);
-    world.until("the end of the pause", || trace(&later).has(&Told::WritingResumed));
-    assert!(!line.trace.has(&Told::WritingResumed));
+    world.receive(&mut line.remote, TOO_MUCH);
+    world.until("the end of the pause", || trace(&later).has(&Callback::WritingResumed));
+    assert!(!line.trace.has(&Callback::WritingResumed));
 }
 
 fn a_successor_may_be_replaced_at_once(world: &World) {
     let (second, third) = (Later::default(), Later::default());
     let (to_second, to_third) = (give(world, &second), give(world, &third));
     let to_third = Rc::new(to_third);
-    let mut line = world.join(Keeps::new(move |transport: &Transport, what: What<'_>| {
-        if matches!(what, What::Data(_)) {
+    let mut line = world.join(Keeps::new(move |transport: &Transport, what: Event<'_>| {
+        if matches!(what, Event::Data(_)) {
             let to_third = to_third.clone();
             to_second(
                 transport,
-                Keeps::new(move |transport: &Transport, what: What<'_>| {
-                    if matches!(what, What::Made) {
+                Keeps::new(move |transport: &Transport, what: Event<'_>| {
+                    if matches!(what, Event::Made) {
                         to_third(transport, crate::support::Echo);
                     }
                 }),
             );
         }
     }));
-    line.far.send(b"hello");
-    assert_eq!(world.receive(&mut line.far, 5), b"hello");
+    line.remote.send(b"hello");
+    assert_eq!(world.receive(&mut line.remote, 5), b"hello");
     assert_eq!(world.lost(&trace(&second)), Lost::HandedOver);
     assert_eq!(trace(&second).received(), 0, "bytes that were received");
-    assert_eq!(trace(&third).told(), [Told::Made, Told::Data(5)]);
+    assert_eq!(trace(&third).callbacks(), [Callback::Made, Callback::Data(5)]);
 }
 
 fn a_successor_may_relay_at_once(world: &World) {
     let mut b = world.join(Sink);
     let (to, later) = (b.transport(), Later::default());
     let give = give(world, &later);
-    let mut a = world.join(Keeps::new(move |transport: &Transport, what: What<'_>| {
-        if matches!(what, What::Data(_)) {
+    let mut a = world.join(Keeps::new(move |transport: &Transport, what: Event<'_>| {
+        if matches!(what, Event::Data(_)) {
             let to = to.clone();
             give(
                 transport,
-                Script(move |transport: &Transport, what: What<'_>| {
-                    if matches!(what, What::Made) {
+                Script(move |transport: &Transport, what: Event<'_>| {
+                    if matches!(what, Event::Made) {
                         drop(transport.relay(&to).expect("both are open"));
                     }
                 }),
             );
         }
     }));
-    a.far.send(b"hello");
-    assert_eq!(world.receive(&mut b.far, 5), b"hello");
+    a.remote.send(b"hello");
+    assert_eq!(world.receive(&mut b.remote, 5), b"hello");
     assert_eq!(trace(&later).received(), 0, "bytes that were received");
 }
 
-fn a_connection_lost_on_its_way_has_two_whole_lives(world: &World) {
+fn a_connection_lost_during_handover_has_two_lifecycles(world: &World) {
     let later = Later::default();
     let give = give(world, &later);
-    let mut line = world.join(Script(move |transport: &Transport, what: What<'_>| {
-        if matches!(what, What::Data(_)) {
+    let mut line = world.join(Script(move |transport: &Transport, what: Event<'_>| {
+        if matches!(what, Event::Data(_)) {
             give(transport, Sink);
             transport.abort();
         }
     }));
-    line.far.send(b"x");
+    line.remote.send(b"x");
     world.until("the successor", || later.borrow().is_some());
     assert_eq!(world.lost(&line.trace), Lost::HandedOver);
     assert_eq!(world.lost(&trace(&later)), Lost::Aborted);
-    assert_eq!(trace(&later).told().len(), 2, "callbacks");
+    assert_eq!(trace(&later).callbacks().len(), 2, "callbacks");
 }
 
 type Give = dyn Fn(&Transport, Sink);
 
-/// The old protocol, which panics at its end.
+/// The old protocol, which panics in its last callback.
 struct Panics {
     in_take_unread: bool,
     give: Box<Give>,
@@ -492,7 +501,7 @@ fn a_protocol_that_panics_at_the_handover(world: &World) {
         let later = Later::default();
         let give = Box::new(give(world, &later));
         let mut line = world.join(Panics { in_take_unread, give });
-        line.far.send(b"x");
+        line.remote.send(b"x");
         world.until("the successor", || later.borrow().is_some());
         let why = if in_take_unread { "while it hands back" } else { "at its end" };
         let panicked = Lost::Panicked(why.to_owned());
@@ -505,25 +514,26 @@ fn a_protocol_that_panics_at_the_handover(world: &World) {
 fn timers_end_with_the_protocol(world: &World) {
     let later = Later::default();
     let give = give(world, &later);
-    let mut line = world.join(Script(move |transport: &Transport, what: What<'_>| {
-        if matches!(what, What::Data(_) | What::Lost(_)) {
+    let mut line = world.join(Script(move |transport: &Transport, what: Event<'_>| {
+        if matches!(what, Event::Data(_) | Event::Lost(_)) {
             transport.call_later(Duration::from_millis(1));
         }
-        if matches!(what, What::Data(_)) {
+        if matches!(what, Event::Data(_)) {
             give(
                 transport,
-                Script(|transport: &Transport, what: What<'_>| match what {
-                    What::Made => drop(transport.call_later(Duration::from_millis(20))),
-                    What::Timer(_) => drop(transport.write(b"mine")),
+                Script(|transport: &Transport, what: Event<'_>| match what {
+                    Event::Made => drop(transport.call_later(Duration::from_millis(20))),
+                    Event::Timer(_) => drop(transport.write(b"mine")),
                     _ => {}
                 }),
             );
         }
     }));
-    line.far.send(b"x");
-    assert_eq!(world.receive(&mut line.far, 4), b"mine");
-    let timers =
-        |trace: &Trace| trace.told().iter().filter(|told| matches!(told, Told::Timer(_))).count();
+    line.remote.send(b"x");
+    assert_eq!(world.receive(&mut line.remote, 4), b"mine");
+    let timers = |trace: &Trace| {
+        trace.callbacks().iter().filter(|callbacks| matches!(callbacks, Callback::Timer(_))).count()
+    };
     assert_eq!(
         (timers(&line.trace), timers(&trace(&later))),
         (0, 1),
@@ -531,8 +541,8 @@ fn timers_end_with_the_protocol(world: &World) {
     );
 }
 
-fn who_may_not_be_replaced(world: &World) {
-    let reason = |line: &Line| {
+fn handovers_that_are_refused(world: &World) {
+    let reason = |line: &TestConnection| {
         line.transport().set_protocol(Sink).expect_err("it is not to be replaced").reason
     };
     let (a, b) = (world.join(Sink), world.join(Sink));

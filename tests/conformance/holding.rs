@@ -1,9 +1,11 @@
-//! Input that is held for a time, beside what the protocol pauses and resumes by itself.
+//! Reading held for a time (`hold_reading`), independently of the protocol's own pauses.
 
 use std::time::Duration;
 
 use super::relaying::tie;
-use crate::support::{Fate, Line, Lost, Script, Sink, Told, What, World, noise, table};
+use crate::support::{
+    Callback, EndState, Event, Lost, Script, Sink, TestConnection, World, noise, table,
+};
 use sinew::{
     prelude::*,
     protocols::policies::{Rate, RateLimit},
@@ -11,8 +13,8 @@ use sinew::{
 
 table! {
     everywhere:
-        input_waits_until_the_time_is_over,
-        a_hold_and_a_pause_are_two_things,
+        held_input_is_delivered_after_the_time,
+        a_hold_and_a_pause_are_independent,
         the_last_hold_counts,
         a_held_end_of_a_relay,
         a_held_connection_may_be_closed,
@@ -21,26 +23,29 @@ table! {
 
 const SOME: Duration = Duration::from_millis(40);
 
-fn held(world: &World, time: Duration) -> Line {
+fn held(world: &World, time: Duration) -> TestConnection {
     let mut line = world.join(Sink);
     line.transport().hold_reading(time);
     assert!(!line.transport().is_reading());
-    line.far.send(b"hello");
+    line.remote.send(b"hello");
     line
 }
 
-fn input_waits_until_the_time_is_over(world: &World) {
+fn held_input_is_delivered_after_the_time(world: &World) {
     let begin = world.reactor().now();
     let line = held(world, SOME);
     world.until("the time to be over", || line.trace.received() == 5);
     assert!(world.reactor().now() - begin >= SOME);
-    assert_eq!(line.trace.told(), [Told::Made, Told::ReadingResumed, Told::Data(5)]);
+    assert_eq!(
+        line.trace.callbacks(),
+        [Callback::Made, Callback::ReadingResumed, Callback::Data(5)]
+    );
     world.assert_asleep();
 }
 
-fn a_hold_and_a_pause_are_two_things(world: &World) {
+fn a_hold_and_a_pause_are_independent(world: &World) {
     let line = held(world, SOME);
-    // Whoever is inside cannot undo it.
+    // The protocol cannot undo it.
     line.transport().pause_reading();
     line.transport().resume_reading();
     world.settle();
@@ -49,7 +54,7 @@ fn a_hold_and_a_pause_are_two_things(world: &World) {
     line.transport().pause_reading();
     let begin = world.reactor().now();
     world.until("the time to be over", || world.reactor().now() - begin > 2 * SOME);
-    assert_eq!(line.trace.told(), [Told::Made]);
+    assert_eq!(line.trace.callbacks(), [Callback::Made]);
     line.transport().resume_reading();
     world.until("the input", || line.trace.received() == 5);
 }
@@ -66,25 +71,25 @@ fn a_held_end_of_a_relay(world: &World) {
     let mut b = world.join(Sink);
     let a = held(world, SOME);
     tie(&a, &b);
-    assert_eq!(world.receive(&mut b.far, 5), b"hello");
+    assert_eq!(world.receive(&mut b.remote, 5), b"hello");
     assert_eq!(a.trace.received(), 0, "bytes that were received");
 }
 
 fn a_held_connection_may_be_closed(world: &World) {
-    let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
-        if let What::Made = what {
+    let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Made = what {
             transport.hold_reading(Duration::from_secs(1000));
         }
     }));
-    line.far.send(b"hello");
+    line.remote.send(b"hello");
     line.transport().lose_connection();
-    assert_eq!(world.receive_to_end(&mut line.far), (vec![], Fate::Ended));
-    line.far.close();
+    assert_eq!(world.receive_to_end(&mut line.remote), (vec![], EndState::Ended));
+    line.remote.close();
     assert_eq!(world.lost(&line.trace), Lost::Closed);
     assert_eq!(line.trace.received(), 0, "bytes that were received");
 }
 
-/// A peer that floods is read as fast as it may be, and the loop sleeps in between.
+/// A fast sender is read at the limited rate, and the loop sleeps in between.
 fn a_rate_is_kept_on_every_engine(world: &World) {
     const FLOOD: usize = 512 * 1024;
     let rate = Rate::bytes_per_second(4 << 20).burst(0);
@@ -93,12 +98,12 @@ fn a_rate_is_kept_on_every_engine(world: &World) {
     let (begin, turns) = (world.reactor().now(), world.reactor().stats().turns);
     world.until("all of it", || {
         if sent < FLOOD {
-            sent += line.far.try_send(&flood[sent..]);
+            sent += line.remote.try_send(&flood[sent..]);
         }
         line.trace.received() == FLOOD
     });
     let took = world.reactor().now() - begin;
-    // What the last read has brought is not waited for.
+    // The data of the last read are delivered immediately.
     let least = Duration::from_secs(1) * (FLOOD - 64 * 1024) as u32 / (4 << 20);
     assert!(took >= least, "{took:?}");
     let turns = world.reactor().stats().turns - turns;

@@ -1,5 +1,5 @@
-//! Everything that can be asked of a transport, asked from inside every callback. Whatever it is, the connection has one
-//! whole life afterwards, and the ends that are asked for are the ends that come.
+//! Every request to a transport, made inside every callback: the callback contract holds afterwards, and the
+//! connection ends as requested.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -7,8 +7,8 @@ use bytes::Bytes;
 use sinew::prelude::*;
 
 use crate::support::{
-    Echo, Lost, Pull, Script, What, Width, World,
-    life::{NAMES, lead_through_life, number},
+    Echo, Event, Lost, Pull, Script, Width, World,
+    life::{NAMES, number, trigger_callbacks},
     table,
 };
 
@@ -29,8 +29,8 @@ table! {
         everything_at_once;
 }
 
-/// For each callback: a connection that does `act` the first time that it is called and in `connection_lost`, through a
-/// life in which every callback comes, as far as `act` lets it.
+/// For each callback: a connection that runs `act` in its first call and in `connection_lost`, while every callback
+/// is triggered, as far as `act` allows it.
 fn each(world: &World, act: fn(&Transport), judge: fn(&str, Lost)) {
     let mut other = world.join(Echo);
     for (at, name) in NAMES.iter().enumerate() {
@@ -39,8 +39,8 @@ fn each(world: &World, act: fn(&Transport), judge: fn(&str, Lost)) {
         }
         let acted = Rc::new(Cell::new(false));
         let done = acted.clone();
-        let protocol = Script(move |transport: &Transport, what: What<'_>| {
-            let ends = matches!(what, What::ReadClosed | What::Drain);
+        let protocol = Script(move |transport: &Transport, what: Event<'_>| {
+            let ends = matches!(what, Event::ReadClosed | Event::Drain);
             match number(&what) {
                 Some(number) if number == at && !done.replace(true) => act(transport),
                 None => act(transport),
@@ -52,18 +52,18 @@ fn each(world: &World, act: fn(&Transport), judge: fn(&str, Lost)) {
         });
         let config = StreamConfig::default().linger_timeout(Duration::from_secs(1000));
         let mut line = world.join_with(config, Width::Narrow, protocol);
-        lead_through_life(world, &mut line, name);
-        // The peer reads to the end and goes.
-        let ended = world.receive_to_end(&mut line.far).1;
-        line.far.close();
+        trigger_callbacks(world, &mut line, name);
+        // The peer reads up to EOF and closes.
+        let ended = world.receive_to_end(&mut line.remote).1;
+        line.remote.close();
         let lost = world.lost(&line.trace);
-        assert!(acted.get(), "{name} never came: {:?}", line.trace.told());
+        assert!(acted.get(), "{name} never came: {:?}", line.trace.callbacks());
         if matches!(lost, Lost::Aborted) {
             world.link.assert_aborted(ended, name);
         }
         judge(name, lost);
-        other.far.send(b"go on");
-        assert_eq!(world.receive(&mut other.far, 5), b"go on", "{name}");
+        other.remote.send(b"go on");
+        assert_eq!(world.receive(&mut other.remote, 5), b"go on", "{name}");
     }
 }
 
@@ -113,14 +113,14 @@ fn fail(world: &World) {
 
 fn close_write(world: &World) {
     each(world, Transport::close_write, |name, lost| match name {
-        // The end of our output is what the far end waits for; then it closes, and the drain is not what ended it.
+        // The remote end waits for EOF and then closes, so the drain did not end the connection.
         "drain_requested" => assert_eq!(lost, Lost::Closed, "{name}"),
         _ => assert_eq!(lost, Lost::Done, "{name}"),
     });
 }
 
 fn pause_reading(world: &World) {
-    // `lead_through_life` resumes, but for a pause after that: in the last callbacks.
+    // `lead_through_life` resumes reading, except after a pause in the last callbacks.
     each(world, Transport::pause_reading, goes_on);
 }
 

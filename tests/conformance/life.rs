@@ -1,45 +1,46 @@
-//! The life of a connection: what is told, in which order, and what is left afterwards.
+//! The lifecycle of a connection: the callbacks, their order, and what is left afterwards.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew::prelude::*;
 
-use crate::support::{Echo, Lost, Script, Sink, Told, What, World, noise, table};
+use crate::support::{Callback, Echo, Event, Lost, Script, Sink, World, noise, table};
 
 table! {
     everywhere:
-        a_conversation_is_told_in_order,
-        the_near_end_may_speak_first,
+        callbacks_come_in_order,
+        connection_made_may_write,
         one_byte_at_a_time,
         bulk_is_echoed_intact_both_ways,
         the_transport_is_inert_after_the_end,
-        the_end_is_told_to_callbacks_whenever_they_come,
+        closed_reports_the_end_at_any_time,
         a_protocol_that_keeps_its_transport_is_dropped,
-        a_boxed_protocol_hears_everything,
-        both_ends_are_known;
+        a_boxed_protocol_gets_all_callbacks,
+        both_addresses_are_known;
 }
 
-fn a_conversation_is_told_in_order(world: &World) {
+fn callbacks_come_in_order(world: &World) {
     let mut line = world.join(Echo);
-    line.far.send(b"hello");
-    assert_eq!(world.receive(&mut line.far, 5), b"hello");
-    line.far.end();
+    line.remote.send(b"hello");
+    assert_eq!(world.receive(&mut line.remote, 5), b"hello");
+    line.remote.end();
     assert_eq!(world.lost(&line.trace), Lost::Done);
-    let expected = [Told::Made, Told::Data(5), Told::ReadClosed, Told::Lost(Lost::Done)];
-    assert_eq!(line.trace.told(), expected);
+    let expected =
+        [Callback::Made, Callback::Data(5), Callback::ReadClosed, Callback::Lost(Lost::Done)];
+    assert_eq!(line.trace.callbacks(), expected);
 }
 
-fn the_near_end_may_speak_first(world: &World) {
-    let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
-        if let What::Made = what {
+fn connection_made_may_write(world: &World) {
+    let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Made = what {
             transport.write(b"220 ready\r\n");
             transport.lose_connection();
         }
     }));
-    assert_eq!(world.receive_to_end(&mut line.far).0, b"220 ready\r\n");
-    line.far.close();
+    assert_eq!(world.receive_to_end(&mut line.remote).0, b"220 ready\r\n");
+    line.remote.close();
     assert_eq!(world.lost(&line.trace), Lost::Closed);
-    assert_eq!(line.trace.told(), [Told::Made, Told::Lost(Lost::Closed)]);
+    assert_eq!(line.trace.callbacks(), [Callback::Made, Callback::Lost(Lost::Closed)]);
 }
 
 fn one_byte_at_a_time(world: &World) {
@@ -47,12 +48,12 @@ fn one_byte_at_a_time(world: &World) {
     let bytes = noise(300);
     let mut echoed = Vec::new();
     for byte in &bytes {
-        line.far.send(&[*byte]);
+        line.remote.send(&[*byte]);
         world.turn();
-        echoed.extend(line.far.take());
+        echoed.extend(line.remote.take());
     }
     world.until("every byte", || {
-        echoed.extend(line.far.take());
+        echoed.extend(line.remote.take());
         echoed.len() == bytes.len()
     });
     assert!(echoed == bytes && line.trace.data() == bytes);
@@ -64,10 +65,10 @@ fn bulk_is_echoed_intact_both_ways(world: &World) {
     let bytes = noise(len);
     let (mut sent, mut echoed) = (0, 0);
     world.until("all of it", || {
-        // A wire takes all at once; a socket what fits.
+        // An in-memory connection accepts everything at once; a socket what fits.
         let end = bytes.len().min(sent + (1 << 20));
-        sent += line.far.try_send(&bytes[sent..end]);
-        let back = line.far.take();
+        sent += line.remote.try_send(&bytes[sent..end]);
+        let back = line.remote.take();
         assert!(back == bytes[echoed..echoed + back.len()], "wrong bytes after {echoed}");
         echoed += back.len();
         echoed == bytes.len()
@@ -75,33 +76,33 @@ fn bulk_is_echoed_intact_both_ways(world: &World) {
     assert!(line.trace.data() == bytes);
 }
 
-fn the_end_is_told_to_callbacks_whenever_they_come(world: &World) {
+fn closed_reports_the_end_at_any_time(world: &World) {
     let own = Rc::<RefCell<Option<Transport>>>::default();
     let keep = own.clone();
-    let line = world.join(Script(move |transport: &Transport, what: What<'_>| {
-        if let What::Made = what {
+    let line = world.join(Script(move |transport: &Transport, what: Event<'_>| {
+        if let Event::Made = what {
             keep.replace(Some(transport.clone()));
         }
     }));
     world.until("the start", || own.borrow().is_some());
     let transport = own.take().expect("it has begun");
-    let told = Rc::<RefCell<Vec<&str>>>::default();
+    let callbacks = Rc::<RefCell<Vec<&str>>>::default();
     let note = |when: &'static str| {
-        let told = told.clone();
-        transport.when_lost().then(move |_, _| told.borrow_mut().push(when));
+        let callbacks = callbacks.clone();
+        transport.when_lost().then(move |_, _| callbacks.borrow_mut().push(when));
     };
     note("before");
     transport.abort();
     assert_eq!(world.lost(&line.trace), Lost::Aborted);
-    world.until("the first", || told.borrow().len() == 1);
+    world.until("the first", || callbacks.borrow().len() == 1);
     note("after");
-    world.until("the second", || told.borrow().len() == 2);
-    assert_eq!(*told.borrow(), ["before", "after"]);
+    world.until("the second", || callbacks.borrow().len() == 2);
+    assert_eq!(*callbacks.borrow(), ["before", "after"]);
 }
 
 fn the_transport_is_inert_after_the_end(world: &World) {
-    let line = world.join(Script(|transport: &Transport, what: What<'_>| {
-        if let What::Lost(_) = what {
+    let line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Lost(_) = what {
             assert_eq!(transport.write(b"too late"), WriteStatus::Closed);
             assert!(transport.call_later(Duration::ZERO).is_none());
         }
@@ -128,7 +129,7 @@ fn the_transport_is_inert_after_the_end(world: &World) {
     transport.resume_producing();
     world.settle();
     assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
-    assert_eq!(line.trace.told().len(), 2, "made and lost, nothing else");
+    assert_eq!(line.trace.callbacks().len(), 2, "made and lost, nothing else");
 }
 
 fn a_protocol_that_keeps_its_transport_is_dropped(world: &World) {
@@ -141,18 +142,18 @@ fn a_protocol_that_keeps_its_transport_is_dropped(world: &World) {
     }
     let line = world.join(Keeps(None));
     let transport = line.transport();
-    line.far.close();
+    line.remote.close();
     world.lost(&line.trace);
     assert!(line.trace.is_dropped(), "right after connection_lost, whoever holds the transport");
     assert!(transport.is_closing());
 }
 
-fn a_boxed_protocol_hears_everything(world: &World) {
+fn a_boxed_protocol_gets_all_callbacks(world: &World) {
     let boxed: Box<dyn Protocol> = Box::new(Echo);
     let mut line = world.join(boxed);
-    line.far.send(b"boxed");
-    assert_eq!(world.receive(&mut line.far, 5), b"boxed");
-    line.far.end();
+    line.remote.send(b"boxed");
+    assert_eq!(world.receive(&mut line.remote, 5), b"boxed");
+    line.remote.end();
     assert_eq!(
         world.lost(&line.trace),
         Lost::Done,
@@ -160,16 +161,16 @@ fn a_boxed_protocol_hears_everything(world: &World) {
     );
 }
 
-fn both_ends_are_known(world: &World) {
+fn both_addresses_are_known(world: &World) {
     let ids = Rc::new(RefCell::new(Vec::new()));
     let lines: Vec<_> = (0..3).map(|_| world.join(Sink)).collect();
     for line in &lines {
         let transport = line.transport();
         ids.borrow_mut().push(transport.id());
-        if let Some(far) = line.far.as_socket() {
-            assert_eq!(transport.peer(), Peer::Inet(far.local_addr().unwrap()));
-            assert_eq!(transport.local(), Some(far.peer_addr().unwrap()));
-        } else if line.far.as_wire().is_some() {
+        if let Some(remote) = line.remote.as_socket() {
+            assert_eq!(transport.peer(), Peer::Inet(remote.local_addr().unwrap()));
+            assert_eq!(transport.local(), Some(remote.peer_addr().unwrap()));
+        } else if line.remote.as_wire().is_some() {
             assert_eq!((transport.peer(), transport.local()), (Peer::Memory, None));
         } else {
             assert_eq!((transport.peer().ip(), transport.local()), (None, None));

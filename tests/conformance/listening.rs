@@ -1,4 +1,4 @@
-//! Ports: limits, pausing, stopping, draining, and factories.
+//! Listeners: limits, pausing, stopping, draining, and factories.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,7 +11,7 @@ use std::{
 use sinew::{prelude::*, transports::ListenError};
 
 use crate::support::{
-    Echo, Far, Fate, Script, Sink, Traces, Watched, What, Width, World,
+    Echo, EndState, Event, RemoteEnd, Script, Sink, Traces, Watched, Width, World,
     sockets::{any_port, dial},
     table,
 };
@@ -26,11 +26,11 @@ table! {
         stop_listening_leaves_connections_alone,
         a_port_may_be_stopped_before_the_loop_turns,
         a_factory_may_refuse,
-        a_factory_is_told_of_its_first_and_last_port,
+        a_factory_is_started_and_stopped_once,
         a_factory_may_do_anything,
-        a_client_that_is_gone_already_does_no_harm,
-        a_taken_port_is_an_error,
-        an_address_that_is_none_is_an_error,
+        a_client_that_has_already_disconnected_is_handled,
+        an_address_in_use_is_an_error,
+        an_invalid_address_is_an_error,
         ports_on_ipv6,
         a_dual_stack_port_counts_by_the_address_without_the_family;
 }
@@ -40,8 +40,8 @@ pub(super) fn echo(world: &World) -> impl FnMut(&Peer) -> Watched<Echo> + use<> 
     move |_| traces.watch(Echo)
 }
 
-pub(super) fn client(port: &ListeningPort) -> Far {
-    Far::socket(dial(port.local(), Width::Wide))
+pub(super) fn client(port: &ListeningPort) -> RemoteEnd {
+    RemoteEnd::socket(dial(port.local(), Width::Wide))
 }
 
 fn past_max_connections_clients_wait_in_the_backlog(world: &World) {
@@ -74,14 +74,14 @@ fn past_max_per_ip_clients_are_closed(world: &World) {
     let mut three = client(&port);
     assert_eq!(world.receive_to_end(&mut three).0, b"");
     assert_eq!(port.connections(), 2, "connections");
-    // Another address has limits of its own.
+    // Another address has its own limits.
     if cfg!(target_os = "linux") {
         let mut other = from("127.0.0.2:0".parse().unwrap(), port.local());
         other.send(b"3");
         world.receive(&mut other, 1);
         other.close();
     }
-    // And room is room again.
+    // Closed connections free their slots.
     one.close();
     world.until("room", || port.connections() == 1);
     let mut four = client(&port);
@@ -89,14 +89,14 @@ fn past_max_per_ip_clients_are_closed(world: &World) {
     world.receive(&mut four, 1);
 }
 
-/// A client that connects from an address of its choice.
-fn from(from: SocketAddr, to: SocketAddr) -> Far {
+/// A client that connects from a chosen address.
+fn from(from: SocketAddr, to: SocketAddr) -> RemoteEnd {
     let socket =
         socket2::Socket::new(socket2::Domain::for_address(to), socket2::Type::STREAM, None)
             .unwrap();
     socket.bind(&from.into()).unwrap();
     socket.connect(&to.into()).unwrap();
-    Far::socket(socket.into())
+    RemoteEnd::socket(socket.into())
 }
 
 fn a_paused_port_accepts_nothing_and_sleeps(world: &World) {
@@ -118,8 +118,8 @@ fn a_port_may_be_paused_from_its_own_connection(world: &World) {
     let (port, traces) = (slot.clone(), world.traces.clone());
     let factory = move |_: &Peer| {
         let port = port.clone();
-        traces.watch(Script(move |_: &Transport, what: What<'_>| {
-            if let What::Made = what {
+        traces.watch(Script(move |_: &Transport, what: Event<'_>| {
+            if let Event::Made = what {
                 port.borrow().as_ref().unwrap().pause();
             }
         }))
@@ -144,11 +144,11 @@ fn stop_listening_refuses_from_then_on(world: &World) {
     port.stop_listening();
     port.resume();
     world.turn();
-    assert_eq!(world.receive_to_end(&mut waiting).1, Fate::Reset, "the system refuses it");
+    assert_eq!(world.receive_to_end(&mut waiting).1, EndState::Reset, "the system refuses it");
     let refused = std::net::TcpStream::connect(port.local()).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     assert_eq!(world.traces.len(), 0, "protocols that were built");
-    // The port is free again.
+    // The port can be reused.
     drop(TcpListener::bind(port.local()).unwrap());
 }
 
@@ -165,17 +165,17 @@ fn stop_listening_leaves_connections_alone(world: &World) {
 }
 
 fn a_port_may_be_stopped_before_the_loop_turns(world: &World) {
-    let told = Rc::new(RefCell::new(Vec::new()));
-    let factory = Registrar { told: told.clone(), traces: world.traces.clone() };
+    let callbacks = Rc::new(RefCell::new(Vec::new()));
+    let factory = Registrar { callbacks: callbacks.clone(), traces: world.traces.clone() };
     let port = world.reactor().listen_tcp(any_port(), factory).unwrap();
     port.stop_listening();
     world.settle();
-    assert!(matches!(told.borrow()[..], [] | ["started", "stopped"]), "{told:?}");
+    assert!(matches!(callbacks.borrow()[..], [] | ["started", "stopped"]), "{callbacks:?}");
 }
 
-/// A factory that notes what it is told, and refuses every other client.
+/// A factory that records its calls, and rejects every other client.
 struct Registrar {
-    told: Rc<RefCell<Vec<&'static str>>>,
+    callbacks: Rc<RefCell<Vec<&'static str>>>,
     traces: Traces,
 }
 
@@ -183,24 +183,24 @@ impl Factory for Registrar {
     type Protocol = Watched<Echo>;
 
     fn build_protocol(&mut self, _: &Peer) -> Option<Self::Protocol> {
-        let mut told = self.told.borrow_mut();
-        told.push("asked");
-        let is_even = told.iter().filter(|told| **told == "asked").count() % 2 == 0;
+        let mut callbacks = self.callbacks.borrow_mut();
+        callbacks.push("asked");
+        let is_even = callbacks.iter().filter(|callbacks| **callbacks == "asked").count() % 2 == 0;
         is_even.then(|| self.traces.watch(Echo))
     }
 
     fn started(&mut self) {
-        self.told.borrow_mut().push("started");
+        self.callbacks.borrow_mut().push("started");
     }
 
     fn stopped(&mut self) {
-        self.told.borrow_mut().push("stopped");
+        self.callbacks.borrow_mut().push("stopped");
     }
 }
 
 fn a_factory_may_refuse(world: &World) {
-    let told = Rc::new(RefCell::new(Vec::new()));
-    let factory = Registrar { told, traces: world.traces.clone() };
+    let callbacks = Rc::new(RefCell::new(Vec::new()));
+    let factory = Registrar { callbacks, traces: world.traces.clone() };
     let port = world.reactor().listen_tcp(any_port(), factory).unwrap();
     let (mut refused, mut taken) = (client(&port), client(&port));
     assert_eq!(world.receive_to_end(&mut refused).0, b"");
@@ -213,35 +213,37 @@ fn a_factory_may_refuse(world: &World) {
     );
 }
 
-fn a_factory_is_told_of_its_first_and_last_port(world: &World) {
-    let told = Rc::new(RefCell::new(Vec::new()));
-    let factory =
-        SharedFactory::new(Registrar { told: told.clone(), traces: world.traces.clone() });
+fn a_factory_is_started_and_stopped_once(world: &World) {
+    let callbacks = Rc::new(RefCell::new(Vec::new()));
+    let factory = SharedFactory::new(Registrar {
+        callbacks: callbacks.clone(),
+        traces: world.traces.clone(),
+    });
     assert!(format!("{factory:?}").contains("SharedFactory"));
     let ports: Vec<_> =
         (0..3).map(|_| world.reactor().listen_tcp(any_port(), factory.clone()).unwrap()).collect();
     world.settle();
-    assert_eq!(*told.borrow(), ["started"]);
+    assert_eq!(*callbacks.borrow(), ["started"]);
     for port in &ports {
         let _ = client(port);
         port.stop_listening();
-        assert_eq!(told.borrow().last(), Some(&"started"));
+        assert_eq!(callbacks.borrow().last(), Some(&"started"));
         let mut after = 0;
         world.until("the port to close", || {
             after += 1;
             after > 3
         });
         let is_last = port.local() == ports[2].local();
-        assert_eq!(told.borrow().contains(&"stopped"), is_last);
+        assert_eq!(callbacks.borrow().contains(&"stopped"), is_last);
     }
-    // Opened once more, it starts once more; a reactor that ends is the end of its ports.
-    told.borrow_mut().clear();
+    // Reopened listeners start their factory again; the shutdown of a reactor stops them.
+    callbacks.borrow_mut().clear();
     drop(world.reactor().listen_tcp(any_port(), factory).unwrap());
     world.settle();
-    assert_eq!(*told.borrow(), ["started"]);
+    assert_eq!(*callbacks.borrow(), ["started"]);
     world.reactor().call_soon(|reactor| reactor.stop().unwrap());
     world.reactor().run().unwrap();
-    assert_eq!(*told.borrow(), ["started", "stopped"]);
+    assert_eq!(*callbacks.borrow(), ["started", "stopped"]);
 }
 
 fn a_factory_may_do_anything(world: &World) {
@@ -269,12 +271,12 @@ fn a_factory_may_do_anything(world: &World) {
     let (mut first, mut second) = (client(&port), client(&port));
     first.send(b"x");
     world.receive_to_end(&mut first);
-    assert_ne!(world.receive_to_end(&mut second).1, Fate::Open, "the port was stopped");
+    assert_ne!(world.receive_to_end(&mut second).1, EndState::Open, "the port was stopped");
     assert_eq!(built.get(), 1, "protocols that were built");
     slot.take();
 }
 
-fn a_client_that_is_gone_already_does_no_harm(world: &World) {
+fn a_client_that_has_already_disconnected_is_handled(world: &World) {
     let port = world.reactor().listen_tcp(any_port(), echo(world)).unwrap();
     for _ in 0..10 {
         client(&port).reset();
@@ -286,7 +288,7 @@ fn a_client_that_is_gone_already_does_no_harm(world: &World) {
     world.until("the others to go", || port.connections() == 1);
 }
 
-fn a_taken_port_is_an_error(world: &World) {
+fn an_address_in_use_is_an_error(world: &World) {
     let taken = TcpListener::bind(any_port()).unwrap();
     let addr = taken.local_addr().unwrap();
     let error = world.reactor().listen_tcp(addr, |_: &Peer| Sink).unwrap_err();
@@ -294,13 +296,13 @@ fn a_taken_port_is_an_error(world: &World) {
     assert!(
         matches!(&error, ListenError::Listen { addr: at, source } if *at == addr && source.kind() == io::ErrorKind::AddrInUse)
     );
-    // The first address that can be listened on is taken.
+    // The first address that can be bound is used.
     let port = world.reactor().listen_tcp(&[addr, any_port()][..], |_: &Peer| Sink).unwrap();
     assert_ne!(port.local(), addr);
     assert_eq!(world.reactor().stats().handlers, 1, "handlers");
 }
 
-fn an_address_that_is_none_is_an_error(world: &World) {
+fn an_invalid_address_is_an_error(world: &World) {
     for addr in ["", "127.0.0.1", "127.0.0.1:99999", ":::"] {
         let error = world.reactor().listen_tcp(addr, |_: &Peer| Sink).unwrap_err();
         assert!(matches!(error, ListenError::Resolve { .. }), "{addr}: {error}");
@@ -314,13 +316,13 @@ fn ports_on_ipv6(world: &World) {
     let Ok(port) = world.reactor().listen_tcp("[::1]:0", echo(world)) else {
         return; // This machine has no IPv6.
     };
-    let mut far = client(&port);
-    far.send(b"six");
-    world.receive(&mut far, 3);
+    let mut remote = client(&port);
+    remote.send(b"six");
+    world.receive(&mut remote, 3);
     let transport = world.traces.last().transport();
     assert_eq!(
         transport.peer().socket_addr(),
-        Some(far.as_socket().unwrap().local_addr().unwrap())
+        Some(remote.as_socket().unwrap().local_addr().unwrap())
     );
     let connection = world.reactor().connect_tcp(port.local(), echo(world));
     world.until("a connection over IPv6", || connection.is_settled());
@@ -333,12 +335,12 @@ fn a_dual_stack_port_counts_by_the_address_without_the_family(world: &World) {
         return; // This machine has no IPv6.
     };
     let v4: SocketAddr = ([127, 0, 0, 1], port.local().port()).into();
-    let mut one = Far::socket(dial(v4, Width::Wide));
+    let mut one = RemoteEnd::socket(dial(v4, Width::Wide));
     one.send(b"x");
     world.receive(&mut one, 1);
     let peer = world.traces.last().transport().peer();
     assert_eq!(peer.ip(), Some(v4.ip()));
-    let mut two = Far::socket(dial(v4, Width::Wide));
+    let mut two = RemoteEnd::socket(dial(v4, Width::Wide));
     assert_eq!(world.receive_to_end(&mut two).0, b"", "the same address");
     let only6 = ListenConfig::default().v6_only(true);
     let port = world.reactor().listen_tcp_with("[::]:0", only6, echo(world)).unwrap();

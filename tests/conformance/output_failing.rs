@@ -1,5 +1,5 @@
-//! Output that fails: a peer that answers early and goes without having read all. Its answer arrives, whoever finds out first that
-//! nothing can be sent any more; then the end is told, with what went wrong.
+//! Failed output: the peer answers early and closes without reading everything. Its answer is delivered, whoever
+//! first notices that nothing can be sent any more; then the connection is lost with the error.
 
 use std::{cell::Cell, io::Write, rc::Rc, time::Duration};
 
@@ -7,7 +7,7 @@ use sinew::prelude::*;
 
 use super::producing::pieces;
 use crate::support::{
-    Line, Lost, Pull, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
+    Callback, Event, Lost, Pull, Script, Sink, TOO_MUCH, TestConnection, Width, World, noise, table,
 };
 
 table! {
@@ -16,50 +16,50 @@ table! {
         an_answer_arrives_though_a_write_fails_first,
         an_answer_arrives_though_a_large_write_fails_first,
         an_answer_arrives_though_the_end_of_the_output_fails_first,
-        an_answer_arrives_though_a_producer_is_at_work,
-        an_answer_arrives_though_a_file_is_sent,
+        an_answer_arrives_while_a_producer_runs,
+        an_answer_arrives_while_a_file_is_sent,
         a_long_answer_arrives,
         the_pause_of_the_user_stays,
-        a_pause_that_does_not_end_is_given_up,
-        a_pause_with_nothing_behind_it_is_not_waited_for,
-        what_a_protocol_does_about_the_answer_counts,
-        nothing_is_owed_afterwards;
+        a_pause_that_does_not_end_is_bounded,
+        a_pause_without_input_is_not_awaited,
+        a_protocol_may_react_to_the_answer,
+        no_callbacks_follow_a_failed_output;
 }
 
 const ANSWER: &[u8] = b"413 too large\r\n";
 
-/// One who has sent something that its peer will not have read, so that the peer's going is a reset.
-fn join(world: &World, config: StreamConfig, protocol: impl Protocol) -> Line {
+/// A connection that has sent data that the peer will not read, so that the peer's close is a reset.
+fn join(world: &World, config: StreamConfig, protocol: impl Protocol) -> TestConnection {
     let line = world.join_with(config, Width::Narrow, protocol);
     line.transport().write(b"a request");
     world.until("the request to be sent", || line.transport().queued() == 0);
     line
 }
 
-/// The peer answers and goes; nothing of what it has not read will be.
-fn answer_and_go(mut line: Line, answer: &[u8]) -> Rc<crate::support::Trace> {
-    line.far.send(answer);
-    line.far.reset();
+/// The peer answers and closes with unread data.
+fn answer_and_go(mut line: TestConnection, answer: &[u8]) -> Rc<crate::support::Trace> {
+    line.remote.send(answer);
+    line.remote.reset();
     line.trace
 }
 
 fn assert_answered(world: &World, trace: &crate::support::Trace, answer: &[u8]) {
     assert_eq!(world.lost(trace), Lost::Reset);
     assert!(trace.data() == answer, "{} of {} bytes", trace.received(), answer.len());
-    assert_eq!(trace.count(&Told::ReadClosed), 0, "it is no clean end");
+    assert_eq!(trace.count(&Callback::ReadClosed), 0, "it is no clean end");
 }
 
 fn an_answer_arrives_over_a_full_queue(world: &World) {
     let line = join(world, StreamConfig::default(), Sink);
     let transport = line.transport();
     transport.write(&noise(TOO_MUCH));
-    world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
+    world.until("writing_paused", || line.trace.has(&Callback::WritingPaused));
     assert!(!transport.is_reading(), "by the watermark");
     let trace = answer_and_go(line, ANSWER);
     assert_answered(world, &trace, ANSWER);
 }
 
-/// From elsewhere, before any engine has told of anything.
+/// From outside, before any engine has reported an event.
 fn an_answer_arrives_though_a_write_fails_first(world: &World) {
     let line = join(world, StreamConfig::default(), Sink);
     let transport = line.transport();
@@ -68,7 +68,7 @@ fn an_answer_arrives_though_a_write_fails_first(world: &World) {
     assert_answered(world, &trace, ANSWER);
 }
 
-/// One that goes to the system at once.
+/// A write that bypasses the queue.
 fn an_answer_arrives_though_a_large_write_fails_first(world: &World) {
     let line = join(world, StreamConfig::default(), Sink);
     let transport = line.transport();
@@ -88,12 +88,12 @@ fn an_answer_arrives_though_the_end_of_the_output_fails_first(world: &World) {
     assert_eq!(trace.data(), ANSWER);
 }
 
-fn an_answer_arrives_though_a_producer_is_at_work(world: &World) {
+fn an_answer_arrives_while_a_producer_runs(world: &World) {
     let line = join(world, StreamConfig::default(), Sink);
     let transport = line.transport();
     transport.stream(pieces(b'p', 50_000, 1_000));
     let dropped = Rc::new(Cell::new(false));
-    let (end, told) = (DropBell(dropped.clone()), dropped);
+    let (end, callbacks) = (DropBell(dropped.clone()), dropped);
     transport.stream(Pull(move |_: &Transport| {
         let _kept = &end;
         Production::Waiting
@@ -101,7 +101,7 @@ fn an_answer_arrives_though_a_producer_is_at_work(world: &World) {
     world.settle();
     let trace = answer_and_go(line, ANSWER);
     assert_answered(world, &trace, ANSWER);
-    assert!(told.get(), "producers are dropped, also those that had not begun");
+    assert!(callbacks.get(), "producers are dropped, also those that had not begun");
 }
 
 struct DropBell(Rc<Cell<bool>>);
@@ -112,7 +112,7 @@ impl Drop for DropBell {
     }
 }
 
-fn an_answer_arrives_though_a_file_is_sent(world: &World) {
+fn an_answer_arrives_while_a_file_is_sent(world: &World) {
     let line = join(world, StreamConfig::default(), Sink);
     let path = std::env::temp_dir().join(format!(
         "sinew-{}-{:?}",
@@ -139,7 +139,7 @@ fn a_long_answer_arrives(world: &World) {
     let line = join(world, StreamConfig::default(), Sink);
     let transport = line.transport();
     transport.write(&noise(TOO_MUCH));
-    world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
+    world.until("writing_paused", || line.trace.has(&Callback::WritingPaused));
     let answer = noise(30_000);
     let trace = answer_and_go(line, &answer);
     assert_answered(world, &trace, &answer);
@@ -158,7 +158,7 @@ fn the_pause_of_the_user_stays(world: &World) {
     assert_answered(world, &trace, ANSWER);
 }
 
-fn a_pause_that_does_not_end_is_given_up(world: &World) {
+fn a_pause_that_does_not_end_is_bounded(world: &World) {
     let config = StreamConfig::default().linger_timeout(Duration::from_millis(50));
     let line = join(world, config, Sink);
     let transport = line.transport();
@@ -171,25 +171,25 @@ fn a_pause_that_does_not_end_is_given_up(world: &World) {
     assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
-fn a_pause_with_nothing_behind_it_is_not_waited_for(world: &World) {
+fn a_pause_without_input_is_not_awaited(world: &World) {
     let line = join(world, StreamConfig::default(), Sink);
     let transport = line.transport();
     transport.pause_reading();
     world.settle();
-    line.far.reset();
+    line.remote.reset();
     transport.write(b"more");
     assert_eq!(world.lost(&line.trace), Lost::Reset);
 }
 
-fn what_a_protocol_does_about_the_answer_counts(world: &World) {
+fn a_protocol_may_react_to_the_answer(world: &World) {
     for (act, expected) in [
         (fail as fn(&Transport), Lost::Protocol("refused".to_owned())),
         (Transport::lose_connection, Lost::Reset),
         (Transport::abort, Lost::Reset),
         (panics, Lost::Panicked("no such answer".to_owned())),
     ] {
-        let protocol = Script(move |transport: &Transport, what: What<'_>| {
-            if let What::Data(_) = what {
+        let protocol = Script(move |transport: &Transport, what: Event<'_>| {
+            if let Event::Data(_) = what {
                 act(transport);
             }
         });
@@ -209,12 +209,12 @@ fn panics(_: &Transport) {
     panic!("no such answer");
 }
 
-/// Who was told to pause is told to go on, and then that nothing is taken any more.
-fn nothing_is_owed_afterwards(world: &World) {
+/// After writing_paused, writing_resumed is called, and then writes return Closed.
+fn no_callbacks_follow_a_failed_output(world: &World) {
     let refused = Rc::new(Cell::new(0));
     let count = refused.clone();
-    let protocol = Script(move |transport: &Transport, what: What<'_>| {
-        if let What::WritingResumed | What::Data(_) = what {
+    let protocol = Script(move |transport: &Transport, what: Event<'_>| {
+        if let Event::WritingResumed | Event::Data(_) = what {
             assert_eq!(transport.write(b"more"), WriteStatus::Closed);
             assert!(!transport.stream(Pull(|_: &Transport| Production::Done)));
             assert!(!transport.is_closing() && transport.is_reading());
@@ -225,17 +225,17 @@ fn nothing_is_owed_afterwards(world: &World) {
     });
     let line = join(world, StreamConfig::default(), protocol);
     line.transport().write(&noise(TOO_MUCH));
-    world.until("writing_paused", || line.trace.has(&Told::WritingPaused));
+    world.until("writing_paused", || line.trace.has(&Callback::WritingPaused));
     let trace = answer_and_go(line, b"?");
     assert_answered(world, &trace, b"?");
     assert_eq!(refused.get(), 2, "those that were refused");
     let expected = [
-        Told::Made,
-        Told::WritingPaused,
-        Told::WritingResumed,
-        Told::ReadingResumed,
-        Told::Data(1),
-        Told::Lost(Lost::Reset),
+        Callback::Made,
+        Callback::WritingPaused,
+        Callback::WritingResumed,
+        Callback::ReadingResumed,
+        Callback::Data(1),
+        Callback::Lost(Lost::Reset),
     ];
-    assert_eq!(trace.told(), expected);
+    assert_eq!(trace.callbacks(), expected);
 }

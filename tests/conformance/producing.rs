@@ -1,15 +1,15 @@
-//! Pull producers: asked when there is room, one after the other, to the end or to the loss.
+//! Pull producers: called when there is room, one after another, until they are done or the connection is lost.
 
 use std::{cell::Cell, rc::Rc};
 
 use sinew::prelude::*;
 
-use crate::support::{Fate, Lost, Pull, Script, Sink, What, Width, World, table};
+use crate::support::{EndState, Event, Lost, Pull, Script, Sink, Width, World, table};
 
 table! {
     everywhere:
-        producers_are_asked_one_after_the_other,
-        a_producer_is_asked_only_while_there_is_room,
+        producers_run_one_after_another,
+        a_producer_runs_only_while_there_is_room,
         a_waiting_producer_waits_until_it_is_resumed,
         a_resume_inside_the_producer_is_not_lost,
         a_close_waits_for_the_producers,
@@ -23,7 +23,7 @@ table! {
         an_endless_producer_is_fair;
 }
 
-/// Makes `pieces` pieces of `len` bytes of the number `mark`.
+/// Produces `pieces` pieces of `len` bytes of the number `mark`.
 pub(super) fn pieces(mark: u8, len: usize, pieces: usize) -> impl Producer {
     let mut left = pieces;
     Pull(move |transport: &Transport| {
@@ -33,14 +33,14 @@ pub(super) fn pieces(mark: u8, len: usize, pieces: usize) -> impl Producer {
     })
 }
 
-fn producers_are_asked_one_after_the_other(world: &World) {
+fn producers_run_one_after_another(world: &World) {
     let mut line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
     let transport = line.transport();
     transport.write(b"0000");
     assert!(transport.stream(pieces(b'1', 1, 5)));
     assert!(transport.stream(pieces(b'2', 30_000, 10)));
     assert!(transport.stream(pieces(b'3', 1, 5)));
-    let received = world.receive(&mut line.far, 300_014);
+    let received = world.receive(&mut line.remote, 300_014);
     let mut expected = b"000011111".to_vec();
     expected.extend(vec![b'2'; 300_000]);
     expected.extend(b"33333");
@@ -49,7 +49,7 @@ fn producers_are_asked_one_after_the_other(world: &World) {
     world.assert_asleep();
 }
 
-fn a_producer_is_asked_only_while_there_is_room(world: &World) {
+fn a_producer_runs_only_while_there_is_room(world: &World) {
     let most = Rc::new(Cell::new(0));
     let seen = most.clone();
     let asked = Rc::new(Cell::new(0));
@@ -93,11 +93,11 @@ fn a_waiting_producer_waits_until_it_is_resumed(world: &World) {
         assert_eq!(asked.get(), round);
         world.assert_asleep();
         if round < 3 {
-            assert_eq!(line.far.take(), b"", "those behind it wait, too");
+            assert_eq!(line.remote.take(), b"", "those behind it wait, too");
         }
         transport.resume_producing();
     }
-    assert_eq!(world.receive(&mut line.far, 8), b"at last!");
+    assert_eq!(world.receive(&mut line.remote, 8), b"at last!");
     world.settle();
     assert_eq!(asked.get(), 4, "it is done");
 }
@@ -111,7 +111,7 @@ fn a_resume_inside_the_producer_is_not_lost(world: &World) {
         left -= 1;
         if left == 0 { Production::Done } else { Production::Waiting }
     }));
-    assert_eq!(world.receive(&mut line.far, 3), b"xxx");
+    assert_eq!(world.receive(&mut line.remote, 3), b"xxx");
 }
 
 fn a_close_waits_for_the_producers(world: &World) {
@@ -119,8 +119,8 @@ fn a_close_waits_for_the_producers(world: &World) {
         let mut line = world.join_with(
             StreamConfig::default(),
             width,
-            Script(|transport: &Transport, what: What<'_>| {
-                if let What::Made = what {
+            Script(|transport: &Transport, what: Event<'_>| {
+                if let Event::Made = what {
                     transport.write(b"0");
                     transport.stream(pieces(b'1', 50_000, 20));
                     transport.stream(pieces(b'2', 1, 1));
@@ -130,10 +130,10 @@ fn a_close_waits_for_the_producers(world: &World) {
                 }
             }),
         );
-        let (received, fate) = world.receive_to_end(&mut line.far);
-        assert_eq!((received.len(), fate), (1_000_002, Fate::Ended), "{width:?}");
+        let (received, end_state) = world.receive_to_end(&mut line.remote);
+        assert_eq!((received.len(), end_state), (1_000_002, EndState::Ended), "{width:?}");
         assert!(received.starts_with(b"01") && received.ends_with(b"12"));
-        line.far.close();
+        line.remote.close();
         assert_eq!(world.lost(&line.trace), Lost::Closed);
     }
 }
@@ -152,9 +152,9 @@ fn close_write_waits_for_the_producers(world: &World) {
     transport.stream(pieces(b'1', 50_000, 20));
     transport.close_write();
     assert_eq!(transport.write(b"refused"), WriteStatus::Closed);
-    let (received, fate) = world.receive_to_end(&mut line.far);
-    assert_eq!((received.len(), fate), (1_000_000, Fate::Ended));
-    line.far.send(b"input goes on");
+    let (received, end_state) = world.receive_to_end(&mut line.remote);
+    assert_eq!((received.len(), end_state), (1_000_000, EndState::Ended));
+    line.remote.send(b"input goes on");
     world.until("input", || line.trace.received() == 13);
 }
 
@@ -176,7 +176,7 @@ fn a_producer_may_end_its_connection(world: &World) {
             }
             if count.get() == 3 { Production::Done } else { Production::More }
         }));
-        line.far.close();
+        line.remote.close();
         assert_eq!(world.lost(&line.trace), expected);
         let more = if expected == Lost::Aborted { 1 } else { 3 };
         assert_eq!(
@@ -196,10 +196,10 @@ fn a_producer_may_hand_over_to_another(world: &World) {
         Production::Done
     }));
     line.transport().lose_connection();
-    assert_eq!(world.receive_to_end(&mut line.far).0, b"head body xxxx");
+    assert_eq!(world.receive_to_end(&mut line.remote).0, b"head body xxxx");
 }
 
-/// A producer that is never done, and tells when it is dropped.
+/// A producer that never finishes, and counts its drops.
 struct Tells(Rc<Cell<usize>>);
 
 impl Producer for Tells {
@@ -256,10 +256,10 @@ fn a_producer_that_panics_ends_its_connection(world: &World) {
     line.transport().stream(Pull(|_: &Transport| Production::Waiting));
     assert_eq!(world.lost(&line.trace), Lost::Panicked("no more ideas".to_owned()));
     assert!(line.trace.is_dropped());
-    let (_, fate) = world.receive_to_end(&mut line.far);
-    world.link.assert_aborted(fate, "by the panic");
-    other.far.send(b"others go on");
-    world.receive(&mut other.far, 12);
+    let (_, end_state) = world.receive_to_end(&mut line.remote);
+    world.link.assert_aborted(end_state, "by the panic");
+    other.remote.send(b"others go on");
+    world.receive(&mut other.remote, 12);
 }
 
 fn an_endless_producer_is_fair(world: &World) {
@@ -268,9 +268,9 @@ fn an_endless_producer_is_fair(world: &World) {
         transport.write(&[0; 100]);
         Production::More
     }));
-    // The canary of `settle` is another connection, and has its answers.
+    // The canary of `settle` is another connection, and gets its answers.
     for _ in 0..10 {
-        line.far.take();
+        line.remote.take();
         world.settle();
     }
 }

@@ -1,4 +1,4 @@
-//! The PROXY protocol header that a client sends first: on every engine, over sockets of the kernel.
+//! The PROXY protocol header that a client sends first: on every engine, over kernel sockets.
 
 use std::{
     cell::RefCell,
@@ -17,36 +17,36 @@ use sinew::{
 
 use super::connecting::settled;
 use crate::support::{
-    Echo, Far, Fate, Script, Sink, What, Width, World, noise,
+    Echo, EndState, Event, RemoteEnd, Script, Sink, Width, World, noise,
     sockets::{dial, listener},
     table,
 };
 
 table! {
     ports:
-        a_header_comes_before_what_is_written,
-        a_header_goes_out_though_nothing_is_written,
-        much_that_is_written_comes_behind_the_header,
-        a_header_is_whole_whatever_the_socket_takes,
-        a_port_behind_us_knows_our_client,
-        what_is_relayed_comes_behind_the_header,
-        an_endpoint_says_which_version,
+        the_header_precedes_written_data,
+        the_header_is_sent_without_written_data,
+        large_writes_follow_the_header,
+        the_header_survives_short_writes,
+        a_chain_of_proxies_preserves_the_client,
+        relayed_data_follow_the_header,
+        an_endpoint_chooses_the_version,
         a_header_on_a_unix_socket;
 }
 
-/// Takes a connection, whose other end has begun.
-fn accept(world: &World, listener: &std::net::TcpListener) -> Far {
+/// Accepts a connection whose other end has started.
+fn accept(world: &World, listener: &std::net::TcpListener) -> RemoteEnd {
     let mut accepted = None;
     world.until("the connection", || {
         accepted = listener.accept().ok();
         accepted.is_some()
     });
-    Far::socket(accepted.expect("that was waited for").0)
+    RemoteEnd::socket(accepted.expect("that was waited for").0)
 }
 
-/// What version 1 says of a connection's own two ends.
-fn own_line(far: &Far) -> Vec<u8> {
-    let socket = far.as_socket().unwrap();
+/// The version 1 header of a connection's own ends.
+fn own_line(remote: &RemoteEnd) -> Vec<u8> {
+    let socket = remote.as_socket().unwrap();
     let (from, to) = (socket.peer_addr().unwrap(), socket.local_addr().unwrap());
     let line = format!("PROXY TCP4 {} {} {} {}\r\n", from.ip(), to.ip(), from.port(), to.port());
     line.into_bytes()
@@ -56,67 +56,67 @@ fn v1() -> ConnectConfig {
     ConnectConfig::default().proxy_header(ProxyHeader::v1())
 }
 
-fn a_header_comes_before_what_is_written(world: &World) {
+fn the_header_precedes_written_data(world: &World) {
     let listener = listener(Width::Wide);
     let to = listener.local_addr().unwrap();
     let greets = |_: &Peer| {
-        Script(|transport: &Transport, what: What<'_>| {
-            if matches!(what, What::Made) {
+        Script(|transport: &Transport, what: Event<'_>| {
+            if matches!(what, Event::Made) {
                 transport.write(b"hello");
                 transport.close_write();
             }
         })
     };
     let connecting = world.reactor().connect_tcp_with(to, v1(), greets);
-    let mut far = accept(world, &listener);
-    let (received, fate) = world.receive_to_end(&mut far);
-    let expected = [&own_line(&far)[..], b"hello"].concat();
+    let mut remote = accept(world, &listener);
+    let (received, end_state) = world.receive_to_end(&mut remote);
+    let expected = [&own_line(&remote)[..], b"hello"].concat();
     assert_eq!(
-        (received.escape_ascii().to_string(), fate),
-        (expected.escape_ascii().to_string(), Fate::Ended)
+        (received.escape_ascii().to_string(), end_state),
+        (expected.escape_ascii().to_string(), EndState::Ended)
     );
     settled(world, &connecting).unwrap().transport().abort();
 }
 
-fn a_header_goes_out_though_nothing_is_written(world: &World) {
+fn the_header_is_sent_without_written_data(world: &World) {
     let listener = listener(Width::Wide);
     let to = listener.local_addr().unwrap();
     let connecting = world.reactor().connect_tcp_with(to, v1(), world.watched(|| Sink));
-    let mut far = accept(world, &listener);
-    let expected = own_line(&far);
-    assert_eq!(world.receive(&mut far, expected.len()), expected);
-    far.send(b"welcome");
+    let mut remote = accept(world, &listener);
+    let expected = own_line(&remote);
+    assert_eq!(world.receive(&mut remote, expected.len()), expected);
+    remote.send(b"welcome");
     let trace = world.traces.last();
     world.until("the answer", || trace.data() == b"welcome");
     settled(world, &connecting).unwrap().transport().lose_connection();
-    let (rest, fate) = world.receive_to_end(&mut far);
-    assert_eq!((&*rest, fate), (&b""[..], Fate::Ended));
-    far.end();
+    let (rest, end_state) = world.receive_to_end(&mut remote);
+    assert_eq!((&*rest, end_state), (&b""[..], EndState::Ended));
+    remote.end();
     world.lost(&trace);
 }
 
-/// A large write that nothing waits for goes straight into the socket.
-fn much_that_is_written_comes_behind_the_header(world: &World) {
+/// A large write with an empty queue goes directly to the socket.
+fn large_writes_follow_the_header(world: &World) {
     let listener = listener(Width::Wide);
     let to = listener.local_addr().unwrap();
     let much = noise(300_000);
     let writes = much.clone();
     let factory = move |_: &Peer| {
         let much = writes.clone();
-        Script(move |transport: &Transport, what: What<'_>| {
-            if matches!(what, What::Made) {
+        Script(move |transport: &Transport, what: Event<'_>| {
+            if matches!(what, Event::Made) {
                 transport.write(&much);
             }
         })
     };
     let connecting = world.reactor().connect_tcp_with(to, v1(), factory);
-    let mut far = accept(world, &listener);
-    let expected = [&own_line(&far)[..], &much].concat();
-    assert!(world.receive(&mut far, expected.len()) == expected);
+    let mut remote = accept(world, &listener);
+    let expected = [&own_line(&remote)[..], &much].concat();
+    assert!(world.receive(&mut remote, expected.len()) == expected);
     settled(world, &connecting).unwrap().transport().abort();
 }
 
-fn a_header_is_whole_whatever_the_socket_takes(world: &World) {
+fn the_header_survives_short_writes(world: &World) {
     let header = ProxyHeader::v2().authority(&"x".repeat(3000)).unwrap().checksum();
     for seed in 0..5 {
         let listener = listener(Width::Wide);
@@ -126,23 +126,23 @@ fn a_header_is_whole_whatever_the_socket_takes(world: &World) {
             .proxy_header(header.clone())
             .stream(StreamConfig::default().faults(faults));
         let connecting = world.reactor().connect_tcp_with(to, config, |_: &Peer| {
-            Script(|transport: &Transport, what: What<'_>| {
-                if matches!(what, What::Made) {
+            Script(|transport: &Transport, what: Event<'_>| {
+                if matches!(what, Event::Made) {
                     transport.write(b"hello");
                 }
             })
         });
-        let mut far = accept(world, &listener);
-        let socket = far.as_socket().unwrap();
+        let mut remote = accept(world, &listener);
+        let socket = remote.as_socket().unwrap();
         let (source, destination) = (socket.peer_addr().unwrap(), socket.local_addr().unwrap());
         let expected = header.to_bytes(&ProxiedEnds::Inet { source, destination });
         let expected = [&expected[..], b"hello"].concat();
-        assert_eq!(world.receive(&mut far, expected.len()), expected);
+        assert_eq!(world.receive(&mut remote, expected.len()), expected);
         settled(world, &connecting).unwrap().transport().abort();
     }
 }
 
-/// Passes on to `to`, on behalf of each client.
+/// Forwards to `to`, on behalf of each client.
 struct Onward {
     to: SocketAddr,
     header: fn(&Transport) -> ProxyHeader,
@@ -155,8 +155,8 @@ impl Protocol for Onward {
         let client = transport.clone();
         let factory = move |_: &Peer| {
             let client = client.clone();
-            Script(move |transport: &Transport, what: What<'_>| {
-                if matches!(what, What::Made) {
+            Script(move |transport: &Transport, what: Event<'_>| {
+                if matches!(what, Event::Made) {
                     drop(client.relay(transport).unwrap());
                     client.resume_reading();
                 }
@@ -172,8 +172,8 @@ fn on_behalf(client: &Transport) -> ProxyHeader {
     header.authority("www.example").unwrap().unique_id(b"17").unwrap().checksum()
 }
 
-/// The client, a proxy of ours, another one behind that, and a port which believes both.
-fn a_port_behind_us_knows_our_client(world: &World) {
+/// The client, a proxy, another proxy behind it, and a listener that trusts both.
+fn a_chain_of_proxies_preserves_the_client(world: &World) {
     let peers = Rc::<RefCell<Vec<Peer>>>::default();
     let (kept, traces) = (peers.clone(), world.traces.clone());
     let any = (Ipv4Addr::LOCALHOST, 0);
@@ -190,54 +190,54 @@ fn a_port_behind_us_knows_our_client(world: &World) {
         reactor.listen_tcp_with(any, behind(), move |_: &Peer| Onward { to, header: on_behalf });
     let to = second.unwrap().local();
     let first = reactor.listen_tcp(any, move |_: &Peer| Onward { to, header: on_behalf }).unwrap();
-    let mut far = Far::socket(dial(first.local(), Width::Wide));
-    far.send(b"hello");
-    assert_eq!(world.receive(&mut far, 5), b"hello");
+    let mut remote = RemoteEnd::socket(dial(first.local(), Width::Wide));
+    remote.send(b"hello");
+    assert_eq!(world.receive(&mut remote, 5), b"hello");
     let peer = peers.borrow_mut().pop().unwrap();
     let proxied = peer.proxied().unwrap();
-    let socket = far.as_socket().unwrap();
+    let socket = remote.as_socket().unwrap();
     assert_eq!(proxied.source(), socket.local_addr().ok());
     assert_eq!(proxied.destination(), Some(first.local()));
     assert_eq!(proxied.tlv(tlv::AUTHORITY), Some(&b"www.example"[..]));
     assert_eq!(proxied.tlv(tlv::UNIQUE_ID), Some(&b"17"[..]));
-    far.end();
+    remote.end();
     world.lost(&world.traces.last());
 }
 
-/// Past the queue that the header waits in, through pipes where the system has them.
-fn what_is_relayed_comes_behind_the_header(world: &World) {
+/// The data bypass the queue in which the header waits, through splice(2) where available.
+fn relayed_data_follow_the_header(world: &World) {
     let listener = listener(Width::Wide);
     let to = listener.local_addr().unwrap();
     let header = |_: &Transport| ProxyHeader::v1().local();
     let any = (Ipv4Addr::LOCALHOST, 0);
     let port = world.reactor().listen_tcp(any, move |_: &Peer| Onward { to, header }).unwrap();
-    let mut near = Far::socket(dial(port.local(), Width::Wide));
+    let mut near = RemoteEnd::socket(dial(port.local(), Width::Wide));
     let much = noise(500_000);
     let mut sent = near.try_send(&much);
-    let mut far = accept(world, &listener);
+    let mut remote = accept(world, &listener);
     let expected = [b"PROXY UNKNOWN\r\n", &much[..]].concat();
     let mut received = Vec::new();
     world.until("all of it", || {
         sent += near.try_send(&much[sent..]);
-        received.extend(far.take());
+        received.extend(remote.take());
         received.len() >= expected.len()
     });
     assert!(received == expected);
     near.reset();
-    world.until("the end", || far.fate() != Fate::Open);
+    world.until("the end", || remote.end_state() != EndState::Open);
 }
 
-fn an_endpoint_says_which_version(world: &World) {
+fn an_endpoint_chooses_the_version(world: &World) {
     let listener = listener(Width::Wide);
     let to = listener.local_addr().unwrap();
     let source = "192.0.2.1:7".parse().unwrap();
     let given = ProxyHeader::v1().addresses(source, "192.0.2.2:8".parse().unwrap());
     let cases = [
-        // The connection's own, in the endpoint's version.
+        // The connection's own ends, in the version of the endpoint.
         ("sendProxy=v2", None),
-        // Whom the program says, in the endpoint's version.
+        // The ends given by the program, in the version of the endpoint.
         ("sendProxy=v2", Some(given.clone())),
-        // What the program says.
+        // The header given by the program.
         ("nodelay=yes", Some(given.in_version("v2".parse().unwrap()))),
     ];
     for (option, given) in cases {
@@ -246,15 +246,15 @@ fn an_endpoint_says_which_version(world: &World) {
             format!("tcp:{}:{}:{option}", to.ip(), to.port()).parse().unwrap();
         let config = ConnectConfig::default().proxy_header(given);
         let connecting = endpoint.connect_with(world.reactor(), config, |_: &Peer| Sink);
-        let mut far = accept(world, &listener);
-        let bytes = world.receive(&mut far, 28);
+        let mut remote = accept(world, &listener);
+        let bytes = world.receive(&mut remote, 28);
         let mut reader = HeaderReader::new(100);
         let Ok((28, Some(Header::Proxied { ends, .. }))) = reader.take(&bytes) else {
             panic!("{}", bytes.escape_ascii());
         };
-        let own = far.as_socket().unwrap().peer_addr().unwrap();
-        let ProxiedEnds::Inet { source: told, .. } = ends else { panic!("{ends:?}") };
-        assert_eq!(told, if is_given { source } else { own });
+        let own = remote.as_socket().unwrap().peer_addr().unwrap();
+        let ProxiedEnds::Inet { source: callbacks, .. } = ends else { panic!("{ends:?}") };
+        assert_eq!(callbacks, if is_given { source } else { own });
         settled(world, &connecting).unwrap().transport().abort();
     }
 }
@@ -272,8 +272,8 @@ fn a_header_on_a_unix_socket(world: &World) {
         accepted = listener.accept().ok();
         accepted.is_some()
     });
-    let mut far = Far::unix(accepted.unwrap().0);
-    let bytes = world.receive(&mut far, 16 + 216);
+    let mut remote = RemoteEnd::unix(accepted.unwrap().0);
+    let bytes = world.receive(&mut remote, 16 + 216);
     let mut reader = HeaderReader::new(1000);
     let Ok((232, Some(Header::Proxied { ends, .. }))) = reader.take(&bytes) else {
         panic!("{}", bytes.escape_ascii());

@@ -1,10 +1,10 @@
-//! Pausing and resuming: nothing in between, nothing lost, and `reading_resumed` exactly when it is owed.
+//! Pausing and resuming reading: no callbacks in between, nothing lost, and `reading_resumed` exactly when required.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 use sinew::prelude::*;
 
-use crate::support::{Lost, Script, Sink, Told, What, World, noise, table};
+use crate::support::{Callback, Event, Lost, Script, Sink, World, noise, table};
 
 table! {
     everywhere:
@@ -20,87 +20,90 @@ table! {
         a_half_closed_connection_lets_the_loop_sleep,
         a_pause_does_not_outlive_a_close;
     resets:
-        a_reset_after_the_end_is_heard;
+        a_reset_after_eof_is_reported;
 }
 
-/// Pauses in the first `data_received`. Send it a single byte where it matters how much that brings.
+/// Pauses in the first `data_received`. Send it a single byte where the amount matters.
 fn pauses_once() -> impl Protocol {
     let mut paused = false;
-    Script(move |transport: &Transport, what: What<'_>| match what {
-        What::Data(_) if !paused => {
+    Script(move |transport: &Transport, what: Event<'_>| match what {
+        Event::Data(_) if !paused => {
             paused = true;
             transport.pause_reading();
             assert!(!transport.is_reading());
         }
-        What::ReadClosed => transport.lose_connection(),
+        Event::ReadClosed => transport.lose_connection(),
         _ => {}
     })
 }
 
 fn a_pause_inside_data_received_holds_at_once(world: &World) {
     let mut line = world.join(pauses_once());
-    // Several reads' worth, so that the loop has more at hand when the pause comes.
+    // Several reads' worth, so that the loop has more input when the pause happens.
     let bytes = noise(500_000);
     let mut sent = 0;
     world.until("the pause", || {
-        sent += line.far.try_send(&bytes[sent..]);
+        sent += line.remote.try_send(&bytes[sent..]);
         line.trace.received() > 0
     });
     world.settle();
     assert_eq!(line.trace.calls(), 2, "connection_made and one data_received");
-    line.far.try_send(b"");
-    sent += line.far.try_send(&bytes[sent..]);
+    line.remote.try_send(b"");
+    sent += line.remote.try_send(&bytes[sent..]);
     world.settle();
     assert_eq!(line.trace.calls(), 2, "new input does not count either");
     line.transport().resume_reading();
     assert_eq!(line.trace.calls(), 2, "the loop resumes, not the call");
     world.until("the rest", || {
-        sent += line.far.try_send(&bytes[sent..]);
+        sent += line.remote.try_send(&bytes[sent..]);
         line.trace.received() == bytes.len()
     });
     assert!(line.trace.data() == bytes);
-    assert_eq!(line.trace.told()[2], Told::ReadingResumed, "before further input");
+    assert_eq!(line.trace.callbacks()[2], Callback::ReadingResumed, "before further input");
 }
 
 fn a_pause_in_connection_made_holds_from_the_start(world: &World) {
-    let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
-        if let What::Made = what {
+    let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Made = what {
             transport.pause_reading();
         }
     }));
-    line.far.send(b"early");
+    line.remote.send(b"early");
     world.settle();
-    assert_eq!(line.trace.told(), [Told::Made]);
+    assert_eq!(line.trace.callbacks(), [Callback::Made]);
     line.transport().resume_reading();
     world.until("the input", || line.trace.received() == 5);
-    assert_eq!(line.trace.told(), [Told::Made, Told::ReadingResumed, Told::Data(5)]);
+    assert_eq!(
+        line.trace.callbacks(),
+        [Callback::Made, Callback::ReadingResumed, Callback::Data(5)]
+    );
 }
 
 fn a_timer_may_resume(world: &World) {
-    let mut line = world.join(Script(|transport: &Transport, what: What<'_>| match what {
-        What::Data(_) => {
+    let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| match what {
+        Event::Data(_) => {
             transport.pause_reading();
             transport.call_later(Duration::from_millis(1));
         }
-        What::Timer(_) => transport.resume_reading(),
+        Event::Timer(_) => transport.resume_reading(),
         _ => {}
     }));
     let bytes = noise(600_000);
-    world.send_all(&mut line.far, &bytes);
+    world.send_all(&mut line.remote, &bytes);
     world.until("all of it", || line.trace.received() == bytes.len());
     assert!(line.trace.data() == bytes);
-    let told = line.trace.told();
-    for (at, event) in told.iter().enumerate() {
-        if let (Told::Data(_), Some(next)) = (event, told.get(at + 1)) {
-            assert!(matches!(next, Told::Timer(_)), "{next:?} follows the pause");
+    let callbacks = line.trace.callbacks();
+    for (at, event) in callbacks.iter().enumerate() {
+        if let (Callback::Data(_), Some(next)) = (event, callbacks.get(at + 1)) {
+            assert!(matches!(next, Callback::Timer(_)), "{next:?} follows the pause");
         }
     }
 
-    // One of the reactor's, too.
+    // Also from a timer of the reactor.
     let mut line = world.join(pauses_once());
-    line.far.send(b"1");
+    line.remote.send(b"1");
     world.until("the pause", || line.trace.received() == 1);
-    line.far.send(b"two");
+    line.remote.send(b"two");
     let transport = line.transport();
     world.reactor().call_later(Duration::from_millis(1), move |_| transport.resume_reading());
     world.until("the rest", || line.trace.received() == 4);
@@ -109,31 +112,31 @@ fn a_timer_may_resume(world: &World) {
 fn another_connection_may_resume(world: &World) {
     let mut paused = world.join(pauses_once());
     let transport = paused.transport();
-    let mut other = world.join(Script(move |_: &Transport, what: What<'_>| {
-        if let What::Data(_) = what {
+    let mut other = world.join(Script(move |_: &Transport, what: Event<'_>| {
+        if let Event::Data(_) = what {
             transport.resume_reading();
         }
     }));
-    paused.far.send(b"1");
+    paused.remote.send(b"1");
     world.until("the pause", || paused.trace.received() == 1);
-    paused.far.send(b"two");
+    paused.remote.send(b"two");
     world.settle();
     assert_eq!(paused.trace.received(), 1, "bytes that were received");
-    other.far.send(b"go");
+    other.remote.send(b"go");
     world.until("the rest", || paused.trace.received() == 4);
-    assert_eq!(paused.trace.count(&Told::ReadingResumed), 1, "times reading_resumed was told");
+    assert_eq!(paused.trace.count(&Callback::ReadingResumed), 1, "times reading_resumed was told");
 }
 
 fn resuming_from_inside_the_callback_that_paused(world: &World) {
-    let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
-        if let What::Data(_) = what {
+    let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Data(_) = what {
             transport.pause_reading();
             transport.resume_reading();
             assert!(transport.is_reading());
         }
     }));
     for round in 1..=3 {
-        line.far.send(b"x");
+        line.remote.send(b"x");
         world.until("each byte", || line.trace.received() == round);
     }
 }
@@ -141,7 +144,7 @@ fn resuming_from_inside_the_callback_that_paused(world: &World) {
 fn reading_resumed_is_told_once_for_each_pause(world: &World) {
     let mut line = world.join(Sink);
     let transport = line.transport();
-    let resumed = || line.trace.count(&Told::ReadingResumed);
+    let resumed = || line.trace.count(&Callback::ReadingResumed);
     transport.resume_reading();
     world.settle();
     assert_eq!(resumed(), 0, "nothing was held back");
@@ -161,105 +164,105 @@ fn reading_resumed_is_told_once_for_each_pause(world: &World) {
     transport.resume_reading();
     world.settle();
     assert_eq!(resumed(), 2, "times writing_resumed was told");
-    line.far.send(b"x");
+    line.remote.send(b"x");
     world.until("input", || line.trace.received() == 1);
-    assert_eq!(line.trace.count(&Told::ReadingResumed), 2, "input alone resumes nothing");
+    assert_eq!(line.trace.count(&Callback::ReadingResumed), 2, "input alone resumes nothing");
 }
 
 fn the_end_of_the_peer_waits_for_the_pause_to_end(world: &World) {
     let mut line = world.join(pauses_once());
-    line.far.send(b"1");
+    line.remote.send(b"1");
     world.until("the pause", || line.trace.received() == 1);
-    line.far.send(b"two");
-    line.far.end();
+    line.remote.send(b"two");
+    line.remote.end();
     world.assert_asleep();
-    assert_eq!(line.trace.told(), [Told::Made, Told::Data(1)]);
+    assert_eq!(line.trace.callbacks(), [Callback::Made, Callback::Data(1)]);
     line.transport().resume_reading();
     assert_eq!(world.lost(&line.trace), Lost::Done);
     let expected = [
-        Told::Made,
-        Told::Data(1),
-        Told::ReadingResumed,
-        Told::Data(3),
-        Told::ReadClosed,
-        Told::Lost(Lost::Done),
+        Callback::Made,
+        Callback::Data(1),
+        Callback::ReadingResumed,
+        Callback::Data(3),
+        Callback::ReadClosed,
+        Callback::Lost(Lost::Done),
     ];
-    assert_eq!(line.trace.told(), expected);
+    assert_eq!(line.trace.callbacks(), expected);
 }
 
 fn a_paused_connection_lets_the_loop_sleep(world: &World) {
-    // With unread input; with the peer's end; with the peer gone altogether; with both ends closed.
+    // With unread input; with EOF; with the peer gone; with both directions closed.
     for close_write in [false, true] {
-        for fate in 0..3 {
+        for end_state in 0..3 {
             let mut line = world.join(pauses_once());
             if close_write {
                 line.transport().close_write();
             }
-            line.far.send(b"x");
+            line.remote.send(b"x");
             world.until("the pause", || line.trace.received() == 1);
-            line.far.send(b"unread");
-            match fate {
+            line.remote.send(b"unread");
+            match end_state {
                 0 => {}
-                1 => line.far.end(),
-                _ => line.far.close(),
+                1 => line.remote.end(),
+                _ => line.remote.close(),
             }
             world.assert_asleep();
-            assert_eq!(line.trace.calls(), 2, "fate {fate}");
+            assert_eq!(line.trace.calls(), 2, "fate {end_state}");
         }
     }
 }
 
 fn a_paused_connection_still_writes_and_closes(world: &World) {
     let mut line = world.join(pauses_once());
-    line.far.send(b"x");
+    line.remote.send(b"x");
     world.until("the pause", || line.trace.received() == 1);
-    line.far.send(b"never delivered");
+    line.remote.send(b"never delivered");
     let bytes = noise(500_000);
     line.transport().write(&bytes);
-    assert!(world.receive(&mut line.far, bytes.len()) == bytes);
+    assert!(world.receive(&mut line.remote, bytes.len()) == bytes);
     line.transport().lose_connection();
-    world.receive_to_end(&mut line.far);
-    line.far.end();
+    world.receive_to_end(&mut line.remote);
+    line.remote.end();
     assert_eq!(world.lost(&line.trace), Lost::Closed);
     assert_eq!(line.trace.received(), 1, "bytes that were received");
 }
 
 fn a_half_closed_connection_lets_the_loop_sleep(world: &World) {
-    let mut line = world.join(Script(|_: &Transport, _: What<'_>| {}));
-    line.far.end();
-    world.until("the peer's end", || line.trace.has(&Told::ReadClosed));
+    let mut line = world.join(Script(|_: &Transport, _: Event<'_>| {}));
+    line.remote.end();
+    world.until("the peer's end", || line.trace.has(&Callback::ReadClosed));
     world.assert_asleep();
     line.transport().write(b"still here");
-    assert_eq!(world.receive(&mut line.far, 10), b"still here");
+    assert_eq!(world.receive(&mut line.remote, 10), b"still here");
     world.assert_asleep();
 }
 
-/// At once where the engine tells of it, else when the socket is looked at next.
-fn a_reset_after_the_end_is_heard(world: &World) {
-    let mut line = world.join(Script(|_: &Transport, _: What<'_>| {}));
-    line.far.end();
-    world.until("the peer's end", || line.trace.has(&Told::ReadClosed));
+/// Immediately if the engine reports it, otherwise when the socket is next used.
+fn a_reset_after_eof_is_reported(world: &World) {
+    let mut line = world.join(Script(|_: &Transport, _: Event<'_>| {}));
+    line.remote.end();
+    world.until("the peer's end", || line.trace.has(&Callback::ReadClosed));
     world.settle();
-    line.far.reset();
+    line.remote.reset();
     assert_eq!(world.lost(&line.trace), Lost::Reset);
 }
 
 fn a_pause_does_not_outlive_a_close(world: &World) {
     let resumed = Rc::new(Cell::new(false));
-    let told = resumed.clone();
-    let mut line = world.join(Script(move |transport: &Transport, what: What<'_>| match what {
-        What::Data(_) => {
+    let callbacks = resumed.clone();
+    let mut line = world.join(Script(move |transport: &Transport, what: Event<'_>| match what {
+        Event::Data(_) => {
             transport.pause_reading();
             transport.lose_connection();
             transport.resume_reading();
         }
-        What::ReadingResumed => told.set(true),
+        Event::ReadingResumed => callbacks.set(true),
         _ => {}
     }));
-    line.far.send(b"x");
-    world.receive_to_end(&mut line.far);
-    line.far.send(b"unread");
-    line.far.end();
+    line.remote.send(b"x");
+    world.receive_to_end(&mut line.remote);
+    line.remote.send(b"unread");
+    line.remote.end();
     assert_eq!(world.lost(&line.trace), Lost::Closed);
     assert!(!resumed.get(), "there is nothing to resume");
 }

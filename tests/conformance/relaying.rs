@@ -1,4 +1,5 @@
-//! Relays: two connections tied together carry what comes, in order, both ways, at the pace of who reads, to the end of each.
+//! Relays: two connected connections forward data in order, in both directions, with backpressure, up to EOF in each
+//! direction.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,8 +13,9 @@ use sinew::{
 
 use super::producing::pieces;
 use crate::support::{
-    Far, Fate, Line, Link, Lost, Pull, Script, Sink, TOO_MUCH, Told, What, Width, World,
-    life::{NAMES, lead_through_life, number},
+    Callback, EndState, Event, Link, Lost, Pull, RemoteEnd, Script, Sink, TOO_MUCH, TestConnection,
+    Width, World,
+    life::{NAMES, number, trigger_callbacks},
     noise,
     sockets::listener,
     table,
@@ -22,33 +24,33 @@ use crate::support::{
 table! {
     everywhere:
         bytes_go_both_ways,
-        much_goes_both_ways_at_once,
-        early_bytes_go_first,
+        bulk_data_go_both_ways,
+        undelivered_input_is_forwarded_first,
         a_relay_may_begin_inside_data_received,
         a_relay_may_begin_inside_any_callback,
-        what_was_queued_goes_first,
+        queued_output_goes_first,
         producers_go_first,
-        a_waiting_producer_is_not_disturbed,
-        a_slow_reader_holds_up_the_sender,
+        a_waiting_producer_is_not_woken,
+        a_slow_reader_pauses_the_sender,
         a_write_limit_is_not_reached,
-        pausing_holds_one_direction_up,
-        what_is_written_by_hand_goes_between,
-        nobody_can_be_tied_twice,
-        ends_of_other_kinds_may_be_tied,
+        pausing_stops_one_direction,
+        written_data_are_interleaved,
+        a_connection_is_relayed_once_only,
+        connections_of_different_kinds_can_be_relayed,
         relays_form_chains;
     smooth:
-        // Faults lie around the socket, which is then not plainly the kernel's.
-        the_kernel_moves_what_is_much;
+        // With fault injection the socket is wrapped, so the kernel cannot be used directly.
+        large_transfers_are_spliced;
 }
 
-/// Two connections that are tied together.
+/// Two relayed connections.
 pub(super) struct Relay {
-    pub(super) a: Line,
-    pub(super) b: Line,
+    pub(super) a: TestConnection,
+    pub(super) b: TestConnection,
     pub(super) relayed: Rc<Cell<Option<Relayed>>>,
 }
 
-pub(super) fn tie(a: &Line, b: &Line) -> Rc<Cell<Option<Relayed>>> {
+pub(super) fn tie(a: &TestConnection, b: &TestConnection) -> Rc<Cell<Option<Relayed>>> {
     let relayed = Rc::new(Cell::new(None));
     let there = relayed.clone();
     let deferred = a.transport().relay(&b.transport()).expect("both are open");
@@ -62,26 +64,29 @@ impl Relay {
     }
 
     /// Between a connection of this width and another.
-    pub(super) fn with(world: &World, width: Width, b: Line) -> Self {
+    pub(super) fn with(world: &World, width: Width, b: TestConnection) -> Self {
         let a = world.join_with(StreamConfig::default(), width, Sink);
         let relayed = tie(&a, &b);
         Self { a, b, relayed }
     }
 
-    /// Both have ended by themselves, with so much carried.
+    /// Both have ended normally, with this many bytes forwarded.
     fn end(self, world: &World, there: u64, back: u64) {
         let Self { mut a, mut b, relayed } = self;
         assert_eq!(relayed.take(), None, "it is still going on");
-        a.far.end();
-        assert_eq!(world.receive_to_end(&mut b.far), (vec![], Fate::Ended));
-        b.far.end();
-        assert_eq!(world.receive_to_end(&mut a.far), (vec![], Fate::Ended));
-        a.far.close();
-        b.far.close();
+        a.remote.end();
+        assert_eq!(world.receive_to_end(&mut b.remote), (vec![], EndState::Ended));
+        b.remote.end();
+        assert_eq!(world.receive_to_end(&mut a.remote), (vec![], EndState::Ended));
+        a.remote.close();
+        b.remote.close();
         for trace in [&a.trace, &b.trace] {
             assert_eq!(world.lost(trace), Lost::Done);
             assert!(
-                trace.told().iter().all(|told| !matches!(told, Told::Data(_) | Told::ReadClosed))
+                trace.callbacks().iter().all(|callbacks| !matches!(
+                    callbacks,
+                    Callback::Data(_) | Callback::ReadClosed
+                ))
             );
         }
         assert_eq!(counts(a.trace.transport().relayed()), (there, back));
@@ -102,10 +107,10 @@ pub(super) fn counts(relayed: Option<Relayed>) -> (u64, u64) {
 fn bytes_go_both_ways(world: &World) {
     let mut relay = Relay::new(world);
     for round in 0..10 {
-        relay.a.far.send(b"there");
-        assert_eq!(world.receive(&mut relay.b.far, 5), b"there");
-        relay.b.far.send(b"and back");
-        assert_eq!(world.receive(&mut relay.a.far, 8), b"and back");
+        relay.a.remote.send(b"there");
+        assert_eq!(world.receive(&mut relay.b.remote, 5), b"there");
+        relay.b.remote.send(b"and back");
+        assert_eq!(world.receive(&mut relay.a.remote, 8), b"and back");
         let carried = counts(relay.a.transport().relayed());
         assert_eq!(carried, (5 * (round + 1), 8 * (round + 1)));
     }
@@ -113,8 +118,8 @@ fn bytes_go_both_ways(world: &World) {
     relay.end(world, 50, 80);
 }
 
-/// Has both far ends send all of this, and receive all of the other's.
-fn cross(world: &World, a: &mut Far, b: &mut Far, there: &[u8], back: &[u8]) {
+/// Sends all of this from both remote ends, and receives all of the other's.
+fn cross(world: &World, a: &mut RemoteEnd, b: &mut RemoteEnd, there: &[u8], back: &[u8]) {
     let (mut sent, mut got) = ([0, 0], [Vec::new(), Vec::new()]);
     world.until("both to have it all", || {
         sent[0] += a.try_send(&there[sent[0]..]);
@@ -126,12 +131,12 @@ fn cross(world: &World, a: &mut Far, b: &mut Far, there: &[u8], back: &[u8]) {
     assert!(got[0] == there && got[1] == back);
 }
 
-fn much_goes_both_ways_at_once(world: &World) {
+fn bulk_data_go_both_ways(world: &World) {
     let noise = noise(TOO_MUCH / 3);
     let (there, back) = (&noise[1..], &noise[7..]);
     for width in [Width::Wide, Width::Narrow] {
         let mut relay = Relay::with(world, width, world.join(Sink));
-        cross(world, &mut relay.a.far, &mut relay.b.far, there, back);
+        cross(world, &mut relay.a.remote, &mut relay.b.remote, there, back);
         world.assert_asleep();
         relay.end(world, there.len() as u64, back.len() as u64);
     }
@@ -143,7 +148,7 @@ fn can_move(world: &World) -> bool {
         && !matches!(world.link, Link::Memory | Link::TlsAccepted | Link::TlsConnected)
 }
 
-/// What this engine has received already, nobody can move.
+/// Data already received by a completion-based engine cannot be spliced.
 fn engine_that_receives() -> Engine {
     #[cfg(target_os = "linux")]
     return Engine::Uring;
@@ -151,13 +156,13 @@ fn engine_that_receives() -> Engine {
     Engine::Best
 }
 
-fn the_kernel_moves_what_is_much(world: &World) {
+fn large_transfers_are_spliced(world: &World) {
     let noise = noise(TOO_MUCH);
     let mut relay = Relay::new(world);
-    relay.a.far.send(b"little");
-    world.receive(&mut relay.b.far, 6);
+    relay.a.remote.send(b"little");
+    world.receive(&mut relay.b.remote, 6);
     assert_eq!(world.reactor().stats().bytes_moved, 0, "little is copied");
-    cross(world, &mut relay.a.far, &mut relay.b.far, &noise, &noise);
+    cross(world, &mut relay.a.remote, &mut relay.b.remote, &noise, &noise);
     let moved = world.reactor().stats().bytes_moved as usize;
     match can_move(world) {
         true => assert!(moved > TOO_MUCH, "{moved} of {}", 2 * TOO_MUCH),
@@ -166,22 +171,22 @@ fn the_kernel_moves_what_is_much(world: &World) {
     relay.end(world, 6 + TOO_MUCH as u64, TOO_MUCH as u64);
 }
 
-/// What has come before the call, and nobody was told of.
-fn early_bytes_go_first(world: &World) {
+/// Data that arrived before the call and were not delivered.
+fn undelivered_input_is_forwarded_first(world: &World) {
     let mut lines = [world.join(Sink), world.join(Sink)];
     for line in &mut lines {
         line.transport().pause_reading();
-        line.far.send(b"early ");
+        line.remote.send(b"early ");
     }
     world.settle();
     let [a, b] = lines;
     let relayed = tie(&a, &b);
     let mut relay = Relay { a, b, relayed };
-    relay.a.far.send(b"late");
+    relay.a.remote.send(b"late");
     relay.a.transport().resume_reading();
     relay.b.transport().resume_reading();
-    assert_eq!(world.receive(&mut relay.b.far, 10), b"early late");
-    assert_eq!(world.receive(&mut relay.a.far, 6), b"early ");
+    assert_eq!(world.receive(&mut relay.b.remote, 10), b"early late");
+    assert_eq!(world.receive(&mut relay.a.remote, 6), b"early ");
     relay.end(world, 10, 6);
 }
 
@@ -189,8 +194,8 @@ fn a_relay_may_begin_inside_data_received(world: &World) {
     let b = world.join(Sink);
     let (to, relayed) = (b.transport(), Rc::new(Cell::new(None)));
     let there = relayed.clone();
-    let a = world.join(Script(move |transport: &Transport, what: What<'_>| {
-        if let What::Data(data) = what {
+    let a = world.join(Script(move |transport: &Transport, what: Event<'_>| {
+        if let Event::Data(data) = what {
             assert_eq!(data, b"hello ");
             to.write(data);
             let there = there.clone();
@@ -199,12 +204,12 @@ fn a_relay_may_begin_inside_data_received(world: &World) {
         }
     }));
     let mut relay = Relay { a, b, relayed };
-    relay.a.far.send(b"hello ");
-    assert_eq!(world.receive(&mut relay.b.far, 6), b"hello ");
-    relay.a.far.send(b"world");
-    assert_eq!(world.receive(&mut relay.b.far, 5), b"world");
-    relay.b.far.send(b"yes?");
-    assert_eq!(world.receive(&mut relay.a.far, 4), b"yes?");
+    relay.a.remote.send(b"hello ");
+    assert_eq!(world.receive(&mut relay.b.remote, 6), b"hello ");
+    relay.a.remote.send(b"world");
+    assert_eq!(world.receive(&mut relay.b.remote, 5), b"world");
+    relay.b.remote.send(b"yes?");
+    assert_eq!(world.receive(&mut relay.a.remote, 4), b"yes?");
     assert_eq!(relay.a.trace.received(), 6, "bytes that were received");
     assert_eq!(
         counts(relay.a.transport().relayed()),
@@ -213,7 +218,7 @@ fn a_relay_may_begin_inside_data_received(world: &World) {
     );
 }
 
-/// Whatever comes after it: the connections end as those of any relay.
+/// Whatever happens afterwards: the connections end like those of any relay.
 fn a_relay_may_begin_inside_any_callback(world: &World) {
     for (at, name) in NAMES.iter().enumerate() {
         if *name == "drain_requested" && !world.link.is_accepted() {
@@ -223,7 +228,7 @@ fn a_relay_may_begin_inside_any_callback(world: &World) {
         let (to, relayed) = (b.transport(), Rc::new(Cell::new(None)));
         let (there, begun) = (relayed.clone(), Rc::new(Cell::new(0)));
         let count = begun.clone();
-        let protocol = Script(move |transport: &Transport, what: What<'_>| {
+        let protocol = Script(move |transport: &Transport, what: Event<'_>| {
             let number = number(&what);
             if number == Some(at) && count.get() == 0 {
                 count.set(1);
@@ -235,16 +240,18 @@ fn a_relay_may_begin_inside_any_callback(world: &World) {
             }
         });
         let mut a = world.join_with(StreamConfig::default(), Width::Narrow, protocol);
-        lead_through_life(world, &mut a, name);
+        trigger_callbacks(world, &mut a, name);
         if *name == "drain_requested" {
-            a.far.end();
+            a.remote.end();
         }
         let mut has_ended = false;
         world.until("the end of both", || {
-            a.far.take();
-            b.far.take();
-            if b.far.fate_so_far() != Fate::Open && !std::mem::replace(&mut has_ended, true) {
-                b.far.end();
+            a.remote.take();
+            b.remote.take();
+            if b.remote.end_state_so_far() != EndState::Open
+                && !std::mem::replace(&mut has_ended, true)
+            {
+                b.remote.end();
             }
             a.trace.is_lost() && b.trace.is_lost()
         });
@@ -258,16 +265,16 @@ fn a_relay_may_begin_inside_any_callback(world: &World) {
     }
 }
 
-fn what_was_queued_goes_first(world: &World) {
+fn queued_output_goes_first(world: &World) {
     let queued = noise(TOO_MUCH);
     let b = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
     b.transport().write(&queued);
     let mut relay = Relay::with(world, Width::Wide, b);
-    relay.a.far.send(b"behind");
-    relay.b.far.send(b"the other way is free");
-    assert_eq!(world.receive(&mut relay.a.far, 21), b"the other way is free");
+    relay.a.remote.send(b"behind");
+    relay.b.remote.send(b"the other way is free");
+    assert_eq!(world.receive(&mut relay.a.remote, 21), b"the other way is free");
     world.assert_asleep();
-    let received = world.receive(&mut relay.b.far, TOO_MUCH + 6);
+    let received = world.receive(&mut relay.b.remote, TOO_MUCH + 6);
     assert!(received[..TOO_MUCH] == queued && received.ends_with(b"behind"));
     relay.end(world, 6, 21);
 }
@@ -276,13 +283,13 @@ fn producers_go_first(world: &World) {
     let b = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
     b.transport().stream(pieces(b'1', 50_000, 10));
     let mut relay = Relay::with(world, Width::Wide, b);
-    relay.a.far.send(b"behind");
-    let received = world.receive(&mut relay.b.far, 500_006);
+    relay.a.remote.send(b"behind");
+    let received = world.receive(&mut relay.b.remote, 500_006);
     assert!(received[..500_000].iter().all(|byte| *byte == b'1') && received.ends_with(b"behind"));
     relay.end(world, 6, 0);
 }
 
-fn a_waiting_producer_is_not_disturbed(world: &World) {
+fn a_waiting_producer_is_not_woken(world: &World) {
     let asked = Rc::new(Cell::new(0));
     let count = asked.clone();
     let b = world.join(Sink);
@@ -292,22 +299,22 @@ fn a_waiting_producer_is_not_disturbed(world: &World) {
         if count.get() == 2 { Production::Done } else { Production::Waiting }
     }));
     let mut relay = Relay::with(world, Width::Wide, b);
-    relay.a.far.send(b"behind");
-    relay.a.far.end();
+    relay.a.remote.send(b"behind");
+    relay.a.remote.end();
     world.assert_asleep();
     assert_eq!(asked.get(), 1, "nobody resumed it");
-    assert_eq!(relay.b.far.take(), b"!");
+    assert_eq!(relay.b.remote.take(), b"!");
     relay.b.transport().resume_producing();
-    assert_eq!(world.receive_to_end(&mut relay.b.far), (b"!behind".to_vec(), Fate::Ended));
+    assert_eq!(world.receive_to_end(&mut relay.b.remote), (b"!behind".to_vec(), EndState::Ended));
 }
 
-/// What one read brings, through a layer.
+/// One read, through a layer.
 const QUEUED_MAX: usize = 96 * 1024;
 
-/// More than what the kernel may hold on the way through two sockets.
+/// More than the kernel's buffers of two sockets.
 const HELD_MAX: usize = 48 << 20;
 
-fn a_slow_reader_holds_up_the_sender(world: &World) {
+fn a_slow_reader_pauses_the_sender(world: &World) {
     let piece = noise(65_521);
     for is_swapped in [false, true] {
         let b = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
@@ -315,12 +322,12 @@ fn a_slow_reader_holds_up_the_sender(world: &World) {
         if is_swapped {
             (a, b) = (b, a);
         }
-        // A wire takes all that is received.
+        // An in-memory connection accepts everything.
         let len_max = if world.link == Link::Memory { 1 << 20 } else { HELD_MAX };
         let mut sent = 0;
         let mut waits = 0;
         while waits < 3 && sent < len_max {
-            let taken = a.far.try_send(&piece[sent % piece.len()..]);
+            let taken = a.remote.try_send(&piece[sent % piece.len()..]);
             sent += taken;
             waits = if taken == 0 { waits + 1 } else { 0 };
             if taken == 0 {
@@ -330,15 +337,15 @@ fn a_slow_reader_holds_up_the_sender(world: &World) {
         assert!(sent < HELD_MAX, "nothing held it up");
         let queued = b.transport().queued();
         assert!(queued <= QUEUED_MAX, "{queued} queued");
-        assert!(!b.trace.has(&Told::WritingPaused), "that is the relay's business");
-        b.far.send(b"the other way is free");
-        assert_eq!(world.receive(&mut a.far, 21), b"the other way is free");
+        assert!(!b.trace.has(&Callback::WritingPaused), "that is the relay's business");
+        b.remote.send(b"the other way is free");
+        assert_eq!(world.receive(&mut a.remote, 21), b"the other way is free");
         world.assert_asleep();
         let mut got = 0;
         world.until("all of it", || {
-            // A session keeps what its socket has not taken.
-            a.far.pump();
-            let taken = b.far.take();
+            // A TLS session buffers what its socket has not accepted.
+            a.remote.pump();
+            let taken = b.remote.take();
             let mut rest = &taken[..];
             while !rest.is_empty() {
                 let expected = &piece[got % piece.len()..];
@@ -360,7 +367,7 @@ fn a_slow_reader_holds_up_the_sender(world: &World) {
     }
 }
 
-/// It is for what a user writes.
+/// The write limit applies to user writes, not to relayed data.
 fn a_write_limit_is_not_reached(world: &World) {
     let config = StreamConfig::default().watermarks(1000, 10).write_limit(2000);
     let bytes = noise(TOO_MUCH / 8);
@@ -369,47 +376,49 @@ fn a_write_limit_is_not_reached(world: &World) {
     let mut sent = 0;
     let mut got = Vec::new();
     world.until("all of it", || {
-        sent += relay.a.far.try_send(&bytes[sent..]);
-        got.extend(relay.b.far.take_some(10_000));
+        sent += relay.a.remote.try_send(&bytes[sent..]);
+        got.extend(relay.b.remote.take_some(10_000));
         got.len() >= bytes.len()
     });
     assert!(got == bytes);
     relay.end(world, bytes.len() as u64, 0);
 }
 
-fn pausing_holds_one_direction_up(world: &World) {
+fn pausing_stops_one_direction(world: &World) {
     let mut relay = Relay::new(world);
     world.settle();
     relay.a.transport().pause_reading();
-    relay.a.far.send(b"later");
-    relay.b.far.send(b"now");
-    assert_eq!(world.receive(&mut relay.a.far, 3), b"now");
+    relay.a.remote.send(b"later");
+    relay.b.remote.send(b"now");
+    assert_eq!(world.receive(&mut relay.a.remote, 3), b"now");
     world.assert_asleep();
-    assert_eq!(relay.b.far.take(), b"");
+    assert_eq!(relay.b.remote.take(), b"");
     relay.a.transport().resume_reading();
-    assert_eq!(world.receive(&mut relay.b.far, 5), b"later");
+    assert_eq!(world.receive(&mut relay.b.remote, 5), b"later");
     relay.end(world, 5, 3);
 }
 
-fn what_is_written_by_hand_goes_between(world: &World) {
+fn written_data_are_interleaved(world: &World) {
     let mut relay = Relay::new(world);
-    relay.a.far.send(b"one ");
-    assert_eq!(world.receive(&mut relay.b.far, 4), b"one ");
+    relay.a.remote.send(b"one ");
+    assert_eq!(world.receive(&mut relay.b.remote, 4), b"one ");
     assert_eq!(relay.b.transport().write(b"by hand "), WriteStatus::Ok);
-    assert_eq!(world.receive(&mut relay.b.far, 8), b"by hand ");
-    relay.a.far.send(b"two");
-    assert_eq!(world.receive(&mut relay.b.far, 3), b"two");
-    // What is given as a producer waits for the end of what comes.
+    assert_eq!(world.receive(&mut relay.b.remote, 8), b"by hand ");
+    relay.a.remote.send(b"two");
+    assert_eq!(world.receive(&mut relay.b.remote, 3), b"two");
+    // Data of a producer delay the end of the output.
     relay.b.transport().stream(pieces(b'.', 1, 3));
-    relay.a.far.send(b" three");
-    assert_eq!(world.receive(&mut relay.b.far, 6), b" three");
-    relay.a.far.end();
-    assert_eq!(world.receive_to_end(&mut relay.b.far), (b"...".to_vec(), Fate::Ended));
+    relay.a.remote.send(b" three");
+    assert_eq!(world.receive(&mut relay.b.remote, 6), b" three");
+    relay.a.remote.end();
+    assert_eq!(world.receive_to_end(&mut relay.b.remote), (b"...".to_vec(), EndState::Ended));
 }
 
-fn nobody_can_be_tied_twice(world: &World) {
+fn a_connection_is_relayed_once_only(world: &World) {
     let (a, b, c) = (world.join(Sink), world.join(Sink), world.join(Sink));
-    let refused = |one: &Line, other: &Line| one.transport().relay(&other.transport()).err();
+    let refused = |one: &TestConnection, other: &TestConnection| {
+        one.transport().relay(&other.transport()).err()
+    };
     assert_eq!(refused(&a, &a), Some(RelayError::Itself));
     c.transport().close_write();
     assert_eq!(refused(&a, &c), Some(RelayError::Closed));
@@ -431,8 +440,8 @@ fn nobody_can_be_tied_twice(world: &World) {
     assert_eq!(refused, Some(RelayError::OtherReactor));
 }
 
-/// A plain TCP connection, whatever the others of this world are.
-fn plain(world: &World) -> Line {
+/// A plain TCP connection, regardless of the link under test.
+fn plain(world: &World) -> TestConnection {
     let listener = listener(Width::Wide);
     let addr = listener.local_addr().expect("a listener has an address");
     drop(world.reactor().connect_tcp(addr, world.watched(|| Sink)));
@@ -441,11 +450,11 @@ fn plain(world: &World) -> Line {
         accepted = accepted.take().or_else(|| listener.accept().ok());
         accepted.is_some() && world.traces.last().is_made()
     });
-    let far = Far::socket(accepted.expect("it was accepted").0);
-    Line { far, trace: world.traces.last(), port: None }
+    let remote = RemoteEnd::socket(accepted.expect("it was accepted").0);
+    TestConnection { remote, trace: world.traces.last(), port: None }
 }
 
-fn ends_of_other_kinds_may_be_tied(world: &World) {
+fn connections_of_different_kinds_can_be_relayed(world: &World) {
     let noise = noise(TOO_MUCH / 4);
     for is_swapped in [false, true] {
         let (mut a, mut b) = (world.join(Sink), plain(world));
@@ -454,13 +463,13 @@ fn ends_of_other_kinds_may_be_tied(world: &World) {
         }
         let relayed = tie(&a, &b);
         let mut relay = Relay { a, b, relayed };
-        cross(world, &mut relay.a.far, &mut relay.b.far, &noise, &noise[3..]);
+        cross(world, &mut relay.a.remote, &mut relay.b.remote, &noise, &noise[3..]);
         world.assert_asleep();
         relay.end(world, noise.len() as u64, noise.len() as u64 - 3);
     }
 }
 
-/// From `a` to `b`, whose far end is a connection to a port that answers; by way of two relays.
+/// From `a` to `b`, through a connection to a local listener and two relays.
 fn relays_form_chains(world: &World) {
     let middle = Rc::new(RefCell::new(Vec::new()));
     let ends = middle.clone();
@@ -468,8 +477,8 @@ fn relays_form_chains(world: &World) {
         "127.0.0.1:0",
         world.watched(move || {
             let ends = ends.clone();
-            Script(move |transport: &Transport, what: What<'_>| {
-                if let What::Made = what {
+            Script(move |transport: &Transport, what: Event<'_>| {
+                if let Event::Made = what {
                     ends.borrow_mut().push(transport.clone());
                 }
             })
@@ -488,11 +497,11 @@ fn relays_form_chains(world: &World) {
     drop(a.transport().relay(&inner).expect("both are open"));
     drop(outer.relay(&b.transport()).expect("both are open"));
     let noise = noise(TOO_MUCH / 4);
-    cross(world, &mut a.far, &mut b.far, &noise, &noise[3..]);
-    a.far.end();
-    assert_eq!(world.receive_to_end(&mut b.far), (vec![], Fate::Ended));
-    b.far.end();
-    assert_eq!(world.receive_to_end(&mut a.far), (vec![], Fate::Ended));
+    cross(world, &mut a.remote, &mut b.remote, &noise, &noise[3..]);
+    a.remote.end();
+    assert_eq!(world.receive_to_end(&mut b.remote), (vec![], EndState::Ended));
+    b.remote.end();
+    assert_eq!(world.receive_to_end(&mut a.remote), (vec![], EndState::Ended));
     assert_eq!(world.lost(&a.trace), Lost::Done);
     assert_eq!(world.lost(&b.trace), Lost::Done);
     port.stop_listening();

@@ -1,4 +1,4 @@
-//! The end of the reactor with connections open: a stop, a drop, a crash, and another run.
+//! The end of a reactor with open connections: stop, drop, crash, and a second run.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,44 +10,45 @@ use sinew::{prelude::*, transports::memory};
 
 use super::relaying::Relay;
 use crate::support::{
-    Echo, Fate, Link, Lost, Pull, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
+    Callback, Echo, EndState, Event, Link, Lost, Pull, Script, Sink, TOO_MUCH, Width, World, noise,
+    table,
 };
 
 table! {
     everywhere:
-        a_stop_tells_every_connection,
+        a_stop_ends_every_connection,
         a_stop_from_inside_every_callback,
-        connections_in_every_stage_are_told_once,
-        a_dropped_reactor_tells_every_connection,
-        a_dropped_reactor_leaves_inert_transports,
-        a_crash_leaves_everything_as_it_is,
+        a_stop_calls_connection_lost_once_in_every_stage,
+        dropping_the_reactor_ends_every_connection,
+        transports_are_inert_after_the_reactor_is_dropped,
+        a_crash_leaves_connections_open,
         a_run_after_a_run_starts_afresh,
-        callbacks_of_the_end_may_do_anything,
-        what_is_unsent_at_a_stop_is_cut_off_by_a_reset,
-        what_a_producer_has_left_at_a_stop_is_cut_off_by_a_reset,
-        a_relay_in_the_middle_of_something_is_cut_off_by_a_reset,
-        a_stop_in_the_middle_of_another_cuts_off_by_a_reset;
-    // A stop sends what the socket takes at once; under faults that may be nothing.
+        callbacks_during_shutdown_may_do_anything,
+        a_stop_with_unsent_data_resets,
+        a_stop_with_an_unfinished_producer_resets,
+        a_stop_with_relayed_data_in_flight_resets,
+        a_second_stop_resets;
+    // A stop sends what the socket accepts immediately; under faults that may be nothing.
     smooth:
-        what_was_written_before_the_stop_is_sent,
-        a_relay_of_which_both_ends_have_said_all_ends_in_order;
+        a_stop_sends_what_was_written_before,
+        a_stop_ends_a_finished_relay_gracefully;
     memory:
-        a_reactor_dropped_before_it_turned,
-        a_wire_outlives_everything;
+        dropping_the_reactor_before_its_first_turn,
+        a_wire_outlives_the_reactor;
 }
 
 fn stop_soon(world: &World) {
     world.reactor().call_soon(|reactor| reactor.stop().unwrap());
 }
 
-fn a_stop_tells_every_connection(world: &World) {
+fn a_stop_ends_every_connection(world: &World) {
     let mut lines: Vec<_> = (0..5).map(|_| world.join(Echo)).collect();
     stop_soon(world);
     world.reactor().run().unwrap();
     for line in &mut lines {
-        assert_eq!(line.trace.told(), [Told::Made, Told::Lost(Lost::Shutdown)]);
+        assert_eq!(line.trace.callbacks(), [Callback::Made, Callback::Lost(Lost::Shutdown)]);
         assert!(line.trace.is_dropped());
-        assert_ne!(line.far.fate(), Fate::Open);
+        assert_ne!(line.remote.end_state(), EndState::Open);
     }
     let stats = world.reactor().stats();
     assert_eq!(
@@ -57,7 +58,7 @@ fn a_stop_tells_every_connection(world: &World) {
     );
 }
 
-fn what_was_written_before_the_stop_is_sent(world: &World) {
+fn a_stop_sends_what_was_written_before(world: &World) {
     let mut line = world.join(Sink);
     let transport = line.transport();
     world.reactor().call_soon(move |reactor| {
@@ -65,11 +66,11 @@ fn what_was_written_before_the_stop_is_sent(world: &World) {
         reactor.stop().unwrap();
     });
     world.reactor().run().unwrap();
-    // Over TLS with its own last word, or half of it would look the same.
-    assert_eq!(world.receive_to_end(&mut line.far), (b"last words".to_vec(), Fate::Ended));
+    // Over TLS with close_notify, otherwise truncation would look the same.
+    assert_eq!(world.receive_to_end(&mut line.remote), (b"last words".to_vec(), EndState::Ended));
 }
 
-fn what_is_unsent_at_a_stop_is_cut_off_by_a_reset(world: &World) {
+fn a_stop_with_unsent_data_resets(world: &World) {
     for closes in [false, true] {
         let mut line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
         line.transport().write(&noise(TOO_MUCH));
@@ -81,50 +82,50 @@ fn what_is_unsent_at_a_stop_is_cut_off_by_a_reset(world: &World) {
         stop_soon(world);
         world.reactor().run().unwrap();
         assert_eq!(line.trace.lost(), Some(Lost::Shutdown));
-        let (received, fate) = world.receive_to_end(&mut line.far);
+        let (received, end_state) = world.receive_to_end(&mut line.remote);
         assert!(received.len() < TOO_MUCH);
-        world.link.assert_aborted(fate, "half of it must not pass for the whole");
+        world.link.assert_aborted(end_state, "half of it must not pass for the whole");
     }
 }
 
-/// Also one that has nothing for now, but will.
-fn what_a_producer_has_left_at_a_stop_is_cut_off_by_a_reset(world: &World) {
+/// Also a producer that has nothing now, but will later.
+fn a_stop_with_an_unfinished_producer_resets(world: &World) {
     let mut line = world.join(Sink);
     line.transport().stream(Pull(|transport: &Transport| {
         transport.write(b"a part");
         Production::Waiting
     }));
-    assert_eq!(world.receive(&mut line.far, 6), b"a part");
+    assert_eq!(world.receive(&mut line.remote, 6), b"a part");
     stop_soon(world);
     world.reactor().run().unwrap();
-    world.link.assert_aborted(world.receive_to_end(&mut line.far).1, "there was more to come");
+    world.link.assert_aborted(world.receive_to_end(&mut line.remote).1, "there was more to come");
 }
 
-/// As long as more may come for it, nobody knows that it was all.
-fn a_relay_in_the_middle_of_something_is_cut_off_by_a_reset(world: &World) {
+/// While more data may be relayed to it, the end of the output is unknown.
+fn a_stop_with_relayed_data_in_flight_resets(world: &World) {
     let Relay { mut a, mut b, .. } = Relay::new(world);
-    a.far.send(b"a part");
-    assert_eq!(world.receive(&mut b.far, 6), b"a part");
+    a.remote.send(b"a part");
+    assert_eq!(world.receive(&mut b.remote, 6), b"a part");
     stop_soon(world);
     world.reactor().run().unwrap();
-    for far in [&mut a.far, &mut b.far] {
-        world.link.assert_aborted(world.receive_to_end(far).1, "there was more to come");
+    for remote in [&mut a.remote, &mut b.remote] {
+        world.link.assert_aborted(world.receive_to_end(remote).1, "there was more to come");
     }
 }
 
-fn a_relay_of_which_both_ends_have_said_all_ends_in_order(world: &World) {
+fn a_stop_ends_a_finished_relay_gracefully(world: &World) {
     let Relay { mut a, mut b, .. } = Relay::new(world);
-    a.far.send(b"there");
-    a.far.end();
-    assert_eq!(world.receive_to_end(&mut b.far), (b"there".to_vec(), Fate::Ended));
-    // What goes back has not ended.
+    a.remote.send(b"there");
+    a.remote.end();
+    assert_eq!(world.receive_to_end(&mut b.remote), (b"there".to_vec(), EndState::Ended));
+    // The reverse direction has not ended.
     stop_soon(world);
     world.reactor().run().unwrap();
-    world.link.assert_aborted(world.receive_to_end(&mut a.far).1, "there was more to come");
+    world.link.assert_aborted(world.receive_to_end(&mut a.remote).1, "there was more to come");
 }
 
 /// A stop waits for a trigger; a second one does not.
-fn a_stop_in_the_middle_of_another_cuts_off_by_a_reset(world: &World) {
+fn a_second_stop_resets(world: &World) {
     let mut line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
     line.transport().write(&noise(TOO_MUCH));
     world.settle();
@@ -135,24 +136,24 @@ fn a_stop_in_the_middle_of_another_cuts_off_by_a_reset(world: &World) {
     });
     stop_soon(world);
     world.reactor().run().unwrap();
-    let (received, fate) = world.receive_to_end(&mut line.far);
+    let (received, end_state) = world.receive_to_end(&mut line.remote);
     assert!(received.len() < TOO_MUCH);
-    world.link.assert_aborted(fate, "half of it must not pass for the whole");
+    world.link.assert_aborted(end_state, "half of it must not pass for the whole");
     drop(promise);
 }
 
 fn a_stop_from_inside_every_callback(world: &World) {
     for at in 0..4 {
-        let mut line = world.join(Script(move |transport: &Transport, what: What<'_>| {
+        let mut line = world.join(Script(move |transport: &Transport, what: Event<'_>| {
             let number = match what {
-                What::Data(_) => 0,
-                What::Timer(_) => 1,
-                What::ReadClosed => 2,
-                What::Lost(_) => 3,
+                Event::Data(_) => 0,
+                Event::Timer(_) => 1,
+                Event::ReadClosed => 2,
+                Event::Lost(_) => 3,
                 _ => return,
             };
             if number == at {
-                // Asked twice: the second is told so, and a third after the end.
+                // The second stop request returns an error, and so does a third after the end.
                 let reactor = transport.reactor().unwrap();
                 assert!(reactor.stop().is_ok());
                 assert!(reactor.stop().is_err());
@@ -161,7 +162,7 @@ fn a_stop_from_inside_every_callback(world: &World) {
                 transport.lose_connection();
             }
         }));
-        line.far.send(b"x");
+        line.remote.send(b"x");
         line.transport().call_later(Duration::from_millis(2));
         let transport = line.transport();
         if at == 3 {
@@ -169,17 +170,17 @@ fn a_stop_from_inside_every_callback(world: &World) {
         }
         let mut line = line;
         if at == 2 {
-            line.far.end();
+            line.remote.end();
         }
         world.reactor().run().unwrap();
         assert!(line.trace.is_lost() && line.trace.is_dropped());
     }
 }
 
-fn connections_in_every_stage_are_told_once(world: &World) {
+fn a_stop_calls_connection_lost_once_in_every_stage(world: &World) {
     let lines: Vec<_> = (0..6)
         .map(|_| {
-            let protocol = Script(|_: &Transport, _: What<'_>| {});
+            let protocol = Script(|_: &Transport, _: Event<'_>| {});
             world.join_with(StreamConfig::default(), Width::Narrow, protocol)
         })
         .collect();
@@ -203,10 +204,10 @@ fn connections_in_every_stage_are_told_once(world: &World) {
     }
 }
 
-fn a_dropped_reactor_tells_every_connection(world: &World) {
-    // `World::end` drops the reactor and judges the traces; this has connections open by then, with work left.
+fn dropping_the_reactor_ends_every_connection(world: &World) {
+    // `World::end` drops the reactor and checks the traces; at that time connections are open, with data left.
     let mut line = world.join(Echo);
-    line.far.send(b"unread");
+    line.remote.send(b"unread");
     line.transport().write(b"unsent");
     let line = world.join_with(StreamConfig::default(), Width::Narrow, Sink);
     line.transport().write(&noise(TOO_MUCH));
@@ -215,12 +216,12 @@ fn a_dropped_reactor_tells_every_connection(world: &World) {
     line.transport().abort();
 }
 
-fn a_dropped_reactor_leaves_inert_transports(world: &World) {
-    // Another reactor, for this one drops it.
+fn transports_are_inert_after_the_reactor_is_dropped(world: &World) {
+    // Another reactor, since this one is dropped.
     let other = World::new(world.reactor().engine(), world.link);
     let line = other.join(Sink);
     let transport = line.transport();
-    let (trace, _far) = (line.trace, line.far);
+    let (trace, _far) = (line.trace, line.remote);
     other.end();
     assert_eq!(trace.lost(), Some(Lost::Shutdown));
     assert_eq!(transport.write(b"x"), WriteStatus::Closed);
@@ -241,35 +242,35 @@ fn a_dropped_reactor_leaves_inert_transports(world: &World) {
     }
 }
 
-fn a_crash_leaves_everything_as_it_is(world: &World) {
+fn a_crash_leaves_connections_open(world: &World) {
     let mut line = world.join(Echo);
     world.reactor().call_soon(|reactor| reactor.crash().unwrap());
     world.reactor().run().unwrap();
     assert!(!line.trace.is_lost());
-    line.far.send(b"still here");
-    assert_eq!(world.receive(&mut line.far, 10), b"still here");
+    line.remote.send(b"still here");
+    assert_eq!(world.receive(&mut line.remote, 10), b"still here");
 }
 
 fn a_run_after_a_run_starts_afresh(world: &World) {
     for _ in 0..3 {
         let mut line = world.join(Echo);
-        line.far.send(b"x");
-        world.receive(&mut line.far, 1);
+        line.remote.send(b"x");
+        world.receive(&mut line.remote, 1);
         stop_soon(world);
         world.reactor().run().unwrap();
         assert_eq!(line.trace.lost(), Some(Lost::Shutdown));
     }
 }
 
-fn callbacks_of_the_end_may_do_anything(world: &World) {
+fn callbacks_during_shutdown_may_do_anything(world: &World) {
     let others: Rc<RefCell<Vec<Transport>>> = Rc::default();
     let lost = Rc::new(Cell::new(0));
-    // Their far ends stay, or they would end by themselves.
+    // Their remote ends stay open, or they would end by themselves.
     let join = || {
         let (others, lost) = (others.clone(), lost.clone());
         let traces = world.traces.clone();
-        world.join(Script(move |transport: &Transport, what: What<'_>| {
-            if let What::Lost(_) = what {
+        world.join(Script(move |transport: &Transport, what: Event<'_>| {
+            if let Event::Lost(_) = what {
                 lost.set(lost.get() + 1);
                 for other in others.borrow().iter() {
                     other.write(b"good bye");
@@ -282,7 +283,7 @@ fn callbacks_of_the_end_may_do_anything(world: &World) {
                 reactor.call_later(Duration::ZERO, |_| unreachable!("the run has ended"));
                 drop(reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Sink).map(|port| port.local()));
                 drop(reactor.connect_tcp("127.0.0.1:1", |_: &Peer| Sink));
-                // A protocol that is made at the end has its whole life at the end.
+                // The callback contract also holds for a protocol created during the shutdown.
                 let late = traces.watch(Sink);
                 let joined = memory::connect(&reactor, StreamConfig::default(), late);
                 drop(joined.map(drop));
@@ -304,19 +305,19 @@ fn callbacks_of_the_end_may_do_anything(world: &World) {
     );
 }
 
-fn a_reactor_dropped_before_it_turned(world: &World) {
+fn dropping_the_reactor_before_its_first_turn(world: &World) {
     assert_eq!(world.link, Link::Memory);
     let protocol = world.traces.watch(Echo);
     let config = StreamConfig::default();
     let joined = memory::connect(world.reactor(), config, protocol);
     drop(joined.unwrap());
-    // The judgement at the end: made and lost, although the loop never came by.
+    // Checked at the end: connection_made and connection_lost were called, although the loop never ran.
 }
 
-fn a_wire_outlives_everything(world: &World) {
+fn a_wire_outlives_the_reactor(world: &World) {
     let other = World::new(world.reactor().engine(), Link::Memory);
     let line = other.join(Echo);
-    let wire = line.far.as_wire().unwrap().clone();
+    let wire = line.remote.as_wire().unwrap().clone();
     drop(line);
     other.end();
     assert!(wire.is_closed() && wire.is_ended() && wire.is_closing());

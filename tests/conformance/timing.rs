@@ -1,4 +1,4 @@
-//! Idle timeouts and the timers of a connection. Nothing here asserts that something is quick, only that it is not early.
+//! Idle timeouts and connection timers. No assertion that anything is fast, only that it is not early.
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,27 +9,27 @@ use std::{
 use sinew::prelude::*;
 
 use crate::support::{
-    Echo, Line, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World, noise, table,
+    Callback, Echo, Event, Lost, Script, Sink, TOO_MUCH, TestConnection, Width, World, noise, table,
 };
 
 table! {
     everywhere:
         an_idle_connection_is_closed_by_default,
         the_idle_timeout_is_never_early,
-        the_idle_timeout_comes_again_and_again,
-        the_idle_timeout_may_be_moved_and_taken_away,
+        the_idle_timeout_repeats,
+        the_idle_timeout_can_be_changed_and_removed,
         output_counts_as_activity,
-        no_time_at_all_is_a_tick_and_ends_with_the_close,
+        a_zero_idle_timeout_is_one_tick,
         a_read_timeout_counts_what_is_received_alone,
         a_read_timeout_does_not_count_while_input_is_held_back,
-        the_timeout_that_was_set_last_counts,
-        timers_fire_once_in_order_with_their_names,
+        the_last_timeout_set_applies,
+        timers_fire_once_in_order_with_their_ids,
         timers_may_be_cancelled,
         a_timer_cancelled_by_one_that_is_due_with_it_does_not_fire,
-        timers_die_with_the_connection,
+        timers_are_cancelled_with_the_connection,
         timers_fire_during_a_close;
     memory:
-        no_timer_comes_before_connection_made;
+        no_timer_fires_before_connection_made;
 }
 
 const MOMENT: Duration = Duration::from_millis(20);
@@ -39,17 +39,17 @@ fn an_idle_connection_is_closed_by_default(world: &World) {
     let config = StreamConfig::default().idle_timeout(MOMENT);
     let start = Instant::now();
     let mut line = world.join_with(config, Width::Wide, Echo);
-    world.receive_to_end(&mut line.far);
+    world.receive_to_end(&mut line.remote);
     assert!(start.elapsed() >= MOMENT, "not early");
-    line.far.end();
+    line.remote.end();
     assert_eq!(world.lost(&line.trace), Lost::Closed);
-    let expected = [Told::Made, Told::Idle, Told::Lost(Lost::Closed)];
-    assert_eq!(line.trace.told(), expected);
+    let expected = [Callback::Made, Callback::Idle, Callback::Lost(Lost::Closed)];
+    assert_eq!(line.trace.callbacks(), expected);
     assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
 fn the_idle_timeout_is_never_early(world: &World) {
-    // By the reactor's time, which a turn samples once.
+    // By the reactor's time, which is sampled once per turn.
     let last = Rc::new(Cell::new(None));
     let early = Rc::new(Cell::new(false));
     let too_early = early.clone();
@@ -57,45 +57,45 @@ fn the_idle_timeout_is_never_early(world: &World) {
     let mut line = world.join_with(
         config,
         Width::Wide,
-        Script(move |transport: &Transport, what: What<'_>| {
+        Script(move |transport: &Transport, what: Event<'_>| {
             let now = transport.reactor().unwrap().now();
             match (what, last.get()) {
-                (What::Data(_), _) => last.set(Some(now)),
-                (What::Idle, Some(last)) if now - last < MOMENT => too_early.set(true),
+                (Event::Data(_), _) => last.set(Some(now)),
+                (Event::Idle, Some(last)) if now - last < MOMENT => too_early.set(true),
                 _ => {}
             }
         }),
     );
     let start = Instant::now();
     while start.elapsed() < 10 * MOMENT {
-        line.far.send(b"x");
+        line.remote.send(b"x");
         world.turn();
     }
     let heard = line.trace.received();
-    world.until("the idle timeout, in the end", || line.trace.has(&Told::Idle));
+    world.until("the idle timeout, in the end", || line.trace.has(&Callback::Idle));
     assert!(heard > 0 && !early.get());
     assert!(!line.transport().is_closing());
 }
 
-fn the_idle_timeout_comes_again_and_again(world: &World) {
-    let line = world.join(Script(|transport: &Transport, what: What<'_>| {
-        if let What::Made = what {
+fn the_idle_timeout_repeats(world: &World) {
+    let line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Made = what {
             transport.set_idle_timeout(Duration::from_millis(3));
         }
     }));
     let start = Instant::now();
-    world.until("several", || line.trace.count(&Told::Idle) == 4);
+    world.until("several", || line.trace.count(&Callback::Idle) == 4);
     assert!(start.elapsed() >= Duration::from_millis(12), "not early");
 }
 
-fn the_idle_timeout_may_be_moved_and_taken_away(world: &World) {
-    let line = world.join(Script(|_: &Transport, _: What<'_>| {}));
+fn the_idle_timeout_can_be_changed_and_removed(world: &World) {
+    let line = world.join(Script(|_: &Transport, _: Event<'_>| {}));
     let transport = line.transport();
     transport.set_idle_timeout(LONG);
     transport.set_idle_timeout(MOMENT);
     transport.set_idle_timeout(Duration::MAX);
     transport.set_idle_timeout(MOMENT);
-    world.until("the shorter one", || line.trace.has(&Told::Idle));
+    world.until("the shorter one", || line.trace.has(&Callback::Idle));
     transport.set_idle_timeout(MOMENT);
     transport.set_idle_timeout(None);
     assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
@@ -103,43 +103,43 @@ fn the_idle_timeout_may_be_moved_and_taken_away(world: &World) {
     let flag = later.clone();
     world.reactor().call_later(2 * MOMENT, move |_| flag.set(true));
     world.until("time to pass", || later.get());
-    assert_eq!(line.trace.count(&Told::Idle), 1, "times idle_timeout was told");
+    assert_eq!(line.trace.count(&Callback::Idle), 1, "times idle_timeout was told");
 }
 
-/// A connection that lingers has no timeout any more, and one without time leaves some to all others.
-fn no_time_at_all_is_a_tick_and_ends_with_the_close(world: &World) {
-    let line = world.join(Script(|transport: &Transport, what: What<'_>| {
-        if let What::Made = what {
+/// A lingering connection has no idle timeout, and one whose timeout was removed does not affect others.
+fn a_zero_idle_timeout_is_one_tick(world: &World) {
+    let line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Made = what {
             transport.set_idle_timeout(Duration::ZERO);
         }
     }));
     let began = (Instant::now(), world.reactor().stats().turns);
-    world.until("several", || line.trace.count(&Told::Idle) == 5);
+    world.until("several", || line.trace.count(&Callback::Idle) == 5);
     assert!(began.0.elapsed() >= Duration::from_millis(4), "a tick each");
     let transport = line.transport();
     transport.lose_connection();
-    // The far end neither reads nor ends its side. What is left is the bound of the close, if there is one.
-    let told = line.trace.count(&Told::Idle);
+    // The remote end neither reads nor closes. Only the linger timeout is left, if there is one.
+    let callbacks = line.trace.count(&Callback::Idle);
     let later = Rc::new(Cell::new(false));
     let flag = later.clone();
     world.reactor().call_later(MOMENT, move |_| flag.set(true));
     world.until("time to pass", || later.get());
-    assert!(line.trace.count(&Told::Idle) <= told + 1);
+    assert!(line.trace.count(&Callback::Idle) <= callbacks + 1);
     assert!(world.reactor().stats().timers <= 1);
 }
 
-/// By the reactor's clock: how long after the last bytes that it received a connection was idle, each time.
-fn silences(world: &World, config: StreamConfig) -> (Line, Rc<RefCell<Vec<Duration>>>) {
+/// Measured with the reactor's clock: the time since the last received data at each idle timeout.
+fn silences(world: &World, config: StreamConfig) -> (TestConnection, Rc<RefCell<Vec<Duration>>>) {
     let (heard, idle) = (Rc::new(Cell::new(None)), Rc::<RefCell<Vec<Duration>>>::default());
     let log = idle.clone();
     let line = world.join_with(
         config,
         Width::Wide,
-        Script(move |transport: &Transport, what: What<'_>| {
+        Script(move |transport: &Transport, what: Event<'_>| {
             let now = transport.reactor().unwrap().now();
             match what {
-                What::Made | What::Data(_) => heard.set(Some(now)),
-                What::Idle => log.borrow_mut().push(now - heard.get().expect("it is made")),
+                Event::Made | Event::Data(_) => heard.set(Some(now)),
+                Event::Idle => log.borrow_mut().push(now - heard.get().expect("it is made")),
                 _ => {}
             }
         }),
@@ -147,18 +147,18 @@ fn silences(world: &World, config: StreamConfig) -> (Line, Rc<RefCell<Vec<Durati
     (line, idle)
 }
 
-/// A silent member of a busy room is idle.
+/// A connection that only receives no data is idle, even if it sends.
 fn a_read_timeout_counts_what_is_received_alone(world: &World) {
     let (mut line, idle) = silences(world, StreamConfig::default().read_timeout(MOMENT));
     let transport = line.transport();
     world.until("an end to the silence", || {
         transport.write(b"x");
-        line.far.take();
+        line.remote.take();
         !idle.borrow().is_empty()
     });
     let start = Instant::now();
     while start.elapsed() < 5 * MOMENT {
-        line.far.send(b"x");
+        line.remote.send(b"x");
         world.turn();
     }
     assert!(idle.borrow().iter().all(|silent| *silent >= MOMENT), "{:?}", idle.borrow());
@@ -171,7 +171,7 @@ fn a_read_timeout_does_not_count_while_input_is_held_back(world: &World) {
     transport.pause_reading();
     let later = Rc::new(Cell::new(false));
     let flag = later.clone();
-    line.far.send(b"waits");
+    line.remote.send(b"waits");
     world.reactor().call_later(4 * MOMENT, move |_| flag.set(true));
     world.until("time to pass", || later.get());
     assert!(idle.borrow().is_empty(), "it was not its silence");
@@ -182,7 +182,7 @@ fn a_read_timeout_does_not_count_while_input_is_held_back(world: &World) {
     assert_eq!(line.trace.data(), b"waits");
 }
 
-fn the_timeout_that_was_set_last_counts(world: &World) {
+fn the_last_timeout_set_applies(world: &World) {
     let (mut line, idle) = silences(world, StreamConfig::default().read_timeout(LONG));
     let transport = line.transport();
     transport.set_read_timeout(MOMENT);
@@ -198,7 +198,7 @@ fn the_timeout_that_was_set_last_counts(world: &World) {
     transport.set_read_timeout(MOMENT);
     world.until("silence", || {
         transport.write(b"x");
-        line.far.take();
+        line.remote.take();
         !idle.borrow().is_empty()
     });
 }
@@ -211,8 +211,8 @@ fn output_counts_as_activity(world: &World) {
     let mut line = world.join_with(
         config,
         Width::Wide,
-        Script(move |_: &Transport, what: What<'_>| {
-            if let What::Idle = what {
+        Script(move |_: &Transport, what: Event<'_>| {
+            if let Event::Idle = what {
                 too_early.set(too_early.get() || last.get().elapsed() < MOMENT);
             }
         }),
@@ -220,21 +220,21 @@ fn output_counts_as_activity(world: &World) {
     let start = Instant::now();
     let transport = line.transport();
     while start.elapsed() < 10 * MOMENT {
-        // Noted before it is sent, which only makes the timeout later, and counted once it has been: after a pause of this
-        // process the timeout is due before what is written now goes out.
+        // Recorded before sending, which can only make the timeout later, and counted afterwards: if this process is
+        // suspended, the timeout may be due before the data are sent.
         let noted = Instant::now();
         transport.write(b"x");
-        world.receive(&mut line.far, 1);
+        world.receive(&mut line.remote, 1);
         wrote.set(noted);
     }
     assert!(!early.get());
 }
 
-fn timers_fire_once_in_order_with_their_names(world: &World) {
+fn timers_fire_once_in_order_with_their_ids(world: &World) {
     let made = Rc::new(RefCell::new(Vec::new()));
     let names = made.clone();
-    let line = world.join(Script(move |transport: &Transport, what: What<'_>| {
-        if let What::Made = what {
+    let line = world.join(Script(move |transport: &Transport, what: Event<'_>| {
+        if let Event::Made = what {
             for millis in [9, 1, 5, 0, 5] {
                 let timer = transport.call_later(Duration::from_millis(millis));
                 names.borrow_mut().push((millis, timer.expect("it is open")));
@@ -243,10 +243,10 @@ fn timers_fire_once_in_order_with_their_names(world: &World) {
     }));
     world.until("five timers", || line.trace.calls() == 6);
     let mut expected = made.take();
-    // Stable: those that are due together come in the order in which they were made.
+    // Stable: timers due at the same time fire in the order in which they were created.
     expected.sort_by_key(|(millis, _)| *millis);
-    let told: Vec<_> = expected.into_iter().map(|(_, timer)| Told::Timer(timer)).collect();
-    assert_eq!(line.trace.told()[1..], told);
+    let callbacks: Vec<_> = expected.into_iter().map(|(_, timer)| Callback::Timer(timer)).collect();
+    assert_eq!(line.trace.callbacks()[1..], callbacks);
     assert_eq!(world.reactor().stats().timers, 0, "timers that are left");
 }
 
@@ -256,10 +256,10 @@ fn timers_may_be_cancelled(world: &World) {
     let keep = transport.call_later(MOMENT).expect("it is open");
     let drop = transport.call_later(Duration::from_millis(1)).expect("it is open");
     assert!(transport.cancel_timer(drop) && !transport.cancel_timer(drop));
-    world.until("the other one", || line.trace.has(&Told::Timer(keep)));
+    world.until("the other one", || line.trace.has(&Callback::Timer(keep)));
     assert!(!transport.cancel_timer(keep), "it has fired");
-    assert_eq!(line.trace.told(), [Told::Made, Told::Timer(keep)]);
-    // Another connection's timers are none of its business.
+    assert_eq!(line.trace.callbacks(), [Callback::Made, Callback::Timer(keep)]);
+    // Timers of another connection are not affected.
     let other = world.join(Sink);
     let foreign = other.transport().call_later(LONG).expect("it is open");
     assert!(!transport.cancel_timer(foreign));
@@ -269,8 +269,8 @@ fn timers_may_be_cancelled(world: &World) {
 fn a_timer_cancelled_by_one_that_is_due_with_it_does_not_fire(world: &World) {
     let timers = Rc::new(RefCell::new(Vec::new()));
     let all = timers.clone();
-    let line = world.join(Script(move |transport: &Transport, what: What<'_>| {
-        if let What::Timer(fired) = what {
+    let line = world.join(Script(move |transport: &Transport, what: Event<'_>| {
+        if let Event::Timer(fired) = what {
             for timer in all.take() {
                 let cancelled = transport.cancel_timer(timer);
                 assert_eq!(cancelled, timer != fired);
@@ -286,7 +286,7 @@ fn a_timer_cancelled_by_one_that_is_due_with_it_does_not_fire(world: &World) {
     assert_eq!(line.trace.calls(), 2, "callbacks");
 }
 
-fn timers_die_with_the_connection(world: &World) {
+fn timers_are_cancelled_with_the_connection(world: &World) {
     let config = StreamConfig::default().idle_timeout(LONG);
     let line = world.join_with(config, Width::Wide, Sink);
     let transport = line.transport();
@@ -303,35 +303,35 @@ fn timers_die_with_the_connection(world: &World) {
     assert!(line.trace.is_lost());
 }
 
-/// That is how a protocol bounds a close more tightly than `linger_timeout` does.
+/// A protocol can bound a close more tightly than `linger_timeout` this way.
 fn timers_fire_during_a_close(world: &World) {
     let line = world.join_with(
         StreamConfig::default(),
         Width::Narrow,
-        Script(|transport: &Transport, what: What<'_>| match what {
-            What::Made => {
+        Script(|transport: &Transport, what: Event<'_>| match what {
+            Event::Made => {
                 transport.write(&noise(TOO_MUCH));
                 transport.lose_connection();
                 transport.set_idle_timeout(Duration::from_millis(1));
                 transport.call_later(MOMENT);
             }
-            What::Timer(_) => transport.abort(),
+            Event::Timer(_) => transport.abort(),
             _ => {}
         }),
     );
     assert_eq!(world.lost(&line.trace), Lost::Aborted);
-    assert!(!line.trace.has(&Told::Idle), "a connection that closes is not idle");
+    assert!(!line.trace.has(&Callback::Idle), "a connection that closes is not idle");
 }
 
-fn no_timer_comes_before_connection_made(world: &World) {
+fn no_timer_fires_before_connection_made(world: &World) {
     let config = StreamConfig::default().idle_timeout(Duration::from_millis(1));
-    let protocol = world.traces.watch(Script(|_: &Transport, _: What<'_>| {}));
+    let protocol = world.traces.watch(Script(|_: &Transport, _: Event<'_>| {}));
     let (connection, _wire) =
         sinew::transports::memory::connect(world.reactor(), config, protocol).expect("room");
     connection.transport().call_later(Duration::ZERO);
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(3) {}
     let trace = world.traces.last();
-    world.until("both", || trace.has(&Told::Idle) && trace.calls() >= 3);
-    assert_eq!(trace.told()[0], Told::Made);
+    world.until("both", || trace.has(&Callback::Idle) && trace.calls() >= 3);
+    assert_eq!(trace.callbacks()[0], Callback::Made);
 }

@@ -1,4 +1,4 @@
-//! Unix sockets: whose a path is, what is left of it, and who is at the other end.
+//! Unix sockets: ownership of paths, stale files, and peer credentials.
 
 use std::{
     fs, io,
@@ -19,23 +19,23 @@ use sinew::{
     },
 };
 
-use crate::support::{Echo, Far, Sink, World, sockets::free_path, table};
+use crate::support::{Echo, RemoteEnd, Sink, World, sockets::free_path, table};
 
 table! {
     ports:
-        a_path_is_there_while_it_is_listened_on,
-        what_the_dead_left_is_replaced,
+        a_socket_file_exists_while_listening,
+        a_stale_socket_file_is_replaced,
         two_servers_never_share_a_path,
-        a_server_that_knows_no_locks_is_left_alone,
-        what_is_no_socket_is_left_alone,
-        a_missing_folder_is_named,
-        a_file_that_is_another_s_by_now_is_not_removed,
-        a_mode_is_set_before_anybody_can_connect,
-        an_abstract_name_is_on_no_disk,
+        a_running_server_without_lock_is_not_replaced,
+        other_files_are_not_replaced,
+        a_missing_folder_is_named_in_the_error,
+        a_replaced_socket_file_is_not_removed,
+        the_mode_is_set_before_clients_can_connect,
+        an_abstract_name_creates_no_file,
         a_path_may_be_too_long,
-        nobody_there_is_an_error_that_names_the_path,
+        connecting_to_a_dead_path_names_it,
         a_full_backlog_is_waited_for,
-        both_ends_know_each_other,
+        peer_credentials_are_available,
         endpoints_are_on_paths_too,
         a_proxy_may_come_over_a_path;
 }
@@ -44,8 +44,8 @@ fn lock_of(path: &Path) -> PathBuf {
     PathBuf::from(format!("{}.lock", path.display()))
 }
 
-fn connect(path: &Path) -> Far {
-    Far::unix(UnixStream::connect(path).expect("somebody listens"))
+fn connect(path: &Path) -> RemoteEnd {
+    RemoteEnd::unix(UnixStream::connect(path).expect("somebody listens"))
 }
 
 fn echo(world: &World) -> impl Factory + use<> {
@@ -53,33 +53,33 @@ fn echo(world: &World) -> impl Factory + use<> {
     move |_: &Peer| traces.watch(Echo)
 }
 
-fn a_path_is_there_while_it_is_listened_on(world: &World) {
+fn a_socket_file_exists_while_listening(world: &World) {
     let path = free_path();
     for _ in 0..2 {
         let port = world.reactor().listen_unix(&path, echo(world)).unwrap();
         assert_eq!(port.local().path(), Some(&*path));
         assert!(path.exists() && lock_of(&path).exists());
-        let mut far = connect(&path);
-        far.send(b"hello");
-        assert_eq!(world.receive(&mut far, 5), b"hello");
+        let mut remote = connect(&path);
+        remote.send(b"hello");
+        assert_eq!(world.receive(&mut remote, 5), b"hello");
         assert_eq!(port.connections(), 1, "connections");
         port.stop_listening();
         world.turn();
         assert!(!path.exists() && !lock_of(&path).exists());
-        far.send(b"still");
-        assert_eq!(world.receive(&mut far, 5), b"still");
+        remote.send(b"still");
+        assert_eq!(world.receive(&mut remote, 5), b"still");
     }
 }
 
-fn what_the_dead_left_is_replaced(world: &World) {
+fn a_stale_socket_file_is_replaced(world: &World) {
     let path = free_path();
     drop(UnixListener::bind(&path).unwrap());
-    // Of a lock, a dead process leaves only the file.
+    // A dead process leaves only the lock file, not the lock.
     fs::write(lock_of(&path), "1\n").unwrap();
     let port = world.reactor().listen_unix(&path, echo(world)).unwrap();
-    let mut far = connect(&path);
-    far.send(b"x");
-    world.receive(&mut far, 1);
+    let mut remote = connect(&path);
+    remote.send(b"x");
+    world.receive(&mut remote, 1);
     port.stop_listening();
     world.turn();
     assert!(!path.exists() && !lock_of(&path).exists());
@@ -96,10 +96,10 @@ fn two_servers_never_share_a_path(world: &World) {
     );
     let text = format!("{} is in use by process {}", path.display(), process::id());
     assert_eq!(error.to_string(), text);
-    // The first has lost nothing by it.
-    let mut far = connect(&path);
-    far.send(b"x");
-    world.receive(&mut far, 1);
+    // The first listener is not affected.
+    let mut remote = connect(&path);
+    remote.send(b"x");
+    world.receive(&mut remote, 1);
     first.stop_listening();
     world.turn();
     let second = world.reactor().listen_unix(&path, echo(world)).unwrap();
@@ -107,7 +107,7 @@ fn two_servers_never_share_a_path(world: &World) {
     world.turn();
 }
 
-fn a_server_that_knows_no_locks_is_left_alone(world: &World) {
+fn a_running_server_without_lock_is_not_replaced(world: &World) {
     let path = free_path();
     let other = UnixListener::bind(&path).unwrap();
     for lock in [true, false] {
@@ -124,14 +124,14 @@ fn a_server_that_knows_no_locks_is_left_alone(world: &World) {
     fs::remove_file(path).unwrap();
 }
 
-fn a_missing_folder_is_named(world: &World) {
+fn a_missing_folder_is_named_in_the_error(world: &World) {
     let folder = free_path();
     let path = folder.join("web.sock");
     for lock in [true, false] {
         let config = UnixListenConfig::default().lock(lock);
         let error = world.reactor().listen_unix_with(&path, config, echo(world)).unwrap_err();
         let text = format!(
-            "could not listen on {}: there is no folder {}",
+            "could not listen on {}: the directory {} does not exist",
             path.display(),
             folder.display()
         );
@@ -140,7 +140,7 @@ fn a_missing_folder_is_named(world: &World) {
     assert!(!folder.exists());
 }
 
-fn what_is_no_socket_is_left_alone(world: &World) {
+fn other_files_are_not_replaced(world: &World) {
     let path = free_path();
     fs::write(&path, "precious").unwrap();
     let error = world.reactor().listen_unix(&path, echo(world)).unwrap_err();
@@ -150,7 +150,7 @@ fn what_is_no_socket_is_left_alone(world: &World) {
     fs::remove_file(path).unwrap();
 }
 
-fn a_file_that_is_another_s_by_now_is_not_removed(world: &World) {
+fn a_replaced_socket_file_is_not_removed(world: &World) {
     let path = free_path();
     let port = world.reactor().listen_unix(&path, echo(world)).unwrap();
     let aside = free_path();
@@ -163,7 +163,7 @@ fn a_file_that_is_another_s_by_now_is_not_removed(world: &World) {
     fs::remove_file(aside).unwrap();
 }
 
-fn a_mode_is_set_before_anybody_can_connect(world: &World) {
+fn the_mode_is_set_before_clients_can_connect(world: &World) {
     for mode in [0o600, 0o660, 0o666] {
         let path = free_path();
         let config = UnixListenConfig::default().mode(mode);
@@ -176,7 +176,7 @@ fn a_mode_is_set_before_anybody_can_connect(world: &World) {
     }
 }
 
-fn an_abstract_name_is_on_no_disk(world: &World) {
+fn an_abstract_name_creates_no_file(world: &World) {
     if !cfg!(target_os = "linux") {
         return;
     }
@@ -209,7 +209,7 @@ fn a_path_may_be_too_long(world: &World) {
     assert!(matches!(&error, ConnectError::TooLong { addr } if addr.path() == Some(&*path)));
 }
 
-fn nobody_there_is_an_error_that_names_the_path(world: &World) {
+fn connecting_to_a_dead_path_names_it(world: &World) {
     let path = free_path();
     for is_stale in [false, true] {
         if is_stale {
@@ -251,7 +251,7 @@ fn a_full_backlog_is_waited_for(world: &World) {
     fs::remove_file(path).unwrap();
 }
 
-fn both_ends_know_each_other(world: &World) {
+fn peer_credentials_are_available(world: &World) {
     let path = free_path();
     let port = world.reactor().listen_unix(&path, echo(world)).unwrap();
     let traces = world.traces.clone();
@@ -289,7 +289,7 @@ fn endpoints_are_on_paths_too(world: &World) {
     let taken = server.listen(world.reactor(), echo(world)).unwrap_err();
     assert!(matches!(taken, ListenError::Unix(UnixListenError::InUse { .. })), "{taken}");
 
-    // What a port prints is an endpoint for clients.
+    // The address that a listener prints is a client endpoint.
     let client: ClientEndpoint = port.to_string().parse().unwrap();
     let connect = || {
         let traces = world.traces.clone();
@@ -310,15 +310,15 @@ fn endpoints_are_on_paths_too(world: &World) {
     assert!(error.starts_with(&format!("could not connect to {}: ", path.display())), "{error}");
 }
 
-/// Who may connect to the path is trusted.
+/// Everyone who may connect to the path is trusted.
 fn a_proxy_may_come_over_a_path(world: &World) {
     let path = free_path();
     let text = format!("proxy:unix:{}", quote(path.to_str().unwrap()));
     let server: ServerEndpoint = text.parse().unwrap();
     let port = server.listen(world.reactor(), echo(world)).unwrap();
-    let mut far = connect(&path);
-    far.send(b"PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nhello");
-    assert_eq!(world.receive(&mut far, 5), b"hello");
+    let mut remote = connect(&path);
+    remote.send(b"PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nhello");
+    assert_eq!(world.receive(&mut remote, 5), b"hello");
     let peer = world.traces.last().transport().peer();
     assert_eq!(peer.to_string(), "192.0.2.1:56324");
     assert!(matches!(peer.proxied().unwrap().via(), Peer::Unix(_)));

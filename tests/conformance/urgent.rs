@@ -1,5 +1,5 @@
-//! Urgent data of TCP: a byte like any other, in its place in the stream. A read ends early at it, and what is behind it is read all
-//! the same, though no engine tells of it again.
+//! TCP urgent data: delivered inline like any other byte. A read ends early at it, and the data after it must be read
+//! although edge-triggered engines do not report them again.
 
 use std::{io::Write, net::TcpStream};
 
@@ -7,9 +7,9 @@ use sinew::prelude::*;
 use socket2::SockRef;
 
 use super::relaying::tie;
-use crate::support::{Fate, Line, Link, Lost, Sink, Told, World, noise};
+use crate::support::{Callback, EndState, Link, Lost, Sink, TestConnection, World, noise};
 
-/// On every engine, over each of these.
+/// On every engine, over each of these links.
 fn over(name: &str, links: &[Link], scenario: impl Fn(&World)) {
     for engine in Engine::ALL {
         for link in links {
@@ -23,7 +23,7 @@ const PLAIN: &[Link] = &[Link::Accepted, Link::Connected, Link::Adopted];
 #[cfg(not(unix))]
 const PLAIN: &[Link] = &[Link::Accepted, Link::Connected];
 
-/// Sends it with each byte that is an exclamation mark as urgent, at once: it is all there before the loop looks.
+/// Sends each exclamation mark as urgent data; everything has arrived before the loop polls.
 fn send(mut socket: &TcpStream, data: &[u8]) {
     for part in data.split_inclusive(|byte| *byte == b'!') {
         let (rest, urgent) = match part.split_last() {
@@ -37,12 +37,12 @@ fn send(mut socket: &TcpStream, data: &[u8]) {
     }
 }
 
-fn send_to(line: &Line, data: &[u8]) {
-    send(line.far.as_socket().unwrap(), data);
+fn send_to(line: &TestConnection, data: &[u8]) {
+    send(line.remote.as_socket().unwrap(), data);
 }
 
 #[test]
-fn it_is_a_byte_in_its_place() {
+fn urgent_data_are_inline() {
     over("urgent data", PLAIN, |world| {
         for text in ["abc!defgh", "!behind", "before!", "!", "!!", "one!two!!three!"] {
             let line = world.join(Sink);
@@ -54,7 +54,7 @@ fn it_is_a_byte_in_its_place() {
 }
 
 #[test]
-fn it_may_come_while_reading_is_paused() {
+fn urgent_data_arrive_while_reading_is_paused() {
     over("urgent data in a pause", PLAIN, |world| {
         let line = world.join(Sink);
         line.transport().pause_reading();
@@ -69,49 +69,49 @@ fn it_may_come_while_reading_is_paused() {
 }
 
 #[test]
-fn the_end_may_follow() {
+fn eof_may_follow_urgent_data() {
     over("urgent data before the end", PLAIN, |world| {
         let mut line = world.join(Sink);
         send_to(&line, b"last! words");
-        line.far.end();
+        line.remote.end();
         assert_eq!(world.lost(&line.trace), Lost::Done);
         assert_eq!(line.trace.data(), b"last! words");
     });
 }
 
-/// Also where the kernel moves it, which says "nothing for now" at urgent data, and "nothing more" if the end is behind it.
+/// Also with splice(2), which returns EAGAIN at urgent data, and zero if EOF follows it.
 #[test]
-fn it_goes_through_relays() {
+fn urgent_data_go_through_relays() {
     over("urgent data in a relay", PLAIN, |world| {
         let much = noise(300_000);
         let (mut a, mut b) = (world.join(Sink), world.join(Sink));
         let _relayed = tie(&a, &b);
         for text in ["abc!defgh", "!", "!!behind"] {
-            // So much that it is moved.
+            // Enough data for splice(2).
             let (mut sent, mut received) = (0, Vec::new());
             world.until("much", || {
-                sent += a.far.try_send(&much[sent..]);
-                received.extend(b.far.take());
+                sent += a.remote.try_send(&much[sent..]);
+                received.extend(b.remote.take());
                 received.len() == much.len()
             });
             assert!(received == much);
             send_to(&a, text.as_bytes());
-            assert_eq!(world.receive(&mut b.far, text.len()), text.as_bytes());
+            assert_eq!(world.receive(&mut b.remote, text.len()), text.as_bytes());
         }
         send_to(&a, b"really! the end");
-        a.far.end();
-        let received = world.receive_to_end(&mut b.far);
-        assert_eq!(received, (b"really! the end".to_vec(), Fate::Ended));
+        a.remote.end();
+        let received = world.receive_to_end(&mut b.remote);
+        assert_eq!(received, (b"really! the end".to_vec(), EndState::Ended));
     });
 }
 
-/// The bytes between which TLS is cut may be urgent: there, too, one that were taken out would be missing.
+/// TLS records may be interrupted by urgent data: a byte taken out of the stream would be missing.
 #[test]
-fn records_of_tls_may_be_cut_by_it() {
+fn tls_records_may_contain_urgent_data() {
     over("urgent data in a record", &[Link::TlsAccepted, Link::TlsConnected], |world| {
         let mut line = world.join(Sink);
         for round in 1..=3 {
-            let secured = line.far.as_secured().unwrap();
+            let secured = line.remote.as_secured().unwrap();
             secured.session.writer().write_all(b"some words").unwrap();
             let mut record = Vec::new();
             while secured.session.wants_write() {
@@ -128,6 +128,6 @@ fn records_of_tls_may_be_cut_by_it() {
             socket.write_all(&rest[1..]).unwrap();
             world.until("the words", || line.trace.received() == 10 * round);
         }
-        assert_eq!(line.trace.count(&Told::ReadClosed), 0, "times read_closed was told");
+        assert_eq!(line.trace.count(&Callback::ReadClosed), 0, "times read_closed was told");
     });
 }

@@ -1,4 +1,5 @@
-//! A server on an address that stands for all of the machine's: it learns which of them was asked, and answers from that.
+//! A server bound to a wildcard address: it learns the destination address of each datagram (IP_PKTINFO), and answers
+//! from it.
 
 use std::{
     cell::RefCell,
@@ -8,9 +9,9 @@ use std::{
 
 use sinew::transports::{DatagramConfig, PacketInfo, ReactorUdp, SendStatus};
 
-use super::room::{Room, Told, far, nothing, take};
+use super::room::{Callback, Room, nothing, remote, take};
 
-/// Where the server is, and where it is asked: as clients write it, and as it is told.
+/// The server's address, and the address used by clients: as they write it, and as it is reported.
 const ASKED: [(&str, &str, &str); 5] = [
     ("0.0.0.0:0", "127.0.0.2", "127.0.0.2"),
     ("0.0.0.0:0", "127.0.0.3", "127.0.0.3"),
@@ -19,9 +20,9 @@ const ASKED: [(&str, &str, &str); 5] = [
     ("[::]:0", "::1", "::1"),
 ];
 
-/// A client that hears nobody but the one that it asks, as a resolver is one.
+/// A client that accepts answers only from the queried address, as a resolver does.
 fn asks(server: IpAddr, port: u16) -> UdpSocket {
-    let (client, _) = far(if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" });
+    let (client, _) = remote(if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" });
     client.connect((server, port)).unwrap();
     client
 }
@@ -31,14 +32,14 @@ fn ip(text: &str) -> IpAddr {
 }
 
 #[test]
-fn the_answer_leaves_from_the_address_that_was_asked() {
+fn answers_are_sent_from_the_queried_address() {
     Room::on_every_engine("asked", |room| {
-        for (server, to, told) in ASKED {
+        for (server, to, callbacks) in ASKED {
             for batch in [1, 4] {
                 let infos: Rc<RefCell<Vec<Option<PacketInfo>>>> = Rc::default();
                 let noted = infos.clone();
-                let (protocol, _) = room.watch(move |transport, event: &Told<SocketAddr>| {
-                    if let Told::Datagram(data, from) = event {
+                let (protocol, _) = room.watch(move |transport, event: &Callback<SocketAddr>| {
+                    if let Callback::Datagram(data, from) = event {
                         noted.borrow_mut().push(transport.packet_info());
                         transport.send_to(data, *from);
                     } else {
@@ -59,7 +60,11 @@ fn the_answer_leaves_from_the_address_that_was_asked() {
                 }
                 assert_eq!(infos.borrow().len(), 3);
                 for info in infos.borrow().iter().flatten() {
-                    assert_eq!((info.to, info.local), (ip(told), Some(ip(told))), "{server}");
+                    assert_eq!(
+                        (info.to, info.local),
+                        (ip(callbacks), Some(ip(callbacks))),
+                        "{server}"
+                    );
                     assert_ne!(info.interface, 0);
                 }
                 assert!(infos.borrow().iter().all(Option::is_some), "{server}");
@@ -70,18 +75,18 @@ fn the_answer_leaves_from_the_address_that_was_asked() {
     });
 }
 
-/// What the option is for: without it, the system chooses, and does so as if nobody had asked.
+/// Why the option exists: without it, the system chooses the source address by routing.
 #[test]
-fn without_the_option_nothing_is_told() {
+fn without_the_option_the_destination_is_unknown() {
     Room::on_every_engine("not asked for", |room| {
-        let (protocol, log) = room.watch(|transport, event: &Told<SocketAddr>| {
-            if let Told::Datagram(data, from) = event {
+        let (protocol, log) = room.watch(|transport, event: &Callback<SocketAddr>| {
+            if let Callback::Datagram(data, from) = event {
                 assert_eq!(transport.packet_info(), None);
                 transport.send_to(data, *from);
             }
         });
         let transport = room.reactor().listen_udp("0.0.0.0:0", protocol).unwrap();
-        let (client, _) = far("127.0.0.1:0");
+        let (client, _) = remote("127.0.0.1:0");
         let port = transport.local().port();
         client.send_to(b"hello", (ip("127.0.0.2"), port)).unwrap();
         room.until("the question", || !log.came().is_empty());
@@ -94,13 +99,13 @@ fn without_the_option_nothing_is_told() {
     });
 }
 
-/// What a server passes on to somebody else is no answer.
+/// A datagram sent to someone else is not an answer.
 #[test]
-fn what_is_no_answer_leaves_from_where_the_system_chooses() {
+fn other_datagrams_use_the_systems_source_address() {
     Room::on_every_engine("passed on", |room| {
-        let (other, other_addr) = far("127.0.0.1:0");
-        let (protocol, _) = room.watch(move |transport, event: &Told<SocketAddr>| {
-            if let Told::Datagram(data, _) = event {
+        let (other, other_addr) = remote("127.0.0.1:0");
+        let (protocol, _) = room.watch(move |transport, event: &Callback<SocketAddr>| {
+            if let Callback::Datagram(data, _) = event {
                 transport.send_to(data, other_addr);
             }
         });
@@ -117,15 +122,15 @@ fn what_is_no_answer_leaves_from_where_the_system_chooses() {
     });
 }
 
-/// Long after the question, from what was kept of it; from an address of choice, with and without the option; and from one that is
-/// not this machine's.
+/// Answers sent later, with the stored destination; from a chosen address, with and without the option; and from a
+/// foreign address.
 #[test]
 fn a_datagram_may_leave_from_any_address_of_the_machine() {
     Room::on_every_engine("from anywhere", |room| {
         let kept: Rc<RefCell<Vec<(SocketAddr, PacketInfo)>>> = Rc::default();
         let keeps = kept.clone();
-        let (protocol, log) = room.watch(move |transport, event: &Told<SocketAddr>| {
-            if let Told::Datagram(_, from) = event {
+        let (protocol, log) = room.watch(move |transport, event: &Callback<SocketAddr>| {
+            if let Callback::Datagram(_, from) = event {
                 keeps.borrow_mut().push((*from, transport.packet_info().unwrap()));
             }
         });
@@ -149,7 +154,7 @@ fn a_datagram_may_leave_from_any_address_of_the_machine() {
         {
             let (protocol, _) = room.watch(nothing);
             let transport = room.reactor().listen_udp(server, protocol).unwrap();
-            let (client, mut to) = far(any);
+            let (client, mut to) = remote(any);
             if transport.local().is_ipv6() {
                 let IpAddr::V4(v4) = to.ip() else { unreachable!("it is 127.0.0.1") };
                 to = (v4.to_ipv6_mapped(), to.port()).into();
@@ -160,16 +165,16 @@ fn a_datagram_may_leave_from_any_address_of_the_machine() {
     });
 }
 
-/// A panic takes what was being told with it: a later datagram is no answer.
+/// A panic ends the current delivery: a later datagram is not an answer to it.
 #[test]
 fn a_panic_is_no_answer() {
     Room::on_every_engine("a panic while answering", |room| {
-        let (protocol, log) = room.watch(|_, event: &Told<SocketAddr>| {
-            assert!(!matches!(event, Told::Datagram(..)), "a panic");
+        let (protocol, log) = room.watch(|_, event: &Callback<SocketAddr>| {
+            assert!(!matches!(event, Callback::Datagram(..)), "a panic");
         });
         let config = DatagramConfig::default().packet_info(true);
         let transport = room.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
-        let (client, addr) = far("127.0.0.1:0");
+        let (client, addr) = remote("127.0.0.1:0");
         let port = transport.local().port();
         client.send_to(b"?", (ip("127.0.0.2"), port)).unwrap();
         room.until("the question", || !log.came().is_empty());

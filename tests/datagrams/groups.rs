@@ -1,4 +1,4 @@
-//! Groups and broadcast, on the loopback interface of Linux.
+//! Multicast and broadcast, on the loopback interface of Linux.
 
 use std::{
     io,
@@ -9,11 +9,11 @@ use sinew::transports::{
     DatagramConfig, DatagramOptionError, DatagramTransport, Interface, ReactorUdp, SendStatus,
 };
 
-use super::room::{Room, Told, nothing};
+use super::room::{Callback, Room, nothing};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 77, 1);
 
-/// Two members of a group, and one that only sends to it.
+/// Two members of a group, and a sender that has not joined.
 fn members(
     room: &Room,
     name: impl Into<Interface>,
@@ -36,7 +36,7 @@ fn members(
 }
 
 #[test]
-fn who_has_joined_hears_what_is_sent_to_the_group() {
+fn members_receive_multicast() {
     Room::on_every_engine("a group", |room| {
         let interfaces =
             [Interface::from(Ipv4Addr::LOCALHOST), Interface::from("lo"), Interface::from(1)];
@@ -51,7 +51,8 @@ fn who_has_joined_hears_what_is_sent_to_the_group() {
             assert!(left.to_string().contains("239.255.77.1"), "{left}");
             sender.send_to(b"the rest", group);
             room.until("the first", || first_log.came().len() == 2);
-            // A socket on this address hears what any socket of this machine has joined, so the second may hear it, too.
+            // A socket bound to this address receives what any socket of this machine has joined, so the second may
+            // receive it, too.
             assert_eq!(first_log.came(), [&b"all"[..], b"the rest"]);
             for transport in [first, second, sender] {
                 transport.stop();
@@ -63,7 +64,7 @@ fn who_has_joined_hears_what_is_sent_to_the_group() {
 #[test]
 fn groups_of_ipv6() {
     Room::on_every_engine("a group of IPv6", |room| {
-        // Interface-local: it never leaves the machine.
+        // Interface-local scope: it never leaves the machine.
         let group: IpAddr = "ff01::77:1".parse().unwrap();
         let (protocol, log) = room.watch(nothing);
         let member = room.reactor().listen_udp("[::]:0", protocol).unwrap();
@@ -88,9 +89,9 @@ fn groups_of_ipv6() {
     });
 }
 
-/// Not by way of the loopback interface, where all that is sent comes back. With a TTL of 0 it does not leave the machine.
+/// Not on the loopback interface, where everything sent is received. With a TTL of 0 it does not leave the machine.
 #[test]
-fn what_is_sent_to_a_group_comes_back_unless_that_is_not_wanted() {
+fn multicast_loopback_can_be_disabled() {
     Room::on_every_engine("the loop", |room| {
         let (protocol, log) = room.watch(nothing);
         let transport = room.reactor().listen_udp("0.0.0.0:0", protocol).unwrap();
@@ -110,7 +111,7 @@ fn what_is_sent_to_a_group_comes_back_unless_that_is_not_wanted() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_the_cause() {
     Room::on_every_engine("errors", |room| {
         let (protocol, _) = room.watch(nothing);
         let transport = room.reactor().listen_udp("127.0.0.1:0", protocol).unwrap();
@@ -133,7 +134,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn broadcasts_are_sent_if_that_is_asked_for() {
+fn broadcasts_are_sent_if_enabled() {
     Room::on_every_engine("broadcast", |room| {
         let (protocol, log) = room.watch(nothing);
         let listener = room.reactor().listen_udp("0.0.0.0:0", protocol).unwrap();
@@ -146,7 +147,7 @@ fn broadcasts_are_sent_if_that_is_asked_for() {
         assert_eq!(sender_log.failures(), [(Some(to), denied.to_string())]);
         sender.set_broadcast(true).unwrap();
         assert_eq!(sender.send_to(b"all", to), SendStatus::Sent);
-        room.until("it", || log.has(&Told::Datagram(b"all".to_vec(), sender.local())));
+        room.until("it", || log.has(&Callback::Datagram(b"all".to_vec(), sender.local())));
         let config = DatagramConfig::default().broadcast(true);
         let (protocol, _) = room.watch(nothing);
         let other = room.reactor().listen_udp_with("127.0.0.1:0", config, protocol).unwrap();

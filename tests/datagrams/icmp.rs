@@ -1,4 +1,4 @@
-//! What routers and firewalls on the way say by ICMP, said here by a raw socket.
+//! ICMP errors of routers and firewalls, sent by a raw socket.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -8,19 +8,19 @@ use std::{
 use sinew::prelude::*;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::room::{Room, Told, far, nothing};
+use super::room::{Callback, Room, nothing, remote};
 
-/// Type and code: the network, the host and, by a filter, all is administratively prohibited (RFC 792, RFC 1812 5.2.7.1); protocol
-/// unreachable; parameter problem. For IPv6 administratively prohibited, and by policy and by route (RFC 4443 3.1). Of others Linux
-/// tells only who asks for them (`IP_RECVERR`, ip(7)).
+/// Type and code: network, host and, by a filter, communication administratively prohibited (RFC 792, RFC 1812
+/// 5.2.7.1); protocol unreachable; parameter problem. For IPv6 administratively prohibited, by policy and by route
+/// (RFC 4443 3.1). Linux reports others only with `IP_RECVERR` (ip(7)).
 const V4: [(u8, u8); 5] = [(3, 9), (3, 10), (3, 13), (3, 2), (12, 0)];
 const V6: [(u8, u8); 3] = [(1, 1), (1, 5), (1, 6)];
 
-/// More than the number of errors after which a socket that gives nothing else is given up.
+/// More than the number of consecutive errors after which a socket is closed.
 const MANY: usize = 40;
 
 #[test]
-fn what_is_prohibited_on_the_way_does_not_end_a_connected_socket() {
+fn icmp_prohibited_does_not_end_a_connected_socket() {
     for (any, kinds) in [("127.0.0.1:0", &V4[..]), ("[::1]:0", &V6)] {
         let v6 = any.starts_with('[');
         let (domain, protocol) = match v6 {
@@ -36,7 +36,7 @@ fn what_is_prohibited_on_the_way_does_not_end_a_connected_socket() {
         };
         Room::on_every_engine("ICMP", |room| {
             for &(kind, code) in kinds {
-                let (peer, to) = far(any);
+                let (peer, to) = remote(any);
                 let (protocol, log) = room.watch(nothing);
                 let transport = room.reactor().connect_udp(to, protocol).unwrap();
                 room.turn();
@@ -53,14 +53,14 @@ fn what_is_prohibited_on_the_way_does_not_end_a_connected_socket() {
                 }
                 assert!(!log.is_stopped() && log.failures().iter().all(|(of, _)| *of == Some(to)));
                 peer.send_to(b"here I am", transport.local()).unwrap();
-                room.until("the peer", || log.has(&Told::Datagram(b"here I am".to_vec(), to)));
+                room.until("the peer", || log.has(&Callback::Datagram(b"here I am".to_vec(), to)));
                 room.assert_asleep();
             }
         });
     }
 }
 
-/// The message about a datagram from `from` to `to`.
+/// The ICMP message about a datagram from `from` to `to`.
 fn about(kind: u8, code: u8, from: SocketAddr, to: SocketAddr) -> Vec<u8> {
     let mut message = vec![kind, code, 0, 0, 0, 0, 0, 0];
     match (from.ip(), to.ip()) {
@@ -71,7 +71,7 @@ fn about(kind: u8, code: u8, from: SocketAddr, to: SocketAddr) -> Vec<u8> {
     message.extend(from.port().to_be_bytes());
     message.extend(to.port().to_be_bytes());
     message.extend([0, 8, 0, 0]);
-    // Of ICMPv6 the system makes the checksum.
+    // The kernel computes the checksum of ICMPv6.
     if from.is_ipv4() {
         let sum = checksum(&message);
         message[2..4].copy_from_slice(&sum.to_be_bytes());
@@ -79,7 +79,7 @@ fn about(kind: u8, code: u8, from: SocketAddr, to: SocketAddr) -> Vec<u8> {
     message
 }
 
-/// RFC 791 3.1, without a checksum of its own: nobody looks at it there.
+/// RFC 791 3.1, without a header checksum, which is not verified there.
 fn v4_header(from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
     let mut header = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
     header.extend(from.octets());

@@ -1,4 +1,4 @@
-//! A reactor on one engine, and protocols for datagrams that write down what they are told.
+//! The fixture for datagram tests: a reactor with one engine, and protocols that record their callbacks.
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,12 +16,12 @@ use crate::support::Watchdog;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A callback, as a value.
+/// A recorded callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Told<A> {
+pub(crate) enum Callback<A> {
     Started,
     Datagram(Vec<u8>, A),
-    /// Where to, and why.
+    /// The destination, and the error.
     Failed(Option<A>, String),
     Refused,
     Resumed,
@@ -29,61 +29,64 @@ pub(crate) enum Told<A> {
     Stopped(String),
 }
 
-/// What a protocol was told.
+/// The record of a protocol.
 pub(crate) struct Log<A> {
-    told: RefCell<Vec<Told<A>>>,
+    callbacks: RefCell<Vec<Callback<A>>>,
     is_dropped: Cell<bool>,
     is_running: Cell<bool>,
 }
 
 impl<A: DatagramAddr + PartialEq> Log<A> {
-    pub(crate) fn told(&self) -> Vec<Told<A>> {
-        self.told.borrow().clone()
+    pub(crate) fn callbacks(&self) -> Vec<Callback<A>> {
+        self.callbacks.borrow().clone()
     }
 
-    pub(crate) fn has(&self, told: &Told<A>) -> bool {
-        self.told.borrow().contains(told)
+    pub(crate) fn has(&self, callbacks: &Callback<A>) -> bool {
+        self.callbacks.borrow().contains(callbacks)
     }
 
-    /// The datagrams that came.
+    /// The received datagrams.
     pub(crate) fn came(&self) -> Vec<Vec<u8>> {
-        let told = self.told.borrow();
-        let came = told.iter().filter_map(|told| match told {
-            Told::Datagram(data, _) => Some(data.clone()),
+        let callbacks = self.callbacks.borrow();
+        let came = callbacks.iter().filter_map(|callbacks| match callbacks {
+            Callback::Datagram(data, _) => Some(data.clone()),
             _ => None,
         });
         came.collect()
     }
 
     pub(crate) fn failures(&self) -> Vec<(Option<A>, String)> {
-        let told = self.told.borrow();
-        let failures = told.iter().filter_map(|told| match told {
-            Told::Failed(to, why) => Some((to.clone(), why.clone())),
+        let callbacks = self.callbacks.borrow();
+        let failures = callbacks.iter().filter_map(|callbacks| match callbacks {
+            Callback::Failed(to, why) => Some((to.clone(), why.clone())),
             _ => None,
         });
         failures.collect()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        matches!(self.told.borrow().last(), Some(Told::Stopped(_)))
+        matches!(self.callbacks.borrow().last(), Some(Callback::Stopped(_)))
     }
 
-    /// Whether it had a whole life, a start, an end and nothing outside of them, or none, if its socket was not opened.
+    /// Whether the callback contract held: started and stopped once, with all others in between; or no callbacks if
+    /// the socket was not opened.
     fn judge(&self) {
-        let told = self.told.borrow();
+        let callbacks = self.callbacks.borrow();
         assert!(self.is_dropped.get(), "the protocol is dropped after it has stopped");
-        if told.is_empty() {
+        if callbacks.is_empty() {
             return;
         }
-        let starts = told.iter().filter(|told| matches!(told, Told::Started)).count();
-        let stops = told.iter().filter(|told| matches!(told, Told::Stopped(_))).count();
-        assert_eq!((starts, stops), (1, 1), "{told:?}");
-        assert!(matches!(told.first(), Some(Told::Started)), "{told:?}");
-        assert!(matches!(told.last(), Some(Told::Stopped(_))), "{told:?}");
+        let starts =
+            callbacks.iter().filter(|callbacks| matches!(callbacks, Callback::Started)).count();
+        let stops =
+            callbacks.iter().filter(|callbacks| matches!(callbacks, Callback::Stopped(_))).count();
+        assert_eq!((starts, stops), (1, 1), "{callbacks:?}");
+        assert!(matches!(callbacks.first(), Some(Callback::Started)), "{callbacks:?}");
+        assert!(matches!(callbacks.last(), Some(Callback::Stopped(_))), "{callbacks:?}");
     }
 }
 
-/// Writes down what it is told, then does what a closure does.
+/// Records each callback, then calls a closure.
 struct Watched<A: DatagramAddr, F> {
     log: Rc<Log<A>>,
     act: F,
@@ -92,11 +95,11 @@ struct Watched<A: DatagramAddr, F> {
 impl<A, F> Watched<A, F>
 where
     A: DatagramAddr,
-    F: FnMut(&DatagramTransport<A>, &Told<A>) + 'static,
+    F: FnMut(&DatagramTransport<A>, &Callback<A>) + 'static,
 {
-    fn told(&mut self, transport: &DatagramTransport<A>, told: Told<A>) {
+    fn callbacks(&mut self, transport: &DatagramTransport<A>, callbacks: Callback<A>) {
         assert!(!self.log.is_running.replace(true), "one callback inside another");
-        /// A panic is an end, too.
+        /// A panic ends the socket, too.
         struct Leave<'a>(&'a Cell<bool>);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
@@ -105,43 +108,43 @@ where
         }
         let log = self.log.clone();
         let _leave = Leave(&log.is_running);
-        log.told.borrow_mut().push(told.clone());
-        (self.act)(transport, &told);
+        log.callbacks.borrow_mut().push(callbacks.clone());
+        (self.act)(transport, &callbacks);
     }
 }
 
 impl<A, F> DatagramProtocol<A> for Watched<A, F>
 where
     A: DatagramAddr,
-    F: FnMut(&DatagramTransport<A>, &Told<A>) + 'static,
+    F: FnMut(&DatagramTransport<A>, &Callback<A>) + 'static,
 {
     fn started(&mut self, transport: &DatagramTransport<A>) {
-        self.told(transport, Told::Started);
+        self.callbacks(transport, Callback::Started);
     }
 
     fn datagram_received(&mut self, transport: &DatagramTransport<A>, data: &[u8], from: A) {
-        self.told(transport, Told::Datagram(data.to_vec(), from));
+        self.callbacks(transport, Callback::Datagram(data.to_vec(), from));
     }
 
     fn send_failed(&mut self, transport: &DatagramTransport<A>, failed: &SendFailed<A>) {
-        self.told(transport, Told::Failed(failed.to.clone(), failed.source.to_string()));
+        self.callbacks(transport, Callback::Failed(failed.to.clone(), failed.source.to_string()));
     }
 
     fn connection_refused(&mut self, transport: &DatagramTransport<A>) {
-        self.told(transport, Told::Refused);
+        self.callbacks(transport, Callback::Refused);
     }
 
     fn sending_resumed(&mut self, transport: &DatagramTransport<A>) {
-        self.told(transport, Told::Resumed);
+        self.callbacks(transport, Callback::Resumed);
     }
 
     fn timer_fired(&mut self, transport: &DatagramTransport<A>, timer: TimerId) {
-        self.told(transport, Told::Timer(timer));
+        self.callbacks(transport, Callback::Timer(timer));
     }
 
     fn stopped(&mut self, transport: &DatagramTransport<A>, reason: &Stopped) {
         assert!(transport.is_stopped());
-        self.told(transport, Told::Stopped(reason.to_string()));
+        self.callbacks(transport, Callback::Stopped(reason.to_string()));
     }
 }
 
@@ -151,14 +154,14 @@ impl<A: DatagramAddr, F> Drop for Watched<A, F> {
     }
 }
 
-/// See the head of this file.
+/// The fixture.
 pub(crate) struct Room {
     reactor: Reactor,
     judges: RefCell<Vec<Box<dyn Fn()>>>,
 }
 
 impl Room {
-    /// Runs a scenario on every engine that there is, and judges all lives at its end.
+    /// Runs a scenario on every available engine, and checks all records at its end.
     pub(crate) fn on_every_engine(name: &str, scenario: impl Fn(&Self)) {
         for engine in Engine::available() {
             let _watchdog = Watchdog::new(format!("{name} on {engine}"));
@@ -177,13 +180,13 @@ impl Room {
         &self.reactor
     }
 
-    /// A protocol whose life is judged at the end, and its log.
+    /// A recording protocol, and its record.
     pub(crate) fn watch<A: DatagramAddr + PartialEq>(
         &self,
-        act: impl FnMut(&DatagramTransport<A>, &Told<A>) + 'static,
+        act: impl FnMut(&DatagramTransport<A>, &Callback<A>) + 'static,
     ) -> (Box<dyn DatagramProtocol<A>>, Rc<Log<A>>) {
         let log = Rc::new(Log {
-            told: RefCell::default(),
+            callbacks: RefCell::default(),
             is_dropped: Cell::default(),
             is_running: Cell::default(),
         });
@@ -193,21 +196,21 @@ impl Room {
         (protocol, log)
     }
 
-    /// Turns the loop until something is so.
-    pub(crate) fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+    /// Runs the loop until a condition holds.
+    pub(crate) fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let start = Instant::now();
-        while !is_so() {
+        while !condition() {
             assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
             self.turn();
         }
     }
 
-    /// One turn, which may wait for a moment.
+    /// One turn, which waits for a short time at most.
     pub(crate) fn turn(&self) {
         self.reactor.turn(Some(Duration::from_millis(5))).expect("the loop turns");
     }
 
-    /// Fails if the loop goes round and round with nothing to do.
+    /// Fails if the loop is busy with nothing to do.
     pub(crate) fn assert_asleep(&self) {
         for _ in 0..5 {
             self.reactor.turn(Some(Duration::ZERO)).expect("the loop turns");
@@ -227,24 +230,24 @@ impl Room {
     }
 }
 
-/// Answers with what comes.
-pub(crate) fn echo<A: DatagramAddr>(transport: &DatagramTransport<A>, told: &Told<A>) {
-    if let Told::Datagram(data, from) = told {
+/// Sends back each datagram.
+pub(crate) fn echo<A: DatagramAddr>(transport: &DatagramTransport<A>, callbacks: &Callback<A>) {
+    if let Callback::Datagram(data, from) = callbacks {
         transport.send_to(data, from.clone());
     }
 }
 
-pub(crate) fn nothing<A: DatagramAddr>(_: &DatagramTransport<A>, _: &Told<A>) {}
+pub(crate) fn nothing<A: DatagramAddr>(_: &DatagramTransport<A>, _: &Callback<A>) {}
 
-/// A socket of the standard library, which does not block.
-pub(crate) fn far(addr: &str) -> (UdpSocket, SocketAddr) {
+/// A nonblocking socket of the standard library.
+pub(crate) fn remote(addr: &str) -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind(addr).expect("a free port");
     socket.set_nonblocking(true).expect("a socket can be made non-blocking");
     let addr = socket.local_addr().expect("a socket has an address");
     (socket, addr)
 }
 
-/// What waits at the far end.
+/// The datagrams received by the remote end.
 pub(crate) fn take(socket: &UdpSocket) -> Option<(Vec<u8>, SocketAddr)> {
     let mut buffer = vec![0; 65_536];
     let (len, from) = socket.recv_from(&mut buffer).ok()?;

@@ -1,4 +1,5 @@
-//! What others have sent to a socket before it was connected: its protocol hears nobody but the peer.
+//! Datagrams from other senders that arrived before the socket was connected: the protocol must receive only from its
+//! peer.
 
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -16,15 +17,15 @@ use sinew::{
     transports::{DatagramConfig, UnixDatagramConfig},
 };
 
-use super::room::{Room, far, nothing};
+use super::room::{Room, nothing, remote};
 use crate::support::sockets::free_path;
 
 #[test]
 fn a_udp_socket_that_was_connected_late() {
     Room::on_every_engine("strangers over UDP", |room| {
         for (any, batch) in [("127.0.0.1:0", 1), ("127.0.0.1:0", 4), ("[::1]:0", 1)] {
-            let (socket, local) = far(any);
-            let ((stranger, _), (peer, peer_addr)) = (far(any), far(any));
+            let (socket, local) = remote(any);
+            let ((stranger, _), (peer, peer_addr)) = (remote(any), remote(any));
             for data in [&b"psst"[..], b""] {
                 stranger.send_to(data, local).unwrap();
             }
@@ -47,10 +48,10 @@ fn a_udp_socket_that_was_connected_late() {
     });
 }
 
-/// The call that connects is two of the system's, and somebody who knows the port is quick enough for what is between them.
+/// bind and connect are two system calls, and datagrams may arrive in between.
 #[test]
-fn a_udp_socket_that_is_connected_under_fire() {
-    let (taken, local) = far("127.0.0.1:0");
+fn a_udp_socket_connected_while_receiving() {
+    let (taken, local) = remote("127.0.0.1:0");
     drop(taken);
     let is_over = Arc::new(AtomicBool::new(false));
     let over = is_over.clone();
@@ -60,7 +61,7 @@ fn a_udp_socket_that_is_connected_under_fire() {
             let _ = socket.send_to(b"psst", local);
         }
     });
-    let (_peer, to) = far("127.0.0.1:0");
+    let (_peer, to) = remote("127.0.0.1:0");
     Room::on_every_engine("under fire", |room| {
         for _ in 0..100 {
             let (protocol, log) = room.watch(nothing);
@@ -100,10 +101,10 @@ fn a_unix_socket_that_was_connected_late() {
     });
 }
 
-/// The peer of a pair has no name, and may take one at any time, as it does when its first datagram bears its credentials. And a peer
-/// may be reached by another path than the one that it was bound to.
+/// The peer of a socket pair has no name, and may get one at any time, for example when its first datagram carries
+/// credentials. And a peer may be reached through another path than the one that it was bound to.
 #[test]
-fn a_peer_by_any_name_is_no_stranger() {
+fn a_peer_is_recognised_under_any_path() {
     Room::on_every_engine("a peer by any name", |room| {
         let (near, peer) = UnixDatagram::pair().unwrap();
         let (protocol, log) = room.watch(nothing);
@@ -132,11 +133,11 @@ fn a_peer_by_any_name_is_no_stranger() {
     });
 }
 
-/// The wildcard address, connected to, is the machine itself.
+/// Connecting to the wildcard address means the local machine.
 #[test]
-fn the_peer_is_who_the_system_says() {
+fn the_peer_has_kernel_credentials() {
     Room::on_every_engine("connected to any", |room| {
-        let (peer, addr) = far("127.0.0.1:0");
+        let (peer, addr) = remote("127.0.0.1:0");
         let (protocol, log) = room.watch(nothing);
         let to = SocketAddr::from(([0, 0, 0, 0], addr.port()));
         let transport = room.reactor().connect_udp(to, protocol).unwrap();

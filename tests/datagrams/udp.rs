@@ -1,4 +1,4 @@
-//! UDP: what comes, what goes, and how it ends.
+//! UDP: receiving, sending, errors, and the end of a socket.
 
 use std::{
     cell::Cell,
@@ -10,12 +10,12 @@ use std::{
 
 use sinew::transports::{DatagramConfig, DatagramTransport, ReactorUdp, SendStatus, UdpError};
 
-use super::room::{Room, Told, echo, far, nothing, take};
+use super::room::{Callback, Room, echo, nothing, remote, take};
 
 const ANY: &str = "127.0.0.1:0";
 
-fn asked() -> Told<SocketAddr> {
-    Told::Stopped("stopped by this side".to_owned())
+fn asked() -> Callback<SocketAddr> {
+    Callback::Stopped("stopped by this side".to_owned())
 }
 
 #[test]
@@ -26,24 +26,26 @@ fn a_conversation() {
             let (protocol, log) = room.watch(echo);
             let transport = room.reactor().listen_udp(any, protocol).unwrap();
             let local = transport.local();
-            let (far, from) = far(any);
+            let (remote, from) = remote(any);
             let datagrams = [b"hello".to_vec(), vec![], vec![7; 60_000], b"again".to_vec()];
             for datagram in &datagrams {
-                far.send_to(datagram, local).unwrap();
+                remote.send_to(datagram, local).unwrap();
                 let mut answer = None;
                 room.until("the answer", || {
-                    answer = take(&far);
+                    answer = take(&remote);
                     answer.is_some()
                 });
                 assert!(answer == Some((datagram.clone(), local)));
-                assert!(log.told().last() == Some(&Told::Datagram(datagram.clone(), from)));
+                assert!(
+                    log.callbacks().last() == Some(&Callback::Datagram(datagram.clone(), from))
+                );
             }
             assert_eq!((transport.stats().received, transport.stats().sent), (4, 4));
             room.assert_asleep();
             transport.stop();
             assert!(!log.is_stopped(), "it is the loop that tells");
             room.turn();
-            assert_eq!(log.told().last(), Some(&asked()));
+            assert_eq!(log.callbacks().last(), Some(&asked()));
             assert_eq!(room.reactor().stats().handlers, before);
             drop(UdpSocket::bind(local).expect("the port is free again"));
         }
@@ -55,35 +57,35 @@ fn after_the_end_it_is_inert() {
     Room::on_every_engine("after the end", |room| {
         let (protocol, log) = room.watch(nothing);
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
-        let (far, to) = far(ANY);
+        let (remote, to) = remote(ANY);
         assert_eq!(transport.send_to(b"before the loop turns", to), SendStatus::Sent);
         transport.call_later(Duration::ZERO).unwrap();
         transport.stop();
         transport.stop();
-        far.send_to(b"too late", transport.local()).unwrap();
+        remote.send_to(b"too late", transport.local()).unwrap();
         assert_eq!(transport.send_to(b"too late", to), SendStatus::Closed);
         assert!(transport.call_later(Duration::ZERO).is_none());
         room.turn();
-        assert_eq!(log.told(), [Told::Started, asked()]);
+        assert_eq!(log.callbacks(), [Callback::Started, asked()]);
         assert!(!transport.is_receiving() && transport.is_stopped() && transport.queued() == 0);
         transport.resume_receiving();
         transport.join_multicast([224, 0, 0, 1], 0).unwrap_err();
         room.turn();
-        assert_eq!((log.told().len(), room.reactor().stats().timers), (2, 0));
-        assert_eq!(take(&far).map(|(data, _)| data), Some(b"before the loop turns".to_vec()));
+        assert_eq!((log.callbacks().len(), room.reactor().stats().timers), (2, 0));
+        assert_eq!(take(&remote).map(|(data, _)| data), Some(b"before the loop turns".to_vec()));
     });
 }
 
 #[test]
-fn what_is_cut_off_is_not_delivered() {
+fn truncated_datagrams_are_not_delivered() {
     Room::on_every_engine("cut off", |room| {
         for batch in [1, 3] {
             let (protocol, log) = room.watch(nothing);
             let config = DatagramConfig::default().max_len(10).batch(batch);
             let transport = room.reactor().listen_udp_with(ANY, config, protocol).unwrap();
-            let (far, _) = far(ANY);
+            let (remote, _) = remote(ANY);
             for len in [9, 10, 11, 60_000, 0] {
-                far.send_to(&vec![1; len], transport.local()).unwrap();
+                remote.send_to(&vec![1; len], transport.local()).unwrap();
             }
             room.until("the last", || log.came().contains(&vec![]));
             assert_eq!(log.came(), [vec![1; 9], vec![1; 10], vec![]]);
@@ -96,19 +98,20 @@ fn what_is_cut_off_is_not_delivered() {
 fn batches_are_as_datagrams_one_by_one() {
     Room::on_every_engine("batches", |room| {
         let stops_at = |data: &[u8]| data == [30; 30];
-        let (protocol, log) = room.watch(move |transport: &DatagramTransport, told: &Told<_>| {
-            match told {
-                // In the middle of a batch.
-                Told::Datagram(data, _) if data.len() == 3 => transport.pause_receiving(),
-                Told::Datagram(data, _) if stops_at(data) => transport.stop(),
-                _ => {}
-            }
-        });
+        let (protocol, log) =
+            room.watch(move |transport: &DatagramTransport, callbacks: &Callback<_>| {
+                match callbacks {
+                    // In the middle of a batch.
+                    Callback::Datagram(data, _) if data.len() == 3 => transport.pause_receiving(),
+                    Callback::Datagram(data, _) if stops_at(data) => transport.stop(),
+                    _ => {}
+                }
+            });
         let config = DatagramConfig::default().max_len(30).batch(8).max_per_turn(5);
         let transport = room.reactor().listen_udp_with(ANY, config, protocol).unwrap();
-        let (far, _) = far(ANY);
+        let (remote, _) = remote(ANY);
         for len in 0..40_u8 {
-            far.send_to(&vec![len; len.into()], transport.local()).unwrap();
+            remote.send_to(&vec![len; len.into()], transport.local()).unwrap();
         }
         let expected = |up_to: u8| (0..=up_to).map(|len| vec![len; len.into()]).collect::<Vec<_>>();
         room.until("the pause", || !transport.is_receiving());
@@ -122,25 +125,27 @@ fn batches_are_as_datagrams_one_by_one() {
 }
 
 #[test]
-fn a_connected_socket_hears_its_peer_only_and_that_nobody_is_there() {
+fn a_connected_socket_receives_only_from_its_peer_and_reports_refusal() {
     Room::on_every_engine("connected", |room| {
-        let (peer, to) = far(ANY);
+        let (peer, to) = remote(ANY);
         let (protocol, log) = room.watch(nothing);
         let transport = room.reactor().connect_udp(to, protocol).unwrap();
         assert_eq!(transport.peer(), Some(to));
-        let (stranger, _) = far(ANY);
+        let (stranger, _) = remote(ANY);
         stranger.send_to(b"psst", transport.local()).unwrap();
         assert_eq!(transport.send(b"hello"), SendStatus::Sent);
         let (data, from) = take(&peer).unwrap();
         assert_eq!((data, from), (b"hello".to_vec(), transport.local()));
         peer.send_to(b"welcome", from).unwrap();
-        room.until("the answer", || log.has(&Told::Datagram(b"welcome".to_vec(), to)));
+        room.until("the answer", || log.has(&Callback::Datagram(b"welcome".to_vec(), to)));
         drop(peer);
-        // The first brings the news, and the second is sent all the same.
+        // The first send returns the error, and the second is sent all the same.
         for round in 1..=3 {
             assert_eq!(transport.send(b"anybody?"), SendStatus::Sent);
-            let refused =
-                || log.told().iter().filter(|told| **told == Told::Refused).count() >= round;
+            let refused = || {
+                log.callbacks().iter().filter(|callbacks| **callbacks == Callback::Refused).count()
+                    >= round
+            };
             room.until("the refusal", refused);
         }
         assert_eq!(log.came(), [b"welcome".to_vec()]);
@@ -150,43 +155,48 @@ fn a_connected_socket_hears_its_peer_only_and_that_nobody_is_there() {
 }
 
 #[test]
-fn others_are_not_told_that_nobody_is_there() {
+fn unconnected_sockets_do_not_report_refusal() {
     Room::on_every_engine("unconnected", |room| {
         let (protocol, log) = room.watch(echo);
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
-        let (nobody, to) = far(ANY);
+        let (nobody, to) = remote(ANY);
         drop(nobody);
         for _ in 0..3 {
             assert_eq!(transport.send_to(b"anybody?", to), SendStatus::Sent);
             room.turn();
         }
-        let (far, _) = far(ANY);
-        far.send_to(b"hello", transport.local()).unwrap();
-        room.until("the answer", || take(&far).is_some());
-        assert!(!log.has(&Told::Refused) && log.failures().is_empty());
+        let (remote, _) = remote(ANY);
+        remote.send_to(b"hello", transport.local()).unwrap();
+        room.until("the answer", || take(&remote).is_some());
+        assert!(!log.has(&Callback::Refused) && log.failures().is_empty());
     });
 }
 
 #[test]
-fn what_cannot_be_sent_is_told_with_where_to() {
+fn send_failures_name_the_destination() {
     Room::on_every_engine("not sent", |room| {
         let (protocol, log) = room.watch(nothing);
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
-        let (far, here) = far(ANY);
+        let (remote, here) = remote(ANY);
         let other_family: SocketAddr = "[::1]:9".parse().unwrap();
         let broadcast: SocketAddr = "255.255.255.255:9".parse().unwrap();
         for (data, to) in [(vec![0; 66_000], here), (vec![0], other_family), (vec![0], broadcast)] {
             assert_eq!(transport.send_to(&data, to), SendStatus::Failed);
-            assert!(log.failures().iter().all(|(told, _)| *told != Some(to)), "the loop tells");
-            room.until("the failure", || log.failures().iter().any(|(told, _)| *told == Some(to)));
+            assert!(
+                log.failures().iter().all(|(callbacks, _)| *callbacks != Some(to)),
+                "the loop tells"
+            );
+            room.until("the failure", || {
+                log.failures().iter().any(|(callbacks, _)| *callbacks == Some(to))
+            });
         }
         assert_eq!(transport.send(b"to nobody in particular"), SendStatus::Failed);
         room.until("the failure", || log.failures().iter().any(|(to, _)| to.is_none()));
         assert_eq!(transport.stats().failed, 4);
-        // And none of it has done any harm.
+        // The errors have no lasting effect.
         assert_eq!(transport.send_to(b"x", here), SendStatus::Sent);
-        assert_eq!(take(&far).unwrap().0, b"x");
-        // However many fail, a bounded number waits to be told.
+        assert_eq!(take(&remote).unwrap().0, b"x");
+        // However many fail, the number of pending error reports is bounded.
         for _ in 0..1000 {
             transport.send_to(&[0; 66_000], here);
         }
@@ -199,15 +209,16 @@ fn what_cannot_be_sent_is_told_with_where_to() {
 #[test]
 fn receiving_may_be_paused() {
     Room::on_every_engine("paused", |room| {
-        let (protocol, log) = room.watch(|transport: &DatagramTransport, told: &Told<_>| {
-            if matches!(told, Told::Datagram(..)) {
-                transport.pause_receiving();
-            }
-        });
+        let (protocol, log) =
+            room.watch(|transport: &DatagramTransport, callbacks: &Callback<_>| {
+                if matches!(callbacks, Callback::Datagram(..)) {
+                    transport.pause_receiving();
+                }
+            });
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
-        let (far, _) = far(ANY);
+        let (remote, _) = remote(ANY);
         for n in 0..4_u8 {
-            far.send_to(&[n], transport.local()).unwrap();
+            remote.send_to(&[n], transport.local()).unwrap();
         }
         for count in 1..=4 {
             room.until("one more", || log.came().len() == count);
@@ -221,21 +232,21 @@ fn receiving_may_be_paused() {
 }
 
 #[test]
-fn a_turn_takes_a_bounded_share() {
+fn datagrams_per_turn_are_bounded() {
     Room::on_every_engine("a share", |room| {
         for batch in [1, 32] {
             let (protocol, log) = room.watch(nothing);
             let config = DatagramConfig::default().max_len(1).max_per_turn(8).batch(batch);
             let transport = room.reactor().listen_udp_with(ANY, config, protocol).unwrap();
             room.turn();
-            let (far, _) = far(ANY);
+            let (remote, _) = remote(ANY);
             for n in 0..100_u8 {
-                far.send_to(&[n], transport.local()).unwrap();
+                remote.send_to(&[n], transport.local()).unwrap();
             }
             let mut before = 0;
             room.until("all of them", || {
                 let came = log.came().len();
-                // Asked again after the events of the same turn, it may have two shares in it.
+                // Polled again after the events of the same turn, it may get two shares in it.
                 assert!(came - before <= 16, "{came} after {before}");
                 before = came;
                 came == 100
@@ -247,15 +258,16 @@ fn a_turn_takes_a_bounded_share() {
 #[test]
 fn stopping_in_a_callback_is_the_end_of_callbacks() {
     Room::on_every_engine("stopping inside", |room| {
-        let (protocol, log) = room.watch(|transport: &DatagramTransport, told: &Told<_>| {
-            if matches!(told, Told::Datagram(..)) {
-                transport.stop();
-            }
-        });
+        let (protocol, log) =
+            room.watch(|transport: &DatagramTransport, callbacks: &Callback<_>| {
+                if matches!(callbacks, Callback::Datagram(..)) {
+                    transport.stop();
+                }
+            });
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
-        let (far, _) = far(ANY);
+        let (remote, _) = remote(ANY);
         for n in 0..10_u8 {
-            far.send_to(&[n], transport.local()).unwrap();
+            remote.send_to(&[n], transport.local()).unwrap();
         }
         room.until("the end", || log.is_stopped());
         assert_eq!(log.came(), [[0]]);
@@ -263,25 +275,27 @@ fn stopping_in_a_callback_is_the_end_of_callbacks() {
 }
 
 #[test]
-fn a_panic_costs_one_datagram() {
+fn a_panic_loses_one_datagram_only() {
     Room::on_every_engine("a panic", |room| {
         let (protocol, log) =
-            room.watch(|transport: &DatagramTransport, told: &Told<_>| match told {
-                Told::Datagram(data, _) => assert_ne!(data, b"bad"),
-                Told::Timer(_) => panic!("in timer_fired"),
-                Told::Started => {
+            room.watch(|transport: &DatagramTransport, callbacks: &Callback<_>| match callbacks {
+                Callback::Datagram(data, _) => assert_ne!(data, b"bad"),
+                Callback::Timer(_) => panic!("in timer_fired"),
+                Callback::Started => {
                     transport.call_later(Duration::ZERO);
                     panic!("in started")
                 }
                 _ => panic!("in any other"),
             });
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
-        let (far, _) = far(ANY);
+        let (remote, _) = remote(ANY);
         for data in [&b"good"[..], b"bad", b"bad", b"still good"] {
-            far.send_to(data, transport.local()).unwrap();
+            remote.send_to(data, transport.local()).unwrap();
         }
         room.until("the last", || log.came().len() == 4);
-        room.until("the timer", || log.told().iter().any(|told| matches!(told, Told::Timer(_))));
+        room.until("the timer", || {
+            log.callbacks().iter().any(|callbacks| matches!(callbacks, Callback::Timer(_)))
+        });
         assert_eq!(room.reactor().stats().panics, 4);
         room.assert_asleep();
         transport.stop();
@@ -299,8 +313,8 @@ fn timers_end_with_the_socket() {
         let second = transport.call_later(Duration::from_millis(1)).unwrap();
         transport.call_later(Duration::from_secs(1000)).unwrap();
         assert!(transport.cancel_timer(second) && !transport.cancel_timer(second));
-        room.until("the timer", || log.has(&Told::Timer(first)));
-        assert!(!log.has(&Told::Timer(second)) && !transport.cancel_timer(first));
+        room.until("the timer", || log.has(&Callback::Timer(first)));
+        assert!(!log.has(&Callback::Timer(second)) && !transport.cancel_timer(first));
         transport.stop();
         room.turn();
         assert_eq!(room.reactor().stats().timers, 0);
@@ -308,22 +322,22 @@ fn timers_end_with_the_socket() {
 }
 
 #[test]
-fn a_reactor_that_stops_is_the_end() {
+fn a_stopped_reactor_ends_the_socket() {
     Room::on_every_engine("the reactor stops", |room| {
         let (protocol, log) = room.watch(nothing);
         let transport = room.reactor().listen_udp(ANY, protocol).unwrap();
         room.reactor().call_soon(|reactor| reactor.stop().unwrap());
         room.reactor().run().unwrap();
-        let shutdown = Told::Stopped("the reactor was shut down".to_owned());
-        assert_eq!(log.told(), [Told::Started, shutdown]);
+        let shutdown = Callback::Stopped("the reactor was shut down".to_owned());
+        assert_eq!(log.callbacks(), [Callback::Started, shutdown]);
         drop(UdpSocket::bind(transport.local()).expect("the port is free again"));
     });
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_named() {
+fn an_unavailable_address_is_named() {
     Room::on_every_engine("errors", |room| {
-        let (_taken, addr) = far(ANY);
+        let (_taken, addr) = remote(ANY);
         let dropped = Rc::new(Cell::new(0));
         struct Counted(Rc<Cell<u32>>);
         impl Drop for Counted {

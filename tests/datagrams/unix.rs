@@ -1,4 +1,4 @@
-//! Unix datagrams: addresses, files, and what happens when the other end does not read.
+//! Unix datagram sockets: addresses, socket files, and slow readers.
 
 use std::{
     fs,
@@ -12,10 +12,10 @@ use sinew::transports::{
 #[cfg(target_os = "linux")]
 use sinew::transports::{DatagramConfig, DatagramTransport, Overflow};
 
-use super::room::{Room, Told, echo, nothing};
+use super::room::{Callback, Room, echo, nothing};
 use crate::support::sockets::free_path;
 
-fn far(path: &Path) -> UnixDatagram {
+fn remote(path: &Path) -> UnixDatagram {
     let socket = UnixDatagram::bind(path).unwrap();
     socket.set_nonblocking(true).unwrap();
     socket
@@ -41,7 +41,7 @@ fn a_conversation() {
         let taken = room.reactor().listen_unix_datagram(&path, protocol).unwrap_err();
         assert!(matches!(taken, UnixListenError::InUse { holder: Some(_), .. }));
 
-        let client = far(&own);
+        let client = remote(&own);
         for data in [&b"hello"[..], b"", &[7; 50_000]] {
             client.send_to(data, &path).unwrap();
             let mut answer = None;
@@ -50,15 +50,18 @@ fn a_conversation() {
                 answer.is_some()
             });
             assert!(answer.as_deref() == Some(data));
-            assert_eq!(log.told().last(), Some(&Told::Datagram(data.to_vec(), (&own).into())));
+            assert_eq!(
+                log.callbacks().last(),
+                Some(&Callback::Datagram(data.to_vec(), (&own).into()))
+            );
         }
-        // One whom nobody can answer.
+        // An unnamed sender, which cannot be answered.
         let nameless = UnixDatagram::unbound().unwrap();
         nameless.send_to(b"psst", &path).unwrap();
-        room.until("it", || log.has(&Told::Datagram(b"psst".to_vec(), UnixAddr::Unnamed)));
+        room.until("it", || log.has(&Callback::Datagram(b"psst".to_vec(), UnixAddr::Unnamed)));
         room.until("the failure", || log.failures().len() == 1);
         assert_eq!(log.failures()[0].0, Some(UnixAddr::Unnamed));
-        // Longer than anything that is delivered.
+        // Longer than the receive buffer.
         client.send_to(&vec![1; 65_535], &path).unwrap();
         client.send_to(&vec![1; 65_536], &path).unwrap();
         client.send_to(&vec![1; 90_000], &path).unwrap();
@@ -74,7 +77,7 @@ fn a_conversation() {
 }
 
 #[test]
-fn a_connected_one_is_answered_at_its_address() {
+fn a_connected_client_gets_answers_from_the_queried_address() {
     Room::on_every_engine("connected", |room| {
         let (path, own) = (free_path(), free_path());
         let (protocol, _) = room.watch(echo);
@@ -88,7 +91,7 @@ fn a_connected_one_is_answered_at_its_address() {
         server.stop();
         room.turn();
         client.send(b"anybody?");
-        room.until("the refusal", || log.has(&Told::Refused));
+        room.until("the refusal", || log.has(&Callback::Refused));
         room.until("the failure", || log.failures().len() == 1);
         room.assert_asleep();
         client.stop();
@@ -105,7 +108,7 @@ fn a_connected_one_is_answered_at_its_address() {
     });
 }
 
-/// A peer that does not read: the system takes some, the queue takes what it may, and what comes then depends.
+/// A peer that does not read: the kernel buffers some, the queue buffers up to its limit, and then sends are refused.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_peer_fills_the_queue() {
@@ -121,7 +124,7 @@ fn a_full_peer_fills_the_queue() {
 #[cfg(target_os = "linux")]
 fn fill(room: &Room, connected: bool, overflow: Overflow) {
     let path = free_path();
-    let peer = far(&path);
+    let peer = remote(&path);
     let (protocol, log) = room.watch(nothing);
     let datagrams = DatagramConfig::default().send_queue(3, 1000).overflow(overflow);
     let config = UnixDatagramConfig::default().datagrams(datagrams);
@@ -163,7 +166,7 @@ fn fill(room: &Room, connected: bool, overflow: Overflow) {
     };
     assert_eq!((past, transport.queued(), transport.stats().overflowed), (expected, 3, 1));
     if connected {
-        // Nobody tells of one that is not connected; it is tried again now and then.
+        // The kernel does not report writability for an unconnected socket; sending is retried periodically.
         room.assert_asleep();
     }
     assert_eq!(transport.queued(), 3);
@@ -174,7 +177,8 @@ fn fill(room: &Room, connected: bool, overflow: Overflow) {
         came.len() == sent.len()
     });
     assert_eq!(came, sent, "in order");
-    let resumed = log.told().iter().filter(|told| **told == Told::Resumed).count();
+    let resumed =
+        log.callbacks().iter().filter(|callbacks| **callbacks == Callback::Resumed).count();
     assert_eq!(resumed, usize::from(overflow == Overflow::Refuse));
     assert_eq!(transport.stats().sent, sent.len() as u64);
     room.assert_asleep();
@@ -190,7 +194,7 @@ fn fill(room: &Room, connected: bool, overflow: Overflow) {
 fn what_waits_at_the_end_is_sent_if_there_is_room() {
     Room::on_every_engine("the end", |room| {
         let path = free_path();
-        let peer = far(&path);
+        let peer = remote(&path);
         let (protocol, log) = room.watch(nothing);
         let transport = room.reactor().connect_unix_datagram(&path, protocol).unwrap();
         let mut sent = 0;
@@ -198,7 +202,7 @@ fn what_waits_at_the_end_is_sent_if_there_is_room() {
             sent += 1;
         }
         while take(&peer).is_some() {}
-        // There is room, but the loop has not come by yet.
+        // There is room, but the loop has not run yet.
         transport.stop();
         room.turn();
         assert!(log.is_stopped() && sent > 0);

@@ -1,4 +1,4 @@
-//! What is wrong with the command line, or with the port: one clear line, and an exit code that says which.
+//! Invalid command lines and unusable ports: one clear line on standard error, and the exit code for its kind.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
 
 use super::{pages, process::Example};
 
-/// The servers, and what they cannot do without.
+/// The servers, with their required arguments.
 const SERVERS: &[(&str, &[&str])] = &[
     ("echo_server", &[]),
     ("simple_logger", &[]),
@@ -41,7 +41,7 @@ fn a_bad_argument() {
             (&["--listen", "[fe80::1%lo]:99999"], "port 99999 is above 65535"),
             (&["--listen", ":99999"], "port 99999 is above 65535"),
             (&["--listen", "example.org"], "example.org has no port; write example.org:PORT"),
-            (&["--listen", "::1:80"], "an IPv6 address stands in brackets before its port"),
+            (&["--listen", "::1:80"], "an IPv6 address must be in brackets before its port"),
             (&["--listen"], "--listen"),
             (&["--engine", "steam"], "no engine is called \"steam\" here; there are mio"),
             (&["--nonsense"], "--nonsense"),
@@ -56,24 +56,24 @@ fn a_bad_argument() {
         (
             "echo_server",
             &["--listen", "tcp:80:backlog=much"],
-            "\"much\" is no number up to 65535, at column 16",
+            "\"much\" is not a number up to 65535, at column 16",
         ),
         ("connect", &["tcp:host:99999"], "port 99999 is above 65535"),
         ("connect", &["host:99999"], "port 99999 is above 65535"),
-        ("connect", &["8123"], "there is no host; write HOST:8123"),
+        ("connect", &["8123"], "the host is missing; write HOST:8123"),
         ("connect", &[], "<ENDPOINT>"),
         ("reconnect", &["--to", "nowhere"], "unknown kind of endpoint"),
-        ("proxy_echo", &["--trust", "10.0.0.0/33"], "\"10.0.0.0/33\" is no subnet"),
+        ("proxy_echo", &["--trust", "10.0.0.0/33"], "\"10.0.0.0/33\" is not a subnet"),
         ("echo_client", &["--engine", "steam"], "steam"),
         ("udp_client", &["--to", "nowhere"], "nowhere has no port; write nowhere:PORT"),
         (
             "udp_client",
             &["--to", "a:99999"],
-            "\"a:99999\" is no host:port: port 99999 is above 65535",
+            "\"a:99999\" is not host:port: port 99999 is above 65535",
         ),
         ("udp_client", &["--wait", "long"], "'long' for '--wait <MS>'"),
         ("multicast_chat", &["--group", "nobody"], "'nobody' for '--group <ADDR>'"),
-        ("unix_echo", &["--listen", "unix:x:mode=999"], "\"999\" is no mode of a file"),
+        ("unix_echo", &["--listen", "unix:x:mode=999"], "\"999\" is not a file mode"),
         ("framed_echo", &[], "--codec <NAME>"),
         (
             "framed_echo",
@@ -99,9 +99,9 @@ fn a_bad_argument() {
     }
 }
 
-/// 70 KB, and what would do something to a terminal: on one line, and harmless.
+/// 70 KB, with terminal control sequences: printed on one line, shortened and escaped.
 #[test]
-fn what_is_echoed_is_short_and_harmless() {
+fn echoed_arguments_are_shortened_and_escaped() {
     let long = "a".repeat(70_000);
     for (name, needed) in SERVERS {
         for value in [&*long, "a\u{1b}[2J", "\u{9b}31m:\u{7}", "a\nb\u{202e}c"] {
@@ -114,9 +114,9 @@ fn what_is_echoed_is_short_and_harmless() {
     }
 }
 
-/// What an example is, says its own help, and no words that belong to all of them.
+/// The help describes the example itself, without text shared by all examples.
 #[test]
-fn help_is_no_failure_and_each_example_s_own() {
+fn help_succeeds_and_is_specific_to_each_example() {
     let mut said = BTreeMap::new();
     for name in pages::built() {
         let ended = Example::start(&name, &["--help"]).wait();
@@ -129,7 +129,7 @@ fn help_is_no_failure_and_each_example_s_own() {
 }
 
 #[test]
-fn a_taken_port() {
+fn an_address_in_use() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     for (name, needed) in SERVERS {

@@ -31,14 +31,14 @@ fn start(engine: &str) -> (Example, [Peer; 2]) {
 }
 
 #[test]
-fn the_end_of_the_connection_is_the_end_of_waiting() {
+fn waiting_ends_with_the_connection() {
     let (example, peers) = start("mio");
     drop(peers);
     let ended = example.wait();
     assert_eq!((ended.code, ended.stderr.len()), (Some(1), 1), "{ended:?}");
     assert_eq!(
         ended.stderr[0],
-        "error: the connection ended before the answer came: closed by the peer"
+        "error: the connection ended before the answer arrived: closed by the peer"
     );
 }
 

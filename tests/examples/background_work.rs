@@ -10,7 +10,7 @@ fn the_loop_answers_while_threads_work() {
     for engine in ENGINES {
         let server = Example::serve("background_work", engine, &[]);
         let mut client = server.connect();
-        // The job's result comes from the loop in a later turn, so it can only be second.
+        // The job's result is delivered in a later turn, so it must be second.
         client.send("100000\nhello\n");
         assert_eq!(client.line(), USAGE);
         assert_eq!(client.line(), "there are 9592 primes up to 100000");
@@ -18,7 +18,7 @@ fn the_loop_answers_while_threads_work() {
         assert_eq!(client.line(), USAGE);
         assert_eq!(client.line(), "there are 4 primes up to 10");
 
-        // Who half-closes gets the answers that are due.
+        // A client that half-closes still gets its answers.
         client.send("50000\n50000\n");
         client.close_write();
         assert_eq!(client.line(), "there are 5133 primes up to 50000");
@@ -30,7 +30,7 @@ fn the_loop_answers_while_threads_work() {
 }
 
 #[test]
-fn there_is_a_limit_to_what_may_wait() {
+fn the_queue_is_limited() {
     let server = Example::serve("background_work", "mio", &[]);
     let mut client = server.connect();
     client.send("50000\n".repeat(300));

@@ -12,7 +12,7 @@ use super::{
     process::{Example, listening},
 };
 
-/// It has no options but the one.
+/// It has a single option.
 fn serve() -> Example {
     let mut server = Example::start("chat_server", &["--listen", "127.0.0.1:0"]);
     server.addr = listening(&server.line()).parse().expect("an address and a port");
@@ -46,7 +46,7 @@ fn guests_talk() {
         assert_eq!(ann.line(), "Nobody here is called that.");
         assert_eq!(ann.line(), "ann bob zoë");
         assert_eq!(ann.line(), "/who, /to NAME TEXT");
-        // What goes to other people's terminals has no control characters left.
+        // Control characters are removed from text sent to other clients.
         ann.send("bell\x07 and \x1b[2J\n");
         assert_eq!(bob.line(), "ann: bell and [2J");
         assert_eq!(zoë.line(), "ann: bell and [2J");
@@ -62,7 +62,7 @@ fn guests_talk() {
 }
 
 #[test]
-fn names_are_short_and_nobody_has_two() {
+fn names_are_short_and_unique() {
     let server = serve();
     let mut ann = enter(&server, "ann");
     let mut guest = server.connect();
@@ -79,9 +79,9 @@ fn names_are_short_and_nobody_has_two() {
     server.finish();
 }
 
-/// One guest reads nothing. The others hear everything, until he is thrown out and after.
+/// One guest does not read. The others receive everything, before and after that guest is disconnected.
 #[test]
-fn a_slow_reader_cannot_hurt_the_others() {
+fn slow_reader_does_not_affect_others() {
     const THROWN_OUT: &str = "* slow left: more than 262144 bytes queued for sending";
     let text = "x".repeat(900);
     let server = serve();
@@ -104,8 +104,8 @@ fn a_slow_reader_cannot_hurt_the_others() {
         said += 1;
         assert!(said < 100_000, "nothing is too much for him");
     };
-    // From the high watermark on, bob had to rest after each line, and timers are never early. Without that, one who
-    // talks fast might throw out everybody.
+    // Above the high watermark, bob is paused after each line, and timers are never early. Without the pause a fast
+    // sender could make everyone exceed the write limit.
     let lines = (256 - 64) * 1024 / (text.len() + 20);
     assert!(start.elapsed() > Duration::from_millis(10) * lines as u32, "no rest");
     assert_eq!(after, format!("bob: {said} {text}"));
@@ -117,7 +117,7 @@ fn a_slow_reader_cannot_hurt_the_others() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn errors_are_reported() {
     let usage = "usage: chat_server [--listen ENDPOINT]";
     let help = Example::start("chat_server", &["--help"]).wait();
     assert_eq!((help.code, &*help.stdout), (Some(0), &[usage.to_owned()][..]));

@@ -14,7 +14,7 @@ fn start(engine: &str) -> (Example, Peer) {
 }
 
 #[test]
-fn joins_both_directions_to_standard_input_and_output() {
+fn connects_both_directions_to_standard_input_and_output() {
     for engine in ENGINES {
         let (mut client, mut server) = start(engine);
         server.send("welcome\n");
@@ -32,7 +32,7 @@ fn joins_both_directions_to_standard_input_and_output() {
     }
 }
 
-/// Much more than the pipes hold, both ways at once.
+/// Much more than the pipes hold, in both directions at once.
 #[test]
 fn more_than_all_buffers_hold() {
     let (mut client, mut server) = start("mio");
@@ -53,9 +53,9 @@ fn more_than_all_buffers_hold() {
 }
 
 #[test]
-fn nobody_there() {
+fn connecting_to_nobody() {
     let ended = Example::start("connect", &["memory:nobody"]).wait();
-    let told = "error: could not connect to memory:nobody: nobody listens on this name";
+    let told = "error: could not connect to memory:nobody: no port listens on this name";
     assert_eq!((ended.code, ended.stderr), (Some(1), vec![told.into()]));
 
     let (client, mut server) = start("mio");
@@ -66,7 +66,7 @@ fn nobody_there() {
     assert_eq!((ended.code, ended.stderr), (Some(1), vec!["error: reset by the peer".into()]));
 }
 
-/// Programs, of which each is started for the one connection.
+/// Programs, each started for one connection.
 #[cfg(unix)]
 #[test]
 fn to_programs() {
@@ -86,6 +86,6 @@ fn to_programs() {
         assert_eq!(ended.stderr, vec!["aside"; aside]);
     }
     let ended = Example::start("connect", &["process:/no/such/program"]).wait();
-    let told = r#"error: there is no program "/no/such/program""#;
+    let told = r#"error: could not find the program "/no/such/program""#;
     assert_eq!((ended.code, ended.stderr), (Some(1), vec![told.into()]));
 }

@@ -18,7 +18,7 @@ fn answers_datagrams() {
             let len = socket.recv(&mut buffer).unwrap();
             assert!(buffer[..len] == *datagram, "{engine}: {len} bytes");
         }
-        // One that nobody waits for; the answer to it must not stop the server.
+        // A datagram whose sender has gone; the failed answer must not stop the server.
         let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
         nobody.send_to(b"gone", server.addr).unwrap();
         drop(nobody);

@@ -54,7 +54,7 @@ fn more_than_all_buffers_hold() {
     assert!(ended.stdout.iter().map(String::as_str).eq(text.lines()));
 }
 
-/// Its standard input goes on, but there is nobody to send it to.
+/// Its standard input stays open, but the server has gone.
 #[test]
 fn ends_with_the_server() {
     let (mut client, mut server) = start("mio");
@@ -73,8 +73,8 @@ fn ends_with_the_server() {
 }
 
 #[test]
-fn nobody_there() {
-    // Bound and not listened on: taken, and yet refused.
+fn connecting_to_nobody() {
+    // Bound but not listening: the port is in use and refuses connections.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let to = socket.local_addr().unwrap().as_socket().unwrap().to_string();

@@ -6,14 +6,14 @@ use super::process::Example;
 use crate::ENGINES;
 
 #[test]
-fn answers_with_what_it_receives_and_prints_nothing() {
+fn echoes_and_prints_nothing() {
     for engine in ENGINES {
         let server = Example::serve("echo_server", engine, &[]);
         let mut client = server.connect();
         client.send("hello\n");
         client.expect("hello\n");
 
-        // More than all buffers hold, so that it has to stop reading in between.
+        // More than all buffers hold, so that backpressure sets in.
         let much: Vec<u8> = (0..16_u32 << 20).map(|i| (i % 251) as u8).collect();
         let (mut writer, copy) = (client.another(), much.clone());
         let writing = thread::spawn(move || {

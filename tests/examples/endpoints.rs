@@ -2,7 +2,7 @@
 
 use super::process::{Example, listening};
 
-/// Something is answered there.
+/// Sends a line and expects its echo.
 fn answers(server: &Example) {
     let mut client = server.connect();
     client.send("hello\n");
@@ -21,7 +21,7 @@ fn on_a_port() {
     }
 }
 
-/// What needs no kind: for servers that take endpoints, and for those that take addresses.
+/// Addresses without a kind: for servers that take endpoints, and for those that take addresses.
 #[test]
 fn on_an_address_or_a_port_alone() {
     let servers: &[&str] = if cfg!(feature = "socketserver") {
@@ -63,13 +63,13 @@ fn in_memory() {
 }
 
 #[test]
-fn where_nothing_can_be_listened_on() {
+fn addresses_that_cannot_be_bound() {
     let cases = [
-        // An address that no interface here has (RFC 5737).
+        // An address that no local interface has (RFC 5737).
         ("tcp:0:interface=192.0.2.1", "error: could not listen on 192.0.2.1:0: "),
         (
             "tcp:0:interface=no..name",
-            "error: could not find the address to listen on, no..name:0: ",
+            "error: could not resolve the address to listen on, no..name:0: ",
         ),
         #[cfg(unix)]
         ("fd:999", "error: could not listen on fd:999: "),
@@ -78,7 +78,7 @@ fn where_nothing_can_be_listened_on() {
         #[cfg(unix)]
         (
             "systemd:name=web",
-            "error: could not listen on systemd:name=web: there is no LISTEN_PID in the environment",
+            "error: could not listen on systemd:name=web: LISTEN_PID is not set in the environment",
         ),
     ];
     for (listen, told) in cases {
@@ -92,7 +92,7 @@ fn where_nothing_can_be_listened_on() {
     }
 }
 
-/// A socket that listens is handed over as number 3, as by a shell or by systemd.
+/// A listening socket is inherited as descriptor 3, as from a shell or systemd.
 #[cfg(unix)]
 #[test]
 fn on_a_socket_that_was_inherited() {
@@ -115,10 +115,10 @@ fn on_a_socket_that_was_inherited() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ended =
         Example::handed(listener.into(), "echo_server", &["--listen", "systemd:name=mail"]).wait();
-    assert!(ended.stderr[0].ends_with(r#"systemd has passed sockets called ["web"]"#), "{ended:?}");
+    assert!(ended.stderr[0].ends_with(r#"systemd has passed sockets named ["web"]"#), "{ended:?}");
 }
 
-/// Its answers are all that it prints, and it ends when they do.
+/// It prints only its answers, and ends with its input.
 #[cfg(unix)]
 #[test]
 fn on_standard_input_and_output() {
@@ -136,7 +136,7 @@ fn on_standard_input_and_output() {
     let mut server = Example::start("echo_server", &["--listen", "proxy:stdio:"]);
     server.input(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nfrom afar\n");
     assert_eq!(server.wait().stdout, ["from afar"]);
-    // Nobody has left, but it is told to end.
+    // The client is still connected when the server is stopped.
     let mut server = Example::start("echo_server", &["--listen", "stdio:"]);
     server.input(b"hello\n");
     assert_eq!(server.line(), "hello");

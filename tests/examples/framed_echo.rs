@@ -5,10 +5,10 @@ use crate::ENGINES;
 
 struct Case {
     codec: &'static str,
-    /// Frames, and what comes back.
+    /// Frames, and the expected echo.
     frames: &'static [u8],
     answers: &'static [u8],
-    /// What is no frame with `--max 9`, and what is said of it.
+    /// Invalid input with `--max 9`, and its error.
     fault: &'static [u8],
     log: &'static str,
 }
@@ -59,12 +59,12 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn answers_frames_and_refuses_what_is_none() {
+fn answers_frames_and_rejects_invalid_ones() {
     for engine in ENGINES {
         for case in CASES {
             let server =
                 Example::serve("framed_echo", engine, &["--codec", case.codec, "--max", "9"]);
-            // At once, byte by byte, and with the fault right behind.
+            // At once, byte by byte, and with the invalid frame right after valid ones.
             let mut client = server.connect();
             client.send(case.frames);
             client.expect(case.answers);
@@ -88,7 +88,7 @@ fn answers_frames_and_refuses_what_is_none() {
 }
 
 #[test]
-fn tells_of_half_a_frame() {
+fn reports_truncated_frames() {
     let server = Example::serve("framed_echo", "mio", &["--codec", "int16"]);
     let mut client = server.connect();
     client.send(b"\0\x05hel");
@@ -100,7 +100,7 @@ fn tells_of_half_a_frame() {
     server.finish();
 }
 
-/// With 16 KiB unless told otherwise.
+/// With the default limit of 16 KiB.
 #[test]
 fn takes_long_frames_by_default() {
     let server = Example::serve("framed_echo", "mio", &["--codec", "netstring"]);

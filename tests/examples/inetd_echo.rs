@@ -13,7 +13,7 @@ use super::process::Example;
 use crate::{ENGINES, PATIENCE};
 
 #[test]
-fn one_connection_is_all_its_life() {
+fn one_connection_then_exit() {
     for engine in ENGINES {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -62,10 +62,10 @@ fn a_port_of_either_family() {
 }
 
 #[test]
-fn what_is_no_socket() {
+fn standard_input_that_is_not_a_socket() {
     let file = File::open("/dev/null").unwrap();
     let ended = Example::on_socket(file.into(), "inetd_echo", &[]).wait();
-    let told = "error: a connected socket for streams is wanted, and this is no socket";
+    let told = "error: expected a connected stream socket, but the descriptor is not a socket";
     assert_eq!((ended.code, &*ended.stderr), (Some(1), &[told.to_owned()][..]));
 }
 

@@ -36,10 +36,10 @@ fn commands_are_answered() {
 }
 
 #[test]
-fn who_does_not_log_in_is_let_go() {
+fn clients_must_log_in_in_time() {
     let server = Example::serve("key_value", "mio", &["--login-timeout", "300"]);
     let mut client = server.connect();
-    // A byte now and then does not put it off.
+    // A byte now and then does not extend the deadline.
     let begin = Instant::now();
     client.send("AUTH ");
     assert_eq!(String::from_utf8(client.rest()).unwrap(), "- login took longer than 300ms\r\n");
@@ -49,12 +49,12 @@ fn who_does_not_log_in_is_let_go() {
 }
 
 #[test]
-fn a_client_is_read_no_faster_than_it_may() {
+fn a_client_is_rate_limited() {
     let server = Example::serve("key_value", "mio", &["--rate", "100000"]);
     let mut client = server.connect();
     let begin = Instant::now();
     client.send("AUTH secret\r\n");
-    // Its burst is what comes in a second, so half of this has to wait for as long.
+    // The burst is one second's worth, so half of the data has to wait.
     let line = format!("SET key {}\r\n", "x".repeat(900));
     client.send(line.repeat(220));
     client.send("QUIT\r\n");

@@ -4,7 +4,7 @@ use super::process::Example;
 use crate::ENGINES;
 
 #[test]
-fn simple_logger_tells_the_life_of_a_connection() {
+fn simple_logger_prints_the_events_of_a_connection() {
     for engine in ENGINES {
         let server = Example::serve("simple_logger", engine, &[]);
         let mut client = server.connect();
@@ -27,7 +27,7 @@ fn simple_logger_tells_the_life_of_a_connection() {
 }
 
 #[test]
-fn line_logger_tells_lines() {
+fn line_logger_prints_lines() {
     for engine in ENGINES {
         let server = Example::serve("line_logger", engine, &[]);
         let mut client = server.connect();
@@ -62,13 +62,13 @@ fn line_logger_answers_a_line_that_is_too_long() {
     server.finish();
 }
 
-/// `println!` would panic: a logger goes on, though nobody reads its log any more.
+/// `println!` would panic: a logger continues when its output is closed.
 #[test]
-fn nobody_has_to_read_the_log() {
+fn the_log_need_not_be_read() {
     for name in ["simple_logger", "line_logger"] {
         let mut server = Example::serve(name, "mio", &[]);
         server.stop_reading();
-        // The first lines find the thread that read them; then the pipe is closed.
+        // The first lines find the reader; then the pipe is closed.
         for _ in 0..10 {
             let mut client = server.connect();
             client.send("hello\n");

@@ -9,7 +9,7 @@ use std::{
 use super::{peer::Peer, process::Example};
 use crate::ENGINES;
 
-/// A maildir that goes with the test.
+/// A temporary maildir.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -39,7 +39,7 @@ impl Drop for Folder {
     }
 }
 
-/// Says a line, and wants an answer that begins like this.
+/// Sends a line, and expects an answer with this prefix.
 fn say(client: &mut Peer, line: &str, answer: &str) {
     client.send(format!("{line}\r\n"));
     let got = client.line();
@@ -63,7 +63,7 @@ fn mail_is_kept_as_it_was_sent() {
             say(&mut client, "RCPT TO:<bob@example.org>", "250 2.1.5");
             say(&mut client, "RCPT TO:<carl@example.org>", "250 2.1.5");
             say(&mut client, "DATA", "354 ");
-            // The end of the message comes in pieces.
+            // The end of the message is split over several segments.
             for piece in [format!("Subject: {number}\r\n\r\n..a\r\n.."), "\r\n".into(), ".".into()]
             {
                 client.send(piece);
@@ -89,7 +89,7 @@ fn mail_is_kept_as_it_was_sent() {
 }
 
 #[test]
-fn a_client_need_not_wait_for_answers() {
+fn commands_can_be_pipelined() {
     let folder = Folder::new("pipelined");
     let server = folder.serve("mio", &[]);
     let mut client = server.connect();
@@ -108,7 +108,7 @@ fn a_client_need_not_wait_for_answers() {
 }
 
 #[test]
-fn errors_are_said_in_the_words_of_smtp() {
+fn errors_are_smtp_replies() {
     let folder = Folder::new("errors");
     let server = folder.serve("mio", &["--size-max", "1000"]);
     let mut client = server.connect();
@@ -132,7 +132,7 @@ fn errors_are_said_in_the_words_of_smtp() {
         ("VRFY bob", "252 2.1.5"),
         ("DATA", "354 "),
         (&format!("{}\r\n.", "x".repeat(1001)), "552 5.3.4"),
-        // That was the end of it: nothing is left over.
+        // That was the end: nothing follows.
         ("DATA", "503 5.5.1"),
         ("RSET", "250 2.0.0"),
     ] {
@@ -145,7 +145,7 @@ fn errors_are_said_in_the_words_of_smtp() {
     say(&mut client, "RCPT TO:<bob@example.org>", "452 4.5.3");
     assert!(folder.messages().is_empty());
 
-    // Who only makes mistakes is let go.
+    // A client that only makes mistakes is disconnected.
     let mut client = server.connect();
     greet(&mut client);
     client.send("what?\r\n".repeat(11));
@@ -155,9 +155,9 @@ fn errors_are_said_in_the_words_of_smtp() {
     server.finish();
 }
 
-/// What other servers have taken for the end of a message: here it makes no second one.
+/// SMTP smuggling: sequences that some servers accept as the end of a message must not start a second one.
 #[test]
-fn one_message_is_never_two() {
+fn messages_cannot_be_smuggled() {
     let folder = Folder::new("smuggled");
     let server = folder.serve("mio", &[]);
     for end in ["\r\n.\r\r\n", "\n.\n", "\r\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n"] {
@@ -178,7 +178,7 @@ fn one_message_is_never_two() {
 }
 
 #[test]
-fn commands_end_in_crlf_and_nothing_else() {
+fn commands_end_in_crlf_only() {
     let folder = Folder::new("bare");
     let server = folder.serve("mio", &[]);
     for line in ["NOOP\n", "NOOP\rNOOP\r\n"] {
@@ -192,7 +192,7 @@ fn commands_end_in_crlf_and_nothing_else() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_one_line() {
+fn an_uncreatable_folder_is_a_one_line_error() {
     let listen = ["--listen", "127.0.0.1:0"];
     for (args, code, part) in [
         (&["--maildir", "/dev/null/mail"][..], 1, "error: could not make /dev/null/mail: "),

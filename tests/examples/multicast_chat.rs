@@ -5,11 +5,11 @@ use std::net::UdpSocket;
 use super::process::{Example, listening};
 use crate::ENGINES;
 
-/// On the loopback interface, so that nobody else hears it.
+/// On the loopback interface only.
 #[test]
-fn all_who_have_joined_hear_what_one_says() {
+fn all_members_receive_messages() {
     for engine in ENGINES {
-        // A port that nobody has, so that rooms of other tests are others.
+        // An unused port, so that concurrent tests use different rooms.
         let free = UdpSocket::bind("0.0.0.0:0").unwrap();
         let group = format!("239.255.77.8:{}", free.local_addr().unwrap().port());
         drop(free);
@@ -35,7 +35,7 @@ fn all_who_have_joined_hear_what_one_says() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_the_cause() {
     let args = ["--interface", "nosuch0", "--group", "239.255.77.8:0"];
     let ended = Example::start("multicast_chat", &args).wait();
     assert_eq!(ended.code, Some(1), "{ended:?}");

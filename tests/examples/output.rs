@@ -1,5 +1,4 @@
-//! Standard output on which there is no room, and standard output that nobody reads: who is there to print says so and fails;
-//! servers go on.
+//! Standard output that is full (`/dev/full`) or closed: clients report it and fail; servers continue.
 
 use std::{
     fs::OpenOptions,
@@ -17,7 +16,8 @@ use super::{
     process::{Example, path},
 };
 
-/// Runs an example that ends by itself, with its output going to `stdout`. Its exit code, and what it says of that.
+/// Runs an example that ends by itself, with its output going to `stdout`. Returns its exit code and its standard
+/// error.
 fn run(name: &str, args: &[&str], input: &str, stdout: impl Into<Stdio>) -> (Option<i32>, String) {
     let mut child = Command::new(path(name))
         .args(args)
@@ -27,7 +27,7 @@ fn run(name: &str, args: &[&str], input: &str, stdout: impl Into<Stdio>) -> (Opt
         .stderr(Stdio::piped())
         .spawn()
         .expect("it has been built");
-    // It may have ended before it has read all of it.
+    // It may have ended before it has read everything.
     let _ = child.stdin.take().expect("it is a pipe").write_all(input.as_bytes());
     let ended = child.wait_with_output().unwrap();
     (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
@@ -38,7 +38,7 @@ fn full() -> Stdio {
 }
 
 #[test]
-fn who_cannot_print_fails() {
+fn clients_fail_if_they_cannot_print() {
     let echo = Example::serve("echo_server", "mio", &[]);
     let to = echo.addr.to_string();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -67,9 +67,9 @@ fn who_cannot_print_fails() {
     }
 }
 
-/// As behind `head -1`.
+/// As in a pipeline with `head -1`.
 #[test]
-fn nobody_reads_what_is_printed() {
+fn standard_output_is_closed() {
     for (name, args, input) in
         [("stdio_shell", &[][..], "run yes\n"), ("subprocess", &["yes"][..], "")]
     {
@@ -80,9 +80,9 @@ fn nobody_reads_what_is_printed() {
     }
 }
 
-/// They have others to serve than who reads their log.
+/// Servers continue when nobody reads their log.
 #[test]
-fn servers_go_on() {
+fn servers_continue() {
     let listen = "exec 3<&0 </dev/null >/dev/full; exec \"$0\" --listen fd:3";
     for name in ["simple_logger", "chat_server"] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -95,7 +95,7 @@ fn servers_go_on() {
         let mut client = Peer::connect(addr);
         client.send("hello\n");
         client.close_write();
-        client.rest(); // by now, it has printed or tried to
+        client.rest(); // it has printed by now, or tried to
         let pid = Pid::from_raw(server.id().cast_signed()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         let ended = server.wait_with_output().unwrap();

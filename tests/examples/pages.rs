@@ -1,4 +1,4 @@
-//! The examples as pages to read.
+//! The examples as documentation pages.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-/// The examples that are one file each.
+/// The examples that consist of one file.
 fn pages() -> Vec<PathBuf> {
     let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
@@ -19,7 +19,7 @@ fn name(page: &Path) -> String {
     page.file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The names of those that have been built, with the features that this test has.
+/// The names of the examples that have been built, with the features of this test.
 pub(crate) fn built() -> Vec<String> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let manifest = fs::read_to_string(manifest).unwrap();

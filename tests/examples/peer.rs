@@ -1,4 +1,4 @@
-//! The other end of a connection, as plain as sockets are: [`Peer`].
+//! The remote end of a connection, with plain sockets: [`Peer`].
 
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read, Write},
@@ -9,7 +9,7 @@ use socket2::SockRef;
 
 use crate::PATIENCE;
 
-/// A connected socket that gives up after `PATIENCE`.
+/// A connected socket with `PATIENCE` as its timeout.
 pub(crate) struct Peer {
     stream: BufReader<TcpStream>,
 }
@@ -19,7 +19,7 @@ impl Peer {
         Self::new(TcpStream::connect_timeout(&addr, PATIENCE).unwrap())
     }
 
-    /// The next one that connects.
+    /// Accepts the next connection.
     pub(crate) fn accept(listener: &TcpListener) -> Self {
         SockRef::from(listener).set_read_timeout(Some(PATIENCE)).unwrap();
         Self::new(listener.accept().unwrap().0)
@@ -32,7 +32,7 @@ impl Peer {
         Self { stream: BufReader::new(stream) }
     }
 
-    /// The same connection, for another thread.
+    /// A duplicate for another thread.
     pub(crate) fn another(&self) -> Self {
         Self::new(self.socket().try_clone().unwrap())
     }
@@ -49,17 +49,17 @@ impl Peer {
         self.stream.get_mut().write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Ends the output; the input goes on.
+    /// Half-closes.
     pub(crate) fn close_write(&self) {
         self.socket().shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Drops the connection with a reset.
+    /// Resets the connection.
     pub(crate) fn reset(self) {
         SockRef::from(self.socket()).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
 
-    /// The next line, without its end.
+    /// Reads the next line, without its end.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).unwrap();
@@ -79,26 +79,26 @@ impl Peer {
         assert!(got == bytes, "{} instead of {}", got.escape_ascii(), bytes.escape_ascii());
     }
 
-    /// All that is left until the other end closes.
+    /// Reads everything up to EOF.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.stream.read_to_end(&mut bytes).unwrap();
         bytes
     }
 
-    /// The other end has closed, in good order, and all it had sent was read.
+    /// Asserts that the other end has closed gracefully, and that everything was read.
     pub(crate) fn expect_end(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "before the end came {}", rest.escape_ascii());
     }
 
-    /// The other end has dropped the connection.
+    /// Asserts that the other end has reset the connection.
     pub(crate) fn expect_reset(&mut self) {
         let error = self.stream.read(&mut [0]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 
-    /// Sends `piece` over and over until nothing more is taken for a while; says how many bytes were.
+    /// Sends `piece` repeatedly until nothing is accepted for a while; returns the number of bytes.
     pub(crate) fn send_until_full(&mut self, piece: &[u8], bytes_max: usize) -> usize {
         let short = std::time::Duration::from_millis(200);
         self.socket().set_write_timeout(Some(short)).unwrap();

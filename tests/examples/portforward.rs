@@ -8,13 +8,13 @@ use super::{
 };
 use crate::ENGINES;
 
-/// A tunnel, with both of its ends in hand.
+/// A tunnel, with both of its remote ends.
 fn tunnel(engine: &str) -> (Example, Peer, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap().to_string();
     let forward = Example::serve("portforward", engine, &["--to", &to]);
     let mut client = forward.connect();
-    // Sent before the tunnel stands.
+    // Sent before the tunnel is established.
     client.send("first");
     let mut server = Peer::accept(&listener);
     server.expect("first");
@@ -34,9 +34,9 @@ fn forwards_both_ways() {
     }
 }
 
-/// Who is at the other end is told of the client: by us, and by one more of us in between.
+/// The PROXY header names the client, through one and through two proxies.
 #[test]
-fn tells_for_whom_it_connects() {
+fn sends_the_proxy_header() {
     for engine in ENGINES {
         for version in ["v1", "v2"] {
             let server = Example::serve("proxy_echo", engine, &[]);
@@ -104,10 +104,10 @@ fn a_reset_goes_through() {
     }
 }
 
-/// While one side takes nothing, the other is not read any more; the other direction goes on, and in the end nothing is
-/// missing.
+/// While one side does not read, the other is not read either; the reverse direction continues, and in the end
+/// nothing is missing.
 #[test]
-fn who_does_not_read_stops_the_other_side_from_sending() {
+fn a_slow_reader_pauses_the_sender() {
     const BYTES_MAX: usize = 256 << 20;
     let piece: Vec<u8> = (0..65_521_u32).map(|i| (i % 241) as u8).collect();
     for engine in ENGINES {
@@ -133,9 +133,9 @@ fn who_does_not_read_stops_the_other_side_from_sending() {
     }
 }
 
-/// It does so from the first moment, before the tunnel is known to stand.
+/// Also before the tunnel is established.
 #[test]
-fn a_server_may_talk_first_and_without_end() {
+fn a_server_may_send_first_and_endlessly() {
     const BYTES_MAX: usize = 256 << 20;
     for engine in ENGINES {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -169,7 +169,7 @@ fn a_tunnel_that_is_idle_is_closed() {
 }
 
 #[test]
-fn nobody_there() {
+fn connecting_to_nobody() {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let to = socket.local_addr().unwrap().as_socket().unwrap().to_string();

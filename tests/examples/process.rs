@@ -1,4 +1,4 @@
-//! An example as a process: [`Example`].
+//! A running example: [`Example`].
 
 use std::{
     env,
@@ -13,42 +13,41 @@ use std::{
 use super::peer::Peer;
 use crate::PATIENCE;
 
-/// A running example. Killed when it is dropped.
+/// A running example, killed on drop.
 pub(crate) struct Example {
     child: Child,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) addr: SocketAddr,
 }
 
-/// What is left when an example has ended.
+/// The result of an example that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
-    /// What it had printed and nobody had looked at.
+    /// Its remaining output.
     pub(crate) stdout: Vec<String>,
     pub(crate) stderr: Vec<String>,
 }
 
 impl Example {
-    /// Starts it, with nothing to wait for. The library logs errors only: warnings of slow callbacks say more about the
-    /// machine than about the example.
+    /// Starts it without waiting. The library logs errors only: warnings about slow callbacks depend on the machine.
     pub(crate) fn start(name: &str, args: &[&str]) -> Self {
         Self::run(name, Command::new(path(name)).args(args).stdin(Stdio::piped()))
     }
 
-    /// Starts it with a descriptor under number 3, and what systemd would say of that: it is called "web".
+    /// Starts it with an inherited descriptor 3 named "web", as by systemd.
     #[cfg(unix)]
     pub(crate) fn handed(fd: std::os::fd::OwnedFd, name: &str, args: &[&str]) -> Self {
-        // A shell moves it to its number, and knows the number of the process that it turns into.
+        // A shell moves the descriptor and sets the process id before exec.
         let script = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES=web LISTEN_PID=$$; exec \"$0\" \"$@\"";
         let mut shell = Command::new("sh");
         shell.args(["-c", script]).arg(path(name)).args(args).stdin(fd);
         Self::run(name, &mut shell)
     }
 
-    /// Starts it with a descriptor as standard input, as inetd would.
+    /// Starts it with a descriptor as standard input, as inetd does.
     #[cfg(unix)]
     pub(crate) fn on_socket(fd: std::os::fd::OwnedFd, name: &str, args: &[&str]) -> Self {
         Self::run(name, Command::new(path(name)).args(args).stdin(fd))
@@ -71,7 +70,7 @@ impl Example {
         }
     }
 
-    /// Starts a server on a port of the system's choice, and waits until it says that it listens.
+    /// Starts a server on a free port, and waits until it prints its address.
     pub(crate) fn serve(name: &str, engine: &str, args: &[&str]) -> Self {
         let mut all = vec!["--listen", "127.0.0.1:0", "--engine", engine];
         all.extend(args);
@@ -80,13 +79,13 @@ impl Example {
         example
     }
 
-    /// The number of its process.
+    /// Its process id.
     #[cfg(unix)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The next line that it prints.
+    /// The next line of its output.
     pub(crate) fn line(&self) -> String {
         match self.stdout.recv_timeout(PATIENCE) {
             Ok(line) => line,
@@ -94,7 +93,7 @@ impl Example {
         }
     }
 
-    /// No longer reads what it prints.
+    /// Closes its standard output pipe.
     pub(crate) fn stop_reading(&mut self) {
         self.stdout = channel().1;
     }
@@ -104,30 +103,30 @@ impl Example {
         Peer::connect(self.addr)
     }
 
-    /// Gives it something to read on standard input.
+    /// Writes to its standard input.
     pub(crate) fn input(&mut self, input: &[u8]) {
         self.child.stdin.as_mut().expect("standard input is open").write_all(input).unwrap();
     }
 
-    /// Ends its standard input.
+    /// Closes its standard input.
     pub(crate) fn end_input(&mut self) {
         self.child.stdin = None;
     }
 
-    /// What happens when someone presses Ctrl-C, or when it is told to go.
+    /// Sends SIGINT or SIGTERM.
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(pid.expect("a process has a number"), signal).unwrap();
     }
 
-    /// Waits until it ends.
+    /// Waits for its exit.
     pub(crate) fn wait(mut self) -> Ended {
         self.end_input();
         self.wait_with_input_open()
     }
 
-    /// Waits until it ends, though it might go on reading its standard input.
+    /// Waits for its exit, with its standard input open.
     pub(crate) fn wait_with_input_open(mut self) -> Ended {
         let (stdout, stderr) = (rest(&self.stdout), rest(&self.stderr));
         // `Child::wait` would close its standard input; but with both outputs closed, it has ended.
@@ -135,7 +134,7 @@ impl Example {
         Ended { code, stdout, stderr }
     }
 
-    /// Ends a server, and sees to it that nothing went wrong in it.
+    /// Stops a server, and checks that it reported no errors.
     pub(crate) fn finish(self) {
         #[cfg(unix)]
         {
@@ -153,19 +152,19 @@ impl Drop for Example {
     }
 }
 
-/// What follows `listening on`.
+/// The text after `listening on`.
 pub(crate) fn listening(line: &str) -> &str {
     line.strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"))
 }
 
-/// The examples lie beside the folder that this test lies in.
+/// The examples are in the folder beside the test binary's.
 pub(crate) fn path(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).expect("a test lies in `deps`");
     profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX))
 }
 
-/// Reads lines until the end, or until nobody wants them any more; then the pipe is closed.
+/// Reads lines until EOF, or until the receiver is dropped; then closes the pipe.
 fn lines(source: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     thread::spawn(move || {

@@ -4,11 +4,11 @@ use super::process::Example;
 use crate::ENGINES;
 
 #[test]
-fn tells_each_client_who_that_is() {
+fn reports_each_client_its_address() {
     for engine in ENGINES {
         let server = Example::serve("proxy_echo", engine, &[]);
         let mut first = server.connect();
-        // In pieces, and with the first words of the client in the last of them.
+        // Fragmented, with the client's first data in the last segment.
         first.send("PROXY TCP4 192.0.2.1 198.5");
         let mut second = server.connect();
         second.send(
@@ -18,7 +18,7 @@ fn tells_each_client_who_that_is() {
         let told = format!("192.0.2.2:9 by {}, and asked for example", second.addr());
         assert_eq!(server.line(), told);
         assert_eq!(second.line(), format!("you are {told}"));
-        // A name is the client's to choose.
+        // The name is chosen by the client.
         let mut third = server.connect();
         third.send(
             b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x16\xc0\0\x02\x03\xc6\x33\x64\x02\0\x09\x01\xbb\x02\0\x07a\r\nb\x1b[m",
@@ -38,7 +38,7 @@ fn tells_each_client_who_that_is() {
         assert_eq!(check.line(), format!("you are {}, a proxy", check.addr()));
         assert_eq!(server.line(), format!("{}, a proxy", check.addr()));
 
-        // Somebody who knows nothing of proxies, and costs nobody anything.
+        // A client without a PROXY header, which affects nobody else.
         let mut stranger = server.connect();
         stranger.send("hello\n");
         stranger.close_write();
@@ -49,7 +49,7 @@ fn tells_each_client_who_that_is() {
 }
 
 #[test]
-fn only_who_is_trusted_is_let_in() {
+fn only_trusted_proxies_are_accepted() {
     let server =
         Example::serve("proxy_echo", "mio", &["--trust", "192.0.2.0/24", "--trust", "::1"]);
     let mut client = server.connect();

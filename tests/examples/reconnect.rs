@@ -6,7 +6,7 @@ use super::{peer::Peer, process::Example};
 use crate::ENGINES;
 
 #[test]
-fn makes_the_connection_again_whenever_it_is_lost() {
+fn reconnects_when_the_connection_is_lost() {
     for engine in ENGINES {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string();
@@ -29,7 +29,7 @@ fn makes_the_connection_again_whenever_it_is_lost() {
         #[cfg(unix)]
         {
             client.signal(rustix::process::Signal::TERM);
-            // In good order, with its last words and all.
+            // A graceful close, with the last data.
             assert!(server.rest().is_empty());
             server.send("never read\n");
             drop(server);
@@ -40,7 +40,7 @@ fn makes_the_connection_again_whenever_it_is_lost() {
 }
 
 #[test]
-fn gives_up_when_it_is_told_to() {
+fn gives_up_after_the_maximum_retries() {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let to = socket.local_addr().unwrap().as_socket().unwrap().to_string();

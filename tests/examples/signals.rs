@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM, with connections open.
+//! SIGINT and SIGTERM with open connections.
 #![cfg(unix)]
 
 use std::time::Instant;
@@ -8,7 +8,8 @@ use rustix::process::Signal;
 use super::{peer::Peer, process::Example};
 use crate::ENGINES;
 
-/// The servers, what they are started with, and something that they answer or print, so that the connection stands.
+/// The servers with their arguments, and the expected answer or output, which shows that the connection is
+/// established.
 const SERVERS: &[(&str, &[&str])] = &[
     ("echo_server", &[]),
     ("simple_logger", &[]),
@@ -32,7 +33,7 @@ fn greet(server: &Example, name: &str) -> Peer {
 }
 
 #[test]
-fn either_signal_drains_and_ends_well() {
+fn either_signal_drains_and_exits_successfully() {
     for (name, args) in SERVERS {
         for engine in ENGINES {
             for signal in [Signal::INT, Signal::TERM] {
@@ -51,7 +52,7 @@ fn either_signal_drains_and_ends_well() {
     }
 }
 
-/// A client that does not go is waited for, but not if the signal is repeated.
+/// A client that stays connected is awaited, unless the signal is repeated.
 #[test]
 fn the_second_signal_ends_the_wait() {
     let server = Example::serve("echo_server", "mio", &[]);
@@ -65,7 +66,7 @@ fn the_second_signal_ends_the_wait() {
     drop(client);
 }
 
-/// A tunnel is two connections, of which only one belongs to the port.
+/// A tunnel consists of two connections, only one of which belongs to the listener.
 #[test]
 fn a_tunnel_is_closed_at_both_ends() {
     for engine in ENGINES {
@@ -88,9 +89,9 @@ fn a_tunnel_is_closed_at_both_ends() {
     }
 }
 
-/// Chargen would never have sent all.
+/// Chargen would never finish sending.
 #[test]
-fn what_is_endless_ends() {
+fn endless_services_end() {
     for engine in ENGINES {
         for signal in [Signal::INT, Signal::TERM] {
             let server =
@@ -111,7 +112,7 @@ fn what_is_endless_ends() {
 }
 
 #[test]
-fn a_handler_of_ones_own_is_let_go() {
+fn a_custom_handler_is_dropped() {
     for engine in ENGINES {
         for signal in [Signal::INT, Signal::TERM] {
             let server = Example::serve("custom_handler", engine, &[]);

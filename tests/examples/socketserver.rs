@@ -1,5 +1,5 @@
-//! The servers whose handlers block: `thank_you`, `upper_threaded`, `tcp_upper`, `udp_upper`, `unix_echo_server` and
-//! `access_control`.
+//! The servers with blocking handlers: `thank_you`, `upper_threaded`, `tcp_upper`, `udp_upper`, `unix_echo_server`
+//! and `access_control`.
 
 use std::net::{TcpListener, UdpSocket};
 
@@ -10,7 +10,7 @@ const MODELS: &[&str] =
     if cfg!(unix) { &["simple", "threading", "forking"] } else { &["simple", "threading"] };
 
 #[test]
-fn thank_you_thanks_in_every_way() {
+fn thank_you_works_in_every_mode() {
     for engine in ENGINES {
         for model in MODELS {
             let server = Example::serve("thank_you", engine, &["--model", model]);
@@ -53,7 +53,7 @@ fn tcp_upper_strips_prints_and_answers() {
         client.send("  hello \u{1b}[2J world \r\n");
         assert_eq!(client.rest(), b"HELLO \x1b[2J WORLD");
         assert_eq!(server.line(), "127.0.0.1 wrote:");
-        // Nothing that a client sends moves the cursor of who looks on.
+        // Terminal control sequences sent by clients are escaped.
         assert_eq!(server.line(), r"hello \u{1b}[2J world");
         server.finish();
     }
@@ -77,7 +77,7 @@ fn udp_upper_answers_datagrams() {
 }
 
 #[test]
-fn access_control_lets_in_who_may() {
+fn access_control_accepts_allowed_clients() {
     for (allowed, answer) in [("127.0.0.1", "Welcome, 127.0.0.1.\n"), ("192.0.2.1", "")] {
         for engine in ENGINES {
             let server = Example::serve("access_control", engine, &["--allow", allowed]);
@@ -91,7 +91,7 @@ fn access_control_lets_in_who_may() {
 }
 
 #[test]
-fn a_taken_port_or_a_bad_argument_is_one_line() {
+fn an_address_in_use_or_a_bad_argument_is_a_one_line_error() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = |name: &str| match name {
@@ -129,7 +129,7 @@ mod unix {
     use crate::{ENGINES, PATIENCE};
 
     #[test]
-    fn either_signal_ends_well_with_clients_connected() {
+    fn either_signal_exits_successfully_with_clients_connected() {
         for (name, args) in [
             ("thank_you", &["--model", "simple"][..]),
             ("thank_you", &["--model", "threading"]),
@@ -148,7 +148,7 @@ mod unix {
         }
     }
 
-    /// What a handler is in the middle of is waited for.
+    /// A running handler is awaited.
     #[test]
     fn a_signal_does_not_cut_off_a_handler() {
         let server = Example::serve("upper_threaded", "mio", &[]);
@@ -174,7 +174,7 @@ mod unix {
     }
 
     #[test]
-    fn unix_echo_server_echoes_and_tidies_up() {
+    fn unix_echo_server_echoes_and_removes_its_socket() {
         let path = path("echo");
         let name = path.to_str().unwrap();
         for engine in ENGINES {
@@ -191,11 +191,11 @@ mod unix {
             server.finish();
             assert!(!path.exists());
         }
-        // Who is killed leaves the file behind, and the next one is not kept from starting by it.
+        // A killed server leaves its socket file, which does not prevent the next start.
         drop(echo_server(name, "mio"));
         assert!(path.exists());
         let server = echo_server(name, "mio");
-        // But a server that lives keeps its place, and so does a file of somebody else's.
+        // The socket of a running server is not replaced, and neither are other files.
         for (taken, is_file) in [(name.to_owned(), false), (format!("{name}.txt"), true)] {
             if is_file {
                 fs::write(&taken, "mine").unwrap();

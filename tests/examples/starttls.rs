@@ -3,7 +3,7 @@
 use super::{process::Example, tls_echo::Folder};
 
 #[test]
-fn its_two_ends_go_over_to_tls() {
+fn both_ends_of_the_example_upgrade_to_tls() {
     let folder = Folder::new("starttls");
     drop(Example::serve("tls_echo", "mio", &["--self-signed", &folder.path("")]));
     let (cert, key) = (folder.path("cert.pem"), folder.path("key.pem"));
@@ -12,7 +12,7 @@ fn its_two_ends_go_over_to_tls() {
     let ended = Example::start("starttls", &["--to", &to, "--cert", &cert]).wait();
     let said = ["in the clear: you said hello", "over TLS 1.3: you said hello"];
     assert_eq!((ended.code, ended.stdout), (Some(0), said.map(str::to_owned).to_vec()));
-    // A command in one piece with the one that asks for TLS is not answered, now or later.
+    // STARTTLS injection: a command in the same segment is never answered.
     let mut injecting = server.connect();
     injecting.send("STARTTLS\r\ninjected\r\n");
     injecting.expect("go ahead\r\n");

@@ -27,9 +27,9 @@ fn answers_line_by_line() {
     }
 }
 
-/// Lines that wait while a command runs are not forgotten, and neither is the last one, which has no end.
+/// Lines received while a command runs are executed later, including a last line without an end.
 #[test]
-fn the_end_of_the_input_is_the_end() {
+fn exits_at_eof() {
     for engine in ENGINES {
         let mut shell = Example::start("stdio_shell", &["--engine", engine]);
         shell.input(b"run echo one\nrun echo two\necho three\necho four");

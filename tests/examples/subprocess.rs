@@ -50,5 +50,5 @@ fn much_goes_through() {
 fn names_what_it_cannot_run() {
     let ended = Example::start("subprocess", &["no-such-program-anywhere"]).wait();
     assert_eq!(ended.code, Some(1));
-    assert_eq!(ended.stderr, ["error: there is no program \"no-such-program-anywhere\""]);
+    assert_eq!(ended.stderr, ["error: could not find the program \"no-such-program-anywhere\""]);
 }

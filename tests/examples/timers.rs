@@ -22,11 +22,11 @@ fn reminds() {
             line = client.line();
         }
         assert_eq!(line, "in MS TEXT, every MS TEXT, stop, idle MS");
-        // Had the series gone on, it would be heard before this.
+        // If the series had continued, its output would come before this.
         client.send("in 50 no tick\n");
         assert_eq!(client.line(), "no tick");
 
-        // A series is over with its connection, and does not hold up the end.
+        // A series ends with its connection, and does not delay the shutdown.
         client.send("every 1 tick\n");
         assert_eq!(client.line(), "tick");
         drop(client);
@@ -48,7 +48,7 @@ fn does_not_understand_everything() {
         client.send(format!("{line}\n"));
         assert_eq!(client.line(), "in MS TEXT, every MS TEXT, stop, idle MS", "{line:?}");
     }
-    // Longer than anybody waits, which must not overflow anything.
+    // Very long times must not overflow.
     client.send("in 18446744073709551615 never\nin 1 soon\n");
     assert_eq!(client.line(), "soon");
     drop(client);

@@ -17,7 +17,7 @@ use rustls::{
 use super::{peer::Peer, process::Example};
 use crate::ENGINES;
 
-/// A folder for certificates, which is gone afterwards.
+/// A temporary folder for certificates.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -36,7 +36,7 @@ impl Drop for Folder {
     }
 }
 
-/// A client of TLS that trusts the certificate in this file.
+/// A TLS client that trusts the certificate in this file.
 pub(crate) fn client(peer: &Peer, cert: &Path) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(cert).unwrap()).unwrap();
@@ -52,7 +52,7 @@ pub(crate) fn client(peer: &Peer, cert: &Path) -> StreamOwned<ClientConnection, 
     StreamOwned::new(session, peer.socket().try_clone().unwrap())
 }
 
-/// What is said there comes back.
+/// Data are echoed.
 pub(crate) fn echoes(client: &mut StreamOwned<ClientConnection, TcpStream>) {
     client.write_all(b"hello").unwrap();
     let mut echoed = [0; 5];
@@ -61,7 +61,7 @@ pub(crate) fn echoes(client: &mut StreamOwned<ClientConnection, TcpStream>) {
 }
 
 #[test]
-fn answers_with_what_it_receives() {
+fn echoes_over_tls() {
     for engine in ENGINES {
         let folder = Folder::new(&format!("tls-echo-{engine}"));
         let args = ["--self-signed", &folder.path(""), "--alpn", "other,echo"];
@@ -81,7 +81,7 @@ fn answers_with_what_it_receives() {
 }
 
 #[test]
-fn who_shows_no_certificate_is_not_let_in_if_one_is_wanted() {
+fn clients_without_a_required_certificate_are_rejected() {
     let folder = Folder::new("tls-echo-ca");
     drop(Example::serve("tls_echo", "mio", &["--self-signed", &folder.path("")]));
     let (cert, key) = (folder.path("cert.pem"), folder.path("key.pem"));
@@ -93,7 +93,7 @@ fn who_shows_no_certificate_is_not_let_in_if_one_is_wanted() {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_said() {
+fn file_errors_are_reported() {
     let folder = Folder::new("tls-echo-files");
     drop(Example::serve("tls_echo", "mio", &["--self-signed", &folder.path("")]));
     let cert = folder.path("cert.pem");

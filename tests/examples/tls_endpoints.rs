@@ -1,4 +1,4 @@
-//! `echo_server --listen` and `connect` on endpoints with TLS.
+//! `echo_server --listen` and `connect` on TLS endpoints.
 
 use sinew::transports::endpoint::quote;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::ENGINES;
 
-/// Papers for this machine, of which each vouches for itself.
+/// Self-signed certificates for this machine.
 fn papers(name: &str) -> (Folder, String) {
     let folder = Folder::new(name);
     drop(Example::serve("tls_echo", "mio", &["--self-signed", &folder.path("")]));
@@ -59,7 +59,7 @@ fn both_ends() {
 }
 
 #[test]
-fn clients_show_who_they_are() {
+fn clients_present_certificates() {
     let (_folder, at) = papers("endpoints-clients");
     let (server, port) = serve(&format!(
         "tls:0:interface=127.0.0.1:cert={at}cert.pem:key={at}key.pem:client_ca={at}cert.pem"
@@ -68,7 +68,7 @@ fn clients_show_who_they_are() {
     let ended = Example::start("connect", &[&to]).wait();
     assert_eq!(
         (ended.code, &*ended.stderr),
-        (Some(1), &["error: TLS: the peer refused: certificate required".into()][..])
+        (Some(1), &["error: TLS: the peer sent an alert: certificate required".into()][..])
     );
     let mut client =
         Example::start("connect", &[&format!("{to}:cert={at}cert.pem:key={at}key.pem")]);
@@ -78,13 +78,13 @@ fn clients_show_who_they_are() {
     server.finish();
 }
 
-/// First the header in the clear, then the handshake, then the protocol, whose peer is the one behind the proxy.
+/// First the header in plaintext, then the handshake, then the protocol, whose peer is the client of the proxy.
 #[test]
 fn behind_a_proxy() {
     let (folder, at) = papers("endpoints-proxy");
     let tls = format!("tls:0:interface=127.0.0.1:cert={at}cert.pem:key={at}key.pem");
     let (server, port) = serve(&format!("proxy:{tls}"));
-    // Somebody who begins with the handshake.
+    // A client that starts with the handshake.
     let ended =
         Example::start("connect", &[&format!("tls:localhost:{port}:ca={at}cert.pem")]).wait();
     assert_eq!(ended.code, Some(1), "{ended:?}");

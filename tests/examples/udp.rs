@@ -44,7 +44,7 @@ fn the_client_sends_lines_and_prints_answers() {
 }
 
 #[test]
-fn the_client_is_told_that_nobody_is_there() {
+fn the_client_reports_refusal() {
     let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = nobody.local_addr().unwrap().to_string();
     drop(nobody);

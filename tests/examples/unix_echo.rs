@@ -34,7 +34,7 @@ fn connect(path: &PathBuf) -> UnixStream {
 }
 
 #[test]
-fn answers_with_what_it_receives_and_says_who_it_was() {
+fn echoes_and_prints_the_peer() {
     for engine in ENGINES {
         let (server, path) = start(engine);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -55,13 +55,13 @@ fn answers_with_what_it_receives_and_says_who_it_was() {
 }
 
 #[test]
-fn one_that_is_killed_is_replaced_and_one_that_runs_is_not() {
+fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     let (first, path) = start("mio");
     let second = Example::start("unix_echo", &["--listen", &endpoint(&path)]).wait();
     assert_eq!(second.code, Some(1));
     let expected = format!("error: {} is in use by process {}", path.display(), first.id());
     assert_eq!(second.stderr, [expected]);
-    // Killed, without a chance to clear up.
+    // Killed, without cleanup.
     drop(first);
     assert!(path.exists());
     let (third, _) = start("mio");
@@ -71,11 +71,14 @@ fn one_that_is_killed_is_replaced_and_one_that_runs_is_not() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_the_cause() {
     let long = format!("/tmp/{}", "x".repeat(200));
-    let missing = "/nowhere/x: there is no folder /nowhere";
-    let cases =
-        [(&*long, "too long"), ("/nowhere/x", missing), ("/tmp", "/tmp is there and not a socket")];
+    let missing = "/nowhere/x: the directory /nowhere does not exist";
+    let cases = [
+        (&*long, "too long"),
+        ("/nowhere/x", missing),
+        ("/tmp", "/tmp exists and is not a socket"),
+    ];
     for (path, part) in cases {
         let ended = Example::start("unix_echo", &["--listen", &endpoint(Path::new(path))]).wait();
         assert_eq!(ended.code, Some(1), "{path}: {ended:?}");

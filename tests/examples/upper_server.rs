@@ -20,7 +20,7 @@ fn answers_in_upper_case() {
             client.send(line);
             client.expect(answer);
         }
-        // A letter that comes in pieces, and a last line without its end.
+        // A letter split over two segments, and a last line without an end.
         for byte in "é".as_bytes() {
             client.send([*byte]);
         }
@@ -31,7 +31,7 @@ fn answers_in_upper_case() {
 }
 
 #[test]
-fn a_line_may_outgrow_itself() {
+fn a_line_may_grow_in_upper_case() {
     let server = Example::serve("upper_server", "mio", &[]);
     let mut client = server.connect();
     client.send(format!("{}\nmore\n", "ŉ".repeat(8_000)));

@@ -1,4 +1,4 @@
-//! getsockopt(2) for options that socket2 has no function for. For tests only.
+//! getsockopt(2) for options that socket2 does not cover. For tests only.
 
 #![allow(unsafe_code, reason = "getsockopt(2) takes pointers; the argument stands beside it")]
 
@@ -6,12 +6,12 @@ use std::os::fd::AsRawFd;
 
 use socket2::Socket;
 
-/// An option of TCP that is a number.
+/// An integer TCP option.
 pub(crate) fn tcp_option(socket: &Socket, option: libc::c_int) -> libc::c_int {
     option_of(socket, libc::IPPROTO_TCP, option)
 }
 
-/// An option of this level that is a number.
+/// An integer option of this level.
 pub(crate) fn option_of(socket: &Socket, level: libc::c_int, option: libc::c_int) -> libc::c_int {
     let mut value: libc::c_int = -1;
     let mut len = size_of_val(&value) as libc::socklen_t;

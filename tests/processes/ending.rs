@@ -1,4 +1,4 @@
-//! How children end, by themselves and otherwise.
+//! How child processes end: exit, signals, shutdown.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,7 +13,7 @@ use sinew::{
     transports::{AtStop, SignalError},
 };
 
-use super::kit::{Recorder, Stage, Told, config, ignore, on_every_engine, sh, with_panics};
+use super::kit::{Callback, Recorder, Stage, config, ignore, on_every_engine, sh, with_panics};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -23,11 +23,11 @@ fn exit_codes_and_signals_are_told_apart() {
         for code in [0, 1, 42, 255] {
             let notes = stage.run(sh(&format!("exit {code}")), config(), ignore);
             assert_eq!(notes.status(), ProcessStatus::Exited(code));
-            assert!(notes.has(&Told::Exited(ProcessStatus::Exited(code))));
+            assert!(notes.has(&Callback::Exited(ProcessStatus::Exited(code))));
         }
         for signal in [Signal::TERM, Signal::KILL, Signal::HUP, Signal::USR1] {
-            let notes = stage.run(Command::new("cat"), config(), move |process, told| {
-                if *told == Told::Started {
+            let notes = stage.run(Command::new("cat"), config(), move |process, callbacks| {
+                if *callbacks == Callback::Started {
                     process.signal(signal).expect("it runs");
                 }
             });
@@ -38,7 +38,7 @@ fn exit_codes_and_signals_are_told_apart() {
 }
 
 #[test]
-fn signals_that_there_are_not() {
+fn invalid_signals() {
     on_every_engine("no signal", |stage| {
         let (process, notes) = stage.spawn(Command::new("cat"), config(), ignore);
         for number in [-1, 0, 12_345] {
@@ -51,14 +51,14 @@ fn signals_that_there_are_not() {
 }
 
 #[test]
-fn one_that_ignores_sigterm_is_killed_after_its_grace() {
+fn a_child_that_ignores_sigterm_is_killed_after_the_grace_time() {
     on_every_engine("an obstinate child", |stage| {
         let grace = Duration::from_millis(60);
         let asked = Rc::new(RefCell::new(None));
         let when = asked.clone();
         let script = "trap '' TERM; echo ready; while :; do sleep 0.02; done";
-        let notes = stage.run(sh(script), config(), move |process, told| {
-            if *told == Told::Received(ChildFd::STDOUT) {
+        let notes = stage.run(sh(script), config(), move |process, callbacks| {
+            if *callbacks == Callback::Received(ChildFd::STDOUT) {
                 *when.borrow_mut() = Some(Instant::now());
                 process.terminate(LONG).expect("it runs");
                 process.terminate(grace).expect("it runs");
@@ -71,12 +71,12 @@ fn one_that_ignores_sigterm_is_killed_after_its_grace() {
 }
 
 #[test]
-fn one_that_heeds_sigterm_has_its_own_end() {
+fn a_child_that_handles_sigterm_exits_by_itself() {
     on_every_engine("a good child", |stage| {
         let script = "trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done";
         let asked = Cell::new(false);
-        let notes = stage.run(sh(script), config(), move |process, told| {
-            if *told == Told::Received(ChildFd::STDOUT) && !asked.replace(true) {
+        let notes = stage.run(sh(script), config(), move |process, callbacks| {
+            if *callbacks == Callback::Received(ChildFd::STDOUT) && !asked.replace(true) {
                 process.terminate(LONG).expect("it runs");
             }
         });
@@ -86,21 +86,21 @@ fn one_that_heeds_sigterm_has_its_own_end() {
     });
 }
 
-/// The child is gone, and what it has started still writes.
+/// The child has exited, while a grandchild still writes.
 #[test]
-fn a_grandchild_that_holds_the_pipes_is_waited_for() {
+fn a_grandchild_that_holds_the_pipes_is_awaited() {
     on_every_engine("a grandchild", |stage| {
-        // It goes on when the further pipe is closed, which the test does when the child has exited.
+        // The grandchild continues when the extra pipe is closed, which the test does after the exit.
         let script = "(read line <&3; echo from the grandchild) & exit 5";
-        let notes = stage.run(sh(script), config().write_to(ChildFd(3)), |process, told| {
-            if let Told::Exited(status) = told {
+        let notes = stage.run(sh(script), config().write_to(ChildFd(3)), |process, callbacks| {
+            if let Callback::Exited(status) = callbacks {
                 assert_eq!(*status, ProcessStatus::Exited(5));
                 process.channel(ChildFd(3)).expect("the grandchild has it").write(b"go\n");
             }
         });
-        let exited = Told::Exited(ProcessStatus::Exited(5));
-        let received = Told::Received(ChildFd::STDOUT);
-        assert!(notes.position(&exited) < notes.position(&received), "{:?}", notes.told());
+        let exited = Callback::Exited(ProcessStatus::Exited(5));
+        let received = Callback::Received(ChildFd::STDOUT);
+        assert!(notes.position(&exited) < notes.position(&received), "{:?}", notes.callbacks());
         assert_eq!(notes.out(), "from the grandchild\n");
         assert_eq!(notes.status(), ProcessStatus::Exited(5));
     });
@@ -117,41 +117,44 @@ fn a_dropped_handle_changes_nothing() {
     });
 }
 
-/// Whatever is told, a panic in it kills the child, and `ended` is all that follows.
+/// A panic in any callback kills the child, and only `ended` follows.
 #[test]
 fn a_panic_kills_the_child() {
-    let moments: [fn(&Told) -> bool; 5] = [
-        |told| *told == Told::Started,
-        |told| *told == Told::Received(ChildFd::STDOUT),
-        |told| *told == Told::Closed(ChildFd::STDERR),
-        |told| matches!(told, Told::Exited(_)),
-        |told| matches!(told, Told::Ended(_)),
+    let moments: [fn(&Callback) -> bool; 5] = [
+        |callbacks| *callbacks == Callback::Started,
+        |callbacks| *callbacks == Callback::Received(ChildFd::STDOUT),
+        |callbacks| *callbacks == Callback::Closed(ChildFd::STDERR),
+        |callbacks| matches!(callbacks, Callback::Exited(_)),
+        |callbacks| matches!(callbacks, Callback::Ended(_)),
     ];
     with_panics("a panic", moments.len() as u64, |stage| {
         for (at, is_moment) in moments.into_iter().enumerate() {
             let script = "echo hello; exec 2>&-; read line; exit 0";
-            let notes = stage.run(sh(script), config(), move |process, told| {
-                if is_moment(told) {
-                    panic!("on purpose, {told:?}");
+            let notes = stage.run(sh(script), config(), move |process, callbacks| {
+                if is_moment(callbacks) {
+                    panic!("on purpose, {callbacks:?}");
                 }
-                if *told == Told::Received(ChildFd::STDOUT) && at > 2 {
+                if *callbacks == Callback::Received(ChildFd::STDOUT) && at > 2 {
                     process.write(b"\n");
                 }
             });
-            let told = notes.told();
-            let thrown = told.iter().position(is_moment).expect("it came to that");
-            let after: Vec<_> = told[thrown + 1..].iter().collect();
-            assert!(after.iter().all(|told| matches!(told, Told::Ended(_))), "{told:?}");
+            let callbacks = notes.callbacks();
+            let thrown = callbacks.iter().position(is_moment).expect("it came to that");
+            let after: Vec<_> = callbacks[thrown + 1..].iter().collect();
+            assert!(
+                after.iter().all(|callbacks| matches!(callbacks, Callback::Ended(_))),
+                "{callbacks:?}"
+            );
             let status = notes.status();
-            assert_eq!(status.signal(), (at <= 2).then_some(Signal::KILL), "{told:?}");
+            assert_eq!(status.signal(), (at <= 2).then_some(Signal::KILL), "{callbacks:?}");
         }
     });
 }
 
-/// A run that is stopped while a child runs, and what is told of it.
-fn stopped(stage: &Stage, at_stop: AtStop) -> Vec<Told> {
-    let (recorder, notes) = Recorder::new(|process, told| {
-        if *told == Told::Received(ChildFd::STDOUT) {
+/// The reactor is stopped while a child runs: the callbacks.
+fn stopped(stage: &Stage, at_stop: AtStop) -> Vec<Callback> {
+    let (recorder, notes) = Recorder::new(|process, callbacks| {
+        if *callbacks == Callback::Received(ChildFd::STDOUT) {
             let _ = process.reactor().unwrap().stop();
         }
     });
@@ -161,28 +164,32 @@ fn stopped(stage: &Stage, at_stop: AtStop) -> Vec<Told> {
     stage.reactor.run().expect("it is stopped");
     notes.status();
     assert_eq!(process.write(b"late"), WriteStatus::Closed);
-    notes.told()
+    notes.callbacks()
 }
 
 #[test]
-fn a_stop_kills_what_still_runs() {
+fn a_stop_kills_running_children() {
     on_every_engine("a stop", |stage| {
-        let told = stopped(stage, AtStop::Kill);
-        let (Some(Told::Ended(status)), exits) =
-            (told.last(), told.iter().filter(|told| matches!(told, Told::Exited(_))).count())
-        else {
-            panic!("{told:?}")
+        let callbacks = stopped(stage, AtStop::Kill);
+        let (Some(Callback::Ended(status)), exits) = (
+            callbacks.last(),
+            callbacks.iter().filter(|callbacks| matches!(callbacks, Callback::Exited(_))).count(),
+        ) else {
+            panic!("{callbacks:?}")
         };
         assert_eq!((status.signal(), exits), (Some(Signal::KILL), 1));
     });
 }
 
 #[test]
-fn a_stop_leaves_what_is_to_be_left() {
+fn a_stop_leaves_detached_children() {
     on_every_engine("a stop that leaves", |stage| {
-        let told = stopped(stage, AtStop::Leave);
-        assert_eq!(told.last(), Some(&Told::Ended(ProcessStatus::LeftRunning)));
-        assert!(!told.iter().any(|told| matches!(told, Told::Exited(_))), "{told:?}");
+        let callbacks = stopped(stage, AtStop::Leave);
+        assert_eq!(callbacks.last(), Some(&Callback::Ended(ProcessStatus::LeftRunning)));
+        assert!(
+            !callbacks.iter().any(|callbacks| matches!(callbacks, Callback::Exited(_))),
+            "{callbacks:?}"
+        );
     });
 }
 
@@ -196,24 +203,25 @@ fn an_end_can_be_awaited() {
     });
 }
 
-/// Before the end and after it, and after the reactor's: a callback is called as long as there is a loop to call it.
+/// Calls to the protocol before its end, after it, and after the reactor's end: the closure runs as long as there is
+/// a loop.
 #[test]
-fn an_end_is_told_to_callbacks_whenever_they_come() {
+fn ended_can_be_awaited_at_any_time() {
     on_every_engine("callbacks", |stage| {
         let (recorder, _) = Recorder::new(ignore);
         let process = stage.reactor.spawn_process(recorder, sh("exit 4")).expect("it starts");
-        let told = Rc::new(RefCell::new(Vec::new()));
+        let callbacks = Rc::new(RefCell::new(Vec::new()));
         let note = |when: &'static str| {
-            let told = told.clone();
+            let callbacks = callbacks.clone();
             process.when_ended().then(move |_, status| {
-                told.borrow_mut().push((when, status.expect("it ends").code()));
+                callbacks.borrow_mut().push((when, status.expect("it ends").code()));
             });
         };
         note("before");
-        stage.until(|| process.status().is_some() && !told.borrow().is_empty());
+        stage.until(|| process.status().is_some() && !callbacks.borrow().is_empty());
         note("after");
-        stage.until(|| told.borrow().len() == 2);
-        assert_eq!(*told.borrow(), [("before", Some(4)), ("after", Some(4))]);
+        stage.until(|| callbacks.borrow().len() == 2);
+        assert_eq!(*callbacks.borrow(), [("before", Some(4)), ("after", Some(4))]);
     });
     let (recorder, _) = Recorder::new(ignore);
     crate::watchdog::watch_this_test();
@@ -223,13 +231,13 @@ fn an_end_is_told_to_callbacks_whenever_they_come() {
     assert!(process.when_ended().is_settled());
 }
 
-/// A stop in good order: children are asked to end, and waited for.
+/// Graceful shutdown: children are asked to end, and awaited.
 #[test]
 fn a_stop_can_wait_for_children() {
     on_every_engine("a stop in order", |stage| {
         let script = "trap 'exit 6' TERM; echo ready; while :; do sleep 0.02; done";
-        let (recorder, notes) = Recorder::new(|process, told| {
-            if *told == Told::Received(ChildFd::STDOUT) {
+        let (recorder, notes) = Recorder::new(|process, callbacks| {
+            if *callbacks == Callback::Received(ChildFd::STDOUT) {
                 let _ = process.reactor().unwrap().stop();
             }
         });

@@ -1,4 +1,4 @@
-//! Programs as endpoints: what comes of it that they are started for a connection.
+//! Programs as endpoints, started for a connection.
 
 use std::{cell::RefCell, io, rc::Rc};
 
@@ -12,7 +12,7 @@ use sinew::{
 
 use super::kit::{Stage, on_every_engine};
 
-/// Says something, ends its output, and keeps what it is answered.
+/// Sends data, half-closes, and keeps the answer.
 #[derive(Clone, Default)]
 struct Asks(Rc<RefCell<(Vec<u8>, Option<String>)>>);
 
@@ -37,7 +37,7 @@ impl Protocol for Asks {
     }
 }
 
-/// What became of connecting.
+/// The result of connecting.
 fn connect(
     stage: &Stage,
     to: &ClientEndpoint,
@@ -48,13 +48,13 @@ fn connect(
     connecting.take().expect("it is settled")
 }
 
-/// Until nothing of the children is left.
+/// Waits until nothing of the children is left.
 fn clear(stage: &Stage) {
     stage.until(|| stage.reactor.leak_report().is_empty());
 }
 
 #[test]
-fn each_connection_has_a_program_of_its_own() {
+fn each_connection_starts_a_program() {
     on_every_engine("programs", |stage| {
         let to: ClientEndpoint = "process:cat".parse().unwrap();
         let asks = [Asks::default(), Asks::default()];
@@ -64,8 +64,8 @@ fn each_connection_has_a_program_of_its_own() {
                 assert_eq!(*peer, Peer::Pipe);
                 built.clone()
             });
-            // The protocol's own type is known, though the endpoint has forgotten it. On a busy machine the program may have
-            // come to its end by now, and the protocol with it.
+            // The protocol's type is known, although the endpoint is type-erased. On a busy machine the program may
+            // have ended by now, and the protocol with it.
             assert!(connection.unwrap().with(|_, _| ()).is_some() || one.is_over());
         }
         stage.until(|| asks.iter().all(Asks::is_over));
@@ -95,7 +95,7 @@ fn a_program_that_cannot_be_started_is_an_error_and_builds_nothing() {
     });
 }
 
-/// It is told by the end of its input, and goes.
+/// The program gets EOF on its input, and exits.
 #[test]
 fn a_program_for_which_no_protocol_is_built_ends() {
     struct Refuses;
@@ -113,7 +113,7 @@ fn a_program_for_which_no_protocol_is_built_ends() {
 }
 
 #[test]
-fn what_is_cancelled_in_time_starts_nothing() {
+fn cancelling_in_time_starts_no_program() {
     on_every_engine("cancelled programs", |stage| {
         let never = |_: &Peer| -> Asks { panic!("there is nobody to build it for") };
         let connecting =
@@ -125,7 +125,7 @@ fn what_is_cancelled_in_time_starts_nothing() {
     });
 }
 
-/// More than its pipes hold is written by the program before it reads on.
+/// The program writes more than its pipes hold before it reads.
 #[test]
 fn a_program_may_write_before_it_reads() {
     on_every_engine("much both ways", |stage| {

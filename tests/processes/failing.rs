@@ -1,4 +1,4 @@
-//! Programs that cannot be started: the error says which, and why.
+//! Programs that cannot be started: the error names the program and the reason.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
@@ -6,7 +6,7 @@ use sinew::{prelude::*, transports::SpawnError};
 
 use super::kit::{config, on_every_engine, sh};
 
-/// A folder for one test, which is removed with it.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -39,7 +39,7 @@ fn no_such_program() {
                 matches!(&error, SpawnError::NotFound { program } if program == name),
                 "{error}"
             );
-            assert_eq!(error.to_string(), format!("there is no program {name:?}"));
+            assert_eq!(error.to_string(), format!("could not find the program {name:?}"));
         }
     });
 }
@@ -72,7 +72,7 @@ fn no_such_directory() {
             };
             assert_eq!((directory, program.as_str()), (&bad, "/bin/sh"));
         }
-        // The directory is good; it is the program that is missing.
+        // The directory exists; the program is missing.
         let mut command = Command::new("no-such-program-anywhere");
         command.current_dir(&folder.0);
         assert!(matches!(stage.spawn_error(command, config()), SpawnError::NotFound { .. }));
@@ -80,9 +80,9 @@ fn no_such_directory() {
 }
 
 #[test]
-fn the_same_with_further_descriptors() {
+fn additional_descriptors() {
     on_every_engine("no such program, forked", |stage| {
-        // The pipe on which the library hears of the failure must not be in their way.
+        // The pipe through which exec failures are reported must not collide with them.
         for fd in 3..12 {
             let command = Command::new("no-such-program-anywhere");
             let error = stage.spawn_error(command, config().read_from(ChildFd(fd)));
@@ -92,7 +92,7 @@ fn the_same_with_further_descriptors() {
 }
 
 #[test]
-fn descriptors_that_cannot_be_further_ones() {
+fn invalid_additional_descriptors() {
     on_every_engine("bad descriptors", |stage| {
         let twice = config().read_from(ChildFd(3)).write_to(ChildFd(3));
         let standard = config().read_from(ChildFd::STDOUT);
@@ -104,7 +104,7 @@ fn descriptors_that_cannot_be_further_ones() {
                 "{error}"
             );
         }
-        // There are no descriptors of such numbers.
+        // Invalid descriptor numbers.
         let error = stage.spawn_error(sh("true"), config().read_from(ChildFd(i32::MAX)));
         assert!(matches!(error, SpawnError::Start { .. }), "{error:?}");
     });

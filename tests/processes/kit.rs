@@ -1,4 +1,4 @@
-//! A protocol that writes down all that it is told, and judges the order of it; and the loop around it.
+//! A process protocol that records its callbacks and checks their order; and the fixture around it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,9 +11,9 @@ use sinew::{prelude::*, transports::SpawnError};
 
 use crate::watchdog::Watchdog;
 
-/// What was told, in order; of what was received, only how it went on.
+/// The callbacks in order; of received data only the direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Callback {
     Started,
     Received(ChildFd),
     Closed(ChildFd),
@@ -25,15 +25,15 @@ pub(crate) enum Told {
 
 #[derive(Default)]
 pub(crate) struct Notes {
-    told: RefCell<Vec<Told>>,
+    callbacks: RefCell<Vec<Callback>>,
     received: RefCell<Vec<(ChildFd, Vec<u8>)>>,
     dropped: Cell<bool>,
 }
 
-/// What a scenario does when something is told.
-type Act = Box<dyn FnMut(&Process, &Told)>;
+/// The action of a scenario on a callback.
+type Act = Box<dyn FnMut(&Process, &Callback)>;
 
-/// See the head of this file.
+/// A recording process protocol.
 pub(crate) struct Recorder {
     notes: Rc<Notes>,
     act: Act,
@@ -46,8 +46,8 @@ impl Drop for Recorder {
 }
 
 impl Notes {
-    pub(crate) fn told(&self) -> Vec<Told> {
-        self.told.borrow().clone()
+    pub(crate) fn callbacks(&self) -> Vec<Callback> {
+        self.callbacks.borrow().clone()
     }
 
     pub(crate) fn received(&self, fd: ChildFd) -> Vec<u8> {
@@ -59,107 +59,110 @@ impl Notes {
         String::from_utf8_lossy(&self.received(ChildFd::STDOUT)).into_owned()
     }
 
-    pub(crate) fn has(&self, what: &Told) -> bool {
-        self.told.borrow().contains(what)
+    pub(crate) fn has(&self, what: &Callback) -> bool {
+        self.callbacks.borrow().contains(what)
     }
 
-    pub(crate) fn position(&self, what: &Told) -> usize {
-        let told = self.told();
-        told.iter()
-            .position(|told| told == what)
-            .unwrap_or_else(|| panic!("no {what:?} in {told:?}"))
+    pub(crate) fn position(&self, what: &Callback) -> usize {
+        let callbacks = self.callbacks();
+        callbacks
+            .iter()
+            .position(|callbacks| callbacks == what)
+            .unwrap_or_else(|| panic!("no {what:?} in {callbacks:?}"))
     }
 
     pub(crate) fn is_over(&self) -> bool {
         self.dropped.get()
     }
 
-    /// What became of it; and the laws of a process's life, of one that is over.
+    /// The record; checks the callback contract if the process has ended.
     pub(crate) fn status(&self) -> ProcessStatus {
-        let told = self.told();
-        assert!(self.dropped.get(), "the protocol is kept: {told:?}");
-        let count = |what: fn(&Told) -> bool| told.iter().filter(|told| what(told)).count();
-        assert_eq!(told.first(), Some(&Told::Started), "{told:?}");
-        assert_eq!(count(|told| *told == Told::Started), 1, "{told:?}");
-        assert_eq!(count(|told| matches!(told, Told::Ended(_))), 1, "{told:?}");
-        assert!(count(|told| matches!(told, Told::Exited(_))) <= 1, "{told:?}");
-        for (at, closed) in told.iter().enumerate() {
-            let Told::Closed(fd) = closed else { continue };
-            let later = &told[at + 1..];
+        let callbacks = self.callbacks();
+        assert!(self.dropped.get(), "the protocol is kept: {callbacks:?}");
+        let count = |what: fn(&Callback) -> bool| {
+            callbacks.iter().filter(|callbacks| what(callbacks)).count()
+        };
+        assert_eq!(callbacks.first(), Some(&Callback::Started), "{callbacks:?}");
+        assert_eq!(count(|callbacks| *callbacks == Callback::Started), 1, "{callbacks:?}");
+        assert_eq!(count(|callbacks| matches!(callbacks, Callback::Ended(_))), 1, "{callbacks:?}");
+        assert!(count(|callbacks| matches!(callbacks, Callback::Exited(_))) <= 1, "{callbacks:?}");
+        for (at, closed) in callbacks.iter().enumerate() {
+            let Callback::Closed(fd) = closed else { continue };
+            let later = &callbacks[at + 1..];
             assert!(
-                !later.contains(&Told::Received(*fd)),
-                "{fd:?} goes on after its end: {told:?}"
+                !later.contains(&Callback::Received(*fd)),
+                "{fd:?} goes on after its end: {callbacks:?}"
             );
-            assert!(!later.contains(closed), "{fd:?} ends twice: {told:?}");
+            assert!(!later.contains(closed), "{fd:?} ends twice: {callbacks:?}");
         }
-        match told.last() {
-            Some(Told::Ended(status)) => *status,
-            last => panic!("{last:?} comes last: {told:?}"),
+        match callbacks.last() {
+            Some(Callback::Ended(status)) => *status,
+            last => panic!("{last:?} comes last: {callbacks:?}"),
         }
     }
 }
 
 impl Recorder {
-    pub(crate) fn new(act: impl FnMut(&Process, &Told) + 'static) -> (Self, Rc<Notes>) {
+    pub(crate) fn new(act: impl FnMut(&Process, &Callback) + 'static) -> (Self, Rc<Notes>) {
         let notes = Rc::new(Notes::default());
         (Self { notes: notes.clone(), act: Box::new(act) }, notes)
     }
 
-    fn note(&mut self, process: &Process, told: Told) {
-        let mut all = self.notes.told.borrow_mut();
-        // One after the other, they say no more than one does.
-        if !matches!(told, Told::Received(_)) || all.last() != Some(&told) {
-            all.push(told.clone());
+    fn note(&mut self, process: &Process, callbacks: Callback) {
+        let mut all = self.notes.callbacks.borrow_mut();
+        // Consecutive equal callbacks are merged.
+        if !matches!(callbacks, Callback::Received(_)) || all.last() != Some(&callbacks) {
+            all.push(callbacks.clone());
         }
         drop(all);
-        (self.act)(process, &told);
+        (self.act)(process, &callbacks);
     }
 }
 
 impl ProcessProtocol for Recorder {
     fn started(&mut self, process: &Process) {
-        self.note(process, Told::Started);
+        self.note(process, Callback::Started);
     }
 
     fn data_received(&mut self, process: &Process, fd: ChildFd, data: &[u8]) {
         self.notes.received.borrow_mut().push((fd, data.to_vec()));
-        self.note(process, Told::Received(fd));
+        self.note(process, Callback::Received(fd));
     }
 
     fn channel_closed(&mut self, process: &Process, fd: ChildFd) {
-        self.note(process, Told::Closed(fd));
+        self.note(process, Callback::Closed(fd));
     }
 
     fn input_paused(&mut self, process: &Process, fd: ChildFd) {
-        self.note(process, Told::Paused(fd));
+        self.note(process, Callback::Paused(fd));
     }
 
     fn input_resumed(&mut self, process: &Process, fd: ChildFd) {
-        self.note(process, Told::Resumed(fd));
+        self.note(process, Callback::Resumed(fd));
     }
 
     fn exited(&mut self, process: &Process, status: &ProcessStatus) {
-        self.note(process, Told::Exited(*status));
+        self.note(process, Callback::Exited(*status));
     }
 
     fn ended(&mut self, process: &Process, status: &ProcessStatus) {
-        self.note(process, Told::Ended(*status));
+        self.note(process, Callback::Ended(*status));
     }
 }
 
-/// A reactor of one engine, for one scenario.
+/// A reactor with one engine, for one scenario.
 pub(crate) struct Stage {
     pub(crate) engine: Engine,
     pub(crate) reactor: Reactor,
     _watchdog: Watchdog,
 }
 
-/// Plays a scenario on every engine that there is. At the end, nothing may be left, and nothing may have panicked.
+/// Runs a scenario on every available engine. At the end, nothing may be left, and nothing may have panicked.
 pub(crate) fn on_every_engine(what: &str, scenario: impl Fn(&Stage)) {
     with_panics(what, 0, scenario);
 }
 
-/// The same, of a scenario with so many panics in callbacks.
+/// The same, with this many panics expected in callbacks.
 pub(crate) fn with_panics(what: &str, panics: u64, scenario: impl Fn(&Stage)) {
     for engine in Engine::available() {
         let watchdog = Watchdog::new(format!("{what} on {engine}"));
@@ -173,7 +176,7 @@ pub(crate) fn with_panics(what: &str, panics: u64, scenario: impl Fn(&Stage)) {
 }
 
 impl Stage {
-    /// Turns the loop until something is so.
+    /// Runs the loop until a condition holds.
     pub(crate) fn until(&self, done: impl Fn() -> bool) {
         while !done() {
             self.reactor.turn(Some(Duration::from_secs(10))).expect("the loop turns");
@@ -184,38 +187,38 @@ impl Stage {
         &self,
         command: Command,
         config: ProcessConfig,
-        act: impl FnMut(&Process, &Told) + 'static,
+        act: impl FnMut(&Process, &Callback) + 'static,
     ) -> (Process, Rc<Notes>) {
         let (recorder, notes) = Recorder::new(act);
         let spawned = self.reactor.spawn_process_with(recorder, command, config);
         (spawned.expect("it can be started"), notes)
     }
 
-    /// Runs it to its end.
+    /// Runs until the process has ended.
     pub(crate) fn run(
         &self,
         command: Command,
         config: ProcessConfig,
-        act: impl FnMut(&Process, &Told) + 'static,
+        act: impl FnMut(&Process, &Callback) + 'static,
     ) -> Rc<Notes> {
         let (_, notes) = self.spawn(command, config, act);
         self.until(|| notes.is_over());
         notes
     }
 
-    /// What is wrong with a command.
+    /// The error of a command that cannot be started.
     pub(crate) fn spawn_error(&self, command: Command, config: ProcessConfig) -> SpawnError {
         let (recorder, notes) = Recorder::new(|_, _| {});
         let error = self.reactor.spawn_process_with(recorder, command, config);
         let error = error.expect_err("it cannot be started");
         assert!(!notes.is_over(), "no call drops what is the user's");
         self.until(|| notes.is_over());
-        assert_eq!(notes.told(), [], "nothing is told of a child that never was");
+        assert_eq!(notes.callbacks(), [], "nothing is told of a child that never was");
         error
     }
 }
 
-/// A line for the shell.
+/// A shell command.
 pub(crate) fn sh(script: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", script]);
@@ -226,4 +229,4 @@ pub(crate) fn config() -> ProcessConfig {
     ProcessConfig::default()
 }
 
-pub(crate) fn ignore(_: &Process, _: &Told) {}
+pub(crate) fn ignore(_: &Process, _: &Callback) {}

@@ -1,4 +1,4 @@
-//! What goes to a child and what comes from it.
+//! Input and output of child processes.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,28 +11,29 @@ use sinew::{
     transports::{ChildIo, SignalError},
 };
 
-use super::kit::{Told, config, ignore, on_every_engine, sh};
+use super::kit::{Callback, config, ignore, on_every_engine, sh};
 
 const MEGABYTES: usize = 4 << 20;
 
-/// Bytes of which none is where another one should be.
+/// Position-dependent bytes.
 fn noise(len: usize) -> Vec<u8> {
     (0..len as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
 #[test]
-fn cat_gives_back_what_it_is_given() {
+fn cat_echoes() {
     on_every_engine("cat", |stage| {
-        let notes = stage.run(Command::new("cat"), config(), |process, told| match told {
-            Told::Started => assert_eq!(process.write(b"hello"), WriteStatus::Ok),
-            Told::Received(_) => process.close_stdin(),
-            Told::Ended(_) => assert_eq!(process.write(b"late"), WriteStatus::Closed),
-            _ => {}
-        });
+        let notes =
+            stage.run(Command::new("cat"), config(), |process, callbacks| match callbacks {
+                Callback::Started => assert_eq!(process.write(b"hello"), WriteStatus::Ok),
+                Callback::Received(_) => process.close_stdin(),
+                Callback::Ended(_) => assert_eq!(process.write(b"late"), WriteStatus::Closed),
+                _ => {}
+            });
         assert_eq!(notes.out(), "hello");
         assert_eq!(notes.status(), ProcessStatus::Exited(0));
         for fd in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
-            assert!(notes.has(&Told::Closed(fd)), "{fd:?} is never closed");
+            assert!(notes.has(&Callback::Closed(fd)), "{fd:?} is never closed");
         }
     });
 }
@@ -42,34 +43,36 @@ fn megabytes_both_ways() {
     on_every_engine("megabytes", |stage| {
         let data = noise(MEGABYTES);
         let bytes = data.clone();
-        let notes = stage.run(Command::new("cat"), config(), move |process, told| {
-            if *told == Told::Started {
+        let notes = stage.run(Command::new("cat"), config(), move |process, callbacks| {
+            if *callbacks == Callback::Started {
                 assert_eq!(process.write(&bytes), WriteStatus::AboveHighWatermark);
                 process.close_stdin();
             }
         });
         assert!(notes.received(ChildFd::STDOUT) == data, "what came back is not what was sent");
         assert!(
-            notes.has(&Told::Paused(ChildFd::STDIN)) && notes.has(&Told::Resumed(ChildFd::STDIN))
+            notes.has(&Callback::Paused(ChildFd::STDIN))
+                && notes.has(&Callback::Resumed(ChildFd::STDIN))
         );
         assert!(notes.status().is_success());
     });
 }
 
-/// It reads nothing until it is told to, by a signal, and then counts.
+/// It reads nothing until it gets a signal, and then counts.
 #[test]
-fn a_child_that_does_not_read_is_waited_for() {
+fn a_child_that_does_not_read_applies_backpressure() {
     on_every_engine("a slow reader", |stage| {
         let waits = "trap 'exec wc -c' USR1; echo ready; while :; do sleep 0.02; done";
-        let (process, notes) = stage.spawn(sh(waits), config(), |process, told| {
-            if *told == Told::Received(ChildFd::STDOUT) && process.channel(ChildFd::STDIN).is_some()
+        let (process, notes) = stage.spawn(sh(waits), config(), |process, callbacks| {
+            if *callbacks == Callback::Received(ChildFd::STDOUT)
+                && process.channel(ChildFd::STDIN).is_some()
             {
                 process.write(&noise(MEGABYTES));
             }
         });
-        let paused = || notes.has(&Told::Paused(ChildFd::STDIN));
+        let paused = || notes.has(&Callback::Paused(ChildFd::STDIN));
         stage.until(paused);
-        assert!(!notes.has(&Told::Resumed(ChildFd::STDIN)), "nobody has read anything");
+        assert!(!notes.has(&Callback::Resumed(ChildFd::STDIN)), "nobody has read anything");
         let stdin = process.channel(ChildFd::STDIN).expect("it is open");
         assert!(stdin.queued() > MEGABYTES / 2, "{} bytes are queued", stdin.queued());
         process.close_stdin();
@@ -80,18 +83,18 @@ fn a_child_that_does_not_read_is_waited_for() {
     });
 }
 
-/// Its output is paused: the child gets no further than the pipe is deep. Then all of it comes.
+/// Its output is paused: the child fills the pipe and blocks. Then everything arrives.
 #[test]
-fn a_child_whose_output_is_not_read_waits() {
+fn a_child_whose_output_is_paused_blocks() {
     on_every_engine("a slow parent", |stage| {
         let command = sh("head -c 4194304 /dev/zero; echo done >&2");
-        let (process, notes) = stage.spawn(command, config(), |process, told| {
-            if *told == Told::Started {
+        let (process, notes) = stage.spawn(command, config(), |process, callbacks| {
+            if *callbacks == Callback::Started {
                 process.pause_reading(ChildFd::STDOUT);
             }
         });
         let other = sh("echo");
-        // Another child comes and goes meanwhile; this one neither ends nor keeps the loop busy.
+        // Another child runs meanwhile; this one neither ends nor keeps the loop busy.
         stage.run(other, config(), ignore);
         assert_eq!((notes.out().len(), process.status()), (0, None));
         process.resume_reading(ChildFd::STDOUT);
@@ -102,7 +105,7 @@ fn a_child_whose_output_is_not_read_waits() {
 }
 
 #[test]
-fn out_and_err_come_apart_and_in_full() {
+fn stdout_and_stderr_are_separate_and_complete() {
     on_every_engine("out and err", |stage| {
         let script = "i=0; while [ $i -lt 500 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done";
         let notes = stage.run(sh(script), config(), ignore);
@@ -115,16 +118,16 @@ fn out_and_err_come_apart_and_in_full() {
 }
 
 #[test]
-fn further_descriptors_go_by_their_numbers() {
+fn additional_descriptors_keep_their_numbers() {
     on_every_engine("further descriptors", |stage| {
-        // Numbers that are taken in the parent, and numbers that are free there.
+        // Descriptor numbers that are in use in the parent, and free ones.
         for (reads, writes) in [(ChildFd(3), ChildFd(4)), (ChildFd(9), ChildFd(7))] {
             let script = format!("cat <&{}; echo bye >&{}", writes.0, reads.0);
             let notes = stage.run(
                 sh(&script),
                 config().read_from(reads).write_to(writes),
-                move |process, told| {
-                    if *told == Told::Started {
+                move |process, callbacks| {
+                    if *callbacks == Callback::Started {
                         let channel = process.channel(writes).expect("it was asked for");
                         channel.write(b"through a further pipe");
                         channel.lose_connection();
@@ -135,13 +138,13 @@ fn further_descriptors_go_by_their_numbers() {
             );
             assert_eq!(notes.out(), "through a further pipe");
             assert_eq!(notes.received(reads), b"bye\n");
-            assert!(notes.has(&Told::Closed(reads)) && notes.has(&Told::Closed(writes)));
+            assert!(notes.has(&Callback::Closed(reads)) && notes.has(&Callback::Closed(writes)));
             assert!(notes.status().is_success());
         }
     });
 }
 
-/// Of all that is open in the parent, a child gets what it is to have.
+/// A child inherits only the intended descriptors of the parent.
 #[test]
 #[cfg(target_os = "linux")]
 fn nothing_else_is_inherited() {
@@ -149,7 +152,7 @@ fn nothing_else_is_inherited() {
         let (other, life) = stage.spawn(Command::new("cat"), config(), ignore);
         let list = "for fd in /proc/self/fd/*; do [ -e $fd ] && echo ${fd##*/}; done";
         let notes = stage.run(sh(list), config().read_from(ChildFd(5)), ignore);
-        // What this very process was born with and its parent did not mean to keep to itself, every child has.
+        // Descriptors that this process inherited without close-on-exec are inherited by every child.
         let plain = sh(list).stdin(std::process::Stdio::piped()).output().expect("a shell");
         let plain = String::from_utf8(plain.stdout).expect("numbers");
         let mut expected: Vec<_> = plain.split_whitespace().chain(["5"]).collect();
@@ -176,30 +179,31 @@ fn the_command_may_say_where_output_goes() {
         let mut out = String::new();
         std::io::Read::read_to_string(&mut reader, &mut out).expect("the child has written");
         assert_eq!(out, "out\n");
-        assert!(!notes.has(&Told::Closed(ChildFd::STDOUT)));
+        assert!(!notes.has(&Callback::Closed(ChildFd::STDOUT)));
     });
 }
 
-/// It closes its input while it goes on, and nothing was written meanwhile.
+/// It closes its input and continues; nothing was written meanwhile.
 #[test]
-fn a_closed_input_is_noticed() {
+fn a_closed_standard_input_is_noticed() {
     on_every_engine("a closed input", |stage| {
         let closed = Rc::new(Cell::new(false));
         let flag = closed.clone();
         let script = "exec <&-; cat <&3; echo still here";
-        let notes = stage.run(sh(script), config().write_to(ChildFd(3)), move |process, told| {
-            if *told == Told::Closed(ChildFd::STDIN) {
-                flag.set(process.status().is_none());
-                process.channel(ChildFd(3)).expect("it is open").lose_connection();
-            }
-        });
+        let notes =
+            stage.run(sh(script), config().write_to(ChildFd(3)), move |process, callbacks| {
+                if *callbacks == Callback::Closed(ChildFd::STDIN) {
+                    flag.set(process.status().is_none());
+                    process.channel(ChildFd(3)).expect("it is open").lose_connection();
+                }
+            });
         assert!(closed.get(), "it was told when it was all over anyway");
         assert_eq!(notes.out(), "still here\n");
     });
 }
 
 #[test]
-fn a_handle_of_the_past_is_inert() {
+fn a_stale_handle_is_inert() {
     on_every_engine("a handle of the past", |stage| {
         let (process, notes) = stage.spawn(sh("exit 3"), config(), ignore);
         stage.until(|| notes.is_over());
@@ -212,7 +216,7 @@ fn a_handle_of_the_past_is_inert() {
     });
 }
 
-/// Sends much, and ends its output: so the program ends, and with it the connection.
+/// Sends much data, and half-closes: so the program ends, and with it the connection.
 struct Twice {
     received: Rc<std::cell::RefCell<Vec<u8>>>,
     lost: Rc<Cell<Option<bool>>>,
@@ -252,9 +256,9 @@ fn a_program_as_a_connection() {
     });
 }
 
-/// A program that has had enough may have much to say: that nobody reads what is written says nothing of what can be read.
+/// A program that stops reading may still have much to write: failed writes say nothing about reads.
 #[test]
-fn a_program_that_closes_its_input_is_heard_to_the_end() {
+fn output_continues_after_a_program_closes_its_input() {
     struct Talks {
         heard: Rc<RefCell<Vec<u8>>>,
         lost: Rc<Cell<Option<bool>>>,
@@ -293,7 +297,7 @@ fn a_program_that_closes_its_input_is_heard_to_the_end() {
     });
 }
 
-/// Between our ends and their pipes, calls are cut short, interrupted and refused on purpose. All arrives all the same.
+/// Fault injection on the pipes: short, interrupted and failing calls. Everything arrives all the same.
 #[test]
 fn under_faults() {
     on_every_engine("faults", |stage| {
@@ -301,8 +305,8 @@ fn under_faults() {
         let bytes = data.clone();
         let stream = StreamConfig::default().faults(sinew::transports::Faults::rough(7));
         let notes =
-            stage.run(Command::new("cat"), config().stream(stream), move |process, told| {
-                if *told == Told::Started {
+            stage.run(Command::new("cat"), config().stream(stream), move |process, callbacks| {
+                if *callbacks == Callback::Started {
                     process.write(&bytes);
                     process.close_stdin();
                 }

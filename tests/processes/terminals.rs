@@ -1,37 +1,38 @@
-//! Children with a terminal of their own.
+//! Child processes with their own terminal.
 
 use std::process::Command;
 
 use sinew::{prelude::*, reactor::Signal, transports::WindowSize};
 
-use super::kit::{Told, config, ignore, on_every_engine, sh};
+use super::kit::{Callback, config, ignore, on_every_engine, sh};
 
 fn terminal() -> ProcessConfig {
     config().pty(WindowSize { rows: 12, columns: 34 })
 }
 
 #[test]
-fn all_three_are_the_terminal() {
+fn all_three_descriptors_are_the_terminal() {
     on_every_engine("a terminal", |stage| {
         let script =
             "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && tty >/dev/null && stty size && echo err >&2";
         let notes = stage.run(sh(script), terminal(), ignore);
-        // A terminal ends its lines like this.
+        // A terminal ends its lines in CRLF.
         assert_eq!(notes.out(), "12 34\r\nerr\r\n");
         assert!(notes.status().is_success());
         assert!(
-            notes.has(&Told::Closed(ChildFd::STDIN)) && notes.has(&Told::Closed(ChildFd::STDOUT))
+            notes.has(&Callback::Closed(ChildFd::STDIN))
+                && notes.has(&Callback::Closed(ChildFd::STDOUT))
         );
     });
 }
 
-/// It is the terminal that controls it: `/dev/tty` is there, and control-C interrupts.
+/// It is the controlling terminal: `/dev/tty` can be opened, and control-C interrupts.
 #[test]
-fn it_controls_the_child() {
+fn the_terminal_controls_the_child() {
     on_every_engine("a controlling terminal", |stage| {
         let script = "echo ready >/dev/tty; exec cat";
-        let notes = stage.run(sh(script), terminal(), |process, told| {
-            if *told == Told::Received(ChildFd::STDOUT) && process.status().is_none() {
+        let notes = stage.run(sh(script), terminal(), |process, callbacks| {
+            if *callbacks == Callback::Received(ChildFd::STDOUT) && process.status().is_none() {
                 process.write(b"\x03");
             }
         });
@@ -40,12 +41,14 @@ fn it_controls_the_child() {
 }
 
 #[test]
-fn the_end_of_a_file_can_be_typed() {
+fn eof_can_be_typed() {
     on_every_engine("control-D", |stage| {
         let script = "stty -echo; echo ready; exec cat";
         let mut typed = false;
-        let notes = stage.run(sh(script), terminal(), move |process, told| {
-            if *told == Told::Received(ChildFd::STDOUT) && !std::mem::replace(&mut typed, true) {
+        let notes = stage.run(sh(script), terminal(), move |process, callbacks| {
+            if *callbacks == Callback::Received(ChildFd::STDOUT)
+                && !std::mem::replace(&mut typed, true)
+            {
                 process.write(b"typed\n");
                 process.close_stdin();
             }
@@ -57,9 +60,9 @@ fn the_end_of_a_file_can_be_typed() {
     });
 }
 
-/// Several lines at once: a terminal hands them out one by one, and an engine tells of them once.
+/// Several lines at once: a terminal returns one per read, and an edge-triggered engine reports once.
 #[test]
-fn much_output_comes_in_full() {
+fn large_output_arrives_completely() {
     on_every_engine("much output", |stage| {
         let script = "stty -opost; i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done";
         let notes = stage.run(sh(script), terminal(), ignore);
@@ -72,8 +75,8 @@ fn much_output_comes_in_full() {
 fn its_size_can_be_changed() {
     on_every_engine("a window", |stage| {
         let script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.02; done";
-        let notes = stage.run(sh(script), terminal(), |process, told| {
-            if *told == Told::Received(ChildFd::STDOUT) && process.status().is_none() {
+        let notes = stage.run(sh(script), terminal(), |process, callbacks| {
+            if *callbacks == Callback::Received(ChildFd::STDOUT) && process.status().is_none() {
                 process.set_window_size(WindowSize { rows: 50, columns: 100 }).expect("it has one");
             }
         });
@@ -86,18 +89,18 @@ fn its_size_can_be_changed() {
     });
 }
 
-/// Nobody reads what it says, so it cannot go on. That must not keep the loop busy.
+/// Its output is not read, so it blocks. The loop must not be busy.
 #[test]
 fn a_paused_terminal_is_quiet() {
     on_every_engine("a paused terminal", |stage| {
         let mut pauses = 1;
-        let (process, notes) = stage.spawn(sh("yes"), terminal(), move |process, told| {
-            if *told == Told::Received(ChildFd::STDOUT) && pauses > 0 {
+        let (process, notes) = stage.spawn(sh("yes"), terminal(), move |process, callbacks| {
+            if *callbacks == Callback::Received(ChildFd::STDOUT) && pauses > 0 {
                 pauses -= 1;
                 process.pause_reading(ChildFd::STDOUT);
             }
         });
-        stage.until(|| notes.has(&Told::Received(ChildFd::STDOUT)));
+        stage.until(|| notes.has(&Callback::Received(ChildFd::STDOUT)));
         let later = std::rc::Rc::new(std::cell::Cell::new(false));
         let flag = later.clone();
         stage.reactor.call_later(std::time::Duration::from_millis(100), move |_| flag.set(true));

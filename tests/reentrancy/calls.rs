@@ -1,4 +1,4 @@
-//! Every public call that does not end anything, one after the other, with guests in whatever is handed over.
+//! Every public call that does not end anything, one after another, with guarded user code in every argument.
 
 use std::{cell::Cell, error::Error, fmt, fs::File, io, rc::Rc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::support::certs;
 
 const LONG: Duration = Duration::from_secs(1000);
 
-/// An error that is a guest.
+/// An error that is guarded user code.
 #[derive(Debug)]
 pub(crate) struct Complaint(#[allow(dead_code, reason = "its drop is what counts")] Guest);
 
@@ -37,7 +37,7 @@ impl fmt::Display for Complaint {
 
 impl Error for Complaint {}
 
-/// A producer that is a guest, and is asked so often.
+/// A guarded producer, called this many times.
 pub(crate) struct Feeder {
     left: usize,
     _guest: Guest,
@@ -61,7 +61,7 @@ impl Producer for Feeder {
     }
 }
 
-/// A protocol that is a guest and does nothing.
+/// A guarded protocol that does nothing.
 pub(crate) struct Quiet(#[allow(dead_code, reason = "its drop is what counts")] Guest);
 
 impl Quiet {
@@ -82,7 +82,7 @@ impl Protocol for Quiet {
     }
 }
 
-/// A factory that is a guest.
+/// A guarded factory.
 pub(crate) struct Builder(#[allow(dead_code, reason = "its drop is what counts")] Guest);
 
 impl Builder {
@@ -308,10 +308,10 @@ fn ask_for_connections(reactor: &Reactor) {
 #[cfg(unix)]
 fn ask_for_adoption(reactor: &Reactor) {
     use std::os::unix::net::{UnixListener, UnixStream};
-    let (near, far) = UnixStream::pair().expect("a pair of sockets");
+    let (near, remote) = UnixStream::pair().expect("a pair of sockets");
     let connection = reactor.adopt_stream(near, Quiet::new()).expect("it is connected");
     ask_connection(&connection);
-    drop(far);
+    drop(remote);
     let file = File::open("/dev/null").expect("it is always there");
     let error = reactor.adopt_stream(file, Quiet::new()).expect_err("it is no socket");
     let file = error.into_descriptor().expect("it is given back");
@@ -329,7 +329,7 @@ fn ask_for_adoption(reactor: &Reactor) {
 }
 
 fn ask_connection<P: Protocol>(connection: &Connection<P>) {
-    // The one exception: the closure that is handed to `with` runs at once.
+    // The one exception: the closure passed to `with` runs immediately.
     let at_once = connection.with(|_, transport| transport.write(b"with"));
     assert!(at_once.is_some());
     let guest = Guest("the drop of a call to a protocol");

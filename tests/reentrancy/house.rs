@@ -1,5 +1,5 @@
-//! The house: a `RefCell` that is borrowed, for as long as it runs, by every piece of user code that the library is given:
-//! callbacks, closures, futures, and what happens in drops. Two of them in it at once is what the law forbids.
+//! The re-entrancy detector: a `RefCell` that every piece of user code borrows while it runs (callbacks, closures,
+//! futures, drops). Two at the same time violate the law.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ thread_local! {
     static CLASHES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs a piece of user code with the house borrowed.
+/// Runs user code with the cell borrowed.
 pub(crate) fn enter<R>(who: &'static str, f: impl FnOnce() -> R) -> Option<R> {
     HOUSE.with(|house| match house.try_borrow_mut() {
         Ok(mut guests) => {
@@ -22,23 +22,23 @@ pub(crate) fn enter<R>(who: &'static str, f: impl FnOnce() -> R) -> Option<R> {
     })
 }
 
-/// A piece of user code that does nothing else.
+/// User code that does nothing else.
 pub(crate) fn look_in(who: &'static str) {
     enter(who, || ());
 }
 
-/// Who came so far, in order.
+/// The pieces of user code that have run, in order.
 pub(crate) fn guests() -> Vec<&'static str> {
     HOUSE.with_borrow(Clone::clone)
 }
 
-/// Forgets who came, and says who met.
+/// Resets the detector, and returns violations.
 pub(crate) fn sweep() -> Vec<String> {
     HOUSE.with_borrow_mut(Vec::clear);
     CLASHES.take()
 }
 
-/// Something whose drop is user code.
+/// A value whose drop is user code.
 #[derive(Debug)]
 pub(crate) struct Guest(pub(crate) &'static str);
 

@@ -1,5 +1,4 @@
-//! Every callback is visited: in it, with the house borrowed, everything is asked for, and then one of the calls that end
-//! something.
+//! Inside every callback, with the cell borrowed, makes all calls, and then one of those that end something.
 
 use std::{cell::Cell, cell::RefCell, rc::Rc, time::Duration};
 
@@ -10,8 +9,8 @@ use super::{
     house::{self, Guest, enter, look_in},
 };
 use crate::support::{
-    Far, Fate, Line, Link, Script, Traces, Watched, What, Width, World, certs,
-    life::{NAMES, lead_through_life, number},
+    EndState, Event, Link, RemoteEnd, Script, TestConnection, Traces, Watched, Width, World, certs,
+    life::{NAMES, number, trigger_callbacks},
     sockets::{any_port, dial},
     table,
 };
@@ -39,7 +38,7 @@ table! {
 
 type End = fn(&Transport, &ListeningPort);
 
-/// What callbacks of a visit need, in one place.
+/// What the callbacks need.
 #[derive(Clone)]
 struct Visit {
     at: Option<usize>,
@@ -53,7 +52,7 @@ impl Visit {
         Self { at, end, done: Rc::default(), port: Rc::default() }
     }
 
-    /// Asks for everything, once.
+    /// Makes all calls once.
     fn act(&self, transport: &Transport) {
         if self.done.replace(true) {
             return;
@@ -63,7 +62,7 @@ impl Visit {
         ask_port(&port);
         ask_reactor(&transport.reactor().unwrap());
         (self.end)(transport, &port);
-        // Once more, on what is closing or over now.
+        // Once more, on a closing or ended connection.
         ask_transport(transport);
         ask_port(&port);
     }
@@ -71,9 +70,9 @@ impl Visit {
     fn protocol(&self) -> impl Protocol + use<> {
         let visit = self.clone();
         let _guest = Guest("the drop of the protocol");
-        Script(move |transport: &Transport, what: What<'_>| {
+        Script(move |transport: &Transport, what: Event<'_>| {
             let _ = &_guest;
-            let ends = matches!(what, What::ReadClosed | What::Drain);
+            let ends = matches!(what, Event::ReadClosed | Event::Drain);
             let name = number(&what).map_or("connection_lost", |number| NAMES[number]);
             enter(name, || {
                 if number(&what) == visit.at {
@@ -86,7 +85,7 @@ impl Visit {
         })
     }
 
-    /// Leads a connection through its life and says who met in the house.
+    /// Triggers all callbacks of a connection, and returns violations.
     fn pay<F: Factory>(&self, world: &World, name: &str, factory: F) {
         let port = match world.link {
             Link::TlsAccepted => world.reactor().listen_tls(any_port(), &certs::server(), factory),
@@ -96,25 +95,26 @@ impl Visit {
         self.port.replace(Some(port.clone()));
         let built = world.traces.len();
         let socket = dial(port.local(), Width::Narrow);
-        let mut far = match world.link {
-            Link::TlsAccepted => Far::secured(socket, certs::far_client()),
-            _ => Far::socket(socket),
+        let mut remote = match world.link {
+            Link::TlsAccepted => RemoteEnd::secured(socket, certs::remote_client()),
+            _ => RemoteEnd::socket(socket),
         };
         world.until("the visitor", || {
-            far.pump();
+            remote.pump();
             world.traces.len() > built && world.traces.last().is_made()
         });
-        let mut line = Line { far, trace: world.traces.last(), port: Some(port.of_any_kind()) };
-        lead_through_life(world, &mut line, name);
+        let mut line =
+            TestConnection { remote, trace: world.traces.last(), port: Some(port.of_any_kind()) };
+        trigger_callbacks(world, &mut line, name);
         world.until("the end", || {
-            line.far.take();
-            if line.far.fate_so_far() != Fate::Open {
-                line.far.end();
+            line.remote.take();
+            if line.remote.end_state_so_far() != EndState::Open {
+                line.remote.end();
             }
             line.trace.is_lost()
         });
-        assert!(self.done.get(), "{name} never came: {:?}", line.trace.told());
-        // Looping calls and what else goes on.
+        assert!(self.done.get(), "{name} never came: {:?}", line.trace.callbacks());
+        // Repeating calls and other activity.
         world.settle();
         self.port.take();
         assert!(house::guests().len() > 10);
@@ -123,7 +123,7 @@ impl Visit {
     }
 }
 
-/// Visits every callback, `connection_lost` included. A world for each, since some ends are those of the reactor.
+/// Runs every callback, including `connection_lost`. A new fixture for each, since some calls end the reactor.
 fn each(world: &World, end: End) {
     for at in (0..NAMES.len()).map(Some).chain([None]) {
         let name = at.map_or("connection_lost", |at| NAMES[at]);
@@ -215,7 +215,7 @@ fn crash(world: &World) {
     });
 }
 
-/// A factory that asks for everything in each of its three callbacks.
+/// A factory that makes all calls in each of its three callbacks.
 struct Asker {
     visit: Visit,
     reactor: sinew::reactor::WeakReactor,
@@ -257,7 +257,7 @@ fn in_the_factory(world: &World) {
     let (reactor, traces) = (world.reactor().downgrade(), world.traces.clone());
     let asker = Asker { visit: visit.clone(), reactor, traces };
     visit.pay(world, "connection_made", asker);
-    assert_eq!(world.traces.all()[0].told()[0], crate::support::Told::Made);
+    assert_eq!(world.traces.all()[0].callbacks()[0], crate::support::Callback::Made);
 }
 
 fn in_a_producer(world: &World) {
@@ -270,14 +270,14 @@ fn in_a_producer(world: &World) {
         |_, port| drop(port.drain(Duration::from_secs(1000))),
     ];
     for end in ends {
-        // A visit to no callback: the producer makes it.
+        // Outside of any protocol callback: the producer makes the calls.
         let visit = Visit::new(Some(usize::MAX), end);
         let (guide, traces) = (visit.clone(), world.traces.clone());
         visit.pay(world, "a producer", move |_: &Peer| {
             let guide = guide.clone();
-            traces.watch(Script(move |transport: &Transport, what: What<'_>| {
+            traces.watch(Script(move |transport: &Transport, what: Event<'_>| {
                 enter("a callback", || match what {
-                    What::Made => {
+                    Event::Made => {
                         let guide = guide.clone();
                         let mut left = 3;
                         transport.stream(crate::support::Pull(move |transport: &Transport| {
@@ -286,7 +286,7 @@ fn in_a_producer(world: &World) {
                             if left == 0 { Production::Done } else { Production::More }
                         }));
                     }
-                    What::ReadClosed | What::Drain => transport.lose_connection(),
+                    Event::ReadClosed | Event::Drain => transport.lose_connection(),
                     _ => {}
                 });
             }))
@@ -294,7 +294,7 @@ fn in_a_producer(world: &World) {
     }
 }
 
-/// The far end speaks no TLS: whatever it says is the end, and so is that it says nothing.
+/// The remote end does not speak TLS: any data, or silence, end the connection.
 fn start_tls(world: &World) {
     fn end(transport: &Transport, _: &ListeningPort) {
         let tls = certs::server().handshake_timeout(Duration::from_millis(20));
@@ -323,7 +323,7 @@ fn over_tls(world: &World) {
     }
 }
 
-/// Begins TLS in mid-stream, and asks for everything when that is done.
+/// Starts TLS in mid-stream, and makes all calls when that is done.
 struct Starter(Visit, #[allow(dead_code, reason = "its drop is what counts")] Guest);
 
 impl Protocol for Starter {
@@ -355,15 +355,16 @@ fn when_tls_has_started(world: &World) {
         };
         let port = world.reactor().listen_tcp(any_port(), factory).expect("a free port");
         visit.port.replace(Some(port.clone()));
-        let mut far = Far::secured(dial(port.local(), Width::Wide), certs::far_client());
+        let mut remote =
+            RemoteEnd::secured(dial(port.local(), Width::Wide), certs::remote_client());
         world.until("TLS", || {
-            far.pump();
+            remote.pump();
             visit.done.get()
         });
         world.settle();
-        far.end();
+        remote.end();
         world.until("the end", || {
-            far.take();
+            remote.take();
             world.traces.last().is_lost() || !world.reactor().is_running()
         });
         visit.port.take();

@@ -1,17 +1,17 @@
-//! Fifty thousand connections, one batch after the other: nothing of them is left.
+//! Fifty thousand connections, in batches: nothing of them is left.
 
 use std::net::Ipv4Addr;
 
 use sinew::prelude::*;
 
 use super::process::{alone, descriptors, resident};
-use crate::support::{Far, Link, Script, Watchdog, What, Width, World, sockets::dial};
+use crate::support::{Event, Link, RemoteEnd, Script, Watchdog, Width, World, sockets::dial};
 
-/// Connections that are open at a time.
+/// Connections open at a time.
 const BATCH: usize = 100;
 
-/// Memory that may be in use at the end and was not after the first tenth: the allocator's play, far less than a hundred
-/// bytes for each connection would come to.
+/// Memory growth allowed after the first tenth: variation of the allocator, far less than a hundred bytes per
+/// connection.
 const GROWTH_MAX: usize = 2 << 20;
 
 #[test]
@@ -33,7 +33,7 @@ fn churn(engine: Engine, count: usize) {
     let _alone = alone();
     let _watchdog = Watchdog::new(format!("a churn of {count} on {engine}"));
     let world = World::new(engine, Link::Accepted);
-    // Several addresses, so that ports in TIME_WAIT are never short.
+    // Several addresses, so that ports in TIME_WAIT do not run out.
     let factory = SharedFactory::new(|_: &Peer| server());
     let ports: Vec<_> = (1..=5)
         .map(|last| {
@@ -60,24 +60,24 @@ fn churn(engine: Engine, count: usize) {
     world.end();
 }
 
-/// Echoes, and ends as it is told.
+/// Echoes, and ends in the requested way.
 fn server() -> impl Protocol {
-    Script(|transport: &Transport, what: What<'_>| match what {
-        What::Made => transport.set_idle_timeout(std::time::Duration::from_secs(1000)),
-        What::Data(b"close") => transport.lose_connection(),
-        What::Data(b"abort") => transport.abort(),
-        What::Data(data) => {
+    Script(|transport: &Transport, what: Event<'_>| match what {
+        Event::Made => transport.set_idle_timeout(std::time::Duration::from_secs(1000)),
+        Event::Data(b"close") => transport.lose_connection(),
+        Event::Data(b"abort") => transport.abort(),
+        Event::Data(data) => {
             transport.call_later(std::time::Duration::from_secs(1000));
             transport.write(data);
         }
-        What::ReadClosed => transport.lose_connection(),
+        Event::ReadClosed => transport.lose_connection(),
         _ => {}
     })
 }
 
 fn one_batch(world: &World, port: &ListeningPort) {
     let mut clients: Vec<_> =
-        (0..BATCH).map(|_| Far::socket(dial(port.local(), Width::Wide))).collect();
+        (0..BATCH).map(|_| RemoteEnd::socket(dial(port.local(), Width::Wide))).collect();
     clients.iter_mut().for_each(|client| client.send(b"ping"));
     for client in &mut clients {
         assert_eq!(world.receive(client, 4), b"ping");

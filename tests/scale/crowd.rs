@@ -6,11 +6,11 @@ use sinew::prelude::*;
 
 use super::process::{alone, descriptors, descriptors_max};
 use crate::support::{
-    Echo, Far, Link, Watchdog, Width, World,
+    Echo, Link, RemoteEnd, Watchdog, Width, World,
     sockets::{any_port, dial},
 };
 
-/// What is open besides connections.
+/// Other open descriptors.
 const OTHERS: usize = 100;
 
 #[test]
@@ -38,7 +38,7 @@ fn crowd(engine: Engine, wanted: usize) {
     }
     let before = descriptors();
     let world = World::new(engine, Link::Accepted);
-    // No traces: what ten thousand of them were told is not the question here.
+    // No traces: ten thousand of them are not needed here.
     let port = world.reactor().listen_tcp(any_port(), |_: &Peer| Echo).unwrap();
     let mut clients = dial_all(&world, &port, count);
     assert_eq!(port.connections(), count);
@@ -52,7 +52,7 @@ fn crowd(engine: Engine, wanted: usize) {
         }
     }
     world.assert_asleep();
-    // Half of them go by themselves, the other half is drained.
+    // Half of them close by themselves, the other half is drained.
     for client in clients.drain(..count / 2) {
         client.close();
     }
@@ -68,13 +68,13 @@ fn crowd(engine: Engine, wanted: usize) {
     assert_eq!(descriptors(), before, "descriptors leak");
 }
 
-fn dial_all(world: &World, port: &ListeningPort, count: usize) -> Vec<Far> {
+fn dial_all(world: &World, port: &ListeningPort, count: usize) -> Vec<RemoteEnd> {
     let addr: SocketAddr = port.local();
     let mut clients = Vec::with_capacity(count);
     while clients.len() < count {
-        // As many as the backlog holds for sure.
+        // As many as the backlog certainly holds.
         let some = (count - clients.len()).min(100);
-        clients.extend((0..some).map(|_| Far::socket(dial(addr, Width::Wide))));
+        clients.extend((0..some).map(|_| RemoteEnd::socket(dial(addr, Width::Wide))));
         world.until("them to be accepted", || port.connections() >= clients.len());
     }
     clients

@@ -1,4 +1,5 @@
-//! Nobody holds up the others: not a crowd of slow clients, not a flood, not a rush of new connections.
+//! Fairness: no connection delays others, whether there are many slow clients, a flood of data, or many new
+//! connections.
 
 use std::time::Duration;
 
@@ -6,18 +7,17 @@ use sinew::{prelude::*, transports::memory};
 
 use super::process::alone;
 use crate::support::{
-    Echo, Far, Link, Sink, Watchdog, Width, World, noise,
+    Echo, Link, RemoteEnd, Sink, Watchdog, Width, World, noise,
     sockets::{any_port, dial},
 };
 
-/// How much a connection may be given at a time: 16 reads of 64 KiB, once for an event and once because it asked to be
-/// run again.
+/// Maximum input per turn and connection: 16 reads of 64 KiB, once for an event and once because it was rescheduled.
 const TURN_MAX: u64 = 2 * 16 * 65_536;
 
-/// Turns that a round trip may take, however large the crowd: three, and some for a kernel that delivers late.
+/// Turns that a round trip may take, regardless of the number of connections: three, and some for late kernel events.
 const TURNS_MAX: u64 = 10;
 
-/// For a round trip behind a crowd. io_uring hands over what has come in portions of about twenty, in the order in which it came.
+/// For a round trip with many other connections. io_uring delivers completions in batches of about twenty, in order.
 fn turns_max(engine: Engine, crowd: usize) -> u64 {
     match engine {
         #[cfg(target_os = "linux")]
@@ -33,20 +33,20 @@ fn a_slow_loris_crowd_beside_a_fast_client() {
         let _watchdog = Watchdog::new(format!("a slow crowd on {engine}"));
         let count = if engine == Engine::Select { 400 } else { 1_000 };
         let world = World::new(engine, Link::Accepted);
-        // Each wants a line, and is sent a byte of it now and then.
+        // Each is sent a line byte by byte.
         let factory = |_: &Peer| Sink;
         let config = StreamConfig::default().idle_timeout(Duration::from_secs(1000));
         let config = ListenConfig::default().backlog(1024).stream(config);
         let port = world.reactor().listen_tcp_with(any_port(), config, factory).unwrap();
         let mut slow: Vec<_> =
-            (0..count).map(|_| Far::socket(dial(port.local(), Width::Wide))).collect();
+            (0..count).map(|_| RemoteEnd::socket(dial(port.local(), Width::Wide))).collect();
         world.until("the crowd", || port.connections() == count);
         let mut fast = world.join(Echo);
         for round in 0..50 {
             slow.iter_mut().for_each(|client| client.send(b"x"));
-            fast.far.send(&[round]);
+            fast.remote.send(&[round]);
             let before = world.reactor().stats().turns;
-            world.until("the answer", || fast.far.take() == [round]);
+            world.until("the answer", || fast.remote.take() == [round]);
             let turns = world.reactor().stats().turns - before;
             assert!(
                 turns <= turns_max(engine, count),
@@ -60,12 +60,12 @@ fn a_slow_loris_crowd_beside_a_fast_client() {
 }
 
 #[test]
-fn a_flood_is_read_in_turns() {
+fn a_flood_is_bounded_per_turn() {
     let _alone = alone();
     let _watchdog = Watchdog::new("a flood");
     let world = World::new(Engine::Mio, Link::Accepted);
     let mut fast = world.join(Echo);
-    // What has come all at once, on a connection that never runs dry.
+    // The input received at once, on a connection that always has more.
     let flood = noise(32 << 20);
     let (_, wire) =
         memory::connect(world.reactor(), StreamConfig::default(), Sink).expect("there is room");
@@ -73,9 +73,9 @@ fn a_flood_is_read_in_turns() {
     let mut round = 0;
     let received = || world.reactor().stats().bytes_received;
     while received() < flood.len() as u64 {
-        fast.far.send(&[round]);
+        fast.remote.send(&[round]);
         let (turns, bytes) = (world.reactor().stats().turns, received());
-        world.until("the answer", || fast.far.take() == [round]);
+        world.until("the answer", || fast.remote.take() == [round]);
         let turns = world.reactor().stats().turns - turns;
         assert!(turns <= TURNS_MAX, "{turns} turns for an answer beside a flood");
         assert!(received() - bytes <= turns * TURN_MAX + 1);
@@ -86,9 +86,9 @@ fn a_flood_is_read_in_turns() {
 }
 
 #[test]
-fn a_rush_of_clients_is_accepted_in_turns() {
+fn accepting_is_bounded_per_turn() {
     let _alone = alone();
-    // On select there are not as many descriptors.
+    // select supports fewer descriptors.
     for engine in Engine::available().filter(|engine| *engine != Engine::Select) {
         let _watchdog = Watchdog::new(format!("a rush on {engine}"));
         let world = World::new(engine, Link::Accepted);

@@ -1,4 +1,4 @@
-//! What a test wants to know of its own process, and the lock that keeps the tests of this binary apart.
+//! Process statistics for tests, and the lock that serialises the tests of this binary.
 
 use std::{
     fs,
@@ -9,12 +9,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Held by a test for as long as it counts what is the whole process's.
+/// Held by a test while it measures process-wide values.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Raises the limit of descriptors as far as this process may, and says how many it may have.
+/// Raises the descriptor limit as far as permitted, and returns it.
 pub(crate) fn descriptors_max() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
@@ -22,13 +22,13 @@ pub(crate) fn descriptors_max() -> usize {
     limit.maximum.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX))
 }
 
-/// Descriptors that are open.
+/// Number of open descriptors.
 pub(crate) fn descriptors() -> usize {
-    // The one with which this is read is not counted.
+    // The descriptor used for reading is not counted.
     fs::read_dir("/proc/self/fd").expect("proc(5) is mounted").count() - 1
 }
 
-/// Bytes of memory in use, as the kernel sees it.
+/// Resident memory in bytes, as reported by the kernel.
 pub(crate) fn resident() -> usize {
     let status = fs::read_to_string("/proc/self/status").expect("proc(5) is mounted");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,5 +1,5 @@
-//! A server that cannot accept: descriptors run out, its own or the system's; connections are over before they are accepted;
-//! limits are reached.
+//! A server whose accepts fail: descriptor limits of the process or the system; connections aborted before they are
+//! accepted; connection limits.
 
 use std::cell::Cell;
 
@@ -11,13 +11,13 @@ use sinew::{
 use super::stage::{Stage, patient_server};
 use crate::{millis, secs, seeds};
 
-/// Turns of the server in a second that are more than it has work for.
+/// Turns of the server per second that indicate a busy loop.
 const TURNS_MAX: u64 = 10_000;
 
-/// What a server has too few of. Each seed is about one of them, so that no other limit keeps it from being reached.
+/// The limit of a run. Each seed tests one, so that no other limit is reached first.
 #[derive(Clone, Copy)]
 enum Limit {
-    /// Two of them are the port's.
+    /// Two of the descriptors belong to the listener.
     Descriptors,
     Connections,
     PerClient,
@@ -42,7 +42,7 @@ const CONNECTIONS: usize = 2;
 const PER_CLIENT: usize = 1;
 const BACKLOG: u16 = 3;
 
-/// The server is never past its limit. How often it stood at it is counted.
+/// The server never exceeds its limit. Counts how often it was at the limit.
 fn under(network: &Network, limit: Limit, reached: &Cell<u64>) {
     let config = match limit {
         Limit::Descriptors => patient_server(),
@@ -73,7 +73,7 @@ fn under(network: &Network, limit: Limit, reached: &Cell<u64>) {
     });
     network.run_for(secs(2)).unwrap();
     if let Limit::Backlog = limit {
-        // Whoever comes while nobody accepts waits there, and is accepted at once afterwards.
+        // Connections that arrive during a failure wait in the backlog, and are accepted afterwards.
         stage.server.pause();
         network.run_for(secs(3)).unwrap();
         let before = stage.serving.made();
@@ -91,7 +91,7 @@ fn under(network: &Network, limit: Limit, reached: &Cell<u64>) {
     assert!(turns < 4 * TURNS_MAX, "{turns} turns: the server spins");
     stage.play(secs(20));
     assert!(stage.done.get() > 5, "{} talks came to their end", stage.done.get());
-    // To be at a limit is not yet to be held back by it: there were more who wanted in.
+    // Being at a limit does not mean that it held anyone back: there were more clients than that.
     let dialled: u64 = stage.diallers.iter().map(|client| client.made()).sum();
     let is_held_back = match limit {
         Limit::PerClient => dialled > stage.serving.made(),
@@ -117,8 +117,7 @@ fn few_descriptors_and_few_connections() {
     }
 }
 
-/// For ten seconds accepting fails most of the time, of one cause or another, time and again; then it is over, and all are
-/// served that had to wait.
+/// For ten seconds accepting fails most of the time, for changing reasons; afterwards all waiting clients are served.
 #[test]
 fn storms_of_emfile() {
     simulate(seeds(), |network| {

@@ -1,5 +1,5 @@
-//! A server that answers early, does not read on, and resets the connection when its answer has had time to arrive: whoever has sent
-//! more than it took gets the answer all the same, straight or through the proxy of `examples/portforward.rs`.
+//! A server that answers early, stops reading, and resets the connection once its answer has had time to arrive: a
+//! client that is still sending must get the answer, directly and through the proxy of `examples/portforward.rs`.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -18,16 +18,16 @@ use crate::{millis, portforward::End, secs, seeds};
 
 const ANSWER: usize = 10_000;
 
-/// What a client sends: more than all that is on the way can hold.
+/// What a client sends: more than all buffers on the way hold.
 const TOTAL: usize = 700_000;
 
-/// Longer than a link takes for the answer, whatever it loses.
+/// Longer than a link takes to deliver the answer, including retransmissions.
 const PATIENCE: std::time::Duration = secs(4);
 
-/// Answers to the first byte.
-struct Rude;
+/// Answers after the first byte.
+struct AnswersEarly;
 
-impl Protocol for Rude {
+impl Protocol for AnswersEarly {
     fn data_received(&mut self, transport: &Transport, _: &[u8]) {
         transport.pause_reading();
         transport.write(&(0..ANSWER).map(|at| pattern(1, at)).collect::<Vec<_>>());
@@ -39,7 +39,7 @@ impl Protocol for Rude {
     }
 }
 
-/// Sends and sends, in pieces that come from a timer, and counts what it is answered.
+/// Sends continuously, in pieces from a timer, and counts the bytes received.
 struct Client {
     sent: usize,
     got: usize,
@@ -94,7 +94,9 @@ fn answers(network: &Network, is_forwarded: bool) {
     let watch = if is_forwarded { stage.watch.on(&origin, TOTAL) } else { stage.serving.clone() };
     origin.boot(move |reactor| {
         let watch = watch.clone();
-        reactor.listen_tcp("0.0.0.0:7", move |_: &Peer| watch.watch(Rude)).expect("a free port");
+        reactor
+            .listen_tcp("0.0.0.0:7", move |_: &Peer| watch.watch(AnswersEarly))
+            .expect("a free port");
     });
     let done = stage.done.clone();
     for client in &stage.clients {

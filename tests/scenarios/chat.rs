@@ -1,4 +1,4 @@
-//! The room of `examples/chat_server.rs`, whose guests are parted from it, stop in their tracks, and do not read for a while.
+//! The chat room of `examples/chat_server.rs`, with partitioned, paused and slow guests.
 
 use std::{
     cell::{Cell, RefCell},
@@ -22,23 +22,23 @@ use crate::{
     millis, secs, seeds,
 };
 
-/// What may wait for one guest: so little that some are dropped, and talkers rest.
+/// Write limit per guest: so small that some guests are disconnected and fast senders are paused.
 const UNREAD_MAX: usize = 24 * 1024;
 
-/// What a talker may have queued for the server.
+/// Write limit of a client.
 const CLIENT_QUEUED_MAX: usize = 256 * 1024;
 
-/// How many lines each talker has sent, by name.
+/// Number of lines sent by each client, by name.
 type Said = Rc<RefCell<BTreeMap<String, u64>>>;
 
-/// One who says numbers, in order, and hears those of the others.
+/// A client that sends consecutive numbers, and receives those of the others.
 struct Talker {
     name: String,
     said: Said,
-    /// The next number of everybody who was heard.
+    /// The next number expected from each sender.
     next: BTreeMap<String, u64>,
     heard: Rc<Cell<u64>>,
-    /// Reads nothing for a while, at times.
+    /// Pauses reading for a while at times.
     is_slow: bool,
 }
 
@@ -49,9 +49,9 @@ impl LineHandler for Talker {
         transport.call_later(millis(transport.reactor().unwrap().random() % 500));
     }
 
-    /// What a talker has said comes in its order, without a gap and without a repetition.
+    /// The lines of each sender arrive in order, without gaps or duplicates.
     fn line_received(&mut self, _: &mut LineTransport<'_>, line: &[u8]) {
-        let line = str::from_utf8(line).expect("all say numbers");
+        let line = str::from_utf8(line).expect("all lines are numbers");
         let Some((name, number)) = line.split_once(": ") else { return };
         if line.starts_with('*') {
             return;
@@ -60,7 +60,7 @@ impl LineHandler for Talker {
         let number: u64 = number.parse().unwrap_or_else(|_| panic!("nobody says {line:?}"));
         let said = self.said.borrow().get(name).copied().unwrap_or_default();
         assert!(number < said, "{name} has said {said} lines, but {number} is heard");
-        assert_ne!(name, self.name, "one hears oneself");
+        assert_ne!(name, self.name, "received an own line");
         let next = self.next.entry(name.to_owned()).or_insert(number);
         assert_eq!(number, *next, "{name} is heard out of order");
         *next += 1;
@@ -79,7 +79,7 @@ impl LineHandler for Talker {
         if transport.queued() < CLIENT_QUEUED_MAX - 1024 {
             let _ = transport.send_line(format!("{number} {padding}"));
         } else {
-            // Nobody could hear what comes after it.
+            // Nobody could receive later lines.
             return transport.abort();
         }
         match random >> 32 & 63 {
@@ -96,7 +96,7 @@ fn talk(host: &Host, watch: HostWatch, said: &Said, heard: &Rc<Cell<u64>>) {
     let (name, said, heard) = (host.name(), said.clone(), heard.clone());
     let is_slow = name.ends_with('0');
     dial_again_and_again(host, move |_| {
-        // Each connection is another guest: the room may not know yet that the last one is gone.
+        // Each connection uses a new name: the room may not have noticed the end of the last one yet.
         let name = format!("{name}x{}", watch.made());
         let (said, heard) = (said.clone(), heard.clone());
         let talker = Talker { name, said, next: BTreeMap::new(), heard, is_slow };

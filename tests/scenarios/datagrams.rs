@@ -1,5 +1,6 @@
-//! Questions and answers in datagrams, over a network that loses, doubles and reorders them, to a server that rests at times. Each
-//! comes whole and from whom it says, nobody is told of any while he does not receive, and none is left lying.
+//! Requests and responses over UDP, on a network that loses, duplicates and reorders datagrams, with a server that
+//! pauses at times. Datagrams arrive whole and with the right sender, none is delivered during a pause, and none is
+//! stranded.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,13 +18,13 @@ use sinew::{
 use super::{parties::pattern, watch::Watch};
 use crate::{millis, secs, seeds};
 
-/// What the links take, without headers.
+/// The MTU of the links, without headers.
 const LEN_MAX: usize = 1_472;
 
-/// A number, with which each begins.
+/// Length of the number at the start of each datagram.
 const HEAD: usize = size_of::<u64>();
 
-/// What is wrong is noted and found after the event: a panic would be one of a callback.
+/// Violations are recorded and reported after the event: a panic here would be caught as one in a callback.
 #[derive(Clone, Default)]
 struct Faults(Rc<RefCell<Option<String>>>);
 
@@ -42,7 +43,7 @@ enum Stage {
     Stopped,
 }
 
-/// A protocol for datagrams that is watched: one whole life, and nothing while it does not receive.
+/// A checked datagram protocol: the callback contract holds, and nothing is delivered while receiving is paused.
 struct Watched<P> {
     protocol: P,
     stage: Stage,
@@ -51,7 +52,7 @@ struct Watched<P> {
 }
 
 impl<P> Watched<P> {
-    fn told(&self, what: &str, stage: Stage) {
+    fn callbacks(&self, what: &str, stage: Stage) {
         let now = self.stage;
         self.faults.unless(now == stage, || format!("a socket is told {what} when it is {now:?}"));
     }
@@ -59,36 +60,36 @@ impl<P> Watched<P> {
 
 impl<P: DatagramProtocol> DatagramProtocol for Watched<P> {
     fn started(&mut self, transport: &DatagramTransport) {
-        self.told("started", Stage::New);
+        self.callbacks("started", Stage::New);
         self.stage = Stage::Started;
         self.lives.set(self.lives.get() + 1);
         self.protocol.started(transport);
     }
 
     fn datagram_received(&mut self, transport: &DatagramTransport, data: &[u8], from: SocketAddr) {
-        self.told("datagram_received", Stage::Started);
+        self.callbacks("datagram_received", Stage::Started);
         let receives = transport.is_receiving();
         self.faults.unless(receives, || "a socket that rests is given a datagram".to_owned());
         self.protocol.datagram_received(transport, data, from);
     }
 
     fn send_failed(&mut self, transport: &DatagramTransport, failed: &SendFailed) {
-        self.told("send_failed", Stage::Started);
+        self.callbacks("send_failed", Stage::Started);
         self.protocol.send_failed(transport, failed);
     }
 
     fn sending_resumed(&mut self, transport: &DatagramTransport) {
-        self.told("sending_resumed", Stage::Started);
+        self.callbacks("sending_resumed", Stage::Started);
         self.protocol.sending_resumed(transport);
     }
 
     fn timer_fired(&mut self, transport: &DatagramTransport, timer: TimerId) {
-        self.told("timer_fired", Stage::Started);
+        self.callbacks("timer_fired", Stage::Started);
         self.protocol.timer_fired(transport, timer);
     }
 
     fn stopped(&mut self, transport: &DatagramTransport, reason: &Stopped) {
-        self.told("stopped", Stage::Started);
+        self.callbacks("stopped", Stage::Started);
         self.stage = Stage::Stopped;
         self.lives.set(self.lives.get() - 1);
         self.protocol.stopped(transport, reason);
@@ -100,13 +101,13 @@ fn question(number: u64, len: usize) -> Vec<u8> {
     head.chain((HEAD..len).map(|at| pattern(number, at))).collect()
 }
 
-/// The number of a datagram, if it is whole.
+/// The number of a datagram, if the datagram is whole.
 fn number(data: &[u8]) -> Option<u64> {
     let number = u64::from_be_bytes(data.get(..HEAD)?.try_into().ok()?);
     (question(number, data.len()) == data).then_some(number)
 }
 
-/// Answers with the same, and rests every so often.
+/// Sends back each datagram, and pauses every so often.
 struct Server {
     faults: Faults,
     rests: Rc<Cell<bool>>,
@@ -129,13 +130,13 @@ impl DatagramProtocol for Server {
     }
 }
 
-/// Asks for a while, in bursts, and takes the answers.
+/// Sends requests in bursts for a while, and receives the responses.
 struct Client {
     server: SocketAddr,
     faults: Faults,
     asked: Rc<RefCell<Vec<(u64, usize, u32)>>>,
     numbers: Rc<Cell<u64>>,
-    /// Questions that were too long, of which the loop has yet to tell.
+    /// Requests that were too long and are not reported yet.
     failing: u64,
     bursts: u32,
 }
@@ -195,7 +196,8 @@ impl DatagramProtocol for Client {
     }
 }
 
-/// Questions over this link; how many answers each got. In the end both sides are stopped, with timers armed.
+/// Sends requests over this link; returns how many responses each got. At the end both sides are stopped, with timers
+/// pending.
 fn ask(network: &Network, link: Link, rests: bool) -> Vec<u32> {
     network.set_link(link);
     let watch = Watch::over(network);
@@ -230,12 +232,13 @@ fn ask(network: &Network, link: Link, rests: bool) -> Vec<u32> {
     rests.set(false);
     network.run_for(secs(5)).unwrap();
     for socket in [&serving, &asking] {
-        socket.call_later(secs(1));
+        // It has not fired by the time that leftovers are looked for.
+        socket.call_later(secs(60));
         let stopping = socket.clone();
         socket.reactor().unwrap().call_soon(move |_| stopping.stop());
     }
     network.run_for(secs(5)).unwrap();
-    assert_eq!(lives.get(), 0, "sockets were not told stopped");
+    assert_eq!(lives.get(), 0, "sockets without a call of `stopped`");
     for host in [server, client] {
         let leak_report = host.reactor().leak_report();
         assert!(leak_report.is_empty(), "{}: {leak_report}", host.name());
@@ -250,7 +253,7 @@ fn watched<P: DatagramProtocol>(protocol: P, faults: &Faults, lives: &Rc<Cell<u6
 }
 
 #[test]
-fn questions_over_a_good_link() {
+fn requests_over_a_good_link() {
     simulate(seeds(), |network| {
         let answers = ask(network, Link::default(), true);
         let unanswered = answers.iter().filter(|answers| **answers != 1).count();
@@ -259,7 +262,7 @@ fn questions_over_a_good_link() {
 }
 
 #[test]
-fn questions_over_a_link_that_loses_doubles_and_reorders() {
+fn requests_over_a_link_with_loss_duplication_and_reordering() {
     simulate(seeds(), |network| {
         let link = Link::default().loss(0.1).duplicate(0.1).reorder(0.1);
         let answers = ask(network, link, true);

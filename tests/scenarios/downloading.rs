@@ -1,5 +1,5 @@
-//! Clients that download much over a slow link, and read in fits and starts: a server that minds its watermarks never has more
-//! queued than they allow, and never stops before all is sent.
+//! Large downloads over a slow link to clients that read irregularly: a server that respects its watermarks never
+//! queues more than they allow, and never stops early.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -15,30 +15,30 @@ use super::{
 };
 use crate::{millis, secs, seeds};
 
-/// What is written at once, at most.
+/// Maximum size of a write.
 const PIECE_MAX: usize = 20_000;
 
-/// What one client downloads, at most.
+/// Maximum size of a download.
 const TOTAL_MAX: usize = 150_000;
 
-/// A download begins with how long it is, in so many bytes.
+/// Length of the size prefix of a download.
 const HEAD: usize = size_of::<u64>();
 
-/// The byte that comes at a place of a download.
+/// The byte at an offset of a download.
 fn byte(total: usize, at: usize) -> u8 {
     let head = (total as u64).to_be_bytes();
     head.get(at).copied().unwrap_or_else(|| pattern(2, at))
 }
 
-/// What is written by a server that minds `writing_paused` itself.
-struct Fountain {
+/// Server side of a download that handles `writing_paused` itself.
+struct Download {
     high: usize,
     total: usize,
     sent: usize,
     is_paused: bool,
 }
 
-impl Fountain {
+impl Download {
     fn piece(&mut self, len: usize) -> Vec<u8> {
         let at = self.sent;
         self.sent += len.min(self.total - at);
@@ -48,7 +48,7 @@ impl Fountain {
     fn pour(&mut self, transport: &Transport) {
         while !self.is_paused && self.sent < self.total {
             let random = transport.reactor().unwrap().random();
-            // Every so often to the mark and not past it.
+            // Sometimes exactly up to the watermark.
             let room = self.high.saturating_sub(transport.queued());
             let len = match random % 4 {
                 0 if room > 0 => room.min(PIECE_MAX),
@@ -67,7 +67,7 @@ impl Fountain {
                 self.high
             );
             if queued > self.high {
-                // A burst that the system takes at once is told by nobody, so it is looked again in the next turn.
+                // A burst that the system accepts at once causes no callback, so check again in the next turn.
                 transport.call_later(millis(0));
                 return;
             }
@@ -78,7 +78,7 @@ impl Fountain {
     }
 }
 
-impl Protocol for Fountain {
+impl Protocol for Download {
     fn data_received(&mut self, transport: &Transport, _: &[u8]) {
         self.pour(transport);
     }
@@ -97,8 +97,8 @@ impl Protocol for Fountain {
     }
 }
 
-/// What is asked for whenever there is room.
-struct Pieces(Fountain);
+/// A producer, called whenever there is room.
+struct Pieces(Download);
 
 impl Producer for Pieces {
     fn produce(&mut self, transport: &Transport) -> Production {
@@ -109,45 +109,45 @@ impl Producer for Pieces {
     }
 }
 
-/// Either kind of server.
+/// A server of either kind.
 struct Server {
-    fountain: Option<Fountain>,
+    download: Option<Download>,
     by_hand: bool,
 }
 
 impl Server {
     fn new(high: usize, random: u64) -> Self {
         let total = HEAD + random as usize % TOTAL_MAX;
-        let fountain = Some(Fountain { high, total, sent: 0, is_paused: false });
-        Self { fountain, by_hand: random >> 32 & 3 != 0 }
+        let download = Some(Download { high, total, sent: 0, is_paused: false });
+        Self { download, by_hand: random >> 32 & 3 != 0 }
     }
 }
 
 impl Protocol for Server {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        match &mut self.fountain {
-            Some(fountain) if self.by_hand => fountain.data_received(transport, data),
-            fountain => {
-                transport.stream(Pieces(fountain.take().expect("a client asks once")));
+        match &mut self.download {
+            Some(download) if self.by_hand => download.data_received(transport, data),
+            download => {
+                transport.stream(Pieces(download.take().expect("a client asks once")));
                 transport.lose_connection();
             }
         }
     }
 
     fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
-        self.fountain.iter_mut().for_each(|fountain| fountain.timer_fired(transport, timer));
+        self.download.iter_mut().for_each(|download| download.timer_fired(transport, timer));
     }
 
     fn writing_paused(&mut self, transport: &Transport) {
-        self.fountain.iter_mut().for_each(|fountain| fountain.writing_paused(transport));
+        self.download.iter_mut().for_each(|download| download.writing_paused(transport));
     }
 
     fn writing_resumed(&mut self, transport: &Transport) {
-        self.fountain.iter_mut().for_each(|fountain| fountain.writing_resumed(transport));
+        self.download.iter_mut().for_each(|download| download.writing_resumed(transport));
     }
 }
 
-/// Asks once, and reads to the end.
+/// Requests once, and reads to the end.
 struct Client {
     got: usize,
     head: [u8; HEAD],
@@ -155,7 +155,7 @@ struct Client {
 }
 
 impl Client {
-    /// How much comes, once the head has.
+    /// The size, once the prefix has been received.
     fn total(&self) -> usize {
         u64::from_be_bytes(self.head) as usize
     }
@@ -190,7 +190,7 @@ impl Protocol for Client {
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
         if reason.is_clean() {
             let total = self.total();
-            assert_eq!(self.got, total, "a download ended well, and not all of it came");
+            assert_eq!(self.got, total, "a download ended normally but incomplete");
             self.done.set(self.done.get() + 1);
         }
     }
@@ -225,9 +225,9 @@ pub(crate) fn downloads(network: &Network, pauses: &Cell<u64>) {
     network.set_random_faults(RandomFaults::every(secs(2)).lasting(secs(1)).pauses().cuts());
     stage.play(secs(20));
     pauses.set(pauses.get() + stage.serving.pauses());
-    // Nothing has failed that does not heal, and nobody waits for ever.
+    // All faults are over, and nothing waits forever.
     let (done, made) = (stage.done.get(), stage.serving.made());
-    assert_eq!(done, made, "downloads that came to a good end, and those that began");
+    assert_eq!(done, made, "downloads completed and started");
     assert!(done > 20, "{done} downloads");
 }
 

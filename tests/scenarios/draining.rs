@@ -1,4 +1,4 @@
-//! A server that is told to stop while clients talk to it, and more of them come.
+//! Graceful shutdown: a server is stopped while clients are connected and more connect.
 
 use sinew::{prelude::*, sim::RandomFaults, testing::simulate};
 
@@ -10,7 +10,8 @@ use crate::{millis, secs, seeds};
 
 const DRAIN: std::time::Duration = secs(3);
 
-/// It serves nobody new, gives those who are there their time, and is gone by then, whatever the network does.
+/// The server accepts no new connections, lets existing ones finish within a limit, and has ended by then, whatever
+/// the network does.
 #[test]
 fn a_server_drains_under_load() {
     simulate(seeds(), |network| {
@@ -32,7 +33,7 @@ fn a_server_drains_under_load() {
         let server = stage.server.clone();
         network.run_until(DRAIN + millis(1), move || !server.is_up()).unwrap();
         assert_eq!(stage.serving.alive(), 0, "connections that are alive");
-        assert_eq!(stage.serving.made(), made, "served after it was told to stop");
+        assert_eq!(stage.serving.made(), made, "accepted after the stop");
         stage.play(secs(20));
     });
 }

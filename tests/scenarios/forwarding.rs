@@ -1,5 +1,5 @@
-//! The proxy of `examples/portforward.rs`, between clients and an origin whose connections are reset, parted and slow. What comes
-//! out is what went in, from its beginning; and all of it, if the end comes out as well.
+//! The proxy of `examples/portforward.rs`, between clients and an origin whose connections are reset, partitioned and
+//! slow. The output of a tunnel is a prefix of its input, and all of it if the end was forwarded.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,29 +20,29 @@ use super::{
 };
 use crate::{millis, portforward::End, secs, seeds};
 
-/// What an end of a tunnel holds at most: its high watermark, and what one read brings past it.
+/// Maximum buffered by an end of a tunnel: its high watermark, plus one read.
 const HELD_MAX: usize = 64 * 1024 + 64 * 1024;
 
-/// What one side sends at most: more than all that is on the way can hold.
+/// Maximum sent by one side: more than all buffers on the way hold.
 const TOTAL_MAX: usize = 300_000;
 
-/// The number of a tunnel, which its client sends first.
+/// Length of the tunnel number, which the client sends first.
 const HEAD: usize = 8;
 
-/// Both ways of a tunnel, as its ends know it.
+/// Both directions of a tunnel, as seen by its ends.
 #[derive(Default)]
 struct Tunnel {
     up: Way,
     down: Way,
 }
 
-/// One way: what went in and what came out.
+/// One direction: bytes sent and received.
 #[derive(Default)]
 struct Way {
     sent: Cell<usize>,
-    /// The sender has ended its side with all sent.
+    /// The sender has half-closed after sending everything.
     is_ended: Cell<bool>,
-    /// The sender's connection has ended well, after both had ended their sides.
+    /// The sender's connection has ended normally, after both sides half-closed.
     is_over_well: Cell<bool>,
     got: Cell<usize>,
 }
@@ -52,7 +52,7 @@ type Tunnels = Rc<RefCell<BTreeMap<u64, Rc<Tunnel>>>>;
 /// Either end of a tunnel, client or origin.
 struct Side {
     tunnels: Tunnels,
-    /// Of the client from the start; of the origin once it has come.
+    /// Known from the start on the client; on the origin once received.
     number: Option<u64>,
     head: Vec<u8>,
     is_client: bool,
@@ -66,7 +66,7 @@ impl Side {
         Some(self.tunnels.borrow_mut().entry(number).or_default().clone())
     }
 
-    /// The way out of this side, and the way in.
+    /// The outgoing and the incoming direction of this side.
     fn with_ways<R>(&self, f: impl FnOnce(u64, &Way, &Way) -> R) -> Option<R> {
         let (tunnel, number) = (self.tunnel()?, self.number?);
         let (up, down) = (&tunnel.up, &tunnel.down);
@@ -122,7 +122,7 @@ impl Protocol for Side {
         }
         self.with_ways(|stream, _, way| {
             let at = way.got.get();
-            assert!(at + data.len() <= way.sent.get(), "more comes out than went in");
+            assert!(at + data.len() <= way.sent.get(), "received more than was sent");
             let is_it = data.iter().zip(at..).all(|(byte, at)| *byte == pattern(!stream, at));
             assert!(is_it, "{} bytes at {at} are not those that went in", data.len());
             way.got.set(at + data.len());
@@ -133,11 +133,11 @@ impl Protocol for Side {
         transport.abort();
     }
 
-    /// A side that has not sent its end has not ended: unless there never was one.
+    /// EOF must not arrive from a side that has not half-closed, unless it was never connected.
     fn read_closed(&mut self, transport: &Transport) {
         let nothing_came = self.with_ways(|_, _, way| {
-            assert!(way.is_ended.get() || way.sent.get() == 0, "an end that nobody has sent");
-            assert_eq!(way.got.get(), way.sent.get(), "the end before all that came before it");
+            assert!(way.is_ended.get() || way.sent.get() == 0, "unexpected EOF");
+            assert_eq!(way.got.get(), way.sent.get(), "EOF before all data");
             !way.is_ended.get()
         });
         if nothing_came.unwrap_or(true) {
@@ -145,7 +145,7 @@ impl Protocol for Side {
         }
     }
 
-    /// Where both sides have ended well, all has come out.
+    /// If both sides have ended normally, everything has been received.
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
         self.with_ways(|_, out, way| {
             out.is_over_well.set(reason.is_clean() && out.is_ended.get() && way.is_ended.get());

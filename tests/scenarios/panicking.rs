@@ -1,5 +1,5 @@
-//! A server whose protocols panic in callbacks of all kinds, for some of its clients. Theirs end with that, each for itself; the
-//! others are served as ever, and so is whoever comes next.
+//! A server whose protocols panic in callbacks of all kinds, for some of its clients. Only those connections end; the
+//! others are not affected, and new ones are accepted.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,13 +21,13 @@ use super::{
 };
 use crate::{millis, secs, seeds};
 
-/// Callbacks before the one that panics, at most.
+/// Maximum number of callbacks before the panic.
 const CALLBACKS_MAX: u64 = 24;
 
-/// What a fragile protocol says when it panics.
+/// The panic message.
 const SAID: &str = "it is fragile";
 
-/// What has panicked, and how often.
+/// Which callbacks have panicked, and how often.
 #[derive(Default)]
 struct Panics {
     count: Cell<u64>,
@@ -35,7 +35,7 @@ struct Panics {
 }
 
 impl Panics {
-    /// Without a word on the terminal, for there are many.
+    /// Panics without printing a message, since there are many.
     fn panic(&self, kind: &'static str) -> ! {
         self.count.set(self.count.get() + 1);
         self.kinds.borrow_mut().insert(kind);
@@ -43,7 +43,7 @@ impl Panics {
     }
 }
 
-/// Echoes, until it panics in one of its callbacks.
+/// Echoes until it panics in one of its callbacks.
 struct Fragile {
     left: Option<u64>,
     has_panicked: bool,
@@ -52,7 +52,7 @@ struct Fragile {
 
 impl Fragile {
     fn new(random: u64, panics: &Rc<Panics>) -> Self {
-        let left = (random % 8 > 0).then_some((random >> 8) % CALLBACKS_MAX);
+        let left = (!random.is_multiple_of(8)).then_some((random >> 8) % CALLBACKS_MAX);
         Self { left, has_panicked: false, panics: panics.clone() }
     }
 
@@ -106,9 +106,9 @@ impl Protocol for Fragile {
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
         let is_by_panic = matches!(reason, ConnectionLost::Panicked(said) if said == SAID);
-        assert_eq!(self.has_panicked, is_by_panic, "whether it has panicked, and lost by {reason}");
-        if let Some(left) = self.left.take().filter(|left| left % 4 == 0) {
-            // Half of these in the last callback, the others when they are dropped.
+        assert_eq!(self.has_panicked, is_by_panic, "panicked, but lost by {reason}");
+        if let Some(left) = self.left.take().filter(|left| left.is_multiple_of(4)) {
+            // Half of these panic in the last callback, the others on drop.
             match left % 8 {
                 0 => self.panics.panic("connection_lost"),
                 _ => self.left = Some(0),
@@ -125,11 +125,11 @@ impl Drop for Fragile {
     }
 }
 
-/// Sends and counts what comes back, until the other side has had enough.
+/// Sends data and counts the echo, until the connection ends.
 struct Guest {
     sent: usize,
     got: usize,
-    /// It is served as a guest should be, to the end.
+    /// It must be served normally to the end.
     is_safe: bool,
     done: Rc<Cell<u64>>,
 }
@@ -170,8 +170,9 @@ impl Protocol for Guest {
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
         let (is_clean, got) = (reason.is_clean(), self.got);
-        assert!(is_clean || !self.is_safe, "a guest beside those that panic has lost: {reason}");
-        // Half of an answer must not pass for the whole. Whom no protocol was built for gets none, and a clean end.
+        assert!(is_clean || !self.is_safe, "an unrelated connection was lost: {reason}");
+        // A partial answer must not be mistaken for a complete one. Without a protocol the client gets no answer, and
+        // a clean end.
         let is_whole = got == TOTAL;
         let is_turned_away = got == 0 && !self.is_safe;
         assert!(
@@ -203,7 +204,7 @@ fn serve(stage: &Stage<'_>, fragile: Vec<IpAddr>, panics: &Rc<Panics>) {
 fn others_live_on(network: &Network, panics: &Rc<Panics>) {
     network.allow_panics();
     let stage = Stage::empty(network, 4, ECHO_QUEUED_MAX);
-    // Panics are allowed, so what a guest finds wrong has to be looked for.
+    // Panics are allowed here, so failures of guests have to be checked.
     let guests = stage.clients.clone();
     network.after_every_event(move || {
         for guest in &guests {
@@ -226,7 +227,7 @@ fn others_live_on(network: &Network, panics: &Rc<Panics>) {
     }
     stage.play(secs(20));
     let counted = stage.server.reactor().stats().panics;
-    assert_eq!(counted, panics.count.get() - before, "panics that the reactor has counted");
+    assert_eq!(counted, panics.count.get() - before, "panics counted by the reactor");
     assert!(counted > 5, "{counted} panics");
     assert!(stage.done.get() > 30, "{} safe guests were served to the end", stage.done.get());
 }
@@ -235,7 +236,7 @@ fn others_live_on(network: &Network, panics: &Rc<Panics>) {
 fn others_live_on_when_protocols_panic() {
     let panics = Rc::<Panics>::default();
     simulate(seeds(), |network| others_live_on(network, &panics));
-    // No kind that is rare: two seeds must do for these.
+    // All kinds are frequent: two seeds must cover them.
     for kind in ["build_protocol", "data_received", "timer_fired", "connection_lost", "a drop"] {
         assert!(panics.kinds.borrow().contains(kind), "nothing has panicked in {kind}");
     }

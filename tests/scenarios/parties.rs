@@ -1,4 +1,4 @@
-//! Those who talk in several scenarios: [`Echo`], and [`Talker`], who checks what comes back.
+//! Protocols shared by several scenarios: [`Echo`], and [`Talker`], which checks the echo.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -6,7 +6,7 @@ use sinew::prelude::*;
 
 use crate::{millis, secs};
 
-/// Echoes, holding no more than its watermarks allow: what one read may bring on top of the high one.
+/// Echoes, queueing at most one read above its high watermark.
 pub(crate) struct Echo;
 
 pub(crate) const ECHO_QUEUED_MAX: usize = 64 * 1024 + 64 * 1024;
@@ -17,12 +17,12 @@ impl Protocol for Echo {
     }
 }
 
-/// The byte that comes at a place of a stream.
+/// The byte at an offset of a stream.
 pub(crate) const fn pattern(stream: u64, at: usize) -> u8 {
     (at.wrapping_mul(31) ^ (at >> 8) ^ (stream as usize).wrapping_mul(97)) as u8
 }
 
-/// Sends a random amount, piece by piece, with random pauses of either kind, and checks what comes back. Ends in one of
+/// Sends a random amount in pieces, with random pauses of reading and sending, and checks the echo. Ends in one of
 /// several ways.
 pub(crate) struct Talker {
     total: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Talker {
 pub(crate) const TALKER_TOTAL_MAX: usize = 200_000;
 
 impl Talker {
-    /// One who counts those that have got back all that they had sent.
+    /// Counts the talkers that have received everything back.
     pub(crate) fn new(reactor: &Reactor, done: &Rc<Cell<u64>>) -> Self {
         let total = reactor.random() as usize % TALKER_TOTAL_MAX;
         Self { total, sent: 0, got: 0, done: done.clone() }
@@ -73,7 +73,7 @@ impl Protocol for Talker {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         assert!(!data.is_empty());
         let is_it = data.iter().zip(self.got..).all(|(byte, at)| *byte == pattern(0, at));
-        assert!(is_it, "other bytes than were sent, at {} of {}", self.got, self.total);
+        assert!(is_it, "wrong data at {} of {}", self.got, self.total);
         self.got += data.len();
         assert!(self.got <= self.sent);
         if self.got == self.total && self.sent == self.total {

@@ -1,4 +1,4 @@
-//! Clients that come back by themselves, to a server that is killed, over links that flap.
+//! Clients that reconnect automatically, to a server that is killed, over unreliable links.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -14,16 +14,16 @@ use crate::{millis, secs, seeds};
 const BACK_OFF_MIN: Duration = millis(100);
 const BACK_OFF_MAX: Duration = secs(10);
 
-/// What a client sends so often, and waits for so long.
+/// Interval of pings, and timeout of their answers.
 const PING: &[u8] = b"ping";
 const PING_EVERY: Duration = secs(1);
 const PATIENCE: Duration = secs(5);
 
-/// A client's program: it is connected, or about to be.
+/// A client's program: it is always connected or connecting.
 #[derive(Clone)]
 struct Client {
     watch: HostWatch,
-    /// How many are dialling, or wait to.
+    /// Number of connection attempts in progress or scheduled.
     dialling: Rc<Cell<u32>>,
 }
 
@@ -50,7 +50,7 @@ impl Client {
     }
 }
 
-/// Says something every so often, and gives up when nothing comes back.
+/// Sends pings, and aborts when no answer arrives.
 struct Pinger {
     client: Client,
     unanswered: usize,
@@ -101,7 +101,7 @@ fn clients_come_back_over_flapping_links() {
             host.boot(move |reactor| {
                 let client = Client { watch: watch.clone(), dialling: Rc::default() };
                 client.dial_after(reactor, BACK_OFF_MIN);
-                // Never two at once, and never none.
+                // Never two connections at once, and never none.
                 let alive = watch.clone();
                 reactor.call_every(millis(250), move |_| {
                     let here = alive.alive() as u32 + client.dialling.get();
@@ -114,14 +114,14 @@ fn clients_come_back_over_flapping_links() {
             .set_random_faults(chance.cuts().partitions().resets().kills().power_cuts().pauses());
         network.run_for(secs(30)).unwrap();
 
-        // What has been cut is joined; hosts come back when their faults end.
+        // Cuts have been healed; hosts restart when their faults end.
         network.set_random_faults(None);
         network.heal();
         network.run_for(secs(5) + PATIENCE + BACK_OFF_MAX * 2).unwrap();
         for client in &clients {
-            assert_eq!(client.alive(), 1, "a client has not come back");
+            assert_eq!(client.alive(), 1, "a client has not reconnected");
         }
-        // Those that the server takes for alive are.
+        // The connections that the server considers alive are the clients'.
         network.run_for(PATIENCE).unwrap();
         assert_eq!(stage.serving.alive(), clients.len());
 

@@ -1,24 +1,25 @@
-//! Seeds with which a scenario has failed. Not swept.
+//! Regression tests: seeds with which a scenario failed. Not swept.
 
 use sinew::sim::Network;
 
 use super::{chat, forwarding, talking};
 
-/// A reset that was lost left the other side waiting for ever.
+/// After a lost reset, the other side waited forever.
 #[test]
-fn what_is_answered_by_a_lost_reset_comes_again() {
+fn segments_answered_by_a_lost_reset_are_retransmitted() {
     talking::resets_kills_and_power_cuts(&Network::new(523));
 }
 
-/// A tunnel stayed for ever whose origin had ended its side, and then reset the connection: after the end of its input, a stream
-/// did not look at what the system told it.
+/// A tunnel stayed open whose origin had half-closed and then reset the connection: after EOF, the stream ignored
+/// further errors.
 #[test]
 fn a_reset_after_the_end_ends_a_tunnel() {
     forwarding::resets(&Network::new(41));
 }
 
-/// A system that waited for room did not ask again, and so never heard that the other side was gone: its reset was lost.
+/// A system waiting for a window update did not probe, and so did not notice that the other side was gone: its reset
+/// was lost.
 #[test]
-fn who_waits_for_room_hears_that_nobody_is_there() {
+fn a_blocked_sender_is_notified_of_a_closed_peer() {
     chat::partitions(&Network::new(170));
 }

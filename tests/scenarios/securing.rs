@@ -1,4 +1,4 @@
-//! The talks of `talking.rs` over TLS: a handshake that is cut off, records in pieces, half-closes that are alerts.
+//! The scenario of `talking.rs` over TLS: interrupted handshakes, fragmented records, half-close by close_notify.
 
 use std::sync::LazyLock;
 
@@ -13,14 +13,16 @@ use super::{
     stage::{Stage, again_and_again, patient_server},
 };
 use crate::{
-    certs::{self, Papers, authority},
+    certs::{self, CertificateAndKey, authority},
     millis, secs, seeds,
 };
 
-/// A server's papers, with a key that signs in as many bytes each time: what happens is the same in each run.
-static PAPERS: LazyLock<Papers> = LazyLock::new(|| authority().vouch_for_ed25519(&["server"]));
+/// A server certificate whose key makes signatures of constant length, so that runs are reproducible.
+static PAPERS: LazyLock<CertificateAndKey> =
+    LazyLock::new(|| authority().issue_ed25519(&["server"]));
 
-/// A server that echoes, and clients that talk to it. What is in a handshake has no protocol yet, so only a part is watched.
+/// An echo server with TLS clients. During the handshake there is no protocol yet, so only a part of the connections
+/// is checked.
 fn talking<'a>(network: &'a Network, clients: usize) -> Stage<'a> {
     let mut stage = Stage::empty(network, clients, ECHO_QUEUED_MAX);
     stage.serving = stage.serving.in_part();

@@ -1,4 +1,4 @@
-//! [`Stage`]: a server, some clients that dial it again and again, and what must be so when all is over.
+//! [`Stage`]: the common setup of scenarios: a server, clients that connect repeatedly, and checks at the end.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,32 +17,32 @@ use super::{
 };
 use crate::{millis, secs};
 
-/// How long clients go on dialling.
+/// How long clients keep connecting.
 pub(crate) const DIALLING: Duration = secs(8);
 
 /// Longer than TCP takes to give up.
 const AFTERWARDS: Duration = secs(3_000);
 
-/// A server that listens on port 7, and clients with it.
+/// A server that listens on port 7, with clients.
 pub(crate) struct Stage<'a> {
     pub(crate) network: &'a Network,
     pub(crate) watch: Watch,
     pub(crate) server: Host,
     pub(crate) serving: HostWatch,
     pub(crate) clients: Vec<Host>,
-    /// What is seen of the clients, each in its place, unless a scenario sees to that itself.
+    /// The watches of the clients, unless a scenario creates its own.
     pub(crate) diallers: Vec<HostWatch>,
-    /// Talks that came to their end with all bytes back.
+    /// Number of talks that completed with all data echoed.
     pub(crate) done: Rc<Cell<u64>>,
 }
 
-/// A server that does not wait for ever for clients that are gone.
+/// Configuration of a server that times out dead clients.
 pub(crate) fn patient_server() -> ListenConfig {
     ListenConfig::default().stream(StreamConfig::default().idle_timeout(secs(20)))
 }
 
 impl<'a> Stage<'a> {
-    /// A server that echoes, and clients that talk to it.
+    /// An echo server with talking clients.
     pub(crate) fn talking(network: &'a Network, clients: usize, config: ListenConfig) -> Self {
         let mut stage = Self::empty(network, clients, ECHO_QUEUED_MAX);
         let serving = stage.serving.clone();
@@ -55,7 +55,7 @@ impl<'a> Stage<'a> {
         stage
     }
 
-    /// Hosts without programs. Each connection of the server may have so many bytes queued.
+    /// Hosts without programs. Each connection of the server may queue `queued_max` bytes.
     pub(crate) fn empty(network: &'a Network, clients: usize, queued_max: usize) -> Self {
         let watch = Watch::over(network);
         let server = network.host("server");
@@ -65,7 +65,7 @@ impl<'a> Stage<'a> {
         Self { network, watch, server, serving, clients, diallers, done }
     }
 
-    /// Has the clients talk.
+    /// Starts the clients.
     pub(crate) fn talk(&mut self) {
         for client in &self.clients {
             let (watch, done) = (self.watch.on(client, TALKER_TOTAL_MAX), self.done.clone());
@@ -74,7 +74,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Goes on for so long, then, with nothing more to go wrong, to the end of everything. Nothing is left.
+    /// Runs for `time`, then without faults until everything has ended. Nothing may be left.
     pub(crate) fn play(&self, time: Duration) {
         self.network.run_for(time).unwrap();
         self.network.set_random_faults(None);
@@ -87,12 +87,16 @@ impl<'a> Stage<'a> {
         }
         let server = self.server.reactor();
         assert_eq!(server.stats().connections, 0, "{}", server.leak_report());
-        assert_eq!(self.network.stats().connections, 0, "systems forget what is over");
+        assert_eq!(
+            self.network.stats().connections,
+            0,
+            "connections left in the simulated systems"
+        );
         self.watch.assert_over();
     }
 }
 
-/// A host that dials the server every so often, for a while after it has booted.
+/// A host that connects to the server at intervals, for a while after each boot.
 pub(crate) fn dial_again_and_again<P: Protocol>(
     host: &Host,
     protocol: impl Fn(&Reactor) -> P + Clone + 'static,
@@ -105,7 +109,7 @@ pub(crate) fn dial_again_and_again<P: Protocol>(
     });
 }
 
-/// A host that dials in this way every so often, for a while after it has booted.
+/// A host that connects with this function at intervals, for a while after each boot.
 pub(crate) fn again_and_again(host: &Host, dial: impl Fn(&Reactor) + Clone + 'static) {
     host.boot(move |reactor| {
         let (dial, end) = (dial.clone(), reactor.now() + DIALLING);

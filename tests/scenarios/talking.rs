@@ -1,4 +1,4 @@
-//! Clients that talk to an echo server, over links and with hosts that fail in all ways.
+//! Clients of an echo server, with all kinds of failing links and hosts.
 
 use sinew::{
     sim::{Latency, Link, Network, RandomFaults},

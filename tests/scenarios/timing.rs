@@ -1,5 +1,5 @@
-//! Timers of all kinds, made, moved and cancelled at random, on hosts that are held up at times. None fires early, twice, or after
-//! it was cancelled; none is late on a host that runs; none is lost.
+//! Timers of all kinds, created, moved and cancelled at random, on hosts that are paused at times. No timer fires
+//! early, twice, or after cancellation; none is late on a running host; none is lost.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,23 +13,23 @@ use sinew::{prelude::*, sim::Host, testing::simulate};
 use super::watch::Watch;
 use crate::{millis, secs, seeds};
 
-/// Longer than any timer waits.
+/// Longer than any timer.
 const LONGEST: Duration = secs(2_000);
 
-/// As late as a timer may be: times are rounded up to the tick.
+/// Maximum lateness of a timer: times are rounded up to the tick.
 const TICK: Duration = millis(1);
 
-/// The calls of a host that wait, by number, each with the time before which it must not be made.
+/// The pending calls of a host by number, each with the time before which it must not run.
 #[derive(Default)]
 struct Calls {
     waiting: RefCell<BTreeMap<u64, (DelayedCall, Instant)>>,
     made: Cell<u64>,
     fired: Cell<u64>,
-    /// The host may have been held up.
+    /// Whether the host may have been paused.
     may_be_late: Cell<bool>,
 }
 
-/// From no time at all to half an hour, and rarely a whole number of ticks.
+/// From zero to half an hour, rarely a whole number of ticks.
 fn some_time(reactor: &Reactor) -> Duration {
     let random = reactor.random();
     let max = [1, 3_000, 70_000, 300_000, 20_000_000, LONGEST.as_micros() as u64];
@@ -58,7 +58,7 @@ impl Calls {
         self.fired.set(self.fired.get() + 1);
     }
 
-    /// Does something to one of those that wait.
+    /// Moves or cancels one of the pending calls.
     fn change(&self, reactor: &Reactor) {
         let random = reactor.random();
         let mut waiting = self.waiting.borrow_mut();
@@ -76,7 +76,7 @@ impl Calls {
                 *due = reactor.now() + time;
             }
             _ => {
-                // What a call is put off by counts from the tick at which it was due.
+                // The delay counts from the tick at which the call was due.
                 *due = call.due().expect("it waits") + time;
                 assert!(call.delay(time), "call {number} waits and cannot be put off");
             }
@@ -84,7 +84,7 @@ impl Calls {
     }
 }
 
-/// A program that makes and changes calls, for ten seconds. The series that it does that by is on its grid.
+/// A program that creates and changes calls for ten seconds. Its own repeating call must stay on its schedule.
 fn program(reactor: &Reactor, calls: &Rc<Calls>) {
     let (start, ticks, series) = (reactor.now(), Cell::new(0), Rc::new(RefCell::new(None)));
     let (calls, kept) = (calls.clone(), series.clone());
@@ -111,7 +111,7 @@ fn boot(host: &Host) -> Rc<Calls> {
 }
 
 #[test]
-fn timers_on_hosts_that_are_held_up() {
+fn timers_on_paused_hosts() {
     simulate(seeds(), |network| {
         let watch = Watch::over(network);
         let (steady, shaky) = (network.host("steady"), network.host("shaky"));

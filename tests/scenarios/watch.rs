@@ -1,5 +1,5 @@
-//! [`Watch`]: sees every life of every protocol, on all hosts, and looks after every event whether all is well. What one protocol
-//! is told is judged in `watched.rs`.
+//! [`Watch`]: the invariant checker. Tracks every protocol instance on all hosts, and checks invariants after every
+//! event. The callback order of one protocol is checked in `watched.rs`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,38 +19,38 @@ use crate::watchdog::Watchdog;
 /// The default watermarks of a connection.
 const MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
 
-/// What is seen of all hosts.
+/// The checker of a network.
 #[derive(Clone, Default)]
 pub(crate) struct Watch(Rc<Seen>);
 
 #[derive(Default)]
 struct Seen {
     hosts: RefCell<Vec<Rc<HostSeen>>>,
-    /// Processes may be killed, so protocols may go without a word.
+    /// Processes may be killed, so protocols may be dropped without `connection_lost`.
     kills: Cell<bool>,
     fault: RefCell<Option<String>>,
-    /// One run takes some milliseconds; one that never ends fails.
+    /// Time limit: one run takes some milliseconds.
     watchdog: Cell<Option<Watchdog>>,
 }
 
-/// Where a connection is paused, and where it goes on.
+/// The watermarks of a connection: where it pauses and resumes.
 #[derive(Clone, Copy)]
 pub(super) struct Marks {
     pub(super) high: usize,
     pub(super) low: usize,
 }
 
-/// What is seen of one host.
+/// The state tracked for one host.
 pub(super) struct HostSeen {
     host: Host,
     seen: Watch,
-    /// Every connection of this host is watched.
+    /// Every connection of this host is tracked.
     is_whole: Cell<bool>,
-    /// One protocol writes to the connections of others, so that what happens to them is not always seen.
+    /// A protocol writes to other protocols' connections, so their state is not always visible.
     is_shared: Cell<bool>,
     queued_max: Cell<usize>,
     marks: Cell<Marks>,
-    /// Those that are alive, by number.
+    /// Live connections by number.
     live: RefCell<BTreeMap<u64, (Transport, Rc<Pace>)>>,
     made: Cell<u64>,
     /// How often a queue was above its high watermark.
@@ -58,7 +58,7 @@ pub(super) struct HostSeen {
 }
 
 impl Watch {
-    /// A watch of a network, which looks after every event.
+    /// A checker for a network, called after every event.
     pub(crate) fn over(network: &Network) -> Self {
         let watch = Self::default();
         watch.0.watchdog.set(Some(Watchdog::new(format!("the run of seed {}", network.seed()))));
@@ -67,7 +67,7 @@ impl Watch {
         watch
     }
 
-    /// A watch of one host: all its connections are watched, and each may have so many bytes queued.
+    /// Tracks one host: all its connections, each with this write limit.
     pub(crate) fn on(&self, host: &Host, queued_max: usize) -> HostWatch {
         let seen = Rc::new(HostSeen {
             host: host.clone(),
@@ -84,7 +84,7 @@ impl Watch {
         HostWatch(seen)
     }
 
-    /// From now on processes are killed.
+    /// From now on processes may be killed.
     pub(crate) fn allow_kills(&self) {
         self.0.kills.set(true);
     }
@@ -93,7 +93,7 @@ impl Watch {
         self.0.fault.borrow_mut().get_or_insert(what);
     }
 
-    /// What must hold at any time.
+    /// Invariants that hold at any time.
     fn look(&self) {
         if let Some(fault) = &*self.0.fault.borrow() {
             panic!("{fault}");
@@ -101,7 +101,7 @@ impl Watch {
         self.0.hosts.borrow().iter().for_each(|host| host.look());
     }
 
-    /// What must hold once everything is over.
+    /// Conditions that hold when everything has ended.
     pub(crate) fn assert_over(&self) {
         self.look();
         for HostSeen { host, live, .. } in self.0.hosts.borrow().iter().map(|host| &**host) {
@@ -151,7 +151,7 @@ impl HostSeen {
         self.pauses.set(self.pauses.get() + 1);
     }
 
-    /// One is made; its number.
+    /// Registers a new connection and returns its number.
     pub(super) fn begin(&self, transport: &Transport, pace: &Rc<Pace>) -> u64 {
         let number = self.made.get() + 1;
         self.made.set(number);
@@ -164,12 +164,12 @@ impl HostSeen {
     }
 }
 
-/// Watches the protocols of a host.
+/// Tracks the protocols of a host.
 #[derive(Clone)]
 pub(crate) struct HostWatch(Rc<HostSeen>);
 
 impl HostWatch {
-    /// The host has connections that are not watched, too.
+    /// The host also has connections that are not tracked.
     pub(crate) fn in_part(self) -> Self {
         self.0.is_whole.set(false);
         self
@@ -181,13 +181,13 @@ impl HostWatch {
         self
     }
 
-    /// Its connections have these watermarks.
+    /// Sets the watermarks of its connections.
     pub(crate) fn watermarks(self, high: usize, low: usize) -> Self {
         self.0.marks.set(Marks { high, low });
         self
     }
 
-    /// Each of its connections may have so many bytes queued.
+    /// Sets the write limit of its connections.
     pub(crate) fn queued_max(self, bytes: usize) -> Self {
         self.0.queued_max.set(bytes);
         self
@@ -197,23 +197,23 @@ impl HostWatch {
         Watched::new(protocol, self.0.clone())
     }
 
-    /// How many connections are alive now.
+    /// Number of live connections.
     pub(crate) fn alive(&self) -> usize {
         self.0.live.borrow().len()
     }
 
-    /// How many of these are with one other host.
+    /// Number of live connections to one other host.
     pub(crate) fn alive_with(&self, ip: IpAddr) -> usize {
         let live = self.0.live.borrow();
         live.values().filter(|(transport, _)| transport.peer().ip() == Some(ip)).count()
     }
 
-    /// How many there have been.
+    /// Number of connections so far.
     pub(crate) fn made(&self) -> u64 {
         self.0.made.get()
     }
 
-    /// How often a protocol was told `writing_paused`.
+    /// Number of `writing_paused` calls.
     pub(crate) fn pauses(&self) -> u64 {
         self.0.pauses.get()
     }

@@ -1,5 +1,6 @@
-//! [`Watched`]: a protocol that is watched. What it is told comes in an order that the contract allows: one whole life, pauses and
-//! resumptions in turn, no input while it does not read. What is wrong is noted, and found by the next look of the watch.
+//! [`Watched`]: a wrapper that checks the callback order of a protocol: the callback contract, alternating pauses and
+//! resumptions, no input while reading is paused. Violations are recorded and reported by the next check of the
+//! watch.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -7,19 +8,19 @@ use sinew::prelude::*;
 
 use super::watch::{HostSeen, Marks};
 
-/// Whether a connection is paused, as its protocol knows it.
+/// Whether a connection is paused, as far as its protocol knows.
 #[derive(Default)]
 pub(super) struct Pace {
-    /// `writing_paused` was told, and `writing_resumed` was not yet.
+    /// Between `writing_paused` and `writing_resumed`.
     is_writing_paused: Cell<bool>,
-    /// It was seen not to read, and `reading_resumed` was not told yet.
+    /// Reading was observed to be paused, and `reading_resumed` has not been called yet.
     has_stopped_reading: Cell<bool>,
 }
 
 impl Pace {
-    /// What is wrong with a connection while nothing happens.
+    /// Violations that are visible between callbacks.
     pub(super) fn at_rest(&self, transport: &Transport, marks: Marks) -> Option<String> {
-        // The ends of a relay are paced by each other, and their protocols are told of nothing.
+        // The ends of a relay are paused by each other, without callbacks.
         if transport.relayed().is_some() {
             return None;
         }
@@ -55,7 +56,7 @@ enum Stage {
     Lost,
 }
 
-/// See the head of this file.
+/// The wrapper around a protocol.
 pub(crate) struct Watched<P> {
     protocol: P,
     host: Rc<HostSeen>,
@@ -69,15 +70,15 @@ impl<P: Protocol> Watched<P> {
         Self { protocol, host, stage: Stage::New, number: 0, pace: Rc::default() }
     }
 
-    fn told(&self, what: &str) {
+    fn callbacks(&self, what: &str) {
         if self.stage != Stage::Alive {
             self.host.fault(&format!("is told {what} when it is {:?}", self.stage));
         }
     }
 
-    /// A callback that is of the right kind for the stage: what it leads to is noted.
+    /// Checks that a callback is allowed in the current stage, and records its effect.
     fn pass(&mut self, what: &str, transport: &Transport, f: impl FnOnce(&mut P, &Transport)) {
-        self.told(what);
+        self.callbacks(what);
         f(&mut self.protocol, transport);
         self.pace.note(transport);
     }
@@ -160,13 +161,13 @@ impl<P: Protocol> Protocol for Watched<P> {
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-        self.told("connection_lost");
+        self.callbacks("connection_lost");
         self.stage = Stage::Lost;
         self.protocol.connection_lost(transport, reason);
     }
 
     fn take_unread(&mut self, transport: &Transport) -> bytes::Bytes {
-        self.told("take_unread");
+        self.callbacks("take_unread");
         self.protocol.take_unread(transport)
     }
 }

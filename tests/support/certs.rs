@@ -1,4 +1,5 @@
-//! Certificates for tests: one authority for each process, and whoever it vouches for. Made when they are needed.
+//! TLS certificates for tests: one certificate authority per process, and certificates that it issues, generated on
+//! demand.
 
 use std::{
     str,
@@ -13,31 +14,31 @@ use rustls::{
 };
 use sinew::transports::tls::{Identity, TlsClientConfig, TlsServerConfig, TrustedRoots};
 
-/// Somebody who vouches for others.
+/// A certificate authority.
 pub(crate) struct Authority {
     pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// A certificate and its key, in PEM.
+/// A certificate and its private key, in PEM.
 #[derive(Clone)]
-pub(crate) struct Papers {
+pub(crate) struct CertificateAndKey {
     pub(crate) certificate: String,
     pub(crate) key: String,
 }
 
 static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::new("the test authority"));
 
-static LOCALHOST: LazyLock<Papers> =
-    LazyLock::new(|| authority().vouch_for(&["localhost", "127.0.0.1"]));
+static LOCALHOST: LazyLock<CertificateAndKey> =
+    LazyLock::new(|| authority().issue(&["localhost", "127.0.0.1"]));
 
-/// The one that everybody trusts here.
+/// The authority that all tests trust.
 pub(crate) fn authority() -> &'static Authority {
     &AUTHORITY
 }
 
-/// The papers of whoever listens on this machine.
-pub(crate) fn localhost() -> &'static Papers {
+/// The certificate of servers on this machine.
+pub(crate) fn localhost() -> &'static CertificateAndKey {
     &LOCALHOST
 }
 
@@ -51,20 +52,20 @@ impl Authority {
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
-    pub(crate) fn vouch_for(&self, names: &[&str]) -> Papers {
+    pub(crate) fn issue(&self, names: &[&str]) -> CertificateAndKey {
         self.sign(Self::params(names))
     }
 
-    /// What was good until the year 2000.
-    pub(crate) fn vouched_for_once(&self, names: &[&str]) -> Papers {
+    /// An expired certificate, valid until the year 2000.
+    pub(crate) fn issue_expired(&self, names: &[&str]) -> CertificateAndKey {
         let mut params = Self::params(names);
         params.not_before = date_time_ymd(1999, 1, 1);
         params.not_after = date_time_ymd(2000, 1, 1);
         self.sign(params)
     }
 
-    /// With a key whose signatures are all of the same length.
-    pub(crate) fn vouch_for_ed25519(&self, names: &[&str]) -> Papers {
+    /// With a key whose signatures all have the same length.
+    pub(crate) fn issue_ed25519(&self, names: &[&str]) -> CertificateAndKey {
         let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
         self.sign_for(Self::params(names), &key)
     }
@@ -74,13 +75,13 @@ impl Authority {
         CertificateParams::new(names).expect("names that certificates may bear")
     }
 
-    fn sign(&self, params: CertificateParams) -> Papers {
+    fn sign(&self, params: CertificateParams) -> CertificateAndKey {
         self.sign_for(params, &KeyPair::generate().expect("a key"))
     }
 
-    fn sign_for(&self, params: CertificateParams, key: &KeyPair) -> Papers {
+    fn sign_for(&self, params: CertificateParams, key: &KeyPair) -> CertificateAndKey {
         let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
-        Papers { certificate: certificate.pem(), key: key.serialize_pem() }
+        CertificateAndKey { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
     pub(crate) fn roots(&self) -> TrustedRoots {
@@ -88,9 +89,9 @@ impl Authority {
     }
 }
 
-impl Papers {
+impl CertificateAndKey {
     pub(crate) fn identity(&self) -> Identity {
-        Identity::from_pem(&self.certificate, &self.key).expect("papers in order")
+        Identity::from_pem(&self.certificate, &self.key).expect("a valid certificate and key")
     }
 
     fn ders(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
@@ -100,17 +101,17 @@ impl Papers {
     }
 }
 
-/// Our server, with the papers of this machine.
+/// The server configuration under test, with the certificate of this machine.
 pub(crate) fn server() -> TlsServerConfig {
     TlsServerConfig::new(localhost().identity())
 }
 
-/// Our client, which trusts the authority.
+/// The client configuration under test, which trusts the authority.
 pub(crate) fn client() -> TlsClientConfig {
     TlsClientConfig::new(authority().roots())
 }
 
-// ---- the far ends, which are none of ours ----
+// ---- remote ends, implemented with plain rustls ----
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     static PROVIDER: LazyLock<Arc<rustls::crypto::CryptoProvider>> =
@@ -118,15 +119,15 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     PROVIDER.clone()
 }
 
-/// How a far client is set up. It may be changed before it is used.
-pub(crate) fn far_client_config(papers: Option<&Papers>) -> ClientConfig {
-    far_client_config_of(rustls::ALL_VERSIONS, papers)
+/// The configuration of a remote client. It may be changed before use.
+pub(crate) fn remote_client_config(certificate: Option<&CertificateAndKey>) -> ClientConfig {
+    remote_client_config_of(rustls::ALL_VERSIONS, certificate)
 }
 
-/// The same for one that speaks these versions only.
-pub(crate) fn far_client_config_of(
+/// The same, limited to these protocol versions.
+pub(crate) fn remote_client_config_of(
     versions: &[&'static SupportedProtocolVersion],
-    papers: Option<&Papers>,
+    certificate: Option<&CertificateAndKey>,
 ) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let root = CertificateDer::from_pem_slice(authority().pem.as_bytes()).expect("a root");
@@ -135,43 +136,43 @@ pub(crate) fn far_client_config_of(
         .with_protocol_versions(versions)
         .expect("versions")
         .with_root_certificates(roots);
-    match papers {
+    match certificate {
         None => builder.with_no_client_auth(),
-        Some(papers) => {
-            let (chain, key) = papers.ders();
-            builder.with_client_auth_cert(chain, key).expect("papers in order")
+        Some(certificate) => {
+            let (chain, key) = certificate.ders();
+            builder.with_client_auth_cert(chain, key).expect("a valid certificate and key")
         }
     }
 }
 
-/// How a far server is set up.
-pub(crate) fn far_server_config(papers: &Papers) -> ServerConfig {
-    let (chain, key) = papers.ders();
+/// The configuration of a remote server.
+pub(crate) fn remote_server_config(certificate: &CertificateAndKey) -> ServerConfig {
+    let (chain, key) = certificate.ders();
     ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .expect("papers in order")
+        .expect("a valid certificate and key")
 }
 
-pub(crate) fn far_client() -> rustls::Connection {
+pub(crate) fn remote_client() -> rustls::Connection {
     static CONFIG: LazyLock<Arc<ClientConfig>> =
-        LazyLock::new(|| Arc::new(far_client_config(None)));
-    far_client_with(CONFIG.clone())
+        LazyLock::new(|| Arc::new(remote_client_config(None)));
+    remote_client_with(CONFIG.clone())
 }
 
-pub(crate) fn far_client_with(config: Arc<ClientConfig>) -> rustls::Connection {
+pub(crate) fn remote_client_with(config: Arc<ClientConfig>) -> rustls::Connection {
     let name = ServerName::try_from("localhost").expect("a name");
     ClientConnection::new(config, name).expect("a client").into()
 }
 
-pub(crate) fn far_server() -> rustls::Connection {
+pub(crate) fn remote_server() -> rustls::Connection {
     static CONFIG: LazyLock<Arc<ServerConfig>> =
-        LazyLock::new(|| Arc::new(far_server_config(localhost())));
-    far_server_with(CONFIG.clone())
+        LazyLock::new(|| Arc::new(remote_server_config(localhost())));
+    remote_server_with(CONFIG.clone())
 }
 
-pub(crate) fn far_server_with(config: Arc<ServerConfig>) -> rustls::Connection {
+pub(crate) fn remote_server_with(config: Arc<ServerConfig>) -> rustls::Connection {
     ServerConnection::new(config).expect("a server").into()
 }

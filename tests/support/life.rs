@@ -1,10 +1,10 @@
-//! A life in which every callback comes: what brings each about, for scenarios that do something inside of them.
+//! Triggers every callback of a protocol once, for scenarios that do something inside a callback.
 
 use std::time::Duration;
 
-use super::{Fate, Line, TOO_MUCH, Told, What, World, noise};
+use super::{Callback, EndState, Event, TOO_MUCH, TestConnection, World, noise};
 
-/// The callbacks, by number, but for `connection_lost`.
+/// The names of the callbacks except `connection_lost`, in order.
 pub(crate) const NAMES: [&str; 9] = [
     "connection_made",
     "data_received",
@@ -17,26 +17,26 @@ pub(crate) const NAMES: [&str; 9] = [
     "read_closed",
 ];
 
-/// Where in [`NAMES`] a callback is.
-pub(crate) fn number(what: &What<'_>) -> Option<usize> {
+/// The index of a callback in [`NAMES`].
+pub(crate) fn number(what: &Event<'_>) -> Option<usize> {
     Some(match what {
-        What::Made => 0,
-        What::Data(_) => 1,
-        What::ReadingResumed => 2,
-        What::WritingPaused => 3,
-        What::WritingResumed => 4,
-        What::Timer(_) => 5,
-        What::Idle => 6,
-        What::Drain => 7,
-        What::ReadClosed => 8,
-        What::Lost(_) => return None,
+        Event::Made => 0,
+        Event::Data(_) => 1,
+        Event::ReadingResumed => 2,
+        Event::WritingPaused => 3,
+        Event::WritingResumed => 4,
+        Event::Timer(_) => 5,
+        Event::Idle => 6,
+        Event::Drain => 7,
+        Event::ReadClosed => 8,
+        Event::Lost(_) => return None,
     })
 }
 
-/// Brings about every callback up to the one called `name`, and does not insist: the connection may end on the way.
-pub(crate) fn lead_through_life(world: &World, line: &mut Line, name: &str) {
+/// Triggers every callback up to the one called `name`. Stops early if the connection ends.
+pub(crate) fn trigger_callbacks(world: &World, line: &mut TestConnection, name: &str) {
     let transport = line.transport();
-    line.far.try_send(b"x");
+    line.remote.try_send(b"x");
     transport.pause_reading();
     world.settle();
     transport.resume_reading();
@@ -45,8 +45,8 @@ pub(crate) fn lead_through_life(world: &World, line: &mut Line, name: &str) {
         transport.write(&noise(TOO_MUCH));
         world.settle();
         world.until("the queue to empty", || {
-            line.far.take();
-            transport.queued() == 0 || line.far.fate_so_far() != Fate::Open
+            line.remote.take();
+            transport.queued() == 0 || line.remote.end_state_so_far() != EndState::Open
         });
     }
     if transport.call_later(Duration::ZERO).is_some() {
@@ -54,13 +54,13 @@ pub(crate) fn lead_through_life(world: &World, line: &mut Line, name: &str) {
     }
     transport.set_idle_timeout(Duration::from_millis(1));
     world.until("the idle timeout", || {
-        transport.is_closing() || line.trace.has(&Told::Idle) || line.trace.is_lost()
+        transport.is_closing() || line.trace.has(&Callback::Idle) || line.trace.is_lost()
     });
     transport.set_idle_timeout(None);
     transport.resume_reading();
     if name == "drain_requested" {
         drop(line.port.as_ref().expect("it was accepted").drain(Duration::from_secs(1000)));
     } else {
-        line.far.end();
+        line.remote.end();
     }
 }

@@ -1,4 +1,5 @@
-//! The name of a reason, for tests that write down in words why a connection ended. Its `Debug` is a sentence.
+//! The variant name of a `ConnectionLost`, for tests that log why a connection ended. Its `Debug` output is a
+//! sentence.
 
 use sinew::prelude::ConnectionLost;
 
@@ -10,6 +11,6 @@ pub(crate) fn lost_name(reason: &ConnectionLost) -> String {
         ConnectionLost::Reset => "Reset".to_owned(),
         ConnectionLost::Shutdown => "Shutdown".to_owned(),
         ConnectionLost::Io(error) => format!("Io({:?})", error.kind()),
-        other => panic!("a reason that these tests do not know: {other}"),
+        other => panic!("unexpected reason: {other}"),
     }
 }

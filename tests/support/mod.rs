@@ -1,12 +1,12 @@
-//! What the tests of this folder share: a [`World`] with a reactor in it and far ends to talk to, traces in which every
-//! callback is written down and judged at the end, and a watchdog that turns a hang into a message.
+//! Shared test support: a [`World`] (test fixture) with a reactor and remote ends, traces that record every callback
+//! and check the callback contract at the end, and a watchdog that turns a hang into a failure.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 #![allow(unused_macros, unused_imports, reason = "each test binary uses a part of this")]
 
 pub(crate) mod certs;
-pub(crate) mod far;
 pub(crate) mod life;
+pub(crate) mod remote;
 pub(crate) mod script;
 pub(crate) mod secured;
 pub(crate) mod sockets;
@@ -16,11 +16,11 @@ pub(crate) mod watchdog;
 pub(crate) mod world;
 
 pub(crate) use {
-    far::{Far, Fate},
-    script::{Echo, Pull, Script, Sink, What},
+    remote::{EndState, RemoteEnd},
+    script::{Echo, Event, Pull, Script, Sink},
     sockets::Width,
     table::table,
-    trace::{Lost, Told, Trace, Traces, Watched},
+    trace::{Callback, Lost, Trace, Traces, Watched},
     watchdog::Watchdog,
-    world::{Line, Link, TOO_MUCH, World, noise},
+    world::{Link, TOO_MUCH, TestConnection, World, noise},
 };

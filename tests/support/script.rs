@@ -1,9 +1,9 @@
-//! Protocols for tests: [`Script`] is a closure that hears everything, [`Echo`] and [`Sink`] do as they are called.
+//! Protocols for tests: [`Script`] calls a closure for every callback; [`Echo`] and [`Sink`].
 
 use sinew::prelude::*;
 
-/// A callback, as a value.
-pub(crate) enum What<'a> {
+/// A callback with its arguments.
+pub(crate) enum Event<'a> {
     Made,
     Data(&'a [u8]),
     ReadClosed,
@@ -16,52 +16,53 @@ pub(crate) enum What<'a> {
     Lost(&'a ConnectionLost),
 }
 
-/// A protocol in one closure. Nothing is done by default: a peer's end does not close, an idle timeout does not either.
+/// A protocol implemented by one closure. Nothing happens by default: neither EOF nor an idle timeout closes the
+/// connection.
 pub(crate) struct Script<F>(pub(crate) F);
 
-impl<F: FnMut(&Transport, What<'_>) + 'static> Protocol for Script<F> {
+impl<F: FnMut(&Transport, Event<'_>) + 'static> Protocol for Script<F> {
     fn connection_made(&mut self, transport: &Transport) {
-        (self.0)(transport, What::Made);
+        (self.0)(transport, Event::Made);
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        (self.0)(transport, What::Data(data));
+        (self.0)(transport, Event::Data(data));
     }
 
     fn read_closed(&mut self, transport: &Transport) {
-        (self.0)(transport, What::ReadClosed);
+        (self.0)(transport, Event::ReadClosed);
     }
 
     fn writing_paused(&mut self, transport: &Transport) {
-        (self.0)(transport, What::WritingPaused);
+        (self.0)(transport, Event::WritingPaused);
     }
 
     fn writing_resumed(&mut self, transport: &Transport) {
-        (self.0)(transport, What::WritingResumed);
+        (self.0)(transport, Event::WritingResumed);
     }
 
     fn reading_resumed(&mut self, transport: &Transport) {
-        (self.0)(transport, What::ReadingResumed);
+        (self.0)(transport, Event::ReadingResumed);
     }
 
     fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
-        (self.0)(transport, What::Timer(timer));
+        (self.0)(transport, Event::Timer(timer));
     }
 
     fn idle_timeout(&mut self, transport: &Transport) {
-        (self.0)(transport, What::Idle);
+        (self.0)(transport, Event::Idle);
     }
 
     fn drain_requested(&mut self, transport: &Transport) {
-        (self.0)(transport, What::Drain);
+        (self.0)(transport, Event::Drain);
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-        (self.0)(transport, What::Lost(reason));
+        (self.0)(transport, Event::Lost(reason));
     }
 }
 
-/// Answers with what it receives.
+/// Sends back what it receives.
 pub(crate) struct Echo;
 
 impl Protocol for Echo {
@@ -70,14 +71,14 @@ impl Protocol for Echo {
     }
 }
 
-/// Takes everything and says nothing.
+/// Discards what it receives.
 pub(crate) struct Sink;
 
 impl Protocol for Sink {
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 }
 
-/// A producer in one closure.
+/// A producer implemented by one closure.
 pub(crate) struct Pull<F>(pub(crate) F);
 
 impl<F: FnMut(&Transport) -> Production + 'static> Producer for Pull<F> {

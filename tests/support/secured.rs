@@ -1,11 +1,12 @@
-//! A far end that speaks TLS, by another road than ours: rustls with buffers of its own, on a socket of the standard library.
+//! A remote end with TLS, independent of the implementation under test: rustls with its own buffers on a socket of
+//! the standard library.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
 };
 
-/// See the head of this file.
+/// A TLS socket.
 pub(crate) struct SecuredSocket {
     pub(crate) socket: TcpStream,
     pub(crate) session: Box<rustls::Connection>,
@@ -18,7 +19,7 @@ impl SecuredSocket {
         Self { socket, session }
     }
 
-    /// Goes on with the handshake, or with whatever else is to be said.
+    /// Continues the handshake, and sends pending records.
     pub(crate) fn pump(&mut self) -> io::Result<()> {
         self.flush()?;
         if self.session.is_handshaking() {
@@ -28,7 +29,7 @@ impl SecuredSocket {
         Ok(())
     }
 
-    /// Sends what is to be sent, as far as it goes.
+    /// Sends pending records, as far as the socket accepts them.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         while self.session.wants_write() {
             match self.session.write_tls(&mut self.socket) {
@@ -40,7 +41,7 @@ impl SecuredSocket {
         Ok(())
     }
 
-    /// One read; `false` if nothing has come.
+    /// Reads once; `false` if nothing is available.
     fn fill(&mut self) -> io::Result<bool> {
         match self.session.read_tls(&mut self.socket) {
             Ok(_) => {}
@@ -48,14 +49,14 @@ impl SecuredSocket {
             Err(error) => return Err(error),
         }
         if let Err(error) = self.session.process_new_packets() {
-            // For the alert.
+            // Sends the alert.
             let _ = self.flush();
             return Err(io::Error::new(ErrorKind::InvalidData, error));
         }
         Ok(true)
     }
 
-    /// Takes as much as goes at once.
+    /// Sends as much as the socket accepts.
     pub(crate) fn send(&mut self, data: &[u8]) -> io::Result<usize> {
         let mut sent = 0;
         loop {
@@ -68,14 +69,14 @@ impl SecuredSocket {
         }
     }
 
-    /// As `read(2)`. An end of the stream without `close_notify` is an error.
+    /// Like `read(2)`. EOF without close_notify is an error.
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // What has come is there, whether or not anything can be sent any more.
+        // Received data can be read even if nothing can be sent any more.
         let flushed = self.flush();
         loop {
             match self.session.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // The system tells of a reset once, and of the end from then on.
+                // The kernel reports a reset only once, and EOF afterwards.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                     return flushed.and(Err(error));
                 }
@@ -87,10 +88,10 @@ impl SecuredSocket {
         }
     }
 
-    /// Ends the output, as TLS does and as TCP does.
+    /// Sends close_notify, then FIN.
     pub(crate) fn end(&mut self) {
         self.session.send_close_notify();
-        // The near end may have been faster, and reset the connection.
+        // The other end may already have reset the connection.
         let _ = self.flush();
         let _ = self.socket.shutdown(Shutdown::Write);
     }

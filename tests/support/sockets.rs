@@ -1,18 +1,18 @@
-//! Sockets for far ends: clients, listeners, and listeners that are of no use.
+//! Sockets for remote ends: clients, listeners, and addresses that refuse or never answer.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// The receive buffer of a narrow far end (the kernel doubles it), or what a narrow wire holds.
+/// Receive buffer of a narrow socket (the kernel doubles it), or capacity of a narrow in-memory connection.
 pub(crate) const NARROW: usize = 16 * 1024;
 
-/// How much goes into a connection before its far end has to read.
+/// How much data fits into a connection before the remote end has to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// What the system gives.
+    /// The system's default.
     Wide,
-    /// As little as the system allows.
+    /// The system's minimum.
     Narrow,
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn any_port() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-/// A path for a Unix socket that is nobody's.
+/// An unused path for a Unix socket.
 #[cfg(unix)]
 pub(crate) fn free_path() -> std::path::PathBuf {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +29,7 @@ pub(crate) fn free_path() -> std::path::PathBuf {
     std::env::temp_dir().join(format!("sinew-{}-{number}.sock", std::process::id()))
 }
 
-/// A client's socket, connected to a port. The backlog takes it, whether or not somebody accepts.
+/// Connects a client socket. The connection completes through the backlog, even if nothing is accepted.
 pub(crate) fn dial(addr: SocketAddr, width: Width) -> TcpStream {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
     if width == Width::Narrow {
@@ -41,33 +41,33 @@ pub(crate) fn dial(addr: SocketAddr, width: Width) -> TcpStream {
     socket
 }
 
-/// A listener whose accepted sockets are as wide as asked. It does not block.
+/// A nonblocking listener whose accepted sockets have this width.
 pub(crate) fn listener(width: Width) -> TcpListener {
     let listener = TcpListener::bind(any_port()).expect("a free port");
     if width == Width::Narrow {
-        // Accepted sockets inherit it.
+        // Inherited by accepted sockets.
         SockRef::from(&listener).set_recv_buffer_size(NARROW).expect("a small receive buffer");
     }
     listener.set_nonblocking(true).expect("a listener can be made non-blocking");
     listener
 }
 
-/// An address that is ours, and where nobody listens as long as this socket lives.
-pub(crate) fn deaf() -> (Socket, SocketAddr) {
+/// A local address that refuses connections as long as this socket exists.
+pub(crate) fn refusing_address() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&any_port().into()).unwrap();
     let addr = socket.local_addr().unwrap().as_socket().unwrap();
     (socket, addr)
 }
 
-/// A listener with a full backlog, so that who connects waits for ever.
-pub(crate) struct Full {
+/// A listener with a full backlog: connecting to it never completes.
+pub(crate) struct FullBacklog {
     pub(crate) addr: SocketAddr,
     _listener: Socket,
     _waiting: Vec<Socket>,
 }
 
-pub(crate) fn full() -> Full {
+pub(crate) fn full_backlog() -> FullBacklog {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.bind(&any_port().into()).unwrap();
     listener.listen(0).unwrap();
@@ -76,10 +76,10 @@ pub(crate) fn full() -> Full {
         .map(|_| {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
             socket.set_nonblocking(true).unwrap();
-            // In progress, for ever.
+            // Never completes.
             let _ = socket.connect(&addr.into());
             socket
         })
         .collect();
-    Full { addr, _listener: listener, _waiting: waiting }
+    FullBacklog { addr, _listener: listener, _waiting: waiting }
 }

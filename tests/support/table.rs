@@ -1,16 +1,17 @@
-//! The table: every scenario becomes one named test for each engine and each link that it applies to.
+//! The test matrix: each scenario becomes one named test per engine and kind of link to which it applies.
 
-/// `table! { everywhere: a, b; smooth: c; ports: d; memory: e; }` makes `a::mio_accepted`, `a::poll_memory` and so on out of
-/// functions that take a `&World`.
+/// `table! { everywhere: a, b; smooth: c; ports: d; memory: e; }` generates `a::mio_accepted`, `a::poll_memory` and
+/// so on from functions that take a `&World`.
 ///
-/// - `everywhere`: both ends of a TCP connection in turn, memory, both ends of a Unix socket and adopted ones on the engines that differ most, and
-///   under faults one end on each engine; with TLS both ends in turn, on some of the engines, with faults and without
-/// - `smooth`: the same without the faults, for a reason that stands beside the scenario
-/// - `resets`: as `everywhere`, without Unix sockets, whose far end cannot reset a connection as it likes
-/// - `ports`: what has to do with accepting or connecting as such, once for each engine
-/// - `sockets`: every engine with every kind of socket, and TLS over it: what depends on who reads, and how far ahead
-/// - `secured`: of these, those with TLS
-/// - `memory`: what only a wire can show
+/// - `everywhere`: both ends of a TCP connection, in-memory connections, both ends of a Unix socket, and adopted
+///   sockets on the most different engines; with fault injection, one end on each engine; over TLS, both ends on some
+///   engines, with and without faults
+/// - `smooth`: the same without fault injection, for a reason stated at the scenario
+/// - `resets`: like `everywhere`, without Unix sockets, which cannot reset a connection at will
+/// - `ports`: accepting and connecting as such, once per engine
+/// - `sockets`: every engine with every kind of socket, and over TLS: what depends on how input is read ahead
+/// - `secured`: the TLS part of `sockets`
+/// - `memory`: what only an in-memory connection can show
 macro_rules! table {
     ($($columns:ident: $($scenario:ident),+ $(,)?;)+) => {
         $($(mod $scenario {

@@ -1,7 +1,7 @@
-//! What a protocol was told, written down and judged: [`Watched`] wraps a protocol, [`Trace`] is its record.
+//! Records the callbacks of a protocol and checks them: [`Watched`] wraps a protocol, [`Trace`] is its record.
 //!
-//! Whatever a scenario is about, at its end every trace has to show that `connection_made` came once and first,
-//! `connection_lost` once and last, that no callback ran inside another, and that the protocol was dropped.
+//! At the end of every scenario, every trace must show `connection_made` once and first, `connection_lost` once and
+//! last, no callback nested in another, and the protocol dropped.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,11 +10,11 @@ use std::{
 
 use sinew::{prelude::*, transports::TlsError};
 
-/// One callback, with what a test wants to know of it.
+/// A recorded callback, with what tests need to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Callback {
     Made,
-    /// So many bytes, in however many calls one after the other.
+    /// The number of bytes received in consecutive calls.
     Data(usize),
     ReadClosed,
     WritingPaused,
@@ -27,7 +27,7 @@ pub(crate) enum Told {
     Lost(Lost),
 }
 
-/// A [`ConnectionLost`] that can be compared.
+/// A comparable [`ConnectionLost`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lost {
     Done,
@@ -63,18 +63,18 @@ impl From<&ConnectionLost> for Lost {
             ConnectionLost::Truncated => Self::Truncated,
             ConnectionLost::Tls(error) => Self::Tls(error.clone()),
             ConnectionLost::Io(error) => Self::Io(error.to_string()),
-            other => panic!("a reason that the tests do not know: {other:?}"),
+            other => panic!("unexpected reason: {other:?}"),
         }
     }
 }
 
-/// What one protocol was told, in order.
+/// The callbacks of one protocol, in order.
 #[derive(Default)]
 pub(crate) struct Trace {
-    told: RefCell<Vec<Told>>,
+    callbacks: RefCell<Vec<Callback>>,
     calls: Cell<usize>,
     data: RefCell<Vec<u8>>,
-    /// Bytes that were received and are kept no longer.
+    /// Number of received bytes that have been discarded.
     forgotten: Cell<usize>,
     transport: RefCell<Option<Transport>>,
     complaints: RefCell<Vec<String>>,
@@ -82,15 +82,15 @@ pub(crate) struct Trace {
 }
 
 thread_local! {
-    /// How many callbacks run on this thread now, one inside the other.
+    /// Number of nested callbacks running on this thread.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A callback that runs, to the end of its block: also if it panics.
+/// A guard for a running callback, also on panic.
 pub(crate) struct Running(());
 
 impl Running {
-    /// `None` if another callback runs already.
+    /// `None` if another callback is already running.
     pub(crate) fn new() -> Option<Self> {
         let depth = DEPTH.replace(DEPTH.get() + 1);
         let running = Self(());
@@ -105,27 +105,27 @@ impl Drop for Running {
 }
 
 impl Trace {
-    /// What was told so far; `Data` that came in a row is one.
-    pub(crate) fn told(&self) -> Vec<Told> {
-        self.told.borrow().clone()
+    /// The callbacks so far; consecutive `Data` are merged.
+    pub(crate) fn callbacks(&self) -> Vec<Callback> {
+        self.callbacks.borrow().clone()
     }
 
-    pub(crate) fn has(&self, told: &Told) -> bool {
-        self.told.borrow().contains(told)
+    pub(crate) fn has(&self, callbacks: &Callback) -> bool {
+        self.callbacks.borrow().contains(callbacks)
     }
 
-    pub(crate) fn count(&self, told: &Told) -> usize {
-        self.told.borrow().iter().filter(|other| *other == told).count()
+    pub(crate) fn count(&self, callbacks: &Callback) -> usize {
+        self.callbacks.borrow().iter().filter(|other| *other == callbacks).count()
     }
 
     pub(crate) fn is_made(&self) -> bool {
-        self.has(&Told::Made)
+        self.has(&Callback::Made)
     }
 
-    /// Why the connection was lost, once it was.
+    /// The reason of `connection_lost`, if it has been called.
     pub(crate) fn lost(&self) -> Option<Lost> {
-        match self.told.borrow().last() {
-            Some(Told::Lost(lost)) => Some(lost.clone()),
+        match self.callbacks.borrow().last() {
+            Some(Callback::Lost(lost)) => Some(lost.clone()),
             _ => None,
         }
     }
@@ -134,7 +134,7 @@ impl Trace {
         self.lost().is_some()
     }
 
-    /// All that was received.
+    /// All received data.
     pub(crate) fn data(&self) -> Vec<u8> {
         self.data.borrow().clone()
     }
@@ -143,7 +143,7 @@ impl Trace {
         self.forgotten.get() + self.data.borrow().len()
     }
 
-    /// Keeps nothing of what was received so far, and says how much that was in all.
+    /// Discards the received data; returns the total number of bytes received.
     pub(crate) fn forget(&self) -> usize {
         let received = self.received();
         self.forgotten.set(received);
@@ -151,32 +151,32 @@ impl Trace {
         received
     }
 
-    /// How many callbacks there were.
+    /// The number of callbacks.
     pub(crate) fn calls(&self) -> usize {
         self.calls.get()
     }
 
-    /// The transport of the protocol, from `connection_made` on.
+    /// The transport of the protocol, set in `connection_made`.
     pub(crate) fn transport(&self) -> Transport {
-        self.transport.borrow().clone().expect("connection_made was told")
+        self.transport.borrow().clone().expect("connection_made was called")
     }
 
     pub(crate) fn is_dropped(&self) -> bool {
         self.dropped.get()
     }
 
-    /// Has the test fail at its end: a panic here would be contained by the loop.
-    pub(crate) fn complain(&self, complaint: impl Into<String>) {
+    /// Makes the test fail at its end; the event loop would catch a panic here.
+    pub(crate) fn record_violation(&self, complaint: impl Into<String>) {
         self.complaints.borrow_mut().push(complaint.into());
     }
 
-    fn enter(&self, told: Told, transport: &Transport) -> Running {
+    fn enter(&self, callbacks: Callback, transport: &Transport) -> Running {
         self.calls.set(self.calls.get() + 1);
         self.transport.borrow_mut().get_or_insert_with(|| transport.clone());
-        let mut list = self.told.borrow_mut();
-        match (list.last_mut(), &told) {
-            (Some(Told::Data(sum)), Told::Data(more)) => *sum += more,
-            _ => list.push(told),
+        let mut list = self.callbacks.borrow_mut();
+        match (list.last_mut(), &callbacks) {
+            (Some(Callback::Data(sum)), Callback::Data(more)) => *sum += more,
+            _ => list.push(callbacks),
         }
         drop(list);
         self.run()
@@ -184,28 +184,36 @@ impl Trace {
 
     fn run(&self) -> Running {
         Running::new().unwrap_or_else(|| {
-            self.complain("a callback inside a callback");
+            self.record_violation("nested callbacks");
             Running(())
         })
     }
 
-    /// What is wrong with the life of this protocol, at the end of all.
+    /// Violations of the callback contract, at the end of the test.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let told = self.told.borrow();
+        let callbacks = self.callbacks.borrow();
         let mut faults = self.complaints.borrow().clone();
         let mut must = |holds: bool, fault: &str| {
             if !holds {
-                faults.push(format!("{fault}: {told:?}"));
+                faults.push(format!("{fault}: {callbacks:?}"));
             }
         };
-        let is_lost = |told: &Told| matches!(told, Told::Lost(_));
-        must(told.first() == Some(&Told::Made), "connection_made was not first");
-        must(told.iter().filter(|told| **told == Told::Made).count() == 1, "made, but not once");
-        must(told.last().is_some_and(is_lost), "connection_lost was not last");
-        must(told.iter().filter(|told| is_lost(told)).count() == 1, "lost, but not once");
+        let is_lost = |callbacks: &Callback| matches!(callbacks, Callback::Lost(_));
+        must(callbacks.first() == Some(&Callback::Made), "connection_made was not first");
+        must(
+            callbacks.iter().filter(|callbacks| **callbacks == Callback::Made).count() == 1,
+            "made, but not once",
+        );
+        must(callbacks.last().is_some_and(is_lost), "connection_lost was not last");
+        must(
+            callbacks.iter().filter(|callbacks| is_lost(callbacks)).count() == 1,
+            "lost, but not once",
+        );
         must(self.dropped.get(), "the protocol was not dropped");
-        let paused = told.iter().filter(|told| **told == Told::WritingPaused).count();
-        let resumed = told.iter().filter(|told| **told == Told::WritingResumed).count();
+        let paused =
+            callbacks.iter().filter(|callbacks| **callbacks == Callback::WritingPaused).count();
+        let resumed =
+            callbacks.iter().filter(|callbacks| **callbacks == Callback::WritingResumed).count();
         must(
             paused == resumed || paused == resumed + 1,
             "writing_paused and writing_resumed do not match",
@@ -214,12 +222,12 @@ impl Trace {
     }
 }
 
-/// All traces of a world, as a handle that may be moved into a factory.
+/// All traces of a test, as a handle for use in factories.
 #[derive(Clone, Default)]
 pub(crate) struct Traces(Rc<RefCell<Vec<Rc<Trace>>>>);
 
 impl Traces {
-    /// Wraps a protocol so that its trace is judged at the end. Call it when the protocol is built, not before.
+    /// Wraps a protocol so that its trace is checked at the end. Call it when the protocol is built, not before.
     pub(crate) fn watch<P: Protocol>(&self, protocol: P) -> Watched<P> {
         let trace = Rc::new(Trace::default());
         self.0.borrow_mut().push(trace.clone());
@@ -234,7 +242,7 @@ impl Traces {
         self.0.borrow().len()
     }
 
-    /// The trace of the protocol that was built last.
+    /// The trace of the most recently built protocol.
     pub(crate) fn last(&self) -> Rc<Trace> {
         self.0.borrow().last().expect("a protocol was built").clone()
     }
@@ -244,7 +252,7 @@ impl Traces {
     }
 }
 
-/// A protocol whose callbacks are written down before it gets them.
+/// A protocol whose callbacks are recorded before they are forwarded.
 pub(crate) struct Watched<P> {
     trace: Rc<Trace>,
     inner: P,
@@ -260,60 +268,60 @@ impl<P> Drop for Watched<P> {
     fn drop(&mut self) {
         self.trace.dropped.set(true);
         if !self.trace.is_lost() {
-            self.trace.complain("dropped before connection_lost");
+            self.trace.record_violation("dropped before connection_lost");
         }
     }
 }
 
 impl<P: Protocol> Protocol for Watched<P> {
     fn connection_made(&mut self, transport: &Transport) {
-        let _running = self.trace.enter(Told::Made, transport);
+        let _running = self.trace.enter(Callback::Made, transport);
         self.inner.connection_made(transport);
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        let _running = self.trace.enter(Told::Data(data.len()), transport);
+        let _running = self.trace.enter(Callback::Data(data.len()), transport);
         self.trace.data.borrow_mut().extend_from_slice(data);
         self.inner.data_received(transport, data);
     }
 
     fn read_closed(&mut self, transport: &Transport) {
-        let _running = self.trace.enter(Told::ReadClosed, transport);
+        let _running = self.trace.enter(Callback::ReadClosed, transport);
         self.inner.read_closed(transport);
     }
 
     fn writing_paused(&mut self, transport: &Transport) {
-        let _running = self.trace.enter(Told::WritingPaused, transport);
+        let _running = self.trace.enter(Callback::WritingPaused, transport);
         self.inner.writing_paused(transport);
     }
 
     fn writing_resumed(&mut self, transport: &Transport) {
-        let _running = self.trace.enter(Told::WritingResumed, transport);
+        let _running = self.trace.enter(Callback::WritingResumed, transport);
         self.inner.writing_resumed(transport);
     }
 
     fn reading_resumed(&mut self, transport: &Transport) {
-        let _running = self.trace.enter(Told::ReadingResumed, transport);
+        let _running = self.trace.enter(Callback::ReadingResumed, transport);
         self.inner.reading_resumed(transport);
     }
 
     fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
-        let _running = self.trace.enter(Told::Timer(timer), transport);
+        let _running = self.trace.enter(Callback::Timer(timer), transport);
         self.inner.timer_fired(transport, timer);
     }
 
     fn idle_timeout(&mut self, transport: &Transport) {
-        let _running = self.trace.enter(Told::Idle, transport);
+        let _running = self.trace.enter(Callback::Idle, transport);
         self.inner.idle_timeout(transport);
     }
 
     fn drain_requested(&mut self, transport: &Transport) {
-        let _running = self.trace.enter(Told::Drain, transport);
+        let _running = self.trace.enter(Callback::Drain, transport);
         self.inner.drain_requested(transport);
     }
 
     fn tls_started(&mut self, transport: &Transport) {
-        let _running = self.trace.enter(Told::TlsStarted, transport);
+        let _running = self.trace.enter(Callback::TlsStarted, transport);
         self.inner.tls_started(transport);
     }
 
@@ -323,7 +331,7 @@ impl<P: Protocol> Protocol for Watched<P> {
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-        let _running = self.trace.enter(Told::Lost(reason.into()), transport);
+        let _running = self.trace.enter(Callback::Lost(reason.into()), transport);
         self.inner.connection_lost(transport, reason);
     }
 }

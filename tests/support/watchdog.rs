@@ -1,5 +1,5 @@
-//! A hang must fail, with a message: [`Watchdog`] ends the process when a test takes longer than it may. The tests of all crates use
-//! this file, each by its path.
+//! Test timeouts: [`Watchdog`] ends the process with a message when a test hangs. The tests of all crates include
+//! this file by its path.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
@@ -10,22 +10,22 @@ use std::{
     time::Duration,
 };
 
-/// How long a test may take, unless it says otherwise. A hundred times what the slowest needs.
+/// Default time limit of a test, a hundred times what the slowest needs.
 const LIMIT: Duration = Duration::from_secs(100);
 
 thread_local! {
     static OF_THIS_TEST: Watchdog = Watchdog::new(
-        thread::current().name().unwrap_or("a test without a name"),
+        thread::current().name().unwrap_or("an unnamed test"),
     );
 }
 
-/// Has the test that runs on this thread end the process when it takes longer than it may. Each test has a thread of its own, and the
-/// time ends with that; to ask again changes nothing.
+/// Starts a watchdog for the test on this thread. Each test has its own thread, and the watchdog stops when it ends;
+/// repeated calls have no effect.
 pub(crate) fn watch_this_test() {
     OF_THIS_TEST.with(|_| ());
 }
 
-/// While it lives, its time runs.
+/// The watchdog runs while this exists.
 pub(crate) struct Watchdog(#[allow(dead_code, reason = "dropping it is the message")] Sender<()>);
 
 impl Watchdog {

@@ -1,9 +1,10 @@
-//! A [`World`]: a reactor on one engine, connections over one kind of link, and the traces of all protocols in it.
+//! The test fixture [`World`]: a reactor with one engine, connections over one kind of link, and the traces of all
+//! protocols.
 
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use sinew::{
 };
 
 use super::{
-    Echo, Far, Fate, Trace, Traces, Watchdog, Width, certs,
+    Echo, EndState, RemoteEnd, Trace, Traces, Watchdog, Width, certs,
     sockets::{NARROW, any_port, dial, listener},
 };
 #[cfg(unix)]
@@ -24,67 +25,67 @@ use {
     std::os::unix::net::{UnixListener, UnixStream},
 };
 
-/// How long anything may take to happen.
+/// Time limit of each wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// More bytes than the narrowest connection takes with nobody reading: the kernel lets a send buffer grow to megabytes.
+/// More bytes than the narrowest connection buffers without a reader: the kernel grows send buffers to megabytes.
 pub(crate) const TOO_MUCH: usize = 6 << 20;
 
-/// Turns that a loop with nothing to do may make before a timer of some milliseconds: some for what the kernel still had
-/// to say, one for each level of the timer wheel, and the timer's.
+/// Turns that an idle loop may make before a timer of some milliseconds: some for late kernel events, one per level
+/// of the timer wheel, and one for the timer itself.
 const TURNS_ASLEEP: u64 = 12;
 
-/// How often a loop that made more is looked at again: what a busy kernel says late has an end, going round has none.
+/// How many times a loop that made more turns is checked again: late kernel events are finite, a busy loop is not.
 const LOOKS: usize = 5;
 
-/// The seed of the faults in the table, unless `SINEW_SEED` says otherwise.
+/// Seed of the faults, unless `SINEW_SEED` is set.
 const SEED: u64 = 20_261;
 
 /// Longer than [`Faults::rough`] delays a write.
 const CALM: Duration = Duration::from_millis(3);
 
-/// More turns than it takes under [`Faults::rough`] until a short message is read and answered.
+/// More turns than a short message and its answer take under [`Faults::rough`].
 const TURNS_TO_CALM: usize = 20;
 
-/// What connections in a world are made of, and which side of them is ours.
+/// The kind of connection, and which end of it is under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
-    /// TCP, accepted by a port of the reactor.
+    /// TCP, accepted by a listener of the reactor.
     Accepted,
     /// TCP, connected by the reactor.
     Connected,
-    /// A Unix socket, accepted by a port of the reactor.
+    /// A Unix socket, accepted by a listener of the reactor.
     #[cfg(unix)]
     UnixAccepted,
     /// A Unix socket, connected by the reactor.
     #[cfg(unix)]
     UnixConnected,
-    /// TCP, accepted by somebody else and adopted by the reactor.
+    /// TCP, accepted outside of the reactor and adopted.
     #[cfg(unix)]
     Adopted,
-    /// One end of a pair of Unix sockets, adopted by the reactor.
+    /// One end of a Unix socket pair, adopted.
     #[cfg(unix)]
     AdoptedPair,
-    /// A wire in memory.
+    /// An in-memory connection.
     Memory,
-    /// TLS, accepted by a port of the reactor.
+    /// TLS, accepted by a listener of the reactor.
     TlsAccepted,
     /// TLS, connected by the reactor.
     TlsConnected,
 }
 
 impl Link {
-    /// What the far end may see when the near one aborts: a Unix socket knows a reset only where something was unread.
+    /// Checks what the remote end sees after an abort: a Unix socket signals a reset only if data were unread.
     #[track_caller]
-    pub(crate) fn assert_aborted(self, fate: Fate, what: &str) {
+    pub(crate) fn assert_aborted(self, end_state: EndState, what: &str) {
         #[cfg(unix)]
         if matches!(self, Self::UnixAccepted | Self::UnixConnected | Self::AdoptedPair) {
-            return assert_ne!(fate, Fate::Open, "{what}");
+            return assert_ne!(end_state, EndState::Open, "{what}");
         }
-        assert_eq!(fate, Fate::Reset, "{what}");
+        assert_eq!(end_state, EndState::Reset, "{what}");
     }
 
-    /// Whether a port accepted it.
+    /// Whether a listener accepted it.
     pub(crate) fn is_accepted(self) -> bool {
         #[cfg(unix)]
         if self == Self::UnixAccepted {
@@ -94,27 +95,27 @@ impl Link {
     }
 }
 
-/// See the head of this file.
+/// The test fixture.
 pub(crate) struct World {
     reactor: Reactor,
     pub(crate) link: Link,
     pub(crate) traces: Traces,
-    /// What connections over sockets suffer.
+    /// Faults injected into connections over sockets.
     faults: Option<Faults>,
-    canary: RefCell<Option<Line>>,
-    /// What is done before each turn.
+    canary: RefCell<Option<TestConnection>>,
+    /// Called before each turn.
     meanwhile: RefCell<Option<Box<dyn FnMut()>>>,
 }
 
-/// A connection: its far end, and the trace of the protocol at the near one.
-pub(crate) struct Line {
-    pub(crate) far: Far,
+/// A connection: its remote end, and the trace of the protocol under test.
+pub(crate) struct TestConnection {
+    pub(crate) remote: RemoteEnd,
     pub(crate) trace: Rc<Trace>,
-    /// The port that accepted it.
+    /// The listener that accepted it.
     pub(crate) port: Option<ListeningPort<Address>>,
 }
 
-impl Line {
+impl TestConnection {
     pub(crate) fn transport(&self) -> Transport {
         self.trace.transport()
     }
@@ -122,14 +123,14 @@ impl Line {
 
 impl World {
     pub(crate) fn new(engine: Engine, link: Link) -> Self {
-        // On a busy machine nothing is called slow: the warning would be, among others, an allocation.
+        // Never warn about slow callbacks on a busy machine: the warning would allocate, among other effects.
         let builder = Reactor::builder().engine(engine).slow_callback(Duration::MAX);
         let reactor = builder.build().expect("a reactor");
         let (traces, canary) = (Traces::default(), RefCell::default());
         Self { reactor, link, traces, faults: None, canary, meanwhile: RefCell::default() }
     }
 
-    /// A cell of the table: the scenario in a new world, and the judgement on all traces at its end.
+    /// One cell of the test matrix: runs the scenario in a new fixture, then checks all traces.
     pub(crate) fn run(name: &str, engine: Engine, link: Link, scenario: impl FnOnce(&Self)) {
         if !is_available(name, engine) {
             return;
@@ -140,7 +141,7 @@ impl World {
         world.end();
     }
 
-    /// The same with faults under every connection. If it fails, the seed is printed.
+    /// The same with fault injection in every connection. Prints the seed on failure.
     pub(crate) fn run_rough(name: &str, engine: Engine, link: Link, scenario: impl Fn(&Self)) {
         if !is_available(name, engine) {
             return;
@@ -154,7 +155,7 @@ impl World {
         });
     }
 
-    /// Drops the reactor, which ends what is still open, and judges every trace.
+    /// Drops the reactor, which ends open connections, and checks every trace.
     pub(crate) fn end(self) {
         let weak = self.reactor.downgrade();
         drop(self.canary.take());
@@ -168,7 +169,7 @@ impl World {
         &self.reactor
     }
 
-    /// A factory of watched protocols.
+    /// A factory of traced protocols.
     pub(crate) fn watched<P: Protocol>(
         &self,
         mut build: impl FnMut() -> P + 'static,
@@ -179,8 +180,8 @@ impl World {
 
     // ---- connections ----
 
-    /// A connection with `protocol` at its near end, which has been told that it is made.
-    pub(crate) fn join<P: Protocol>(&self, protocol: P) -> Line {
+    /// A connection with `protocol` at the end under test; `connection_made` has been called.
+    pub(crate) fn join<P: Protocol>(&self, protocol: P) -> TestConnection {
         self.join_with(StreamConfig::default(), Width::Wide, protocol)
     }
 
@@ -189,13 +190,13 @@ impl World {
         config: StreamConfig,
         width: Width,
         protocol: P,
-    ) -> Line {
+    ) -> TestConnection {
         let config = match &self.faults {
             Some(faults) => config.faults(faults.clone()),
             None => config,
         };
         let before = self.traces.len();
-        let (mut far, port) = match self.link {
+        let (mut remote, port) = match self.link {
             Link::TlsAccepted => self.join_tls_accepted(config, width, protocol),
             Link::TlsConnected => (self.join_tls_connected(config, width, protocol), None),
             Link::Accepted => self.join_accepted(config, width, protocol),
@@ -211,9 +212,9 @@ impl World {
             Link::Memory => (self.join_memory(config, width, protocol), None),
         };
         self.until("connection_made", || {
-            far.pump() && self.traces.len() > before && self.traces.last().is_made()
+            remote.pump() && self.traces.len() > before && self.traces.last().is_made()
         });
-        Line { far, trace: self.traces.last(), port }
+        TestConnection { remote, trace: self.traces.last(), port }
     }
 
     fn join_accepted<P: Protocol>(
@@ -221,13 +222,13 @@ impl World {
         config: StreamConfig,
         width: Width,
         protocol: P,
-    ) -> (Far, Option<ListeningPort<Address>>) {
+    ) -> (RemoteEnd, Option<ListeningPort<Address>>) {
         let config = ListenConfig::default().stream(config);
         let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
         let factory =
             move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
         let port = self.reactor.listen_tcp_with(any_port(), config, factory).expect("a free port");
-        (Far::socket(dial(port.local(), width)), Some(port.of_any_kind()))
+        (RemoteEnd::socket(dial(port.local(), width)), Some(port.of_any_kind()))
     }
 
     #[cfg(unix)]
@@ -235,18 +236,21 @@ impl World {
         &self,
         config: StreamConfig,
         protocol: P,
-    ) -> (Far, Option<ListeningPort<Address>>) {
+    ) -> (RemoteEnd, Option<ListeningPort<Address>>) {
         let config = UnixListenConfig::default().stream(config);
         let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
         let factory =
             move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
         let path = free_path();
         let port = self.reactor.listen_unix_with(&path, config, factory).expect("a free path");
-        (Far::unix(UnixStream::connect(path).expect("somebody listens")), Some(port.of_any_kind()))
+        (
+            RemoteEnd::unix(UnixStream::connect(path).expect("somebody listens")),
+            Some(port.of_any_kind()),
+        )
     }
 
     #[cfg(unix)]
-    fn join_unix_connected<P: Protocol>(&self, config: StreamConfig, protocol: P) -> Far {
+    fn join_unix_connected<P: Protocol>(&self, config: StreamConfig, protocol: P) -> RemoteEnd {
         let path = free_path();
         let listener = UnixListener::bind(&path).expect("a free path");
         listener.set_nonblocking(true).expect("a listener can be made non-blocking");
@@ -260,28 +264,38 @@ impl World {
             accepted.is_some()
         });
         std::fs::remove_file(path).expect("it was there to connect to");
-        Far::unix(accepted.expect("it has just been accepted").0)
+        RemoteEnd::unix(accepted.expect("it has just been accepted").0)
     }
 
     #[cfg(unix)]
-    fn join_adopted<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {
+    fn join_adopted<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        width: Width,
+        protocol: P,
+    ) -> RemoteEnd {
         let listener = std::net::TcpListener::bind(any_port()).expect("a free port");
-        let far = dial(listener.local_addr().expect("a listener has an address"), width);
+        let remote = dial(listener.local_addr().expect("a listener has an address"), width);
         let (socket, _) = listener.accept().expect("it has connected");
         let protocol = self.traces.watch(protocol);
         self.reactor.adopt_stream_with(socket, config, protocol).expect("it is connected");
-        Far::socket(far)
+        RemoteEnd::socket(remote)
     }
 
     #[cfg(unix)]
-    fn join_adopted_pair<P: Protocol>(&self, config: StreamConfig, protocol: P) -> Far {
-        let (near, far) = UnixStream::pair().expect("a pair of sockets");
+    fn join_adopted_pair<P: Protocol>(&self, config: StreamConfig, protocol: P) -> RemoteEnd {
+        let (near, remote) = UnixStream::pair().expect("a pair of sockets");
         let protocol = self.traces.watch(protocol);
         self.reactor.adopt_stream_with(near, config, protocol).expect("it is connected");
-        Far::unix(far)
+        RemoteEnd::unix(remote)
     }
 
-    fn join_connected<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {
+    fn join_connected<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        width: Width,
+        protocol: P,
+    ) -> RemoteEnd {
         let listener = listener(width);
         let addr = listener.local_addr().expect("a listener has an address");
         let config = ConnectConfig::default().stream(config);
@@ -293,7 +307,7 @@ impl World {
             accepted = listener.accept().ok();
             accepted.is_some()
         });
-        Far::socket(accepted.expect("it has just been accepted").0)
+        RemoteEnd::socket(accepted.expect("it has just been accepted").0)
     }
 
     fn join_tls_accepted<P: Protocol>(
@@ -301,14 +315,17 @@ impl World {
         config: StreamConfig,
         width: Width,
         protocol: P,
-    ) -> (Far, Option<ListeningPort<Address>>) {
+    ) -> (RemoteEnd, Option<ListeningPort<Address>>) {
         let config = ListenConfig::default().stream(config);
         let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
         let factory =
             move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
         let port = self.reactor.listen_tls_with(any_port(), config, &certs::server(), factory);
         let port = port.expect("a free port");
-        (Far::secured(dial(port.local(), width), certs::far_client()), Some(port.of_any_kind()))
+        (
+            RemoteEnd::secured(dial(port.local(), width), certs::remote_client()),
+            Some(port.of_any_kind()),
+        )
     }
 
     fn join_tls_connected<P: Protocol>(
@@ -316,7 +333,7 @@ impl World {
         config: StreamConfig,
         width: Width,
         protocol: P,
-    ) -> Far {
+    ) -> RemoteEnd {
         let listener = listener(width);
         let addr = listener.local_addr().expect("a listener has an address");
         let config = ConnectConfig::default().stream(config);
@@ -329,40 +346,46 @@ impl World {
             accepted.is_some()
         });
         let (socket, _) = accepted.expect("it has just been accepted");
-        // A ticket, and what is sent behind it, would wait for one another.
+        // Nagle's algorithm would delay the data behind a session ticket.
         socket.set_nodelay(true).expect("TCP_NODELAY can be set");
-        Far::secured(socket, certs::far_server())
+        RemoteEnd::secured(socket, certs::remote_server())
     }
 
-    fn join_memory<P: Protocol>(&self, config: StreamConfig, width: Width, protocol: P) -> Far {
+    fn join_memory<P: Protocol>(
+        &self,
+        config: StreamConfig,
+        width: Width,
+        protocol: P,
+    ) -> RemoteEnd {
         let protocol = self.traces.watch(protocol);
         let (_, wire) = memory::connect(&self.reactor, config, protocol).expect("room for one");
         if width == Width::Narrow {
             wire.set_capacity(NARROW);
         }
-        Far::wire(wire)
+        RemoteEnd::wire(wire)
     }
 
     // ---- time ----
 
-    /// Turns the loop until something is so.
-    pub(crate) fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+    /// Runs the loop until a condition holds.
+    pub(crate) fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let start = Instant::now();
-        while !is_so() {
+        while !condition() {
             if start.elapsed() > PATIENCE {
-                let told: Vec<_> = self.traces.all().iter().map(|trace| trace.told()).collect();
-                panic!("waited {PATIENCE:?} for {what}; told so far: {told:#?}");
+                let callbacks: Vec<_> =
+                    self.traces.all().iter().map(|trace| trace.callbacks()).collect();
+                panic!("waited {PATIENCE:?} for {what}; told so far: {callbacks:#?}");
             }
             self.turn();
         }
     }
 
-    /// Has this done before each turn from now on.
+    /// Calls this before each turn from now on.
     pub(crate) fn meanwhile(&self, what: impl FnMut() + 'static) {
         self.meanwhile.replace(Some(Box::new(what)));
     }
 
-    /// One turn, which may wait for a moment.
+    /// One turn, which waits for a short time at most.
     pub(crate) fn turn(&self) {
         if let Some(what) = &mut *self.meanwhile.borrow_mut() {
             what();
@@ -370,37 +393,36 @@ impl World {
         self.reactor.turn(Some(Duration::from_millis(5))).expect("the loop turns");
     }
 
-    /// Until whatever is on its way has arrived: what was sent before this is there by the time that another connection
-    /// has had its answers.
+    /// Waits until everything sent has arrived: runs a round trip on another connection.
     pub(crate) fn settle(&self) {
         let mut canary = self.canary.take().unwrap_or_else(|| self.join(Echo));
         for _ in 0..3 {
-            canary.far.send(b"?");
-            self.receive(&mut canary.far, 1);
+            canary.remote.send(b"?");
+            self.receive(&mut canary.remote, 1);
             self.reactor.turn(Some(Duration::ZERO)).expect("the loop turns");
         }
         self.canary.replace(Some(canary));
         if self.faults.is_some() {
-            self.calm();
+            self.drain_faults();
         }
     }
 
-    /// Until everything that was sent has got through the faults.
-    fn calm(&self) {
+    /// Waits until everything sent has passed the injected faults.
+    fn drain_faults(&self) {
         self.pass(CALM);
         for _ in 0..TURNS_TO_CALM {
             self.reactor.turn(Some(Duration::ZERO)).expect("the loop turns");
         }
     }
 
-    /// Fails if the loop goes round and round with nothing to do.
+    /// Fails if the loop is busy with nothing to do.
     pub(crate) fn assert_asleep(&self) {
         self.settle();
         let mut sent = 0;
-        // What is more than a short message may take longer under faults.
+        // Longer messages may take longer under faults.
         while self.faults.is_some() && sent != self.reactor.stats().bytes_sent {
             sent = self.reactor.stats().bytes_sent;
-            self.calm();
+            self.drain_faults();
         }
         let turns_asleep = || {
             let before = self.reactor.stats().turns;
@@ -412,13 +434,13 @@ impl World {
         assert!(looks.len() < LOOKS, "{looks:?} turns with nothing to do");
     }
 
-    /// Turns the loop for so long.
+    /// Runs the loop for this time.
     fn pass(&self, time: Duration) {
         let over = Rc::new(Cell::new(false));
         let rings = over.clone();
         self.reactor.call_later(time, move |reactor| {
             rings.set(true);
-            // Or this turn would go on to wait for an event.
+            // Otherwise this turn would wait for an event.
             reactor.call_soon(|_| ());
         });
         while !over.get() {
@@ -428,45 +450,45 @@ impl World {
 
     // ---- bytes ----
 
-    /// Has the far end send all of this, however long it takes.
-    pub(crate) fn send_all(&self, far: &mut Far, data: &[u8]) {
+    /// Sends all of this from the remote end.
+    pub(crate) fn send_all(&self, remote: &mut RemoteEnd, data: &[u8]) {
         let mut sent = 0;
         self.until("the near end to take what is sent", || {
-            sent += far.try_send(&data[sent..]);
+            sent += remote.try_send(&data[sent..]);
             sent == data.len()
         });
     }
 
-    /// Has the far end receive so many bytes, or more.
-    pub(crate) fn receive(&self, far: &mut Far, len: usize) -> Vec<u8> {
+    /// Receives at least this many bytes at the remote end.
+    pub(crate) fn receive(&self, remote: &mut RemoteEnd, len: usize) -> Vec<u8> {
         let mut received = Vec::new();
         self.until("bytes at the far end", || {
-            received.extend(far.take());
+            received.extend(remote.take());
             received.len() >= len
         });
         received
     }
 
-    /// Has the far end receive until the end, of whichever kind.
-    pub(crate) fn receive_to_end(&self, far: &mut Far) -> (Vec<u8>, Fate) {
+    /// Receives at the remote end until the connection ends.
+    pub(crate) fn receive_to_end(&self, remote: &mut RemoteEnd) -> (Vec<u8>, EndState) {
         let mut received = Vec::new();
-        let mut fate = Fate::Open;
+        let mut end_state = EndState::Open;
         self.until("the end at the far end", || {
-            received.extend(far.take());
-            fate = far.fate_so_far();
-            fate != Fate::Open
+            received.extend(remote.take());
+            end_state = remote.end_state_so_far();
+            end_state != EndState::Open
         });
-        (received, fate)
+        (received, end_state)
     }
 
-    /// Waits for `connection_lost`, and says why.
+    /// Waits for `connection_lost`, and returns its reason.
     pub(crate) fn lost(&self, trace: &Trace) -> super::Lost {
         self.until("connection_lost", || trace.is_lost());
         trace.lost().expect("it is lost")
     }
 }
 
-/// Whether this system lets us have the engine, asked once. If not, that is shown with `--nocapture`.
+/// Whether this system supports the engine, checked once. If not, a message is shown with `--nocapture`.
 fn is_available(name: &str, engine: Engine) -> bool {
     static AVAILABLE: OnceLock<Vec<Engine>> = OnceLock::new();
     let is_available = AVAILABLE.get_or_init(|| Engine::available().collect()).contains(&engine);
@@ -476,16 +498,19 @@ fn is_available(name: &str, engine: Engine) -> bool {
     is_available
 }
 
-/// Bytes that differ from place to place, so that none can be lost, doubled or moved without notice.
+/// Position-dependent bytes, so that lost, duplicated or moved data are detected. Generated once for all tests of a binary: in a
+/// debug build, most of their time would go into this loop.
 pub(crate) fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
+    static NOISE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+    let mut noise = NOISE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut state =
+        noise.last_chunk().map_or(0x2545_f491_4f6c_dd1d, |last| u64::from_le_bytes(*last));
+    while noise.len() < len {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
+        noise.extend_from_slice(&state.to_le_bytes());
     }
-    bytes.truncate(len);
-    bytes
+    noise[..len].to_vec()
 }

@@ -1,4 +1,4 @@
-//! However the ciphertext is cut, the same plaintext comes out of it, and the same ends.
+//! However the ciphertext is split, the plaintext and the end are the same.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sinew::{
 
 use crate::support::{certs, noise};
 
-/// Sends so much, waits for its echo, and closes.
+/// Sends data, waits for the echo, and closes.
 struct Asks {
     text: Vec<u8>,
     echoed: Vec<u8>,
@@ -71,7 +71,7 @@ fn at_random() {
     });
 }
 
-/// The pieces of one size meet every place where a record, or a message in it, may be cut.
+/// Pieces of one size hit every position at which a record or a message may be split.
 #[test]
 fn at_every_byte() {
     for piece in [1, 2, 3, 5, 16, 100, 1000] {

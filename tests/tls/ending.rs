@@ -1,8 +1,8 @@
-//! How TLS ends: with its own last word, without it, or by what nobody may say.
+//! How TLS connections end: with close_notify, truncated, or with an unexpected message.
 
 use sinew::{prelude::*, transports::TlsError};
 
-use crate::support::{Echo, Fate, Link, Lost, Script, Sink, Told, What, World, noise};
+use crate::support::{Callback, Echo, EndState, Event, Link, Lost, Script, Sink, World, noise};
 
 fn on_every_engine(name: &str, scenario: impl Fn(&World)) {
     for engine in Engine::ALL {
@@ -13,58 +13,58 @@ fn on_every_engine(name: &str, scenario: impl Fn(&World)) {
 }
 
 #[test]
-fn an_end_without_the_last_word_is_told_apart() {
+fn truncation_is_reported() {
     on_every_engine("truncation", |world| {
         let mut line = world.join(Echo);
-        line.far.send(b"half of");
-        assert_eq!(world.receive(&mut line.far, 7), b"half of");
-        line.far.as_socket().unwrap().shutdown(std::net::Shutdown::Write).unwrap();
+        line.remote.send(b"half of");
+        assert_eq!(world.receive(&mut line.remote, 7), b"half of");
+        line.remote.as_socket().unwrap().shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(world.lost(&line.trace), Lost::Truncated);
         assert_eq!(line.trace.data(), b"half of");
-        assert_eq!(line.trace.count(&Told::ReadClosed), 0);
+        assert_eq!(line.trace.count(&Callback::ReadClosed), 0);
     });
 }
 
-/// As Python's `unwrap` does: the last word, and then a wait for ours, with the socket open.
+/// Like Python's `unwrap`: sends close_notify, then waits for the peer's, with the socket open.
 #[test]
-fn the_last_word_is_answered_though_the_socket_stays_open() {
+fn close_notify_is_answered_while_the_socket_stays_open() {
     on_every_engine("close_notify", |world| {
         let mut line = world.join(Sink);
-        let secured = line.far.as_secured().unwrap();
+        let secured = line.remote.as_secured().unwrap();
         secured.session.send_close_notify();
         secured.pump().unwrap();
-        let (rest, fate) = world.receive_to_end(&mut line.far);
-        assert_eq!((rest.len(), fate), (0, Fate::Ended));
+        let (rest, end_state) = world.receive_to_end(&mut line.remote);
+        assert_eq!((rest.len(), end_state), (0, EndState::Ended));
         assert_eq!(world.lost(&line.trace), Lost::Done);
     });
 }
 
-/// A peer that goes without a word while we close has taken nothing from us.
+/// A peer that closes without close_notify while this side closes loses nothing.
 #[test]
-fn an_end_without_the_last_word_is_nothing_to_who_closes() {
+fn truncation_is_ignored_while_closing() {
     on_every_engine("a cut during a close", |world| {
         let mut line = world.join(Sink);
         line.transport().lose_connection();
-        assert_eq!(world.receive_to_end(&mut line.far).1, Fate::Ended);
-        line.far.as_socket().unwrap().shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(world.receive_to_end(&mut line.remote).1, EndState::Ended);
+        line.remote.as_socket().unwrap().shutdown(std::net::Shutdown::Both).unwrap();
         assert_eq!(world.lost(&line.trace), Lost::Closed);
     });
 }
 
 #[test]
-fn what_was_changed_on_its_way_ends_that_connection_alone() {
+fn tampering_ends_that_connection_only() {
     on_every_engine("garbage", |world| {
         let mut other = world.join(Echo);
         let mut line = world.join(Sink);
-        line.far.send(b"in order");
+        line.remote.send(b"in order");
         world.until("input", || line.trace.received() == 8);
         use std::io::Write;
         let record = [&[23, 3, 3, 0, 32][..], &[7; 32]].concat();
-        line.far.as_socket().unwrap().write_all(&record).unwrap();
-        line.far.as_socket().unwrap().shutdown(std::net::Shutdown::Write).unwrap();
+        line.remote.as_socket().unwrap().write_all(&record).unwrap();
+        line.remote.as_socket().unwrap().shutdown(std::net::Shutdown::Write).unwrap();
         assert!(matches!(world.lost(&line.trace), Lost::Tls(TlsError::Misbehaved(_))));
-        other.far.send(b"go on");
-        assert_eq!(world.receive(&mut other.far, 5), b"go on");
+        other.remote.send(b"go on");
+        assert_eq!(world.receive(&mut other.remote, 5), b"go on");
     });
 }
 
@@ -74,45 +74,45 @@ fn the_peer_may_change_its_keys() {
         let mut line = world.join(Echo);
         let bytes = noise(100_000);
         for _ in 0..3 {
-            let secured = line.far.as_secured().unwrap();
+            let secured = line.remote.as_secured().unwrap();
             secured.session.refresh_traffic_keys().unwrap();
-            world.send_all(&mut line.far, &bytes);
-            assert!(world.receive(&mut line.far, bytes.len()) == bytes);
+            world.send_all(&mut line.remote, &bytes);
+            assert!(world.receive(&mut line.remote, bytes.len()) == bytes);
         }
     });
 }
 
-/// With all sent, a stop is an end like any other.
+/// With everything sent, a stop is a normal end.
 #[test]
-fn a_stop_says_the_last_word() {
+fn a_stop_sends_close_notify() {
     on_every_engine("a stop", |world| {
         let mut line = world.join(Echo);
-        line.far.send(b"hello");
-        assert_eq!(world.receive(&mut line.far, 5), b"hello");
+        line.remote.send(b"hello");
+        assert_eq!(world.receive(&mut line.remote, 5), b"hello");
         world.reactor().call_soon(|reactor| reactor.stop().unwrap());
         world.reactor().run().unwrap();
         assert_eq!(line.trace.lost(), Some(Lost::Shutdown));
-        assert_eq!(world.receive_to_end(&mut line.far), (vec![], Fate::Ended));
+        assert_eq!(world.receive_to_end(&mut line.remote), (vec![], EndState::Ended));
     });
 }
 
-/// A protocol that pauses with much on its way is given at most what one read had brought before that.
+/// After a pause with much data in flight, at most the data of one read are delivered.
 #[test]
-fn a_pause_holds_back_what_is_not_decrypted() {
+fn a_pause_leaves_records_undecrypted() {
     on_every_engine("a pause", |world| {
-        let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
-            if let What::Data(_) = what {
+        let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+            if let Event::Data(_) = what {
                 transport.pause_reading();
             }
         }));
         let bytes = noise(300_000);
         let mut sent = 0;
-        while !line.trace.has(&Told::ReadClosed) && line.trace.received() < bytes.len() {
-            sent += line.far.try_send(&bytes[sent..]);
+        while !line.trace.has(&Callback::ReadClosed) && line.trace.received() < bytes.len() {
+            sent += line.remote.try_send(&bytes[sent..]);
             let before = line.trace.received();
             world.turn();
             let came = line.trace.received() - before;
-            // One read, and the record that it has made whole.
+            // One read, and the record completed by it.
             assert!(came <= 80 * 1024, "{came} bytes in spite of a pause");
             line.transport().resume_reading();
         }

@@ -1,5 +1,5 @@
-//! Connections that fail or are given up, before TLS is settled and after: what is to be said to the peer arrives, and nobody waits
-//! for what will not come.
+//! Connections that fail or are aborted, during the handshake and after: alerts arrive, and nothing waits for input
+//! that will not arrive.
 
 use std::{
     cell::RefCell,
@@ -16,16 +16,16 @@ use sinew::{
 };
 
 use crate::support::{
-    Far, Fate, Link, Lost, Script, Sink, TOO_MUCH, Told, What, Width, World,
-    certs::{self, authority, far_server_with},
+    Callback, EndState, Event, Link, Lost, RemoteEnd, Script, Sink, TOO_MUCH, Width, World,
+    certs::{self, authority, remote_server_with},
     noise,
     sockets::{any_port, dial, listener},
 };
 
-/// Longer than any test waits.
+/// Longer than any wait.
 const NEVER: Duration = Duration::from_secs(1000);
 
-/// What an alert begins with (RFC 8446 5.1).
+/// The header of an alert record (RFC 8446 5.1).
 const ALERT: u8 = 21;
 
 fn on_every_engine(name: &str, link: Link, scenario: impl Fn(&World)) {
@@ -38,10 +38,10 @@ fn patient() -> StreamConfig {
     StreamConfig::default().linger_timeout(NEVER)
 }
 
-/// Answers in the clear, begins TLS on one side or the other, and thinks better of it.
+/// Answers in plaintext, starts TLS on either side, and then closes.
 fn gives_up(act: fn(&Transport), as_client: bool) -> impl Protocol {
-    Script(move |transport: &Transport, what: What<'_>| {
-        if let What::Data(_) = what {
+    Script(move |transport: &Transport, what: Event<'_>| {
+        if let Event::Data(_) = what {
             transport.write(b"go ahead");
             match as_client {
                 true => transport.start_tls(certs::client().to("localhost").unwrap()).unwrap(),
@@ -52,9 +52,9 @@ fn gives_up(act: fn(&Transport), as_client: bool) -> impl Protocol {
     })
 }
 
-/// With nothing written that would have to be encrypted, a close waits for no handshake: what is in the clear, and the end.
+/// Without data to be encrypted, a close does not wait for the handshake: the plaintext and EOF are sent.
 #[test]
-fn a_close_in_the_handshake_with_nothing_to_encrypt_waits_for_nobody() {
+fn a_close_during_the_handshake_without_data_is_immediate() {
     fn fail(transport: &Transport) {
         transport.fail("after all");
     }
@@ -67,12 +67,12 @@ fn a_close_in_the_handshake_with_nothing_to_encrypt_waits_for_nobody() {
                 for (act, expected) in acts {
                     let mut line =
                         world.join_with(patient(), Width::Wide, gives_up(act, as_client));
-                    line.far.send(b"STARTTLS");
-                    let (said, fate) = world.receive_to_end(&mut line.far);
-                    assert_eq!((&said[..8], fate), (&b"go ahead"[..], Fate::Ended));
-                    // Whatever it says to that now, nobody minds.
-                    line.far.send(&noise(100_000));
-                    line.far.end();
+                    line.remote.send(b"STARTTLS");
+                    let (said, end_state) = world.receive_to_end(&mut line.remote);
+                    assert_eq!((&said[..8], end_state), (&b"go ahead"[..], EndState::Ended));
+                    // Any further message from it is ignored.
+                    line.remote.send(&noise(100_000));
+                    line.remote.end();
                     assert_eq!(world.lost(&line.trace), expected);
                     assert_eq!(line.trace.received(), 8);
                 }
@@ -81,9 +81,9 @@ fn a_close_in_the_handshake_with_nothing_to_encrypt_waits_for_nobody() {
     }
 }
 
-/// Somebody in between puts something behind the STARTTLS of a client: the server ends the connection, at once.
+/// STARTTLS injection: an attacker appends data to the client's STARTTLS; the server ends the connection immediately.
 #[test]
-fn what_comes_behind_starttls_ends_the_connection_at_once() {
+fn data_after_starttls_end_the_connection() {
     struct Server;
     impl LineHandler for Server {
         fn line_received(&mut self, transport: &mut LineTransport<'_>, _: &[u8]) {
@@ -94,10 +94,10 @@ fn what_comes_behind_starttls_ends_the_connection_at_once() {
     on_every_engine("injection", Link::Accepted, |world| {
         for tail in [&b"EVIL\r\n"[..], b"x", b"\x16\x03\x01\x02\x00\x01"] {
             let mut line = world.join_with(patient(), Width::Wide, LineReceiver::new(Server));
-            line.far.send(&[b"STARTTLS\r\n", tail].concat());
-            let expected = (b"220 go ahead\r\n".to_vec(), Fate::Ended);
-            assert_eq!(world.receive_to_end(&mut line.far), expected);
-            line.far.close();
+            line.remote.send(&[b"STARTTLS\r\n", tail].concat());
+            let expected = (b"220 go ahead\r\n".to_vec(), EndState::Ended);
+            assert_eq!(world.receive_to_end(&mut line.remote), expected);
+            line.remote.close();
             let reason = world.lost(&line.trace);
             assert!(
                 matches!(&reason, Lost::Protocol(why) if why.contains("behind the start of TLS"))
@@ -106,65 +106,66 @@ fn what_comes_behind_starttls_ends_the_connection_at_once() {
     });
 }
 
-/// What the peer has sent beyond that would have the system reset the connection, and the reset would take the alert away.
+/// Further input would make the kernel reset the connection on close, which would destroy the alert; lingering close
+/// avoids that.
 #[test]
-fn the_alert_of_a_failed_handshake_arrives_whatever_else_was_sent() {
+fn the_alert_of_a_failed_handshake_arrives() {
     on_every_engine("an alert", Link::Accepted, |world| {
         let config = ListenConfig::default().stream(patient());
         let factory = world.watched(|| Sink);
         let port = world.reactor().listen_tls_with(any_port(), config, &certs::server(), factory);
         let port = port.unwrap();
-        let mut far = Far::socket(dial(port.local(), Width::Wide));
-        world.send_all(&mut far, &[b"GET / HTTP/1.1\r\n\r\n", &noise(500_000)[..]].concat());
-        let (said, fate) = world.receive_to_end(&mut far);
-        assert_eq!((said.first(), fate), (Some(&ALERT), Fate::Ended));
+        let mut remote = RemoteEnd::socket(dial(port.local(), Width::Wide));
+        world.send_all(&mut remote, &[b"GET / HTTP/1.1\r\n\r\n", &noise(500_000)[..]].concat());
+        let (said, end_state) = world.receive_to_end(&mut remote);
+        assert_eq!((said.first(), end_state), (Some(&ALERT), EndState::Ended));
         assert_eq!((world.traces.len(), port.connections()), (0, 1), "it waits for the peer's end");
-        far.close();
+        remote.close();
         world.until("the end", || port.connections() == 0);
         assert_eq!(world.reactor().stats().timers, 0);
         port.stop_listening();
     });
 }
 
-/// The same in mid-stream, where there is a protocol to be told.
+/// The same in mid-stream, with an existing protocol.
 #[test]
 fn the_alert_of_a_handshake_that_fails_in_mid_stream_arrives() {
     on_every_engine("an alert in mid-stream", Link::Accepted, |world| {
-        let begins = |transport: &Transport, what: What<'_>| {
-            if let What::Data(_) = what {
+        let begins = |transport: &Transport, what: Event<'_>| {
+            if let Event::Data(_) = what {
                 transport.write(b"go ahead");
                 transport.start_tls(&certs::server()).unwrap();
                 transport.write(b"for nobody");
             }
         };
         let mut line = world.join_with(patient(), Width::Wide, Script(begins));
-        line.far.send(b"?");
-        assert_eq!(world.receive(&mut line.far, 8), b"go ahead");
-        world.send_all(&mut line.far, &noise(500_000));
-        let (said, fate) = world.receive_to_end(&mut line.far);
-        assert_eq!((said.first(), fate), (Some(&ALERT), Fate::Ended));
-        line.far.close();
+        line.remote.send(b"?");
+        assert_eq!(world.receive(&mut line.remote, 8), b"go ahead");
+        world.send_all(&mut line.remote, &noise(500_000));
+        let (said, end_state) = world.receive_to_end(&mut line.remote);
+        assert_eq!((said.first(), end_state), (Some(&ALERT), EndState::Ended));
+        line.remote.close();
         assert!(matches!(world.lost(&line.trace), Lost::Tls(_)));
         assert_eq!(line.trace.received(), 1);
     });
 }
 
-/// The same once TLS is settled: a record that was changed on its way, and much behind it.
+/// The same after the handshake: a tampered record, followed by much data.
 #[test]
-fn the_alert_of_a_broken_session_arrives() {
+fn the_alert_for_a_tampered_record_arrives() {
     for link in [Link::TlsAccepted, Link::TlsConnected] {
         on_every_engine("an alert in a session", link, |world| {
             let mut line = world.join_with(patient(), Width::Wide, Sink);
-            line.far.send(b"in order");
+            line.remote.send(b"in order");
             world.until("input", || line.trace.received() == 8);
-            let mut socket = line.far.as_socket().unwrap().try_clone().unwrap();
+            let mut socket = line.remote.as_socket().unwrap().try_clone().unwrap();
             let garbage = [&[23, 3, 3, 0, 32][..], &[7; 32], &noise(500_000)].concat();
             let mut sent = 0;
             world.until("all to be taken", || {
                 sent += socket.write(&garbage[sent..]).unwrap_or(0);
                 sent == garbage.len()
             });
-            let secured = line.far.as_secured().unwrap();
+            let secured = line.remote.as_secured().unwrap();
             let mut why = None;
             world.until("an alert", || {
                 why = secured.receive(&mut [0; 100]).err();
@@ -177,31 +178,31 @@ fn the_alert_of_a_broken_session_arrives() {
                 assert!(!matches!(&read, Err(why) if why.kind() != std::io::ErrorKind::WouldBlock));
                 matches!(read, Ok(0))
             });
-            line.far.close();
+            line.remote.close();
             assert!(matches!(world.lost(&line.trace), Lost::Tls(TlsError::Misbehaved(_))));
         });
     }
 }
 
-/// Whoever connects hears of it at once, though the connection waits for its peer's end.
+/// The client is notified immediately, although the connection waits for EOF.
 #[test]
-fn a_client_that_fails_says_why_and_is_told_at_once() {
+fn a_failed_client_sends_an_alert_and_is_notified_at_once() {
     on_every_engine("a client's alert", Link::Connected, |world| {
         let listener = listener(Width::Wide);
         let addr = listener.local_addr().unwrap();
         let config = ConnectConfig::default().stream(patient());
         let client = certs::client().server_name("elsewhere.example").unwrap();
         let connecting = world.reactor().connect_tls_with(addr, config, &client, |_: &Peer| Sink);
-        let mut far = None;
+        let mut remote = None;
         world.until("a connection", || {
-            far = far.take().or_else(|| listener.accept().ok());
-            far.is_some()
+            remote = remote.take().or_else(|| listener.accept().ok());
+            remote.is_some()
         });
-        let config = Arc::new(certs::far_server_config(certs::localhost()));
-        let mut far = Far::secured(far.unwrap().0, far_server_with(config));
+        let config = Arc::new(certs::remote_server_config(certs::localhost()));
+        let mut remote = RemoteEnd::secured(remote.unwrap().0, remote_server_with(config));
         world.until("the result", || {
             if !connecting.is_settled() {
-                far.pump();
+                remote.pump();
             }
             connecting.is_settled()
         });
@@ -209,32 +210,32 @@ fn a_client_that_fails_says_why_and_is_told_at_once() {
         let is_it = matches!(&error, ConnectError::Tls { source: TlsError::BadCertificate(_), .. });
         assert!(is_it, "{error:?}");
         assert_eq!(world.reactor().stats().connections, 1, "it waits for the peer's end");
-        // More than the alert would have survived.
-        let mut socket = far.as_socket().unwrap();
+        // More data than the alert would have survived.
+        let mut socket = remote.as_socket().unwrap();
         let _ = socket.write(&noise(100_000));
         let mut why = None;
-        let secured = far.as_secured().unwrap();
+        let secured = remote.as_secured().unwrap();
         world.until("the alert", || {
             why = secured.receive(&mut [0; 100]).err();
             why.as_ref().is_none_or(|why| why.kind() != std::io::ErrorKind::WouldBlock)
         });
         let why = why.expect("the end would have come first").to_string();
         assert!(why.contains("fatal alert"), "{why}");
-        drop(far);
+        drop(remote);
         world.until("nothing to be left", || world.reactor().leak_report().is_empty());
     });
 }
 
-/// To a client of TLS 1.3 the connection stands before the server has seen its certificate. What it writes fails, and what the
-/// server had said to that is heard all the same.
+/// In TLS 1.3 the client considers the connection established before the server has verified its certificate. Its
+/// writes fail, and the server's alert is still received.
 #[test]
-fn why_a_server_refuses_is_heard_though_writing_fails() {
+fn the_servers_alert_is_received_although_writing_fails() {
     on_every_engine("a refusal", Link::TlsConnected, |world| {
         let server = certs::server().require_client_certificates(authority().roots());
         let port = world.reactor().listen_tls(any_port(), &server, |_: &Peer| Sink).unwrap();
         let floods = || {
-            Script(|transport: &Transport, what: What<'_>| {
-                if let What::Made = what {
+            Script(|transport: &Transport, what: Event<'_>| {
+                if let Event::Made = what {
                     transport.write(&noise(TOO_MUCH));
                 }
             })
@@ -247,16 +248,16 @@ fn why_a_server_refuses_is_heard_though_writing_fails() {
     });
 }
 
-/// The far end of the handshakes below: a relay that takes its time.
-fn held(world: &World, port: &ListeningPort) -> Far {
-    let far = Far::secured(dial(port.local(), Width::Wide), certs::far_client());
+/// The remote end of the handshakes below: a slow relay.
+fn held(world: &World, port: &ListeningPort) -> RemoteEnd {
+    let remote = RemoteEnd::secured(dial(port.local(), Width::Wide), certs::remote_client());
     world.until("it to be accepted", || port.connections() == 1);
-    far
+    remote
 }
 
-/// Keeps what it was told.
+/// Records the reason.
 struct Registrar {
-    told: Rc<RefCell<Vec<&'static str>>>,
+    callbacks: Rc<RefCell<Vec<&'static str>>>,
     traces: crate::support::Traces,
 }
 
@@ -264,64 +265,64 @@ impl Factory for Registrar {
     type Protocol = crate::support::Watched<Sink>;
 
     fn build_protocol(&mut self, _: &Peer) -> Option<Self::Protocol> {
-        self.told.borrow_mut().push("built");
+        self.callbacks.borrow_mut().push("built");
         Some(self.traces.watch(Sink))
     }
 
     fn started(&mut self) {
-        self.told.borrow_mut().push("started");
+        self.callbacks.borrow_mut().push("started");
     }
 
     fn stopped(&mut self) {
-        self.told.borrow_mut().push("stopped");
+        self.callbacks.borrow_mut().push("stopped");
     }
 }
 
-/// A port is closed while a handshake is under way: the factory has stopped when that has come to its end, and not before.
+/// A listener is closed during a handshake: the factory is stopped when the handshake has ended, and not before.
 #[test]
-fn nothing_is_built_after_the_factory_has_stopped() {
+fn no_protocol_is_built_after_the_factory_has_stopped() {
     on_every_engine("a late handshake", Link::TlsAccepted, |world| {
         let listen = || {
-            let told = Rc::new(RefCell::new(Vec::new()));
-            let factory = Registrar { told: told.clone(), traces: world.traces.clone() };
+            let callbacks = Rc::new(RefCell::new(Vec::new()));
+            let factory = Registrar { callbacks: callbacks.clone(), traces: world.traces.clone() };
             let port = world.reactor().listen_tls(any_port(), &certs::server(), factory).unwrap();
-            (port, told)
+            (port, callbacks)
         };
-        // It goes well.
-        let (port, told) = listen();
-        let mut far = held(world, &port);
+        // The handshake succeeds.
+        let (port, callbacks) = listen();
+        let mut remote = held(world, &port);
         port.stop_listening();
         world.settle();
-        assert_eq!(*told.borrow(), ["started"]);
-        world.until("the handshake", || far.pump() && told.borrow().len() == 3);
-        assert_eq!(*told.borrow(), ["started", "built", "stopped"]);
-        far.close();
-        // It fails.
-        let (port, told) = listen();
-        let far = held(world, &port);
+        assert_eq!(*callbacks.borrow(), ["started"]);
+        world.until("the handshake", || remote.pump() && callbacks.borrow().len() == 3);
+        assert_eq!(*callbacks.borrow(), ["started", "built", "stopped"]);
+        remote.close();
+        // The handshake fails.
+        let (port, callbacks) = listen();
+        let remote = held(world, &port);
         port.stop_listening();
         world.settle();
-        assert_eq!(*told.borrow(), ["started"]);
-        far.reset();
-        world.until("the end", || told.borrow().len() == 2);
-        assert_eq!(*told.borrow(), ["started", "stopped"]);
-        // There is none.
-        let (port, told) = listen();
+        assert_eq!(*callbacks.borrow(), ["started"]);
+        remote.reset();
+        world.until("the end", || callbacks.borrow().len() == 2);
+        assert_eq!(*callbacks.borrow(), ["started", "stopped"]);
+        // There is no handshake.
+        let (port, callbacks) = listen();
         world.settle();
         port.stop_listening();
-        world.until("the end", || told.borrow().len() == 2);
+        world.until("the end", || callbacks.borrow().len() == 2);
         // The reactor stops.
-        let (port, told) = listen();
+        let (port, callbacks) = listen();
         let _far = held(world, &port);
         world.reactor().call_soon(|reactor| reactor.stop().unwrap());
         world.reactor().run().unwrap();
-        assert_eq!(*told.borrow(), ["started", "stopped"]);
+        assert_eq!(*callbacks.borrow(), ["started", "stopped"]);
     });
 }
 
-/// All that came is passed on, and the cut as well, as the other side can have it.
+/// Everything received is forwarded, and the truncation is reported as such where possible.
 #[test]
-fn a_relay_passes_on_what_came_before_a_cut_and_the_cut() {
+fn a_relay_forwards_data_and_the_truncation() {
     on_every_engine("a cut behind a relay", Link::TlsAccepted, |world| {
         for is_secured in [false, true] {
             let mut a = world.join(Sink);
@@ -331,42 +332,42 @@ fn a_relay_passes_on_what_came_before_a_cut_and_the_cut() {
             };
             drop(a.transport().relay(&b.transport()).unwrap());
             let bytes = noise(200_000);
-            world.send_all(&mut a.far, &bytes);
+            world.send_all(&mut a.remote, &bytes);
             world.until("all to be carried", || {
-                a.far.pump();
+                a.remote.pump();
                 a.transport().relayed().unwrap().there >= 200_000 || b.transport().queued() > 0
             });
-            // The socket ends, and TLS does not. What the session has not sent goes first.
-            let socket = a.far.as_socket().unwrap().try_clone().unwrap();
+            // EOF without close_notify. Unsent data of the session go first.
+            let socket = a.remote.as_socket().unwrap().try_clone().unwrap();
             world.until("all to be sent", || {
-                a.far.pump();
-                !a.far.as_secured().unwrap().session.wants_write()
+                a.remote.pump();
+                !a.remote.as_secured().unwrap().session.wants_write()
             });
             socket.shutdown(std::net::Shutdown::Write).unwrap();
             world.settle();
-            let (received, fate) = world.receive_to_end(&mut b.far);
+            let (received, end_state) = world.receive_to_end(&mut b.remote);
             assert!(received == bytes, "{} of {} bytes", received.len(), bytes.len());
-            assert_eq!(fate, Fate::Reset);
+            assert_eq!(end_state, EndState::Reset);
             assert_eq!(world.lost(&a.trace), Lost::Truncated);
             assert_eq!(world.lost(&b.trace), Lost::Aborted);
-            assert_eq!(b.trace.count(&Told::ReadClosed), 0);
+            assert_eq!(b.trace.count(&Callback::ReadClosed), 0);
         }
     });
 }
 
-/// A plain connection whose far end takes little before it has to read.
-fn plain(world: &World) -> crate::support::Line {
+/// A plain connection whose remote end buffers little.
+fn plain(world: &World) -> crate::support::TestConnection {
     let listener = listener(Width::Narrow);
     let addr = listener.local_addr().unwrap();
     let before = world.traces.len();
     drop(world.reactor().connect_tcp(addr, world.watched(|| Sink)));
-    let mut far = None;
+    let mut remote = None;
     world.until("a plain connection", || {
-        far = far.take().or_else(|| listener.accept().ok());
-        far.is_some() && world.traces.len() > before && world.traces.last().is_made()
+        remote = remote.take().or_else(|| listener.accept().ok());
+        remote.is_some() && world.traces.len() > before && world.traces.last().is_made()
     });
-    crate::support::Line {
-        far: Far::socket(far.unwrap().0),
+    crate::support::TestConnection {
+        remote: RemoteEnd::socket(remote.unwrap().0),
         trace: world.traces.last(),
         port: None,
     }

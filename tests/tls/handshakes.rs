@@ -1,4 +1,4 @@
-//! Handshakes: who is let in, who is believed, what was settled, and what those leave behind that fail.
+//! Handshakes: accepted and rejected certificates, negotiated parameters, and failed handshakes.
 
 use std::{cell::Cell, io::Write, rc::Rc, sync::Arc, time::Duration};
 
@@ -12,8 +12,8 @@ use sinew::{
 };
 
 use crate::support::{
-    Echo, Far, Fate, Link, Sink, Watchdog, Width, World,
-    certs::{self, Authority, authority, far_client_with, localhost},
+    Echo, EndState, Link, RemoteEnd, Sink, Watchdog, Width, World,
+    certs::{self, Authority, authority, localhost, remote_client_with},
     sockets::{any_port, dial},
 };
 
@@ -21,7 +21,7 @@ fn world() -> World {
     World::new(Engine::Mio, Link::TlsAccepted)
 }
 
-/// Connects our client to our server, and gives back what became of it.
+/// Connects the client to the server under test, and returns the result.
 fn meet(
     world: &World,
     server: &TlsServerConfig,
@@ -46,7 +46,7 @@ fn meet_at(
         result.is_some()
     });
     let transport = result.unwrap()?.transport().clone();
-    // The client is done first.
+    // The client's handshake completes first.
     world.until("both to be done, or one to fail", || {
         let all = world.traces.all();
         all.len() == before + 2 || all[before..].iter().any(|trace| trace.is_lost())
@@ -74,7 +74,7 @@ fn refused(met: Result<(TlsInfo, TlsInfo), ConnectError>) -> TlsError {
 }
 
 #[test]
-fn what_was_settled_is_known_at_both_ends() {
+fn negotiated_parameters_are_available() {
     let world = world();
     let server = certs::server().alpn(["h2", "x/1"]).unwrap();
     let client = certs::client().alpn(["x/1"]).unwrap().server_name("localhost").unwrap();
@@ -91,16 +91,16 @@ fn what_was_settled_is_known_at_both_ends() {
 }
 
 #[test]
-fn only_a_certificate_for_the_name_from_somebody_trusted_in_its_time_is_accepted() {
+fn only_valid_trusted_certificates_for_the_name_are_accepted() {
     let world = world();
     let client = certs::client();
-    let stranger = Authority::new("a stranger").vouch_for(&["127.0.0.1"]);
-    for (papers, why) in [
-        (authority().vouched_for_once(&["127.0.0.1"]), "expired"),
-        (authority().vouch_for(&["elsewhere.example"]), "not valid for name"),
+    let stranger = Authority::new("a stranger").issue(&["127.0.0.1"]);
+    for (certificate, why) in [
+        (authority().issue_expired(&["127.0.0.1"]), "expired"),
+        (authority().issue(&["elsewhere.example"]), "not valid for name"),
         (stranger, "UnknownIssuer"),
     ] {
-        let server = TlsServerConfig::new(papers.identity());
+        let server = TlsServerConfig::new(certificate.identity());
         match refused(meet(&world, &server, &client)) {
             TlsError::BadCertificate(text) => assert!(text.contains(why), "{text}"),
             other => panic!("{other:?} instead of {why}"),
@@ -112,11 +112,11 @@ fn only_a_certificate_for_the_name_from_somebody_trusted_in_its_time_is_accepted
 }
 
 #[test]
-fn clients_may_have_to_show_who_they_are() {
+fn client_certificates_can_be_required() {
     let world = world();
     let guests = Authority::new("the guests");
-    let guest = guests.vouch_for(&["guest"]).identity();
-    let stranger = authority().vouch_for(&["stranger"]).identity();
+    let guest = guests.issue(&["guest"]).identity();
+    let stranger = authority().issue(&["stranger"]).identity();
     let must = certs::server().require_client_certificates(guests.roots());
     let may = certs::server().accept_client_certificates(guests.roots());
     let known = certs::client().identity(guest);
@@ -141,14 +141,14 @@ fn without_a_common_protocol_there_is_no_connection() {
         matches!(&error, TlsError::Refused(why) if why == "no application protocol"),
         "{error:?}"
     );
-    // Who does not speak of it is let in.
+    // Clients without ALPN are accepted.
     let (near, _) = meet(&world, &server, &certs::client()).unwrap();
     assert_eq!(near.alpn, None);
     world.end();
 }
 
 #[test]
-fn a_session_is_taken_up_again_unless_it_must_not_be() {
+fn sessions_are_resumed_unless_disabled() {
     let world = world();
     for (server, client, is_resumed) in [
         (certs::server(), certs::client(), true),
@@ -166,15 +166,15 @@ fn a_session_is_taken_up_again_unless_it_must_not_be() {
 }
 
 #[test]
-fn each_name_is_shown_its_certificate() {
+fn the_certificate_is_chosen_by_name() {
     let world = world();
     let server = TlsServerConfig::new(localhost().identity())
-        .identity(authority().vouch_for(&["*.example.org"]).identity());
+        .identity(authority().issue(&["*.example.org"]).identity());
     let client = |name| certs::client().server_name(name).unwrap();
     assert!(meet(&world, &server, &client("localhost")).is_ok());
     let (_, theirs) = meet(&world, &server, &client("www.example.org")).unwrap();
     assert_eq!(theirs.server_name.as_deref(), Some("www.example.org"));
-    // Who asks for another is shown the first, and may not like it.
+    // For an unknown name the server presents the first certificate, which the client may reject.
     let error = refused(meet(&world, &server, &client("example.net")));
     assert!(matches!(error, TlsError::BadCertificate(_)), "{error:?}");
     let strict = server.only_known_names(true);
@@ -189,29 +189,29 @@ fn certificates_can_be_changed_while_connections_are_open() {
     let world = world();
     let server = certs::server();
     let port = world.reactor().listen_tls(any_port(), &server, world.watched(|| Echo)).unwrap();
-    let mut far = Far::secured(dial(port.local(), Width::Wide), certs::far_client());
-    world.until("the handshake", || far.pump() && world.traces.len() == 1);
+    let mut remote = RemoteEnd::secured(dial(port.local(), Width::Wide), certs::remote_client());
+    world.until("the handshake", || remote.pump() && world.traces.len() == 1);
     let (before, _) = meet_at(&world, port.local(), &certs::client()).unwrap();
     assert!(server.reload([]).is_err(), "a server needs a certificate");
-    server.reload([authority().vouch_for(&["127.0.0.1"]).identity()]).unwrap();
+    server.reload([authority().issue(&["127.0.0.1"]).identity()]).unwrap();
     let (after, _) = meet_at(&world, port.local(), &certs::client()).unwrap();
     assert_ne!(before.peer_certificates, after.peer_certificates);
-    far.send(b"still here");
-    assert_eq!(world.receive(&mut far, 10), b"still here");
+    remote.send(b"still here");
+    assert_eq!(world.receive(&mut remote, 10), b"still here");
     world.end();
 }
 
 #[test]
-fn what_is_not_tls_builds_no_protocol() {
+fn plaintext_clients_build_no_protocol() {
     let world = world();
     let port = world.reactor().listen_tls(any_port(), &certs::server(), world.watched(|| Echo));
     let port = port.unwrap();
     let noise = crate::support::noise(5000);
     for garbage in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &noise, b"\x16\x03\x01\xff\xff"] {
-        let mut far = Far::socket(dial(port.local(), Width::Wide));
-        far.send(garbage);
-        far.end();
-        world.until("the end", || far.fate() != Fate::Open);
+        let mut remote = RemoteEnd::socket(dial(port.local(), Width::Wide));
+        remote.send(garbage);
+        remote.end();
+        world.until("the end", || remote.end_state() != EndState::Open);
         world.until("nothing to be left", || port.connections() == 0);
     }
     assert_eq!((world.traces.len(), world.reactor().stats().timers), (0, 0));
@@ -222,7 +222,7 @@ fn what_is_not_tls_builds_no_protocol() {
 }
 
 #[test]
-fn who_does_not_come_to_the_point_is_sent_away() {
+fn idle_and_faulty_clients_are_disconnected() {
     for engine in Engine::ALL {
         if engine.check().is_err() {
             continue;
@@ -231,11 +231,11 @@ fn who_does_not_come_to_the_point_is_sent_away() {
         let server = certs::server().handshake_timeout(Duration::from_millis(30));
         let factory = world.watched(|| Echo);
         let port = world.reactor().listen_tls(any_port(), &server, factory).unwrap();
-        let silent = Far::socket(dial(port.local(), Width::Wide));
-        let mut slow = Far::socket(dial(port.local(), Width::Wide));
+        let silent = RemoteEnd::socket(dial(port.local(), Width::Wide));
+        let mut slow = RemoteEnd::socket(dial(port.local(), Width::Wide));
         slow.send(b"\x16\x03\x01");
-        for mut far in [silent, slow] {
-            world.until("the end", || far.fate() != Fate::Open);
+        for mut remote in [silent, slow] {
+            world.until("the end", || remote.end_state() != EndState::Open);
         }
         world.until("nothing to be left", || port.connections() == 0);
         assert_eq!((world.traces.len(), world.reactor().stats().timers), (0, 0), "{engine}");
@@ -244,7 +244,7 @@ fn who_does_not_come_to_the_point_is_sent_away() {
 }
 
 #[test]
-fn a_client_does_not_wait_for_ever() {
+fn a_client_times_out() {
     let world = world();
     let listener = crate::support::sockets::listener(Width::Wide);
     let addr = listener.local_addr().unwrap();
@@ -252,14 +252,17 @@ fn a_client_does_not_wait_for_ever() {
     let client = certs::client().handshake_timeout(after);
     let error = refused(meet_at(&world, addr, &client));
     assert_eq!(error, TlsError::TimedOut { after });
-    // The timeout of the whole attempt goes on, too, and so does its cancellation.
+    // The timeout of the whole attempt covers the handshake, and so does cancelling.
     let config = ConnectConfig::default().timeout(after);
     let slow = world.reactor().connect_tls_with(addr, config, &certs::client(), |_: &Peer| Sink);
     world.until("the timeout", || slow.is_settled());
     let error = slow.take().expect("it is settled").expect_err("nobody answers");
     let is_securing = matches!(&error, ConnectError::TimedOut { phase, .. } if *phase == sinew::transports::ConnectPhase::Securing);
     assert!(is_securing, "{error:?}");
-    assert!(error.to_string().ends_with("within 20ms: TLS was not ready by then"), "{error}");
+    assert!(
+        error.to_string().ends_with("within 20ms: the TLS handshake was not complete by then"),
+        "{error}"
+    );
     let given_up = world.reactor().connect_tls(addr, &certs::client(), |_: &Peer| Sink);
     world.until("a handshake under way", || world.reactor().stats().connections == 1);
     given_up.cancel();
@@ -269,7 +272,7 @@ fn a_client_does_not_wait_for_ever() {
 }
 
 #[test]
-fn a_name_that_is_none_is_an_error_of_its_own() {
+fn an_invalid_name_is_a_separate_error() {
     let world = world();
     let connecting = world.reactor().connect_tls("a b:443", &certs::client(), |_: &Peer| Sink);
     world.until("a result", || connecting.is_settled());
@@ -278,20 +281,20 @@ fn a_name_that_is_none_is_an_error_of_its_own() {
     world.end();
 }
 
-/// A crowd that all says hello at once is let in a few at a time, and all of it in the end.
+/// Many simultaneous handshakes are limited per turn (handshake limiter), and all complete in the end.
 #[test]
-fn a_crowd_is_let_in_a_few_at_a_time() {
+fn handshakes_are_limited_per_turn() {
     const CROWD: usize = 30;
     let world = world();
     let server = certs::server().handshakes_per_turn(2);
     let port = world.reactor().listen_tls(any_port(), &server, world.watched(|| Echo)).unwrap();
-    let config = Arc::new(certs::far_client_config(None));
+    let config = Arc::new(certs::remote_client_config(None));
     let mut crowd: Vec<_> = (0..CROWD)
         .map(|_| {
-            let session = far_client_with(config.clone());
-            let mut far = Far::secured(dial(port.local(), Width::Wide), session);
-            far.pump();
-            far
+            let session = remote_client_with(config.clone());
+            let mut remote = RemoteEnd::secured(dial(port.local(), Width::Wide), session);
+            remote.pump();
+            remote
         })
         .collect();
     let most = Rc::new(Cell::new(0));
@@ -299,47 +302,48 @@ fn a_crowd_is_let_in_a_few_at_a_time() {
         let before = world.traces.len();
         world.reactor().turn(Some(Duration::ZERO)).unwrap();
         most.set(most.get().max(world.traces.len() - before));
-        crowd.iter_mut().filter_map(|far| far.pump().then_some(())).count() == CROWD
+        crowd.iter_mut().filter_map(|remote| remote.pump().then_some(())).count() == CROWD
             && world.traces.len() == CROWD
     });
-    // What was called in the last turn, and what passed in this one.
+    // Handshakes of the last turn.
     assert!(most.get() <= 4, "{} in one turn", most.get());
-    for far in &mut crowd {
-        far.send(b"hi");
-        assert_eq!(world.receive(far, 2), b"hi");
+    for remote in &mut crowd {
+        remote.send(b"hi");
+        assert_eq!(world.receive(remote, 2), b"hi");
     }
     world.end();
 }
 
-/// A port that is drained waits for a handshake, and has the protocol told at once.
+/// Draining a listener waits for handshakes, and drain_requested is called right after connection_made.
 #[test]
-fn a_drain_reaches_who_is_in_the_middle_of_a_handshake() {
+fn a_drain_applies_to_pending_handshakes() {
     let _watchdog = Watchdog::new("a drain in a handshake");
     let world = world();
     let port = world.reactor().listen_tls(any_port(), &certs::server(), world.watched(|| Echo));
     let port = port.unwrap();
-    let mut far = Far::secured(dial(port.local(), Width::Wide), certs::far_client());
+    let mut remote = RemoteEnd::secured(dial(port.local(), Width::Wide), certs::remote_client());
     world.until("it to be accepted", || port.connections() == 1);
     let drained = port.drain(Duration::from_secs(1000));
     world.until("the end", || {
-        far.pump();
-        far.fate() != Fate::Open
+        remote.pump();
+        remote.end_state() != EndState::Open
     });
-    far.close();
+    remote.close();
     world.until("the drain", || drained.is_settled());
     assert_eq!(world.traces.len(), 1);
     world.end();
 }
 
-/// A server whose papers are more than the system takes at once: the protocol has nothing queued, but its layer has, and waits for
-/// room. An engine that has to be asked for that is asked.
+/// A certificate chain larger than the send buffer: the protocol has nothing queued, but its TLS layer has, and needs
+/// write interest on level-triggered engines.
 #[test]
-fn a_handshake_goes_on_when_there_is_room_again() {
-    // Vouchers that nobody asks for, for the length of it: three quarters of PEM are certificate, and a message has 64 KiB at most.
-    let papers = localhost();
+fn a_blocked_handshake_continues_when_writable() {
+    // Unrelated certificates to make the chain long: three quarters of PEM are certificate, and a handshake message
+    // is limited to 64 KiB.
+    let certificate = localhost();
     let voucher = &authority().pem;
-    let chain = papers.certificate.clone() + &voucher.repeat(80_000 / voucher.len());
-    let identity = tls::Identity::from_pem(&chain, &papers.key).unwrap();
+    let chain = certificate.certificate.clone() + &voucher.repeat(80_000 / voucher.len());
+    let identity = tls::Identity::from_pem(&chain, &certificate.key).unwrap();
     let server = TlsServerConfig::new(identity);
     for engine in Engine::available() {
         let _watchdog = Watchdog::new(format!("a long handshake on {engine}"));
@@ -349,29 +353,29 @@ fn a_handshake_goes_on_when_there_is_room_again() {
         let port =
             world.reactor().listen_tls_with(any_port(), config, &server, world.watched(|| Echo));
         let socket = dial(port.unwrap().local(), Width::Narrow);
-        // One that has not been here before, and so is shown the papers.
-        let client = far_client_with(Arc::new(certs::far_client_config(None)));
-        let mut far = Far::secured(socket, client);
-        // It says what it wants, and reads nothing until the server cannot go on.
-        far.as_secured().unwrap().flush().unwrap();
+        // Without session resumption, so that it gets the chain.
+        let client = remote_client_with(Arc::new(certs::remote_client_config(None)));
+        let mut remote = RemoteEnd::secured(socket, client);
+        // It sends its hello, and reads nothing until the server blocks.
+        remote.as_secured().unwrap().flush().unwrap();
         world.settle();
-        world.until("the handshake", || far.pump() && world.traces.len() == 1);
-        far.send(b"hi");
-        assert_eq!(world.receive(&mut far, 2), b"hi", "on {engine}");
+        world.until("the handshake", || remote.pump() && world.traces.len() == 1);
+        remote.send(b"hi");
+        assert_eq!(world.receive(&mut remote, 2), b"hi", "on {engine}");
         world.end();
     }
 }
 
-/// Keeps what goes over the socket from being read by anybody.
+/// Makes the traffic unreadable for others.
 #[test]
-fn nothing_is_said_in_the_clear() {
+fn no_plaintext_is_sent() {
     let world = world();
     let port = world.reactor().listen_tls(any_port(), &certs::server(), world.watched(|| Echo));
-    let mut far = dial(port.unwrap().local(), Width::Wide);
-    far.write_all(b"hello").unwrap();
-    let mut far = Far::socket(far);
-    let (said, _) = world.receive_to_end(&mut far);
-    // An alert, in a record of its own.
+    let mut remote = dial(port.unwrap().local(), Width::Wide);
+    remote.write_all(b"hello").unwrap();
+    let mut remote = RemoteEnd::socket(remote);
+    let (said, _) = world.receive_to_end(&mut remote);
+    // An alert in its own record.
     assert_eq!(said.first(), Some(&21), "{said:?}");
     world.end();
 }

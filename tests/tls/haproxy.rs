@@ -1,5 +1,5 @@
-//! What haproxy makes of our headers of the PROXY protocol, with TLS behind them and without, and what we make of its own. Skipped
-//! where it is not installed.
+//! Interoperability with haproxy: PROXY protocol headers in both directions, with and without TLS. Skipped if it is
+//! not installed.
 
 use std::{
     cell::RefCell,
@@ -25,7 +25,7 @@ use crate::support::{
     sockets::any_port,
 };
 
-/// A haproxy on a socket of ours, which it has as descriptor 3. Its folder is gone afterwards.
+/// A haproxy on a socket of the test, which it inherits as descriptor 3. Its folder is removed on drop.
 struct Haproxy {
     child: Child,
     folder: PathBuf,
@@ -33,7 +33,7 @@ struct Haproxy {
 }
 
 impl Haproxy {
-    /// `None` if it is not installed. `proxies` is the part of its configuration behind the defaults.
+    /// `None` if it is not installed. `proxies` is the part of its configuration after the defaults.
     fn start(name: &str, proxies: &str) -> Option<Self> {
         if Command::new("haproxy").arg("-v").stdout(Stdio::null()).status().is_err() {
             eprintln!("skipped: haproxy is not installed");
@@ -41,9 +41,12 @@ impl Haproxy {
         }
         let folder = env::temp_dir().join(format!("sinew-haproxy-{name}-{}", process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let papers = localhost();
-        fs::write(folder.join("both.pem"), format!("{}{}", papers.certificate, papers.key))
-            .unwrap();
+        let certificate = localhost();
+        fs::write(
+            folder.join("both.pem"),
+            format!("{}{}", certificate.certificate, certificate.key),
+        )
+        .unwrap();
         let config = format!(
             "defaults\n mode http\n timeout client 10s\n timeout server 10s\n timeout connect 10s\n{proxies}\n"
         );
@@ -68,7 +71,7 @@ impl Drop for Haproxy {
     }
 }
 
-/// Asks a frontend what it knows of us: the last line of its answer. The connection's own address comes with it.
+/// Asks a frontend for its view of the client: the last line of its answer, with the connection's own address.
 fn ask(world: &World, endpoint: &str, header: Option<ProxyHeader>) -> (String, SocketAddr) {
     let endpoint: ClientEndpoint = endpoint.parse().unwrap();
     let config = ConnectConfig::default().proxy_header(header);
@@ -86,7 +89,7 @@ fn ask(world: &World, endpoint: &str, header: Option<ProxyHeader>) -> (String, S
 const TELLS: &str = r#"http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[dst] %[dst_port] '%[fc_pp_authority]' '%[fc_pp_unique_id]'\n""#;
 
 #[test]
-fn haproxy_believes_what_we_say() {
+fn haproxy_accepts_our_headers() {
     let _dog = Watchdog::new("haproxy");
     let plain = format!("frontend plain\n bind fd@3 accept-proxy\n {TELLS}");
     let secured = format!("frontend secured\n bind fd@3 accept-proxy ssl crt both.pem\n {TELLS}");
@@ -107,19 +110,20 @@ fn haproxy_believes_what_we_say() {
             let v6 = header
                 .clone()
                 .addresses("[2001:db8::1]:7".parse().unwrap(), "[2001:db8::2]:8".parse().unwrap());
-            let told = v4.clone().authority("www.example").unwrap().unique_id(b"a-17").unwrap();
-            let (full, empty) = ("'www.example' 'a-17'", "'' ''");
-            let said = if version == ProxyVersion::V2 { full } else { empty };
+            let callbacks =
+                v4.clone().authority("www.example").unwrap().unique_id(b"a-17").unwrap();
+            let (full_backlog, empty) = ("'www.example' 'a-17'", "'' ''");
+            let said = if version == ProxyVersion::V2 { full_backlog } else { empty };
             let cases = [
                 (v4.clone(), format!("192.0.2.1 56324 198.51.100.2 443 {empty}")),
                 (v4.checksum(), format!("192.0.2.1 56324 198.51.100.2 443 {empty}")),
                 (v6, format!("2001:db8::1 7 2001:db8::2 8 {empty}")),
-                (told.checksum(), format!("192.0.2.1 56324 198.51.100.2 443 {said}")),
+                (callbacks.checksum(), format!("192.0.2.1 56324 198.51.100.2 443 {said}")),
             ];
             for (header, expected) in cases {
                 assert_eq!(ask(&world, &endpoint, Some(header)).0, expected, "{name}, {version}");
             }
-            // Its own ends, whether the header tells them or leaves it at that.
+            // Its own ends, whether explicit in the header or implied (LOCAL).
             for header in [header.clone(), header.local()] {
                 let (answer, local) = ask(&world, &endpoint, Some(header));
                 let expected = format!("{} {} {ip} {port} {empty}", local.ip(), local.port());
@@ -132,9 +136,9 @@ fn haproxy_believes_what_we_say() {
     }
 }
 
-/// The other way round: `send-proxy` and what goes with it.
+/// The other direction: `send-proxy` and its options.
 #[test]
-fn we_believe_what_haproxy_says() {
+fn haproxys_headers_are_accepted() {
     let _dog = Watchdog::new("haproxy");
     let world = World::new(Engine::Mio, Link::TlsAccepted);
     for options in

@@ -1,4 +1,5 @@
-//! What does not fit into a handshake is refused when it is configured, or left out: never is a server set up that lets nobody in.
+//! Limits of handshake messages: configurations that would not fit are rejected or shortened, so a server never
+//! rejects everyone.
 
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -6,15 +7,15 @@ use rustls::{SignatureScheme, client::ResolvesClientCert, sign::CertifiedKey};
 use sinew::{prelude::*, transports::tls::TlsConfigError};
 
 use crate::support::{
-    Echo, Far, Link, Sink, Width, World,
-    certs::{self, Authority, Papers, far_client_config_of, far_client_with},
+    Echo, Link, RemoteEnd, Sink, Width, World,
+    certs::{self, Authority, CertificateAndKey, remote_client_config_of, remote_client_with},
     sockets::{any_port, dial},
 };
 
-/// With this as its name, an authority takes 1,023 bytes of a handshake, so that 63 of them are the most that fit.
+/// With this name, a CA takes 1,023 bytes in a handshake message, so that 63 fit.
 const NAME_LEN: usize = 1_000;
 
-/// How many authorities there are, and how many of them a client is told.
+/// Number of CAs configured, and number announced to a client.
 const AUTHORITIES: [(usize, usize); 5] = [(1, 1), (63, 63), (64, 0), (65, 0), (130, 0)];
 
 static ALL: LazyLock<Vec<Authority>> = LazyLock::new(|| {
@@ -22,28 +23,28 @@ static ALL: LazyLock<Vec<Authority>> = LazyLock::new(|| {
     (0..130).map(|number| Authority::new(&name(number))).collect()
 });
 
-/// The first so many of those above.
+/// The first CAs of the list above.
 pub(super) fn authorities(count: usize) -> TrustedRoots {
     let pem: String = ALL[..count].iter().map(|authority| &*authority.pem).collect();
     TrustedRoots::from_pem(pem).unwrap()
 }
 
-/// Somebody that the first of them vouches for.
-pub(super) fn guest() -> Papers {
-    ALL[0].vouch_for(&["guest"])
+/// A certificate issued by the first CA.
+pub(super) fn guest() -> CertificateAndKey {
+    ALL[0].issue(&["guest"])
 }
 
-/// Shows its papers, and notes how many authorities it was told.
+/// Presents its certificate, and records the number of announced CAs.
 #[derive(Debug)]
 struct Shows {
-    papers: Arc<dyn ResolvesClientCert>,
-    told: Mutex<Option<usize>>,
+    certificate: Arc<dyn ResolvesClientCert>,
+    callbacks: Mutex<Option<usize>>,
 }
 
 impl ResolvesClientCert for Shows {
     fn resolve(&self, names: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        *self.told.lock().unwrap() = Some(names.len());
-        self.papers.resolve(names, schemes)
+        *self.callbacks.lock().unwrap() = Some(names.len());
+        self.certificate.resolve(names, schemes)
     }
 
     fn has_certs(&self) -> bool {
@@ -52,27 +53,27 @@ impl ResolvesClientCert for Shows {
 }
 
 #[test]
-fn names_of_authorities_that_do_not_fit_are_not_told() {
+fn ca_names_that_do_not_fit_are_not_sent() {
     let guest = guest();
     for engine in Engine::available() {
         for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
-            for (count, told) in AUTHORITIES {
+            for (count, callbacks) in AUTHORITIES {
                 let what = format!("{count} over {:?} on {engine}", version.version);
                 let world = World::new(engine, Link::TlsAccepted);
                 let server = certs::server().require_client_certificates(authorities(count));
                 let factory = world.watched(|| Echo);
                 let port = world.reactor().listen_tls(any_port(), &server, factory).unwrap();
-                let mut config = far_client_config_of(&[version], Some(&guest));
-                let papers = config.client_auth_cert_resolver.clone();
-                let shows = Arc::new(Shows { papers, told: Mutex::default() });
+                let mut config = remote_client_config_of(&[version], Some(&guest));
+                let certificate = config.client_auth_cert_resolver.clone();
+                let shows = Arc::new(Shows { certificate, callbacks: Mutex::default() });
                 config.client_auth_cert_resolver = shows.clone();
                 let socket = dial(port.local(), Width::Wide);
-                let mut far = Far::secured(socket, far_client_with(Arc::new(config)));
-                world.until(&what, || far.pump() && world.traces.len() == 1);
-                far.send(b"let in");
-                assert_eq!(world.receive(&mut far, 6), b"let in", "{what}");
-                assert_eq!(*shows.told.lock().unwrap(), Some(told), "{what}");
-                // They are wanted all the same.
+                let mut remote = RemoteEnd::secured(socket, remote_client_with(Arc::new(config)));
+                world.until(&what, || remote.pump() && world.traces.len() == 1);
+                remote.send(b"let in");
+                assert_eq!(world.receive(&mut remote, 6), b"let in", "{what}");
+                assert_eq!(*shows.callbacks.lock().unwrap(), Some(callbacks), "{what}");
+                // Client certificates are required all the same.
                 let nobody =
                     world.reactor().connect_tls(port.local(), &certs::client(), |_: &Peer| Sink);
                 let made = || world.reactor().stats().connections_made;
@@ -87,9 +88,9 @@ fn names_of_authorities_that_do_not_fit_are_not_told() {
     }
 }
 
-/// On either side, and so in `start_tls`, which takes what either side was configured with.
+/// On both sides, and so in `start_tls`, which uses the same configurations.
 #[test]
-fn names_of_protocols_that_do_not_fit_are_refused() {
+fn alpn_names_that_do_not_fit_are_rejected() {
     let long = "p".repeat(256);
     let names = |count: usize| (0..count).map(|_| "p".repeat(255)).collect::<Vec<_>>();
     let cases: [(Vec<String>, Result<(), &str>); 7] = [
@@ -119,9 +120,9 @@ fn names_of_protocols_that_do_not_fit_are_refused() {
     assert!(error.to_string().contains(r"\x1b[2J\x00"), "{error}");
 }
 
-/// As many as may be configured do get through.
+/// The maximum configuration works.
 #[test]
-fn the_longest_list_of_protocols_is_agreed_upon() {
+fn the_longest_alpn_list_is_negotiated() {
     let names: Vec<_> = (0..128_u8).map(|number| vec![number + 1; 255]).collect();
     let world = World::new(Engine::Mio, Link::TlsAccepted);
     let last = certs::server().alpn([names.last().unwrap()]).unwrap();

@@ -1,4 +1,4 @@
-//! Where TLS meets what else can be around a connection: a recording, and descriptors that go over a Unix socket.
+//! TLS combined with other wrappers: recordings, and file-descriptor passing over a Unix socket.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -17,7 +17,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Asks once, and goes with the answer.
+/// Sends one request, and closes after the answer.
 struct Asker(Rc<Cell<bool>>);
 
 impl Protocol for Asker {
@@ -46,9 +46,9 @@ fn engines() -> impl Iterator<Item = Reactor> {
     })
 }
 
-/// The tap lies above TLS: it tells what the protocols say.
+/// The recording is above TLS: it contains plaintext.
 #[test]
-fn a_recording_is_of_what_the_protocols_say() {
+fn a_recording_contains_plaintext() {
     for reactor in engines() {
         let recording = Recording::new();
         let factory = tap(|_: &Peer| Echo, &recording);
@@ -75,7 +75,7 @@ mod over_unix {
     use super::*;
     use crate::support::sockets::free_path;
 
-    /// Sends a descriptor, then a word behind TLS.
+    /// Sends a descriptor, then a word over TLS.
     struct Giver;
 
     impl Protocol for Giver {
@@ -112,7 +112,7 @@ mod over_unix {
     }
 
     #[test]
-    fn a_descriptor_goes_before_tls_begins() {
+    fn a_descriptor_is_sent_before_tls_starts() {
         for reactor in engines() {
             let path = free_path();
             let config = UnixListenConfig::default();

@@ -1,4 +1,5 @@
-//! OpenSSL's own opinion of our TLS: its server for our client, its client for our server. Skipped where it is not installed.
+//! Interoperability with OpenSSL: its server with the client under test, and vice versa. Skipped if it is not
+//! installed.
 
 use std::{
     env, fs,
@@ -18,18 +19,18 @@ use sinew::{
 
 use super::limits::{authorities, guest};
 use crate::support::{
-    Echo, Link, Script, Watchdog, What, World,
-    certs::{self, Authority, Papers, authority, localhost},
+    Echo, Event, Link, Script, Watchdog, World,
+    certs::{self, Authority, CertificateAndKey, authority, localhost},
     sockets::any_port,
 };
 
-/// A folder with papers for it, which is gone afterwards. `None` if there is no OpenSSL.
+/// A folder with certificates for it, removed on drop. `None` if OpenSSL is not installed.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Option<Self> {
         let version = Command::new("openssl").arg("version").output();
-        // Others go by its name, and have other options.
+        // Other programs use its name, with other options (LibreSSL).
         if !version.is_ok_and(|version| version.stdout.starts_with(b"OpenSSL ")) {
             eprintln!("skipped: OpenSSL is not installed");
             return None;
@@ -40,14 +41,14 @@ impl Folder {
         Some(Self(path))
     }
 
-    fn papers(&self, papers: &Papers) {
-        fs::write(self.0.join("cert.pem"), &papers.certificate).unwrap();
-        fs::write(self.0.join("key.pem"), &papers.key).unwrap();
+    fn certificate(&self, certificate: &CertificateAndKey) {
+        fs::write(self.0.join("cert.pem"), &certificate.certificate).unwrap();
+        fs::write(self.0.join("key.pem"), &certificate.key).unwrap();
     }
 
-    /// `openssl s_server` with these papers, on a port of the system's choice. It sends back each line, reversed.
-    fn server(&self, papers: &Papers, options: &[&str]) -> OpenSsl {
-        self.papers(papers);
+    /// `openssl s_server` with this certificate, on a port chosen by the system. It sends back each line, reversed.
+    fn server(&self, certificate: &CertificateAndKey, options: &[&str]) -> OpenSsl {
+        self.certificate(certificate);
         let mut command = Command::new("openssl");
         command.args(["s_server", "-accept", "127.0.0.1:0", "-rev"]);
         command.args(["-cert", "cert.pem", "-key", "key.pem"]).args(options).current_dir(&self.0);
@@ -61,7 +62,7 @@ impl Drop for Folder {
     }
 }
 
-/// Killed when it is dropped.
+/// Killed on drop.
 struct OpenSsl {
     child: Child,
     addr: SocketAddr,
@@ -78,7 +79,7 @@ impl OpenSsl {
         server
     }
 
-    /// Where it says that it listens.
+    /// The address that it reports.
     fn announced(&mut self) -> SocketAddr {
         loop {
             let mut line = String::new();
@@ -97,11 +98,11 @@ impl Drop for OpenSsl {
     }
 }
 
-/// Connects, says a line and hears it reversed; what was settled, or why it was not.
+/// Connects, sends a line and receives it reversed; returns the negotiated parameters, or the error.
 fn talk(world: &World, to: SocketAddr, tls: &TlsClientConfig) -> Result<TlsInfo, String> {
-    let says = |transport: &Transport, what: What<'_>| match what {
-        What::Made => drop(transport.write(b"olleh\n")),
-        What::Data(_) => {}
+    let says = |transport: &Transport, what: Event<'_>| match what {
+        Event::Made => drop(transport.write(b"olleh\n")),
+        Event::Data(_) => {}
         _ => transport.lose_connection(),
     };
     let connecting = world.reactor().connect_tls(to, tls, world.watched(move || Script(says)));
@@ -151,18 +152,18 @@ fn our_client_and_its_server() {
 }
 
 #[test]
-fn its_server_is_not_taken_for_another() {
+fn openssl_server_with_another_name_is_rejected() {
     let Some(folder) = Folder::new("names") else { return };
     let _watchdog = Watchdog::new("the server of OpenSSL");
     let world = World::new(Engine::Mio, Link::TlsConnected);
-    let stranger = Authority::new("a stranger").vouch_for(&["127.0.0.1"]);
+    let stranger = Authority::new("a stranger").issue(&["127.0.0.1"]);
     for version in ["-tls1_3", "-tls1_2"] {
-        for (papers, why) in [
-            (authority().vouch_for(&["elsewhere.example"]), "not valid for name"),
-            (authority().vouched_for_once(&["127.0.0.1"]), "expired"),
+        for (certificate, why) in [
+            (authority().issue(&["elsewhere.example"]), "not valid for name"),
+            (authority().issue_expired(&["127.0.0.1"]), "expired"),
             (stranger.clone(), "UnknownIssuer"),
         ] {
-            let server = folder.server(&papers, &[version]);
+            let server = folder.server(&certificate, &[version]);
             let error = talk(&world, server.addr, &certs::client()).unwrap_err();
             assert!(error.contains(why), "{error}");
             let careless = TlsClientConfig::insecure_without_verification();
@@ -173,12 +174,12 @@ fn its_server_is_not_taken_for_another() {
 }
 
 #[test]
-fn its_server_may_want_to_know_who_we_are() {
+fn openssl_server_requires_a_certificate() {
     let Some(folder) = Folder::new("papers") else { return };
     let _watchdog = Watchdog::new("the server of OpenSSL");
     let world = World::new(Engine::Mio, Link::TlsConnected);
-    let known = certs::client().identity(authority().vouch_for(&["guest"]).identity());
-    let stranger = Authority::new("a stranger").vouch_for(&["guest"]);
+    let known = certs::client().identity(authority().issue(&["guest"]).identity());
+    let stranger = Authority::new("a stranger").issue(&["guest"]);
     let stranger = certs::client().identity(stranger.identity());
     for version in ["-tls1_3", "-tls1_2"] {
         let options = [version, "-Verify", "1", "-verify_return_error", "-CAfile", "ca.pem"];
@@ -191,7 +192,7 @@ fn its_server_may_want_to_know_who_we_are() {
 }
 
 #[test]
-fn sessions_with_its_server_are_taken_up_again() {
+fn sessions_with_the_openssl_server_are_resumed() {
     let Some(folder) = Folder::new("sessions") else { return };
     let _watchdog = Watchdog::new("the server of OpenSSL");
     let world = World::new(Engine::Mio, Link::TlsConnected);
@@ -207,12 +208,12 @@ fn sessions_with_its_server_are_taken_up_again() {
     world.end();
 }
 
-/// However many may vouch for it. It reads no list that does not fit, and no message that is much longer.
+/// With any number of CAs. OpenSSL rejects a CA list that does not fit, and messages that are much longer.
 #[test]
-fn its_client_shows_who_it_is() {
+fn openssl_client_presents_a_certificate() {
     let Some(folder) = Folder::new("authorities") else { return };
     let _watchdog = Watchdog::new("the client of OpenSSL");
-    folder.papers(&guest());
+    folder.certificate(&guest());
     for version in ["-tls1_3", "-tls1_2"] {
         for count in [1, 63, 64, 65, 130] {
             let world = World::new(Engine::Mio, Link::TlsAccepted);
@@ -242,9 +243,9 @@ fn its_client_shows_who_it_is() {
     }
 }
 
-/// Its client connects, and again five times with the session that it has.
+/// Its client connects, and five more times with session resumption.
 #[test]
-fn its_client_takes_up_sessions_with_our_server() {
+fn openssl_client_resumes_sessions() {
     let Some(folder) = Folder::new("reconnect") else { return };
     let _watchdog = Watchdog::new("the client of OpenSSL");
     for (resumption, first, later) in [(true, 1, 5), (false, 6, 0)] {
@@ -260,14 +261,18 @@ fn its_client_takes_up_sessions_with_our_server() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut told = String::new();
+        let mut callbacks = String::new();
         world.until("its six connections", || {
             world.traces.len() == 6 && world.traces.all().iter().all(|trace| trace.is_lost())
         });
-        client.stdout.take().unwrap().read_to_string(&mut told).unwrap();
-        assert!(client.wait().unwrap().success(), "{told}");
-        let count = |what: &str| told.lines().filter(|line| line.starts_with(what)).count();
-        assert_eq!((count("New, TLSv1.2"), count("Reused, TLSv1.2")), (first, later), "{told}");
+        client.stdout.take().unwrap().read_to_string(&mut callbacks).unwrap();
+        assert!(client.wait().unwrap().success(), "{callbacks}");
+        let count = |what: &str| callbacks.lines().filter(|line| line.starts_with(what)).count();
+        assert_eq!(
+            (count("New, TLSv1.2"), count("Reused, TLSv1.2")),
+            (first, later),
+            "{callbacks}"
+        );
         port.stop_listening();
         world.end();
     }

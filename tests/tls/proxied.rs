@@ -1,4 +1,5 @@
-//! The PROXY protocol and TLS: the header goes out in the clear before the handshake, and tells of the client's own TLS.
+//! The PROXY protocol with TLS: the header is sent in plaintext before the handshake, and may describe the client's
+//! own TLS.
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 
@@ -10,9 +11,9 @@ use sinew::{
     },
 };
 
-use crate::support::{Echo, Link, Script, Sink, What, World, certs, sockets::any_port};
+use crate::support::{Echo, Event, Link, Script, Sink, World, certs, sockets::any_port};
 
-/// A TLS port behind proxies, and who has come.
+/// A TLS listener behind proxies, and its clients.
 fn behind_a_proxy(world: &World) -> (SocketAddr, Rc<RefCell<Vec<Peer>>>) {
     let peers = Rc::<RefCell<Vec<Peer>>>::default();
     let (kept, traces) = (peers.clone(), world.traces.clone());
@@ -57,7 +58,7 @@ fn the_header_goes_out_before_the_handshake() {
 }
 
 #[test]
-fn an_endpoint_with_tls_sends_it_too() {
+fn a_tls_endpoint_sends_the_header() {
     let world = World::new(Engine::Mio, Link::TlsAccepted);
     let (to, peers) = behind_a_proxy(&world);
     let text =
@@ -73,12 +74,12 @@ fn an_endpoint_with_tls_sends_it_too() {
     world.end();
 }
 
-/// A proxy that ends its client's TLS, and tells of it behind it.
+/// A proxy that terminates its client's TLS, and describes it in the header.
 #[test]
-fn what_was_settled_with_the_client_is_told() {
+fn negotiated_parameters_of_the_client_are_forwarded() {
     let world = World::new(Engine::Mio, Link::TlsAccepted);
-    let told = Rc::<RefCell<Option<Peer>>>::default();
-    let kept = told.clone();
+    let callbacks = Rc::<RefCell<Option<Peer>>>::default();
+    let kept = callbacks.clone();
     let config = ListenConfig::default().proxy(ProxyConfig::default());
     let factory = move |peer: &Peer| {
         kept.replace(Some(peer.clone()));
@@ -86,8 +87,8 @@ fn what_was_settled_with_the_client_is_told() {
     };
     let to = world.reactor().listen_tcp_with(any_port(), config, factory).unwrap().local();
     let front = move |_: &Peer| {
-        Script(move |transport: &Transport, what: What<'_>| {
-            let What::Made = what else { return };
+        Script(move |transport: &Transport, what: Event<'_>| {
+            let Event::Made = what else { return };
             let info = transport.tls_info().unwrap();
             let header = ProxyHeader::v2()
                 .on_behalf_of(transport)
@@ -107,13 +108,13 @@ fn what_was_settled_with_the_client_is_told() {
     let client = certs::client()
         .alpn(["x/1"])
         .unwrap()
-        .identity(guests.vouch_for(&["guest"]).identity())
+        .identity(guests.issue(&["guest"]).identity())
         .server_name("localhost")
         .unwrap();
     let connecting = world.reactor().connect_tls(port.local(), &client, |_: &Peer| Sink);
-    world.until("the one behind to hear", || told.borrow().is_some());
+    world.until("the one behind to hear", || callbacks.borrow().is_some());
     let connection = connecting.take().unwrap().unwrap();
-    let peer = told.take().unwrap();
+    let peer = callbacks.take().unwrap();
     let proxied = peer.proxied().unwrap();
     assert_eq!(proxied.source(), connection.transport().local());
     assert_eq!(proxied.destination(), Some(port.local()));

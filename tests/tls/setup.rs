@@ -1,4 +1,4 @@
-//! What is wrong with certificates, keys and names is said before anybody connects, by name.
+//! Configuration errors: invalid certificates, keys and names are reported before any connection, with their names.
 
 use std::{env, fs, path::PathBuf, process};
 
@@ -6,7 +6,7 @@ use sinew::transports::tls::{Identity, TlsClientConfig, TlsConfigError, TrustedR
 
 use crate::support::certs::{authority, localhost};
 
-/// A folder of this test, which is gone afterwards.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -30,7 +30,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn papers_in_order_are_taken_from_files_and_from_memory() {
+fn valid_certificates_are_loaded_from_files_and_memory() {
     let folder = Folder::new("order");
     let certificate = folder.file("cert.pem", &localhost().certificate);
     let key = folder.file("key.pem", &localhost().key);
@@ -65,7 +65,7 @@ fn the_wrong_file_is_named() {
 #[test]
 fn a_certificate_of_another_key_is_named() {
     let folder = Folder::new("other");
-    let other = authority().vouch_for(&["localhost"]);
+    let other = authority().issue(&["localhost"]);
     let certificate = folder.file("cert.pem", &localhost().certificate);
     let key = folder.file("key.pem", &other.key);
     let error = Identity::from_pem_files(&certificate, &key).unwrap_err();
@@ -79,7 +79,7 @@ fn a_certificate_of_another_key_is_named() {
 }
 
 #[test]
-fn damaged_papers_are_refused() {
+fn damaged_certificates_are_rejected() {
     let (certificate, key) = (&localhost().certificate, &localhost().key);
     let cut = &certificate[..certificate.len() / 2];
     let error = Identity::from_pem(cut, key).unwrap_err();
@@ -90,14 +90,17 @@ fn damaged_papers_are_refused() {
     let hidden =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let error = Identity::from_pem(certificate, hidden).unwrap_err();
-    assert_eq!(error.to_string(), "the private key in the key given is encrypted");
+    assert_eq!(
+        error.to_string(),
+        "the private key in the key given is encrypted; decrypt it first"
+    );
     let bad = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let error = Identity::from_pem(certificate, bad).unwrap_err();
     assert!(matches!(error, TlsConfigError::BadKey { .. }), "{error:?}");
 }
 
 #[test]
-fn what_is_no_name_is_refused() {
+fn invalid_names_are_rejected() {
     let client = TlsClientConfig::new(authority().roots());
     for name in ["", "a b", "ex..ample", "-"] {
         let error = client.to(name).unwrap_err();

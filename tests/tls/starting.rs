@@ -1,4 +1,4 @@
-//! TLS that begins in mid-stream, at both ends, and what somebody in between may try.
+//! STARTTLS at both ends, and attacks on it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,11 +15,11 @@ use sinew::{
 };
 
 use crate::support::{
-    Far, Fate, Link, Lost, Script, What, Width, World, certs,
+    EndState, Event, Link, Lost, RemoteEnd, Script, Width, World, certs,
     sockets::{any_port, dial},
 };
 
-/// Talks in lines; begins TLS when it is asked to.
+/// A line protocol that starts TLS on request.
 struct Server(TlsServerConfig, Rc<RefCell<Vec<String>>>);
 
 impl LineHandler for Server {
@@ -30,7 +30,7 @@ impl LineHandler for Server {
             transport.write(b"220 go ahead\r\n");
             assert_eq!(transport.start_tls(&self.0), Ok(()));
             assert_eq!(transport.start_tls(&self.0), Err(StartTlsError::AlreadyTls));
-            // For the one who is there after the handshake.
+            // For the protocol after the handshake.
             transport.write(b"250 welcome\r\n");
         } else {
             self.1.borrow_mut().push(format!("{line} {is_secure}"));
@@ -39,7 +39,7 @@ impl LineHandler for Server {
     }
 }
 
-/// Asks for TLS, then says who it is and goes.
+/// Requests TLS, then sends its name and closes.
 struct Client(Vec<String>);
 
 impl LineHandler for Client {
@@ -68,7 +68,7 @@ impl LineHandler for Client {
 }
 
 #[test]
-fn both_ends_go_over_to_tls() {
+fn both_ends_upgrade_to_tls() {
     for_seeds(0..10, |_| {
         let heard = Rc::new(RefCell::default());
         let server = LineReceiver::new(Server(certs::server(), Rc::clone(&heard)));
@@ -85,80 +85,80 @@ fn both_ends_go_over_to_tls() {
     });
 }
 
-/// Somebody in between puts a command behind the STARTTLS of a client, in one piece with it.
+/// An attacker appends a command to the client's STARTTLS, in the same segment.
 #[test]
-fn a_command_behind_starttls_is_never_heard() {
+fn starttls_injection_is_rejected() {
     for engine in Engine::ALL {
         World::run("injection", *engine, Link::Accepted, |world| {
             let heard = Rc::new(RefCell::default());
             let (server, theirs) = (certs::server(), Rc::clone(&heard));
             let mut line = world.join(LineReceiver::new(Server(server, theirs)));
-            line.far.send(b"STARTTLS\r\nMAIL FROM:<mallory@example.org>\r\nhalf a li");
-            assert_eq!(world.receive(&mut line.far, 14), b"220 go ahead\r\n");
-            // The client knows nothing of it.
-            let socket = line.far.as_socket().unwrap().try_clone().unwrap();
-            let mut secured = Far::secured(socket, certs::far_client());
+            line.remote.send(b"STARTTLS\r\nMAIL FROM:<mallory@example.org>\r\nhalf a li");
+            assert_eq!(world.receive(&mut line.remote, 14), b"220 go ahead\r\n");
+            // The client does not notice.
+            let socket = line.remote.as_socket().unwrap().try_clone().unwrap();
+            let mut secured = RemoteEnd::secured(socket, certs::remote_client());
             world.until("the end", || {
                 secured.pump();
                 let is_lost = line.trace.is_lost();
-                is_lost || secured.fate() != Fate::Open
+                is_lost || secured.end_state() != EndState::Open
             });
             secured.close();
-            drop(line.far);
-            let why = "42 bytes in the clear behind the start of TLS";
+            drop(line.remote);
+            let why = "42 bytes of plaintext received after TLS was started";
             assert_eq!(world.lost(&line.trace), Lost::Protocol(why.to_owned()));
             assert!(heard.borrow().is_empty(), "{heard:?}");
         });
     }
 }
 
-/// The same in a piece of its own, which the transport has not delivered yet.
+/// The same in a separate segment, which has not been delivered yet.
 #[test]
-fn what_comes_in_the_clear_after_that_is_no_handshake() {
+fn plaintext_after_starttls_is_not_a_handshake() {
     for engine in Engine::ALL {
         World::run("injection", *engine, Link::Accepted, |world| {
             let heard = Rc::new(RefCell::default());
             let server = Server(certs::server(), Rc::clone(&heard));
             let mut line = world.join(LineReceiver::new(server));
-            line.far.send(b"STARTTLS\r\n");
-            assert_eq!(world.receive(&mut line.far, 14), b"220 go ahead\r\n");
-            line.far.send(b"MAIL FROM:<mallory@example.org>\r\n");
-            line.far.end();
+            line.remote.send(b"STARTTLS\r\n");
+            assert_eq!(world.receive(&mut line.remote, 14), b"220 go ahead\r\n");
+            line.remote.send(b"MAIL FROM:<mallory@example.org>\r\n");
+            line.remote.end();
             assert_eq!(world.lost(&line.trace), Lost::Tls(TlsError::NotTls));
             assert!(heard.borrow().is_empty(), "{heard:?}");
         });
     }
 }
 
-/// On a real connection, with what is written around the start on the side that it belongs to, and a graceful close in the middle
-/// of it.
+/// On a real connection: data written around the start go out on the right side of it, and a graceful close happens
+/// in the middle.
 #[test]
 fn a_close_in_the_middle_of_the_handshake_sends_what_was_written() {
     for engine in Engine::ALL {
         World::run("a close in the handshake", *engine, Link::Accepted, |world| {
-            let mut line = world.join(Script(|transport: &Transport, what: What<'_>| {
-                if let What::Data(_) = what {
+            let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+                if let Event::Data(_) = what {
                     transport.write(b"clear");
                     transport.start_tls(&certs::server()).unwrap();
                     transport.write(b"secret");
                     transport.lose_connection();
                 }
             }));
-            line.far.send(b"now");
-            assert_eq!(world.receive(&mut line.far, 5), b"clear");
-            let socket = line.far.as_socket().unwrap().try_clone().unwrap();
-            let mut secured = Far::secured(socket, certs::far_client());
+            line.remote.send(b"now");
+            assert_eq!(world.receive(&mut line.remote, 5), b"clear");
+            let socket = line.remote.as_socket().unwrap().try_clone().unwrap();
+            let mut secured = RemoteEnd::secured(socket, certs::remote_client());
             world.until("the handshake", || secured.pump());
-            assert_eq!(world.receive_to_end(&mut secured), (b"secret".to_vec(), Fate::Ended));
+            assert_eq!(world.receive_to_end(&mut secured), (b"secret".to_vec(), EndState::Ended));
             secured.close();
-            line.far.close();
+            line.remote.close();
             assert_eq!(world.lost(&line.trace), Lost::Closed);
         });
     }
 }
 
 #[test]
-fn a_handshake_in_mid_stream_has_its_time() {
+fn a_starttls_handshake_times_out() {
     let world = World::new(Engine::Mio, Link::Accepted);
     let after = Duration::from_millis(20);
     let tls = certs::server().handshake_timeout(after);
@@ -166,15 +166,15 @@ fn a_handshake_in_mid_stream_has_its_time() {
         any_port(),
         world.watched(move || {
             let tls = tls.clone();
-            Script(move |transport: &Transport, what: What<'_>| {
-                if let What::Made = what {
+            Script(move |transport: &Transport, what: Event<'_>| {
+                if let Event::Made = what {
                     transport.start_tls(&tls).unwrap();
                 }
             })
         }),
     );
-    let mut far = dial(port.unwrap().local(), Width::Wide);
-    far.write_all(b"\x16\x03").unwrap();
+    let mut remote = dial(port.unwrap().local(), Width::Wide);
+    remote.write_all(b"\x16\x03").unwrap();
     world.until("a protocol", || world.traces.len() == 1);
     assert_eq!(world.lost(&world.traces.last()), Lost::Tls(TlsError::TimedOut { after }));
     let transport = world.traces.last().transport();
@@ -182,7 +182,7 @@ fn a_handshake_in_mid_stream_has_its_time() {
     world.end();
 }
 
-/// Goes over to another protocol, and to TLS, in this order or the other; what came behind is left.
+/// Switches to another protocol, and to TLS, in either order; with unread input left.
 struct Twice {
     tls: TlsServerConfig,
     tls_first: bool,
@@ -196,7 +196,7 @@ impl Protocol for Twice {
         if self.tls_first {
             transport.start_tls(&self.tls).unwrap();
         }
-        transport.set_protocol(Script(|_: &Transport, _: What<'_>| {})).unwrap();
+        transport.set_protocol(Script(|_: &Transport, _: Event<'_>| {})).unwrap();
         if !self.tls_first {
             self.refused.set(transport.start_tls(&self.tls).err());
         }
@@ -207,9 +207,9 @@ impl Protocol for Twice {
     }
 }
 
-/// What came in the clear is never given to a protocol as if it had come over TLS.
+/// Plaintext is never delivered to a protocol as if it had been received over TLS.
 #[test]
-fn what_is_handed_back_in_the_clear_is_not_taken_for_secured() {
+fn unread_plaintext_is_not_delivered_as_tls_data() {
     for (tls_first, left) in [(true, 0), (true, 3), (false, 0), (false, 3)] {
         let reactor = Reactor::simulated(0);
         let refused = Rc::new(Cell::new(None));
@@ -222,7 +222,8 @@ fn what_is_handed_back_in_the_clear_is_not_taken_for_secured() {
         let transport = connection.transport().clone();
         let expected = (!tls_first).then_some(StartTlsError::HandingOver);
         assert_eq!(refused.get(), expected);
-        // Nothing was left, or nothing is to be secured: it goes on. Else it is closed, and the first bytes are no handshake.
+        // Without unread input, or without TLS, it continues. Otherwise it is closed, and the first bytes are not a
+        // handshake.
         assert_eq!(transport.is_closing(), tls_first && left > 0);
     }
 }

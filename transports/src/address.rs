@@ -1,4 +1,4 @@
-//! An address of whatever kind: [`Address`].
+//! An address of any kind: [`Address`].
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -6,8 +6,8 @@ use crate::endpoint::quote;
 #[cfg(unix)]
 use crate::{UnixAddr, endpoint::unix_value};
 
-/// Where something listens, or is connected to: for those who keep ports of several kinds side by side. Its `Display` is an
-/// [endpoint](crate::endpoint) for clients.
+/// The address of a listening port of any kind, for programs that keep ports of several kinds in one list. Its `Display` is an
+/// [endpoint](crate::endpoint) string for clients.
 ///
 /// # Examples
 ///
@@ -23,19 +23,19 @@ use crate::{UnixAddr, endpoint::unix_value};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
-    /// An address of the internet.
+    /// An IP address and port.
     Inet(SocketAddr),
     /// A Unix socket.
     #[cfg(unix)]
     Unix(UnixAddr),
-    /// A name of the reactor's own, in memory.
+    /// A name within the reactor, in memory.
     Memory(Arc<str>),
     /// The process's standard input and output.
     Stdio,
 }
 
 impl Address {
-    /// The address and port, if it is of the internet.
+    /// The IP address and port, if it has them.
     #[must_use]
     pub const fn socket_addr(&self) -> Option<SocketAddr> {
         match self {

@@ -1,4 +1,4 @@
-//! What the connections of a reactor share: the buffer they read into, and a pool of queues to send from.
+//! Buffers shared by the connections of a reactor: one read buffer, and a pool of output queues.
 
 use std::{
     cell::{Cell, RefCell, RefMut},
@@ -8,38 +8,38 @@ use std::{
 
 use crate::stream::queue::Queue;
 
-/// How many bytes one read of a stream may bring.
+/// Capacity of the read buffer: most bytes of one read.
 pub const READ_BUFFER: usize = 64 * 1024;
 
-/// Queues kept for the next connections that write: as many as one message may go out to at a time, to most rooms.
+/// Most queues in the pool: as many as one message to a large chat room needs at a time.
 const POOLED_MAX: usize = 1_024;
 
-/// What they keep in all: a buffer that has grown may have 64 KiB.
+/// Most bytes that the pool keeps in all. A queue that has grown may keep 64 KiB.
 const POOLED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Buffers {
-    /// Made when something is read for the first time.
+    /// Allocated at the first read.
     read: Cell<Option<Box<[u8; READ_BUFFER]>>>,
-    /// The queue given back last: in most turns, the only one there is.
+    /// The queue returned last. In most turns no other is used.
     hot: Cell<Option<Box<Queue>>>,
     #[allow(clippy::vec_box, reason = "a queue goes from here to its connection in its box")]
     queues: RefCell<Vec<Box<Queue>>>,
-    /// What these keep.
+    /// Capacity of all queues in the pool, in bytes.
     pooled_bytes: Cell<usize>,
-    /// What came through a layer, on its way to a protocol.
+    /// Plaintext received through a layer, until it is delivered.
     plain: RefCell<Vec<u8>>,
 }
 
 impl Buffers {
-    /// The shared read buffer, until this is dropped. The loop reads for one connection at a time.
+    /// Takes the shared read buffer until the guard is dropped. The event loop reads for one connection at a time.
     #[inline(always)]
     pub(crate) fn read_buffer(&self) -> ReadBuffer<'_> {
         let buffer = self.read.take().unwrap_or_else(new_read_buffer);
         ReadBuffer { place: &self.read, buffer: Some(buffer) }
     }
 
-    /// Where a layer puts what has come through it, until this is dropped.
+    /// The buffer for plaintext received through a layer, borrowed until the guard is dropped.
     pub(crate) fn plain_buffer(&self) -> RefMut<'_, Vec<u8>> {
         let mut plain = self.plain.borrow_mut();
         plain.clear();
@@ -57,11 +57,11 @@ impl Buffers {
     #[inline(never)]
     fn take_pooled(&self) -> Box<Queue> {
         let Some(queue) = self.queues.borrow_mut().pop() else { return Box::default() };
-        self.pooled_bytes.set(self.pooled_bytes.get() - queue.storage());
+        self.pooled_bytes.set(self.pooled_bytes.get() - queue.capacity_bytes());
         queue
     }
 
-    /// Takes back a queue that has been emptied.
+    /// Returns an empty queue to the pool.
     #[inline]
     pub(crate) fn give_back(&self, queue: Box<Queue>) {
         debug_assert!(queue.is_idle(), "bytes of one connection must not reach another");
@@ -73,7 +73,7 @@ impl Buffers {
     #[inline(never)]
     fn pool(&self, queue: Box<Queue>) {
         let mut queues = self.queues.borrow_mut();
-        let bytes = self.pooled_bytes.get() + queue.storage();
+        let bytes = self.pooled_bytes.get() + queue.capacity_bytes();
         if queues.len() < POOLED_MAX && bytes <= POOLED_BYTES_MAX {
             queues.push(queue);
             self.pooled_bytes.set(bytes);
@@ -84,10 +84,10 @@ impl Buffers {
 #[cold]
 fn new_read_buffer() -> Box<[u8; READ_BUFFER]> {
     let buffer = vec![0; READ_BUFFER].into_boxed_slice();
-    buffer.try_into().expect("it has been made so long")
+    buffer.try_into().expect("the length is READ_BUFFER")
 }
 
-/// The buffer that all read into, taken out of its place for the time of a read and of what comes of it.
+/// The shared read buffer, taken out while data is read and delivered. Goes back on drop.
 pub(crate) struct ReadBuffer<'a> {
     place: &'a Cell<Option<Box<[u8; READ_BUFFER]>>>,
     buffer: Option<Box<[u8; READ_BUFFER]>>,
@@ -98,28 +98,28 @@ impl Deref for ReadBuffer<'_> {
 
     #[inline(always)]
     fn deref(&self) -> &Self::Target {
-        self.buffer.as_ref().expect("it goes back when this is dropped")
+        self.buffer.as_ref().expect("the buffer goes back only on drop")
     }
 }
 
 impl DerefMut for ReadBuffer<'_> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut Self::Target {
-        self.buffer.as_mut().expect("it goes back when this is dropped")
+        self.buffer.as_mut().expect("the buffer goes back only on drop")
     }
 }
 
 impl Drop for ReadBuffer<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        // There is none in its place that would have to be dropped.
+        // The place is empty, so there is no old value to drop.
         mem::forget(self.place.replace(self.buffer.take()));
     }
 }
 
-/// Puts a queue where none is, without a look at whether one has to be dropped.
+/// Stores a queue in an empty place, without the check whether an old value has to be dropped.
 #[inline]
-pub(crate) fn put(place: &Cell<Option<Box<Queue>>>, queue: Box<Queue>) {
+pub(crate) fn store_queue(place: &Cell<Option<Box<Queue>>>, queue: Box<Queue>) {
     mem::forget(place.replace(Some(queue)));
 }
 
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_in_number_and_in_bytes() {
+    fn the_pool_is_bounded_in_number_and_in_bytes() {
         for (len, kept) in [(64, POOLED_MAX), (64 * 1024, POOLED_BYTES_MAX / (64 * 1024))] {
             let buffers = Buffers::default();
             (0..2 * POOLED_MAX).for_each(|_| buffers.give_back(used(len)));

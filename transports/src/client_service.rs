@@ -1,4 +1,4 @@
-//! A connection that is made again whenever it is lost: [`ClientService`], how patiently: [`RetryConfig`].
+//! A client connection that reconnects whenever it is lost: [`ClientService`], with exponential backoff: [`RetryConfig`].
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,7 +19,7 @@ use crate::{
     waiters::{push_waiter, push_waiter_unless_gone},
 };
 
-/// How a [`ClientService`] connects, and how long it waits before it tries again.
+/// How a [`ClientService`] connects, and how long it waits between attempts (exponential backoff with jitter).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RetryConfig {
@@ -47,46 +47,46 @@ impl Default for RetryConfig {
 }
 
 impl RetryConfig {
-    /// The wait before the first retry, and the longest there is. Default 1 s and 60 s.
+    /// The wait before the first retry, and the longest wait. Default 1 s and 60 s.
     pub fn delay(mut self, first: Duration, max: Duration) -> Self {
         self.delay = first.min(max);
         self.delay_max = max;
         self
     }
 
-    /// How much longer each wait is than the one before. Default 1.5; less than 1 counts as 1.
+    /// The factor from each wait to the next. Default 1.5; less than 1 counts as 1.
     pub fn factor(mut self, factor: f64) -> Self {
         self.factor = factor.max(1.0);
         self
     }
 
-    /// Which part of each wait is left to chance ([`Reactor::random`]), so that those who lost the same server do not all come
-    /// back at the same moment: with 0.5, a wait of 10 s takes 5 to 10 s. Default 0.5; between 0 and 1.
+    /// The random part of each wait ([`Reactor::random`]), so that the clients of a failed server do not all reconnect at the same
+    /// moment: with 0.5, a wait of 10 s takes 5 to 10 s. Default 0.5; between 0 and 1.
     pub fn jitter(mut self, part: f64) -> Self {
         self.jitter = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
         self
     }
 
-    /// After how many retries in a row that came to nothing the service gives up. Default: never.
+    /// Failed retries in a row after which the service gives up. Default: never.
     pub fn retries_max(mut self, retries: impl Into<Option<u32>>) -> Self {
         self.retries_max = retries.into();
         self
     }
 
-    /// How long a connection has to hold so that the next waits begin anew. One that holds for less counts as a try that came
-    /// to nothing: else a server that accepts and closes would be asked every second. Default 10 s.
+    /// How long a connection has to last to reset the backoff. A shorter one counts as a failed attempt: otherwise a server that
+    /// accepts and closes would be contacted every second. Default 10 s.
     pub fn reset_after(mut self, time: Duration) -> Self {
         self.reset_after = time;
         self
     }
 
-    /// How each attempt is made.
+    /// The configuration of each attempt.
     pub fn connect(mut self, config: ConnectConfig) -> Self {
         self.connect = config;
         self
     }
 
-    /// The wait after so many failures in a row. None counts as one.
+    /// The wait after this many failures in a row. Zero counts as one.
     fn wait(&self, failures: u32, random: u64) -> Duration {
         let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
         let max = self.delay_max.as_secs_f64();
@@ -97,17 +97,17 @@ impl RetryConfig {
     }
 }
 
-/// A service has no connection to give.
+/// Why a service has no connection to return.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// It was stopped.
+    /// The service was stopped.
     #[error("the service was stopped")]
     Stopped,
-    /// So many tries in a row came to nothing.
+    /// This many attempts in a row failed.
     #[error("{}{last}", failed(*failures))]
     Failed {
-        /// How many.
+        /// Number of failed attempts in a row.
         failures: u32,
         /// Why the last of them failed: a [`ConnectError`] or [`NotHeld`].
         #[source]
@@ -127,19 +127,20 @@ fn failed(failures: u32) -> String {
     }
 }
 
-/// A connection of a [`ClientService`] held for less than [`RetryConfig::reset_after`].
+/// A connection of a [`ClientService`] lasted for less than [`RetryConfig::reset_after`].
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the connection was lost after {held:?}")]
 pub struct NotHeld {
-    /// How long it held.
+    /// How long it lasted.
     pub held: Duration,
 }
 
 sinew_reactor::error_debug!(NotHeld);
 
-/// Keeps a connection: makes it, and makes it again when it is lost or cannot be made, until it is stopped. Cheap to clone.
+/// Keeps a client connected: connects, and reconnects when the connection is lost or an attempt fails, until it is stopped. Cheap to
+/// clone.
 ///
-/// Dropping this does not stop it; the end of the reactor's run does.
+/// Dropping it does not stop the service; the end of the reactor's run does.
 ///
 /// # Examples
 ///
@@ -179,24 +180,24 @@ struct Inner<P: Protocol> {
     config: RetryConfig,
     connection: RefCell<Option<Connection<P>>>,
     failures: Cell<u32>,
-    /// Settled by `stop`; there is one while it runs and was not told to stop.
+    /// Resolved by `stop`. Present while the service runs and `stop` was not called.
     stop: Cell<Option<Promise<()>>>,
     running: Cell<bool>,
-    /// Why it does not run any more.
+    /// Why it no longer runs.
     ended: RefCell<Option<ServiceError>>,
-    waiting: RefCell<Vec<Waiting<P>>>,
-    /// Who waits for it to have stopped.
+    waiting: RefCell<Vec<PendingConnect<P>>>,
+    /// Promises of `stop`.
     stopping: RefCell<Vec<Promise<()>>>,
 }
 
-/// Who waits for a connection, and for how many failures more.
-struct Waiting<P: Protocol> {
+/// A pending `when_connected`, and after how many more failures it fails.
+struct PendingConnect<P: Protocol> {
     promise: Promise<Connection<P>, ServiceError>,
     failures_left: Option<u32>,
 }
 
 impl<P: Protocol> ClientService<P> {
-    /// A service with the defaults of [`RetryConfig`]. It does nothing before [`start`](Self::start).
+    /// A service with the default [`RetryConfig`]. It does nothing before [`start`](Self::start).
     pub fn new<F: Factory<Protocol = P>>(
         reactor: &Reactor,
         endpoint: impl Into<ClientEndpoint>,
@@ -205,7 +206,7 @@ impl<P: Protocol> ClientService<P> {
         Self::with(reactor, endpoint, RetryConfig::default(), factory)
     }
 
-    /// A service as configured.
+    /// A service with this configuration.
     pub fn with<F: Factory<Protocol = P>>(
         reactor: &Reactor,
         endpoint: impl Into<ClientEndpoint>,
@@ -232,7 +233,7 @@ impl<P: Protocol> ClientService<P> {
         Self { inner: Rc::new(inner) }
     }
 
-    /// Begins to connect, from the loop. `false` if it runs already, or is not done with stopping.
+    /// Starts connecting, from the event loop. Returns `false` if the service runs already, or has not finished stopping.
     pub fn start(&self) -> bool {
         let Some(reactor) = self.inner.reactor.upgrade() else { return false };
         if self.inner.running.replace(true) {
@@ -247,8 +248,8 @@ impl<P: Protocol> ClientService<P> {
         true
     }
 
-    /// Stops for good: no further attempt is made, one that is under way is cancelled, and a connection is closed gracefully.
-    /// The value comes when nothing is left of it, no timer and no socket. Then it may be started again.
+    /// Stops the service: makes no further attempt, cancels a running one, and closes a connection gracefully. Resolves when no timer
+    /// and no socket is left. Then the service may be started again.
     pub fn stop(&self) -> Deferred<()> {
         let (promise, stopped) = self.inner.reactor.promise();
         if !self.inner.running.get() || self.inner.reactor.upgrade().is_none() {
@@ -266,32 +267,31 @@ impl<P: Protocol> ClientService<P> {
         stopped
     }
 
-    /// The connection: at once if there is one, else when the next is made, however many attempts that takes. It may be lost
-    /// again before you see it. A service that is not started is waited for, one that has stopped or given up is not.
+    /// Resolves with the connection: at once if there is one, else when the next is made, however many attempts that takes. It may be
+    /// lost again before you receive it. Waits for a service that is not started; fails if it has stopped or given up.
     pub fn when_connected(&self) -> Deferred<Connection<P>, ServiceError> {
         self.wait(None)
     }
 
-    /// As [`when_connected`](Self::when_connected), but the wait ends with an error after so many further failures; the service
-    /// goes on.
+    /// Like [`when_connected`](Self::when_connected), but fails after this many further failed attempts; the service continues.
     pub fn when_connected_within(&self, failures: u32) -> Deferred<Connection<P>, ServiceError> {
         self.wait(Some(failures.max(1)))
     }
 
-    /// The connection, if there is one now.
+    /// The present connection, if there is one.
     #[must_use]
     pub fn connection(&self) -> Option<Connection<P>> {
         let connection = self.inner.connection.borrow().clone();
         connection.filter(|connection| !connection.transport().is_closing())
     }
 
-    /// Whether it connects, is connected or waits to try again, or is not done with stopping.
+    /// Whether the service connects, is connected, waits to reconnect, or has not finished stopping.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.inner.running.get()
     }
 
-    /// How many tries in a row have come to nothing.
+    /// Number of failed attempts in a row.
     #[must_use]
     pub fn failures(&self) -> u32 {
         self.inner.failures.get()
@@ -312,7 +312,7 @@ impl<P: Protocol> ClientService<P> {
             promise.reject(error);
             return connected;
         }
-        let waiting = Waiting { promise, failures_left };
+        let waiting = PendingConnect { promise, failures_left };
         push_waiter_unless_gone(&self.inner.waiting, waiting, |waiting| {
             waiting.promise.is_awaited()
         });
@@ -320,7 +320,7 @@ impl<P: Protocol> ClientService<P> {
     }
 }
 
-/// A run of a service, from `start` until its task ends, however it ends.
+/// One run of a service, from `start` until its task ends, however that happens.
 struct Running<P: Protocol>(Rc<Inner<P>>);
 
 impl<P: Protocol> Running<P> {
@@ -329,17 +329,17 @@ impl<P: Protocol> Running<P> {
             let Some(reactor) = self.0.reactor.upgrade() else { return };
             let mut connecting = (self.0.connect)(&reactor);
             drop(reactor);
-            let failure: Rc<dyn Error> = match unless(&mut stop, &mut connecting).await {
-                None => return give_up(&connecting).await,
-                Some(Ok(connection)) => match self.keep(connection, &mut stop).await {
-                    Kept::Stopped => return,
-                    Kept::Long => {
+            let failure: Rc<dyn Error> = match or_stopped(&mut stop, &mut connecting).await {
+                None => return cancel_attempt(&connecting).await,
+                Some(Ok(connection)) => match self.hold_connection(connection, &mut stop).await {
+                    Ended::Stopped => return,
+                    Ended::Stable => {
                         self.0.failures.set(0);
                         if self.pause(&mut stop).await { continue } else { return }
                     }
-                    Kept::Short(not_held) => Rc::new(not_held),
+                    Ended::TooShort(not_held) => Rc::new(not_held),
                 },
-                // The run ends, and this with it.
+                // The reactor's run ends, so this task ends, too.
                 Some(Err(ConnectError::GivenUp(Failure::Abandoned))) => return,
                 Some(Err(error)) => Rc::new(error),
             };
@@ -349,9 +349,9 @@ impl<P: Protocol> Running<P> {
         }
     }
 
-    /// Until the connection is lost, or was closed because the service stops.
-    async fn keep(&self, connection: Connection<P>, stop: &mut Deferred<()>) -> Kept {
-        let Some(reactor) = self.0.reactor.upgrade() else { return Kept::Stopped };
+    /// Returns when the connection is lost, or was closed because the service stops.
+    async fn hold_connection(&self, connection: Connection<P>, stop: &mut Deferred<()>) -> Ended {
+        let Some(reactor) = self.0.reactor.upgrade() else { return Ended::Stopped };
         let (since, transport) = (reactor.now(), connection.transport().clone());
         drop(reactor);
         let mut lost = transport.when_lost();
@@ -359,20 +359,24 @@ impl<P: Protocol> Running<P> {
         for waiting in self.0.waiting.take() {
             waiting.promise.resolve(connection.clone());
         }
-        let was_lost = unless(stop, &mut lost).await.is_some();
+        let was_lost = or_stopped(stop, &mut lost).await.is_some();
         self.0.connection.take();
         if !was_lost {
             transport.lose_connection();
-            // If it fails, the run ends, and the connection with it.
+            // An error means that the reactor's run ends, and the connection with it.
             let _ = lost.await;
-            return Kept::Stopped;
+            return Ended::Stopped;
         }
-        let Some(reactor) = self.0.reactor.upgrade() else { return Kept::Stopped };
+        let Some(reactor) = self.0.reactor.upgrade() else { return Ended::Stopped };
         let held = reactor.now().saturating_duration_since(since);
-        if held >= self.0.config.reset_after { Kept::Long } else { Kept::Short(NotHeld { held }) }
+        if held >= self.0.config.reset_after {
+            Ended::Stable
+        } else {
+            Ended::TooShort(NotHeld { held })
+        }
     }
 
-    /// `false` if that was the last retry.
+    /// Returns `false` if that was the last retry.
     fn failed(&self, last: Rc<dyn Error>) -> bool {
         let failures = self.0.failures.get().saturating_add(1);
         self.0.failures.set(failures);
@@ -393,22 +397,22 @@ impl<P: Protocol> Running<P> {
         !is_last
     }
 
-    /// `false` if the service stops meanwhile.
+    /// Waits before the next attempt. Returns `false` if the service stops meanwhile.
     async fn pause(&self, stop: &mut Deferred<()>) -> bool {
         let Some(reactor) = self.0.reactor.upgrade() else { return false };
         let wait = self.0.config.wait(self.0.failures.get(), reactor.random());
         let mut sleep = reactor.sleep(wait);
         drop(reactor);
-        unless(stop, &mut sleep).await.is_some()
+        or_stopped(stop, &mut sleep).await.is_some()
     }
 }
 
-/// What became of a connection.
-enum Kept {
-    /// It held for as long as it should.
-    Long,
-    Short(NotHeld),
-    /// It was closed, for the service stops.
+/// How a connection of the service ended.
+enum Ended {
+    /// It lasted for at least `reset_after`.
+    Stable,
+    TooShort(NotHeld),
+    /// It was closed because the service stops.
     Stopped,
 }
 
@@ -418,15 +422,18 @@ impl<P: Protocol> Drop for Running<P> {
         inner.running.set(false);
         inner.stop.take();
         inner.connection.take();
-        // If nobody stopped it, the run of the reactor has ended.
+        // If `stop` was not called, the reactor's run has ended.
         inner.ended.borrow_mut().get_or_insert(Failure::Abandoned.into());
         inner.waiting.take();
         inner.stopping.take().into_iter().for_each(|promise| promise.resolve(()));
     }
 }
 
-/// Waits for a value, but no longer than until the service is to stop.
-async fn unless<F: Future + Unpin>(stop: &mut Deferred<()>, value: &mut F) -> Option<F::Output> {
+/// Awaits a value. Returns `None` if the service is stopped first.
+async fn or_stopped<F: Future + Unpin>(
+    stop: &mut Deferred<()>,
+    value: &mut F,
+) -> Option<F::Output> {
     poll_fn(|context| {
         if Pin::new(&mut *stop).poll(context).is_ready() {
             return Poll::Ready(None);
@@ -436,8 +443,8 @@ async fn unless<F: Future + Unpin>(stop: &mut Deferred<()>, value: &mut F) -> Op
     .await
 }
 
-/// Cancels an attempt. A connection that has come of it in this very moment is closed as one that is kept.
-async fn give_up<P: Protocol>(connecting: &Connecting<P>) {
+/// Cancels an attempt. A connection that it has made at this moment is closed gracefully.
+async fn cancel_attempt<P: Protocol>(connecting: &Connecting<P>) {
     connecting.cancel();
     if let Some(Ok(connection)) = connecting.take() {
         let lost = connection.transport().when_lost();
@@ -467,7 +474,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_up_to_the_longest() {
+    fn waits_grow_up_to_the_maximum() {
         let secs = Duration::from_secs_f64;
         let config = RetryConfig::default().jitter(0.0);
         let waits = [0, 1, 2, 3, 4, 10, 11, 12, 1000, u32::MAX].map(|n| config.wait(n, u64::MAX));

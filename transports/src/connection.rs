@@ -6,8 +6,8 @@ use sinew_reactor::Handler;
 
 use crate::{DynProtocol, Protocol, Transport};
 
-/// A connection with its protocol's type known: what connecting gives. Cheap to clone; it keeps neither the connection
-/// open nor the protocol alive.
+/// A connection whose protocol type is known: the result of connecting. Cheap to clone; it keeps neither the connection open nor the
+/// protocol alive.
 ///
 /// # Examples
 ///
@@ -43,7 +43,7 @@ pub struct Connection<P: Protocol> {
 }
 
 impl<P: Protocol> Connection<P> {
-    /// `transport` is that of a stream whose protocol is a `P`.
+    /// `transport` must be that of a stream whose protocol is a `P`.
     pub(crate) fn new(transport: Transport) -> Self {
         Self { transport, protocol: PhantomData }
     }
@@ -54,18 +54,18 @@ impl<P: Protocol> Connection<P> {
         &self.transport
     }
 
-    /// Calls `f` with the protocol, at once. `None`, without a call, if the connection is over or its protocol is in the
-    /// middle of a callback. What `f` writes is sent by the loop.
+    /// Calls `f` with the protocol at once. Returns `None`, without a call, if the connection is over or its protocol is inside a
+    /// callback. The event loop sends what `f` writes.
     ///
-    /// A [kind of endpoint](crate::endpoint::Connect) of your own that puts another protocol around the one it is handed hides that
-    /// one: then it is `None`, too.
+    /// Also returns `None` if a [kind of endpoint](crate::endpoint::Connect) of your own wrapped the protocol in another one, which hides
+    /// it.
     pub fn with<R>(&self, f: impl FnOnce(&mut P, &Transport) -> R) -> Option<R> {
         let call = |protocol: &mut DynProtocol| Some(f(protocol.downcast_mut()?, &self.transport));
-        self.transport.inner().lend_to_user(call)?
+        self.transport.inner().with_protocol_for_user(call)?
     }
 
-    /// Has the loop call `f` with the protocol, in its next turn. `f` is dropped if the connection is over by then. A panic
-    /// in `f` ends the connection, as one in a callback does.
+    /// Has the event loop call `f` with the protocol in its next turn. `f` is dropped if the connection is over by then. A panic in `f`
+    /// ends the connection, like one in a callback.
     pub fn call(&self, f: impl FnOnce(&mut P, &Transport) + 'static) {
         if let Some(reactor) = self.transport.inner().reactor() {
             let connection = self.clone();

@@ -6,7 +6,7 @@ use sinew_reactor::Excerpt;
 
 use crate::TlsError;
 
-/// Why a connection ended, told to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
+/// Why a connection ended: the argument of [`Protocol::connection_lost`](crate::Protocol::connection_lost).
 ///
 /// # Examples
 ///
@@ -20,8 +20,8 @@ use crate::TlsError;
 ///
 ///     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
 ///         match reason {
-///             ConnectionLost::Done | ConnectionLost::Closed => {} // as it should: `is_clean`
-///             ConnectionLost::Protocol(error) => eprintln!("given up: {error}"), // what `fail` was told
+///             ConnectionLost::Done | ConnectionLost::Closed => {} // clean, as `is_clean` says
+///             ConnectionLost::Protocol(error) => eprintln!("given up: {error}"), // the error given to `fail`
 ///             reason => eprintln!("{}: {reason}", transport.peer()),
 ///         }
 ///     }
@@ -30,7 +30,7 @@ use crate::TlsError;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionLost {
-    /// The peer closed cleanly, and all that was written has been sent.
+    /// The peer closed cleanly, and all written data has been sent.
     #[error("closed by the peer")]
     Done,
     /// This side closed, by `lose_connection`.
@@ -45,48 +45,47 @@ pub enum ConnectionLost {
     /// The kernel gave up on the peer, or a graceful close made no progress for its `linger_timeout`.
     #[error("timed out")]
     TimedOut,
-    /// More was queued for sending than the `write_limit` allows.
+    /// More was queued for sending than `write_limit` allows.
     #[error("more than {limit} bytes queued for sending")]
     WriteLimit {
-        /// The limit that was passed, in bytes.
+        /// The limit that was exceeded, in bytes.
         limit: usize,
     },
-    /// The peer sent more descriptors than
-    /// [`receive_descriptors`](crate::StreamConfig::receive_descriptors) lets wait to be taken.
+    /// The peer sent more file descriptors than [`receive_descriptors`](crate::StreamConfig::receive_descriptors) allows to wait for
+    /// `take_descriptor`.
     #[error("more than {limit} descriptors waiting to be taken")]
     DescriptorLimit {
-        /// The limit that was passed.
+        /// The limit that was exceeded.
         limit: usize,
     },
-    /// The connection goes on with another protocol: [`set_protocol`](crate::Transport::set_protocol).
+    /// Another protocol has taken over the connection: [`set_protocol`](crate::Transport::set_protocol).
     #[error("handed over to another protocol")]
     HandedOver,
     /// A callback of the protocol panicked.
     #[error("the protocol panicked: {}", Excerpt::new(.0))]
     Panicked(String),
-    /// The reactor stopped while the connection was open, or the deadline of a drain passed. If anything was unsent, the peer sees
-    /// a reset.
+    /// The reactor stopped while the connection was open, or the drain deadline passed. If data was unsent, the peer receives a
+    /// reset.
     #[error("the reactor was shut down")]
     Shutdown,
-    /// The protocol failed for a reason of its own, by [`Transport::fail`](crate::Transport::fail).
+    /// The protocol reported an error of its own, by [`Transport::fail`](crate::Transport::fail).
     #[error("{0}")]
     Protocol(#[source] Box<dyn Error>),
-    /// The peer ended the connection without the `close_notify` that ends a TLS stream: what it sent may have been cut off, by
-    /// a fault or by somebody in between (RFC 8446 6.1).
-    #[error("closed by the peer without the end of the TLS stream")]
+    /// The peer ended the connection without the `close_notify` that ends a TLS stream: its data may have been truncated, by a fault or
+    /// by an attacker on the path (RFC 8446 section 6.1).
+    #[error("closed by the peer without close_notify: the TLS stream may be truncated")]
     Truncated,
-    /// TLS failed: the peer sent an alert, or what nobody may send; or the handshake that
-    /// `start_tls` began did.
+    /// TLS failed: the peer sent an alert or violated the protocol, or the handshake that `start_tls` started failed.
     #[error("TLS: {0}")]
     Tls(#[source] TlsError),
-    /// The operating system failed.
+    /// The operating system reported another error.
     #[error("{0}")]
     Io(#[source] io::Error),
 }
 
 sinew_reactor::error_debug!(ConnectionLost);
 
-/// What a layer over a socket has to say where only a socket's errors are expected.
+/// An error of a layer, carried in an [`io::Error`] where only errors of sockets are expected.
 #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "TLS is the only layer there is"))]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LayerError {
@@ -117,7 +116,7 @@ impl From<LayerError> for io::Error {
 }
 
 impl ConnectionLost {
-    /// Whether the connection ended as connections should: closed by either side, nothing lost; or goes on with another protocol.
+    /// Whether the connection ended cleanly: closed by either side with nothing lost, or handed over to another protocol.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         matches!(self, Self::Done | Self::Closed | Self::HandedOver)
@@ -135,7 +134,7 @@ impl From<io::Error> for ConnectionLost {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionAborted
-            // What shutdown(2) says of a connection that has been reset.
+            // shutdown(2) returns this for a connection that has been reset.
             | io::ErrorKind::NotConnected => Self::Reset,
             io::ErrorKind::TimedOut => Self::TimedOut,
             _ => Self::Io(error),

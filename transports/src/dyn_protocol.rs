@@ -1,5 +1,4 @@
-//! Factories and protocols whose types are forgotten, so that what listens and connects may be a trait object:
-//! [`DynFactory`], [`DynProtocol`].
+//! Type-erased factories and protocols, so that endpoints can be trait objects: [`DynFactory`], [`DynProtocol`].
 
 use std::{
     any::Any,
@@ -11,13 +10,13 @@ use crate::{
     ConnectionLost, Factory, Peer, Protocol, TimerId, Transport, protocol::forward_protocol,
 };
 
-/// A factory of any type: what kinds of endpoints are handed, to pass on to `listen_tcp` and its like.
-pub struct DynFactory(Box<dyn Builds>);
+/// A type-erased factory: kinds of endpoints receive it and pass it on to `listen_tcp` and the like.
+pub struct DynFactory(Box<dyn ErasedFactory>);
 
-/// A protocol of any type, built by a [`DynFactory`]. The connection that it gets knows its real type.
+/// A type-erased protocol, built by a [`DynFactory`]. Its connection can still be downcast to the real type.
 pub struct DynProtocol(Box<dyn AnyProtocol>);
 
-/// A protocol whose type is known again when it is needed.
+/// A protocol that can be downcast to its real type.
 pub(crate) trait AnyProtocol: Protocol + Any {
     fn name(&self) -> &'static str;
 }
@@ -28,13 +27,13 @@ impl<P: Protocol> AnyProtocol for P {
     }
 }
 
-trait Builds {
+trait ErasedFactory {
     fn build(&mut self, peer: &Peer) -> Option<DynProtocol>;
     fn started(&mut self);
     fn stopped(&mut self);
 }
 
-impl<F: Factory> Builds for F {
+impl<F: Factory> ErasedFactory for F {
     fn build(&mut self, peer: &Peer) -> Option<DynProtocol> {
         self.build_protocol(peer).map(boxed)
     }
@@ -49,7 +48,7 @@ impl<F: Factory> Builds for F {
 }
 
 impl DynFactory {
-    /// Forgets the type of a factory.
+    /// Erases the type of a factory.
     pub fn new<F: Factory>(factory: F) -> Self {
         Self(Box::new(factory))
     }
@@ -71,30 +70,30 @@ impl Factory for DynFactory {
     }
 }
 
-/// What a stream keeps its protocol in. One whose type is forgotten already is not put into another box, so a stream calls it as
-/// directly as any, and finds it by its real type.
+/// Erases the type of a protocol for storage in a stream. A [`DynProtocol`] is not boxed again, so a stream calls any protocol through
+/// one box and can downcast it to its real type.
 pub(crate) fn boxed<P: Protocol>(protocol: P) -> DynProtocol {
     let mut protocol = Some(protocol);
     let any: &mut dyn Any = &mut protocol;
     match any.downcast_mut::<Option<DynProtocol>>().and_then(Option::take) {
         Some(erased) => erased,
-        None => DynProtocol(Box::new(protocol.expect("it was not taken: it is of another type"))),
+        None => DynProtocol(Box::new(protocol.expect("not taken, because it is of another type"))),
     }
 }
 
 impl DynProtocol {
-    /// The protocol, which is called without a detour so.
+    /// The protocol, to be called without the indirection of [`Deref`].
     #[inline(always)]
     pub(crate) fn get_mut(&mut self) -> &mut dyn AnyProtocol {
         &mut *self.0
     }
 
-    /// The name of its real type. Not that of the box, which is a protocol, too.
+    /// The name of the protocol's real type, not of the box.
     pub(crate) fn real_name(&self) -> &'static str {
         (*self.0).name()
     }
 
-    /// The protocol by its real type, or as one whose type is forgotten.
+    /// The protocol as its real type, or as a [`DynProtocol`].
     pub(crate) fn downcast_mut<P: Protocol>(&mut self) -> Option<&mut P> {
         let is_wanted_erased = (self as &dyn Any).is::<P>();
         let any: &mut dyn Any = if is_wanted_erased { self } else { &mut *self.0 };

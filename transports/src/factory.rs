@@ -1,4 +1,4 @@
-//! What makes protocols: [`Factory`], closures as factories ([`factory`]), and [`SharedFactory`] for several ports.
+//! Builders of protocols: [`Factory`], closures as factories ([`factory`]), and [`SharedFactory`] for several ports.
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
@@ -20,21 +20,21 @@ use crate::{Peer, Protocol};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not build protocols",
     label = "not a factory",
-    note = "a factory is a closure that is given the peer and returns a protocol: `|_: &Peer| Echo`, or `factory(|_| Echo)`",
-    note = "to refuse connections, or to hear of ports, implement `Factory` for a type"
+    note = "a factory is a closure from the peer to a protocol: `|_: &Peer| Echo`, or `factory(|_| Echo)`",
+    note = "to refuse connections, or to be notified of ports, implement `Factory` for a type"
 )]
 pub trait Factory: 'static {
-    /// What it builds.
+    /// The protocol type that it builds.
     type Protocol: Protocol;
 
-    /// A protocol for a connection from, or to, `peer`; `None` refuses the connection, which is then closed.
+    /// Returns a protocol for a connection from or to `peer`; `None` refuses the connection, which is then closed.
     fn build_protocol(&mut self, peer: &Peer) -> Option<Self::Protocol>;
 
     /// The first port that uses this factory was opened.
     fn started(&mut self) {}
 
-    /// The last port that used this factory was closed, and what it had accepted by then has its protocol or will have none: nothing
-    /// is built after this.
+    /// The last port that used this factory was closed, and every connection that it had accepted has its protocol or will get none:
+    /// `build_protocol` is not called after this, unless another port is opened.
     fn stopped(&mut self) {}
 }
 
@@ -50,11 +50,11 @@ where
     }
 }
 
-/// A closure as a factory. The compiler knows here what the closure is given, so the type of the peer need not be written:
+/// A closure as a factory. This function gives the compiler the closure's parameter type, so that it need not be written:
 /// `factory(|_| Echo)` is `|_: &Peer| Echo`.
 ///
-/// Without it, `|_| Echo` is an error that "implementation of `FnMut` is not general enough", and `|| Echo` one that the closure
-/// "is expected to take 1 argument".
+/// Without it, `|_| Echo` fails to compile with "implementation of `FnMut` is not general enough", and `|| Echo` with "closure is
+/// expected to take 1 argument".
 ///
 /// # Examples
 ///
@@ -79,7 +79,7 @@ pub const fn factory<P: Protocol, F: FnMut(&Peer) -> P + 'static>(build: F) -> F
     build
 }
 
-/// One factory for several ports: clones share it. It is told `started` with the first port and `stopped` with the last.
+/// One factory for several ports: its clones share it. `started` is called with the first port and `stopped` with the last.
 pub struct SharedFactory<F> {
     shared: Rc<RefCell<Shared<F>>>,
 }
@@ -104,7 +104,7 @@ impl<F> Clone for SharedFactory<F> {
 
 impl<F> fmt::Debug for SharedFactory<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The factory may be at work, and print its own handle.
+        // The factory may be borrowed by its own callback, which prints this handle.
         let ports = self.shared.try_borrow().ok().map(|shared| shared.ports);
         f.debug_struct("SharedFactory").field("ports", &ports).finish()
     }

@@ -1,5 +1,5 @@
-//! Faults on purpose for real connections: [`Faults`] says which and how often. What they do to a stream is in
-//! `stream/faulty.rs`; the faults of a simulated network are in `sim/`.
+//! Fault injection for real connections: [`Faults`] configures which faults and how often. The injection is in `stream/faulty.rs`; the
+//! faults of a simulated network are in `sim/`.
 
 use std::{
     sync::{
@@ -11,15 +11,15 @@ use std::{
 
 use fastrand::Rng;
 
-/// Which faults come between a stream and its socket, and how often: for tests and for staging, given with
+/// Faults to inject between a stream and its socket, and how often: for tests and staging, set with
 /// [`StreamConfig::faults`](crate::StreamConfig::faults).
 ///
-/// Rates are probabilities, 0 to 1, drawn anew for each system call. None of them can keep a stream from getting on: a call
-/// that was interrupted or put off is not put off again before one has gone through.
+/// Rates are probabilities, 0 to 1, drawn for each system call. No fault can stop a stream for good: a call that was interrupted or
+/// blocked is not interrupted or blocked again before one has succeeded.
 ///
-/// Every connection has a random generator of its own, made from the seed and from how many connections these faults and
-/// their clones have had before. What the kernel does in between is not drawn from a seed, so a run can be had again as far as
-/// the kernel plays along.
+/// Every connection has its own random generator, seeded from the seed and from the number of connections that these faults and
+/// their clones have had before. The kernel's timing does not depend on the seed, so a run can be repeated only as far as the kernel
+/// behaves the same.
 ///
 /// # Examples
 ///
@@ -36,11 +36,11 @@ use fastrand::Rng;
 pub struct Faults {
     seed: u64,
     rates: Rates,
-    /// How many connections have had them.
+    /// Number of connections so far.
     connections: Arc<AtomicU64>,
 }
 
-/// How often what happens.
+/// Rate of each fault.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rates {
     pub(crate) short_reads: f64,
@@ -53,13 +53,13 @@ pub(crate) struct Rates {
 }
 
 impl Faults {
-    /// None at all, until the other methods say which.
+    /// No faults, until the other methods add some.
     pub fn new(seed: u64) -> Self {
         Self { seed, rates: Rates::default(), connections: Arc::default() }
     }
 
-    /// Everything but resets, at rates that a connection bears: each comes within a few dozen calls, and most calls bring
-    /// something. Writes are delayed by at most 2 ms.
+    /// All faults except resets, at rates that a connection survives: each occurs within a few dozen calls, and most calls make
+    /// progress. Writes are delayed by at most 2 ms.
     pub fn rough(seed: u64) -> Self {
         Self::new(seed)
             .short_reads(0.3)
@@ -69,19 +69,19 @@ impl Faults {
             .delayed_writes(0.05, Duration::from_millis(2))
     }
 
-    /// A read brings one to four bytes.
+    /// A read returns one to four bytes.
     pub fn short_reads(mut self, rate: f64) -> Self {
         self.rates.short_reads = rate;
         self
     }
 
-    /// A write takes a part of what it is given: a few bytes, or any other number.
+    /// A write accepts a part of its data: a few bytes, or any other number.
     pub fn short_writes(mut self, rate: f64) -> Self {
         self.rates.short_writes = rate;
         self
     }
 
-    /// A read or a write says that it would block (`EAGAIN`) though it would not.
+    /// A read or a write returns `EAGAIN` although it would not block.
     pub fn would_block(mut self, rate: f64) -> Self {
         self.rates.would_block = rate;
         self
@@ -93,15 +93,15 @@ impl Faults {
         self
     }
 
-    /// A write is put off, and with it all others of its connection, for a time of up to `max`.
+    /// A write, and with it all others of its connection, is delayed by up to `max`.
     pub fn delayed_writes(mut self, rate: f64, max: Duration) -> Self {
         self.rates.delayed_writes = rate;
         self.rates.delay_max = max;
         self
     }
 
-    /// The connection breaks as if the peer had reset it: a read fails with `ECONNRESET`, a write with `EPIPE`, and the peer
-    /// is sent a reset, too.
+    /// The connection breaks as if the peer had reset it: a read fails with `ECONNRESET`, a write with `EPIPE`, and the peer receives
+    /// a reset.
     pub fn resets(mut self, rate: f64) -> Self {
         self.rates.resets = rate;
         self
@@ -111,7 +111,7 @@ impl Faults {
         self.rates
     }
 
-    /// The generator of the next connection.
+    /// The random generator of the next connection.
     pub(crate) fn next_random(&self) -> Rng {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         let mut seeds = Rng::with_seed(self.seed);

@@ -1,30 +1,30 @@
-//! What can be said of a connection that is given on to another protocol ([`Transport::set_protocol`](crate::Transport::set_protocol)).
-//! How that is done is in `stream/handover.rs`.
+//! Public error types of a handover to another protocol ([`Transport::set_protocol`](crate::Transport::set_protocol)). The handover
+//! itself is in `stream/handover.rs`.
 
 use std::{error::Error, fmt};
 
 use crate::Protocol;
 
-/// Why a connection cannot be given to another protocol. Nothing has changed about it.
+/// Why a connection cannot be handed over to another protocol. Nothing about it has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotHandedOver {
-    /// It is closing or over.
+    /// The connection is closing or over.
     #[error("the connection is closing or over")]
     Closed,
-    /// It is relayed: its input belongs to the other end.
+    /// The connection is relayed: its input goes to the other end.
     #[error("the connection is relayed to another")]
     Relayed,
-    /// It is on its way to another protocol already.
-    #[error("the connection is on its way to another protocol")]
+    /// A handover to another protocol is pending already.
+    #[error("a handover to another protocol is pending already")]
     Pending,
 }
 
-/// A connection could not be given to a protocol, which comes back with this.
+/// The connection was not handed over. The error returns the protocol.
 pub struct SetProtocolError<P> {
     /// The protocol.
     pub protocol: P,
-    /// Why not.
+    /// Why the connection was not handed over.
     pub reason: NotHandedOver,
 }
 
@@ -38,11 +38,11 @@ impl<P: Protocol> Error for SetProtocolError<P> {}
 
 sinew_reactor::error_debug!(NotHandedOver, SetProtocolError<P: Protocol>, UnreadInput);
 
-/// A protocol had input left that came in the clear, when the connection was on its way to TLS: by then it could have been anybody's
-/// (RFC 3207 4.2).
+/// The protocol had unread plaintext when TLS was started. That input is not authenticated: anyone on the path could have sent it
+/// (RFC 3207 section 4.2).
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{bytes} bytes in the clear were left when TLS was started")]
+#[error("TLS was started with {bytes} bytes of plaintext unread, sent before the handshake")]
 pub struct UnreadInput {
-    /// How many bytes.
+    /// Number of unread bytes.
     pub bytes: usize,
 }

@@ -1,5 +1,5 @@
-//! Connections that need no time: to a name in memory, to a program, to standard input and output, to what was
-//! connected by somebody else.
+//! Connections that are made without waiting: to a name in memory, to a program, to standard input and output, or on a socket that is
+//! connected already.
 
 use std::cell::RefCell;
 
@@ -10,15 +10,15 @@ use crate::{
     stream::{Shared, StreamBuilder, socket::Socket},
 };
 
-/// What a connection is made of, and who is at its other end.
-pub(crate) type Dialled = Result<(Socket, Token, Peer), ConnectError>;
+/// A connected socket, its token and its peer.
+pub(crate) type DialResult = Result<(Socket, Token, Peer), ConnectError>;
 
-/// Connects to what `dial` brings, now that the loop has come to it.
-pub(crate) fn at_once<F: Factory>(
+/// Connects by calling `dial` from the event loop.
+pub(crate) fn connect_now<F: Factory>(
     reactor: &Reactor,
     config: ConnectConfig,
     factory: F,
-    dial: impl FnOnce(&Reactor) -> Dialled + 'static,
+    dial: impl FnOnce(&Reactor) -> DialResult + 'static,
 ) -> Connecting<F::Protocol> {
     let (promise, deferred) = reactor.promise();
     let factory = RefCell::new(factory);
@@ -35,7 +35,7 @@ pub(crate) fn at_once<F: Factory>(
         let builder = StreamBuilder { reactor, socket, token, peer: peer.clone(), shared };
         let connection = builder.start_after(&first, &factory, Ready::NONE);
         if let Some(connection) = connection.as_ref().filter(|_| !promise.is_pending()) {
-            // Cancelled by its own factory or protocol: nobody will ever have it.
+            // The attempt was cancelled by its own factory or protocol, so nobody will receive the connection.
             connection.transport().abort();
         }
         let made = connection.map(|connection| connection.transport().clone());

@@ -1,48 +1,48 @@
-//! The transports of sinew: how bytes come and go. What they mean is the business of `sinew-protocols`, when they come is
-//! that of `sinew-reactor`.
+//! The transports of sinew: byte streams and datagrams over sockets, pipes and memory. What the bytes mean is the business of
+//! `sinew-protocols`; the event loop is in `sinew-reactor`.
 //!
-//! A user writes a [`Protocol`], one object a connection, and hands a [`Factory`] that builds them to
-//! [`ReactorTcp::listen_tcp`] or [`ReactorTcp::connect_tcp`]. A connection is driven through its [`Transport`].
+//! A user implements a [`Protocol`], one object for each connection, and passes a [`Factory`] that builds them to
+//! [`ReactorTcp::listen_tcp`] or [`ReactorTcp::connect_tcp`]. A connection is controlled through its [`Transport`].
 //!
-//! | what you write | |
+//! | what you implement | |
 //! |---|---|
-//! | [`Protocol`] | one end of a connection; the loop calls it |
-//! | [`Factory`], [`factory()`], [`SharedFactory`] | what builds protocols: a closure, or a type |
+//! | [`Protocol`] | one end of a connection, called by the event loop |
+//! | [`Factory`], [`factory()`], [`SharedFactory`] | builds protocols: a closure, or a type |
 //! | [`Producer`], [`Production`] | output that is made while there is room for it |
 //!
-//! | what you hold | |
+//! | what you receive | |
 //! |---|---|
-//! | [`Transport`], [`WriteStatus`], [`TimerId`], [`ConnectionId`] | a connection as a handle, and what it answers |
-//! | [`Connection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`Tried`] | a connection whose protocol's type is known, and the way to it |
-//! | [`ListeningPort`], [`ListenError`], [`Address`] | a port, and where it is |
-//! | [`Peer`], [`ConnectionLost`], [`TlsError`], [`SendFileError`] | who is at the other end; why it ended |
-//! | [`SetProtocolError`], [`NotHandedOver`], [`UnreadInput`] | why a connection was not given to another protocol |
-//! | [`Bytes`] | bytes that are shared and not copied |
+//! | [`Transport`], [`WriteStatus`], [`TimerId`], [`ConnectionId`] | the handle of a connection, and what its methods return |
+//! | [`Connection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`Tried`] | a connection with a known protocol type, and connecting |
+//! | [`ListeningPort`], [`ListenError`], [`Address`] | a listening port, and its address |
+//! | [`Peer`], [`ConnectionLost`], [`TlsError`], [`SendFileError`] | the other end; why a connection ended |
+//! | [`SetProtocolError`], [`NotHandedOver`], [`UnreadInput`] | why a connection was not handed over to another protocol |
+//! | [`Bytes`] | reference-counted bytes, shared without a copy |
 //!
-//! | what you say | |
+//! | what you configure | |
 //! |---|---|
 //! | [`ReactorTcp`], [`Destination`], [`Family`] | listen and connect by TCP |
-//! | [`ListenConfig`], [`ConnectConfig`], [`StreamConfig`] | limits and options of ports and of connections |
-//! | [`Faults`] | faults between a stream and its real socket, on purpose |
+//! | [`ListenConfig`], [`ConnectConfig`], [`StreamConfig`] | limits and options of listening ports and of connections |
+//! | [`Faults`] | fault injection between a stream and its socket |
 //!
-//! | where else bytes come from, and what else there is | module |
+//! | other transports and services | module |
 //! |---|---|
-//! | strings that say where to listen and to connect | [`endpoint`] |
+//! | endpoint strings, for listening and connecting | [`endpoint`] |
 //! | TLS with rustls (feature `tls`) | `tls` |
-//! | Unix sockets, credentials, descriptors that are passed | `unix` |
+//! | Unix sockets, credentials, file-descriptor passing | `unix` |
 //! | UDP and other datagrams | [`datagram`] |
 //! | child processes | `process` |
 //! | pipes, FIFOs, standard input and output | `pipe` |
-//! | sockets that others have opened | `adopt` |
+//! | sockets opened by others | `adopt` |
 //! | names and resolvers | [`names`] |
 //! | the PROXY protocol | [`proxy`] |
-//! | connections that are made again | [`client_service`] |
-//! | two connections tied together | [`relay`] |
-//! | options of sockets | [`options`] |
+//! | client connections that reconnect | [`client_service`] |
+//! | relays between two connections | [`relay`] |
+//! | socket options | [`options`] |
 //! | networks in the kernel's place, for authors of transports | [`net`] |
 //! | streams in memory | [`memory`] |
 //!
-//! Whoever writes a kind of endpoint begins at [`endpoint`], whoever brings another source of events to the loop at
+//! To write a kind of endpoint, start at [`endpoint`]; to add another source of events to the event loop, at
 //! [`sinew_reactor::source`].
 
 #![deny(unsafe_code)]
@@ -114,7 +114,7 @@ pub use {
     tls_error::TlsError,
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
 };
-// What has a module of its own is at hand in short, too; the documentation has it where it belongs.
+// Types of public modules are re-exported here under short paths; the documentation shows them in their modules.
 #[cfg(unix)]
 #[doc(hidden)]
 pub use {

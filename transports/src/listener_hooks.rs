@@ -1,11 +1,11 @@
-//! What a connection knows of the port that accepted it: enough to be counted, and to be drained with it.
+//! What a connection needs of the listening port that accepted it: to be counted, and to be drained with it.
 
 use std::net::IpAddr;
 
 use sinew_reactor::{Reactor, Token};
 
 pub(crate) trait Port {
-    /// The port's name with the reactor.
+    /// The port's token in the reactor.
     fn token(&self) -> Token;
     /// A connection was opened.
     fn opened(&self, ip: Option<IpAddr>);
@@ -13,18 +13,18 @@ pub(crate) trait Port {
     fn closed(&self, reactor: &Reactor, ip: Option<IpAddr>);
 }
 
-/// What a port says to its connections, through [`Reactor::broadcast`].
+/// A message of a port to its connections, sent through [`Reactor::broadcast`].
 #[derive(Debug)]
 pub(crate) struct PortMessage {
-    /// The port that says so: others have connections, too.
+    /// The sender: connections of other ports ignore the message.
     pub(crate) from: Token,
     pub(crate) order: PortOrder,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum PortOrder {
-    /// Finish what is under way.
+    /// Finish open requests, then close.
     Drain,
-    /// The time to finish is over.
+    /// The drain deadline has passed: close now.
     Abort,
 }

@@ -1,5 +1,5 @@
-//! What may be asked of the kernel's sockets beyond their addresses: [`Keepalive`], [`Dscp`], and how all of it is set. What has no
-//! meaning for a kind of stream is left out here; what the system does not have, or refuses, is a [`SocketOptionError`].
+//! Socket options: [`Keepalive`], [`Dscp`], and the calls that set them. Options without a meaning for a kind of stream are skipped;
+//! options that the system lacks or refuses are a [`SocketOptionError`].
 
 use std::{fmt, io, time::Duration};
 
@@ -10,10 +10,10 @@ use crate::StreamConfig;
 #[cfg(target_os = "linux")]
 mod sys;
 
-/// Whether a socket that TCP has accepted has the options of its listener, which saves the system calls to set them.
+/// Whether accepted TCP sockets inherit the options of the listening socket, which saves the system calls to set them.
 pub(crate) const INHERITED_BY_TCP: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// A socket could not have an option. It is the cause inside of the [`io::Error`] of whoever opened the socket.
+/// A socket option could not be set. It is the inner error of the [`io::Error`] of listening or connecting.
 ///
 /// # Examples
 ///
@@ -30,22 +30,22 @@ pub(crate) const INHERITED_BY_TCP: bool = cfg!(any(target_os = "linux", target_o
 #[error("{option} cannot be set: {source}")]
 #[non_exhaustive]
 pub struct SocketOptionError {
-    /// The option, as the manuals of the system call it.
+    /// The name of the option, as in the manual pages.
     pub option: &'static str,
-    /// The cause; [`io::ErrorKind::Unsupported`] if this system has no such option.
+    /// The cause; [`io::ErrorKind::Unsupported`] if this system lacks the option.
     pub source: io::Error,
 }
 
 sinew_reactor::error_debug!(SocketOptionError);
 
-/// How the kernel finds out that an idle peer is gone: after how long it asks, how often, and when it gives up (tcp(7),
-/// `SO_KEEPALIVE`). The connection is lost then, with [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut).
+/// TCP keepalive (`SO_KEEPALIVE`, tcp(7)): when the kernel starts to probe an idle peer, how often, and when it gives up. The connection
+/// is then lost with [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut).
 ///
-/// Made of a `Duration`, which is the time; of `None`, it is [`OFF`](Self::OFF).
+/// A `Duration` converts to [`after`](Self::after), `None` to [`OFF`](Self::OFF).
 ///
 /// # Examples
 ///
-/// A peer that is gone is noticed within a minute and a half:
+/// Detects a vanished peer within a minute and a half:
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,54 +64,54 @@ pub struct Keepalive {
 }
 
 impl Keepalive {
-    /// Nobody is asked.
+    /// No probes.
     pub const OFF: Self = Self { time: None, interval: None, retries: None };
 
-    /// Asks a peer from which nothing has come for so long (`TCP_KEEPIDLE`). Whole seconds: what is over counts as one more.
-    /// Linux takes up to 32,767.
+    /// Probes a peer that has sent nothing for this time (`TCP_KEEPIDLE`). Rounded up to whole seconds. Linux accepts up to 32,767.
     pub const fn after(time: Duration) -> Self {
         Self { time: Some(time), interval: None, retries: None }
     }
 
-    /// How long an answer is waited for before the next question (`TCP_KEEPINTVL`), in whole seconds as the time is. Default: the
-    /// system's, 75 s on Linux.
+    /// Time between probes (`TCP_KEEPINTVL`), rounded up to whole seconds. Default: the kernel's, 75 s on Linux.
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = Some(interval);
         self
     }
 
-    /// After how many questions without an answer the connection is lost (`TCP_KEEPCNT`). Default: the system's, 9 on Linux, which
-    /// takes 1 to 127.
+    /// Unanswered probes until the connection is lost (`TCP_KEEPCNT`). Default: the kernel's, 9 on Linux, which accepts 1 to 127.
     pub const fn retries(mut self, retries: u32) -> Self {
         self.retries = Some(retries);
         self
     }
 
-    /// Sets this on a TCP socket; [`OFF`](Self::OFF) switches it off.
+    /// Sets this on a TCP socket; [`OFF`](Self::OFF) turns keepalive off.
     pub(crate) fn set_on(self, socket: &Socket) -> io::Result<()> {
         let Some(time) = self.time else {
             return named("SO_KEEPALIVE", socket.set_keepalive(false));
         };
-        let asked = TcpKeepalive::new().with_time(whole_seconds(time));
-        named("SO_KEEPALIVE", self.refine(asked).and_then(|asked| socket.set_tcp_keepalive(&asked)))
+        let keepalive = TcpKeepalive::new().with_time(whole_seconds(time));
+        named(
+            "SO_KEEPALIVE",
+            self.refine(keepalive).and_then(|keepalive| socket.set_tcp_keepalive(&keepalive)),
+        )
     }
 
     #[cfg(not(any(target_os = "openbsd", target_os = "haiku", target_os = "redox")))]
     #[allow(clippy::unnecessary_wraps, reason = "other systems cannot do this")]
-    fn refine(self, mut asked: TcpKeepalive) -> io::Result<TcpKeepalive> {
+    fn refine(self, mut keepalive: TcpKeepalive) -> io::Result<TcpKeepalive> {
         if let Some(interval) = self.interval {
-            asked = asked.with_interval(whole_seconds(interval));
+            keepalive = keepalive.with_interval(whole_seconds(interval));
         }
         if let Some(retries) = self.retries {
-            asked = asked.with_retries(retries);
+            keepalive = keepalive.with_retries(retries);
         }
-        Ok(asked)
+        Ok(keepalive)
     }
 
     #[cfg(any(target_os = "openbsd", target_os = "haiku", target_os = "redox"))]
-    fn refine(self, asked: TcpKeepalive) -> io::Result<TcpKeepalive> {
+    fn refine(self, keepalive: TcpKeepalive) -> io::Result<TcpKeepalive> {
         match (self.interval, self.retries) {
-            (None, None) => Ok(asked),
+            (None, None) => Ok(keepalive),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -129,13 +129,13 @@ impl From<Option<Duration>> for Keepalive {
     }
 }
 
-/// Rounded up: a system that cuts off what is over would make nothing of half a second.
+/// Rounds up: half a second must not become zero.
 fn whole_seconds(time: Duration) -> Duration {
     let more = u64::from(time.subsec_nanos() > 0);
     Duration::from_secs(time.as_secs().saturating_add(more))
 }
 
-/// How packets are to be treated on their way: a code point of DiffServ (RFC 2474), six bits. What routers make of it is up to them.
+/// A DiffServ code point (RFC 2474), six bits, which marks packets for special treatment. What routers do with it is up to them.
 ///
 /// # Examples
 ///
@@ -149,31 +149,31 @@ fn whole_seconds(time: Duration) -> Duration {
 pub struct Dscp(u8);
 
 impl Dscp {
-    /// As all the others: 0 (RFC 2474).
+    /// Default forwarding, best effort: 0 (RFC 2474).
     pub const DEFAULT: Self = Self(0);
-    /// What can wait: 1 (RFC 8622).
+    /// Lower effort, for background traffic: 1 (RFC 8622).
     pub const LOWER_EFFORT: Self = Self(1);
-    /// What must not wait, such as voices: 46 (RFC 3246).
+    /// Expedited forwarding, for low-latency traffic such as voice: 46 (RFC 3246).
     pub const EF: Self = Self(46);
 
-    /// The code point of that number; `None` above 63.
+    /// The code point with this number; `None` above 63.
     #[must_use]
     pub const fn new(code_point: u8) -> Option<Self> {
         if code_point < 64 { Some(Self(code_point)) } else { None }
     }
 
-    /// Its number.
+    /// The number of the code point.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
     }
 
-    /// Sets this on a socket of the internet (`IP_TOS`, ip(7); `IPV6_TCLASS`, RFC 3542). The two bits for ECN stay the kernel's.
+    /// Sets this on an IP socket (`IP_TOS`, ip(7); `IPV6_TCLASS`, RFC 3542). The two ECN bits stay under the kernel's control.
     pub(crate) fn set_on(self, socket: &Socket, is_v6: bool) -> io::Result<()> {
         let byte = u32::from(self.0) << 2;
         if is_v6 {
             named("IPV6_TCLASS", set_traffic_class(socket, byte))?;
-            // What such a socket exchanges over IPv4 goes by the other option, which only Linux lets it have.
+            // IPv4 traffic of an IPv6 socket uses the other option, which only Linux accepts on such a socket.
             if !cfg!(any(target_os = "linux", target_os = "android")) {
                 return Ok(());
             }
@@ -198,7 +198,7 @@ fn set_traffic_class(_: &Socket, _: u32) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// What few configurations ask for.
+/// Options that few configurations set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UncommonOptions {
     pub(crate) keepalive: Keepalive,
@@ -209,11 +209,12 @@ pub(crate) struct UncommonOptions {
 }
 
 impl StreamConfig {
-    /// Sets on a TCP socket what streams are to have. Before it listens or connects: the window that it offers depends on its buffer.
+    /// Sets the options of this configuration on a TCP socket. To be called before listen or connect, because the window that TCP
+    /// offers depends on the receive buffer.
     pub(crate) fn set_on_tcp(&self, socket: &Socket, is_v6: bool) -> io::Result<()> {
         named("TCP_NODELAY", socket.set_tcp_nodelay(self.no_delay))?;
-        // A byte that is sent as urgent stays where it is in the stream. Else the system takes it out, and whoever does not ask for
-        // it has one byte less than the peer has sent (RFC 6093 5).
+        // Keeps urgent data in the stream. Otherwise the kernel removes the urgent byte, and a reader that does not fetch it receives
+        // one byte less than the peer has sent (RFC 6093 section 5).
         named("SO_OOBINLINE", socket.set_out_of_band_inline(true))?;
         let Some(uncommon) = &self.uncommon else { return Ok(()) };
         self.size_buffers(socket)?;
@@ -229,7 +230,7 @@ impl StreamConfig {
         }
     }
 
-    /// All that can be asked of a Unix socket.
+    /// Sets the only options that Unix sockets have.
     pub(crate) fn size_buffers(&self, socket: &Socket) -> io::Result<()> {
         match &self.uncommon {
             Some(uncommon) => size_buffers(socket, uncommon.send_buffer, uncommon.receive_buffer),
@@ -252,7 +253,7 @@ pub(crate) fn size_buffers(
     }
 }
 
-/// Has a UDP socket tell of every datagram where it was sent to.
+/// Makes a UDP socket report the destination address of every datagram.
 pub(crate) fn set_packet_info(socket: &Socket, is_v6: bool) -> io::Result<()> {
     let option = if is_v6 { "IPV6_RECVPKTINFO" } else { "IP_PKTINFO" };
     named(option, ask_packet_info(socket, is_v6))
@@ -266,7 +267,7 @@ fn ask_packet_info(_: &Socket, _: bool) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Lets others bind to the same port, if that is asked for.
+/// Lets other sockets bind to the same port, if `reuse` is set.
 pub(crate) fn set_reuse_port(socket: &Socket, reuse: bool) -> io::Result<()> {
     if reuse { named("SO_REUSEPORT", share_port(socket)) } else { Ok(()) }
 }
@@ -286,7 +287,7 @@ fn share_port(_: &Socket) -> io::Result<()> {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn set_user_timeout(socket: &Socket, timeout: Duration) -> io::Result<()> {
-    // Zero would be the system's own.
+    // Zero would select the kernel's default.
     socket.set_tcp_user_timeout(Some(timeout.max(Duration::from_millis(1))))
 }
 
@@ -295,12 +296,12 @@ fn set_user_timeout(_: &Socket, _: Duration) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Has a listening socket take data with the first packet of a connection, from so many who are not known to be there yet.
+/// Lets a listening socket accept data in the SYN (TCP fast open). `queue` bounds the connections whose handshake is not complete.
 pub(crate) fn set_fast_open(socket: &Socket, queue: u16) -> io::Result<()> {
     named("TCP_FASTOPEN", fast_open::listen(socket, queue))
 }
 
-/// Has a socket send its first data with the first packet of its connection, if the server has given leave before.
+/// Sends the first data in the SYN (TCP fast open), if the server has issued a cookie before.
 pub(crate) fn set_fast_open_connect(socket: &Socket) -> io::Result<()> {
     named("TCP_FASTOPEN_CONNECT", fast_open::connect(socket))
 }
@@ -323,12 +324,12 @@ mod fast_open {
     }
 }
 
-/// Whether a TCP socket is one of IPv6.
+/// Whether a TCP socket is an IPv6 socket.
 pub(crate) fn is_v6(socket: &SockRef<'_>) -> bool {
     socket.local_addr().is_ok_and(|addr| addr.is_ipv6())
 }
 
-/// Says which option it was.
+/// Adds the name of the option to an error.
 fn named(option: &'static str, set: io::Result<()>) -> io::Result<()> {
     set.map_err(|source| io::Error::new(source.kind(), SocketOptionError { option, source }))
 }

@@ -1,4 +1,4 @@
-//! Who is at the other end: [`Peer`].
+//! The other end of a connection: [`Peer`].
 
 use std::{
     fmt,
@@ -10,11 +10,11 @@ use std::{
 use crate::UnixAddr;
 use crate::proxy::Proxied;
 
-/// The other end of a connection. Given to [`Factory::build_protocol`](crate::Factory::build_protocol).
+/// The other end of a connection. Passed to [`Factory::build_protocol`](crate::Factory::build_protocol).
 ///
 /// # Examples
 ///
-/// Only who is on this machine may come in:
+/// Accepts only clients on this machine:
 ///
 /// ```
 /// use sinew_transports::{Factory, Peer, Protocol, Transport};
@@ -44,23 +44,23 @@ use crate::proxy::Proxied;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Peer {
-    /// An address of the internet, over TCP.
+    /// An IP address and port, over TCP.
     Inet(SocketAddr),
-    /// A process of this system, over a Unix socket.
+    /// A process on this machine, over a Unix socket.
     #[cfg(unix)]
     Unix(UnixPeer),
     /// The other end is in this process.
     Memory,
-    /// Whoever is at the other end of standard input and output.
+    /// The other end of standard input and output.
     Stdio,
-    /// Whoever is at the other end of a pipe.
+    /// The other end of a pipe.
     Pipe,
-    /// Somebody behind a proxy, who has said so by the [PROXY protocol](crate::proxy).
+    /// A client behind a proxy, which has given its address by the [PROXY protocol](crate::proxy).
     Proxied(Arc<Proxied>),
 }
 
 impl Peer {
-    /// The address and port, if the peer has one.
+    /// The IP address and port, if the peer has them.
     #[must_use]
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
@@ -72,7 +72,7 @@ impl Peer {
         }
     }
 
-    /// What a proxy has said of it, if it is behind one.
+    /// What a proxy has reported about the client, if there is a proxy.
     #[must_use]
     pub fn proxied(&self) -> Option<&Proxied> {
         match self {
@@ -81,7 +81,7 @@ impl Peer {
         }
     }
 
-    /// The address without the port; an IPv4 address that came through a dual-stack socket is given as IPv4.
+    /// The IP address without the port. An IPv4-mapped address of a dual-stack socket is returned as IPv4.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.socket_addr().map(|addr| addr.ip().to_canonical())
@@ -102,27 +102,27 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Who is at the other end of a Unix socket.
+/// The other end of a Unix socket.
 #[cfg(unix)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct UnixPeer {
     /// Its address; clients usually have none.
     pub addr: UnixAddr,
-    /// Whose process it was when it connected or began to listen, where the system tells (Linux, `SO_PEERCRED`).
+    /// Credentials of the process that connected or began to listen, where the kernel reports them (Linux, `SO_PEERCRED`).
     pub credentials: Option<Credentials>,
 }
 
-/// The user, the group and the process at the other end of a Unix socket, as the system vouches for them.
+/// User, group and process at the other end of a Unix socket, as reported by the kernel.
 #[cfg(unix)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Credentials {
-    /// The effective user.
+    /// The effective user ID.
     pub uid: u32,
-    /// The effective group.
+    /// The effective group ID.
     pub gid: u32,
-    /// The process; `None` if it has no number here, as one of another container.
+    /// The process ID; `None` if it has none in this PID namespace, such as a process of another container.
     pub pid: Option<u32>,
 }
 

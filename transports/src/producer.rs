@@ -1,7 +1,7 @@
-//! Pull producers: data that is made when there is room for it.
+//! Pull producers: output that is made when there is room for it (backpressure).
 //!
-//! A user's [`Producer`] writes to the transport, and what it writes is queued. What is ours is a [`Feed`], which may also put its
-//! bytes straight into the socket, and then has to say when that is full.
+//! A user's [`Producer`] writes to the transport, which queues the data. The crate's own [`Feed`]s may also write past the queue,
+//! straight into the socket, and report when that is full.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,7 +12,7 @@ use sinew_reactor::Reactor;
 
 use crate::Transport;
 
-/// Makes data for a transport, piece by piece, whenever there is room: [`Transport::stream`].
+/// Makes output for a transport, piece by piece, whenever there is room: [`Transport::stream`].
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ use crate::Transport;
     message = "`{Self}` does not produce output",
     label = "not a `Producer`",
     note = "implement `Producer` for a type: `produce` writes the next piece and says whether there is more",
-    note = "what is there already is written by `write` or `write_bytes`, and a file is sent by `send_file`"
+    note = "data in memory is written by `write` or `write_bytes`, and a file is sent by `send_file`"
 )]
 pub trait Producer: 'static {
     /// Write the next piece, from a few bytes to some 64 KiB. Called by the loop while the queue is at or below its low
@@ -42,36 +42,36 @@ pub trait Producer: 'static {
     fn produce(&mut self, transport: &Transport) -> Production;
 }
 
-/// What a producer has left.
+/// Result of [`Producer::produce`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[must_use]
 pub enum Production {
-    /// More; ask again when there is room.
+    /// There is more; call again when there is room.
     More,
-    /// Nothing for now; ask again after [`Transport::resume_producing`].
+    /// Nothing now; call again after [`Transport::resume_producing`].
     Waiting,
-    /// Nothing, ever; the producer is dropped.
+    /// Nothing more; the producer is dropped.
     Done,
 }
 
-/// What is asked for output while there is room for it.
+/// A source of output that the stream calls while there is room.
 pub(crate) trait Feed {
     fn feed(&mut self, reactor: &Reactor, transport: &Transport) -> FeedStatus;
 }
 
-/// What came of asking a [`Feed`].
+/// Result of [`Feed::feed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FeedStatus {
     /// A piece is queued, and there is more.
     More,
-    /// Nothing for now; ask again after `resume_producing`.
+    /// Nothing now; call again after `resume_producing`.
     Waiting,
-    /// Nothing, ever.
+    /// Nothing more.
     Done,
-    /// A round's share has gone straight into the socket, and there is more.
+    /// One round's share went straight into the socket, and there is more.
     Sent,
-    /// The socket is full, or what is queued has to go first.
+    /// The socket is full, or queued data goes first.
     Full,
 }
 
@@ -85,26 +85,26 @@ impl<P: Producer> Feed for P {
     }
 }
 
-/// The producers of a connection, in the order in which they were given.
+/// The producers of a connection, in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct Producers {
     queue: RefCell<VecDeque<Box<dyn Feed>>>,
-    /// The one in front has nothing for now.
+    /// The first producer has nothing now.
     waiting: Cell<bool>,
-    /// `resume_producing` was called since the one in front was asked.
+    /// `resume_producing` was called since the first producer was called.
     resumed: Cell<bool>,
-    /// The one in front has bytes for which there is no room, and which are not queued.
+    /// The first producer waits for a writable socket, with bytes that are not queued.
     full: Cell<bool>,
 }
 
 impl Producers {
-    /// Whether there is none.
+    /// Whether there is no producer.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.borrow().is_empty()
     }
 
-    /// Whether bytes wait for room without being queued.
-    pub(crate) fn want_room(&self) -> bool {
+    /// Whether a producer waits for a writable socket, with bytes that are not queued.
+    pub(crate) fn waits_for_writable(&self) -> bool {
         self.full.get()
     }
 
@@ -112,14 +112,14 @@ impl Producers {
         self.queue.borrow_mut().push_back(producer);
     }
 
-    /// The one to ask, unless it waits. It is out of the queue while it is asked, for it may call the transport.
-    pub(crate) fn ask_front(&self) -> Option<Asked<'_>> {
+    /// Takes the first producer, unless it waits. It is out of the queue during the call, because it may call the transport.
+    pub(crate) fn take_front(&self) -> Option<RunningProducer<'_>> {
         if self.waiting.get() {
             return None;
         }
         self.resumed.set(false);
         let producer = self.queue.borrow_mut().pop_front()?;
-        Some(Asked { producers: self, producer: Some(producer) })
+        Some(RunningProducer { producers: self, producer: Some(producer) })
     }
 
     pub(crate) fn resume(&self) {
@@ -127,26 +127,26 @@ impl Producers {
         self.resumed.set(true);
     }
 
-    /// All of them, to be dropped. None waits for room any more.
+    /// Takes all producers, so that the caller can drop them.
     pub(crate) fn take(&self) -> VecDeque<Box<dyn Feed>> {
         self.full.set(false);
         self.queue.take()
     }
 }
 
-/// A producer that is being asked. Whatever becomes of that, it is in its place again afterwards, unless it is done: one
-/// that panics is not dropped by the unwinding, in which another panic would end the process.
-pub(crate) struct Asked<'a> {
+/// A producer during its call. It goes back to its place on drop, unless it is done, so that unwinding does not drop a producer that
+/// panicked: a second panic in its drop would abort the process.
+pub(crate) struct RunningProducer<'a> {
     producers: &'a Producers,
     producer: Option<Box<dyn Feed>>,
 }
 
-impl Asked<'_> {
+impl RunningProducer<'_> {
     pub(crate) fn producer(&mut self) -> &mut dyn Feed {
-        &mut **self.producer.as_mut().expect("it has not answered yet")
+        &mut **self.producer.as_mut().expect("present until `finish`")
     }
 
-    pub(crate) fn answered(mut self, fed: FeedStatus) {
+    pub(crate) fn finish(mut self, fed: FeedStatus) {
         let Producers { waiting, resumed, full, .. } = self.producers;
         waiting.set(fed == FeedStatus::Waiting && !resumed.get());
         full.set(fed == FeedStatus::Full);
@@ -156,7 +156,7 @@ impl Asked<'_> {
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for RunningProducer<'_> {
     fn drop(&mut self) {
         if let Some(producer) = self.producer.take() {
             self.producers.queue.borrow_mut().push_front(producer);

@@ -1,35 +1,33 @@
-//! Two connections tied together: [`Transport::relay`], what it tells, and why it may refuse. How bytes get from one to the other
-//! is in `stream/relay.rs`.
+//! Relays between two connections: [`Transport::relay`], its result and its errors. The transfer itself is in `stream/relay.rs`.
 
 use sinew_reactor::Deferred;
 
 use crate::Transport;
 
-/// How many bytes a relay has carried, seen from one of its ends. Those of a connection that was cut off may not all have
-/// arrived.
+/// Bytes that a relay has carried, seen from one of its ends. Bytes to a connection that was reset may not all have arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Relayed {
     /// From this end to the other.
     pub there: u64,
-    /// From the other end to this.
+    /// From the other end to this one.
     pub back: u64,
 }
 
-/// Why two connections cannot be tied together. Nothing has changed about either of them.
+/// Why a relay between two connections cannot start. Nothing about them has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayError {
     /// Both are the same connection.
     #[error("a connection cannot be relayed to itself")]
     Itself,
-    /// They live on different reactors.
-    #[error("the connections live on different reactors")]
+    /// The connections belong to different reactors.
+    #[error("the connections belong to different reactors")]
     OtherReactor,
     /// One of them is closing or over, or its output has ended.
-    #[error("a connection to be relayed has been closed")]
+    #[error("a connection to be relayed is closing or closed, or its output has ended")]
     Closed,
-    /// One of them is, or was, relayed already.
+    /// One of them is, or was, part of a relay already.
     #[error("a connection to be relayed is relayed already")]
     AlreadyRelayed,
 }
@@ -37,33 +35,33 @@ pub enum RelayError {
 sinew_reactor::error_debug!(RelayError);
 
 impl Transport {
-    /// Ties two connections together: from now on, what comes in at one goes out at the other, both ways. A value when both are
-    /// over, with what was carried in the end: `there` from this one to `other`.
+    /// Starts a relay between two connections: from now on, data received at one is sent at the other, in both directions. Resolves
+    /// when both are over, with the bytes carried: `there` from this connection to `other`.
     ///
-    /// - **Order.** What was queued at either end before goes first, and so do producers. Then comes what the protocol was given and
-    ///   has not used, which it hands back ([`take_unread`](crate::Protocol::take_unread)); protocols that cut frames do. Input that
-    ///   has not been delivered yet follows.
-    /// - **Pace.** An end is read while there is room at the other. What is under way is at most what one read has brought:
-    ///   no watermark is passed and no `write_limit` reached by it. Neither end stops reading by itself for what its own peer
-    ///   leaves unread, as if by `set_auto_pause(false)`. [`pause_reading`](Self::pause_reading) holds one direction up.
-    /// - **Ends.** The end of the input of one becomes the end of the output of the other, once all before it is sent. If one
-    ///   connection is over, the other is closed gracefully if that was a clean end. If it was not, all that had come from there
-    ///   is sent; when that has arrived, which is known on Linux, the other is reset (over TLS without its last word; a Unix
-    ///   socket knows no reset, and ends). If one cannot be written to any more, it is still read to its end.
-    /// - **Drains.** Both protocols are told when the port of either end is drained. By default they do nothing, and the relay
-    ///   goes on until its ends close, or are reset at the deadline.
-    /// - **Callbacks.** `data_received` and `read_closed` are not told any more. All others are, `connection_lost` once and
-    ///   last. `write` still takes bytes, which go out between those that are carried; a producer waits until its direction has
-    ///   ended. After `close_write` or `lose_connection`, what still comes from the other end is thrown away.
+    /// - **Order.** Output queued at either end goes first, and so do producers. Then comes the input that the protocol received and
+    ///   did not use, which it returns from [`take_unread`](crate::Protocol::take_unread), as framing protocols do. Input that was not
+    ///   delivered yet follows.
+    /// - **Backpressure.** An end is read while there is room at the other. At most the data of one read is in flight, so the relay
+    ///   neither exceeds watermarks nor reaches `write_limit`. Unsent output of an end does not stop that end's reading, as if by
+    ///   `set_auto_pause(false)`. [`pause_reading`](Self::pause_reading) stops one direction.
+    /// - **End.** The end of the input of one connection becomes the end of the output of the other (half-close), once all data before
+    ///   it is sent. When one connection is over after a clean end, the other is closed gracefully. After an unclean end, all data
+    ///   received from it is sent; when that is acknowledged, which Linux can tell, the other is reset (over TLS without close_notify; a
+    ///   Unix socket has no reset and is closed). If output to one connection fails, it is still read to its end.
+    /// - **Drain.** `drain_requested` of both protocols is called when the port of either end is drained. By default they do nothing,
+    ///   and the relay continues until its ends close, or are reset at the deadline.
+    /// - **Callbacks.** `data_received` and `read_closed` are no longer called. All others are, `connection_lost` once and last.
+    ///   `write` still accepts bytes, which are sent between the relayed ones; a producer waits until its direction has ended. After
+    ///   `close_write` or `lose_connection`, later data from the other end is discarded.
     ///
-    /// On Linux, between two sockets of the kernel's with nothing around them (no TLS), large amounts are carried by
-    /// [`splice(2)`](https://man7.org/linux/man-pages/man2/splice.2.html), in no buffer of this process; not on
-    /// [`Engine::Uring`](sinew_reactor::Engine), which has received them already. Descriptors that come over a Unix socket are
-    /// not carried on, but closed. Cancelling the deferred ends nothing.
+    /// On Linux, between two plain kernel sockets (no TLS), bulk data is carried by
+    /// [`splice(2)`](https://man7.org/linux/man-pages/man2/splice.2.html), without a copy to this process (zero-copy); not on
+    /// [`Engine::Uring`](sinew_reactor::Engine), which has received the data already. File descriptors that arrive over a Unix socket
+    /// are closed, not forwarded. Cancelling the deferred does not end the relay.
     ///
     /// # Errors
     ///
-    /// [`RelayError`] says why the two cannot be tied together; then nothing has changed.
+    /// [`RelayError`] says why the relay cannot start; then nothing has changed.
     ///
     /// # Examples
     ///
@@ -90,13 +88,13 @@ impl Transport {
         }
         let is_open = ends.iter().all(|end| end.is_open() && end.takes_output());
         let reactor = self.inner().reactor().filter(|_| is_open).ok_or(RelayError::Closed)?;
-        if !self.inner().is_beside(other.inner()) {
+        if !self.inner().shares_reactor_with(other.inner()) {
             return Err(RelayError::OtherReactor);
         }
         Ok(self.start_relay(&reactor, other))
     }
 
-    /// What the relay that this connection is, or was, an end of has carried so far; `None` if there is none.
+    /// Bytes carried so far by the relay that this connection is, or was, part of; `None` if there was none.
     #[must_use]
     pub fn relayed(&self) -> Option<Relayed> {
         self.inner().relayed()

@@ -1,9 +1,9 @@
-//! Why a file cannot be sent, or not to the end of the range: [`SendFileError`]. How files are sent is in `stream/file.rs`.
+//! Error of sending a file: [`SendFileError`]. How files are sent is in `stream/file.rs`.
 
 use std::io;
 
-/// A range of a file could not be sent ([`Transport::send_file`](crate::Transport::send_file)). What is known at the call is returned
-/// by it; what shows later ends the connection, and is the error in [`ConnectionLost::Protocol`](crate::ConnectionLost::Protocol).
+/// A range of a file could not be sent ([`Transport::send_file`](crate::Transport::send_file)). Errors known at the call are returned by
+/// it; later ones end the connection, as the error in [`ConnectionLost::Protocol`](crate::ConnectionLost::Protocol).
 ///
 /// # Examples
 ///
@@ -18,24 +18,24 @@ use std::io;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SendFileError {
-    /// It cannot be asked for its length, or not be positioned, as a pipe cannot.
-    #[error("the file cannot be positioned: {0}")]
+    /// The file has no length or position, like a pipe.
+    #[error("the file is not seekable: {0}")]
     NotSeekable(#[source] io::Error),
     /// The range ends before it begins.
     #[error("the range ends at byte {end}, before it begins at byte {start}")]
     Backwards {
-        /// Where it begins.
+        /// First byte of the range.
         start: u64,
-        /// Where it ends.
+        /// End of the range.
         end: u64,
     },
     /// The range begins past the end of the file.
     #[error("the range begins at byte {start}, past the end of the file")]
     PastEnd {
-        /// Where it begins.
+        /// First byte of the range.
         start: u64,
     },
-    /// The file ended before the range did; what there was of it has been sent.
+    /// The file ended before the range did; the bytes before that have been sent.
     #[error("the file ended at byte {at}, {missing} bytes before the range did")]
     TooShort {
         /// Where the file ended.
@@ -43,12 +43,12 @@ pub enum SendFileError {
         /// How many bytes are missing.
         missing: u64,
     },
-    /// The file could not be read on.
+    /// A read of the file failed.
     #[error("the file could not be read at byte {at}: {source}")]
     Read {
-        /// Where.
+        /// Position of the read.
         at: u64,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

@@ -1,19 +1,19 @@
-//! The timers of one owner, so that they die with it: [`Timers`]. Which there are, and nothing else.
+//! Timer keys of one owner, to be cancelled together: [`Timers`]. A set of keys; it arms no timers.
 
 use std::{cell::RefCell, collections::HashSet, mem};
 
 use sinew_reactor::TimerKey;
 
-/// A list is smaller than a set, and up to here no slower.
+/// Up to this length a list is smaller than a hash set and as fast.
 const LIST_MAX: usize = 16;
 
-/// However many there are, to add one and to take one out costs the same.
+/// The cost of adding and removing a key does not depend on their number.
 #[derive(Default)]
 pub(crate) struct Timers(RefCell<Keys>);
 
 #[allow(
     clippy::box_collection,
-    reason = "a set by itself is twice the size of a list, which most have"
+    reason = "an unboxed set is twice the size of a list, which is the usual case"
 )]
 enum Keys {
     Few(Vec<TimerKey>),
@@ -39,7 +39,7 @@ impl Timers {
         }
     }
 
-    /// Takes one out. `false` if it is not there.
+    /// Removes a key. Returns `false` if it is not in the set.
     pub(crate) fn remove(&self, key: TimerKey) -> bool {
         let mut keys = self.0.borrow_mut();
         match &mut *keys {
@@ -57,7 +57,7 @@ impl Timers {
         }
     }
 
-    /// Takes out all of them.
+    /// Removes all keys.
     pub(crate) fn take(&self) -> Vec<TimerKey> {
         match self.0.take() {
             Keys::Few(list) => list,
@@ -72,7 +72,7 @@ impl Timers {
         }
     }
 
-    /// The least of what `f` makes of them.
+    /// The least value of `f` over the keys.
     pub(crate) fn min<T: Ord>(&self, f: impl Fn(&TimerKey) -> Option<T>) -> Option<T> {
         match &*self.0.borrow() {
             Keys::Few(list) => list.iter().filter_map(f).min(),
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_taken_out_once_whether_they_are_few_or_many() {
+    fn each_key_is_removed_once_in_list_and_set() {
         let reactor = Reactor::simulated(0);
         let token = reactor.reserve().expect("there is room");
         for count in [0, 1, LIST_MAX, LIST_MAX + 1, 10 * LIST_MAX] {
@@ -110,9 +110,9 @@ mod tests {
         }
     }
 
-    /// In the order in which a list is slowest at it, which would take minutes.
+    /// In the order that is slowest for a list, which would take minutes.
     #[test]
-    fn the_cost_of_one_does_not_grow_with_their_number() {
+    fn cost_per_timer_does_not_grow_with_their_number() {
         let reactor = Reactor::simulated(0);
         let token = reactor.reserve().expect("there is room");
         let timers = Timers::default();
@@ -126,10 +126,10 @@ mod tests {
         assert!(matches!(&*timers.0.borrow(), Keys::Few(list) if list.capacity() == 0));
     }
 
-    /// It is a part of what few connections have, and those that are ending.
+    /// Part of the cold state of a connection.
     #[cfg(target_pointer_width = "64")]
     #[test]
-    fn it_is_small() {
+    fn timers_is_small() {
         assert_eq!(size_of::<Timers>(), 32);
     }
 }

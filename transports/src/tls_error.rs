@@ -1,5 +1,5 @@
-//! What can go wrong with TLS: [`TlsError`]. Here also without the feature `tls`, so that who matches on the reasons of an end
-//! need not know which features there are.
+//! Errors of TLS: [`TlsError`]. Available without the feature `tls`, too, so that a match on the reasons of an end does not depend on
+//! features.
 
 use std::time::Duration;
 
@@ -9,34 +9,34 @@ use sinew_reactor::Excerpt;
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// What came is not TLS at all.
-    #[error("what came is not TLS")]
+    /// The received data is not TLS.
+    #[error("the received data is not TLS")]
     NotTls,
-    /// The peer's certificate was not accepted: expired, for another name, from nobody that is trusted.
+    /// The peer's certificate was not accepted: expired, for another name, or not signed by a trusted authority.
     #[error("the peer's certificate was not accepted: {}", Excerpt::new(.0))]
     BadCertificate(String),
-    /// The peer showed no certificate, and needs one.
-    #[error("the peer showed no certificate")]
+    /// The peer presented no certificate, and one is required.
+    #[error("the peer presented no certificate")]
     NoCertificate,
-    /// The peer refused with an alert.
-    #[error("the peer refused: {}", Excerpt::new(.0))]
+    /// The peer sent an alert.
+    #[error("the peer sent an alert: {}", Excerpt::new(.0))]
     Refused(String),
-    /// No version, cipher suite or the like that both know.
+    /// There is no common version, cipher suite or other parameter.
     #[error("nothing in common with the peer: {}", Excerpt::new(.0))]
     NothingInCommon(String),
-    /// Both named the protocols that they speak (ALPN), and none is spoken by both.
+    /// Both sides offered application protocols (ALPN), and none is common.
     #[error("no application protocol in common with the peer")]
     NoApplicationProtocol,
-    /// The handshake took longer than it may.
+    /// The handshake took longer than its timeout.
     #[error("no handshake within {after:?}")]
     TimedOut {
-        /// The time that was allowed.
+        /// The timeout.
         after: Duration,
     },
-    /// The peer closed in the middle of the handshake.
-    #[error("the peer closed in the middle of the handshake")]
+    /// The peer closed during the handshake.
+    #[error("the peer closed during the handshake")]
     Closed,
-    /// The peer sent what nobody may send, or what was changed on its way.
+    /// The peer violated the protocol, or the data was modified in transit.
     #[error("{}", Excerpt::new(.0))]
     Misbehaved(String),
 }

@@ -1,23 +1,22 @@
-//! What is known of a TLS connection: [`TlsInfo`].
+//! Parameters of a TLS connection: [`TlsInfo`].
 
 use std::fmt;
 
-/// What the two ends of a TLS connection have settled; from [`Transport::tls_info`](crate::Transport::tls_info).
+/// The negotiated parameters of a TLS connection; from [`Transport::tls_info`](crate::Transport::tls_info).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsInfo {
     /// The version of the protocol.
     pub version: TlsVersion,
-    /// The cipher suite, as the registry of IANA names it: `TLS13_AES_256_GCM_SHA384`.
+    /// The cipher suite, by its IANA name: `TLS13_AES_256_GCM_SHA384`.
     pub cipher: &'static str,
-    /// The application protocol (ALPN), if one was settled.
+    /// The application protocol (ALPN), if one was negotiated.
     pub alpn: Option<Vec<u8>>,
-    /// The name of the server: the one that the client asked for (SNI), if it did. On the client's side the one that was
-    /// verified.
+    /// The server name: on a server the name that the client requested (SNI), if any; on a client the name that was verified.
     pub server_name: Option<String>,
-    /// The peer's certificate (DER), followed by those it sent along. Empty if it showed none.
+    /// The peer's certificate (DER), followed by the rest of the chain that it sent. Empty if it presented none.
     pub peer_certificates: Vec<Vec<u8>>,
-    /// Whether an earlier session was taken up again.
+    /// Whether an earlier session was resumed.
     pub is_resumed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The handle that users hold: [`Transport`]. It asks; the loop does.
+//! The user's handle of a connection: [`Transport`]. Its methods record requests; the event loop performs them.
 
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
@@ -17,14 +17,14 @@ use crate::{
     stream::{DIRECT_MIN, FileProducer, IdleTimeout, Stream},
 };
 
-/// One end of a connection, as a handle that is cheap to clone and may be kept anywhere on the reactor's thread.
+/// The handle of a connection, cheap to clone, which may be stored anywhere on the reactor's thread.
 ///
-/// Every call returns at once and calls nobody back; what it asks for is done by the loop. After the end of the connection
-/// the handle is inert: its calls do nothing, and say so where they return something.
+/// Each method returns at once and never calls user code; the event loop does the work. After the end of the connection the handle is
+/// inert: its methods do nothing, and their return values say so.
 ///
 /// # Examples
 ///
-/// A protocol may keep the transports of others, as in a chat room:
+/// A protocol may store the transports of other connections, as in a chat room:
 ///
 /// ```
 /// use std::{cell::RefCell, rc::Rc};
@@ -49,26 +49,26 @@ use crate::{
 #[derive(Clone)]
 pub struct Transport(pub(crate) Rc<Stream>);
 
-/// Names a connection of a reactor; not used again while anybody could mistake it.
+/// Identifies a connection within its reactor. Contains a generation number, so that it is not reused for another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(Token);
 
-/// Names a timer of a connection ([`Transport::call_later`]).
+/// Identifies a timer of a connection ([`Transport::call_later`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId(pub(crate) TimerKey);
 
-/// What became of a write.
+/// Result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WriteStatus {
-    /// It will be sent.
+    /// The data will be sent.
     Ok,
-    /// It will be sent, but more than the high watermark is queued now. What the system does not take when the loop comes by
-    /// is told by [`writing_paused`](crate::Protocol::writing_paused), and its sinking by
-    /// [`writing_resumed`](crate::Protocol::writing_resumed); a burst that it takes at once is told by neither, so wait
-    /// after `writing_paused`, not after this.
+    /// The data will be sent, but more than the high watermark is queued now. If the kernel does not accept it at the next flush,
+    /// [`writing_paused`](crate::Protocol::writing_paused) is called, and
+    /// [`writing_resumed`](crate::Protocol::writing_resumed) at the low watermark. If the kernel accepts it at once, neither is
+    /// called, so stop producing after `writing_paused`, not after this value.
     AboveHighWatermark,
-    /// It was dropped: the connection is over or closing, or its output has been ended or has failed.
+    /// The data was dropped: the connection is closing or over, or its output has been ended or has failed.
     Closed,
 }
 
@@ -80,8 +80,8 @@ impl Transport {
 
     // ---- writing ----
 
-    /// Queues bytes for sending. They are copied; all that one callback writes leaves in one system call. A large write with
-    /// nothing queued before it (16 KiB or more) goes to the system at once, and only what is left of it is copied.
+    /// Queues bytes for sending, by copy. Everything that one callback writes is sent in one system call. A large write (16 KiB or
+    /// more) with nothing queued before it goes to the kernel at once, and only what the kernel does not accept is copied.
     #[inline]
     pub fn write(&self, data: impl AsRef<[u8]>) -> WriteStatus {
         let data = data.as_ref();
@@ -91,8 +91,7 @@ impl Transport {
         self.enqueue(|queue| queue.push_slice(data))
     }
 
-    /// Queues bytes for sending without copying them, if they are many (4 KiB or more); fewer are copied, and dropped at
-    /// once.
+    /// Queues bytes for sending, without a copy from 4 KiB on (zero-copy). Fewer bytes are copied and the value is dropped at once.
     pub fn write_bytes(&self, bytes: Bytes) -> WriteStatus {
         if self.inner().takes_output() {
             self.enqueue(|queue| queue.push_bytes(bytes))
@@ -102,14 +101,14 @@ impl Transport {
         }
     }
 
-    /// Queues several pieces for sending, one after the other.
+    /// Queues several slices for sending, in order.
     pub fn write_vectored(&self, pieces: &[&[u8]]) -> WriteStatus {
         self.enqueue(|queue| pieces.iter().for_each(|piece| queue.push_slice(piece)))
     }
 
-    /// Sends what a producer makes, piece by piece, as fast as the peer takes it. Several producers are asked one after
-    /// the other. What is written while a producer is not done goes out between its pieces. A graceful close waits until
-    /// all are done. `false`, with the producer dropped, if nothing can be sent any more.
+    /// Sends the output of a producer, piece by piece, as fast as the peer receives it (backpressure). Several producers run one after
+    /// the other. What is written while a producer runs is sent between its pieces. A graceful close waits until all are done.
+    /// Returns `false`, with the producer dropped, if nothing can be sent any more.
     pub fn stream(&self, producer: impl Producer) -> bool {
         self.feed(producer)
     }
@@ -124,25 +123,24 @@ impl Transport {
         taken
     }
 
-    /// Has the producer be asked again that had said [`Production::Waiting`](crate::Production::Waiting).
+    /// Calls the producer again after it returned [`Production::Waiting`](crate::Production::Waiting).
     pub fn resume_producing(&self) {
         self.inner().resume_producing();
     }
 
-    /// Sends a range of a file: `..` for all of it, as long as it is now. It is read piece by piece, on the loop's thread, as fast
-    /// as the peer takes it. Files that do not know their length (of `/proc` and `/sys`, devices) are read to their end. If the file
-    /// cannot be read, or is shorter than the range by the time, the connection ends as by [`fail`](Self::fail), with a
-    /// [`SendFileError`]. `Ok(false)` if nothing can be sent any more.
+    /// Sends a range of a file: `..` for all of it, up to its present length. The file is read piece by piece, on the event loop's
+    /// thread, as fast as the peer receives it. Files without a known length (of `/proc` and `/sys`, devices) are read to their end. If
+    /// a read fails, or the file has become shorter than the range, the connection ends as by [`fail`](Self::fail), with a
+    /// [`SendFileError`]. Returns `Ok(false)` if nothing can be sent any more.
     ///
-    /// On Linux, into a socket of the kernel's with nothing around it (no TLS), it is not read at all: the kernel moves it, by
-    /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html). What waits for room then is in no queue, and so
-    /// counts for no watermark; and the peer may see what is written to the file until it has taken the bytes. Files that the
-    /// kernel does not move are read, as everywhere else.
+    /// On Linux, to a plain kernel socket (no TLS), the kernel copies the file to the socket by itself, by
+    /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html) (zero-copy). Bytes that wait for room in the socket are
+    /// then in no queue and count for no watermark, and the peer may see later changes of the file until it has received the bytes.
+    /// Files that the kernel cannot send this way are read, as on other systems.
     ///
     /// # Errors
     ///
-    /// [`SendFileError`], and nothing is sent: the file cannot be positioned, or the range begins past its end or ends before it
-    /// begins.
+    /// [`SendFileError`], and nothing is sent: the file is not seekable, or the range begins past its end or ends before it begins.
     pub fn send_file(
         &self,
         file: File,
@@ -151,21 +149,21 @@ impl Transport {
         Ok(self.feed(FileProducer::new(file, range)?))
     }
 
-    /// How many bytes are queued and not yet taken by the system.
+    /// Bytes that are queued and not yet accepted by the kernel.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.inner().queue_len()
     }
 
-    // ---- descriptors ----
+    // ---- file descriptors ----
 
-    /// Sends a descriptor to the peer, over a Unix socket: it goes with the first byte that is written after this, since the
-    /// system sends none without a byte. Several go in the order in which they were given, up to 64 at a time. The peer has
-    /// one of its own; this one is closed once it is sent, or when the connection ends before.
+    /// Sends a file descriptor to the peer over a Unix socket. It is sent with the first byte written after this call, since the kernel
+    /// sends no descriptor without a byte. Several are sent in order, up to 64 at a time. The peer receives a duplicate; this
+    /// descriptor is closed once it is sent, or when the connection ends.
     ///
     /// # Errors
     ///
-    /// [`SendDescriptorError`], which hands it back: this is no Unix socket, its output has ended, or too many wait.
+    /// [`SendDescriptorError`], which returns it: this is not a Unix socket, its output has ended, or too many are queued.
     ///
     /// # Examples
     ///
@@ -187,9 +185,9 @@ impl Transport {
         self.inner().send_descriptor(descriptor.into())
     }
 
-    /// The next descriptor that the peer has sent, over a Unix socket that
-    /// [takes them in](crate::StreamConfig::receive_descriptors). It is there by the time that
-    /// [`data_received`](crate::Protocol::data_received) tells of the byte that it was sent with. Those that nobody takes
+    /// The next file descriptor that the peer has sent, over a Unix socket that is configured to
+    /// [receive them](crate::StreamConfig::receive_descriptors). It is available when
+    /// [`data_received`](crate::Protocol::data_received) is called with the byte that it was sent with. Descriptors that are not taken
     /// are closed with the connection.
     #[cfg(unix)]
     #[must_use]
@@ -197,37 +195,37 @@ impl Transport {
         self.inner().take_descriptor()
     }
 
-    // ---- ending ----
+    // ---- closing ----
 
-    /// Closes gracefully: no more input is delivered, what is queued is sent, then the connection is closed without
-    /// cutting off what the peer has yet to read. Bounded by [`linger_timeout`](crate::StreamConfig::linger_timeout).
+    /// Closes gracefully: delivers no more input, sends what is queued, then closes without a reset that could discard data in flight
+    /// (lingering close). Bounded by [`linger_timeout`](crate::StreamConfig::linger_timeout).
     pub fn lose_connection(&self) {
         self.inner().lose_connection();
     }
 
-    /// Ends the output once all that is queued has been sent (FIN); input goes on.
+    /// Half-close: ends the output (FIN) once everything queued has been sent. Input continues.
     pub fn close_write(&self) {
         self.inner().close_write();
     }
 
-    /// A value when the connection is over and its protocol has been told. Many may wait.
+    /// Resolves when the connection is over and its protocol's `connection_lost` has returned. May be called any number of times.
     pub fn when_lost(&self) -> Deferred<()> {
         self.inner().when_lost()
     }
 
-    /// Drops the connection and what is queued at once; the peer sees a reset. Over a Unix socket it sees a plain end, unless
-    /// something that it had sent was unread.
+    /// Drops the connection and its queue at once; the peer receives a reset. A Unix socket has no reset: its peer sees an end of
+    /// stream, or a reset if it had sent data that was not read.
     pub fn abort(&self) {
-        self.inner().end_now(ConnectionLost::Aborted);
+        self.inner().disconnect(ConnectionLost::Aborted);
     }
 
-    /// Closes gracefully, as [`lose_connection`](Self::lose_connection), because of an error that the protocol is told as
-    /// [`ConnectionLost::Protocol`], however the close goes. The first error counts.
+    /// Closes gracefully, as [`lose_connection`](Self::lose_connection), because of an error. `connection_lost` receives it as
+    /// [`ConnectionLost::Protocol`], however the close goes. Only the first error counts.
     pub fn fail(&self, error: impl Into<Box<dyn Error>>) {
         self.inner().fail(error.into());
     }
 
-    /// Whether the connection is closing or over, from this side.
+    /// Whether this side is closing the connection, or it is over.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         !self.inner().is_open()
@@ -235,64 +233,63 @@ impl Transport {
 
     // ---- reading ----
 
-    /// Stops delivery of input, from this very moment, until [`resume_reading`](Self::resume_reading). That the peer has reset the
-    /// connection is heard all the same: at once on mio, within a second on the other engines. What had arrived before that is
-    /// kept for [`linger_timeout`](crate::StreamConfig::linger_timeout), then the end is told.
+    /// Stops the delivery of input at once, until [`resume_reading`](Self::resume_reading). A reset by the peer is still detected: at
+    /// once on mio, within a second on the other engines. Data that arrived before the reset is then kept for
+    /// [`linger_timeout`](crate::StreamConfig::linger_timeout), after which `connection_lost` is called.
     pub fn pause_reading(&self) {
         self.inner().pause_reading();
     }
 
-    /// Goes on with the delivery of input, from the loop.
+    /// Resumes the delivery of input, from the event loop.
     pub fn resume_reading(&self) {
         self.inner().resume_reading();
     }
 
-    /// Whether input may be delivered now: not paused, not over the high watermark, not closing. A protocol that cuts its
-    /// input into frames asks this before it hands over the next.
+    /// Whether input may be delivered now: not paused, not above the high watermark, not closing. A framing protocol checks this before
+    /// it delivers the next frame of its buffer.
     #[must_use]
     #[inline]
     pub fn is_reading(&self) -> bool {
         self.inner().is_reading()
     }
 
-    /// Whether the connection is on its way to TLS, since `start_tls`, which needs the feature `tls`. What a protocol still keeps
-    /// of the input now was sent in the clear, and must not be taken for what comes after
-    /// [`tls_started`](crate::Protocol::tls_started).
+    /// Whether `start_tls` (feature `tls`) was called and its handshake is not complete. Input that a protocol still holds now was
+    /// received in plaintext, and must not be taken for input after [`tls_started`](crate::Protocol::tls_started).
     #[must_use]
     pub fn is_starting_tls(&self) -> bool {
         self.inner().is_handshaking()
     }
 
-    /// Whether this connection stops reading by itself while it is over its high watermark. As configured by
-    /// [`StreamConfig::auto_pause`](crate::StreamConfig::auto_pause) at first.
+    /// Whether this connection stops reading by itself while it is above its high watermark. The initial value is
+    /// [`StreamConfig::auto_pause`](crate::StreamConfig::auto_pause).
     pub fn set_auto_pause(&self, auto_pause: bool) {
         self.inner().set_auto_pause(auto_pause);
     }
 
     // ---- time ----
 
-    /// Has [`timer_fired`](crate::Protocol::timer_fired) called once, after `delay`. The timer dies with the connection.
-    /// `None` if it is over already.
+    /// Calls [`timer_fired`](crate::Protocol::timer_fired) once, after `delay`. The timer is cancelled when the connection ends.
+    /// Returns `None` if it is over already.
     pub fn call_later(&self, delay: Duration) -> Option<TimerId> {
         self.inner().call_later(delay).map(TimerId)
     }
 
-    /// Takes back a timer. `false` if it has fired or been cancelled already.
+    /// Cancels a timer. Returns `false` if it has fired or been cancelled already.
     pub fn cancel_timer(&self, timer: TimerId) -> bool {
         self.inner().cancel_timer(timer.0)
     }
 
-    /// Has [`idle_timeout`](crate::Protocol::idle_timeout) called whenever nothing was received or sent for so long;
-    /// `None` switches it off. No time at all counts as a millisecond.
+    /// Calls [`idle_timeout`](crate::Protocol::idle_timeout) whenever nothing was received or sent for this long; `None` turns it off.
+    /// Zero counts as one millisecond.
     ///
-    /// A connection has one such timeout, this or that of [`set_read_timeout`](Self::set_read_timeout): the last one that was set.
+    /// A connection has one such timeout: this call and [`set_read_timeout`](Self::set_read_timeout) replace each other's.
     pub fn set_idle_timeout(&self, timeout: impl Into<Option<Duration>>) {
         self.set_timeout(timeout.into(), true);
     }
 
-    /// As [`set_idle_timeout`](Self::set_idle_timeout), but only what is received counts: a peer that is silent for so long is idle,
-    /// however much is sent to it, as a silent member of a busy room is. Time in which its input is not taken (paused, or over the
-    /// high watermark) does not count.
+    /// Like [`set_idle_timeout`](Self::set_idle_timeout), but only received data counts as activity: a peer that sends nothing for this
+    /// long is idle, however much is sent to it, like a silent member of a busy chat room. Time in which its input is not read (paused,
+    /// or above the high watermark) does not count.
     pub fn set_read_timeout(&self, timeout: impl Into<Option<Duration>>) {
         self.set_timeout(timeout.into(), false);
     }
@@ -303,28 +300,28 @@ impl Transport {
         }
     }
 
-    // ---- knowing ----
+    // ---- properties ----
 
-    /// The other end.
+    /// The address of the other end.
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.inner().peer()
     }
 
-    /// The address of this end; `None` if it has none or the connection is over.
+    /// The address of this end; `None` if it has no address or the connection is over.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.inner().local_addr()
     }
 
-    /// The connection's name.
+    /// The connection's identifier.
     #[must_use]
     pub fn id(&self) -> ConnectionId {
         ConnectionId(self.inner().token())
     }
 
-    /// The reactor that this connection lives on, or `None` if it has been dropped. In a callback there always is one, for the
-    /// loop makes the call; a handle that was kept may outlive its reactor.
+    /// The reactor of this connection, or `None` if it has been dropped. In a callback there always is one; a stored handle may outlive
+    /// its reactor.
     ///
     /// # Examples
     ///
@@ -345,27 +342,27 @@ impl Transport {
         self.inner().reactor()
     }
 
-    /// Whether a port has accepted the connection: the peer opened it.
+    /// Whether a listening port accepted the connection, so the peer opened it.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.inner().is_accepted()
     }
 
-    /// Whether small writes go out at once (`TCP_NODELAY`).
+    /// Sets whether small writes are sent at once (`TCP_NODELAY`).
     ///
     /// # Errors
     ///
-    /// If the system refuses, or the connection is over. Streams that are not TCP take no notice.
+    /// If the kernel refuses, or the connection is over. No effect on streams that are not TCP.
     pub fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         self.inner().set_no_delay(no_delay)
     }
 
-    /// Has the kernel ask an idle peer whether it is still there (`SO_KEEPALIVE`): after so long, or as a [`Keepalive`] says in full.
-    /// `None` switches it off.
+    /// Turns on TCP keepalive (`SO_KEEPALIVE`): probes of an idle peer, after this time, or as a [`Keepalive`] specifies. `None` turns
+    /// it off.
     ///
     /// # Errors
     ///
-    /// If the system refuses, or the connection is over. Streams that are not TCP take no notice.
+    /// If the kernel refuses, or the connection is over. No effect on streams that are not TCP.
     pub fn set_keepalive(&self, keepalive: impl Into<Keepalive>) -> io::Result<()> {
         self.inner().set_keepalive(keepalive.into())
     }

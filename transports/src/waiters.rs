@@ -1,16 +1,16 @@
-//! Lists of who waits for something that happens once: [`push_waiter`].
+//! Lists of promises for an event that happens once: [`push_waiter`].
 
 use std::cell::RefCell;
 
 use sinew_reactor::Promise;
 
-/// Adds to a list of promises. Those of whom nobody is left to wait are dropped, but only when the list would have to grow: so
-/// it stays as long as there are waiters, and an addition costs the same on average however many there are.
+/// Adds a promise to a list. Promises that nobody awaits are removed, but only when the list would have to grow: so its length stays
+/// proportional to the number of waiters, at constant amortised cost.
 pub(crate) fn push_waiter<T: 'static>(list: &RefCell<Vec<Promise<T>>>, promise: Promise<T>) {
     push_waiter_unless_gone(list, promise, Promise::is_awaited);
 }
 
-/// The same, of promises with something beside them.
+/// The same for promises that are stored with other data.
 pub(crate) fn push_waiter_unless_gone<W>(
     list: &RefCell<Vec<W>>,
     waiter: W,
@@ -23,7 +23,7 @@ pub(crate) fn push_waiter_unless_gone<W>(
     };
     waiting.push(waiter);
     drop(waiting);
-    // Not under the borrow: with a promise may go a waker, which may be anybody's code.
+    // Dropped after the borrow has ended: a promise may own a waker, whose drop may be user code.
     drop(gone);
 }
 
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_no_longer_than_there_are_waiters() {
+    fn list_length_is_bounded_by_the_number_of_waiters() {
         let reactor = Reactor::simulated(0);
         let list = RefCell::default();
         let add = || {

@@ -1,4 +1,4 @@
-//! Connections that are made again, in a simulated network whose links, servers and sockets come and go.
+//! `ClientService`: reconnecting with backoff, in a simulated network whose links, servers and connections fail.
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,7 +23,7 @@ const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// Counts those that live, and those that there have been.
+/// Counts open connections, and all that were made.
 #[derive(Clone, Default)]
 struct Census {
     open: Rc<Cell<usize>>,
@@ -55,7 +55,7 @@ fn serve(host: &Host) {
     });
 }
 
-struct Stage<'a> {
+struct Fixture<'a> {
     network: &'a Network,
     server: Host,
     client: Host,
@@ -63,7 +63,7 @@ struct Stage<'a> {
     service: ClientService<Counted>,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Fixture<'a> {
     fn new(network: &'a Network, config: RetryConfig) -> Self {
         network.set_link(Link::default().latency(Latency::Fixed(ms(10))));
         let (server, client) = (network.host("server"), network.host("client"));
@@ -75,7 +75,7 @@ impl<'a> Stage<'a> {
         Self { network, server, client, census, service }
     }
 
-    /// Stops it, and sees to it that nothing is left.
+    /// Stops the service, and checks that nothing is left.
     fn stop(&self) {
         let stopped = self.service.stop();
         self.network.run_until(secs(30), || stopped.is_settled()).unwrap();
@@ -86,51 +86,51 @@ impl<'a> Stage<'a> {
         assert_clean(&self.client.reactor());
         let made = self.census.made.get();
         self.network.run_for(secs(300)).unwrap();
-        assert_eq!(self.census.made.get(), made, "it stays so");
+        assert_eq!(self.census.made.get(), made, "no further connection is made");
     }
 }
 
 #[test]
-fn a_connection_that_is_lost_is_made_again() {
+fn lost_connection_is_made_again() {
     for_seeds(0..5, |seed| {
         let network = Network::new(seed);
-        let stage = Stage::new(&network, RetryConfig::default());
-        serve(&stage.server);
-        let first = stage.service.when_connected();
-        assert!(stage.service.start() && !stage.service.start());
+        let fixture = Fixture::new(&network, RetryConfig::default());
+        serve(&fixture.server);
+        let first = fixture.service.when_connected();
+        assert!(fixture.service.start() && !fixture.service.start());
         network.run_until(secs(1), || first.is_settled()).unwrap();
-        assert!(first.take().unwrap().is_ok() && stage.service.connection().is_some());
-        assert_eq!(stage.census.made.get(), 1);
-        // One that is there is given at once.
-        let same = stage.service.when_connected();
+        assert!(first.take().unwrap().is_ok() && fixture.service.connection().is_some());
+        assert_eq!(fixture.census.made.get(), 1);
+        // With a connection, the deferred is settled at once.
+        let same = fixture.service.when_connected();
         assert!(same.is_settled() && same.take().unwrap().is_ok());
 
         network.run_for(secs(11)).unwrap();
-        stage.server.kill();
+        fixture.server.kill();
         network.run_for(ms(100)).unwrap();
-        assert!(stage.service.connection().is_none());
-        let next = stage.service.when_connected();
+        assert!(fixture.service.connection().is_none());
+        let next = fixture.service.when_connected();
         network.run_for(secs(20)).unwrap();
-        assert!(!next.is_settled() && stage.service.failures() > 3);
-        stage.server.restart();
+        assert!(!next.is_settled() && fixture.service.failures() > 3);
+        fixture.server.restart();
         network.run_until(secs(61), || next.is_settled()).unwrap();
-        assert_eq!(stage.census.made.get(), 2);
+        assert_eq!(fixture.census.made.get(), 2);
         assert!(next.take().unwrap().is_ok());
-        stage.stop();
+        fixture.stop();
     });
 }
 
-/// When tries are made, to the millisecond: without jitter, the trace is the table.
+/// Times of the attempts, to the millisecond: there is no jitter.
 #[test]
-fn waits_grow_and_begin_anew_after_a_connection_that_held() {
+fn backoff_grows_and_is_reset_by_a_lasting_connection() {
     let network = Network::new(3);
     let config = RetryConfig::default().delay(secs(1), secs(5)).factor(2.0).jitter(0.0);
-    let stage = Stage::new(&network, config.reset_after(secs(10)));
-    stage.service.start();
+    let fixture = Fixture::new(&network, config.reset_after(secs(10)));
+    fixture.service.start();
     let mut tries = Vec::new();
     while tries.len() < 6 {
-        let failures = stage.service.failures();
-        let failed = || stage.service.failures() > failures;
+        let failures = fixture.service.failures();
+        let failed = || fixture.service.failures() > failures;
         network.run_until(secs(10), failed).unwrap();
         tries.push(network.age());
     }
@@ -138,77 +138,78 @@ fn waits_grow_and_begin_anew_after_a_connection_that_held() {
     assert_eq!(
         waits,
         [1, 2, 4, 5, 5],
-        "and the lookups and refusals, which take some milliseconds"
+        "the rest is lookups and refusals, which take some milliseconds"
     );
 
-    // One that does not hold is a failure more.
-    serve(&stage.server);
-    network.run_until(secs(10), || stage.service.connection().is_some()).unwrap();
+    // A short-lived connection counts as a failure.
+    serve(&fixture.server);
+    network.run_until(secs(10), || fixture.service.connection().is_some()).unwrap();
     network.run_for(secs(9)).unwrap();
-    stage.server.kill();
-    network.run_until(secs(1), || stage.service.connection().is_none()).unwrap();
-    assert_eq!(stage.service.failures(), 7);
-    // One that holds makes good for all.
-    stage.server.restart();
-    network.run_until(secs(10), || stage.service.connection().is_some()).unwrap();
+    fixture.server.kill();
+    network.run_until(secs(1), || fixture.service.connection().is_none()).unwrap();
+    assert_eq!(fixture.service.failures(), 7);
+    // A lasting one resets the count.
+    fixture.server.restart();
+    network.run_until(secs(10), || fixture.service.connection().is_some()).unwrap();
     network.run_for(secs(11)).unwrap();
-    assert_eq!(stage.service.failures(), 7, "not before it is lost");
-    stage.server.kill();
-    stage.server.restart();
-    network.run_until(secs(1), || stage.service.connection().is_none()).unwrap();
-    assert_eq!(stage.service.failures(), 0);
+    assert_eq!(fixture.service.failures(), 7, "not before the connection is lost");
+    fixture.server.kill();
+    fixture.server.restart();
+    network.run_until(secs(1), || fixture.service.connection().is_none()).unwrap();
+    assert_eq!(fixture.service.failures(), 0);
     let lost_at = network.age();
-    network.run_until(secs(2), || stage.service.connection().is_some()).unwrap();
+    network.run_until(secs(2), || fixture.service.connection().is_some()).unwrap();
     assert_eq!((network.age() - lost_at).as_secs(), 1);
-    stage.stop();
+    fixture.stop();
 }
 
 #[test]
-fn it_gives_up_after_so_many_retries() {
+fn service_fails_after_retries_max() {
     let network = Network::new(4);
     let config = RetryConfig::default().retries_max(2).delay(secs(1), secs(1));
-    let stage = Stage::new(&network, config);
-    let (patient, hasty) = (stage.service.when_connected(), stage.service.when_connected_within(1));
-    stage.service.start();
+    let fixture = Fixture::new(&network, config);
+    let (patient, hasty) =
+        (fixture.service.when_connected(), fixture.service.when_connected_within(1));
+    fixture.service.start();
     network.run_until(secs(1), || hasty.is_settled()).unwrap();
     let error = hasty.take().unwrap().unwrap_err().to_string();
     assert!(error.starts_with("1 attempt failed: could not connect to 10."), "{error}");
-    assert!(stage.service.is_running() && !patient.is_settled());
+    assert!(fixture.service.is_running() && !patient.is_settled());
     network.run_until(secs(5), || patient.is_settled()).unwrap();
     assert!(matches!(patient.take(), Some(Err(ServiceError::Failed { failures: 3, .. }))));
     network.run_for(Duration::ZERO).unwrap();
-    assert!(!stage.service.is_running());
-    let late = stage.service.when_connected();
+    assert!(!fixture.service.is_running());
+    let late = fixture.service.when_connected();
     assert!(matches!(late.take(), Some(Err(ServiceError::Failed { failures: 3, .. }))));
-    assert_clean(&stage.client.reactor());
+    assert_clean(&fixture.client.reactor());
 
-    // It may be started again.
-    serve(&stage.server);
-    assert!(stage.service.start());
-    network.run_until(secs(5), || stage.service.connection().is_some()).unwrap();
-    stage.stop();
+    // It can be started again.
+    serve(&fixture.server);
+    assert!(fixture.service.start());
+    network.run_until(secs(5), || fixture.service.connection().is_some()).unwrap();
+    fixture.stop();
 }
 
-/// At each moment of a second in which it connects, is connected, loses that and waits.
+/// Stopped at each of many moments while connecting, connected, or waiting to reconnect.
 #[test]
-fn stopped_at_any_moment_it_leaves_nothing() {
+fn stopping_at_any_moment_leaves_nothing() {
     for at in 0..120 {
         let network = Network::new(at);
         let config = RetryConfig::default().delay(ms(200), ms(200)).jitter(0.0);
-        let stage = Stage::new(&network, config);
-        serve(&stage.server);
+        let fixture = Fixture::new(&network, config);
+        serve(&fixture.server);
         network.run_for(ms(1)).unwrap();
-        stage.service.start();
-        let waiting = stage.service.when_connected();
-        let server = stage.server.clone();
-        stage.client.reactor().call_later(ms(400), move |_| server.kill());
-        // A host has something to do at odd times only.
+        fixture.service.start();
+        let waiting = fixture.service.when_connected();
+        let server = fixture.server.clone();
+        fixture.client.reactor().call_later(ms(400), move |_| server.kill());
+        // Odd times, so that no event coincides with the stop.
         network.run_for(Duration::from_micros(10_500 * at)).unwrap();
         let was_connected = waiting.is_settled();
-        // The timer above is the test's.
+        // The pending timer is the test's own.
         network.run_for(if at < 40 { Duration::ZERO } else { ms(1) }).unwrap();
-        let stopped = stage.service.stop();
-        let refused = stage.service.when_connected();
+        let stopped = fixture.service.stop();
+        let refused = fixture.service.when_connected();
         network.run_until(secs(30), || stopped.is_settled()).unwrap();
         assert!(matches!(refused.take(), Some(Err(ServiceError::Stopped)) | Some(Ok(_))));
         match waiting.take() {
@@ -217,31 +218,31 @@ fn stopped_at_any_moment_it_leaves_nothing() {
             other => panic!("{other:?} at {at}"),
         }
         network.run_for(secs(1)).unwrap();
-        assert_eq!((stage.census.open.get(), stage.client.descriptors()), (0, 0), "at {at}");
-        assert_clean(&stage.client.reactor());
+        assert_eq!((fixture.census.open.get(), fixture.client.descriptors()), (0, 0), "at {at}");
+        assert_clean(&fixture.client.reactor());
     }
 }
 
 #[test]
-fn stopped_before_the_loop_has_begun() {
+fn stopped_before_the_first_turn() {
     let network = Network::new(5);
-    let stage = Stage::new(&network, RetryConfig::default());
-    assert!(stage.service.stop().is_settled(), "there is nothing to stop");
-    serve(&stage.server);
+    let fixture = Fixture::new(&network, RetryConfig::default());
+    assert!(fixture.service.stop().is_settled(), "the service was not started");
+    serve(&fixture.server);
     network.run_for(ms(1)).unwrap();
-    stage.service.start();
-    stage.stop();
-    assert_eq!(stage.census.made.get(), 0);
+    fixture.service.start();
+    fixture.stop();
+    assert_eq!(fixture.census.made.get(), 0);
 }
 
-/// Stops the service as soon as it is connected.
+/// Stops the service in `connection_made`.
 struct Stops(Rc<RefCell<Option<ClientService<Self>>>>, Census);
 
 impl Protocol for Stops {
     fn connection_made(&mut self, _: &Transport) {
         self.1.made.set(self.1.made.get() + 1);
         let service = self.0.take().expect("there is one connection");
-        service.stop().then(|_, stopped| stopped.expect("it is answered"));
+        service.stop().then(|_, stopped| stopped.expect("the service stops"));
         assert!(service.connection().is_none() && service.is_running());
     }
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
@@ -250,9 +251,9 @@ impl Protocol for Stops {
     }
 }
 
-/// The attempt has come to a connection, and the service does not know of it yet.
+/// `connection_made` runs before the service has received the connection.
 #[test]
-fn stopped_in_the_moment_in_which_it_is_connected() {
+fn stopped_during_connection_made() {
     let network = Network::new(7);
     let (server, client) = (network.host("server"), network.host("client"));
     serve(&server);
@@ -272,57 +273,57 @@ fn stopped_in_the_moment_in_which_it_is_connected() {
 }
 
 #[test]
-fn the_end_of_the_run_ends_it() {
+fn end_of_the_run_ends_the_service() {
     let network = Network::new(6);
-    let stage = Stage::new(&network, RetryConfig::default());
-    stage.service.start();
-    let waiting = stage.service.when_connected();
+    let fixture = Fixture::new(&network, RetryConfig::default());
+    fixture.service.start();
+    let waiting = fixture.service.when_connected();
     network.run_for(secs(5)).unwrap();
-    stage.client.reactor().call_soon(|reactor| reactor.stop().expect("it runs"));
+    fixture.client.reactor().call_soon(|reactor| reactor.stop().expect("it runs"));
     network.run_for(secs(1)).unwrap();
     assert!(matches!(waiting.take(), Some(Err(ServiceError::GivenUp(_)))));
-    assert!(!stage.service.is_running());
+    assert!(!fixture.service.is_running());
 }
 
-/// Links flap, servers are killed, connections reset. There is never more than one connection; it comes back whenever things
-/// are calm; and when it is stopped, at a moment that the seed chooses, nothing is left.
+/// With flapping links, killed servers and resets, there is never more than one connection; the service reconnects once the
+/// network is healthy; and stopping it at a random moment leaves nothing.
 #[test]
-fn under_flapping_links() {
+fn flapping_links() {
     simulate(0..150, |network| {
         let config = RetryConfig::default()
             .delay(ms(200), secs(2))
             .reset_after(secs(1))
             .connect(ConnectConfig::default().timeout(secs(2)));
-        let stage = Stage::new(network, config);
+        let fixture = Fixture::new(network, config);
         network.set_link(Link::default().latency(Latency::Uniform(ms(1), ms(300))).loss(0.02));
-        serve(&stage.server);
-        stage.service.start();
+        serve(&fixture.server);
+        fixture.service.start();
         let told = Rc::new(RefCell::new(0));
-        let census = stage.census.clone();
+        let census = fixture.census.clone();
         network.after_every_event(move || assert!(census.open.get() <= 1, "two connections"));
         network.set_random_faults(
             RandomFaults::every(secs(3)).lasting(secs(4)).cuts().one_way_cuts().resets(),
         );
         for round in 0..6 {
             if round % 2 == 1 {
-                stage.server.kill();
-                stage.server.restart();
+                fixture.server.kill();
+                fixture.server.restart();
             }
             let counter = told.clone();
-            stage.service.when_connected().then(move |_, connected| {
+            fixture.service.when_connected().then(move |_, connected| {
                 *counter.borrow_mut() += usize::from(connected.is_ok());
             });
             network.run_for(secs(10) + Duration::from_micros(network.seed() * 7919)).unwrap();
         }
         network.set_random_faults(None);
         network.heal();
-        // TCP may have to find out first, which it does by what it sends.
-        if let Some(connection) = stage.service.connection() {
+        // A dead TCP connection may not have been detected, since nothing was sent.
+        if let Some(connection) = fixture.service.connection() {
             connection.transport().abort();
         }
         network.run_for(secs(6)).unwrap();
-        assert!(stage.service.connection().is_some(), "{:?}", stage.service);
+        assert!(fixture.service.connection().is_some(), "{:?}", fixture.service);
         assert_eq!(*told.borrow(), 6);
-        stage.stop();
+        fixture.stop();
     });
 }

@@ -1,4 +1,4 @@
-//! Datagrams on the hosts of a simulated network, with the protocols that run on real sockets.
+//! Datagram protocols on the hosts of a simulated network.
 
 use std::{
     cell::RefCell,
@@ -17,19 +17,19 @@ fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// What came, and from where.
-type Came = Rc<RefCell<Vec<(Vec<u8>, SocketAddr)>>>;
+/// Received datagrams and their senders.
+type Received = Rc<RefCell<Vec<(Vec<u8>, SocketAddr)>>>;
 
-/// Answers each datagram with the same, and notes what comes and how it ends.
+/// Records datagrams, failures and the end; echoes datagrams if `answers` is set.
 struct Datagrams {
-    came: Came,
+    received: Received,
     ended: Rc<RefCell<Vec<String>>>,
     answers: bool,
 }
 
 impl DatagramProtocol for Datagrams {
     fn datagram_received(&mut self, transport: &DatagramTransport, data: &[u8], from: SocketAddr) {
-        self.came.borrow_mut().push((data.to_vec(), from));
+        self.received.borrow_mut().push((data.to_vec(), from));
         if self.answers {
             assert_eq!(transport.send_to(data, from), SendStatus::Sent);
         }
@@ -44,15 +44,18 @@ impl DatagramProtocol for Datagrams {
     }
 }
 
-/// The same protocols as on the kernel's sockets.
+/// The same protocols as on kernel sockets.
 #[test]
-fn protocols_for_datagrams_run_on_hosts() {
+fn datagram_protocols_run_on_simulated_hosts() {
     let network = Network::new(13);
     let (server, client) = (network.host("server"), network.host("client"));
-    let [asked, answered, stranger]: [Came; 3] = Default::default();
+    let [asked, answered, stranger]: [Received; 3] = Default::default();
     let ended: Rc<RefCell<Vec<String>>> = Rc::default();
-    let protocol =
-        |came: &Came, answers| Datagrams { came: came.clone(), ended: ended.clone(), answers };
+    let protocol = |received: &Received, answers| Datagrams {
+        received: received.clone(),
+        ended: ended.clone(),
+        answers,
+    };
     let echo = protocol(&asked, true);
     let echo = server.reactor().listen_udp("0.0.0.0:7", echo).unwrap();
     let to = SocketAddr::new(server.addr(), 7);
@@ -66,18 +69,18 @@ fn protocols_for_datagrams_run_on_hosts() {
     assert_eq!(
         *answered.borrow(),
         [(b"hello".to_vec(), to)],
-        "a connected one hears its peer only"
+        "a connected socket receives from its peer only"
     );
     assert_eq!(*stranger.borrow(), [(b"hello, too".to_vec(), to)]);
     assert_eq!(asked.borrow()[0], (b"hello".to_vec(), asks.local()));
-    // What does not fit the link is told; a clash of addresses is, too; groups are not to be had.
+    // Errors: a datagram longer than the MTU, an address in use, and multicast, which is not supported.
     assert_eq!(other.send_to(&[0; 2_000], to), SendStatus::Failed);
     let error = server.reactor().listen_udp("0.0.0.0:7", protocol(&asked, true)).unwrap_err();
     assert!(error.to_string().contains("0.0.0.0:7"), "{error}");
     asks.join_multicast([224, 0, 0, 1], 0).unwrap_err();
     network.run_for(secs(1)).unwrap();
     assert!(ended.borrow()[0].contains(&to.to_string()), "{ended:?}");
-    // One that is stopped is told so; of a process that is killed nobody is told, and its port is free again.
+    // `stopped` is called for a socket that is stopped, but not in a killed process, whose port is free again.
     assert_eq!(client.descriptors(), 2);
     asks.stop();
     server.kill();
@@ -93,9 +96,9 @@ fn protocols_for_datagrams_run_on_hosts() {
     assert_eq!(stranger.borrow().last(), Some(&(b"again".to_vec(), to)));
 }
 
-/// A simulated network tells as the kernel does which address was asked, and an answer leaves from there.
+/// As with the kernel, packet info has the address that the request was sent to, and the answer leaves from it.
 #[test]
-fn hosts_answer_from_the_address_that_was_asked() {
+fn hosts_answer_from_the_address_asked() {
     struct Echo(Rc<RefCell<Vec<PacketInfo>>>);
     impl DatagramProtocol for Echo {
         fn datagram_received(
@@ -108,23 +111,23 @@ fn hosts_answer_from_the_address_that_was_asked() {
             transport.send_to(data, from);
         }
     }
-    for told in [false, true] {
+    for packet_info in [false, true] {
         let network = Network::new(13);
         let host = network.host("server");
-        let (infos, answers): (Rc<RefCell<Vec<PacketInfo>>>, Came) = Default::default();
-        let config = DatagramConfig::default().packet_info(told);
+        let (infos, answers): (Rc<RefCell<Vec<PacketInfo>>>, Received) = Default::default();
+        let config = DatagramConfig::default().packet_info(packet_info);
         let server =
             host.reactor().listen_udp_with("0.0.0.0:7", config, Echo(infos.clone())).unwrap();
         let to: SocketAddr = "127.0.0.9:7".parse().unwrap();
         let config = DatagramConfig::default().bind((host.addr(), 0).into());
-        let client = Datagrams { came: answers.clone(), ended: Rc::default(), answers: false };
+        let client = Datagrams { received: answers.clone(), ended: Rc::default(), answers: false };
         let client = host.reactor().connect_udp_with(to, config, client).unwrap();
         client.send(b"hello");
         network.run_for(secs(1)).unwrap();
-        // Without it, the host chooses, and its own address is not the one that was asked.
-        let expected: &[_] = if told { &[(b"hello".to_vec(), to)] } else { &[] };
+        // Without packet info, the host chooses the source address, which is not the one asked.
+        let expected: &[_] = if packet_info { &[(b"hello".to_vec(), to)] } else { &[] };
         assert_eq!(*answers.borrow(), expected);
-        let expected: &[_] = if told { &[to.ip().into()] } else { &[] };
+        let expected: &[_] = if packet_info { &[to.ip().into()] } else { &[] };
         assert_eq!(*infos.borrow(), expected);
         let elsewhere: IpAddr = [192, 0, 2, 1].into();
         assert_eq!(server.send_from(b"x", client.local(), elsewhere), SendStatus::Failed);

@@ -1,4 +1,4 @@
-//! Endpoints at work: in memory and in the simulated network. Those on a kernel's sockets are in the table of conformance.
+//! Endpoints in memory and in the simulated network. Those on kernel sockets are in the conformance tests.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -26,7 +26,7 @@ fn client(text: &str) -> ClientEndpoint {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Logs its life; answers in capitals.
+/// Logs its callbacks; answers in capitals.
 struct Upper(Log, &'static str);
 
 impl Upper {
@@ -52,7 +52,7 @@ impl Protocol for Upper {
     }
 }
 
-/// Sends what it is told to, keeps what it receives.
+/// Keeps received data and the reason of the end.
 #[derive(Default)]
 struct Asks {
     received: Vec<u8>,
@@ -80,7 +80,7 @@ fn asks(log: &Log) -> impl FnMut(&Peer) -> Asks + use<> {
 fn connected(reactor: &Reactor, to: &str, log: &Log) -> Connection<Asks> {
     let connecting = client(to).connect(reactor, asks(log));
     reactor.advance(Duration::ZERO).unwrap();
-    connecting.take().expect("it needs no time").unwrap()
+    connecting.take().expect("it is settled at once").unwrap()
 }
 
 fn received(connection: &Connection<Asks>) -> Vec<u8> {
@@ -88,12 +88,12 @@ fn received(connection: &Connection<Asks>) -> Vec<u8> {
 }
 
 #[test]
-fn a_port_in_memory() {
+fn memory_port() {
     let (reactor, log) = (Reactor::simulated(1), Log::default());
     let port = server("memory:hall").listen(&reactor, Upper::factory(&log, "server")).unwrap();
     assert_eq!(port.to_string(), "memory:hall");
     let connection = connected(&reactor, "memory:hall", &log);
-    // The protocol's own type is known, though the endpoint has forgotten it.
+    // `Connection` has the protocol's type, although the endpoint erases it.
     connection.with(|protocol, transport| {
         assert!(protocol.received.is_empty());
         transport.write(b"hello");
@@ -101,14 +101,14 @@ fn a_port_in_memory() {
     reactor.advance(Duration::ZERO).unwrap();
     assert_eq!((received(&connection), port.connections()), (b"HELLO".to_vec(), 1));
 
-    // More than is on its way at a time.
+    // More than the capacity of the connection.
     let much: Vec<u8> = (0..1_500_000).map(|at| b'a' + (at % 23) as u8).collect();
     connection.transport().set_auto_pause(false);
     connection.transport().write(&much);
     connection.transport().close_write();
     reactor.advance(Duration::ZERO).unwrap();
     reactor.run_until_idle().unwrap();
-    // The end of ours was the end of the server's, for that is its default.
+    // The server closes at the end of its input, by default.
     assert_eq!(
         *log.borrow(),
         ["server built for memory", "server closed by the peer", "client closed by the peer"]
@@ -130,17 +130,17 @@ fn a_port_in_memory() {
     reactor.advance(Duration::ZERO).unwrap();
     let error = connecting.take().unwrap().unwrap_err();
     assert!(error.is_refused());
-    assert_eq!(error.to_string(), "could not connect to memory:hall: nobody listens on this name");
+    assert_eq!(error.to_string(), "could not connect to memory:hall: no port listens on this name");
     assert_clean(&reactor);
 }
 
 #[test]
-fn all_that_is_sent_in_memory_arrives() {
+fn memory_connection_delivers_everything() {
     let (reactor, log) = (Reactor::simulated(1), Log::default());
     let _port = server("memory:hall").listen(&reactor, Upper::factory(&log, "server")).unwrap();
     let connection = connected(&reactor, "memory:hall", &log);
     let much: Vec<u8> = (0..1_500_000).map(|at| b'a' + (at % 23) as u8).collect();
-    // Or it would not read before it has sent, nor the server read more before it is read.
+    // Without this, both sides would pause reading while their output is blocked.
     connection.transport().set_auto_pause(false);
     connection.transport().write(&much);
     reactor.advance(SECOND).unwrap();
@@ -151,7 +151,7 @@ fn all_that_is_sent_in_memory_arrives() {
 }
 
 #[test]
-fn names_in_memory_are_taken_and_given_back() {
+fn memory_names_are_exclusive_until_closed() {
     let (reactor, log) = (Reactor::simulated(1), Log::default());
     let listen = || server("memory:hall").listen(&reactor, Upper::factory(&log, "server"));
     let port = listen().unwrap();
@@ -159,12 +159,12 @@ fn names_in_memory_are_taken_and_given_back() {
     assert!(matches!(error, ListenError::Other { .. }));
     assert_eq!(
         error.to_string(),
-        "could not listen on memory:hall: the name is listened on already"
+        "could not listen on memory:hall: another port listens on this name"
     );
     port.stop_listening();
     reactor.advance(Duration::ZERO).unwrap();
     assert!(listen().is_ok());
-    // Other reactors have names of their own.
+    // Other reactors have their own names.
     let other = Reactor::simulated(2);
     let connecting = client("memory:hall").connect(&other, asks(&log));
     other.advance(Duration::ZERO).unwrap();
@@ -172,7 +172,7 @@ fn names_in_memory_are_taken_and_given_back() {
 }
 
 #[test]
-fn a_port_in_memory_has_the_limits_of_any_port() {
+fn memory_port_has_the_limits_of_any_port() {
     let (reactor, log) = (Reactor::simulated(1), Log::default());
     let config = ListenConfig::default().max_connections(1).backlog(2);
     let factory = Upper::factory(&log, "server");
@@ -190,7 +190,7 @@ fn a_port_in_memory_has_the_limits_of_any_port() {
     reactor.advance(SECOND).unwrap();
     assert_eq!(received(&waiting[0]), b"EARLY");
 
-    // Who waits when the port closes is refused.
+    // Connections in the backlog are refused when the port closes.
     log.borrow_mut().clear();
     port.stop_listening();
     reactor.advance(SECOND).unwrap();
@@ -198,7 +198,7 @@ fn a_port_in_memory_has_the_limits_of_any_port() {
 }
 
 #[test]
-fn what_is_cancelled_in_memory_was_never_there() {
+fn cancelled_memory_connection_reaches_no_server() {
     let (reactor, log) = (Reactor::simulated(1), Log::default());
     let _port = server("memory:hall").listen(&reactor, Upper::factory(&log, "server")).unwrap();
     let connecting = client("memory:hall").connect(&reactor, asks(&log));
@@ -210,9 +210,9 @@ fn what_is_cancelled_in_memory_was_never_there() {
 
 const V1: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n";
 
-/// The header in two pieces, cut at every place, with what follows in the second or in a third.
+/// The header is split at every position, with data after it in the second piece or in a third.
 #[test]
-fn behind_a_proxy_the_peer_is_the_client() {
+fn peer_behind_a_proxy_is_the_client() {
     let mut v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x16".to_vec();
     v2.extend([192, 0, 2, 1, 198, 51, 100, 2, 0xdc, 0x04, 0x01, 0xbb]);
     v2.extend(b"\x02\0\x07example");
@@ -252,7 +252,7 @@ fn behind_a_proxy_the_peer_is_the_client() {
     }
 }
 
-/// Keeps the peer that it was built for.
+/// Stores its peer.
 struct Keeps(Rc<RefCell<Option<Peer>>>);
 
 impl Protocol for Keeps {
@@ -275,7 +275,7 @@ fn peer_of(header: &[u8]) -> Option<Peer> {
 }
 
 #[test]
-fn what_a_proxy_says_is_kept() {
+fn proxy_header_is_available_from_the_peer() {
     let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x1a".to_vec();
     header.extend([192, 0, 2, 1, 198, 51, 100, 2, 0xdc, 0x04, 0x01, 0xbb]);
     header.extend(b"\x02\0\x07example\x04\0\x01\0");
@@ -290,7 +290,7 @@ fn what_a_proxy_says_is_kept() {
     );
     assert_eq!(proxied.tlvs().count(), 2);
 
-    // One that speaks for itself is what it is.
+    // A proxy that connects for itself has its own address.
     assert_eq!(peer_of(b"PROXY UNKNOWN\r\n"), Some(Peer::Memory));
     assert_eq!(peer_of(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"), Some(Peer::Memory));
     let unspecified = peer_of(b"\r\n\r\n\0\r\nQUIT\n\x21\0\0\x04\x05\0\x01x").unwrap();
@@ -298,13 +298,16 @@ fn what_a_proxy_says_is_kept() {
         unspecified.proxied().map(|proxied| proxied.ends()),
         Some(&ProxiedEnds::Unspecified)
     );
-    assert_eq!((unspecified.ip(), unspecified.to_string()), (None, "somebody by memory".into()));
+    assert_eq!(
+        (unspecified.ip(), unspecified.to_string()),
+        (None, "an unspecified client via memory".into())
+    );
     assert_eq!(peer_of(b"GET / HTTP/1.0\r\n\r\n"), None);
 }
 
 #[test]
-fn what_fails_before_the_header_builds_no_protocol() {
-    // What is sent, whether the end follows, and how the client is told.
+fn failure_before_the_header_builds_no_protocol() {
+    // Data sent, whether the end follows, seconds until the server closes, and the client's reason.
     let cases: &[(&[u8], bool, u64, &str)] = &[
         (b"GET / HTTP/1.0\r\n\r\n", false, 0, "reset by the peer"),
         (b"PROXY TCP4 1 2 3 4\r\n", false, 0, "closed by the peer"),
@@ -313,7 +316,7 @@ fn what_fails_before_the_header_builds_no_protocol() {
         (b"PROXY TCP4 192.0", false, 5, "closed by the peer"),
         (b"", false, 5, "closed by the peer"),
     ];
-    for (sent, ends, after, told) in cases {
+    for (sent, ends, after, reason) in cases {
         let (reactor, log) = (Reactor::simulated(1), Log::default());
         let factory = Upper::factory(&log, "server");
         let config = ListenConfig::default().max_connections(1);
@@ -329,8 +332,8 @@ fn what_fails_before_the_header_builds_no_protocol() {
             reactor.advance(Duration::from_millis(1)).unwrap();
         }
         reactor.advance(Duration::ZERO).unwrap();
-        assert_eq!(*log.borrow(), [format!("client {told}")], "{}", sent.escape_ascii());
-        // There is room for the next one.
+        assert_eq!(*log.borrow(), [format!("client {reason}")], "{}", sent.escape_ascii());
+        // The connection limit is free again.
         let connection = connected(&reactor, "memory:hall", &log);
         connection.transport().write(V1);
         reactor.advance(Duration::ZERO).unwrap();
@@ -338,9 +341,9 @@ fn what_fails_before_the_header_builds_no_protocol() {
     }
 }
 
-/// Those who are still to say who they are count, and go with the port.
+/// Connections without a header count towards the limit, and are closed with the port.
 #[test]
-fn who_has_not_said_anything_is_counted_and_goes_with_the_port() {
+fn connections_without_a_header_count_and_close_with_the_port() {
     let (reactor, log) = (Reactor::simulated(1), Log::default());
     let config = ListenConfig::default().max_connections(2);
     let factory = Upper::factory(&log, "server");
@@ -349,7 +352,7 @@ fn who_has_not_said_anything_is_counted_and_goes_with_the_port() {
     let third = connected(&reactor, "memory:hall", &log);
     third.transport().write(V1);
     reactor.advance(SECOND).unwrap();
-    assert_eq!((port.connections(), log.borrow().len()), (0, 0), "there is no room");
+    assert_eq!((port.connections(), log.borrow().len()), (0, 0), "the limit is reached");
     silent[0].transport().abort();
     reactor.advance(Duration::ZERO).unwrap();
     assert_eq!(port.connections(), 1);
@@ -364,7 +367,7 @@ fn who_has_not_said_anything_is_counted_and_goes_with_the_port() {
 }
 
 #[test]
-fn only_proxies_that_are_trusted_are_believed() {
+fn only_trusted_proxies_are_accepted() {
     for_seeds(0..3, |seed| {
         let network = Network::new(seed);
         let (host, near, far) = (network.host("server"), network.host("near"), network.host("far"));
@@ -390,9 +393,12 @@ fn only_proxies_that_are_trusted_are_believed() {
         let (first, answer) = ask(&near, "203.0.113.1");
         assert_eq!(answer, "HI");
         let (_other, answer) = ask(&near, "203.0.113.2");
-        assert_eq!(answer, "HI", "from one proxy, but another client");
+        assert_eq!(answer, "HI", "from the same proxy, but another client");
         let (again, answer) = ask(&near, "203.0.113.1");
-        assert!(answer.is_empty() && again.transport().is_closing(), "one too many of that client");
+        assert!(
+            again.transport().is_closing() && answer.is_empty(),
+            "beyond the limit of this client"
+        );
         let (stranger, answer) = ask(&far, "203.0.113.3");
         assert!(answer.is_empty() && stranger.transport().is_closing());
         assert_eq!(port.connections(), 2);

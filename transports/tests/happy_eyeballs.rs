@@ -1,4 +1,4 @@
-//! Names with several addresses (RFC 8305), on the time of a simulated network.
+//! Happy Eyeballs (RFC 8305): names with several addresses, in a simulated network with exact times.
 
 use std::{cell::Cell, net::IpAddr, rc::Rc, time::Duration};
 
@@ -25,25 +25,25 @@ impl Protocol for Quiet {
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 }
 
-/// Three servers, and a client that knows an address of each under one name.
-struct Stage<'a> {
+/// Three servers, and a client that resolves one name to an address of each.
+struct Fixture<'a> {
     network: &'a Network,
     servers: [Host; 3],
     client: Host,
 }
 
-/// One way, unless something else is said.
+/// Default one-way latency.
 const LATENCY: Duration = ms(10);
 
-impl<'a> Stage<'a> {
-    /// In the order of the resolver: IPv6 of the first, IPv6 of the third, IPv4 of the second. So they are tried as they are
-    /// counted.
+impl<'a> Fixture<'a> {
+    /// The resolver returns the IPv6 addresses of servers 0 and 2, then the IPv4 address of server 1. Alternating families, they are
+    /// tried in the order 0, 1, 2.
     fn new(network: &'a Network) -> Self {
         network.set_link(Link::default().latency(Latency::Fixed(LATENCY)));
         let servers = ["one", "two", "three"].map(|name| network.host(name));
         let client = network.host("client");
         let ips = [servers[0].addr_v6(), servers[2].addr_v6(), servers[1].addr()];
-        // A lookup that takes no time, so that the rest can be measured.
+        // A resolver without delay, so that only connecting takes time.
         client.reactor().set_resolver(Hosts::new().with("service", ips));
         Self { network, servers, client }
     }
@@ -58,7 +58,7 @@ impl<'a> Stage<'a> {
         self.network.run_for(ms(1)).unwrap();
     }
 
-    fn is_reached_in(&self, at: usize, one_way: Duration) {
+    fn set_latency(&self, at: usize, one_way: Duration) {
         let link = Link::default().latency(Latency::Fixed(one_way));
         self.network.set_link_between(&self.client, &self.servers[at], link);
     }
@@ -71,14 +71,14 @@ impl<'a> Stage<'a> {
         self.client.reactor().connect_tcp_with("service:7", config, |_: &Peer| Quiet)
     }
 
-    /// Which server is reached, or why none is, and how long that took.
+    /// The server reached, or the error, and how long that took.
     fn outcome(&self, config: ConnectConfig) -> (Result<usize, ConnectError>, Duration) {
         let began = self.network.age();
         let connecting = self.connect(config);
         self.network.run_until(60 * SECOND, || connecting.is_settled()).unwrap();
         let took = self.network.age() - began;
         let made = connecting.take().expect("it is settled").map(|connection| {
-            let peer = connection.transport().peer().ip().expect("it is over TCP");
+            let peer = connection.transport().peer().ip().expect("it is a TCP connection");
             let reached = self.servers.iter().position(|host| self.owns(host, peer));
             connection.transport().lose_connection();
             reached.expect("it is one of them")
@@ -90,7 +90,7 @@ impl<'a> Stage<'a> {
         host.addr() == ip || host.addr_v6() == ip
     }
 
-    /// A while later, nothing is left of it anywhere.
+    /// After a while, no timer, descriptor or connection is left.
     fn assert_nothing_left(&self) {
         self.network.run_for(30 * SECOND).unwrap();
         assert_clean(&self.client.reactor());
@@ -101,9 +101,9 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// One line each: who listens, how long the way to each is (`None`: cut), and who is reached after how long.
+/// Each case: servers that listen, one-way latency to each (`None`: link cut), the server reached, and after how many milliseconds.
 #[test]
-fn the_first_that_answers_is_taken() {
+fn first_address_to_connect_is_used() {
     type Case<'a> = (&'a str, &'a [usize], [Option<u64>; 3], usize, u64);
     let cases: &[Case<'_>] = &[
         ("the first", &[0, 1, 2], [Some(10), Some(10), Some(10)], 0, 20),
@@ -119,45 +119,45 @@ fn the_first_that_answers_is_taken() {
     for_seeds(0..3, |seed| {
         for (what, listening, ways, reached, took) in cases {
             let network = Network::new(seed);
-            let stage = Stage::new(&network);
-            stage.serve(listening);
+            let fixture = Fixture::new(&network);
+            fixture.serve(listening);
             for (at, way) in ways.iter().enumerate() {
                 match way {
-                    Some(way) => stage.is_reached_in(at, ms(*way)),
-                    None => stage.cut(&[at]),
+                    Some(way) => fixture.set_latency(at, ms(*way)),
+                    None => fixture.cut(&[at]),
                 }
             }
-            let (made, after) = stage.outcome(ConnectConfig::default());
+            let (made, after) = fixture.outcome(ConnectConfig::default());
             assert_eq!((made.unwrap(), after), (*reached, ms(*took)), "{what}");
-            stage.assert_nothing_left();
+            fixture.assert_nothing_left();
         }
     });
 }
 
 #[test]
-fn what_is_configured_is_kept_to() {
+fn configuration_is_honoured() {
     let network = Network::new(1);
-    let stage = Stage::new(&network);
-    stage.serve(&[0, 1, 2]);
+    let fixture = Fixture::new(&network);
+    fixture.serve(&[0, 1, 2]);
     let config = ConnectConfig::default;
-    let (made, took) = stage.outcome(config().first_family(Family::V4));
+    let (made, took) = fixture.outcome(config().first_family(Family::V4));
     assert_eq!((made.unwrap(), took), (1, ms(20)));
-    // From an address of IPv4 only those of IPv4 can be reached.
-    let (made, took) = stage.outcome(config().bind((stage.client.addr(), 0).into()));
+    // A socket bound to IPv4 can only reach IPv4 addresses.
+    let (made, took) = fixture.outcome(config().bind((fixture.client.addr(), 0).into()));
     assert_eq!((made.unwrap(), took), (1, ms(20)));
-    stage.cut(&[0, 1]);
-    let (made, took) = stage.outcome(config().attempt_delay(ms(100)));
+    fixture.cut(&[0, 1]);
+    let (made, took) = fixture.outcome(config().attempt_delay(ms(100)));
     assert_eq!((made.unwrap(), took), (2, ms(220)));
-    let (made, took) = stage.outcome(config().attempt_delay(Duration::ZERO));
+    let (made, took) = fixture.outcome(config().attempt_delay(Duration::ZERO));
     assert_eq!((made.unwrap(), took), (2, ms(40)), "no less than 10 ms");
-    stage.assert_nothing_left();
+    fixture.assert_nothing_left();
 }
 
 #[test]
-fn a_failure_names_every_address_with_its_cause() {
+fn error_lists_every_address_with_its_cause() {
     let network = Network::new(2);
-    let stage = Stage::new(&network);
-    let (failed, took) = stage.outcome(ConnectConfig::default());
+    let fixture = Fixture::new(&network);
+    let (failed, took) = fixture.outcome(ConnectConfig::default());
     let error = failed.unwrap_err();
     let ConnectError::AllFailed { tried, .. } = &error else { panic!("{error}") };
     assert_eq!((tried.len(), took), (3, ms(60)));
@@ -168,34 +168,34 @@ fn a_failure_names_every_address_with_its_cause() {
         assert!(text.contains(&format!("{}: connection refused", tried.addr)), "{text}");
     }
 
-    stage.cut(&[0, 1]);
-    let (failed, took) = stage.outcome(ConnectConfig::default().timeout(2 * SECOND));
+    fixture.cut(&[0, 1]);
+    let (failed, took) = fixture.outcome(ConnectConfig::default().timeout(2 * SECOND));
     let error = failed.unwrap_err();
     let ConnectError::TimedOut { tried, .. } = &error else { panic!("{error}") };
     assert_eq!((tried.len(), took), (3, 2 * SECOND));
     assert!(!error.is_refused());
-    let refused = format!("[{}]:7: connection refused", stage.servers[2].addr_v6());
-    let silent = format!("{}:7: no answer", stage.servers[1].addr());
+    let refused = format!("[{}]:7: connection refused", fixture.servers[2].addr_v6());
+    let silent = format!("{}:7: no answer", fixture.servers[1].addr());
     let text = error.to_string();
     assert!(text.contains("within 2s (") && text.contains(&refused) && text.contains(&silent));
 
-    // The time includes the lookup.
-    stage.client.reactor().set_resolver(|reactor: &Reactor, _: &str| {
+    // The timeout includes the lookup.
+    fixture.client.reactor().set_resolver(|reactor: &Reactor, _: &str| {
         let (promise, lookup) = reactor.promise();
-        // Never answered, and not abandoned either.
+        // Neither answers nor drops the promise before the timeout.
         reactor.call_later(20 * SECOND, move |_| promise.reject(ResolveError::NoSuchName));
         lookup
     });
-    let (failed, took) = stage.outcome(ConnectConfig::default().timeout(SECOND));
+    let (failed, took) = fixture.outcome(ConnectConfig::default().timeout(SECOND));
     let text = failed.unwrap_err().to_string();
     assert_eq!(
         (&*text, took),
-        ("could not connect to service:7 within 1s: its name was not looked up by then", SECOND)
+        ("could not connect to service:7 within 1s: its name was not resolved by then", SECOND)
     );
-    stage.assert_nothing_left();
+    fixture.assert_nothing_left();
 
-    stage.client.reactor().set_resolver(Hosts::new().with("service", []));
-    let (failed, _) = stage.outcome(ConnectConfig::default());
+    fixture.client.reactor().set_resolver(Hosts::new().with("service", []));
+    let (failed, _) = fixture.outcome(ConnectConfig::default());
     let error = failed.unwrap_err();
     assert!(
         matches!(error, ConnectError::Resolve { source: ResolveError::NoAddress, .. }),
@@ -204,17 +204,17 @@ fn a_failure_names_every_address_with_its_cause() {
 }
 
 #[test]
-fn cancelled_at_any_moment_it_leaves_nothing() {
+fn cancelling_at_any_moment_leaves_nothing() {
     for at in 0..60 {
         let network = Network::new(at);
-        let stage = Stage::new(&network);
-        stage.serve(&[0, 1, 2]);
-        stage.cut(&[0]);
-        stage.is_reached_in(1, ms(130));
-        let connecting = stage.connect(ConnectConfig::default());
+        let fixture = Fixture::new(&network);
+        fixture.serve(&[0, 1, 2]);
+        fixture.cut(&[0]);
+        fixture.set_latency(1, ms(130));
+        let connecting = fixture.connect(ConnectConfig::default());
         network.run_for(ms(at * 10)).unwrap();
         let is_made = connecting.is_settled();
-        // The second is there at 250 + 260, and the third, tried at 500, at 520.
+        // Server 1 is reached at 250 + 260 ms; server 2, tried at 500 ms, at 520 ms.
         assert_eq!(is_made, at >= 51, "at {at}");
         connecting.cancel();
         if let Some(Ok(connection)) = connecting.take() {
@@ -223,18 +223,18 @@ fn cancelled_at_any_moment_it_leaves_nothing() {
             assert!(!is_made);
         }
         network.run_for(ms(1)).unwrap();
-        assert_clean(&stage.client.reactor());
-        assert_eq!(stage.client.descriptors(), 0);
-        stage.assert_nothing_left();
+        assert_clean(&fixture.client.reactor());
+        assert_eq!(fixture.client.descriptors(), 0);
+        fixture.assert_nothing_left();
     }
 }
 
 #[test]
-fn a_lookup_that_is_not_waited_for_any_more_is_cancelled() {
+fn cancelling_cancels_the_lookup() {
     let network = Network::new(3);
     let (client, _server) = (network.host("client"), network.host("server"));
     let connecting = client.reactor().connect_tcp("server:7", |_: &Peer| Quiet);
-    // The network has not answered by now.
+    // The network has not answered yet.
     network.run_for(Duration::from_micros(500)).unwrap();
     connecting.cancel();
     network.run_for(Duration::ZERO).unwrap();
@@ -243,7 +243,7 @@ fn a_lookup_that_is_not_waited_for_any_more_is_cancelled() {
     assert_clean(&client.reactor());
 }
 
-/// Counts those that live.
+/// Counts open connections.
 struct Counted(Rc<Cell<usize>>);
 
 impl Protocol for Counted {
@@ -256,18 +256,18 @@ impl Protocol for Counted {
     }
 }
 
-/// Whatever happens to the network: every attempt ends, one connection at most comes of it, and no socket is left over.
+/// With any network faults, every attempt ends with at most one connection, and no socket leaks.
 #[test]
-fn under_faults_nothing_is_left_over() {
+fn faults_leak_nothing() {
     simulate(0..100, |network| {
-        let stage = Stage::new(network);
+        let fixture = Fixture::new(network);
         network.set_link(Link::default().latency(Latency::Uniform(ms(1), ms(400))).loss(0.05));
-        stage.serve(&[0, 1]);
+        fixture.serve(&[0, 1]);
         network.set_random_faults(
             RandomFaults::every(SECOND).lasting(3 * SECOND).cuts().one_way_cuts().resets(),
         );
         let open = Rc::new(Cell::new(0));
-        let client = &stage.client;
+        let client = &fixture.client;
         for round in 0..20 {
             let counter = open.clone();
             let config = ConnectConfig::default().timeout(3 * SECOND);
@@ -275,7 +275,7 @@ fn under_faults_nothing_is_left_over() {
             let connecting = client.reactor().connect_tcp_with("service:7", config, factory);
             network.run_until(4 * SECOND, || connecting.is_settled()).unwrap();
             if round % 3 == 0 {
-                // What was left over might show later.
+                // Leaks might show later.
                 network.run_for(2 * SECOND).unwrap();
             }
             assert!(open.get() <= 1 && open.get() as u64 == client.reactor().stats().connections);

@@ -1,6 +1,5 @@
-//! Random lives: a connection in memory, on which both ends do whatever a script of random steps says, from outside and
-//! from inside of callbacks. Whatever that is, no byte is lost, doubled or moved, nothing is delivered during a pause, and
-//! the protocol has one whole life.
+//! Model test of a connection: both ends perform random steps, from outside and from within callbacks. No byte is lost, duplicated or
+//! reordered, nothing is delivered while reading is paused, and the lifecycle of the protocol is complete.
 
 #[path = "../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -19,7 +18,7 @@ use sinew_transports::{
     reactor::Reactor,
 };
 
-/// Something that one of the ends does.
+/// A step of one end.
 #[derive(Clone, Debug)]
 enum Step {
     Write(usize),
@@ -66,10 +65,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What both ends know, and what is wrong.
+/// The model's state, and violations found.
 #[derive(Default)]
-struct Book {
-    /// What the near end was allowed to write, in order; and what the far end got of it.
+struct Model {
+    /// What the near end wrote, in order; and what the far end received of it.
     written: Vec<u8>,
     got: Vec<u8>,
     /// What the far end sent, and how much of it was delivered.
@@ -78,24 +77,24 @@ struct Book {
     far_ended: bool,
     far_reset: bool,
     paused: bool,
-    /// Occasions on which input may have been held back.
+    /// Number of events that may have paused input, each of which allows one `reading_resumed`.
     holds: usize,
     resumes: usize,
-    told: Vec<&'static str>,
+    callbacks: Vec<&'static str>,
     lost: Option<String>,
     dropped: bool,
     next: u8,
     faults: Vec<String>,
 }
 
-impl Book {
-    fn must(&mut self, holds: bool, fault: impl FnOnce() -> String) {
+impl Model {
+    fn check(&mut self, holds: bool, fault: impl FnOnce() -> String) {
         if !holds {
             self.faults.push(fault());
         }
     }
 
-    /// Bytes that differ from those before.
+    /// A pseudo-random sequence, so that misplaced bytes are detected.
     fn bytes(&mut self, len: usize) -> Vec<u8> {
         (0..len)
             .map(|_| {
@@ -106,63 +105,63 @@ impl Book {
     }
 }
 
-type Shared = Rc<RefCell<Book>>;
+type Shared = Rc<RefCell<Model>>;
 
-/// Writes by `write`, and enters what was taken.
-fn write(book: &Shared, len: usize, write: impl FnOnce(&[u8]) -> WriteStatus) {
-    let bytes = book.borrow_mut().bytes(len);
+/// Writes with `write`, and records the bytes accepted.
+fn write(model: &Shared, len: usize, write: impl FnOnce(&[u8]) -> WriteStatus) {
+    let bytes = model.borrow_mut().bytes(len);
     let status = write(&bytes);
-    let mut book = book.borrow_mut();
+    let mut model = model.borrow_mut();
     match status {
         WriteStatus::Closed => {}
         WriteStatus::AboveHighWatermark => {
-            book.holds += 1;
-            book.written.extend(bytes);
+            model.holds += 1;
+            model.written.extend(bytes);
         }
-        WriteStatus::Ok => book.written.extend(bytes),
+        WriteStatus::Ok => model.written.extend(bytes),
         other => panic!("{other:?} is new"),
     }
 }
 
 struct Pieces {
-    book: Shared,
+    model: Shared,
     left: usize,
     len: usize,
 }
 
 impl Producer for Pieces {
     fn produce(&mut self, transport: &Transport) -> Production {
-        write(&self.book, self.len, |bytes| transport.write(bytes));
+        write(&self.model, self.len, |bytes| transport.write(bytes));
         self.left -= 1;
         if self.left == 0 { Production::Done } else { Production::More }
     }
 }
 
-/// Does what the near end does.
-fn act(step: &Step, transport: &Transport, book: &Shared) {
+/// Performs a step of the near end.
+fn act(step: &Step, transport: &Transport, model: &Shared) {
     match *step {
-        Step::Write(len) => write(book, len, |bytes| transport.write(bytes)),
+        Step::Write(len) => write(model, len, |bytes| transport.write(bytes)),
         Step::WriteBytes(len) => {
-            write(book, len, |bytes| transport.write_bytes(bytes.to_vec().into()));
+            write(model, len, |bytes| transport.write_bytes(bytes.to_vec().into()));
         }
         Step::WriteVectored(a, b) => {
-            write(book, a + b, |bytes| transport.write_vectored(&[&bytes[..a], &bytes[a..]]))
+            write(model, a + b, |bytes| transport.write_vectored(&[&bytes[..a], &bytes[a..]]))
         }
         Step::Stream { pieces, len } => {
-            transport.stream(Pieces { book: book.clone(), left: pieces, len });
+            transport.stream(Pieces { model: model.clone(), left: pieces, len });
         }
         Step::Pause => {
             transport.pause_reading();
-            book.borrow_mut().paused = true;
-            book.borrow_mut().holds += 1;
+            model.borrow_mut().paused = true;
+            model.borrow_mut().holds += 1;
         }
         Step::Resume => {
             transport.resume_reading();
-            book.borrow_mut().paused = false;
+            model.borrow_mut().paused = false;
         }
         Step::AutoPause(on) => {
             transport.set_auto_pause(on);
-            book.borrow_mut().holds += 1;
+            model.borrow_mut().holds += 1;
         }
         Step::Timer => drop(transport.call_later(Duration::ZERO)),
         Step::CloseWrite => transport.close_write(),
@@ -173,165 +172,165 @@ fn act(step: &Step, transport: &Transport, book: &Shared) {
     }
 }
 
-/// Writes down what it is told, checks it, and does one step of its own script in each callback.
+/// Records and checks callbacks, and performs one step of its own script in each.
 struct Actor {
-    book: Shared,
+    model: Shared,
     script: VecDeque<Step>,
 }
 
 impl Actor {
-    fn told(&mut self, what: &'static str, transport: &Transport) {
-        let mut book = self.book.borrow_mut();
-        let is_first = book.told.is_empty();
-        book.must(is_first == (what == "made"), || format!("{what} came at the wrong time"));
-        let is_over = book.lost.is_some();
-        book.must(!is_over, || format!("{what} came after the end"));
-        if book.told.last() != Some(&what) {
-            book.told.push(what);
+    fn record(&mut self, what: &'static str, transport: &Transport) {
+        let mut model = self.model.borrow_mut();
+        let is_first = model.callbacks.is_empty();
+        model.check(is_first == (what == "made"), || format!("{what} was called out of order"));
+        let is_over = model.lost.is_some();
+        model.check(!is_over, || format!("{what} was called after the end"));
+        if model.callbacks.last() != Some(&what) {
+            model.callbacks.push(what);
         }
-        drop(book);
+        drop(model);
         if let Some(step) = self.script.pop_front() {
-            act(&step, transport, &self.book);
+            act(&step, transport, &self.model);
         }
     }
 }
 
 impl Protocol for Actor {
     fn connection_made(&mut self, transport: &Transport) {
-        self.told("made", transport);
+        self.record("made", transport);
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        let mut book = self.book.borrow_mut();
-        let (paused, closing) = (book.paused, transport.is_closing());
-        book.must(!paused && !closing, || "input in a pause, or while closing".to_owned());
-        let at = book.delivered;
-        let is_next = book.sent.get(at..at + data.len()) == Some(data);
-        book.must(is_next, || format!("wrong input after {at} bytes"));
-        book.delivered += data.len();
-        drop(book);
-        self.told("data", transport);
+        let mut model = self.model.borrow_mut();
+        let (paused, closing) = (model.paused, transport.is_closing());
+        model.check(!paused && !closing, || "input while paused or closing".to_owned());
+        let at = model.delivered;
+        let is_next = model.sent.get(at..at + data.len()) == Some(data);
+        model.check(is_next, || format!("wrong input after {at} bytes"));
+        model.delivered += data.len();
+        drop(model);
+        self.record("data", transport);
     }
 
     fn read_closed(&mut self, transport: &Transport) {
-        let mut book = self.book.borrow_mut();
-        let (complete, ended) = (book.delivered == book.sent.len(), book.far_ended);
-        book.must(complete && ended, || "the end of the input came before its time".to_owned());
-        drop(book);
-        self.told("read_closed", transport);
+        let mut model = self.model.borrow_mut();
+        let (complete, ended) = (model.delivered == model.sent.len(), model.far_ended);
+        model.check(complete && ended, || "read_closed was called early".to_owned());
+        drop(model);
+        self.record("read_closed", transport);
     }
 
     fn writing_paused(&mut self, transport: &Transport) {
-        self.told("writing_paused", transport);
+        self.record("writing_paused", transport);
     }
 
     fn writing_resumed(&mut self, transport: &Transport) {
-        self.told("writing_resumed", transport);
+        self.record("writing_resumed", transport);
     }
 
     fn reading_resumed(&mut self, transport: &Transport) {
-        let mut book = self.book.borrow_mut();
-        book.resumes += 1;
-        let is_owed = !book.paused && book.resumes <= book.holds;
-        book.must(is_owed, || "reading_resumed was not owed".to_owned());
-        drop(book);
-        self.told("reading_resumed", transport);
+        let mut model = self.model.borrow_mut();
+        model.resumes += 1;
+        let is_owed = !model.paused && model.resumes <= model.holds;
+        model.check(is_owed, || "reading_resumed was called without a pause".to_owned());
+        drop(model);
+        self.record("reading_resumed", transport);
     }
 
     fn timer_fired(&mut self, transport: &Transport, _: TimerId) {
-        self.told("timer_fired", transport);
+        self.record("timer_fired", transport);
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-        self.told("lost", transport);
-        self.book.borrow_mut().lost = Some(reason.to_string());
+        self.record("lost", transport);
+        self.model.borrow_mut().lost = Some(reason.to_string());
     }
 }
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        let mut book = self.book.borrow_mut();
-        book.dropped = true;
-        let lost = book.lost.is_some();
-        book.must(lost, || "dropped before connection_lost".to_owned());
+        let mut model = self.model.borrow_mut();
+        model.dropped = true;
+        let lost = model.lost.is_some();
+        model.check(lost, || "dropped before connection_lost".to_owned());
     }
 }
 
-struct Play {
+struct Run {
     reactor: Reactor,
     wire: Wire,
     transport: Transport,
-    book: Shared,
+    model: Shared,
 }
 
-impl Play {
+impl Run {
     fn turn(&self) {
         self.reactor.turn(Some(Duration::ZERO)).expect("the loop turns");
     }
 
     fn take(&self) {
         let sent = self.wire.sent();
-        let mut book = self.book.borrow_mut();
-        let at = book.got.len();
-        let is_next = book.written.get(at..at + sent.len()) == Some(&*sent);
-        book.must(is_next, || format!("wrong output after {at} bytes"));
-        book.got.extend(sent);
+        let mut model = self.model.borrow_mut();
+        let at = model.got.len();
+        let is_next = model.written.get(at..at + sent.len()) == Some(&*sent);
+        model.check(is_next, || format!("wrong output after {at} bytes"));
+        model.got.extend(sent);
     }
 
     fn perform(&self, step: &Step) {
         match *step {
             Step::FarSends(len)
-                if !self.book.borrow().far_ended && !self.book.borrow().far_reset =>
+                if !self.model.borrow().far_ended && !self.model.borrow().far_reset =>
             {
-                let bytes = self.book.borrow_mut().bytes(len);
-                self.book.borrow_mut().sent.extend(&bytes);
+                let bytes = self.model.borrow_mut().bytes(len);
+                self.model.borrow_mut().sent.extend(&bytes);
                 self.wire.receive(&bytes);
             }
             Step::FarSends(_) => {}
             Step::FarTakes => self.take(),
             Step::FarEnds => {
-                self.book.borrow_mut().far_ended = true;
+                self.model.borrow_mut().far_ended = true;
                 self.wire.close();
             }
             Step::FarResets => {
-                self.book.borrow_mut().far_reset = true;
+                self.model.borrow_mut().far_reset = true;
                 self.wire.reset();
             }
             Step::Capacity(bytes) => self.wire.set_capacity(bytes),
             Step::Turn => self.turn(),
-            _ => act(step, &self.transport, &self.book),
+            _ => act(step, &self.transport, &self.model),
         }
     }
 
-    /// Everybody reads to the end and goes.
+    /// Lets both ends read to the end and close.
     fn end(self) {
         self.wire.set_capacity(usize::MAX);
         self.transport.resume_reading();
-        self.book.borrow_mut().paused = false;
+        self.model.borrow_mut().paused = false;
         let was_open = !self.transport.is_closing();
         let start = Instant::now();
-        while self.book.borrow().lost.is_none() {
-            assert!(start.elapsed() < Duration::from_secs(10), "it does not end");
+        while self.model.borrow().lost.is_none() {
+            assert!(start.elapsed() < Duration::from_secs(10), "the connection does not end");
             self.turn();
             self.take();
-            let delivered = self.book.borrow().delivered == self.book.borrow().sent.len();
+            let delivered = self.model.borrow().delivered == self.model.borrow().sent.len();
             if delivered || self.transport.is_closing() {
-                self.book.borrow_mut().far_ended = true;
+                self.model.borrow_mut().far_ended = true;
                 self.wire.close();
             }
-            if self.book.borrow().told.contains(&"read_closed") || !was_open {
+            if self.model.borrow().callbacks.contains(&"read_closed") || !was_open {
                 self.transport.lose_connection();
             }
-            // A script may still pause, in the last callbacks.
+            // The script may pause again in the last callbacks.
             self.transport.resume_reading();
-            self.book.borrow_mut().paused = false;
+            self.model.borrow_mut().paused = false;
         }
         self.take();
-        let book = self.book.borrow();
-        assert!(book.faults.is_empty(), "{:#?}, told {:?}", book.faults, book.told);
-        assert!(book.dropped && self.wire.is_closed());
-        if !self.wire.was_reset() && !book.far_reset {
-            assert_eq!(book.got.len(), book.written.len(), "output is lost ({:?})", book.lost);
+        let model = self.model.borrow();
+        assert!(model.faults.is_empty(), "{:#?}, callbacks {:?}", model.faults, model.callbacks);
+        assert!(model.dropped && self.wire.is_closed());
+        if !self.wire.was_reset() && !model.far_reset {
+            assert_eq!(model.got.len(), model.written.len(), "output is lost ({:?})", model.lost);
         }
         assert_eq!(self.reactor.stats().timers, 0);
     }
@@ -341,24 +340,24 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_both_ends_do_it_is_a_whole_life(
+    fn random_steps_of_both_ends_keep_the_lifecycle(
         outside in prop::collection::vec(step(), 0..60),
         inside in prop::collection::vec(step(), 0..20),
         watermarks in (0..100_000_usize, 0..50_000_usize),
         auto_pause in any::<bool>(),
     ) {
-        let book = Shared::default();
+        let model = Shared::default();
         watchdog::watch_this_test();
         let reactor = Reactor::new().expect("a reactor");
         let config = StreamConfig::default().watermarks(watermarks.0, watermarks.1);
-        let actor = Actor { book: book.clone(), script: inside.into() };
+        let actor = Actor { model: model.clone(), script: inside.into() };
         let joined = memory::connect(&reactor, config.auto_pause(auto_pause), actor);
         let (connection, wire) = joined.expect("there is room");
         let transport = connection.transport().clone();
-        let play = Play { reactor, wire, transport, book };
+        let run = Run { reactor, wire, transport, model };
         for step in &outside {
-            play.perform(step);
+            run.perform(step);
         }
-        play.end();
+        run.end();
     }
 }

@@ -1,5 +1,5 @@
-//! Names of connections, looked up on real threads, on every engine: nobody is kept waiting by what has nothing to do with them,
-//! and who was not connected in time is told what it waited for.
+//! Name lookups on real threads, on every engine: jobs that block do not delay lookups, and a connect timeout reports what it was
+//! waiting for.
 
 #[path = "../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -18,7 +18,7 @@ impl Protocol for Quiet {
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 }
 
-/// A job that lasts until the other end is dropped.
+/// A job that blocks until the sender is dropped.
 fn blocked() -> (mpsc::Sender<()>, impl FnOnce() + Send) {
     let (go, gate) = mpsc::channel::<()>();
     (go, move || _ = gate.recv())
@@ -51,7 +51,7 @@ fn connect(reactor: &Reactor, host: &str, timeout: Duration) -> Result<(), Conne
 }
 
 #[test]
-fn jobs_that_block_keep_nobody_from_connecting_by_name() {
+fn blocking_jobs_do_not_delay_lookups() {
     on_every_engine(|builder| {
         let reactor = builder.pool_threads_max(2).build().expect("it is available");
         let gates: Vec<_> = (0..20)
@@ -68,32 +68,32 @@ fn jobs_that_block_keep_nobody_from_connecting_by_name() {
 
 const SHORT: Duration = Duration::from_millis(50);
 
-/// The phase that the time was too short for, and the text.
-fn too_late(reactor: &Reactor, host: &str) -> (ConnectPhase, String) {
-    let error = connect(reactor, host, SHORT).expect_err("there is no time");
+/// The phase of a connect that times out, and the error's text.
+fn time_out(reactor: &Reactor, host: &str) -> (ConnectPhase, String) {
+    let error = connect(reactor, host, SHORT).expect_err("the connect times out");
     let ConnectError::TimedOut { phase, .. } = &error else { panic!("{error}") };
     (*phase, error.to_string())
 }
 
 #[test]
-fn the_lookup_has_no_thread() {
+fn timeout_while_the_lookup_waits_for_a_thread() {
     on_every_engine(|builder| {
         let reactor = builder.lookup_threads_max(1).build().expect("it is available");
         for host in ["localhost", "LOCALHOST"] {
             let (go, job) = blocked();
             let busy: Deferred<()> = reactor.defer_to_lookup_thread(job);
-            let (phase, text) = too_late(&reactor, host);
+            let (phase, text) = time_out(&reactor, host);
             assert_eq!(phase, ConnectPhase::Queued, "{text}");
             assert!(text.contains("waited for a thread (lookup_threads_max)"), "{text}");
             drop((go, busy));
         }
-        // What waited before says nothing of what comes now.
+        // A lookup that waited before does not affect the next.
         reactor.set_resolver(never);
-        assert_eq!(too_late(&reactor, "localhost").0, ConnectPhase::Resolving);
+        assert_eq!(time_out(&reactor, "localhost").0, ConnectPhase::Resolving);
     });
 }
 
-/// A resolver that gives no answer.
+/// A resolver that never answers.
 fn never(reactor: &Reactor, _: &str) -> Lookup {
     let (promise, lookup) = reactor.promise();
     reactor.call_later(Duration::from_secs(3600), |_| drop(promise));
@@ -101,12 +101,12 @@ fn never(reactor: &Reactor, _: &str) -> Lookup {
 }
 
 #[test]
-fn the_lookup_takes_too_long() {
+fn timeout_during_the_lookup() {
     on_every_engine(|builder| {
         let reactor = builder.build().expect("it is available");
         reactor.set_resolver(never);
-        let (phase, text) = too_late(&reactor, "localhost");
+        let (phase, text) = time_out(&reactor, "localhost");
         assert_eq!(phase, ConnectPhase::Resolving);
-        assert!(text.ends_with("within 50ms: its name was not looked up by then"), "{text}");
+        assert!(text.ends_with("within 50ms: its name was not resolved by then"), "{text}");
     });
 }

@@ -1,4 +1,4 @@
-//! Untrusted text in errors and in the names of peers: shortened, on one line, without control characters.
+//! Untrusted text in errors and peer names: shortened, on one line, without control characters.
 
 #[path = "../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -16,10 +16,10 @@ use sinew_transports::{
     reactor::{Engine, Failure},
 };
 
-/// The longest that may be said: an excerpt all of whose characters are escaped, and some words.
-const SAID_MAX: usize = 8 * 256 + 200;
+/// Longest message: an excerpt of escaped characters only, and some words.
+const MESSAGE_LEN_MAX: usize = 8 * 256 + 200;
 
-fn nasty() -> Vec<String> {
+fn untrusted_texts() -> Vec<String> {
     vec![
         "a".repeat(70_000),
         "\u{1b}[2J\u{1b}]0;title\u{7}".to_owned(),
@@ -29,18 +29,18 @@ fn nasty() -> Vec<String> {
     ]
 }
 
-fn assert_harmless(what: &str, said: impl Display) {
-    let said = said.to_string();
-    assert!(said.len() <= SAID_MAX, "{what}: {} bytes", said.len());
+fn assert_escaped(what: &str, message: impl Display) {
+    let message = message.to_string();
+    assert!(message.len() <= MESSAGE_LEN_MAX, "{what}: {} bytes", message.len());
     let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{202e}' | '\u{2028}');
-    assert!(said.chars().all(is_plain), "{what}: {said:?}");
+    assert!(message.chars().all(is_plain), "{what}: {message:?}");
 }
 
 fn io_error() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
-/// Whatever could be the name of a host is one, until a network is asked.
+/// The parser accepts any host name; the network rejects unknown ones.
 fn no_host(name: &str) -> PlanError {
     match format!("at 1 s kill {name}").parse::<Plan>() {
         Ok(plan) => Network::new(1).plan(&plan).unwrap_err(),
@@ -49,8 +49,8 @@ fn no_host(name: &str) -> PlanError {
 }
 
 #[test]
-fn errors_are_short_and_harmless() {
-    for text in nasty() {
+fn errors_are_short_and_escaped() {
+    for text in untrusted_texts() {
         let (name, host) = (|| text.clone(), || Destination::Name(text.clone(), 80));
         let errors: Vec<Box<dyn Error>> = vec![
             Box::new(ConnectError::BadDestination(name())),
@@ -88,33 +88,33 @@ fn errors_are_short_and_harmless() {
             Box::new(ProxyHeader::v2().unix(&[text.as_bytes(), b"\0"].concat(), b"").unwrap_err()),
         ];
         for (at, error) in errors.iter().enumerate() {
-            assert_harmless(&format!("error {at} of this list"), error);
+            assert_escaped(&format!("error {at} of this list"), error);
         }
-        assert_harmless("a destination", Destination::from(&*text));
-        assert_harmless("a destination", host());
+        assert_escaped("a destination", Destination::from(&*text));
+        assert_escaped("a destination", host());
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn what_unix_knows_is_short_and_harmless() {
+fn errors_of_unix_are_short_and_escaped() {
     use sinew_transports::{PipeError, SpawnError, UnixAddr, UnixListenError};
-    for text in nasty() {
+    for text in untrusted_texts() {
         let (name, path) = (|| text.clone(), || text.clone().into());
         let addrs = [UnixAddr::from(&*text), UnixAddr::Abstract(text.clone().into_bytes())];
         for addr in addrs {
-            assert_harmless("an address", &addr);
-            assert_harmless("too long", ConnectError::TooLong { addr: addr.clone() });
+            assert_escaped("an address", &addr);
+            assert_escaped("too long", ConnectError::TooLong { addr: addr.clone() });
             let addr = addr.clone();
-            assert_harmless(
+            assert_escaped(
                 "connecting",
                 ConnectError::ConnectUnix { addr: addr.clone(), source: io_error() },
             );
-            assert_harmless(
+            assert_escaped(
                 "in use",
                 UnixListenError::InUse { addr: addr.clone(), holder: Some(1) },
             );
-            assert_harmless("listening", UnixListenError::Listen { addr, source: io_error() });
+            assert_escaped("listening", UnixListenError::Listen { addr, source: io_error() });
         }
         let errors: Vec<Box<dyn Error>> = vec![
             Box::new(PipeError::Open { path: path(), source: io_error() }),
@@ -133,18 +133,21 @@ fn what_unix_knows_is_short_and_harmless() {
             Box::new(UnixListenError::Lock { path: path(), source: io_error() }),
         ];
         for error in errors {
-            // A program and its directory are two excerpts.
-            let said = error.to_string();
-            assert!(said.len() <= 2 * SAID_MAX && !said.contains(char::is_control), "{said:?}");
+            // Two excerpts: the program and its directory.
+            let message = error.to_string();
+            assert!(
+                message.len() <= 2 * MESSAGE_LEN_MAX && !message.contains(char::is_control),
+                "{message:?}"
+            );
         }
     }
 }
 
 #[cfg(feature = "tls")]
 #[test]
-fn what_is_said_of_certificates_is_short_and_harmless() {
+fn errors_of_certificates_are_short_and_escaped() {
     use sinew_transports::tls::{TlsClientConfig, TlsConfigError};
-    for text in nasty() {
+    for text in untrusted_texts() {
         let name = || text.clone();
         let errors = [
             TlsConfigError::Read { path: name().into(), source: io_error() },
@@ -158,15 +161,15 @@ fn what_is_said_of_certificates_is_short_and_harmless() {
             TlsClientConfig::insecure_without_verification().to(&text).unwrap_err(),
         ];
         for error in errors {
-            assert_harmless("a certificate", error);
+            assert_escaped("a certificate", error);
         }
     }
 }
 
-/// A peer has any path that it likes, and is in every line of a log.
+/// A peer chooses its own path, which appears in logs.
 #[cfg(unix)]
 #[test]
-fn peers_are_shown_without_harm() {
+fn peer_names_are_escaped() {
     use std::{cell::RefCell, rc::Rc};
 
     use sinew_transports::{Protocol, ReactorUnix, Transport, UnixListenConfig, reactor::Reactor};
@@ -176,7 +179,7 @@ fn peers_are_shown_without_harm() {
         fn data_received(&mut self, _: &Transport, _: &[u8]) {}
     }
 
-    let folder = std::env::temp_dir().join(format!("sinew-said-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("sinew-message-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let name = folder.join("\u{1b}[2J\nforged");
     let seen = Rc::<RefCell<Vec<Peer>>>::default();
@@ -189,17 +192,17 @@ fn peers_are_shown_without_harm() {
             Quiet
         })
         .unwrap();
-    // Bound to a name of its own before it connects.
+    // Bound to a name before connecting.
     let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
     socket.bind(&socket2::SockAddr::unix(&name).unwrap()).unwrap();
     socket.connect(&socket2::SockAddr::unix(folder.join("port")).unwrap()).unwrap();
     while seen.borrow().is_empty() {
         reactor.turn(None).unwrap();
     }
-    let said = seen.borrow()[0].to_string();
+    let message = seen.borrow()[0].to_string();
     let expected = format!(r"{}/\u{{1b}}[2J\nforged", folder.display());
-    assert!(said.starts_with(&expected), "{said:?}");
-    assert_harmless("a peer", said);
+    assert!(message.starts_with(&expected), "{message:?}");
+    assert_escaped("a peer", message);
     port.stop_listening();
     drop(socket);
     std::fs::remove_dir_all(folder).unwrap();

@@ -1,5 +1,6 @@
-//! What may stand in a line without breaking out of it: [`Word`], [`Text`], and a [`Command`] made of them. Checked once, where they are
-//! made; whoever takes one needs no check of its own. Pure.
+//! Arguments that are safe to place in a line (no line injection): [`Word`], [`Text`], and [`Command`], a line made
+//! of them. They are validated once, on construction, so functions that accept them need no check of their own. Pure:
+//! no I/O.
 
 use std::{
     borrow::{Borrow, Cow},
@@ -9,19 +10,19 @@ use std::{
 
 use bytes::Bytes;
 
-/// Why something cannot be an argument. Nothing is ever left out of it in silence.
+/// Why a value is not a valid argument. Invalid bytes are never removed silently.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
-    /// A word has no bytes.
+    /// A word must have at least one byte.
     #[error("an empty word")]
     Empty,
-    /// A byte is in it that may not be: CR, LF or NUL; in a word, any control character and space.
+    /// The value contains a forbidden byte: CR, LF or NUL; in a word, also any control character or a space.
     #[error("byte {byte:#04x} at {at}, which would end the argument or the line")]
     Forbidden {
-        /// The byte.
+        /// The forbidden byte.
         byte: u8,
-        /// Where it stands.
+        /// Its index in the value.
         at: usize,
     },
 }
@@ -35,24 +36,24 @@ macro_rules! argument {
         pub struct $name(Bytes);
 
         impl $name {
-            /// One that is written in the program; checked by the compiler if it is a constant.
+            /// Creates one from a literal in the program. In a constant, the check runs at compile time.
             ///
             /// # Panics
             ///
-            /// If it cannot be one.
+            /// If `text` is not valid.
             #[must_use]
             pub const fn from_static(text: &'static str) -> Self {
                 assert!($check(text.as_bytes()).is_none(), "no argument of this kind");
                 Self(Bytes::from_static(text.as_bytes()))
             }
 
-            /// Its bytes.
+            /// The bytes.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8] {
                 &self.0
             }
 
-            /// It, if it is UTF-8.
+            /// The text, if it is UTF-8.
             #[must_use]
             pub fn as_str(&self) -> Option<&str> {
                 str::from_utf8(&self.0).ok()
@@ -87,7 +88,7 @@ macro_rules! argument {
             }
         }
 
-        /// So that a map with such keys can be asked for bytes.
+        /// Allows lookups by `&[u8]` in maps with such keys.
         impl Borrow<[u8]> for $name {
             fn borrow(&self) -> &[u8] {
                 &self.0
@@ -106,7 +107,7 @@ macro_rules! argument {
             }
         }
 
-        /// What is not UTF-8 is replaced.
+        /// Bytes that are not UTF-8 are replaced.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 String::from_utf8_lossy(&self.0).fmt(f)
@@ -126,8 +127,8 @@ macro_rules! argument {
 }
 
 argument! {
-    /// One word of a line: at least one byte, none of which is a space or a control character of ASCII. Bytes beyond ASCII may be in
-    /// it, in any encoding. Cheap to clone.
+    /// One word of a line: at least one byte, with no space and no ASCII control character. Non-ASCII bytes are
+    /// allowed in any encoding. Cheap to clone.
     ///
     /// # Examples
     ///
@@ -144,7 +145,7 @@ argument! {
 }
 
 argument! {
-    /// The rest of a line: any bytes but CR, LF and NUL, or none. Cheap to clone.
+    /// The rest of a line: any bytes except CR, LF and NUL; may be empty. Cheap to clone.
     ///
     /// # Examples
     ///
@@ -197,8 +198,8 @@ impl From<u64> for Word {
     }
 }
 
-/// A line made of a word, more words, and perhaps a text, with a space between them. It is one line whatever was put into it:
-/// [`send_line`](super::FrameTransport::send_line) refuses it only if it is too long.
+/// A line made of a word, more words, and optionally a text, separated by single spaces. It is always exactly one
+/// line: [`send_line`](super::FrameTransport::send_line) refuses it only if it is too long.
 ///
 /// # Examples
 ///
@@ -218,7 +219,7 @@ impl From<u64> for Word {
 pub struct Command(Vec<u8>);
 
 impl Command {
-    /// A line that is one word so far.
+    /// Starts a line with its first word.
     #[must_use]
     pub fn new(verb: &Word) -> Self {
         Self(verb.to_vec())
@@ -230,7 +231,7 @@ impl Command {
         self.and(word)
     }
 
-    /// Adds a text, which may hold spaces, so best as the last.
+    /// Adds a text. A text may contain spaces, so it should come last.
     #[must_use]
     pub fn text(self, text: &Text) -> Self {
         self.and(text)
@@ -270,7 +271,7 @@ mod tests {
     use crate::basic::{Decoded, Decoder, Line, send_line};
 
     #[test]
-    fn every_byte_by_itself() {
+    fn every_byte_is_classified() {
         for byte in 0..=u8::MAX {
             let is_text = !matches!(byte, b'\r' | b'\n' | 0);
             let is_word = byte > b' ' && byte != 0x7f;
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_made_of_whatever_is_at_hand() {
+    fn words_convert_from_all_string_types() {
         let word = Word::from_static("wört");
         assert_eq!(Word::try_from("wört".to_owned()), Ok(word.clone()));
         assert_eq!(Word::try_from("wört".as_bytes().to_vec()), Ok(word.clone()));
@@ -300,12 +301,12 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "no argument of this kind")]
-    fn one_in_the_program_is_checked_too() {
+    fn from_static_panics_on_an_invalid_word() {
         let _ = Word::from_static("two words");
     }
 
     proptest! {
-        /// Whatever goes through the checks is one line at the other end, for peers of every kind.
+        /// A command that passes the checks is decoded as exactly one line, by lenient and strict peers alike.
         #[test]
         fn a_command_is_one_line(words in prop::collection::vec(any::<Vec<u8>>(), 1..4), text: Vec<u8>) {
             let words: Vec<_> = words.into_iter().filter_map(|word| Word::try_from(word).ok()).collect();

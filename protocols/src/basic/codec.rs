@@ -1,4 +1,4 @@
-//! The seam between bytes and frames: [`Decoder`] and [`Encoder`]. Pure: knows no transport and keeps no buffer.
+//! The codec traits: [`Decoder`] and [`Encoder`]. Pure: they know no transport and keep no buffer.
 
 use std::ops::Range;
 
@@ -8,17 +8,16 @@ use super::{EncodeError, FrameError};
 ///
 /// # Contract
 ///
-/// A decoder is shown every byte of the stream once and in order, cut anywhere, and never the same byte again: what it
-/// must remember of a frame that is not finished (a count, half a delimiter) it keeps itself, in a few words. So no
-/// decoder can be slow in the way that decoders used to be, by searching the same unfinished line at every read. The
-/// bytes of the frame it does not keep; they stay where they are, and whoever drives the decoder joins them when a frame
-/// has come in pieces. [`Framed`](super::Framed) does.
+/// A decoder receives every byte of the stream exactly once and in order, split at arbitrary points. It keeps what it
+/// has to remember of an unfinished frame (a count, half a delimiter) in a few words of state, so it never rescans
+/// the same unfinished frame on every read: decoding takes linear time. It does not store the bytes of the frame; the
+/// caller keeps them and joins a frame that arrived in pieces, as [`Framed`](super::Framed) does.
 ///
-/// - [`Decoded::Incomplete`]: all of `input` was taken in, and the frame goes on.
-/// - [`Decoded::Frame`]: the frame ends in `input`. The decoder is ready for the next one and is shown what follows
-///   `consumed`. A frame consumes at least one byte.
-/// - An error is found at the earliest byte that makes it certain, wherever the input was cut, and is final: frame
-///   boundaries are lost. After it a decoder may answer anything, but does not panic.
+/// - [`Decoded::Incomplete`]: all of `input` was consumed, and the frame continues.
+/// - [`Decoded::Frame`]: the frame ends in `input`. The decoder is ready for the next frame; the next call passes the
+///   input after `consumed`. A frame consumes at least one byte.
+/// - An error is returned at the earliest byte that makes it certain, regardless of how the input was split. It is
+///   final: frame boundaries are lost. After an error a decoder may return anything, but must not panic.
 ///
 /// # Examples
 ///
@@ -38,14 +37,14 @@ use super::{EncodeError, FrameError};
     note = "the decoder comes first, then the handler: `Framed::with_decoder(Line::default(), handler)`"
 )]
 pub trait Decoder: 'static {
-    /// Takes in bytes that were not shown before, up to the end of a frame at most.
+    /// Consumes new input, up to the end of one frame at most.
     ///
     /// # Errors
     ///
-    /// [`FrameError`] as soon as `input` holds a byte with which no acceptable frame can be made any more.
+    /// [`FrameError`] as soon as `input` holds a byte after which no valid frame is possible.
     fn decode(&mut self, input: &[u8]) -> Result<Decoded, FrameError>;
 
-    /// Forgets the unfinished frame: the next byte shown begins a new one.
+    /// Discards the unfinished frame: the next byte starts a new one.
     fn reset(&mut self);
 }
 
@@ -67,27 +66,28 @@ pub enum Decoded {
     Incomplete,
     /// A frame ends here.
     Frame {
-        /// How many bytes of the input just shown belong to the frame, its delimiter included.
+        /// How many bytes of this input belong to the frame, including its delimiter.
         consumed: usize,
-        /// Where the payload lies, counted from the first byte of the frame, which may have come long before.
+        /// Where the payload lies, relative to the first byte of the frame, which may have arrived in earlier input.
         payload: Range<usize>,
     },
 }
 
-/// Puts a payload into a frame.
+/// Encodes a payload as a frame.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot send frames",
     label = "not an encoder",
     note = "implement `Encoder` for the decoder to send what it receives; `write` sends bytes as they are"
 )]
 pub trait Encoder {
-    /// Hands the parts of the frame to `write`, once and in order; the payload itself is one of them and is not copied.
+    /// Passes the parts of the frame to `write`, once and in order. The payload is one of the parts and is not
+    /// copied.
     ///
-    /// What an encoder lets pass, a decoder with the same settings gives back as the same single frame.
+    /// Whatever an encoder accepts, a decoder with the same settings decodes as the same single frame.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if no such frame exists; then `write` is not called.
+    /// [`EncodeError`] if the payload cannot be encoded; `write` is then not called.
     ///
     /// # Examples
     ///

@@ -1,5 +1,5 @@
-//! Text that ends in a line with a single dot, as in SMTP, POP3 and NNTP: read by [`DotStuffed`], written by [`DotStuffing`]. Pure:
-//! knows no transport and keeps no buffer.
+//! Dot-stuffed text, terminated by a line with a single dot, as in SMTP, POP3 and NNTP: decoded by [`DotStuffed`],
+//! encoded by [`DotStuffing`]. Pure: knows no transport and keeps no buffer.
 
 mod stuffing;
 #[cfg(test)]
@@ -11,18 +11,20 @@ use memchr::{memchr, memchr2};
 
 use super::FrameError;
 
-/// Reads text that ends in a line with a single dot; a dot in front of another line is taken off (RFC 5321 4.5.2, RFC 3977 3.1.1).
+/// Decodes text that ends with a line of a single dot, and removes the extra dot from lines that start with one (RFC
+/// 5321 4.5.2, RFC 3977 3.1.1).
 ///
-/// It is shown the stream as it comes, cut anywhere, and gives the text piece by piece, borrowed from what it is shown. It keeps a
-/// few bits and no bytes. How long a text may be is for the caller to count: a server has to read an overlong one to its end all the
-/// same.
+/// It receives the stream in pieces, split anywhere, and returns the text piece by piece, borrowed from the input. It
+/// keeps a few bits of state and no bytes. The caller limits the length of the text: a server has to read an overlong
+/// text to its end anyway.
 ///
-/// What ends a text is a matter of safety. Where two servers disagree, one of them takes for a message what the other takes for
-/// commands. So [`strict`](Self::strict) is the default: the end is `CRLF . CRLF` to the byte, and a CR or an LF alone is an error.
+/// What terminates a text matters for security. If two servers disagree about it, one of them takes as commands what
+/// the other takes as message text (SMTP smuggling). So [`strict`](Self::strict) is the default: only `CRLF . CRLF`
+/// ends the text, and a bare CR or LF is an error.
 ///
 /// # Examples
 ///
-/// In raw mode of a [`LineHandler`](super::LineHandler), so in the middle of lines:
+/// In raw mode of a [`LineHandler`](super::LineHandler), between lines:
 ///
 /// ```
 /// use sinew_protocols::basic::{DotStuffed, LineHandler, LineReceiver, LineTransport, Unstuffed};
@@ -69,72 +71,74 @@ pub struct DotStuffed {
     state: State,
 }
 
-/// What was seen last.
+/// The last input seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
-    /// The end of a line, or nothing at all.
+    /// The end of a line, or nothing yet.
     #[default]
     LineStart,
-    /// Text in a line.
+    /// Text inside a line.
     Text,
-    /// A CR, which was given out as text.
+    /// A CR, already returned as text.
     Cr,
-    /// A dot in front of a line.
+    /// A dot at the start of a line.
     Dot,
-    /// A dot in front of a line, and a CR.
+    /// A dot at the start of a line, followed by a CR.
     DotCr,
 }
 
-/// What a [`DotStuffed`] has found.
+/// One step of [`DotStuffed::decode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "it holds a piece of the text"]
 pub enum Unstuffed<'a> {
     /// The next piece of the text, line ends included; not empty. There may be more in the input.
     Text(&'a [u8]),
-    /// The text has ended. What is left of the input lies behind it.
+    /// The text has ended. The remaining input comes after it.
     End,
-    /// The input is used up, and the text goes on.
+    /// The input is used up, and the text continues.
     Incomplete,
 }
 
 impl DotStuffed {
-    /// For servers, and for clients of good servers: the end is `CRLF . CRLF`, and a CR or an LF alone is an error.
+    /// For servers, and for clients of conforming servers: only `CRLF . CRLF` ends the text, and a bare CR or LF is
+    /// an error.
     #[must_use]
     pub const fn strict() -> Self {
         Self { is_lenient: false, state: State::LineStart }
     }
 
-    /// For clients of old servers, which end some lines in a bare LF: it ends a line like CRLF, that of the single dot too, and a bare
-    /// CR is text. Never for a server: what a peer means as text could end it.
-    #[must_use]
+    /// For clients of old servers that end some lines in a bare LF: an LF ends a line like CRLF does, including the
+    /// line with the single dot, and a bare CR is text. Never use it in a server: text chosen by a peer could then
+    /// end the message.
     pub const fn lenient() -> Self {
         Self { is_lenient: true, state: State::LineStart }
     }
 
-    /// Takes the next thing off the front of `input`, which follows what was shown before. After the end the next text may begin.
+    /// Decodes the next step from the front of `input`, which continues the input of the previous call. After the
+    /// end, the next text may begin.
     ///
     /// # Errors
     ///
-    /// [`FrameError::BareLineEnd`] at a CR or an LF that stands alone; the text before it has been given out. It is final: where the
-    /// text ends is not known any more, so nothing that follows may be taken for anything.
+    /// [`FrameError::BareLineEnd`] at a bare CR or LF; the text before it has been returned. The error is final: the
+    /// end of the text is no longer known, so the rest of the input must not be interpreted.
     pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Unstuffed<'a>, FrameError> {
         while let Some(&byte) = input.first() {
             match (self.state, byte) {
-                (State::LineStart, b'.') => self.pass(input, State::Dot),
-                (State::Dot, b'\r') => self.pass(input, State::DotCr),
+                (State::LineStart, b'.') => self.skip(input, State::Dot),
+                (State::Dot, b'\r') => self.skip(input, State::DotCr),
                 (State::Dot, b'\n') if self.is_lenient => {
-                    self.pass(input, State::LineStart);
+                    self.skip(input, State::LineStart);
                     return Ok(Unstuffed::End);
                 }
                 (State::DotCr, b'\n') => {
-                    self.pass(input, State::LineStart);
+                    self.skip(input, State::LineStart);
                     return Ok(Unstuffed::End);
                 }
                 (State::DotCr | State::Cr, found) if !self.is_lenient && found != b'\n' => {
                     return Err(FrameError::BareLineEnd { found: b'\r' });
                 }
                 (State::DotCr, _) => {
-                    // The dot is taken off, and the CR was text.
+                    // The dot is removed, and the CR was text.
                     self.state = State::Text;
                     return Ok(Unstuffed::Text(b"\r"));
                 }
@@ -151,16 +155,16 @@ impl DotStuffed {
         Ok(Unstuffed::Incomplete)
     }
 
-    /// Takes a byte off that is no text.
-    fn pass(&mut self, input: &mut &[u8], state: State) {
+    /// Skips a byte that is not text.
+    fn skip(&mut self, input: &mut &[u8], state: State) {
         *input = &input[1..];
         self.state = state;
     }
 
-    /// How much of the input is text up to the next dot in front of a line, or to a fault; at least one byte. Knows what was seen
-    /// last.
+    /// Length of the text up to the next dot at the start of a line, or up to an invalid byte; at least one byte.
+    /// Updates the state.
     fn text_len(&mut self, input: &[u8]) -> usize {
-        // Behind a CR, the LF is known to be there.
+        // After a CR, the LF is known to follow.
         let mut at = usize::from(self.state == State::Cr);
         self.state = if at > 0 { State::LineStart } else { State::Text };
         loop {
@@ -179,7 +183,7 @@ impl DotStuffed {
             at += before;
             match (input[at], input.get(at + 1)) {
                 (b'\n', _) if self.is_lenient => at += 1,
-                // It stands alone.
+                // A bare LF.
                 (b'\n', _) => return at,
                 (_, Some(b'\n')) => at += 2,
                 (..) => {

@@ -1,6 +1,6 @@
-//! What can be wrong with a frame: [`FrameError`] for those that come, [`EncodeError`] for those to be sent.
+//! Framing errors: [`FrameError`] for received frames, [`EncodeError`] for frames to be sent.
 
-/// Why the input cannot be cut into frames. Always final: what follows the fault has no known boundaries.
+/// Why the input cannot be split into frames. Always final: the frame boundaries after the fault are unknown.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -10,17 +10,17 @@ pub enum FrameError {
         /// The limit, in bytes of payload.
         max: usize,
     },
-    /// A CR or an LF stands alone, where lines end in both ([`Line::strict_crlf`](super::Line::strict_crlf),
+    /// A bare CR or LF where lines must end in CRLF ([`Line::strict_crlf`](super::Line::strict_crlf),
     /// [`DotStuffed::strict`](super::DotStuffed::strict)).
-    #[error("{} without the other of CRLF", if *.found == b'\n' { "LF" } else { "CR" })]
+    #[error("bare {} where CRLF is required", if *.found == b'\n' { "LF" } else { "CR" })]
     BareLineEnd {
-        /// The one that stands alone.
+        /// The bare byte: CR or LF.
         found: u8,
     },
-    /// A frame was announced that is longer than its limit; none of its payload was waited for.
+    /// The length prefix announces a frame longer than the limit. None of its payload was read.
     #[error("frame of {len} bytes announced, at most {max} allowed")]
     FrameTooLong {
-        /// The length announced. Of a netstring, as far as it was read: a lower bound.
+        /// The announced length. For a netstring, a lower bound: the digits read so far.
         len: u64,
         /// The limit, in bytes of payload.
         max: usize,
@@ -28,32 +28,32 @@ pub enum FrameError {
     /// A netstring begins with something other than digits and a colon.
     #[error("byte {found:#04x} in the length of a netstring")]
     LengthInvalid {
-        /// The byte that is neither.
+        /// The invalid byte.
         found: u8,
     },
-    /// The length of a netstring begins with a needless zero.
+    /// The length of a netstring has a leading zero.
     #[error("leading zero in the length of a netstring")]
     LeadingZero,
-    /// A netstring does not end in a comma.
+    /// A netstring is not terminated by a comma.
     #[error("byte {found:#04x} instead of the comma that ends a netstring")]
     CommaMissing {
-        /// The byte in its place.
+        /// The byte in place of the comma.
         found: u8,
     },
-    /// The peer sent its last byte in the middle of a frame.
+    /// The input ended in the middle of a frame.
     #[error("input ended {received} bytes into an unfinished frame")]
     Truncated {
-        /// How many bytes of that frame had come, prefix included.
+        /// How many bytes of that frame were received, prefix included.
         received: usize,
     },
-    /// The peer sent on in the clear after the frame that TLS was started at; by the time it was read, it could have been anybody's
-    /// (RFC 3207 4.2).
-    #[error("{received} bytes in the clear behind the start of TLS")]
+    /// The peer sent plaintext after the frame at which TLS was started. An attacker could have injected it, so it is
+    /// not used (RFC 3207 4.2).
+    #[error("{received} bytes of plaintext received after TLS was started")]
     BehindStartTls {
-        /// How many bytes.
+        /// How many bytes of plaintext.
         received: usize,
     },
-    /// A fault known to a decoder of your own.
+    /// An error of a custom decoder.
     #[error("invalid frame: {0}")]
     Invalid(&'static str),
 }
@@ -64,7 +64,7 @@ sinew_transports::reactor::error_debug!(FrameError);
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The payload is longer than the limit, or than the prefix can say.
+    /// The payload is longer than the limit, or than the length prefix can express.
     #[error("payload of {len} bytes, at most {max} allowed")]
     FrameTooLong {
         /// The length of the payload.
@@ -72,16 +72,17 @@ pub enum EncodeError {
         /// The longest that can be sent.
         max: usize,
     },
-    /// The line holds its own delimiter, or a CR or LF that a peer may take for one: it would read more lines than were meant.
+    /// The line contains its own delimiter, or a CR or LF that a peer may treat as one, so it could be read as
+    /// several lines.
     #[error("delimiter inside the line")]
     DelimiterInside,
-    /// A CR or an LF stands alone in a text whose lines end in both ([`DotStuffing::strict`](super::DotStuffing::strict)).
-    #[error("{} without the other of CRLF", if *.found == b'\n' { "LF" } else { "CR" })]
+    /// A bare CR or LF in a text whose lines must end in CRLF ([`DotStuffing::strict`](super::DotStuffing::strict)).
+    #[error("bare {} where CRLF is required", if *.found == b'\n' { "LF" } else { "CR" })]
     BareLineEnd {
-        /// The one that stands alone.
+        /// The bare byte: CR or LF.
         found: u8,
     },
-    /// A frame of fixed size was to have another.
+    /// The payload does not have the fixed size of a frame.
     #[error("payload of {len} bytes for frames of {size}")]
     WrongSize {
         /// The length of the payload.

@@ -1,11 +1,11 @@
-//! Frames that are all of one size: [`Fixed`]. Pure: knows no transport and keeps no buffer.
+//! Fixed-size frames: [`Fixed`]. Pure: knows no transport and keeps no buffer.
 
 #[cfg(test)]
 mod tests;
 
 use super::{Decoded, Decoder, EncodeError, Encoder, FrameError};
 
-/// Frames of one size, without prefix or delimiter.
+/// Frames of a fixed size, without prefix or delimiter.
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// Frames of `size` bytes, which is also the most that is ever kept of one.
+    /// Frames of `size` bytes. At most one such frame is buffered.
     ///
     /// # Panics
     ///

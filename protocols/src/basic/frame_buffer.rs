@@ -1,31 +1,31 @@
-//! What is kept of the input between two reads: [`FrameBuffer`]. Knows no decoder; counts what it copies.
+//! Input buffered between two reads: [`FrameBuffer`]. Knows no decoder. Counts the bytes that it copies, for tests.
 
 use super::scan_counter;
 
-/// Storage that is not given back although less would do: what is half-read most of the time, so that a busy stream does
-/// not allocate at every read.
+/// Capacity that is kept even if less is needed. Most unfinished frames fit, so a busy stream does not allocate on
+/// every read.
 const SPARE_MAX: usize = 4 * 1024;
 
-/// A place in the input.
+/// A position in the input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Cursor {
-    /// Where the first frame that was not delivered begins.
+    /// Start of the first frame that has not been delivered.
     pub(super) start: usize,
-    /// Up to where the decoder has seen the input; not before `start`.
+    /// End of the input that the decoder has seen; never before `start`.
     pub(super) scanned: usize,
 }
 
 impl Cursor {
-    /// A frame boundary.
+    /// A position at a frame boundary.
     pub(super) const fn boundary(at: usize) -> Self {
         Self { start: at, scanned: at }
     }
 }
 
-/// Input that came and was not delivered: an unfinished frame, or frames held back.
+/// Input received and not delivered yet: an unfinished frame, or frames held back by a pause.
 ///
-/// Each byte is copied in once. Bytes that were used up stay in front until they are more than what is left, so that
-/// taking frames out one by one moves every byte at most once more.
+/// Each byte is copied in once. Consumed bytes stay at the front until they outnumber the rest, so taking frames out
+/// one by one moves each byte at most once more.
 #[derive(Debug, Default)]
 pub(super) struct FrameBuffer {
     bytes: Vec<u8>,
@@ -33,7 +33,7 @@ pub(super) struct FrameBuffer {
 }
 
 impl FrameBuffer {
-    /// Everything, used up or not; `cursor` says what is left.
+    /// All bytes, consumed or not; `cursor` marks what is left.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -42,41 +42,44 @@ impl FrameBuffer {
         self.cursor
     }
 
-    /// What was not delivered.
+    /// The undelivered bytes.
     pub(super) fn rest(&self) -> &[u8] {
         &self.bytes[self.cursor.start..]
     }
 
-    /// What was not delivered, in storage of its own.
+    /// The undelivered bytes, as an owned vector.
     pub(super) fn into_rest(mut self) -> Vec<u8> {
         self.bytes.drain(..self.cursor.start);
         self.bytes
     }
 
-    /// Whether the decoder has seen all of it: nothing but an unfinished frame is left.
+    /// Whether the decoder has seen all bytes, so that only an unfinished frame is left.
     pub(super) fn is_scanned(&self) -> bool {
         self.cursor.scanned == self.bytes.len()
     }
 
-    /// Adds input that the decoder has not seen.
+    /// Appends input that the decoder has not seen.
     pub(super) fn push(&mut self, input: &[u8]) {
         scan_counter::copied(input.len());
         self.bytes.extend_from_slice(input);
     }
 
-    /// Adds input that the decoder has seen, behind a frame that it has seen.
+    /// Appends input that the decoder has already seen.
     pub(super) fn push_scanned(&mut self, input: &[u8]) {
-        debug_assert!(self.is_scanned(), "what was not seen comes before this");
+        debug_assert!(
+            self.is_scanned(),
+            "input that the decoder has not seen must be decoded first"
+        );
         self.push(input);
         self.cursor.scanned = self.bytes.len();
     }
 
-    /// The unfinished frame is to be decoded anew, from its first byte.
+    /// Makes the decoder start over at the first byte of the unfinished frame.
     pub(super) fn rewind(&mut self) {
         self.cursor.scanned = self.cursor.start;
     }
 
-    /// Holds what is left of `input`, and nothing that it held before.
+    /// Replaces the content with the undelivered rest of `input`.
     pub(super) fn replace(&mut self, input: &[u8], left: Cursor) {
         let rest = &input[left.start..];
         self.bytes.clear();
@@ -85,7 +88,7 @@ impl FrameBuffer {
         self.cursor = Cursor { start: 0, scanned: left.scanned - left.start };
     }
 
-    /// What lies before `left` was used up.
+    /// Discards the bytes before `left`, which have been consumed.
     pub(super) fn advance(&mut self, left: Cursor) {
         self.cursor = left;
         let kept = self.rest().len();
@@ -108,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn storage_follows_what_is_kept() {
+    fn capacity_shrinks_with_the_content() {
         let mut buffer = FrameBuffer::default();
         buffer.push(&[b'x'; 64 * 1024]);
         assert_eq!((buffer.rest().len(), buffer.is_scanned()), (64 * 1024, false));

@@ -1,4 +1,4 @@
-//! The transport as a frame handler sees it: [`FrameTransport`]. Notes what is asked for; [`Framed`] does it.
+//! The transport passed to frame handlers: [`FrameTransport`]. It records requests; [`Framed`] carries them out.
 //!
 //! [`Framed`]: super::Framed
 
@@ -8,26 +8,25 @@ use sinew_transports::{Transport, WriteStatus};
 
 use super::{Decoder, EncodeError, Encoder, Line, framed::Mode, send_frame};
 
-/// A [`Transport`] that also knows about frames, handed to every callback of a
-/// [`FrameHandler`](super::FrameHandler).
+/// A [`Transport`] with framing operations, passed to every callback of a [`FrameHandler`](super::FrameHandler).
 ///
-/// It is a transport wherever one is wanted: call its methods, pass it as `&Transport`, clone it to keep it
-/// (`let kept: Transport = transport.clone()`).
+/// It dereferences to [`Transport`]: call its methods, pass it as `&Transport`, or clone it to keep it (`let kept:
+/// Transport = transport.clone()`).
 ///
 /// # Raw mode
 ///
-/// [`set_raw_mode`](Self::set_raw_mode) ends framing: every byte after the frame in hand goes to `raw_received`, until
-/// [`set_frame_mode`](Self::set_frame_mode) takes framing up again with the bytes that were not wanted. Both only note
-/// what is wanted, so they may be called from any callback and any number of times, without recursion.
+/// [`set_raw_mode`](Self::set_raw_mode) ends framing: every byte after the current frame goes to `raw_received`,
+/// until [`set_frame_mode`](Self::set_frame_mode) resumes framing with the bytes that were not consumed. Both only
+/// record the request, so they may be called from any callback, any number of times, without recursion.
 pub struct FrameTransport<'a, D> {
     transport: &'a Transport,
     decoder: &'a mut D,
     mode: &'a mut Mode,
-    /// How many of the last bytes given to `raw_received` were handed back.
+    /// How many of the last bytes passed to `raw_received` were handed back.
     unread: usize,
 }
 
-/// The [`FrameTransport`] of lines, as [`LineHandler`](super::LineHandler) is given it.
+/// The [`FrameTransport`] of lines, passed to a [`LineHandler`](super::LineHandler).
 pub type LineTransport<'a> = FrameTransport<'a, Line>;
 
 impl<'a, D: Decoder> FrameTransport<'a, D> {
@@ -49,8 +48,8 @@ impl<'a, D: Decoder> FrameTransport<'a, D> {
         self.decoder
     }
 
-    /// Goes on with another decoder, or other limits, after the frame in hand. Called outside of a frame callback, the
-    /// new decoder also gets what has come of an unfinished frame.
+    /// Switches to another decoder, or other limits, after the current frame. Outside of a frame callback, the new
+    /// decoder also gets the bytes of an unfinished frame received so far.
     ///
     /// # Examples
     ///
@@ -70,36 +69,36 @@ impl<'a, D: Decoder> FrameTransport<'a, D> {
         self.restart();
     }
 
-    /// Whether bytes are delivered as they come.
+    /// Whether raw mode is on: bytes are delivered without framing.
     #[must_use]
     pub fn is_raw(&self) -> bool {
         self.mode.raw
     }
 
-    /// Delivers all further bytes, from the end of the frame in hand, to `raw_received`. Called outside of a frame
-    /// callback, raw mode begins with what has come of an unfinished frame.
+    /// Delivers all further bytes, from the end of the current frame, to `raw_received`. Outside of a frame callback,
+    /// raw mode starts with the bytes of an unfinished frame received so far.
     pub fn set_raw_mode(&mut self) {
         self.mode.raw = true;
         self.unread = 0;
         self.restart();
     }
 
-    /// Ends raw mode. `rest` is the end of the data that `raw_received` was just given, the part that was not wanted: it
-    /// is decoded next. Outside of `raw_received` there is nothing to hand back, and `rest` is empty.
+    /// Ends raw mode. `rest` is the unconsumed end of the data that `raw_received` was just called with; it is
+    /// decoded next. Outside of `raw_received`, `rest` must be empty.
     ///
     /// # Panics
     ///
-    /// Once the callback has returned, if `rest` is longer than the data was, so cannot be a part of it.
+    /// After the callback has returned, if `rest` is longer than the data was and so cannot be a part of it.
     pub fn set_frame_mode(&mut self, rest: &[u8]) {
         self.mode.raw = false;
         self.unread = rest.len();
     }
 
-    /// Sends `frame` by the rules of the decoder in use.
+    /// Sends `frame`, encoded by the current decoder.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if there is no such frame; then nothing was written.
+    /// [`EncodeError`] if the payload cannot be encoded; nothing is then written.
     pub fn send(&self, frame: impl AsRef<[u8]>) -> Result<WriteStatus, EncodeError>
     where
         D: Encoder,
@@ -107,7 +106,7 @@ impl<'a, D: Decoder> FrameTransport<'a, D> {
         send_frame(self.transport, self.decoder, frame)
     }
 
-    /// The next byte to be decoded begins a frame.
+    /// The next byte to be decoded starts a frame.
     fn restart(&mut self) {
         self.decoder.reset();
         self.mode.restarted = true;
@@ -115,7 +114,7 @@ impl<'a, D: Decoder> FrameTransport<'a, D> {
 }
 
 impl LineTransport<'_> {
-    /// Ends raw mode: [`set_frame_mode`](FrameTransport::set_frame_mode) by its name in Twisted.
+    /// Ends raw mode. This is [`set_frame_mode`](FrameTransport::set_frame_mode) under its Twisted name.
     ///
     /// # Panics
     ///
@@ -124,11 +123,11 @@ impl LineTransport<'_> {
         self.set_frame_mode(rest);
     }
 
-    /// Sends `line` and the delimiter in use.
+    /// Sends `line` and the current delimiter.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if `line` is longer than the limit of the decoder or holds the delimiter; then nothing was
+    /// [`EncodeError`] if `line` is longer than the decoder's limit or contains the delimiter; nothing is then
     /// written.
     pub fn send_line(&self, line: impl AsRef<[u8]>) -> Result<WriteStatus, EncodeError> {
         self.send(line)

@@ -1,4 +1,5 @@
-//! The framing engine: [`Framed`]. Drives a decoder, joins what came in pieces, stops when asked. Knows no format.
+//! The framing engine: [`Framed`]. Drives a decoder, reassembles frames that arrive in pieces, and stops while
+//! reading is paused. Knows no format.
 
 #[cfg(test)]
 mod tests;
@@ -11,24 +12,25 @@ use super::{
     frame_buffer::{Cursor, FrameBuffer},
 };
 
-/// A [`Protocol`] that cuts the stream into frames with a [`Decoder`] and gives them to a [`FrameHandler`].
+/// A [`Protocol`] that splits the stream into frames with a [`Decoder`] and passes them to a [`FrameHandler`].
 ///
-/// - A frame that lies whole in what was read is handed over where it lies. Only an unfinished frame at the end is
-///   copied, and when the rest of it comes, only that is added. While nothing is half-read, no buffer is kept; so a
-///   frame that comes in pieces, and no other, costs an allocation.
-/// - Frames stop the moment the handler pauses reading or closes, or when more was written than the transport likes to
-///   queue: the very next frame waits. Paused, it is kept, and goes on when reading does; closed, it is dropped.
-/// - What was not delivered goes along when the connection is given on, to a relay or to another protocol: a handler may do that at
-///   any frame, and what came behind it is not lost.
-/// - A fault of the input goes to [`framing_failed`](FrameHandler::framing_failed) after the frames before it, and ends
-///   the connection.
-/// - The most that is kept is one unfinished frame, as long as the decoder allows, and what one read has brought.
+/// - A frame that lies whole in the data of one read is passed on without a copy. Only an unfinished frame at the end
+///   is copied, and later input is appended to it. No buffer is kept while no frame is unfinished, so only a frame
+///   that arrives in pieces costs an allocation.
+/// - Delivery stops as soon as the handler pauses reading, closes, or has written past the high watermark: the very
+///   next frame is held back. After a pause, frames are kept and delivered when reading resumes; after a close, they
+///   are dropped.
+/// - Undelivered input is handed over with the connection to a relay or to another protocol: a handler may do that at
+///   any frame without losing the bytes after it.
+/// - A framing error is reported to [`framing_failed`](FrameHandler::framing_failed) after the frames before it, and
+///   ends the connection.
+/// - At most one unfinished frame, as long as the decoder allows, and the data of one read are buffered.
 ///
 /// # Examples
 ///
-/// The names people know are this type with a decoder chosen: [`LineReceiver`](super::LineReceiver),
-/// [`NetstringReceiver`](super::NetstringReceiver) and so on. [`new`](Self::new) takes the decoder as it is by default,
-/// [`with_decoder`](Self::with_decoder) one with settings.
+/// The familiar receivers are this type with a particular decoder: [`LineReceiver`](super::LineReceiver),
+/// [`NetstringReceiver`](super::NetstringReceiver) and so on. [`new`](Self::new) uses the default decoder,
+/// [`with_decoder`](Self::with_decoder) a configured one.
 ///
 /// ```
 /// use sinew_protocols::basic::{Framed, Line, LineHandler, LineReceiver, LineTransport};
@@ -44,23 +46,23 @@ use super::{
 pub struct Framed<D, H> {
     decoder: D,
     handler: H,
-    /// Input that came and was not delivered; taken out while frames are taken from it.
+    /// Undelivered input. Taken out of its field while frames are delivered from it.
     buffer: Option<Box<FrameBuffer>>,
     mode: Mode,
-    /// The peer has sent its last byte, and the handler does not know yet.
+    /// The peer has half-closed, and `read_closed` has not been called on the handler yet.
     ended: bool,
 }
 
-/// What the handler has asked for.
+/// What the handler has requested.
 #[derive(Debug, Default)]
 pub(super) struct Mode {
     pub(super) raw: bool,
-    /// What was decoded of the unfinished frame is void.
+    /// The decoder was reset or replaced: the unfinished frame must be decoded again.
     pub(super) restarted: bool,
 }
 
 impl<D: Default, H> Framed<D, H> {
-    /// Frames for `handler`, found by the decoder with its default settings.
+    /// Frames for `handler`, with the decoder's default settings.
     #[must_use]
     pub fn new(handler: H) -> Self {
         Self::with_decoder(D::default(), handler)
@@ -68,7 +70,7 @@ impl<D: Default, H> Framed<D, H> {
 }
 
 impl<D, H> Framed<D, H> {
-    /// Frames for `handler`, found by `decoder`.
+    /// Frames for `handler`, decoded by `decoder`.
     #[must_use]
     pub const fn with_decoder(decoder: D, handler: H) -> Self {
         Self {
@@ -90,19 +92,20 @@ impl<D, H> Framed<D, H> {
         &self.handler
     }
 
-    /// The handler, to be changed.
+    /// Mutable access to the handler.
     pub const fn handler_mut(&mut self) -> &mut H {
         &mut self.handler
     }
 
-    /// The handler alone. Undelivered input is dropped: [`take_unread`](Protocol::take_unread) has it, before this.
+    /// Unwraps the handler. Undelivered input is dropped; call [`take_unread`](Protocol::take_unread) first to keep
+    /// it.
     pub fn into_handler(self) -> H {
         self.handler
     }
 }
 
 impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
-    /// Delivers frames from `input`, beginning at `cursor`, until it is used up or nothing more may be delivered.
+    /// Delivers frames from `input`, starting at `cursor`, until the input is used up or delivery is stopped.
     fn take_frames(&mut self, transport: &Transport, input: &[u8], mut cursor: Cursor) -> Cursor {
         while transport.is_reading() {
             if self.mode.raw {
@@ -118,7 +121,10 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
             match self.decoder.decode(&input[cursor.scanned..]) {
                 Ok(Decoded::Incomplete) => cursor.scanned = input.len(),
                 Ok(Decoded::Frame { consumed, payload }) => {
-                    assert!(consumed > 0, "a frame of no bytes, of which there is no end");
+                    assert!(
+                        consumed > 0,
+                        "a decoder returned an empty frame, which would loop forever"
+                    );
                     let frame = &input[cursor.start..][payload];
                     cursor = Cursor::boundary(cursor.scanned + consumed);
                     self.deliver(transport, frame);
@@ -134,7 +140,7 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
 
     fn deliver(&mut self, transport: &Transport, frame: &[u8]) {
         self.call(transport, |handler, transport| handler.frame_received(transport, frame));
-        // A new decoder begins behind this frame, where it would have begun anyway.
+        // A new decoder starts after this frame, where decoding continues anyway.
         self.mode.restarted = false;
     }
 
@@ -149,7 +155,7 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         Cursor::boundary(input.len() - unread)
     }
 
-    /// Adds `data` to an unfinished frame, but no more of it than the frame needs, and goes on with the rest.
+    /// Appends to the unfinished frame only the part of `data` that it needs, and continues with the rest.
     fn finish_frame(&mut self, transport: &Transport, mut buffer: Box<FrameBuffer>, data: &[u8]) {
         match self.decoder.decode(data) {
             Ok(Decoded::Incomplete) => {
@@ -166,7 +172,7 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         }
     }
 
-    /// Keeps what is left of `data`; old storage is used again, or freed if nothing is left.
+    /// Buffers the rest of `data`. Reuses `storage`, or frees it if nothing is left.
     fn keep(
         &mut self,
         transport: &Transport,
@@ -176,7 +182,7 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
     ) {
         if left.start < data.len() && !transport.is_closing() {
             if transport.is_starting_tls() {
-                return self.refuse(transport, data.len() - left.start);
+                return self.reject_plaintext(transport, data.len() - left.start);
             }
             let mut buffer = storage.unwrap_or_default();
             buffer.replace(data, left);
@@ -184,7 +190,7 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         }
     }
 
-    /// Goes on with what was kept.
+    /// Delivers buffered input.
     fn take_kept(&mut self, transport: &Transport) {
         let Some(mut buffer) = self.buffer.take() else {
             return;
@@ -193,21 +199,21 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         buffer.advance(left);
         if !buffer.rest().is_empty() && !transport.is_closing() {
             if transport.is_starting_tls() {
-                return self.refuse(transport, buffer.rest().len());
+                return self.reject_plaintext(transport, buffer.rest().len());
             }
             self.buffer = Some(buffer);
         }
     }
 
-    /// What came behind the frame that TLS was started at could be anybody's.
-    fn refuse(&mut self, transport: &Transport, received: usize) {
+    /// Rejects plaintext received after TLS was started: an attacker could have injected it.
+    fn reject_plaintext(&mut self, transport: &Transport, received: usize) {
         self.fail(transport, &FrameError::BehindStartTls { received });
     }
 
-    /// Tells the end of the input once all frames before it are delivered.
-    fn tell_end(&mut self, transport: &Transport) {
+    /// Calls `read_closed` once all frames before the end of the input have been delivered.
+    fn deliver_end(&mut self, transport: &Transport) {
         if self.buffer.as_ref().is_some_and(|buffer| !buffer.is_scanned()) {
-            return; // Frames are held back; until reading is resumed.
+            return; // Frames are held back until reading resumes.
         }
         self.ended = false;
         if let Some(buffer) = self.buffer.take() {
@@ -218,7 +224,7 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
             }
         }
         if !transport.is_closing() {
-            self.tell(transport, |handler, transport| handler.read_closed(transport));
+            self.notify(transport, |handler, transport| handler.read_closed(transport));
         }
     }
 
@@ -229,8 +235,8 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         }
     }
 
-    /// Makes a callback that has nothing to do with the input at hand, and heeds what it asked for.
-    fn tell(
+    /// Makes a callback that is not about the current input, then applies a decoder change that it requested.
+    fn notify(
         &mut self,
         transport: &Transport,
         callback: impl FnOnce(&mut H, &mut FrameTransport<'_, D>),
@@ -275,50 +281,50 @@ impl<D: Decoder, H: FrameHandler<D>> Protocol for Framed<D, H> {
     fn reading_resumed(&mut self, transport: &Transport) {
         self.take_kept(transport);
         if transport.is_reading() {
-            self.tell(transport, |handler, transport| handler.reading_resumed(transport));
+            self.notify(transport, |handler, transport| handler.reading_resumed(transport));
         }
         if self.ended {
-            self.tell_end(transport);
+            self.deliver_end(transport);
         }
     }
 
     fn read_closed(&mut self, transport: &Transport) {
         self.ended = true;
-        self.tell_end(transport);
+        self.deliver_end(transport);
     }
 
     fn connection_made(&mut self, transport: &Transport) {
-        self.tell(transport, |handler, transport| handler.connection_made(transport));
+        self.notify(transport, |handler, transport| handler.connection_made(transport));
     }
 
     fn writing_paused(&mut self, transport: &Transport) {
-        self.tell(transport, |handler, transport| handler.writing_paused(transport));
+        self.notify(transport, |handler, transport| handler.writing_paused(transport));
     }
 
     fn writing_resumed(&mut self, transport: &Transport) {
-        self.tell(transport, |handler, transport| handler.writing_resumed(transport));
+        self.notify(transport, |handler, transport| handler.writing_resumed(transport));
     }
 
     fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
-        self.tell(transport, |handler, transport| handler.timer_fired(transport, timer));
+        self.notify(transport, |handler, transport| handler.timer_fired(transport, timer));
     }
 
     fn idle_timeout(&mut self, transport: &Transport) {
-        self.tell(transport, |handler, transport| handler.idle_timeout(transport));
+        self.notify(transport, |handler, transport| handler.idle_timeout(transport));
     }
 
     fn drain_requested(&mut self, transport: &Transport) {
-        self.tell(transport, |handler, transport| handler.drain_requested(transport));
+        self.notify(transport, |handler, transport| handler.drain_requested(transport));
     }
 
     fn tls_started(&mut self, transport: &Transport) {
         match self.buffer.take() {
-            None => self.tell(transport, |handler, transport| handler.tls_started(transport)),
-            Some(buffer) => self.refuse(transport, buffer.rest().len()),
+            None => self.notify(transport, |handler, transport| handler.tls_started(transport)),
+            Some(buffer) => self.reject_plaintext(transport, buffer.rest().len()),
         }
     }
 
-    /// All that was not delivered, from the first byte of an unfinished frame or of a frame that is held back.
+    /// Returns all undelivered bytes, from the start of the unfinished or held-back frame.
     fn take_unread(&mut self, _: &Transport) -> Bytes {
         self.ended = false;
         self.decoder.reset();

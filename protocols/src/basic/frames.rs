@@ -1,11 +1,13 @@
-//! A decoder and what it needs to be used without a transport: [`Frames`]. Pure: it is fed by whoever has the bytes.
+//! A decoder for use without a transport: [`Frames`]. Pure: the caller supplies the bytes.
 
 use super::{Decoded, Decoder, FrameError, TypedDecoder};
 
-/// Cuts a stream into frames for whoever reads it by other means than a connection here: a thread that blocks, a file, a test.
+/// Splits a stream into frames for code that does not read from a sinew connection: a blocking thread, a file, a
+/// test.
 ///
-/// A frame that lies whole in the input is given where it lies; of one that comes in pieces, the pieces are kept and joined. The most
-/// that is kept is one unfinished frame, as long as the decoder allows. On a connection, [`Framed`](super::Framed) does this and more.
+/// A frame that lies whole in the input is returned without a copy; the pieces of a fragmented frame are kept and
+/// joined. At most one unfinished frame is buffered, as long as the decoder allows. On a connection, use
+/// [`Framed`](super::Framed), which does this and more.
 ///
 /// # Examples
 ///
@@ -13,7 +15,7 @@ use super::{Decoded, Decoder, FrameError, TypedDecoder};
 /// use sinew_protocols::basic::{FrameError, Frames, Line};
 ///
 /// let mut frames = Frames::new(Line::default());
-/// let mut input = &b"one\r\ntw"[..]; // from wherever
+/// let mut input = &b"one\r\ntw"[..]; // from any source
 /// assert_eq!(frames.next(&mut input)?, Some(&b"one"[..]));
 /// assert_eq!(frames.next(&mut input)?, None);
 ///
@@ -24,15 +26,15 @@ use super::{Decoded, Decoder, FrameError, TypedDecoder};
 #[derive(Debug, Clone, Default)]
 pub struct Frames<D> {
     decoder: D,
-    /// What has come of the frame; all of it, once it was given.
+    /// The bytes of the current frame received so far; the whole frame once it has been returned.
     kept: Vec<u8>,
-    was_given: bool,
+    was_returned: bool,
 }
 
 impl<D> Frames<D> {
-    /// Frames found by `decoder`.
+    /// Frames decoded by `decoder`.
     pub const fn new(decoder: D) -> Self {
-        Self { decoder, kept: Vec::new(), was_given: false }
+        Self { decoder, kept: Vec::new(), was_returned: false }
     }
 
     /// The decoder.
@@ -40,19 +42,20 @@ impl<D> Frames<D> {
         &self.decoder
     }
 
-    /// What has come of the frame that is not finished: nothing between two frames.
+    /// The bytes of the unfinished frame received so far; empty between two frames.
     pub fn unfinished(&self) -> &[u8] {
-        if self.was_given { &[] } else { &self.kept }
+        if self.was_returned { &[] } else { &self.kept }
     }
 }
 
 impl<D: Decoder> Frames<D> {
-    /// Takes the next frame off the front of `input`; its payload. `None` if the input is used up: what it had of another frame is
-    /// kept.
+    /// Decodes the next frame from the front of `input` and returns its payload. `None` if the input is used up: the
+    /// bytes of an unfinished frame are kept.
     ///
     /// # Errors
     ///
-    /// As [`Decoder::decode`]. What was kept is dropped, and the input is left as it was: it begins inside of the frame that is wrong.
+    /// As [`Decoder::decode`]. Kept bytes are dropped, and `input` is left unchanged: it starts inside the invalid
+    /// frame.
     pub fn next<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
@@ -64,15 +67,15 @@ impl<D: Decoder> Frames<D> {
         }
     }
 
-    /// Begins anew: what has come of a frame is dropped.
+    /// Starts over: drops the bytes of an unfinished frame.
     pub fn reset(&mut self) {
         self.kept = Vec::new();
         self.decoder.reset();
     }
 
     fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Found<'i>>, FrameError> {
-        if std::mem::take(&mut self.was_given) {
-            // Whoever is between two frames owns no buffer.
+        if std::mem::take(&mut self.was_returned) {
+            // Between two frames, no buffer is kept.
             self.kept = Vec::new();
         }
         if input.is_empty() {
@@ -91,7 +94,7 @@ impl<D: Decoder> Frames<D> {
                     return Ok(Some(Found::Whole(&frame[payload])));
                 }
                 self.kept.extend_from_slice(frame);
-                self.was_given = true;
+                self.was_returned = true;
                 Ok(Some(Found::Joined(payload)))
             }
             Err(error) => {
@@ -102,20 +105,20 @@ impl<D: Decoder> Frames<D> {
     }
 }
 
-/// Where the payload of a frame lies.
+/// Where the payload of a frame is.
 enum Found<'i> {
     /// In the input.
     Whole(&'i [u8]),
-    /// Here, in what was kept.
+    /// In the kept bytes.
     Joined(std::ops::Range<usize>),
 }
 
 impl<D: TypedDecoder> Frames<D> {
-    /// The same, and what the frame means.
+    /// Like [`next`](Self::next), but returns the parsed frame.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next). A frame that means nothing is an error inside, and the next may follow.
+    /// As [`next`](Self::next). A frame that cannot be parsed is the inner error; decoding can continue after it.
     #[allow(clippy::type_complexity, reason = "two kinds of errors, of which one is final")]
     pub fn next_typed<'a, 'i: 'a>(
         &'a mut self,
@@ -140,7 +143,7 @@ mod tests {
         testing::{any_cut, decode, input_of, pieces},
     };
 
-    /// What `Framed` and the decoder by itself find, this finds, too.
+    /// Checks that `Frames` finds the same frames and errors as the decoder alone.
     fn check(decoder: impl Decoder + Clone, input: &[u8], cut: &[usize]) {
         let pieces = pieces(input, cut);
         let expected = decode(decoder.clone(), &pieces);
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_between_two_frames() {
+    fn no_buffer_is_kept_between_two_frames() {
         let mut frames = Frames::new(Line::default());
         let mut input = &b"on"[..];
         assert_eq!(frames.next(&mut input), Ok(None));

@@ -1,33 +1,33 @@
-//! What a user writes: [`LineHandler`] for lines, [`FrameHandler`] for all other frames. Nothing here does anything.
+//! The traits that users implement: [`LineHandler`] for lines, [`FrameHandler`] for all other frames. No logic here.
 
 use sinew_transports::{ConnectionLost, TimerId};
 
 use super::{Decoder, FrameError, FrameTransport, Line, LineTransport};
 
-/// The callbacks that both traits have, with their defaults.
+/// The callbacks that both traits share, with their defaults.
 macro_rules! common_callbacks {
     ($transport:ty) => {
-        /// Bytes came in raw mode, cut anywhere. Asking for
-        /// [raw mode](FrameTransport::set_raw_mode) without overriding this ends the connection at the first of them.
+        /// Bytes were received in raw mode, split anywhere. Without an override, the first raw bytes end the
+        /// connection: implement this before calling [`set_raw_mode`](FrameTransport::set_raw_mode).
         fn raw_received(&mut self, transport: &mut $transport, data: &[u8]) {
             let _ = data;
-            transport.fail(FrameError::Invalid("raw bytes without a raw_received"));
+            transport.fail(FrameError::Invalid("raw bytes received, but `raw_received` is not implemented"));
         }
 
-        /// The input cannot be cut into frames; all that came before the fault has been delivered. The peer may be
-        /// answered here. Afterwards the connection is closed with `error` as its reason once the answer has gone out,
-        /// unless this has closed it in its own way. By default the fault is only logged, at debug level.
+        /// The input cannot be split into frames; everything before the fault has been delivered. A reply to the peer
+        /// may be written here. Afterwards the connection is closed with `error` as its reason once the reply has
+        /// been sent, unless this callback has closed it. By default the fault is only logged, at debug level.
         fn framing_failed(&mut self, transport: &mut $transport, error: &FrameError) {
             tracing::debug!(peer = %transport.peer(), %error, "framing failed");
         }
 
-        /// The peer has sent its last byte in the middle of a frame, and `rest` is what had come of it, prefix included.
+        /// The input ended in the middle of a frame; `rest` is what was received of it, prefix included.
         /// [`read_closed`](Self::read_closed) follows.
         ///
         /// # Errors
         ///
-        /// By default [`FrameError::Truncated`], since half a message is not a message. It is dealt with as any other
-        /// fault, and `read_closed` is not called.
+        /// By default [`FrameError::Truncated`], since half a message is not a message. It is treated like any other
+        /// framing error, and `read_closed` is not called.
         fn unfinished(
             &mut self,
             transport: &mut $transport,
@@ -39,63 +39,63 @@ macro_rules! common_callbacks {
             })
         }
 
-        /// The connection stands; writing is allowed from here on.
+        /// The connection is established; writing is allowed from here on.
         fn connection_made(&mut self, transport: &mut $transport) {
             let _ = transport;
         }
 
-        /// The peer has sent its last byte, and all frames are delivered. By default the connection is closed once all
-        /// that was written has gone out.
+        /// The peer has half-closed (sent its last byte), and all frames have been delivered. By default the
+        /// connection is closed once everything written has been sent.
         fn read_closed(&mut self, transport: &mut $transport) {
             transport.lose_connection();
         }
 
-        /// What is queued for sending has passed the high watermark: stop producing.
+        /// The send queue has exceeded the high watermark (backpressure): stop producing.
         fn writing_paused(&mut self, transport: &mut $transport) {
             let _ = transport;
         }
 
-        /// What is queued for sending has sunk to the low watermark: produce again.
+        /// The send queue has drained to the low watermark: produce again.
         fn writing_resumed(&mut self, transport: &mut $transport) {
             let _ = transport;
         }
 
-        /// Input is delivered again after it had been held back; frames that were kept have been delivered by now.
+        /// Reading has resumed after a pause; held-back frames have been delivered already.
         fn reading_resumed(&mut self, transport: &mut $transport) {
             let _ = transport;
         }
 
-        /// A timer made by `transport.call_later` is due.
+        /// A timer started with `transport.call_later` has fired.
         fn timer_fired(&mut self, transport: &mut $transport, timer: TimerId) {
             let _ = (transport, timer);
         }
 
-        /// Nothing was received or sent for as long as `transport.set_idle_timeout` says, or nothing received for as long as
-        /// `transport.set_read_timeout` does. Closes by default.
+        /// No bytes were received or sent for the time set by `transport.set_idle_timeout`, or none were received for
+        /// the time set by `transport.set_read_timeout`. Closes by default.
         fn idle_timeout(&mut self, transport: &mut $transport) {
             transport.lose_connection();
         }
 
-        /// The handshake that `transport.start_tls` began is done. What had come behind the frame that it was called at would have ended
-        /// the connection with [`FrameError::BehindStartTls`].
+        /// The TLS handshake started by `transport.start_tls` has completed. Plaintext received after the frame in
+        /// which it was started would have ended the connection with [`FrameError::BehindStartTls`].
         fn tls_started(&mut self, transport: &mut $transport) {
             let _ = transport;
         }
 
-        /// The server is being drained: finish what is under way, then close. Closes at once by default, after all
-        /// that was written has gone out.
+        /// The server is draining: finish the current work, then close. By default closes gracefully at once:
+        /// everything written is sent first.
         fn drain_requested(&mut self, transport: &mut $transport) {
             transport.lose_connection();
         }
 
-        /// The connection is over; no other callback follows. An unfinished frame has been dropped.
+        /// The connection has ended; no other callback follows. An unfinished frame has been dropped.
         fn connection_lost(&mut self, transport: &mut $transport, reason: &ConnectionLost) {
             let _ = (transport, reason);
         }
     };
 }
 
-/// Forwards the common callbacks to the trait of that name, of this or of a field.
+/// Forwards the common callbacks to the trait of that name, on `self` or on a field.
 macro_rules! forward_common_callbacks {
     ($to:ident, $transport:ty $(, $field:ident)?) => {
         fn raw_received(&mut self, transport: &mut $transport, data: &[u8]) {
@@ -158,11 +158,11 @@ macro_rules! forward_common_callbacks {
 
 pub(super) use {common_callbacks, forward_common_callbacks};
 
-/// One end of a connection that speaks in lines, driven by a [`LineReceiver`](super::LineReceiver).
+/// The handler of a line-based connection, driven by a [`LineReceiver`](super::LineReceiver).
 ///
-/// Only [`line_received`](Self::line_received) must be written. The other callbacks are those of a
-/// [`Protocol`](sinew_transports::Protocol), and three more that framing brings along:
-/// [`framing_failed`](Self::framing_failed), [`unfinished`](Self::unfinished) and [`raw_received`](Self::raw_received).
+/// Only [`line_received`](Self::line_received) is required. The other callbacks are those of a
+/// [`Protocol`](sinew_transports::Protocol), and three that framing adds: [`framing_failed`](Self::framing_failed),
+/// [`unfinished`](Self::unfinished) and [`raw_received`](Self::raw_received).
 ///
 /// # Examples
 ///
@@ -170,7 +170,7 @@ pub(super) use {common_callbacks, forward_common_callbacks};
 /// use sinew_protocols::basic::{LineHandler, LineReceiver, LineTransport};
 /// use sinew_transports::{Protocol, Transport};
 ///
-/// /// Answers `GET`, and takes the bytes announced by `PUT <length>` raw.
+/// /// Answers `GET`, and reads the bytes announced by `PUT <length>` in raw mode.
 /// #[derive(Default)]
 /// struct Store {
 ///     content: Vec<u8>,
@@ -213,16 +213,16 @@ pub(super) use {common_callbacks, forward_common_callbacks};
     note = "a `Protocol` gets bytes, and goes into no receiver: the factory returns it as it is"
 )]
 pub trait LineHandler: 'static {
-    /// A line came; `line` is without its delimiter.
+    /// A line was received; `line` excludes its delimiter.
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]);
 
     common_callbacks!(LineTransport<'_>);
 }
 
-/// One end of a connection that speaks in frames, driven by [`Framed`](super::Framed) with the decoder `D`.
+/// The handler of a framed connection, driven by [`Framed`](super::Framed) with the decoder `D`.
 ///
-/// The counterpart of [`LineHandler`] for all that is not lines. A handler may be written for one decoder
-/// (`impl FrameHandler<Netstring> for …`) or for several.
+/// The counterpart of [`LineHandler`] for all other framings. A handler may be written for one decoder (`impl
+/// FrameHandler<Netstring> for …`) or for several.
 ///
 /// # Examples
 ///
@@ -252,7 +252,7 @@ pub trait LineHandler: 'static {
     note = "implement `LineHandler` to receive lines, `FrameHandler<{D}>` to receive other frames"
 )]
 pub trait FrameHandler<D: Decoder>: 'static {
-    /// A frame came; `frame` is its payload.
+    /// A frame was received; `frame` is its payload.
     fn frame_received(&mut self, transport: &mut FrameTransport<'_, D>, frame: &[u8]);
 
     common_callbacks!(FrameTransport<'_, D>);

@@ -1,4 +1,4 @@
-//! Frames behind a binary length, found and made: [`Int`]. Pure: knows no transport and keeps no buffer.
+//! Length-prefixed frames: [`Int`]. Pure: knows no transport and keeps no buffer.
 
 #[cfg(test)]
 mod tests;
@@ -12,9 +12,10 @@ pub type Int16 = Int<2>;
 /// A prefix of four bytes, in network order.
 pub type Int32 = Int<4>;
 
-/// Frames behind their length, an unsigned big-endian integer of `WIDTH` bytes (1 to 8) that does not count itself.
+/// Frames with a length prefix: an unsigned big-endian integer of `WIDTH` bytes (1 to 8) that does not count itself.
 ///
-/// A length greater than [`len_max`](Self::len_max) is refused from the prefix alone. Empty frames are frames.
+/// A length greater than [`len_max`](Self::len_max) is rejected as soon as the prefix is complete. Empty frames are
+/// valid.
 ///
 /// # Examples
 ///
@@ -31,20 +32,20 @@ pub struct Int<const WIDTH: usize> {
     len_max: usize,
     /// Bytes of the unfinished frame seen so far.
     seen: usize,
-    /// What its prefix says so far.
+    /// The value of its prefix so far.
     len: u64,
 }
 
 impl<const WIDTH: usize> Int<WIDTH> {
-    /// The limit unless another is set: 99,999 bytes of payload.
+    /// The default limit: 99,999 bytes of payload.
     pub const LEN_MAX: usize = 99_999;
 
-    /// Longest payload accepted. Default [99,999 bytes](Self::LEN_MAX), or what the prefix can say; past it the
-    /// connection ends with [`FrameError::FrameTooLong`].
+    /// Longest payload accepted. Default [99,999 bytes](Self::LEN_MAX), or the largest value of the prefix if that is
+    /// less; past it the connection ends with [`FrameError::FrameTooLong`].
     #[must_use]
     pub fn len_max(mut self, bytes: usize) -> Self {
         const { assert!(WIDTH >= 1 && WIDTH <= 8, "a prefix has 1 to 8 bytes") };
-        // No slice is longer, and so sums of lengths cannot overflow.
+        // No slice is longer than `isize::MAX`, so sums of lengths cannot overflow.
         self.len_max = bytes.min(isize::MAX.unsigned_abs());
         self
     }
@@ -95,8 +96,8 @@ impl<const WIDTH: usize> Encoder for Int<WIDTH> {
         write: impl FnOnce(&[&[u8]]) -> R,
     ) -> Result<R, EncodeError> {
         let len = payload.len();
-        let sayable = usize::try_from(u64::MAX >> (64 - 8 * WIDTH)).unwrap_or(usize::MAX);
-        let max = self.len_max.min(sayable);
+        let prefix_max = usize::try_from(u64::MAX >> (64 - 8 * WIDTH)).unwrap_or(usize::MAX);
+        let max = self.len_max.min(prefix_max);
         if len > max {
             return Err(EncodeError::FrameTooLong { len, max });
         }

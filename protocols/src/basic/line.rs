@@ -1,4 +1,4 @@
-//! Lines, found and made: [`Line`]. Pure: knows no transport and keeps no buffer.
+//! Lines ended by a delimiter: [`Line`], decoder and encoder. Pure: knows no transport and keeps no buffer.
 
 mod delimiter;
 #[cfg(test)]
@@ -11,8 +11,8 @@ use super::{Decoded, Decoder, EncodeError, Encoder, FrameError};
 
 /// Frames that end in a delimiter: CRLF by default, or any other bytes.
 ///
-/// Empty lines are frames. Nothing is sent in a line that ends in CRLF which holds a CR or an LF: many a peer takes one of them for
-/// the end of a line. A line is refused at the first byte that makes it longer than
+/// Empty lines are frames. A payload that contains a CR or an LF is not sent where lines end in CRLF, since many
+/// peers treat either one as the end of a line. An overlong line is rejected at the first byte past
 /// [`len_max`](Self::len_max), without waiting for its end.
 ///
 /// # Examples
@@ -32,7 +32,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// The limit unless another is set: 16 KiB of payload.
+    /// The default limit: 16 KiB of payload.
     pub const LEN_MAX: usize = 16 * 1024;
 
     /// Lines that end in `delimiter`.
@@ -52,15 +52,15 @@ impl Line {
         }
     }
 
-    /// Lines that end in LF, a CR before it taken off as well; what is sent ends in CRLF.
+    /// Accepts lines that end in LF or CRLF; sends CRLF.
     #[must_use]
     pub fn lf_or_crlf() -> Self {
         Self { delimiter: Delimiter::Crlf { is_strict: false }, ..Self::default() }
     }
 
-    /// Lines that end in CRLF, in which neither CR nor LF stands alone: such a line is [`FrameError::BareLineEnd`]. For servers of
-    /// protocols in which others may take a bare LF for the end of a line where this side does not, so that a message could be
-    /// smuggled past one of them (RFC 5321 2.3.8).
+    /// Lines that end in CRLF; a bare CR or LF is rejected with [`FrameError::BareLineEnd`]. For servers whose peers
+    /// may treat a bare LF as the end of a line while this side does not, which would allow message smuggling (RFC
+    /// 5321 2.3.8).
     ///
     /// # Examples
     ///
@@ -83,10 +83,10 @@ impl Line {
         self
     }
 
-    /// Reads it as the peer will: a delimiter may also begin in the payload and end in the true one ("a" + "aa"). Where lines end in
-    /// CRLF, there is no telling what a peer makes of one of the two alone.
+    /// Decodes the line as the peer will: a delimiter may begin in the payload and end in the appended one ("a" +
+    /// "aa"). Where lines end in CRLF, always false, since peers differ in how they treat a bare CR or LF.
     #[cold]
-    fn is_read_whole(&self, payload: &[u8]) -> bool {
+    fn decodes_as_one_line(&self, payload: &[u8]) -> bool {
         if self.delimiter.is_crlf() {
             return false;
         }
@@ -97,7 +97,7 @@ impl Line {
             && self.delimiter.find(&mut peer, self.len_max, delimiter) == Ok(whole)
     }
 
-    /// What is put behind a line that is sent.
+    /// The delimiter that is appended to each line sent.
     #[must_use]
     pub fn delimiter(&self) -> &[u8] {
         self.delimiter.bytes()
@@ -130,7 +130,7 @@ impl Encoder for Line {
         if len > max {
             return Err(EncodeError::FrameTooLong { len, max });
         }
-        if self.delimiter.is_absent_from(payload) || self.is_read_whole(payload) {
+        if self.delimiter.is_absent_from(payload) || self.decodes_as_one_line(payload) {
             Ok(write(&[payload, self.delimiter()]))
         } else {
             Err(EncodeError::DelimiterInside)

@@ -1,7 +1,7 @@
-//! Framing: lines, netstrings and other frames out of a stream of bytes.
+//! Framing: splits a byte stream into lines, netstrings and other frames.
 //!
-//! One engine, [`Framed`], drives small decoders ([`Line`], [`Netstring`], [`Int`], [`Fixed`], or a [`Decoder`] of your
-//! own) and calls your handler with each frame, borrowed from where it was read.
+//! One engine, [`Framed`], drives small decoders ([`Line`], [`Netstring`], [`Int`], [`Fixed`], or a custom
+//! [`Decoder`]) and calls your handler with each frame, without a copy where possible.
 
 mod argument;
 mod codec;
@@ -28,7 +28,7 @@ mod typed_handler;
 
 #[cfg(not(test))]
 mod scan_counter {
-    //! Stands in for the meter of the tests.
+    //! Empty replacement of the scan counter outside of tests.
 
     pub(super) const fn scanned(_bytes: usize) {}
     pub(super) const fn copied(_bytes: usize) {}
@@ -52,26 +52,25 @@ pub use send::{send_frame, send_int8, send_int16, send_int32, send_line, send_ne
 pub use typed::{Parse, Parsed, TypedDecoder};
 pub use typed_handler::{Typed, TypedHandler, TypedReceiver};
 
-/// Lines, 16 KiB long at most, that end in CRLF unless set otherwise; raw mode on request. The handler is a
-/// [`LineHandler`].
+/// Lines of at most 16 KiB that end in CRLF by default, with an optional raw mode. The handler is a [`LineHandler`].
 pub type LineReceiver<H> = Framed<Line, H>;
 
-/// Lines without raw mode, in Twisted a class of its own that is faster. Here [`LineReceiver`] is as fast, and this is
-/// the same.
+/// The same as [`LineReceiver`]. In Twisted it is a separate, faster class without raw mode; here [`LineReceiver`] is
+/// as fast.
 pub type LineOnlyReceiver<H> = LineReceiver<H>;
 
-/// Netstrings, 99,999 bytes long at most unless set otherwise. The handler is a [`FrameHandler`].
+/// Netstrings of at most 99,999 bytes by default. The handler is a [`FrameHandler`].
 pub type NetstringReceiver<H> = Framed<Netstring, H>;
 
-/// Frames behind a length of one byte. The handler is a [`FrameHandler`].
+/// Frames with a length prefix of one byte. The handler is a [`FrameHandler`].
 pub type Int8Receiver<H> = Framed<Int8, H>;
 
-/// Frames behind a length of two bytes. The handler is a [`FrameHandler`].
+/// Frames with a length prefix of two bytes. The handler is a [`FrameHandler`].
 pub type Int16Receiver<H> = Framed<Int16, H>;
 
-/// Frames behind a length of four bytes, 99,999 bytes long at most unless set otherwise. The handler is a
+/// Frames with a length prefix of four bytes, at most 99,999 bytes long by default. The handler is a
 /// [`FrameHandler`].
 pub type Int32Receiver<H> = Framed<Int32, H>;
 
-/// Frames of one size; made by [`Framed::with_decoder`] with a [`Fixed`]. The handler is a [`FrameHandler`].
+/// Fixed-size frames, created by [`Framed::with_decoder`] with a [`Fixed`]. The handler is a [`FrameHandler`].
 pub type FixedReceiver<H> = Framed<Fixed, H>;

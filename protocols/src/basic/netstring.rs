@@ -1,4 +1,4 @@
-//! Netstrings, found and made: [`Netstring`]. Pure: knows no transport and keeps no buffer.
+//! Netstrings: [`Netstring`], decoder and encoder. Pure: knows no transport and keeps no buffer.
 
 #[cfg(test)]
 mod tests;
@@ -7,10 +7,10 @@ use std::io::Write;
 
 use super::{Decoded, Decoder, EncodeError, Encoder, FrameError, scan_counter};
 
-/// Frames as in D. J. Bernstein's netstrings: `5:hello,`.
+/// Frames in D. J. Bernstein's netstring format: `5:hello,`.
 ///
-/// The length is `0` or decimal digits without a leading zero. It is refused at the first byte that makes it wrong or
-/// greater than [`len_max`](Self::len_max), before any of the payload is waited for.
+/// The length is `0` or decimal digits without a leading zero. It is rejected at the first byte that makes it invalid
+/// or greater than [`len_max`](Self::len_max), before any payload is read.
 ///
 /// # Examples
 ///
@@ -27,26 +27,26 @@ pub struct Netstring {
     len_max: usize,
     /// Bytes of the unfinished frame seen so far.
     seen: usize,
-    /// What its digits say so far.
+    /// The value of its length digits so far.
     len: usize,
-    /// Where its payload begins; zero until the colon was seen.
+    /// Offset of its payload; zero until the colon was seen.
     payload: usize,
 }
 
 impl Netstring {
-    /// The limit unless another is set: five digits, 99,999 bytes of payload.
+    /// The default limit: five digits, 99,999 bytes of payload.
     pub const LEN_MAX: usize = 99_999;
 
     /// Longest payload accepted. Default [99,999 bytes](Self::LEN_MAX); past it the connection ends with
     /// [`FrameError::FrameTooLong`].
     #[must_use]
     pub fn len_max(mut self, bytes: usize) -> Self {
-        // No slice is longer, and so sums of lengths cannot overflow.
+        // No slice is longer than `isize::MAX`, so sums of lengths cannot overflow.
         self.len_max = bytes.min(isize::MAX.unsigned_abs());
         self
     }
 
-    /// Takes in one byte of the length, or the colon behind it.
+    /// Consumes one byte of the length, or the colon after it.
     fn head(&mut self, byte: u8) -> Result<(), FrameError> {
         match byte {
             b'0'..=b'9' if self.seen == 1 && self.len == 0 => return Err(FrameError::LeadingZero),

@@ -1,14 +1,16 @@
-//! The whole time that a phase of a connection may take: [`PhaseDeadline`]. It asks the transport for a timer, and knows no clock.
+//! A deadline for a whole phase of a connection: [`PhaseDeadline`]. Uses a timer of the transport; reads no clock.
 
 use std::time::Duration;
 
 use sinew_transports::{TimerId, Transport};
 
-/// Bounds a phase of a connection as a whole: the login, the head of a request, a handshake. An idle timeout starts anew with every
-/// byte, so a peer that sends one now and then keeps a phase up for ever; this does not.
+/// Limits the total time of a connection phase: the login, the head of a request, a handshake. An idle timeout
+/// restarts with every byte, so a peer that sends a byte now and then (slowloris) can extend a phase without limit;
+/// this deadline it cannot extend.
 ///
-/// One timer while the phase goes on, none after it. It is a field of a protocol: [`begin`](Self::begin) where the phase begins,
-/// [`end`](Self::end) where it ends, and [`passed`](Self::passed) in `timer_fired`.
+/// It holds one timer while the phase runs, and none otherwise. Make it a field of the protocol: call
+/// [`begin`](Self::begin) where the phase begins, [`end`](Self::end) where it ends, and [`passed`](Self::passed) in
+/// `timer_fired`.
 ///
 /// # Examples
 ///
@@ -61,45 +63,45 @@ pub struct PhaseDeadline {
     timer: Option<TimerId>,
 }
 
-/// A phase took longer than it may.
+/// A phase exceeded its time limit.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{phase} took longer than {within:?}")]
 pub struct DeadlinePassed {
-    /// Which phase.
+    /// The name of the phase.
     pub phase: &'static str,
-    /// How long it may take.
+    /// The time limit.
     pub within: Duration,
 }
 
 sinew_transports::reactor::error_debug!(DeadlinePassed);
 
 impl PhaseDeadline {
-    /// A phase of that name may take so long. It has not begun.
+    /// A deadline for the named phase, not started yet.
     #[must_use]
     pub const fn new(phase: &'static str, within: Duration) -> Self {
         Self { phase, within, timer: None }
     }
 
-    /// The phase begins, or begins anew.
+    /// Starts the phase, or restarts it.
     pub fn begin(&mut self, transport: &Transport) {
         self.end(transport);
         self.timer = transport.call_later(self.within);
     }
 
-    /// The phase is over, if it had begun.
+    /// Ends the phase, if it is running.
     pub fn end(&mut self, transport: &Transport) {
         if let Some(timer) = self.timer.take() {
             transport.cancel_timer(timer);
         }
     }
 
-    /// Whether the phase goes on.
+    /// Whether the phase is running.
     #[must_use]
     pub const fn is_running(&self) -> bool {
         self.timer.is_some()
     }
 
-    /// Whether the timer that has fired is that of the phase: then it is over, and this is why.
+    /// Returns the error if `timer` is the timer of this phase; the phase has then ended.
     pub fn passed(&mut self, timer: TimerId) -> Option<DeadlinePassed> {
         self.timer.take_if(|running| *running == timer)?;
         Some(DeadlinePassed { phase: self.phase, within: self.within })
@@ -113,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// The head of each request may take a second. `!` ends a head and `?` begins one, whether or not one goes on.
+    /// A request head may take one second. `!` ends a head and `?` begins one, even if one is already running.
     struct Heads {
         head: PhaseDeadline,
         other: Option<TimerId>,
@@ -155,26 +157,30 @@ mod tests {
         let lost = std::rc::Rc::default();
         let head = PhaseDeadline::new("head", Duration::from_secs(1));
         let heads = Heads { head, other: None, lost: std::rc::Rc::clone(&lost) };
-        let (connection, wire) =
-            memory::connect(&reactor, StreamConfig::default(), heads).expect("room for one");
+        let (connection, wire) = memory::connect(&reactor, StreamConfig::default(), heads)
+            .expect("the connection limit is not reached");
         let begin = reactor.now();
         let mut passed = None;
         for millisecond in 0..5_000_u64 {
             for (_, bytes) in script.iter().filter(|(at, _)| *at == millisecond) {
                 wire.receive(bytes);
             }
-            reactor.advance(Duration::from_millis(1)).expect("it comes to rest");
+            reactor.advance(Duration::from_millis(1)).expect("the simulation settles");
             if connection.transport().is_closing() && passed.is_none() {
                 passed = Some((reactor.now() - begin).as_millis() as u64);
             }
         }
         if passed.is_none() {
             let at_rest = connection.with(|heads, _| !heads.head.is_running());
-            assert_eq!((at_rest, wire.timers()), (Some(true), 0), "idle, it costs nothing");
+            assert_eq!(
+                (at_rest, wire.timers()),
+                (Some(true), 0),
+                "no timer is left between two phases"
+            );
             connection.transport().lose_connection();
         }
         wire.close();
-        reactor.advance(Duration::from_secs(60)).expect("it comes to rest");
+        reactor.advance(Duration::from_secs(60)).expect("the simulation settles");
         let expected = DeadlinePassed { phase: "head", within: Duration::from_secs(1) };
         assert_eq!(lost.get(), passed.map(|_| expected));
         assert_clean(&reactor);
@@ -182,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_ends_in_time_or_the_connection_does() {
-        // No byte ever, and a byte now and then: it is the same.
+    fn a_phase_past_its_deadline_ends_the_connection() {
+        // A silent peer and one that sends a byte now and then are treated alike.
         assert_eq!(passed_at(&[]), Some(1_000));
         assert_eq!(passed_at(&[(300, b"a"), (600, b"b"), (900, b"c")]), Some(1_000));
         assert_eq!(passed_at(&[(999, b"!")]), None);
-        // The next phase has its time from when it begins.
+        // Each phase has its full time, counted from its start.
         assert_eq!(passed_at(&[(500, b"!"), (2_000, b"?")]), Some(3_000));
         assert_eq!(passed_at(&[(500, b"?"), (1_400, b"?"), (2_300, b"!!")]), None);
     }

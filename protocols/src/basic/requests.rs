@@ -1,5 +1,5 @@
-//! Questions that wait for their answers: [`Requests`] matches them in order, [`RequestsById`] by a name that both carry. Neither knows
-//! what is asked; both ask the transport's reactor for a timer.
+//! Matching answers to requests: [`Requests`] matches them in order (FIFO), [`RequestsById`] by an identifier that
+//! both carry. Neither knows the content of a request. Both use one timer of the transport's reactor.
 
 mod by_id;
 mod in_order;
@@ -15,33 +15,33 @@ use super::EncodeError;
 
 pub use self::{by_id::RequestsById, in_order::Requests};
 
-/// Why a question has no answer.
+/// Why a request failed.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// None came in time.
+    /// No answer arrived in time.
     #[error("no answer within {after:?}")]
     TimedOut {
-        /// How long it was waited for.
+        /// The timeout.
         after: Duration,
     },
-    /// The connection ended first, or had ended already.
-    #[error("the connection ended before the answer came: {0}")]
+    /// The connection ended before the answer arrived, or had already ended.
+    #[error("the connection ended before the answer arrived: {0}")]
     Lost(Rc<str>),
-    /// So many questions are waiting that this one was not sent.
-    #[error("{max} questions are waiting for an answer already")]
+    /// Too many requests are outstanding, so this one was not sent.
+    #[error("{max} requests are outstanding already")]
     TooMany {
         /// The limit.
         max: usize,
     },
-    /// Another question of that name is waiting, so this one was not sent.
-    #[error("a question of that name is waiting for an answer already")]
+    /// Another request with that identifier is outstanding, so this one was not sent.
+    #[error("a request with that identifier is outstanding already")]
     IdInUse,
-    /// It cannot be said.
-    #[error("the question cannot be sent: {0}")]
+    /// The request could not be encoded.
+    #[error("the request cannot be encoded: {0}")]
     NotSent(#[from] EncodeError),
-    /// The wait was cancelled, or nobody is left who could answer.
-    #[error("the answer is not waited for any more: {0}")]
+    /// The request was cancelled, or its handle was dropped without an answer.
+    #[error("the request was cancelled or abandoned: {0}")]
     GivenUp(#[from] Failure),
 }
 
@@ -53,7 +53,7 @@ impl RequestError {
     }
 }
 
-/// What a question may fail with: [`RequestError`], or an error of your own that can be made of it and of
+/// The error type of a request: [`RequestError`], or your own error that can be converted from it and from
 /// [`Failure`](sinew_transports::reactor::Failure).
 pub trait AnswerError: From<RequestError> + From<Failure> + fmt::Display + 'static {}
 

@@ -1,4 +1,5 @@
-//! Counts the work done, for the tests that hold its cost linear. Not compiled into anything else.
+//! Counts bytes scanned and copied, for the tests that check that decoding takes linear time. Compiled for tests
+//! only.
 
 use std::cell::Cell;
 
@@ -7,17 +8,17 @@ thread_local! {
     static COPIED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A decoder has looked at so many bytes of input.
+/// Records that a decoder examined `bytes` bytes of input.
 pub(super) fn scanned(bytes: usize) {
     SCANNED.set(SCANNED.get() + bytes);
 }
 
-/// So many bytes of input were copied or moved.
+/// Records that `bytes` bytes of input were copied or moved.
 pub(super) fn copied(bytes: usize) {
     COPIED.set(COPIED.get() + bytes);
 }
 
-/// What was scanned and copied in this thread since the last call.
+/// Returns and resets the bytes scanned and copied in this thread.
 pub(super) fn take() -> (usize, usize) {
     (SCANNED.take(), COPIED.take())
 }

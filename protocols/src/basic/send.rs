@@ -1,4 +1,4 @@
-//! Frames out: [`send_line`] and its kin, for any transport at hand. What is sent is decided by the codecs.
+//! Sending frames on any transport: [`send_frame`], [`send_line`] and so on. The encoding is done by the codecs.
 
 use sinew_transports::{Transport, WriteStatus};
 
@@ -20,7 +20,7 @@ use super::{EncodeError, Encoder, Int8, Int16, Int32, Line, Netstring};
 ///
 /// # Errors
 ///
-/// [`EncodeError`] if there is no such frame; then nothing was written.
+/// [`EncodeError`] if the payload cannot be encoded; nothing is then written.
 pub fn send_frame(
     transport: &Transport,
     codec: &impl Encoder,
@@ -31,12 +31,12 @@ pub fn send_frame(
 
 /// Sends `line` and CRLF.
 ///
-/// Inside of a [`LineHandler`](super::LineHandler),
-/// [`transport.send_line`](super::FrameTransport::send_line) sends the delimiter that the connection uses.
+/// Inside a [`LineHandler`](super::LineHandler), use [`transport.send_line`](super::FrameTransport::send_line), which
+/// sends the delimiter of the connection.
 ///
 /// # Errors
 ///
-/// [`EncodeError`] if `line` holds CRLF or is longer than [`Line::LEN_MAX`]; then nothing was written.
+/// [`EncodeError`] if `line` contains CR or LF, or is longer than [`Line::LEN_MAX`]; nothing is then written.
 pub fn send_line(
     transport: &Transport,
     line: impl AsRef<[u8]>,
@@ -48,7 +48,7 @@ pub fn send_line(
 ///
 /// # Errors
 ///
-/// [`EncodeError::FrameTooLong`] past [`Netstring::LEN_MAX`]; then nothing was written.
+/// [`EncodeError::FrameTooLong`] past [`Netstring::LEN_MAX`]; nothing is then written.
 pub fn send_netstring(
     transport: &Transport,
     payload: impl AsRef<[u8]>,
@@ -56,11 +56,11 @@ pub fn send_netstring(
     send_frame(transport, &Netstring::default(), payload)
 }
 
-/// Sends `payload` behind its length in one byte.
+/// Sends `payload` with a length prefix of one byte.
 ///
 /// # Errors
 ///
-/// [`EncodeError::FrameTooLong`] past 255 bytes; then nothing was written.
+/// [`EncodeError::FrameTooLong`] past 255 bytes; nothing is then written.
 pub fn send_int8(
     transport: &Transport,
     payload: impl AsRef<[u8]>,
@@ -68,11 +68,11 @@ pub fn send_int8(
     send_frame(transport, &Int8::default(), payload)
 }
 
-/// Sends `payload` behind its length in two bytes.
+/// Sends `payload` with a length prefix of two bytes.
 ///
 /// # Errors
 ///
-/// [`EncodeError::FrameTooLong`] past 65,535 bytes; then nothing was written.
+/// [`EncodeError::FrameTooLong`] past 65,535 bytes; nothing is then written.
 pub fn send_int16(
     transport: &Transport,
     payload: impl AsRef<[u8]>,
@@ -80,11 +80,11 @@ pub fn send_int16(
     send_frame(transport, &Int16::default(), payload)
 }
 
-/// Sends `payload` behind its length in four bytes.
+/// Sends `payload` with a length prefix of four bytes.
 ///
 /// # Errors
 ///
-/// [`EncodeError::FrameTooLong`] past [`Int32::LEN_MAX`]; then nothing was written.
+/// [`EncodeError::FrameTooLong`] past [`Int32::LEN_MAX`]; nothing is then written.
 pub fn send_int32(
     transport: &Transport,
     payload: impl AsRef<[u8]>,

@@ -1,4 +1,4 @@
-//! What the tests of all decoders share: cutting, collecting, and the checks that hold for every decoder.
+//! Shared test helpers for decoders: splitting input, collecting frames, and properties that hold for every decoder.
 
 use proptest::{prelude::*, test_runner::TestCaseError};
 use sinew_transports::{Protocol, Transport};
@@ -8,7 +8,7 @@ use super::{
     scan_counter,
 };
 
-/// Cuts `input` into pieces of the given lengths, over and over.
+/// Splits `input` into pieces of the given lengths, repeated cyclically.
 pub(super) fn pieces<'a>(input: &'a [u8], lens: &[usize]) -> Vec<&'a [u8]> {
     let mut rest = input;
     let mut pieces = Vec::new();
@@ -28,20 +28,20 @@ pub(super) fn any_cut() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(1..10_usize, 1..12)
 }
 
-/// Input made of few different bytes, so that delimiters and digits are common.
+/// Random input over a small alphabet, so that delimiters and digits are frequent.
 pub(super) fn input_of(alphabet: &'static [u8], len_max: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop::sample::select(alphabet), 0..len_max)
 }
 
-/// What came out of a stream: its frames, and the fault that ended it with the number of bytes before the piece in which
-/// it was found.
+/// The result of decoding a stream: its frames, and the error that ended it together with the offset of the piece in
+/// which it was found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) frames: Vec<Vec<u8>>,
     pub(super) fault: Option<(FrameError, usize)>,
 }
 
-/// Decodes piece by piece with the decoder alone.
+/// Decodes the pieces with the decoder alone.
 pub(super) fn decode(mut decoder: impl Decoder, pieces: &[&[u8]]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut frame = Vec::new();
@@ -71,8 +71,9 @@ pub(super) fn decode(mut decoder: impl Decoder, pieces: &[&[u8]]) -> Outcome {
     outcome
 }
 
-/// Any cut gives the same frames and the same fault, in the very piece that holds the byte at which it is found when
-/// bytes come one by one. The decoder alone and the engine agree. Returns that byte by byte outcome.
+/// Checks that any split gives the same frames and the same error, found in the piece that contains the byte at which
+/// it is found when decoding byte by byte, and that the decoder alone and the engine agree. Returns the byte-by-byte
+/// outcome.
 pub(super) fn check_any_cut<D: Decoder + Clone>(
     decoder: &D,
     input: &[u8],
@@ -101,7 +102,7 @@ pub(super) fn check_any_cut<D: Decoder + Clone>(
     Ok(expected)
 }
 
-/// Decodes piece by piece with the engine.
+/// Decodes the pieces with the framing engine.
 fn drive<D: Decoder>(decoder: D, pieces: &[&[u8]]) -> Outcome {
     #[derive(Default)]
     struct Collect(Outcome, usize);
@@ -127,7 +128,7 @@ fn drive<D: Decoder>(decoder: D, pieces: &[&[u8]]) -> Outcome {
     framed.into_handler().0
 }
 
-/// Whatever is sent comes back as the same single frame.
+/// Checks that an encoded payload decodes as the same single frame.
 pub(super) fn check_round_trip<C: Encoder + Decoder + Clone>(
     codec: &C,
     payload: &[u8],
@@ -144,7 +145,7 @@ pub(super) fn check_round_trip<C: Encoder + Decoder + Clone>(
     Ok(())
 }
 
-/// The work done on `input` that comes byte by byte: `(scanned, copied)`.
+/// The work done for `input` received byte by byte: `(scanned, copied)`.
 pub(super) fn work<D: Decoder>(decoder: D, input: &[u8]) -> (usize, usize) {
     scan_counter::take();
     drive(decoder, &pieces(input, &[1]));

@@ -1,5 +1,5 @@
-//! Frames with a meaning: [`TypedDecoder`] gives a frame as a value, [`Parsed`] is one made of a decoder and a [`Parse`]. Pure: knows no
-//! transport. Who is handed the values is in `typed_handler.rs`.
+//! Frames parsed into values: [`TypedDecoder`] returns a frame as a value, [`Parsed`] combines a decoder with a
+//! [`Parse`] implementation. Pure: knows no transport. The handlers of such values are in `typed_handler.rs`.
 
 #[cfg(test)]
 mod tests;
@@ -8,27 +8,27 @@ use std::error::Error;
 
 use super::{Decoded, Decoder, EncodeError, Encoder, FrameError};
 
-/// A [`Decoder`] that also says what its frames mean, so that a message is parsed once, and its handler is given a value: a command, a
-/// packet, in whatever form, borrowed from the frame or not.
+/// A [`Decoder`] that also parses its frames, so that a message is parsed once and its handler receives a value (a
+/// command, a packet), which may borrow from the frame.
 ///
-/// What [`decode`](Decoder::decode) had to read already to find the end (a type, flags, lengths) it keeps for
-/// [`parse`](Self::parse), which follows before anything else is decoded. Where the end is found without regard to the meaning, as with
-/// lines, [`Parsed`] takes any decoder and a [`Parse`].
+/// Whatever [`decode`](Decoder::decode) already had to read to find the end of the frame (a type, flags, lengths) it
+/// keeps for [`parse`](Self::parse), which is called before anything else is decoded. Where frame boundaries do not
+/// depend on the content, as with lines, use [`Parsed`], which combines any decoder with a [`Parse`].
 pub trait TypedDecoder: Decoder {
-    /// What a frame means.
+    /// The parsed frame.
     type Frame<'a>;
-    /// Why it means nothing. Unlike a [`FrameError`] it is not final: where the next frame begins is known.
+    /// Why a frame cannot be parsed. Unlike a [`FrameError`] this is not final: the next frame boundary is known.
     type Error: Error + 'static;
 
-    /// The meaning of the frame that was just decoded, of which this is the payload.
+    /// Parses the payload of the frame that was just decoded.
     ///
     /// # Errors
     ///
-    /// If it has none.
+    /// If the payload cannot be parsed.
     fn parse<'a>(&mut self, payload: &'a [u8]) -> Result<Self::Frame<'a>, Self::Error>;
 }
 
-/// What the payload of a frame means, however frames are cut.
+/// Parses the payload of a frame, independently of the framing.
 ///
 /// # Examples
 ///
@@ -69,20 +69,21 @@ pub trait TypedDecoder: Decoder {
 /// # Ok::<(), sinew_protocols::basic::FrameError>(())
 /// ```
 pub trait Parse: 'static {
-    /// What a frame means.
+    /// The parsed frame.
     type Frame<'a>;
-    /// Why it means nothing.
+    /// Why a payload cannot be parsed.
     type Error: Error + 'static;
 
-    /// The meaning of a payload.
+    /// Parses a payload.
     ///
     /// # Errors
     ///
-    /// If it has none.
+    /// If the payload cannot be parsed.
     fn parse<'a>(&mut self, payload: &'a [u8]) -> Result<Self::Frame<'a>, Self::Error>;
 }
 
-/// A [`TypedDecoder`] of two parts: one finds the frames, the other knows what they mean. It sends what the first one sends.
+/// A [`TypedDecoder`] made of a decoder, which finds the frames, and a parser, which parses them. Encodes like its
+/// decoder.
 #[derive(Debug, Clone, Default)]
 pub struct Parsed<D, P> {
     decoder: D,
@@ -90,17 +91,17 @@ pub struct Parsed<D, P> {
 }
 
 impl<D, P> Parsed<D, P> {
-    /// Frames found by `decoder`, which mean what `parser` says.
+    /// Frames decoded by `decoder` and parsed by `parser`.
     pub const fn new(decoder: D, parser: P) -> Self {
         Self { decoder, parser }
     }
 
-    /// Who finds the frames.
+    /// The decoder.
     pub const fn decoder(&self) -> &D {
         &self.decoder
     }
 
-    /// Who knows what they mean.
+    /// The parser.
     pub const fn parser(&self) -> &P {
         &self.parser
     }

@@ -1,4 +1,4 @@
-//! What a user writes who is handed values: [`TypedHandler`], driven by [`Framed`] with [`Typed`] around it.
+//! The handler trait for parsed frames: [`TypedHandler`], driven by [`Framed`] through the adapter [`Typed`].
 
 use sinew_transports::{ConnectionLost, TimerId};
 
@@ -7,10 +7,10 @@ use super::{
     handler::{common_callbacks, forward_common_callbacks},
 };
 
-/// Frames found and understood by a [`TypedDecoder`]; made by [`Framed::typed`]. The handler is a [`TypedHandler`].
+/// Frames decoded and parsed by a [`TypedDecoder`]; created by [`Framed::typed`]. The handler is a [`TypedHandler`].
 pub type TypedReceiver<D, H> = Framed<D, Typed<H>>;
 
-/// One end of a connection that speaks in messages, which come as values: a [`FrameHandler`] for a [`TypedDecoder`].
+/// The handler of a connection whose messages arrive as parsed values: a [`FrameHandler`] for a [`TypedDecoder`].
 ///
 /// # Examples
 ///
@@ -60,11 +60,11 @@ pub type TypedReceiver<D, H> = Framed<D, Typed<H>>;
     note = "implement `TypedHandler<{D}>`"
 )]
 pub trait TypedHandler<D: TypedDecoder>: 'static {
-    /// A frame came, and this is what it means.
+    /// A frame was received and parsed.
     fn frame_received(&mut self, transport: &mut FrameTransport<'_, D>, frame: D::Frame<'_>);
 
-    /// A frame came that means nothing; those that follow are given as ever. By default the connection is closed with `error` as its
-    /// reason.
+    /// A frame was received that cannot be parsed; later frames are delivered as usual. By default the connection is
+    /// closed with `error` as its reason.
     fn frame_refused(&mut self, transport: &mut FrameTransport<'_, D>, error: D::Error) {
         transport.fail(error);
     }
@@ -72,7 +72,7 @@ pub trait TypedHandler<D: TypedDecoder>: 'static {
     common_callbacks!(FrameTransport<'_, D>);
 }
 
-/// What is around a [`TypedHandler`] so that [`Framed`] drives it: has each frame parsed.
+/// Adapter that lets [`Framed`] drive a [`TypedHandler`]: parses each frame.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Typed<H> {
     handler: H,
@@ -84,19 +84,19 @@ impl<H> Typed<H> {
         &self.handler
     }
 
-    /// The handler, to be changed.
+    /// Mutable access to the handler.
     pub const fn get_mut(&mut self) -> &mut H {
         &mut self.handler
     }
 
-    /// The handler alone.
+    /// Unwraps the handler.
     pub fn into_inner(self) -> H {
         self.handler
     }
 }
 
 impl<D: TypedDecoder, H: TypedHandler<D>> TypedReceiver<D, H> {
-    /// Frames found and understood by `decoder`, for `handler`.
+    /// Frames decoded and parsed by `decoder`, for `handler`.
     #[must_use]
     pub const fn typed(decoder: D, handler: H) -> Self {
         Self::with_decoder(decoder, Typed { handler })

@@ -1,4 +1,4 @@
-//! Deflating piece by piece: [`Deflate`].
+//! Streaming compression: [`Deflate`].
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::{Format, STEP, WINDOW_BITS};
 
-/// Compresses a stream as it comes, 16 KiB of output at a time. What it holds is bounded, some 300 KiB at the middle levels, however
-/// long the stream is.
+/// Compresses a stream incrementally, up to 16 KiB of output per call. Its memory is bounded, about 300 KiB at the
+/// middle levels, regardless of the length of the stream.
 ///
 /// # Examples
 ///
@@ -30,20 +30,21 @@ pub struct Deflate {
     has_ended: bool,
 }
 
-/// What is to come out for what was put in.
+/// Which output to produce for the input so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Flush {
-    /// What is ready; more input follows, and compresses better with what is kept until then.
+    /// Output that is ready. The rest is kept back, since it compresses better with more input.
     None,
-    /// All of it, so that the other end can inflate what was put in so far. It ends in the bytes `00 00 ff ff` (RFC 7692 7.2.1).
+    /// All output, so that the receiver can inflate all input so far. It ends in the bytes `00 00 ff ff` (RFC 7692
+    /// 7.2.1).
     Sync,
-    /// All of it, and the end of the stream.
+    /// All output, and the end of the stream.
     Finish,
 }
 
 impl Deflate {
-    /// Compresses to this format, at a level between 0, which only wraps, and 9, which is slow. 6 is usual.
+    /// Compresses to `format`, at a level from 0 (stored, no compression) to 9 (slowest). 6 is usual.
     #[must_use]
     pub fn new(format: Format, level: u32) -> Self {
         let level = Compression::new(level.min(9));
@@ -55,8 +56,9 @@ impl Deflate {
         Self { format, engine, step: vec![0; STEP].into_boxed_slice(), has_ended: false }
     }
 
-    /// Takes as much off the front of `input` as gives up to 16 KiB of output. `None` if there is no more for now: the input is used up,
-    /// and what `flush` asks for has been given. Nothing is taken after [`Flush::Finish`] until [`reset`](Self::reset).
+    /// Consumes input from the front of `input` and returns up to 16 KiB of output. `None` if there is no more output
+    /// for now: the input is used up, and the output requested by `flush` has been returned. Nothing is consumed
+    /// after [`Flush::Finish`] until [`reset`](Self::reset).
     #[allow(clippy::missing_panics_doc, reason = "it does not panic")]
     pub fn deflate<'a>(&'a mut self, input: &mut &[u8], flush: Flush) -> Option<&'a [u8]> {
         let flush = match flush {
@@ -65,15 +67,16 @@ impl Deflate {
             Flush::Finish => FlushCompress::Finish,
         };
         while !self.has_ended {
-            let (taken, given) = (self.engine.total_in(), self.engine.total_out());
+            let (consumed, produced) = (self.engine.total_in(), self.engine.total_out());
             let status = self.engine.compress(input, &mut self.step, flush);
-            let taken = self.engine.total_in() - taken;
-            let given = usize::try_from(self.engine.total_out() - given).expect("a step at most");
-            *input = &input[usize::try_from(taken).expect("no more than was there")..];
-            let status = status.expect("its state is nobody else's, and it has not ended");
+            let consumed = self.engine.total_in() - consumed;
+            let produced =
+                usize::try_from(self.engine.total_out() - produced).expect("at most a step");
+            *input = &input[usize::try_from(consumed).expect("no more than the input")..];
+            let status = status.expect("the stream state is private and has not ended");
             self.has_ended = status == Status::StreamEnd;
-            if given > 0 {
-                return Some(&self.step[..given]);
+            if produced > 0 {
+                return Some(&self.step[..produced]);
             }
             if input.is_empty() {
                 break;
@@ -82,7 +85,7 @@ impl Deflate {
         None
     }
 
-    /// A next stream begins.
+    /// Starts the next stream.
     pub fn reset(&mut self) {
         self.engine.reset();
         self.has_ended = false;

@@ -1,4 +1,4 @@
-//! Inflating within a budget: [`Inflate`].
+//! Streaming decompression with limits against decompression bombs: [`Inflate`].
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{Format, STEP, WINDOW_BITS};
 
-/// How much may come of a stream in excess of its ratio: the first kilobytes of anything may be blank.
+/// Output that is not counted against the ratio limit: the first kilobytes of any data may be blank.
 const RATIO_GRACE: u64 = 64 * 1024;
 
-/// Inflates a stream as it comes, 16 KiB at a time.
+/// Inflates a stream incrementally, up to 16 KiB of output per call.
 ///
-/// A kilobyte may inflate to a megabyte, so whoever bounds what comes in has bounded nothing. The budget here holds inside: past it,
-/// not a byte more is made. Whoever wants to stop between two steps, because what came out has to go somewhere first, just does not go
-/// on; the input stays where it is.
+/// A kilobyte may inflate to a megabyte, so a limit on the compressed input does not bound the output. The limits
+/// here apply to the output: past them, not one more byte is produced. To apply backpressure, stop calling
+/// [`inflate`](Self::inflate); the rest of the input is not consumed.
 ///
-/// It holds some 50 KiB while it lives, so best make it when there is something to inflate, and drop it after.
+/// It holds about 50 KiB while it exists, so create it when there is something to inflate, and drop it afterwards.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ const RATIO_GRACE: u64 = 64 * 1024;
 ///     while let Inflated::Output(piece) = inflate.inflate(&mut input)? {
 ///         output.extend_from_slice(piece);
 ///     }
-///     inflate.finish()?; // no more will come
+///     inflate.finish()?; // there is no more input
 ///     Ok(output)
 /// }
 ///
@@ -52,57 +52,57 @@ pub struct Inflate {
     ratio_max: Option<u32>,
     engine: Decompress,
     step: Box<[u8]>,
-    /// What came in and went out, since the budget was last renewed.
-    taken: u64,
-    given: u64,
+    /// Bytes consumed and produced since the budget was last renewed.
+    consumed: u64,
+    produced: u64,
     phase: Phase,
-    /// What is wrong behind the output that was given.
+    /// The error to report after the output that has been returned.
     error: Option<InflateError>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// In the stream.
+    /// Inside the stream.
     Inside,
-    /// In the stream, with more to come out before more is put in.
+    /// Inside the stream, with more output available without more input.
     Full,
-    /// A member of a gzip file has ended. Another may follow.
+    /// After a member of a gzip file. Another may follow.
     Between,
     Ended,
 }
 
-/// What came of the next step.
+/// One step of [`Inflate::inflate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "it holds a piece of the output"]
 pub enum Inflated<'a> {
-    /// Inflated data, 16 KiB at most and not empty. There may be more without more input.
+    /// Inflated data, at most 16 KiB and not empty. More may be available without more input.
     Output(&'a [u8]),
-    /// The stream has ended. What is left of the input lies behind it.
+    /// The stream has ended. The remaining input comes after it.
     End,
     /// The input is used up.
     Incomplete,
 }
 
-/// Why a stream cannot be inflated. It is final.
+/// Why a stream cannot be inflated. Errors are final.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InflateError {
-    /// More would come out than may.
+    /// The output exceeds the limit.
     #[error("more than {max} bytes when inflated")]
     TooLong {
         /// The limit.
         max: u64,
     },
-    /// More came out for what came in than may.
+    /// The output exceeds the limit relative to the input.
     #[error("more than {max} times as long when inflated")]
     RatioTooHigh {
         /// The limit.
         max: u32,
     },
-    /// It is no stream of this format, or its checksum is wrong.
+    /// The input is not a stream of this format, or its checksum is wrong.
     #[error("the compressed data are corrupt: {reason}")]
     Corrupt {
-        /// In the words of who inflates.
+        /// The reason, in the words of the decompression library.
         reason: String,
     },
     /// The input ended before the stream did.
@@ -113,10 +113,10 @@ pub enum InflateError {
 sinew_transports::reactor::error_debug!(InflateError);
 
 impl Inflate {
-    /// The limit unless another is set: 16 MiB.
+    /// The default limit: 16 MiB.
     pub const OUTPUT_MAX: u64 = 16 * 1024 * 1024;
 
-    /// Inflates a stream of this format.
+    /// Inflates a stream of `format`.
     #[must_use]
     pub fn new(format: Format) -> Self {
         Self {
@@ -125,33 +125,33 @@ impl Inflate {
             ratio_max: None,
             engine: engine(format),
             step: vec![0; STEP].into_boxed_slice(),
-            taken: 0,
-            given: 0,
+            consumed: 0,
+            produced: 0,
             phase: Phase::Inside,
             error: None,
         }
     }
 
-    /// How many bytes may come out. Default [16 MiB](Self::OUTPUT_MAX); past it [`InflateError::TooLong`].
+    /// Maximum number of output bytes. Default [16 MiB](Self::OUTPUT_MAX); past it [`InflateError::TooLong`].
     #[must_use]
     pub const fn output_max(mut self, bytes: u64) -> Self {
         self.output_max = bytes;
         self
     }
 
-    /// How many times as long as the input the output may be, beyond the first 64 KiB of it. Default: no limit, which is 1,032 by the
-    /// format; past it [`InflateError::RatioTooHigh`].
+    /// Maximum ratio of output to input bytes, not counting the first 64 KiB of output. Default: no limit (the format
+    /// itself allows up to 1,032); past it [`InflateError::RatioTooHigh`].
     #[must_use]
     pub fn ratio_max(mut self, ratio: impl Into<Option<u32>>) -> Self {
         self.ratio_max = ratio.into();
         self
     }
 
-    /// Takes as much off the front of `input` as gives up to 16 KiB of output.
+    /// Consumes input from the front of `input` and returns up to 16 KiB of output.
     ///
     /// # Errors
     ///
-    /// [`InflateError`]; what came before it has been given.
+    /// [`InflateError`]; the output before it has been returned.
     pub fn inflate<'a>(&'a mut self, input: &mut &[u8]) -> Result<Inflated<'a>, InflateError> {
         loop {
             if let Some(error) = &self.error {
@@ -162,7 +162,7 @@ impl Inflate {
                 Phase::Inside | Phase::Between if input.is_empty() => {
                     return Ok(Inflated::Incomplete);
                 }
-                // What begins in this way is another member; anything else lies behind the end (RFC 1952 2.2).
+                // This byte starts another member; anything else comes after the end of the file (RFC 1952 2.2).
                 Phase::Between if input[0] == 0x1f => {
                     self.engine = engine(self.format);
                     self.phase = Phase::Inside;
@@ -178,52 +178,52 @@ impl Inflate {
         }
     }
 
-    /// One step; how much came out. What is wrong after that is noted.
+    /// Runs one step and returns the length of its output. Stores an error to be reported after that output.
     fn step(&mut self, input: &mut &[u8]) -> usize {
-        // One byte more than may come out shows that there is more.
-        let left = (self.output_max - self.given).saturating_add(1);
+        // Room for one byte more than the limit, to detect that there is more.
+        let left = (self.output_max - self.produced).saturating_add(1);
         let room = usize::try_from(left).map_or(STEP, |left| left.min(STEP));
-        let (taken, given) = (self.engine.total_in(), self.engine.total_out());
+        let (consumed, produced) = (self.engine.total_in(), self.engine.total_out());
         let status = self.engine.decompress(input, &mut self.step[..room], FlushDecompress::None);
-        let taken =
-            usize::try_from(self.engine.total_in() - taken).expect("no more than was there");
-        let given = usize::try_from(self.engine.total_out() - given).expect("no more than a step");
-        *input = &input[taken..];
-        self.taken += taken as u64;
+        let consumed =
+            usize::try_from(self.engine.total_in() - consumed).expect("no more than the input");
+        let produced = usize::try_from(self.engine.total_out() - produced).expect("at most a step");
+        *input = &input[consumed..];
+        self.consumed += consumed as u64;
         let corrupt = |reason: &str| Err(InflateError::Corrupt { reason: reason.to_owned() });
         let phase = match status {
             Err(error) if error.needs_dictionary().is_some() => corrupt("a dictionary is needed"),
-            Err(error) => corrupt(error.message().unwrap_or("no such stream")),
+            Err(error) => corrupt(error.message().unwrap_or("invalid stream")),
             Ok(Status::StreamEnd) if self.format == Format::Gzip => Ok(Phase::Between),
             Ok(Status::StreamEnd) => Ok(Phase::Ended),
-            Ok(_) if given == room => Ok(Phase::Full),
-            Ok(_) if taken + given == 0 && !input.is_empty() => corrupt("it does not go on"),
+            Ok(_) if produced == room => Ok(Phase::Full),
+            Ok(_) if consumed + produced == 0 && !input.is_empty() => corrupt("no progress"),
             Ok(_) => Ok(Phase::Inside),
         };
         match phase {
             Ok(phase) => self.phase = phase,
             Err(error) => self.error = Some(error),
         }
-        if given as u64 == left {
+        if produced as u64 == left {
             self.error = Some(InflateError::TooLong { max: self.output_max });
-            return given - 1;
+            return produced - 1;
         }
-        self.given += given as u64;
-        if let Some(max) = self.ratio_max.filter(|max| self.is_beyond(*max)) {
+        self.produced += produced as u64;
+        if let Some(max) = self.ratio_max.filter(|max| self.exceeds_ratio(*max)) {
             self.error = Some(InflateError::RatioTooHigh { max });
         }
-        given
+        produced
     }
 
-    const fn is_beyond(&self, ratio: u32) -> bool {
-        self.given.saturating_sub(RATIO_GRACE) > self.taken.saturating_mul(ratio as u64)
+    const fn exceeds_ratio(&self, ratio: u32) -> bool {
+        self.produced.saturating_sub(RATIO_GRACE) > self.consumed.saturating_mul(ratio as u64)
     }
 
-    /// No more input will come.
+    /// Call this when there is no more input.
     ///
     /// # Errors
     ///
-    /// [`InflateError::Truncated`] if the stream has not ended, and output is left in it or input is missing; or what was wrong before.
+    /// [`InflateError::Truncated`] if the stream has not ended, or output is still available; or the earlier error.
     pub fn finish(&self) -> Result<(), InflateError> {
         match (&self.error, self.phase) {
             (Some(error), _) => Err(error.clone()),
@@ -232,15 +232,15 @@ impl Inflate {
         }
     }
 
-    /// The whole budget is there again: a next message begins in the same stream.
+    /// Renews the whole budget: the next message in the same stream begins.
     pub const fn renew_budget(&mut self) {
-        (self.taken, self.given) = (0, 0);
+        (self.consumed, self.produced) = (0, 0);
     }
 
-    /// A next stream begins, with the whole budget and nothing known of the one before.
+    /// Starts the next stream, with a fresh budget and no state of the previous one.
     pub fn reset(&mut self) {
         match self.format {
-            // There is no way back to the header of a gzip file.
+            // The engine cannot be reset to expect a gzip header.
             Format::Gzip => self.engine = engine(self.format),
             Format::Zlib => self.engine.reset(true),
             Format::Raw => self.engine.reset(false),
@@ -263,8 +263,8 @@ impl fmt::Debug for Inflate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inflate")
             .field("format", &self.format)
-            .field("taken", &self.taken)
-            .field("given", &self.given)
+            .field("consumed", &self.consumed)
+            .field("produced", &self.produced)
             .finish_non_exhaustive()
     }
 }

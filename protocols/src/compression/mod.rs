@@ -1,5 +1,5 @@
-//! Compressed data, both ways and piece by piece: [`Inflate`] with a budget that holds while it inflates, and [`Deflate`]. Pure: neither
-//! knows a transport. The feature `compression`.
+//! Streaming compression and decompression: [`Inflate`], with limits against decompression bombs, and [`Deflate`].
+//! Pure: knows no transport. Feature `compression`.
 
 mod deflate;
 mod inflate;
@@ -9,20 +9,20 @@ mod tests;
 pub use deflate::{Deflate, Flush};
 pub use inflate::{Inflate, InflateError, Inflated};
 
-/// How compressed data are wrapped.
+/// The container format of compressed data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// With a header and a checksum (RFC 1952): `gzip` of HTTP. There may be several, one behind the other.
+    /// With a header and a checksum (RFC 1952): `gzip` in HTTP. Several members may be concatenated.
     Gzip,
-    /// With a short header and a checksum (RFC 1950): `deflate` of HTTP.
+    /// With a short header and a checksum (RFC 1950): `deflate` in HTTP.
     Zlib,
-    /// Nothing but the data (RFC 1951): `permessage-deflate` of WebSocket.
+    /// Raw data without a header (RFC 1951): `permessage-deflate` in WebSocket.
     Raw,
 }
 
-/// How much comes out at once, at most: of a bomb, so much is made before its budget is looked at.
+/// Maximum output per step. A decompression bomb produces this much before the limit is checked.
 const STEP: usize = 16 * 1024;
 
-/// The largest window there is: 32 KiB.
+/// The largest window size: 32 KiB.
 const WINDOW_BITS: u8 = 15;

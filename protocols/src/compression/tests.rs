@@ -1,4 +1,4 @@
-//! Both ways in all formats, cut anywhere; bombs, and streams that are cut off, corrupt, or followed by something.
+//! Round trips in all formats with any split; decompression bombs; truncated and corrupt streams; trailing data.
 
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn whole(format: Format, input: &[u8]) -> Vec<u8> {
     deflate(format, &[input], Flush::None)
 }
 
-/// What comes of pieces, how it ends, and how much lies behind the end.
+/// The output, how the stream ended, and how many bytes follow its end.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     output: Vec<u8>,
@@ -67,7 +67,7 @@ fn fine(output: &[u8], behind: usize) -> Outcome {
     Outcome { output: output.to_vec(), end: Ok(behind) }
 }
 
-/// Something that compresses, but not to nothing.
+/// Text that compresses moderately.
 fn text(len: usize) -> Vec<u8> {
     (0..len as u64).map(|n| (n.wrapping_mul(n) / 7 % 26) as u8 + b'a').collect()
 }
@@ -94,14 +94,14 @@ proptest! {
         }
     }
 
-    /// Whatever comes, it comes to an end, within its bounds, and however it is cut.
+    /// Arbitrary input terminates within the limits, with the same result for any split.
     #[test]
-    fn nonsense_is_an_error_or_is_short(
+    fn arbitrary_input_fails_or_stays_within_limits(
         mut input in prop::collection::vec(any::<u8>(), 0..200),
         header in 0..3_usize,
         cut in 1..20_usize,
     ) {
-        // Behind a header that is right, more of it is looked at.
+        // After a valid header the decompressor gets further into the input.
         let headers: [&[u8]; 3] = [b"", b"\x1f\x8b\x08\0\0\0\0\0\0\x03", b"\x78\x9c"];
         input.splice(0..0, headers[header].iter().copied());
         for format in FORMATS {
@@ -110,7 +110,7 @@ proptest! {
             prop_assert!(outcome.output.len() <= 1_000);
             let other = inflate(limited(), input.chunks(cut));
             prop_assert_eq!(&other.output, &outcome.output);
-            // What it is called depends on where it was found.
+            // The error text depends on where the error was found.
             let corrupt = |end: &Result<usize, InflateError>| matches!(end, Err(InflateError::Corrupt { .. }));
             prop_assert!(other.end == outcome.end || corrupt(&other.end) && corrupt(&outcome.end));
         }
@@ -127,13 +127,13 @@ fn large_streams_go_through_in_steps() {
     }
 }
 
-/// A gibibyte of zeros in a megabyte: not a byte more than the budget is made of it, and soon.
+/// A gibibyte of zeros in about a megabyte: exactly the allowed output is produced, after little input.
 #[test]
 fn a_bomb_stops_at_its_budget() {
     let zeros = vec![0; 1 << 20];
     let one = deflate(Format::Raw, &[&zeros], Flush::Sync);
     let two = deflate(Format::Raw, &[&zeros, &zeros], Flush::Sync);
-    // What the second mebibyte adds, once more for each that follows.
+    // The bytes that the second mebibyte adds are repeated for each further one.
     let end = one.len() - one.iter().zip(&two).take_while(|(one, two)| one == two).count();
     let (more, at) = (two.len() - one.len(), one.len() - end);
     let bomb = [&two[..at], &two[at..at + more].repeat(1 << 10)].concat();
@@ -150,7 +150,7 @@ fn a_bomb_stops_at_its_budget() {
 }
 
 #[test]
-fn just_what_is_allowed_is_allowed() {
+fn output_of_exactly_the_limit_is_allowed() {
     let plain = text(100_000);
     for format in FORMATS {
         let sent = whole(format, &plain);
@@ -164,12 +164,12 @@ fn just_what_is_allowed_is_allowed() {
 }
 
 #[test]
-fn a_ratio_may_be_a_limit_too() {
+fn the_ratio_can_be_limited() {
     let bomb = whole(Format::Zlib, &vec![0; 1 << 20]);
     let outcome = inflate(Inflate::new(Format::Zlib).ratio_max(100), bomb.chunks(100));
     assert_eq!(outcome.end, Err(InflateError::RatioTooHigh { max: 100 }));
     assert!(outcome.output.len() < 200_000, "{}", outcome.output.len());
-    // What is short may be as blank as it likes, and what compresses as text does is none.
+    // Short output is exempt from the ratio, and ordinary text stays below it.
     let short = whole(Format::Zlib, &[0; 60_000]);
     assert!(inflate(Inflate::new(Format::Zlib).ratio_max(1), [&short[..]]).end.is_ok());
     let plain = text(1 << 18);
@@ -181,7 +181,7 @@ fn a_ratio_may_be_a_limit_too() {
 }
 
 #[test]
-fn what_is_cut_off_is_told() {
+fn truncated_streams_are_an_error() {
     let plain = text(1_000);
     for format in FORMATS {
         let sent = whole(format, &plain);
@@ -192,47 +192,47 @@ fn what_is_cut_off_is_told() {
 }
 
 #[test]
-fn what_is_corrupt_is_told() {
+fn corrupt_streams_are_an_error() {
     let plain = text(1_000);
     for format in [Format::Gzip, Format::Zlib] {
         let mut sent = whole(format, &plain);
-        // The checksum; of gzip, the length stands behind it.
+        // The checksum. In gzip, the length follows it.
         let at = sent.len() - if format == Format::Gzip { 5 } else { 1 };
         sent[at] ^= 1;
         assert!(matches!(of(format, &sent).end, Err(InflateError::Corrupt { .. })), "{format:?}");
         assert!(matches!(of(format, b"hello, world").end, Err(InflateError::Corrupt { .. })));
     }
-    // Zlib with a dictionary (RFC 1950 2.2), which nobody has agreed on.
+    // Zlib with a preset dictionary (RFC 1950 2.2), which is not supported.
     let outcome = of(Format::Zlib, b"\x78\xbb\0\0\0\x01abc");
     let expected = InflateError::Corrupt { reason: "a dictionary is needed".to_owned() };
     assert_eq!(outcome.end, Err(expected));
 }
 
-/// As `gzip -c a b` or `bgzip` make them.
+/// As created by `gzip -c a b` or `bgzip`.
 #[test]
-fn members_follow_each_other() {
+fn concatenated_gzip_members() {
     let files: Vec<Vec<u8>> = (0..50).map(|n| text(n * 100)).collect();
     let sent: Vec<u8> = files.iter().flat_map(|file| whole(Format::Gzip, file)).collect();
     let expected = fine(&files.concat(), 0);
     assert_eq!(of(Format::Gzip, &sent), expected);
     assert_eq!(inflate(Inflate::new(Format::Gzip), sent.chunks(1)), expected);
-    // The budget is that of all of them.
+    // The budget applies to all members together.
     let len = files.concat().len() as u64;
     let limited = inflate(Inflate::new(Format::Gzip).output_max(len - 1), sent.chunks(99));
     assert_eq!(limited.end, Err(InflateError::TooLong { max: len - 1 }));
-    // Half a member more is cut off; what is none lies behind.
+    // Half a member is truncated; anything else is trailing data.
     let cut = [&sent[..], &sent[..5]].concat();
     assert_eq!(of(Format::Gzip, &cut).end, Err(InflateError::Truncated));
     let padded = [&sent[..], b"\0\0\0"].concat();
     assert_eq!(of(Format::Gzip, &padded), fine(&files.concat(), 3));
-    // The other formats have one stream.
+    // The other formats consist of one stream.
     let twice = [whole(Format::Zlib, b"one"), whole(Format::Zlib, b"two")].concat();
     assert_eq!(of(Format::Zlib, &twice), fine(b"one", twice.len() / 2));
 }
 
-/// As in `permessage-deflate`: each message may refer to those before, and has a budget of its own.
+/// As in `permessage-deflate`: each message may refer to earlier ones, and has its own budget.
 #[test]
-fn messages_of_one_stream() {
+fn messages_with_a_shared_context() {
     let mut deflate = Deflate::new(Format::Raw, 6);
     let mut inflate = Inflate::new(Format::Raw).output_max(1_000);
     let plain = text(1_000);
@@ -250,19 +250,19 @@ fn messages_of_one_stream() {
         }
         assert_eq!(output, plain);
         if round == 3 {
-            // No context is taken over.
+            // Without context takeover.
             deflate.reset();
             inflate.reset();
         } else {
             inflate.renew_budget();
         }
     }
-    assert!(lens[1] < lens[0] / 2, "it refers to what was before: {lens:?}");
+    assert!(lens[1] < lens[0] / 2, "a message refers to earlier ones: {lens:?}");
     assert_eq!(lens[0], lens[4]);
 }
 
 #[test]
-fn one_for_many_streams() {
+fn reset_starts_the_next_stream() {
     for format in FORMATS {
         let mut inflate = Inflate::new(format).output_max(5);
         let mut deflate = Deflate::new(format, 9);

@@ -1,11 +1,11 @@
-//! What can be put around any protocol: wrappers that change how it is driven, one file each, all with `get_ref`, `get_mut` and
+//! Wrappers around any protocol that change how it is driven. One file each, all with `get_ref`, `get_mut` and
 //! `into_inner`.
 
 mod rate_limit;
 
 pub use rate_limit::{Rate, RateLimit, SharedRate};
 
-/// Forwards every callback but `data_received` to the protocol in a field.
+/// Forwards every callback except `data_received` to the protocol in a field.
 macro_rules! forward_all_but_data {
     ($field:ident) => {
         fn connection_made(&mut self, transport: &Transport) {

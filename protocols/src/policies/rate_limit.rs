@@ -1,4 +1,4 @@
-//! A bound on how fast a peer is read: [`RateLimit`], a token bucket around any protocol.
+//! Receive rate limiting: [`RateLimit`], a token bucket around any protocol.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use super::forward_all_but_data;
 
 const NANOSECONDS: u128 = 1_000_000_000;
 
-/// How fast: so many bytes a second, and so many at once.
+/// A rate in bytes per second, with a burst size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_second: u64,
@@ -24,29 +24,29 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many bytes a second on average, at least 1; at once, as many as come in a second.
+    /// `bytes` bytes per second on average, at least 1. The burst size is one second's worth.
     #[must_use]
     pub const fn bytes_per_second(bytes: u64) -> Self {
         let bytes = if bytes == 0 { 1 } else { bytes };
         Self { per_second: bytes, burst: bytes }
     }
 
-    /// How many bytes may come at once after a rest. What one read brings, 64 KiB at most, is delivered as a whole: less than that only
-    /// makes the wait after it longer.
+    /// Maximum number of bytes received at once after an idle period. The data of one read (up to 64 KiB) are always
+    /// delivered as a whole, so a smaller burst only makes the following pause longer.
     #[must_use]
     pub const fn burst(mut self, bytes: u64) -> Self {
         self.burst = bytes;
         self
     }
 
-    /// How long so many bytes take.
+    /// How long `bytes` bytes take at this rate.
     fn time(self, bytes: u64) -> Duration {
         let nanoseconds = (u128::from(bytes) * NANOSECONDS).div_ceil(u128::from(self.per_second));
         Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
     }
 }
 
-/// A token bucket, kept as the time at which it will be full again. Pure: the time is told.
+/// A token bucket, stored as the time at which it will be full again. Pure: the time is an argument.
 #[derive(Debug, Clone)]
 struct Bucket {
     rate: Rate,
@@ -58,36 +58,36 @@ impl Bucket {
         Self { rate, full_at: None }
     }
 
-    /// Takes so many bytes out of it; how long it is empty after that.
+    /// Takes `bytes` bytes and returns how long the bucket will stay empty.
     fn take(&mut self, bytes: usize, now: Instant) -> Duration {
         let cost = self.rate.time(bytes as u64);
         let begin = self.full_at.map_or(now, |full_at| full_at.max(now));
-        // A time so far away that there is no such instant is far enough.
+        // Saturates: an instant that cannot be represented is never reached anyway.
         let full_at = begin.checked_add(cost).unwrap_or(begin);
         self.full_at = Some(full_at);
         (full_at - now).saturating_sub(self.rate.time(self.rate.burst))
     }
 }
 
-/// A rate that several connections share: those of a port, or of a user. Cheap to clone.
+/// A rate shared by several connections, such as those of a port or of a user. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SharedRate {
     bucket: Rc<RefCell<Bucket>>,
 }
 
 impl SharedRate {
-    /// As fast as this, all of them together.
+    /// A shared bucket for `rate`, which applies to all its users together.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self { bucket: Rc::new(RefCell::new(Bucket::new(rate))) }
     }
 }
 
-/// A protocol whose peer is read at a bounded rate. When more has come, the connection is not read until it has made up for that: the
-/// peer's own sends block in the end, and nothing is kept here.
+/// A protocol whose peer is read at a limited rate. After too much input the connection is not read for a while:
+/// backpressure reaches the peer through TCP, and nothing is buffered here.
 ///
-/// What the protocol pauses and resumes by itself is a thing apart. A connection that is given on, by a relay or
-/// [`set_protocol`](Transport::set_protocol), leaves its limit behind; wrap the protocol that takes over as well.
+/// Independent of the protocol's own pauses. A connection that is handed over, to a relay or with
+/// [`set_protocol`](Transport::set_protocol), loses its limit; wrap the protocol that takes over as well.
 ///
 /// # Examples
 ///
@@ -110,13 +110,13 @@ pub struct RateLimit<P> {
 }
 
 impl<P> RateLimit<P> {
-    /// `protocol`, whose peer is read as fast as this.
+    /// `protocol`, whose peer is read at `rate` at most.
     #[must_use]
     pub const fn new(protocol: P, rate: Rate) -> Self {
         Self { protocol, own: Bucket::new(rate), shared: None }
     }
 
-    /// Keeps to a rate that others share, too.
+    /// Also applies a rate shared with others.
     #[must_use]
     pub fn shared(mut self, rate: &SharedRate) -> Self {
         self.shared = Some(rate.clone());
@@ -128,7 +128,7 @@ impl<P> RateLimit<P> {
         &self.protocol
     }
 
-    /// The protocol inside, to be changed.
+    /// Mutable access to the protocol inside.
     pub const fn get_mut(&mut self) -> &mut P {
         &mut self.protocol
     }
@@ -138,7 +138,7 @@ impl<P> RateLimit<P> {
         self.protocol
     }
 
-    /// How long the connection has to rest for what has come.
+    /// How long reading has to pause after `bytes` bytes.
     fn take(&mut self, bytes: usize, now: Instant) -> Duration {
         let own = self.own.take(bytes, now);
         let shared = self.shared.as_ref().map(|rate| rate.bucket.borrow_mut().take(bytes, now));
@@ -149,10 +149,10 @@ impl<P> RateLimit<P> {
 impl<P: Protocol> Protocol for RateLimit<P> {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         let now = transport.reactor().map(|reactor| reactor.now());
-        let rest = now.map_or(Duration::ZERO, |now| self.take(data.len(), now));
+        let pause = now.map_or(Duration::ZERO, |now| self.take(data.len(), now));
         self.protocol.data_received(transport, data);
-        if !rest.is_zero() {
-            transport.hold_reading(rest);
+        if !pause.is_zero() {
+            transport.hold_reading(pause);
         }
     }
 

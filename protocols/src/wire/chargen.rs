@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use sinew_transports::{Producer, Production, Protocol, Transport};
 
-/// The printable characters of ASCII, from the space to the tilde.
+/// The printable ASCII characters, from the space to the tilde.
 const PRINTABLE: usize = 95;
-/// Characters of a line.
+/// Characters per line.
 const LINE: usize = 72;
-/// Bytes of a line, with its CRLF.
+/// Bytes per line, with its CRLF.
 const WITH_END: usize = LINE + 2;
 
-/// All lines there are: each begins one character further on, so after as many as there are characters they repeat.
+/// All distinct lines: each starts one character later, so they repeat after `PRINTABLE` lines.
 static PAGE: [u8; PRINTABLE * WITH_END] = page();
 
 const fn page() -> [u8; PRINTABLE * WITH_END] {
@@ -28,20 +28,20 @@ const fn page() -> [u8; PRINTABLE * WITH_END] {
     page
 }
 
-/// Sends characters without end, and throws away what it receives.
+/// Sends characters endlessly, and discards what it receives.
 ///
-/// The lines are those that RFC 864 shows: 72 of the 95 printable characters, each line begun one character further on.
+/// The lines are those shown in RFC 864: 72 of the 95 printable characters, each line starting one character later.
 ///
-/// A loop of writes would fill the memory, since `write` never waits. So the connection is given a [`Producer`], which is
-/// asked for a page whenever little is queued: the peer's pace is the pace. The page is a `static`, and
+/// A loop of writes would fill the memory, since `write` never blocks. So it registers a [`Producer`], which is
+/// called for another page whenever the send queue is low: the peer sets the pace. The page is a `static`, and
 /// [`write_bytes`](Transport::write_bytes) queues it without a copy.
 ///
-/// A graceful close waits for producers, and this one would never be done: hence the question whether the connection is
-/// closing.
+/// A graceful close waits for producers to finish, and this one never finishes by itself: hence the check whether the
+/// connection is closing.
 ///
 /// # Examples
 ///
-/// Endless, as in the RFC, it is `Chargen::default()`. A test, or an open network, may want an end:
+/// `Chargen::default()` is endless, as in the RFC. A test, or an open network, may want an end:
 ///
 /// ```
 /// use sinew_protocols::wire::Chargen;
@@ -60,7 +60,7 @@ pub struct Chargen {
 }
 
 impl Chargen {
-    /// Closes after so many pages, each of 95 lines, which are all the lines that there are.
+    /// Closes after `pages` pages of 95 lines, which are all the distinct lines.
     #[must_use]
     pub const fn pages(pages: u64) -> Self {
         Self { pages_left: pages }
@@ -68,7 +68,7 @@ impl Chargen {
 }
 
 impl Default for Chargen {
-    /// Goes on for longer than anybody can wait.
+    /// Practically endless: `u64::MAX` pages.
     fn default() -> Self {
         Self::pages(u64::MAX)
     }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_of_the_rfc() {
+    fn lines_match_the_rfc() {
         let lines: Vec<_> = PAGE.chunks(WITH_END).collect();
         let expected = [
             (0, r##" !"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefg"##),

@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sinew_transports::{Protocol, Transport};
 
-/// The last second of the year 9999, past which a date has no four-digit year.
+/// The last second of the year 9999. Later dates have no four-digit year.
 const SECONDS_MAX: u64 = 253_402_300_799;
 
-/// Says the time to people, as a line, and closes.
+/// Sends the time as a line of text, and closes.
 ///
-/// RFC 867 leaves the form of the line open; this is that of RFC 9110 5.6.7, which is always in GMT. The time comes from
-/// the reactor, or in a test from the function given to [`with_clock`](Self::with_clock).
+/// RFC 867 leaves the format open; this is the one of RFC 9110 5.6.7, always in GMT. The time comes from the reactor,
+/// or in tests from the function passed to [`with_clock`](Self::with_clock).
 ///
 /// # Examples
 ///
@@ -30,13 +30,13 @@ pub struct Daytime {
 }
 
 impl Daytime {
-    /// Asks `clock` instead of the reactor.
+    /// Uses `clock` instead of the reactor's clock.
     #[must_use]
     pub const fn with_clock(clock: fn(&Transport) -> SystemTime) -> Self {
         Self { clock }
     }
 
-    /// The line that says `time`; one before 1970 or after 9999 is said as the nearest that can be.
+    /// The line for `time`, clamped to the years 1970 to 9999.
     #[must_use]
     pub fn line(time: SystemTime) -> String {
         let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -47,7 +47,7 @@ impl Daytime {
 }
 
 impl Default for Daytime {
-    /// Asks the reactor.
+    /// Uses the reactor's clock.
     fn default() -> Self {
         Self::with_clock(|transport| {
             transport.reactor().map_or(UNIX_EPOCH, |reactor| reactor.wall_clock())
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_may_say_anything() {
+    fn times_out_of_range_are_clamped() {
         let after = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let cases = [
             (UNIX_EPOCH - Duration::from_secs(1), "Thu, 01 Jan 1970 00:00:00 GMT\r\n"),

@@ -2,9 +2,9 @@
 
 use sinew_transports::{Protocol, Transport};
 
-/// Receives, and throws away.
+/// Receives data and discards it.
 ///
-/// The smallest protocol there is: `data_received` is the only callback that must be written, all others have defaults.
+/// The smallest possible protocol: `data_received` is the only required callback, all others have defaults.
 ///
 /// # Examples
 ///

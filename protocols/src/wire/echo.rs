@@ -2,14 +2,14 @@
 
 use sinew_transports::{Protocol, Transport};
 
-/// Answers with what it receives.
+/// Sends back what it receives.
 ///
-/// `write` never waits: what the peer does not take yet is queued. So a peer that sends without ever reading would fill
-/// the memory, if it were not for the transport, which stops reading by itself while more is queued than its high
-/// watermark. Nothing has to be done about that here.
+/// `write` never blocks: what the peer does not read yet is queued. A peer that sends without reading would fill the
+/// memory, but the transport applies backpressure: it stops reading while the send queue is above its high watermark.
+/// Nothing has to be done about that here.
 ///
-/// When the peer has sent its last byte, the default [`read_closed`](Protocol::read_closed) closes the connection, but
-/// only after every byte has been echoed.
+/// When the peer half-closes, the default [`read_closed`](Protocol::read_closed) closes the connection, but only
+/// after every byte has been echoed.
 ///
 /// # Examples
 ///

@@ -1,16 +1,17 @@
-//! The small services of the first internet hosts, each one page: a protocol per file, to read and to test with.
+//! The small services of the early internet, one protocol per file, to read and to test with.
 //!
 //! | protocol | RFC | port | does |
 //! |---|---|---|---|
-//! | [`Echo`] | 862 | 7 | answers with what it receives |
-//! | [`Discard`] | 863 | 9 | receives |
-//! | [`Daytime`] | 867 | 13 | says the time to people, and closes |
-//! | [`Qotd`] | 865 | 17 | says a quote, and closes |
-//! | [`Chargen`] | 864 | 19 | sends characters without end |
-//! | [`Time`] | 868 | 37 | says the time to machines, and closes |
+//! | [`Echo`] | 862 | 7 | sends back what it receives |
+//! | [`Discard`] | 863 | 9 | discards what it receives |
+//! | [`Daytime`] | 867 | 13 | sends the time as text, and closes |
+//! | [`Qotd`] | 865 | 17 | sends a quote, and closes |
+//! | [`Chargen`] | 864 | 19 | sends characters endlessly |
+//! | [`Time`] | 868 | 37 | sends the time as a number, and closes |
 //!
-//! Read them in this order: [`Discard`], [`Echo`], [`Qotd`], [`Time`], [`Daytime`], [`Chargen`]. They are for learning
-//! and for trying out a network; on the open internet the services that send unasked are abused.
+//! Read them in this order: [`Discard`], [`Echo`], [`Qotd`], [`Time`], [`Daytime`], [`Chargen`]. They are for
+//! learning and for testing a network; on the open internet, services that send unsolicited data are abused for
+//! attacks.
 
 mod chargen;
 mod daytime;

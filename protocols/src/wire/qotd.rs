@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use sinew_transports::{Protocol, Transport};
 
-/// Says a quote and closes.
+/// Sends a quote and closes.
 ///
-/// Closing right behind a write is safe: [`lose_connection`](Transport::lose_connection) sends what is queued first.
+/// Closing right after a write is safe: [`lose_connection`](Transport::lose_connection) sends what is queued first.
 ///
-/// The quote is [`Bytes`], which share their content when they are cloned: a factory clones one quote for each
-/// connection, and there is still one text.
+/// The quote is stored as [`Bytes`], whose clones share their content: a factory clones the quote for each connection
+/// without copying the text.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ pub struct Qotd {
 }
 
 impl Qotd {
-    /// Says `quote`, which should be less than 512 characters of printable ASCII and line ends (RFC 865).
+    /// Sends `quote`, which should be less than 512 characters of printable ASCII and line ends (RFC 865).
     #[must_use]
     pub fn new(quote: impl Into<Bytes>) -> Self {
         Self { quote: quote.into() }
@@ -35,7 +35,7 @@ impl Qotd {
 }
 
 impl Default for Qotd {
-    /// What Twisted says.
+    /// The quote that Twisted uses.
     fn default() -> Self {
         Self::new("An apple a day keeps the doctor away.\r\n")
     }
@@ -47,6 +47,6 @@ impl Protocol for Qotd {
         transport.lose_connection();
     }
 
-    /// RFC 865: what is received is thrown away.
+    /// Discards the input (RFC 865).
     fn data_received(&mut self, _transport: &Transport, _data: &[u8]) {}
 }

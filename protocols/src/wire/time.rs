@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sinew_transports::{Protocol, Transport};
 
-/// From 1900, where RFC 868 begins to count, to 1970, where [`UNIX_EPOCH`] does.
+/// From 1900, the epoch of RFC 868, to 1970, [`UNIX_EPOCH`].
 const SINCE_1900: Duration = Duration::from_secs(2_208_988_800);
 
-/// Says the time to machines, as four bytes, and closes.
+/// Sends the time as four binary bytes, and closes.
 ///
-/// The bytes are [`seconds_since_1900`](Self::seconds_since_1900) in network order. A protocol does not ask the operating
-/// system what time it is: it asks the reactor, or whoever stands in for it in a test.
+/// The bytes are [`seconds_since_1900`](Self::seconds_since_1900) in network order. A protocol does not read the
+/// system clock: it asks the reactor, or in tests the function passed to [`with_clock`](Self::with_clock).
 ///
 /// # Examples
 ///
@@ -30,14 +30,14 @@ pub struct Time {
 }
 
 impl Time {
-    /// Asks `clock` instead of the reactor.
+    /// Uses `clock` instead of the reactor's clock.
     #[must_use]
     pub const fn with_clock(clock: fn(&Transport) -> SystemTime) -> Self {
         Self { clock }
     }
 
-    /// Seconds from midnight of 1 January 1900 UTC to `time`, or 0 if `time` is earlier. Only 32 bits are sent, so the
-    /// count begins anew in February 2036.
+    /// Seconds from midnight of 1 January 1900 UTC to `time`, or 0 if `time` is earlier. Only 32 bits are sent, so
+    /// the count wraps in February 2036.
     #[must_use]
     pub fn seconds_since_1900(time: SystemTime) -> u32 {
         let since_1900 = time.duration_since(UNIX_EPOCH - SINCE_1900).unwrap_or_default();
@@ -46,7 +46,7 @@ impl Time {
 }
 
 impl Default for Time {
-    /// Asks the reactor.
+    /// Uses the reactor's clock.
     fn default() -> Self {
         Self::with_clock(|transport| {
             transport.reactor().map_or(UNIX_EPOCH, |reactor| reactor.wall_clock())
@@ -71,7 +71,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn counts_from_1900_without_a_sign() {
+    fn counts_from_1900_as_an_unsigned_integer() {
         let cases = [
             (UNIX_EPOCH + SECOND, 2_208_988_801),
             (UNIX_EPOCH - SECOND, 2_208_988_799),

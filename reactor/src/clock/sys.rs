@@ -1,5 +1,5 @@
-//! The system's cheapest clock, on Linux: some nanoseconds to read, some milliseconds coarse. `unsafe` because libc's is the
-//! only face of it that also works under valgrind.
+//! The system's cheapest clock, on Linux: some nanoseconds to read, some milliseconds coarse. `unsafe` because only the
+//! call through libc also works under valgrind.
 
 use std::mem::MaybeUninit;
 

@@ -1,38 +1,38 @@
-//! What an engine hands over that does more than tell of readiness: [`Completion`], and what it is to do for a source, [`DeliveryMode`].
+//! The results of completion engines, [`Completion`], and what they are asked to do for a source, [`DeliveryMode`].
 
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
 use std::{fmt, io, ops::Deref};
 
-/// What the engine does for a source when reading is wanted.
+/// What the engine does for a source while reading is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeliveryMode {
-    /// Tells when a read, or an accept, is worth trying.
+    /// Reports when a read, or an accept, is worth trying.
     #[default]
     Readiness,
-    /// Receives from a connected stream socket, and tells when something has come.
+    /// Receives from a connected stream socket, and reports received data.
     Receive,
-    /// Accepts from a listening socket, and tells when a connection has come.
+    /// Accepts from a listening socket, and reports accepted connections.
     Accept,
 }
 
-/// What has come of a [`DeliveryMode`].
+/// The result of an operation that the engine made in a [`DeliveryMode`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Completion {
     /// Bytes were received, at least one.
     Received(ReceivedBytes),
-    /// The peer will send no more; nothing else follows.
+    /// The peer has shut down its sending side; nothing else follows.
     End,
-    /// A connection was accepted: its socket, which does not block.
+    /// A connection was accepted: its socket, which is non-blocking.
     #[cfg(unix)]
     Accepted(OwnedFd),
-    /// The system says no; nothing else follows until the duty is set again.
+    /// The system call failed; nothing else follows until the delivery mode is set again.
     Failed(io::Error),
 }
 
-/// Bytes that an engine has received. They lie in memory that all connections share: take them and let go.
+/// Received bytes, in a buffer of the engine that all connections share: read them and drop this soon.
 pub struct ReceivedBytes(ReceivedStorage);
 
 enum ReceivedStorage {

@@ -10,17 +10,17 @@ use crate::{
     handler::{Interest, Ready, Token},
 };
 
-/// Events taken from the kernel at once; more stay there for the next turn.
+/// Events taken from the kernel at once; the rest stays there for the next turn.
 const EVENTS_PER_WAIT: usize = 1024;
 
-/// What every source is registered for. Urgent data is told by epoll only.
+/// The mio interest of every source. Urgent data is reported by epoll only.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const ALL: MioInterest =
     MioInterest::READABLE.add(MioInterest::WRITABLE).add(MioInterest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const ALL: MioInterest = MioInterest::READABLE.add(MioInterest::WRITABLE);
 
-/// What mio waits by.
+/// The system call by which mio waits.
 const CALL: &str = if cfg!(windows) {
     "GetQueuedCompletionStatusEx"
 } else if cfg!(any(target_os = "linux", target_os = "android", target_os = "illumos")) {
@@ -78,20 +78,20 @@ impl Poller for MioPoller {
 
     #[cfg(unix)]
     fn deregister(&mut self, id: DescriptorId, _: Token, closing: bool) -> io::Result<()> {
-        // The kernel forgets a descriptor when its last copy is closed.
+        // The kernel forgets a descriptor when its last duplicate is closed.
         if closing {
             return Ok(());
         }
         self.poll.registry().deregister(&mut ::mio::unix::SourceFd(&id))
     }
 
-    /// There is no source at hand to take out; it goes when it is closed, and until then its events find nobody.
+    /// The source itself is not available here. It is removed when it is closed; until then its events match no handler.
     #[cfg(not(unix))]
     fn deregister(&mut self, _: DescriptorId, _: Token, _: bool) -> io::Result<()> {
         Ok(())
     }
 
-    /// epoll does. kqueue does not, and does not mind being told.
+    /// True of epoll. Not of kqueue, where the additional call is harmless.
     fn watches_duplicates(&self) -> bool {
         true
     }

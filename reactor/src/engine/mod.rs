@@ -1,43 +1,44 @@
-//! Engines: what stands between the reactor and the kernel's queue of ready descriptors. One file a mechanism.
+//! Engines: the interface between the reactor and the kernel's readiness or completion queue. One file per mechanism.
 //!
 //! # The contract of a [`Poller`]
 //!
-//! 1. `register` once, when a source comes to the reactor. The token is handed back with every event.
-//! 2. `set_interest` says what is wanted from now on. Edge-triggered engines ignore it (both directions were registered
-//!    once); level-triggered engines report nothing that is not wanted, and nothing at all, not even a hang-up, for a
-//!    source from which nothing is wanted.
-//! 3. `wait` blocks at most `timeout` (`None`: until something happens) and appends what is ready. A signal or a
-//!    notification ends the wait early and appends nothing. Never called while user code runs. When the system is out of
-//!    memory or of something else for the moment it fails with `OutOfMemory` or `WouldBlock`, and is called again a while later.
+//! 1. `register` once, when a source is added to the reactor. The token is returned with every event.
+//! 2. `set_interest` sets the interest from now on. Edge-triggered engines ignore it (both directions were registered
+//! once); level-triggered engines report nothing outside of the interest, and nothing at all, not even a hang-up, for a
+//! source without interest.
+//! 3. `wait` blocks at most `timeout` (`None`: without limit) and appends the ready sources. A signal or a notification
+//!    ends the wait early and appends nothing. Never called while user code runs. On a transient failure, such as no
+//!    memory, it fails with `OutOfMemory` or `WouldBlock`, and is called again after a backoff.
 //! 4. `deregister` before the descriptor is closed, with `closing` if that is about to happen, so that an engine whose
-//!    kernel forgets closed descriptors by itself may save the call. One whose kernel forgets them only with their last
-//!    duplicate says so (`watches_duplicates`), and is not told `closing` of what may have any. No event for the token is
-//!    reported afterwards by a later `wait`; events of the same batch are filtered by the reactor, since tokens carry a
-//!    generation.
+//!    kernel forgets closed descriptors by itself can save the call. An engine whose kernel forgets them only with
+//!    their last duplicate returns `true` from `watches_duplicates`, and gets no `closing` for a source that may have
+//!    duplicates. No event for the token is reported by a later `wait`; events of the same batch are filtered by the
+//!    reactor, since tokens carry a generation.
 //!
-//! Readiness is a *hint that a system call is worth trying*: the flag that a transport keeps from it stays set until
-//! a call says `WouldBlock`.
+//! Readiness is a *hint that a system call is worth trying*: the readiness flag that a transport keeps stays set until
+//! a call returns `WouldBlock`.
 //!
-//! # Credit: what an engine may hold
+//! # Credit: how much a completion engine may buffer
 //!
-//! An engine may do more than tell, if `set_delivery_mode` says so: receive from a connection, accept from a listener. What it has received or
-//! accepted and nobody has taken yet, it holds, and that is bounded by credit, so that limits, pauses and fairness mean the same on
-//! every engine.
+//! A completion engine, on which `set_delivery_mode` returns `true`, receives from connections and accepts from
+//! listeners by itself. It buffers completions until they are collected. Credit bounds them, so that limits,
+//! backpressure and fairness are the same on every engine.
 //!
-//! 1. A source has credit for **one** thing: at most [`RECEIVE_MAX`] bytes, or one connection. It gives that credit by a duty and by
-//!    wanting to read.
-//! 2. What has come uses the credit up. `wait` reports it once, as readiness to read, and nothing more is received or accepted for
-//!    this source: the rest stays with the kernel, whose window closes as if nobody read.
-//! 3. `take_completion` hands it over, and with that the source has credit again. The kernel is asked by the next `wait`, if reading is
-//!    still wanted then. So in one turn a source is received for once, and who pauses, fills its queue or is full while it deals with
-//!    what it took is not received for at all.
-//! 4. When reading is no longer wanted, the next `wait` ends what the kernel was asked for. What had come before that, one thing at
-//!    most, is held for as long as the source likes, but not in memory that others need.
-//! 5. The buffers that an engine receives into are shared by all sources, and bounded in number. As a source has one at most, none can
-//!    take those of the others; who found none comes first in the next `wait`.
-//! 6. `deregister` drops what is held: bytes are lost, a connection is reset. Nothing is received or accepted after it.
+//! 1. A source has credit for **one** completion: at most [`RECEIVE_MAX`] bytes, or one connection. It gives that
+//!    credit by its delivery mode and its read interest.
+//! 2. A completion uses the credit up. `wait` reports it once, as readiness to read, and nothing more is received or
+//!    accepted for this source: the rest stays in the kernel, whose receive window closes as if the socket were not
+//!    read.
+//! 3. `take_completion` collects it, and the source has credit again. The next `wait` submits a new operation, if
+//!    reading is still wanted then. So in one turn a source receives once, and one that pauses, fills its queue or
+//!    reaches a limit while it handles the data does not receive at all.
+//! 4. When reading is no longer wanted, the next `wait` cancels the operation. A completion that arrived before, one at
+//! most, is kept for as long as the source likes, but not in the shared buffers.
+//! 5. The receive buffers are shared by all sources, and bounded in number. A source holds at most one, so none can
+//! starve the others; a source that found no free buffer comes first in the next `wait`.
+//! 6. `deregister` drops what is buffered: bytes are lost, a connection is reset. Nothing is received or accepted after it.
 //!
-//! `take_completion` gets the token alone: it is on the path of every message.
+//! `take_completion` takes only the token: it is on the hot path of every message.
 
 use std::{fmt, io, str::FromStr, sync::Arc, time::Duration};
 
@@ -62,7 +63,7 @@ mod uring;
 pub use completion::{Completion, DeliveryMode, ReceivedBytes};
 pub(crate) use simulated::NoKernel;
 
-/// Which mechanism of the kernel a reactor waits on.
+/// The kernel mechanism that a reactor waits on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
@@ -76,22 +77,20 @@ pub enum Engine {
     /// on most systems).
     #[cfg(all(unix, not(any(target_os = "illumos", target_os = "solaris"))))]
     Select,
-    /// io_uring, on Linux 6.1 and later, where it is not forbidden: receives and accepts by itself, so a turn is one system
-    /// call and one for each connection that writes. It holds at most 64 KiB, or one accepted connection, for each source that
-    /// wants to read, and receives nothing for those that do not.
+    /// io_uring, on Linux 6.1 and later, where it is permitted. A completion engine: it receives and accepts by itself,
+    /// so a turn is one system call plus one for each connection that writes. It buffers at most 64 KiB, or one
+    /// accepted connection, for each source that wants to read, and receives nothing for the others.
     #[cfg(target_os = "linux")]
     Uring,
-    /// The best there is: `Uring` where it is to be had, else `Mio`, with the reason logged.
+    /// The best available: `Uring` if the system permits it, else `Mio`, with the reason logged.
     Best,
-    /// No kernel at all: no descriptors, and a clock that stands still until it is moved. See
-    /// [`Reactor::simulated`](crate::Reactor::simulated). It has no place in [`ALL`](Self::ALL), since nothing can be served
-    /// on it.
+    /// No kernel at all: no descriptors, and a virtual clock. See [`Reactor::simulated`](crate::Reactor::simulated). It
+    /// is not in [`ALL`](Self::ALL), since it cannot serve connections.
     Simulated,
 }
 
 impl Engine {
-    /// Every engine that is known on this platform and waits on a kernel. Whether this very system lets it, says
-    /// [`check`](Self::check).
+    /// Every engine of this platform that waits on a kernel. [`check`](Self::check) tells whether this system permits it.
     pub const ALL: &'static [Self] = &[
         Self::Mio,
         #[cfg(unix)]
@@ -102,22 +101,22 @@ impl Engine {
         Self::Uring,
     ];
 
-    /// The engines of [`ALL`](Self::ALL) that this system lets us have.
+    /// The engines of [`ALL`](Self::ALL) that this system permits.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(|engine| engine.check().is_ok())
     }
 
-    /// Whether this system lets us have this engine, tried by opening it.
+    /// Whether this system permits this engine, tested by opening it.
     ///
     /// # Errors
     ///
-    /// Why not: an old kernel, a seccomp filter, no descriptors.
+    /// The reason: an old kernel, a seccomp filter, no descriptors.
     pub fn check(self) -> io::Result<()> {
         self.open().map(drop)
     }
 
-    /// The name that [`FromStr`] reads and [`Display`](fmt::Display) writes: `mio`, `poll`, `select`, `uring` or `best`.
-    /// `simulated` is written, but not read.
+    /// The name that [`FromStr`] parses and [`Display`](fmt::Display) writes: `mio`, `poll`, `select`, `uring` or `best`.
+    /// `simulated` is written, but not parsed.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -147,7 +146,7 @@ impl Engine {
         })
     }
 
-    /// Opens it, and says which it is if that was left open.
+    /// Opens the engine, and returns which one it is if that was left open.
     pub(crate) fn open_as(self) -> io::Result<(Self, Box<dyn Poller>)> {
         match self {
             Self::Best => self.open_best(),
@@ -160,7 +159,7 @@ impl Engine {
         match Self::Uring.open() {
             Ok(poller) => Ok((Self::Uring, poller)),
             Err(error) => {
-                tracing::info!(reason = %error, "no io_uring; the engine is mio");
+                tracing::info!(reason = %error, "io_uring is not available; using the mio engine");
                 Ok((Self::Mio, Self::Mio.open()?))
             }
         }
@@ -178,15 +177,15 @@ impl fmt::Display for Engine {
     }
 }
 
-/// The name given is not that of an engine of this platform.
+/// The name is not that of an engine of this platform.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no engine is called {:?} here; there are {}, best",
+    "unknown engine {:?}; available on this platform: {}, best",
     Excerpt::new(.name), Engine::ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ")
 )]
 #[non_exhaustive]
 pub struct UnknownEngine {
-    /// What was asked for.
+    /// The unknown name.
     pub name: String,
 }
 
@@ -205,24 +204,24 @@ impl FromStr for Engine {
     }
 }
 
-/// Longest wait asked of a kernel; a longer one ends early, with no events. `poll(2)` and epoll count to 2^31 milliseconds
-/// (24.8 days), and Darwin refuses what is much longer than that.
+/// Longest timeout given to a kernel; a longer wait ends early, with no events. `poll(2)` and epoll are limited to 2^31
+/// milliseconds (24.8 days), and Darwin refuses much longer ones.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
-/// The most that an engine receives for a source before that has taken it.
+/// The most bytes that an engine receives for a source before they are collected.
 #[cfg(target_os = "linux")]
 pub(crate) const RECEIVE_MAX: usize = 64 * 1024;
 
-/// One source that became ready.
+/// A source that became ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) token: Token,
     pub(crate) ready: Ready,
 }
 
-/// The contract is at the head of this file.
+/// The interface of an engine; its contract is at the head of this file.
 pub(crate) trait Poller {
-    /// Whether readiness is told once for each change, so that a handler that stops early must remember it.
+    /// Whether each change of readiness is reported once, so that a handler that stops early must remember it.
     fn is_edge_triggered(&self) -> bool;
 
     fn register(
@@ -236,20 +235,20 @@ pub(crate) trait Poller {
 
     fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()>;
 
-    /// Whether the kernel goes on watching a descriptor that is closed, as long as a duplicate of it is open.
+    /// Whether the kernel keeps watching a closed descriptor, as long as a duplicate of it is open.
     fn watches_duplicates(&self) -> bool {
         false
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
 
-    /// The system call that `wait` makes, for errors.
+    /// The system call of `wait`, for errors.
     fn call(&self) -> &'static str;
 
-    /// What ends a `wait` from any thread.
+    /// A notifier that ends a `wait` from any thread.
     fn notifier(&self) -> Arc<dyn Notify>;
 
-    /// `false` from an engine that only tells.
+    /// `false` from an engine that only reports readiness.
     fn set_delivery_mode(&mut self, id: DescriptorId, token: Token, mode: DeliveryMode) -> bool {
         let _ = (id, token, mode);
         false
@@ -261,26 +260,26 @@ pub(crate) trait Poller {
     }
 }
 
-/// Ends a `wait`, now or the next one; may be called from any thread, any number of times.
+/// Ends the current `wait`, or the next one; may be called from any thread, any number of times.
 pub(crate) trait Notify: Send + Sync {
     fn notify(&self) -> io::Result<()>;
 }
 
-/// A source on its way to an engine.
+/// A source passed to an engine.
 #[cfg(unix)]
 pub(crate) type Descriptor<'a> = std::os::fd::RawFd;
-/// A source on its way to an engine.
+/// A source passed to an engine.
 #[cfg(not(unix))]
 pub(crate) type Descriptor<'a> = &'a mut dyn ::mio::event::Source;
 
-/// How an engine knows a source again: its descriptor, where there are descriptors.
+/// How an engine identifies a source: its descriptor, where there are descriptors.
 pub(crate) type DescriptorId = i32;
 
-/// Whether a write that takes less than it was offered has found the socket full, so that the engine will tell of room.
+/// Whether a short write means that the socket's send buffer is full, so that the engine will report when there is room.
 ///
-/// True on epoll, kqueue, and the level-triggered engines (which repeat themselves); not on Windows. Of a *read* that brings less
-/// than it had room for, nothing of the kind holds in general: it may have been cut at urgent data, at a passed descriptor, at the
-/// end of a packet. Read until `WouldBlock`, unless the kind of source is known to cut none.
+/// True on epoll, kqueue, and the level-triggered engines (which report remaining room again); not on Windows. For a
+/// short *read* nothing of the kind holds in general: it may have ended at urgent data, at a passed descriptor, at the
+/// end of a packet. Read until `WouldBlock`, unless this kind of source never cuts reads.
 pub const SHORT_WRITE_FILLS: bool = cfg!(unix);
 
 #[cfg(all(test, target_os = "linux"))]
@@ -288,9 +287,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_is_io_uring_where_the_system_has_it() {
+    fn the_best_engine_is_io_uring_where_it_is_available() {
         let expected = if Engine::Uring.check().is_ok() { Engine::Uring } else { Engine::Mio };
-        let (best, _) = Engine::Best.open_as().expect("there is always mio");
+        let (best, _) = Engine::Best.open_as().expect("mio is always available");
         assert_eq!(best, expected);
     }
 }

@@ -1,4 +1,4 @@
-//! What ends a wait of the level-triggered engines: a pipe to ourselves. Carries no data and coalesces nothing.
+//! The notifier of the level-triggered engines: a self-pipe that ends a wait. Carries no data and coalesces nothing.
 
 use std::{
     io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write},
@@ -10,14 +10,14 @@ use rustix::io::ioctl_fionbio;
 
 use super::Notify;
 
-/// Both ends in one place, so that a notifier that outlives its engine fills the pipe instead of meeting `SIGPIPE`.
+/// Both ends in one value, so that a notifier that outlives its engine fills the pipe instead of causing `SIGPIPE`.
 pub(super) struct Pipe {
     reader: PipeReader,
     writer: PipeWriter,
 }
 
 impl Pipe {
-    /// Neither end blocks, and no child process inherits them.
+    /// Both ends are non-blocking and closed on exec.
     pub(super) fn new() -> io::Result<Arc<Self>> {
         let (reader, writer) = io::pipe()?;
         ioctl_fionbio(&reader, true)?;
@@ -25,14 +25,14 @@ impl Pipe {
         Ok(Arc::new(Self { reader, writer }))
     }
 
-    /// The end to watch for reading.
+    /// The read end, to be watched.
     pub(super) fn descriptor(&self) -> RawFd {
         self.reader.as_raw_fd()
     }
 
-    /// Takes the notifications out. One read: should more than it holds be waiting, the next wait ends at once, too.
+    /// Removes pending notifications. One read: if more are pending than it holds, the next wait returns at once, too.
     pub(super) fn drain(&self) {
-        // An error, too, shows again in the next wait.
+        // An error shows again in the next wait.
         let _ = (&self.reader).read(&mut [0; 1024]);
     }
 }
@@ -42,7 +42,7 @@ impl Notify for Pipe {
         loop {
             match (&self.writer).write(&[1]) {
                 Ok(_) => return Ok(()),
-                // Full: so many notifications wait that the next wait is sure to end.
+                // Full: so many notifications are pending that the next wait returns at once.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_pipe_is_a_success() {
+    fn notifying_through_a_full_pipe_succeeds() {
         let pipe = Pipe::new().unwrap();
         while (&pipe.writer).write(&[0; 4096]).is_ok() {}
         pipe.notify().unwrap();

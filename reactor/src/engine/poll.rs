@@ -1,4 +1,4 @@
-//! The `poll(2)` engine. Level-triggered: the kernel is handed an array of all that is wanted, each time.
+//! The `poll(2)` engine. Level-triggered: the whole array of poll descriptors is passed to the kernel in each wait.
 
 use std::{
     io,
@@ -18,35 +18,39 @@ use crate::{
     handler::{Interest, Ready, Token},
 };
 
-/// The peer will send no more; told apart from data only on some systems.
+/// The flag for a peer that has shut down its sending side; only some systems distinguish that from data.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const PEER_CLOSED: PollFlags = PollFlags::RDHUP;
-/// The peer will send no more; told apart from data only on some systems.
+/// The flag for a peer that has shut down its sending side; only some systems distinguish that from data.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const PEER_CLOSED: PollFlags = PollFlags::empty();
 
-/// See the head of this file.
+/// The engine on poll(2).
 pub(super) struct PollPoller {
     pipe: Arc<Pipe>,
-    /// What the kernel is asked. A source from which nothing is wanted is not in here: hang-ups are reported unasked,
+    /// The array for the kernel. Sources without interest are not in it: hang-ups are reported regardless of the interest,
     /// and would end every wait.
-    asked: Vec<PollFd<'static>>,
-    /// For each of `asked`: whose it is, and what is wanted.
-    wanted: Vec<(Token, Interest)>,
-    /// By descriptor. The kernel gives out the lowest number that is free, so an array is the smallest map there is.
+    poll_fds: Vec<PollFd<'static>>,
+    /// For each of `poll_fds`: its token and interest.
+    interests: Vec<(Token, Interest)>,
+    /// By descriptor. The kernel assigns the lowest free number, so an array is the smallest map.
     sources: Vec<Option<Source>>,
 }
 
 struct Source {
     token: Token,
-    /// Where in `asked`, if there.
-    place: Option<usize>,
+    /// Its index in `poll_fds`, if it is there.
+    index: Option<usize>,
 }
 
 impl PollPoller {
     pub(super) fn new() -> io::Result<Self> {
-        let mut poller =
-            Self { pipe: Pipe::new()?, asked: Vec::new(), wanted: Vec::new(), sources: Vec::new() };
+        let mut poller = Self {
+            pipe: Pipe::new()?,
+            poll_fds: Vec::new(),
+            interests: Vec::new(),
+            sources: Vec::new(),
+        };
         poller.register(poller.pipe.descriptor(), Token::ENGINE, Interest::READ)?;
         Ok(poller)
     }
@@ -56,13 +60,13 @@ impl PollPoller {
         slot.as_mut().filter(|source| source.token == token)
     }
 
-    fn stop_asking(&mut self, place: usize) {
-        self.asked.swap_remove(place);
-        self.wanted.swap_remove(place);
-        if let Some(moved) = self.asked.get(place) {
+    fn remove_poll_fd(&mut self, index: usize) {
+        self.poll_fds.swap_remove(index);
+        self.interests.swap_remove(index);
+        if let Some(moved) = self.poll_fds.get(index) {
             let id = moved.as_fd().as_raw_fd();
-            let token = self.wanted[place].0;
-            self.find(id, token).expect("what is asked for is a source").place = Some(place);
+            let token = self.interests[index].0;
+            self.find(id, token).expect("every poll descriptor has a source").index = Some(index);
         }
     }
 }
@@ -85,30 +89,30 @@ impl Poller for PollPoller {
         if self.sources[at].is_some() {
             return Err(RegisterError::AlreadyRegistered { fd: source });
         }
-        self.sources[at] = Some(Source { token, place: None });
+        self.sources[at] = Some(Source { token, index: None });
         self.set_interest(source, token, interest);
         Ok(())
     }
 
     fn set_interest(&mut self, id: DescriptorId, token: Token, interest: Interest) {
-        let end = self.asked.len();
+        let end = self.poll_fds.len();
         let Some(source) = self.find(id, token) else {
             return;
         };
-        match source.place {
+        match source.index {
             None if interest == Interest::NONE => {}
             None => {
-                source.place = Some(end);
-                self.asked.push(ask(id, interest));
-                self.wanted.push((token, interest));
+                source.index = Some(end);
+                self.poll_fds.push(poll_fd(id, interest));
+                self.interests.push((token, interest));
             }
-            Some(place) if interest == Interest::NONE => {
-                source.place = None;
-                self.stop_asking(place);
+            Some(index) if interest == Interest::NONE => {
+                source.index = None;
+                self.remove_poll_fd(index);
             }
-            Some(place) => {
-                self.asked[place] = ask(id, interest);
-                self.wanted[place].1 = interest;
+            Some(index) => {
+                self.poll_fds[index] = poll_fd(id, interest);
+                self.interests[index].1 = interest;
             }
         }
     }
@@ -123,15 +127,15 @@ impl Poller for PollPoller {
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         let timeout = timeout.map(timespec);
-        let mut left = match rustix::event::poll(&mut self.asked, timeout.as_ref()) {
+        let mut left = match rustix::event::poll(&mut self.poll_fds, timeout.as_ref()) {
             Err(Errno::INTR) => return Ok(()),
-            answer => answer?,
+            ready => ready?,
         };
-        for (answer, &(token, interest)) in self.asked.iter().zip(&self.wanted) {
+        for (poll_fd, &(token, interest)) in self.poll_fds.iter().zip(&self.interests) {
             if left == 0 {
                 break;
             }
-            let flags = answer.revents();
+            let flags = poll_fd.revents();
             if flags.is_empty() {
                 continue;
             }
@@ -155,7 +159,7 @@ impl Poller for PollPoller {
     }
 }
 
-fn ask(fd: RawFd, interest: Interest) -> PollFd<'static> {
+fn poll_fd(fd: RawFd, interest: Interest) -> PollFd<'static> {
     let mut flags = PollFlags::empty();
     if interest.is_read() {
         flags |= PollFlags::IN | PEER_CLOSED;
@@ -167,8 +171,8 @@ fn ask(fd: RawFd, interest: Interest) -> PollFd<'static> {
 }
 
 fn ready(flags: PollFlags, interest: Interest) -> Ready {
-    // These come unasked, and the next system call says what they mean: also that of a descriptor which is not open,
-    // for then its handler is the one to hear of it.
+    // These are reported regardless of the interest, and the next system call shows their meaning. That includes a
+    // descriptor that is not open: its handler has to find out.
     let broken = flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
     let closed = flags.intersects(PollFlags::HUP | PEER_CLOSED);
     let mut ready = Ready::NONE;
@@ -184,23 +188,23 @@ fn ready(flags: PollFlags, interest: Interest) -> Ready {
     ready
 }
 
-/// For the kernel; rustix rounds up where the unit is coarser than a nanosecond.
+/// Converts a timeout for the kernel; rustix rounds up where the unit is coarser than a nanosecond.
 pub(super) fn timespec(timeout: Duration) -> Timespec {
     Timespec::try_from(timeout.min(TIMEOUT_MAX)).expect("at most 24 days")
 }
 
-/// Gives the descriptor as an index. One that is not open is refused, as by epoll, and so can make no table huge.
+/// Converts a descriptor to an index. One that is not open is refused, as by epoll, so that it cannot make the tables huge.
 pub(super) fn check_open(fd: RawFd) -> io::Result<usize> {
     let at = usize::try_from(fd).map_err(|_| Errno::BADF)?;
     fcntl_getfd(borrow(fd))?;
     Ok(at)
 }
 
-/// A number, as rustix wants it. Negative ones never get here.
+/// Converts a descriptor for rustix. Negative numbers never get here.
 fn borrow(fd: RawFd) -> BorrowedFd<'static> {
     assert!(fd >= 0, "descriptors are checked by `check_open` first");
-    // SAFETY: the number is not -1. It is only ever handed to fcntl(F_GETFD) and poll(2), which neither close nor alter
-    // what it names and which answer EBADF or POLLNVAL if that is closed; by rule 4 of the contract it is not, as long
+    // SAFETY: the number is not -1. It is only passed to fcntl(F_GETFD) and poll(2), which neither close nor alter
+    // the descriptor and which return EBADF or POLLNVAL if it is closed. By rule 4 of the contract it is open as long
     // as it is registered, and nothing borrowed is kept for longer.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }

@@ -1,7 +1,8 @@
-//! The `select(2)` engine. Level-triggered: the kernel is handed two sets of bits, each time, and leaves what is ready.
+//! The `select(2)` engine. Level-triggered: two bit sets are passed to the kernel in each wait, which leaves the ready
+//! bits.
 //!
-//! Descriptors from `FD_SETSIZE` on are refused, also where the kernel itself would take them: that is what the name
-//! promises, and whoever has as many should use another engine.
+//! Descriptors from `FD_SETSIZE` on are refused, even where the kernel would accept them: that is what users of
+//! `select` expect, and programs with so many descriptors should use another engine.
 
 use std::{io, os::fd::RawFd, sync::Arc, time::Duration};
 
@@ -22,17 +23,17 @@ use crate::{
     handler::{Interest, Ready, Token},
 };
 
-/// See the head of this file.
+/// The engine on select(2).
 pub(super) struct SelectPoller {
     pipe: Arc<Pipe>,
     /// By descriptor.
     tokens: Vec<Option<Token>>,
     wanted: Sets,
-    /// `wanted` is copied here for each call, and the kernel clears what is not ready.
+    /// A copy of `wanted` for each call, in which the kernel clears the bits that are not ready.
     ready: Sets,
 }
 
-/// A bit for each descriptor, from zero on.
+/// Two bit sets, with a bit for each descriptor.
 struct Sets {
     reads: Box<[FdSetElement]>,
     writes: Box<[FdSetElement]>,
@@ -55,7 +56,7 @@ impl SelectPoller {
     }
 
     fn report(&self, (fd, ready): (RawFd, Ready), events: &mut Vec<Event>) {
-        let token = self.tokens[fd as usize].expect("what is wanted is a source");
+        let token = self.tokens[fd as usize].expect("every descriptor in the sets is registered");
         if token == Token::ENGINE {
             self.pipe.drain();
         } else {
@@ -112,17 +113,17 @@ impl Poller for SelectPoller {
         let (reads, writes) = (&mut self.ready.reads[..words], &mut self.ready.writes[..words]);
         reads.copy_from_slice(&self.wanted.reads[..words]);
         writes.copy_from_slice(&self.wanted.writes[..words]);
-        // SAFETY: both sets have a bit for each descriptor below `bound`. Those that are set are open, by rule 4 of the
-        // contract; select(2) neither closes nor alters what they name, and answers EBADF should one be closed after all.
-        let answer = unsafe {
+        // SAFETY: both sets have a bit for each descriptor below `bound`. Those whose bits are set are open, by rule 4
+        // of the contract; select(2) neither closes nor alters them, and returns EBADF if one is closed after all.
+        let result = unsafe {
             rustix::event::select(bound, Some(reads), Some(writes), None, timeout.as_ref())
         };
-        match answer {
+        match result {
             Ok(_) => members(&self.ready.reads[..words], &self.ready.writes[..words])
                 .for_each(|ready| self.report(ready, events)),
             Err(Errno::INTR) => {}
-            // Somebody closed a source too early. That must not end all the others: let its handler hear of it from
-            // its own next system call, as poll(2) would by POLLNVAL.
+            // A source was closed too early. That must not fail all the others: report it as ready, so that its handler
+            // gets the error from its own next system call, as poll(2) would by POLLNVAL.
             Err(Errno::BADF) => members(&self.wanted.reads, &self.wanted.writes)
                 .filter(|&(fd, _)| check_open(fd).is_err())
                 .for_each(|closed| self.report(closed, events)),
@@ -156,7 +157,7 @@ fn set(bits: &mut [FdSetElement], fd: RawFd, is_wanted: bool) {
     }
 }
 
-/// The descriptors in either set, in rising order, and which set they are in. Skips a word of none at a time.
+/// The descriptors in either set, in rising order, and which sets they are in. Skips zero words.
 fn members(
     reads: &[FdSetElement],
     writes: &[FdSetElement],
@@ -190,8 +191,8 @@ mod tests {
 
     use super::*;
 
-    /// A copy of `fd` with a number from `least` on, if the system lets this process have one.
-    fn copy_at(fd: BorrowedFd<'_>, least: usize) -> Option<OwnedFd> {
+    /// A duplicate of `fd` with a number from `least` on, if the system permits it.
+    fn duplicate_from(fd: BorrowedFd<'_>, least: usize) -> Option<OwnedFd> {
         let needed = Some(least as u64 + 64);
         let mut files = getrlimit(Resource::Nofile);
         if files.current.is_some() && files.current < needed {
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_past_the_sets_are_refused() {
+    fn descriptors_past_fd_setsize_are_refused() {
         let limit = libc::FD_SETSIZE;
         let mut poller = SelectPoller::new().unwrap();
         let mut assert_refused = |fd: RawFd| {
@@ -216,16 +217,16 @@ mod tests {
         assert_refused(RawFd::MAX);
 
         let (near, _far) = UnixStream::pair().unwrap();
-        let Some(high) = copy_at(near.as_fd(), limit) else {
-            return; // Nobody here can have such a descriptor.
+        let Some(high) = duplicate_from(near.as_fd(), limit) else {
+            return; // This system permits no such descriptor.
         };
         assert_refused(high.as_raw_fd());
     }
 
     #[test]
-    fn the_highest_descriptor_of_the_sets_is_served() {
+    fn the_highest_descriptor_below_fd_setsize_works() {
         let (near, _far) = UnixStream::pair().unwrap();
-        let Some(last) = copy_at(near.as_fd(), libc::FD_SETSIZE - 1) else {
+        let Some(last) = duplicate_from(near.as_fd(), libc::FD_SETSIZE - 1) else {
             return;
         };
         let mut poller = SelectPoller::new().unwrap();
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn members_come_once_and_in_order() {
+    fn members_are_listed_once_and_in_order() {
         let mut sets = Sets::new();
         let last = libc::FD_SETSIZE as RawFd - 1;
         for fd in [0, 63, 64, last] {

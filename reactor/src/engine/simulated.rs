@@ -1,5 +1,5 @@
-//! The engine of simulated reactors, and of those that have no other any more: there is no kernel, so nothing is registered
-//! and nothing is waited for.
+//! The engine of simulated reactors, also the placeholder for an engine that was dropped. There is no kernel, so nothing is
+//! registered and no wait blocks.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ impl Poller for NoKernel {
     }
 
     fn register(&mut self, _: Descriptor<'_>, _: Token, _: Interest) -> Result<(), RegisterError> {
-        let message = "a simulated reactor has no kernel to watch a descriptor";
+        let message = "a simulated reactor has no kernel that could watch a descriptor";
         Err(io::Error::new(io::ErrorKind::Unsupported, message).into())
     }
 
@@ -27,7 +27,7 @@ impl Poller for NoKernel {
         Ok(())
     }
 
-    /// Returns at once: it is the reactor that moves the clock on.
+    /// Returns at once: the reactor advances the clock itself.
     fn wait(&mut self, _: Option<Duration>, _: &mut Vec<Event>) -> io::Result<()> {
         Ok(())
     }
@@ -37,13 +37,13 @@ impl Poller for NoKernel {
     }
 
     fn notifier(&self) -> Arc<dyn Notify> {
-        Arc::new(NobodySleeps)
+        Arc::new(NoNotify)
     }
 }
 
-struct NobodySleeps;
+struct NoNotify;
 
-impl Notify for NobodySleeps {
+impl Notify for NoNotify {
     fn notify(&self) -> io::Result<()> {
         Ok(())
     }

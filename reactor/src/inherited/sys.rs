@@ -1,14 +1,15 @@
-//! A descriptor by its number, which the compiler cannot follow.
+//! Duplicating a file descriptor given as a number, whose validity the compiler cannot check.
 
 use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd, RawFd},
 };
 
-/// `fd` is not negative.
+/// `fd` must not be negative.
 pub(super) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: it is borrowed for one call, fcntl(F_DUPFD_CLOEXEC), and not negative. That call takes nothing away from whoever
-    // owns the number, and fails with EBADF if nobody does; what comes of it is a new descriptor, and ours.
+    // SAFETY: the descriptor is borrowed for one call, fcntl(F_DUPFD_CLOEXEC), and not negative. That call does not
+    // affect the owner of the number, and fails with EBADF if it is not open; the result is a new descriptor that we
+    // own.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     borrowed.try_clone_to_owned()
 }

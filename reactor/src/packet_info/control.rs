@@ -1,4 +1,4 @@
-//! The control messages that carry a [`PacketInfo`], read and written (cmsg(3), with the layout that Linux has). Pure.
+//! Reads and writes the control messages that carry a [`PacketInfo`] (cmsg(3), in the layout of Linux). Pure.
 
 use std::{
     io,
@@ -7,18 +7,18 @@ use std::{
 
 use super::PacketInfo;
 
-/// The length, the level and the type of a control message (`struct cmsghdr`).
+/// The size of the header (`struct cmsghdr`): length, level and type.
 const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
 
-/// Room for the control messages of one datagram: that of its packet information, and those that somebody else may have asked for on a
-/// socket that was adopted.
+/// Buffer size for the control messages of one datagram: its packet information, and others that may be enabled on an
+/// adopted socket.
 pub const CONTROL_LEN: usize = 256;
 
-/// `struct in_pktinfo` and `struct in6_pktinfo`.
+/// Sizes of `struct in_pktinfo` and `struct in6_pktinfo`.
 const V4_LEN: usize = 12;
 const V6_LEN: usize = 20;
 
-/// A control message as it is sent.
+/// A control message to be sent.
 pub(super) struct Message {
     bytes: [u8; HEADER + aligned(V6_LEN)],
     len: usize,
@@ -59,11 +59,12 @@ fn v6(data: &[u8]) -> Option<PacketInfo> {
 }
 
 impl Message {
-    /// The one that has a datagram to this address leave from where `info` says. `None` if that is left to the system.
+    /// The control message that sets the source address of a datagram to `to`. `None` if `info` leaves the choice to
+    /// the system.
     ///
     /// # Errors
     ///
-    /// If they are of different families.
+    /// If the two addresses are of different families.
     pub(super) fn new(info: &PacketInfo, to: SocketAddr) -> io::Result<Option<Self>> {
         let Some(local) = info.local else { return Ok(None) };
         Ok(Some(match (local.to_canonical(), to) {
@@ -74,7 +75,9 @@ impl Message {
                 Self::of_v6(local, interface)
             }
             (IpAddr::V6(local), SocketAddr::V4(_)) => {
-                let why = format!("no datagram to {to} can be sent from {local}");
+                let why = format!(
+                    "cannot send a datagram from {local} to {to}: different address families"
+                );
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
             }
         }))
@@ -110,7 +113,7 @@ impl Message {
     }
 }
 
-/// Messages begin at multiples of a word.
+/// Control messages start at multiples of a word.
 const fn aligned(len: usize) -> usize {
     len.next_multiple_of(size_of::<usize>())
 }
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_tells_is_read() {
+    fn received_control_messages_are_read() {
         let cases = [
             (v4_data(7, "127.0.0.2", "127.0.0.2"), info("127.0.0.2", Some("127.0.0.2"), 7)),
             (v4_data(2, "10.0.0.1", "10.0.0.255"), info("10.0.0.255", Some("10.0.0.1"), 2)),
@@ -158,19 +161,19 @@ mod tests {
         for (message, expected) in cases {
             assert_eq!(from_control(message.bytes()), Some(expected));
             let behind = [other.bytes(), message.bytes()].concat();
-            assert_eq!(from_control(&behind), Some(expected), "behind another");
+            assert_eq!(from_control(&behind), Some(expected), "after another message");
             for len in 0..HEADER + V4_LEN {
-                assert_eq!(from_control(&message.bytes()[..len]), None, "cut off at {len}");
+                assert_eq!(from_control(&message.bytes()[..len]), None, "truncated at {len}");
             }
         }
         assert_eq!(from_control(other.bytes()), None);
-        assert_eq!(from_control(&[0; 64]), None, "of no length");
-        assert_eq!(from_control(&[0xff; 64]), None, "longer than there is");
+        assert_eq!(from_control(&[0; 64]), None, "length zero");
+        assert_eq!(from_control(&[0xff; 64]), None, "length past the end");
     }
 
-    /// Where from, where to, and what the system then reads.
+    /// Cases: the packet information, the destination, and the source address and interface in the message.
     #[test]
-    fn what_the_system_is_told() {
+    fn sent_control_messages_are_written() {
         let link_local = info("ff02::1", Some("fe80::1"), 3);
         let global = info("2001:db8::1", Some("2001:db8::1"), 3);
         let cases = [

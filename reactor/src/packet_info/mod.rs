@@ -1,6 +1,6 @@
-//! Which of this machine's addresses a datagram was sent to, and which one an answer is to leave from: [`PacketInfo`], and the calls
-//! on UDP sockets that carry it (`IP_PKTINFO`, ip(7); `IPV6_PKTINFO`, ipv6(7)). They are here because the transports and the servers
-//! whose handlers block both make them.
+//! Local addresses of UDP datagrams: where a datagram was sent to, and the source address of a reply ([`PacketInfo`]),
+//! with the calls on UDP sockets that carry it (`IP_PKTINFO`, ip(7); `IPV6_PKTINFO`, ipv6(7)). Both the transports and
+//! the blocking servers use them.
 
 use std::net::IpAddr;
 
@@ -15,9 +15,9 @@ pub use {
     sys::{ask, receive, send, socket_addr},
 };
 
-/// Where a datagram was sent to, as the system tells it to a socket that asks.
+/// The local address that a datagram was sent to, as the system reports it to a socket on which that is enabled.
 ///
-/// An address makes one ([`From`]), to send from.
+/// Converted from an address ([`From`]), it sets the source address of a datagram to be sent.
 ///
 /// # Examples
 ///
@@ -32,13 +32,13 @@ pub use {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct PacketInfo {
-    /// The address that it was sent to, which may be that of a group, or a broadcast address. IPv4 comes to an IPv6 socket in the
-    /// form of IPv6, `::ffff:192.0.2.7`, like the address of its sender.
+    /// The destination address of the datagram, which may be a multicast or a broadcast address. On an IPv6 socket IPv4
+    /// addresses are mapped, `::ffff:192.0.2.7`, like the address of the sender.
     pub to: IpAddr,
-    /// This machine's address to answer from; `None` leaves it to the system, as for a group of IPv6.
+    /// This machine's address to reply from; `None` leaves it to the system, as for an IPv6 multicast group.
     pub local: Option<IpAddr>,
-    /// The number of the interface that it came in by; 0 if that is not known. An answer leaves by the interface that the system
-    /// chooses, unless `local` is an address that means something on that interface only (`fe80::/10`).
+    /// The index of the interface on which it arrived; 0 if that is not known. A reply leaves by the interface that the
+    /// system chooses, unless `local` is a link-local address (`fe80::/10`).
     pub interface: u32,
 }
 

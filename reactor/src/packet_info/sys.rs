@@ -1,4 +1,4 @@
-//! The system calls: sendmsg(2), recvmsg(2) and setsockopt(2), with arguments that no crate here knows.
+//! The system calls: sendmsg(2), recvmsg(2) and setsockopt(2), with arguments that no safe crate here supports.
 
 use std::{
     io, mem,
@@ -12,11 +12,11 @@ use super::{
     control::{CONTROL_LEN, Message, from_control},
 };
 
-/// Control messages begin at multiples of a word.
+/// Control messages start at multiples of a word.
 #[repr(C, align(8))]
 struct Control([u8; CONTROL_LEN]);
 
-/// Has the system tell of every datagram that comes to a UDP socket where it was sent to.
+/// Enables the report of destination addresses of datagrams received on a UDP socket.
 ///
 /// # Errors
 ///
@@ -35,41 +35,41 @@ pub fn ask(socket: impl AsFd, is_v6: bool) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// As recvfrom(2), and where it was sent to, if the socket has been [asked](ask) to tell. Never waits.
+/// As recvfrom(2), with the destination address if that was [enabled](ask). Never blocks.
 ///
 /// # Errors
 ///
-/// Those of recvmsg(2); `InvalidData` if the sender has no address of the internet.
+/// Those of recvmsg(2); `InvalidData` if the sender's address is not an internet address.
 pub fn receive(
     socket: impl AsFd,
     buffer: &mut [u8],
 ) -> io::Result<(usize, SocketAddr, Option<PacketInfo>)> {
     let mut control = Control([0; CONTROL_LEN]);
-    let mut piece = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    // SAFETY: both are plain data of the system's, of which all zeroes are a value: no address, no memory.
+    let mut iovec = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: both are plain C structures for which all zeros are a valid value: no address, null pointers.
     let (mut name, mut header): (libc::sockaddr_storage, libc::msghdr) = unsafe { mem::zeroed() };
     header.msg_name = (&raw mut name).cast();
     header.msg_namelen = size_of_val(&name) as libc::socklen_t;
-    header.msg_iov = &raw mut piece;
+    header.msg_iov = &raw mut iovec;
     header.msg_iovlen = 1;
     header.msg_control = (&raw mut control.0).cast();
     header.msg_controllen = CONTROL_LEN as _;
-    // SAFETY: the header points to one name, one piece and one room for control messages, each with its true length, all of them in
+    // SAFETY: the header points to one address, one iovec and one control buffer, each with its true length, all of them in
     // this frame or borrowed by it; the system keeps no pointer.
     let received =
         unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
     let len = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
     let from = socket_addr(&name).ok_or(io::ErrorKind::InvalidData)?;
     #[allow(clippy::unnecessary_cast, reason = "C libraries have different types for it")]
-    let told = (header.msg_controllen as usize).min(CONTROL_LEN);
-    Ok((len, from, from_control(&control.0[..told])))
+    let control_len = (header.msg_controllen as usize).min(CONTROL_LEN);
+    Ok((len, from, from_control(&control.0[..control_len])))
 }
 
-/// As sendto(2), from where `info` says.
+/// As sendto(2), from the local address of `info`.
 ///
 /// # Errors
 ///
-/// Those of sendmsg(2): `EINVAL` if the address to send from is not this machine's. `InvalidInput` if it is of another family.
+/// Those of sendmsg(2): `EINVAL` if the source address is not this machine's. `InvalidInput` if it is of another family.
 pub fn send(
     socket: impl AsFd,
     data: &[u8],
@@ -79,12 +79,12 @@ pub fn send(
     let (mut name, name_len) = name(to);
     let message = Message::new(info, to)?;
     let mut control = Control([0; CONTROL_LEN]);
-    let mut piece = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
-    // SAFETY: it is plain data of the system's, of which all zeroes are a value: no address, no memory.
+    let mut iovec = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
+    // SAFETY: it is a plain C structure for which all zeros are a valid value: no address, null pointers.
     let mut header: libc::msghdr = unsafe { mem::zeroed() };
     header.msg_name = (&raw mut name).cast();
     header.msg_namelen = name_len;
-    header.msg_iov = &raw mut piece;
+    header.msg_iov = &raw mut iovec;
     header.msg_iovlen = 1;
     if let Some(message) = &message {
         let bytes = message.bytes();
@@ -92,19 +92,19 @@ pub fn send(
         header.msg_control = (&raw mut control.0).cast();
         header.msg_controllen = bytes.len() as _;
     }
-    // SAFETY: the header points to one name, one piece and at most one control message, each with its true length, all of them in
-    // this frame or borrowed by it. The system only reads them, and keeps no pointer.
+    // SAFETY: the header points to one address, one iovec and at most one control message, each with its true length,
+    // all of them in this frame or borrowed by it. The system only reads them, and keeps no pointer.
     let sent =
         unsafe { libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// An address as the system has it; `None` for one of no family of the internet.
+/// Converts an address from the system's form; `None` for a family other than IPv4 and IPv6.
 #[must_use]
 pub fn socket_addr(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match i32::from(name.ss_family) {
         libc::AF_INET => {
-            // SAFETY: the family says that it is one; a storage is large and aligned enough for any.
+            // SAFETY: the family says that it is a sockaddr_in; a storage is large and aligned enough for any address.
             let v4 = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in>() };
             let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
             Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into())
@@ -121,9 +121,9 @@ pub fn socket_addr(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
-/// The same the other way.
+/// Converts an address to the system's form.
 fn name(addr: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
-    // SAFETY: it is plain data of the system's, of which all zeroes are a value.
+    // SAFETY: it is a plain C structure for which all zeros are a valid value.
     let mut name: libc::sockaddr_storage = unsafe { mem::zeroed() };
     let len = match addr {
         SocketAddr::V4(addr) => {

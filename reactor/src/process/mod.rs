@@ -1,5 +1,6 @@
-//! What code that owns something beyond its memory has to know of its process: whether it is still the one that owns it
-//! ([`Origin`]), and what became of a child that nobody could wait for ([`exits_are_kept`], [`exit_status`]).
+//! Process identity and exit statuses, for owners of resources outside of memory: whether this process made the
+//! resource or is a fork of the one that did ([`Origin`]), and the exit status of a child that cannot be waited for
+//! ([`exits_are_kept`], [`exit_status`]).
 
 use std::{io, process};
 
@@ -13,9 +14,9 @@ pub use sys::exits_are_kept;
 #[cfg(unix)]
 use sys::{forks, watch_forks};
 
-/// The process in which something was made. A child of fork(2) has a copy of all that its parent has; what has an effect
-/// outside of its own memory when it is dropped (a file removed, a process killed, a kernel's queue that both share) asks
-/// this first, and leaves alone what is the parent's.
+/// The process in which a resource was created. A child of fork(2) has a copy of everything of its parent; code whose
+/// drop has an effect outside of its own memory (removing a file, killing a process, changing a kernel queue that both
+/// share) checks this first, and leaves the parent's resources alone.
 ///
 /// # Examples
 ///
@@ -42,55 +43,55 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// This process.
+    /// The current process.
     #[must_use]
     pub fn here() -> Self {
         Self { pid: process::id() }
     }
 
-    /// Whether this is that process, and not a child that has a copy. Asks the system.
+    /// Whether the current process is that process, not a child with a copy. Makes a system call.
     #[must_use]
     pub fn is_here(self) -> bool {
         self.pid == process::id()
     }
 }
 
-/// Which process a loop belongs to, as an [`Origin`] that costs no system call: the loop asks it in every turn. Of forks that go
-/// around the C library (a bare clone(2)) it does not know.
+/// The process that a loop belongs to, like [`Origin`] but without a system call, since the loop checks it in every
+/// turn. It does not notice forks that bypass the C library (a bare clone(2)).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Home {
+pub(crate) struct ForkEpoch {
     forks: u32,
 }
 
-/// Of a simulated loop: its copy is as good as itself.
-const ANYWHERE: u32 = u32::MAX;
+/// Of a simulated loop, whose copy in a child works.
+const UNTRACKED: u32 = u32::MAX;
 
-impl Home {
-    /// This process.
-    pub(crate) fn here() -> io::Result<Self> {
+impl ForkEpoch {
+    /// The current process.
+    pub(crate) fn current() -> io::Result<Self> {
         watch_forks()?;
         Ok(Self { forks: forks() })
     }
 
-    /// Whichever process has it.
-    pub(crate) const fn anywhere() -> Self {
-        Self { forks: ANYWHERE }
+    /// Never detects a fork.
+    pub(crate) const fn untracked() -> Self {
+        Self { forks: UNTRACKED }
     }
 
-    /// Whether this is a child that has a copy.
+    /// Whether the current process is a forked child with a copy.
     #[inline]
-    pub(crate) fn is_left(self) -> bool {
-        self.forks != forks() && self.forks != ANYWHERE
+    pub(crate) fn is_in_child(self) -> bool {
+        self.forks != forks() && self.forks != UNTRACKED
     }
 }
 
-/// Elsewhere there is no fork(2).
+/// There is no fork(2) on this platform.
 #[cfg(not(unix))]
 const fn forks() -> u32 {
     0
 }
 
-/// Elsewhere there is no fork(2).
+/// There is no fork(2) on this platform.
 #[cfg(not(unix))]
 fn watch_forks() -> io::Result<()> {
     Ok(())

@@ -1,4 +1,4 @@
-//! Signals on the loop: SIGINT and SIGTERM stop it, others call back. Unix only; the handler itself is in `sys.rs`.
+//! Unix signals on the loop: SIGINT and SIGTERM stop it, others call back. The signal handler itself is in `sys.rs`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,30 +20,30 @@ mod sys;
 pub struct Signal(i32);
 
 impl Signal {
-    /// The terminal hung up; daemons read their configuration again.
+    /// The terminal hung up; by convention, daemons reload their configuration.
     pub const HUP: Self = Self(libc::SIGHUP);
     /// Interrupted from the keyboard.
     pub const INT: Self = Self(libc::SIGINT);
     /// Quit from the keyboard.
     pub const QUIT: Self = Self(libc::SIGQUIT);
-    /// Asked to end.
+    /// Request to terminate.
     pub const TERM: Self = Self(libc::SIGTERM);
-    /// For the program to give a meaning.
+    /// User-defined.
     pub const USR1: Self = Self(libc::SIGUSR1);
-    /// For the program to give a meaning.
+    /// User-defined.
     pub const USR2: Self = Self(libc::SIGUSR2);
     /// A child ended.
     pub const CHLD: Self = Self(libc::SIGCHLD);
     /// The terminal changed its size.
     pub const WINCH: Self = Self(libc::SIGWINCH);
-    /// Ends a process. To be sent, never caught.
+    /// Kills a process. Can be sent, but not caught.
     pub const KILL: Self = Self(libc::SIGKILL);
-    /// Stops a process for a while. To be sent, never caught.
+    /// Suspends a process. Can be sent, but not caught.
     pub const STOP: Self = Self(libc::SIGSTOP);
-    /// Goes on after a stop.
+    /// Resumes a suspended process.
     pub const CONT: Self = Self(libc::SIGCONT);
 
-    /// The signal of that number.
+    /// The signal with that number.
     #[must_use]
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
@@ -58,15 +58,15 @@ impl Signal {
 
 type SignalCall = Rc<RefCell<dyn FnMut(&Reactor)>>;
 
-/// What each signal calls.
+/// The signal callbacks of a reactor.
 #[derive(Default)]
 pub(crate) struct Signals {
     calls: RefCell<BTreeMap<Signal, SignalCall>>,
-    /// Who is run again with each signal, beside what it calls.
-    wakes: RefCell<Vec<(Signal, Token)>>,
-    /// Whether a run is on.
-    listening: Cell<bool>,
-    /// Opened with the first signal wanted in a run.
+    /// Handlers to reschedule on each signal, beside the callbacks.
+    rescheduled: RefCell<Vec<(Signal, Token)>>,
+    /// Whether a run is in progress.
+    watching: Cell<bool>,
+    /// Opened with the first signal watched in a run.
     watch: RefCell<Option<Watch>>,
 }
 
@@ -75,7 +75,7 @@ struct Watch {
     _registration: Registration,
 }
 
-/// Where the signals of the process come from.
+/// The handler that reads this reactor's signal pipe.
 struct SignalPipe {
     reader: sys::Reader,
 }
@@ -84,7 +84,7 @@ impl Handler for SignalPipe {
     fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
         for number in self.reader.take() {
             let signal = Signal(number);
-            reactor.wake_handlers(|woken| woken == signal);
+            reactor.reschedule_handlers(|other| other == signal);
             let call = reactor.inner.signals.calls.borrow().get(&signal).cloned();
             if let Some(call) = call {
                 let _ = reactor.guard(
@@ -101,20 +101,20 @@ impl Handler for SignalPipe {
 }
 
 impl Reactor {
-    /// Has the loop call `f` whenever the process gets `signal` while this reactor runs, in place of what would happen
-    /// otherwise: for [`Signal::INT`] and [`Signal::TERM`], in place of [`stop`](Self::stop). When the run ends, what
-    /// the process did with the signal before comes back. `f` stays for the next run, or until another takes its place.
-    /// Several reactors in a process each get their call. A signal that comes several times before the loop gets to it is told
-    /// once, and one that comes together with others in no order, as signals are
+    /// Has the loop call `f` whenever the process receives `signal` while this reactor runs, instead of the previous
+    /// action: for [`Signal::INT`] and [`Signal::TERM`], instead of [`stop`](Self::stop). When the run ends, the
+    /// process's previous action for the signal is restored. `f` is kept for the next run, or until it is replaced. If
+    /// several reactors in a process watch a signal, each gets its call. A signal that arrives several times before the
+    /// loop handles it is reported once, and signals that arrive together in no particular order, as usual for signals
     /// ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)).
     ///
     /// # Errors
     ///
     /// If the signal cannot be caught (`SIGKILL`, `SIGSTOP`) or must not be, since its handler could not return
-    /// (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`). If 64 reactors of the process listen to signals already, or the kernel
-    /// has no descriptors left.
+    /// (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`). If 64 reactors of the process watch signals already, or no
+    /// descriptors are left.
     pub fn on_signal(&self, signal: Signal, f: impl FnMut(&Self) + 'static) -> io::Result<()> {
-        if let Err(error) = sys::check(signal.0).and_then(|()| self.listen_to(signal)) {
+        if let Err(error) = sys::check(signal.0).and_then(|()| self.watch_in_run(signal)) {
             self.defer_drop(f);
             return Err(error);
         }
@@ -126,12 +126,12 @@ impl Reactor {
         Ok(())
     }
 
-    /// Has the loop run the handler of `token` again, as [`reschedule`](Self::reschedule) does, whenever the process gets
-    /// `signal`, until the [`SignalWatch`] is dropped: beside what [`on_signal`](Self::on_signal) calls, and in single turns as
-    /// well as in runs. For handlers that have nothing else to be told by, such as those of child processes on SIGCHLD.
+    /// Calls [`reschedule`](Self::reschedule) for the handler of `token` whenever the process receives
+    /// `signal`, until the [`SignalWatch`] is dropped. Works beside [`on_signal`](Self::on_signal), and in single turns as
+    /// well as in runs. For handlers without another source of events, such as those of child processes on SIGCHLD.
     ///
-    /// Signals that come while nothing listens, between a [`crash`](Self::crash) and the next run, are made up for at the start
-    /// of that run.
+    /// Signals that arrive while none are watched, between a [`crash`](Self::crash) and the next run, are made up for
+    /// by rescheduling all such handlers at the start of that run.
     ///
     /// # Errors
     ///
@@ -139,22 +139,22 @@ impl Reactor {
     pub fn wake_on_signal(&self, signal: Signal, token: Token) -> io::Result<SignalWatch> {
         sys::check(signal.0)?;
         self.subscribe_to(signal)?;
-        self.inner.signals.wakes.borrow_mut().push((signal, token));
-        Ok(SignalWatch { reactor: self.downgrade(), wakes: (signal, token) })
+        self.inner.signals.rescheduled.borrow_mut().push((signal, token));
+        Ok(SignalWatch { reactor: self.downgrade(), rescheduled: (signal, token) })
     }
 
-    fn wake_handlers(&self, is_woken: impl Fn(Signal) -> bool) {
-        let wakes = self.inner.signals.wakes.borrow();
-        wakes
+    fn reschedule_handlers(&self, matches: impl Fn(Signal) -> bool) {
+        let rescheduled = self.inner.signals.rescheduled.borrow();
+        rescheduled
             .iter()
-            .filter(|(signal, _)| is_woken(*signal))
+            .filter(|(signal, _)| matches(*signal))
             .for_each(|(_, token)| self.reschedule(*token));
     }
 
-    /// Begins to listen to signals, at the start of a run.
+    /// Starts watching signals, at the start of a run.
     pub(crate) fn watch_signals(&self) -> io::Result<()> {
         if self.inner.clock.is_virtual() {
-            // There is no process to get them.
+            // A simulated process receives no signals.
             return Ok(());
         }
         let signals = &self.inner.signals;
@@ -168,20 +168,20 @@ impl Reactor {
                 });
             }
         }
-        signals.listening.set(true);
+        signals.watching.set(true);
         let mut wanted: Vec<_> = signals.calls.borrow().keys().copied().collect();
-        wanted.extend(signals.wakes.borrow().iter().map(|(signal, _)| *signal));
-        let listening = wanted.into_iter().try_for_each(|signal| self.listen_to(signal));
-        if listening.is_err() {
+        wanted.extend(signals.rescheduled.borrow().iter().map(|(signal, _)| *signal));
+        let watching = wanted.into_iter().try_for_each(|signal| self.watch_in_run(signal));
+        if watching.is_err() {
             self.unwatch_signals();
         }
-        self.wake_handlers(|_| true);
-        listening
+        self.reschedule_handlers(|_| true);
+        watching
     }
 
-    /// Wants a signal from now on, if a run is on.
-    fn listen_to(&self, signal: Signal) -> io::Result<()> {
-        if self.inner.signals.listening.get() { self.subscribe_to(signal) } else { Ok(()) }
+    /// Watches a signal from now on, if a run is in progress.
+    fn watch_in_run(&self, signal: Signal) -> io::Result<()> {
+        if self.inner.signals.watching.get() { self.subscribe_to(signal) } else { Ok(()) }
     }
 
     fn subscribe_to(&self, signal: Signal) -> io::Result<()> {
@@ -196,27 +196,27 @@ impl Reactor {
         signals.watch.borrow().as_ref().map_or(Ok(()), |watch| watch.subscription.add(signal.0))
     }
 
-    /// Gives the signals back, at the end of a run.
+    /// Stops watching signals and restores the previous actions, at the end of a run.
     pub(crate) fn unwatch_signals(&self) {
-        self.inner.signals.listening.set(false);
+        self.inner.signals.watching.set(false);
         drop(self.inner.signals.watch.take());
     }
 }
 
-/// A handler that is run again with each signal ([`Reactor::wake_on_signal`]). Dropping this ends it.
+/// A handler that is rescheduled on each signal ([`Reactor::wake_on_signal`]). Dropping this ends the watch.
 #[must_use = "dropping it ends the watch"]
 pub struct SignalWatch {
     reactor: WeakReactor,
-    wakes: (Signal, Token),
+    rescheduled: (Signal, Token),
 }
 
 impl Drop for SignalWatch {
     fn drop(&mut self) {
         let Some(reactor) = self.reactor.upgrade() else { return };
         let signals = &reactor.inner.signals;
-        let mut wakes = signals.wakes.borrow_mut();
-        wakes.retain(|wakes| *wakes != self.wakes);
-        if wakes.is_empty() && !signals.listening.get() {
+        let mut rescheduled = signals.rescheduled.borrow_mut();
+        rescheduled.retain(|rescheduled| *rescheduled != self.rescheduled);
+        if rescheduled.is_empty() && !signals.watching.get() {
             drop(signals.watch.take());
         }
     }
@@ -224,7 +224,7 @@ impl Drop for SignalWatch {
 
 impl fmt::Debug for SignalWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SignalWatch").field(&self.wakes.0).finish()
+        f.debug_tuple("SignalWatch").field(&self.rescheduled.0).finish()
     }
 }
 

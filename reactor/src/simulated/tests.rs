@@ -1,4 +1,4 @@
-//! The simulated reactor: its clock, its pool, its ends.
+//! Tests of simulated reactors: the clock, the thread pool, shutdown and the driver.
 
 use std::{cell::RefCell, future::pending, rc::Rc};
 
@@ -11,7 +11,7 @@ fn millis(n: u64) -> Duration {
 }
 
 #[test]
-fn time_stands_at_each_timers_tick_when_it_runs() {
+fn the_clock_shows_each_timers_tick_when_it_fires() {
     let reactor = Reactor::simulated(0);
     let start = reactor.now();
     let ran = Rc::new(RefCell::new(Vec::new()));
@@ -27,11 +27,11 @@ fn time_stands_at_each_timers_tick_when_it_runs() {
     assert_eq!(reactor.now() - start, millis(4_999));
     reactor.advance(millis(1)).unwrap();
     assert_eq!(ran.borrow().last(), Some(&(5_000, millis(5_000))));
-    assert_eq!(reactor.leak_report().timers, 1, "timers that are left");
+    assert_eq!(reactor.leak_report().timers, 1, "pending timers");
 }
 
 #[test]
-fn a_timer_that_makes_a_timer_is_met_on_the_way() {
+fn a_timer_made_by_a_timer_fires_within_the_advance() {
     let reactor = Reactor::simulated(0);
     let start = reactor.now();
     let ran = Rc::new(RefCell::new(Vec::new()));
@@ -59,7 +59,7 @@ fn ten_years_with_nothing_to_do_take_one_turn() {
 }
 
 #[test]
-fn a_run_in_which_nothing_can_happen_ends_with_an_error() {
+fn a_run_with_nothing_to_wait_for_ends_with_an_error() {
     let reactor = Reactor::simulated(0);
     assert!(matches!(reactor.run(), Err(RunError::NothingLeft)));
     assert!(matches!(reactor.run_until(pending::<()>()), Err(RunError::NothingLeft)));
@@ -72,21 +72,21 @@ fn a_run_in_which_nothing_can_happen_ends_with_an_error() {
 }
 
 #[test]
-fn who_never_rests_is_told_so() {
+fn a_reactor_that_never_becomes_idle_is_an_error() {
     let reactor = Reactor::simulated(0);
     reactor.run_until_idle().unwrap();
     let series = reactor.call_every(Duration::from_secs(1), |_| {});
     assert!(matches!(reactor.run_until_idle(), Err(RunError::NeverIdle { .. })));
     series.stop();
-    fn again(reactor: &Reactor) {
-        reactor.call_later(Duration::ZERO, again);
+    fn reschedule(reactor: &Reactor) {
+        reactor.call_later(Duration::ZERO, reschedule);
     }
-    reactor.call_soon(again);
+    reactor.call_soon(reschedule);
     assert!(matches!(reactor.advance(YEAR), Err(RunError::NeverIdle { .. })));
 }
 
 #[test]
-fn a_stop_ends_an_advance_at_its_moment() {
+fn a_stop_ends_an_advance_at_that_instant() {
     let reactor = Reactor::simulated(0);
     let start = reactor.now();
     reactor.call_later(millis(10), |reactor| reactor.stop().unwrap());
@@ -95,7 +95,7 @@ fn a_stop_ends_an_advance_at_its_moment() {
 }
 
 #[test]
-fn jobs_run_on_this_thread_at_moments_drawn_from_the_seed() {
+fn jobs_run_on_this_thread_at_times_drawn_from_the_seed() {
     let order = |seed| {
         let reactor = Reactor::simulated(seed);
         let done = Rc::new(RefCell::new(Vec::new()));
@@ -107,8 +107,8 @@ fn jobs_run_on_this_thread_at_moments_drawn_from_the_seed() {
             });
             job.then(move |_, number| done.borrow_mut().push(number.unwrap()));
         }
-        assert_eq!(reactor.leak_report().jobs, 20, "jobs that are left");
-        assert_eq!(reactor.leak_report().timers, 0, "timers that are left");
+        assert_eq!(reactor.leak_report().jobs, 20, "pending jobs");
+        assert_eq!(reactor.leak_report().timers, 0, "pending timers");
         reactor.run_until_idle().unwrap();
         assert!(reactor.leak_report().is_empty(), "{}", reactor.leak_report());
         done.take()
@@ -138,7 +138,7 @@ fn leaks_are_named() {
 }
 
 #[test]
-fn a_real_reactor_keeps_the_systems_time() {
+fn a_real_reactor_cannot_be_advanced() {
     let reactor = Reactor::new().unwrap();
     assert!(matches!(reactor.advance(YEAR), Err(RunError::NotSimulated)));
     assert!(matches!(reactor.take_over(), Err(RunError::NotSimulated)));
@@ -146,7 +146,7 @@ fn a_real_reactor_keeps_the_systems_time() {
 
 #[cfg(unix)]
 #[test]
-fn there_is_no_kernel_to_watch_a_descriptor() {
+fn a_simulated_reactor_cannot_watch_a_descriptor() {
     let reactor = Reactor::simulated(0);
     let error = reactor.register_source(&mut std::io::stdin(), crate::Interest::READ).unwrap_err();
     let crate::RegisterError::Io(error) = error else { panic!("{error}") };
@@ -159,10 +159,10 @@ fn a_driver_runs_through_startup_and_shutdown() {
     let driver = reactor.take_over().unwrap();
     assert!(matches!(reactor.run(), Err(RunError::Driven)));
     assert!(matches!(reactor.advance(YEAR), Err(RunError::Driven)));
-    let told = Rc::new(RefCell::new(Vec::new()));
+    let fired = Rc::new(RefCell::new(Vec::new()));
     for phase in [Phase::BeforeStartup, Phase::AfterStartup, Phase::DuringShutdown] {
-        let told = told.clone();
-        reactor.on(phase, move |_| told.borrow_mut().push(phase));
+        let fired = fired.clone();
+        reactor.on(phase, move |_| fired.borrow_mut().push(phase));
     }
     reactor.on(Phase::BeforeShutdown, |reactor| {
         let (promise, deferred) = reactor.promise::<(), crate::Failure>();
@@ -175,12 +175,12 @@ fn a_driver_runs_through_startup_and_shutdown() {
         driver.pass_to(driver.next_wakeup().unwrap());
     }
     assert_eq!(driver.age(), millis(30));
-    assert_eq!(*told.borrow(), [Phase::BeforeStartup, Phase::AfterStartup, Phase::DuringShutdown]);
+    assert_eq!(*fired.borrow(), [Phase::BeforeStartup, Phase::AfterStartup, Phase::DuringShutdown]);
     assert!(reactor.leak_report().is_empty());
 }
 
 #[test]
-fn who_is_killed_hears_nothing() {
+fn a_killed_reactor_calls_nothing() {
     let reactor = Reactor::simulated(0);
     let driver = reactor.take_over().unwrap();
     reactor.on(Phase::DuringShutdown, |_: &Reactor| -> () { unreachable!() });

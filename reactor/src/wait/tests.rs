@@ -1,4 +1,4 @@
-//! Waits that fail, on an engine that does so when it is told to. Those of real engines are in `tests/waits.rs`.
+//! Waits that fail, on an engine with injected faults. Real engines are tested in `tests/waits.rs`.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, thread};
 
@@ -9,7 +9,7 @@ use crate::{
     handler::{Interest, Token},
 };
 
-/// An engine whose waits fail as often as is said, and then go through to a real one.
+/// An engine whose waits fail with the given errors and then go to a real engine.
 struct Failing(Box<dyn Poller>, Rc<RefCell<Vec<io::ErrorKind>>>);
 
 impl Poller for Failing {
@@ -44,7 +44,7 @@ impl Poller for Failing {
     }
 }
 
-/// A reactor whose next waits fail like this, the last of them first.
+/// A reactor whose next waits fail with `errors`, the last of them first.
 fn failing(
     wait_retry: Duration,
     errors: &[io::ErrorKind],
@@ -62,7 +62,7 @@ fn failing(
 const FOR_THE_MOMENT: [io::ErrorKind; 2] = [io::ErrorKind::OutOfMemory, io::ErrorKind::WouldBlock];
 
 #[test]
-fn what_passes_does_not_end_the_loop() {
+fn transient_failures_do_not_end_the_loop() {
     let (reactor, left) = failing(Duration::MAX, &FOR_THE_MOMENT.repeat(2));
     reactor.call_every(Duration::from_millis(1), move |reactor| {
         if left() == 0 {
@@ -70,20 +70,20 @@ fn what_passes_does_not_end_the_loop() {
         }
     });
     reactor.run().unwrap();
-    assert!(reactor.inner.wait_health.failing.get().is_none());
+    assert!(reactor.inner.wait_failures.failing.get().is_none());
 }
 
-/// A hundred rests without that would take nine seconds.
+/// Without that, a hundred backoffs would take nine seconds.
 #[test]
-fn a_call_from_another_thread_ends_a_rest() {
+fn a_call_from_another_thread_ends_a_backoff() {
     let (reactor, left) = failing(Duration::MAX, &FOR_THE_MOMENT.repeat(1_000));
     let remote = reactor.remote();
     let thread = thread::spawn(move || {
-        let (told, heard) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         for _ in 0..100 {
-            let told = told.clone();
-            remote.call(move |_| told.send(()).unwrap()).unwrap();
-            heard.recv().unwrap();
+            let sender = sender.clone();
+            remote.call(move |_| sender.send(()).unwrap()).unwrap();
+            receiver.recv().unwrap();
         }
         remote.stop().unwrap();
     });
@@ -94,7 +94,7 @@ fn a_call_from_another_thread_ends_a_rest() {
 }
 
 #[test]
-fn what_does_not_pass_in_time_ends_it_and_names_the_call() {
+fn a_persistent_failure_ends_the_loop_and_names_the_call() {
     for error in FOR_THE_MOMENT {
         let (reactor, left) = failing(Duration::from_millis(5), &[error; 1_000]);
         let ended = reactor.run().unwrap_err();
@@ -102,14 +102,14 @@ fn what_does_not_pass_in_time_ends_it_and_names_the_call() {
         assert_eq!((failed.call(), failed.cause().kind()), ("wait", error));
         assert!(ended.to_string().contains("wait failed: "), "{ended}");
         assert!(format!("{ended:?}").starts_with(&ended.to_string()), "{ended:?}");
-        assert!(left() > 900, "it rests");
+        assert!(left() > 900, "it backs off");
     }
 }
 
 #[test]
-fn any_other_error_ends_it_at_once() {
+fn any_other_error_ends_the_loop_at_once() {
     let (reactor, left) = failing(Duration::MAX, &[io::ErrorKind::InvalidInput; 3]);
     assert!(matches!(reactor.run(), Err(RunError::Wait(_))));
-    // One ends the loop, and one the wait for what a shutdown waits for.
+    // One ends the loop, another the wait for the shutdown triggers.
     assert!(left() >= 1);
 }

@@ -1,14 +1,14 @@
-//! The wheel against a sorted list, and what it promises about order, wakeups, steps and size.
+//! Tests of the timer wheel: against a sorted list, and for order, wakeups, number of steps and size.
 
 use std::mem;
 
 use super::{Entry, TimerKey, Wheel};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
-/// What the six levels of a common wheel reach.
+/// The range of the six levels of a common timer wheel.
 const SIX_LEVELS: u64 = 1 << 36;
 
-/// The same promises, kept by three plain vectors.
+/// Reference model of the wheel: three plain vectors.
 #[derive(Default)]
 struct Model {
     now: u64,
@@ -68,12 +68,12 @@ impl Model {
     }
 }
 
-/// A wheel and its model side by side; every step is done to both and the answers compared.
+/// A wheel and its model side by side; every step is applied to both and the results are compared.
 struct Pair {
     rng: fastrand::Rng,
     wheel: Wheel<u64>,
     model: Model,
-    gone: Vec<TimerKey>,
+    stale: Vec<TimerKey>,
     /// Payloads that were retired, in that order.
     retired: Vec<u64>,
 }
@@ -84,7 +84,7 @@ impl Pair {
             rng: fastrand::Rng::with_seed(seed),
             wheel: Wheel::new(),
             model: Model::default(),
-            gone: Vec::new(),
+            stale: Vec::new(),
             retired: Vec::new(),
         }
     }
@@ -96,7 +96,7 @@ impl Pair {
             55..70 => self.reset(),
             70..90 => self.advance(),
             90..98 => self.pop(),
-            98 => self.stale(),
+            98 => self.check_stale_keys(),
             _ => self.drain(),
         }
         self.check();
@@ -111,7 +111,7 @@ impl Pair {
         match self.rng.u32(..20) {
             0 => self.model.now.saturating_sub(self.delay()),
             1 => u64::MAX - self.rng.u64(..2),
-            // Somebody else's deadline, so that equal ones are met at every distance.
+            // The deadline of another timer, so that equal deadlines occur at every distance.
             2..9 if !self.wheel.is_empty() => self.pick().deadline,
             _ => self.model.now.saturating_add(self.delay()),
         }
@@ -141,7 +141,7 @@ impl Pair {
         } else {
             assert_eq!(self.wheel.cancel(key), removed);
         }
-        self.gone.push(key);
+        self.stale.push(key);
     }
 
     fn reset(&mut self) {
@@ -170,25 +170,25 @@ impl Pair {
     fn pop(&mut self) {
         for _ in 0..self.rng.usize(..20) {
             if self.rng.u32(..4) == 0 {
-                // As made by the callback of a timer, with no delay: must not come back within this loop.
+                // As inserted by a timer's callback with zero delay: must not be popped within this loop.
                 let key = self.wheel.insert(self.model.now, 0);
                 self.model.add(self.model.now, key, 0);
             }
             let popped = self.wheel.pop_due();
             assert_eq!(popped, self.model.pop_due());
-            self.gone.extend(popped.map(|(key, _)| key));
+            self.stale.extend(popped.map(|(key, _)| key));
         }
     }
 
-    fn stale(&mut self) {
-        for &key in &self.gone {
+    fn check_stale_keys(&mut self) {
+        for &key in &self.stale {
             assert_eq!(self.wheel.cancel(key), None);
             assert!(!self.wheel.retire(key));
             assert!(!self.wheel.reset(key, 0));
             assert_eq!(self.wheel.deadline(key), None);
             assert_eq!(self.wheel.payload(key), None);
         }
-        self.gone.clear();
+        self.stale.clear();
         let mut retired = self.wheel.take_retired();
         assert_eq!(retired, mem::take(&mut self.retired));
         retired.clear();
@@ -205,7 +205,7 @@ impl Pair {
         drained.sort_unstable();
         expected.sort_unstable();
         assert_eq!(drained, expected);
-        self.gone.extend(self.model.timers().map(|timer| timer.key));
+        self.stale.extend(self.model.timers().map(|timer| timer.key));
         self.model = Model { now: self.model.now, ..Model::default() };
     }
 
@@ -230,7 +230,7 @@ impl Pair {
     }
 }
 
-/// Runs `test` for some seeds, and names the one that fails.
+/// Runs `test` for some seeds, and names the seed that fails.
 fn for_seeds(seeds: u64, test: impl Fn(u64) + std::panic::RefUnwindSafe) {
     for seed in 0..seeds {
         if let Err(panic) = std::panic::catch_unwind(|| test(seed)) {
@@ -245,7 +245,7 @@ fn for_seeds(seeds: u64, test: impl Fn(u64) + std::panic::RefUnwindSafe) {
 }
 
 #[test]
-fn does_as_the_model_does() {
+fn the_wheel_matches_the_model() {
     for_seeds(16, |seed| {
         let mut pair = Pair::new(seed);
         for _ in 0..4_000 {
@@ -255,7 +255,7 @@ fn does_as_the_model_does() {
 }
 
 #[test]
-fn repeated_wakeups_meet_every_deadline_exactly() {
+fn repeated_wakeups_hit_every_deadline_exactly() {
     for_seeds(16, |seed| {
         let mut pair = Pair::new(seed);
         for _ in 0..200 {
@@ -276,7 +276,7 @@ fn repeated_wakeups_meet_every_deadline_exactly() {
 }
 
 #[test]
-fn equal_deadlines_run_in_the_order_made_from_every_level() {
+fn equal_deadlines_fire_in_insertion_order_from_every_level() {
     let deadlines = [
         1,
         63,
@@ -294,7 +294,7 @@ fn equal_deadlines_run_in_the_order_made_from_every_level() {
     for deadline in deadlines {
         let mut wheel = Wheel::new();
         let mut made = Vec::new();
-        // From farther to nearer: each is put into a lower level than the one before, unless order is kept.
+        // From farther to nearer: each timer starts in a lower level than the one before it.
         for bits in (0..64).rev() {
             let now = deadline.saturating_sub(1 << bits);
             wheel.advance(now);
@@ -315,7 +315,7 @@ fn equal_deadlines_run_in_the_order_made_from_every_level() {
 }
 
 #[test]
-fn a_timer_made_late_waits_for_the_next_advance_and_then_comes_first() {
+fn a_timer_inserted_late_fires_first_at_the_next_advance() {
     let mut wheel = Wheel::new();
     wheel.insert(10, "first");
     wheel.insert(20, "third");
@@ -333,7 +333,7 @@ fn a_timer_made_late_waits_for_the_next_advance_and_then_comes_first() {
 }
 
 #[test]
-fn what_is_due_can_still_be_cancelled_and_reset() {
+fn a_due_timer_can_be_cancelled_and_reset() {
     let mut wheel = Wheel::new();
     let keys = [1, 2, 3].map(|deadline| wheel.insert(deadline, deadline));
     wheel.advance(5);
@@ -347,7 +347,7 @@ fn what_is_due_can_still_be_cancelled_and_reset() {
 }
 
 #[test]
-fn a_place_used_again_does_not_answer_to_the_old_key() {
+fn a_reused_entry_does_not_match_the_old_key() {
     let mut wheel = Wheel::new();
     let old = wheel.insert(1, ());
     wheel.cancel(old);
@@ -363,7 +363,7 @@ fn a_place_used_again_does_not_answer_to_the_old_key() {
 }
 
 #[test]
-fn places_are_in_order_again_once_nothing_waits() {
+fn indexes_are_in_order_again_once_the_wheel_is_empty() {
     let mut wheel = Wheel::new();
     let old = [1, 2, 3, 4].map(|deadline| wheel.insert(deadline, ()));
     for at in [2, 0, 3, 1] {
@@ -372,12 +372,12 @@ fn places_are_in_order_again_once_nothing_waits() {
     let new = [1, 2, 3, 4, 5].map(|deadline| wheel.insert(deadline, ()));
     assert_eq!(new.map(|key| key.index), [0, 1, 2, 3, 4]);
     assert!(old.iter().all(|&key| wheel.cancel(key).is_none()));
-    // While something waits, the place left last is used first: it is the likeliest to be in a cache.
+    // While timers are left, the entry vacated last is used first: it is most likely in a cache.
     assert!(wheel.cancel(new[3]).is_some() && wheel.cancel(new[1]).is_some());
     assert_eq!([6, 7, 8].map(|deadline| wheel.insert(deadline, ()).index), [1, 3, 5]);
 }
 
-/// Entries touched by one `op`.
+/// Entries touched by `op`.
 fn steps<T>(wheel: &mut Wheel<u32>, op: impl FnOnce(&mut Wheel<u32>) -> T) -> (u64, T) {
     let before = wheel.touches;
     let answer = op(wheel);
@@ -385,7 +385,7 @@ fn steps<T>(wheel: &mut Wheel<u32>, op: impl FnOnce(&mut Wheel<u32>) -> T) -> (u
 }
 
 #[test]
-fn a_million_timers_cost_the_same_few_steps_each() {
+fn each_of_a_million_timers_takes_a_few_steps() {
     const TIMERS: u32 = 1_000_000;
     for_seeds(1, |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -416,7 +416,7 @@ fn a_million_timers_cost_the_same_few_steps_each() {
 }
 
 #[test]
-fn a_jump_of_years_costs_a_few_steps_for_each_timer() {
+fn a_jump_of_years_takes_a_few_steps_for_each_timer() {
     let mut wheel = Wheel::new();
     let deadlines = [1 << 20, DAY, 50 * DAY, SIX_LEVELS + 7, 1 << 39, 1 << 41];
     for (payload, deadline) in (0..).zip(deadlines) {

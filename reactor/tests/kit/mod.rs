@@ -1,4 +1,4 @@
-//! What the tests share: a trail of what happened, things whose drops are counted, and a log that is kept.
+//! Shared helpers of the tests: a trail of events, values whose drops are counted, and a captured log.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part of it")]
 
@@ -16,7 +16,8 @@ use std::{
 use sinew_reactor::{Builder, Engine, Handler, Reactor, Ready, Token};
 use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
 
-/// What the tests build on: a test that hangs fails, the signals of the process are left alone, and on a busy machine nothing is called slow.
+/// The builder of all tests: a watchdog for hanging tests, no signal handlers, and no reports of slow callbacks on a
+/// busy machine.
 pub fn builder() -> Builder {
     watchdog::watch_this_test();
     Log::install();
@@ -27,7 +28,7 @@ pub fn reactor() -> Reactor {
     builder().build().unwrap()
 }
 
-/// One for each engine.
+/// A reactor on each engine.
 pub fn reactors() -> impl Iterator<Item = Reactor> {
     Engine::available().map(|engine| {
         println!("{engine}"); // Shown if the test fails.
@@ -40,14 +41,14 @@ pub fn turn(reactor: &Reactor) {
     reactor.turn(Some(Duration::ZERO)).unwrap();
 }
 
-/// Turns until `done`, however long that takes. A turn sleeps after what it did, so none may sleep for ever.
+/// Turns until `done`, however long that takes. A turn may sleep after its work, so each has a timeout.
 pub fn turn_until(reactor: &Reactor, mut done: impl FnMut() -> bool) {
     while !done() {
         reactor.turn(Some(Duration::from_millis(1))).unwrap();
     }
 }
 
-/// What happened, in order.
+/// The events of a test, in order.
 #[derive(Clone, Default)]
 pub struct Trail(Rc<RefCell<Vec<String>>>);
 
@@ -56,13 +57,13 @@ impl Trail {
         self.0.borrow_mut().push(what.into());
     }
 
-    /// A callback that leaves `what`.
+    /// A callback that records `what`.
     pub fn mark(&self, what: impl Into<String>) -> impl FnOnce(&Reactor) + 'static {
         let (trail, what) = (self.clone(), what.into());
         move |_| trail.push(what)
     }
 
-    /// Takes what there is.
+    /// Takes the recorded events.
     pub fn take(&self) -> Vec<String> {
         self.0.take()
     }
@@ -72,7 +73,7 @@ impl Trail {
     }
 }
 
-/// Counts what is alive of the things that it gives out.
+/// Counts the clones of itself that are alive.
 #[derive(Clone, Default)]
 pub struct Census(Rc<()>);
 
@@ -86,7 +87,7 @@ impl Census {
     }
 }
 
-/// Leaves a mark when it is dropped.
+/// Records its drop.
 pub struct Marker(pub Trail, pub &'static str);
 
 impl Drop for Marker {
@@ -114,7 +115,7 @@ impl Puppet {
         Rc::new(Self(RefCell::new(Box::new(f))))
     }
 
-    /// With a token and no source.
+    /// Registers one without a source.
     pub fn enter(reactor: &Reactor, f: impl FnMut(&Reactor, &'static str) + 'static) -> Token {
         let token = reactor.reserve().unwrap();
         reactor.bind(token, Self::new(f));
@@ -131,19 +132,19 @@ impl Handler for Puppet {
         self.call(reactor, "ready");
     }
     fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
-        self.call(reactor, "again");
+        self.call(reactor, "rescheduled");
     }
     fn flush(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "flush");
     }
     fn finalize(self: Rc<Self>, reactor: &Reactor) {
-        self.call(reactor, "reap");
+        self.call(reactor, "finalize");
     }
     fn timer(self: Rc<Self>, reactor: &Reactor, _: sinew_reactor::TimerKey) {
         self.call(reactor, "timer");
     }
     fn message_received(self: Rc<Self>, reactor: &Reactor, _: &dyn std::any::Any) {
-        self.call(reactor, "told");
+        self.call(reactor, "message_received");
     }
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
         self.call(reactor, "shutdown");
@@ -157,8 +158,8 @@ thread_local! {
     static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// The lines that are logged on a thread, each as its level, its message and its fields. One for the process: those that
-/// come and go with threads miss lines, since tracing remembers who wanted them.
+/// Captures the log lines of a thread, each as its level, its message and its fields. One subscriber for the process: a
+/// subscriber per thread misses lines, since tracing caches which call sites are enabled.
 pub struct Log;
 
 impl Log {
@@ -167,7 +168,7 @@ impl Log {
         ONCE.call_once(|| tracing::subscriber::set_global_default(Self).unwrap());
     }
 
-    /// Keeps what `f` logs.
+    /// Captures what `f` logs.
     pub fn of(f: impl FnOnce()) -> Vec<String> {
         Self::install();
         LINES.set(Some(Vec::new()));

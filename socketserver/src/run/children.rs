@@ -1,5 +1,5 @@
-//! The children of a server: which there are, and how it learns that one has ended. By a pidfd on the reactor; where there is
-//! none, by looking from time to time. Never by SIGCHLD, and never by waiting for "any child": both are the program's.
+//! The children of a server, and how their exits are noticed: by a pidfd on the reactor, or by polling where there is
+//! none. Never by SIGCHLD, and never by waiting for "any child": both belong to the program.
 
 use std::{
     fmt, io,
@@ -21,10 +21,10 @@ use sinew_reactor::{DelayedCall, Reactor, process::exits_are_kept};
 
 use crate::{CloseError, lock::lock};
 
-/// How often children are looked after that cannot be watched.
-const LOOK: Duration = Duration::from_millis(20);
+/// The interval of polling for children that cannot be watched.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Cheap to clone: all clones are the same children.
+/// Cheap to clone: all clones share the same children.
 #[derive(Clone, Default)]
 pub(super) struct Children {
     shared: Arc<Shared>,
@@ -32,16 +32,16 @@ pub(super) struct Children {
 
 #[derive(Default)]
 struct Shared {
-    /// Those that have not been waited for, and whether the reactor watches them.
+    /// Children that have not been reaped, and whether the reactor watches them.
     known: Mutex<Vec<(Pid, bool)>>,
-    /// A look from time to time is under way.
-    looking: AtomicBool,
+    /// A poll is scheduled.
+    polling: AtomicBool,
     /// The loss of an exit status was logged as a warning.
     warned: AtomicBool,
 }
 
-/// Whom a child's end is told.
-type Told = Rc<dyn Fn()>;
+/// Called when a child has ended.
+type OnExit = Rc<dyn Fn()>;
 
 impl Children {
     pub(super) fn len(&self) -> usize {
@@ -52,8 +52,8 @@ impl Children {
         lock(&self.shared.known).push((child, false));
     }
 
-    /// Watches those that are not watched yet.
-    pub(super) fn watch(&self, reactor: &Reactor, told: impl Fn() + 'static) {
+    /// Watches children that are not watched yet.
+    pub(super) fn watch(&self, reactor: &Reactor, on_exit: impl Fn() + 'static) {
         let new: Vec<Pid> = lock(&self.shared.known)
             .iter_mut()
             .filter_map(|(child, watched)| (!std::mem::replace(watched, true)).then_some(*child))
@@ -61,46 +61,51 @@ impl Children {
         if new.is_empty() {
             return;
         }
-        let told: Told = Rc::new(told);
+        let on_exit: OnExit = Rc::new(on_exit);
         for child in new {
-            if let Err(error) = self.watch_one(reactor, child, told.clone()) {
-                tracing::debug!(child = %child, %error, "a child cannot be watched; it is looked after from time to time");
-                self.look_later(reactor, told.clone());
+            if let Err(error) = self.watch_one(reactor, child, on_exit.clone()) {
+                tracing::debug!(child = %child, %error, "cannot watch a child; polling for its exit");
+                self.poll_later(reactor, on_exit.clone());
             }
         }
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn watch_one(&self, reactor: &Reactor, child: Pid, told: Told) -> io::Result<()> {
-        pidfd::watch(reactor, self.clone(), child, told)
+    fn watch_one(&self, reactor: &Reactor, child: Pid, on_exit: OnExit) -> io::Result<()> {
+        pidfd::watch(reactor, self.clone(), child, on_exit)
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn watch_one(&self, _: &Reactor, _: Pid, _: Told) -> io::Result<()> {
+    fn watch_one(&self, _: &Reactor, _: Pid, _: OnExit) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Looks after all of them, again and again for as long as there are any.
-    fn look_later(&self, reactor: &Reactor, told: Told) {
-        if self.shared.looking.swap(true, Ordering::Relaxed) {
+    /// Polls for all children, repeatedly for as long as there are any.
+    fn poll_later(&self, reactor: &Reactor, on_exit: OnExit) {
+        if self.shared.polling.swap(true, Ordering::Relaxed) {
             return;
         }
         let this = self.clone();
-        let _: DelayedCall = reactor.call_later(LOOK, move |reactor| {
-            this.shared.looking.store(false, Ordering::Relaxed);
+        let _: DelayedCall = reactor.call_later(POLL_INTERVAL, move |reactor| {
+            this.shared.polling.store(false, Ordering::Relaxed);
             let known: Vec<_> = lock(&this.shared.known).iter().map(|(child, _)| *child).collect();
             for child in known {
-                this.reap(child, &told, || None);
+                this.reap(child, &on_exit, || None);
             }
             if this.len() > 0 {
-                this.look_later(reactor, told);
+                this.poll_later(reactor, on_exit);
             }
         });
     }
 
-    /// Waits for a child that has ended. `false` if it has not. `kept` knows what became of one that cannot be waited for, if
-    /// the system does.
-    fn reap(&self, child: Pid, told: &Told, kept: impl FnOnce() -> Option<ExitStatus>) -> bool {
+    /// Reaps a child that has ended. `false` if it has not. `kept` returns the status of a child that cannot be waited for, if
+    /// the system has kept it.
+    fn reap(
+        &self,
+        child: Pid,
+        on_exit: &OnExit,
+        kept: impl FnOnce() -> Option<ExitStatus>,
+    ) -> bool {
         match waitpid(Some(child), WaitOptions::NOHANG) {
             Ok(None) | Err(Errno::INTR) => return false,
             Ok(Some((_, status))) => report(child, ExitStatus::from_raw(status.as_raw())),
@@ -110,11 +115,11 @@ impl Children {
             },
         }
         lock(&self.shared.known).retain(|(known, _)| *known != child);
-        told();
+        on_exit();
         true
     }
 
-    /// A warning once, for it goes for all of them.
+    /// Warns once, since the cause is the same for all children.
     fn report_lost(&self, child: Pid) {
         let cause = match exits_are_kept() {
             false => "this process ignores SIGCHLD, so the system keeps none",
@@ -123,17 +128,18 @@ impl Children {
         if self.shared.warned.swap(true, Ordering::Relaxed) {
             tracing::debug!(%child, cause, "the exit status of a child is lost");
         } else {
-            tracing::warn!(%child, cause, "the exit status of a child is lost; of others, that is in the debug log");
+            tracing::warn!(%child, cause, "the exit status of a child is lost; further ones are logged at debug level");
         }
     }
 
-    /// Waits until they have ended: those that do not within `timeout` get SIGTERM, and as long once more, then SIGKILL.
+    /// Waits until they have ended: those that have not within `timeout` get SIGTERM, and after the same time again,
+    /// SIGKILL.
     pub(super) fn finish(&self, timeout: Duration) -> Result<(), CloseError> {
         if self.len() == 0 {
             return Ok(());
         }
         let reactor = Reactor::builder().stop_signals(false).build().map_err(io::Error::from)?;
-        self.start_over();
+        self.reset();
         self.watch(&reactor, || ());
         self.wait(&reactor, Some(timeout))?;
         self.broadcast(Signal::TERM);
@@ -156,30 +162,30 @@ impl Children {
 
     fn broadcast(&self, signal: Signal) {
         for (child, _) in &*lock(&self.shared.known) {
-            // It has not been waited for, so the number is still its own.
+            // It has not been reaped, so its process id has not been reused.
             let _ = kill_process(*child, signal);
         }
     }
 
-    /// The reactor that has watched them is gone.
-    pub(super) fn start_over(&self) {
-        self.shared.looking.store(false, Ordering::Relaxed);
+    /// Called when the reactor that watched them is gone.
+    pub(super) fn reset(&self) {
+        self.shared.polling.store(false, Ordering::Relaxed);
         lock(&self.shared.known).iter_mut().for_each(|(_, watched)| *watched = false);
     }
 
-    /// Waits for those that have ended by now, and leaves the others to whoever closes.
+    /// Reaps those that have ended by now, and leaves the others to the caller of close.
     pub(super) fn abandon(&self) {
         let known: Vec<_> = lock(&self.shared.known).drain(..).collect();
-        let told: Told = Rc::new(|| ());
+        let on_exit: OnExit = Rc::new(|| ());
         for (child, _) in known {
-            self.reap(child, &told, || None);
+            self.reap(child, &on_exit, || None);
         }
     }
 }
 
 fn report(child: Pid, status: ExitStatus) {
     if let Some(signal) = status.signal() {
-        tracing::warn!(%child, signal, "a child was ended by a signal");
+        tracing::warn!(%child, signal, "a child was killed by a signal");
     } else {
         tracing::debug!(%child, code = status.code(), "a child has ended");
     }
@@ -200,15 +206,15 @@ mod pidfd {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
     use sinew_reactor::{Handler, Interest, Reactor, Ready, Token};
 
-    use super::{Children, Told};
+    use super::{Children, OnExit};
 
-    /// A child on the reactor: its pidfd can be read when it has ended.
+    /// A child on the reactor: its pidfd becomes readable when it has ended.
     struct Watch {
         children: Children,
         child: Pid,
-        told: Told,
+        on_exit: OnExit,
         token: Token,
-        /// Closed after the registration has ended, with this.
+        /// Closed with this handler, after the registration has ended.
         pidfd: OwnedFd,
     }
 
@@ -216,11 +222,11 @@ mod pidfd {
         reactor: &Reactor,
         children: Children,
         child: Pid,
-        told: Told,
+        on_exit: OnExit,
     ) -> io::Result<()> {
         let mut pidfd = pidfd_open(child, PidfdFlags::empty())?;
         let token = reactor.register_source(&mut pidfd, Interest::READ)?;
-        let watch = Watch { children, child, told, token, pidfd };
+        let watch = Watch { children, child, on_exit, token, pidfd };
         reactor.bind(token, Rc::new(watch));
         Ok(())
     }
@@ -237,7 +243,7 @@ mod pidfd {
 
     impl Handler for Watch {
         fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
-            if self.children.reap(self.child, &self.told, || kept(&self.pidfd)) {
+            if self.children.reap(self.child, &self.on_exit, || kept(&self.pidfd)) {
                 reactor.deregister(self.token, false);
             }
         }

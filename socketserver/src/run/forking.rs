@@ -1,4 +1,5 @@
-//! Each request in a child process: [`Forking`]. Who the children are is in `children.rs`, how one comes to be in `sys.rs`.
+//! The forking mode: each request in a child process: [`Forking`]. The table of children is in `children.rs`, fork(2)
+//! in `sys.rs`.
 
 use sinew_reactor::Reactor;
 
@@ -7,24 +8,26 @@ use crate::{
     Address, BaseServer, CloseError, Request, RequestError, ServeError, accept::serve_request,
 };
 
-/// Requests taken before the loop does something else.
+/// Requests accepted before the loop does something else.
 const REQUESTS_PER_TURN: usize = 16;
 
 /// Each request is handled in a child process, at most [`max_children`](crate::ServerConfig::max_children) at once.
 ///
 /// **A process that has other threads is not forked**: `serve_forever` and `handle_request` fail with
-/// [`ForkError::OtherThreads`](crate::ForkError::OtherThreads), and if the threads come later, so does each request. So serve
-/// from the main thread of a program that has no other. Why, and what else was weighed, is in `docs/design/10-forking.md`.
+/// [`ForkError::OtherThreads`](crate::ForkError::OtherThreads), and so does each request if threads are started later.
+/// So serve from the main thread of a program that has no other. The reasons and alternatives are in
+/// `docs/design/10-forking.md`.
 ///
-/// A child leaves by `_exit` when its request is done: no destructor of what it has copied of the parent runs there, so nothing
-/// is flushed, unlinked or committed twice. (Its own standard output is flushed.) Its exit code is 0, or 1 if the handler
-/// failed. It does not hold the server's port.
+/// A child leaves by `_exit` when its request is done: destructors of values copied from the parent do not run there,
+/// so nothing is flushed, unlinked or committed twice. (Its own standard output is flushed.) Its exit code is 0, or 1
+/// if the handler failed. It does not keep the server's port open.
 ///
-/// Ctrl-C in a terminal reaches children, too, and ends them, unless the handler sees to that; SIGTERM to the server alone does not.
-/// A server that is killed takes its children with it, on Linux and FreeBSD: they get SIGTERM
+/// Ctrl-C in a terminal reaches children, too, and ends them, unless the handler prevents that; SIGTERM to the server
+/// alone does not. A server that is killed takes its children with it, on Linux and FreeBSD: they get SIGTERM
 /// ([`end_with_parent`](crate::ServerConfig::end_with_parent)).
 ///
-/// Children are waited for one by one, never with SIGCHLD or for "any", so other children of the program stay its own.
+/// Children are reaped one by one, never by SIGCHLD or by waiting for "any", so other children of the program are not
+/// affected.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Forking {
@@ -59,7 +62,7 @@ impl Run for InChildren {
     }
 
     fn begin(&self) {
-        self.children.start_over();
+        self.children.reset();
     }
 
     fn has_room(&self) -> bool {

@@ -1,18 +1,18 @@
-//! One request after the other, by the thread that serves: [`InPlace`].
+//! The in-place mode: one request at a time, in the serving thread: [`InPlace`].
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Mode, Run, sealed::Sealed};
 use crate::{Address, BaseServer, CloseError, Request, RequestError, accept::serve_request};
 
-/// Requests are handled in place, one after the other: all others wait meanwhile.
+/// Requests are handled in place, one at a time; all others wait meanwhile.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct InPlace {}
 
-/// Counts what runs, which is one, or none.
+/// Counts running requests: one, or none.
 #[derive(Debug, Default)]
-struct Here {
+struct Inline {
     active: AtomicUsize,
 }
 
@@ -20,12 +20,12 @@ impl Sealed for InPlace {}
 
 impl Mode for InPlace {
     fn into_run(self) -> Box<dyn Run> {
-        Box::new(Here::default())
+        Box::new(Inline::default())
     }
 }
 
-impl Run for Here {
-    /// A signal, or a shutdown, is heard between any two.
+impl Run for Inline {
+    /// One, so that a signal or a shutdown is handled between any two.
     fn requests_per_turn(&self) -> usize {
         1
     }

@@ -1,4 +1,4 @@
-//! How a request is run: the modes [`InPlace`], [`Threading`] and `Forking`, and the seam behind which they differ, [`Run`].
+//! The modes of running a request, [`InPlace`], [`Threading`] and `Forking`, and their common interface, [`Run`].
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub use forking::Forking;
 pub use in_place::InPlace;
 pub use threading::Threading;
 
-/// How a request is run: [`InPlace`], [`Threading`] or `Forking`, which in Python are no mix-in, `ThreadingMixIn` and
+/// How a request is run: [`InPlace`], [`Threading`] or `Forking`. In Python: no mix-in, `ThreadingMixIn` and
 /// `ForkingMixIn`.
 pub trait Mode: sealed::Sealed + Clone + Default + fmt::Debug + 'static {
     #[doc(hidden)]
@@ -30,30 +30,30 @@ pub trait Mode: sealed::Sealed + Clone + Default + fmt::Debug + 'static {
 }
 
 mod sealed {
-    #[allow(unnameable_types, reason = "that is what seals")]
+    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
     pub trait Sealed {}
 }
 
-/// What a mode does. In the order in which a server calls it.
+/// The interface of a mode, in the order in which a server calls it.
 #[allow(unnameable_types, reason = "only the modes need it, and they are sealed")]
 pub trait Run: fmt::Debug + Send + Sync {
-    /// Whether it could work at all: asked before anything is accepted.
+    /// Whether the mode works in this process; called before anything is accepted.
     fn check(&self) -> Result<(), ServeError> {
         Ok(())
     }
 
-    /// A reactor begins to serve it. Nothing is watched on that yet, whatever an earlier one did.
+    /// A reactor starts serving. Nothing is watched by it yet, whatever an earlier reactor watched.
     fn begin(&self) {}
 
-    /// Whether another request can be taken. Whoever makes room later calls `Serving::room_made`.
+    /// Whether another request can be taken. When there is room later, `Serving::room_made` must be called.
     fn has_room(&self) -> bool {
         true
     }
 
-    /// How many are taken before the loop does something else.
+    /// How many requests are accepted before the loop does something else.
     fn requests_per_turn(&self) -> usize;
 
-    /// Has a request handled, to its end. An error means that this has not begun, and that the caller ends the request.
+    /// Has a request handled, to its end. An error means that handling has not begun, and that the caller ends the request.
     fn process(
         &self,
         server: &BaseServer,
@@ -61,7 +61,7 @@ pub trait Run: fmt::Debug + Send + Sync {
         client_address: &Address,
     ) -> Result<(), RequestError>;
 
-    /// Puts what the loop has to watch for it on the reactor: at the start, and after each pass.
+    /// Registers what the loop has to watch for the mode: at the start, and after each pass.
     fn watch(&self, server: &BaseServer, reactor: &Reactor) {
         let _ = (server, reactor);
     }
@@ -69,11 +69,11 @@ pub trait Run: fmt::Debug + Send + Sync {
     /// How many requests are being handled.
     fn active(&self) -> usize;
 
-    /// How many wait to be.
+    /// How many requests are queued.
     fn queued(&self) -> usize {
         0
     }
 
-    /// Ends everything, once nobody serves any more.
+    /// Ends everything, when serving has ended.
     fn close(&self, server: &BaseServer) -> Result<(), CloseError>;
 }

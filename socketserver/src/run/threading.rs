@@ -1,16 +1,16 @@
-//! Each request in a thread of its own: [`Threading`]. The threads are in `threads.rs`.
+//! The threading mode: each request in a thread of a pool: [`Threading`]. The pool is in `threads.rs`.
 
 use std::time::Duration;
 
 use super::{Mode, Run, sealed::Sealed, threads::Threads};
 use crate::{Address, BaseServer, CloseError, Request, RequestError};
 
-/// Requests taken before the loop does something else.
+/// Requests accepted before the loop does something else.
 const REQUESTS_PER_TURN: usize = 64;
 
-/// Each request is handled in a thread that does nothing else meanwhile, at most
-/// [`max_threads`](crate::ServerConfig::max_threads) at once, with a bounded queue in front. A thread that has finished takes
-/// the next request; it is called `Thread-1`, `Thread-2` and so on.
+/// Each request is handled in a thread of its own, at most
+/// [`max_threads`](crate::ServerConfig::max_threads) at once, with a bounded queue. A thread that has finished takes
+/// the next request; threads are named `Thread-1`, `Thread-2` and so on.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Threading {

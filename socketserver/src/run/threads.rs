@@ -1,4 +1,4 @@
-//! Threads that handle requests, and the queue in front of them. No handler runs under the lock.
+//! The thread pool that handles requests, and its queue. No handler runs while the lock is held.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,7 +23,7 @@ pub(super) struct Threads {
 
 struct Shared {
     state: Mutex<State>,
-    /// There is a job, or the end.
+    /// A job was queued, or the pool is closing.
     job: Condvar,
     /// The last thread has ended.
     ended: Condvar,
@@ -34,13 +34,13 @@ struct Shared {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Job>,
-    /// Those that are at work, by their numbers, and their connections.
+    /// Busy threads, by their numbers, with their connections.
     active: HashMap<usize, Option<WeakSocket>>,
-    /// How many wait for a job, those included that a job has just been put in the queue for.
+    /// Threads that wait for a job, including those that have just been notified of one.
     idle: usize,
-    /// How many there are.
+    /// The current number of threads.
     threads: usize,
-    /// How many there have ever been, for their names.
+    /// Threads started so far, for their names.
     named: usize,
     handles: Vec<JoinHandle<()>>,
     closing: bool,
@@ -72,7 +72,7 @@ impl Threads {
         lock(&self.shared.state).queue.len()
     }
 
-    /// Takes a request, which waits if all threads are at work. Fails if there is no thread at all and none can be started.
+    /// Queues a request for an idle or new thread. Fails if there is no thread at all and none can be started.
     pub(super) fn take(
         &self,
         server: &BaseServer,
@@ -97,7 +97,7 @@ impl Threads {
         }
         let Err(error) = self.start_thread(&mut state) else { return Ok(()) };
         if state.threads > 0 {
-            tracing::warn!(%error, "no further thread could be started; the request waits for one");
+            tracing::warn!(%error, "cannot start another thread; the request stays queued");
             return Ok(());
         }
         let job = state.queue.pop_back();
@@ -118,7 +118,7 @@ impl Threads {
         Ok(())
     }
 
-    /// The life of a thread.
+    /// The main function of a thread.
     fn work(&self, number: usize) {
         while let Some(job) = self.next_job(number) {
             let server = job.server.clone();
@@ -156,8 +156,8 @@ impl Threads {
         }
     }
 
-    /// Ends them when they have done all that was taken: those that do not come to an end within `timeout` find their
-    /// connections cut, and get as long once more.
+    /// Ends the threads after all queued requests are done. If that takes longer than `timeout`, shuts down their
+    /// connections, and waits the same time again.
     pub(super) fn finish(&self, timeout: Duration) -> Result<(), CloseError> {
         let mut state = lock(&self.shared.state);
         state.closing = true;
@@ -169,12 +169,12 @@ impl Threads {
         state = self.wait_for_end(state, timeout);
         if state.threads > 0 {
             let queue = mem::take(&mut state.queue);
-            let cut: Vec<_> =
+            let connections: Vec<_> =
                 state.active.values().flatten().filter_map(WeakSocket::upgrade).collect();
             drop(state);
-            // What the handler does next fails, and that is its business.
-            cut.iter().for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
-            drop(cut);
+            // The next calls of the handlers on them fail.
+            connections.iter().for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
+            drop(connections);
             end_all(queue);
             state = self.wait_for_end(lock(&self.shared.state), timeout);
         }
@@ -183,7 +183,7 @@ impl Threads {
         if handlers > 0 {
             return Err(CloseError::StillRunning { handlers, waited: timeout.saturating_mul(2) });
         }
-        // Nothing of theirs can panic; they have only to leave.
+        // They cannot panic, and have only to return.
         handles.into_iter().for_each(|handle| drop(handle.join()));
         Ok(())
     }
@@ -198,7 +198,7 @@ impl Threads {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Leaves those at work behind, and turns away what waits.
+    /// Abandons the busy threads, and drops the queued requests.
     pub(super) fn abandon(&self) {
         let mut state = lock(&self.shared.state);
         state.closing = true;

@@ -1,4 +1,4 @@
-//! Hooks: all that can be overridden, in the order in which it is called; and what is done if one fails.
+//! Tests of hooks: everything that can be overridden, in the order of the calls; and what happens if a hook fails.
 
 use std::{
     io::{self, Read},
@@ -12,7 +12,7 @@ use sinew_reactor::Engine;
 
 use crate::{Log, serving, tcp_client};
 
-/// Says each call, does what is usual, and fails where it is told to.
+/// Logs each call, does the default, and panics at `fails_at`.
 struct Logged {
     log: Log,
     fails_at: &'static str,
@@ -21,7 +21,7 @@ struct Logged {
 impl Logged {
     fn say(&self, name: &str) {
         self.log.say(name);
-        assert_ne!(self.fails_at, name, "as told");
+        assert_ne!(self.fails_at, name, "the injected fault");
     }
 }
 
@@ -74,8 +74,8 @@ impl Hooks for Logged {
     fn service_actions(&self, server: &BaseServer) {
         if self.fails_at == "service_actions" {
             self.log.say("service_actions");
-            // Were this the end of the loop, nobody would answer any more.
-            panic!("as told, on {}", server.server_address());
+            // If this ended the loop, no client would get an answer any more.
+            panic!("the injected fault, on {}", server.server_address());
         }
     }
 
@@ -103,7 +103,7 @@ impl BaseRequestHandler for Hello {
     }
 }
 
-/// What two clients get, and what was called from the first to the last.
+/// The answers to two clients, and the log of calls.
 fn two_clients(fails_at: &'static str) -> ([String; 2], Vec<String>) {
     let log = Log::default();
     let config = ServerConfig::default().hooks(Logged { log: log.clone(), fails_at });
@@ -120,7 +120,7 @@ fn two_clients(fails_at: &'static str) -> ([String; 2], Vec<String>) {
 }
 
 #[test]
-fn each_is_called_in_its_place() {
+fn hooks_are_called_in_order() {
     let (said, log) = two_clients("");
     assert_eq!(said, ["hello", "hello"]);
     let request = [
@@ -135,16 +135,16 @@ fn each_is_called_in_its_place() {
 }
 
 #[test]
-fn who_is_not_verified_is_shut_down() {
+fn a_rejected_request_is_shut_down() {
     let (said, log) = two_clients("verified");
     assert_eq!(said, ["", ""]);
     let request = ["get_request", "verify_request", "shutdown_request", "close_request"];
     assert_eq!(log, [&request[..], &request, &["server_close"]].concat());
 }
 
-/// Python: of what fails in the loop some ends the server.
+/// In Python, some failures in the loop end the server.
 #[test]
-fn a_hook_that_panics_costs_its_request() {
+fn a_panic_in_a_hook_fails_only_its_request() {
     for (fails_at, request) in [
         ("get_request", &["get_request"][..]),
         (
@@ -173,17 +173,17 @@ fn a_hook_that_panics_costs_its_request() {
     assert!(log.iter().any(|call| call == "service_actions"));
 }
 
-/// How long there is no descriptor.
-const POVERTY: Duration = Duration::from_millis(250);
+/// How long getting a request fails.
+const FAILING_TIME: Duration = Duration::from_millis(250);
 
-/// As when there are no descriptors left: the loop neither spins nor gives up.
+/// As without descriptors: the loop neither spins nor gives up.
 #[test]
-fn what_cannot_be_got_is_tried_again() {
-    struct Poor(Log, Instant);
-    impl Hooks for Poor {
+fn a_failing_accept_is_retried() {
+    struct Failing(Log, Instant);
+    impl Hooks for Failing {
         fn get_request(&self, server: &BaseServer) -> io::Result<(Request, Address)> {
             self.0.say("tried");
-            if self.1.elapsed() < POVERTY {
+            if self.1.elapsed() < FAILING_TIME {
                 return Err(io::Error::other("too many open files"));
             }
             base::get_request(server)
@@ -192,7 +192,7 @@ fn what_cannot_be_got_is_tried_again() {
     for engine in Engine::available() {
         let log = Log::default();
         let config =
-            ServerConfig::default().hooks(Poor(log.clone(), Instant::now())).engine(engine);
+            ServerConfig::default().hooks(Failing(log.clone(), Instant::now())).engine(engine);
         let server = ThreadingTcpServer::bind_with("127.0.0.1:0", || Hello, config).unwrap();
         serving(server, |server| {
             let mut said = String::new();
@@ -200,25 +200,25 @@ fn what_cannot_be_got_is_tried_again() {
             assert_eq!(said, "hello");
             Ok(())
         });
-        // A few that failed, the one that did not, and those that found nobody; a loop that spins would have thousands.
+        // A few failures, one success, and calls that found nothing; a spinning loop would have thousands.
         let tried = log.take().len();
         assert!((2..20).contains(&tried), "{engine:?}: {tried}");
     }
 }
 
-/// What befell one connection, or an answer, does not keep the next waiting; and no error spins, however often it is said.
+/// An error of one connection, or of a reply, does not delay the next; and no error spins, however often it recurs.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_is_said_of_single_requests_is_passed_over() {
+fn errors_of_single_requests_are_skipped() {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Says the same so many times, then does what is usual.
-    struct Says {
+    /// Fails `left` times with the same error, then does the default.
+    struct FailsAtFirst {
         log: Log,
         errno: i32,
         left: AtomicUsize,
     }
-    impl Hooks for Says {
+    impl Hooks for FailsAtFirst {
         fn get_request(&self, server: &BaseServer) -> io::Result<(Request, Address)> {
             let got = base::get_request(server)?;
             self.log.say("tried");
@@ -229,7 +229,7 @@ fn what_is_said_of_single_requests_is_passed_over() {
             Ok(got)
         }
     }
-    // The requests before that one are lost; it is answered at once, or after a rest.
+    // The requests before the last one are lost; that one is answered at once, or after a backoff.
     for (errno, rests) in [
         (libc::EPROTO, false),
         (libc::ENOPROTOOPT, false),
@@ -245,7 +245,7 @@ fn what_is_said_of_single_requests_is_passed_over() {
         for engine in Engine::available() {
             let served = || {
                 let log = Log::default();
-                let hooks = Says { log: log.clone(), errno, left: AtomicUsize::new(3) };
+                let hooks = FailsAtFirst { log: log.clone(), errno, left: AtomicUsize::new(3) };
                 let config = ServerConfig::default().hooks(hooks).engine(engine);
                 let server = TcpServer::bind_with("127.0.0.1:0", || Hello, config).unwrap();
                 let start = Instant::now();
@@ -262,19 +262,19 @@ fn what_is_said_of_single_requests_is_passed_over() {
                 assert_eq!(log.take().len(), 4, "{errno} on {engine}");
                 start.elapsed() >= Duration::from_millis(300)
             };
-            // A busy machine may take as long as three rests for anything, but not each time.
+            // A busy machine may take as long as three backoffs for anything, but not each time.
             let rested = (0..10).all(|attempt| (rests && attempt > 0) || served());
             assert_eq!(rested, rests, "{errno} on {engine}");
         }
     }
 }
 
-/// The same of errors that never end, and of those that a datagram server hears of its answers.
+/// Errors that never end, and errors that a datagram server gets about its replies.
 #[cfg(target_os = "linux")]
 #[test]
-fn no_error_spins() {
-    struct Says(Log, i32);
-    impl Hooks for Says {
+fn no_error_makes_the_loop_spin() {
+    struct Fails(Log, i32);
+    impl Hooks for Fails {
         fn get_request(&self, _: &BaseServer) -> io::Result<(Request, Address)> {
             self.0.say("tried");
             Err(io::Error::from_raw_os_error(self.1))
@@ -296,7 +296,7 @@ fn no_error_spins() {
     ] {
         for (is_stream, max) in [(true, of_streams), (false, of_datagrams)] {
             let log = Log::default();
-            let config = ServerConfig::default().hooks(Says(log.clone(), errno));
+            let config = ServerConfig::default().hooks(Fails(log.clone(), errno));
             let config = config.timeout(Duration::from_millis(350));
             let waited = match is_stream {
                 true => {
@@ -314,7 +314,7 @@ fn no_error_spins() {
 }
 
 #[test]
-fn a_server_that_cannot_be_made_leaves_no_socket() {
+fn a_failed_bind_leaves_no_socket() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let error = TcpServer::bind(address, || Hello).unwrap_err();
@@ -336,9 +336,9 @@ fn a_server_that_cannot_be_made_leaves_no_socket() {
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
-/// The knobs, as hooks and handlers see them.
+/// The options, as hooks and handlers see them.
 #[test]
-fn options_can_be_asked_for() {
+fn options_can_be_read() {
     let server = TcpServer::bind("127.0.0.1:0", || Hello).unwrap();
     assert_eq!(server.request_queue_size(), 1024);
     assert_eq!(server.allow_reuse_address(), cfg!(unix));
@@ -352,7 +352,7 @@ fn options_can_be_asked_for() {
     }
 }
 
-/// Two servers at one address, if both want that.
+/// Two servers can share an address if both allow it.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_port_can_be_shared() {

@@ -1,4 +1,4 @@
-//! `setup`, `handle`, `finish`, and what becomes of what was written.
+//! Tests of the order of `setup`, `handle`, `finish`, and of the output that was written.
 
 use std::{
     io::{BufRead, Read, Write},
@@ -18,7 +18,7 @@ enum Step {
 }
 use Step::{Fails, Panics, Well};
 
-/// A handler whose three calls end as told.
+/// A handler whose three calls end as configured.
 struct Steps {
     steps: [Step; 3],
     log: Log,
@@ -58,7 +58,7 @@ impl Hooks for Errors {
 }
 
 #[test]
-fn finish_follows_whenever_setup_went_well() {
+fn finish_is_called_whenever_setup_succeeded() {
     let all = ["setup", "handle", "finish"];
     let cases: &[([Step; 3], &[&str], &str)] = &[
         ([Well, Well, Well], &all, ""),
@@ -67,7 +67,7 @@ fn finish_follows_whenever_setup_went_well() {
         ([Well, Fails, Well], &all, "handle failed"),
         ([Well, Panics, Well], &all, "panicked: handle panicked"),
         ([Well, Well, Fails], &all, "finish failed"),
-        // The first counts.
+        // The first error counts.
         ([Well, Fails, Fails], &all, "handle failed"),
         ([Well, Panics, Fails], &all, "panicked: handle panicked"),
         ([Well, Fails, Panics], &all, "handle failed"),
@@ -75,21 +75,21 @@ fn finish_follows_whenever_setup_went_well() {
     ];
     for (steps, calls, error) in cases {
         let log = Log::default();
-        let (steps, inside) = (*steps, log.clone());
+        let (steps, handler_log) = (*steps, log.clone());
         let server = TcpServer::bind_with(
             "127.0.0.1:0",
-            move || Steps { steps, log: inside.clone() },
+            move || Steps { steps, log: handler_log.clone() },
             ServerConfig::default().hooks(Errors(log.clone())),
         )
         .unwrap();
         serving(server, |server| tcp_client(server)?.read_to_end(&mut Vec::new()));
-        let mut wanted: Vec<_> = calls.iter().map(|call| (*call).to_owned()).collect();
-        wanted.extend((!error.is_empty()).then(|| format!("error: {error}")));
-        assert_eq!(log.take(), wanted, "{steps:?}");
+        let mut expected: Vec<_> = calls.iter().map(|call| (*call).to_owned()).collect();
+        expected.extend((!error.is_empty()).then(|| format!("error: {error}")));
+        assert_eq!(log.take(), expected, "{steps:?}");
     }
 }
 
-/// Says three lines, buffered, then fails if it is told to.
+/// Writes three lines, buffered; fails in between on request.
 struct Buffered;
 
 impl StreamRequestHandler for Buffered {
@@ -112,7 +112,7 @@ impl StreamRequestHandler for Buffered {
         writeln!(cx.wfile, "{} said {}", cx.client_address, line.trim_end())?;
         writeln!(cx.wfile, "to {}", cx.server.server_address())?;
         if line.starts_with("fail") {
-            return Err("as told".into());
+            return Err("as requested".into());
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl StreamRequestHandler for Buffered {
 }
 
 #[test]
-fn what_was_written_is_sent_also_if_handle_failed() {
+fn buffered_output_is_sent_also_if_handle_failed() {
     for text in ["hello", "fail"] {
         let server = ThreadingTcpServer::bind("127.0.0.1:0", || Buffered).unwrap();
         serving(server, |server| {
@@ -179,7 +179,7 @@ impl DatagramRequestHandler for Datagrams {
             "nothing" => return Ok(()),
             "half" => {
                 write!(cx.wfile, "half an ans")?;
-                return Err("as told".into());
+                return Err("as requested".into());
             }
             _ => {}
         }
@@ -191,9 +191,9 @@ impl DatagramRequestHandler for Datagrams {
     }
 }
 
-/// An answer is one datagram; none, or half of one, is not sent. What is too long is cut, and said to be.
+/// A reply is one datagram; no reply, or a partial one, is not sent. A datagram that is too long is truncated and marked.
 #[test]
-fn datagrams_are_answered_whole_or_not_at_all() {
+fn a_reply_is_one_datagram_or_none() {
     let config = ServerConfig::default().max_packet_size(10);
     let server = UdpServer::bind_with("127.0.0.1:0", || Datagrams, config).unwrap();
     serving(server, |server| {
@@ -205,7 +205,7 @@ fn datagrams_are_answered_whole_or_not_at_all() {
             ("0123456789a", "0123456789 and more"),
         ];
         for (text, answer) in cases {
-            // Those before are handled by the time the last is answered, and would have answered first.
+            // The earlier two are handled by the time the last is answered, and their replies would come first.
             for text in ["nothing", "half", text] {
                 client.send(text.as_bytes())?;
             }
@@ -217,7 +217,7 @@ fn datagrams_are_answered_whole_or_not_at_all() {
     });
 }
 
-/// The closure brings along what handlers share.
+/// The closure captures what handlers share.
 #[test]
 fn a_handler_is_made_for_each_request() {
     struct Counted(Arc<()>);
@@ -227,13 +227,13 @@ fn a_handler_is_made_for_each_request() {
         }
     }
     let shared = Arc::new(());
-    let inside = shared.clone();
-    let server = TcpServer::bind("127.0.0.1:0", move || Counted(inside.clone())).unwrap();
+    let captured = shared.clone();
+    let server = TcpServer::bind("127.0.0.1:0", move || Counted(captured.clone())).unwrap();
     serving(server, |server| {
         for _ in 0..3 {
             let mut said = String::new();
             tcp_client(server)?.read_to_string(&mut said)?;
-            assert_eq!(said, "3", "here, in the closure, and in this handler");
+            assert_eq!(said, "3", "one in the test, one in the closure, one in this handler");
         }
         Ok(())
     });

@@ -1,4 +1,4 @@
-//! The other end, of any family: [`Client`].
+//! The test client, for any family: [`Client`].
 
 use std::{
     io::{BufRead, BufReader, ErrorKind, Write},
@@ -11,12 +11,12 @@ use std::{
 
 use socket2::SockRef;
 
-use super::process::{Family, PATIENCE};
+use super::process::{Family, TEST_TIMEOUT};
 
-/// A datagram may get lost; then it is sent again.
+/// A datagram may get lost; after this time it is sent again.
 const RESEND: Duration = Duration::from_secs(2);
 
-/// A client that gives up after `PATIENCE`.
+/// A client that gives up after `TEST_TIMEOUT`.
 #[derive(Debug)]
 pub(crate) enum Client {
     Tcp(BufReader<TcpStream>),
@@ -32,12 +32,12 @@ impl Client {
         match family {
             Family::Tcp => {
                 let stream = TcpStream::connect(inet()).unwrap();
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
                 Self::Tcp(BufReader::new(stream))
             }
             Family::UnixStream => {
                 let stream = UnixStream::connect(address).unwrap();
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
                 Self::UnixStream(BufReader::new(stream))
             }
             Family::Udp => {
@@ -54,7 +54,7 @@ impl Client {
         }
     }
 
-    /// Whether somebody listens there, to streams.
+    /// Whether a stream server listens there.
     pub(crate) fn can_connect(family: Family, address: &str) -> bool {
         match family {
             Family::Tcp => TcpStream::connect(address).is_ok(),
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// The answer, or nothing if the connection ends without one.
+    /// The reply, or nothing if the connection ends without one.
     pub(crate) fn answer(&mut self) -> String {
         let mut buffer = [0; 65_536];
         let mut text = String::new();
@@ -79,12 +79,12 @@ impl Client {
             Self::Tcp(stream) => drop(stream.read_line(&mut text).unwrap()),
             Self::UnixStream(stream) => drop(stream.read_line(&mut text).unwrap()),
             Self::Udp(socket) => {
-                socket.set_read_timeout(Some(PATIENCE)).unwrap();
+                socket.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
                 let len = socket.recv(&mut buffer).unwrap();
                 text = String::from_utf8_lossy(&buffer[..len]).into_owned();
             }
             Self::UnixDatagram(socket) => {
-                socket.set_read_timeout(Some(PATIENCE)).unwrap();
+                socket.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
                 let len = socket.recv(&mut buffer).unwrap();
                 text = String::from_utf8_lossy(&buffer[..len]).into_owned();
             }
@@ -92,22 +92,24 @@ impl Client {
         text.trim_end().to_owned()
     }
 
-    /// Whether the connection ends, in whatever way, and brings no answer.
+    /// Whether the connection ends, in any way, without a reply.
     pub(crate) fn is_cut(&mut self) -> bool {
         let mut text = String::new();
         let read = match self {
             Self::Tcp(stream) => stream.read_line(&mut text),
             Self::UnixStream(stream) => stream.read_line(&mut text),
-            Self::Udp(_) | Self::UnixDatagram(_) => unreachable!("it is no connection"),
+            Self::Udp(_) | Self::UnixDatagram(_) => {
+                unreachable!("a datagram socket has no connection")
+            }
         };
         let is_end =
             read.map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |n| n == 0);
         text.is_empty() && is_end
     }
 
-    /// As `answer`; what may get lost on its way is asked for again.
+    /// As `answer`; resends a question that may have been lost.
     pub(crate) fn answer_to(&mut self, question: &str) -> String {
-        for _ in 0..PATIENCE.as_secs() / RESEND.as_secs() {
+        for _ in 0..TEST_TIMEOUT.as_secs() / RESEND.as_secs() {
             let Self::Udp(socket) = self else { break };
             socket.set_read_timeout(Some(RESEND)).unwrap();
             match socket.peek(&mut [0; 1024]) {
@@ -127,14 +129,14 @@ impl Client {
         self.answer_to(question)
     }
 
-    /// The other end has closed, with nothing left to say.
+    /// Expects the other end to close without further data.
     pub(crate) fn expect_end(&mut self) {
         if matches!(self, Self::Tcp(_) | Self::UnixStream(_)) {
             assert_eq!(self.answer(), "");
         }
     }
 
-    /// This end says no more.
+    /// Shuts down the sending side.
     pub(crate) fn close_write(&self) {
         match self {
             Self::Tcp(stream) => {

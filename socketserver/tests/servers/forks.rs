@@ -1,5 +1,5 @@
-//! The rows of the table that are about children of fork(2), those of servers and others; and, below, what a process that serves
-//! does for them.
+//! Scenarios with children of fork(2), of servers and others; and, below, the code that runs for them in the serving
+//! process.
 
 use std::{
     fmt, io,
@@ -18,11 +18,11 @@ use super::{
     served::say,
 };
 
-/// Whether the system has a way to tell children of their parent's end.
-const TELLS_OF_PARENT: bool =
+/// Whether the system can send children a signal at their parent's end.
+const HAS_PARENT_DEATH_SIGNAL: bool =
     cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
 
-/// A server whose handler waits, and who waits for that.
+/// A server with a handler that waits at the gate.
 fn waiting(server: &ServerName, options: &str) -> (Process, Client, TcpStream) {
     let process = Process::serve(server, options);
     let mut client = process.client();
@@ -31,14 +31,14 @@ fn waiting(server: &ServerName, options: &str) -> (Process, Client, TcpStream) {
     (process, client, gate)
 }
 
-/// The end of its parent is the end of a child, unless it is to be left alone.
+/// A child ends with its parent, unless configured otherwise.
 pub(crate) fn end_with_a_killed_parent(server: &ServerName) {
-    if TELLS_OF_PARENT {
+    if HAS_PARENT_DEATH_SIGNAL {
         let (process, mut client, _gate) = waiting(server, "");
         process.signal(Signal::KILL);
         assert!(client.is_cut(), "the connection ends with its child");
     } else {
-        println!("skipped: this system does not tell children of their parent's end");
+        println!("skipped: this system has no signal at the end of the parent");
     }
     let (process, mut client, gate) = waiting(server, "end_with_parent=false");
     process.signal(Signal::KILL);
@@ -46,10 +46,10 @@ pub(crate) fn end_with_a_killed_parent(server: &ServerName) {
     assert_eq!(client.answer(), "passed");
 }
 
-/// The parent is gone before the child could ask to be told of it.
-pub(crate) fn end_with_a_parent_that_was_faster(server: &ServerName) {
-    if !TELLS_OF_PARENT {
-        return println!("skipped: this system does not tell children of their parent's end");
+/// The parent ends before the child could request the signal.
+pub(crate) fn end_with_a_parent_that_ended_first(server: &ServerName) {
+    if !HAS_PARENT_DEATH_SIGNAL {
+        return println!("skipped: this system has no signal at the end of the parent");
     }
     let process = Process::serve(server, "late_child=true");
     let mut client = process.client();
@@ -57,11 +57,11 @@ pub(crate) fn end_with_a_parent_that_was_faster(server: &ServerName) {
     process.expect("a child is here");
     process.signal(Signal::KILL);
     assert!(client.is_cut());
-    assert!(!process.gate.has_more(), "nothing is handled any more");
+    assert!(!process.gate.has_more(), "the child handles nothing");
 }
 
-/// Where the system keeps no exit status, it is asked in another way, or the cause is named.
-pub(crate) fn that_nobody_keeps(server: &ServerName) {
+/// Where the system keeps no exit status, it is read in another way, or the cause is logged.
+pub(crate) fn whose_exit_status_is_not_kept(server: &ServerName) {
     let (process, mut client, gate) = waiting(server, "sigchld=ignored max=1");
     drop(gate);
     assert_eq!(client.answer(), "passed");
@@ -69,40 +69,40 @@ pub(crate) fn that_nobody_keeps(server: &ServerName) {
     if line.starts_with("a child has ended") {
         assert!(line.contains("code=0"), "{line}");
     } else {
-        println!("skipped: this kernel does not tell of those that are gone (Linux 6.15)");
+        println!("skipped: this kernel does not report exited processes by pidfd (Linux 6.15)");
         assert!(line.starts_with("the exit status of a child is lost"), "{line}");
         assert!(line.contains("this process ignores SIGCHLD"), "{line}");
     }
-    // There is room for the next: it was taken off the list.
+    // There is room for the next request: the child was removed from the table.
     process.ask("upper next", "NEXT");
     process.line();
     process.finish();
 }
 
-/// Whoever forks a process that serves, and closes the copy, closes nothing of the server's.
+/// A child that the serving process has forked, and that closes its copy of the server, closes nothing of the parent's.
 pub(crate) fn that_close_their_copy(server: &ServerName) {
     let mut process = Process::serve(server, "how=thread close_timeout=10");
     let mut client = process.client();
     client.send("gate");
     let gate = process.gate.arrived();
-    process.tell("fork");
+    process.command("fork");
     process.expect("the child has ended: 0");
     drop(gate);
     assert_eq!(client.answer(), "passed");
     process.ask("upper still there", "STILL THERE");
-    process.tell("shutdown");
+    process.command("shutdown");
     process.expect("shutdown Ok(())");
     process.ended_well();
 }
 
-// ---- in the process that serves ----
+// ---- in the serving process ----
 
-/// What the options ask of it.
+/// Applies the options that concern children.
 pub(crate) fn set_up(options: &str) {
     if options.contains("late_child=true") {
         PARENT.store(getpid().as_raw_nonzero().get(), Ordering::Relaxed);
         // SAFETY: the function is async-signal-safe, and lives as long as the program.
-        assert_eq!(unsafe { libc::pthread_atfork(None, None, Some(wait_for_orphanage)) }, 0);
+        assert_eq!(unsafe { libc::pthread_atfork(None, None, Some(wait_for_parent_exit)) }, 0);
     }
     if options.contains("sigchld=ignored") {
         // SAFETY: no handler is set.
@@ -113,8 +113,8 @@ pub(crate) fn set_up(options: &str) {
 
 static PARENT: AtomicI32 = AtomicI32::new(0);
 
-/// A child does nothing before its parent is gone.
-extern "C" fn wait_for_orphanage() {
+/// Has a child do nothing before its parent has ended.
+extern "C" fn wait_for_parent_exit() {
     let text = b"a child is here\n";
     // SAFETY: the buffer is live; write(2) is async-signal-safe.
     unsafe { libc::write(1, text.as_ptr().cast(), text.len()) };
@@ -126,14 +126,14 @@ extern "C" fn wait_for_orphanage() {
 
 /// Has a child close its copy of the server.
 pub(crate) fn fork_and_close<F, H, M>(server: &Server<F, H, M>) {
-    // SAFETY: the other threads of this process wait for connections, or for a gate: none is in the midst of anything that the
+    // SAFETY: the other threads of this process wait for connections or at a gate: none holds a lock that the
     // child needs.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "{}", io::Error::last_os_error());
     if child == 0 {
         let closed: Result<(), CloseError> = server.server_close();
         let is_right = closed.is_ok() && server.fileno().is_none();
-        // SAFETY: _exit(2) can be called at any time, and does not come back.
+        // SAFETY: _exit(2) can be called at any time, and does not return.
         unsafe { libc::_exit(i32::from(!is_right)) }
     }
     let mut status = 0;
@@ -142,7 +142,7 @@ pub(crate) fn fork_and_close<F, H, M>(server: &Server<F, H, M>) {
     say(&format!("the child has ended: {status}"));
 }
 
-/// Says what is logged of children.
+/// Prints what is logged about children.
 struct Log;
 
 impl Subscriber for Log {

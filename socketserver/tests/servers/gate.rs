@@ -1,12 +1,12 @@
-//! Where handlers wait until a test lets them go on: [`Gate`].
+//! A barrier at which handlers wait until the test releases them: [`Gate`].
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use socket2::SockRef;
 
-use super::process::PATIENCE;
+use super::process::TEST_TIMEOUT;
 
-/// A handler that is told `gate` connects here, and goes on when its connection ends.
+/// A handler with the command `gate` connects here, and continues when its connection ends.
 pub(crate) struct Gate {
     listener: TcpListener,
 }
@@ -14,7 +14,7 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        SockRef::from(&listener).set_read_timeout(Some(PATIENCE)).unwrap();
+        SockRef::from(&listener).set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         Self { listener }
     }
 
@@ -22,12 +22,12 @@ impl Gate {
         self.listener.local_addr().unwrap().to_string()
     }
 
-    /// The next handler that has come here. Dropping this lets it go on.
+    /// The next handler that waits here. Dropping the result releases it.
     pub(crate) fn arrived(&self) -> TcpStream {
         self.listener.accept().unwrap().0
     }
 
-    /// Whether one more is here already.
+    /// Whether another handler waits here already.
     pub(crate) fn has_more(&self) -> bool {
         self.listener.set_nonblocking(true).unwrap();
         let more = self.listener.accept().is_ok();
@@ -35,7 +35,7 @@ impl Gate {
         more
     }
 
-    /// What a handler does.
+    /// The handler's side: waits at the gate.
     pub(crate) fn pass() {
         let address: SocketAddr = std::env::var("SINEW_GATE").unwrap().parse().unwrap();
         let mut gate = TcpStream::connect(address).unwrap();

@@ -1,4 +1,4 @@
-//! A harness as plain as can be: runs the table, prints what the usual one prints. Takes filters, and `--list`.
+//! A minimal test harness: runs the table of scenarios, and prints the usual report. Supports filters and `--list`.
 
 use std::{
     env,
@@ -9,7 +9,7 @@ use std::{
 use super::process::{SERVERS, ServerName};
 use crate::watchdog::Watchdog;
 
-/// A row of the table: its name, which servers it is for, and what happens.
+/// A scenario: its name, the servers that it applies to, and its code.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) applies: fn(&ServerName) -> bool,

@@ -1,4 +1,4 @@
-//! A server as a process, and what it says: [`Process`].
+//! A server process of the tests, and its output: [`Process`].
 
 use std::{
     env, fs,
@@ -18,9 +18,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{client::Client, gate::Gate};
 
 /// How long anything may take before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Tells this binary that it is to serve, and what.
+/// The environment variable that makes this binary a server, with its name and options.
 pub(crate) const SPEC: &str = "SINEW_SOCKETSERVER_TEST";
 
 /// How a server runs its requests.
@@ -31,7 +31,7 @@ pub(crate) enum Mode {
     Forking,
 }
 
-/// What a server listens to.
+/// The family of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Tcp,
@@ -40,7 +40,7 @@ pub(crate) enum Family {
     UnixDatagram,
 }
 
-/// One of the twelve.
+/// One of the twelve servers.
 #[derive(Debug)]
 pub(crate) struct ServerName {
     pub(crate) name: &'static str,
@@ -76,7 +76,7 @@ pub(crate) const SERVERS: [ServerName; 12] = [
 /// A process that serves. Killed when it is dropped.
 pub(crate) struct Process {
     child: Child,
-    said: Receiver<String>,
+    output: Receiver<String>,
     folder: PathBuf,
     pub(crate) gate: Gate,
     family: Family,
@@ -84,7 +84,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a server with what `options` say, and waits until it serves.
+    /// Starts a server with these options, and waits until it serves.
     pub(crate) fn serve(server: &ServerName, options: &str) -> Self {
         let mut process = Self::start(server, options);
         process.address = process.expect("address ");
@@ -92,7 +92,7 @@ impl Process {
         process
     }
 
-    /// The same, for one that might not come to that.
+    /// The same, without waiting, for a server that may fail.
     pub(crate) fn start(server: &ServerName, options: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -108,7 +108,7 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let (sender, said) = channel();
+        let (sender, output) = channel();
         let stdout = child.stdout.take().unwrap();
         thread::spawn(move || {
             BufReader::new(stdout)
@@ -116,15 +116,15 @@ impl Process {
                 .map_while(Result::ok)
                 .try_for_each(|line| sender.send(line))
         });
-        Self { child, said, folder, gate, family: server.family, address: String::new() }
+        Self { child, output, folder, gate, family: server.family, address: String::new() }
     }
 
-    /// What it says next.
+    /// The next line of output.
     pub(crate) fn line(&self) -> String {
-        self.said.recv_timeout(PATIENCE).expect("the server says something")
+        self.output.recv_timeout(TEST_TIMEOUT).expect("the server prints another line")
     }
 
-    /// What it says next, after this.
+    /// The rest of the next line of output, which must start like this.
     pub(crate) fn expect(&self, start: &str) -> String {
         let line = self.line();
         line.strip_prefix(start)
@@ -136,22 +136,22 @@ impl Process {
         Client::connect(self.family, &self.address, &self.folder)
     }
 
-    /// Connects until nobody is there any more.
+    /// Connects until the connection is refused.
     pub(crate) fn until_refused(&self) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TEST_TIMEOUT;
         while Client::can_connect(self.family, &self.address) {
-            assert!(Instant::now() < end, "somebody still listens");
+            assert!(Instant::now() < end, "the address is still served");
             thread::yield_now();
         }
     }
 
-    /// Asks a question and checks the answer.
+    /// Sends a question and checks the reply.
     pub(crate) fn ask(&self, question: &str, answer: &str) {
         assert_eq!(self.client().ask(question), answer);
     }
 
-    /// Gives a line to its standard input.
-    pub(crate) fn tell(&mut self, line: &str) {
+    /// Writes a line to its standard input.
+    pub(crate) fn command(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
@@ -159,13 +159,13 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Ends it with a signal, and sees to it that it ends well.
+    /// Ends it with a signal, and checks that nothing is left.
     pub(crate) fn finish(self) {
         self.signal(Signal::INT);
         self.ended_well();
     }
 
-    /// It serves no longer, has closed, and has nothing left.
+    /// Checks that it has stopped serving, has closed, and has nothing left.
     pub(crate) fn ended_well(self) {
         self.expect("served Ok(())");
         self.expect("closed Ok(())");

@@ -1,4 +1,4 @@
-//! The table: what happens to a server, and what must come of it. How servers are stopped is in `stopping.rs`.
+//! The table of scenarios. Scenarios of stopping are in `stopping.rs`.
 
 use super::{
     forks,
@@ -7,7 +7,7 @@ use super::{
     stopping,
 };
 
-/// How many clients come at once.
+/// How many clients connect at once.
 const CROWD: usize = 500;
 
 const fn all(name: &'static str, run: fn(&ServerName)) -> Scenario {
@@ -32,15 +32,19 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     all("a_client_that_never_sends", a_client_that_never_sends),
     all("queue_full", queue_full),
     all("fork_refused", fork_refused),
-    all("one_request_after_the_other", one_request_after_the_other),
+    all("one_request_per_call", one_request_per_call),
     some("children_of_others", |server| server.mode == Mode::Forking, children_of_others),
     some("children_end_with_a_killed_parent", forks_streams, forks::end_with_a_killed_parent),
     some(
-        "children_end_with_a_parent_that_was_faster",
+        "children_end_with_a_parent_that_ended_first",
         forks_streams,
-        forks::end_with_a_parent_that_was_faster,
+        forks::end_with_a_parent_that_ended_first,
     ),
-    some("children_that_nobody_keeps", forks_streams, forks::that_nobody_keeps),
+    some(
+        "children_whose_exit_status_is_not_kept",
+        forks_streams,
+        forks::whose_exit_status_is_not_kept,
+    ),
     some(
         "children_that_close_their_copy",
         |server| server.mode == Mode::Threading && server.is_stream(),
@@ -61,11 +65,15 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         |server| server.mode != Mode::Forking,
         stopping::in_milliseconds,
     ),
-    some("close_cuts_what_does_not_end", stopping::can_be_cut, stopping::close_cuts),
     some(
-        "close_leaves_daemons",
+        "close_shuts_down_what_does_not_end",
+        stopping::can_be_shut_down,
+        stopping::close_shuts_down,
+    ),
+    some(
+        "close_abandons_daemon_threads",
         |server| server.mode == Mode::Threading,
-        stopping::close_leaves_daemons,
+        stopping::close_abandons_daemon_threads,
     ),
     some("sigterm", |server| server.mode == Mode::InPlace, stopping::sigterm),
 ];
@@ -79,7 +87,7 @@ fn dialogue(server: &ServerName) {
     for text in ["hello", "a b c", "x"] {
         process.ask(&format!("upper {text}"), &text.to_uppercase());
     }
-    // What has been answered is closed, at once and in good order.
+    // After the reply the connection is closed, in good order.
     let mut client = process.client();
     assert_eq!(client.ask("upper once"), "ONCE");
     client.expect_end();
@@ -87,7 +95,7 @@ fn dialogue(server: &ServerName) {
     process.finish();
 }
 
-/// The table goes over all servers; here all engines get their share.
+/// The table covers all servers; this covers the other engines.
 fn any_engine(server: &ServerName) {
     for engine in ["poll", "select", "best"] {
         let process = Process::serve(server, &format!("engine={engine} max=2"));
@@ -101,9 +109,9 @@ fn any_engine(server: &ServerName) {
 fn handlers_that_fail(server: &ServerName) {
     let process = Process::serve(server, "");
     for (command, error) in [
-        ("panic", "error panicked: as told"),
-        ("fail once", "error failed as told, once"),
-        ("panic", "error panicked: as told"),
+        ("panic", "error panicked: as requested"),
+        ("fail once", "error failed as requested, once"),
+        ("panic", "error panicked: as requested"),
     ] {
         let mut client = process.client();
         client.send(command);
@@ -116,18 +124,18 @@ fn handlers_that_fail(server: &ServerName) {
 
 fn timeout(server: &ServerName) {
     let process = Process::serve(server, "how=once timeout=20");
-    process.expect("nobody came");
+    process.expect("no request");
     process.expect("TimedOut");
     let mut client = process.client();
     client.send("upper hello");
     while process.line() != "Request" {}
     assert_eq!(client.answer(), "HELLO");
-    process.expect("nobody came");
+    process.expect("no request");
     process.expect("TimedOut");
     process.ended_well();
 }
 
-/// At an interval, though nobody comes; and a hook may stop the server.
+/// At an interval, without requests; and a hook may stop the server.
 fn service_actions(server: &ServerName) {
     let process = Process::serve(server, "poll_interval=1");
     process.expect("actions");
@@ -138,13 +146,13 @@ fn five_hundred_clients(server: &ServerName) {
     let process = Process::serve(server, "max=20 queued=20");
     let mut clients: Vec<_> = (0..CROWD).map(|_| process.client()).collect();
     if server.is_stream() {
-        // All at once, and no order.
+        // All at once, answered in any order.
         clients.iter_mut().enumerate().for_each(|(n, client)| client.send(&format!("upper c{n}")));
         for (n, client) in clients.iter_mut().enumerate().rev() {
             assert_eq!(client.answer(), format!("C{n}"));
         }
     } else {
-        // A kernel keeps ten datagrams or a few hundred, and drops what is more.
+        // A kernel queues ten datagrams or a few hundred, and drops the rest.
         for (n, client) in clients.iter_mut().enumerate() {
             assert_eq!(client.ask(&format!("upper c{n}")), format!("C{n}"));
         }
@@ -153,7 +161,7 @@ fn five_hundred_clients(server: &ServerName) {
     process.finish();
 }
 
-/// The handler's timeout ends it, and the next has its turn. Who sends no datagram is nobody.
+/// The handler's timeout ends it, and the next request is handled. Does not apply to datagrams.
 fn a_client_that_never_sends(server: &ServerName) {
     let process = Process::serve(server, "handler_timeout=50");
     let mut silent = process.client();
@@ -168,8 +176,8 @@ fn a_client_that_never_sends(server: &ServerName) {
     process.finish();
 }
 
-/// One in place, two threads with two in the queue, or two children: the others are not even accepted until there is room, and
-/// all have their turn.
+/// One in place, two threads with two queued, or two children: further requests are not even accepted until there is
+/// room, and all are handled in the end.
 fn queue_full(server: &ServerName) {
     let process = Process::serve(server, "max=2 queued=2");
     let at_once = if server.mode == Mode::InPlace { 1 } else { 2 };
@@ -186,14 +194,14 @@ fn queue_full(server: &ServerName) {
         assert_eq!(client.answer(), "passed");
     }
     if server.mode != Mode::Forking {
-        // The one that asks is active itself; who was answered before may still be leaving.
+        // The asking request is active itself; an answered one may still be finishing.
         while process.client().ask("busy") != "1 active, 0 queued" {}
     }
     process.finish();
 }
 
-/// Each by a call of its own; with one child at a time, which has to be waited for in between.
-fn one_request_after_the_other(server: &ServerName) {
+/// Each request by a call of its own; with one child at a time, which has to be reaped in between.
+fn one_request_per_call(server: &ServerName) {
     let process = Process::serve(server, "how=once requests=4 max=1");
     for number in 0..4 {
         process.ask(&format!("upper n{number}"), &format!("N{number}"));
@@ -202,7 +210,7 @@ fn one_request_after_the_other(server: &ServerName) {
     process.ended_well();
 }
 
-/// A child that the program started by other means stays the program's to wait for.
+/// A child that the program started by other means is still the program's to wait for.
 fn children_of_others(server: &ServerName) {
     let process = Process::serve(server, "other_child=true max=1");
     for number in 0..5 {
@@ -219,7 +227,7 @@ fn names_of_threads(server: &ServerName) {
     let mut waiting = process.client();
     waiting.send("gate");
     let gate = process.gate.arrived();
-    // One of the first two has had its request, and may or may not be there for another by now.
+    // One of the first two threads has had its request, and may or may not be ready for another by now.
     let name = process.client().ask("thread");
     assert!(matches!(&*name, "Thread-1" | "Thread-2" | "Thread-3"), "{name}");
     drop(gate);
@@ -227,7 +235,7 @@ fn names_of_threads(server: &ServerName) {
     process.finish();
 }
 
-/// Only who forks minds other threads, whether they were there before or come later.
+/// Only forking servers refuse other threads, whether those were started before or later.
 fn fork_refused(server: &ServerName) {
     if server.mode != Mode::Forking {
         for options in ["extra=early", "extra=late"] {
@@ -237,7 +245,7 @@ fn fork_refused(server: &ServerName) {
         }
         return;
     }
-    let refused = "the process has 2 threads; a child of one of them could deadlock";
+    let refused = "cannot fork: the process has 2 threads, and the child could deadlock; serve from its only thread";
     let process = Process::start(server, "extra=early");
     process.expect("address ");
     process.expect(&format!("served Err({refused:?})"));

@@ -1,4 +1,4 @@
-//! The side that serves: any of the twelve servers, with a handler that does what clients tell it.
+//! The serving process of the tests: any of the twelve servers, with a handler that runs its clients' commands.
 
 use std::{
     env, fs,
@@ -22,10 +22,10 @@ use sinew_socketserver::*;
 use super::{
     forks,
     gate::Gate,
-    process::{PATIENCE, SPEC},
+    process::{SPEC, TEST_TIMEOUT},
 };
 
-/// What the server is to be like: `name=value`, separated by blanks.
+/// The server's options: `name=value`, separated by blanks.
 #[derive(Clone, Debug, Default)]
 struct Options {
     text: String,
@@ -48,27 +48,29 @@ impl Options {
         if let Some(timeout) = self.time("close_timeout") {
             config = config.close_timeout(timeout);
         }
-        config.timeout(self.time("timeout")).poll_interval(self.time("poll_interval")).hooks(Told {
-            actions: AtomicUsize::new(0),
-            requests_max: self
-                .find::<usize>("max")
-                .and_then(|max| Some(max + self.find::<usize>("queued")?)),
-        })
+        config.timeout(self.time("timeout")).poll_interval(self.time("poll_interval")).hooks(
+            Reporting {
+                actions: AtomicUsize::new(0),
+                requests_max: self
+                    .find::<usize>("max")
+                    .and_then(|max| Some(max + self.find::<usize>("queued")?)),
+            },
+        )
     }
 }
 
-/// Says what it is told.
-struct Told {
+/// Prints the calls of hooks.
+struct Reporting {
     actions: AtomicUsize,
-    /// Of a server with threads: at work and in the queue.
+    /// Of a server with threads: the maximum of active and queued requests.
     requests_max: Option<usize>,
 }
 
-impl Hooks for Told {
+impl Hooks for Reporting {
     fn verify_request(&self, server: &BaseServer, _: &Request, _: &Address) -> bool {
         let taken = server.active_requests() + server.queued_requests();
         if self.requests_max.is_some_and(|max| taken >= max) {
-            say("there is no room for what was accepted");
+            say("a request was accepted without room for it");
         }
         if env::var(SPEC).unwrap().contains("extra=late") {
             start_extra_thread();
@@ -81,11 +83,11 @@ impl Hooks for Told {
     }
 
     fn handle_timeout(&self, _: &BaseServer) {
-        say("nobody came");
+        say("no request");
     }
 
     fn service_actions(&self, server: &BaseServer) {
-        // The first is that of the first pass; nobody comes, so the others are those of the interval.
+        // The first call follows the first pass; without requests, the others are those of the interval.
         let number = self.actions.fetch_add(1, Ordering::Relaxed);
         if number == 3 && env::var(SPEC).unwrap().contains("poll_interval") {
             say("actions");
@@ -94,7 +96,7 @@ impl Hooks for Told {
     }
 }
 
-/// A thread that stays: this process cannot be forked.
+/// A thread that keeps running, so that this process cannot be forked.
 static EXTRA: Mutex<Option<(Sender<()>, JoinHandle<()>)>> = Mutex::new(None);
 
 fn start_extra_thread() {
@@ -117,20 +119,20 @@ pub(crate) fn say(what: &str) {
     stdout.flush().unwrap();
 }
 
-/// Does what it is told.
+/// Runs commands.
 struct Script {
     timeout: Option<Duration>,
 }
 
-fn obey(
+fn run_command(
     command: &str,
     server: &BaseServer,
 ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
     Ok(match verb {
         "upper" => rest.to_uppercase(),
-        "panic" => panic!("as told"),
-        "fail" => return Err(format!("failed as told, {rest}").into()),
+        "panic" => panic!("as requested"),
+        "fail" => return Err(format!("failed as requested, {rest}").into()),
         "gate" => {
             Gate::pass();
             "passed".to_owned()
@@ -154,7 +156,7 @@ impl StreamRequestHandler for Script {
     fn handle(&mut self, cx: &mut StreamContext) -> HandlerResult {
         let line = cx.readline(1024)?;
         let command = String::from_utf8_lossy(&line).trim_end().to_owned();
-        let answer = obey(&command, &cx.server)?;
+        let answer = run_command(&command, &cx.server)?;
         writeln!(cx.wfile, "{answer}")?;
         Ok(())
     }
@@ -163,7 +165,7 @@ impl StreamRequestHandler for Script {
 impl DatagramRequestHandler for Script {
     fn handle(&mut self, cx: &mut DatagramContext) -> HandlerResult {
         let command = String::from_utf8_lossy(&cx.packet).into_owned();
-        let answer = obey(&command, &cx.server)?;
+        let answer = run_command(&command, &cx.server)?;
         write!(cx.wfile, "{answer}")?;
         Ok(())
     }
@@ -180,12 +182,12 @@ pub(crate) fn main() {
     };
     let path = PathBuf::from(env::var_os("SINEW_FOLDER").unwrap()).join("server");
     let here = "127.0.0.1:0";
-    // The pipe of the signals stays for the life of the process.
+    // The signal pipe stays open for the life of the process, so it is opened before the count.
     let reactor = Reactor::new().unwrap();
     reactor.call_soon(|reactor| reactor.stop().unwrap());
     reactor.run().unwrap();
     drop(reactor);
-    let before = Census::take();
+    let before = Resources::count();
 
     let plain = || options.set(ServerConfig::default());
     let threading = || {
@@ -218,10 +220,10 @@ pub(crate) fn main() {
         "ForkingUdpServer" => serve!(ForkingUdpServer, here, forking),
         "ForkingUnixStreamServer" => serve!(ForkingUnixStreamServer, &path, forking),
         "ForkingUnixDatagramServer" => serve!(ForkingUnixDatagramServer, &path, forking),
-        other => panic!("{other:?} is none of the twelve"),
+        other => panic!("{other:?} is not one of the twelve servers"),
     }
     end_extra_thread();
-    let after = Census::take_after(&before);
+    let after = Resources::count_after(&before);
     say(&format!(
         "left threads {}, children {}, descriptors {}, files {}",
         after.threads - before.threads,
@@ -237,19 +239,19 @@ fn serve<F: Family, H, M: Mode>(options: &Options, server: Server<F, H, M>) {
         start_extra_thread();
     }
     assert_eq!(server.fileno(), server.socket().map(|socket| socket.fileno()));
-    // Ends at once, and is nobody's business until it is waited for below.
+    // Ends at once, and must not be reaped by the server before it is waited for below.
     let other = options.find::<bool>("other_child").map(|_| Command::new("true").spawn().unwrap());
     let served = match options.find::<String>("how").as_deref() {
         Some("once") => handle_requests(options, &server),
         Some("thread") => thread::scope(|scope| {
             let serving = scope.spawn(|| server.serve_forever_ready(|_| say("ready")));
-            obey_stdin(&server);
+            run_stdin_commands(&server);
             serving.join().unwrap()
         }),
         Some("once_in_a_thread") => thread::scope(|scope| {
             let serving = scope.spawn(|| server.handle_request());
             say("ready");
-            obey_stdin(&server);
+            run_stdin_commands(&server);
             serving.join().unwrap().map(|waited| assert_eq!(waited, Waited::Stopped))
         }),
         Some("late") => server.shutdown().map_err(|_| ServeError::Closed).and_then(|()| {
@@ -275,7 +277,7 @@ fn handle_requests<F, H, M>(options: &Options, server: &Server<F, H, M>) -> Resu
     if options.find::<usize>("requests").is_some() {
         return Ok(());
     }
-    // Until nobody comes any more after the first who did.
+    // Until no request follows the first one in time.
     let mut has_come = false;
     loop {
         let waited = server.handle_request()?;
@@ -287,8 +289,8 @@ fn handle_requests<F, H, M>(options: &Options, server: &Server<F, H, M>) -> Resu
     }
 }
 
-/// `shutdown` and `again`, in a thread beside the one that serves.
-fn obey_stdin<F, H, M>(server: &Server<F, H, M>) {
+/// Runs `shutdown`, `stop` and `fork` from standard input, in a thread beside the serving one.
+fn run_stdin_commands<F, H, M>(server: &Server<F, H, M>) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         if line == "fork" {
             forks::fork_and_close(server);
@@ -303,28 +305,28 @@ fn obey_stdin<F, H, M>(server: &Server<F, H, M>) {
     }
 }
 
-/// What a process has.
+/// The resources of a process.
 #[derive(Debug)]
-struct Census {
+struct Resources {
     threads: i64,
     descriptors: i64,
     has_children: bool,
 }
 
-impl Census {
-    /// A thread that was joined is in the list for a moment more.
-    fn take_after(before: &Self) -> Self {
-        let end = Instant::now() + PATIENCE;
+impl Resources {
+    /// A thread that was joined is listed for a moment longer.
+    fn count_after(before: &Self) -> Self {
+        let end = Instant::now() + TEST_TIMEOUT;
         loop {
-            let census = Self::take();
-            if census.threads == before.threads || Instant::now() > end {
-                return census;
+            let resources = Self::count();
+            if resources.threads == before.threads || Instant::now() > end {
+                return resources;
             }
             thread::yield_now();
         }
     }
 
-    fn take() -> Self {
+    fn count() -> Self {
         let count = |folder: &str| fs::read_dir(folder).map_or(0, |entries| entries.count() as i64);
         Self {
             threads: count("/proc/self/task"),

@@ -1,13 +1,13 @@
-//! The rows of the table that are about the end: `shutdown`, `stop`, signals, `server_close`.
+//! Scenarios of stopping: `shutdown`, `stop`, signals, `server_close`.
 
 use rustix::process::Signal;
 
 use super::process::{Mode, Process, ServerName};
 
-/// Python looks every half second; this is to be faster by far, on a busy machine too.
+/// Python checks for a shutdown every half second; this must be faster by far, on a busy machine too.
 const SHUTDOWN_MICROS_MAX: u64 = 50_000;
 
-/// What runs is finished: in place before `serve_forever` returns, else before `server_close` does.
+/// Running handlers finish: in place before `serve_forever` returns, else before `server_close` does.
 pub(crate) fn while_a_handler_runs(server: &ServerName) {
     let process = Process::serve(server, "");
     let mut client = process.client();
@@ -15,10 +15,10 @@ pub(crate) fn while_a_handler_runs(server: &ServerName) {
     let gate = process.gate.arrived();
     process.signal(Signal::INT);
     if server.mode != Mode::InPlace {
-        // It does not serve any more, and the handler still waits.
+        // The server does not serve any more, and the handler still waits.
         process.expect("served Ok(())");
         if server.is_stream() {
-            // Nobody holds the port any more, no child either.
+            // No process keeps the port open any more, not even the child.
             process.until_refused();
         }
         drop(gate);
@@ -45,7 +45,7 @@ pub(crate) fn from_a_handler(server: &ServerName) {
             process.ask("shutdown", "Ok(())");
             return process.ended_well();
         }
-        // Python: the child waits for ever, or stops its own copy.
+        // Python: the child waits forever, or stops its own copy.
         Mode::Forking => {
             process.ask("shutdown", "Err(a child process cannot stop the server of its parent)")
         }
@@ -65,7 +65,7 @@ pub(crate) fn stop_from_a_handler(server: &ServerName) {
     }
 }
 
-/// `shutdown` may be faster than the thread that is to serve; it is not lost.
+/// `shutdown` may come before the thread that is to serve; it is not lost.
 pub(crate) fn before_it_begins(server: &ServerName) {
     Process::serve(server, "how=late").ended_well();
 }
@@ -73,7 +73,7 @@ pub(crate) fn before_it_begins(server: &ServerName) {
 /// It ends a `handle_request` that waits, or is about to.
 pub(crate) fn of_one_request(server: &ServerName) {
     let mut process = Process::serve(server, "how=once_in_a_thread");
-    process.tell("shutdown");
+    process.command("shutdown");
     process.expect("shutdown Ok(())");
     process.ended_well();
 }
@@ -83,7 +83,7 @@ pub(crate) fn in_milliseconds(server: &ServerName) {
     for _ in 0..5 {
         let mut process = Process::serve(server, "how=thread");
         process.ask("upper hello", "HELLO");
-        process.tell("shutdown");
+        process.command("shutdown");
         let micros: u64 = process.expect("shutdown Ok(()) ").parse().unwrap();
         process.ended_well();
         fastest = fastest.min(micros);
@@ -91,7 +91,7 @@ pub(crate) fn in_milliseconds(server: &ServerName) {
     assert!(fastest < SHUTDOWN_MICROS_MAX, "{fastest} microseconds");
 }
 
-pub(crate) fn can_be_cut(server: &ServerName) -> bool {
+pub(crate) fn can_be_shut_down(server: &ServerName) -> bool {
     match server.mode {
         Mode::InPlace => false,
         Mode::Threading => server.is_stream(),
@@ -99,23 +99,23 @@ pub(crate) fn can_be_cut(server: &ServerName) -> bool {
     }
 }
 
-/// A handler that waits for a client that never sends does not keep `server_close` waiting for ever: a thread finds its
-/// connection cut, a child gets SIGTERM.
-pub(crate) fn close_cuts(server: &ServerName) {
+/// A handler that waits for a client that never sends does not block `server_close` forever: a thread's connection
+/// is shut down, a child gets SIGTERM.
+pub(crate) fn close_shuts_down(server: &ServerName) {
     let process = Process::serve(server, "close_timeout=100");
     let mut client = process.client();
     let gate = if server.mode == Mode::Forking {
         client.send("gate");
         Some(process.gate.arrived())
     } else {
-        // Once it is answered, the silent one before it has a thread, too.
+        // Once this is answered, the silent client before it has a thread, too.
         process.ask("upper after you", "AFTER YOU");
         None
     };
     process.signal(Signal::INT);
     process.expect("served Ok(())");
     if server.mode == Mode::Threading {
-        // The handler goes on with what it has, which is nothing, and finds that nobody hears.
+        // The handler continues with empty input, and its reply fails.
         process.expect("error Broken pipe");
     }
     process.expect("closed Ok(())");
@@ -123,8 +123,8 @@ pub(crate) fn close_cuts(server: &ServerName) {
     drop((client, gate));
 }
 
-/// With `daemon_threads`, nobody waits.
-pub(crate) fn close_leaves_daemons(server: &ServerName) {
+/// With `daemon_threads`, `server_close` does not wait.
+pub(crate) fn close_abandons_daemon_threads(server: &ServerName) {
     let process = Process::serve(server, "daemon=true");
     let mut client = process.client();
     client.send("gate");

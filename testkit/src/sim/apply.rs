@@ -1,4 +1,4 @@
-//! How an [`FaultAction`] is carried out: ways are cut and joined, hosts are paused, connections reset. What it does to processes is
+//! Carries out a [`FaultAction`]: cuts and restores links, pauses hosts, resets connections. Actions on processes are
 //! in `host_shutdown.rs`.
 
 use std::{collections::BTreeSet, io::ErrorKind, rc::Rc};
@@ -15,48 +15,48 @@ use super::{
 };
 
 impl Simulation {
-    /// Does something to hosts or links.
+    /// Applies an action to hosts or links.
     pub(super) fn apply(&self, act: FaultAction) {
         match act {
             FaultAction::Kill(host) => self.kill(host, false),
             FaultAction::PowerOff(host) => self.kill(host, true),
             FaultAction::Boot(host) => self.boot(host),
             FaultAction::Begin(entry) => self.begin(entry),
-            FaultAction::RandomFaults => self.take_chance(),
+            FaultAction::RandomFaults => self.draw_random_fault(),
             act => self.world.borrow_mut().apply(act),
         }
     }
 }
 
 impl World {
-    /// Does what concerns no process.
+    /// Applies the actions that do not involve a process.
     pub(super) fn apply(&mut self, act: FaultAction) {
         match act {
             FaultAction::Cut(a, b) => {
-                self.links.cut_way(a, b);
-                self.links.cut_way(b, a);
+                self.links.cut_one_way(a, b);
+                self.links.cut_one_way(b, a);
                 self.note_pair(a, Verb::IsCutFrom, b);
             }
             FaultAction::Join(a, b) => {
-                self.links.join_way(a, b);
-                self.links.join_way(b, a);
+                self.links.join_one_way(a, b);
+                self.links.join_one_way(b, a);
                 self.note_pair(a, Verb::IsJoinedTo, b);
             }
-            FaultAction::CutWay(from, to) => {
-                self.links.cut_way(from, to);
+            FaultAction::CutOneWay(from, to) => {
+                self.links.cut_one_way(from, to);
                 self.note_pair(from, Verb::CannotReach, to);
             }
-            FaultAction::JoinWay(from, to) => {
-                self.links.join_way(from, to);
+            FaultAction::JoinOneWay(from, to) => {
+                self.links.join_one_way(from, to);
                 self.note_pair(from, Verb::CanReach, to);
             }
-            FaultAction::Part(left, right) => {
+            FaultAction::Partition(left, right) => {
                 self.note_sets(Verb::IsPartitioned, &left, &right);
-                self.links.part(Partition { left, right });
+                self.links.add_partition(Partition { left, right });
             }
-            FaultAction::Unite(left, right) => {
+            FaultAction::HealPartition(left, right) => {
                 self.note_sets(Verb::IsWhole, &left, &right);
-                self.links.unite(&left, &right);
+                self.links.heal_partition(&left, &right);
             }
             FaultAction::Reset(a, b) => self.reset_between(a, b),
             FaultAction::FailAccepts(host, fault) => self.fail_accepts(host, fault),
@@ -91,7 +91,7 @@ impl World {
         self.note_text(&Rc::from("the network"), verb, &text);
     }
 
-    /// Resets every connection between two hosts, as a box on the way might: both sides are told.
+    /// Resets every connection between two hosts, as a middlebox might: both sides see the reset.
     fn reset_between(&mut self, a: HostId, b: HostId) {
         let is_between = |ends: (HostId, HostId)| ends == (a, b) || ends == (b, a);
         let conns: Vec<_> = self
@@ -117,6 +117,6 @@ impl World {
             .filter(|listening| listening.host == host && !listening.queue.is_empty())
             .map(|listening| listening.token)
             .collect();
-        waiting.into_iter().for_each(|token| self.tell(host, token));
+        waiting.into_iter().for_each(|token| self.notify(host, token));
     }
 }

@@ -1,4 +1,5 @@
-//! What a connection is: two ends, and a pipe in each direction. [`Conn`]. Pure: what happens to it is in `tcp.rs`.
+//! A simulated TCP connection: two ends, and a pipe in each direction. [`Conn`]. Pure data: its rules are in
+//! `tcp.rs`.
 
 use std::{collections::VecDeque, io, net::SocketAddr};
 
@@ -9,10 +10,10 @@ use super::{
     time::Time,
 };
 
-/// Bytes that a side has accepted for sending and not yet seen acknowledged.
+/// Capacity of the send buffer: bytes accepted for sending and not acknowledged yet.
 pub(super) const SEND_BUFFER: usize = 64 * 1024;
 
-/// Bytes that wait to be read, or are on their way to where they do.
+/// Capacity of the receive buffer: bytes in flight or waiting to be read.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
 /// Which end of a connection.
@@ -31,19 +32,19 @@ impl Side {
     }
 }
 
-/// How far the handshake is.
+/// Progress of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The request has been sent so often.
+    /// The SYN has been retransmitted this many times.
     Dialling(u32),
-    /// The answer is on its way; the listener has a place for it.
+    /// The SYN-ACK is in flight; the listener has reserved a place in its backlog.
     Answered(u32, SocketId),
-    /// The dialler has its connection; the listener is about to.
+    /// The dialler is connected; its ACK has not reached the listener yet.
     Confirming(SocketId),
     Made,
 }
 
-/// A connection, as the systems of both its ends know it.
+/// A connection, as the operating systems of both ends see it.
 pub(super) struct Conn {
     pub(super) stage: Stage,
     pub(super) ends: [End; 2],
@@ -51,66 +52,66 @@ pub(super) struct Conn {
     pub(super) pipes: [Pipe; 2],
 }
 
-/// One side, as its system sees it.
+/// One end of a connection, as its operating system sees it.
 pub(super) struct End {
     pub(super) host: Option<HostId>,
     pub(super) addr: SocketAddr,
     pub(super) token: Option<Token>,
-    pub(super) life: Life,
+    pub(super) state: EndState,
     pub(super) error: Option<io::ErrorKind>,
     pub(super) received: VecDeque<u8>,
     pub(super) ended: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
-    /// A process has it, or will.
+pub(super) enum EndState {
+    /// A process has it open, or will.
     Open,
-    /// Closed; the system sends what is left.
+    /// Closed by the process; the system still sends what is queued.
     Closed,
-    /// The system knows it no more.
+    /// The system no longer knows the connection.
     Gone,
 }
 
-/// One direction.
+/// One direction of a connection.
 pub(super) struct Pipe {
     pub(super) unsent: VecDeque<u8>,
     pub(super) fin: Fin,
-    pub(super) flight: VecDeque<Parcel>,
+    pub(super) flight: VecDeque<InFlight>,
     pub(super) in_flight: usize,
-    /// When what has arrived counts as acknowledged.
+    /// When arrived bytes will count as acknowledged.
     pub(super) acks: VecDeque<(Time, usize)>,
     pub(super) unacked: usize,
-    /// The writer was turned away and waits for room.
+    /// A write returned `WouldBlock`; the writer waits for room.
     pub(super) blocked: bool,
-    /// No parcel arrives before this one: what was sent last, or the handshake.
+    /// No segment arrives earlier than this: the arrival of the previous segment, or of the handshake.
     pub(super) not_before: Time,
-    /// The reader will be heard of.
-    pub(super) window_told: bool,
+    /// A window update to the writer is scheduled.
+    pub(super) window_update_scheduled: bool,
     pub(super) attempts: u32,
-    pub(super) in_vain_since: Option<Time>,
-    /// There is news from the reader that the writer has not heard, as the way back is cut: so many bytes have arrived, or
-    /// the end has, or there is room again.
-    pub(super) unheard: Option<usize>,
-    /// The writer will ask for it.
-    pub(super) asks_again: bool,
+    pub(super) unanswered_since: Option<Time>,
+    /// The reverse path is cut, so an acknowledgement or a window update could not reach the writer: the number of
+    /// unacknowledged bytes (zero for a FIN or a window update).
+    pub(super) lost_acks: Option<usize>,
+    /// A probe of the writer is scheduled.
+    pub(super) probe_scheduled: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fin {
     No,
-    /// After what is unsent.
+    /// To be sent after the unsent data.
     Wanted,
     Sent,
     Arrived,
 }
 
-pub(super) struct Parcel {
+pub(super) struct InFlight {
     pub(super) at: Time,
-    pub(super) what: What,
+    pub(super) segment: Segment,
 }
 
-pub(super) enum What {
+pub(super) enum Segment {
     Data(Vec<u8>),
     Fin,
     Rst,
@@ -119,10 +120,11 @@ pub(super) enum What {
 impl End {
     pub(super) fn new(host: Option<HostId>, addr: SocketAddr) -> Self {
         let (token, error, received) = (None, None, VecDeque::new());
-        Self { host, addr, token, life: Life::Open, error, received, ended: false }
+        Self { host, addr, token, state: EndState::Open, error, received, ended: false }
     }
 
-    /// What is said to who has read all that came. What had come before a reset is there to be read, as in real systems.
+    /// The result of a read with an empty receive buffer. Data received before a reset can still be read, as on real
+    /// systems.
     pub(super) fn nothing_to_read(&self) -> io::Result<usize> {
         match self.error {
             Some(error) => Err(error.into()),
@@ -143,15 +145,15 @@ impl Pipe {
             unacked: 0,
             blocked: false,
             not_before: Time::default(),
-            window_told: false,
+            window_update_scheduled: false,
             attempts: 0,
-            in_vain_since: None,
-            unheard: None,
-            asks_again: false,
+            unanswered_since: None,
+            lost_acks: None,
+            probe_scheduled: false,
         }
     }
 
-    /// Bytes that may be written now.
+    /// Number of bytes that can be written now.
     pub(super) fn room(&mut self, now: Time) -> usize {
         while let Some((at, len)) = self.acks.front().copied()
             && at <= now
@@ -162,16 +164,16 @@ impl Pipe {
         SEND_BUFFER.saturating_sub(self.unsent.len() + self.in_flight + self.unacked)
     }
 
-    /// When there will be more room, as far as is known.
+    /// When the next acknowledgement arrives, if one is scheduled.
     pub(super) fn next_ack(&self) -> Option<Time> {
         self.acks.front().map(|(at, _)| *at)
     }
 
-    pub(super) fn drop_all(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.unsent.clear();
         self.flight.clear();
         self.in_flight = 0;
-        self.unheard = None;
+        self.lost_acks = None;
     }
 }
 
@@ -188,19 +190,21 @@ impl Conn {
         Some((self.ends[side as usize].host?, self.ends[side.other() as usize].host?))
     }
 
-    /// Whether what comes first for this side is answered with a reset.
-    pub(super) fn is_unknown_to(&self, side: Side) -> bool {
+    /// Whether the next segment for this side is answered with a reset.
+    pub(super) fn resets_next_segment_for(&self, side: Side) -> bool {
         let first = self.pipes[side.other() as usize].flight.front();
-        match self.ends[side as usize].life {
-            Life::Open => false,
-            Life::Closed => first.is_some_and(|parcel| matches!(parcel.what, What::Data(_))),
-            Life::Gone => first.is_some_and(|parcel| !matches!(parcel.what, What::Rst)),
+        match self.ends[side as usize].state {
+            EndState::Open => false,
+            EndState::Closed => {
+                first.is_some_and(|parcel| matches!(parcel.segment, Segment::Data(_)))
+            }
+            EndState::Gone => first.is_some_and(|parcel| !matches!(parcel.segment, Segment::Rst)),
         }
     }
 
     pub(super) fn window(&self, side: Side) -> usize {
         let waiting = self.ends[side.other() as usize].received.len();
         let pipe = &self.pipes[side as usize];
-        RECEIVE_BUFFER.saturating_sub(waiting.max(pipe.unheard.unwrap_or(0)) + pipe.in_flight)
+        RECEIVE_BUFFER.saturating_sub(waiting.max(pipe.lost_acks.unwrap_or(0)) + pipe.in_flight)
     }
 }

@@ -1,5 +1,5 @@
-//! Sockets for datagrams: [`Datagrams`] is a bound one of a simulated host, raw; [`Bound`] is one under a protocol. Nothing is
-//! decided here: how datagrams travel is in `udp.rs`.
+//! Datagram sockets of a simulated host: [`Datagrams`], a raw bound socket, and [`Bound`], a socket used by a
+//! protocol. The rules of delivery are in `udp.rs`.
 
 use std::{
     fmt, io,
@@ -17,10 +17,10 @@ use super::{
 };
 use sinew_transports::net::{DatagramSocket, Received};
 
-/// A bound socket under a protocol.
+/// A bound socket used by a protocol.
 pub(super) struct Bound {
     socket: Datagrams,
-    /// The only one that is heard.
+    /// If set, datagrams from other senders are ignored (a connected socket).
     peer: Option<SocketAddr>,
 }
 
@@ -60,8 +60,8 @@ impl DatagramSocket for Bound {
     }
 }
 
-/// A bound socket for datagrams on a simulated host ([`Host::datagrams`](super::Host::datagrams)): what UDP does, without a
-/// protocol around it. It is closed when this is dropped.
+/// A bound datagram socket on a simulated host ([`Host::datagrams`](super::Host::datagrams)): plain UDP, without a
+/// protocol. It is closed on drop.
 pub struct Datagrams {
     world: Shared,
     id: SocketId,
@@ -91,11 +91,11 @@ impl Datagrams {
         self.addr
     }
 
-    /// Sends a datagram. That it was sent says nothing of whether it arrives.
+    /// Sends a datagram. Success does not mean that it arrives.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` if it is larger than the link takes ([`Link::mtu`](super::Link::mtu)); `NotConnected` once the host's
+    /// `EMSGSIZE` if it exceeds the MTU of the link ([`Link::mtu`](super::Link::mtu)); `NotConnected` once the host's
     /// process has ended.
     pub fn send_to(&self, payload: &[u8], to: SocketAddr) -> io::Result<usize> {
         self.send_from(payload, to, None)
@@ -110,12 +110,12 @@ impl Datagrams {
         self.world.borrow_mut().send_datagram(self.id, payload, to, source)
     }
 
-    /// Receives the datagram that came first, and who sent it. What does not fit into the buffer is cut off, as
-    /// `recvfrom(2)` does it.
+    /// Receives the oldest datagram, with its sender. Bytes that do not fit into the buffer are discarded, as by
+    /// `recvfrom(2)`.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if none is there.
+    /// `WouldBlock` if no datagram is queued.
     pub fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.receive(buffer).map(|received| (received.len, received.from))
     }
@@ -131,11 +131,12 @@ impl Datagrams {
         Ok(Received::new(len, from).with_info(to.into()))
     }
 
-    /// Has [`Handler::rescheduled`] called whenever a datagram has come, until the registration is dropped.
+    /// Makes the reactor call [`Handler::rescheduled`] whenever a datagram has arrived, until the registration is
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// If the reactor has no room for another handler.
+    /// If the reactor's handler limit is reached.
     pub fn register(
         &self,
         reactor: &Reactor,
@@ -148,14 +149,14 @@ impl Datagrams {
         Ok(registration)
     }
 
-    /// Has the handler of that name told whenever a datagram has come.
+    /// Sets the handler to be notified whenever a datagram has arrived.
     fn watch(&self, token: Token) {
         let mut world = self.world.borrow_mut();
         if let Some(socket) = world.datagrams.get_mut(&self.id) {
             socket.token = Some(token);
             let (host, token, waits) = (socket.host, socket.token, !socket.queue.is_empty());
             if waits {
-                world.tell(host, token);
+                world.notify(host, token);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a process has of what it may have only so many of: [`Descriptor`].
+//! The descriptor limit of a simulated process: [`Descriptor`] counts one open descriptor.
 
 use std::{cell::Cell, io};
 
@@ -8,7 +8,7 @@ use super::{
     world::{Shared, World},
 };
 
-/// One descriptor of a process, for as long as this lives.
+/// One open descriptor of a process. Dropping it closes it.
 pub(super) struct Descriptor {
     world: Shared,
     host: HostId,
@@ -17,7 +17,7 @@ pub(super) struct Descriptor {
 }
 
 impl Descriptor {
-    /// Fails with `EMFILE` if the process has as many as it may have.
+    /// Fails with `EMFILE` if the process has reached its descriptor limit.
     pub(super) fn take(shared: &Shared, world: &mut World, host: HostId) -> io::Result<Self> {
         let node = world.node_mut(host);
         if node.descriptors >= node.descriptors_max {
@@ -28,7 +28,7 @@ impl Descriptor {
         Ok(Self { world: shared.clone(), host, process, given_back: Cell::new(false) })
     }
 
-    /// Gives it back where the world is borrowed already; dropping it does the same where it is not.
+    /// Releases the descriptor while the world is already borrowed; dropping does the same when it is not.
     pub(super) fn give_back(&self, world: &mut World) {
         let node = world.node_mut(self.host);
         if !self.given_back.replace(true) && node.process == self.process {
@@ -36,7 +36,7 @@ impl Descriptor {
         }
     }
 
-    /// Whether the process that it belongs to is still there.
+    /// Whether the process that owns it still exists.
     pub(super) fn is_live(&self, world: &World) -> bool {
         world.node(self.host).process == self.process
     }

@@ -1,5 +1,5 @@
-//! The sockets of a simulated host, as the rest of this crate sees them: [`HostNet`] in the kernel's place, and what it gives
-//! out. Nothing is decided here.
+//! The sockets of a simulated host: [`HostNet`] implements the network of a reactor instead of the kernel's, and
+//! creates listeners, dials and streams. The rules of delivery are elsewhere.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,7 +13,7 @@ use std::{
 use sinew_reactor::{Failure, Reactor, Ready, Token, WeakReactor};
 
 use super::{
-    conn::{Fin, Life, Side, Stage},
+    conn::{EndState, Fin, Side, Stage},
     datagram::{Bound, Datagrams},
     descriptor::Descriptor,
     event::Event,
@@ -30,13 +30,13 @@ use sinew_transports::{
     },
 };
 
-/// How long a name takes to be looked up, at most.
+/// Longest duration of a name lookup.
 const LOOKUP_MAX: Duration = Duration::from_millis(20);
 
-/// How long a writer waits that was cut short though there was room, at most.
+/// Longest wait of a writer after a short write despite free buffer space.
 const CUT_SHORT_MAX: Duration = Duration::from_millis(2);
 
-/// The network as the process of a host has it.
+/// The network as seen by the process of a host.
 pub(super) struct HostNet {
     pub(super) world: Shared,
     pub(super) host: HostId,
@@ -45,7 +45,7 @@ pub(super) struct HostNet {
 }
 
 impl HostNet {
-    /// Fails for a process that has ended.
+    /// Fails if the process has ended.
     fn check(&self, world: &World) -> io::Result<()> {
         if world.node(self.host).process == self.process {
             Ok(())
@@ -78,9 +78,12 @@ impl Net for HostNet {
         self.check(world)?;
         let descriptor = Descriptor::take(&self.world, world, self.host)?;
         match world.listen(self.host, addr, options) {
-            Ok(id) => {
-                Ok(Box::new(Port { world: self.world.clone(), id, host: self.host, descriptor }))
-            }
+            Ok(id) => Ok(Box::new(Listener {
+                world: self.world.clone(),
+                id,
+                host: self.host,
+                descriptor,
+            })),
             Err(error) => {
                 descriptor.give_back(world);
                 Err(error)
@@ -112,7 +115,7 @@ impl Net for HostNet {
         self.check(world)?;
         let descriptor = Descriptor::take(&self.world, world, self.host)?;
         match world.dial(self.host, addr, options) {
-            Ok(id) => Ok(Box::new(Dial {
+            Ok(id) => Ok(Box::new(Dialler {
                 world: self.world.clone(),
                 id,
                 descriptor: RefCell::new(Some(descriptor)),
@@ -125,7 +128,8 @@ impl Net for HostNet {
     }
 
     fn resolve(&self, host: &str) -> Found {
-        let reactor = self.reactor.upgrade().expect("the reactor asks its own network");
+        let reactor =
+            self.reactor.upgrade().expect("the reactor is alive while it resolves a name");
         let (promise, lookup) = reactor.promise::<_, Failure>();
         let found = self.look_up(host, 0).map(Vec::from);
         let random = &mut self.world.borrow_mut().random.links;
@@ -137,7 +141,7 @@ impl Net for HostNet {
                 promise.resolve(found);
             }
         });
-        let settles = promise.take().expect("no turn has passed");
+        let settles = promise.take().expect("the timer has not fired yet");
         settles.on_cancel(move |_| {
             timer.cancel();
         });
@@ -151,14 +155,14 @@ impl Net for HostNet {
 }
 
 /// A listening socket.
-struct Port {
+struct Listener {
     world: Shared,
     id: SocketId,
     host: HostId,
     descriptor: Descriptor,
 }
 
-impl NetListener for Port {
+impl NetListener for Listener {
     fn register(&self, token: Token) {
         if let Some(listening) = self.world.borrow_mut().listening.get_mut(&self.id) {
             listening.token = Some(token);
@@ -189,7 +193,7 @@ impl NetListener for Port {
     }
 }
 
-impl Drop for Port {
+impl Drop for Listener {
     fn drop(&mut self) {
         let mut world = self.world.borrow_mut();
         self.descriptor.give_back(&mut world);
@@ -198,14 +202,14 @@ impl Drop for Port {
 }
 
 /// A socket that is connecting.
-struct Dial {
+struct Dialler {
     world: Shared,
     id: ConnId,
-    /// Passed on with the connection.
+    /// Moves to the stream once connected.
     descriptor: RefCell<Option<Descriptor>>,
 }
 
-impl NetDial for Dial {
+impl NetDial for Dialler {
     fn register(&self, token: Token) {
         if let Some(conn) = self.world.borrow_mut().conns.get_mut(&self.id) {
             conn.end(Side::Dialler).token = Some(token);
@@ -231,9 +235,9 @@ impl NetDial for Dial {
     }
 }
 
-impl Drop for Dial {
+impl Drop for Dialler {
     fn drop(&mut self) {
-        // If the descriptor is gone, so is the connection: to its stream.
+        // Without a descriptor, the connection belongs to its stream.
         let Some(descriptor) = self.descriptor.take() else { return };
         let mut world = self.world.borrow_mut();
         if descriptor.is_live(&world) {
@@ -265,7 +269,7 @@ impl Stream {
     }
 }
 
-/// What is said of a connection that the system knows no more.
+/// The error for a connection that the system no longer knows.
 const GONE: io::ErrorKind = io::ErrorKind::ConnectionReset;
 
 impl ByteStream for Stream {
@@ -277,11 +281,11 @@ impl ByteStream for Stream {
         if len == 0 && !buffer.is_empty() {
             return end.nothing_to_read();
         }
-        end.received.read_exact(&mut buffer[..len]).expect("so much is there");
+        end.received.read_exact(&mut buffer[..len]).expect("the buffer holds at least `len` bytes");
         let writer = self.side.other();
         let pipe = conn.pipe(writer);
         if !pipe.unsent.is_empty()
-            && !std::mem::replace(&mut pipe.window_told, true)
+            && !std::mem::replace(&mut pipe.window_update_scheduled, true)
             && let Some((from, to)) = conn.hosts(self.side)
         {
             let latency = world.links.latency(&mut world.random.links, from, to);
@@ -324,7 +328,7 @@ impl ByteStream for Stream {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         let pipe = conn.pipe(self.side);
         let mut room = pipe.room(now).min(offered);
-        // Now and then a write is cut short though there is room.
+        // Occasionally a write is short although there is room.
         let cut_short = room > 1 && world.random.cuts.u8(..) < 16;
         if cut_short {
             room = world.random.cuts.usize(1..room);
@@ -340,12 +344,12 @@ impl ByteStream for Stream {
             let next_ack = pipe.next_ack();
             if cut_short {
                 let wait = between(&mut world.random.cuts, Duration::ZERO, CUT_SHORT_MAX);
-                world.schedule_in(wait, Event::Room(self.id, self.side));
+                world.schedule_in(wait, Event::Writable(self.id, self.side));
             } else if let Some(at) = next_ack {
-                world.schedule(at, Event::Room(self.id, self.side));
+                world.schedule(at, Event::Writable(self.id, self.side));
             }
         }
-        world.pump(self.id, self.side);
+        world.transmit(self.id, self.side);
         if room == 0 && offered > 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(room) }
     }
 
@@ -359,7 +363,7 @@ impl ByteStream for Stream {
         }
         if conn.pipe(self.side).fin == Fin::No {
             conn.pipe(self.side).fin = Fin::Wanted;
-            world.pump(self.id, self.side);
+            world.transmit(self.id, self.side);
         }
         Ok(())
     }
@@ -373,7 +377,7 @@ impl ByteStream for Stream {
         let now = world.now;
         let Some(conn) = world.conns.get_mut(&self.id) else { return Ready::NONE };
         let end = conn.end(self.side);
-        if end.life != Life::Open {
+        if end.state != EndState::Open {
             return Ready::NONE;
         }
         if end.error.is_some() {

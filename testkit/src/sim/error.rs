@@ -1,42 +1,42 @@
-//! Why a simulation did not go on: [`SimError`].
+//! Errors of a simulation run: [`SimError`].
 
 use std::time::Duration;
 
-/// A simulation could not go on, or did not come to where it was to come.
+/// A simulation could not continue, or did not reach the expected state.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {
-    /// It was to go on from inside one of its own callbacks.
+    /// It was run from inside one of its own callbacks.
     #[error("the simulation is running already")]
     AlreadyRunning,
-    /// A callback panicked. The panic was contained, as ever, and printed; a test should fail of it all the same.
+    /// A callback panicked. The reactor caught and printed the panic as usual; a test should fail nevertheless.
     #[error("a callback on {host} panicked (seed {seed})")]
     Panicked {
-        /// On which host.
+        /// The host.
         host: String,
         /// The seed of the simulation.
         seed: u64,
     },
-    /// A host has always more to do, so time cannot pass.
-    #[error("{host} does not come to rest (seed {seed})")]
+    /// A host always has more work at the same instant, so time cannot advance.
+    #[error("{host} never becomes idle, so simulated time cannot advance (seed {seed})")]
     NeverRests {
         /// The host.
         host: String,
         /// The seed of the simulation.
         seed: u64,
     },
-    /// There is no end to what happens.
-    #[error("not idle after {events} events (seed {seed})")]
+    /// Events never stop.
+    #[error("the network is not idle after {events} events (seed {seed})")]
     NeverIdle {
-        /// How many events there were.
+        /// The number of events processed.
         events: u64,
         /// The seed of the simulation.
         seed: u64,
     },
-    /// What was waited for did not come to pass.
-    #[error("it did not come to pass within {within:?} (seed {seed})")]
+    /// The awaited condition did not become true in time.
+    #[error("the condition did not become true within {within:?} of simulated time (seed {seed})")]
     NotReached {
-        /// The time that was allowed.
+        /// The time allowed.
         within: Duration,
         /// The seed of the simulation.
         seed: u64,

@@ -1,4 +1,4 @@
-//! What is to come: [`Event`]. What comes of it is said where it is handled: `handshake.rs`, `tcp.rs`, `udp.rs`, `scheduler.rs`.
+//! Scheduled events: [`Event`]. They are handled in `handshake.rs`, `tcp.rs`, `udp.rs` and `scheduler.rs`.
 
 use super::{
     conn::Side,
@@ -7,34 +7,34 @@ use super::{
     packet::Packet,
 };
 
-/// See the head of this file.
+/// A scheduled event of the simulation.
 pub(super) enum Event {
-    /// A request to connect arrives.
+    /// A SYN (connection request) arrives.
     Syn(ConnId),
-    /// Its answer arrives.
+    /// The answer to a SYN arrives.
     SynAck(ConnId, Answer),
-    /// The last word of the handshake arrives.
+    /// The ACK that completes the handshake arrives.
     Ack(ConnId),
-    /// Time for the first of what is on its way from this side.
+    /// The first segment in flight from this side arrives.
     Arrive(ConnId, Side),
-    /// There is room again to write on this side.
-    Room(ConnId, Side),
-    /// This side hears that the other has read.
+    /// This side has room to write again.
+    Writable(ConnId, Side),
+    /// A window update reaches this side.
     Window(ConnId, Side),
-    /// This side asks for news that it may have missed.
-    Again(ConnId, Side),
-    /// A closed side has waited long enough for the other.
-    Forget(ConnId, Side),
+    /// This side probes for acknowledgements that it may have missed.
+    Probe(ConnId, Side),
+    /// The FIN timeout of a closed side expires.
+    FinTimeout(ConnId, Side),
     Datagram(Packet),
-    /// A host has something to do by itself.
+    /// A host wakes up by itself.
     Wake(HostId),
-    /// Something is done to a host or to links.
-    Do(FaultAction),
+    /// A fault action is applied.
+    Apply(FaultAction),
 }
 
-/// What is said to a request to connect.
+/// The answer to a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    Yes,
+    Accepted,
     Refused,
 }

@@ -1,4 +1,5 @@
-//! What is to come, in order: [`EventQueue`]. Of what comes at the same moment, what was entered first comes first. Pure.
+//! The event queue: [`EventQueue`], a priority queue ordered by time. Events at the same time run in the order in
+//! which they were added. Pure.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -7,26 +8,26 @@ use std::{
 
 use super::{event::Event, time::Time};
 
-/// See the head of this file.
+/// A queue of scheduled events.
 #[derive(Default)]
 pub(super) struct EventQueue {
     entries: BinaryHeap<Reverse<Scheduled>>,
-    /// Entries that were ever made.
+    /// Serial number of the last event added.
     made: u64,
 }
 
 impl EventQueue {
-    pub(super) fn enter(&mut self, at: Time, event: Event) {
+    pub(super) fn push(&mut self, at: Time, event: Event) {
         self.made += 1;
         self.entries.push(Reverse(Scheduled { at, serial: self.made, event }));
     }
 
-    /// When the next is to come.
+    /// Time of the next event.
     pub(super) fn next_at(&self) -> Option<Time> {
         self.entries.peek().map(|Reverse(next)| next.at)
     }
 
-    pub(super) fn take_next(&mut self) -> Option<(Time, Event)> {
+    pub(super) fn pop(&mut self) -> Option<(Time, Event)> {
         self.entries.pop().map(|Reverse(Scheduled { at, event, .. })| (at, event))
     }
 }

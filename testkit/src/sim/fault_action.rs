@@ -1,29 +1,29 @@
-//! What is done to hosts and links, by a test, a plan or chance: [`FaultAction`]. How it is done is in `apply.rs`.
+//! An action on hosts or links, requested by a test, a plan or random faults: [`FaultAction`]. Applied in `apply.rs`.
 
 use std::collections::BTreeSet;
 
 use super::{id::HostId, node::AcceptFault, plan::Entry};
 
-/// See the head of this file.
+/// An action on hosts or links.
 #[derive(Clone, Debug)]
 pub(super) enum FaultAction {
     Cut(HostId, HostId),
     Join(HostId, HostId),
-    /// From the first to the second only.
-    CutWay(HostId, HostId),
-    JoinWay(HostId, HostId),
-    Part(BTreeSet<HostId>, BTreeSet<HostId>),
-    Unite(BTreeSet<HostId>, BTreeSet<HostId>),
+    /// From the first host to the second only.
+    CutOneWay(HostId, HostId),
+    JoinOneWay(HostId, HostId),
+    Partition(BTreeSet<HostId>, BTreeSet<HostId>),
+    HealPartition(BTreeSet<HostId>, BTreeSet<HostId>),
     Reset(HostId, HostId),
     Pause(HostId),
     Resume(HostId),
     Kill(HostId),
     PowerOff(HostId),
-    /// The host is started again, from nothing.
+    /// The host is restarted with a new process.
     Boot(HostId),
     FailAccepts(HostId, Option<AcceptFault>),
-    /// A fault of a plan begins.
+    /// A fault of a plan starts.
     Begin(Entry),
-    /// Whatever chance has in store, and the next time for it.
+    /// Draws a random fault, and schedules the next draw.
     RandomFaults,
 }

@@ -1,4 +1,4 @@
-//! How faults come about: those of plans, those by chance, and those that are given in their place.
+//! Scheduling of faults: from plans, random faults, or a fixed list that replaces both (for replay and shrinking).
 
 use std::collections::BTreeSet;
 
@@ -15,44 +15,43 @@ use super::{
 };
 
 impl Network {
-    /// A network in which these faults happen, at these times since it began, and none that the program asks for by
-    /// [`set_random_faults`](Self::set_random_faults) and [`plan`](Self::plan).
+    /// A network in which exactly these faults happen, at these times since its start. Faults requested by the
+    /// program through [`set_random_faults`](Self::set_random_faults) and [`plan`](Self::plan) are ignored.
     pub(crate) fn with_faults(seed: u64, plan: Plan) -> Self {
-        Self::with(seed, Faults::given(plan))
+        Self::with(seed, Faults::replaced_by(plan))
     }
 
-    /// The faults that have begun so far, of those by chance and by plans, as a plan that counts from the start of the
-    /// simulation.
+    /// All faults started so far, random or planned, as a plan with times relative to the start of the simulation.
     pub fn faults(&self) -> Plan {
-        Plan { entries: self.inner.faults.begun.borrow().clone() }
+        Plan { entries: self.inner.faults.started.borrow().clone() }
     }
 
-    /// Has faults happen by chance from now on, or none any more.
+    /// Enables random faults from now on, or disables them.
     pub fn set_random_faults(&self, random_faults: impl Into<Option<RandomFaults>>) {
-        if self.inner.faults.are_given() {
+        if self.inner.faults.is_replaced() {
             return;
         }
         let random_faults = random_faults.into();
         self.inner.faults.random_faults.replace(random_faults.clone());
         let Some(random_faults) = random_faults else { return };
-        if !self.inner.faults.chance_is_due.replace(true) {
+        if !self.inner.faults.draw_is_scheduled.replace(true) {
             let world = &mut *self.inner.world.borrow_mut();
             let wait = random_faults.wait(&mut world.random.faults);
-            world.schedule_in(wait, Event::Do(FaultAction::RandomFaults));
+            world.schedule_in(wait, Event::Apply(FaultAction::RandomFaults));
         }
     }
 
-    /// Has a plan carried out, from now on.
+    /// Schedules the faults of a plan, relative to now.
     ///
     /// # Errors
     ///
-    /// [`PlanError::NoHost`], with nothing planned.
+    /// [`PlanError::NoHost`]; nothing is then scheduled.
     pub fn plan(&self, plan: &Plan) -> Result<(), PlanError> {
         let world = &mut *self.inner.world.borrow_mut();
-        plan.entries.iter().try_for_each(|entry| world.acts(&entry.fault).map(drop))?;
-        if !self.inner.faults.are_given() {
+        plan.entries.iter().try_for_each(|entry| world.actions_for(&entry.fault).map(drop))?;
+        if !self.inner.faults.is_replaced() {
             for entry in &plan.entries {
-                world.schedule_in(entry.at, Event::Do(FaultAction::Begin(entry.clone())));
+                world.schedule_in(entry.at, Event::Apply(FaultAction::Begin(entry.clone())));
             }
         }
         Ok(())
@@ -60,46 +59,46 @@ impl Network {
 }
 
 impl Simulation {
-    /// Puts the faults that were given on their way.
-    pub(super) fn arm_faults(&self) {
-        if let Some(plan) = self.faults.given.take() {
+    /// Schedules the replacement faults, if any.
+    pub(super) fn schedule_replacement(&self) {
+        if let Some(plan) = self.faults.replacement.take() {
             let world = &mut *self.world.borrow_mut();
             for entry in plan.entries {
                 let wait = entry.at.saturating_sub(world.now.since_start());
-                world.schedule_in(wait, Event::Do(FaultAction::Begin(entry)));
+                world.schedule_in(wait, Event::Apply(FaultAction::Begin(entry)));
             }
         }
     }
 
-    /// A fault begins, and will end when it is to.
+    /// Starts a fault, and schedules its end.
     pub(super) fn begin(&self, entry: Entry) {
         let Entry { fault, lasts, .. } = entry;
-        let (act, undo) = match self.world.borrow().acts(&fault) {
-            Ok(acts) => acts,
-            // Only of a plan that was made for another program: others are looked at before.
+        let (act, undo) = match self.world.borrow().actions_for(&fault) {
+            Ok(actions_for) => actions_for,
+            // Only possible for a replacement plan of another program: other plans are validated first.
             Err(error) => panic!("{fault}: {error}"),
         };
         {
             let world = &mut *self.world.borrow_mut();
             let at = world.now.since_start();
-            self.faults.begun.borrow_mut().push(Entry { at, fault, lasts });
+            self.faults.started.borrow_mut().push(Entry { at, fault, lasts });
             if let (Some(lasts), Some(undo)) = (lasts, undo) {
-                world.schedule_in(lasts, Event::Do(undo));
+                world.schedule_in(lasts, Event::Apply(undo));
             }
         }
         self.apply(act);
     }
 
-    pub(super) fn take_chance(&self) {
+    pub(super) fn draw_random_fault(&self) {
         let Some(random_faults) = self.faults.random_faults.borrow().clone() else {
-            return self.faults.chance_is_due.set(false);
+            return self.faults.draw_is_scheduled.set(false);
         };
         let drawn = {
             let world = &mut *self.world.borrow_mut();
             let names: Vec<_> = world.nodes.iter().map(|node| node.name.to_string()).collect();
             let drawn = random_faults.draw(&mut world.random.faults, world.now, &names);
             let wait = random_faults.wait(&mut world.random.faults);
-            world.schedule_in(wait, Event::Do(FaultAction::RandomFaults));
+            world.schedule_in(wait, Event::Apply(FaultAction::RandomFaults));
             drawn
         };
         drawn.into_iter().for_each(|entry| self.begin(entry));
@@ -107,8 +106,8 @@ impl Simulation {
 }
 
 impl World {
-    /// What a fault does, and what undoes it.
-    pub(super) fn acts(
+    /// The action of a fault, and the action that ends it.
+    pub(super) fn actions_for(
         &self,
         fault: &Fault,
     ) -> Result<(FaultAction, Option<FaultAction>), PlanError> {
@@ -120,7 +119,7 @@ impl World {
             }
             Fault::CutWay(from, to) => {
                 let (from, to) = (host(from)?, host(to)?);
-                (FaultAction::CutWay(from, to), Some(FaultAction::JoinWay(from, to)))
+                (FaultAction::CutOneWay(from, to), Some(FaultAction::JoinOneWay(from, to)))
             }
             Fault::Partition(left, right) => {
                 let set = |names: &[String]| {
@@ -128,8 +127,8 @@ impl World {
                 };
                 let (left, right) = (set(left)?, set(right)?);
                 (
-                    FaultAction::Part(left.clone(), right.clone()),
-                    Some(FaultAction::Unite(left, right)),
+                    FaultAction::Partition(left.clone(), right.clone()),
+                    Some(FaultAction::HealPartition(left, right)),
                 )
             }
             Fault::Reset(a, b) => (FaultAction::Reset(host(a)?, host(b)?), None),

@@ -1,4 +1,5 @@
-//! The faults of a run: those that chance and plans bring, which are kept, or those that come in their place. [`Faults`].
+//! The faults of a run: [`Faults`] records those started by plans and random faults, or holds a fixed list that
+//! replaces them.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,27 +8,27 @@ use super::{
     random_faults::RandomFaults,
 };
 
-/// See the head of this file.
+/// The fault state of a simulation.
 #[derive(Default)]
 pub(super) struct Faults {
-    /// What has begun, in the network's time.
-    pub(super) begun: RefCell<Vec<Entry>>,
-    /// What comes in place of all that chance and plans would bring; it is on the way once the network goes on.
-    pub(super) given: Cell<Option<Plan>>,
-    are_given: bool,
-    /// What comes by chance now.
+    /// The faults started so far, with times since the start of the network.
+    pub(super) started: RefCell<Vec<Entry>>,
+    /// Replaces all planned and random faults; scheduled when the network first runs.
+    pub(super) replacement: Cell<Option<Plan>>,
+    is_replaced: bool,
+    /// The current settings of random faults.
     pub(super) random_faults: RefCell<Option<RandomFaults>>,
-    /// RandomFaults is on its way to have a say, once and not twice.
-    pub(super) chance_is_due: Cell<bool>,
+    /// Whether a draw of a random fault is scheduled, to avoid scheduling two.
+    pub(super) draw_is_scheduled: Cell<bool>,
 }
 
 impl Faults {
-    pub(super) fn given(plan: Plan) -> Self {
-        Self { given: Cell::new(Some(plan)), are_given: true, ..Self::default() }
+    pub(super) fn replaced_by(plan: Plan) -> Self {
+        Self { replacement: Cell::new(Some(plan)), is_replaced: true, ..Self::default() }
     }
 
-    /// Whether chance and plans have no say.
-    pub(super) const fn are_given(&self) -> bool {
-        self.are_given
+    /// Whether planned and random faults are replaced.
+    pub(super) const fn is_replaced(&self) -> bool {
+        self.is_replaced
     }
 }

@@ -1,4 +1,4 @@
-//! Plans in words, read and written: `at 3 s cut a-b for 10 s`. Pure.
+//! Parsing and printing of fault plans: `at 3 s cut a-b for 10 s`. Pure.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -53,7 +53,7 @@ impl FromStr for Fault {
         let (verb, whom) = text.split_once(' ').ok_or_else(unknown)?;
         let whom = whom.trim();
         let two = || {
-            // With spaces around it where a name has one, too: `cut web-1 - web-2`.
+            // Spaces around the hyphen allow hyphens in names: `cut web-1 - web-2`.
             let parts = whom.split_once(" - ").or_else(|| whom.split_once('-'));
             let (a, b) = parts.ok_or_else(unknown)?;
             Ok((a.trim().to_owned(), b.trim().to_owned()))
@@ -96,10 +96,10 @@ fn time(text: &str) -> Result<Duration, PlanError> {
     number.checked_mul(*nanos).map(Duration::from_nanos).ok_or_else(wrong)
 }
 
-/// A time in the largest unit of which it is a whole number.
-struct Words(Duration);
+/// Displays a duration in the largest unit of which it is a whole multiple.
+struct Units(Duration);
 
-impl fmt::Display for Words {
+impl fmt::Display for Units {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.as_nanos();
         if nanos == 0 {
@@ -112,7 +112,7 @@ impl fmt::Display for Words {
 }
 
 impl fmt::Display for Plan {
-    /// In the words that can be read back.
+    /// Prints the plan in the form that can be parsed again.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.entries.iter().try_for_each(|entry| writeln!(f, "{entry}"))
     }
@@ -120,8 +120,8 @@ impl fmt::Display for Plan {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at {} {}", Words(self.at), self.fault)?;
-        self.lasts.map_or(Ok(()), |lasts| write!(f, " for {}", Words(lasts)))
+        write!(f, "at {} {}", Units(self.at), self.fault)?;
+        self.lasts.map_or(Ok(()), |lasts| write!(f, " for {}", Units(lasts)))
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     use crate::sim::Network;
 
     #[test]
-    fn plans_are_written_as_they_are_read() {
+    fn printed_plans_parse_as_the_same_plan() {
         let text = "at 3 s cut a-b for 10 s\nat 0 s partition a,b|c\nat 5 ms reset a-c\n\
                     at 5 us pause a for 1 ns\nat 3600001 us kill a\nat 90 s power-off a\n\
                     at 2 min restart a\nat 1 h emfile a for 9 ms\nat 5 ms enfile a\n\
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_named() {
+    fn invalid_plans_name_the_offending_part() {
         let error = |text: &str| text.parse::<Plan>().unwrap_err();
         assert_eq!(error("cut a-b"), PlanError::Form("cut a-b".into()));
         assert_eq!(error("at 3 cut a-b"), PlanError::Time("3 cut".into()));

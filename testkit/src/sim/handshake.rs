@@ -1,9 +1,9 @@
-//! How connections are made: a request, its answer, and the last word, each of which may be lost.
+//! The TCP three-way handshake: SYN, SYN-ACK and ACK, each of which may be lost and retransmitted.
 
 use std::{io, net::SocketAddr, time::Duration};
 
 use super::{
-    conn::{Conn, End, Life, Pipe, Side, Stage},
+    conn::{Conn, End, EndState, Pipe, Side, Stage},
     event::{Answer, Event},
     id::{ConnId, HostId, SocketId},
     trace::Verb,
@@ -11,17 +11,17 @@ use super::{
 };
 use sinew_transports::net::DialOptions;
 
-/// First wait before a request is sent again (RFC 6298 2.1); it doubles each time.
-const REQUEST_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Initial timeout of a SYN (RFC 6298 2.1); it doubles with each retransmission.
+const SYN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Requests sent after the first before dialling is given up, 127 s after it (tcp(7), `tcp_syn_retries`).
-const REQUESTS_AGAIN_MAX: u32 = 6;
+/// Maximum SYN retransmissions; connecting times out after 127 s (tcp(7), `tcp_syn_retries`).
+const SYN_RETRIES_MAX: u32 = 6;
 
-/// How often the acceptor's system looks whether the last word has come.
-const CONFIRM_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Interval at which a lost ACK is retried.
+const ACK_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl World {
-    /// Begins to connect, with the errors of connect(2) that are there at once.
+    /// Starts connecting, with the immediate errors of connect(2).
     pub(super) fn dial(
         &mut self,
         host: HostId,
@@ -51,11 +51,11 @@ impl World {
         };
         self.conns.insert(id, conn);
         self.note(host, Verb::Dials, id.0, u64::from(to.port()));
-        self.send_request(id, host, other);
+        self.send_syn(id, host, other);
         Ok(id)
     }
 
-    fn send_request(&mut self, id: ConnId, host: HostId, other: Option<HostId>) {
+    fn send_syn(&mut self, id: ConnId, host: HostId, other: Option<HostId>) {
         let latency = match other {
             Some(other) => self.links.latency(&mut self.random.links, host, other),
             None => Duration::ZERO,
@@ -63,43 +63,43 @@ impl World {
         self.schedule_in(latency, Event::Syn(id));
     }
 
-    /// The request arrives, or does not.
+    /// The SYN arrives, or is lost.
     pub(super) fn syn(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get(&id) else { return };
         let Stage::Dialling(attempt) = conn.stage else { return };
         let Some((host, other)) = conn.hosts(Side::Dialler) else {
-            return self.dial_again(id, attempt);
+            return self.retransmit_syn(id, attempt);
         };
         let to = conn.ends[Side::Acceptor as usize].addr;
         if !self.reaches(host, other) || self.links.loses(&mut self.random.links, host, other) {
-            return self.dial_again(id, attempt);
+            return self.retransmit_syn(id, attempt);
         }
         let latency = self.links.latency(&mut self.random.links, other, host);
         match self.listener_for(other, to) {
             None => self.schedule_in(latency, Event::SynAck(id, Answer::Refused)),
-            // As Linux does it; the dialler cannot tell a full backlog from a lost request.
-            Some(listener) if self.is_backlog_full(listener) => self.dial_again(id, attempt),
+            // As on Linux, a full backlog looks like a lost SYN to the dialler.
+            Some(listener) if self.is_backlog_full(listener) => self.retransmit_syn(id, attempt),
             Some(listener) => {
                 self.pending(listener, 1);
                 self.set_stage(id, Stage::Answered(attempt, listener));
-                self.schedule_in(latency, Event::SynAck(id, Answer::Yes));
+                self.schedule_in(latency, Event::SynAck(id, Answer::Accepted));
             }
         }
     }
 
-    fn dial_again(&mut self, id: ConnId, attempt: u32) {
-        let wait = REQUEST_AGAIN_AFTER * (1 << attempt);
-        if attempt < REQUESTS_AGAIN_MAX {
+    fn retransmit_syn(&mut self, id: ConnId, attempt: u32) {
+        let wait = SYN_TIMEOUT * (1 << attempt);
+        if attempt < SYN_RETRIES_MAX {
             self.set_stage(id, Stage::Dialling(attempt + 1));
             self.schedule_in(wait, Event::Syn(id));
-        } else if attempt == REQUESTS_AGAIN_MAX {
+        } else if attempt == SYN_RETRIES_MAX {
             self.set_stage(id, Stage::Dialling(attempt + 1));
-            // The last one is waited for as well.
+            // The last retransmission also gets its full timeout.
             self.schedule_in(wait, Event::SynAck(id, Answer::Refused));
         }
     }
 
-    /// The answer arrives, or does not.
+    /// The SYN-ACK arrives, or is lost.
     pub(super) fn syn_ack(&mut self, id: ConnId, answer: Answer) {
         let Some(conn) = self.conns.get(&id) else { return };
         let dialler = conn.ends[Side::Dialler as usize].host;
@@ -107,11 +107,11 @@ impl World {
             Stage::Dialling(attempt) | Stage::Answered(attempt, _) => attempt,
             _ => return,
         };
-        if attempt > REQUESTS_AGAIN_MAX {
+        if attempt > SYN_RETRIES_MAX {
             if let Some(host) = dialler {
                 self.note(host, Verb::GivesUpDialling, id.0, 0);
             }
-            return self.end_dialling(id, io::ErrorKind::TimedOut);
+            return self.fail_dialling(id, io::ErrorKind::TimedOut);
         }
         let Some((host, other)) = conn.hosts(Side::Dialler) else { return };
         let listener = match conn.stage {
@@ -122,37 +122,37 @@ impl World {
             if let Some(listener) = listener {
                 self.pending(listener, -1);
             }
-            return self.dial_again(id, attempt);
+            return self.retransmit_syn(id, attempt);
         }
-        if let (Answer::Yes, Some(listener)) = (answer, listener) {
+        if let (Answer::Accepted, Some(listener)) = (answer, listener) {
             return self.connected(id, host, other, listener);
         }
         self.note(host, Verb::IsRefused, id.0, 0);
-        self.end_dialling(id, io::ErrorKind::ConnectionRefused);
+        self.fail_dialling(id, io::ErrorKind::ConnectionRefused);
     }
 
     fn connected(&mut self, id: ConnId, host: HostId, other: HostId, listener: SocketId) {
         let ack = self.now + self.links.latency(&mut self.random.links, host, other);
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.stage = Stage::Confirming(listener);
-        // What the dialler sends cannot overtake its last word.
+        // Data of the dialler cannot overtake its ACK.
         conn.pipe(Side::Dialler).not_before = ack;
         let token = conn.end(Side::Dialler).token;
         self.schedule(ack, Event::Ack(id));
         self.note(host, Verb::Connects, id.0, 0);
-        self.tell(host, token);
+        self.notify(host, token);
     }
 
-    /// The last word arrives: the listener has a connection.
+    /// The ACK arrives: the connection is queued for accept.
     pub(super) fn ack(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let Stage::Confirming(listener) = conn.stage else { return };
         let Some((host, other)) = conn.hosts(Side::Dialler) else { return };
-        if conn.end(Side::Acceptor).life != Life::Open {
+        if conn.end(Side::Acceptor).state != EndState::Open {
             return;
         }
         if !self.reaches(host, other) {
-            return self.schedule_in(CONFIRM_AGAIN_AFTER, Event::Ack(id));
+            return self.schedule_in(ACK_RETRY_INTERVAL, Event::Ack(id));
         }
         self.pending(listener, -1);
         self.set_stage(id, Stage::Made);
@@ -160,20 +160,20 @@ impl World {
             Some(listening) => {
                 listening.queue.push_back(id);
                 let (host, token) = (listening.host, listening.token);
-                self.tell(host, token);
+                self.notify(host, token);
             }
             None => self.close(id, Side::Acceptor, true),
         }
     }
 
-    /// Dialling comes to nothing; whoever dialled is told.
-    fn end_dialling(&mut self, id: ConnId, kind: io::ErrorKind) {
+    /// Connecting has failed: the dialler gets the error.
+    fn fail_dialling(&mut self, id: ConnId, kind: io::ErrorKind) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        conn.end(Side::Acceptor).life = Life::Gone;
+        conn.end(Side::Acceptor).state = EndState::Gone;
         self.fail(id, Side::Dialler, kind);
     }
 
-    /// Whoever dialled has let go of it before it was made.
+    /// The dialler closed the socket before the connection was accepted.
     pub(super) fn stop_dialling(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get(&id) else { return };
         match conn.stage {

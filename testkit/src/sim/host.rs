@@ -1,4 +1,4 @@
-//! A host of the simulation, as a handle: [`Host`].
+//! A handle to a host of the simulation: [`Host`].
 
 use std::{
     fmt, io,
@@ -14,8 +14,8 @@ use super::{
     simulation::Simulation, trace::Verb, world::World,
 };
 
-/// A host of a [`Network`](super::Network): a reactor of its own on the network's time, an address, and a clock that may be
-/// wrong. What is done to its process (killing, booting) is done when the network next goes on.
+/// A host of a [`Network`](super::Network), with its own reactor on simulated time, addresses, and a clock that may
+/// be skewed. Actions on its process (kill, restart) take effect when the network runs next.
 #[derive(Clone)]
 pub struct Host {
     inner: Weak<Simulation>,
@@ -35,11 +35,11 @@ impl Host {
         f(&mut self.inner().world.borrow_mut())
     }
 
-    fn ask(&self, act: FaultAction) {
-        self.with_world(|world| world.schedule(world.now, Event::Do(act)));
+    fn enqueue(&self, act: FaultAction) {
+        self.with_world(|world| world.schedule(world.now, Event::Apply(act)));
     }
 
-    // ---- what it is ----
+    // ---- properties ----
 
     /// Its name.
     #[must_use]
@@ -47,7 +47,7 @@ impl Host {
         self.with_world(|world| world.node(self.id).name.to_string())
     }
 
-    /// Its IPv4 address, which its name is looked up as.
+    /// Its IPv4 address, to which its name resolves.
     #[must_use]
     pub fn addr(&self) -> IpAddr {
         self.with_world(|world| world.node(self.id).v4().into())
@@ -59,68 +59,69 @@ impl Host {
         self.with_world(|world| world.node(self.id).v6().into())
     }
 
-    /// The reactor of its process, or that of the last one if none runs. The network turns it: do not run it.
+    /// The reactor of its process, or of the last process if none is running. The network drives it: do not run it
+    /// yourself.
     #[must_use]
     pub fn reactor(&self) -> Reactor {
         self.inner().reactor(self.id)
     }
 
-    /// Whether a process runs on it.
+    /// Whether a process is running on it.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.inner().processes.borrow()[self.id.0 as usize].driver.is_some()
     }
 
-    /// Whether its process is stopped in its tracks, by [`pause`](Self::pause) or a fault.
+    /// Whether its process is stopped, by [`pause`](Self::pause) or a fault.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.with_world(|world| world.node(self.id).is_paused)
     }
 
-    // ---- what it runs ----
+    // ---- its process ----
 
-    /// Gives the host its program: `program` is called by the loop now, and again in a new process whenever the host
+    /// Sets the program of the host: its reactor calls `program` now, and again in a new process whenever the host
     /// [restarts](Self::restart).
     pub fn boot(&self, program: impl Fn(&Reactor) + 'static) {
         self.inner().set_boot(self.id, Rc::new(program));
     }
 
-    /// Kills its process: nobody in it is told, and its system closes what it had open, with a reset where something was
+    /// Kills its process: no callbacks run, and the operating system closes its sockets, with a reset where input was
     /// unread.
     pub fn kill(&self) {
-        self.ask(FaultAction::Kill(self.id));
+        self.enqueue(FaultAction::Kill(self.id));
     }
 
-    /// Takes its power: nothing is closed, nobody is told, and what others send to it is lost until it restarts. Then its
-    /// system answers with resets what belongs to connections of before.
+    /// Cuts its power: nothing is closed, no callbacks run, and packets sent to it are lost until it restarts. After
+    /// the restart its operating system answers segments of old connections with resets.
     pub fn power_off(&self) {
-        self.ask(FaultAction::PowerOff(self.id));
+        self.enqueue(FaultAction::PowerOff(self.id));
     }
 
-    /// Starts it again, in a new process; one that still runs is killed first.
+    /// Restarts it with a new process. A running process is killed first.
     pub fn restart(&self) {
-        self.ask(FaultAction::Boot(self.id));
+        self.enqueue(FaultAction::Boot(self.id));
     }
 
-    /// Stops its process in its tracks, as `SIGSTOP` does: its system still receives until its buffers are full.
+    /// Stops its process, as `SIGSTOP` does: its operating system still receives until the buffers are full.
     pub fn pause(&self) {
         self.with_world(|world| world.apply(FaultAction::Pause(self.id)));
     }
 
-    /// Has its process go on. Timers that were due meanwhile are late.
+    /// Resumes its process. Timers that were due in the meantime fire late.
     pub fn resume(&self) {
         self.with_world(|world| world.apply(FaultAction::Resume(self.id)));
     }
 
     // ---- its clock ----
 
-    /// Puts its wall clock ahead by so much; that of its present process only.
+    /// Sets the wall clock of its current process forward by `by`.
     pub fn skew_ahead(&self, by: Duration) {
         let reactor = self.reactor();
         reactor.set_wall_clock(reactor.wall_clock() + by);
     }
 
-    /// Puts its wall clock back by so much; that of its present process only.
+    /// Sets the wall clock of its current process back by `by`.
     pub fn skew_back(&self, by: Duration) {
         let reactor = self.reactor();
         if let Some(then) = reactor.wall_clock().checked_sub(by) {
@@ -128,12 +129,12 @@ impl Host {
         }
     }
 
-    /// Has its clock go fast by so many parts in a million, or slow. A real one is off by some tens.
+    /// Makes its clock run fast (or slow, if negative) by `ppm` parts per million. Real clocks drift by some tens.
     pub fn set_drift(&self, ppm: i32) {
         self.with_world(|world| {
             let now = world.now;
             world.node_mut(self.id).clock.set_drift(now, ppm);
-            // Whatever it waits for comes at another moment now.
+            // All scheduled wakeups move to other times.
             world.node_mut(self.id).wake = None;
             world.make_ready(self.id);
         });
@@ -141,42 +142,42 @@ impl Host {
 
     // ---- its limits ----
 
-    /// How many descriptors its process may have: sockets of every kind, and the spare one that a port keeps. Past it,
-    /// accepting and connecting fail with `EMFILE`. Default: no limit.
+    /// Maximum number of descriptors of its process: sockets of every kind, and the spare descriptor of each
+    /// listener. Past it, accepting and connecting fail with `EMFILE`. Default: no limit.
     pub fn set_descriptors_max(&self, descriptors: usize) {
         self.with_world(|world| world.node_mut(self.id).descriptors_max = descriptors);
     }
 
-    /// How many descriptors its process has.
+    /// The number of open descriptors of its process.
     #[must_use]
     pub fn descriptors(&self) -> usize {
         self.with_world(|world| world.node(self.id).descriptors)
     }
 
-    /// Has the next `times` attempts to accept a connection fail.
+    /// Makes the next `times` accept attempts fail with `fault`.
     pub fn fail_next_accepts(&self, fault: AcceptFault, times: usize) {
         self.with_world(|world| {
             world.node_mut(self.id).accept_faults.extend((0..times).map(|_| fault));
         });
     }
 
-    /// Has every attempt to accept a connection fail from now on, or none any more.
+    /// Makes all further accept attempts fail with `fault`; `None` ends that.
     pub fn fail_accepts(&self, fault: impl Into<Option<AcceptFault>>) {
         self.with_world(|world| world.apply(FaultAction::FailAccepts(self.id, fault.into())));
     }
 
     // ---- datagrams ----
 
-    /// A socket for datagrams, bound to an address of the host.
+    /// Opens a datagram socket bound to an address of the host.
     ///
     /// # Errors
     ///
-    /// Those of `bind(2)`: the address is not the host's, or in use; `EMFILE`.
+    /// Those of `bind(2)`: the address does not belong to the host, or is in use; `EMFILE`.
     pub fn datagrams(&self, addr: SocketAddr) -> io::Result<Datagrams> {
         Datagrams::bind(&self.inner().world, self.id, addr)
     }
 
-    /// Enters something into the trace.
+    /// Adds a note to the trace.
     pub fn note(&self, text: &str) {
         self.with_world(|world| {
             let name = world.node(self.id).name.clone();

@@ -1,12 +1,12 @@
-//! How the process of a host ends: killed, without power, by itself; what its system does with what it leaves; and how the
-//! next one begins.
+//! The end of a host's process (killed, power loss, normal exit), the cleanup by its operating system, and the start
+//! of the next process.
 
 use std::rc::Rc;
 
 use sinew_reactor::Driver;
 
 use super::{
-    conn::{Fin, Life, Side, Stage},
+    conn::{EndState, Fin, Side, Stage},
     id::{ConnId, HostId, SocketId},
     process::Process,
     simulation::Simulation,
@@ -28,7 +28,7 @@ impl Simulation {
         driver.kill();
     }
 
-    /// The process has stopped by itself, and has seen to its own ends.
+    /// The process has ended by itself, after its own shutdown.
     pub(super) fn ended(&self, host: HostId) {
         if self.take_driver(host).is_some() {
             let mut world = self.world.borrow_mut();
@@ -51,8 +51,8 @@ impl Simulation {
 }
 
 impl World {
-    /// Lets go of all that the process of a host has: closed as a system closes what a dead process leaves or, if the power
-    /// goes, without a word.
+    /// Releases all sockets of a host's process: closed as an operating system does for a dead process or, on power
+    /// loss, silently.
     pub(super) fn end_process(&mut self, host: HostId, power: bool) {
         let node = self.node_mut(host);
         node.process += 1;
@@ -91,10 +91,10 @@ impl World {
                 pipe.unsent.clear();
                 pipe.fin = Fin::Sent;
                 let end = conn.end(side);
-                (end.life, end.token) = (Life::Gone, None);
+                (end.state, end.token) = (EndState::Gone, None);
                 end.received.clear();
-                self.ask_who_is_gone(id, side.other());
-                self.tidy(id);
+                self.probe_if_idle(id, side.other());
+                self.remove_if_done(id);
             }
             (_, true) => self.close(id, side, false),
         }

@@ -1,6 +1,6 @@
-//! What hosts, connections and sockets are called by: [`HostId`], [`ConnId`], [`SocketId`].
+//! Identifiers of hosts, connections and sockets: [`HostId`], [`ConnId`], [`SocketId`].
 
-/// A host, by its place in the table.
+/// Index of a host in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct HostId(pub(super) u32);
 
@@ -8,6 +8,6 @@ pub(super) struct HostId(pub(super) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ConnId(pub(super) u64);
 
-/// Another socket: one that listens, or one of datagrams.
+/// Any other socket: a listener or a datagram socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SocketId(pub(super) u64);

@@ -1,4 +1,4 @@
-//! Between hosts: how a [`Link`] delays and loses, and which hosts cannot reach each other at all.
+//! Links between hosts: latency, bandwidth, loss, reordering ([`Link`]), and cuts and partitions ([`Links`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,16 +13,16 @@ use super::{
     time::Time,
 };
 
-/// How long a segment or datagram is on its way.
+/// The latency of a segment or datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Latency {
     /// Always the same.
     Fixed(Duration),
-    /// Anything from the first to the second, each as likely.
+    /// Uniformly distributed from the first to the second.
     Uniform(Duration, Duration),
-    /// Mostly little more than the first, seldom much more: each further delay of the second's length is half as likely as
-    /// the one before, as in queues on the way.
+    /// Long-tailed: mostly little more than the first. Each further delay of the second's length is half as likely as
+    /// the one before, as with queues on the path.
     Tailed(Duration, Duration),
 }
 
@@ -39,7 +39,7 @@ impl Latency {
     }
 }
 
-/// How the way between two hosts is. The same in both directions, until one of them is cut.
+/// The properties of the link between two hosts, the same in both directions.
 ///
 /// # Examples
 ///
@@ -78,57 +78,57 @@ impl Default for Link {
 }
 
 impl Link {
-    /// How long things are on their way. Default 0.1 to 2 ms, each as likely.
+    /// The latency. Default: uniform from 0.1 to 2 ms.
     pub fn latency(mut self, latency: Latency) -> Self {
         self.latency = latency;
         self
     }
 
-    /// Bytes a second in each direction, shared by all that goes this way. Default: no limit.
+    /// Bandwidth in bytes per second, per direction, shared by all traffic. Default: no limit.
     pub fn bandwidth(mut self, bytes_per_second: u64) -> Self {
         self.bandwidth = Some(bytes_per_second.max(1));
         self
     }
 
-    /// The probability that a segment or datagram is lost. A lost segment comes late, since TCP sends it again. Default 0.
+    /// Probability that a segment or datagram is lost. TCP retransmits lost segments, so they arrive late. Default 0.
     pub fn loss(mut self, probability: f64) -> Self {
         self.loss = probability;
         self
     }
 
-    /// The probability that a datagram is held up on its way so that others overtake it. Default 0; with latencies that
-    /// differ, some overtake others anyway.
+    /// Probability that a datagram is delayed so that later ones overtake it. Default 0; varying latencies reorder
+    /// datagrams anyway.
     pub fn reorder(mut self, probability: f64) -> Self {
         self.reorder = probability;
         self
     }
 
-    /// The probability that a datagram arrives twice. Default 0.
+    /// Probability that a datagram is duplicated. Default 0.
     pub fn duplicate(mut self, probability: f64) -> Self {
         self.duplicate = probability;
         self
     }
 
-    /// The largest packet, headers included; larger datagrams are refused with `EMSGSIZE`, as on a socket that must not
-    /// fragment. Default 1,500.
+    /// MTU: the largest packet in bytes, headers included. Larger datagrams are rejected with `EMSGSIZE`, as on a
+    /// socket with the don't-fragment flag. Default 1,500.
     pub fn mtu(mut self, bytes: usize) -> Self {
         self.mtu = bytes;
         self
     }
 }
 
-/// How long it takes within a host.
+/// Latency within a host.
 const LOOPBACK: Latency = Latency::Uniform(Duration::from_micros(5), Duration::from_micros(25));
 
-/// All the ways between hosts.
+/// All links between hosts.
 pub(super) struct Links {
     default: Link,
     special: BTreeMap<(HostId, HostId), Link>,
     loopback: Link,
-    /// How many cuts there are in each direction, from the first to the second.
+    /// Number of active cuts per direction, from the first host to the second.
     cuts: BTreeMap<(HostId, HostId), usize>,
     partitions: Vec<Partition>,
-    /// Until when a direction is busy with what was sent before.
+    /// Until when a direction is busy sending earlier packets.
     busy: BTreeMap<(HostId, HostId), Time>,
 }
 
@@ -138,7 +138,7 @@ pub(super) struct Partition {
 }
 
 impl Partition {
-    fn parts(&self, a: HostId, b: HostId) -> bool {
+    fn separates(&self, a: HostId, b: HostId) -> bool {
         (self.left.contains(&a) && self.right.contains(&b))
             || (self.left.contains(&b) && self.right.contains(&a))
     }
@@ -174,11 +174,11 @@ impl Links {
         self.special.get(&pair(a, b)).unwrap_or(&self.default)
     }
 
-    pub(super) fn cut_way(&mut self, from: HostId, to: HostId) {
+    pub(super) fn cut_one_way(&mut self, from: HostId, to: HostId) {
         *self.cuts.entry((from, to)).or_default() += 1;
     }
 
-    pub(super) fn join_way(&mut self, from: HostId, to: HostId) {
+    pub(super) fn join_one_way(&mut self, from: HostId, to: HostId) {
         if let Some(cuts) = self.cuts.get_mut(&(from, to)) {
             *cuts -= 1;
             if *cuts == 0 {
@@ -187,19 +187,19 @@ impl Links {
         }
     }
 
-    pub(super) fn part(&mut self, partition: Partition) {
+    pub(super) fn add_partition(&mut self, partition: Partition) {
         self.partitions.push(partition);
     }
 
-    /// Takes away the first partition between these sets.
-    pub(super) fn unite(&mut self, left: &BTreeSet<HostId>, right: &BTreeSet<HostId>) {
+    /// Removes the first partition between these sets.
+    pub(super) fn heal_partition(&mut self, left: &BTreeSet<HostId>, right: &BTreeSet<HostId>) {
         let at = self.partitions.iter().position(|p| p.left == *left && p.right == *right);
         if let Some(at) = at {
             self.partitions.remove(at);
         }
     }
 
-    /// Takes away every cut and partition.
+    /// Removes every cut and partition.
     pub(super) fn heal(&mut self) {
         self.cuts.clear();
         self.partitions.clear();
@@ -208,10 +208,10 @@ impl Links {
     pub(super) fn is_up(&self, from: HostId, to: HostId) -> bool {
         from == to
             || (!self.cuts.contains_key(&(from, to))
-                && !self.partitions.iter().any(|partition| partition.parts(from, to)))
+                && !self.partitions.iter().any(|partition| partition.separates(from, to)))
     }
 
-    /// When something of this size arrives that is sent now.
+    /// Arrival time of a packet of this size that is sent now.
     pub(super) fn arrival(
         &mut self,
         random: &mut Rng,
@@ -229,7 +229,7 @@ impl Links {
         *busy + latency
     }
 
-    /// How long a small thing takes that has the line for itself.
+    /// Latency of a small packet, ignoring bandwidth.
     pub(super) fn latency(&self, random: &mut Rng, from: HostId, to: HostId) -> Duration {
         self.between(from, to).latency.draw(random)
     }
@@ -238,8 +238,13 @@ impl Links {
         happens(random, self.between(from, to).loss)
     }
 
-    /// How much later a datagram comes that is held up.
-    pub(super) fn hold_up(&self, random: &mut Rng, from: HostId, to: HostId) -> Option<Duration> {
+    /// Extra delay of a datagram that is reordered.
+    pub(super) fn reorder_delay(
+        &self,
+        random: &mut Rng,
+        from: HostId,
+        to: HostId,
+    ) -> Option<Duration> {
         let link = self.between(from, to);
         if !happens(random, link.reorder) {
             return None;
@@ -248,7 +253,7 @@ impl Links {
         Some(Duration::from_nanos(random.u64(usual..=4 * usual)))
     }
 
-    pub(super) fn doubles(&self, random: &mut Rng, from: HostId, to: HostId) -> bool {
+    pub(super) fn duplicates(&self, random: &mut Rng, from: HostId, to: HostId) -> bool {
         happens(random, self.between(from, to).duplicate)
     }
 }

@@ -1,4 +1,4 @@
-//! A listening socket, as its system sees it: [`Listening`]. Pure: how ports are opened and who gets what comes for them is in
+//! A listening socket of a simulated host: [`Listening`]. Pure data: opening ports and accepting connections are in
 //! `ports.rs`.
 
 use std::{
@@ -10,7 +10,7 @@ use sinew_reactor::Token;
 
 use super::id::{ConnId, HostId};
 
-/// See the head of this file.
+/// A listening socket, as its operating system sees it.
 pub(super) struct Listening {
     pub(super) host: HostId,
     pub(super) addr: SocketAddr,
@@ -18,14 +18,14 @@ pub(super) struct Listening {
     pub(super) v6_only: bool,
     pub(super) reuse_port: bool,
     pub(super) backlog: usize,
-    /// In the middle of the handshake.
+    /// Connections in the middle of the handshake.
     pub(super) pending: usize,
-    /// Made, and waiting to be accepted.
+    /// Connections waiting to be accepted.
     pub(super) queue: VecDeque<ConnId>,
 }
 
 impl Listening {
-    pub(super) fn takes(&self, host: HostId, to: SocketAddr) -> bool {
+    pub(super) fn matches(&self, host: HostId, to: SocketAddr) -> bool {
         self.host == host && self.addr.port() == to.port() && self.covers(to.ip())
     }
 
@@ -36,7 +36,7 @@ impl Listening {
         }
     }
 
-    pub(super) fn clashes(&self, other: SocketAddr) -> bool {
+    pub(super) fn conflicts_with(&self, other: SocketAddr) -> bool {
         self.addr.port() == other.port()
             && (self.covers(other.ip())
                 || (other.ip().is_unspecified() && (other.is_ipv6() || self.addr.is_ipv4())))

@@ -1,12 +1,13 @@
-//! A simulated network: hosts with reactors of their own, joined by links that delay, lose and break, on a clock that jumps
-//! from one event to the next. One thread, no kernel, and the same run again from the same seed.
+//! Deterministic network simulation: hosts with their own reactors, connected by links with latency, loss and faults,
+//! on a simulated clock that jumps from event to event. One thread, no kernel; the same seed replays the same run
+//! byte for byte.
 //!
-//! Servers and clients run in it as they are: `listen_tcp` and `connect_tcp` on the reactor of a [`Host`] open simulated
-//! sockets, names are those of the hosts, timers and time-outs go by simulated time.
+//! Servers and clients run in it unchanged: `listen_tcp` and `connect_tcp` on the reactor of a [`Host`] open
+//! simulated sockets, names resolve to hosts, timers and timeouts use simulated time.
 //!
 //! # Examples
 //!
-//! A client that connects, loses its peer to a power cut, and finds out by its own idle timeout:
+//! A client whose peer loses power, which it detects by its own idle timeout:
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -44,8 +45,8 @@
 //! let (server, client) = (network.host("server"), network.host("client"));
 //! server.reactor().listen_tcp("0.0.0.0:7", |_: &Peer| Echo)?;
 //! let log = Rc::new(RefCell::new(Vec::new()));
-//! let told = log.clone();
-//! drop(client.reactor().connect_tcp("server:7", move |_: &Peer| Client(told.clone())));
+//! let client_log = log.clone();
+//! drop(client.reactor().connect_tcp("server:7", move |_: &Peer| Client(client_log.clone())));
 //!
 //! network.run_for(Duration::from_secs(1))?;
 //! server.power_off();
@@ -57,24 +58,28 @@
 //!
 //! # What is simulated
 //!
-//! - **TCP**: three-way handshakes that may be lost and tried again (given up after 127 s), refusals, full backlogs; streams
-//!   cut into segments anywhere; latency, bandwidth and loss by link; full buffers on either side, short writes; FIN, half-open
-//!   and half-closed connections; resets, by `abort`, by closing with unread data, by a system that does not know the
-//!   connection; sending given up after a quarter of an hour without an answer. A reset takes with it what was not read yet.
-//! - **Datagrams**: loss, reordering, duplication, the MTU; for `listen_udp` and `connect_udp`, and raw ([`Datagrams`]).
-//! - **Hosts**: paused, killed, without power, restarted; clocks that are wrong or go wrong; descriptors that run out and
-//!   other errors of accept; jobs of the thread pool, done in an order that is drawn.
-//! - **Links**: cut and joined, in both directions or in one, where data may come and its acknowledgement not; partitions
-//!   between sets of hosts; by hand, by a [`Plan`], or by [`RandomFaults`].
-//! - **Names**: those of the hosts, `localhost`, and what [`Network::set_name`] says, for `connect_tcp` and `listen_tcp`.
+//! - **TCP**: three-way handshakes with loss and retransmission (given up after 127 s), refusals, full backlogs;
+//!   streams split into segments at random points; latency, bandwidth and loss per link; full buffers on either side,
+//!   short writes; FIN, half-open and half-closed connections; resets by `abort`, by closing with unread data, by a
+//!   system that does not know the connection; retransmission given up after about 15 minutes. Data received before a
+//!   reset can still be read.
+//! - **Datagrams**: loss, reordering, duplication, the MTU; through `listen_udp` and `connect_udp`, or raw
+//!   ([`Datagrams`]).
+//! - **Hosts**: pause, kill, power loss, restart; skewed and drifting clocks; descriptor limits and other errors of
+//!   accept; jobs of the thread pool in random order.
+//! - **Links**: cuts in both directions or in one (asymmetric: data arrive, acknowledgements do not); partitions
+//!   between sets of hosts; set by hand, by a [`Plan`], or by [`RandomFaults`].
+//! - **Names**: those of the hosts, `localhost`, and names set with [`Network::set_name`], for `connect_tcp` and
+//!   `listen_tcp`.
 //!
-//! # What is not
+//! # What is not simulated
 //!
-//! Congestion control and slow start, packets of TCP that arrive out of order (the stream never shows it), urgent data,
-//! keep-alive probes, path MTU discovery, ICMP errors (no route, port unreachable), multicast and broadcast, Unix sockets, files, real
-//! threads, and the time that code itself takes: a callback takes none. Level-triggered engines are not simulated: what a
-//! socket tells is edge-triggered, as on epoll. What a program draws from elsewhere than
-//! [`Reactor::random`](sinew_reactor::Reactor::random), or from the order of a `HashMap`, is not the same in each run.
+//! Congestion control and slow start, TCP segments that arrive out of order (invisible in the stream), urgent data,
+//! keep-alive probes, path MTU discovery, ICMP errors (no route, port unreachable), multicast and broadcast, Unix
+//! sockets, files, real threads, and the execution time of code: callbacks take no time. Readiness is edge-triggered,
+//! as with epoll; level-triggered engines are not simulated. Anything that a program derives from other sources than
+//! [`Reactor::random`](sinew_reactor::Reactor::random), or from the iteration order of a `HashMap`, is not
+//! reproducible.
 
 mod apply;
 mod conn;

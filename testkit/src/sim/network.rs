@@ -1,4 +1,5 @@
-//! The network from outside: [`Network`] is made, told what to do to its hosts, and run.
+//! The simulated network, as tests use it: [`Network`] creates hosts, sets up links and faults, and runs the
+//! simulation.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,26 +18,26 @@ use super::{
 /// Events after which [`Network::run_until_idle`] gives up.
 const EVENTS_UNTIL_IDLE_MAX: u64 = 50_000_000;
 
-/// Lines of the trace that are printed when a test fails.
+/// Number of trace lines printed when a test fails.
 const TAIL: usize = 40;
 
-/// A network of simulated hosts, and their time. Everything that is left to chance comes from its seed, so a run can be had
-/// again. If the thread panics while it is there, it prints its seed and the last of what happened.
+/// A network of simulated hosts, and their clock. All randomness comes from its seed, so a run can be replayed. If
+/// the thread panics while it exists, it prints its seed and the end of the trace.
 ///
 /// See [the module](super) for an example.
 pub struct Network {
     pub(super) inner: Rc<Simulation>,
 }
 
-/// How far a simulation has come, in numbers.
+/// Progress of a simulation, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NetworkStats {
-    /// Events of the network: arrivals, wake-ups, faults.
+    /// Events processed: arrivals, wakeups, faults.
     pub events: u64,
-    /// Things entered into the trace.
+    /// Entries added to the trace.
     pub happenings: u64,
-    /// Connections that are known to any system.
+    /// Connections known to at least one operating system.
     pub connections: usize,
 }
 
@@ -60,13 +61,13 @@ impl Network {
         }
     }
 
-    /// The host of that name: a new one, with an address of its own and a process that does nothing yet, unless there is one
-    /// already. Its name can be looked up by all others.
-    #[must_use = "the host is where a program is put"]
+    /// The host of that name. If it does not exist yet, it is created, with its own address and an idle process. Its
+    /// name can be resolved by all hosts.
+    #[must_use = "a host does nothing until it runs a program"]
     pub fn host(&self, name: &str) -> Host {
         let found = self.inner.world.borrow().find(name);
         let id = found.unwrap_or_else(|| {
-            let id = self.inner.world.borrow_mut().add_machine(name);
+            let id = self.inner.world.borrow_mut().add_node(name);
             let process = Process::start(&self.inner.world, id, None);
             self.inner.processes.borrow_mut().push(process);
             id
@@ -80,44 +81,44 @@ impl Network {
         self.inner.world.borrow().seed
     }
 
-    /// The time since the simulation began.
+    /// The simulated time since the start.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.inner.world.borrow().now.since_start()
     }
 
-    // ---- what the network is like ----
+    // ---- links and names ----
 
-    /// How the ways between hosts are that nothing else is said of.
+    /// Sets the link between all hosts without a link of their own.
     pub fn set_link(&self, link: Link) {
         self.inner.world.borrow_mut().links.set_default(link);
     }
 
-    /// How the way between two hosts is.
+    /// Sets the link between two hosts.
     pub fn set_link_between(&self, a: &Host, b: &Host, link: Link) {
         self.inner.world.borrow_mut().links.set(a.id, b.id, link);
     }
 
-    /// What a name is looked up as; no addresses for a name that does not exist.
+    /// Sets the addresses of a name; without addresses, the name does not exist.
     pub fn set_name(&self, name: &str, addrs: impl IntoIterator<Item = IpAddr>) {
         let addrs = addrs.into_iter().collect();
         self.inner.world.borrow_mut().names.insert(name.to_owned(), addrs);
     }
 
-    /// Cuts the way between two hosts: nothing gets through until they are [joined](Self::join) as often as they were cut.
-    /// TCP tries again and again, and gives up after a quarter of an hour.
+    /// Cuts the link between two hosts: nothing gets through until [`join`](Self::join) has been called as often as
+    /// `cut`. TCP retransmits, and gives up after about 15 minutes.
     pub fn cut(&self, a: &Host, b: &Host) {
         self.inner.world.borrow_mut().apply(FaultAction::Cut(a.id, b.id));
     }
 
-    /// Takes back one [`cut`](Self::cut).
+    /// Undoes one [`cut`](Self::cut).
     pub fn join(&self, a: &Host, b: &Host) {
         self.inner.world.borrow_mut().apply(FaultAction::Join(a.id, b.id));
     }
 
-    /// Cuts the way from one host to another, and not the way back: what the one sends is lost, and with it what it has to
-    /// say of what it receives. TCP in the other direction delivers what it sends, hears nothing of it, sends it again and
-    /// again, and gives up as after a [`cut`](Self::cut).
+    /// Cuts one direction only (asymmetric fault): everything from `from` to `to` is lost, including its
+    /// acknowledgements. In the other direction TCP delivers data, receives no acknowledgements, retransmits, and
+    /// gives up as after a [`cut`](Self::cut).
     ///
     /// # Examples
     ///
@@ -140,15 +141,15 @@ impl Network {
     /// # }
     /// ```
     pub fn cut_way(&self, from: &Host, to: &Host) {
-        self.inner.world.borrow_mut().apply(FaultAction::CutWay(from.id, to.id));
+        self.inner.world.borrow_mut().apply(FaultAction::CutOneWay(from.id, to.id));
     }
 
-    /// Takes back one [`cut_way`](Self::cut_way).
+    /// Undoes one [`cut_way`](Self::cut_way).
     pub fn join_way(&self, from: &Host, to: &Host) {
-        self.inner.world.borrow_mut().apply(FaultAction::JoinWay(from.id, to.id));
+        self.inner.world.borrow_mut().apply(FaultAction::JoinOneWay(from.id, to.id));
     }
 
-    /// Parts two sets of hosts from each other, until the network is [healed](Self::heal).
+    /// Partitions two sets of hosts from each other, until [`heal`](Self::heal) is called.
     pub fn partition<'a>(
         &self,
         left: impl IntoIterator<Item = &'a Host>,
@@ -156,22 +157,22 @@ impl Network {
     ) {
         let left: BTreeSet<_> = left.into_iter().map(|host| host.id).collect();
         let right = right.into_iter().map(|host| host.id).collect();
-        self.inner.world.borrow_mut().apply(FaultAction::Part(left, right));
+        self.inner.world.borrow_mut().apply(FaultAction::Partition(left, right));
     }
 
-    /// Takes back every cut and partition.
+    /// Removes every cut and partition.
     pub fn heal(&self) {
         self.inner.world.borrow_mut().links.heal();
     }
 
-    /// Lets the simulation go on after a panic in a callback, for tests that are about that.
+    /// Lets the simulation continue after a panic in a callback, for tests of panics.
     pub fn allow_panics(&self) {
         self.inner.panics_allowed.set(true);
     }
 
-    /// Has `check` called after every event of the simulation, when the hosts that had something to do because of it have done
-    /// it: for what must hold at any time. The reactors of all hosts show the present time then, also of those that sleep. A panic
-    /// in it goes through whatever runs the network. Several are called in turn.
+    /// Calls `check` after every event, once all hosts have processed it: for invariants. At that time the reactors
+    /// of all hosts, including idle ones, show the current time. A panic in `check` propagates out of the method that
+    /// runs the network. Several checks are called in the order in which they were added.
     ///
     /// # Examples
     ///
@@ -205,21 +206,21 @@ impl Network {
 
     // ---- running ----
 
-    /// Goes on for so long.
+    /// Runs for `time` of simulated time.
     ///
     /// # Errors
     ///
-    /// [`SimError`], if a callback panicked or a host does not come to rest.
+    /// [`SimError`] if a callback panicked or a host never becomes idle.
     pub fn run_for(&self, time: Duration) -> Result<(), SimError> {
         let limit = self.inner.world.borrow().now + time;
         self.inner.run(limit, || false).map(drop)
     }
 
-    /// Goes on until something is so, asked after every event, for `within` at most.
+    /// Runs until `is_so` returns true, checked after every event, for at most `within`.
     ///
     /// # Errors
     ///
-    /// [`SimError::NotReached`] if it is not so by then; else as [`run_for`](Self::run_for).
+    /// [`SimError::NotReached`] if it is not true by then; otherwise as [`run_for`](Self::run_for).
     pub fn run_until(&self, within: Duration, is_so: impl FnMut() -> bool) -> Result<(), SimError> {
         let limit = self.inner.world.borrow().now + within;
         if self.inner.run(limit, is_so)? {
@@ -228,42 +229,43 @@ impl Network {
         Err(SimError::NotReached { within, seed: self.seed() })
     }
 
-    /// Goes on until nothing is left to happen: no timer, nothing on its way, nothing planned.
+    /// Runs until nothing is left to happen: no timers, no packets in flight, no scheduled faults.
     ///
     /// # Errors
     ///
-    /// [`SimError::NeverIdle`] after fifty million events; else as [`run_for`](Self::run_for).
+    /// [`SimError::NeverIdle`] after fifty million events; otherwise as [`run_for`](Self::run_for).
     pub fn run_until_idle(&self) -> Result<(), SimError> {
         let start = self.inner.world.borrow().events;
-        let is_too_much = || self.inner.world.borrow().events - start > EVENTS_UNTIL_IDLE_MAX;
-        if self.inner.run(Time(u64::MAX), is_too_much)? {
+        let limit_reached = || self.inner.world.borrow().events - start > EVENTS_UNTIL_IDLE_MAX;
+        if self.inner.run(Time(u64::MAX), limit_reached)? {
             let seed = self.seed();
             return Err(SimError::NeverIdle { events: EVENTS_UNTIL_IDLE_MAX, seed });
         }
         Ok(())
     }
 
-    // ---- looking back ----
+    // ---- the trace ----
 
-    /// A hash of all that happened: when, to whom, and every byte of it. The same for the same seed and program.
+    /// A hash of the whole trace: times, hosts, events, and every byte received. The same for the same seed and
+    /// program.
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
         self.inner.world.borrow().trace.hash()
     }
 
-    /// The last of what happened, a line each.
+    /// The last entries of the trace, one line each.
     #[must_use]
     pub fn trace_tail(&self, lines: usize) -> Vec<String> {
         self.inner.world.borrow().trace.tail(lines).map(ToString::to_string).collect()
     }
 
-    /// Enters something into the trace.
+    /// Adds a note to the trace.
     pub fn note(&self, text: &str) {
         let name = Rc::from("the network");
         self.inner.world.borrow_mut().note_text(&name, Verb::Notes, text);
     }
 
-    /// How far it has come.
+    /// Progress so far.
     #[must_use]
     pub fn stats(&self) -> NetworkStats {
         let world = self.inner.world.borrow();
@@ -281,8 +283,8 @@ impl Drop for Network {
             return;
         }
         if let Ok(world) = self.inner.world.try_borrow() {
-            eprintln!("the last that happened, with SINEW_SEED={}:", world.seed);
-            world.trace.tail(TAIL).for_each(|happening| eprintln!("{happening}"));
+            eprintln!("end of the trace, with SINEW_SEED={}:", world.seed);
+            world.trace.tail(TAIL).for_each(|entry| eprintln!("{entry}"));
         }
     }
 }

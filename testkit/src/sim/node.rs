@@ -1,4 +1,4 @@
-//! What a host is apart from the process on it: its addresses, its clock, its limits. [`Node`].
+//! A host apart from its process: addresses, clock, limits. [`Node`].
 
 use std::{
     collections::VecDeque,
@@ -11,15 +11,15 @@ use sinew_reactor::WeakReactor;
 
 use super::time::{HostClock, Time};
 
-/// An error of accept(2) that is not the listener's doing.
+/// An error of accept(2) that the listener did not cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AcceptFault {
-    /// `EMFILE`: the process has as many descriptors as it may have.
+    /// `EMFILE`: the process has reached its descriptor limit.
     ProcessLimit,
-    /// `ENFILE`: the system has as many files open as it may have.
+    /// `ENFILE`: the system has reached its limit of open files.
     SystemLimit,
-    /// `ECONNABORTED`: the peer gave up before it was accepted.
+    /// `ECONNABORTED`: the peer aborted the connection before it was accepted.
     Aborted,
 }
 
@@ -39,10 +39,10 @@ impl AcceptFault {
     }
 }
 
-/// The first port that is given out where none is asked for (RFC 6335).
+/// The first ephemeral port (RFC 6335).
 const EPHEMERAL: u16 = 49_152;
 
-/// See the head of this file.
+/// A host of the simulation.
 pub(super) struct Node {
     pub(super) name: Rc<str>,
     v4: Ipv4Addr,
@@ -50,18 +50,18 @@ pub(super) struct Node {
     pub(super) clock: HostClock,
     pub(super) has_power: bool,
     pub(super) is_paused: bool,
-    /// Of the process that runs on it.
+    /// The reactor of its current process.
     pub(super) reactor: WeakReactor,
-    /// Which process that is, counted from the first.
+    /// Serial number of its current process.
     pub(super) process: u32,
-    /// It waits to be turned.
+    /// Whether it is queued to run.
     pub(super) is_ready: bool,
-    /// When it is to be turned next, by itself.
+    /// When it is scheduled to wake up.
     pub(super) wake: Option<Time>,
     pub(super) descriptors: usize,
     pub(super) descriptors_max: usize,
     pub(super) accept_faults: VecDeque<AcceptFault>,
-    /// While faults of this kind last.
+    /// Fails every accept while it is set.
     pub(super) accept_fault: Option<AcceptFault>,
     port: u16,
 }
@@ -99,7 +99,7 @@ impl Node {
         ip.is_loopback() || ip == IpAddr::V4(self.v4) || ip == IpAddr::V6(self.v6)
     }
 
-    /// The address that it speaks from to another.
+    /// The source address for packets to `to`.
     pub(super) const fn source_for(&self, to: IpAddr) -> IpAddr {
         match to {
             to if to.is_loopback() => to,
@@ -108,7 +108,7 @@ impl Node {
         }
     }
 
-    /// A port that is not in use, as the caller knows.
+    /// An unused ephemeral port; `is_used` knows the used ones.
     pub(super) fn next_port(&mut self, is_used: impl Fn(u16) -> bool) -> io::Result<u16> {
         for _ in EPHEMERAL..=u16::MAX {
             let port = self.port;

@@ -1,5 +1,5 @@
-//! What there is of datagrams: a [`Packet`] on its way, and the [`UdpSocket`] where it waits to be read. Pure: how they travel
-//! is in `udp.rs`.
+//! Simulated datagrams: a [`Packet`] in flight, and the [`UdpSocket`] that queues received ones. Pure data: the rules
+//! of delivery are in `udp.rs`.
 
 use std::{
     collections::VecDeque,
@@ -11,7 +11,7 @@ use sinew_reactor::Token;
 
 use super::id::HostId;
 
-/// What a socket is to its system.
+/// A datagram socket, as its operating system sees it.
 pub(super) struct UdpSocket {
     pub(super) host: HostId,
     pub(super) addr: SocketAddr,
@@ -20,15 +20,15 @@ pub(super) struct UdpSocket {
     pub(super) queued: usize,
 }
 
-/// A datagram that waits to be read.
+/// A received datagram.
 pub(super) struct Arrived {
     pub(super) from: SocketAddr,
-    /// The address of the host that it was sent to.
+    /// The local address that it was sent to.
     pub(super) to: IpAddr,
     pub(super) payload: Rc<[u8]>,
 }
 
-/// A datagram on its way.
+/// A datagram in flight.
 pub(super) struct Packet {
     pub(super) from: SocketAddr,
     pub(super) sender: HostId,

@@ -1,5 +1,4 @@
-//! Faults that are planned: [`Plan`], built in code. In words it is in `grammar.rs`; how it is carried out, in
-//! `fault_schedule.rs`. Pure.
+//! Planned faults: [`Plan`]. Its text format is in `grammar.rs`; scheduling is in `fault_schedule.rs`. Pure data.
 
 use std::time::Duration;
 
@@ -7,23 +6,23 @@ use sinew_reactor::Excerpt;
 
 use super::node::AcceptFault;
 
-/// Something that goes wrong. Hosts are given by name.
+/// A fault. Hosts are identified by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// `cut a-b`: nothing gets through between the two.
     Cut(String, String),
-    /// `cut a>b`: nothing gets through from the first to the second; what the second sends does.
+    /// `cut a>b`: nothing gets through from the first to the second; the reverse direction works.
     CutWay(String, String),
     /// `partition a,b|c,d`: nothing gets through between the two sets.
     Partition(Vec<String>, Vec<String>),
-    /// `reset a-b`: all connections between the two are reset, once.
+    /// `reset a-b`: all connections between the two are reset once.
     Reset(String, String),
-    /// `pause a`: the process of the host stops in its tracks.
+    /// `pause a`: the process of the host is stopped.
     Pause(String),
-    /// `kill a`: the process of the host is killed; at the end of the fault the host restarts.
+    /// `kill a`: the process of the host is killed. When the fault ends, the host restarts.
     Kill(String),
-    /// `power-off a`: the host is gone without a word; at the end of the fault it restarts.
+    /// `power-off a`: the host loses power. When the fault ends, it restarts.
     PowerOff(String),
     /// `restart a`: the host restarts.
     Restart(String),
@@ -31,10 +30,11 @@ pub enum Fault {
     FailAccepts(String, AcceptFault),
 }
 
-/// What goes wrong when, and for how long.
+/// A schedule of faults: what fails, when, and for how long.
 ///
-/// In words, a line (or a part between semicolons) each: `at <time> <fault> [for <time>]`, with times such as `250 ms`, `3 s`,
-/// `2 min` and `1 h`, down to `us` and `ns`. A fault without an end lasts. It is displayed in the same words, exactly.
+/// Text format, one fault per line or separated by semicolons: `at <time> <fault> [for <time>]`, with times such as
+/// `250 ms`, `3 s`, `2 min` and `1 h`, down to `us` and `ns`. Without a duration, a fault is permanent. `Display`
+/// prints exactly this format.
 ///
 /// # Examples
 ///
@@ -61,7 +61,7 @@ pub struct Plan {
     pub(crate) entries: Vec<Entry>,
 }
 
-/// A fault of a plan.
+/// A fault of a plan, with its start and duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) at: Duration,
@@ -69,20 +69,20 @@ pub(crate) struct Entry {
     pub(crate) lasts: Option<Duration>,
 }
 
-/// A plan that cannot be understood, or carried out.
+/// A plan that cannot be parsed or scheduled.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// It is not of the form `at <time> <fault> [for <time>]`.
+    /// Not of the form `at <time> <fault> [for <time>]`.
     #[error("{:?} is not of the form \"at <time> <fault> [for <time>]\"", Excerpt::new(.0))]
     Form(String),
-    /// It is no time.
-    #[error("{:?} is no time, such as 250 ms, 3 s, 2 min or 1 h", Excerpt::new(.0))]
+    /// Not a valid time.
+    #[error("{:?} is not a time such as 250 ms, 3 s, 2 min or 1 h", Excerpt::new(.0))]
     Time(String),
-    /// There is no such fault.
-    #[error("{:?} is no fault, such as cut a-b or kill a", Excerpt::new(.0))]
+    /// Not a known fault.
+    #[error("{:?} is not a fault such as cut a-b or kill a", Excerpt::new(.0))]
     Fault(String),
-    /// The network has no such host.
+    /// The network has no host of that name.
     #[error("there is no host {:?}", Excerpt::new(.0))]
     NoHost(String),
 }
@@ -90,8 +90,8 @@ pub enum PlanError {
 sinew_reactor::error_debug!(PlanError);
 
 impl Plan {
-    /// Adds a fault: when it begins, counted from when the plan is given to the network, and how long it lasts (`None`: for
-    /// good).
+    /// Adds a fault: when it starts, relative to when the plan is passed to the network, and how long it lasts
+    /// (`None`: permanently).
     pub fn fault(mut self, at: Duration, fault: Fault, lasts: impl Into<Option<Duration>>) -> Self {
         self.entries.push(Entry { at, fault, lasts: lasts.into() });
         self

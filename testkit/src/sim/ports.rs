@@ -1,4 +1,4 @@
-//! How ports are opened and closed, who gets a connection that comes for one, and how it is accepted.
+//! Opening and closing TCP ports, choosing the listener for a connection, and accepting.
 
 use std::{collections::VecDeque, io, net::SocketAddr};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use sinew_transports::net::ListenOptions;
 
-/// A connection that a listener has accepted.
+/// An accepted connection.
 pub(super) struct Accepted {
     pub(super) conn: ConnId,
     pub(super) local: SocketAddr,
@@ -35,10 +35,12 @@ impl World {
         if addr.port() == 0 {
             addr.set_port(self.free_port(host)?);
         }
-        let clashes = |other: &Listening| {
-            other.host == host && other.clashes(addr) && !(config.reuse_port && other.reuse_port)
+        let conflicts_with = |other: &Listening| {
+            other.host == host
+                && other.conflicts_with(addr)
+                && !(config.reuse_port && other.reuse_port)
         };
-        if self.listening.values().any(clashes) {
+        if self.listening.values().any(conflicts_with) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         let id = SocketId(self.next_id());
@@ -57,7 +59,7 @@ impl World {
         Ok(id)
     }
 
-    /// A port of which nothing on the host makes use.
+    /// An ephemeral port that is not in use on the host.
     pub(super) fn free_port(&mut self, host: HostId) -> io::Result<u16> {
         let listening = self.listening.values().filter(|l| l.host == host).map(|l| l.addr.port());
         let datagrams = self.datagrams.values().filter(|s| s.host == host).map(|s| s.addr.port());
@@ -65,9 +67,10 @@ impl World {
         self.node_mut(host).next_port(|port| used.contains(&port))
     }
 
-    /// The listener that a request to `to` goes to: one on that very address before one on all; of several, one by chance.
+    /// The listener for a SYN to `to`: an exact address takes precedence over a wildcard; among several, one is
+    /// chosen at random.
     pub(super) fn listener_for(&mut self, host: HostId, to: SocketAddr) -> Option<SocketId> {
-        let all = self.listening.iter().filter(|(_, l)| l.takes(host, to));
+        let all = self.listening.iter().filter(|(_, l)| l.matches(host, to));
         let (exact, any): (Vec<_>, Vec<_>) =
             all.map(|(id, l)| (*id, l.addr.ip() == to.ip())).partition(|(_, exact)| *exact);
         let found = if exact.is_empty() { any } else { exact };
@@ -78,19 +81,19 @@ impl World {
         }
     }
 
-    /// Whether a request has to come again later, as nobody has accepted for long.
+    /// Whether the backlog is full, so that the SYN is dropped.
     pub(super) fn is_backlog_full(&self, id: SocketId) -> bool {
         self.listening.get(&id).is_none_or(|l| l.pending + l.queue.len() >= l.backlog)
     }
 
-    /// Accepts one, with the errors of accept(2).
+    /// Accepts a connection, with the errors of accept(2).
     pub(super) fn accept(&mut self, shared: &Shared, id: SocketId) -> io::Result<Accepted> {
         let Some(listening) = self.listening.get(&id) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
         let host = listening.host;
         let next = listening.queue.front().copied();
-        // accept(2) asks for a descriptor before it looks whether anybody is there.
+        // accept(2) allocates the descriptor before it checks for a connection.
         let descriptor = match Descriptor::take(shared, self, host) {
             Ok(descriptor) => descriptor,
             Err(error) => {
@@ -119,25 +122,25 @@ impl World {
         let peer = self.conns.get(&conn).map(|conn| conn.ends[Side::Dialler as usize].addr);
         let local = self.conns.get(&conn).map(|conn| conn.ends[Side::Acceptor as usize].addr);
         let (Some(peer), Some(local)) = (peer, local) else {
-            // It went away while it waited.
+            // The connection went away while it was queued.
             return refused(self, io::ErrorKind::ConnectionAborted.into());
         };
         Ok(Accepted { conn, local, peer, descriptor })
     }
 
-    /// Closes a port: who waits there is reset.
+    /// Closes a port: connections waiting in the backlog are reset.
     pub(super) fn stop_listening(&mut self, id: SocketId) {
         let Some(listening) = self.listening.remove(&id) else { return };
         for conn in listening.queue {
             self.close(conn, Side::Acceptor, true);
         }
-        let half_made: Vec<_> = self
+        let confirming: Vec<_> = self
             .conns
             .iter()
             .filter(|(_, conn)| conn.stage == Stage::Confirming(id))
             .map(|(id, _)| *id)
             .collect();
-        for conn in half_made {
+        for conn in confirming {
             self.close(conn, Side::Acceptor, true);
         }
     }

@@ -1,4 +1,4 @@
-//! Programs on hosts: what a process is, and how it begins. [`Process`].
+//! The process of a simulated host: [`Process`], and how it starts.
 
 use std::rc::Rc;
 
@@ -7,24 +7,24 @@ use sinew_reactor::{Driver, Reactor};
 use super::{endpoint::HostNet, id::HostId, time::HostClock, trace::Verb, world::Shared};
 use sinew_transports::net;
 
-/// A program: what a host runs when it boots.
+/// A program: the function that a host runs when it boots.
 pub(super) type Boot = Rc<dyn Fn(&Reactor)>;
 
-/// See the head of this file.
+/// A running or ended process.
 pub(super) struct Process {
-    /// The last one there was, if none runs.
+    /// The reactor of the process; of the last one if none is running.
     pub(super) reactor: Reactor,
-    /// While it runs.
+    /// Present while the process is running.
     pub(super) driver: Option<Rc<Driver>>,
     pub(super) boot: Option<Boot>,
-    /// Panics that have been told of.
+    /// Number of panics already reported.
     pub(super) panics: u64,
 }
 
 impl Process {
     pub(super) fn start(world: &Shared, host: HostId, boot: Option<Boot>) -> Self {
         let reactor = Reactor::simulated(world.borrow_mut().random.seeds.u64(..));
-        let driver = reactor.take_over().expect("it has just been made, and is simulated");
+        let driver = reactor.take_over().expect("a new simulated reactor has no driver yet");
         {
             let world = &mut *world.borrow_mut();
             let now = world.now;
@@ -45,7 +45,7 @@ impl Process {
         process
     }
 
-    /// Has the loop call the program.
+    /// Schedules the program on the reactor.
     pub(super) fn call_boot(&self) {
         if let Some(boot) = self.boot.clone().filter(|_| self.driver.is_some()) {
             self.reactor.call_soon(move |reactor| boot(reactor));

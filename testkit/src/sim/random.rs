@@ -1,19 +1,19 @@
-//! Where chance comes from: one generator a purpose, all drawn from the seed, so that a change in what one of them is asked
-//! for leaves the others as they were.
+//! Random number generators, one per purpose, all derived from the seed, so that a change in the use of one does not
+//! affect the others.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// See the head of this file.
+/// The generators of a simulation.
 pub(super) struct Random {
-    /// Delays and losses on links.
+    /// Latency and loss on links.
     pub(super) links: Rng,
-    /// Where streams are cut into segments, and writes cut short.
+    /// Where streams are split into segments, and writes are cut short.
     pub(super) cuts: Rng,
-    /// Which host goes first, and other choices of a scheduler.
+    /// Scheduling: which host runs first, and similar choices.
     pub(super) order: Rng,
-    /// Faults that come by themselves.
+    /// Random faults.
     pub(super) faults: Rng,
     /// Seeds of reactors.
     pub(super) seeds: Rng,
@@ -27,12 +27,12 @@ impl Random {
     }
 }
 
-/// Whether a thing of this probability happens.
+/// Returns true with this probability.
 pub(super) fn happens(random: &mut Rng, probability: f64) -> bool {
     probability > 0.0 && random.f64() < probability
 }
 
-/// A time between the two, the first included.
+/// A random duration from `min` (inclusive) to `max`.
 pub(super) fn between(random: &mut Rng, min: Duration, max: Duration) -> Duration {
     let (min, max) = (nanos(min), nanos(max));
     Duration::from_nanos(if min < max { random.u64(min..max) } else { min })

@@ -1,4 +1,4 @@
-//! Faults that come by themselves: [`RandomFaults`].
+//! Random fault injection: [`RandomFaults`].
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
     time::Time,
 };
 
-/// Which faults happen by chance, how often, and how long they last.
+/// Which random faults happen, how often, and how long they last.
 ///
 /// # Examples
 ///
@@ -42,12 +42,12 @@ enum Kind {
 }
 
 impl RandomFaults {
-    /// A fault every so often on the average; which, is said by the other methods.
+    /// A fault once per `interval` on average. The kinds are chosen with the other methods.
     pub fn every(interval: Duration) -> Self {
         Self { every: interval, lasting: Duration::from_secs(10), kinds: Vec::new() }
     }
 
-    /// How long a fault lasts at most. Default 10 s.
+    /// Maximum duration of a fault. Default 10 s.
     pub fn lasting(mut self, max: Duration) -> Self {
         self.lasting = max;
         self
@@ -58,47 +58,47 @@ impl RandomFaults {
         self
     }
 
-    /// The way between two hosts is cut for a while.
+    /// Adds cuts of the link between two hosts.
     pub fn cuts(self) -> Self {
         self.with(Kind::Cut)
     }
 
-    /// The way from one host to another is cut for a while, and not the way back.
+    /// Adds one-way cuts: from one host to another, but not back.
     pub fn one_way_cuts(self) -> Self {
         self.with(Kind::OneWayCut)
     }
 
-    /// Some hosts are parted from the others for a while.
+    /// Adds partitions of the hosts into two sets.
     pub fn partitions(self) -> Self {
         self.with(Kind::Partition)
     }
 
-    /// A host is paused for a while.
+    /// Adds pauses of a host.
     pub fn pauses(self) -> Self {
         self.with(Kind::Pause)
     }
 
-    /// A host is killed, and restarts a while later.
+    /// Adds kills of a host, which restarts later.
     pub fn kills(self) -> Self {
         self.with(Kind::Kill)
     }
 
-    /// A host loses power, and restarts a while later.
+    /// Adds power losses of a host, which restarts later.
     pub fn power_cuts(self) -> Self {
         self.with(Kind::PowerOff)
     }
 
-    /// All connections between two hosts are reset.
+    /// Adds resets of all connections between two hosts.
     pub fn resets(self) -> Self {
         self.with(Kind::Reset)
     }
 
-    /// How long until the next.
+    /// Time until the next fault.
     pub(super) fn wait(&self, random: &mut Rng) -> Duration {
         between(random, Duration::from_millis(1), self.every * 2)
     }
 
-    /// What happens now, to hosts of these names.
+    /// Draws a fault on the named hosts.
     pub(super) fn draw(&self, random: &mut Rng, now: Time, names: &[String]) -> Option<Entry> {
         if self.kinds.is_empty() || names.is_empty() {
             return None;

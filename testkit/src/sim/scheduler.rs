@@ -1,4 +1,4 @@
-//! How a simulation goes on: hosts that have something to do are turned, then time passes to the next event.
+//! The run loop of a simulation: turns the reactors of all hosts with work, then advances time to the next event.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -8,40 +8,40 @@ use super::{
     error::SimError, event::Event, id::HostId, process::Boot, simulation::Simulation, time::Time,
 };
 
-/// Rounds in which every host that is ready is turned while time stands.
+/// Maximum rounds of turning hosts without advancing time.
 const ROUNDS_PER_MOMENT_MAX: usize = 100_000;
 
-/// Events between two looks at every host, for calls that one host's code has made to another's reactor.
-const EVENTS_PER_LOOK: u64 = 1_024;
+/// Number of events between two checks of all hosts for calls made on their reactors by other hosts' code.
+const EVENTS_PER_REFRESH: u64 = 1_024;
 
-/// Whatever becomes of a run, at its end the network does not run.
-struct Over<'a>(&'a Cell<bool>);
+/// Clears the running flag on drop, also on errors and panics.
+struct ClearOnDrop<'a>(&'a Cell<bool>);
 
-impl Drop for Over<'_> {
+impl Drop for ClearOnDrop<'_> {
     fn drop(&mut self) {
         self.0.set(false);
     }
 }
 
 impl Simulation {
-    /// Goes on until `limit`, or until something is so; whether it is.
+    /// Runs until `limit`, or until the condition holds; returns whether it does.
     pub(super) fn run(
         &self,
         limit: Time,
-        mut is_so: impl FnMut() -> bool,
+        mut condition: impl FnMut() -> bool,
     ) -> Result<bool, SimError> {
         if self.running.replace(true) {
             return Err(SimError::AlreadyRunning);
         }
-        let over = Over(&self.running);
-        self.arm_faults();
-        let ran = self.run_entered(limit, &mut is_so);
+        let over = ClearOnDrop(&self.running);
+        self.schedule_replacement();
+        let ran = self.run_loop(limit, &mut condition);
         drop(over);
         self.set_clocks();
         ran
     }
 
-    /// Whatever must hold at any time. The clocks of all hosts are right meanwhile.
+    /// Calls the invariant checks, with the clocks of all hosts set to the current time.
     fn check(&self) {
         if self.checks.borrow().is_empty() {
             return;
@@ -54,24 +54,24 @@ impl Simulation {
         self.checks.replace(checks);
     }
 
-    fn run_entered(&self, limit: Time, is_so: &mut dyn FnMut() -> bool) -> Result<bool, SimError> {
-        self.look_at_all();
-        let mut until_look = EVENTS_PER_LOOK;
+    fn run_loop(&self, limit: Time, condition: &mut dyn FnMut() -> bool) -> Result<bool, SimError> {
+        self.refresh_wakeups();
+        let mut until_refresh = EVENTS_PER_REFRESH;
         loop {
             self.turn_ready()?;
             self.check();
-            if is_so() {
+            if condition() {
                 return Ok(true);
             }
-            until_look -= 1;
-            let event = if until_look == 0 {
-                until_look = EVENTS_PER_LOOK;
-                self.look_at_all();
+            until_refresh -= 1;
+            let event = if until_refresh == 0 {
+                until_refresh = EVENTS_PER_REFRESH;
+                self.refresh_wakeups();
                 continue;
             } else {
-                // Before time goes by in vain, see whether somebody has called on another's reactor.
+                // Before skipping time, check whether a host's reactor was called by another host's code.
                 if self.world.borrow().next_at().is_none_or(|at| at > limit) {
-                    self.look_at_all();
+                    self.refresh_wakeups();
                     if self.world.borrow().has_ready() {
                         continue;
                     }
@@ -79,24 +79,24 @@ impl Simulation {
                 if limit == Time(u64::MAX) && self.world.borrow().next_at().is_none() {
                     return Ok(false);
                 }
-                self.world.borrow_mut().pass_to_next(limit)
+                self.world.borrow_mut().advance_to_next(limit)
             };
             let Some(event) = event else { return Ok(false) };
-            self.happen(event);
+            self.handle(event);
         }
     }
 
-    fn happen(&self, event: Event) {
+    fn handle(&self, event: Event) {
         let mut world = self.world.borrow_mut();
         match event {
             Event::Syn(conn) => world.syn(conn),
             Event::SynAck(conn, answer) => world.syn_ack(conn, answer),
             Event::Ack(conn) => world.ack(conn),
             Event::Arrive(conn, side) => world.arrive(conn, side),
-            Event::Room(conn, side) => world.room_again(conn, side),
+            Event::Writable(conn, side) => world.writable_again(conn, side),
             Event::Window(conn, side) => world.window_opened(conn, side),
-            Event::Again(conn, side) => world.ask_again(conn, side),
-            Event::Forget(conn, side) => world.forget(conn, side),
+            Event::Probe(conn, side) => world.probe(conn, side),
+            Event::FinTimeout(conn, side) => world.fin_timeout(conn, side),
             Event::Datagram(packet) => world.datagram(packet),
             Event::Wake(host) => {
                 if world.node(host).wake == Some(world.now) {
@@ -104,14 +104,14 @@ impl Simulation {
                     world.make_ready(host);
                 }
             }
-            Event::Do(act) => {
+            Event::Apply(act) => {
                 drop(world);
                 self.apply(act);
             }
         }
     }
 
-    /// Turns the hosts that have something to do, until none has.
+    /// Turns the hosts with work, until none is left.
     fn turn_ready(&self) -> Result<(), SimError> {
         let mut last = None;
         for _ in 0..ROUNDS_PER_MOMENT_MAX {
@@ -136,7 +136,7 @@ impl Simulation {
         let Some((driver, panics)) = self.driver(host) else { return Ok(()) };
         driver.pass_to(elapsed);
         match driver.turn() {
-            Ok(Turned::Asleep) => self.wake_by(host, &driver),
+            Ok(Turned::Asleep) => self.schedule_wakeup(host, &driver),
             Ok(_) => self.ended(host),
             Err(_) => {
                 let (host, seed) = self.name(host);
@@ -160,25 +160,25 @@ impl Simulation {
         Some((process.driver.clone()?, process.panics))
     }
 
-    /// Has a host turned when it next has something to do.
-    fn wake_by(&self, host: HostId, driver: &Driver) {
+    /// Schedules the next wakeup of a host.
+    fn schedule_wakeup(&self, host: HostId, driver: &Driver) {
         let Some(elapsed) = driver.next_wakeup() else { return };
         let mut world = self.world.borrow_mut();
         let at = world.node(host).clock.when(elapsed);
         world.wake_at(host, at);
     }
 
-    fn look_at_all(&self) {
+    fn refresh_wakeups(&self) {
         let count = self.processes.borrow().len();
         for host in (0..count).map(|n| HostId(n as u32)) {
             let paused = self.world.borrow().node(host).is_paused;
             if let Some((driver, _)) = self.driver(host).filter(|_| !paused) {
-                self.wake_by(host, &driver);
+                self.schedule_wakeup(host, &driver);
             }
         }
     }
 
-    /// Has every reactor show the time.
+    /// Sets the clock of every reactor to the current time.
     fn set_clocks(&self) {
         let (world, processes) = (self.world.borrow(), self.processes.borrow());
         for (node, process) in world.nodes.iter().zip(&*processes) {

@@ -1,8 +1,8 @@
-//! The network's time, and the clocks of hosts that go by it more or less: [`Time`], [`HostClock`]. Pure.
+//! Simulated time, and the clocks of hosts, which may drift: [`Time`], [`HostClock`]. Pure.
 
 use std::{fmt, ops::Add, time::Duration};
 
-/// A moment, in nanoseconds since the simulation began.
+/// A point in time, in nanoseconds since the start of the simulation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Time(pub(super) u64);
 
@@ -11,7 +11,7 @@ impl Time {
         Duration::from_nanos(self.0)
     }
 
-    /// How long until `later`; zero if that is past.
+    /// Time until `later`; zero if that is in the past.
     pub(super) const fn until(self, later: Self) -> Duration {
         Duration::from_nanos(later.0.saturating_sub(self.0))
     }
@@ -31,16 +31,16 @@ impl fmt::Display for Time {
     }
 }
 
-/// Parts in a million.
+/// Parts per million.
 const MILLION: i128 = 1_000_000;
 
-/// A host's monotonic clock: it starts with the host's process, and may be fast or slow.
+/// A host's monotonic clock. It starts with the host's process, and may run fast or slow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HostClock {
-    /// A moment of the network, and what this clock showed then.
+    /// A reference time, and what this clock showed at it.
     since: Time,
     shown: Duration,
-    /// By how many parts in a million it is fast.
+    /// How fast it runs, in parts per million.
     drift_ppm: i32,
 }
 
@@ -49,14 +49,14 @@ impl HostClock {
         Self { since: now, shown: Duration::ZERO, drift_ppm }
     }
 
-    /// What it shows at a moment.
+    /// What the clock shows at `now`.
     pub(super) fn at(&self, now: Time) -> Duration {
         let passed = i128::from(now.0.saturating_sub(self.since.0));
         let shown = passed * (MILLION + i128::from(self.drift_ppm)) / MILLION;
         self.shown + Duration::from_nanos(u64::try_from(shown).unwrap_or(u64::MAX))
     }
 
-    /// The first moment at which it shows `elapsed` or more.
+    /// The earliest time at which the clock shows `elapsed` or more.
     pub(super) fn when(&self, elapsed: Duration) -> Time {
         let left = i128::try_from(elapsed.saturating_sub(self.shown).as_nanos())
             .unwrap_or(i128::MAX / MILLION);
@@ -65,7 +65,7 @@ impl HostClock {
         Time(self.since.0.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX)))
     }
 
-    /// Goes at another rate from now on. At least a tenth of true time.
+    /// Changes the rate from now on. The rate is at least a tenth of real time.
     pub(super) fn set_drift(&mut self, now: Time, drift_ppm: i32) {
         *self = Self { since: now, shown: self.at(now), drift_ppm: drift_ppm.max(-900_000) };
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_shows_no_less_than_asked_at_the_moment_it_names() {
+    fn when_is_the_inverse_of_at() {
         for drift in [-900_000, -31, 0, 1, 50, 333_333] {
             let mut clock = HostClock::started(Time(17), 0);
             clock.set_drift(Time(1_000_003), drift);

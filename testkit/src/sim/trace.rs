@@ -1,10 +1,10 @@
-//! What happened, in order: [`Trace`] keeps the last of it and a hash of all of it.
+//! The event trace of a run: [`Trace`] keeps the last entries, and a hash over all of them.
 
 use std::{collections::VecDeque, fmt, rc::Rc};
 
 use super::time::Time;
 
-/// Happenings kept for whoever wants to read how it came to something.
+/// Number of entries kept for diagnosis.
 const TAIL_MAX: usize = 256;
 
 /// What happened to a host.
@@ -41,25 +41,25 @@ pub(super) enum Verb {
     Notes,
 }
 
-/// One thing that happened.
+/// One entry of the trace.
 #[derive(Clone, Debug)]
-pub(super) struct Happening {
+pub(super) struct TraceEntry {
     pub(super) at: Time,
     pub(super) host: Rc<str>,
     pub(super) verb: Verb,
-    /// Which connection, or the like.
-    pub(super) which: u64,
-    /// How much, or the like.
-    pub(super) what: u64,
+    /// The connection or socket.
+    pub(super) id: u64,
+    /// A number of bytes, a port, or similar.
+    pub(super) amount: u64,
     pub(super) note: Option<Rc<str>>,
 }
 
-/// See the head of this file.
+/// The trace of a simulation.
 #[derive(Debug)]
 pub(super) struct Trace {
     hash: u64,
     count: u64,
-    tail: VecDeque<Happening>,
+    tail: VecDeque<TraceEntry>,
 }
 
 impl Trace {
@@ -69,23 +69,23 @@ impl Trace {
         trace
     }
 
-    pub(super) fn add(&mut self, happening: Happening) {
+    pub(super) fn add(&mut self, entry: TraceEntry) {
         self.count += 1;
-        self.fold(happening.at.0);
-        self.fold_bytes(happening.host.as_bytes());
-        self.fold(happening.verb as u64);
-        self.fold(happening.which);
-        self.fold(happening.what);
-        if let Some(note) = &happening.note {
+        self.fold(entry.at.0);
+        self.fold_bytes(entry.host.as_bytes());
+        self.fold(entry.verb as u64);
+        self.fold(entry.id);
+        self.fold(entry.amount);
+        if let Some(note) = &entry.note {
             self.fold_bytes(note.as_bytes());
         }
         if self.tail.len() == TAIL_MAX {
             self.tail.pop_front();
         }
-        self.tail.push_back(happening);
+        self.tail.push_back(entry);
     }
 
-    /// Bytes that belong to what is added next.
+    /// Folds bytes into the hash, ahead of the next entry.
     pub(super) fn fold_bytes(&mut self, bytes: &[u8]) {
         self.fold(bytes.len() as u64);
         let mut words = bytes.chunks_exact(8);
@@ -104,11 +104,11 @@ impl Trace {
         self.count
     }
 
-    pub(super) fn tail(&self, lines: usize) -> impl Iterator<Item = &Happening> {
+    pub(super) fn tail(&self, lines: usize) -> impl Iterator<Item = &TraceEntry> {
         self.tail.iter().skip(self.tail.len().saturating_sub(lines))
     }
 
-    /// FNV-1a, by words, with the high half brought down so that it counts.
+    /// FNV-1a on 64-bit words; the high half is folded down so that it affects the low bits.
     const fn fold(&mut self, word: u64) {
         let mixed = (self.hash ^ word).wrapping_mul(FNV_PRIME);
         self.hash = mixed ^ (mixed >> 32);
@@ -118,9 +118,9 @@ impl Trace {
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
-impl fmt::Display for Happening {
+impl fmt::Display for TraceEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, host, verb, which, what, note } = self;
+        let Self { at, host, verb, id, amount, note } = self;
         write!(f, "{at}  {host} ")?;
         match verb {
             Verb::Boots => f.write_str("boots"),
@@ -129,25 +129,25 @@ impl fmt::Display for Happening {
             Verb::LosesPower => f.write_str("loses power"),
             Verb::Pauses => f.write_str("pauses"),
             Verb::Resumes => f.write_str("resumes"),
-            Verb::Listens => write!(f, "listens on port {what}"),
-            Verb::Dials => write!(f, "dials port {what}: connection {which}"),
-            Verb::IsRefused => write!(f, "is refused connection {which}"),
-            Verb::GivesUpDialling => write!(f, "gives up dialling connection {which}"),
-            Verb::Connects => write!(f, "has made connection {which}"),
-            Verb::Accepts => write!(f, "accepts connection {which}"),
+            Verb::Listens => write!(f, "listens on port {amount}"),
+            Verb::Dials => write!(f, "dials port {amount}: connection {id}"),
+            Verb::IsRefused => write!(f, "is refused connection {id}"),
+            Verb::GivesUpDialling => write!(f, "gives up dialling connection {id}"),
+            Verb::Connects => write!(f, "has made connection {id}"),
+            Verb::Accepts => write!(f, "accepts connection {id}"),
             Verb::CannotAccept => f.write_str("cannot accept"),
-            Verb::Receives => write!(f, "receives {what} bytes on connection {which}"),
-            Verb::ReceivesEnd => write!(f, "receives the end of connection {which}"),
-            Verb::ReceivesReset => write!(f, "receives a reset of connection {which}"),
-            Verb::LosesSegment => write!(f, "sends a segment of connection {which} in vain"),
-            Verb::GivesUpSending => write!(f, "gives up sending on connection {which}"),
+            Verb::Receives => write!(f, "receives {amount} bytes on connection {id}"),
+            Verb::ReceivesEnd => write!(f, "receives the end of connection {id}"),
+            Verb::ReceivesReset => write!(f, "receives a reset of connection {id}"),
+            Verb::LosesSegment => write!(f, "sends a segment of connection {id} in vain"),
+            Verb::GivesUpSending => write!(f, "gives up sending on connection {id}"),
             Verb::SendsDatagram => {
-                write!(f, "sends a datagram of {what} bytes from socket {which}")
+                write!(f, "sends a datagram of {amount} bytes from socket {id}")
             }
             Verb::ReceivesDatagram => {
-                write!(f, "receives a datagram of {what} bytes on socket {which}")
+                write!(f, "receives a datagram of {amount} bytes on socket {id}")
             }
-            Verb::LosesDatagram => write!(f, "loses a datagram of {what} bytes"),
+            Verb::LosesDatagram => write!(f, "loses a datagram of {amount} bytes"),
             Verb::IsCutFrom => f.write_str("is cut from "),
             Verb::IsJoinedTo => f.write_str("is joined again to "),
             Verb::CannotReach => f.write_str("can no longer reach "),

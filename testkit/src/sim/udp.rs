@@ -1,5 +1,5 @@
-//! How datagrams travel, and who gets them. The rules are those of UDP as far as a program can see them; what sockets may do
-//! is in `datagram.rs`.
+//! Simulated UDP: sending, loss, duplication and delivery of datagrams, as visible to a program. The sockets are in
+//! `datagram.rs`.
 
 use std::{
     collections::VecDeque,
@@ -15,10 +15,10 @@ use super::{
     world::World,
 };
 
-/// Bytes that wait to be read from a socket; what comes then is dropped (`SO_RCVBUF`).
+/// Capacity of a receive buffer in bytes; datagrams that do not fit are dropped (`SO_RCVBUF`).
 const RECEIVE_BUFFER: usize = 208 * 1024;
 
-/// The longest payload that UDP can carry over IPv4, and over IPv6 without jumbograms.
+/// The largest UDP payload over IPv4, and over IPv6 without jumbograms.
 const PAYLOAD_MAX: usize = 65_507;
 
 impl World {
@@ -38,7 +38,7 @@ impl World {
         Ok(id)
     }
 
-    /// `source` is the address of the host that it is to leave from, if that is not left to the host.
+    /// Sends a datagram. `source` is the source address, if the caller chooses it.
     pub(super) fn send_datagram(
         &mut self,
         id: SocketId,
@@ -52,7 +52,7 @@ impl World {
         let (sender, addr) = (socket.host, socket.addr);
         let from = match (source, addr.ip()) {
             (Some(source), _) if !self.node(sender).has(source) => {
-                // As Linux says it of an address that is not its own.
+                // The error of Linux for a source address that is not local.
                 return Err(io::ErrorKind::InvalidInput.into());
             }
             (Some(source), _) => SocketAddr::new(source, addr.port()),
@@ -71,12 +71,12 @@ impl World {
         self.note(sender, Verb::SendsDatagram, id.0, payload.len() as u64);
         let Some(host) = host else { return Ok(payload.len()) };
         let random = &mut self.random.links;
-        let copies = if self.links.doubles(random, sender, host) { 2 } else { 1 };
+        let copies = if self.links.duplicates(random, sender, host) { 2 } else { 1 };
         for _ in 0..copies {
             let random = &mut self.random.links;
             let mut at =
                 self.links.arrival(random, self.now, sender, host, payload.len() + headers);
-            if let Some(more) = self.links.hold_up(random, sender, host) {
+            if let Some(more) = self.links.reorder_delay(random, sender, host) {
                 at = at + more;
             }
             let lost = self.links.loses(random, sender, host);
@@ -90,7 +90,7 @@ impl World {
         Ok(payload.len())
     }
 
-    /// A datagram arrives, if it does; nobody is told if it does not.
+    /// A datagram arrives, or is lost silently.
     pub(super) fn datagram(&mut self, packet: Packet) {
         let Packet { from, sender, to, host, payload } = packet;
         let len = payload.len();
@@ -112,7 +112,7 @@ impl World {
         socket.queued += len;
         let (id, token) = (id.0, socket.token);
         self.note(host, Verb::ReceivesDatagram, id, len as u64);
-        self.tell(host, token);
+        self.notify(host, token);
     }
 }
 

@@ -1,6 +1,6 @@
-//! The core of the simulation: all that there is, and what is to come. By what rules things happen in it is said in the files
-//! above it, a file a subject; what it is made of, in those below, which do not know it. It runs no user code; of reactors it
-//! knows only whom to tell that there is news.
+//! The state of the simulation: hosts, links, connections, sockets, and the event queue. The rules are in separate
+//! files by topic (`tcp.rs`, `udp.rs`, `handshake.rs`, ...). Runs no user code; it only notifies the reactors of
+//! hosts.
 
 use std::{
     cell::RefCell,
@@ -23,13 +23,13 @@ use super::{
     packet::UdpSocket,
     random::Random,
     time::Time,
-    trace::{Happening, Trace, Verb},
+    trace::{Trace, TraceEntry, Verb},
 };
 
-/// What the sockets of a simulation share with it.
+/// The world, shared by the simulation and its sockets.
 pub(super) type Shared = Rc<RefCell<World>>;
 
-/// See the head of this file.
+/// The state of the simulation.
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) now: Time,
@@ -43,7 +43,7 @@ pub(super) struct World {
     pub(super) listening: BTreeMap<SocketId, Listening>,
     pub(super) datagrams: BTreeMap<SocketId, UdpSocket>,
     ids: u64,
-    /// Hosts with something to do now.
+    /// Hosts with work to do now.
     ready: Vec<HostId>,
     pub(super) events: u64,
 }
@@ -80,7 +80,7 @@ impl World {
 
     // ---- hosts ----
 
-    pub(super) fn add_machine(&mut self, name: &str) -> HostId {
+    pub(super) fn add_node(&mut self, name: &str) -> HostId {
         let id = HostId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 hosts"));
         let [_, a, b, c] = (id.0 + 1).to_be_bytes();
         let v4 = Ipv4Addr::new(10, a, b, c);
@@ -98,12 +98,12 @@ impl World {
         &mut self.nodes[host.0 as usize]
     }
 
-    /// Whose address that is, as seen from a host.
+    /// The host with that address, as seen from `from`.
     pub(super) fn host_of(&self, from: HostId, ip: IpAddr) -> Option<HostId> {
         if ip.is_loopback() || ip.is_unspecified() {
             return Some(from);
         }
-        // Addresses are given out in order.
+        // Addresses are assigned sequentially.
         let number = match ip {
             IpAddr::V4(ip) if ip.octets()[0] == 10 => u32::from(ip) & 0x00ff_ffff,
             IpAddr::V6(ip) => u128::from(ip) as u32,
@@ -114,13 +114,13 @@ impl World {
         node.has(ip).then_some(id)
     }
 
-    /// Whether anything gets through: the hosts are joined, and the other one has power.
+    /// Whether packets get through: the link is up, and the receiver has power.
     pub(super) fn reaches(&self, from: HostId, to: HostId) -> bool {
         self.links.is_up(from, to) && self.node(to).has_power
     }
 
-    /// Tells a handler on a host that there is news.
-    pub(super) fn tell(&mut self, host: HostId, token: Option<Token>) {
+    /// Notifies a handler on a host.
+    pub(super) fn notify(&mut self, host: HostId, token: Option<Token>) {
         let Some(token) = token else { return };
         if let Some(reactor) = self.node(host).reactor.upgrade() {
             reactor.reschedule(token);
@@ -134,7 +134,7 @@ impl World {
         }
     }
 
-    /// The hosts with something to do now, in an order that is drawn.
+    /// The hosts with work to do now, in random order.
     pub(super) fn take_ready(&mut self) -> Vec<HostId> {
         let mut ready = std::mem::take(&mut self.ready);
         if ready.len() > 1 {
@@ -149,7 +149,7 @@ impl World {
         !self.ready.is_empty()
     }
 
-    /// Has a host turned at a moment, unless it is to be turned before that anyway.
+    /// Schedules a wakeup of a host, unless an earlier one is scheduled.
     pub(super) fn wake_at(&mut self, host: HostId, at: Time) {
         if at <= self.now {
             self.make_ready(host);
@@ -162,7 +162,7 @@ impl World {
     // ---- time ----
 
     pub(super) fn schedule(&mut self, at: Time, event: Event) {
-        self.event_queue.enter(at, event);
+        self.event_queue.push(at, event);
     }
 
     pub(super) fn schedule_in(&mut self, wait: Duration, event: Event) {
@@ -173,13 +173,13 @@ impl World {
         self.event_queue.next_at()
     }
 
-    /// Passes on to the next event, if it comes no later than `limit`.
-    pub(super) fn pass_to_next(&mut self, limit: Time) -> Option<Event> {
+    /// Advances to the next event, if it is due by `limit`.
+    pub(super) fn advance_to_next(&mut self, limit: Time) -> Option<Event> {
         if self.next_at().is_none_or(|at| at > limit) {
             self.now = self.now.max(limit);
             return None;
         }
-        let (at, event) = self.event_queue.take_next()?;
+        let (at, event) = self.event_queue.pop()?;
         self.now = self.now.max(at);
         self.events += 1;
         Some(event)
@@ -187,14 +187,14 @@ impl World {
 
     // ---- the trace ----
 
-    pub(super) fn note(&mut self, host: HostId, verb: Verb, which: u64, what: u64) {
+    pub(super) fn note(&mut self, host: HostId, verb: Verb, id: u64, amount: u64) {
         let host = self.node(host).name.clone();
-        let happening = Happening { at: self.now, host, verb, which, what, note: None };
-        self.trace.add(happening);
+        let entry = TraceEntry { at: self.now, host, verb, id, amount, note: None };
+        self.trace.add(entry);
     }
 
     pub(super) fn note_text(&mut self, host: &Rc<str>, verb: Verb, text: &str) {
         let (host, note) = (host.clone(), Some(text.into()));
-        self.trace.add(Happening { at: self.now, host, verb, which: 0, what: 0, note });
+        self.trace.add(TraceEntry { at: self.now, host, verb, id: 0, amount: 0, note });
     }
 }

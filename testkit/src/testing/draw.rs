@@ -1,10 +1,10 @@
-//! What inputs are drawn with: [`Draw`].
+//! Random input generation for tests: [`Draw`], a seeded generator.
 
 use std::ops::{Bound, RangeBounds};
 
 use fastrand::Rng;
 
-/// Draws numbers, bytes and choices at random, the same ones from the same seed.
+/// Draws random numbers, bytes and choices, reproducibly from a seed.
 ///
 /// # Examples
 ///
@@ -27,13 +27,13 @@ use fastrand::Rng;
 pub struct Draw(Rng);
 
 impl Draw {
-    /// Everything comes from the seed.
+    /// A generator with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(Rng::with_seed(seed))
     }
 
-    /// A number of the range, each as likely.
+    /// A uniformly distributed number of the range.
     ///
     /// # Panics
     ///
@@ -45,21 +45,21 @@ impl Draw {
             Bound::Excluded(before) => before.saturating_add(1),
             Bound::Unbounded => 0,
         };
-        assert!(range.contains(&least), "a number is drawn from a range that has one");
+        assert!(range.contains(&least), "cannot draw a number from an empty range");
         self.0.usize(range)
     }
 
-    /// One of them, each as likely.
+    /// One of the items, uniformly distributed.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If `from` is empty.
     #[track_caller]
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.number(..from.len())]
     }
 
-    /// Bytes, up to so many: any, or mostly such as texts and lengths are made of.
+    /// Up to `len_max` bytes: half of the time arbitrary, otherwise mostly from an alphabet of text and length bytes.
     pub fn bytes(&mut self, len_max: usize) -> Vec<u8> {
         let is_text = self.0.bool();
         (0..self.number(..=len_max))

@@ -1,28 +1,28 @@
-//! What a fuzzer's bytes are taken for: some [`Step`]s, and the input that they are about.
+//! Fuzz targets for protocols: interprets a fuzzer's bytes as a list of [`Step`]s followed by the input.
 
 use std::time::Duration;
 
 use super::{
     SystemUnderTest,
-    memory_runner::{Taking, Trial},
+    memory_runner::{MemoryRun, ReadMode},
     split::{Cut, Run},
 };
 use sinew_transports::Protocol;
 
-/// Steps, at most.
+/// Maximum number of steps.
 const STEPS_MAX: u8 = 32;
 
-/// The longest time that passes in a step is 2^22 ms, more than an hour.
+/// The longest time step is 2^22 ms, more than an hour.
 const TIME_BITS: u8 = 23;
 
-/// One thing that happens to a connection. A step is two bytes: which, and how much.
+/// One event of a connection. It is encoded in two bytes: its kind and its amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// So many bytes come.
+    /// The next `n` bytes of the input arrive.
     Receive(usize),
-    Take(Taking),
+    Take(ReadMode),
     Pass(Duration),
-    /// The peer ends its side; what is left of the input never comes.
+    /// The peer half-closes; the rest of the input never arrives.
     End,
     Reset,
 }
@@ -31,8 +31,12 @@ impl Step {
     fn read(which: u8, how_much: u8) -> Self {
         match which % 8 {
             0..=2 => Self::Receive(usize::from(how_much) + 1),
-            3 => Self::Take(Taking::Nothing(usize::from(how_much % 64))),
-            4 => Self::Take(if how_much.is_multiple_of(2) { Taking::All } else { Taking::Little }),
+            3 => Self::Take(ReadMode::Nothing(usize::from(how_much % 64))),
+            4 => Self::Take(if how_much.is_multiple_of(2) {
+                ReadMode::All
+            } else {
+                ReadMode::Slowly
+            }),
             5 => Self::Pass(Duration::from_millis(1 << (how_much % TIME_BITS))),
             6 => Self::End,
             _ => Self::Reset,
@@ -40,7 +44,7 @@ impl Step {
     }
 }
 
-/// The steps that the first bytes say, and the rest.
+/// Decodes the steps; returns them with the rest of the bytes, the input.
 fn read(data: &[u8]) -> (Vec<Step>, &[u8]) {
     let Some((count, rest)) = data.split_first() else { return (Vec::new(), data) };
     let len = (usize::from(count % (STEPS_MAX + 1)) * 2).min(rest.len() / 2 * 2);
@@ -49,35 +53,35 @@ fn read(data: &[u8]) -> (Vec<Step>, &[u8]) {
 }
 
 impl<P: Protocol> SystemUnderTest<P> {
-    /// The body of a fuzz target. The first byte of `data` says how many steps there are, modulo 33; each is two bytes, which say
-    /// that so many bytes come, that the peer takes nothing more for now, little or all of what is sent to it, that time passes,
-    /// up to an hour, that the peer ends its side, or that it resets the connection. All else is the input, the rest of which
-    /// comes after the steps.
+    /// The body of a fuzz target. The first byte of `data`, modulo 33, is the number of steps. Each step is two
+    /// bytes: some input arrives; the peer reads nothing, little or all of the output from now on; time passes, up to
+    /// an hour; the peer half-closes; or the peer resets the connection. The remaining bytes are the input; what the
+    /// steps have not delivered is delivered after them.
     ///
-    /// Whatever happens, the life of the protocol must be as it should be, no callback may panic, and nothing may be left. If no
-    /// time passes, the answer must be [as expected](Self::expect), or as if the input had come whole; after a reset, the beginning
-    /// of that.
+    /// Always checked: the callback contract of the protocol, no panics in callbacks, no leaks. If no time passes,
+    /// the output must also be [as expected](Self::expect), or the same as for the whole input in one piece; after a
+    /// reset, a prefix of that.
     ///
     /// # Panics
     ///
-    /// If it is not so, and never else.
+    /// If a check fails, and never otherwise.
     pub fn fuzz(&self, data: &[u8]) {
         let (steps, input) = read(data);
         let when = format!("{steps:?} with {} bytes", input.len());
-        let mut trial = Trial::begin((self.make)(), 0, true, when.clone());
+        let mut run = MemoryRun::begin((self.make)(), 0, true, when.clone());
         let (mut received, mut was_reset, mut has_aged) = (0, false, false);
         let mut has_ended = false;
         for step in steps {
             match step {
                 Step::Receive(len) => {
                     let end = input.len().min(received + len);
-                    trial.receive(&input[received..end]);
+                    run.receive(&input[received..end]);
                     received = end;
                 }
-                Step::Take(taking) => trial.take(taking),
+                Step::Take(read_mode) => run.take(read_mode),
                 Step::Pass(time) => {
                     has_aged = true;
-                    trial.pass(time);
+                    run.pass(time);
                 }
                 Step::End => has_ended = true,
                 Step::Reset => was_reset = true,
@@ -87,15 +91,15 @@ impl<P: Protocol> SystemUnderTest<P> {
             }
         }
         if !has_ended && !was_reset {
-            trial.receive(&input[received..]);
+            run.receive(&input[received..]);
             received = input.len();
         }
         let got = if was_reset {
-            trial.reset();
-            trial.end()
+            run.reset();
+            run.end()
         } else {
-            trial.take(Taking::All);
-            [trial.answer(), trial.end()].concat()
+            run.take(ReadMode::All);
+            [run.answer(), run.end()].concat()
         };
         if has_aged {
             return;
@@ -106,7 +110,7 @@ impl<P: Protocol> SystemUnderTest<P> {
         assert!(is_right, "{when}: sent {got}\nexpected {expected}");
     }
 
-    /// What the model says of an input, or else what is sent if it comes whole.
+    /// The output that the model expects, or without a model the output for the whole input in one piece.
     fn expected(&self, input: &[u8]) -> Vec<u8> {
         if let Some(model) = &self.model {
             return model(input);

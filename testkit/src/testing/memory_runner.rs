@@ -1,4 +1,5 @@
-//! One connection in memory, from start to end, with all that must hold: [`Trial`]. What comes when is its callers' affair.
+//! Runs a protocol on one in-memory connection, with all checks that always apply: [`MemoryRun`]. The callers decide what
+//! happens when.
 
 use std::{rc::Rc, time::Duration};
 
@@ -13,54 +14,54 @@ use sinew_transports::{
     memory::{self, Wire},
 };
 
-/// How long a protocol may take over its answer, in simulated time: longer than any job of the thread pool takes.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// Simulated time that a protocol may take to answer: longer than any job of the thread pool.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long a connection whose peer has closed may go on, in simulated time, before it is cut.
-const AFTERLIFE: Duration = Duration::from_secs(60 * 60);
+/// Simulated time that a connection may stay open after its peer has closed, before it is reset.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// Watermarks of a connection whose writes stall, so low that answers pass them.
-const STALLED: (usize, usize) = (64, 16);
+/// Watermarks of a connection with stalled writes, so low that answers exceed them.
+const STALLED_WATERMARKS: (usize, usize) = (64, 16);
 
-/// The far end of a protocol's connection, and all else that the protocol meets.
-pub(crate) struct Trial {
+/// The peer of a protocol under test, with its simulated reactor.
+pub(crate) struct MemoryRun {
     reactor: Reactor,
     wire: Wire,
     seen: Rc<Seen>,
     taken: Vec<u8>,
-    taking: Taking,
+    read_mode: ReadMode,
     when: String,
 }
 
-/// How the far end takes what is sent to it.
+/// How the peer reads the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taking {
-    /// At once.
+pub(crate) enum ReadMode {
+    /// Everything at once.
     All,
-    /// All of it, a byte or a few at a time.
-    Little,
-    /// Not at all; so many bytes fit between the two.
+    /// Everything, a few bytes at a time.
+    Slowly,
+    /// Nothing; the connection buffers this many bytes.
     Nothing(usize),
 }
 
-impl Trial {
-    /// Connects a protocol; `when` says in messages which trial it is.
+impl MemoryRun {
+    /// Connects a protocol; `when` identifies the run in messages.
     pub(crate) fn begin<P: Protocol>(protocol: P, seed: u64, stalls: bool, when: String) -> Self {
         let reactor = Reactor::simulated(seed);
         let (protocol, seen) = Observer::new(protocol);
         let config = match stalls {
-            true => StreamConfig::default().watermarks(STALLED.0, STALLED.1),
+            true => StreamConfig::default().watermarks(STALLED_WATERMARKS.0, STALLED_WATERMARKS.1),
             false => StreamConfig::default(),
         };
         let (_, wire) =
             memory::connect(&reactor, config, protocol).expect("a new reactor has room for one");
-        let taking = if stalls { Taking::Little } else { Taking::All };
-        let mut trial = Self { reactor, wire, seen, taken: Vec::new(), taking, when };
-        trial.pass(Duration::ZERO);
-        trial
+        let read_mode = if stalls { ReadMode::Slowly } else { ReadMode::All };
+        let mut run = Self { reactor, wire, seen, taken: Vec::new(), read_mode, when };
+        run.pass(Duration::ZERO);
+        run
     }
 
-    /// Sends bytes to the protocol, if anybody is there to receive them.
+    /// Delivers bytes to the protocol, if the connection is still open.
     pub(crate) fn receive(&mut self, piece: &[u8]) {
         if !self.wire.is_closed() {
             self.wire.receive(piece);
@@ -68,25 +69,29 @@ impl Trial {
         self.pass(Duration::ZERO);
     }
 
-    /// From now on the far end takes what is sent to it so.
-    pub(crate) fn take(&mut self, taking: Taking) {
-        self.taking = taking;
-        self.wire.set_capacity(if let Taking::Nothing(room) = taking { room } else { usize::MAX });
+    /// Sets how the peer reads from now on.
+    pub(crate) fn take(&mut self, read_mode: ReadMode) {
+        self.read_mode = read_mode;
+        self.wire.set_capacity(if let ReadMode::Nothing(room) = read_mode {
+            room
+        } else {
+            usize::MAX
+        });
         self.pass(Duration::ZERO);
     }
 
-    /// Lets time pass, and takes what is sent.
+    /// Lets simulated time pass, and reads output.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.advance(time);
-        match self.taking {
-            Taking::All => self.taken.extend(self.wire.sent()),
-            Taking::Little => self.take_little(),
-            Taking::Nothing(_) => {}
+        match self.read_mode {
+            ReadMode::All => self.taken.extend(self.wire.sent()),
+            ReadMode::Slowly => self.read_slowly(),
+            ReadMode::Nothing(_) => {}
         }
     }
 
-    /// A wire that holds a byte or a few more is full most of the time.
-    fn take_little(&mut self) {
+    /// Reads through a connection that buffers only a few bytes, so that writes stall.
+    fn read_slowly(&mut self) {
         let mut capacity = 0;
         loop {
             capacity = capacity % 7 + 1;
@@ -101,12 +106,12 @@ impl Trial {
     }
 
     fn advance(&self, time: Duration) {
-        self.reactor.advance(time).expect("the protocol lets the loop come to rest");
+        self.reactor.advance(time).expect("the protocol lets the reactor become idle");
     }
 
-    /// What has been sent so far, when the protocol has had time for it.
+    /// The output so far, after giving the protocol time to answer.
     pub(crate) fn answer(&mut self) -> Vec<u8> {
-        self.pass(PATIENCE);
+        self.pass(ANSWER_TIMEOUT);
         self.seen.assert_no_faults(&self.when);
         std::mem::take(&mut self.taken)
     }
@@ -119,21 +124,21 @@ impl Trial {
         self.pass(Duration::ZERO);
     }
 
-    /// The peer ends its side, then waits; a connection that does not end by that is cut. What was sent in the end.
+    /// The peer half-closes and waits; a connection that stays open is reset. Returns the remaining output.
     pub(crate) fn end(mut self) -> Vec<u8> {
         if !self.wire.is_closed() {
             self.wire.close();
         }
-        self.pass(PATIENCE);
+        self.pass(ANSWER_TIMEOUT);
         if !self.wire.is_closed() {
-            self.pass(AFTERLIFE);
+            self.pass(CLOSE_TIMEOUT);
         }
         if !self.wire.is_closed() {
             self.wire.reset();
             self.pass(Duration::ZERO);
         }
         if !self.wire.is_closed() {
-            // Who has paused reading hears of a reset when it next writes.
+            // A connection that has paused reading notices a reset only when it writes.
             self.wire.transport().abort();
             self.pass(Duration::ZERO);
         }

@@ -1,6 +1,6 @@
-//! The least that still fails: [`Minimiser`]. It knows neither plans nor bytes.
+//! Test case shrinking: [`Minimiser`] (delta debugging). Independent of what is shrunk.
 
-/// Tries smaller and smaller things, a bounded number of them.
+/// Shrinks failing cases, with a bounded number of tries.
 pub(crate) struct Minimiser {
     tries_left: usize,
     tries: usize,
@@ -11,12 +11,12 @@ impl Minimiser {
         Self { tries_left: tries_max, tries: 0 }
     }
 
-    /// How many things were tried.
+    /// The number of cases tried.
     pub(crate) const fn tries(&self) -> usize {
         self.tries
     }
 
-    /// Whether a thing fails, too; `false` once there were too many.
+    /// Whether a smaller case also fails; `false` once the tries are used up.
     pub(crate) fn fails(&mut self, try_it: impl FnOnce() -> bool) -> bool {
         if self.tries_left == 0 {
             return false;
@@ -25,8 +25,8 @@ impl Minimiser {
         try_it()
     }
 
-    /// Leaves out what can be left out, in pieces: all of it, then halves, down to single items, until none can go (delta
-    /// debugging, Zeller and Hildebrandt 2002, without its tries of a part by itself).
+    /// Removes items that are not needed for the failure: all of them, then halves, down to single items, until none
+    /// can be removed (delta debugging, Zeller and Hildebrandt 2002, without testing the subsets alone).
     pub(crate) fn fewest<T: Clone>(
         &mut self,
         mut items: Vec<T>,
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_needed_is_left_out() {
+    fn items_not_needed_are_removed() {
         let fails = |items: &[u32]| items.contains(&3) && items.contains(&70);
         let mut minimiser = Minimiser::new(1_000);
         assert_eq!(minimiser.fewest((0..100).collect(), fails), [3, 70]);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_bound() {
+    fn tries_are_bounded() {
         let mut minimiser = Minimiser::new(5);
         let left = minimiser.fewest((0..100).collect(), |items| items.contains(&50));
         assert!(left.contains(&50) && left.len() > 1, "{left:?}");

@@ -1,7 +1,8 @@
-//! For tests, ours and yours. [`protocol_tests!`] and [`SystemUnderTest`] test a protocol in every way there is: in memory, by a fuzzer,
-//! on a network. By hand there are [`every_split`] and [`Pair`] for protocols, [`simulate`] for scenarios of a simulated network,
-//! [`tap`] and [`replay`] for what has happened elsewhere and is to happen here again, [`assert_clean`] for what is left behind,
-//! and [`for_seeds`] for whatever else is drawn at random. Nothing here needs a kernel.
+//! Test kit for protocols and networks, for the project and its users. [`protocol_tests!`] and [`SystemUnderTest`]
+//! test a protocol with random inputs in memory, with a fuzzer, and on a simulated network with fault injection.
+//! Separate tools: [`every_split`] and [`Pair`] for protocols, [`simulate`] for scenarios on a simulated network,
+//! [`tap`] and [`replay`] for recording connections and replaying them as regression tests, [`assert_clean`] for
+//! leaks, and [`for_seeds`] for other randomized tests. Nothing here needs a kernel.
 
 mod draw;
 mod fuzz;
@@ -31,12 +32,12 @@ pub use simulate::simulate;
 pub use split::every_split;
 pub use system_under_test::SystemUnderTest;
 
-/// Fails unless nothing is left on the reactor: no timer, call, task, job, connection or other handler, and no callback has
-/// panicked. The message names what there is.
+/// Fails if anything is left on the reactor: timers, calls, tasks, jobs, connections or other handlers; or if a
+/// callback has panicked. The message lists what is left.
 ///
 /// # Panics
 ///
-/// If there is anything.
+/// If anything is left.
 ///
 /// # Examples
 ///
@@ -58,14 +59,15 @@ pub fn assert_clean(reactor: &Reactor) {
     assert_no_panics(reactor);
 }
 
-/// The loop contains panics, assertions that fail in a callback among them: a test has to ask.
+/// The event loop catches panics in callbacks, including failed assertions, so tests have to check for them.
 #[track_caller]
 pub(crate) fn assert_no_panics(reactor: &Reactor) {
     let panics = reactor.stats().panics;
-    assert!(panics == 0, "{panics} panics in callbacks; they were printed where they happened");
+    assert!(panics == 0, "{panics} panics in callbacks; they were printed when they happened");
 }
 
-/// The seed in the environment variable `SINEW_SEED`, decimal or with `0x`; `None` if there is none, or no number.
+/// The seed in the environment variable `SINEW_SEED`, decimal or hexadecimal with `0x`; `None` if it is unset or not
+/// a number.
 #[must_use]
 pub fn seed() -> Option<u64> {
     let text = env::var("SINEW_SEED").ok()?;
@@ -75,7 +77,7 @@ pub fn seed() -> Option<u64> {
     }
 }
 
-/// Calls `f` with each seed, or only with that of `SINEW_SEED` if there is one. If `f` panics, the seed is printed.
+/// Calls `f` with each seed, or only with that of `SINEW_SEED` if it is set. If `f` panics, the seed is printed.
 ///
 /// # Examples
 ///
@@ -94,19 +96,19 @@ pub fn for_seeds(seeds: Range<u64>, mut f: impl FnMut(u64)) {
     }
 }
 
-/// The seed of `SINEW_SEED`, or else these.
+/// The seed of `SINEW_SEED`, or else all of `seeds`.
 fn chosen(seeds: Range<u64>) -> impl Iterator<Item = u64> {
     let only = seed();
     only.into_iter().chain(seeds.take(if only.is_some() { 0 } else { usize::MAX }))
 }
 
-/// While it lives, a panic has the seed printed.
+/// Prints the seed if dropped during a panic.
 pub(crate) struct PrintedOnPanic(pub(crate) u64);
 
 impl Drop for PrintedOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("to see it again: SINEW_SEED={}", self.0);
+            eprintln!("to reproduce: SINEW_SEED={}", self.0);
         }
     }
 }

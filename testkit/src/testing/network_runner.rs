@@ -1,5 +1,5 @@
-//! [`SystemUnderTest::scenario`] and what it plays: a server of the protocol, clients that send it drawn inputs while things go wrong,
-//! and what must hold all the while.
+//! [`SystemUnderTest::scenario`]: a server with the protocol under test, clients that send random inputs while faults
+//! are injected, and invariant checks after every event.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,127 +20,128 @@ use sinew_transports::{Peer, Protocol, ReactorTcp, TimerId, Transport};
 
 const CLIENTS: usize = 3;
 
-/// Connections that a client makes after each start of its host.
-const CALLS: u32 = 12;
+/// Connections that a client opens after each start of its host.
+const CONNECTIONS_PER_START: u32 = 12;
 
-/// Between two of them.
-const BETWEEN_CALLS: Duration = Duration::from_millis(500);
+/// Interval between two of them.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long things go wrong.
-const TROUBLE: Duration = Duration::from_secs(10);
+/// Duration of fault injection.
+const FAULT_PHASE: Duration = Duration::from_secs(10);
 
-/// A client does not wait for longer than this.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Idle timeout of a client.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longer than TCP takes to give up.
-const AFTERMATH: Duration = Duration::from_secs(3_000);
+/// Duration of recovery: longer than TCP takes to give up.
+const RECOVERY_PHASE: Duration = Duration::from_secs(3_000);
 
-/// Longer than a system keeps what is closed.
-const END: Duration = Duration::from_secs(200);
+/// Duration of the shutdown: longer than the FIN timeout.
+const SHUTDOWN_PHASE: Duration = Duration::from_secs(200);
 
 impl<P: Protocol> SystemUnderTest<P> {
-    /// Runs the protocol on a host of a simulated network, for each seed, or only for that of `SINEW_SEED`. Three clients send it
-    /// drawn inputs, under cuts, partitions, resets, kills and pauses. After every event the lives of all protocols must be as
-    /// they should be. If there is a [model](Self::expect), what has come back must be the beginning of what is expected, and all
-    /// of it where a connection ended well. In the end nothing may be left. It is a [`simulate`].
+    /// Runs the protocol on a host of a simulated network, for each seed, or only for that of `SINEW_SEED`. Three
+    /// clients send it random inputs, under cuts, partitions, resets, kills and pauses. After every event the
+    /// callback contract of all protocols is checked. With a [model](Self::expect), the output received must be a
+    /// prefix of the expected output, and all of it where a connection ended normally. In the end nothing may be left
+    /// over. Failures are shrunk and reported as by [`simulate`].
     ///
     /// # Panics
     ///
-    /// If anything is not so.
+    /// If a check fails.
     pub fn scenario(&self) {
         simulate(self.seeds.clone().unwrap_or(0..10), |network| self.play(network));
     }
 
-    /// What `scenario` plays once.
+    /// One run of `scenario`.
     pub(crate) fn play(&self, network: &Network) {
         let server =
-            Server { host: network.host("server"), start: Rc::default(), lives: Rc::default() };
+            Server { host: network.host("server"), start: Rc::default(), instances: Rc::default() };
         server.run(self.make.clone());
         let clients: Vec<_> = (0..CLIENTS).map(|n| network.host(&format!("client{n}"))).collect();
         for client in &clients {
-            let caller = Caller {
+            let program = ClientProgram {
                 inputs: self.inputs.clone(),
                 model: self.model.clone(),
                 server: server.clone(),
             };
-            client.boot(move |reactor| caller.clone().call(reactor, CALLS));
+            client.boot(move |reactor| program.clone().call(reactor, CONNECTIONS_PER_START));
         }
         let watched = server.clone();
         network.after_every_event(move || watched.check());
 
         let run = |time| network.run_for(time).unwrap_or_else(|error| panic!("{error}"));
-        let chance =
+        let faults =
             RandomFaults::every(Duration::from_millis(700)).lasting(Duration::from_secs(3));
-        let cuts = chance.cuts().one_way_cuts().partitions();
+        let cuts = faults.cuts().one_way_cuts().partitions();
         network.set_random_faults(cuts.resets().kills().pauses());
-        run(TROUBLE);
+        run(FAULT_PHASE);
         network.set_random_faults(None);
         network.heal();
-        run(AFTERMATH);
+        run(RECOVERY_PHASE);
 
-        server.assert_rests();
+        server.assert_nothing_left();
         server.host.reactor().call_soon(|reactor| {
             // It runs, or this would not be called.
             let _ = reactor.stop();
         });
-        run(END);
-        let left = server.lives.borrow().len();
-        assert!(left == 0, "{left} protocols are still there");
+        run(SHUTDOWN_PHASE);
+        let left = server.instances.borrow().len();
+        assert!(left == 0, "{left} protocol instances were not dropped");
         clients.iter().for_each(|client| assert_clean(&client.reactor()));
-        assert_eq!(network.stats().connections, 0, "connections that are known to any system");
+        assert_eq!(network.stats().connections, 0, "connections known to any host");
     }
 }
 
-/// The host of the protocol.
+/// The host with the protocol under test.
 #[derive(Clone)]
 struct Server {
     host: Host,
-    /// How often it has been started.
+    /// How many times its program has been started.
     start: Rc<Cell<u32>>,
-    lives: Rc<RefCell<Vec<Life>>>,
+    instances: Rc<RefCell<Vec<Instance>>>,
 }
 
-/// A protocol on it.
-struct Life {
-    /// The start that it was made after.
+/// An instance of the protocol on the server.
+struct Instance {
+    /// The number of the start after which it was created.
     start: u32,
     seen: Rc<Seen>,
 }
 
 impl Server {
     fn run<P: Protocol>(&self, make: Rc<dyn Fn() -> P>) {
-        let (start, lives) = (self.start.clone(), self.lives.clone());
+        let (start, instances) = (self.start.clone(), self.instances.clone());
         self.host.boot(move |reactor| {
             start.set(start.get() + 1);
-            let (start, lives, make) = (start.get(), lives.clone(), make.clone());
+            let (start, instances, make) = (start.get(), instances.clone(), make.clone());
             let factory = move |_: &Peer| {
                 let (protocol, seen) = Observer::new(make());
-                lives.borrow_mut().push(Life { start, seen });
+                instances.borrow_mut().push(Instance { start, seen });
                 protocol
             };
-            reactor.listen_tcp("server:7", factory).expect("nobody else listens");
+            reactor.listen_tcp("server:7", factory).expect("the port is free");
         });
     }
 
-    /// Whether it has not been killed since that start.
-    fn is_same(&self, start: u32) -> bool {
+    /// Whether the process of that start is still running.
+    fn is_still_running(&self, start: u32) -> bool {
         self.start.get() == start && self.host.is_up()
     }
 
-    /// All lives are as they should be. Those that are over are forgotten.
+    /// Checks the callback contract of all instances, and removes those that have ended.
     fn check(&self) {
-        self.lives.borrow_mut().retain(|Life { start, seen }| {
+        self.instances.borrow_mut().retain(|Instance { start, seen }| {
             seen.assert_no_faults("on the server");
-            // Only who is killed is not told of the end.
+            // Only instances of a killed process are dropped without connection_lost.
             let is_over = Rc::strong_count(seen) == 1;
-            let is_told = seen.lost().is_some() || !self.is_same(*start);
+            let is_told = seen.lost().is_some() || !self.is_still_running(*start);
             assert!(!is_over || is_told, "a protocol was dropped without connection_lost");
             !is_over
         });
     }
 
-    /// Where no connection is left, nothing else is but the port.
-    fn assert_rests(&self) {
+    /// With no connections left, only the listener may be left.
+    fn assert_nothing_left(&self) {
         let reactor = self.host.reactor();
         let mut leak_report = reactor.leak_report();
         if reactor.stats().connections == 0 {
@@ -150,15 +151,15 @@ impl Server {
     }
 }
 
-/// Calls the server now and then.
+/// A program that connects to the server repeatedly.
 #[derive(Clone)]
-struct Caller {
+struct ClientProgram {
     inputs: Inputs,
     model: Option<Model>,
     server: Server,
 }
 
-impl Caller {
+impl ClientProgram {
     fn call(self, reactor: &Reactor, calls: u32) {
         let input = (self.inputs)(&mut Draw::new(reactor.random()));
         let expected = self.model.as_ref().map(|model| model(&input));
@@ -172,12 +173,12 @@ impl Caller {
             server: server.clone(),
         }));
         if calls > 1 {
-            reactor.call_later(BETWEEN_CALLS, move |reactor| self.call(reactor, calls - 1));
+            reactor.call_later(CONNECT_INTERVAL, move |reactor| self.call(reactor, calls - 1));
         }
     }
 }
 
-/// Sends an input in pieces, and its end; looks at what comes back.
+/// Sends an input in pieces, half-closes, and checks the output.
 struct Client {
     input: Vec<u8>,
     sent: usize,
@@ -209,7 +210,7 @@ impl Client {
 
 impl Protocol for Client {
     fn connection_made(&mut self, transport: &Transport) {
-        transport.set_idle_timeout(PATIENCE);
+        transport.set_idle_timeout(CLIENT_TIMEOUT);
         self.send(transport);
     }
 
@@ -225,7 +226,7 @@ impl Protocol for Client {
     }
 
     fn read_closed(&mut self, transport: &Transport) {
-        let is_all = self.sent == self.input.len() && self.server.is_same(self.start);
+        let is_all = self.sent == self.input.len() && self.server.is_still_running(self.start);
         if let Some(expected) = self.expected.as_ref().filter(|_| is_all) {
             assert!(*expected == self.got, "{}", self.fault("received in all", expected));
         }

@@ -1,5 +1,5 @@
-//! A protocol around the one that is tested, which sees whether its life is as it should be: made once and first, lost once
-//! and last.
+//! A wrapper that checks the callback contract of the protocol under test: `connection_made` once and first,
+//! `connection_lost` once and last.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,7 +10,7 @@ use sinew_transports::Bytes;
 
 use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport};
 
-/// What the witness has seen.
+/// What an observer has recorded.
 #[derive(Default)]
 pub(crate) struct Seen {
     made: Cell<bool>,
@@ -19,7 +19,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Why the connection was lost, in words.
+    /// The reason for which the connection was lost, as text.
     pub(crate) fn lost(&self) -> Option<String> {
         self.lost.borrow().clone()
     }
@@ -30,7 +30,7 @@ impl Seen {
         assert!(faults.is_empty(), "{when}: {}", faults.join("; "));
     }
 
-    fn told(&self, what: &str) {
+    fn record(&self, what: &str) {
         if !self.made.get() {
             self.faults.borrow_mut().push(format!("{what} before connection_made"));
         }
@@ -56,11 +56,11 @@ impl<P> Observer<P> {
     }
 }
 
-/// Has each callback noted, then passed on.
-macro_rules! witnessed {
+/// Records each callback, then forwards it.
+macro_rules! observed {
     ($($name:ident($($arg:ident: $type:ty),*);)+) => {
         $(fn $name(&mut self, transport: &Transport, $($arg: $type),*) {
-            self.seen.told(stringify!($name));
+            self.seen.record(stringify!($name));
             self.protocol.$name(transport, $($arg),*);
         })+
     };
@@ -75,12 +75,12 @@ impl<P: Protocol> Protocol for Observer<P> {
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-        self.seen.told("connection_lost");
+        self.seen.record("connection_lost");
         self.seen.lost.replace(Some(reason.to_string()));
         self.protocol.connection_lost(transport, reason);
     }
 
-    witnessed! {
+    observed! {
         data_received(data: &[u8]);
         read_closed();
         writing_paused();
@@ -93,7 +93,7 @@ impl<P: Protocol> Protocol for Observer<P> {
     }
 
     fn take_unread(&mut self, transport: &Transport) -> Bytes {
-        self.seen.told("take_unread");
+        self.seen.record("take_unread");
         self.protocol.take_unread(transport)
     }
 }

@@ -1,4 +1,4 @@
-//! [`Pair`]: a server and a client, joined in memory.
+//! [`Pair`]: a server and a client protocol connected in memory.
 
 use std::{fmt, rc::Rc, time::Duration};
 
@@ -17,11 +17,11 @@ use sinew_transports::{
 #[cfg(feature = "tls")]
 mod secured;
 
-/// Steps in which time does not pass; two protocols that need more talk for ever.
+/// Maximum steps without advancing time; protocols that need more never become idle.
 const STEPS_PER_MOMENT_MAX: usize = 1_000_000;
 
-/// Two protocols at the two ends of one connection, in memory, on a [simulated](Reactor::simulated) reactor. The test says
-/// when bytes move and when time passes.
+/// Two protocols connected in memory, on a [simulated](Reactor::simulated) reactor. The test decides when bytes move
+/// and when time passes.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ const STEPS_PER_MOMENT_MAX: usize = 1_000_000;
 ///     }
 /// }
 ///
-/// /// Says hello, and closes when it has heard it back.
+/// /// Sends hello, and closes once it has received it back.
 /// #[derive(Default)]
 /// struct Hello(Vec<u8>);
 ///
@@ -88,35 +88,35 @@ impl<P: Protocol> End<P> {
         Self { connection, wire, seen }
     }
 
-    /// Moves some of what this end has sent to the other; `false` if nothing was there to move.
-    fn carry_to<Q: Protocol>(&self, other: &End<Q>, max: usize) -> bool {
+    /// Moves up to `max` bytes, and an end or reset, to the other end; `false` if there was nothing to move.
+    fn transfer_to<Q: Protocol>(&self, other: &End<Q>, max: usize) -> bool {
         let mut moved = false;
         let piece = self.wire.take(max);
         if !piece.is_empty() {
             moved = true;
-            other.wire.receive_quietly(&piece);
+            other.wire.receive_if_open(&piece);
         }
         if self.wire.was_reset() {
-            moved |= other.wire.reset_quietly();
+            moved |= other.wire.reset_if_open();
         } else if self.wire.is_ended() && self.wire.sent_len() == 0 {
-            moved |= other.wire.close_quietly();
+            moved |= other.wire.close_if_open();
         }
         moved
     }
 }
 
 impl<S: Protocol, C: Protocol> Pair<S, C> {
-    /// Joins the two. Both have been told that they are connected, and nothing has been moved yet. What is random comes from
-    /// `SINEW_SEED`, or from 0.
+    /// Connects the two. `connection_made` has been called on both, and nothing has been moved yet. Randomness comes
+    /// from `SINEW_SEED`, or from seed 0.
     pub fn new(server: S, client: C) -> Self {
         Self::with_config(StreamConfig::default(), StreamConfig::default(), server, client)
     }
 
-    /// As [`new`](Self::new), with the limits and options of the server's stream and the client's.
+    /// Like [`new`](Self::new), with the limits and options of the server's and the client's streams.
     ///
     /// # Panics
     ///
-    /// If a protocol never comes to rest on being connected.
+    /// If a protocol never becomes idle after `connection_made`.
     pub fn with_config(
         server_config: StreamConfig,
         client_config: StreamConfig,
@@ -135,7 +135,7 @@ impl<S: Protocol, C: Protocol> Pair<S, C> {
         pair
     }
 
-    /// The reactor that both live on.
+    /// The reactor of both.
     #[must_use]
     pub fn reactor(&self) -> &Reactor {
         &self.reactor
@@ -153,72 +153,72 @@ impl<S: Protocol, C: Protocol> Pair<S, C> {
         self.client.connection.transport()
     }
 
-    /// Calls `f` with the server's protocol, at once; `None` if the connection is over.
+    /// Calls `f` with the server's protocol at once; `None` if the connection has ended.
     pub fn with_server<R>(&self, f: impl FnOnce(&mut S, &Transport) -> R) -> Option<R> {
-        self.server.connection.with(|witness, transport| f(witness.get_mut(), transport))
+        self.server.connection.with(|observer, transport| f(observer.get_mut(), transport))
     }
 
-    /// Calls `f` with the client's protocol, at once; `None` if the connection is over.
+    /// Calls `f` with the client's protocol at once; `None` if the connection has ended.
     pub fn with_client<R>(&self, f: impl FnOnce(&mut C, &Transport) -> R) -> Option<R> {
-        self.client.connection.with(|witness, transport| f(witness.get_mut(), transport))
+        self.client.connection.with(|observer, transport| f(observer.get_mut(), transport))
     }
 
-    /// Why the server's connection was lost, in words; `None` while it is not.
+    /// The reason for which the server's connection was lost, as text; `None` while it is open.
     #[must_use]
     pub fn server_lost(&self) -> Option<String> {
         self.server.seen.lost()
     }
 
-    /// Why the client's connection was lost, in words; `None` while it is not.
+    /// The reason for which the client's connection was lost, as text; `None` while it is open.
     #[must_use]
     pub fn client_lost(&self) -> Option<String> {
         self.client.seen.lost()
     }
 
-    /// How many bytes are on their way to the server, and to the client: sent by one and not yet read by the other.
+    /// Bytes in flight to the server, and to the client: sent by one end and not read by the other yet.
     #[must_use]
     pub fn in_flight(&self) -> (usize, usize) {
         let (server, client) = (&self.server.wire, &self.client.wire);
         (client.sent_len() + server.unread_len(), server.sent_len() + client.unread_len())
     }
 
-    /// Moves a random piece in each direction, and lets the loop do what follows from it. `false` if nothing was there to
-    /// move.
+    /// Moves a random number of bytes in each direction, and lets the reactor process them. `false` if there was
+    /// nothing to move.
     ///
     /// # Panics
     ///
-    /// If a callback panicked, or the life of a protocol was not as it should be.
+    /// If a callback panicked, or the callback contract was violated.
     pub fn step(&self) -> bool {
         let piece = |len: usize| (self.reactor.random() % (len as u64).max(1)) as usize + 1;
         let to_server = piece(self.client.wire.sent_len());
         let to_client = piece(self.server.wire.sent_len());
-        self.carry(to_server, to_client)
+        self.transfer(to_server, to_client)
     }
 
-    /// As [`step`](Self::step), with at most so many bytes in each direction.
+    /// Like [`step`](Self::step), with at most `bytes_max` bytes in each direction.
     ///
     /// # Panics
     ///
     /// As [`step`](Self::step).
     pub fn step_by(&self, bytes_max: usize) -> bool {
-        self.carry(bytes_max, bytes_max)
+        self.transfer(bytes_max, bytes_max)
     }
 
-    /// Moves all there is to move, and what is sent in answer, until both are silent. Time does not pass.
+    /// Moves all data, and the answers to it, until nothing is left to move. Time does not advance.
     ///
     /// # Panics
     ///
-    /// As [`step`](Self::step), and if they never fall silent.
+    /// As [`step`](Self::step), and if the two never stop sending.
     pub fn drive(&self) {
         for _ in 0..STEPS_PER_MOMENT_MAX {
-            if !self.carry(usize::MAX, usize::MAX) {
+            if !self.transfer(usize::MAX, usize::MAX) {
                 return;
             }
         }
-        panic!("the two still talk after {STEPS_PER_MOMENT_MAX} exchanges");
+        panic!("the two protocols still send after {STEPS_PER_MOMENT_MAX} exchanges");
     }
 
-    /// Lets time pass, from timer to timer, with all that is sent moved at once.
+    /// Advances simulated time from timer to timer, moving all data immediately.
     ///
     /// # Panics
     ///
@@ -232,15 +232,15 @@ impl<S: Protocol, C: Protocol> Pair<S, C> {
             if left.is_zero() {
                 return;
             }
-            self.reactor.advance(next).expect("the loop comes to rest");
+            self.reactor.advance(next).expect("the reactor becomes idle");
         }
     }
 
-    /// Fails unless both have been told of the end, and nothing is left of either.
+    /// Fails unless `connection_lost` has been called on both, and nothing is left on the reactor.
     ///
     /// # Panics
     ///
-    /// If it is not so.
+    /// If that is not the case.
     #[track_caller]
     pub fn assert_over(&self) {
         for (name, end) in [("server", self.server_lost()), ("client", self.client_lost())] {
@@ -249,15 +249,15 @@ impl<S: Protocol, C: Protocol> Pair<S, C> {
         super::assert_clean(&self.reactor);
     }
 
-    fn carry(&self, to_server: usize, to_client: usize) -> bool {
-        let moved = self.client.carry_to(&self.server, to_server)
-            | self.server.carry_to(&self.client, to_client);
+    fn transfer(&self, to_server: usize, to_client: usize) -> bool {
+        let moved = self.client.transfer_to(&self.server, to_server)
+            | self.server.transfer_to(&self.client, to_client);
         self.settle();
         moved
     }
 
     fn settle(&self) {
-        self.reactor.advance(Duration::ZERO).expect("the loop comes to rest");
+        self.reactor.advance(Duration::ZERO).expect("the reactor becomes idle");
         assert_no_panics(&self.reactor);
         self.server.seen.assert_no_faults("server");
         self.client.seen.assert_no_faults("client");
@@ -278,7 +278,7 @@ impl<S: Protocol, C: Protocol> fmt::Debug for Pair<S, C> {
 mod tests {
     use super::*;
 
-    /// Sends so much, then closes; counts what comes.
+    /// Sends this many bytes, then closes once as many have been received.
     struct Sends(usize, usize);
 
     impl Protocol for Sends {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_sent_arrives_and_both_ends_are_told() {
+    fn everything_sent_arrives_and_both_connections_are_lost() {
         let pair = Pair::new(Echo, Sends(1_000_000, 0));
         pair.drive();
         pair.assert_over();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_move_pieces() {
+    fn step_moves_part_of_the_data() {
         let pair = Pair::new(Echo, Sends(1_000, 0));
         let mut steps = 0;
         while pair.step() {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn time_passes_when_told() {
+    fn advance_fires_timers() {
         let pair = Pair::new(Echo, Sends(0, 0));
         pair.client().set_idle_timeout(Duration::from_secs(60));
         pair.advance(Duration::from_secs(59));

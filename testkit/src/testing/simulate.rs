@@ -1,4 +1,4 @@
-//! [`simulate`]: a scenario under many seeds and, if it fails, the shortest plan of faults under which it does.
+//! [`simulate`]: runs a scenario with many seeds and, if it fails, shrinks the faults to a minimal plan.
 
 use std::{
     any::Any,
@@ -11,36 +11,37 @@ use std::{
 use super::{chosen, minimise::Minimiser, silence::Silence};
 use crate::sim::{Network, Plan};
 
-/// Runs in search of a shorter plan, at most.
+/// Maximum number of runs while shrinking.
 const RUNS_MAX: usize = 256;
 
-/// No fault is made shorter than this.
+/// Minimum duration of a fault.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Lines of the trace that are printed.
+/// Number of trace lines printed.
 const TAIL: usize = 40;
 
-/// Runs a scenario with each seed, or only with that of `SINEW_SEED`. If it fails, the faults under which it does are made
-/// fewer and shorter, and printed.
+/// Runs a scenario with each seed, or only with that of `SINEW_SEED`. If it fails, the injected faults are shrunk to
+/// fewer and shorter ones, and printed.
 ///
-/// The scenario is handed a new network. It makes its hosts, says what may go wrong by [`Network::set_random_faults`] and
-/// [`Network::plan`], and runs it; all that it uses it must make itself, so that it can be run again. It fails by panicking.
+/// The scenario receives a new network. It creates its hosts, configures faults with [`Network::set_random_faults`]
+/// and [`Network::plan`], and runs the network. It must create everything else that it uses, so that it can be run
+/// repeatedly. It fails by panicking.
 ///
-/// When it fails, the faults that chance and plans have brought make a [`Plan`], and the scenario is run again with that in
-/// their place: everything else is drawn from generators of their own, so it is the same run. Then faults are left out and
-/// shortened for as long as the scenario still fails, in 256 runs at most. Any panic counts: what is found may fail of
-/// something else than the first run did. What a scenario does by hand ([`Network::cut`], [`Host::kill`]) is part of it and
-/// always done.
+/// After a failure, all random and planned faults of the run are collected into a [`Plan`], and the scenario is run
+/// again with that plan instead: all other randomness has its own generators, so it is the same run. Then faults are
+/// removed and shortened as long as the scenario still fails, in at most 256 runs. Any panic counts, so the shrunk
+/// failure may differ from the first. Faults that the scenario applies directly ([`Network::cut`], [`Host::kill`])
+/// are part of it and always applied.
 ///
-/// Printed are the first plan, the shortest, what it fails of, the last that happened under it, and how to have it again:
-/// `SINEW_SEED=13 SINEW_PLAN='at 3 s kill server'` runs the scenario with this seed and these faults only. Then the panic goes
-/// on.
+/// The output contains the first plan, the shrunk plan, its failure, the end of its trace, and how to reproduce it:
+/// `SINEW_SEED=13 SINEW_PLAN='at 3 s kill server'` runs the scenario with this seed and only these faults. Then the
+/// panic is resumed.
 ///
 /// [`Host::kill`]: crate::sim::Host::kill
 ///
 /// # Panics
 ///
-/// If the scenario does, or `SINEW_PLAN` is no plan.
+/// If the scenario panics, or `SINEW_PLAN` cannot be parsed.
 ///
 /// # Examples
 ///
@@ -84,7 +85,7 @@ pub fn simulate(seeds: Range<u64>, scenario: impl Fn(&Network)) {
     }
 }
 
-/// Runs a scenario with one seed, and looks for the shortest plan of faults under which it fails if it does.
+/// Runs a scenario with one seed; if it fails, shrinks its plan of faults.
 pub(crate) fn explore(seed: u64, scenario: &dyn Fn(&Network)) -> Result<(), Box<Failure>> {
     let Err(first) = run(seed, None, scenario) else { return Ok(()) };
     let mut failure = Box::new(Failure::of(seed, first));
@@ -96,30 +97,30 @@ pub(crate) fn explore(seed: u64, scenario: &dyn Fn(&Network)) -> Result<(), Box<
     Err(failure)
 }
 
-/// How a scenario fails.
+/// A failure of a scenario.
 pub(crate) struct Failure {
     seed: u64,
-    /// As it failed first.
+    /// The panic of the first run.
     payload: Box<dyn Any + Send>,
     pub(crate) faults: Plan,
     hash: u64,
-    /// A shorter plan was looked for.
+    /// Whether shrinking was attempted.
     is_explored: bool,
     pub(crate) shortest: Option<Shortest>,
     tail: Vec<String>,
 }
 
-/// The shortest plan found.
+/// The shrunk plan.
 pub(crate) struct Shortest {
     pub(crate) plan: Plan,
-    /// What it fails of.
-    said: String,
+    /// The failure message.
+    message: String,
     runs: usize,
-    /// The faults of the first run, as a plan, are that very run.
+    /// Whether replaying the faults as a plan gave exactly the same run.
     pub(crate) is_exact: bool,
 }
 
-/// A run that failed.
+/// A failed run.
 struct Ran {
     payload: Box<dyn Any + Send>,
     faults: Plan,
@@ -146,15 +147,15 @@ impl Failure {
         Self { seed, payload, faults, hash, is_explored: false, shortest: None, tail }
     }
 
-    /// Looks for the shortest plan.
+    /// Shrinks the plan.
     fn shorten(&mut self, scenario: &dyn Fn(&Network)) {
         let (seed, mut best) = (self.seed, None);
         let mut fails = |plan: &Plan| {
             let silence = Silence::begin();
             let ran = run(seed, Some(plan.clone()), scenario).err();
-            let said = silence.first_said().unwrap_or_default();
+            let message = silence.first_message().unwrap_or_default();
             let hash = ran.as_ref().map(|ran| ran.hash);
-            best = ran.map(|ran| (plan.clone(), ran.tail, said)).or(best.take());
+            best = ran.map(|ran| (plan.clone(), ran.tail, message)).or(best.take());
             hash
         };
         let mut minimiser = Minimiser::new(RUNS_MAX);
@@ -165,21 +166,21 @@ impl Failure {
                 fails(&Plan { entries: entries.to_vec() }).is_some()
             });
             let shorter = minimiser.shorten(Plan { entries: fewest }, |plan| fails(plan).is_some());
-            // Where a fault has moved or ends earlier, another may not be needed any more.
+            // After moving or shortening faults, others may have become unnecessary.
             minimiser.fewest(shorter.entries, |entries| {
                 fails(&Plan { entries: entries.to_vec() }).is_some()
             });
         }
         let runs = minimiser.tries() + 1;
-        if let Some((plan, tail, said)) = best {
+        if let Some((plan, tail, message)) = best {
             self.tail = tail;
-            self.shortest = Some(Shortest { plan, said, runs, is_exact });
+            self.shortest = Some(Shortest { plan, message, runs, is_exact });
         }
     }
 }
 
 impl Minimiser {
-    /// Makes faults last for a shorter time, and times rounder.
+    /// Shortens faults, and rounds their times.
     fn shorten(&mut self, mut plan: Plan, mut fails: impl FnMut(&Plan) -> bool) -> Plan {
         for at in 0..plan.entries.len() {
             let mut keep = |change: &dyn Fn(&mut Duration, Option<&mut Duration>)| {
@@ -219,25 +220,25 @@ impl fmt::Display for Failure {
         writeln!(f, "the scenario fails with seed {seed}, under {}:", counted(&self.faults))?;
         indented(f, &self.faults.entries)?;
         let mut again = Some(&self.faults);
-        if let Some(Shortest { plan, said, runs, is_exact }) = &self.shortest {
+        if let Some(Shortest { plan, message, runs, is_exact }) = &self.shortest {
             let left = counted(plan);
-            writeln!(f, "the least under which it still fails, in {runs} more runs, is {left}:")?;
+            writeln!(f, "shrunk in {runs} more runs to {left}:")?;
             indented(f, &plan.entries)?;
             if !is_exact {
-                f.write_str("under the same faults as a plan, other things happened: ")?;
-                f.write_str("the program asks something outside of the simulation\n")?;
+                f.write_str("replaying the same faults as a plan gave a different run: ")?;
+                f.write_str("the program depends on something outside of the simulation\n")?;
             }
-            writeln!(f, "it fails of:")?;
-            indented(f, said.lines())?;
+            writeln!(f, "failure:")?;
+            indented(f, message.lines())?;
             again = Some(plan);
         } else if self.is_explored {
-            f.write_str("it does not fail under the same faults as a plan: ")?;
-            f.write_str("the program asks something outside of the simulation\n")?;
+            f.write_str("it does not fail when the same faults are replayed as a plan: ")?;
+            f.write_str("the program depends on something outside of the simulation\n")?;
             again = None;
         }
-        writeln!(f, "the last that happened:")?;
+        writeln!(f, "end of the trace:")?;
         indented(f, &self.tail)?;
-        write!(f, "to have it again: SINEW_SEED={seed}")?;
+        write!(f, "to reproduce: SINEW_SEED={seed}")?;
         again.map_or(Ok(()), |plan| {
             let words: Vec<_> = plan.entries.iter().map(ToString::to_string).collect();
             write!(f, " SINEW_PLAN='{}'", words.join("; "))

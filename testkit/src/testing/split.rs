@@ -1,29 +1,30 @@
-//! [`every_split`]: the same input, cut in every way, must come to the same.
+//! [`every_split`]: the same input, split in every way, must give the same output.
 
 use std::fmt;
 
-use super::{PrintedOnPanic, memory_runner::Trial, seed};
+use super::{PrintedOnPanic, memory_runner::MemoryRun, seed};
 use sinew_transports::Protocol;
 
-/// Random cuts tried.
+/// Number of random splits.
 const RANDOM_CUTS: u64 = 64;
 
-/// Feeds `input` to a new protocol in every way that a network might cut it, and fails unless each time exactly `expect` is
-/// sent in answer.
+/// Feeds `input` to a new protocol, split in every way that a network might split it, and fails unless the output is
+/// exactly `expect` each time.
 ///
-/// The ways are: whole; byte by byte; in two pieces, at each offset; in 64 random cuts; and whole and byte by byte once more
-/// to a peer that takes the answer a few bytes at a time, so that writes stall and the connection pauses by itself. Then the
-/// peer ends its side after each byte of the input, and what is sent must not depend on how the bytes before were cut. Each
-/// time the life of the protocol must be as it should be ([`connection_made`](Protocol::connection_made) once and first,
-/// [`connection_lost`](Protocol::connection_lost) once and last), no callback may panic, and no timer, call or task may be
-/// left. The random cuts come from `SINEW_SEED`, or from a fixed seed.
+/// The splits are: whole; byte by byte; in two pieces, at each offset; 64 random splits; and whole and byte by byte
+/// again with a peer that reads a few bytes at a time, so that writes stall and backpressure sets in. Then the peer
+/// half-closes after each prefix of the input, and the output must not depend on the split. Each run checks the
+/// callback contract ([`connection_made`](Protocol::connection_made) once and first,
+/// [`connection_lost`](Protocol::connection_lost) once and last), that no callback panics, and that no timer, call or
+/// task is left. The seed of the random splits is `SINEW_SEED`, or a fixed one.
 ///
-/// All runs in memory on a [simulated](sinew_reactor::Reactor::simulated) reactor. A protocol whose answer takes longer than 50 ms of
-/// simulated time is not for this. The cost grows with the square of the input's length.
+/// Everything runs in memory on a [simulated](sinew_reactor::Reactor::simulated) reactor. It is not suitable for
+/// protocols that take longer than 50 ms of simulated time to answer. The cost is quadratic in the length of the
+/// input.
 ///
 /// # Panics
 ///
-/// If anything is not so; the message says with which cut.
+/// If a check fails; the message names the split.
 ///
 /// # Examples
 ///
@@ -86,7 +87,7 @@ pub fn every_split<P: Protocol>(mut make: impl FnMut() -> P, input: &[u8], expec
     }
 }
 
-/// How the input is cut.
+/// How the input is split.
 #[derive(Clone, Copy)]
 pub(crate) enum Cut {
     Whole,
@@ -136,24 +137,24 @@ pub(crate) struct Run<'a, P> {
     pub(crate) seed: u64,
 }
 
-/// What came of it.
+/// The result of a run.
 pub(crate) struct Ran {
     pub(crate) when: String,
     pub(crate) answer: Vec<u8>,
-    /// What was sent after the end of the input.
+    /// The output after the end of the input.
     pub(crate) finish_output: Vec<u8>,
 }
 
 impl<P: Protocol> Run<'_, P> {
     pub(crate) fn drive(self) -> Ran {
-        let stalls = if self.stalls { ", with a peer that takes little" } else { "" };
+        let stalls = if self.stalls { ", with a peer that reads slowly" } else { "" };
         let when = format!("{} bytes {}{stalls}", self.input.len(), self.cut);
-        let mut trial = Trial::begin(self.protocol, self.seed, self.stalls, when.clone());
+        let mut run = MemoryRun::begin(self.protocol, self.seed, self.stalls, when.clone());
         for piece in self.cut.pieces(self.input) {
-            trial.receive(piece);
+            run.receive(piece);
         }
-        let answer = trial.answer();
-        Ran { when, answer, finish_output: trial.end() }
+        let answer = run.answer();
+        Ran { when, answer, finish_output: run.end() }
     }
 }
 

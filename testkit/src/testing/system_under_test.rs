@@ -1,4 +1,5 @@
-//! [`SystemUnderTest`]: a protocol and what it is tested with, in memory, by a fuzzer and on a network.
+//! [`SystemUnderTest`]: a protocol with the inputs and the model for its tests, in memory, with a fuzzer and on a
+//! network.
 
 use std::{
     fmt,
@@ -15,22 +16,22 @@ use super::{
 };
 use sinew_transports::Protocol;
 
-/// Bytes of an input, if nothing else is said of inputs.
+/// Maximum length of the default random inputs.
 const INPUT_MAX: usize = 200;
 
-/// Inputs tried in search of a shorter one, at most.
+/// Maximum number of inputs tried while shrinking.
 const TRIES_MAX: usize = 1_000;
 
-/// How inputs are drawn.
+/// Generates inputs.
 pub(crate) type Inputs = Rc<dyn Fn(&mut Draw) -> Vec<u8>>;
 
-/// What comes back for an input.
+/// The reference model: the expected output for an input.
 pub(crate) type Model = Rc<dyn Fn(&[u8]) -> Vec<u8>>;
 
-/// A protocol, as a server, and what it is tested with. [`protocol_tests!`](crate::protocol_tests) makes tests of one.
+/// A server protocol with what is needed to test it. [`protocol_tests!`](crate::protocol_tests) generates tests from
+/// one.
 ///
-/// The protocol must send something that depends on its input alone, within 50 ms of simulated time, and must not send for
-/// ever.
+/// The output of the protocol must depend on its input alone, be sent within 50 ms of simulated time, and be finite.
 ///
 /// # Examples
 ///
@@ -72,41 +73,41 @@ impl<P> Clone for SystemUnderTest<P> {
 }
 
 impl<P: Protocol> SystemUnderTest<P> {
-    /// A protocol that is made anew for each connection, and is given up to 200 random bytes.
+    /// A protocol, created anew by `make` for each connection, that receives up to 200 random bytes.
     pub fn new(make: impl Fn() -> P + 'static) -> Self {
         let inputs = Rc::new(|draw: &mut Draw| draw.bytes(INPUT_MAX));
         Self { make: Rc::new(make), inputs, model: None, seeds: None }
     }
 
-    /// Has inputs drawn so: such as make sense to the protocol, or nearly.
+    /// Sets the generator of inputs, such as valid or almost valid messages.
     pub fn inputs(mut self, draw: impl Fn(&mut Draw) -> Vec<u8> + 'static) -> Self {
         self.inputs = Rc::new(draw);
         self
     }
 
-    /// Says all that must be sent in answer to an input and the end that follows it. Without this an input that is cut must be
-    /// answered as one that is not.
+    /// Sets the model: the whole output for an input followed by a half-close. Without a model, the output must not
+    /// depend on how the input is split.
     pub fn expect(mut self, model: impl Fn(&[u8]) -> Vec<u8> + 'static) -> Self {
         self.model = Some(Rc::new(model));
         self
     }
 
-    /// With which seeds. Default: 100 in [`property`](Self::property), 10 in [`scenario`](Self::scenario).
+    /// The seeds. Default: 100 in [`property`](Self::property), 10 in [`scenario`](Self::scenario).
     pub fn seeds(mut self, seeds: Range<u64>) -> Self {
         self.seeds = Some(seeds);
         self
     }
 
-    /// Draws an input for each seed, or only for that of `SINEW_SEED`, and fails unless the answer is right however the input
-    /// is cut: whole, byte by byte and at random, with a peer that takes the answer at once or a few bytes at a time. Half of
-    /// the inputs end somewhere in the middle. Each time the life of the protocol must be as it should be, no callback may
-    /// panic, and nothing may be left, as with [`every_split`](super::every_split).
+    /// Generates an input for each seed, or only for that of `SINEW_SEED`, and fails unless the output is right
+    /// however the input is split: whole, byte by byte and at random, with a peer that reads at once or a few bytes
+    /// at a time. Half of the inputs are truncated at a random point. As with [`every_split`](super::every_split),
+    /// the callback contract, panics and leaks are checked.
     ///
-    /// If an input fails, what can be left out of it is, in 1,000 tries at most; the seed and the shortest input are printed.
+    /// A failing input is shrunk, in at most 1,000 tries; the seed and the shortest input are printed.
     ///
     /// # Panics
     ///
-    /// If anything is not so.
+    /// If a check fails.
     pub fn property(&self) {
         for seed in chosen(self.seeds.clone().unwrap_or(0..100)) {
             if let Err(failure) = self.find(seed) {
@@ -116,7 +117,7 @@ impl<P: Protocol> SystemUnderTest<P> {
         }
     }
 
-    /// Has one input drawn and tried, and shortened if it fails.
+    /// Generates and tests one input, and shrinks it if it fails.
     pub(crate) fn find(&self, seed: u64) -> Result<(), Failure> {
         let mut draw = Draw::new(seed);
         let mut input = (self.inputs)(&mut draw);
@@ -126,19 +127,19 @@ impl<P: Protocol> SystemUnderTest<P> {
         let check = |input: &[u8]| catch_unwind(AssertUnwindSafe(|| self.check(input, seed)));
         let Err(payload) = check(&input) else { return Ok(()) };
         let _silence = Silence::begin();
-        let mut said = String::new();
+        let mut message = String::new();
         let shortest = Minimiser::new(TRIES_MAX).fewest(input.clone(), |input| {
             let silence = Silence::begin();
             let fails = check(input).is_err();
-            if let Some(news) = silence.first_said().filter(|_| fails) {
-                said = news;
+            if let Some(news) = silence.first_message().filter(|_| fails) {
+                message = news;
             }
             fails
         });
-        Err(Failure { seed, input, shortest, said, payload })
+        Err(Failure { seed, input, shortest, message, payload })
     }
 
-    /// Fails unless the answer is right, however the input is cut.
+    /// Fails unless the output is right for every split.
     fn check(&self, input: &[u8], seed: u64) {
         let run = |cut, stalls| {
             let ran = Run { protocol: (self.make)(), input, cut, stalls, seed }.drive();
@@ -171,13 +172,13 @@ impl<P> fmt::Debug for SystemUnderTest<P> {
     }
 }
 
-/// An input with which the protocol fails.
+/// An input for which the protocol fails.
 pub(crate) struct Failure {
     seed: u64,
     input: Vec<u8>,
     pub(crate) shortest: Vec<u8>,
-    /// What the shortest fails of; nothing if the first is the shortest.
-    said: String,
+    /// The failure message of the shortest input; empty if the first input is the shortest.
+    message: String,
     payload: Box<dyn std::any::Any + Send>,
 }
 
@@ -186,22 +187,22 @@ impl fmt::Display for Failure {
         let (input, shortest) = (self.input.escape_ascii(), self.shortest.escape_ascii());
         writeln!(f, "the protocol fails with seed {}, for this input:", self.seed)?;
         writeln!(f, "    b\"{input}\"")?;
-        writeln!(f, "the least found for which it still fails:")?;
+        writeln!(f, "the shortest input found for which it still fails:")?;
         writeln!(f, "    b\"{shortest}\"")?;
-        if !self.said.is_empty() {
-            writeln!(f, "it fails of:")?;
-            self.said.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
+        if !self.message.is_empty() {
+            writeln!(f, "failure:")?;
+            self.message.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
         }
-        write!(f, "to have it again: SINEW_SEED={}", self.seed)
+        write!(f, "to reproduce: SINEW_SEED={}", self.seed)
     }
 }
 
-/// Makes a module of tests for a protocol: `property` and `scenario`, which are tests, and `fuzz`, which is the body of a fuzz
-/// target. They are those of [`SystemUnderTest`](crate::testing::SystemUnderTest), with what is said here: `inputs`,
-/// `expect` and `seeds`, in this order, may be left out.
+/// Generates a module of tests for a protocol: the tests `property` and `scenario`, and `fuzz`, the body of a fuzz
+/// target. They call the methods of [`SystemUnderTest`](crate::testing::SystemUnderTest) with these settings;
+/// `inputs`, `expect` and `seeds` are optional, in this order.
 ///
-/// For cargo-fuzz, a target is `fuzz_target!(|data: &[u8]| my_crate::upper::fuzz(data));`. A corpus is replayed by calling
-/// `fuzz` with each of its files.
+/// With cargo-fuzz, a target is `fuzz_target!(|data: &[u8]| my_crate::upper::fuzz(data));`. To replay a corpus, call
+/// `fuzz` with the content of each file.
 ///
 /// # Examples
 ///
@@ -243,10 +244,10 @@ macro_rules! protocol_tests {
     ) => {
         $(#[$attribute])*
         $visible mod $name {
-            #[allow(unused_imports, reason = "what is said may need none of it")]
+            #[allow(unused_imports, reason = "the settings may use nothing of it")]
             use super::*;
 
-            fn subject() -> $crate::testing::SystemUnderTest<impl $crate::transports::Protocol> {
+            fn system_under_test() -> $crate::testing::SystemUnderTest<impl $crate::transports::Protocol> {
                 $crate::testing::SystemUnderTest::new($make)
                     $(.inputs($inputs))?
                     $(.expect($expect))?
@@ -254,19 +255,19 @@ macro_rules! protocol_tests {
             }
 
             /// The body of a fuzz target.
-            #[allow(dead_code, unreachable_pub, reason = "who has no fuzzer does not call it")]
+            #[allow(dead_code, unreachable_pub, reason = "called by fuzz targets only")]
             pub fn fuzz(data: &[u8]) {
-                subject().fuzz(data);
+                system_under_test().fuzz(data);
             }
 
             #[test]
             fn property() {
-                subject().property();
+                system_under_test().property();
             }
 
             #[test]
             fn scenario() {
-                subject().scenario();
+                system_under_test().scenario();
             }
         }
     };

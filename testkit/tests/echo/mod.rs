@@ -1,8 +1,8 @@
-//! What recordings are made of, and replayed with: a protocol whose answers can be made wrong.
+//! The protocol of the recordings: an echo whose answers can be made wrong.
 
 use sinew_transports::{Peer, Protocol, Transport};
 
-/// Sends back what comes, upper-case if it is told to.
+/// Echoes data, in upper case if set.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Echo {
     upper: bool,

@@ -1,4 +1,4 @@
-//! Why a descriptor was not adopted: [`AdoptError`].
+//! Errors of adopting a descriptor: [`AdoptError`].
 
 use std::{io, os::fd::OwnedFd};
 
@@ -8,26 +8,26 @@ use super::DescriptorKind;
 
 /// A descriptor was not adopted.
 ///
-/// One that is not what was wanted is given back, untouched: another use may be found for it. After any other failure it has been
+/// A descriptor of the wrong kind is given back unchanged, for another use. After any other failure it has been
 /// closed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum AdoptError {
-    /// The descriptor is something else.
-    #[error("{wanted} is wanted, and this is {found}")]
+    /// The descriptor is of another kind.
+    #[error("expected {wanted}, but the descriptor is {found}")]
     WrongKind {
-        /// What it would have to be.
+        /// The kind that is needed.
         wanted: &'static str,
-        /// What it is.
+        /// The kind that it is.
         found: DescriptorKind,
         /// The descriptor.
         descriptor: OwnedFd,
     },
-    /// The system, or an option that was asked for, refused.
-    #[error("the descriptor cannot be used: {0}")]
+    /// The system, or a configured option, refused.
+    #[error("could not use the descriptor: {0}")]
     System(#[from] io::Error),
-    /// The engine cannot watch it.
-    #[error("the engine cannot watch it: {0}")]
+    /// The engine could not register it.
+    #[error("could not register with the engine: {0}")]
     Register(#[from] RegisterError),
 }
 
@@ -45,7 +45,7 @@ impl AdoptError {
 }
 
 impl From<AdoptError> for io::Error {
-    /// What is given back is closed with it.
+    /// A descriptor that is given back is closed.
     fn from(error: AdoptError) -> Self {
         match error {
             AdoptError::System(source) => source,

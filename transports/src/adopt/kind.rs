@@ -1,4 +1,4 @@
-//! What a descriptor is: [`DescriptorKind`]. The system is asked, nothing is changed.
+//! The kind of a descriptor: [`DescriptorKind`]. Only queries the system; changes nothing.
 
 use std::{fmt, io, os::fd::AsFd};
 
@@ -6,11 +6,11 @@ use socket2::{Domain, SockRef, Type};
 
 use crate::tcp::is_listener;
 
-/// What a descriptor is, as far as a reactor can have a use for it.
+/// The kind of a descriptor, as far as it matters to a reactor.
 ///
 /// # Examples
 ///
-/// A program that inetd may start for each connection, or once for all of them:
+/// A program that inetd may start for each connection, or once for a listening socket:
 ///
 /// ```no_run
 /// use std::io;
@@ -31,49 +31,49 @@ use crate::tcp::is_listener;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DescriptorKind {
-    /// A TCP socket that listens.
+    /// A listening TCP socket.
     TcpListener,
-    /// A TCP socket that is connected.
+    /// A connected TCP socket.
     TcpConnection,
-    /// A TCP socket that neither listens nor is connected, or not any more.
+    /// A TCP socket that is neither listening nor connected (any more).
     UnconnectedTcp,
     /// A UDP socket.
     Udp,
-    /// A Unix socket for streams that listens.
+    /// A listening Unix stream socket.
     UnixListener,
-    /// A Unix socket for streams that is connected, as those of a socketpair are.
+    /// A connected Unix stream socket, such as one of a socketpair.
     UnixConnection,
-    /// A Unix socket for streams that neither listens nor is connected.
+    /// A Unix stream socket that is neither listening nor connected.
     UnconnectedUnix,
-    /// A Unix socket for datagrams.
+    /// A Unix datagram socket.
     UnixDatagram,
     /// A socket of another family or type.
     OtherSocket,
-    /// A file, a pipe, a terminal, or whatever else is no socket.
+    /// A file, a pipe, a terminal, or anything else that is not a socket.
     NotASocket,
 }
 
 impl DescriptorKind {
-    /// Asks the system what a descriptor is (`SO_TYPE`, `SO_ACCEPTCONN`, getsockname(2), getpeername(2)). Where it cannot be asked
-    /// whether a socket listens, one without a peer counts as listening.
+    /// Queries the kind of a descriptor (`SO_TYPE`, `SO_ACCEPTCONN`, getsockname(2), getpeername(2)). On systems without
+    /// `SO_ACCEPTCONN`, a socket without a peer counts as listening.
     ///
     /// # Errors
     ///
-    /// If the system does not say.
+    /// If a query fails.
     pub fn of(descriptor: impl AsFd) -> io::Result<Self> {
         let socket = SockRef::from(&descriptor);
-        let of_type = match socket.r#type() {
+        let socket_type = match socket.r#type() {
             Err(error) if error.raw_os_error() == Some(NOT_A_SOCKET) => {
                 return Ok(Self::NotASocket);
             }
-            of_type => of_type?,
+            socket_type => socket_type?,
         };
         let domain = socket.local_addr()?.domain();
         let is_inet = domain == Domain::IPV4 || domain == Domain::IPV6;
-        if !(is_inet && is_of_the_usual(&socket)? || domain == Domain::UNIX) {
+        if !(is_inet && is_tcp_or_udp(&socket)? || domain == Domain::UNIX) {
             return Ok(Self::OtherSocket);
         }
-        Ok(match (of_type, is_inet) {
+        Ok(match (socket_type, is_inet) {
             (Type::STREAM, true) => {
                 stream(&socket, [Self::TcpConnection, Self::TcpListener, Self::UnconnectedTcp])?
             }
@@ -86,13 +86,13 @@ impl DescriptorKind {
         })
     }
 
-    /// Whether it is a socket that listens, of whatever family.
+    /// Whether it is a listening socket of any family.
     #[must_use]
     pub const fn is_listener(self) -> bool {
         matches!(self, Self::TcpListener | Self::UnixListener)
     }
 
-    /// Whether it is a connected socket for streams, of whatever family.
+    /// Whether it is a connected stream socket of any family.
     #[must_use]
     pub const fn is_connection(self) -> bool {
         matches!(self, Self::TcpConnection | Self::UnixConnection)
@@ -101,7 +101,7 @@ impl DescriptorKind {
 
 const NOT_A_SOCKET: i32 = rustix::io::Errno::NOTSOCK.raw_os_error();
 
-/// Which of these a socket for streams is: connected, listening, or neither.
+/// The kind of a stream socket: connected, listening, or neither.
 fn stream(
     socket: &SockRef<'_>,
     [connected, listening, neither]: [DescriptorKind; 3],
@@ -112,9 +112,9 @@ fn stream(
     Ok(if is_listener(socket)? { listening } else { neither })
 }
 
-/// Whether it is TCP or UDP, and not something else with the same addresses, such as SCTP or ping.
+/// Whether it is TCP or UDP, and not another protocol with the same addresses, such as SCTP or ping.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn is_of_the_usual(socket: &SockRef<'_>) -> io::Result<bool> {
+fn is_tcp_or_udp(socket: &SockRef<'_>) -> io::Result<bool> {
     use socket2::Protocol;
     let protocol = socket.protocol()?;
     Ok([Protocol::TCP, Protocol::MPTCP, Protocol::UDP].map(Some).contains(&protocol))
@@ -122,7 +122,7 @@ fn is_of_the_usual(socket: &SockRef<'_>) -> io::Result<bool> {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[allow(clippy::unnecessary_wraps, reason = "elsewhere the system is asked")]
-fn is_of_the_usual(_: &SockRef<'_>) -> io::Result<bool> {
+fn is_tcp_or_udp(_: &SockRef<'_>) -> io::Result<bool> {
     Ok(true)
 }
 
@@ -131,14 +131,14 @@ impl fmt::Display for DescriptorKind {
         f.write_str(match self {
             Self::TcpListener => "a listening TCP socket",
             Self::TcpConnection => "a connected TCP socket",
-            Self::UnconnectedTcp => "a TCP socket that neither listens nor is connected",
+            Self::UnconnectedTcp => "a TCP socket that is neither listening nor connected",
             Self::Udp => "a UDP socket",
             Self::UnixListener => "a listening Unix socket",
             Self::UnixConnection => "a connected Unix socket",
-            Self::UnconnectedUnix => "a Unix socket that neither listens nor is connected",
-            Self::UnixDatagram => "a Unix socket for datagrams",
+            Self::UnconnectedUnix => "a Unix socket that is neither listening nor connected",
+            Self::UnixDatagram => "a Unix datagram socket",
             Self::OtherSocket => "a socket of another family or type",
-            Self::NotASocket => "no socket",
+            Self::NotASocket => "not a socket",
         })
     }
 }

@@ -1,6 +1,6 @@
-//! Descriptors that somebody else has opened: [`ReactorAdopt`] makes connections, ports and sockets for datagrams of them. Unix only.
+//! Existing descriptors: [`ReactorAdopt`] makes connections, ports and datagram sockets of them. Unix only.
 
-// `kind.rs` finds out what a descriptor is. What becomes of it is what would have become of one that was opened here.
+// `kind.rs` detects the kind of a descriptor. From there on it is handled as if opened here.
 
 use std::{fmt, net::TcpListener, os::fd::OwnedFd};
 
@@ -32,23 +32,23 @@ mod sealed {
     impl Sealed for sinew_reactor::Reactor {}
 }
 
-/// Descriptors that somebody else has opened, on a [`Reactor`]. Unix only.
+/// Existing descriptors on a [`Reactor`]: inherited, received, or opened by other code. Unix only.
 ///
 /// They come from systemd or inetd ([`inherited`](sinew_reactor::inherited)), from a parent's socketpair, over a Unix socket
-/// ([`Transport::take_descriptor`](crate::Transport::take_descriptor)), or from code of one's own. What a descriptor is, the
-/// system is asked ([`DescriptorKind`]); of what family it is does not matter.
+/// ([`Transport::take_descriptor`](crate::Transport::take_descriptor)), or from other code in this process. The kind and family of
+/// a descriptor are detected ([`DescriptorKind`]).
 ///
-/// From then on it does not block and is closed on `exec`; the former goes for all who share its open file description (open(2)). The
-/// options of streams are set as on a socket that was made here; what has to be said before a socket is bound, listens or connects
-/// (`backlog`, `reuse_port`, `v6_only`, `fast_open`, `bind`) means nothing any more. The file of a Unix socket is left to whoever
-/// made it.
+/// Adopting sets non-blocking mode, which affects all users of the open file description (open(2)), and close-on-exec. The
+/// options for streams are set as usual; options that must be set before a socket is bound, listens or connects
+/// (`backlog`, `reuse_port`, `v6_only`, `fast_open`, `bind`) are ignored. The file of a Unix socket is left to
+/// its creator.
 ///
-/// To adopt is one descriptor's business: as long as another one leads to the same socket, closing it does not close the connection. A
-/// graceful close ends the output all the same, and the peer sees that; a reset it does not see before the last one is closed.
+/// While other descriptors for the same socket exist, closing this one does not close the connection. A graceful close still ends
+/// the output, which the peer sees; a reset is only sent when the last descriptor is closed.
 ///
 /// # Examples
 ///
-/// One end of a socketpair, of which a child may have the other:
+/// One end of a socketpair, whose other end a child may have:
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -85,12 +85,12 @@ mod sealed {
 /// # }
 /// ```
 pub trait ReactorAdopt: sealed::Sealed {
-    /// Joins a protocol to a connected socket for streams, TCP or Unix, with the defaults of [`StreamConfig`]. The loop tells it
-    /// `connection_made` when it comes to it.
+    /// Makes a connection of a connected stream socket, TCP or Unix, with the defaults of [`StreamConfig`].
+    /// `connection_made` is called by the event loop.
     ///
     /// # Errors
     ///
-    /// [`AdoptError`], with the descriptor if it is something else.
+    /// [`AdoptError`], with the descriptor if it is of the wrong kind.
     fn adopt_stream<P: Protocol>(
         &self,
         descriptor: impl Into<OwnedFd>,
@@ -99,7 +99,7 @@ pub trait ReactorAdopt: sealed::Sealed {
         self.adopt_stream_with(descriptor, StreamConfig::default(), protocol)
     }
 
-    /// Joins a protocol to a connected socket for streams, as configured.
+    /// The same with a `config`.
     ///
     /// # Errors
     ///
@@ -111,8 +111,8 @@ pub trait ReactorAdopt: sealed::Sealed {
         protocol: P,
     ) -> Result<Connection<P>, AdoptError>;
 
-    /// Takes connections from a socket that listens already, TCP or Unix. To stop listening is to stop accepting as long as somebody
-    /// else has the socket, too.
+    /// Accepts connections from a listening socket, TCP or Unix. While another process has the socket, too, stopping listening only
+    /// stops accepting.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ pub trait ReactorAdopt: sealed::Sealed {
         factory: F,
     ) -> Result<ListeningPort<Address>, AdoptError>;
 
-    /// Joins a protocol to a UDP socket, which may be connected.
+    /// Takes over a UDP socket, which may be connected.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ pub trait ReactorAdopt: sealed::Sealed {
         protocol: P,
     ) -> Result<DatagramTransport, AdoptError>;
 
-    /// Joins a protocol to a Unix socket for datagrams, which may be connected.
+    /// Takes over a Unix datagram socket, which may be connected.
     ///
     /// # Errors
     ///
@@ -161,12 +161,12 @@ impl ReactorAdopt for Reactor {
                 let shared = Shared::new(self, config, None);
                 let builder = StreamBuilder { reactor: self, socket, token, peer, shared };
                 let transport = builder.adopt(Some(protocol));
-                // The loop tells of nothing before it has begun.
+                // Without this, the stream would not start before its first event.
                 transport.reschedule(self);
                 Ok(Connection::new(transport))
             }
             Err(error) => {
-                // Its drop may be user code, and no call runs that.
+                // Dropping the protocol may run user code, so the event loop drops it.
                 self.defer_drop(protocol);
                 Err(error)
             }
@@ -211,7 +211,7 @@ impl ReactorAdopt for Reactor {
         protocol: P,
     ) -> Result<DatagramTransport<UnixAddr>, AdoptError> {
         let unix = |kind| kind == DescriptorKind::UnixDatagram;
-        match usable(self, descriptor.into(), "a Unix socket for datagrams", unix) {
+        match usable(self, descriptor.into(), "a Unix datagram socket", unix) {
             Ok((descriptor, _)) => Ok(datagram::adopt_unix(self, descriptor, config, protocol)?),
             Err(error) => {
                 self.defer_drop(protocol);
@@ -221,7 +221,7 @@ impl ReactorAdopt for Reactor {
     }
 }
 
-/// As [`ReactorAdopt::adopt_stream_with`], with a factory, which is called by the loop. `at` says where the descriptor comes from.
+/// As [`ReactorAdopt::adopt_stream_with`], with a factory, which the event loop calls. `at` is the endpoint, for errors.
 pub(crate) fn connect<F: Factory>(
     reactor: &Reactor,
     descriptor: OwnedFd,
@@ -230,19 +230,19 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let (to, stream) = (at.to_string(), config.stream.clone());
-    immediate_connect::at_once(reactor, config, factory, move |reactor| {
+    immediate_connect::connect_now(reactor, config, factory, move |reactor| {
         connected(reactor, descriptor, &stream)
             .map_err(|error| ConnectError::Other { to, source: error.into() })
     })
 }
 
-/// A connected socket, registered.
+/// Checks and registers a connected socket.
 fn connected(
     reactor: &Reactor,
     descriptor: OwnedFd,
     config: &StreamConfig,
 ) -> Result<(Socket, Token, Peer), AdoptError> {
-    let wanted = "a connected socket for streams";
+    let wanted = "a connected stream socket";
     let (descriptor, kind) = usable(reactor, descriptor, wanted, DescriptorKind::is_connection)?;
     let (mut socket, peer) = if kind == DescriptorKind::TcpConnection {
         let socket = TcpStream::from(descriptor);
@@ -259,13 +259,13 @@ fn connected(
     Ok((socket, token, peer))
 }
 
-/// A listening socket, with the options that its connections are to inherit.
+/// Checks a listening socket, and sets the options that accepted sockets inherit.
 fn listening(
     reactor: &Reactor,
     descriptor: OwnedFd,
     config: &ListenConfig,
 ) -> Result<(Listener, Address), AdoptError> {
-    let wanted = "a listening socket for streams";
+    let wanted = "a listening stream socket";
     let (descriptor, kind) = usable(reactor, descriptor, wanted, DescriptorKind::is_listener)?;
     if kind == DescriptorKind::TcpListener {
         let (listener, addr) = tcp::adopted(TcpListener::from(descriptor), config)?;
@@ -275,7 +275,7 @@ fn listening(
     Ok((Listener::unix(listening).shared(), addr.into()))
 }
 
-/// A descriptor that is what was wanted, made fit for a loop; else the error gives it back.
+/// Checks the kind of a descriptor and makes it non-blocking; the error gives it back.
 fn usable(
     reactor: &Reactor,
     descriptor: OwnedFd,

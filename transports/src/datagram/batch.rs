@@ -1,4 +1,4 @@
-//! A UDP socket that receives several datagrams by one system call (Linux), and hands them over one by one.
+//! A UDP socket that receives several datagrams by one system call, `recvmmsg(2)` (Linux), and returns them one by one.
 
 use std::{cell::RefCell, io, net::SocketAddr, os::fd::AsFd};
 
@@ -14,12 +14,12 @@ use sys::Slots;
 
 pub(super) struct Batched {
     socket: UdpSocket,
-    /// How many at once, how long each may be, and whether the socket tells where they were sent to.
+    /// Datagrams per call, bytes for each, and whether packet info is received.
     shape: (usize, usize, bool),
     batch: RefCell<Option<Batch>>,
 }
 
-/// What came last. Made when something is to be received for the first time.
+/// The datagrams received last. Allocated on the first receive.
 struct Batch {
     slots: Slots,
     next: usize,
@@ -27,8 +27,13 @@ struct Batch {
 }
 
 impl Batched {
-    pub(super) fn new(socket: UdpSocket, count: usize, room: usize, is_informed: bool) -> Self {
-        Self { socket, shape: (count, room, is_informed), batch: RefCell::default() }
+    pub(super) fn new(
+        socket: UdpSocket,
+        count: usize,
+        room: usize,
+        with_packet_info: bool,
+    ) -> Self {
+        Self { socket, shape: (count, room, with_packet_info), batch: RefCell::default() }
     }
 }
 
@@ -39,9 +44,9 @@ impl SocketIo<SocketAddr> for Batched {
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
         let mut batch = self.batch.borrow_mut();
-        let (count, room, is_informed) = self.shape;
+        let (count, room, with_packet_info) = self.shape;
         let batch = batch.get_or_insert_with(|| {
-            let slots = Slots::new(count, room, is_informed);
+            let slots = Slots::new(count, room, with_packet_info);
             Batch { slots, next: 0, len: 0 }
         });
         if batch.next == batch.len {
@@ -84,13 +89,13 @@ mod tests {
 
     use super::*;
 
-    /// What is counted here is system calls, by what they leave in the kernel.
+    /// Counts system calls by what is left in the kernel's buffer.
     #[test]
-    fn one_call_receives_all_that_there_is() {
+    fn one_call_receives_a_batch() {
         for any in ["127.0.0.1:0", "[::1]:0"] {
             let socket = StdSocket::bind(any).unwrap();
             socket.set_nonblocking(true).unwrap();
-            let kernels = socket.try_clone().unwrap();
+            let peeker = socket.try_clone().unwrap();
             let local = socket.local_addr().unwrap();
             let senders = [StdSocket::bind(any).unwrap(), StdSocket::bind(any).unwrap()];
             let sent: Vec<_> = (0..7_usize).map(|at| (vec![7; at], &senders[at % 2])).collect();
@@ -102,7 +107,7 @@ mod tests {
             for (at, (data, from)) in sent.iter().enumerate() {
                 let Received { len, from: addr, .. } = batched.receive(&mut buffer).unwrap();
                 assert_eq!((&buffer[..len], addr), (&**data, from.local_addr().unwrap()));
-                let left = kernels.peek_from(&mut [0; 6]).map(|(len, _)| len).ok();
+                let left = peeker.peek_from(&mut [0; 6]).map(|(len, _)| len).ok();
                 assert_eq!(left, if at < 4 { Some(4) } else { None }, "after {at}");
             }
             let error = batched.receive(&mut buffer).map(drop).unwrap_err();

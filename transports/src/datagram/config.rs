@@ -1,4 +1,4 @@
-//! How sockets for datagrams are set up: [`DatagramConfig`]. Every limit has a name and a default.
+//! Configuration of datagram sockets: [`DatagramConfig`]. Every limit has a name and a default.
 
 use std::{io, net::SocketAddr};
 
@@ -6,13 +6,13 @@ use socket2::Socket;
 
 use crate::{Dscp, options};
 
-/// The longest datagram that is ever received: as long as UDP knows, and as long as a Unix datagram may be here.
+/// Longest datagram that is received: the maximum of UDP, applied to Unix datagrams as well.
 pub(super) const LEN_MAX: usize = 65_535;
 
-/// The most that one system call receives.
+/// Maximum datagrams per system call.
 const BATCH_MAX: usize = 256;
 
-/// The limits and options of a socket for datagrams.
+/// Limits and options of a datagram socket.
 ///
 /// # Examples
 ///
@@ -42,16 +42,16 @@ pub struct DatagramConfig {
     pub(super) packet_info: bool,
 }
 
-/// What becomes of a datagram for which the send queue has no room.
+/// Handling of a datagram when the send queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// It is refused, and [`sending_resumed`](crate::DatagramProtocol::sending_resumed) tells when the queue is empty again.
+    /// It is refused; [`sending_resumed`](crate::DatagramProtocol::sending_resumed) is called when the queue is empty again.
     #[default]
     Refuse,
     /// It is dropped.
     DropNewest,
-    /// Those that have waited longest are dropped for it: what is old is worth least.
+    /// The oldest datagrams in the queue are dropped to make room.
     DropOldest,
 }
 
@@ -78,108 +78,107 @@ impl Default for DatagramConfig {
 }
 
 impl DatagramConfig {
-    /// The longest datagram that is delivered. Default, and most, 65,535 bytes. A longer one is dropped and counted
+    /// Longest datagram delivered. Default and maximum: 65,535 bytes. A longer one is dropped and counted
     /// ([`DatagramStats::truncated`](crate::DatagramStats::truncated)), never delivered in part.
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.len_max = bytes.min(LEN_MAX);
         self
     }
 
-    /// How much may wait to be sent while the system takes nothing: so many datagrams, and so many bytes in all. Default 256
-    /// and 1 MiB. What is past it, [`overflow`](Self::overflow) decides.
+    /// Limits of the send queue, which is used while the socket's buffer is full: datagrams, and bytes in total. Default 256
+    /// and 1 MiB. [`overflow`](Self::overflow) sets what happens beyond them.
     pub fn send_queue(mut self, datagrams: usize, bytes: usize) -> Self {
         self.queued_max = datagrams;
         self.queued_bytes_max = bytes;
         self
     }
 
-    /// What becomes of a datagram for which the send queue has no room. Default: it is refused.
+    /// Handling of a datagram when the send queue is full. Default: it is refused.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
     }
 
-    /// How many datagrams are received in a turn before others have theirs. Default 64.
+    /// Maximum datagrams received per turn of the event loop, so that other handlers are not starved. Default 64.
     pub fn max_per_turn(mut self, datagrams: usize) -> Self {
         self.received_per_turn = datagrams.max(1);
         self
     }
 
-    /// How many datagrams one system call may receive (`recvmmsg(2)`, on Linux; elsewhere, and for sockets that are not UDP, one
-    /// whatever is said here). Default 1; most 256. For servers of many small datagrams: each socket then keeps a buffer for so
-    /// many of [`max_len`](Self::max_len), which had better be set to what is really sent; and each datagram is copied once more.
+    /// Maximum datagrams received by one system call: `recvmmsg(2)`, on Linux; ignored elsewhere, and for sockets other than UDP.
+    /// Default 1, maximum 256. For servers of many small datagrams: the socket keeps a buffer for that many datagrams of
+    /// [`max_len`](Self::max_len), which should be set to the actual length; and each datagram is copied once more.
     pub fn batch(mut self, datagrams: usize) -> Self {
         self.batch = datagrams.clamp(1, BATCH_MAX);
         self
     }
 
-    /// Whether it may send to broadcast addresses (`SO_BROADCAST`). Default `false`.
+    /// Whether sending to broadcast addresses is allowed (`SO_BROADCAST`). Default `false`.
     pub fn broadcast(mut self, broadcast: bool) -> Self {
         self.broadcast = broadcast;
         self
     }
 
-    /// Whether others may bind to the same address (`SO_REUSEADDR`), as those do who listen to the same multicast group.
+    /// Whether other sockets may bind to the same address (`SO_REUSEADDR`), as needed to share a multicast group.
     /// Default `false`.
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.reuse_address = reuse;
         self
     }
 
-    /// Whether several sockets may share the port, and what comes in is spread over them (`SO_REUSEPORT`, on Unix). Default
+    /// Whether several sockets may share the port, with datagrams distributed among them (`SO_REUSEPORT`, on Unix). Default
     /// `false`.
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
         self
     }
 
-    /// Whether a socket on an IPv6 address takes nothing over IPv4. Default `false`: `[::]` takes both.
+    /// Whether a socket on an IPv6 address receives IPv6 only. Default `false`: `[::]` is dual-stack.
     pub fn v6_only(mut self, v6_only: bool) -> Self {
         self.v6_only = v6_only;
         self
     }
 
-    /// How much the system keeps of what has come and was not received yet (`SO_RCVBUF`); past it, it drops. Default: the
+    /// Size of the kernel's receive buffer (`SO_RCVBUF`); the kernel drops datagrams that do not fit. Default: the
     /// system's.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
         self
     }
 
-    /// How much the system takes to be sent (`SO_SNDBUF`). Default: the system's.
+    /// Size of the kernel's send buffer (`SO_SNDBUF`). Default: the system's.
     pub fn send_buffer(mut self, bytes: usize) -> Self {
         self.send_buffer = Some(bytes);
         self
     }
 
-    /// How packets are to be treated on their way (`IP_TOS`, ip(7); `IPV6_TCLASS`). Default: as all the others. Windows has it for
-    /// IPv4 only; Unix sockets and simulated networks take no notice.
+    /// Priority of packets in the network: DSCP (`IP_TOS`, ip(7); `IPV6_TCLASS`). Default: best effort. Windows supports it for
+    /// IPv4 only; ignored by Unix sockets and simulated networks.
     pub fn dscp(mut self, dscp: Dscp) -> Self {
         self.dscp = Some(dscp);
         self
     }
 
-    /// The address to send from, for a connected UDP socket. Port 0 lets the system choose one. Default: the system's choice.
+    /// The address to send from, for a connected UDP socket. With port 0 the system chooses one. Default: the system's choice.
     pub fn bind(mut self, addr: SocketAddr) -> Self {
         self.bind = Some(addr);
         self
     }
 
-    /// Whether the system tells of each datagram which of this machine's addresses it was sent to (`IP_PKTINFO`, ip(7);
-    /// `IPV6_RECVPKTINFO`, ipv6(7); on Linux and in simulated networks, elsewhere an error). Default `false`.
+    /// Whether to receive each datagram's local destination address (`IP_PKTINFO`, ip(7);
+    /// `IPV6_RECVPKTINFO`, ipv6(7)). On Linux and in simulated networks; an error elsewhere. Default `false`.
     ///
-    /// For servers on an address such as `0.0.0.0` or `::` of a machine that has several. Without it, an answer leaves from the address
-    /// that the system would choose for a datagram of its own accord, and a client that asked at another one takes it for a
-    /// stranger's. With it, what is sent to the sender from within
-    /// [`datagram_received`](crate::DatagramProtocol::datagram_received) leaves from the address that was asked;
-    /// [`DatagramTransport::packet_info`](crate::DatagramTransport::packet_info) tells which that is, and
-    /// [`send_from`](crate::DatagramTransport::send_from) sends a later answer. Unix sockets take no notice.
+    /// For servers on an address such as `0.0.0.0` or `::` of a multi-homed machine. Without it, the system chooses the source address
+    /// of an answer, and a client that has sent to another address ignores it. With it, an answer to the sender from within
+    /// [`datagram_received`](crate::DatagramProtocol::datagram_received) has the address that the client has sent to.
+    /// [`DatagramTransport::packet_info`](crate::DatagramTransport::packet_info) returns that address, and
+    /// [`send_from`](crate::DatagramTransport::send_from) sends a later answer. Ignored by Unix sockets.
     pub fn packet_info(mut self, packet_info: bool) -> Self {
         self.packet_info = packet_info;
         self
     }
 
-    /// What one datagram is received into: one byte more than may come, so that what fills it was longer.
+    /// Length of the receive buffer: one byte more than `len_max`, to detect longer datagrams.
     pub(super) const fn room(&self) -> usize {
         self.len_max + 1
     }

@@ -1,5 +1,5 @@
-//! A socket for datagrams with its protocol: [`Core`], and what the loop does with it. Everything here runs from the loop;
-//! what users ask is in `transport.rs`.
+//! A datagram socket with its protocol: [`Core`], the handler called by the event loop. The handle for users is in
+//! `transport.rs`.
 
 use std::{
     any::Any,
@@ -21,29 +21,29 @@ use super::{
 };
 use crate::{TimerId, buffers::Buffers, net::Received, timers::Timers};
 
-/// Failures that wait to be told; past it they are only counted.
+/// Maximum failures queued for `send_failed`; further ones are only counted.
 const FAILURES_MAX: usize = 64;
 
-/// After how long sending is tried again where nobody tells when it is worth it.
-const RETRY: Duration = Duration::from_millis(5);
+/// Retry interval for sending on sockets that do not report when they are writable.
+const SEND_RETRY: Duration = Duration::from_millis(5);
 
-/// Errors of receiving, one right after the other, after which the socket is given up or, if they are about what was sent, has a rest.
+/// Maximum consecutive receive receive_errors. Then the socket is closed or, if the receive_errors concern sent datagrams, receiving pauses.
 const ERRORS_MAX: u32 = 16;
 
-/// How long it rests then: an error that is told again and again, as by a security module, must not have all of the loop's time.
-const REST: Duration = Duration::from_millis(100);
+/// Length of that pause, so that an error without end, as from a security module, does not take all of the loop's time.
+const RECEIVE_BACKOFF: Duration = Duration::from_millis(100);
 
-/// See the head of this file.
+/// The state of a datagram socket, and its handler.
 pub(crate) struct Core<A: DatagramAddr> {
     pub(super) reactor: WeakReactor,
     buffers: Rc<Buffers>,
     pub(super) token: Token,
-    /// `None` once it is closed.
+    /// `None` when closed.
     pub(super) socket: RefCell<Option<Box<dyn SocketIo<A>>>>,
     pub(super) local: A,
     pub(super) peer: Option<A>,
-    /// The only one that is heard, spelled as the system spells it, if the socket is connected.
-    heard: RefCell<Option<A>>,
+    /// For connected sockets, the peer as the system reports it: datagrams from others are dropped.
+    connected_peer: RefCell<Option<A>>,
     pub(super) config: DatagramConfig,
     pub(super) flags: Cell<Flags>,
     pub(super) queue: RefCell<Queue<A>>,
@@ -51,15 +51,15 @@ pub(crate) struct Core<A: DatagramAddr> {
     pub(super) timers: Timers,
     pub(super) reason: Cell<Option<Stopped>>,
     pub(super) stats: Cell<DatagramStats>,
-    /// Of the datagram that is being delivered: its sender, and where it was sent to, if the system tells.
+    /// During `datagram_received`: the sender, and the packet info if it is received.
     delivering: RefCell<Option<(A, PacketInfo)>>,
-    /// Errors of receiving since something was received, or there was nothing more to receive.
-    errors: Cell<u32>,
-    /// When sending is tried again, where nobody tells when it is worth it.
+    /// Consecutive receive receive_errors; reset by a datagram and by `WouldBlock`.
+    receive_errors: Cell<u32>,
+    /// Timer of the next attempt to send, for sockets that do not report when they are writable.
     retry: Cell<Option<TimerKey>>,
-    /// When receiving is tried again.
-    rest: Cell<Option<TimerKey>>,
-    /// The only thing that is borrowed during a callback.
+    /// Timer that ends a pause in receiving.
+    backoff: Cell<Option<TimerKey>>,
+    /// The only cell that is borrowed during a callback.
     protocol: RefCell<Option<Box<dyn DatagramProtocol<A>>>>,
     name: &'static str,
 }
@@ -70,32 +70,32 @@ pub(super) struct Flags {
     pub(super) blocked: bool,
     pub(super) paused: bool,
     pub(super) refused: bool,
-    /// Something was refused for which the queue had no room; `sending_resumed` is owed.
+    /// A datagram was refused since the queue was full; `sending_resumed` must be called.
     pub(super) resume_owed: bool,
     started: bool,
-    /// The end is to be told.
-    pub(super) over: bool,
-    end_told: bool,
-    gone: bool,
+    /// `stopped` must be called.
+    pub(super) closing: bool,
+    stopped_called: bool,
+    finished: bool,
 }
 
-/// What a core is made of, on its way to be registered.
+/// An open socket, before it is registered.
 pub(super) struct Opened<A> {
     pub(super) socket: Box<dyn SocketIo<A>>,
     pub(super) peer: Option<A>,
-    /// Others may have it, too.
+    /// Other processes may hold the same socket.
     pub(super) is_shared: bool,
 }
 
 impl<A: DatagramAddr> Opened<A> {
-    /// Joins it to the reactor: the loop tells `started` in its next turn.
+    /// Registers it with the reactor; `started` is called in the next turn.
     pub(super) fn start<P: DatagramProtocol<A>>(
         mut self,
         reactor: &Reactor,
         config: DatagramConfig,
         protocol: P,
     ) -> io::Result<DatagramTransport<A>> {
-        let heard = self.peer.as_ref().and_then(|_| self.socket.peer().ok());
+        let connected_peer = self.peer.as_ref().and_then(|_| self.socket.peer().ok());
         let registered = self.socket.local().and_then(|local| {
             let token = self.socket.register(reactor)?;
             Ok((local, token))
@@ -103,7 +103,7 @@ impl<A: DatagramAddr> Opened<A> {
         let (local, token) = match registered {
             Ok(registered) => registered,
             Err(error) => {
-                // Its drop may be user code, and no call runs that.
+                // Dropping the protocol may run user code, so the event loop drops it.
                 reactor.defer_drop(protocol);
                 return Err(error);
             }
@@ -118,7 +118,7 @@ impl<A: DatagramAddr> Opened<A> {
             socket: RefCell::new(Some(self.socket)),
             local,
             peer: self.peer,
-            heard: RefCell::new(heard),
+            connected_peer: RefCell::new(connected_peer),
             config,
             flags: Cell::default(),
             queue: RefCell::default(),
@@ -127,9 +127,9 @@ impl<A: DatagramAddr> Opened<A> {
             reason: Cell::default(),
             stats: Cell::default(),
             delivering: RefCell::default(),
-            errors: Cell::default(),
+            receive_errors: Cell::default(),
             retry: Cell::default(),
-            rest: Cell::default(),
+            backoff: Cell::default(),
             protocol: RefCell::new(Some(Box::new(protocol))),
             name: std::any::type_name::<P>(),
         });
@@ -153,14 +153,14 @@ impl<A: DatagramAddr> Core<A> {
         self.stats.set(stats);
     }
 
-    /// Has the loop come by, in this turn if its events are still to come.
+    /// Has the loop call the handler, in this turn if dispatch is still to come.
     pub(super) fn reschedule(&self) {
         if let Some(reactor) = self.reactor.upgrade() {
             reactor.reschedule(self.token);
         }
     }
 
-    /// One system call, and another if a signal came in between or it was told of something else first.
+    /// Makes one system call, and another if it was interrupted or returned the pending error of an earlier datagram.
     pub(super) fn send_now(
         &self,
         data: &[u8],
@@ -173,16 +173,16 @@ impl<A: DatagramAddr> Core<A> {
         let sent = loop {
             match socket.send(data, to, from) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // That may be said of an earlier one, and then this one was not looked at.
+                // This may be the error of an earlier datagram; then this one was not sent.
                 Err(error) if is_about_sent(&error) && earlier.is_none() => earlier = Some(error),
                 sent => break sent,
             }
         };
         if let Some(earlier) = earlier {
-            let said = |error: &io::Error| (error.kind(), error.raw_os_error());
-            let is_of_this = sent.as_ref().is_err_and(|error| said(error) == said(&earlier));
-            if is_refusal(&earlier) || !is_of_this {
-                self.did_not_arrive(earlier);
+            let code = |error: &io::Error| (error.kind(), error.raw_os_error());
+            let is_same = sent.as_ref().is_err_and(|error| code(error) == code(&earlier));
+            if is_refusal(&earlier) || !is_same {
+                self.delivery_failed(earlier);
             }
         }
         if sent.is_ok() {
@@ -194,19 +194,19 @@ impl<A: DatagramAddr> Core<A> {
         sent
     }
 
-    /// Where an answer leaves from: the address that was asked, if this goes to the one whose datagram is being delivered.
+    /// The source address of an answer: the packet info, if `to` has sent the datagram that is being delivered.
     pub(super) fn answers_from(&self, to: &A) -> Option<PacketInfo> {
         let delivering = self.delivering.borrow();
         delivering.as_ref().filter(|(from, _)| from.is(to)).map(|(_, info)| *info)
     }
 
-    /// Where the datagram that is being delivered was sent to.
+    /// Packet info of the datagram that is being delivered.
     pub(super) fn packet_info(&self) -> Option<PacketInfo> {
         self.delivering.borrow().as_ref().map(|(_, info)| *info)
     }
 
-    /// The system says that something which was sent did not arrive; the loop tells. That nobody listens is told as such.
-    fn did_not_arrive(&self, error: io::Error) {
+    /// Queues the report of a datagram that did not arrive. ICMP "port unreachable" becomes `connection_refused`.
+    fn delivery_failed(&self, error: io::Error) {
         if !is_refusal(&error) {
             self.failed(self.peer.clone(), error);
         } else if self.peer.is_some() {
@@ -215,19 +215,19 @@ impl<A: DatagramAddr> Core<A> {
         }
     }
 
-    /// Whether a datagram from there is to be told. Those that came before the socket was connected, the system lets through, whoever
-    /// has sent them.
-    fn hears(&self, from: &A) -> bool {
-        let mut heard = self.heard.borrow_mut();
-        let Some(peer) = heard.as_mut().filter(|peer| !peer.is(from)) else { return true };
-        // A Unix socket may have been given its name since then, and what is shared may have been connected to somebody else.
+    /// Whether a datagram from this address is delivered. Datagrams from others may have been queued before the socket was
+    /// connected.
+    fn accepts_from(&self, from: &A) -> bool {
+        let mut connected_peer = self.connected_peer.borrow_mut();
+        let Some(peer) = connected_peer.as_mut().filter(|peer| !peer.is(from)) else { return true };
+        // A Unix peer may have been bound to a name since then, and a shared socket may have been reconnected.
         if let Some(Ok(now)) = self.socket.borrow().as_ref().map(|socket| socket.peer()) {
             *peer = now;
         }
         peer.is(from)
     }
 
-    /// Notes a failure, for the loop to tell.
+    /// Queues a failure for `send_failed`.
     pub(super) fn failed(&self, to: Option<A>, source: io::Error) {
         self.count(|stats| stats.failed += 1);
         let mut failures = self.failures.borrow_mut();
@@ -237,9 +237,9 @@ impl<A: DatagramAddr> Core<A> {
         }
     }
 
-    /// It is over; the loop tells the end.
-    pub(super) fn lose(&self, reason: Stopped) {
-        if self.update(|flags| std::mem::replace(&mut flags.over, true)) {
+    /// Marks the socket as closed; the loop calls `stopped`.
+    pub(super) fn close(&self, reason: Stopped) {
+        if self.update(|flags| std::mem::replace(&mut flags.closing, true)) {
             return;
         }
         self.reason.set(Some(reason));
@@ -248,56 +248,56 @@ impl<A: DatagramAddr> Core<A> {
         }
     }
 
-    /// The system is full.
+    /// The socket's send buffer is full.
     pub(super) fn block(&self) {
         self.update(|flags| flags.blocked = true);
-        let tells = self.socket.borrow().as_ref().is_none_or(|socket| socket.tells_of_room());
+        let reports = self.socket.borrow().as_ref().is_none_or(|socket| socket.tells_of_room());
         if let Some(reactor) = self.reactor.upgrade() {
-            if !tells && self.retry.get().is_none() {
-                self.retry.set(Some(reactor.arm_timer(self.token, RETRY)));
+            if !reports && self.retry.get().is_none() {
+                self.retry.set(Some(reactor.arm_timer(self.token, SEND_RETRY)));
             }
-            self.tell_interest(&reactor);
+            self.update_interest(&reactor);
         }
     }
 
     fn may_receive(&self) -> bool {
         let flags = self.flags.get();
-        flags.readable && !flags.paused && !flags.over && self.rest.get().is_none()
+        flags.readable && !flags.paused && !flags.closing && self.backoff.get().is_none()
     }
 
-    /// On level-triggered engines, what is not wanted must not be told: it would be told for ever.
-    pub(super) fn tell_interest(&self, reactor: &Reactor) {
+    /// On level-triggered engines, an unwanted event would be reported again and again.
+    pub(super) fn update_interest(&self, reactor: &Reactor) {
         let flags = self.flags.get();
-        if reactor.is_edge_triggered() || flags.over {
+        if reactor.is_edge_triggered() || flags.closing {
             return;
         }
-        let held = flags.paused || self.rest.get().is_some();
-        let input = if held { Interest::NONE } else { Interest::READ };
+        let paused = flags.paused || self.backoff.get().is_some();
+        let input = if paused { Interest::NONE } else { Interest::READ };
         let waits = flags.blocked && self.retry.get().is_none();
         let output = if waits { Interest::WRITE } else { Interest::NONE };
         reactor.set_interest(self.token, input | output);
     }
 }
 
-/// "Nobody listens there", of a datagram that was sent before. Windows says so of others' ports, too.
+/// ICMP "port unreachable" for an earlier datagram. Windows reports it on unconnected sockets, too.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
 }
 
-/// What Windows says of a datagram that does not fit into the buffer.
-fn is_cut_off(error: &io::Error) -> bool {
+/// How Windows reports a datagram that is longer than the buffer.
+fn is_truncated(error: &io::Error) -> bool {
     const WSAEMSGSIZE: i32 = 10_040;
     cfg!(windows) && error.raw_os_error() == Some(WSAEMSGSIZE)
 }
 
 impl<A: DatagramAddr> DatagramTransport<A> {
-    /// What there is to do, and no more of it than others can wait for.
-    fn work(&self, reactor: &Reactor) {
+    /// One dispatch: callbacks, receiving up to the limit per turn, and sending what is queued.
+    fn drive(&self, reactor: &Reactor) {
         let core = &*self.0;
         if !core.update(|flags| std::mem::replace(&mut flags.started, true)) {
-            self.tell(|protocol| protocol.started(self));
+            self.with_protocol(|protocol| protocol.started(self));
         }
-        self.tell_news();
+        self.report_failures();
         for _ in 0..core.config.received_per_turn {
             if !core.may_receive() {
                 break;
@@ -305,21 +305,21 @@ impl<A: DatagramAddr> DatagramTransport<A> {
             self.receive(reactor);
         }
         self.send_queued();
-        self.tell_news();
+        self.report_failures();
         if core.may_receive() {
             reactor.reschedule(core.token);
         }
-        core.tell_interest(reactor);
+        core.update_interest(reactor);
     }
 
-    fn tell(&self, f: impl FnOnce(&mut dyn DatagramProtocol<A>)) {
+    fn with_protocol(&self, f: impl FnOnce(&mut dyn DatagramProtocol<A>)) {
         let mut protocol = self.0.protocol.borrow_mut();
         if let Some(protocol) = &mut *protocol {
             f(&mut **protocol);
         }
     }
 
-    /// One datagram, and the callback that it leads to.
+    /// Receives and delivers one datagram.
     fn receive(&self, reactor: &Reactor) {
         let core = &*self.0;
         let mut buffer = core.buffers.read_buffer();
@@ -330,66 +330,68 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         };
         match received {
             Ok(Received { len, from, info }) => {
-                core.errors.set(0);
-                if !core.hears(&from) {
+                core.receive_errors.set(0);
+                if !core.accepts_from(&from) {
                     return core.count(|stats| stats.strangers += 1);
                 }
                 reactor.meter().bytes_received.add(len as u64);
                 if len == room {
-                    return self.cut_off();
+                    return self.truncated();
                 }
                 core.count(|stats| stats.received += 1);
                 let info = info.filter(|_| core.config.packet_info);
                 if let Some(info) = info {
                     core.delivering.replace(Some((from.clone(), info)));
                 }
-                self.tell(|protocol| protocol.datagram_received(self, &buffer[..len], from));
+                self.with_protocol(|protocol| {
+                    protocol.datagram_received(self, &buffer[..len], from)
+                });
                 if info.is_some() {
                     core.delivering.take();
                 }
             }
             Err(error) => {
                 drop(buffer);
-                self.not_received(reactor, error);
+                self.receive_failed(reactor, error);
             }
         }
     }
 
-    fn cut_off(&self) {
+    fn truncated(&self) {
         self.0.count(|stats| stats.truncated += 1);
-        tracing::debug!(local = %self.0.local, "a datagram was dropped: it is longer than max_len");
+        tracing::debug!(local = %self.0.local, "datagram dropped: longer than max_len");
     }
 
     #[cold]
-    fn not_received(&self, reactor: &Reactor, error: io::Error) {
+    fn receive_failed(&self, reactor: &Reactor, error: io::Error) {
         let core = &*self.0;
         match error.kind() {
             ErrorKind::WouldBlock => {
-                core.errors.set(0);
+                core.receive_errors.set(0);
                 return core.update(|flags| flags.readable = false);
             }
             ErrorKind::Interrupted => return,
-            _ if is_cut_off(&error) => return self.cut_off(),
+            _ if is_truncated(&error) => return self.truncated(),
             _ => {}
         }
-        let errors = core.errors.get() + 1;
-        core.errors.set(errors % ERRORS_MAX);
+        let receive_errors = core.receive_errors.get() + 1;
+        core.receive_errors.set(receive_errors % ERRORS_MAX);
         let is_about_sent = is_about_sent(&error);
-        if is_about_sent && errors == ERRORS_MAX {
-            core.rest.set(Some(reactor.arm_timer(core.token, REST)));
+        if is_about_sent && receive_errors == ERRORS_MAX {
+            core.backoff.set(Some(reactor.arm_timer(core.token, RECEIVE_BACKOFF)));
         }
-        if !is_about_sent && errors == ERRORS_MAX {
-            core.lose(Stopped::Io(error));
+        if !is_about_sent && receive_errors == ERRORS_MAX {
+            core.close(Stopped::Io(error));
         } else if is_refusal(&error) {
             if core.peer.is_some() {
-                self.tell(|protocol| protocol.connection_refused(self));
+                self.with_protocol(|protocol| protocol.connection_refused(self));
             }
         } else {
             core.failed(core.peer.clone(), error);
         }
     }
 
-    /// Sends what waits, until the socket is full.
+    /// Sends from the queue until it is empty or the socket is full.
     fn send_queued(&self) {
         let core = &*self.0;
         while !core.flags.get().blocked {
@@ -411,33 +413,35 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         }
     }
 
-    /// What was noted while the protocol could not be called.
-    fn tell_news(&self) {
+    /// Calls the callbacks for failures queued since the last time.
+    fn report_failures(&self) {
         let core = &*self.0;
         if core.update(|flags| std::mem::take(&mut flags.refused)) {
-            self.tell(|protocol| protocol.connection_refused(self));
+            self.with_protocol(|protocol| protocol.connection_refused(self));
         }
         let count = core.failures.borrow().len();
         for _ in 0..count {
             let failed = core.failures.borrow_mut().pop_front();
             if let Some(failed) = failed {
-                self.tell(|protocol| protocol.send_failed(self, &failed));
+                self.with_protocol(|protocol| protocol.send_failed(self, &failed));
             }
         }
         let is_empty = core.queue.borrow().is_empty();
         if is_empty && core.update(|flags| std::mem::take(&mut flags.resume_owed)) {
-            self.tell(|protocol| protocol.sending_resumed(self));
+            self.with_protocol(|protocol| protocol.sending_resumed(self));
         }
     }
 
-    /// Gives back what is the system's and the reactor's, then what is the user's.
+    /// Releases the socket, slot and timers, then the protocol.
     fn finish(&self, reactor: &Reactor) {
         let core = &*self.0;
-        if core.update(|flags| std::mem::replace(&mut flags.gone, true)) {
+        if core.update(|flags| std::mem::replace(&mut flags.finished, true)) {
             return;
         }
-        core.update(|flags| flags.over = true);
-        for key in core.timers.take().into_iter().chain(core.retry.take()).chain(core.rest.take()) {
+        core.update(|flags| flags.closing = true);
+        for key in
+            core.timers.take().into_iter().chain(core.retry.take()).chain(core.backoff.take())
+        {
             reactor.disarm_timer(key);
         }
         reactor.deregister(core.token, true);
@@ -454,7 +458,7 @@ impl<A: DatagramAddr> Handler for Core<A> {
             flags.readable |= ready.is_read();
             flags.blocked &= !ready.is_write();
         });
-        DatagramTransport(self).work(reactor);
+        DatagramTransport(self).drive(reactor);
     }
 
     fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
@@ -463,38 +467,38 @@ impl<A: DatagramAddr> Handler for Core<A> {
         if is_unwatched {
             self.update(|flags| flags.readable = true);
         }
-        DatagramTransport(self).work(reactor);
+        DatagramTransport(self).drive(reactor);
     }
 
     fn timer(self: Rc<Self>, reactor: &Reactor, key: TimerKey) {
         if self.retry.get() == Some(key) {
             self.retry.set(None);
             self.update(|flags| flags.blocked = false);
-            return DatagramTransport(self).work(reactor);
+            return DatagramTransport(self).drive(reactor);
         }
-        if self.rest.get() == Some(key) {
-            self.rest.set(None);
-            return DatagramTransport(self).work(reactor);
+        if self.backoff.get() == Some(key) {
+            self.backoff.set(None);
+            return DatagramTransport(self).drive(reactor);
         }
-        if self.timers.remove(key) && !self.flags.get().over {
+        if self.timers.remove(key) && !self.flags.get().closing {
             let transport = DatagramTransport(self);
-            transport.tell(|protocol| protocol.timer_fired(&transport, TimerId(key)));
-            transport.0.tell_interest(reactor);
+            transport.with_protocol(|protocol| protocol.timer_fired(&transport, TimerId(key)));
+            transport.0.update_interest(reactor);
         }
     }
 
-    /// The end is told, and everything is let go. What waits has one more chance to be sent.
+    /// Calls `stopped` and releases everything. Queued datagrams get one last attempt.
     fn finalize(self: Rc<Self>, reactor: &Reactor) {
         let transport = DatagramTransport(self);
         let core = &*transport.0;
         if !core.update(|flags| std::mem::replace(&mut flags.started, true)) {
-            transport.tell(|protocol| protocol.started(&transport));
+            transport.with_protocol(|protocol| protocol.started(&transport));
         }
-        if !core.update(|flags| std::mem::replace(&mut flags.end_told, true)) {
+        if !core.update(|flags| std::mem::replace(&mut flags.stopped_called, true)) {
             core.update(|flags| flags.blocked = false);
             transport.send_queued();
             let reason = core.reason.take().unwrap_or(Stopped::Shutdown);
-            transport.tell(|protocol| protocol.stopped(&transport, &reason));
+            transport.with_protocol(|protocol| protocol.stopped(&transport, &reason));
         }
         transport.finish(reactor);
     }
@@ -506,17 +510,17 @@ impl<A: DatagramAddr> Handler for Core<A> {
     }
 
     fn shutdown(self: Rc<Self>, _: &Reactor) {
-        self.lose(Stopped::Shutdown);
+        self.close(Stopped::Shutdown);
     }
 
-    /// Of what one has sent, others must not suffer.
+    /// A panic on one datagram must not close the socket, which serves all peers.
     fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
         self.delivering.take();
         let flags = self.flags.get();
-        if flags.end_told {
-            // It was `stopped` that panicked.
+        if flags.stopped_called {
+            // `stopped` itself panicked.
             DatagramTransport(self).finish(reactor);
-        } else if flags.over {
+        } else if flags.closing {
             reactor.finalize_later(self.token);
         } else {
             reactor.reschedule(self.token);

@@ -1,4 +1,4 @@
-//! A UDP socket that tells of every datagram where it was sent to (`IP_PKTINFO`, Linux), and sends from an address of choice.
+//! A UDP socket that receives each datagram's local destination address (`IP_PKTINFO`, Linux), and can choose the source address.
 
 use std::{io, net::SocketAddr};
 
@@ -8,8 +8,8 @@ use sinew_reactor::{PacketInfo, Reactor, RegisterError, Token, packet_info};
 use super::socket_io::SocketIo;
 use crate::net::Received;
 
-/// See the head of this file. The socket has been [asked](packet_info::ask) to tell.
-pub(super) struct Informed(pub(super) UdpSocket);
+/// A UDP socket on which packet info has been [enabled](packet_info::ask).
+pub(super) struct WithPacketInfo(pub(super) UdpSocket);
 
 pub(super) fn send_from(
     socket: &UdpSocket,
@@ -20,7 +20,7 @@ pub(super) fn send_from(
     packet_info::send(socket, data, to, from).map(drop)
 }
 
-impl SocketIo<SocketAddr> for Informed {
+impl SocketIo<SocketAddr> for WithPacketInfo {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         self.0.register(reactor)
     }

@@ -1,8 +1,8 @@
-//! Datagrams: [`ReactorUdp`] gives a reactor its `listen_udp` and `connect_udp`, for a [`DatagramProtocol`]. Unix datagrams
-//! (`ReactorUnix`) run on the same code.
+//! Datagrams: [`ReactorUdp`] adds `listen_udp` and `connect_udp` to a reactor, for a [`DatagramProtocol`]. Unix datagrams
+//! (`ReactorUnix`) use the same code.
 
-// `core.rs` is what the loop does with a socket, `transport.rs` what users ask of it, `socket.rs` makes the system calls,
-// `queue.rs` is what waits, and `open.rs` is where sockets come from.
+// `core.rs` is the handler, `transport.rs` the user's handle, `socket.rs` makes the system calls, `queue.rs` is the send queue,
+// and `open.rs` opens sockets.
 
 use std::{io, net::SocketAddr};
 
@@ -47,13 +47,13 @@ mod sealed {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum UdpError {
-    /// The address could not be understood or looked up.
-    #[error("could not find the address: {source}")]
+    /// The address could not be parsed or resolved.
+    #[error("could not resolve the address: {source}")]
     Resolve {
         /// The cause.
         source: io::Error,
     },
-    /// The system refused the socket its address: it is in use, is not ours, or needs privileges.
+    /// The socket could not be bound: the address is in use, is not local, or needs privileges.
     #[error("could not listen on {addr}: {source}")]
     Listen {
         /// The address.
@@ -61,7 +61,7 @@ pub enum UdpError {
         /// The cause.
         source: io::Error,
     },
-    /// The system does not know how to get there.
+    /// The peer is unreachable.
     #[error("could not connect to {addr}: {source}")]
     Connect {
         /// The address.
@@ -77,7 +77,7 @@ sinew_reactor::error_debug!(UdpError);
 ///
 /// # Examples
 ///
-/// A client that asks and waits for the answer:
+/// A client that sends a request and waits for the answer:
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -109,8 +109,8 @@ sinew_reactor::error_debug!(UdpError);
 /// # }
 /// ```
 pub trait ReactorUdp: sealed::Sealed {
-    /// Receives on `addr`, with the defaults of [`DatagramConfig`]. Port 0 lets the system choose one;
-    /// [`DatagramTransport::local`] tells which. A name is looked up on the spot.
+    /// Receives on `addr`, with the defaults of [`DatagramConfig`]. With port 0 the system chooses one, which
+    /// [`DatagramTransport::local`] returns. A name is resolved synchronously.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ pub trait ReactorUdp: sealed::Sealed {
         self.listen_udp_with(addr, DatagramConfig::default(), protocol)
     }
 
-    /// Receives on `addr`, as configured.
+    /// Receives on `addr` with `config`.
     ///
     /// # Errors
     ///
@@ -135,9 +135,9 @@ pub trait ReactorUdp: sealed::Sealed {
         protocol: P,
     ) -> Result<DatagramTransport, UdpError>;
 
-    /// Sends to one peer and receives from nobody else, with the defaults of [`DatagramConfig`]. Only such a socket is told
-    /// that nobody listens at the other end. A name is looked up on the spot, which may take its time: in a loop that runs,
-    /// give an address.
+    /// A connected socket: sends to one peer and receives only from it, with the defaults of [`DatagramConfig`]. Only such a socket
+    /// reports that nothing listens at the peer's port. A name is resolved synchronously, which may block: while the event loop runs,
+    /// pass an address.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ pub trait ReactorUdp: sealed::Sealed {
         self.connect_udp_with(to, DatagramConfig::default(), protocol)
     }
 
-    /// Sends to one peer and receives from nobody else, as configured.
+    /// As [`connect_udp`](Self::connect_udp), with `config`.
     ///
     /// # Errors
     ///

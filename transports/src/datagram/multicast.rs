@@ -1,4 +1,4 @@
-//! Groups, interfaces and reach: what a UDP socket can be told beyond sending and receiving.
+//! Multicast and options of UDP sockets: groups, interfaces, TTL and broadcast.
 
 use std::{
     fmt, io,
@@ -14,14 +14,14 @@ use crate::DatagramTransport;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Interface {
-    /// The one that the system chooses.
+    /// Chosen by the system.
     #[default]
     Any,
-    /// By its number.
+    /// By index.
     Index(u32),
-    /// By its name, as in `eth0`, on Linux.
+    /// By name, as in `eth0`, on Linux.
     Name(String),
-    /// By one of its IPv4 addresses; for groups of IPv4.
+    /// By one of its IPv4 addresses; for IPv4 groups only.
     Addr(Ipv4Addr),
 }
 
@@ -54,11 +54,11 @@ impl fmt::Display for Interface {
     }
 }
 
-/// What a UDP socket was told, and the system refused.
+/// The system refused an option of a UDP socket.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DatagramOptionError {
-    /// There is no such interface, or it cannot be named like that here.
+    /// There is no such interface, or it cannot be given in this form here.
     #[error("no {interface}: {source}")]
     NoInterface {
         /// The interface.
@@ -66,8 +66,8 @@ pub enum DatagramOptionError {
         /// The cause.
         source: io::Error,
     },
-    /// A group could not be joined or left: it is none, or of the other family, or not joined.
-    #[error("group {group} on {interface}: {source}")]
+    /// A group could not be joined or left: the address is not multicast, or of the other family, or the group was not joined.
+    #[error("could not join or leave group {group} on {interface}: {source}")]
     Group {
         /// The group.
         group: IpAddr,
@@ -79,7 +79,7 @@ pub enum DatagramOptionError {
     /// An option could not be set.
     #[error("could not set {option}: {source}")]
     Option {
-        /// What it is called.
+        /// Its name.
         option: &'static str,
         /// The cause.
         source: io::Error,
@@ -88,10 +88,10 @@ pub enum DatagramOptionError {
 
 sinew_reactor::error_debug!(DatagramOptionError);
 
-/// UDP only: groups and reach. None of this is to be had in a simulated network.
+/// UDP only: multicast and options. Unsupported in simulated networks.
 impl DatagramTransport {
-    /// Joins a multicast group on an interface: what is sent to the group there is received from now on. Bind to the group's
-    /// port, with [`reuse_address`](crate::DatagramConfig::reuse_address) if others are to do so, too.
+    /// Joins a multicast group on an interface. Bind to the group's
+    /// port, with [`reuse_address`](crate::DatagramConfig::reuse_address) to share it with other sockets.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl DatagramTransport {
         self.change_membership(group.into(), interface.into(), true)
     }
 
-    /// Leaves a multicast group. All are left when the socket is closed.
+    /// Leaves a multicast group. Closing the socket leaves all.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl DatagramTransport {
         })
     }
 
-    /// The interface by which what is sent to groups goes out.
+    /// The outgoing interface for multicast.
     ///
     /// # Errors
     ///
@@ -187,7 +187,7 @@ impl DatagramTransport {
         })
     }
 
-    /// How many routers what is sent to groups may pass, and one more: 1, the system's default, stays in the local network.
+    /// Multicast TTL or hop limit: 1, the system's default, stays in the local network.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl DatagramTransport {
         })
     }
 
-    /// Whether what is sent to groups is received on this machine, too, by those who have joined. The system's default is yes.
+    /// Multicast loopback: whether members on this machine receive datagrams sent from here. The system's default is `true`.
     ///
     /// # Errors
     ///
@@ -213,7 +213,7 @@ impl DatagramTransport {
         })
     }
 
-    /// Whether it may send to broadcast addresses.
+    /// Whether sending to broadcast addresses is allowed.
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ impl DatagramTransport {
         self.set_option("broadcast", |socket| socket.set_broadcast(on))
     }
 
-    /// How many routers what is sent to one host may pass.
+    /// Unicast TTL or hop limit.
     ///
     /// # Errors
     ///
@@ -255,7 +255,7 @@ impl DatagramTransport {
     }
 }
 
-/// What was wrong.
+/// An error before the group or interface is attached to it.
 enum Change {
     NoInterface(io::Error),
     Refused(io::Error),

@@ -1,4 +1,4 @@
-//! What stands in for `informed.rs` where no datagram can be sent from an address of choice.
+//! Stands in for `informed.rs` on systems where the source address of a datagram cannot be chosen.
 
 use std::{io, net::SocketAddr};
 
@@ -6,6 +6,6 @@ use mio::net::UdpSocket;
 use sinew_reactor::PacketInfo;
 
 pub(super) fn send_from(_: &UdpSocket, _: &[u8], _: SocketAddr, _: &PacketInfo) -> io::Result<()> {
-    let why = "this system sends no datagrams from an address of choice";
+    let why = "this system cannot choose the source address of a datagram";
     Err(io::Error::new(io::ErrorKind::Unsupported, why))
 }

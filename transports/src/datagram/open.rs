@@ -1,4 +1,4 @@
-//! Where sockets for datagrams come from: the kernel or, on a host of a simulation, that.
+//! Opens datagram sockets, of the kernel or of a simulated network.
 
 #[cfg(unix)]
 use std::os::{fd::OwnedFd, unix::net::UnixDatagram};
@@ -21,7 +21,7 @@ use super::{
     socket_io::{Foreign, SocketIo},
 };
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use super::{batch::Batched, informed::Informed};
+use super::{batch::Batched, informed::WithPacketInfo};
 #[cfg(unix)]
 use crate::{
     ConnectError, UnixAddr, UnixDatagramConfig, UnixListenError,
@@ -35,10 +35,10 @@ use crate::{
     tcp::why_bad,
 };
 
-/// How one address is opened.
+/// Opens a socket for one address.
 type Open = fn(&Reactor, SocketAddr, &DatagramConfig) -> Result<Opened<SocketAddr>, UdpError>;
 
-/// Opens the first address that can be opened.
+/// Opens the first address that works.
 pub(super) fn udp<P: DatagramProtocol>(
     reactor: &Reactor,
     at: Destination,
@@ -47,14 +47,14 @@ pub(super) fn udp<P: DatagramProtocol>(
     open: Open,
 ) -> Result<DatagramTransport, UdpError> {
     let opened = addrs(reactor, at).and_then(|addrs| {
-        let mut failed = None;
+        let mut on_error = None;
         for addr in addrs {
             match open(reactor, addr, &config) {
                 Ok(opened) => return Ok((addr, opened)),
-                Err(error) => failed = Some(error),
+                Err(error) => on_error = Some(error),
             }
         }
-        Err(failed.unwrap_or_else(|| UdpError::Resolve {
+        Err(on_error.unwrap_or_else(|| UdpError::Resolve {
             source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
         }))
     });
@@ -63,7 +63,7 @@ pub(super) fn udp<P: DatagramProtocol>(
             .start(reactor, config, protocol)
             .map_err(|source| UdpError::Listen { addr, source }),
         Err(error) => {
-            // Its drop may be user code, and no call runs that.
+            // Dropping the protocol may run user code, so the event loop drops it.
             reactor.defer_drop(protocol);
             Err(error)
         }
@@ -77,9 +77,9 @@ fn addrs(reactor: &Reactor, at: Destination) -> Result<Vec<SocketAddr>, UdpError
         Destination::Any(addrs) => Ok(addrs),
         Destination::Name(host, port) => lookup::resolve_now(reactor, &host, port).map(Into::into),
         #[cfg(unix)]
-        Destination::Unix(addr) => Err(bad(format!("{addr} is no UDP address"))),
+        Destination::Unix(addr) => Err(bad(format!("{addr} is a Unix socket, not a UDP address"))),
         Destination::Bad(text) => {
-            Err(bad(format!("{:?} is no host:port: {}", Excerpt::new(&text), why_bad(&text))))
+            Err(bad(format!("{:?} is not host:port: {}", Excerpt::new(&text), why_bad(&text))))
         }
     };
     addrs.map_err(|source| UdpError::Resolve { source })
@@ -90,10 +90,10 @@ pub(super) fn listen(
     addr: SocketAddr,
     config: &DatagramConfig,
 ) -> Result<Opened<SocketAddr>, UdpError> {
-    let failed = |source| UdpError::Listen { addr, source };
-    let socket: Box<dyn SocketIo<SocketAddr>> = match net::installed(reactor).map_err(failed)? {
-        Some(net) => Box::new(Foreign(net.datagrams(addr, None).map_err(failed)?)),
-        None => bound(addr, config).map(|socket| into_udp(socket, config)).map_err(failed)?,
+    let on_error = |source| UdpError::Listen { addr, source };
+    let socket: Box<dyn SocketIo<SocketAddr>> = match net::installed(reactor).map_err(on_error)? {
+        Some(net) => Box::new(Foreign(net.datagrams(addr, None).map_err(on_error)?)),
+        None => bound(addr, config).map(|socket| into_udp(socket, config)).map_err(on_error)?,
     };
     Ok(Opened { socket, peer: None, is_shared: false })
 }
@@ -103,30 +103,30 @@ pub(super) fn connect(
     addr: SocketAddr,
     config: &DatagramConfig,
 ) -> Result<Opened<SocketAddr>, UdpError> {
-    let failed = |source| UdpError::Connect { addr, source };
-    let socket: Box<dyn SocketIo<SocketAddr>> = match net::installed(reactor).map_err(failed)? {
+    let on_error = |source| UdpError::Connect { addr, source };
+    let socket: Box<dyn SocketIo<SocketAddr>> = match net::installed(reactor).map_err(on_error)? {
         Some(net) => {
-            let from = config.bind.unwrap_or_else(|| any_beside(addr));
-            Box::new(Foreign(net.datagrams(from, Some(addr)).map_err(failed)?))
+            let from = config.bind.unwrap_or_else(|| unspecified(addr));
+            Box::new(Foreign(net.datagrams(from, Some(addr)).map_err(on_error)?))
         }
         None => {
             let socket = match config.bind {
                 Some(from) => {
                     bound(from, config).map_err(|source| UdpError::Listen { addr: from, source })?
                 }
-                // The system binds it with the call that connects it.
-                None => unbound(addr, config).map_err(failed)?,
+                // Connecting binds it.
+                None => unbound(addr, config).map_err(on_error)?,
             };
             let connected = socket.connect(&addr.into());
-            connected.map_err(|error| failed(unusable(addr, error)))?;
+            connected.map_err(|error| on_error(unusable(addr, error)))?;
             into_udp(socket, config)
         }
     };
     Ok(Opened { socket, peer: Some(addr), is_shared: false })
 }
 
-/// Any address of the same family.
-fn any_beside(addr: SocketAddr) -> SocketAddr {
+/// The unspecified address of the same family.
+fn unspecified(addr: SocketAddr) -> SocketAddr {
     match addr {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -139,7 +139,7 @@ fn bound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A socket of the family of this address.
+/// An unbound socket of this address family.
 fn unbound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(IpProtocol::UDP))?;
     socket.set_reuse_address(config.reuse_address)?;
@@ -152,7 +152,7 @@ fn unbound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// What may be said at any time.
+/// Sets the options that can be set on a bound socket.
 fn set_options(socket: &Socket, is_v6: bool, config: &DatagramConfig) -> io::Result<()> {
     if config.broadcast {
         socket.set_broadcast(true)?;
@@ -169,11 +169,11 @@ fn into_udp(socket: Socket, config: &DatagramConfig) -> Box<dyn SocketIo<SocketA
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         if config.batch > 1 {
-            let (room, is_informed) = (config.room(), config.packet_info);
-            return Box::new(Batched::new(socket, config.batch, room, is_informed));
+            let (room, with_packet_info) = (config.room(), config.packet_info);
+            return Box::new(Batched::new(socket, config.batch, room, with_packet_info));
         }
         if config.packet_info {
-            return Box::new(Informed(socket));
+            return Box::new(WithPacketInfo(socket));
         }
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -188,16 +188,16 @@ pub(crate) fn listen_unix<P: DatagramProtocol<UnixAddr>>(
     config: UnixDatagramConfig,
     protocol: P,
 ) -> Result<DatagramTransport<UnixAddr>, UnixListenError> {
-    let failed = |source| UnixListenError::Listen { addr: addr.clone(), source };
-    let opened = check_kernel(reactor).map_err(failed).and_then(|()| {
+    let on_error = |source| UnixListenError::Listen { addr: addr.clone(), source };
+    let opened = check_kernel(reactor).map_err(on_error).and_then(|()| {
         let (socket, file) = bind_socket(&addr, SocketType::DGRAM, &config.file)?;
         let socket = Socket::from(socket);
-        config.datagrams.size_buffers(&socket).map_err(failed)?;
+        config.datagrams.size_buffers(&socket).map_err(on_error)?;
         let socket = Box::new(UnixDatagrams::new(socket.into(), false, file));
         Ok(Opened { socket, peer: None, is_shared: false })
     });
     match opened {
-        Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(failed),
+        Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(on_error),
         Err(error) => {
             reactor.defer_drop(protocol);
             Err(error)
@@ -212,25 +212,25 @@ pub(crate) fn connect_unix<P: DatagramProtocol<UnixAddr>>(
     config: UnixDatagramConfig,
     protocol: P,
 ) -> Result<DatagramTransport<UnixAddr>, ConnectError> {
-    let failed = |source| ConnectError::ConnectUnix { addr: addr.clone(), source };
+    let on_error = |source| ConnectError::ConnectUnix { addr: addr.clone(), source };
     let open = || {
         if addr.is_too_long() {
             return Err(ConnectError::TooLong { addr: addr.clone() });
         }
-        check_kernel(reactor).map_err(failed)?;
+        check_kernel(reactor).map_err(on_error)?;
         let (socket, file) = match &config.bind {
             Some(bind) => bind_socket(bind, SocketType::DGRAM, &config.file)?,
-            None => (open_socket(SocketType::DGRAM).map_err(failed)?, None),
+            None => (open_socket(SocketType::DGRAM).map_err(on_error)?, None),
         };
         let socket = Socket::from(socket);
-        config.datagrams.size_buffers(&socket).map_err(failed)?;
-        let system = addr.to_system().map_err(failed)?;
-        rustix::net::connect(&socket, &system).map_err(|error| failed(error.into()))?;
+        config.datagrams.size_buffers(&socket).map_err(on_error)?;
+        let system = addr.to_system().map_err(on_error)?;
+        rustix::net::connect(&socket, &system).map_err(|error| on_error(error.into()))?;
         let socket = Box::new(UnixDatagrams::new(socket.into(), true, file));
         Ok(Opened { socket, peer: Some(addr.clone()), is_shared: false })
     };
     match open() {
-        Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(failed),
+        Ok(opened) => opened.start(reactor, config.datagrams, protocol).map_err(on_error),
         Err(error) => {
             reactor.defer_drop(protocol);
             Err(error)
@@ -238,7 +238,7 @@ pub(crate) fn connect_unix<P: DatagramProtocol<UnixAddr>>(
     }
 }
 
-/// Joins a protocol to a UDP socket that somebody else has opened.
+/// Takes over an existing UDP socket.
 #[cfg(unix)]
 pub(crate) fn adopt_udp<P: DatagramProtocol>(
     reactor: &Reactor,
@@ -255,7 +255,7 @@ pub(crate) fn adopt_udp<P: DatagramProtocol>(
     start(reactor, prepared, config, protocol)
 }
 
-/// Joins a protocol to a Unix socket for datagrams that somebody else has opened.
+/// Takes over an existing Unix datagram socket.
 #[cfg(unix)]
 pub(crate) fn adopt_unix<P: DatagramProtocol<UnixAddr>>(
     reactor: &Reactor,
@@ -283,7 +283,7 @@ fn start<A: DatagramAddr, P: DatagramProtocol<A>>(
     match prepared {
         Ok(opened) => opened.start(reactor, config, protocol),
         Err(error) => {
-            // Its drop may be user code, and no call runs that.
+            // Dropping the protocol may run user code, so the event loop drops it.
             reactor.defer_drop(protocol);
             Err(error)
         }

@@ -1,19 +1,18 @@
-//! What a user writes for datagrams: [`DatagramProtocol`], one object a socket. Nothing here does anything.
+//! The trait for users of datagrams: [`DatagramProtocol`], one object per socket. Declarations only.
 
 use std::{io, net::SocketAddr};
 
 use crate::{DatagramAddr, DatagramTransport, TimerId};
 
-/// One socket for datagrams, driven by its transport. `A` is the kind of its addresses: `SocketAddr` for UDP, `UnixAddr` for
+/// The callbacks of one datagram socket. `A` is its address type: `SocketAddr` for UDP, `UnixAddr` for
 /// Unix datagrams.
 ///
 /// # Contract
 ///
-/// [`started`](Self::started) comes first and once, [`stopped`](Self::stopped) comes last and once; then the protocol is
-/// dropped. Callbacks are made by the loop only, never from inside a call into the library.
+/// [`started`](Self::started) is called once and first, [`stopped`](Self::stopped) once and last; then the protocol is
+/// dropped. Callbacks are made by the event loop only, never from within a call into the library.
 ///
-/// A panic in a callback is logged, and the socket goes on with the next datagram: it serves everybody, and what one of them
-/// sends must not take it from the others.
+/// A panic in a callback is logged, and the socket continues with the next datagram, since it serves all peers.
 ///
 /// # Examples
 ///
@@ -21,7 +20,7 @@ use crate::{DatagramAddr, DatagramTransport, TimerId};
 /// use std::net::SocketAddr;
 /// use sinew_transports::{DatagramProtocol, DatagramTransport};
 ///
-/// /// Answers each datagram with the same.
+/// /// Echoes each datagram.
 /// struct Echo;
 ///
 /// impl DatagramProtocol for Echo {
@@ -37,35 +36,35 @@ use crate::{DatagramAddr, DatagramTransport, TimerId};
     note = "one object serves all peers: it is passed itself, without a factory"
 )]
 pub trait DatagramProtocol<A: DatagramAddr = SocketAddr>: 'static {
-    /// The socket is there; sending is allowed from here on.
+    /// The socket is registered; datagrams may be sent from here on.
     fn started(&mut self, transport: &DatagramTransport<A>) {
         let _ = transport;
     }
 
-    /// A datagram came, whole.
+    /// A complete datagram was received.
     fn datagram_received(&mut self, transport: &DatagramTransport<A>, data: &[u8], from: A);
 
-    /// A datagram was not sent, or the system says by now that it did not arrive. That others have arrived is never told.
+    /// A datagram could not be sent, or an ICMP error reports that it did not arrive. Successful delivery is never reported.
     fn send_failed(&mut self, transport: &DatagramTransport<A>, failed: &SendFailed<A>) {
         let _ = (transport, failed);
     }
 
-    /// The system of the peer says that nobody listens there. For connected sockets only; others are not told.
+    /// The peer's host reports that nothing listens on the port. Connected sockets only.
     fn connection_refused(&mut self, transport: &DatagramTransport<A>) {
         let _ = transport;
     }
 
-    /// The send queue is empty again, after something was refused for which it had no room.
+    /// The send queue is empty again, after a datagram was refused since it was full.
     fn sending_resumed(&mut self, transport: &DatagramTransport<A>) {
         let _ = transport;
     }
 
-    /// A timer made by [`DatagramTransport::call_later`] is due.
+    /// A timer of [`DatagramTransport::call_later`] has expired.
     fn timer_fired(&mut self, transport: &DatagramTransport<A>, timer: TimerId) {
         let _ = (transport, timer);
     }
 
-    /// It is over; no other callback follows. The transport is inert by now.
+    /// The socket is closed; no other callback follows, and the transport is inert.
     fn stopped(&mut self, transport: &DatagramTransport<A>, reason: &Stopped) {
         let _ = (transport, reason);
     }
@@ -101,30 +100,30 @@ impl<A: DatagramAddr, P: DatagramProtocol<A> + ?Sized> DatagramProtocol<A> for B
     }
 }
 
-/// A datagram that was not sent.
+/// A datagram could not be sent.
 #[derive(thiserror::Error)]
 #[error("could not send{}: {source}", to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct SendFailed<A: DatagramAddr = SocketAddr> {
-    /// Where to, if that is known.
+    /// The destination, if known.
     pub to: Option<A>,
-    /// Why not.
+    /// The cause.
     pub source: io::Error,
 }
 
 sinew_reactor::error_debug!(SendFailed<A: DatagramAddr>);
 
-/// Why a socket for datagrams ended, told to [`DatagramProtocol::stopped`].
+/// Why a datagram socket was closed, passed to [`DatagramProtocol::stopped`].
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// This side did, by [`DatagramTransport::stop`].
+    /// This side has called [`DatagramTransport::stop`].
     #[error("stopped by this side")]
     Asked,
     /// The reactor stopped.
     #[error("the reactor was shut down")]
     Shutdown,
-    /// The socket gives nothing but errors; this is the last.
+    /// Too many consecutive errors; this is the last.
     #[error("{0}")]
     Io(#[source] io::Error),
 }

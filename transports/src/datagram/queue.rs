@@ -1,4 +1,4 @@
-//! What waits to be sent, datagram by datagram, and who has to give way. Pure of system calls.
+//! The send queue of a datagram socket, and its overflow policies. Makes no system calls.
 
 use std::collections::VecDeque;
 
@@ -6,43 +6,43 @@ use sinew_reactor::PacketInfo;
 
 use super::{DatagramConfig, Overflow};
 
-/// A datagram, and where to; `None` for the peer of a connected socket.
-pub(super) struct Waiting<A> {
+/// A datagram and its destination, `None` for the peer of a connected socket.
+pub(super) struct QueuedDatagram<A> {
     pub(super) data: Box<[u8]>,
     pub(super) to: Option<A>,
-    /// The address of this machine that it is to leave from.
+    /// The source address, if it is chosen.
     pub(super) from: Option<PacketInfo>,
 }
 
-/// What became of a datagram that was to wait.
+/// The result of queueing a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pushed {
     Queued,
-    /// So many were dropped for it.
+    /// Queued; this many older ones were dropped.
     Displaced(usize),
     Dropped,
     Refused,
 }
 
-/// See the head of this file.
+/// The queue; it owns no memory while empty.
 pub(super) struct Queue<A> {
-    waiting: VecDeque<Waiting<A>>,
+    datagrams: VecDeque<QueuedDatagram<A>>,
     bytes: usize,
 }
 
 impl<A> Default for Queue<A> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), bytes: 0 }
+        Self { datagrams: VecDeque::new(), bytes: 0 }
     }
 }
 
 impl<A> Queue<A> {
     pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+        self.datagrams.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.datagrams.is_empty()
     }
 
     pub(super) fn push(
@@ -70,20 +70,20 @@ impl<A> Queue<A> {
             }
         }
         self.bytes += data.len();
-        self.waiting.push_back(Waiting { data: data.into(), to, from });
+        self.datagrams.push_back(QueuedDatagram { data: data.into(), to, from });
         if displaced == 0 { Pushed::Queued } else { Pushed::Displaced(displaced) }
     }
 
-    pub(super) fn front(&self) -> Option<&Waiting<A>> {
-        self.waiting.front()
+    pub(super) fn front(&self) -> Option<&QueuedDatagram<A>> {
+        self.datagrams.front()
     }
 
-    pub(super) fn pop(&mut self) -> Option<Waiting<A>> {
-        let first = self.waiting.pop_front()?;
+    pub(super) fn pop(&mut self) -> Option<QueuedDatagram<A>> {
+        let first = self.datagrams.pop_front()?;
         self.bytes -= first.data.len();
-        if self.waiting.is_empty() {
-            // A socket with nothing to send owns no buffer.
-            self.waiting = VecDeque::new();
+        if self.datagrams.is_empty() {
+            // An idle socket owns no buffer.
+            self.datagrams = VecDeque::new();
         }
         Some(first)
     }
@@ -97,16 +97,16 @@ impl<A> Queue<A> {
 mod tests {
     use super::*;
 
-    /// What waits, by its bytes.
+    /// The payloads in the queue.
     fn contents(queue: &Queue<u8>) -> Vec<&[u8]> {
-        queue.waiting.iter().map(|waiting| &*waiting.data).collect()
+        queue.datagrams.iter().map(|datagrams| &*datagrams.data).collect()
     }
 
     #[test]
-    fn who_gives_way_is_the_policy_s_choice() {
+    fn overflow_policy_decides_which_datagram_is_dropped() {
         use Pushed::{Displaced, Dropped, Queued, Refused};
         type Case<'a> = (Overflow, &'a [&'a str], &'a [Pushed], &'a [&'a [u8]]);
-        // Two datagrams, or ten bytes.
+        // Limits: two datagrams, ten bytes.
         let cases: &[Case<'_>] = &[
             (Overflow::Refuse, &["a", "b", "c"], &[Queued, Queued, Refused], &[b"a", b"b"]),
             (Overflow::Refuse, &["12345678", "123"], &[Queued, Refused], &[b"12345678"]),
@@ -123,7 +123,7 @@ mod tests {
                 &[Queued, Queued, Displaced(2)],
                 &[b"123456789"],
             ),
-            // What can never fit must not cost the others their place.
+            // A datagram that can never fit drops no others.
             (Overflow::DropOldest, &["a", "12345678901"], &[Queued, Dropped], &[b"a"]),
             (Overflow::Refuse, &["12345678901"], &[Refused], &[]),
             (Overflow::Refuse, &["", "", ""], &[Queued, Queued, Refused], &[b"", b""]),
@@ -132,28 +132,28 @@ mod tests {
             let config = DatagramConfig::default().send_queue(2, 10).overflow(*overflow);
             let mut queue = Queue::default();
             let push = |data: &&str| queue.push(data.as_bytes(), (Some(1), None), &config);
-            let became: Vec<_> = pushes.iter().map(push).collect();
-            assert_eq!(became, *expected, "{overflow:?} {pushes:?}");
+            let results: Vec<_> = pushes.iter().map(push).collect();
+            assert_eq!(results, *expected, "{overflow:?} {pushes:?}");
             assert_eq!(contents(&queue), *left, "{overflow:?} {pushes:?}");
         }
     }
 
     #[test]
-    fn bytes_are_counted_both_ways() {
+    fn bytes_are_counted_on_push_and_pop() {
         let config = DatagramConfig::default().send_queue(100, 10);
         let mut queue = Queue::<u8>::default();
         for _ in 0..50 {
             assert_eq!(queue.push(b"12345", (None, None), &config), Pushed::Queued);
             assert_eq!(queue.push(b"67890", (None, None), &config), Pushed::Queued);
             assert_eq!(queue.push(b"x", (None, None), &config), Pushed::Refused);
-            assert_eq!(queue.front().map(|waiting| &*waiting.data), Some(&b"12345"[..]));
+            assert_eq!(queue.front().map(|datagrams| &*datagrams.data), Some(&b"12345"[..]));
             assert!(queue.pop().is_some() && queue.pop().is_some() && queue.pop().is_none());
         }
-        assert_eq!((queue.bytes, queue.waiting.capacity()), (0, 0));
+        assert_eq!((queue.bytes, queue.datagrams.capacity()), (0, 0));
     }
 
     #[test]
-    fn a_queue_of_no_length_refuses_everything() {
+    fn queue_of_length_zero_refuses_everything() {
         for (overflow, expected) in [
             (Overflow::Refuse, Pushed::Refused),
             (Overflow::DropNewest, Pushed::Dropped),

@@ -1,4 +1,4 @@
-//! The thin layer under a socket for datagrams: who does the system calls. It knows nothing of protocols, queues or limits.
+//! System calls of datagram sockets. Knows no protocols, queues or limits.
 
 #[cfg(unix)]
 use std::os::unix::net::UnixDatagram;
@@ -16,12 +16,12 @@ use crate::{UnixAddr, unix::SocketFile};
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
     pub trait Sealed {
-        /// Whether both are the same place.
+        /// Whether both are the same address.
         fn is(&self, other: &Self) -> bool;
     }
 
     impl Sealed for std::net::SocketAddr {
-        /// What else there is of an IPv6 address, systems do not tell alike by all of their calls.
+        /// Ignores scope and flow info of IPv6, which system calls do not report consistently.
         fn is(&self, other: &Self) -> bool {
             (self.ip(), self.port()) == (other.ip(), other.port())
         }
@@ -35,7 +35,7 @@ mod sealed {
     }
 }
 
-/// What datagrams are sent to: a `SocketAddr`, or a `UnixAddr`.
+/// An address of datagrams: `SocketAddr` or `UnixAddr`.
 pub trait DatagramAddr: sealed::Sealed + Clone + fmt::Debug + fmt::Display + 'static {}
 
 impl DatagramAddr for SocketAddr {}
@@ -61,7 +61,7 @@ impl SocketIo<SocketAddr> for UdpSocket {
         match (to, from) {
             (Some(to), Some(from)) => informed::send_from(self, data, *to, from),
             (Some(to), None) => self.send_to(data, *to).map(drop),
-            // It has one address only.
+            // A connected socket has one source address only.
             (None, _) => Self::send(self, data).map(drop),
         }
     }
@@ -79,7 +79,7 @@ impl SocketIo<SocketAddr> for UdpSocket {
     }
 }
 
-/// A Unix socket, and its file if it has one.
+/// A Unix datagram socket, and its socket file if it has one.
 #[cfg(unix)]
 pub(crate) struct UnixDatagrams {
     socket: UnixDatagram,

@@ -1,5 +1,5 @@
-//! The handle that users hold of a socket for datagrams: [`DatagramTransport`]. It sends at once where the system lets it;
-//! all else is done by the loop.
+//! The user's handle of a datagram socket: [`DatagramTransport`]. It sends at once if the socket has room; everything else is done
+//! by the event loop.
 
 use std::{fmt, io::ErrorKind, net::SocketAddr, rc::Rc, time::Duration};
 
@@ -8,9 +8,9 @@ use sinew_reactor::{PacketInfo, Reactor};
 use super::{DatagramAddr, Stopped, core::Core, queue::Pushed};
 use crate::TimerId;
 
-/// A socket for datagrams, as a handle that is cheap to clone and may be kept anywhere on the reactor's thread.
+/// A handle of a datagram socket. Cheap to clone; may be kept anywhere on the reactor's thread.
 ///
-/// No call calls back. After the end the handle is inert: its calls do nothing, and say so where they return something.
+/// No method calls back into user code. After the end the handle is inert: methods do nothing, and say so where they return a value.
 ///
 /// # Examples
 ///
@@ -37,56 +37,56 @@ use crate::TimerId;
 /// ```
 pub struct DatagramTransport<A: DatagramAddr = SocketAddr>(pub(super) Rc<Core<A>>);
 
-/// What became of a datagram that was to be sent. That it was sent says nothing of whether it arrives.
+/// The result of sending a datagram. `Sent` does not imply that it arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendStatus {
-    /// The system has taken it.
+    /// The kernel has accepted it.
     Sent,
-    /// The system is full; it waits in the send queue.
+    /// The socket's buffer is full; it is in the send queue.
     Queued,
-    /// It waits in the send queue, and so many others were dropped for it ([`Overflow::DropOldest`](crate::Overflow)).
+    /// It is in the send queue, and this many others were dropped to make room ([`Overflow::DropOldest`](crate::Overflow)).
     Displaced(usize),
-    /// The send queue has no room for it ([`Overflow::Refuse`](crate::Overflow)).
+    /// The send queue is full ([`Overflow::Refuse`](crate::Overflow)).
     Refused,
-    /// It was dropped, for the send queue has no room for it ([`Overflow::DropNewest`](crate::Overflow)).
+    /// It was dropped, since the send queue is full ([`Overflow::DropNewest`](crate::Overflow)).
     Dropped,
-    /// The system does not send it. Why, the loop tells by [`send_failed`](crate::DatagramProtocol::send_failed).
+    /// The system refused it. [`send_failed`](crate::DatagramProtocol::send_failed) will be called with the cause.
     Failed,
     /// The socket is closed.
     Closed,
 }
 
-/// What a socket for datagrams has done so far, in numbers.
+/// Counters of a datagram socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DatagramStats {
     /// Datagrams delivered.
     pub received: u64,
-    /// Datagrams that the system has taken.
+    /// Datagrams accepted by the kernel.
     pub sent: u64,
-    /// Datagrams that came and were dropped, for they were longer than [`max_len`](crate::DatagramConfig::max_len).
+    /// Datagrams dropped on receipt, since they were longer than [`max_len`](crate::DatagramConfig::max_len).
     pub truncated: u64,
-    /// Datagrams dropped or refused, for the send queue had no room.
+    /// Datagrams dropped or refused, since the send queue was full.
     pub overflowed: u64,
-    /// Datagrams that the system did not send or, of a connected socket, says not to have arrived.
+    /// Datagrams that could not be sent or, on a connected socket, were reported as undelivered.
     pub failed: u64,
-    /// Datagrams dropped, for they came from others than the peer before the socket was connected to it.
+    /// Datagrams dropped, since they came from other senders than the peer, before the socket was connected.
     pub strangers: u64,
 }
 
 impl<A: DatagramAddr> DatagramTransport<A> {
     // ---- sending ----
 
-    /// Sends a datagram to an address, at once if the system takes it. With
+    /// Sends a datagram to an address, at once if the socket has room. With
     /// [`DatagramConfig::packet_info`](crate::DatagramConfig::packet_info), an answer from within
-    /// [`datagram_received`](crate::DatagramProtocol::datagram_received) leaves from the address that was asked.
+    /// [`datagram_received`](crate::DatagramProtocol::datagram_received) has the address that the request was sent to as its source.
     pub fn send_to(&self, data: impl AsRef<[u8]>, to: A) -> SendStatus {
         let from = self.0.answers_from(&to);
         self.submit(data.as_ref(), Some(to), from)
     }
 
-    /// Sends a datagram to the peer of a connected socket, at once if the system takes it.
+    /// Sends a datagram to the peer of a connected socket, at once if the socket has room.
     pub fn send(&self, data: impl AsRef<[u8]>) -> SendStatus {
         self.submit(data.as_ref(), None, None)
     }
@@ -94,10 +94,10 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     fn submit(&self, data: &[u8], to: Option<A>, from: Option<PacketInfo>) -> SendStatus {
         let core = &*self.0;
         let flags = core.flags.get();
-        if flags.over {
+        if flags.closing {
             return SendStatus::Closed;
         }
-        // What waits goes first.
+        // Queued datagrams go first.
         if !flags.blocked && core.queue.borrow().is_empty() {
             match core.send_now(data, to.as_ref(), from.as_ref()) {
                 Ok(()) => return SendStatus::Sent,
@@ -124,7 +124,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         status
     }
 
-    /// How many datagrams wait in the send queue.
+    /// Number of datagrams in the send queue.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.0.queue.borrow().len()
@@ -132,52 +132,52 @@ impl<A: DatagramAddr> DatagramTransport<A> {
 
     // ---- receiving ----
 
-    /// In [`datagram_received`](crate::DatagramProtocol::datagram_received): which of this machine's addresses the datagram was sent
-    /// to, and by which interface it came. `None` elsewhere, and without
+    /// In [`datagram_received`](crate::DatagramProtocol::datagram_received): the local address that the datagram was sent
+    /// to, and the interface that it came in by. `None` elsewhere, and without
     /// [`DatagramConfig::packet_info`](crate::DatagramConfig::packet_info).
     #[must_use]
     pub fn packet_info(&self) -> Option<PacketInfo> {
         self.0.packet_info()
     }
 
-    /// Receives nothing until [`resume_receiving`](Self::resume_receiving). What comes meanwhile waits in the system, which
-    /// drops what it has no room for.
+    /// Stops receiving until [`resume_receiving`](Self::resume_receiving). Datagrams wait in the kernel's buffer, and are dropped
+    /// when it is full.
     pub fn pause_receiving(&self) {
         self.0.update(|flags| flags.paused = true);
         self.0.reschedule();
     }
 
-    /// Receives again, from the loop.
+    /// Resumes receiving, from the event loop.
     pub fn resume_receiving(&self) {
         self.0.update(|flags| flags.paused = false);
         self.0.reschedule();
     }
 
-    /// Whether datagrams are received now: neither paused nor stopped.
+    /// Whether datagrams are received: neither paused nor stopped.
     #[must_use]
     pub fn is_receiving(&self) -> bool {
         let flags = self.0.flags.get();
-        !flags.paused && !flags.over
+        !flags.paused && !flags.closing
     }
 
     // ---- ending ----
 
-    /// Ends it: nothing is received any more; what waits to be sent is sent as far as the system takes it at once, then the
-    /// loop closes the socket and tells [`stopped`](crate::DatagramProtocol::stopped).
+    /// Closes the socket: receives no more, sends queued datagrams as far as the socket has room, then the
+    /// event loop closes it and calls [`stopped`](crate::DatagramProtocol::stopped).
     pub fn stop(&self) {
-        self.0.lose(Stopped::Asked);
+        self.0.close(Stopped::Asked);
     }
 
-    /// Whether it is over.
+    /// Whether the socket is closed or closing.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.0.flags.get().over
+        self.0.flags.get().closing
     }
 
     // ---- time ----
 
-    /// Has [`timer_fired`](crate::DatagramProtocol::timer_fired) called once, after `delay`. The timer dies with the socket.
-    /// `None` if it is over already.
+    /// Starts a timer that calls [`timer_fired`](crate::DatagramProtocol::timer_fired) once, after `delay`. It is cancelled when
+    /// the socket is closed. `None` if it is closed already.
     pub fn call_later(&self, delay: Duration) -> Option<TimerId> {
         let reactor = self.0.reactor.upgrade().filter(|_| !self.is_stopped())?;
         let key = reactor.arm_timer(self.0.token, delay);
@@ -185,15 +185,15 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         Some(TimerId(key))
     }
 
-    /// Takes back a timer. `false` if it has fired or been cancelled already.
+    /// Cancels a timer. `false` if it has fired or been cancelled already.
     pub fn cancel_timer(&self, timer: TimerId) -> bool {
         self.0.timers.remove(timer.0)
             && self.0.reactor.upgrade().is_some_and(|reactor| reactor.disarm_timer(timer.0))
     }
 
-    // ---- knowing ----
+    // ---- information ----
 
-    /// The address that it is bound to, with the port that the system chose if it was asked to.
+    /// The bound address, with the port that the system chose if port 0 was requested.
     #[must_use]
     pub fn local(&self) -> A {
         self.0.local.clone()
@@ -205,14 +205,14 @@ impl<A: DatagramAddr> DatagramTransport<A> {
         self.0.peer.clone()
     }
 
-    /// What it has done so far.
+    /// Counters.
     #[must_use]
     pub fn stats(&self) -> DatagramStats {
         self.0.stats.get()
     }
 
-    /// The reactor that it lives on, or `None` if it has been dropped. In a callback there always is one, for the loop makes
-    /// the call; a handle that was kept may outlive its reactor.
+    /// The reactor, or `None` if it has been dropped. In a callback there always is one; a stored handle may outlive its
+    /// reactor.
     #[must_use]
     pub fn reactor(&self) -> Option<Reactor> {
         self.0.reactor.upgrade()
@@ -220,9 +220,9 @@ impl<A: DatagramAddr> DatagramTransport<A> {
 }
 
 impl DatagramTransport {
-    /// As [`send_to`](Self::send_to), from this address of this machine's, which is that of a [`PacketInfo`] or any other: an
-    /// answer that had to wait. It need not have been configured, but only Linux and simulated networks have it; elsewhere, and where
-    /// the address is none of this machine's, it [fails](SendStatus::Failed).
+    /// As [`send_to`](Self::send_to), with a chosen local source address, from a [`PacketInfo`] or any other, for answers sent
+    /// later. Needs no configuration. Supported on Linux and in simulated networks; elsewhere, and if the
+    /// address is not local, the result is [`SendStatus::Failed`].
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What a kind of endpoint takes out of a string: [`Arguments`], and one [`Value`] of them.
+//! Parameters of an endpoint string, for the parsers of its kinds: [`Arguments`], and one [`Value`].
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -21,21 +21,21 @@ use crate::{
     names::{literal::Literal, services},
 };
 
-/// The fields of an endpoint's string that follow its kind. A kind takes those that it knows, by name or in order, and the
-/// rest is an error.
+/// The fields of an endpoint string after its kind. A kind takes the parameters that it knows, by name or by position; any that
+/// are left are an error.
 #[derive(Debug)]
 pub struct Arguments {
     text: Rc<str>,
     kind: String,
     kind_place: Range<usize>,
-    /// Without a name, in order.
+    /// Fields without a name, in order.
     ordered: VecDeque<Field>,
     named: Vec<Field>,
-    /// What has been asked for.
+    /// Parameter names that the kind has asked for, to be listed in errors.
     known: Vec<&'static str>,
 }
 
-/// A value, with its place in the string.
+/// A value, with its position in the string.
 #[derive(Clone, Debug)]
 pub struct Value {
     text: Rc<str>,
@@ -45,7 +45,7 @@ pub struct Value {
 }
 
 impl Arguments {
-    /// The first of the fields is the kind.
+    /// The first field is the kind.
     pub(super) fn new(
         text: &str,
         fields: impl IntoIterator<Item = Field>,
@@ -58,22 +58,22 @@ impl Arguments {
         let (named, ordered): (Vec<_>, Vec<_>) = fields.partition(|field| field.name.is_some());
         let ordered = VecDeque::from(ordered);
         let mut names = HashSet::new();
-        if let Some(again) = named.iter().find(|field| !names.insert(&field.name)) {
-            let name = again.name.clone().unwrap_or_default();
+        if let Some(duplicate) = named.iter().find(|field| !names.insert(&field.name)) {
+            let name = duplicate.name.clone().unwrap_or_default();
             let problem = EndpointProblem::Twice { name };
-            return Err(EndpointError::new(text, again.place.clone(), problem));
+            return Err(EndpointError::new(text, duplicate.place.clone(), problem));
         }
         let (kind, kind_place) = (kind.value, kind.place);
         Ok(Self { text: text.into(), kind, kind_place, ordered, named, known: Vec::new() })
     }
 
-    /// The kind, as it is written in the string.
+    /// The kind, as written in the string.
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// Takes a parameter that is given by name, `name=value`.
+    /// Takes a parameter by name: `name=value`.
     pub fn named(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         let at = self.named.iter().position(|field| field.name.as_deref() == Some(name))?;
@@ -81,7 +81,7 @@ impl Arguments {
         Some(self.value(name, field))
     }
 
-    /// Takes a parameter that is given by name, or else the next value without a name.
+    /// Takes a parameter by name, or else the next value without a name.
     pub fn next(&mut self, name: &'static str) -> Option<Value> {
         if let Some(value) = self.named(name) {
             return Some(value);
@@ -90,17 +90,17 @@ impl Arguments {
         Some(self.value(name, field))
     }
 
-    /// As [`next`](Self::next), for what cannot be left out.
+    /// As [`next`](Self::next), for a required parameter.
     ///
     /// # Errors
     ///
     /// [`EndpointProblem::Missing`].
     pub fn require(&mut self, name: &'static str) -> Result<Value, EndpointError> {
         let value = self.next(name);
-        self.there(name, value)
+        self.non_empty(name, value)
     }
 
-    fn there(&self, name: &'static str, value: Option<Value>) -> Result<Value, EndpointError> {
+    fn non_empty(&self, name: &'static str, value: Option<Value>) -> Result<Value, EndpointError> {
         match value {
             Some(value) if !value.as_str().is_empty() => Ok(value),
             empty => {
@@ -112,38 +112,38 @@ impl Arguments {
         }
     }
 
-    /// As [`named`](Self::named), for what cannot be left out.
+    /// As [`named`](Self::named), for a required parameter.
     ///
     /// # Errors
     ///
     /// [`EndpointProblem::Missing`].
     pub fn require_named(&mut self, name: &'static str) -> Result<Value, EndpointError> {
         let value = self.named(name);
-        self.there(name, value)
+        self.non_empty(name, value)
     }
 
-    /// Takes all values without a name that are left, in order.
+    /// Takes all remaining values without a name, in order.
     pub fn all(&mut self, name: &'static str) -> Vec<Value> {
         let fields: Vec<_> = self.ordered.drain(..).collect();
         fields.into_iter().map(|field| self.value(name, field)).collect()
     }
 
-    /// An error of the kind itself, and of no value.
+    /// An error of the kind as a whole, not of one value.
     #[must_use]
     pub fn unusable(&self, why: impl Display) -> EndpointError {
         let (kind, why) = (self.kind.clone(), why.to_string());
         self.kind_problem(EndpointProblem::Unusable { kind, why })
     }
 
-    /// What stands behind the colon of a kind that takes nothing.
+    /// Ignores the empty field after the colon of a kind without parameters, as in `stdio:`.
     #[cfg(unix)]
-    pub(super) fn take_nothing(&mut self) {
+    pub(super) fn skip_empty(&mut self) {
         if self.ordered.front().is_some_and(|field| field.value.is_empty()) {
             self.ordered.pop_front();
         }
     }
 
-    /// What is left, as an endpoint of its own: the whole string, and its fields.
+    /// Takes all remaining fields as a nested endpoint; returns them with the whole string.
     pub(super) fn rest(
         &mut self,
         name: &'static str,
@@ -155,7 +155,7 @@ impl Arguments {
         Ok((self.text.clone(), fields))
     }
 
-    /// Fails if anything is left.
+    /// Fails if any field is left.
     pub(super) fn finish(self) -> Result<(), EndpointError> {
         let Self { text, kind, ordered, named, known, .. } = self;
         if let Some(field) = named.into_iter().next() {
@@ -192,13 +192,13 @@ impl Arguments {
 }
 
 impl Value {
-    /// As it is, unescaped.
+    /// The unescaped value.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.value
     }
 
-    /// An error of this value: `why` follows the value, as in "is no number".
+    /// An error of this value: `why` follows the value, as in "is not a number".
     #[must_use]
     pub fn error(&self, why: impl Display) -> EndpointError {
         self.problem(EndpointProblem::BadValue {
@@ -208,16 +208,16 @@ impl Value {
         })
     }
 
-    /// What it is, if it is a `T`.
+    /// Parses the value; `what` names the type in the error.
     ///
     /// # Errors
     ///
     /// [`EndpointProblem::BadValue`].
     pub fn parse<T: FromStr>(&self, what: &str) -> Result<T, EndpointError> {
-        self.value.parse().map_err(|_| self.error(format_args!("is no {what}")))
+        self.value.parse().map_err(|_| self.error(format_args!("is not a {what}")))
     }
 
-    /// A port, by its number or by the name of its service.
+    /// Parses a port, by number or by service name.
     ///
     /// # Errors
     ///
@@ -227,8 +227,8 @@ impl Value {
         services::port(&self.value).ok_or_else(|| self.problem(EndpointProblem::BadPort { value }))
     }
 
-    /// An address, with a port or without one, which is 0 then. One of IPv6 may have a scope; an interface that is named is looked
-    /// up on the spot.
+    /// Parses an address, with a port or, without one, port 0. An IPv6 address may have a scope; an interface name is looked up
+    /// at once.
     ///
     /// # Errors
     ///
@@ -237,12 +237,12 @@ impl Value {
         if let Ok(addr) = self.value.parse() {
             return Ok(addr);
         }
-        let literal = Literal::parse(&self.value).ok_or_else(|| self.error("is no address"))?;
+        let literal = Literal::parse(&self.value).ok_or_else(|| self.error("is not an address"))?;
         lookup::kernels_addr(&literal)
             .map_err(|error| self.error(format_args!("cannot be: {error}")))
     }
 
-    /// A time in seconds, which may have a fraction.
+    /// Parses a time in seconds, with an optional fraction.
     ///
     /// # Errors
     ///
@@ -253,10 +253,10 @@ impl Value {
         }
         let seconds = self.parse::<f64>("number of seconds")?;
         Duration::try_from_secs_f64(seconds)
-            .map_err(|error| self.error(format_args!("is no time: {error}")))
+            .map_err(|error| self.error(format_args!("is not a valid duration: {error}")))
     }
 
-    /// `yes` or `no`, `1` or `0`, `true` or `false`.
+    /// Parses `yes` or `no`, `1` or `0`, `true` or `false`.
     ///
     /// # Errors
     ///
@@ -265,11 +265,11 @@ impl Value {
         match &*self.value.to_ascii_lowercase() {
             "yes" | "1" | "true" => Ok(true),
             "no" | "0" | "false" => Ok(false),
-            _ => Err(self.error("is neither yes nor no")),
+            _ => Err(self.error("must be yes or no")),
         }
     }
 
-    /// The parameter that it is for.
+    /// The parameter's name.
     #[cfg(feature = "tls")]
     pub(super) const fn name(&self) -> &'static str {
         self.name

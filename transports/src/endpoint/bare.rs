@@ -1,5 +1,5 @@
-//! Endpoints without a kind: `host:port` and, for servers, a port alone. What is clear is read, and what is plainly meant as an
-//! address and is none is named; all else has to begin with a kind. Pure.
+//! Endpoint strings without a kind: `host:port` and, for servers, a port only. Unambiguous strings are accepted; malformed addresses
+//! get a specific error; any other string must begin with a kind. Pure.
 
 use std::net::Ipv4Addr;
 
@@ -10,23 +10,23 @@ use super::{
 use crate::{
     Destination,
     names::{
-        host_port::{NotHostPort, is_nobody},
+        host_port::{HostPortError, is_wildcard},
         literal::Literal,
         services,
     },
 };
 
-/// Whose endpoint is read.
+/// The kind of endpoint wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Server,
     Client,
 }
 
-/// What comes of fields whose first is no kind that is known. `None` if it has to be one.
+/// The result of parsing without a kind. `None` if the first field must be a kind.
 type Bare = Option<Result<Destination, EndpointError>>;
 
-/// Reads the fields of a string whose first is no kind. `is_like_kind` says whether a name could be one that was mistyped.
+/// Parses fields whose first is not a known kind. `is_like_kind` says whether a name is likely a mistyped kind.
 pub(super) fn read(
     text: &str,
     fields: &[Field],
@@ -54,7 +54,7 @@ pub(super) fn read(
             let problem = EndpointProblem::BadAddress { why: why.to_owned() };
             if is_address { failed(first.place.clone(), problem) } else { None }
         }
-        [alone] => match one(&alone.value, side)? {
+        [alone] => match parse_single(&alone.value, side)? {
             Ok(at) => Some(Ok(at)),
             Err(problem) => failed(alone.place.clone(), problem),
         },
@@ -62,7 +62,7 @@ pub(super) fn read(
             if side == Side::Server && !is_host(&host.value) && is_like_kind(&host.value) {
                 return None;
             }
-            match two(&host.value, &port.value, side)? {
+            match parse_pair(&host.value, &port.value, side)? {
                 Ok(to) => Some(Ok(to)),
                 Err(problem @ EndpointProblem::BadPort { .. }) => {
                     failed(port.place.clone(), problem)
@@ -74,12 +74,12 @@ pub(super) fn read(
     }
 }
 
-/// A value by itself.
-fn one(value: &str, side: Side) -> Option<Result<Destination, EndpointProblem>> {
+/// A single value.
+fn parse_single(value: &str, side: Side) -> Option<Result<Destination, EndpointProblem>> {
     if is_number(value) {
         return Some(match (services::port(value), side) {
             (Some(port), Side::Server) => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
-            (Some(_), Side::Client) => Err(address(NotHostPort::NoHost(value.to_owned()))),
+            (Some(_), Side::Client) => Err(address(HostPortError::NoHost(value.to_owned()))),
             (None, _) => Err(EndpointProblem::BadPort { value: value.to_owned() }),
         });
     }
@@ -87,30 +87,30 @@ fn one(value: &str, side: Side) -> Option<Result<Destination, EndpointProblem>> 
         let why = "a path begins with its kind, as in unix:/run/web.sock".to_owned();
         return Some(Err(EndpointProblem::BadAddress { why }));
     }
-    is_host(value).then(|| Err(address(NotHostPort::NoPort(value.to_owned()))))
+    is_host(value).then(|| Err(address(HostPortError::NoPort(value.to_owned()))))
 }
 
-/// Two of them.
-fn two(host: &str, port: &str, side: Side) -> Option<Result<Destination, EndpointProblem>> {
+/// Two values.
+fn parse_pair(host: &str, port: &str, side: Side) -> Option<Result<Destination, EndpointProblem>> {
     let number = services::port(port);
     let bad_port = || EndpointProblem::BadPort { value: port.to_owned() };
     match number {
-        Some(number) if is_nobody(host) => Some(match side {
+        Some(number) if is_wildcard(host) => Some(match side {
             Side::Server => Ok((Ipv4Addr::UNSPECIFIED, number).into()),
-            Side::Client => Err(address(NotHostPort::NoHost(port.to_owned()))),
+            Side::Client => Err(address(HostPortError::NoHost(port.to_owned()))),
         }),
         Some(number) => Some(Ok((host, number).into())),
         None if port.is_empty() => {
-            is_host(host).then(|| Err(address(NotHostPort::NoPort(host.to_owned()))))
+            is_host(host).then(|| Err(address(HostPortError::NoPort(host.to_owned()))))
         }
-        None if is_host(host) || is_nobody(host) || is_number(port) => Some(Err(bad_port())),
+        None if is_host(host) || is_wildcard(host) || is_number(port) => Some(Err(bad_port())),
         None => None,
     }
 }
 
-/// What is wrong with an IPv6 address without brackets, or with what stands in brackets.
-fn bad_ipv6(fields: &[Field]) -> Option<NotHostPort> {
-    /// `::` and eight groups have no more colons, and a port comes behind them.
+/// Checks for an IPv6 address without brackets, or brackets around something else.
+fn bad_ipv6(fields: &[Field]) -> Option<HostPortError> {
+    /// `::` with eight groups has nine fields, and a port follows.
     const FIELDS_MAX: usize = 10;
     let joined = |fields: &[Field]| {
         let values: Vec<_> = fields.iter().map(|field| &*field.value).collect();
@@ -119,22 +119,22 @@ fn bad_ipv6(fields: &[Field]) -> Option<NotHostPort> {
     let is_address = |text: &str| Literal::parse(text).is_some();
     let (first, (_, but_last)) = (fields.first()?, fields.split_last()?);
     if first.value.starts_with('[') {
-        return (!is_address(&first.value)).then(|| NotHostPort::BadBrackets(joined(fields)));
+        return (!is_address(&first.value)).then(|| HostPortError::BadBrackets(joined(fields)));
     }
     let is_plain = fields.iter().all(|field| field.name.is_none());
     let has_colons = is_plain && (3..=FIELDS_MAX).contains(&fields.len());
     let is_bare = has_colons && (is_address(&joined(fields)) || is_address(&joined(but_last)));
-    is_bare.then_some(NotHostPort::NoBrackets)
+    is_bare.then_some(HostPortError::NoBrackets)
 }
 
-fn address(problem: NotHostPort) -> EndpointProblem {
+fn address(problem: HostPortError) -> EndpointProblem {
     match problem {
-        NotHostPort::BadPort(value) => EndpointProblem::BadPort { value },
+        HostPortError::BadPort(value) => EndpointProblem::BadPort { value },
         problem => EndpointProblem::BadAddress { why: problem.to_string() },
     }
 }
 
-/// Whether this can only be meant as a host: other names may be those of kinds.
+/// Whether the value can only be a host. Other names may be those of kinds.
 fn is_host(value: &str) -> bool {
     value.contains('.')
         || value.eq_ignore_ascii_case("localhost")
@@ -145,7 +145,7 @@ fn is_number(value: &str) -> bool {
     !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a name is a kind's but for one character, or for two that have changed places. Of very short kinds nothing is said.
+/// Whether parse_pair names differ by parse_single character, or by parse_pair swapped ones. Kinds shorter than three characters never match.
 pub(super) fn is_like(kind: &str, name: &str) -> bool {
     let (mut kind, mut name) = (kind.as_bytes(), name.as_bytes());
     if kind.len() < 3 {
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_mistyped() {
+    fn mistyped_kinds() {
         for name in ["tpc", "tc", "tcpp", "tcp4", "TPC", "ttcp", "xcp"] {
             assert!(is_like("tcp", name), "{name}");
         }

@@ -1,4 +1,4 @@
-//! What is wrong with an endpoint's string, and where: [`EndpointError`].
+//! Parse errors of endpoint strings, with their position: [`EndpointError`].
 
 use std::{error::Error, fmt, io, ops::Range};
 
@@ -6,8 +6,8 @@ use sinew_reactor::Excerpt;
 
 use crate::names::services;
 
-/// A string is no endpoint. Its `Display` is a line that says what is wrong and at which column, and below it the string with
-/// carets under the place. What is long or cannot be printed is shown [shortened and escaped](Excerpt).
+/// An endpoint string could not be parsed. `Display` gives the problem and its column on one line, then the string with carets below
+/// the position. Long or unprintable text is [shortened and escaped](Excerpt).
 #[derive(Clone, PartialEq, Eq)]
 pub struct EndpointError {
     text: String,
@@ -15,30 +15,30 @@ pub struct EndpointError {
     problem: EndpointProblem,
 }
 
-/// What is wrong with an endpoint's string.
+/// The problem with an endpoint string.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointProblem {
-    /// There is nothing in the place of a kind.
-    #[error("there is no kind of endpoint")]
+    /// The kind is empty.
+    #[error("the kind of endpoint is missing")]
     Empty,
     /// The string ends with a backslash.
     #[error("a backslash at the end escapes nothing")]
     LoneBackslash,
-    /// No kind of endpoint is called that.
+    /// The kind is not known.
     #[error(
         "unknown kind of endpoint {:?}{}; there are {}",
         Excerpt::new(.name), perhaps(.alike), .known.join(", ")
     )]
     UnknownKind {
-        /// What stands in the kind's place.
+        /// The name given as a kind.
         name: String,
-        /// The kind that was mistyped, most likely.
+        /// The kind that was most likely meant.
         alike: Option<String>,
-        /// The kinds that there are.
+        /// The known kinds.
         known: Vec<String>,
     },
-    /// The kind cannot do without this parameter.
+    /// A required parameter is missing.
     #[error("{} needs a parameter: {name}", Excerpt::new(.kind))]
     Missing {
         /// The kind.
@@ -46,7 +46,7 @@ pub enum EndpointProblem {
         /// The parameter.
         name: &'static str,
     },
-    /// A parameter is given a second time.
+    /// A parameter is given twice.
     #[error("{} is given twice", Excerpt::new(.name))]
     Twice {
         /// The parameter.
@@ -60,62 +60,62 @@ pub enum EndpointProblem {
     UnknownParameter {
         /// The kind.
         kind: String,
-        /// What is given.
+        /// The name given.
         name: String,
-        /// The parameters that there are.
+        /// The known parameters.
         known: Vec<&'static str>,
     },
-    /// There are more values than parameters that they could be for.
-    #[error("{} has no use for {:?}", Excerpt::new(.kind), Excerpt::new(.value))]
+    /// There are more values without a name than parameters.
+    #[error("{} does not take {:?}", Excerpt::new(.kind), Excerpt::new(.value))]
     Surplus {
         /// The kind.
         kind: String,
         /// The value.
         value: String,
     },
-    /// A port is neither between 0 and 65535 nor the name of a service. Which of it is said.
-    #[error("{}", services::why_no_port(.value))]
+    /// A port is neither between 0 and 65535 nor a service name; the text says which.
+    #[error("{}", services::port_error(.value))]
     BadPort {
-        /// What stands in its place.
+        /// The text given.
         value: String,
     },
-    /// There is no kind, and what stands there is no `host:port` either.
+    /// There is no kind, and the string is not a `host:port` either.
     #[error("{why}")]
     BadAddress {
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
-    /// A value is not what its parameter takes.
+    /// The value is invalid for its parameter.
     #[error("{name}: {:?} {why}", Excerpt::new(.value))]
     BadValue {
         /// The parameter.
         name: String,
-        /// What is given.
+        /// The value given.
         value: String,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
-    /// A file cannot be read.
+    /// A file could not be read.
     #[error("{name}: could not read {:?}: {why}", Excerpt::new(.path))]
     Unreadable {
         /// The parameter.
         name: String,
         /// The file.
         path: String,
-        /// The kind of error that reading it gave.
+        /// The kind of I/O error.
         kind: io::ErrorKind,
-        /// The error in words.
+        /// The I/O error's text.
         why: String,
     },
-    /// A file holds something else than its parameter takes.
+    /// The content of a file is invalid.
     #[error("{name}: {why}")]
     BadFile {
         /// The parameter.
         name: String,
-        /// What is wrong with it; the file is named.
+        /// The problem, including the file's name.
         why: String,
     },
-    /// A certificate belongs to another key.
+    /// The certificate is for another key.
     #[error(
         "the certificate in {} does not match the key in {}",
         Excerpt::new(.certificate), Excerpt::new(.key)
@@ -126,15 +126,15 @@ pub enum EndpointProblem {
         /// The file with the key.
         key: String,
     },
-    /// This kind cannot be used, whatever its values are.
+    /// The kind cannot be used, whatever its parameters.
     #[error("{}: {why}", Excerpt::new(.kind))]
     Unusable {
         /// The kind.
         kind: String,
-        /// Why not.
+        /// The cause.
         why: String,
     },
-    /// The kind is known, but the program was built without it.
+    /// The kind needs a feature that this build lacks.
     #[error("{} needs the feature {feature:?} of sinew, and this program is built without it", Excerpt::new(.kind))]
     NeedsFeature {
         /// The kind.
@@ -160,13 +160,13 @@ impl EndpointError {
         Self { text: text.to_owned(), place, problem }
     }
 
-    /// What is wrong.
+    /// The problem.
     #[must_use]
     pub const fn problem(&self) -> &EndpointProblem {
         &self.problem
     }
 
-    /// The column at which it is, in characters, counted from 1.
+    /// The column of the problem, in characters, counted from 1.
     #[must_use]
     pub const fn column(&self) -> usize {
         self.place.start + 1
@@ -183,18 +183,18 @@ impl fmt::Display for EndpointError {
     }
 }
 
-/// What is shown of a string, and where the place is in that.
+/// The excerpt that is shown, and the position in it.
 struct Shown {
     text: String,
     place: Range<usize>,
 }
 
-/// Characters of a string that are shown before its place, and from there on, if it has more than both together.
+/// Characters shown before and from the position, if the string is longer than both together.
 const SHOWN_BEFORE: usize = 40;
 const SHOWN_FROM: usize = 120;
 
 impl EndpointError {
-    /// The characters around the place, escaped, and `…` for those that are left out.
+    /// The characters around the position, escaped, with `…` for those left out.
     fn shown(&self) -> Shown {
         let is_long = self.text.chars().nth(SHOWN_BEFORE + SHOWN_FROM).is_some();
         let begin = if is_long { self.place.start.saturating_sub(SHOWN_BEFORE) } else { 0 };

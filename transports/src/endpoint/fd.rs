@@ -1,4 +1,4 @@
-//! Endpoints on descriptors that were inherited: `fd:N`, for servers and clients.
+//! Endpoints on inherited file descriptors: `fd:N`, for servers and clients.
 
 use std::{fmt, io, os::fd::RawFd};
 
@@ -10,9 +10,9 @@ use crate::{
     ListenError, ListeningPort, ReactorAdopt, adopt,
 };
 
-/// A socket that this process was started with, TCP or Unix, by its number: `fd:3`. For servers it is one that listens, for clients
-/// one that is connected already, and should be connected to once. It is duplicated, and so stays open for whoever else has it: to
-/// stop listening is to stop accepting. What else is to be known of such sockets, [`ReactorAdopt`] says.
+/// An inherited socket, TCP or Unix, by its descriptor number: `fd:3`. For servers it must be listening, for clients
+/// connected, and connected to only once. The descriptor is duplicated, so the socket stays open for other users: stopping
+/// listening only stops accepting. For requirements on such sockets see [`ReactorAdopt`].
 #[derive(Clone, Copy, Debug)]
 pub struct Descriptor {
     fd: RawFd,
@@ -40,7 +40,7 @@ fn descriptor(arguments: &mut Arguments) -> Result<Descriptor, EndpointError> {
     Ok(Descriptor::new(fd.into()))
 }
 
-/// Listens on a descriptor; `at` says where that comes from.
+/// Listens on a descriptor; `at` is the endpoint, for errors.
 pub(super) fn listen(
     reactor: &Reactor,
     fd: RawFd,
@@ -56,7 +56,7 @@ pub(super) fn listen(
     }
 }
 
-/// The error of a place, with the factory let go by the loop.
+/// Makes the error, and has the event loop drop the factory.
 pub(super) fn refused(
     reactor: &Reactor,
     at: &dyn fmt::Display,

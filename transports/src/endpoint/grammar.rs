@@ -1,23 +1,23 @@
-//! The grammar of endpoint strings, which is Twisted's: `kind:value:name=value`. Pure.
+//! The grammar of endpoint strings, as in Twisted: `kind:value:name=value`. Pure.
 //!
-//! A colon ends a field. The first equals sign of a field parts a name from its value; later ones belong to the value. A
-//! backslash takes its meaning from the character that follows it, whichever it is. Nothing is trimmed.
+//! A colon ends a field. The first equals sign of a field separates the name from the value; later ones belong to the value. A
+//! backslash makes the next character, whichever it is, an ordinary one. Nothing is trimmed.
 //!
-//! One thing is ours: a value that is an IPv6 address in brackets, `[::1]`, needs no backslashes.
+//! One extension: a value that is an IPv6 address in brackets, `[::1]`, needs no backslashes.
 
 use std::{borrow::Cow, ops::Range};
 
 use super::error::{EndpointError, EndpointProblem};
 use crate::names::literal::Literal;
 
-/// A field between two colons, unescaped. Places are counted in characters of the whole string.
+/// A field between two colons, unescaped. Positions are counted in characters of the whole string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Field {
     pub(super) name: Option<String>,
     pub(super) value: String,
-    /// Of all of it, with its backslashes.
+    /// Position of the whole field, backslashes included.
     pub(super) place: Range<usize>,
-    /// Where the value begins.
+    /// Position of the value.
     pub(super) value_at: usize,
 }
 
@@ -31,14 +31,14 @@ impl Field {
     }
 }
 
-/// The fields of a string; one at least.
+/// Splits a string into fields, at least one.
 pub(super) fn fields(text: &str) -> Result<Vec<Field>, EndpointError> {
     if text.is_empty() {
         return Err(EndpointError::new(text, 0..0, EndpointProblem::Empty));
     }
     let mut done = Vec::new();
     let mut field = Field::new(0);
-    // Places are counted in characters.
+    // Positions are counted in characters.
     let (mut at, mut rest) = (0, text.chars());
     loop {
         if at == field.value_at
@@ -77,10 +77,10 @@ pub(super) fn fields(text: &str) -> Result<Vec<Field>, EndpointError> {
     Ok(done)
 }
 
-/// No address in brackets is longer.
+/// Longest address in brackets.
 const IN_BRACKETS_LEN_MAX: usize = 128;
 
-/// The IPv6 address in brackets that this is, up to the end of its field. It is of ASCII alone.
+/// The IPv6 address in brackets at the front, if it fills the field. ASCII only.
 fn in_brackets(rest: &str) -> Option<&str> {
     let inside = rest.strip_prefix('[')?;
     let len = inside.bytes().take(IN_BRACKETS_LEN_MAX).position(|byte| byte == b']')?;
@@ -89,7 +89,7 @@ fn in_brackets(rest: &str) -> Option<&str> {
     (is_all && Literal::parse(literal).is_some()).then_some(literal)
 }
 
-/// Escapes what would have a meaning of its own in a value of an endpoint's string.
+/// Escapes the special characters in a value of an endpoint string.
 ///
 /// # Examples
 ///
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grammar_is_twisteds() {
+    fn grammar_is_that_of_twisted() {
         let cases: &[(&str, &[&str])] = &[
             ("tcp:80", &["tcp", "80"]),
             ("a", &["a"]),
@@ -142,7 +142,7 @@ mod tests {
             (r"tcp:80:interface=\:\:1", &["tcp", "80", "interface=::1"]),
             ("a:k=v=w", &["a", "k=v=w"]),
             (" a : b = c ", &[" a ", " b = c "]),
-            // Ours.
+            // The extension.
             ("[::1]:80", &["[::1]", "80"]),
             ("tcp:[fe80::1%lo]:80", &["tcp", "[fe80::1%lo]", "80"]),
             ("tcp6:80:interface=[::1]", &["tcp6", "80", "interface=[::1]"]),
@@ -154,13 +154,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(shown(text), *expected, "{text:?}");
         }
-        // An escaped equals sign parts nothing.
+        // An escaped equals sign does not separate.
         let field = &fields(r"a\=b").unwrap()[0];
         assert_eq!((field.name.as_deref(), &*field.value), (None, "a=b"));
     }
 
     #[test]
-    fn places_are_those_of_the_string() {
+    fn positions_are_counted_in_characters() {
         let fields = fields(r"ä:n=v\:w::[::1]:x").unwrap();
         let places: Vec<_> = fields.iter().map(|field| field.place.clone()).collect();
         assert_eq!(places, [0..1, 2..8, 9..9, 10..15, 16..17]);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_string() {
+    fn malformed_strings() {
         for (text, column) in [("", 1), ("a:\\", 3), ("\\", 1)] {
             assert_eq!(fields(text).unwrap_err().column(), column, "{text:?}");
         }
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_quoted_comes_back(values in prop::collection::vec("\\PC*", 1..5)) {
+        fn quoted_values_parse_unchanged(values in prop::collection::vec("\\PC*", 1..5)) {
             let text = values.iter().map(|value| quote(value)).collect::<Vec<_>>().join(":");
             prop_assume!(!text.is_empty());
             let back: Vec<_> = fields(&text).unwrap().into_iter().map(|field| field.value).collect();

@@ -1,4 +1,4 @@
-//! Which kinds of endpoints there are: [`Kinds`]. Each is a file of this folder and a line here.
+//! The registry of endpoint kinds: [`Kinds`]. Each built-in kind is a file in this folder and a line here.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,7 +14,7 @@ use crate::Destination;
 
 type Parse<E> = Box<dyn Fn(&Kinds, &mut Arguments) -> Result<E, EndpointError>>;
 
-/// The kinds of endpoints that strings may name. A value, not a global: register your own, and hand it to what reads strings.
+/// The kinds of endpoints that strings may use. A value, not a global: register your own kinds, and pass it to the code that parses.
 ///
 /// # Examples
 ///
@@ -24,7 +24,7 @@ type Parse<E> = Box<dyn Fn(&Kinds, &mut Arguments) -> Result<E, EndpointError>>;
 /// use sinew_transports::endpoint::{ClientEndpoint, Kinds, TcpClient};
 ///
 /// let mut kinds = Kinds::default();
-/// // `gateway:3` is the third machine of a row.
+/// // `gateway:3` is the machine 10.0.0.3.
 /// kinds.client("gateway", |_, arguments| {
 ///     let number: u8 = arguments.require("number")?.parse("number")?;
 ///     Ok(ClientEndpoint::new(TcpClient::new((Ipv4Addr::new(10, 0, 0, number), 9000))))
@@ -41,7 +41,7 @@ pub struct Kinds {
 }
 
 impl Default for Kinds {
-    /// Those that come with this crate.
+    /// The built-in kinds.
     fn default() -> Self {
         let mut kinds = Self { servers: BTreeMap::new(), clients: BTreeMap::new() };
         kinds.server("tcp", |_, arguments| tcp::server(arguments));
@@ -73,9 +73,9 @@ impl Default for Kinds {
 }
 
 impl Kinds {
-    /// Registers a kind of server endpoint, or takes the place of one. Names are compared without regard to case.
+    /// Registers a kind of server endpoint, or replaces one. Names are case-insensitive.
     ///
-    /// `parse` takes what it knows out of the arguments; what it leaves there is reported as an error.
+    /// `parse` takes the arguments that it knows; any that are left are reported as an error.
     pub fn server(
         &mut self,
         name: &str,
@@ -84,7 +84,7 @@ impl Kinds {
         self.servers.insert(name.to_ascii_lowercase(), Box::new(parse));
     }
 
-    /// Registers a kind of client endpoint, as [`server`](Self::server) does one of server endpoint.
+    /// Registers a kind of client endpoint, as [`server`](Self::server) does for servers.
     pub fn client(
         &mut self,
         name: &str,
@@ -93,20 +93,20 @@ impl Kinds {
         self.clients.insert(name.to_ascii_lowercase(), Box::new(parse));
     }
 
-    /// Reads a server endpoint: `kind:…`, or `host:port` by itself; `port`, `:port` and `*:port` are that port on all interfaces.
+    /// Parses a server endpoint: `kind:…`, or `host:port` by itself; `port`, `:port` and `*:port` mean that port on all interfaces.
     ///
     /// # Errors
     ///
-    /// [`EndpointError`], with the place in the string.
+    /// [`EndpointError`], with the position in the string.
     pub fn server_endpoint(&self, text: &str) -> Result<ServerEndpoint, EndpointError> {
         self.server_of(text, fields(text)?)
     }
 
-    /// Reads a client endpoint: `kind:…`, or `host:port` by itself.
+    /// Parses a client endpoint: `kind:…`, or `host:port` by itself.
     ///
     /// # Errors
     ///
-    /// [`EndpointError`], with the place in the string.
+    /// [`EndpointError`], with the position in the string.
     pub fn client_endpoint(&self, text: &str) -> Result<ClientEndpoint, EndpointError> {
         let fields = fields(text)?;
         match bare(&self.clients, text, &fields, Side::Client) {
@@ -115,7 +115,7 @@ impl Kinds {
         }
     }
 
-    /// The endpoint of fields, all of which it must have a use for.
+    /// Parses fields, all of which must be used.
     pub(super) fn server_of(
         &self,
         text: &str,
@@ -140,7 +140,7 @@ impl Kinds {
     }
 }
 
-/// An address by itself, where no kind is called as its host is.
+/// Parses an address without a kind. `None` if the first field is a known kind.
 fn bare<E>(
     kinds: &BTreeMap<String, Parse<E>>,
     text: &str,

@@ -1,4 +1,4 @@
-//! Endpoints in memory: `memory:NAME`, for servers and clients.
+//! In-memory endpoints: `memory:NAME`, for servers and clients.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::{
     ListeningPort, memory,
 };
 
-/// A port in memory, by its name: parts of one program talk to each other as if over a network, without a kernel. Names are a
-/// reactor's own.
+/// An in-memory port, by name: parts of one process talk to each other as if over a network, without the kernel. Each reactor has
+/// its own names.
 #[derive(Clone, Debug)]
 pub struct Memory {
     name: String,

@@ -1,35 +1,35 @@
-//! Where to listen and where to connect to, as values that can be kept, passed on and read from strings: [`ServerEndpoint`]
+//! Endpoint strings: where to listen and to connect, as values that can be stored, passed on and parsed: [`ServerEndpoint`]
 //! and [`ClientEndpoint`].
 //!
 //! | server | |
 //! |---|---|
 //! | `tcp:8080` | TCP over IPv4, on all interfaces or on `interface=`, an address or a name; `backlog=`, `reuseport=yes`, `nodelay=no`, `keepalive=60`. [`TcpServer`] |
-//! | `tcp6:8080` | the same over IPv6; on all interfaces, also over IPv4 unless `v6only=yes`; `interface=\:\:1` |
-//! | `tls:443:cert=FILE:key=FILE` | TLS, with what `tcp:` takes; `client_ca=FILE`, `alpn=h2,http/1.1`. Feature `tls`. `TlsServer` |
+//! | `tcp6:8080` | the same over IPv6; on all interfaces, and dual-stack unless `v6only=yes`; `interface=\:\:1` |
+//! | `tls:443:cert=FILE:key=FILE` | TLS, with the options of `tcp:`; `client_ca=FILE`, `alpn=h2,http/1.1`. Feature `tls`. `TlsServer` |
 //! | `unix:/run/web.sock` | a Unix socket (Unix); `mode=660`, `backlog=`, `lockfile=no`. [`UnixServer`] |
-//! | `systemd:name=web`, `systemd:index=0` | a socket that systemd holds, TCP or Unix (Unix). [`Systemd`] |
-//! | `fd:3` | a listening socket that was inherited, TCP or Unix (Unix). [`Descriptor`] |
+//! | `systemd:name=web`, `systemd:index=0` | socket activation by systemd, TCP or Unix (Unix). [`Systemd`] |
+//! | `fd:3` | an inherited listening socket, TCP or Unix (Unix). [`Descriptor`] |
 //! | `stdio:` | standard input and output, as from inetd: one connection (Unix). [`Stdio`] |
-//! | `proxy:tcp:8080`, `proxy:tls:443:cert=FILE` | any of these, behind a proxy that speaks the PROXY protocol; `trust=10.0.0.0/8,192.0.2.7`, `headerTimeout=5`, `headerMax=4096`. [`Proxy`] |
-//! | `memory:name` | in this program, without a kernel. [`Memory`] |
+//! | `proxy:tcp:8080`, `proxy:tls:443:cert=FILE` | any of these, behind a proxy that uses the PROXY protocol; `trust=10.0.0.0/8,192.0.2.7`, `headerTimeout=5`, `headerMax=4096`. [`Proxy`] |
+//! | `memory:name` | in this process, without the kernel. [`Memory`] |
 //! | `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `8080` | TCP |
 //!
 //! | client | |
 //! |---|---|
 //! | `tcp:example.org:443` | TCP; `timeout=10` in seconds, `bindAddress=`, `nodelay=no`, `keepalive=60`, `sendProxy=v2`. [`TcpClient`] |
-//! | `tls:example.org:443` | TLS, with what `tcp:` takes; `ca=FILE`, `cert=FILE:key=FILE`, `alpn=`, `server_name=`, `insecure_without_verification=yes`. Feature `tls`. `TlsClient` |
+//! | `tls:example.org:443` | TLS, with the options of `tcp:`; `ca=FILE`, `cert=FILE:key=FILE`, `alpn=`, `server_name=`, `insecure_without_verification=yes`. Feature `tls`. `TlsClient` |
 //! | `unix:/run/web.sock` | a Unix socket (Unix); `timeout=`, `sendProxy=v2`. [`UnixClient`] |
 //! | `process:program:argument:argument` | a program's standard input and output (Unix); `stderr=log`, `stderr=drop`. [`ProcessClient`] |
-//! | `fd:3` | a connected socket that was inherited, TCP or Unix (Unix). [`Descriptor`] |
-//! | `stdio:` | our own standard input and output (Unix). [`Stdio`] |
-//! | `memory:name` | to a port in memory of the same reactor. [`Memory`] |
+//! | `fd:3` | an inherited connected socket, TCP or Unix (Unix). [`Descriptor`] |
+//! | `stdio:` | the process's own standard input and output (Unix). [`Stdio`] |
+//! | `memory:name` | a memory port of the same reactor. [`Memory`] |
 //! | `example.org:443`, `192.0.2.1:80` | TCP |
 //!
-//! Fields are parted by colons; a backslash before a colon, or before anything, makes it an ordinary character. So does a pair of
-//! brackets around an IPv6 address: `tcp6:8080:interface=[fe80::1%eth0]`. [`Kinds`] is where further kinds are registered.
+//! Fields are separated by colons; a backslash makes the next character, such as a colon, an ordinary one. An IPv6 address in
+//! brackets needs no backslashes: `tcp6:8080:interface=[fe80::1%eth0]`. Register further kinds with [`Kinds`].
 //!
-//! What an endpoint prints is that endpoint when it is read, if a string can say it: one with TLS that was configured in code prints its
-//! address alone, and a list of addresses, or a text that is no address, is printed as it is.
+//! The `Display` text of an endpoint parses to the same endpoint, where a string can express it: an endpoint with TLS configured in
+//! code prints its address only, and a list of addresses, or text that is not an address, is printed as it is.
 //!
 //! # Examples
 //!
@@ -115,7 +115,7 @@ pub use {
     unix::{UnixClient, UnixServer},
 };
 
-/// A kind of place to listen on. Its `Display` is its string.
+/// A kind of server endpoint. Its `Display` is its endpoint string.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a place to listen on",
     label = "not a kind of endpoint for servers",
@@ -123,7 +123,7 @@ pub use {
     note = "a kind of your own implements `Listen` and `Display`, and is `Send` and `Sync`"
 )]
 pub trait Listen: fmt::Display + Send + Sync + 'static {
-    /// Listens. What the endpoint says of itself takes precedence over `config`.
+    /// Listens. Options of the endpoint take precedence over `config`.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ pub trait Listen: fmt::Display + Send + Sync + 'static {
     ) -> Result<ListeningPort<Address>, ListenError>;
 }
 
-/// A kind of place to connect to. Its `Display` is its string.
+/// A kind of client endpoint. Its `Display` is its endpoint string.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a place to connect to",
     label = "not a kind of endpoint for clients",
@@ -144,7 +144,7 @@ pub trait Listen: fmt::Display + Send + Sync + 'static {
     note = "a kind of your own implements `Connect` and `Display`, and is `Send` and `Sync`"
 )]
 pub trait Connect: fmt::Display + Send + Sync + 'static {
-    /// Connects. What the endpoint says of itself takes precedence over `config`.
+    /// Connects. Options of the endpoint take precedence over `config`.
     fn connect(
         &self,
         reactor: &Reactor,
@@ -153,12 +153,12 @@ pub trait Connect: fmt::Display + Send + Sync + 'static {
     ) -> Connecting<DynProtocol>;
 }
 
-/// Where to listen: made of a string, of an address, or of a [kind](Listen) in code. It opens nothing until it is told to
-/// [`listen`](Self::listen), and may be told so again.
+/// Where to listen: from a string, an address, or a [kind](Listen) in code. It opens nothing until [`listen`](Self::listen) is
+/// called, which may be repeated.
 #[derive(Clone)]
 pub struct ServerEndpoint(Arc<dyn Listen>);
 
-/// Where to connect to: made of a string, of a [`Destination`], or of a [kind](Connect) in code.
+/// Where to connect: from a string, a [`Destination`], or a [kind](Connect) in code.
 #[derive(Clone)]
 pub struct ClientEndpoint(Arc<dyn Connect>);
 
@@ -172,7 +172,7 @@ impl ServerEndpoint {
     ///
     /// # Errors
     ///
-    /// [`ListenError`], with the place and the cause.
+    /// [`ListenError`], with the address and the cause.
     pub fn listen<F: Factory>(
         &self,
         reactor: &Reactor,
@@ -181,7 +181,7 @@ impl ServerEndpoint {
         self.listen_with(reactor, ListenConfig::default(), factory)
     }
 
-    /// Listens, as configured. What the endpoint says of itself takes precedence.
+    /// Listens with `config`. Options of the endpoint take precedence.
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ impl ClientEndpoint {
         self.connect_with(reactor, ConnectConfig::default(), factory)
     }
 
-    /// Connects, as configured. What the endpoint says of itself takes precedence.
+    /// Connects with `config`. Options of the endpoint take precedence.
     pub fn connect_with<F: Factory>(
         &self,
         reactor: &Reactor,
@@ -221,7 +221,7 @@ impl ClientEndpoint {
 impl FromStr for ServerEndpoint {
     type Err = EndpointError;
 
-    /// By the kinds that come with this crate; [`Kinds`] knows others.
+    /// Parses with the built-in kinds; use [`Kinds`] for others.
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         Kinds::default().server_endpoint(text)
     }
@@ -230,7 +230,7 @@ impl FromStr for ServerEndpoint {
 impl FromStr for ClientEndpoint {
     type Err = EndpointError;
 
-    /// By the kinds that come with this crate; [`Kinds`] knows others.
+    /// Parses with the built-in kinds; use [`Kinds`] for others.
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         Kinds::default().client_endpoint(text)
     }

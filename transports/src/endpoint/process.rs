@@ -1,4 +1,4 @@
-//! Programs as endpoints: `process:PROGRAM:ARGUMENT:…`, for clients.
+//! Child processes as endpoints: `process:PROGRAM:ARGUMENT:…`, for clients.
 
 use std::{
     fmt,
@@ -13,16 +13,16 @@ use crate::{
     ProcessStatus, process,
 };
 
-/// Of a line that a program writes to its standard error, so much is one line in the log.
+/// Longest line of standard error that is log as one; longer ones are split.
 const LINE_MAX: usize = 1024;
 
-/// A program that is started for each connection: its standard input and output are the stream, as with
+/// A program that is started for each connection, with its standard input and output as the stream, as with
 /// [`connect_process`](crate::ReactorProcesses::connect_process). `process:PROGRAM:ARGUMENT:ARGUMENT`, with `stderr=log` or
-/// `stderr=drop`. It is looked for in `PATH`, no shell has a part in it, and colons, backslashes and equals signs of its arguments
-/// are [quoted](quote).
+/// `stderr=drop`. The program is looked up in `PATH` and run without a shell; colons, backslashes and equals signs in its arguments
+/// must be [quoted](quote).
 ///
-/// The end of its output is the end of the stream. One that exits with another code than 0 has a warning in the log. If it still
-/// runs when the reactor stops, it is killed.
+/// The stream ends when the program closes its output. An exit code other than 0 is log as a warning. A program that still
+/// runs when the reactor stops is killed.
 #[derive(Clone, Debug)]
 pub struct ProcessClient {
     program: String,
@@ -30,16 +30,16 @@ pub struct ProcessClient {
     stderr: ProcessStderr,
 }
 
-/// What becomes of what the program of a [`ProcessClient`] writes to its standard error.
+/// Handling of the standard error of a [`ProcessClient`]'s program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProcessStderr {
-    /// It goes where ours goes: `stderr=inherit`.
+    /// Inherited from this process: `stderr=inherit`.
     #[default]
     Inherit,
-    /// It goes to the log, at level `INFO`, a line each: `stderr=log`.
+    /// ProcessLog at level `INFO`, line by line: `stderr=log`.
     Log,
-    /// It goes nowhere: `stderr=drop`.
+    /// Discarded: `stderr=drop`.
     Drop,
 }
 
@@ -50,14 +50,14 @@ impl ProcessClient {
         Self { program: program.into(), arguments: Vec::new(), stderr: ProcessStderr::default() }
     }
 
-    /// A further argument.
+    /// Adds an argument.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// What becomes of its standard error. Default: [`ProcessStderr::Inherit`].
+    /// Handling of its standard error. Default: [`ProcessStderr::Inherit`].
     #[must_use]
     pub const fn stderr(mut self, stderr: ProcessStderr) -> Self {
         self.stderr = stderr;
@@ -79,7 +79,7 @@ fn stderr(value: &Value) -> Result<ProcessStderr, EndpointError> {
         "inherit" => Ok(ProcessStderr::Inherit),
         "log" => Ok(ProcessStderr::Log),
         "drop" => Ok(ProcessStderr::Drop),
-        _ => Err(value.error("is neither inherit nor log nor drop")),
+        _ => Err(value.error("must be inherit, log or drop")),
     }
 }
 
@@ -100,19 +100,19 @@ impl Connect for ProcessClient {
                 ChildIo::AsCommanded
             }
         };
-        let logged = Logged { program: self.program.clone(), line: Vec::new() };
-        process::connect_with(reactor, logged, command, stderr, config, factory)
+        let log = ProcessLog { program: self.program.clone(), line: Vec::new() };
+        process::connect_with(reactor, log, command, stderr, config, factory)
     }
 }
 
-/// What is heard of a program beside its stream.
-struct Logged {
+/// Logs a program's standard error and exit status.
+struct ProcessLog {
     program: String,
-    /// Begun, and not ended.
+    /// The incomplete line.
     line: Vec<u8>,
 }
 
-impl Logged {
+impl ProcessLog {
     fn log_line(&mut self, process: &Process) {
         let text = Excerpt::new(&self.line).len_max(LINE_MAX);
         tracing::info!(program = self.program, pid = process.pid(), "{text}");
@@ -120,7 +120,7 @@ impl Logged {
     }
 }
 
-impl ProcessProtocol for Logged {
+impl ProcessProtocol for ProcessLog {
     fn err_received(&mut self, process: &Process, data: &[u8]) {
         for &byte in data {
             if byte != b'\n' {
@@ -142,9 +142,9 @@ impl ProcessProtocol for Logged {
         let (program, pid) = (&self.program, process.pid());
         match status {
             ProcessStatus::Exited(code) if *code != 0 => {
-                tracing::warn!(program, pid, %status, "the program of a connection has ended");
+                tracing::warn!(program, pid, %status, "the program of a connection has failed");
             }
-            _ => tracing::debug!(program, pid, %status, "the program of a connection has ended"),
+            _ => tracing::debug!(program, pid, %status, "the program of a connection has exited"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The PROXY protocol in endpoints: `proxy:ENDPOINT` for servers behind a proxy that says for whom it connects, `sendProxy=` for
-//! clients that say so.
+//! The PROXY protocol in endpoints: `proxy:ENDPOINT` for servers, which receive the header, and `sendProxy=` for clients, which
+//! send it.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use crate::{
     proxy::{ProxyConfig, ProxyHeader, ProxyVersion, Subnet},
 };
 
-/// Another endpoint, each of whose connections begins with a header of the [PROXY protocol](crate::proxy): `proxy:tcp:8080`.
+/// An endpoint whose connections begin with a header of the [PROXY protocol](crate::proxy): `proxy:tcp:8080`.
 ///
-/// `trust=10.0.0.0/8,192.0.2.7` names the proxies, those on this machine unless it is given; `headerTimeout=` is in seconds,
+/// `trust=10.0.0.0/8,192.0.2.7` lists the trusted proxies (default: loopback addresses); `headerTimeout=` is in seconds,
 /// `headerMax=` in bytes.
 #[derive(Clone, Debug)]
 pub struct Proxy {
@@ -22,7 +22,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Proxies before an endpoint.
+    /// Expects proxies in front of an endpoint.
     #[must_use]
     pub fn new(inner: ServerEndpoint, config: ProxyConfig) -> Self {
         Self { inner, config }
@@ -66,22 +66,22 @@ impl Listen for Proxy {
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "proxy:{}", self.inner)?;
-        let (own, usual) = (&self.config, ProxyConfig::default());
-        if own.trusted != usual.trusted {
-            let trusted: Vec<_> = own.trusted.iter().map(ToString::to_string).collect();
+        let (config, default) = (&self.config, ProxyConfig::default());
+        if config.trusted != default.trusted {
+            let trusted: Vec<_> = config.trusted.iter().map(ToString::to_string).collect();
             write!(f, ":trust={}", quote(&trusted.join(",")))?;
         }
-        if own.timeout != usual.timeout {
-            write!(f, ":headerTimeout={}", Seconds(own.timeout))?;
+        if config.timeout != default.timeout {
+            write!(f, ":headerTimeout={}", Seconds(config.timeout))?;
         }
-        if own.header_len_max != usual.header_len_max {
-            write!(f, ":headerMax={}", own.header_len_max)?;
+        if config.header_len_max != default.header_len_max {
+            write!(f, ":headerMax={}", config.header_len_max)?;
         }
         Ok(())
     }
 }
 
-/// `sendProxy=v1` or `sendProxy=v2` of a client.
+/// The option `sendProxy=v1` or `sendProxy=v2` of a client.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SendProxy(pub(super) Option<ProxyVersion>);
 
@@ -93,7 +93,7 @@ impl SendProxy {
         Ok(Self(version.transpose()?))
     }
 
-    /// What the header says is left as it is configured, if one is.
+    /// Sets the version of the header. Its content stays as configured, if a header is configured.
     pub(super) fn apply_to(self, config: ConnectConfig) -> ConnectConfig {
         match self.0 {
             Some(version) => {

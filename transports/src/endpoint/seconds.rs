@@ -1,8 +1,8 @@
-//! Times in seconds, as endpoints write and read them: exactly, so that what is written is what is read. Pure.
+//! Durations in seconds, formatted and parsed without loss. Pure.
 
 use std::{fmt, time::Duration};
 
-/// A time in seconds, with as many decimal places as it needs.
+/// A duration in seconds, with as many decimal places as needed.
 pub(super) struct Seconds(pub(super) Duration);
 
 impl fmt::Display for Seconds {
@@ -15,7 +15,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// Reads what [`Seconds`] writes; `None` for all else, which may be a time all the same.
+/// Parses the output of [`Seconds`]; `None` for other formats, which may be valid durations, too.
 pub(super) fn read(text: &str) -> Option<Duration> {
     let (secs, places) = text.split_once('.').unwrap_or((text, ""));
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn durations_round_trip() {
         let cases = [
             (Duration::ZERO, "0"),
             (Duration::from_millis(1500), "1.5"),

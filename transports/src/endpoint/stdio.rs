@@ -1,4 +1,4 @@
-//! Endpoints on the process's own standard input and output: `stdio:`, for servers and clients.
+//! Endpoints on standard input and output: `stdio:`, for servers and clients.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use crate::{
     ListeningPort, pipe::port,
 };
 
-/// Standard input and output, [borrowed](crate::ReactorPipes::stdio): what inetd, ssh or a shell has put there. A port on them has
-/// one connection, which is there already, and is closed when that has ended
-/// ([`when_over`](crate::ListeningPort::when_over)). Whoever uses them so prints nothing to standard output.
+/// Standard input and output, [borrowed](crate::ReactorPipes::stdio), as connected by inetd, ssh or a shell. A port on them has
+/// one connection, which exists from the start, and closes when that ends
+/// ([`when_over`](crate::ListeningPort::when_over)). The program must not print to standard output meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Stdio;
 
 pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
-    arguments.take_nothing();
+    arguments.skip_empty();
     Ok(ServerEndpoint::new(Stdio))
 }
 
 pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
-    arguments.take_nothing();
+    arguments.skip_empty();
     Ok(ClientEndpoint::new(Stdio))
 }
 

@@ -1,4 +1,4 @@
-//! Endpoints on sockets that systemd holds: `systemd:name=NAME` and `systemd:index=N`, by the protocol of sd_listen_fds(3).
+//! Endpoints for systemd socket activation: `systemd:name=NAME` and `systemd:index=N`, by the protocol of sd_listen_fds(3).
 
 use std::{env, fmt, io, os::fd::RawFd, process};
 
@@ -10,54 +10,56 @@ use crate::{Address, DynFactory, ListenConfig, ListenError, ListeningPort};
 /// The first descriptor that is passed, `SD_LISTEN_FDS_START`.
 const FIRST: RawFd = 3;
 
-/// More than that are not believed.
+/// Maximum accepted for `LISTEN_FDS`.
 const SOCKETS_MAX: usize = 4096;
 
-/// So many names are shown in an error.
+/// Maximum names listed in an error.
 const SHOWN_MAX: usize = 16;
 
-/// A listening socket that systemd passes, TCP or Unix, by the name that its unit gives it (`FileDescriptorName=`, by default the unit's) or
-/// by its place among them. As [`Descriptor`](super::Descriptor), it stays open.
+/// A listening socket passed by systemd, TCP or Unix, by name (`FileDescriptorName=` of its unit, by default the unit's name) or
+/// by index. It stays open, as with [`Descriptor`](super::Descriptor).
 #[derive(Clone, Debug)]
-pub struct Systemd(Which);
+pub struct Systemd(Selector);
 
 #[derive(Clone, Debug)]
-enum Which {
+enum Selector {
     Name(String),
     Index(usize),
 }
 
 impl Systemd {
-    /// The socket of that name.
+    /// The socket with that name.
     #[must_use]
     pub fn name(name: impl Into<String>) -> Self {
-        Self(Which::Name(name.into()))
+        Self(Selector::Name(name.into()))
     }
 
-    /// The socket at that place, counted from 0.
+    /// The socket with that index, from 0.
     #[must_use]
     pub const fn index(index: usize) -> Self {
-        Self(Which::Index(index))
+        Self(Selector::Index(index))
     }
 
-    /// The descriptor, among sockets of these names.
+    /// The descriptor among sockets with these names.
     fn find(&self, names: &[String]) -> Result<RawFd, String> {
         let index = match &self.0 {
-            Which::Index(index) if *index < names.len() => *index,
-            Which::Index(_) => return Err(format!("systemd has passed {} sockets", names.len())),
-            Which::Name(wanted) => {
+            Selector::Index(index) if *index < names.len() => *index,
+            Selector::Index(_) => {
+                return Err(format!("systemd has passed {} sockets", names.len()));
+            }
+            Selector::Name(wanted) => {
                 let mut found = (0..).zip(names).filter(|(_, name)| *name == wanted);
                 match (found.next(), found.next()) {
                     (Some((index, _)), None) => index,
                     (Some(_), Some(_)) => {
                         return Err(
-                            "several sockets are called that; choose one by index=".to_owned()
+                            "several sockets have that name; choose one with index=".to_owned()
                         );
                     }
                     (None, _) => {
                         let names: Vec<_> =
                             names.iter().take(SHOWN_MAX).map(Excerpt::new).collect();
-                        return Err(format!("systemd has passed sockets called {names:?}"));
+                        return Err(format!("systemd has passed sockets named {names:?}"));
                     }
                 }
             }
@@ -68,35 +70,35 @@ impl Systemd {
 
 pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
     if let Some(index) = arguments.named("index") {
-        let which = Which::Index(index.parse("number")?);
-        // Not both.
+        let selector = Selector::Index(index.parse("number")?);
+        // A name and an index exclude each other.
         return match arguments.named("name") {
-            Some(name) => Err(name.error("is one too many beside index=")),
-            None => Ok(ServerEndpoint::new(Systemd(which))),
+            Some(name) => Err(name.error("cannot be combined with index=")),
+            None => Ok(ServerEndpoint::new(Systemd(selector))),
         };
     }
     let name = arguments.require("name")?;
     Ok(ServerEndpoint::new(Systemd::name(name.as_str())))
 }
 
-/// The names of the sockets that were passed to the process `pid`.
+/// The names of the sockets passed to the process `pid`.
 fn passed(pid: u32, variable: impl Fn(&str) -> Option<String>) -> Result<Vec<String>, String> {
     let number = |name: &str| -> Result<usize, String> {
-        let text =
-            variable(name).ok_or_else(|| format!("there is no {name} in the environment"))?;
-        text.parse()
-            .map_err(|_| format!("{name}={} in the environment is no number", Excerpt::new(&text)))
+        let text = variable(name).ok_or_else(|| format!("{name} is not set in the environment"))?;
+        text.parse().map_err(|_| {
+            format!("{name}={} in the environment is not a number", Excerpt::new(&text))
+        })
     };
-    let meant = number("LISTEN_PID")?;
-    if usize::try_from(pid) != Ok(meant) {
-        return Err(format!("LISTEN_PID={meant} means another process than this, {pid}"));
+    let expected_pid = number("LISTEN_PID")?;
+    if usize::try_from(pid) != Ok(expected_pid) {
+        return Err(format!("LISTEN_PID={expected_pid} is not this process, {pid}"));
     }
     let count = number("LISTEN_FDS")?;
     if count > SOCKETS_MAX {
-        return Err(format!("LISTEN_FDS={count} is more than {SOCKETS_MAX}"));
+        return Err(format!("LISTEN_FDS={count} exceeds the maximum of {SOCKETS_MAX}"));
     }
     let names = variable("LISTEN_FDNAMES").unwrap_or_default();
-    // What has no name is called so, as by sd_listen_fds_with_names(3).
+    // Sockets without a name are "unknown", as in sd_listen_fds_with_names(3).
     let mut names =
         names.split(':').map(str::to_owned).chain(std::iter::repeat("unknown".to_owned()));
     Ok((0..count)
@@ -125,8 +127,8 @@ impl Listen for Systemd {
 impl fmt::Display for Systemd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Which::Name(name) => write!(f, "systemd:name={}", quote(name)),
-            Which::Index(index) => write!(f, "systemd:index={index}"),
+            Selector::Name(name) => write!(f, "systemd:name={}", quote(name)),
+            Selector::Index(index) => write!(f, "systemd:index={index}"),
         }
     }
 }
@@ -135,9 +137,9 @@ impl fmt::Display for Systemd {
 mod tests {
     use super::*;
 
-    /// What is in the environment of process 7, which socket is asked for, and what is found.
+    /// The environment of process 7, the socket wanted, and the result.
     #[test]
-    fn sockets_by_name_and_by_place() {
+    fn sockets_by_name_and_by_index() {
         let full = [("LISTEN_PID", "7"), ("LISTEN_FDS", "3"), ("LISTEN_FDNAMES", "web:admin:web")];
         let nameless = [("LISTEN_PID", "7"), ("LISTEN_FDS", "2")];
         let (name, index) = (|name: &str| Systemd::name(name), Systemd::index);
@@ -148,24 +150,28 @@ mod tests {
             (&full, index(2), Ok(5)),
             (&full, index(3), Err("systemd has passed 3 sockets")),
             (&full, name("web"), Err("several sockets")),
-            (&full, name("mail"), Err(r#"called ["web", "admin", "web"]"#)),
+            (&full, name("mail"), Err(r#"named ["web", "admin", "web"]"#)),
             (&nameless, index(1), Ok(4)),
             (&nameless, name("unknown"), Err("several")),
-            (&[], index(0), Err("there is no LISTEN_PID")),
-            (&[("LISTEN_PID", "8"), ("LISTEN_FDS", "1")], index(0), Err("another process")),
-            (&[("LISTEN_PID", "x")], index(0), Err("LISTEN_PID=x in the environment is no number")),
-            (&[("LISTEN_PID", "7"), ("LISTEN_FDS", "99999")], index(0), Err("more than 4096")),
+            (&[], index(0), Err("LISTEN_PID is not set")),
+            (&[("LISTEN_PID", "8"), ("LISTEN_FDS", "1")], index(0), Err("not this process")),
+            (
+                &[("LISTEN_PID", "x")],
+                index(0),
+                Err("LISTEN_PID=x in the environment is not a number"),
+            ),
+            (&[("LISTEN_PID", "7"), ("LISTEN_FDS", "99999")], index(0), Err("maximum of 4096")),
         ];
-        for (environment, which, expected) in cases {
+        for (environment, selector, expected) in cases {
             let variable = |name: &str| {
                 let found = environment.iter().find(|(other, _)| *other == name);
                 found.map(|(_, value)| (*value).to_owned())
             };
-            let found = passed(7, variable).and_then(|names| which.find(&names));
+            let found = passed(7, variable).and_then(|names| selector.find(&names));
             match (found, expected) {
-                (Ok(found), Ok(expected)) => assert_eq!(found, *expected, "{which}"),
-                (Err(why), Err(part)) => assert!(why.contains(part), "{which}: {why}"),
-                (found, _) => panic!("{which}: {found:?}"),
+                (Ok(found), Ok(expected)) => assert_eq!(found, *expected, "{selector}"),
+                (Err(why), Err(part)) => assert!(why.contains(part), "{selector}: {why}"),
+                (found, _) => panic!("{selector}: {found:?}"),
             }
         }
     }

@@ -18,9 +18,9 @@ use crate::{
     proxy::ProxyVersion,
 };
 
-/// A TCP port: `tcp:PORT` or `tcp6:PORT`, with `interface=` (an address or a name; all of them unless it is given),
-/// `backlog=`, `reuseport=yes` and, for `tcp6`, `v6only=yes`. Ports may be names of services. Of its connections, `nodelay=no` and
-/// `keepalive=`, in seconds, are options.
+/// A TCP server: `tcp:PORT` or `tcp6:PORT`, with `interface=` (an address or a name; default: all interfaces),
+/// `backlog=`, `reuseport=yes` and, for `tcp6`, `v6only=yes`. Ports may be service names. Options for its connections are
+/// `nodelay=no` and `keepalive=`, in seconds.
 #[derive(Clone, Debug)]
 pub struct TcpServer {
     at: Destination,
@@ -30,9 +30,9 @@ pub struct TcpServer {
     stream: StreamOptions,
 }
 
-/// A TCP peer: `tcp:HOST:PORT`, with `timeout=` in seconds and `bindAddress=`, the address to connect from; also `nodelay=no` and
-/// `keepalive=`, in seconds. `sendProxy=v2` has a header of the [PROXY protocol](crate::proxy) sent first, for whom
-/// [`ConnectConfig::proxy_header`] says, or for the connection itself. Host and port may be given by their names, too:
+/// A TCP client: `tcp:HOST:PORT`, with `timeout=` in seconds and `bindAddress=`, the address to connect from; also `nodelay=no` and
+/// `keepalive=`, in seconds. `sendProxy=v2` sends a [PROXY protocol](crate::proxy) header first, with the addresses of
+/// [`ConnectConfig::proxy_header`], or else those of the connection itself. Host and port may also be given by name:
 /// `tcp:host=HOST:port=PORT`.
 #[derive(Clone, Debug)]
 pub struct TcpClient {
@@ -43,7 +43,7 @@ pub struct TcpClient {
     stream: StreamOptions,
 }
 
-/// What servers and clients may say of their streams.
+/// Stream options common to servers and clients.
 #[derive(Clone, Debug, Default)]
 struct StreamOptions {
     no_delay: Option<bool>,
@@ -85,7 +85,7 @@ impl TcpServer {
         Self { at: at.into(), backlog: None, reuse_port: None, v6_only: None, stream }
     }
 
-    /// Where, and how, where nobody says otherwise.
+    /// The destination, and `config` with this endpoint's options.
     pub(super) fn configured(&self, mut config: ListenConfig) -> (Destination, ListenConfig) {
         if let Some(backlog) = self.backlog {
             config = config.backlog(backlog);
@@ -100,7 +100,7 @@ impl TcpServer {
         (self.at.clone(), config)
     }
 
-    /// What follows the kind, which stands for `all` interfaces unless one is named.
+    /// Writes what follows the kind. The interface is left out if it is `all`.
     pub(super) fn show(&self, f: &mut fmt::Formatter<'_>, all: IpAddr) -> fmt::Result {
         match &self.at {
             Destination::Addr(addr) if addr.ip() == all => write!(f, ":{}", addr.port())?,
@@ -124,14 +124,14 @@ impl TcpServer {
 }
 
 impl TcpClient {
-    /// Who is at an address or a name.
+    /// A client of an address or a name.
     #[must_use]
     pub fn new(to: impl Into<Destination>) -> Self {
         let (send_proxy, stream) = (SendProxy::default(), StreamOptions::default());
         Self { to: to.into(), timeout: None, bind: None, send_proxy, stream }
     }
 
-    /// How long connecting may take; see [`ConnectConfig::timeout`].
+    /// Connect timeout; see [`ConnectConfig::timeout`].
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -145,8 +145,8 @@ impl TcpClient {
         self
     }
 
-    /// Has a header of the [PROXY protocol](crate::proxy) sent first: for whom [`ConnectConfig::proxy_header`] says, in this
-    /// version, or for the connection itself.
+    /// Sends a [PROXY protocol](crate::proxy) header of this version first, with the addresses of
+    /// [`ConnectConfig::proxy_header`], or else those of the connection itself.
     #[must_use]
     pub fn send_proxy(mut self, version: ProxyVersion) -> Self {
         self.send_proxy = SendProxy(Some(version));
@@ -158,7 +158,7 @@ impl TcpClient {
         &self.to
     }
 
-    /// Where to, and how, where nobody says otherwise.
+    /// The destination, and `config` with this endpoint's options.
     pub(super) fn configured(&self, mut config: ConnectConfig) -> (Destination, ConnectConfig) {
         if let Some(timeout) = self.timeout {
             config = config.timeout(timeout);
@@ -170,7 +170,7 @@ impl TcpClient {
         (self.to.clone(), self.send_proxy.apply_to(config))
     }
 
-    /// What follows the kind.
+    /// Writes what follows the kind.
     pub(super) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.to {
             Destination::Addr(addr) => {
@@ -206,17 +206,18 @@ pub(super) fn server6(arguments: &mut Arguments) -> Result<ServerEndpoint, Endpo
 
 fn of_family(arguments: &mut Arguments, all: IpAddr) -> Result<TcpServer, EndpointError> {
     let (server, interface) = on_interfaces(arguments, all)?;
-    // A name may have addresses of either family; an address has one.
+    // A name may have addresses of both families; an address has one.
     if let Some(value) = interface
         && Literal::parse(value.as_str()).is_some_and(|addr| addr.is_ipv6() != all.is_ipv6())
     {
-        let family = if all.is_ipv4() { "is no address of IPv4" } else { "is no address of IPv6" };
+        let family =
+            if all.is_ipv4() { "is not an IPv4 address" } else { "is not an IPv6 address" };
         return Err(value.error(family));
     }
     Ok(server)
 }
 
-/// A port, on all interfaces or on the one that is named.
+/// Parses a port, and the interface if one is given.
 pub(super) fn on_interfaces(
     arguments: &mut Arguments,
     all: IpAddr,
@@ -239,7 +240,7 @@ pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, Endpoi
     to(&host, arguments).map(ClientEndpoint::new)
 }
 
-/// A port of a host.
+/// Parses the options of a client of `host`.
 pub(super) fn to(host: &Value, arguments: &mut Arguments) -> Result<TcpClient, EndpointError> {
     let port = arguments.require("port")?.port()?;
     let timeout = arguments.named("timeout").map(|value| value.seconds()).transpose()?;

@@ -1,4 +1,4 @@
-//! Strings of endpoints: what they become, and what is said of those that are none.
+//! Parsing of endpoint strings, and the errors of invalid ones.
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn server_strings() {
     for (text, expected) in cases {
         let endpoint: ServerEndpoint = text.parse().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(endpoint.to_string(), expected);
-        // What it says of itself is an endpoint, and the same.
+        // The `Display` text parses to the same endpoint.
         assert_eq!(expected.parse::<ServerEndpoint>().unwrap().to_string(), expected);
     }
 }
@@ -98,7 +98,7 @@ fn client_strings() {
             "tls:[fe80::1%eth0]:443:insecure_without_verification=yes",
             r"tls:fe80\:\:1%eth0:443:insecure_without_verification=yes",
         ),
-        // A kind comes before a host of that name.
+        // A kind takes precedence over a host of the same name.
         ("memory:80", "memory:80"),
         #[cfg(unix)]
         ("process:80", "process:80"),
@@ -119,49 +119,49 @@ fn client_strings() {
     }
 }
 
-/// The string, with the place under it, and what is said.
+/// The string, the carets below it, and a part of the message.
 const BAD_SERVERS: &[(&str, &str, &str)] = &[
-    ("", "^", "there is no kind"),
+    ("", "^", "the kind of endpoint is missing"),
     ("tcp", "   ^", "tcp needs a parameter: port"),
     ("tcp:", "    ^", "tcp needs a parameter: port"),
     ("tcp:port=", "         ^", "tcp needs a parameter: port"),
     ("tcp:65536", "    ^^^^^", "port 65536 is above 65535"),
-    ("tcp:port=-1", "         ^^", r#""-1" is no port"#),
-    ("tcp:80:81", "       ^^", r#"tcp has no use for "81""#),
+    ("tcp:port=-1", "         ^^", r#""-1" is not a port"#),
+    ("tcp:80:81", "       ^^", r#"tcp does not take "81""#),
     (
         "tcp:80:intreface=::1",
         "       ^^^^^^^^^^",
         r#"tcp has no parameter "intreface"; it has port, interface"#,
     ),
     ("tcp:80:backlog=5:backlog=6", "                 ^^^^^^^^^", "backlog is given twice"),
-    ("tcp:80:backlog=many", "               ^^^^", r#"backlog: "many" is no number"#),
+    ("tcp:80:backlog=many", "               ^^^^", r#"backlog: "many" is not a number"#),
     (
         r"tcp:80:interface=\:\:1",
         "                 ^^^^^",
-        r#"interface: "::1" is no address of IPv4"#,
+        r#"interface: "::1" is not an IPv4 address"#,
     ),
-    ("tcp6:80:interface=127.0.0.1", "                  ^^^^^^^^^", "is no address of IPv6"),
-    ("tcp6:80:v6only=perhaps", "               ^^^^^^^", "is neither yes nor no"),
+    ("tcp6:80:interface=127.0.0.1", "                  ^^^^^^^^^", "is not an IPv6 address"),
+    ("tcp6:80:v6only=perhaps", "               ^^^^^^^", "must be yes or no"),
     ("tcp:80\\", "      ^", "a backslash at the end"),
     ("memory:", "       ^", "memory needs a parameter: name"),
     ("proxy:", "      ^", "proxy needs a parameter: endpoint"),
     ("proxy:tcp:99999", "          ^^^^^", "port 99999 is above 65535"),
     ("proxy:127.0.0.1:99999", "                ^^^^^", "port 99999 is above 65535"),
-    ("proxy:tcp:80:headerMax=much", "                       ^^^^", "is no number of bytes"),
+    ("proxy:tcp:80:headerMax=much", "                       ^^^^", "is not a number of bytes"),
     ("proxy:tpc:80", "      ^^^", "unknown kind"),
-    ("proxy:tcp:80:trust=10.0.0.0/99", "                   ^^^^^^^^^^^", "is no subnet"),
+    ("proxy:tcp:80:trust=10.0.0.0/99", "                   ^^^^^^^^^^^", "is not a subnet"),
     ("proxy:tcp:80:bakclog=1", "             ^^^^^^^^^", "tcp has no parameter"),
     #[cfg(unix)]
     ("unix:", "     ^", "unix needs a parameter: path"),
     #[cfg(unix)]
-    ("unix:/web:mode=rw", "               ^^", r#"mode: "rw" is no mode of a file"#),
+    ("unix:/web:mode=rw", "               ^^", r#"mode: "rw" is not a file mode"#),
     #[cfg(unix)]
-    ("unix:/web:mode=668", "               ^^^", "is no mode of a file"),
+    ("unix:/web:mode=668", "               ^^^", "is not a file mode"),
     #[cfg(unix)]
-    ("unix:/web:mode=1777", "               ^^^^", "is no mode of a file"),
+    ("unix:/web:mode=1777", "               ^^^^", "is not a file mode"),
     ("ünï:80:81", "^^^", "unknown kind"),
     #[cfg(unix)]
-    ("stdio:in", "      ^^", r#"stdio has no use for "in""#),
+    ("stdio:in", "      ^^", r#"stdio does not take "in""#),
     #[cfg(unix)]
     ("stdio:mode=rw", "      ^^^^^^^", r#"stdio has no parameter "mode"; it has none"#),
     #[cfg(feature = "tls")]
@@ -185,12 +185,12 @@ const BAD_CLIENTS: &[(&str, &str, &str)] = &[
     (
         "tcp:host:80:timeout=soon",
         "                    ^^^^",
-        r#"timeout: "soon" is no number of seconds"#,
+        r#"timeout: "soon" is not a number of seconds"#,
     ),
-    ("tcp:host:80:keepalive=ever", "                      ^^^^", "is no number of seconds"),
-    ("tcp:host:80:timeout=-1", "                    ^^", "is no time"),
-    ("tcp:host:80:timeout=nan", "                    ^^^", "is no time"),
-    ("tcp:host:80:bindAddress=here", "                        ^^^^", "is no address"),
+    ("tcp:host:80:keepalive=ever", "                      ^^^^", "is not a number of seconds"),
+    ("tcp:host:80:timeout=-1", "                    ^^", "is not a valid duration"),
+    ("tcp:host:80:timeout=nan", "                    ^^^", "is not a valid duration"),
+    ("tcp:host:80:bindAddress=here", "                        ^^^^", "is not an address"),
     (
         "tcp:host:80:sendProxy=v3",
         "                      ^^",
@@ -202,7 +202,7 @@ const BAD_CLIENTS: &[(&str, &str, &str)] = &[
         "                        ^^^^^^^^^^^^^^^^^",
         "there is no interface nowhere for this address",
     ),
-    ("tcp:host:80:host=other", "    ^^^^", "is no port"),
+    ("tcp:host:80:host=other", "    ^^^^", "is not a port"),
     #[cfg(unix)]
     ("process:", "        ^", "process needs a parameter: program"),
     #[cfg(unix)]
@@ -212,7 +212,7 @@ const BAD_CLIENTS: &[(&str, &str, &str)] = &[
         r#"process has no parameter "-u"; it has program, stderr"#,
     ),
     #[cfg(unix)]
-    ("process:cat:stderr=away", "                   ^^^^", "is neither inherit nor log nor drop"),
+    ("process:cat:stderr=away", "                   ^^^^", "must be inherit, log or drop"),
     #[cfg(feature = "tls")]
     ("tls:host", "        ^", "tls needs a parameter: port"),
     #[cfg(feature = "tls")]
@@ -225,19 +225,19 @@ const BAD_CLIENTS: &[(&str, &str, &str)] = &[
     (
         "tls:host:80:insecure_without_verification=perhaps",
         "                                          ^^^^^^^",
-        "is neither yes nor no",
+        "must be yes or no",
     ),
     #[cfg(feature = "tls")]
     (
         "tls:host:80:key=k.pem:insecure_without_verification=1",
         "                ^^^^^",
-        "is of no use without cert=",
+        "needs cert=",
     ),
     #[cfg(feature = "tls")]
     (
         "tls:host:80:alpn=a,,b:insecure_without_verification=1",
         "                 ^^^^",
-        "is no list of application protocols",
+        "is not a list of application protocols",
     ),
     #[cfg(feature = "tls")]
     (
@@ -249,20 +249,20 @@ const BAD_CLIENTS: &[(&str, &str, &str)] = &[
     (
         "tls:host:80:ca=ca.pem:insecure_without_verification=1",
         "               ^^^^^^",
-        "is of no use beside insecure_without_verification=",
+        "cannot be combined with insecure_without_verification=",
     ),
     #[cfg(not(feature = "tls"))]
     ("tls:host:443", "^^^", r#"tls needs the feature "tls" of sinew"#),
 ];
 
 #[test]
-fn what_is_wrong_with_a_string_and_where() {
+fn errors_name_the_problem_and_its_column() {
     let servers = BAD_SERVERS.iter().map(|case| (case, case.0.parse::<ServerEndpoint>().err()));
     let clients = BAD_CLIENTS.iter().map(|case| (case, case.0.parse::<ClientEndpoint>().err()));
-    for ((text, carets, said), error) in servers.chain(clients) {
+    for ((text, carets, message), error) in servers.chain(clients) {
         let error = error.unwrap_or_else(|| panic!("{text:?} is an endpoint")).to_string();
         let lines: Vec<_> = error.lines().collect();
-        assert!(lines[0].contains(said), "{text:?}: {error}");
+        assert!(lines[0].contains(message), "{text:?}: {error}");
         assert_eq!(lines[1..], [format!("    {text}"), format!("    {carets}")], "{error}");
         let column = carets.find('^').expect("there is a place") + 1;
         assert!(lines[0].ends_with(&format!(", at column {column}")), "{error}");

@@ -14,36 +14,35 @@ use crate::{
     tls::{Identity, ReactorTls, TlsClientConfig, TlsConfigError, TlsServerConfig, TrustedRoots},
 };
 
-/// A TCP port with TLS: `tls:PORT:cert=FILE:key=FILE`, with what [`TcpServer`] takes, `interface=` of either family. Without
-/// `key=`, the key is in the file of its certificate. `cert=` and `key=` may name several files, parted by commas: the first is for
-/// the names that no other is for. `client_ca=FILE` wants certificates of clients, from one of those in the file; `alpn=h2,http/1.1`
-/// names application protocols.
+/// A TLS server: `tls:PORT:cert=FILE:key=FILE`, with the options of [`TcpServer`], and `interface=` of either family. Without
+/// `key=`, the key is read from the certificate's file. `cert=` and `key=` may list several files, separated by commas: the first is
+/// the default for names that match none. `client_ca=FILE` requires client certificates issued by a CA in the file;
+/// `alpn=h2,http/1.1` lists the application protocols.
 ///
-/// The files are read when the string is.
+/// The files are read when the string is parsed.
 #[derive(Clone, Debug)]
 pub struct TlsServer {
     at: TcpServer,
     tls: TlsServerConfig,
-    /// What was written of it.
+    /// The options as written in the string.
     options: String,
 }
 
-/// A TCP peer with TLS: `tls:HOST:PORT`, with what [`TcpClient`] takes. The server must show a certificate for the host, or for
-/// `server_name=`, from somebody whom the system trusts, or who is in the file `ca=`. `cert=` and `key=` are shown to servers that
-/// want a certificate; `alpn=h2,http/1.1` names application protocols. `insecure_without_verification=yes` takes anybody for the
-/// server.
+/// A TLS client: `tls:HOST:PORT`, with the options of [`TcpClient`]. The server's certificate must be for the host, or for
+/// `server_name=`, and issued by a CA that the system trusts, or that is in the file `ca=`. `cert=` and `key=` are the client
+/// certificate; `alpn=h2,http/1.1` lists the application protocols. `insecure_without_verification=yes` accepts any certificate.
 ///
-/// The files, and whom the system trusts, are read when the string is.
+/// The files, and the system's root certificates, are read when the string is parsed.
 #[derive(Clone, Debug)]
 pub struct TlsClient {
     to: TcpClient,
     tls: TlsClientConfig,
-    /// What was written of it.
+    /// The options as written in the string.
     options: String,
 }
 
 impl TlsServer {
-    /// TLS on a port. No string says what is configured here, so its `Display` is the address alone.
+    /// A server with TLS configured in code, which no string can express, so its `Display` is the address only.
     #[must_use]
     pub fn new(at: TcpServer, tls: TlsServerConfig) -> Self {
         Self { at, tls, options: String::new() }
@@ -51,7 +50,7 @@ impl TlsServer {
 }
 
 impl TlsClient {
-    /// TLS with whoever is there. No string says what is configured here, so its `Display` is the address alone.
+    /// A client with TLS configured in code, which no string can express, so its `Display` is the address only.
     #[must_use]
     pub fn new(to: TcpClient, tls: TlsClientConfig) -> Self {
         Self { to, tls, options: String::new() }
@@ -61,17 +60,17 @@ impl TlsClient {
 pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
     let (at, _) = tcp::on_interfaces(arguments, Ipv4Addr::UNSPECIFIED.into())?;
     let mut options = Options::default();
-    let cert = options.note(arguments.require_named("cert")?);
-    let key = arguments.named("key").map(|value| options.note(value));
+    let cert = options.record(arguments.require_named("cert")?);
+    let key = arguments.named("key").map(|value| options.record(value));
     let mut identities = identities(&cert, key.as_ref())?.into_iter();
     let first = identities.next().expect("a list names one file at least");
     let mut tls = identities.fold(TlsServerConfig::new(first), TlsServerConfig::identity);
     if let Some(ca) = arguments.named("client_ca") {
-        tls = tls.require_client_certificates(roots(&options.note(ca))?);
+        tls = tls.require_client_certificates(roots(&options.record(ca))?);
     }
     if let Some(alpn) = arguments.named("alpn") {
-        let value = options.note(alpn);
-        tls = tls.alpn(protocols(&value)).map_err(|error| no_protocols(&value, &error))?;
+        let value = options.record(alpn);
+        tls = tls.alpn(protocols(&value)).map_err(|error| bad_protocols(&value, &error))?;
     }
     Ok(ServerEndpoint::new(TlsServer { at, tls, options: options.0 }))
 }
@@ -80,49 +79,49 @@ pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, Endpoi
     let host = arguments.require("host")?;
     let to = tcp::to(&host, arguments)?;
     let mut options = Options::default();
-    let mut tls = trusting(arguments, &mut options)?;
-    let cert = arguments.named("cert").map(|value| options.note(value));
-    let key = arguments.named("key").map(|value| options.note(value));
+    let mut tls = verification(arguments, &mut options)?;
+    let cert = arguments.named("cert").map(|value| options.record(value));
+    let key = arguments.named("key").map(|value| options.record(value));
     match (cert, key) {
         (Some(cert), key) => {
             let key = key.as_ref().unwrap_or(&cert);
             tls = tls.identity(identity((cert.as_str(), &cert), (key.as_str(), key))?);
         }
-        (None, Some(key)) => return Err(key.error("is of no use without cert=")),
+        (None, Some(key)) => return Err(key.error("needs cert=")),
         (None, None) => {}
     }
     if let Some(alpn) = arguments.named("alpn") {
-        let value = options.note(alpn);
-        tls = tls.alpn(protocols(&value)).map_err(|error| no_protocols(&value, &error))?;
+        let value = options.record(alpn);
+        tls = tls.alpn(protocols(&value)).map_err(|error| bad_protocols(&value, &error))?;
     }
-    match arguments.named("server_name").map(|value| options.note(value)) {
+    match arguments.named("server_name").map(|value| options.record(value)) {
         Some(name) => {
             let named = tls.server_name(name.as_str());
             tls = named.map_err(|_| name.error("is not the name of a server"))?;
         }
         None => {
-            let named = tls.side_for(to.destination());
+            let named = tls.role_for(to.destination());
             named.map_err(|_| host.error("is not the name of a server"))?;
         }
     }
     Ok(ClientEndpoint::new(TlsClient { to, tls, options: options.0 }))
 }
 
-/// Whom a client trusts.
-fn trusting(
+/// The root certificates that a client trusts.
+fn verification(
     arguments: &mut Arguments,
     options: &mut Options,
 ) -> Result<TlsClientConfig, EndpointError> {
-    let ca = arguments.named("ca").map(|value| options.note(value));
-    let anybody = arguments.named("insecure_without_verification");
-    let is_insecure = anybody.as_ref().is_some_and(|value| value.flag() == Ok(true));
-    if let Some(value) = anybody {
+    let ca = arguments.named("ca").map(|value| options.record(value));
+    let insecure = arguments.named("insecure_without_verification");
+    let is_insecure = insecure.as_ref().is_some_and(|value| value.flag() == Ok(true));
+    if let Some(value) = insecure {
         value.flag()?;
-        options.note(value);
+        options.record(value);
     }
     match ca {
         Some(ca) if is_insecure => {
-            Err(ca.error("is of no use beside insecure_without_verification="))
+            Err(ca.error("cannot be combined with insecure_without_verification="))
         }
         Some(ca) => roots(&ca).map(TlsClientConfig::new),
         None if is_insecure => Ok(TlsClientConfig::insecure_without_verification()),
@@ -130,18 +129,18 @@ fn trusting(
     }
 }
 
-/// What is written of an endpoint beside its address, to be shown again.
+/// The TLS options as written in the string, for `Display`.
 #[derive(Default)]
 struct Options(String);
 
 impl Options {
-    fn note(&mut self, value: Value) -> Value {
+    fn record(&mut self, value: Value) -> Value {
         self.0 += &format!(":{}={}", value.name(), quote(value.as_str()));
         value
     }
 }
 
-/// Those of a server: its files, parted by commas.
+/// Reads a server's certificates: lists of files, separated by commas.
 fn identities(cert: &Value, key: Option<&Value>) -> Result<Vec<Identity>, EndpointError> {
     let certs: Vec<_> = cert.as_str().split(',').collect();
     let keys: Vec<_> = key.unwrap_or(cert).as_str().split(',').collect();
@@ -152,7 +151,7 @@ fn identities(cert: &Value, key: Option<&Value>) -> Result<Vec<Identity>, Endpoi
     certs.iter().zip(keys).map(|(path, key_path)| identity((path, cert), (key_path, key))).collect()
 }
 
-/// The one of a certificate and its key, each with the value that names it.
+/// Reads a certificate and its key; errors point to the value that names the file.
 fn identity(
     (cert_path, cert): (&str, &Value),
     (key_path, key): (&str, &Value),
@@ -175,7 +174,7 @@ fn roots(value: &Value) -> Result<TrustedRoots, EndpointError> {
     TrustedRoots::from_pem_file(value.as_str()).map_err(|error| bad_file(value, error))
 }
 
-/// What is wrong with a file, at the value that names it.
+/// Maps an error of a file to the value that names it.
 fn bad_file(value: &Value, error: TlsConfigError) -> EndpointError {
     value.problem(match error {
         TlsConfigError::Read { path, source } => EndpointProblem::Unreadable {
@@ -191,13 +190,14 @@ fn bad_file(value: &Value, error: TlsConfigError) -> EndpointError {
     })
 }
 
-/// Names of application protocols, parted by commas.
+/// ALPN protocol names, separated by commas.
 fn protocols(value: &Value) -> impl Iterator<Item = &str> {
     value.as_str().split(',')
 }
 
-fn no_protocols(value: &Value, error: &TlsConfigError) -> EndpointError {
-    value.error(format_args!("is no list of application protocols, such as h2,http/1.1: {error}"))
+fn bad_protocols(value: &Value, error: &TlsConfigError) -> EndpointError {
+    value
+        .error(format_args!("is not a list of application protocols, such as h2,http/1.1: {error}"))
 }
 
 impl Listen for TlsServer {

@@ -1,4 +1,4 @@
-//! What is said of the kind `tls:` where the feature `tls` is missing.
+//! The kind `tls:` without the feature `tls`: an error that names the feature.
 
 use super::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 

@@ -13,7 +13,7 @@ use crate::{
     ListeningPort, ReactorUnix, UnixAddr, UnixListenConfig, proxy::ProxyVersion,
 };
 
-/// A Unix socket to listen on: `unix:PATH`, with `mode=` of its file in octal, `backlog=` and `lockfile=no`; see
+/// A Unix socket server: `unix:PATH`, with `mode=` of its file in octal, `backlog=` and `lockfile=no`; see
 /// [`UnixListenConfig`]. On Linux, `unix:@NAME` is an abstract name.
 #[derive(Clone, Debug)]
 pub struct UnixServer {
@@ -23,7 +23,7 @@ pub struct UnixServer {
     lock: Option<bool>,
 }
 
-/// A Unix socket to connect to: `unix:PATH`, with `timeout=` in seconds; `sendProxy=v2` as of [`TcpClient`](super::TcpClient).
+/// A Unix socket client: `unix:PATH`, with `timeout=` in seconds, and `sendProxy=v2` as for [`TcpClient`](super::TcpClient).
 #[derive(Clone, Debug)]
 pub struct UnixClient {
     to: UnixAddr,
@@ -32,7 +32,7 @@ pub struct UnixClient {
 }
 
 impl UnixServer {
-    /// A socket at a path, or of an abstract name.
+    /// A server on a path or an abstract name.
     #[must_use]
     pub fn new(at: impl Into<UnixAddr>) -> Self {
         Self { at: at.into(), mode: None, backlog: None, lock: None }
@@ -47,13 +47,13 @@ impl UnixServer {
 }
 
 impl UnixClient {
-    /// Who is at a path, or has an abstract name.
+    /// A client of a path or an abstract name.
     #[must_use]
     pub fn new(to: impl Into<UnixAddr>) -> Self {
         Self { to: to.into(), timeout: None, send_proxy: SendProxy::default() }
     }
 
-    /// How long connecting may take; see [`ConnectConfig::timeout`].
+    /// Connect timeout; see [`ConnectConfig::timeout`].
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -84,7 +84,7 @@ pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, Endpoi
     Ok(ClientEndpoint::new(UnixClient { to, timeout, send_proxy }))
 }
 
-/// Abstract names are written with an `@`, as they are shown: what cannot be printed as `\xff`, a backslash as two.
+/// Abstract names are written with an `@`, and escaped as in their `Display`: `\xff` for unprintable bytes, two backslashes for one.
 fn addr(value: &Value) -> UnixAddr {
     match value.as_str().strip_prefix('@') {
         Some(name) => UnixAddr::Abstract(unescaped(name.as_bytes())),
@@ -92,11 +92,11 @@ fn addr(value: &Value) -> UnixAddr {
     }
 }
 
-/// What [`addr`] reads as this address.
+/// The inverse of [`addr`].
 pub(crate) fn as_value(addr: &UnixAddr) -> Cow<'_, str> {
     match addr {
         UnixAddr::Path(path) => match path.to_string_lossy() {
-            // Or it would be an abstract name.
+            // Without "./" it would be an abstract name.
             path if path.starts_with('@') => Cow::Owned(format!("./{path}")),
             path => path,
         },
@@ -105,7 +105,7 @@ pub(crate) fn as_value(addr: &UnixAddr) -> Cow<'_, str> {
     }
 }
 
-/// The other way round of `escape_ascii`. A backslash before anything else stands for itself.
+/// The inverse of `escape_ascii`. A backslash before any other character stands for itself.
 fn unescaped(mut text: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut bytes = Vec::with_capacity(text.len());
@@ -129,7 +129,7 @@ fn unescaped(mut text: &[u8]) -> Vec<u8> {
 
 fn mode(value: &Value) -> Result<u32, EndpointError> {
     let mode = u32::from_str_radix(value.as_str(), 8).ok().filter(|mode| *mode <= 0o777);
-    mode.ok_or_else(|| value.error("is no mode of a file, such as 660"))
+    mode.ok_or_else(|| value.error("is not a file mode, such as 660"))
 }
 
 impl Listen for UnixServer {

@@ -1,8 +1,8 @@
-//! Connections in memory: a transport with no kernel under it, and the far end of its wire in your hands.
+//! Connections in memory, without a kernel: the test holds the other end of the connection, a [`Wire`].
 //!
-//! There are two ways to use it. [`Transport::memory`] gives a transport by itself: the test calls the protocol's methods
-//! as the loop would, and looks at what was sent. [`connect`] joins a protocol to a reactor: the loop drives it exactly as
-//! it drives one on a socket.
+//! There are two ways to use them. [`Transport::memory`] returns a transport by itself: the test calls the protocol's methods as the event
+//! loop would, and checks what was sent. [`connect`] adds a protocol to a reactor: the event loop drives it exactly like one on a
+//! socket.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,7 +19,7 @@ use sinew_reactor::{Reactor, Ready, RegisterError, Token, WeakReactor};
 use crate::{
     Connection, Peer, Protocol, StreamConfig, Transport,
     net::ByteStream,
-    stream::{Shared, StreamBuilder, layer::Nobody, socket::Socket},
+    stream::{Shared, StreamBuilder, layer::NoProtocol, socket::Socket},
 };
 
 mod failures;
@@ -30,20 +30,20 @@ mod secured;
 #[cfg(feature = "tls")]
 pub use secured::connect_tls;
 
-/// How much the wire holds towards the far end before it is full, unless it is told otherwise: as a socket's buffer would.
+/// Default capacity towards the far end, like that of a socket's buffer.
 const CAPACITY: usize = 256 * 1024;
 
-/// The far end of a connection in memory: what a peer would see and do.
+/// The far end of a connection in memory: what a peer can see and do.
 #[derive(Clone)]
 pub struct Wire {
     ends: Rc<Ends>,
     reactor: WeakReactor,
-    /// The reactor of a transport that stands by itself.
+    /// The reactor of a transport made by [`Transport::memory`].
     own_reactor: Option<Reactor>,
     transport: Transport,
 }
 
-/// Both directions of the wire.
+/// The state of both directions.
 struct Ends {
     /// From the far end to the stream.
     inbound: RefCell<VecDeque<u8>>,
@@ -57,16 +57,16 @@ struct Ends {
     /// The stream has reset the connection.
     reset: Cell<bool>,
     closed: Cell<bool>,
-    /// Input goes on when output has failed.
-    is_two: Cell<bool>,
+    /// Input and output are separate, so input continues after output has failed.
+    separate_directions: Cell<bool>,
     token: Token,
-    /// The address that the stream says is its own.
+    /// The stream's local address.
     local: Option<SocketAddr>,
 }
 
 impl Ends {
-    /// What is said when all that came was read. What had come before a reset is there to be read, as on a socket.
-    fn nothing_to_read(&self) -> io::Result<usize> {
+    /// The result of a read of an empty buffer. Data that arrived before a reset is read first, as on a socket.
+    fn empty_read_result(&self) -> io::Result<usize> {
         match (self.reset_by_peer.get(), self.inbound_ended.get()) {
             (true, _) => Err(io::ErrorKind::ConnectionReset.into()),
             (false, true) => Ok(0),
@@ -75,22 +75,22 @@ impl Ends {
     }
 }
 
-/// The stream's end.
-struct NearEnd(Rc<Ends>);
+/// The stream's end of the connection.
+struct StreamEnd(Rc<Ends>);
 
-impl ByteStream for NearEnd {
+impl ByteStream for StreamEnd {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut inbound = self.0.inbound.borrow_mut();
         let len = inbound.len().min(buffer.len());
         if len == 0 && !buffer.is_empty() {
-            return self.0.nothing_to_read();
+            return self.0.empty_read_result();
         }
-        inbound.read_exact(&mut buffer[..len]).expect("so much is there");
+        inbound.read_exact(&mut buffer[..len]).expect("`len` is at most the length of `inbound`");
         Ok(len)
     }
 
     fn peek(&self) -> io::Result<usize> {
-        if self.0.inbound.borrow().is_empty() { self.0.nothing_to_read() } else { Ok(1) }
+        if self.0.inbound.borrow().is_empty() { self.0.empty_read_result() } else { Ok(1) }
     }
 
     fn short_read_drains(&self, _: bool) -> bool {
@@ -145,8 +145,8 @@ impl ByteStream for NearEnd {
         ready
     }
 
-    fn has_two_ends(&self) -> bool {
-        self.0.is_two.get()
+    fn has_separate_directions(&self) -> bool {
+        self.0.separate_directions.get()
     }
 
     fn local_addr(&self) -> Option<SocketAddr> {
@@ -154,15 +154,15 @@ impl ByteStream for NearEnd {
     }
 }
 
-impl Drop for NearEnd {
+impl Drop for StreamEnd {
     fn drop(&mut self) {
         self.0.outbound_ended.set(true);
         self.0.closed.set(true);
     }
 }
 
-/// Joins a protocol to a reactor by a wire in memory: the loop tells it `connection_made` in its next turn, and from then
-/// on it lives as on a socket. The [`Wire`] is its peer.
+/// Adds a protocol to a reactor, on a connection in memory: the event loop calls `connection_made` in its next turn, and then drives
+/// the connection like one on a socket. The [`Wire`] is its peer.
 ///
 /// # Errors
 ///
@@ -202,7 +202,7 @@ pub fn connect<P: Protocol>(
     connect_as(reactor, config, protocol, Peer::Memory, None)
 }
 
-/// As [`connect`], but the transport gives these as the addresses of both ends.
+/// Like [`connect`], with these addresses of both ends.
 ///
 /// # Errors
 ///
@@ -215,7 +215,7 @@ pub fn connect_as<P: Protocol>(
     local: Option<SocketAddr>,
 ) -> Result<(Connection<P>, Wire), RegisterError> {
     let (transport, ends) = join(reactor, config, Some(protocol), peer, local)?;
-    let wire = Wire::joined(reactor, ends, transport.clone());
+    let wire = Wire::new(reactor, ends, transport.clone());
     Ok((Connection::new(transport), wire))
 }
 
@@ -236,23 +236,23 @@ fn join<P: Protocol>(
         reset_by_peer: Cell::new(false),
         reset: Cell::new(false),
         closed: Cell::new(false),
-        is_two: Cell::new(false),
+        separate_directions: Cell::new(false),
         token,
         local,
     });
     let shared = Shared::new(reactor, config, None);
-    let socket = Socket::from(Box::new(NearEnd(ends.clone())) as Box<dyn ByteStream>);
+    let socket = Socket::from(Box::new(StreamEnd(ends.clone())) as Box<dyn ByteStream>);
     let transport = StreamBuilder { reactor, socket, token, peer, shared }.adopt(protocol);
     reactor.reschedule(token);
     Ok((transport, ends))
 }
 
 impl Transport {
-    /// A transport by itself, with the far end of its wire: for testing a protocol without a reactor. The test calls the
-    /// protocol's methods, as the loop would; the wire shows what came of it.
+    /// A transport by itself and the far end of its connection, to test a protocol without a reactor. The test calls the protocol's
+    /// methods as the event loop would, and the wire shows the output.
     ///
-    /// Its reactor is a [simulated](Reactor::simulated) one: no descriptor is used, and its clock stands still until
-    /// `transport.reactor().advance(…)` moves it on.
+    /// Its reactor is a [simulated](Reactor::simulated) one: it uses no file descriptors, and its clock moves only by
+    /// `transport.reactor().advance(…)`.
     ///
     /// # Examples
     ///
@@ -278,7 +278,7 @@ impl Transport {
     pub fn memory() -> (Self, Wire) {
         let reactor = Reactor::simulated(0);
         let (transport, ends) =
-            join::<Nobody>(&reactor, StreamConfig::default(), None, Peer::Memory, None)
+            join::<NoProtocol>(&reactor, StreamConfig::default(), None, Peer::Memory, None)
                 .expect("a new reactor has room for a handler");
         let wire = Wire {
             ends,
@@ -291,7 +291,7 @@ impl Transport {
 }
 
 impl Wire {
-    fn joined(reactor: &Reactor, ends: Rc<Ends>, transport: Transport) -> Self {
+    fn new(reactor: &Reactor, ends: Rc<Ends>, transport: Transport) -> Self {
         Self { ends, reactor: reactor.downgrade(), own_reactor: None, transport }
     }
 
@@ -299,7 +299,7 @@ impl Wire {
     ///
     /// # Panics
     ///
-    /// If the far end has ended its side or reset the connection before: no socket sends anything after that.
+    /// If the far end has ended its side or reset the connection before, after which no socket can send.
     #[track_caller]
     pub fn receive(&self, data: impl AsRef<[u8]>) {
         assert!(
@@ -311,13 +311,13 @@ impl Wire {
         self.reschedule();
     }
 
-    /// How much of what was sent to the stream it has not read yet.
+    /// Bytes sent to the stream that it has not read yet.
     #[must_use]
     pub fn unread_len(&self) -> usize {
         self.ends.inbound.borrow().len()
     }
 
-    /// Ends the far end's side: the stream reads the end once it has read all that was sent.
+    /// Ends the far end's side (FIN): the stream reads the end of stream after all data.
     pub fn close(&self) {
         self.ends.inbound_ended.set(true);
         self.reschedule();
@@ -329,17 +329,17 @@ impl Wire {
         self.reschedule();
     }
 
-    /// Takes what the stream has sent since this was last called, and so makes room for more.
+    /// Takes the data that the stream has sent since the last call, which makes room for more.
     #[must_use]
     pub fn sent(&self) -> Vec<u8> {
         if let Some(reactor) = &self.own_reactor {
-            // A failure of the engine, or a call from inside its own loop, leaves what is there.
+            // An engine failure, or a call from inside the event loop, changes nothing.
             let _ = reactor.turn(Some(std::time::Duration::ZERO));
         }
         self.take(usize::MAX)
     }
 
-    /// As [`sent`](Self::sent), but no more than `max` bytes, and without a turn of the loop before.
+    /// Like [`sent`](Self::sent), but at most `max` bytes, and without a turn of the event loop before.
     #[must_use]
     pub fn take(&self, max: usize) -> Vec<u8> {
         let mut outbound = self.ends.outbound.borrow_mut();
@@ -352,13 +352,13 @@ impl Wire {
         taken
     }
 
-    /// Whether the stream holds back its input for now: it was asked to pause, or has too much to send.
+    /// Whether the stream does not read now: it is paused, or above its high watermark.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         !self.is_closing() && !self.transport.is_reading()
     }
 
-    /// How many timers of the protocol ([`Transport::call_later`]) wait.
+    /// Number of pending timers of the protocol ([`Transport::call_later`]).
     #[must_use]
     pub fn timers(&self) -> usize {
         self.transport.inner().timers_len()
@@ -368,22 +368,22 @@ impl Wire {
     #[must_use]
     pub fn next_timer(&self) -> Option<Instant> {
         let reactor = self.reactor.upgrade()?;
-        self.transport.inner().next_told(&reactor)
+        self.transport.inner().next_callback_due(&reactor)
     }
 
-    /// How much `sent` would give now.
+    /// Number of bytes that `sent` would return now.
     #[must_use]
     pub fn sent_len(&self) -> usize {
         self.ends.outbound.borrow().len()
     }
 
-    /// How much the wire holds towards the far end before the stream finds it full. Default 256 KiB.
+    /// Capacity towards the far end, in bytes, after which a write would block. Default 256 KiB.
     pub fn set_capacity(&self, bytes: usize) {
         self.ends.capacity.set(bytes);
         self.reschedule();
     }
 
-    /// Whether the stream was asked to close, or is closed.
+    /// Whether the stream is closing or closed.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.transport.is_closing()
@@ -395,7 +395,7 @@ impl Wire {
         self.ends.outbound_ended.get()
     }
 
-    /// Whether the stream is closed for good.
+    /// Whether the stream's socket is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.ends.closed.get()
@@ -413,40 +413,42 @@ impl Wire {
         &self.transport
     }
 
-    /// From now on, a failure of the output says nothing about the input, as with pipes.
-    pub fn set_two_ends(&self) {
-        self.ends.is_two.set(true);
+    /// Makes input and output separate, like two pipes: a failure of the output does not affect the input.
+    pub fn set_separate_directions(&self) {
+        self.ends.separate_directions.set(true);
     }
 
-    // What a network does, which does not mind whether the near end is still there.
+    // ---- for simulated networks, which may act on a connection that this end has closed ----
 
-    /// As [`receive`](Self::receive), but what is sent to a stream that is closed, or over a connection that was reset, is dropped.
-    pub fn receive_quietly(&self, data: &[u8]) {
+    /// Like [`receive`](Self::receive), but does nothing if the stream is closed or the connection was reset.
+    pub fn receive_if_open(&self, data: &[u8]) {
         if !self.ends.closed.get() && !self.ends.reset_by_peer.get() {
             self.ends.inbound.borrow_mut().extend(data);
             self.reschedule();
         }
     }
 
-    /// As [`close`](Self::close). `false` if that had been said before, or the stream is closed.
-    pub fn close_quietly(&self) -> bool {
-        let news = !self.ends.inbound_ended.replace(true) && !self.ends.closed.get();
-        if news {
+    /// Like [`close`](Self::close).
+    /// Returns `false` if the far end had ended its side before, or the stream is closed.
+    pub fn close_if_open(&self) -> bool {
+        let is_new = !self.ends.inbound_ended.replace(true) && !self.ends.closed.get();
+        if is_new {
             self.reschedule();
         }
-        news
+        is_new
     }
 
-    /// As [`reset`](Self::reset). `false` if that had been said before, or the stream is closed.
-    pub fn reset_quietly(&self) -> bool {
-        let news = !self.ends.reset_by_peer.replace(true) && !self.ends.closed.get();
-        if news {
+    /// Like [`reset`](Self::reset).
+    /// Returns `false` if the far end had reset the connection before, or the stream is closed.
+    pub fn reset_if_open(&self) -> bool {
+        let is_new = !self.ends.reset_by_peer.replace(true) && !self.ends.closed.get();
+        if is_new {
             self.reschedule();
         }
-        news
+        is_new
     }
 
-    /// Has the loop look at the stream.
+    /// Reschedules the stream.
     fn reschedule(&self) {
         if let Some(reactor) = self.reactor.upgrade() {
             reactor.reschedule(self.ends.token);

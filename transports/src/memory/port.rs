@@ -1,5 +1,5 @@
-//! Ports in memory: a reactor's names that are listened on and connected to, and the two ends of a connection between them.
-//! No kernel is asked for anything.
+//! Listening ports in memory: names within a reactor to listen on and connect to, and the connections between them. Makes no system
+//! calls.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,14 +20,14 @@ use crate::{
     tcp,
 };
 
-/// How much is on its way in one direction before a writer finds the stream full: as a socket's buffer would hold.
+/// Bytes in flight in one direction at which a write would block, like a socket's buffer.
 const CAPACITY: usize = 256 * 1024;
 
-/// The names of a reactor.
+/// The names in use within a reactor.
 #[derive(Default)]
 struct Names(RefCell<HashMap<Arc<str>, Weak<Backlog>>>);
 
-/// Who waits to be accepted.
+/// Connections that wait to be accepted.
 struct Backlog {
     waiting: RefCell<VecDeque<End>>,
     max: usize,
@@ -50,7 +50,7 @@ pub(crate) fn listen<F: Factory>(
     let addr = Address::Memory(name.clone());
     if names.contains_key(&name) {
         reactor.defer_drop(factory);
-        let source = io::Error::new(io::ErrorKind::AddrInUse, "the name is listened on already");
+        let source = io::Error::new(io::ErrorKind::AddrInUse, "another port listens on this name");
         return Err(ListenError::Other { at: addr.to_string(), source });
     }
     let backlog = Rc::new(Backlog {
@@ -88,7 +88,7 @@ impl NetListener for MemoryListener {
 }
 
 impl Drop for MemoryListener {
-    /// Who waits is refused, as by a system whose port closes.
+    /// Resets the connections that were not accepted, as a kernel does when a listening socket closes.
     fn drop(&mut self) {
         let waiting = self.0.waiting.take();
         waiting.iter().for_each(ByteStream::reset);
@@ -109,7 +109,7 @@ impl Backlog {
     }
 }
 
-/// Connects to a name. It needs no time: somebody listens or nobody does, now that the loop has come to it.
+/// Connects to a name, from the event loop. Succeeds or fails at once.
 pub(crate) fn connect<F: Factory>(
     reactor: &Reactor,
     name: &str,
@@ -117,7 +117,7 @@ pub(crate) fn connect<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let name = name.to_owned();
-    immediate_connect::at_once(reactor, config, factory, move |reactor| {
+    immediate_connect::connect_now(reactor, config, factory, move |reactor| {
         match dial(reactor, &name) {
             Ok((token, socket)) => Ok((socket, token, Peer::Memory)),
             Err(source) => {
@@ -128,11 +128,11 @@ pub(crate) fn connect<F: Factory>(
     })
 }
 
-/// Puts the other end of a new connection into the backlog of a name.
+/// Makes a connection and puts its far end into the backlog of a name.
 fn dial(reactor: &Reactor, name: &str) -> io::Result<(Token, Socket)> {
     let found = reactor.local::<Names>().0.borrow().get(name).and_then(Weak::upgrade);
     let backlog = found.ok_or_else(|| {
-        io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens on this name")
+        io::Error::new(io::ErrorKind::ConnectionRefused, "no port listens on this name")
     })?;
     let (near, far) = End::pair(reactor);
     let mut socket = Socket::from(Box::new(near) as Box<dyn ByteStream>);
@@ -144,23 +144,23 @@ fn dial(reactor: &Reactor, name: &str) -> io::Result<(Token, Socket)> {
     Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the backlog is full"))
 }
 
-/// What is on its way in one direction, and what the end that receives it knows.
+/// One direction of a connection: data in flight, and the state that its reader sees.
 #[derive(Default)]
 struct Pipe {
     bytes: RefCell<VecDeque<u8>>,
-    /// No more will come.
+    /// The writer has ended its output (FIN).
     ended: Cell<bool>,
-    /// The other end has reset the connection.
+    /// The writer has reset the connection.
     reset: Cell<bool>,
-    /// Nobody will read it.
+    /// The reader is closed.
     closed: Cell<bool>,
-    /// Who reads it.
+    /// The reader's token.
     reader: Cell<Option<Token>>,
 }
 
 impl Pipe {
-    /// What is said when all that came was read. What had come before a reset is there to be read, as on a socket.
-    fn nothing_to_read(&self) -> io::Result<usize> {
+    /// The result of a read of an empty buffer. Data that arrived before a reset is read first, as on a socket.
+    fn empty_read_result(&self) -> io::Result<usize> {
         match (self.reset.get(), self.ended.get()) {
             (true, _) => Err(io::ErrorKind::ConnectionReset.into()),
             (false, true) => Ok(0),
@@ -189,8 +189,8 @@ impl End {
         (end(&one, &two), end(&two, &one))
     }
 
-    /// Has the loop look at the other end.
-    fn tell_peer(&self) {
+    /// Reschedules the other end.
+    fn wake_peer(&self) {
         if let (Some(reactor), Some(token)) = (self.reactor.upgrade(), self.outgoing.reader.get()) {
             reactor.reschedule(token);
         }
@@ -202,16 +202,16 @@ impl ByteStream for End {
         let mut bytes = self.incoming.bytes.borrow_mut();
         let len = bytes.len().min(buffer.len());
         if len == 0 && !buffer.is_empty() {
-            return self.incoming.nothing_to_read();
+            return self.incoming.empty_read_result();
         }
         let was_full = bytes.len() >= CAPACITY;
         buffer.iter_mut().zip(bytes.drain(..len)).for_each(|(to, from)| *to = from);
         if bytes.is_empty() {
-            // An idle connection owns no buffer.
+            // An idle connection keeps no buffer.
             *bytes = VecDeque::new();
         }
         if was_full {
-            self.tell_peer();
+            self.wake_peer();
         }
         Ok(len)
     }
@@ -229,7 +229,7 @@ impl ByteStream for End {
         }
         let written = bytes.len() - before;
         if written > 0 {
-            self.tell_peer();
+            self.wake_peer();
         } else if slices.iter().any(|slice| !slice.is_empty()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -238,7 +238,7 @@ impl ByteStream for End {
 
     fn peek(&self) -> io::Result<usize> {
         match self.incoming.bytes.borrow().is_empty() {
-            true => self.incoming.nothing_to_read(),
+            true => self.incoming.empty_read_result(),
             false => Ok(1),
         }
     }
@@ -256,7 +256,7 @@ impl ByteStream for End {
 
     fn close_write(&self) -> io::Result<()> {
         self.outgoing.ended.set(true);
-        self.tell_peer();
+        self.wake_peer();
         Ok(())
     }
 
@@ -285,7 +285,7 @@ impl ByteStream for End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        // As TCP does: who closes without having read all that came resets the connection (RFC 9293, 3.6.1).
+        // Like TCP: a close with unread data resets the connection (RFC 9293, section 3.6.1).
         let unread = !self.incoming.bytes.take().is_empty();
         self.incoming.closed.set(true);
         self.incoming.reader.set(None);
@@ -293,6 +293,6 @@ impl Drop for End {
             self.outgoing.reset.set(true);
         }
         self.outgoing.ended.set(true);
-        self.tell_peer();
+        self.wake_peer();
     }
 }

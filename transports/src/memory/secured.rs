@@ -1,33 +1,33 @@
-//! Connections in memory that speak TLS: [`connect_tls`].
+//! In-memory connections with TLS: [`connect_tls`].
 
 use sinew_reactor::{Reactor, RegisterError};
 
 use super::{Wire, join};
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
-    stream::layer::{HandshakeResult, Nobody},
+    stream::layer::{HandshakeResult, NoProtocol},
     tls::TlsRole,
 };
 
-/// As [`connect`](super::connect), with TLS: what goes over the wire is ciphertext, and the protocol is told `connection_made`
-/// after the handshake. If that fails, the protocol is dropped and told nothing; until it is done,
-/// [`Connection::with`] finds nobody.
+/// As [`connect`](super::connect), with TLS: the [`Wire`] carries ciphertext, and `connection_made` is called after the
+/// handshake. If the handshake fails, the protocol is dropped without any callback; until it is done,
+/// [`Connection::with`] returns `None`.
 ///
 /// # Errors
 ///
-/// If the reactor has no room for another handler.
+/// If the reactor's slab of handlers is full.
 pub fn connect_tls<P: Protocol>(
     reactor: &Reactor,
     config: StreamConfig,
-    side: impl Into<TlsRole>,
+    role: impl Into<TlsRole>,
     protocol: P,
 ) -> Result<(Connection<P>, Wire), RegisterError> {
-    let (transport, ends) = join::<Nobody>(reactor, config, None, Peer::Memory, None)?;
-    let when_ready = move |reactor: &Reactor, secured: HandshakeResult<'_>| match secured {
-        Ok(transport) => transport.begin_with(reactor, protocol),
-        Err(reason) => tracing::debug!(%reason, "no connection"),
+    let (transport, ends) = join::<NoProtocol>(reactor, config, None, Peer::Memory, None)?;
+    let when_ready = move |reactor: &Reactor, result: HandshakeResult<'_>| match result {
+        Ok(transport) => transport.start_with(reactor, protocol),
+        Err(reason) => tracing::debug!(%reason, "the handshake failed"),
     };
-    transport.wrap_in_layer(reactor, &side.into(), Some(Box::new(when_ready)));
-    let wire = Wire::joined(reactor, ends, transport.clone());
+    transport.wrap_in_layer(reactor, &role.into(), Some(Box::new(when_ready)));
+    let wire = Wire::new(reactor, ends, transport.clone());
     Ok((Connection::new(transport), wire))
 }

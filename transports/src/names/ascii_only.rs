@@ -1,4 +1,4 @@
-//! Names in other scripts than ASCII, where the feature `idna` is not there: they are refused.
+//! Host names outside ASCII, without the feature `idna`: they are refused.
 
 use sinew_reactor::Excerpt;
 
@@ -6,6 +6,6 @@ use super::ResolveError;
 
 pub(super) fn to_ascii(host: &str) -> Result<String, ResolveError> {
     let shown = Excerpt::new(host);
-    let why = format!("{shown:?} is not in ASCII, and the feature `idna` is not compiled in");
+    let why = format!("{shown:?} is not ASCII, and the feature `idna` is not enabled");
     Err(ResolveError::BadName(why))
 }

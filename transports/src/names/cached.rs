@@ -1,4 +1,4 @@
-//! What was found is kept for a while: [`Cached`], a wrapper around any resolver.
+//! A caching resolver: [`Cached`], a wrapper around any resolver.
 
 use std::{
     cell::RefCell,
@@ -13,13 +13,13 @@ use sinew_reactor::{Canceller, Deferred, Promise, Reactor};
 
 use super::{Lookup, Resolve, ResolveError, failed, key};
 
-/// A hundred years: some clocks cannot tell of a time much farther off.
-const KEPT_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// A hundred years; the clocks of some systems cannot represent much more.
+const KEEP_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// A resolver that remembers the answers of another, and asks it once where several ask for the same name at the same time.
+/// A resolver that caches the answers of another. Concurrent lookups of the same name share one query.
 ///
-/// Answers are kept for [`keep`](Self::keep), since a system's resolver does not tell how long they are good for; failures for
-/// [`keep_failures`](Self::keep_failures). No more than [`names_max`](Self::names_max) are kept.
+/// Answers are cached for [`keep`](Self::keep), since a system's resolver does not report their TTL; failures for
+/// [`keep_failures`](Self::keep_failures). At most [`names_max`](Self::names_max) names are cached.
 pub struct Cached<R> {
     resolver: R,
     keep: Duration,
@@ -30,25 +30,25 @@ pub struct Cached<R> {
 
 #[derive(Default)]
 struct Table {
-    known: HashMap<String, Known>,
-    asked: HashMap<String, Asked>,
+    entries: HashMap<String, Entry>,
+    queries: HashMap<String, Query>,
 }
 
 type Answer = Result<Vec<SocketAddr>, ResolveError>;
 
-struct Known {
+struct Entry {
     answer: Answer,
     until: Instant,
 }
 
-/// A lookup under way, and who waits for it.
-struct Asked {
+/// A query in progress, and the lookups that share it.
+struct Query {
     canceller: Canceller<Vec<SocketAddr>, ResolveError>,
     waiting: Vec<Promise<Vec<SocketAddr>, ResolveError>>,
 }
 
 impl<R: Resolve> Cached<R> {
-    /// Remembers the answers of `resolver`.
+    /// Caches the answers of `resolver`.
     #[must_use]
     pub fn new(resolver: R) -> Self {
         Self {
@@ -60,67 +60,67 @@ impl<R: Resolve> Cached<R> {
         }
     }
 
-    /// How long an answer is good for. Default 60 s.
+    /// How long answers are cached. Default 60 s.
     #[must_use]
     pub fn keep(mut self, time: Duration) -> Self {
         self.keep = time;
         self
     }
 
-    /// How long a failure is good for. Default: not at all, the next who asks has it looked up again.
+    /// How long failures are cached. Default: not at all.
     #[must_use]
     pub fn keep_failures(mut self, time: Duration) -> Self {
         self.keep_failures = time;
         self
     }
 
-    /// How many names are kept. Default 1,024; past it, what would be forgotten first anyway goes.
+    /// Maximum number of cached names. Default 1,024; beyond it, the one that expires first is evicted.
     #[must_use]
     pub fn names_max(mut self, names: usize) -> Self {
         self.names_max = names;
         self
     }
 
-    /// How many names are kept now, those among them that are too old.
+    /// Number of cached names, expired ones included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.borrow().known.len()
+        self.table.borrow().entries.len()
     }
 
-    /// Whether none is kept.
+    /// Whether no name is cached.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Forgets what was found.
+    /// Empties the cache.
     pub fn clear(&self) {
-        self.table.borrow_mut().known.clear();
+        self.table.borrow_mut().entries.clear();
     }
 
-    fn ask(&self, reactor: &Reactor, host: &str, name: String) {
+    fn query(&self, reactor: &Reactor, host: &str, name: String) {
         let lookup = self.resolver.resolve(reactor, host);
         let canceller = lookup.canceller();
-        if let Some(asked) = self.table.borrow_mut().asked.get_mut(&name) {
-            asked.canceller = canceller;
+        if let Some(query) = self.table.borrow_mut().queries.get_mut(&name) {
+            query.canceller = canceller;
         }
         let (keep, keep_failures, names_max) = (self.keep, self.keep_failures, self.names_max);
         let table = Rc::downgrade(&self.table);
         lookup.then(move |reactor, answer| {
             let Some(table) = table.upgrade() else { return };
-            let good_for = match &answer {
+            let keep_for = match &answer {
                 Ok(_) => keep,
-                // That says nothing of the name.
+                // Cancelling says nothing about the name.
                 Err(ResolveError::GivenUp(_)) => Duration::ZERO,
                 Err(_) => keep_failures,
             };
             let mut table = table.borrow_mut();
-            let waiting = table.asked.remove(&name).map(|asked| asked.waiting);
-            if !good_for.is_zero() {
-                // What is kept for longer than there is a time for is kept for good, or as good as that.
+            let waiting = table.queries.remove(&name).map(|query| query.waiting);
+            if !keep_for.is_zero() {
+                // If the sum cannot be represented, the answer is kept practically for ever.
                 let now = reactor.now();
-                let until = now.checked_add(good_for).unwrap_or(now + KEPT_MAX);
-                table.remember(name, Known { answer: answer.clone(), until }, names_max);
+                let until = now.checked_add(keep_for).unwrap_or(now + KEEP_MAX);
+                table.remember(name, Entry { answer: answer.clone(), until }, names_max);
             }
             drop(table);
             waiting.into_iter().flatten().for_each(|promise| promise.settle(answer.clone()));
@@ -129,13 +129,13 @@ impl<R: Resolve> Cached<R> {
 }
 
 impl Table {
-    fn remember(&mut self, name: String, known: Known, names_max: usize) {
-        if !self.known.contains_key(&name) && self.known.len() >= names_max {
-            let oldest = self.known.iter().min_by_key(|(_, known)| known.until);
+    fn remember(&mut self, name: String, entry: Entry, names_max: usize) {
+        if !self.entries.contains_key(&name) && self.entries.len() >= names_max {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.until);
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { return };
-            self.known.remove(&oldest);
+            self.entries.remove(&oldest);
         }
-        self.known.insert(name, known);
+        self.entries.insert(name, entry);
     }
 }
 
@@ -144,32 +144,32 @@ impl<R: Resolve> Resolve for Cached<R> {
         let name = key(host);
         let now = reactor.now();
         let mut table = self.table.borrow_mut();
-        if let Some(known) = table.known.get(&name).filter(|known| known.until > now) {
-            return match known.answer.clone() {
+        if let Some(entry) = table.entries.get(&name).filter(|entry| entry.until > now) {
+            return match entry.answer.clone() {
                 Ok(addrs) => Deferred::ready_on(reactor, addrs),
                 Err(error) => failed(reactor, error),
             };
         }
         let (promise, lookup) = reactor.promise();
-        let (weak, waited_for) = (Rc::downgrade(&self.table), name.clone());
+        let (weak, query_name) = (Rc::downgrade(&self.table), name.clone());
         promise.on_cancel(move |_| {
             let Some(table) = weak.upgrade() else { return };
             let table = table.borrow();
-            // The last who waited has gone.
-            if let Some(asked) = table.asked.get(&waited_for)
-                && !asked.waiting.iter().any(Promise::is_pending)
+            // No lookup is left that shares the query.
+            if let Some(query) = table.queries.get(&query_name)
+                && !query.waiting.iter().any(Promise::is_pending)
             {
-                asked.canceller.cancel();
+                query.canceller.cancel();
             }
         });
-        match table.asked.get_mut(&name) {
-            Some(asked) => asked.waiting.push(promise),
+        match table.queries.get_mut(&name) {
+            Some(query) => query.waiting.push(promise),
             None => {
-                // Whom to cancel is known a moment later.
+                // Placeholder, replaced by the query's own canceller in `query`.
                 let canceller = lookup.canceller();
-                table.asked.insert(name.clone(), Asked { canceller, waiting: vec![promise] });
+                table.queries.insert(name.clone(), Query { canceller, waiting: vec![promise] });
                 drop(table);
-                self.ask(reactor, host, name);
+                self.query(reactor, host, name);
             }
         }
         lookup
@@ -181,7 +181,7 @@ impl<R: fmt::Debug> fmt::Debug for Cached<R> {
         f.debug_struct("Cached")
             .field("resolver", &self.resolver)
             .field("keep", &self.keep)
-            .field("names", &self.table.borrow().known.len())
+            .field("names", &self.table.borrow().entries.len())
             .finish_non_exhaustive()
     }
 }

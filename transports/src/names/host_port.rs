@@ -1,75 +1,75 @@
-//! A host and its port as one text, `host:port`: [`host_port`], and what is wrong with others. Pure.
+//! Parses `host:port`: [`host_port`], and its errors. Pure.
 
 use sinew_reactor::Excerpt;
 
 use super::{literal::Literal, services};
 
-/// Why a text is no `host:port`. To be shown beside the text.
+/// Why a text is not `host:port`. The message is shown beside the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotHostPort {
-    #[error("{host} has no port; write {host}:PORT", host = part(.0))]
+pub(crate) enum HostPortError {
+    #[error("{host} has no port; write {host}:PORT", host = excerpt(.0))]
     NoPort(String),
     #[error("it is empty; write HOST:PORT")]
     Empty,
-    #[error("there is no host; write HOST:{}", part(.0))]
+    #[error("the host is missing; write HOST:{}", excerpt(.0))]
     NoHost(String),
-    #[error("{}", services::why_no_port(.0))]
+    #[error("{}", services::port_error(.0))]
     BadPort(String),
-    #[error("an IPv6 address stands in brackets before its port, as in [::1]:8000")]
+    #[error("an IPv6 address must be in brackets before its port, as in [::1]:8000")]
     NoBrackets,
-    #[error("{} is no IPv6 address in brackets", part(.0))]
+    #[error("{} is not an IPv6 address in brackets", excerpt(.0))]
     BadBrackets(String),
-    #[error("there are several colons; what is meant is HOST:PORT")]
-    Colons,
+    #[error("there are several colons; write HOST:PORT")]
+    SeveralColons,
 }
 
-/// A part of a text that is shown beside it.
-fn part(text: &str) -> Excerpt<'_> {
+/// An excerpt of the text.
+fn excerpt(text: &str) -> Excerpt<'_> {
     Excerpt::new(text).len_max(64)
 }
 
-/// Reads `host:port`. The port may be the name of a service; the host is an address or a name, which is not looked at further.
-pub(crate) fn host_port(text: &str) -> Result<(&str, u16), NotHostPort> {
+/// Parses `host:port`. The port may be a service name; the host is an address or a name, which is not checked further.
+pub(crate) fn host_port(text: &str) -> Result<(&str, u16), HostPortError> {
     if is_bare_ipv6(text) {
-        return Err(NotHostPort::NoBrackets);
+        return Err(HostPortError::NoBrackets);
     }
     let is_address = Literal::parse(text).is_some();
     let Some((host, port)) = text.rsplit_once(':').filter(|_| !is_address) else {
         return Err(match services::port(text) {
-            Some(_) => NotHostPort::NoHost(text.to_owned()),
-            None if text.is_empty() => NotHostPort::Empty,
-            None => NotHostPort::NoPort(text.to_owned()),
+            Some(_) => HostPortError::NoHost(text.to_owned()),
+            None if text.is_empty() => HostPortError::Empty,
+            None => HostPortError::NoPort(text.to_owned()),
         });
     };
-    if is_nobody(host) && port.is_empty() {
-        return Err(NotHostPort::Empty);
+    if is_wildcard(host) && port.is_empty() {
+        return Err(HostPortError::Empty);
     }
     check_host(host, port)?;
     if port.is_empty() {
-        return Err(NotHostPort::NoPort(host.to_owned()));
+        return Err(HostPortError::NoPort(host.to_owned()));
     }
-    let number = services::port(port).ok_or_else(|| NotHostPort::BadPort(port.to_owned()))?;
+    let number = services::port(port).ok_or_else(|| HostPortError::BadPort(port.to_owned()))?;
     Ok((host, number))
 }
 
-/// Whether the host that stands before this port can be one.
-pub(crate) fn check_host(host: &str, port: &str) -> Result<(), NotHostPort> {
-    if is_nobody(host) {
-        return Err(NotHostPort::NoHost(port.to_owned()));
+/// Checks the host before a port.
+pub(crate) fn check_host(host: &str, port: &str) -> Result<(), HostPortError> {
+    if is_wildcard(host) {
+        return Err(HostPortError::NoHost(port.to_owned()));
     }
     if host.starts_with('[') {
         let is_address = Literal::parse(host).is_some();
-        return is_address.then_some(()).ok_or_else(|| NotHostPort::BadBrackets(host.to_owned()));
+        return is_address.then_some(()).ok_or_else(|| HostPortError::BadBrackets(host.to_owned()));
     }
     match host.contains(':') {
-        true if is_bare_ipv6(host) => Err(NotHostPort::NoBrackets),
-        true => Err(NotHostPort::Colons),
+        true if is_bare_ipv6(host) => Err(HostPortError::NoBrackets),
+        true => Err(HostPortError::SeveralColons),
         false => Ok(()),
     }
 }
 
-/// What stands for all addresses where something listens, and for none that could be connected to.
-pub(crate) fn is_nobody(host: &str) -> bool {
+/// A host that means all interfaces for servers, and is invalid for clients.
+pub(crate) fn is_wildcard(host: &str) -> bool {
     matches!(host, "" | "*")
 }
 
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_and_its_port() {
+    fn hosts_with_ports() {
         let cases = [
             ("127.0.0.1:8123", Ok(("127.0.0.1", 8123))),
             ("localhost:8123", Ok(("localhost", 8123))),
@@ -94,7 +94,7 @@ mod tests {
             ("[::1]:65536", Err("port 65536 is above 65535")),
             (
                 "localhost:eighty",
-                Err(r#""eighty" is no port: neither 0 to 65535 nor the name of a service"#),
+                Err(r#""eighty" is not a port: neither 0 to 65535 nor a service name"#),
             ),
             ("localhost:", Err("localhost has no port; write localhost:PORT")),
             ("example.org", Err("example.org has no port; write example.org:PORT")),
@@ -102,21 +102,21 @@ mod tests {
             ("[::1]", Err("[::1] has no port; write [::1]:PORT")),
             ("", Err("it is empty; write HOST:PORT")),
             (":", Err("it is empty; write HOST:PORT")),
-            ("8123", Err("there is no host; write HOST:8123")),
-            (":8123", Err("there is no host; write HOST:8123")),
-            ("*:8123", Err("there is no host; write HOST:8123")),
-            ("::1", Err("an IPv6 address stands in brackets before its port, as in [::1]:8000")),
+            ("8123", Err("the host is missing; write HOST:8123")),
+            (":8123", Err("the host is missing; write HOST:8123")),
+            ("*:8123", Err("the host is missing; write HOST:8123")),
+            ("::1", Err("an IPv6 address must be in brackets before its port, as in [::1]:8000")),
             (
                 "::1:8123",
-                Err("an IPv6 address stands in brackets before its port, as in [::1]:8000"),
+                Err("an IPv6 address must be in brackets before its port, as in [::1]:8000"),
             ),
             (
                 "fe80::1%lo:80",
-                Err("an IPv6 address stands in brackets before its port, as in [::1]:8000"),
+                Err("an IPv6 address must be in brackets before its port, as in [::1]:8000"),
             ),
-            ("[localhost]:80", Err("[localhost] is no IPv6 address in brackets")),
-            ("[::1:80", Err("[::1 is no IPv6 address in brackets")),
-            ("a:b:80", Err("there are several colons; what is meant is HOST:PORT")),
+            ("[localhost]:80", Err("[localhost] is not an IPv6 address in brackets")),
+            ("[::1:80", Err("[::1 is not an IPv6 address in brackets")),
+            ("a:b:80", Err("there are several colons; write HOST:PORT")),
         ];
         for (text, expected) in cases {
             let read = host_port(text).map_err(|error| error.to_string());

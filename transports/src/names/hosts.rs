@@ -1,4 +1,4 @@
-//! A table of names: [`Hosts`], in the format of hosts(5) or built in code. It asks nobody.
+//! A static table of names: [`Hosts`], in the format of hosts(5) or built in code. Makes no queries.
 
 use std::{collections::BTreeMap, fmt, fs, io, net::IpAddr, path::Path, rc::Rc, sync::Arc};
 
@@ -6,31 +6,31 @@ use sinew_reactor::{Deferred, Excerpt, Reactor};
 
 use super::{Lookup, Resolve, ResolveError, failed, key, literal::Literal, lookup};
 
-/// Names and their addresses, and somebody who is asked for other names. By itself it is a resolver for tests.
+/// Names and their addresses, with an optional fallback resolver. Without one it is a resolver for tests.
 #[derive(Clone, Default)]
 pub struct Hosts {
     table: BTreeMap<String, Vec<Literal>>,
     otherwise: Option<Rc<dyn Resolve>>,
 }
 
-/// A table of hosts could not be read.
+/// A hosts table could not be read.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum HostsError {
     /// A line does not begin with an address.
-    #[error("line {line}: {:?} is no address", Excerpt::new(.text))]
+    #[error("line {line}: {:?} is not an address", Excerpt::new(.text))]
     NoAddress {
         /// The line, counted from 1.
         line: usize,
-        /// What stands there.
+        /// The text in its place.
         text: String,
     },
-    /// A line has an address and no name.
+    /// A line has an address, but no name.
     #[error("line {line}: {ip} has no name")]
     NoName {
         /// The line, counted from 1.
         line: usize,
-        /// The address, without the scope that it may have.
+        /// The address, without its scope.
         ip: IpAddr,
     },
     /// The file could not be read.
@@ -47,19 +47,19 @@ impl Hosts {
         Self::default()
     }
 
-    /// Enters addresses of a name, after those that it has already.
+    /// Adds addresses of a name.
     #[must_use]
     pub fn with(mut self, name: &str, ips: impl IntoIterator<Item = IpAddr>) -> Self {
         self.add(name, ips.into_iter().map(|ip| Literal::Addr((ip, 0).into())));
         self
     }
 
-    /// Reads the text of a file like `/etc/hosts`: an address and its names on each line, `#` begins a comment. An address of a
-    /// link names its interface, as in `fe80::1%lo0`, which is looked for when the name is.
+    /// Parses the text of a file like `/etc/hosts`: an address and its names on each line, `#` begins a comment. A link-local
+    /// address may have an interface, as in `fe80::1%lo0`, which is looked up together with the name.
     ///
     /// # Errors
     ///
-    /// [`HostsError`], with the first line that is wrong.
+    /// [`HostsError`] for the first invalid line.
     pub fn parse(text: &str) -> Result<Self, HostsError> {
         let mut hosts = Self::new();
         for (line, text) in (1..).zip(text.lines()) {
@@ -76,7 +76,7 @@ impl Hosts {
         Ok(hosts)
     }
 
-    /// Reads a file like `/etc/hosts`. This may take its time; it is done once, not for each lookup.
+    /// Reads a file like `/etc/hosts`. This may block; it is done once, not for each lookup.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Hosts {
         Self::parse(&fs::read_to_string(path)?)
     }
 
-    /// Has another resolver asked for names that are not in the table.
+    /// Sets the fallback resolver, for names that are not in the table.
     #[must_use]
     pub fn otherwise(mut self, resolver: impl Resolve) -> Self {
         self.otherwise = Some(Rc::new(resolver));

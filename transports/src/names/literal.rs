@@ -1,25 +1,25 @@
-//! Addresses as text, without a port: [`Literal`]. One of IPv6 may say of which link it is, by the number of the interface or by
-//! its name (RFC 4007, section 11). Pure: whether there is such an interface is asked elsewhere.
+//! IP addresses as text, without a port: [`Literal`]. An IPv6 address may have a scope, the index or name of an
+//! interface (RFC 4007, section 11). Pure: interface names are not looked up here.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6},
 };
 
-/// The longest name of an interface that is believed. Linux has 15 characters, others up to 64.
+/// Longest interface name accepted. Linux allows 15 characters, others up to 64.
 const INTERFACE_LEN_MAX: usize = 64;
 
 /// `192.0.2.1`, `::1`, `fe80::1%2` or `fe80::1%eth0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Literal {
-    /// With the number of its scope, if it was given. The port is 0.
+    /// An address, with its scope id if one was given. The port is 0.
     Addr(SocketAddr),
-    /// Of a link, by the name of the interface.
+    /// A link-local address with an interface name.
     OnInterface(Ipv6Addr, String),
 }
 
 impl Literal {
-    /// Reads an address. One of IPv6 may stand in brackets.
+    /// Parses an address. An IPv6 address may be in brackets.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let in_brackets = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
         if let Some((ip, scope)) = in_brackets.unwrap_or(text).split_once('%') {
@@ -49,7 +49,7 @@ impl Literal {
         }
     }
 
-    /// Without its scope.
+    /// The address without its scope.
     pub(crate) const fn ip(&self) -> IpAddr {
         match self {
             Self::Addr(addr) => addr.ip(),
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_an_address() {
+    fn addresses() {
         let cases = [
             ("192.0.2.1", Some("192.0.2.1")),
             ("::1", Some("::1")),
@@ -101,7 +101,7 @@ mod tests {
         for (text, expected) in cases {
             let shown = Literal::parse(text).map(|literal| literal.to_string());
             assert_eq!(shown.as_deref(), expected, "{text:?}");
-            // What is shown is the same address.
+            // The output parses to the same address.
             if let Some(shown) = shown {
                 assert_eq!(Literal::parse(&shown), Literal::parse(text), "{text:?}");
             }

@@ -1,5 +1,5 @@
-//! Names: who looks them up, and for whom. [`Resolve`] is the trait, [`ReactorNames`] chooses the resolver of a reactor.
-//! What is done with the addresses is decided in `tcp/`.
+//! Name resolution: [`Resolve`] is the trait of resolvers, [`ReactorNames`] sets the resolver of a reactor.
+//! The order in which addresses are tried is decided in `tcp/`.
 
 use std::{borrow::Cow, cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -26,7 +26,7 @@ pub(crate) mod services;
 mod system;
 mod waiting;
 
-pub(crate) use waiting::waits_for_thread;
+pub(crate) use waiting::is_queued;
 pub use {
     cached::Cached,
     error::ResolveError,
@@ -34,10 +34,10 @@ pub use {
     system::SystemResolver,
 };
 
-/// The addresses of a name, when they are there. Their ports mean nothing.
+/// A pending lookup of a name's addresses. Their ports are meaningless.
 pub type Lookup = Deferred<Vec<SocketAddr>, ResolveError>;
 
-/// Looks up names. A closure `Fn(&Reactor, &str) -> Lookup` is a resolver.
+/// A resolver. Closures `Fn(&Reactor, &str) -> Lookup` implement it.
 ///
 /// # Examples
 ///
@@ -61,8 +61,8 @@ pub type Lookup = Deferred<Vec<SocketAddr>, ResolveError>;
     note = "a resolver is a closure `|reactor: &Reactor, host: &str| -> Lookup`, or a type that implements `Resolve`: `SystemResolver`, `Hosts`, `Cached`"
 )]
 pub trait Resolve: 'static {
-    /// The addresses of `host`, the best first; never none of them, but [`ResolveError::NoAddress`]. The name is in ASCII, and
-    /// no address.
+    /// Looks up the addresses of `host`, best first. Never an empty list; that is [`ResolveError::NoAddress`]. The name is ASCII, and
+    /// not an address.
     fn resolve(&self, reactor: &Reactor, host: &str) -> Lookup;
 }
 
@@ -72,9 +72,9 @@ impl<F: Fn(&Reactor, &str) -> Lookup + 'static> Resolve for F {
     }
 }
 
-/// The resolver of a reactor, where one was chosen.
+/// The resolver of a reactor, if one has been set.
 #[derive(Default)]
-struct Chosen(RefCell<Option<Rc<dyn Resolve>>>);
+struct InstalledResolver(RefCell<Option<Rc<dyn Resolve>>>);
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
@@ -84,17 +84,17 @@ mod sealed {
 
 /// Names on a [`Reactor`].
 pub trait ReactorNames: sealed::Sealed {
-    /// Has this one look up the names of all connections that the reactor makes from now on. Default: [`SystemResolver`].
+    /// Sets the resolver for all new connections of the reactor. Default: [`SystemResolver`].
     fn set_resolver(&self, resolver: impl Resolve);
 
-    /// Looks up a name. What is an address already is given back, with the number of its interface if it names one; a name that is not in ASCII is looked up by its
-    /// [A-labels](https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1), if the feature `idna` is there. Their ports mean nothing.
+    /// Looks up a name. An address is returned as it is, with its interface name looked up; a name outside ASCII is looked up by its
+    /// [A-labels](https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1), with the feature `idna`. The ports are meaningless.
     fn resolve(&self, host: &str) -> Lookup;
 }
 
 impl ReactorNames for Reactor {
     fn set_resolver(&self, resolver: impl Resolve) {
-        if let Some(old) = self.local::<Chosen>().0.replace(Some(Rc::new(resolver))) {
+        if let Some(old) = self.local::<InstalledResolver>().0.replace(Some(Rc::new(resolver))) {
             self.defer_drop(old);
         }
     }
@@ -110,16 +110,16 @@ impl ReactorNames for Reactor {
             Ok(host) => host,
             Err(error) => return failed(self, error),
         };
-        // Taken out first: a resolver may choose another.
-        let chosen = self.local::<Chosen>().0.borrow().clone();
-        match chosen {
+        // Cloned first, since a resolver may set another.
+        let resolver = self.local::<InstalledResolver>().0.borrow().clone();
+        match resolver {
             Some(resolver) => resolve_soon(self, resolver, host.into_owned()),
             None => SystemResolver.resolve(self, &host),
         }
     }
 }
 
-/// A resolver may be a user's, so it is the loop that calls it.
+/// Queues the call, since the resolver may be user code, which only the event loop calls.
 fn resolve_soon(reactor: &Reactor, resolver: Rc<dyn Resolve>, host: String) -> Lookup {
     let (promise, lookup) = reactor.promise();
     reactor.call_soon(move |reactor| {
@@ -138,7 +138,7 @@ fn to_ascii(host: &str) -> Result<Cow<'_, str>, ResolveError> {
         check_len(host)?;
         return Ok(Cow::Borrowed(host));
     }
-    // No character takes more bytes than these in UTF-8, nor fewer than one in ASCII.
+    // A character takes at most four bytes in UTF-8, and at least one in ASCII.
     if host.len() > 4 * NAME_LEN_MAX {
         return Err(too_long(host));
     }
@@ -147,14 +147,14 @@ fn to_ascii(host: &str) -> Result<Cow<'_, str>, ResolveError> {
     Ok(Cow::Owned(host))
 }
 
-/// A lookup that has failed already.
+/// A lookup that has failed.
 fn failed(reactor: &Reactor, error: ResolveError) -> Lookup {
     let (promise, lookup) = reactor.promise();
     promise.reject(error);
     lookup
 }
 
-/// What names are compared by: without regard to case, or to the dot of the root at their end.
+/// The key of a name in tables: lower case, without the trailing dot.
 fn key(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }

@@ -1,4 +1,4 @@
-//! The ports of services by name, from IANA's registry: those over TCP that people type. A table and not `/etc/services`, so
+//! Ports by service name, from IANA's registry: common TCP services. A built-in table, not `/etc/services`, so
 //! that a name means the same on every machine and in a simulation.
 
 use sinew_reactor::Excerpt;
@@ -55,9 +55,9 @@ const SERVICES: &[(&str, u16)] = &[
     ("xmpp-server", 5269),
 ];
 
-/// A port by its number or its name.
+/// Parses a port, by number or service name.
 pub(crate) fn port(text: &str) -> Option<u16> {
-    // `parse` would take a sign.
+    // `parse` would accept a sign.
     if text.bytes().next()?.is_ascii_digit() {
         return text.parse().ok();
     }
@@ -67,14 +67,14 @@ pub(crate) fn port(text: &str) -> Option<u16> {
     Some(SERVICES[at].1)
 }
 
-/// What is wrong with a text that is no port.
-pub(crate) fn why_no_port(text: &str) -> String {
+/// Why a text is not a port.
+pub(crate) fn port_error(text: &str) -> String {
     let shown = Excerpt::new(text);
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number {
         format!("port {shown} is above {}", u16::MAX)
     } else {
-        format!("{shown:?} is no port: neither 0 to 65535 nor the name of a service")
+        format!("{shown:?} is not a port: neither 0 to 65535 nor a service name")
     }
 }
 
@@ -83,15 +83,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_a_port() {
-        assert_eq!(why_no_port("99999"), "port 99999 is above 65535");
+    fn invalid_ports() {
+        assert_eq!(port_error("99999"), "port 99999 is above 65535");
         for text in ["-1", "", "8o", "eighty", "80 "] {
-            assert!(why_no_port(text).starts_with(&format!("{text:?} is no port: ")), "{text:?}");
+            assert!(port_error(text).starts_with(&format!("{text:?} is not a port: ")), "{text:?}");
         }
     }
 
     #[test]
-    fn names_and_numbers() {
+    fn service_names_and_numbers() {
         assert!(SERVICES.is_sorted());
         for (name, number) in SERVICES {
             assert_eq!(port(name), Some(*number));

@@ -1,4 +1,4 @@
-//! The resolver that is there unless another is chosen: [`SystemResolver`].
+//! The default resolver: [`SystemResolver`].
 
 use std::{io, sync::Arc};
 
@@ -6,9 +6,9 @@ use sinew_reactor::Reactor;
 
 use super::{Lookup, Resolve, ResolveError, lookup};
 
-/// The system's: `getaddrinfo(3)`, on a thread for lookups
-/// ([`Reactor::defer_to_lookup_thread`]), with all that it asks (`/etc/hosts`, DNS) and in the order that it
-/// gives (RFC 6724). On a host of a simulated network, the names of that network.
+/// The system's resolver: `getaddrinfo(3)`, on a lookup thread
+/// ([`Reactor::defer_to_lookup_thread`]), with all its sources (`/etc/hosts`, DNS), in the order that it
+/// returns (RFC 6724). On a simulated host, the names of the simulated network.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
 

@@ -1,10 +1,10 @@
-//! Resolvers on a simulated reactor, where time stands still until it is moved.
+//! Resolvers on a simulated reactor, whose clock the test advances.
 
 use std::{cell::RefCell, time::Duration};
 
 use super::*;
 
-type Asked = Rc<RefCell<Vec<String>>>;
+type Queried = Rc<RefCell<Vec<String>>>;
 
 /// Nothing may be left, and no callback may have panicked.
 #[track_caller]
@@ -17,11 +17,11 @@ fn assert_clean(reactor: &Reactor) {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Takes a second for each lookup, and knows every name but those that begin with "no".
-fn slow(asked: &Asked) -> impl Resolve + use<> {
-    let asked = asked.clone();
+/// A resolver that takes a second for each lookup, and knows all names except those that begin with "no".
+fn slow_resolver(queried: &Queried) -> impl Resolve + use<> {
+    let queried = queried.clone();
     move |reactor: &Reactor, host: &str| {
-        asked.borrow_mut().push(host.to_owned());
+        queried.borrow_mut().push(host.to_owned());
         let (promise, lookup) = reactor.promise();
         let host = host.to_owned();
         let promise = Rc::new(RefCell::new(Some(promise)));
@@ -43,7 +43,7 @@ fn slow(asked: &Asked) -> impl Resolve + use<> {
     }
 }
 
-/// What a lookup gives within two seconds.
+/// The result of a lookup after two seconds.
 fn found(reactor: &Reactor, lookup: &Lookup) -> String {
     reactor.advance(2 * SECOND).unwrap();
     match lookup.take().expect("it is settled") {
@@ -53,7 +53,7 @@ fn found(reactor: &Reactor, lookup: &Lookup) -> String {
 }
 
 #[test]
-fn a_table_of_hosts() {
+fn hosts_table() {
     let text =
         "# ours\n192.0.2.1 One one.example # and more\n\n2001:db8::1\tone\n  192.0.2.2 two.\n";
     let hosts = Hosts::parse(text).unwrap().with("none", []);
@@ -63,7 +63,7 @@ fn a_table_of_hosts() {
         ("one", "192.0.2.1 2001:db8::1"),
         ("ONE.EXAMPLE.", "192.0.2.1"),
         ("two", "192.0.2.2"),
-        ("three", "there is no such name"),
+        ("three", "the name does not exist"),
         ("none", "the name has no address"),
         ("192.0.2.9", "192.0.2.9"),
         ("2001:db8::9", "2001:db8::9"),
@@ -75,20 +75,24 @@ fn a_table_of_hosts() {
     }
     assert_clean(&reactor);
 
-    // What no name can be is not asked for.
+    // Names that are too long reach no resolver.
     let long = "a".repeat(254);
-    let expected = format!("this can be no name: \"{long}\" is longer than 253 bytes");
+    let expected = format!("invalid host name: \"{long}\" is longer than 253 bytes");
     assert_eq!(found(&reactor, &reactor.resolve(&long)), expected);
     let longest = format!("{}.", &long[..253]);
-    assert_eq!(found(&reactor, &reactor.resolve(&longest)), "there is no such name");
-    for much in ["a".repeat(70_000), "ü".repeat(70_000)] {
-        let said = found(&reactor, &reactor.resolve(&much));
-        assert!(said.starts_with("this can be no name: ") && said.len() < 1000, "{}", said.len());
+    assert_eq!(found(&reactor, &reactor.resolve(&longest)), "the name does not exist");
+    for long in ["a".repeat(70_000), "ü".repeat(70_000)] {
+        let message = found(&reactor, &reactor.resolve(&long));
+        assert!(
+            message.starts_with("invalid host name: ") && message.len() < 1000,
+            "{}",
+            message.len()
+        );
     }
     assert_clean(&reactor);
 
     let bad = [
-        ("one 192.0.2.1", "line 1: \"one\" is no address"),
+        ("one 192.0.2.1", "line 1: \"one\" is not an address"),
         ("\n192.0.2.1 # one", "line 2: 192.0.2.1 has no name"),
     ];
     for (text, expected) in bad {
@@ -97,9 +101,9 @@ fn a_table_of_hosts() {
     assert!(matches!(Hosts::load("no such file"), Err(HostsError::Io(_))));
 }
 
-/// As macOS has one: `fe80::1%lo0 localhost`.
+/// macOS has such an entry: `fe80::1%lo0 localhost`.
 #[test]
-fn addresses_of_a_link_have_their_scope() {
+fn link_local_addresses_have_a_scope() {
     let hosts = Hosts::parse("fe80::1%3 by-number\nfe80::1%nowhere9 nowhere\n").unwrap();
     let reactor = Reactor::new().unwrap();
     reactor.set_resolver(hosts);
@@ -121,23 +125,25 @@ fn addresses_of_a_link_have_their_scope() {
 }
 
 #[test]
-fn who_is_not_in_the_table_is_looked_up_elsewhere() {
-    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
-    reactor.set_resolver(Hosts::new().with("one", [[192, 0, 2, 1].into()]).otherwise(slow(&asked)));
+fn names_not_in_the_table_use_the_fallback() {
+    let (reactor, queried) = (Reactor::simulated(0), Queried::default());
+    reactor.set_resolver(
+        Hosts::new().with("one", [[192, 0, 2, 1].into()]).otherwise(slow_resolver(&queried)),
+    );
     assert_eq!(found(&reactor, &reactor.resolve("one")), "192.0.2.1");
     assert_eq!(found(&reactor, &reactor.resolve("three")), "192.0.2.5");
-    assert_eq!(*asked.borrow(), ["three"]);
+    assert_eq!(*queried.borrow(), ["three"]);
 }
 
 #[test]
-fn a_resolver_is_called_by_the_loop_alone() {
-    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
-    reactor.set_resolver(slow(&asked));
+fn resolver_is_called_by_the_event_loop_only() {
+    let (reactor, queried) = (Reactor::simulated(0), Queried::default());
+    reactor.set_resolver(slow_resolver(&queried));
     let (lookup, other) = (reactor.resolve("one"), reactor.resolve("two"));
-    assert!(asked.borrow().is_empty());
+    assert!(queried.borrow().is_empty());
     other.cancel();
     assert_eq!(found(&reactor, &lookup), "192.0.2.3");
-    assert_eq!(*asked.borrow(), ["one"], "the other was cancelled before");
+    assert_eq!(*queried.borrow(), ["one"], "the other was cancelled before");
 
     let lookup = reactor.resolve("three");
     reactor.advance(Duration::ZERO).unwrap();
@@ -147,74 +153,74 @@ fn a_resolver_is_called_by_the_loop_alone() {
 }
 
 #[test]
-fn answers_are_kept_for_their_time() {
-    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
-    reactor.set_resolver(Cached::new(slow(&asked)).keep(10 * SECOND));
+fn answers_are_cached_for_their_time() {
+    let (reactor, queried) = (Reactor::simulated(0), Queried::default());
+    reactor.set_resolver(Cached::new(slow_resolver(&queried)).keep(10 * SECOND));
     let ask = |name: &str| found(&reactor, &reactor.resolve(name));
     assert_eq!((ask("one"), ask("ONE.")), ("192.0.2.3".into(), "192.0.2.3".into()));
-    assert_eq!(asked.borrow().len(), 1);
+    assert_eq!(queried.borrow().len(), 1);
     reactor.advance(7 * SECOND).unwrap();
     ask("one");
-    assert_eq!(asked.borrow().len(), 2, "ten seconds after it was found");
+    assert_eq!(queried.borrow().len(), 2, "ten seconds after it was found");
     ask("nobody");
-    assert_eq!(ask("nobody"), "there is no such name");
-    assert_eq!(asked.borrow().len(), 4, "failures are not kept");
+    assert_eq!(ask("nobody"), "the name does not exist");
+    assert_eq!(queried.borrow().len(), 4, "failures are not cached");
 
-    // For longer than a clock can tell.
-    asked.borrow_mut().clear();
-    reactor.set_resolver(Cached::new(slow(&asked)).keep(Duration::MAX));
+    // Longer than the clock can represent.
+    queried.borrow_mut().clear();
+    reactor.set_resolver(Cached::new(slow_resolver(&queried)).keep(Duration::MAX));
     ask("one");
     reactor.advance(1_000_000 * SECOND).unwrap();
     ask("one");
-    assert_eq!(asked.borrow().len(), 1);
+    assert_eq!(queried.borrow().len(), 1);
 
-    asked.borrow_mut().clear();
-    reactor.set_resolver(Cached::new(slow(&asked)).keep_failures(10 * SECOND));
+    queried.borrow_mut().clear();
+    reactor.set_resolver(Cached::new(slow_resolver(&queried)).keep_failures(10 * SECOND));
     ask("nobody");
-    assert_eq!(ask("nobody"), "there is no such name");
-    assert_eq!(asked.borrow().len(), 1);
+    assert_eq!(ask("nobody"), "the name does not exist");
+    assert_eq!(queried.borrow().len(), 1);
     assert_clean(&reactor);
 }
 
 #[test]
-fn no_more_names_are_kept_than_may_be() {
-    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
-    let cached = Rc::new(Cached::new(slow(&asked)).names_max(2));
+fn cache_size_is_bounded() {
+    let (reactor, queried) = (Reactor::simulated(0), Queried::default());
+    let cached = Rc::new(Cached::new(slow_resolver(&queried)).names_max(2));
     let resolver = cached.clone();
     reactor.set_resolver(move |reactor: &Reactor, host: &str| resolver.resolve(reactor, host));
     for (name, len) in [("a", 1), ("b", 2), ("c", 2), ("b", 2), ("a", 2)] {
         found(&reactor, &reactor.resolve(name));
         assert_eq!(cached.len(), len, "{name}");
     }
-    assert_eq!(*asked.borrow(), ["a", "b", "c", "a"], "the oldest made room");
+    assert_eq!(*queried.borrow(), ["a", "b", "c", "a"], "the oldest was evicted");
     cached.clear();
     assert!(cached.is_empty());
 }
 
 #[test]
-fn who_asks_for_the_same_name_at_the_same_time_shares_a_lookup() {
-    let (reactor, asked) = (Reactor::simulated(0), Asked::default());
-    reactor.set_resolver(Cached::new(slow(&asked)));
+fn concurrent_lookups_of_a_name_share_a_query() {
+    let (reactor, queried) = (Reactor::simulated(0), Queried::default());
+    reactor.set_resolver(Cached::new(slow_resolver(&queried)));
     let lookups: Vec<_> = (0..3).map(|_| reactor.resolve("one")).collect();
     reactor.advance(SECOND / 2).unwrap();
     lookups[0].cancel();
     for lookup in &lookups[1..] {
         assert_eq!(found(&reactor, lookup), "192.0.2.3");
     }
-    assert_eq!(asked.borrow().len(), 1);
+    assert_eq!(queried.borrow().len(), 1);
 
-    // When nobody waits any more, it is given up, and the next one asks again.
+    // When all are cancelled, the query is cancelled, and the next lookup starts another.
     let lookups: Vec<_> = (0..2).map(|_| reactor.resolve("two..")).collect();
     reactor.advance(SECOND / 2).unwrap();
     lookups.iter().for_each(Lookup::cancel);
     reactor.advance(Duration::ZERO).unwrap();
     assert_clean(&reactor);
     assert_eq!(found(&reactor, &reactor.resolve("two..")), "192.0.2.5");
-    assert_eq!(asked.borrow().len(), 3);
+    assert_eq!(queried.borrow().len(), 3);
 }
 
 #[test]
-fn names_in_other_scripts() {
+fn names_outside_ascii() {
     let reactor = Reactor::simulated(0);
     reactor.set_resolver(Hosts::new().with("xn--bcher-kva.example", [[192, 0, 2, 1].into()]));
     let answer = found(&reactor, &reactor.resolve("Bücher.example"));
@@ -222,6 +228,6 @@ fn names_in_other_scripts() {
         assert_eq!(answer, "192.0.2.1");
         assert!(found(&reactor, &reactor.resolve("ü\u{ffff}")).contains("UTS 46"));
     } else {
-        assert!(answer.contains("not in ASCII"), "{answer}");
+        assert!(answer.contains("is not ASCII"), "{answer}");
     }
 }

@@ -1,5 +1,5 @@
-//! A stream over one or two descriptors: [`Descriptors`]. What it reads and what it writes have nothing to do with each other but
-//! that they belong to one transport.
+//! A stream over one or two file descriptors: [`Descriptors`]. The input and the output are independent, except that they belong to
+//! one transport.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,22 +11,23 @@ use sinew_reactor::{Reactor, Ready, RegisterError, Token, WeakReactor};
 use super::{end::End, nonblocking_fd::Descriptor, standard::Standard};
 use crate::net::ByteStream;
 
-/// See the head of this file.
+/// Input and output of a stream.
 pub(crate) struct Descriptors {
     reactor: WeakReactor,
-    /// The stream's, once it has one.
+    /// The stream's token, once it is registered.
     token: Cell<Option<Token>>,
     input: Option<End>,
-    /// `None` if there is none, or none any more.
+    /// `None` if there is none, or it has been closed.
     output: RefCell<Option<End>>,
     takes_output: bool,
-    /// There is only an output, and it has ended: so has the stream.
+    /// The stream has only an output, which has been closed, so the stream has ended.
     ended: Cell<bool>,
-    /// Both are the process's own. When nobody reads what it writes any more, so much is left to read: what had arrived by then.
-    arrived: Option<Cell<usize>>,
+    /// For standard input and output: the bytes still to be read after the output broke, namely those that had left_to_read by then.
+    /// `usize::MAX` before that.
+    left_to_read: Option<Cell<usize>>,
 }
 
-/// One of the descriptors of a stream, and whether it stands for one of the process's own.
+/// A descriptor of a stream, and which standard stream it is, if any.
 pub(super) type Opened = (Descriptor, Option<Standard>);
 
 impl Descriptors {
@@ -54,12 +55,12 @@ impl Descriptors {
             output: RefCell::new(output),
             takes_output,
             ended: Cell::new(false),
-            arrived: is_own.then(|| Cell::new(usize::MAX)),
+            left_to_read: is_own.then(|| Cell::new(usize::MAX)),
         })
     }
 
-    /// What is to be said to a stream that has nothing to read.
-    fn read_of_nothing(&self) -> io::Result<usize> {
+    /// The result of a read without an input.
+    fn read_without_input(&self) -> io::Result<usize> {
         if self.ended.get() {
             return Ok(0);
         }
@@ -72,22 +73,23 @@ impl Descriptors {
 
 impl ByteStream for Descriptors {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(input) = &self.input else { return self.read_of_nothing() };
-        let Some(arrived) = &self.arrived else { return input.read(buffer) };
-        if arrived.get() == 0 {
+        let Some(input) = &self.input else { return self.read_without_input() };
+        let Some(left_to_read) = &self.left_to_read else { return input.read(buffer) };
+        if left_to_read.get() == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
-        let room = buffer.len().min(arrived.get());
+        let room = buffer.len().min(left_to_read.get());
         let len = input.read(&mut buffer[..room])?;
-        if arrived.get() != usize::MAX {
-            arrived.set(arrived.get() - len);
+        if left_to_read.get() != usize::MAX {
+            left_to_read.set(left_to_read.get() - len);
         }
         Ok(len)
     }
 
     fn peek(&self) -> io::Result<usize> {
-        let Some(input) = &self.input else { return self.read_of_nothing() };
-        let is_ready = input.is_ready() && self.arrived.as_ref().is_none_or(|left| left.get() > 0);
+        let Some(input) = &self.input else { return self.read_without_input() };
+        let is_ready =
+            input.is_ready() && self.left_to_read.as_ref().is_none_or(|left| left.get() > 0);
         if is_ready { Ok(1) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
@@ -95,12 +97,13 @@ impl ByteStream for Descriptors {
         self.input.as_ref().is_some_and(End::short_read_drains)
     }
 
-    /// A program that closes its input may still have much to say. One whose own output nobody reads has nobody left to work for.
-    fn has_two_ends(&self) -> bool {
-        self.input.is_some() && self.arrived.is_none()
+    /// Half-close is supported, since a program that closes its input may still produce output; except on standard input and output,
+    /// where a closed output ends the stream.
+    fn has_separate_directions(&self) -> bool {
+        self.input.is_some() && self.left_to_read.is_none()
     }
 
-    /// An end that is read from shows in a read what has become of it, one that is written to in a write.
+    /// Errors of the input show in reads, those of the output in writes.
     fn check(&self) -> io::Result<()> {
         Ok(())
     }
@@ -110,10 +113,11 @@ impl ByteStream for Descriptors {
             Some(output) => output.write_vectored(slices),
             None => Err(ErrorKind::BrokenPipe.into()),
         };
-        if let (Err(error), Some(arrived), Some(input)) = (&written, &self.arrived, &self.input)
+        if let (Err(error), Some(left_to_read), Some(input)) =
+            (&written, &self.left_to_read, &self.input)
             && !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
         {
-            arrived.set(input.unread());
+            left_to_read.set(input.unread());
         }
         written
     }
@@ -129,12 +133,12 @@ impl ByteStream for Descriptors {
         Ok(())
     }
 
-    /// The other end of a pipe can be told nothing but that it has ended.
+    /// Pipes have no reset; the other end only sees the close.
     fn reset(&self) {}
 
     fn readiness(&self) -> Ready {
-        let input = self.input.as_ref().map_or(Ready::NONE, End::take_noted);
-        let output = self.output.borrow().as_ref().map_or(Ready::NONE, End::take_noted);
+        let input = self.input.as_ref().map_or(Ready::NONE, End::take_readiness);
+        let output = self.output.borrow().as_ref().map_or(Ready::NONE, End::take_readiness);
         let ended = if self.ended.get() { Ready::READ } else { Ready::NONE };
         input | output | ended
     }
@@ -142,7 +146,7 @@ impl ByteStream for Descriptors {
     fn register(&self, token: Token) {
         self.token.set(Some(token));
         let output = self.output.borrow();
-        self.input.iter().chain(&*output).for_each(|end| end.tell(token));
+        self.input.iter().chain(&*output).for_each(|end| end.set_stream(token));
     }
 
     fn takes_output(&self) -> bool {

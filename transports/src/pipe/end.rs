@@ -1,8 +1,8 @@
-//! One end of one descriptor, on an engine: [`End`]. It is registered by itself, since a stream may have two of them, and has the
-//! stream come by when there is something to try.
+//! One descriptor registered with an engine: [`End`]. It has a registration of its exclusive, since a stream may have two, and reschedules
+//! the stream when it is ready.
 //!
-//! On the level-triggered engines it asks for one event at a time: what was told is not asked for again until a call has said
-//! that it would block. So a stream that has paused is not told for ever, and need not say what it wants.
+//! On level-triggered engines its interest is one-shot: an interest that was reported is dropped until a call returns
+//! `WouldBlock`. So a paused stream gets no further events, and need not say what it is interested in.
 
 use std::{
     cell::Cell,
@@ -17,52 +17,51 @@ use sinew_reactor::{
 
 use super::{nonblocking_fd::Descriptor, standard::Standard};
 
-/// See the head of this file.
+/// One end of a pipe, a terminal or a file.
 pub(super) struct End {
     watch: Rc<Watch>,
     descriptor: Descriptor,
-    /// Which of the process's own it stands for.
+    /// Which standard stream it is, if any.
     standard: Option<Standard>,
     origin: Origin,
 }
 
-/// What the engine tells, and whom.
+/// The handler of an end: passes readiness on to the stream.
 struct Watch {
     reactor: WeakReactor,
-    /// `None` as long as there is no stream to come by.
+    /// `None` before the stream is registered.
     stream: Cell<Option<Token>>,
-    /// `None` if no engine tells of it: it is always ready.
+    /// `None` if the descriptor cannot be polled, since it is always ready.
     token: Cell<Option<Token>>,
-    /// What the engine may tell of; an error is told as each of them.
-    told: Ready,
-    /// What it has told, and the stream has not heard yet.
-    noted: Cell<Ready>,
-    asked: Cell<Interest>,
+    /// The events that concern this end; an error is reported as each of them.
+    events: Ready,
+    /// Events that the stream has not taken yet.
+    pending: Cell<Ready>,
+    interest: Cell<Interest>,
 }
 
 impl End {
-    /// The end that a stream reads from.
+    /// The input of a stream.
     pub(super) fn input(
         reactor: &Reactor,
         descriptor: Descriptor,
         standard: Option<Standard>,
     ) -> Result<Self, RegisterError> {
-        let told = Ready::READ | Ready::READ_CLOSED;
-        Self::open(reactor, descriptor, standard, told, Interest::READ)
+        let events = Ready::READ | Ready::READ_CLOSED;
+        Self::open(reactor, descriptor, standard, events, Interest::READ)
     }
 
-    /// The end that a stream writes to. `alone`: it reads from nothing, so that it is from here that it has to hear if nobody reads
-    /// any more.
+    /// The output of a stream. `alone`: the stream has no input, so this end must detect that the reader has gone.
     pub(super) fn output(
         reactor: &Reactor,
         descriptor: Descriptor,
         standard: Option<Standard>,
         alone: bool,
     ) -> Result<Self, RegisterError> {
-        // What can be read from anything but a pipe is not ours to look at.
+        // Only for pipes, since anything else may have input that is not ours to read.
         if alone && descriptor.is_pipe() {
-            let told = Ready::READ | Ready::WRITE;
-            Self::open(reactor, descriptor, standard, told, Interest::READ)
+            let events = Ready::READ | Ready::WRITE;
+            Self::open(reactor, descriptor, standard, events, Interest::READ)
         } else {
             Self::open(reactor, descriptor, standard, Ready::WRITE, Interest::NONE)
         }
@@ -72,7 +71,7 @@ impl End {
         reactor: &Reactor,
         descriptor: Descriptor,
         standard: Option<Standard>,
-        told: Ready,
+        events: Ready,
         interest: Interest,
     ) -> Result<Self, RegisterError> {
         let token = match descriptor.is_always_ready() {
@@ -83,47 +82,49 @@ impl End {
             reactor: reactor.downgrade(),
             stream: Cell::new(None),
             token: Cell::new(token),
-            told,
-            noted: Cell::new(if token.is_none() { told } else { Ready::NONE }),
-            asked: Cell::new(interest),
+            events,
+            pending: Cell::new(if token.is_none() { events } else { Ready::NONE }),
+            interest: Cell::new(interest),
         });
         if let Some(token) = token {
-            // Standard input and output are everybody's, and a terminal's master is both what is read and what is written.
+            // Standard input and output are shared with other processes, and a terminal's master is both input and output.
             reactor.mark_shared(token);
             reactor.bind(token, watch.clone());
         }
         Ok(Self { watch, descriptor, standard, origin: Origin::here() })
     }
 
-    /// The stream that it belongs to is to come by from now on.
-    pub(super) fn tell(&self, stream: Token) {
+    /// Sets the stream to be rescheduled.
+    pub(super) fn set_stream(&self, stream: Token) {
         self.watch.stream.set(Some(stream));
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let result = self.descriptor.read(buffer);
         match &result {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.watch.ask(Interest::READ),
-            // The stream takes it for drained.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.watch.add_interest(Interest::READ)
+            }
+            // The stream takes a short read as drained.
             Ok(n) if *n > 0 && *n < buffer.len() && self.short_read_drains() => {
-                self.watch.ask(Interest::READ);
+                self.watch.add_interest(Interest::READ);
             }
             _ => {}
         }
         result
     }
 
-    /// Whether a read would bring something: bytes, the end, or an error.
+    /// Whether a read would return bytes, the end, or an error.
     pub(super) fn is_ready(&self) -> bool {
         self.descriptor.has_input()
     }
 
-    /// How many bytes have arrived; of what cannot say, none.
+    /// Bytes that can be read; 0 if the descriptor does not support FIONREAD.
     pub(super) fn unread(&self) -> usize {
         self.descriptor.unread()
     }
 
-    /// Whether a read that filled less than its buffer has taken all there was.
+    /// Whether a short read means that the input is drained.
     pub(super) fn short_read_drains(&self) -> bool {
         self.descriptor.short_read_drains()
     }
@@ -131,13 +132,15 @@ impl End {
     pub(super) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let result = self.descriptor.write_vectored(slices);
         match &result {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.watch.ask(Interest::WRITE),
-            // The stream takes it for full.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.watch.add_interest(Interest::WRITE)
+            }
+            // The stream takes a short write as full.
             Ok(n) if *n > 0 && *n < slices.iter().map(|slice| slice.len()).sum() => {
                 if self.descriptor.short_write_fills() {
-                    self.watch.ask(Interest::WRITE);
+                    self.watch.add_interest(Interest::WRITE);
                 } else {
-                    self.watch.owe(Ready::WRITE);
+                    self.watch.report(Ready::WRITE);
                 }
             }
             _ => {}
@@ -145,9 +148,9 @@ impl End {
         result
     }
 
-    /// What has been told since this was last asked.
-    pub(super) fn take_noted(&self) -> Ready {
-        self.watch.noted.replace(Ready::NONE)
+    /// Takes the events since the last call.
+    pub(super) fn take_readiness(&self) -> Ready {
+        self.watch.pending.replace(Ready::NONE)
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -155,14 +158,14 @@ impl End {
     }
 }
 
-/// `None` if the engine does not take it because it is never anything but ready.
+/// `None` if the engine refuses it since it is always ready.
 fn register(
     reactor: &Reactor,
     descriptor: &Descriptor,
     interest: Interest,
 ) -> Result<Option<Token>, RegisterError> {
     match reactor.register_source(&mut descriptor.as_fd(), interest) {
-        // What epoll says of regular files, of /dev/null and its kin.
+        // epoll returns EPERM for regular files, /dev/null and the like.
         Err(RegisterError::Io(error))
             if error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error()) =>
         {
@@ -179,42 +182,42 @@ impl Drop for End {
         {
             reactor.deregister(token, true);
         }
-        // In a child of fork(2), what the descriptor leads to is the parent's.
+        // In a child of fork(2), the descriptor belongs to the parent.
         if !self.origin.is_here() {
             return;
         }
-        if self.watch.told.is_write() {
+        if self.watch.events.is_write() {
             self.descriptor.end_output();
         }
         if let Some(standard) = self.standard {
-            standard.silence();
+            standard.redirect_to_null();
         }
     }
 }
 
 impl Watch {
-    /// Has the engine tell of more.
-    fn ask(&self, more: Interest) {
+    /// Adds an interest.
+    fn add_interest(&self, more: Interest) {
         let Some(token) = self.token.get() else {
-            return self.owe(if more.is_read() { Ready::READ } else { Ready::WRITE });
+            return self.report(if more.is_read() { Ready::READ } else { Ready::WRITE });
         };
-        let asked = self.asked.get() | more;
-        if asked != self.asked.replace(asked)
+        let interest = self.interest.get() | more;
+        if interest != self.interest.replace(interest)
             && let Some(reactor) = self.reactor.upgrade()
         {
-            reactor.set_interest(token, asked);
+            reactor.set_interest(token, interest);
         }
     }
 
-    /// No engine will tell of it, so the stream is to come by.
-    fn owe(&self, ready: Ready) {
+    /// The engine will not report this, so the stream is rescheduled.
+    fn report(&self, ready: Ready) {
         if let Some(reactor) = self.reactor.upgrade() {
-            self.note(&reactor, ready);
+            self.notify(&reactor, ready);
         }
     }
 
-    fn note(&self, reactor: &Reactor, ready: Ready) {
-        self.noted.set(self.noted.get() | ready);
+    fn notify(&self, reactor: &Reactor, ready: Ready) {
+        self.pending.set(self.pending.get() | ready);
         if let Some(stream) = self.stream.get() {
             reactor.reschedule(stream);
         }
@@ -223,21 +226,23 @@ impl Watch {
 
 impl Handler for Watch {
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
-        let told = ready & self.told;
-        let asked = self.asked.get();
-        let left =
-            match (asked.is_read() && !ready.is_read(), asked.is_write() && !ready.is_write()) {
-                (true, true) => Interest::BOTH,
-                (true, false) => Interest::READ,
-                (false, true) => Interest::WRITE,
-                (false, false) => Interest::NONE,
-            };
-        self.asked.set(left);
+        let events = ready & self.events;
+        let interest = self.interest.get();
+        let left = match (
+            interest.is_read() && !ready.is_read(),
+            interest.is_write() && !ready.is_write(),
+        ) {
+            (true, true) => Interest::BOTH,
+            (true, false) => Interest::READ,
+            (false, true) => Interest::WRITE,
+            (false, false) => Interest::NONE,
+        };
+        self.interest.set(left);
         if let Some(token) = self.token.get() {
             reactor.set_interest(token, left);
         }
-        if told != Ready::NONE {
-            self.note(reactor, told);
+        if events != Ready::NONE {
+            self.notify(reactor, events);
         }
     }
 

@@ -1,7 +1,7 @@
-//! Pipes, FIFOs, and standard input and output: [`ReactorPipes`] gives a reactor its `stdio` and `open_pipe_*`. Unix only.
+//! Pipes, FIFOs, and standard input and output: [`ReactorPipes`] adds `stdio` and `open_pipe_*` to a reactor. Unix only.
 
-// `nonblocking_fd.rs` makes the system calls, `end.rs` is a descriptor on an engine, `descriptors.rs` one or two of them as the bytes of
-// a stream. From there on a pipe is a connection like any other.
+// `nonblocking_fd.rs` makes the system calls, `end.rs` is a registered descriptor, `descriptors.rs` makes a stream of one or two.
+// Above that a pipe is an ordinary connection.
 
 use std::{
     io,
@@ -29,43 +29,43 @@ use descriptors::Opened;
 pub(crate) use nonblocking_fd::Descriptor;
 use standard::Standard;
 
-/// A pipe, or a standard descriptor, could not be had.
+/// A pipe or a standard stream could not be opened.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PipeError {
-    /// Standard input or output cannot be used; it may have been closed.
-    #[error("{name}: {source}")]
+    /// Standard input or output could not be used, perhaps since it is closed.
+    #[error("could not use {name}: {source}")]
     Standard {
-        /// Which of them.
+        /// `standard input` or `standard output`.
         name: &'static str,
         /// The cause.
         source: io::Error,
     },
     /// The path could not be opened.
-    #[error("{}: {source}", Excerpt::path(.path))]
+    #[error("could not open {}: {source}", Excerpt::path(.path))]
     Open {
         /// The path.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
-    /// There is something at the path, but no FIFO.
+    /// The path exists, but is not a FIFO.
     #[error("{} is not a FIFO", Excerpt::path(.path))]
     NotFifo {
         /// The path.
         path: PathBuf,
     },
-    /// Nobody has the FIFO open for reading, so nobody would read what is written to it.
-    #[error("nobody reads from {}", Excerpt::path(.path))]
+    /// No process has the FIFO open for reading.
+    #[error("no process has {} open for reading", Excerpt::path(.path))]
     NoReader {
         /// The path.
         path: PathBuf,
     },
-    /// The descriptor is of no use.
-    #[error("the descriptor cannot be used: {0}")]
+    /// The descriptor could not be used.
+    #[error("could not use the descriptor: {0}")]
     Descriptor(#[source] io::Error),
-    /// The engine cannot watch it.
-    #[error("the engine cannot watch it: {0}")]
+    /// The engine could not register it.
+    #[error("could not register with the engine: {0}")]
     Register(#[from] RegisterError),
 }
 
@@ -79,13 +79,13 @@ mod sealed {
 
 /// Pipes, FIFOs, and the process's standard input and output, on a [`Reactor`]. Unix only.
 ///
-/// Each is a connection like one over TCP, with these differences. What only reads answers `Closed` to every write. What only
-/// writes ends as soon as nobody reads any more. `lose_connection` sends what is queued, however long that takes, and closes:
-/// [`linger_timeout`](StreamConfig::linger_timeout) is for peers that may be gone without a word, and a pipe's cannot be.
+/// Each is an ordinary connection, with these differences. Writes to a read-only connection return `Closed`. A write-only
+/// connection ends as soon as its reader is gone. `lose_connection` sends everything queued, without a timeout, and closes:
+/// [`linger_timeout`](StreamConfig::linger_timeout) is for network peers that vanish, which the other end of a pipe cannot.
 ///
 /// # Examples
 ///
-/// A pipe, with both of its ends on one reactor:
+/// A pipe with both ends on one reactor:
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -124,20 +124,20 @@ mod sealed {
 /// # }
 /// ```
 pub trait ReactorPipes: sealed::Sealed {
-    /// Joins a protocol to the process's standard input and output, whatever they are: a terminal, pipes, sockets, regular
-    /// files, or one of each. The loop tells it `connection_made` in its next turn.
+    /// Makes a connection of the process's standard input and output, whatever they are: a terminal, pipes, sockets, regular
+    /// files, or one of each. `connection_made` is called in the next turn.
     ///
-    /// No flag of the descriptors is changed that another process could see. When the connection is over, descriptors 0 and 1
-    /// lead to `/dev/null`, so that whoever was at the other end sees a close; `close_write` does so for 1.
+    /// File status flags are not changed where other processes could see it. When the connection ends, descriptors 0 and 1 are redirected
+    /// to `/dev/null`, so that the other end sees a close; `close_write` does so for 1.
     ///
     /// # Errors
     ///
-    /// [`PipeError::Standard`] if one of them is closed; [`PipeError::Register`] if the engine cannot watch them.
+    /// [`PipeError::Standard`] if one of them is closed; [`PipeError::Register`] if the engine cannot register them.
     fn stdio<P: Protocol>(&self, protocol: P) -> Result<Connection<P>, PipeError> {
         self.stdio_with(StreamConfig::default(), protocol)
     }
 
-    /// The same, as configured.
+    /// The same with a `config`.
     ///
     /// # Errors
     ///
@@ -148,8 +148,8 @@ pub trait ReactorPipes: sealed::Sealed {
         protocol: P,
     ) -> Result<Connection<P>, PipeError>;
 
-    /// Reads from a descriptor: the end of a pipe, usually. It does not block from now on, and nor does it for others who share
-    /// its open file description.
+    /// Reads from a descriptor, usually one end of a pipe. It is set to non-blocking mode, also for other processes that share its
+    /// open file description.
     ///
     /// # Errors
     ///
@@ -160,8 +160,8 @@ pub trait ReactorPipes: sealed::Sealed {
         protocol: P,
     ) -> Result<Connection<P>, PipeError>;
 
-    /// Writes to a descriptor: the end of a pipe, usually. It does not block from now on, and nor does it for others who share
-    /// its open file description.
+    /// Writes to a descriptor, usually one end of a pipe. It is set to non-blocking mode, also for other processes that share its
+    /// open file description.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ pub trait ReactorPipes: sealed::Sealed {
         protocol: P,
     ) -> Result<Connection<P>, PipeError>;
 
-    /// Reads from a FIFO. It begins whether or not anybody writes yet, and ends when the last writer has closed it. To go on with
+    /// Reads from a FIFO. Opening does not wait for a writer; the connection ends when the last writer has closed the FIFO. To read from
     /// the next writer, open it again in `connection_lost`.
     ///
     /// # Errors
@@ -184,11 +184,11 @@ pub trait ReactorPipes: sealed::Sealed {
         protocol: P,
     ) -> Result<Connection<P>, PipeError>;
 
-    /// Writes to a FIFO that somebody has open for reading.
+    /// Writes to a FIFO that another process has open for reading.
     ///
     /// # Errors
     ///
-    /// [`PipeError::NoReader`] if nobody has; else as [`open_fifo_reader`](Self::open_fifo_reader).
+    /// [`PipeError::NoReader`] if no process has; else as [`open_fifo_reader`](Self::open_fifo_reader).
     fn open_fifo_writer<P: Protocol>(
         &self,
         path: impl AsRef<Path>,
@@ -210,7 +210,7 @@ impl ReactorPipes for Reactor {
         reader: impl Into<OwnedFd>,
         protocol: P,
     ) -> Result<Connection<P>, PipeError> {
-        let end = Descriptor::own(reader.into()).map_err(PipeError::Descriptor);
+        let end = Descriptor::exclusive(reader.into()).map_err(PipeError::Descriptor);
         open_reader(self, end, StreamConfig::default(), protocol)
     }
 
@@ -219,7 +219,7 @@ impl ReactorPipes for Reactor {
         writer: impl Into<OwnedFd>,
         protocol: P,
     ) -> Result<Connection<P>, PipeError> {
-        let end = Descriptor::own(writer.into()).map_err(PipeError::Descriptor);
+        let end = Descriptor::exclusive(writer.into()).map_err(PipeError::Descriptor);
         open_writer(self, end, StreamConfig::default(), protocol)
     }
 
@@ -242,7 +242,7 @@ impl ReactorPipes for Reactor {
     }
 }
 
-/// A connection that only reads.
+/// A read-only connection.
 pub(crate) fn open_reader<P: Protocol>(
     reactor: &Reactor,
     end: Result<Descriptor, PipeError>,
@@ -253,7 +253,7 @@ pub(crate) fn open_reader<P: Protocol>(
     join(reactor, descriptors, Peer::Pipe, config, protocol)
 }
 
-/// A connection that only writes.
+/// A write-only connection.
 pub(crate) fn open_writer<P: Protocol>(
     reactor: &Reactor,
     end: Result<Descriptor, PipeError>,
@@ -286,7 +286,7 @@ fn open(reactor: &Reactor, (input, output): Ends) -> Result<Descriptors, PipeErr
     Ok(Descriptors::open(reactor, input, output)?)
 }
 
-/// Gives them a protocol.
+/// Builds a connection of descriptors and a protocol.
 pub(crate) fn join<P: Protocol>(
     reactor: &Reactor,
     descriptors: Result<Descriptors, PipeError>,
@@ -303,14 +303,14 @@ pub(crate) fn join<P: Protocol>(
             Ok(Connection::new(transport))
         }
         Err(error) => {
-            // Its drop may be user code, and no call runs that.
+            // Dropping the protocol may run user code, so the event loop drops it.
             reactor.defer_drop(protocol);
             Err(error)
         }
     }
 }
 
-/// As a socket of a stream to be, with its token.
+/// Registers descriptors as the socket of a stream.
 pub(crate) fn registered(
     reactor: &Reactor,
     descriptors: Descriptors,
@@ -340,5 +340,5 @@ fn fifo(path: &Path, flags: OFlags) -> Result<Descriptor, PipeError> {
         }
         opened => opened.map_err(|error| failed(error.into()))?,
     };
-    Descriptor::own(fd).map_err(failed)
+    Descriptor::exclusive(fd).map_err(failed)
 }

@@ -1,5 +1,5 @@
-//! A descriptor, and how it is read and written so that nobody waits and nobody else notices: [`Descriptor`]. It knows no engine
-//! and no stream. Why it is done like this is in docs/design/11-standard-streams.md.
+//! Non-blocking reads and writes on a descriptor, without side effects on processes that share it: [`Descriptor`]. Knows no engine
+//! and no stream. The reasons are in docs/design/11-standard-streams.md.
 
 use std::{
     io::{self, IoSlice},
@@ -13,17 +13,17 @@ use rustix::{
     net::{RecvFlags, SendFlags},
 };
 
-/// What one write to a description that blocks may bring without waiting, once poll(2) has said that there is room (POSIX, `PIPE_BUF`).
-const GUARDED_WRITE_MAX: usize =
+/// Longest write to a blocking description that does not block after poll(2) has reported it writable (POSIX, `PIPE_BUF`).
+const POLLED_WRITE_MAX: usize =
     if cfg!(any(target_os = "linux", target_os = "android")) { 4096 } else { 512 };
 
-/// Unasked for, a write to a socket that is closed would be a signal.
+/// Without MSG_NOSIGNAL, a write to a closed socket would raise SIGPIPE.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const SEND: SendFlags = SendFlags::DONTWAIT;
 
-/// See the head of this file.
+/// A file descriptor, with its way of non-blocking access.
 pub(crate) struct Descriptor {
     fd: OwnedFd,
     access: Access,
@@ -32,13 +32,13 @@ pub(crate) struct Descriptor {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
-    /// The open file description is ours alone, and does not block.
-    Own,
-    /// A socket: each call says that it is not to wait.
+    /// The open file description is not shared, and in non-blocking mode.
+    Exclusive,
+    /// A socket: each call passes MSG_DONTWAIT.
     Socket,
-    /// A description that others have, too, and that blocks: poll(2) is asked before each call.
-    Guarded,
-    /// Nobody ever waits for it, but for a disk: a regular file.
+    /// A shared description in blocking mode: poll(2) is called before each call.
+    Polled,
+    /// A regular file: never blocks except on the disk.
     File,
 }
 
@@ -50,47 +50,47 @@ enum Kind {
 }
 
 impl Descriptor {
-    /// A descriptor whose description nobody else has, or nobody who minds that it does not block from now on.
-    pub(crate) fn own(fd: OwnedFd) -> io::Result<Self> {
+    /// A descriptor whose description may be set to non-blocking mode: it is not shared, or only with users who accept that.
+    pub(crate) fn exclusive(fd: OwnedFd) -> io::Result<Self> {
         let file_type = file_type(fd.as_fd())?;
         let access = if file_type == FileType::RegularFile {
             Access::File
         } else {
             rustix::io::ioctl_fionbio(&fd, true)?;
-            Access::Own
+            Access::Exclusive
         };
         Ok(Self { kind: kind(&fd, file_type), fd, access })
     }
 
-    /// A way of our own to what a descriptor leads to that others share.
+    /// Non-blocking access to a descriptor whose description is shared.
     pub(super) fn shared(fd: BorrowedFd<'_>, flags: OFlags) -> io::Result<Self> {
         let file_type = file_type(fd)?;
         let (fd, access) = match file_type {
             FileType::RegularFile => (fd.try_clone_to_owned()?, Access::File),
             FileType::Socket => (fd.try_clone_to_owned()?, Access::Socket),
             _ => match reopen(fd, flags) {
-                Ok(fd) => (fd, Access::Own),
+                Ok(fd) => (fd, Access::Exclusive),
                 Err(error) => {
-                    tracing::debug!(%error, "a standard descriptor cannot be opened anew; asking before each call");
-                    (fd.try_clone_to_owned()?, Access::Guarded)
+                    tracing::debug!(%error, "could not reopen a standard stream; using poll(2) before each call");
+                    (fd.try_clone_to_owned()?, Access::Polled)
                 }
             },
         };
         Ok(Self { kind: kind(&fd, file_type), fd, access })
     }
 
-    /// As `read(2)`. A terminal that was hung up has ended.
+    /// As `read(2)`. EIO of a terminal that was hung up is reported as the end of the input.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match self.access {
-            Access::Own | Access::File => rustix::io::read(&self.fd, buffer),
+            Access::Exclusive | Access::File => rustix::io::read(&self.fd, buffer),
             Access::Socket => {
                 rustix::net::recv(&self.fd, buffer, RecvFlags::DONTWAIT).map(|(_, n)| n)
             }
-            Access::Guarded if self.is_ready(PollFlags::IN) => rustix::io::read(&self.fd, buffer),
-            Access::Guarded => Err(Errno::WOULDBLOCK),
+            Access::Polled if self.is_ready(PollFlags::IN) => rustix::io::read(&self.fd, buffer),
+            Access::Polled => Err(Errno::WOULDBLOCK),
         };
         match read {
-            // Linux says so of the master of a pty when nobody has the other side open any more.
+            // Linux returns EIO for the master of a pty when the slave side is closed.
             Err(Errno::IO) if self.kind == Kind::Terminal => Ok(0),
             read => Ok(read?),
         }
@@ -99,42 +99,42 @@ impl Descriptor {
     /// As `writev(2)`.
     pub(super) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = match self.access {
-            Access::Own | Access::File => rustix::io::writev(&self.fd, slices),
+            Access::Exclusive | Access::File => rustix::io::writev(&self.fd, slices),
             Access::Socket => rustix::net::sendmsg(
                 &self.fd,
                 slices,
                 &mut rustix::net::SendAncillaryBuffer::default(),
                 SEND,
             ),
-            Access::Guarded if self.is_ready(PollFlags::OUT) => {
+            Access::Polled if self.is_ready(PollFlags::OUT) => {
                 let first = slices.iter().find(|slice| !slice.is_empty());
                 let first = first.map_or(&[][..], |slice| slice);
-                rustix::io::write(&self.fd, &first[..first.len().min(GUARDED_WRITE_MAX)])
+                rustix::io::write(&self.fd, &first[..first.len().min(POLLED_WRITE_MAX)])
             }
-            Access::Guarded => Err(Errno::WOULDBLOCK),
+            Access::Polled => Err(Errno::WOULDBLOCK),
         };
         Ok(written?)
     }
 
-    /// No more will be written. A socket that others have, too, is told so; all else sees it when the descriptor is closed.
+    /// Ends the output. A socket that may be shared is shut down; anything else ends by closing the descriptor.
     pub(super) fn end_output(&self) {
         if self.access == Access::Socket {
-            // It fails if the other end has gone, which is just as well.
+            // It fails if the peer has gone, which needs no handling.
             let _ = rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Write);
         }
     }
 
-    /// Whether a read that filled less than its buffer has taken all there was. A terminal hands out a line at a time.
+    /// Whether a short read means that the input is drained. Terminals return one line at a time.
     pub(super) fn short_read_drains(&self) -> bool {
-        self.kind == Kind::Pipe && self.access != Access::Guarded
+        self.kind == Kind::Pipe && self.access != Access::Polled
     }
 
-    /// Whether a write that took less than it was offered has found it full.
+    /// Whether a short write means that the output is full.
     pub(super) fn short_write_fills(&self) -> bool {
-        matches!(self.access, Access::Own | Access::Socket)
+        matches!(self.access, Access::Exclusive | Access::Socket)
     }
 
-    /// Whether it can be read and written at any time, so that there is nothing to watch.
+    /// Whether it is always ready, so that it need not be registered.
     pub(super) fn is_always_ready(&self) -> bool {
         self.access == Access::File
     }
@@ -152,16 +152,16 @@ impl Descriptor {
         self.kind == Kind::Pipe
     }
 
-    /// Of a pipe's writing end: whether nobody is left to read.
+    /// For the writing end of a pipe: whether no reader is left.
     pub(super) fn is_broken(&self) -> bool {
         self.is_ready(PollFlags::empty())
     }
 
     fn is_ready(&self, flags: PollFlags) -> bool {
-        let mut asked = [PollFd::new(&self.fd, flags)];
+        let mut polled_fds = [PollFd::new(&self.fd, flags)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // An error, too, shows in the call that follows.
-        rustix::event::poll(&mut asked, Some(&now)) != Ok(0)
+        // A poll(2) error shows in the call that follows, too.
+        rustix::event::poll(&mut polled_fds, Some(&now)) != Ok(0)
     }
 }
 
@@ -177,24 +177,24 @@ fn file_type(fd: BorrowedFd<'_>) -> io::Result<FileType> {
 
 fn kind(fd: &OwnedFd, file_type: FileType) -> Kind {
     match file_type {
-        // Those of O_DIRECT hand out a packet at a time.
-        FileType::Fifo if !is_of_packets(fd) => Kind::Pipe,
+        // Pipes with O_DIRECT return one packet at a time.
+        FileType::Fifo if !is_packet_pipe(fd) => Kind::Pipe,
         FileType::CharacterDevice if rustix::termios::isatty(fd) => Kind::Terminal,
         _ => Kind::Other,
     }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn is_of_packets(fd: &OwnedFd) -> bool {
+fn is_packet_pipe(fd: &OwnedFd) -> bool {
     rustix::fs::fcntl_getfl(fd).is_ok_and(|flags| flags.contains(OFlags::DIRECT))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn is_of_packets(_: &OwnedFd) -> bool {
+fn is_packet_pipe(_: &OwnedFd) -> bool {
     false
 }
 
-/// Opens once more what a descriptor leads to, so that there is a description whose flags are nobody else's.
+/// Reopens the file of a descriptor, for an open file description with flags of its exclusive.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     use std::os::fd::AsRawFd;
@@ -203,7 +203,7 @@ fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, flags | always, rustix::fs::Mode::empty())
 }
 
-/// Elsewhere only terminals have a name to be opened by; `/dev/fd` gives the same description again.
+/// Elsewhere only terminals can be reopened by name; `/dev/fd` would return the same description.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let always = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -229,8 +229,8 @@ mod tests {
         result.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    /// Waits for what is there to be read. Also the end may take a moment: children that other tests start have copies of all that
-    /// is open here until they have become another program.
+    /// Waits for input and reads it. The end may take a moment, since children started by other tests hold copies of all
+    /// descriptors until they call exec(2).
     fn read(descriptor: &Descriptor) -> io::Result<Vec<u8>> {
         rustix::event::poll(&mut [PollFd::new(descriptor, PollFlags::IN)], None)?;
         let mut buffer = [0; 64];
@@ -238,9 +238,9 @@ mod tests {
         Ok(buffer[..n].to_vec())
     }
 
-    /// Whatever is shared blocks for all others as before, and never for us.
+    /// A shared description stays in blocking mode for others, but never blocks here.
     #[test]
-    fn a_shared_pipe_is_opened_anew() {
+    fn shared_pipe_is_reopened() {
         let (reader, mut writer) = io::pipe().unwrap();
         let shared = Descriptor::shared(reader.as_fd(), OFlags::RDONLY).unwrap();
         assert!(would_block(shared.read(&mut [0; 8])) && blocks(&reader));
@@ -251,53 +251,53 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_socket_is_told_with_each_call() {
-        let (near, mut far) = UnixStream::pair().unwrap();
-        let shared = Descriptor::shared(near.as_fd(), OFlags::RDWR).unwrap();
+    fn shared_socket_uses_dontwait() {
+        let (socket, mut peer) = UnixStream::pair().unwrap();
+        let shared = Descriptor::shared(socket.as_fd(), OFlags::RDWR).unwrap();
         assert_eq!(shared.access, Access::Socket);
-        assert!(would_block(shared.read(&mut [0; 8])) && blocks(&near));
-        far.write_all(b"hello").unwrap();
+        assert!(would_block(shared.read(&mut [0; 8])) && blocks(&socket));
+        peer.write_all(b"hello").unwrap();
         assert_eq!(read(&shared).unwrap(), b"hello");
         let full = [7; 1 << 16];
         while shared.write_vectored(&[IoSlice::new(&full)]).is_ok() {}
-        assert!(would_block(shared.write_vectored(&[IoSlice::new(&full)])) && blocks(&near));
+        assert!(would_block(shared.write_vectored(&[IoSlice::new(&full)])) && blocks(&socket));
     }
 
-    /// What cannot be opened anew, as when another user has made it.
-    fn guarded(fd: impl Into<OwnedFd>) -> Descriptor {
+    /// A descriptor that cannot be reopened, for example since another user has created it.
+    fn polled(fd: impl Into<OwnedFd>) -> Descriptor {
         let fd = fd.into();
         let kind = kind(&fd, file_type(fd.as_fd()).unwrap());
-        Descriptor { fd, access: Access::Guarded, kind }
+        Descriptor { fd, access: Access::Polled, kind }
     }
 
     #[test]
-    fn what_cannot_be_opened_anew_is_asked_first() {
+    fn descriptor_that_cannot_be_reopened_is_polled() {
         let (reader, writer) = io::pipe().unwrap();
-        let (mut far_reader, mut far_writer) =
+        let (mut shared_reader, mut shared_writer) =
             (reader.try_clone().unwrap(), writer.try_clone().unwrap());
-        let (reader, writer) = (guarded(reader), guarded(writer));
+        let (reader, writer) = (polled(reader), polled(writer));
         assert!(would_block(reader.read(&mut [0; 8])));
-        far_writer.write_all(b"hello").unwrap();
+        shared_writer.write_all(b"hello").unwrap();
         assert_eq!(read(&reader).unwrap(), b"hello");
 
         let full = [7; 1 << 20];
         let mut sent = 0;
         while let Ok(n) = writer.write_vectored(&[IoSlice::new(&[]), IoSlice::new(&full)]) {
-            assert!(n <= GUARDED_WRITE_MAX);
+            assert!(n <= POLLED_WRITE_MAX);
             sent += n;
         }
-        assert!(sent > 0 && blocks(&writer) && blocks(&far_reader));
+        assert!(sent > 0 && blocks(&writer) && blocks(&shared_reader));
         let mut taken = vec![0; sent];
-        far_reader.read_exact(&mut taken).unwrap();
+        shared_reader.read_exact(&mut taken).unwrap();
         assert!(taken.iter().all(|byte| *byte == 7));
 
-        drop((far_writer, writer));
+        drop((shared_writer, writer));
         assert_eq!(read(&reader).unwrap(), b"");
     }
 
-    /// Whoever appends goes on to append, and both go on from where the other was.
+    /// Append mode and the file offset stay shared.
     #[test]
-    fn a_regular_file_keeps_its_place() {
+    fn regular_file_keeps_its_offset() {
         let path = std::env::temp_dir().join(format!("sinew-shared-{}", std::process::id()));
         std::fs::write(&path, "one\n").unwrap();
         let mut file = File::options().read(true).append(true).open(&path).unwrap();

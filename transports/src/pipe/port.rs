@@ -1,4 +1,4 @@
-//! Standard input and output as a port, which has one connection, and as something to connect to.
+//! Standard input and output as a listening port with one connection, and as a destination to connect to.
 
 use std::{cell::Cell, io, net::SocketAddr};
 
@@ -12,7 +12,7 @@ use crate::{
     tcp,
 };
 
-/// Listens on standard input and output, which is to say that whoever is there already is accepted.
+/// Listens on standard input and output: the only connection is accepted at once.
 pub(crate) fn listen<F: Factory>(
     reactor: &Reactor,
     config: ListenConfig,
@@ -35,21 +35,21 @@ pub(crate) fn connect<F: Factory>(
     config: ConnectConfig,
     factory: F,
 ) -> Connecting<F::Protocol> {
-    immediate_connect::at_once(reactor, config, factory, |reactor| {
+    immediate_connect::connect_now(reactor, config, factory, |reactor| {
         let (socket, token) = registered(reactor, standard_streams(reactor)?)?;
         Ok((socket, token, Peer::Stdio))
     })
 }
 
-/// Has one to accept, and never another.
+/// Yields one connection.
 struct StandardListener(Cell<Option<Descriptors>>);
 
 impl StandardListener {
-    fn waits(&self) -> bool {
+    fn is_pending(&self) -> bool {
         let streams = self.0.take();
-        let waits = streams.is_some();
+        let is_pending = streams.is_some();
         self.0.set(streams);
-        waits
+        is_pending
     }
 }
 
@@ -68,10 +68,10 @@ impl NetListener for StandardListener {
     }
 
     fn is_ready(&self) -> bool {
-        self.waits()
+        self.is_pending()
     }
 
     fn is_over(&self) -> bool {
-        !self.waits()
+        !self.is_pending()
     }
 }

@@ -1,4 +1,4 @@
-//! The process's own standard input and output: [`Standard`].
+//! The process's standard streams: [`Standard`].
 
 use std::io;
 
@@ -27,17 +27,17 @@ impl Standard {
         }
     }
 
-    /// Has it lead to nothing from now on, so that the other end sees what the transport's end is: a close. The number stays
-    /// taken, or the next file that is opened would be what `println!` writes to.
-    pub(super) fn silence(self) {
+    /// Redirects it to /dev/null, so that the other end sees a close. The descriptor is not closed, since the next file opened
+    /// would take its number, and `println!` would write to it.
+    pub(super) fn redirect_to_null(self) {
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
-        let silenced =
+        let redirected =
             rustix::fs::open("/dev/null", flags, Mode::empty()).and_then(|null| match self {
                 Self::Input => rustix::stdio::dup2_stdin(null),
                 Self::Output => rustix::stdio::dup2_stdout(null),
             });
-        if let Err(error) = silenced {
-            tracing::debug!(%error, "{} could not be closed", self.name());
+        if let Err(error) = redirected {
+            tracing::debug!(%error, "could not redirect {} to /dev/null", self.name());
         }
     }
 }

@@ -1,32 +1,33 @@
-//! One pipe to a child: [`ChildPipe`], the protocol of its connection, which passes on to the protocol of the process.
+//! One pipe to a child process: [`ChildPipe`], a protocol that passes its callbacks on to the `ProcessProtocol`.
 
 use std::rc::Rc;
 
-use super::{ChildFd, lifecycle::Life};
+use super::{ChildFd, lifecycle::Lifecycle};
 use crate::{ConnectionLost, Protocol, Transport};
 
-/// See the head of this file.
+/// The protocol of a pipe to a child.
 pub(super) struct ChildPipe {
-    pub(super) life: Rc<Life>,
+    pub(super) lifecycle: Rc<Lifecycle>,
     pub(super) fd: ChildFd,
 }
 
 impl Protocol for ChildPipe {
     fn data_received(&mut self, _: &Transport, data: &[u8]) {
-        self.life.tell(|protocol, process| protocol.data_received(process, self.fd, data));
+        self.lifecycle
+            .with_protocol(|protocol, process| protocol.data_received(process, self.fd, data));
     }
 
     fn writing_paused(&mut self, _: &Transport) {
-        self.life.tell(|protocol, process| protocol.input_paused(process, self.fd));
+        self.lifecycle.with_protocol(|protocol, process| protocol.input_paused(process, self.fd));
     }
 
     fn writing_resumed(&mut self, _: &Transport) {
-        self.life.tell(|protocol, process| protocol.input_resumed(process, self.fd));
+        self.lifecycle.with_protocol(|protocol, process| protocol.input_resumed(process, self.fd));
     }
 
     fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
-        // First of all it is counted: what follows is user code, which may panic.
-        self.life.channel_closed(transport.reactor().as_ref(), self.fd);
-        self.life.tell(|protocol, process| protocol.channel_closed(process, self.fd));
+        // Counted first, since user code may panic.
+        self.lifecycle.channel_closed(transport.reactor().as_ref(), self.fd);
+        self.lifecycle.with_protocol(|protocol, process| protocol.channel_closed(process, self.fd));
     }
 }

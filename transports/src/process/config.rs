@@ -1,8 +1,8 @@
-//! How a child is set up: [`ProcessConfig`]. What the program itself is told is said by its `Command`.
+//! Configuration of child processes: [`ProcessConfig`]. Arguments, environment and user are set on the `Command`.
 
 use crate::StreamConfig;
 
-/// A descriptor of a child, by its number there.
+/// A file descriptor in a child process, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChildFd(pub i32);
 
@@ -15,26 +15,26 @@ impl ChildFd {
     pub const STDERR: Self = Self(2);
 }
 
-/// What a standard descriptor of a child leads to.
+/// Redirection of a standard stream of a child.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChildIo {
-    /// To its parent, through a pipe.
+    /// A pipe to the parent.
     #[default]
     Piped,
-    /// To what its `Command` says: a file, nothing, or, by default, where the parent's own leads.
+    /// As set on the `Command`: a file, /dev/null, or, by default, inherited.
     AsCommanded,
 }
 
-/// What becomes of a child that still runs when the reactor stops. A program that wants its children to end in order asks them to
-/// in a trigger of [`Phase::BeforeShutdown`](sinew_reactor::Phase::BeforeShutdown), as the guide shows.
+/// Handling of a child that still runs when the reactor stops. To end children in order, ask them to exit in a
+/// trigger of [`Phase::BeforeShutdown`](sinew_reactor::Phase::BeforeShutdown), as the guide shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AtStop {
     /// It is killed (SIGKILL) and reaped.
     #[default]
     Kill,
-    /// It is left alone; its pipes are closed. As long as this process lives, a thread waits for it, so that it leaves no zombie.
+    /// It is left running, and its pipes are closed. A thread of this process waits for it, so that it does not become a zombie.
     Leave,
 }
 
@@ -48,20 +48,20 @@ pub struct WindowSize {
 }
 
 impl Default for WindowSize {
-    /// 24 lines of 80.
+    /// 24 rows of 80 columns.
     fn default() -> Self {
         Self { rows: 24, columns: 80 }
     }
 }
 
-/// How a child is set up.
+/// Configuration of a child process.
 ///
 /// # Examples
 ///
 /// ```
 /// use sinew_transports::{AtStop, ChildFd, ProcessConfig};
 ///
-/// // Descriptor 3 of the child is for the parent to read, and it outlives the reactor.
+/// // The parent reads from descriptor 3 of the child, which may outlive the reactor.
 /// let config = ProcessConfig::default().read_from(ChildFd(3)).at_stop(AtStop::Leave);
 /// # drop(config);
 /// ```
@@ -79,51 +79,51 @@ pub struct ProcessConfig {
 }
 
 impl ProcessConfig {
-    /// What its standard input leads to. Default: a pipe.
+    /// Its standard input. Default: a pipe.
     pub fn stdin(mut self, stdin: ChildIo) -> Self {
         self.stdin = stdin;
         self
     }
 
-    /// What its standard output leads to. Default: a pipe.
+    /// Its standard output. Default: a pipe.
     pub fn stdout(mut self, stdout: ChildIo) -> Self {
         self.stdout = stdout;
         self
     }
 
-    /// What its standard error leads to. Default: a pipe.
+    /// Its standard error. Default: a pipe.
     pub fn stderr(mut self, stderr: ChildIo) -> Self {
         self.stderr = stderr;
         self
     }
 
-    /// A further pipe, on which the child writes and its parent reads. 3 or more.
+    /// Adds a pipe that the child writes and the parent reads. The descriptor must be 3 or more.
     pub fn read_from(mut self, fd: ChildFd) -> Self {
         self.readers.push(fd);
         self
     }
 
-    /// A further pipe, on which the parent writes and its child reads. 3 or more.
+    /// Adds a pipe that the parent writes and the child reads. The descriptor must be 3 or more.
     pub fn write_to(mut self, fd: ChildFd) -> Self {
         self.writers.push(fd);
         self
     }
 
-    /// Gives the child a terminal of its own, of that size, in place of the three standard descriptors, and a session that it
-    /// leads. What it writes there comes as `out_received`; what is written to it is as if typed.
+    /// Gives the child a pseudo-terminal of that size in place of its three standard streams, and makes it a session leader. Its output
+    /// arrives as `out_received`; data written to it is input as if typed.
     pub fn pty(mut self, size: WindowSize) -> Self {
         self.pty = Some(size);
         self
     }
 
-    /// What becomes of it if it still runs when the reactor stops. Default: it is killed.
+    /// Handling of a child that still runs when the reactor stops. Default: it is killed.
     pub fn at_stop(mut self, at_stop: AtStop) -> Self {
         self.at_stop = at_stop;
         self
     }
 
-    /// The limits of each of its pipes: watermarks, `write_limit`, `idle_timeout`. Input that passes the `write_limit` is dropped,
-    /// and that pipe closed.
+    /// Limits of each of its pipes: watermarks, `write_limit`, `idle_timeout`. Input beyond the `write_limit` is dropped,
+    /// and the pipe is closed.
     pub fn stream(mut self, stream: StreamConfig) -> Self {
         self.stream = stream;
         self

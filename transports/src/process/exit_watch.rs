@@ -1,5 +1,5 @@
-//! How the loop hears that a child has exited: [`Watch`]. Where the system has descriptors for processes (Linux 5.3 and later), one
-//! of those; else, by SIGCHLD, upon which each child is asked for.
+//! Detects the exit of a child: [`Watch`]. By a pidfd where the system has them (Linux 5.3 and later), else by SIGCHLD, on
+//! which each child is checked.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
@@ -10,32 +10,32 @@ use rustix::process::Pid;
 use sinew_reactor::process;
 use sinew_reactor::{Interest, Reactor, RegisterError, Signal, SignalWatch, Token};
 
-/// What is to be tried.
+/// How exits are detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exits {
-    ByDescriptor,
-    /// Also where there are descriptors for processes.
+pub(super) enum ExitDetection {
+    Pidfd,
+    /// Even where pidfds are available.
     #[cfg(test)]
-    BySignal,
+    Sigchld,
 }
 
-/// A child that is watched for its exit, and the token of who hears of it.
+/// A watched child, and the token of the handler that is called on its exit.
 pub(super) struct Watch {
     pub(super) token: Token,
-    pub(super) by: WatchedBy,
+    pub(super) by: ExitSource,
 }
 
-pub(super) enum WatchedBy {
-    /// It becomes readable.
+pub(super) enum ExitSource {
+    /// A pidfd, which becomes readable.
     Descriptor(
         #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there are none"))] OwnedFd,
     ),
-    /// The handler is run again with each SIGCHLD.
+    /// The handler is rescheduled on each SIGCHLD.
     Signal(#[allow(dead_code, reason = "dropping it ends the watch")] SignalWatch),
 }
 
-impl WatchedBy {
-    /// What became of a child that could not be waited for, if the system still knows.
+impl ExitSource {
+    /// Exit status of a child that could not be waited for, if the system still has it.
     #[cfg(target_os = "linux")]
     pub(super) fn exit_status(&self) -> Option<ExitStatus> {
         match self {
@@ -44,7 +44,7 @@ impl WatchedBy {
         }
     }
 
-    /// What became of a child that could not be waited for: no other system knows.
+    /// Exit status of a child that could not be waited for: not available on this system.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn exit_status(&self) -> Option<ExitStatus> {
         None
@@ -52,15 +52,19 @@ impl WatchedBy {
 }
 
 impl Watch {
-    /// Watches a child that nobody reaps meanwhile. If this fails, nothing is left.
-    pub(super) fn open(reactor: &Reactor, pid: Pid, exits: Exits) -> Result<Self, RegisterError> {
-        if let Some(mut descriptor) = descriptor_of(pid, exits) {
+    /// Watches a child that must not be reaped meanwhile. On failure nothing stays registered.
+    pub(super) fn open(
+        reactor: &Reactor,
+        pid: Pid,
+        exits: ExitDetection,
+    ) -> Result<Self, RegisterError> {
+        if let Some(mut descriptor) = open_pidfd(pid, exits) {
             let token = reactor.register_source(&mut descriptor, Interest::READ)?;
-            return Ok(Self { token, by: WatchedBy::Descriptor(descriptor) });
+            return Ok(Self { token, by: ExitSource::Descriptor(descriptor) });
         }
         let token = reactor.reserve()?;
         match reactor.wake_on_signal(Signal::CHLD, token) {
-            Ok(watch) => Ok(Self { token, by: WatchedBy::Signal(watch) }),
+            Ok(watch) => Ok(Self { token, by: ExitSource::Signal(watch) }),
             Err(error) => {
                 reactor.deregister(token, false);
                 Err(error.into())
@@ -70,16 +74,16 @@ impl Watch {
 }
 
 #[cfg(target_os = "linux")]
-fn descriptor_of(pid: Pid, exits: Exits) -> Option<OwnedFd> {
-    if exits != Exits::ByDescriptor {
+fn open_pidfd(pid: Pid, exits: ExitDetection) -> Option<OwnedFd> {
+    if exits != ExitDetection::Pidfd {
         return None;
     }
     let descriptor = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
-    // An old kernel, a sandbox, or no descriptor left.
+    // An old kernel, a sandbox, or no descriptors left.
     descriptor.inspect_err(|error| tracing::debug!(%error, "no pidfd; waiting for SIGCHLD")).ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn descriptor_of(_: Pid, _: Exits) -> Option<OwnedFd> {
+fn open_pidfd(_: Pid, _: ExitDetection) -> Option<OwnedFd> {
     None
 }

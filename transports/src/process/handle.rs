@@ -1,48 +1,48 @@
-//! The handle that users hold: [`Process`]. It asks; the loop does.
+//! The user's handle of a child process: [`Process`]. Its methods queue work for the event loop.
 
 use std::{fmt, io, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use sinew_reactor::{Deferred, Reactor, Signal};
 
-use super::{ChildFd, ProcessStatus, WindowSize, lifecycle::Life};
+use super::{ChildFd, ProcessStatus, WindowSize, lifecycle::Lifecycle};
 use crate::{Transport, WriteStatus};
 
-/// A child process, as a handle that is cheap to clone and may be kept anywhere on the reactor's thread. Dropping it changes
-/// nothing: the child runs on, and is reaped when it exits.
+/// A handle of a child process. Cheap to clone; may be kept anywhere on the reactor's thread. Dropping it has no effect:
+/// the child keeps running, and is reaped when it exits.
 ///
-/// Every call returns at once and calls nobody back. After the end the handle is inert.
+/// No method blocks or calls back into user code. After the end the handle is inert.
 #[derive(Clone)]
-pub struct Process(pub(super) Rc<Life>);
+pub struct Process(pub(super) Rc<Lifecycle>);
 
-/// A signal was not sent.
+/// A signal could not be sent.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SignalError {
-    /// The child has exited; its number may be somebody else's by now.
-    #[error("the process has exited already")]
+    /// The child has exited; its pid may belong to another process by now.
+    #[error("could not send the signal: the process has exited")]
     Exited,
-    /// This process is a child of the one that started it: whether its number is still its own is known only there.
-    #[error("the process was started by the parent of this one")]
+    /// Called in a fork of the process that started the child, where it is unknown whether the pid is still valid.
+    #[error("could not send the signal: the process was started by the parent of this one")]
     InChild,
-    /// There is no such signal, or none that can be sent by its number alone.
+    /// The signal does not exist, or cannot be sent by number alone.
     #[error("there is no signal {}", .0.as_raw())]
     NoSuchSignal(Signal),
-    /// The system refused: the child may have become another user's.
-    #[error("the signal was refused: {0}")]
+    /// The system refused, perhaps since the child has changed its user.
+    #[error("could not send the signal: {0}")]
     Refused(#[source] io::Error),
 }
 
 sinew_reactor::error_debug!(SignalError);
 
 impl Process {
-    /// Its process id. Once it has exited, the number may be somebody else's.
+    /// Its process id. After its exit, the number may belong to another process.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.0.pid()
     }
 
-    /// What became of it, once it has exited.
+    /// Its exit status, once it has exited.
     #[must_use]
     pub fn status(&self) -> Option<ProcessStatus> {
         self.0.status()
@@ -64,29 +64,29 @@ impl Process {
         }
     }
 
-    /// Closes its standard input once all that is queued has been read by the child. On a terminal, which cannot be closed one
-    /// way, this types its end-of-file character (control-D), which is an end only at the beginning of a line.
+    /// Closes its standard input once all queued data has been written. A terminal cannot be half-closed, so its end-of-file
+    /// character (control-D) is sent instead, which has that effect only at the beginning of a line.
     pub fn close_stdin(&self) {
         self.0.close_stdin();
     }
 
-    /// Stops reading what the child writes to a descriptor until [`resume_reading`](Self::resume_reading): the child will have
-    /// to wait when the pipe is full.
+    /// Stops reading a descriptor of the child until [`resume_reading`](Self::resume_reading): backpressure, the child blocks
+    /// when the pipe is full.
     pub fn pause_reading(&self, fd: ChildFd) {
         if let Some(channel) = self.channel(fd) {
             channel.pause_reading();
         }
     }
 
-    /// Goes on reading what the child writes to a descriptor.
+    /// Resumes reading a descriptor of the child.
     pub fn resume_reading(&self, fd: ChildFd) {
         if let Some(channel) = self.channel(fd) {
             channel.resume_reading();
         }
     }
 
-    /// The pipe to one of its descriptors: for writing to a further one, for producers, files, limits, or an early close.
-    /// `None` if there is none, or none any more.
+    /// The connection of one of its pipes: to write to additional pipes, for producers, files, limits, or an early close.
+    /// `None` if there is none, or it is closed.
     #[must_use]
     pub fn channel(&self, fd: ChildFd) -> Option<Transport> {
         self.0.channel(fd)
@@ -96,7 +96,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`SignalError`]. A child that has exited is never mistaken for another process that has its number now.
+    /// [`SignalError`]. The signal never reaches another process that reuses the pid.
     pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
         self.0.signal(signal)
     }
@@ -110,7 +110,7 @@ impl Process {
         self.0.kill()
     }
 
-    /// Asks it to end (SIGTERM), and kills it if it has not exited within `grace`. Asked again, the new grace counts.
+    /// Asks it to exit (SIGTERM), and kills it if it has not exited within `grace`. A further call replaces the grace period.
     ///
     /// # Errors
     ///
@@ -119,23 +119,23 @@ impl Process {
         self.0.terminate(grace)
     }
 
-    /// Resolves when the process has ended: it has exited, and all its pipes are closed. If that is so already, at once.
+    /// Resolves when the process has ended: it has exited, and all its pipes are closed. Resolves at once if it has already.
     #[must_use = "await it, or give it a callback with `then`"]
     pub fn when_ended(&self) -> Deferred<ProcessStatus> {
         self.0.when_ended()
     }
 
-    /// Changes the size of its terminal; the child is told (SIGWINCH).
+    /// Sets the size of its pseudo-terminal; the child receives SIGWINCH.
     ///
     /// # Errors
     ///
-    /// If it has no terminal of ours, or has it no more.
+    /// If it has no pseudo-terminal, or the process has ended.
     pub fn set_window_size(&self, size: WindowSize) -> io::Result<()> {
         self.0.set_window_size(size)
     }
 
-    /// The reactor that it lives on, or `None` if it has been dropped. In a callback there always is one, for the loop makes
-    /// the call; a handle that was kept may outlive its reactor.
+    /// The reactor, or `None` if it has been dropped. In a callback there always is one; a stored handle may outlive its
+    /// reactor.
     #[must_use]
     pub fn reactor(&self) -> Option<Reactor> {
         self.0.reactor()

@@ -1,13 +1,13 @@
-//! The life of a child as its parent sees it: [`Life`], the handler that hears of its exit, and whom its pipes report to.
+//! Lifecycle of a child process: [`Lifecycle`], the handler that is called on its exit, and that its pipes report to.
 //!
-//! | event | what follows |
+//! | event | effect |
 //! |---|---|
-//! | the loop comes by for the first time, for whatever cause | `started` |
-//! | a pipe has closed | `channel_closed` |
-//! | the child has exited | it is reaped; `exited` |
-//! | both: reaped, and no pipe is open | `ended` at the end of this turn; the protocol is dropped |
-//! | a callback has panicked | it is killed, its pipes are dropped; of the rest only `ended` is told |
-//! | the reactor stops | it is killed and reaped, or left to a thread that will reap it; then all of the above |
+//! | first dispatch, whatever the cause | `started` is called |
+//! | a pipe has closed | `channel_closed` is called |
+//! | the child has exited | it is reaped; `exited` is called |
+//! | it is reaped, and no pipe is open | `ended` is called at the end of this turn; the protocol is dropped |
+//! | a callback has panicked | it is killed, its pipes are dropped; only `ended` is called after that |
+//! | the reactor stops | it is killed and reaped, or left to a thread that reaps it; then all of the above |
 
 use std::{
     any::Any,
@@ -30,86 +30,86 @@ use sinew_reactor::{
 
 use super::{
     AtStop, ChildFd, Process, ProcessProtocol, ProcessStatus, SignalError, WindowSize,
-    exit_watch::{Watch, WatchedBy},
+    exit_watch::{ExitSource, Watch},
     pty,
 };
 use crate::{Transport, waiters::push_waiter};
 
-/// How long a stop waits for a child that it has killed. Only one that hangs in the kernel takes longer than a moment; a thread
-/// goes on to wait for it.
-const KILLED_MAX: Duration = Duration::from_secs(1);
+/// How long a stopping reactor waits for a killed child to be reaped. Only one that hangs in the kernel takes longer; a thread
+/// keeps when_ended_promises for it.
+const REAP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a terminal takes for the end of a file, unless it was told otherwise.
+/// A terminal's default end-of-file character, control-D.
 const END_OF_FILE: &[u8] = b"\x04";
 
-/// See the head of this file.
-pub(super) struct Life {
+/// State of a child process.
+pub(super) struct Lifecycle {
     reactor: WeakReactor,
     token: Token,
-    /// The process whose child it is.
+    /// The process that started it.
     origin: Origin,
     pid: Pid,
-    watched_by: RefCell<Option<WatchedBy>>,
-    /// Until it has been reaped, or left to a thread.
+    exit_source: RefCell<Option<ExitSource>>,
+    /// `None` once it has been reaped, or left to a thread.
     child: RefCell<Option<Child>>,
-    /// Borrowed during a callback, and only the loop calls.
+    /// Borrowed during callbacks, which only the event loop makes.
     protocol: RefCell<Option<Box<dyn ProcessProtocol>>>,
     channels: RefCell<Vec<(ChildFd, Transport)>>,
     status: Cell<Option<ProcessStatus>>,
     started: Cell<bool>,
-    exit_told: Cell<bool>,
-    end_told: Cell<bool>,
+    exited_called: Cell<bool>,
+    ended_called: Cell<bool>,
     /// A callback has panicked.
     failed: Cell<bool>,
-    /// When it will be killed.
+    /// Timer after which it is killed.
     grace: Cell<Option<TimerKey>>,
-    /// Our side of its terminal, to be asked for its size; and to be kept until the end. Many a program closes all that it has open
-    /// right before it exits, and would be hung up on (SIGHUP) before it could.
+    /// The master side of its pseudo-terminal, for its size. Kept until the end: many programs close their descriptors right before
+    /// they exit, and would be killed by SIGHUP if the master were closed.
     terminal: RefCell<Option<OwnedFd>>,
     at_stop: AtStop,
-    waiting: RefCell<Vec<Promise<ProcessStatus>>>,
+    when_ended_promises: RefCell<Vec<Promise<ProcessStatus>>>,
 }
 
-impl Life {
-    pub(super) fn begin(
+impl Lifecycle {
+    pub(super) fn start(
         reactor: &Reactor,
         (child, pid, watch): (Child, Pid, Watch),
         protocol: Box<dyn ProcessProtocol>,
         terminal: Option<OwnedFd>,
         at_stop: AtStop,
     ) -> Rc<Self> {
-        let life = Rc::new(Self {
+        let lifecycle = Rc::new(Self {
             reactor: reactor.downgrade(),
             token: watch.token,
             origin: Origin::here(),
             pid,
-            watched_by: RefCell::new(Some(watch.by)),
+            exit_source: RefCell::new(Some(watch.by)),
             child: RefCell::new(Some(child)),
             protocol: RefCell::new(Some(protocol)),
             channels: RefCell::default(),
             status: Cell::new(None),
             started: Cell::new(false),
-            exit_told: Cell::new(false),
-            end_told: Cell::new(false),
+            exited_called: Cell::new(false),
+            ended_called: Cell::new(false),
             failed: Cell::new(false),
             grace: Cell::new(None),
             terminal: RefCell::new(terminal),
             at_stop,
-            waiting: RefCell::default(),
+            when_ended_promises: RefCell::default(),
         });
-        reactor.bind(life.token, life.clone());
-        // To tell `started`; and it may have exited before anybody watched.
-        reactor.reschedule(life.token);
-        life
+        reactor.bind(lifecycle.token, lifecycle.clone());
+        // Calls `started`, and checks for an exit from before the watch.
+        reactor.reschedule(lifecycle.token);
+        lifecycle
     }
 
     pub(super) fn add_channel(&self, fd: ChildFd, channel: Transport) {
         self.channels.borrow_mut().push((fd, channel));
     }
 
-    /// It could not be set up after all: nobody is told anything.
+    /// Setup failed: the child is killed, and no callback is made.
     pub(super) fn abandon(&self, reactor: &Reactor) {
-        self.end_told.set(true);
+        self.ended_called.set(true);
         self.drop_channels();
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -118,17 +118,20 @@ impl Life {
         if let Some(protocol) = self.protocol.take() {
             reactor.defer_drop(protocol);
         }
-        self.let_go(reactor);
+        self.release(reactor);
     }
 
-    // ---- what is told ----
+    // ---- callbacks ----
 
-    /// Calls the protocol, `started` first.
-    pub(super) fn tell(self: &Rc<Self>, f: impl FnOnce(&mut dyn ProcessProtocol, &Process)) {
-        if self.failed.get() || self.end_told.get() {
+    /// Calls the protocol, with `started` first.
+    pub(super) fn with_protocol(
+        self: &Rc<Self>,
+        f: impl FnOnce(&mut dyn ProcessProtocol, &Process),
+    ) {
+        if self.failed.get() || self.ended_called.get() {
             return;
         }
-        let _fuse = Fuse(self);
+        let _guard = KillOnPanic(self);
         let process = Process(self.clone());
         if let Some(protocol) = &mut *self.protocol.borrow_mut() {
             if !self.started.replace(true) {
@@ -138,40 +141,40 @@ impl Life {
         }
     }
 
-    fn tell_exit(self: &Rc<Self>, status: ProcessStatus) {
-        if status != ProcessStatus::LeftRunning && !self.exit_told.replace(true) {
-            self.tell(|protocol, process| protocol.exited(process, &status));
+    fn call_exited(self: &Rc<Self>, status: ProcessStatus) {
+        if status != ProcessStatus::LeftRunning && !self.exited_called.replace(true) {
+            self.with_protocol(|protocol, process| protocol.exited(process, &status));
         }
     }
 
-    fn tell_end(self: &Rc<Self>, status: ProcessStatus) {
-        self.tell(|_, _| {});
-        self.tell_exit(status);
-        self.end_told.set(true);
+    fn call_ended(self: &Rc<Self>, status: ProcessStatus) {
+        self.with_protocol(|_, _| {});
+        self.call_exited(status);
+        self.ended_called.set(true);
         let process = Process(self.clone());
         if let Some(protocol) = &mut *self.protocol.borrow_mut() {
             protocol.ended(&process, &status);
         }
     }
 
-    // ---- what happens ----
+    // ---- events ----
 
-    /// Reaps the child if it has exited. It is the only one that is asked for: others may have children in this process, too.
-    fn look(self: &Rc<Self>, reactor: &Reactor) {
+    /// Reaps the child if it has exited. Waits for this pid only, since the process may have other children.
+    fn check_exit(self: &Rc<Self>, reactor: &Reactor) {
         if self.status.get().is_some() {
             return;
         }
-        let looked = self.child.borrow_mut().as_mut().map(Child::try_wait);
-        match looked {
+        let result = self.child.borrow_mut().as_mut().map(Child::try_wait);
+        match result {
             Some(Ok(Some(status))) => self.exited(reactor, status.into()),
-            Some(Err(_)) => self.exited(reactor, self.status_of_lost()),
+            Some(Err(_)) => self.exited(reactor, self.lost_status()),
             Some(Ok(None)) | None => {}
         }
     }
 
-    /// Of a child that cannot be waited for (any more).
-    fn status_of_lost(&self) -> ProcessStatus {
-        let kept = self.watched_by.borrow().as_ref().and_then(WatchedBy::exit_status);
+    /// The status of a child that cannot be waited for.
+    fn lost_status(&self) -> ProcessStatus {
+        let kept = self.exit_source.borrow().as_ref().and_then(ExitSource::exit_status);
         if let Some(status) = kept {
             return status.into();
         }
@@ -179,40 +182,40 @@ impl Life {
             false => "this process ignores SIGCHLD, so the system keeps none",
             true => "something else in this process has waited for it",
         };
-        tracing::warn!(pid = self.pid(), cause, "the exit status of a child is lost");
+        tracing::warn!(pid = self.pid(), cause, "could not get the exit status of a child");
         ProcessStatus::Unknown
     }
 
     fn exited(self: &Rc<Self>, reactor: &Reactor, status: ProcessStatus) {
-        self.note_exit(reactor, status);
-        self.tell_exit(status);
+        self.record_exit(reactor, status);
+        self.call_exited(status);
     }
 
-    fn note_exit(&self, reactor: &Reactor, status: ProcessStatus) {
+    fn record_exit(&self, reactor: &Reactor, status: ProcessStatus) {
         self.status.set(Some(status));
         self.child.take();
         if let Some(timer) = self.grace.take() {
             reactor.disarm_timer(timer);
         }
-        // It stays readable, and a level-triggered engine would tell so for ever.
+        // The pidfd stays readable, and a level-triggered engine would report it again and again.
         reactor.set_interest(self.token, Interest::NONE);
-        self.end_if_over(reactor);
+        self.finalize_if_ended(reactor);
     }
 
     /// A pipe has closed.
     pub(super) fn channel_closed(&self, reactor: Option<&Reactor>, fd: ChildFd) {
         self.channels.borrow_mut().retain(|(other, _)| *other != fd);
         if fd == ChildFd::STDOUT && self.terminal.borrow().is_some() {
-            // Nobody has the terminal open any more, to type for.
+            // The child's side of the terminal is closed, so there is nothing to write to either.
             self.drop_channels();
         }
-        // A process whose reactor has been dropped was ended with it.
+        // Without a reactor, the process was ended when the reactor was dropped.
         if let Some(reactor) = reactor {
-            self.end_if_over(reactor);
+            self.finalize_if_ended(reactor);
         }
     }
 
-    fn end_if_over(&self, reactor: &Reactor) {
+    fn finalize_if_ended(&self, reactor: &Reactor) {
         if self.status.get().is_some() && self.channels.borrow().is_empty() {
             reactor.finalize_later(self.token);
         }
@@ -233,35 +236,35 @@ impl Life {
 
     fn finish(&self, reactor: &Reactor) {
         if let Some(status) = self.status.get() {
-            for promise in self.waiting.take() {
+            for promise in self.when_ended_promises.take() {
                 promise.resolve(status);
             }
         }
-        self.let_go(reactor);
-        // What is the user's comes last, for its drop may panic.
+        self.release(reactor);
+        // The protocol comes last, since its drop may panic.
         let protocol = self.protocol.take();
         drop(protocol);
     }
 
-    fn let_go(&self, reactor: &Reactor) {
+    fn release(&self, reactor: &Reactor) {
         if let Some(timer) = self.grace.take() {
             reactor.disarm_timer(timer);
         }
         reactor.deregister(self.token, true);
-        let watched_by = self.watched_by.take();
-        drop(watched_by);
+        let exit_source = self.exit_source.take();
+        drop(exit_source);
         self.terminal.take();
     }
 
-    // ---- the reactor stops ----
+    // ---- shutdown ----
 
     fn kill_and_reap(&self) -> ProcessStatus {
         let Some(mut child) = self.child.take() else { return ProcessStatus::Unknown };
         if let Err(error) = child.kill() {
-            tracing::warn!(pid = self.pid(), %error, "a child could not be killed");
+            tracing::warn!(pid = self.pid(), %error, "could not kill a child");
         }
-        match reap_in_thread(child).recv_timeout(KILLED_MAX) {
-            Ok(ProcessStatus::Unknown) => self.status_of_lost(),
+        match reap_in_thread(child).recv_timeout(REAP_TIMEOUT) {
+            Ok(ProcessStatus::Unknown) => self.lost_status(),
             Ok(status) => status,
             Err(_) => ProcessStatus::Unknown,
         }
@@ -276,13 +279,13 @@ impl Life {
                     ProcessStatus::LeftRunning
                 }
             };
-            self.note_exit(reactor, status);
+            self.record_exit(reactor, status);
         }
     }
 }
 
-/// What the handle asks.
-impl Life {
+/// Methods for the handle.
+impl Lifecycle {
     pub(super) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
@@ -316,7 +319,7 @@ impl Life {
     }
 
     pub(super) fn signal(&self, signal: Signal) -> Result<(), SignalError> {
-        // Until it is reaped, which only we do, the number is its own. A child of fork(2) would not hear of that.
+        // The pid is valid until the child is reaped, which only this process does. A child of fork(2) would not see that.
         if !self.origin.is_here() {
             return Err(SignalError::InChild);
         }
@@ -333,8 +336,8 @@ impl Life {
 
     #[cfg(target_os = "linux")]
     fn send(&self, signal: rustix::process::Signal) -> rustix::io::Result<()> {
-        match &*self.watched_by.borrow() {
-            Some(WatchedBy::Descriptor(it)) => rustix::process::pidfd_send_signal(it, signal),
+        match &*self.exit_source.borrow() {
+            Some(ExitSource::Descriptor(it)) => rustix::process::pidfd_send_signal(it, signal),
             _ => rustix::process::kill_process(self.pid, signal),
         }
     }
@@ -361,10 +364,10 @@ impl Life {
 
     pub(super) fn when_ended(&self) -> Deferred<ProcessStatus> {
         let (promise, deferred) = self.reactor.promise();
-        if self.end_told.get() || self.reactor().is_none() {
+        if self.ended_called.get() || self.reactor().is_none() {
             promise.resolve(self.status.get().unwrap_or(ProcessStatus::Unknown));
         } else {
-            push_waiter(&self.waiting, promise);
+            push_waiter(&self.when_ended_promises, promise);
         }
         deferred
     }
@@ -377,29 +380,29 @@ impl Life {
     }
 }
 
-impl Handler for Life {
+impl Handler for Lifecycle {
     fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
-        self.tell(|_, _| {});
-        self.look(reactor);
+        self.with_protocol(|_, _| {});
+        self.check_exit(reactor);
     }
 
     fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
-        self.tell(|_, _| {});
-        self.look(reactor);
+        self.with_protocol(|_, _| {});
+        self.check_exit(reactor);
     }
 
     fn timer(self: Rc<Self>, _: &Reactor, key: TimerKey) {
         if self.grace.get() == Some(key) {
             self.grace.set(None);
             if let Err(error) = self.kill() {
-                tracing::debug!(pid = self.pid(), %error, "a child was not killed after its grace");
+                tracing::debug!(pid = self.pid(), %error, "could not kill a child after its grace period");
             }
         }
     }
 
     fn finalize(self: Rc<Self>, reactor: &Reactor) {
-        if let Some(status) = self.status.get().filter(|_| !self.end_told.get()) {
-            self.tell_end(status);
+        if let Some(status) = self.status.get().filter(|_| !self.ended_called.get()) {
+            self.call_ended(status);
             self.finish(reactor);
         }
     }
@@ -410,18 +413,18 @@ impl Handler for Life {
 
     fn message_received(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
         if message.is::<Killed>() {
-            self.end_told.set(true);
-            self.let_go(reactor);
+            self.ended_called.set(true);
+            self.release(reactor);
             let protocol = self.protocol.take();
             drop(protocol);
         }
     }
 
     fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
-        if self.end_told.get() {
+        if self.ended_called.get() {
             self.finish(reactor);
         } else {
-            self.end_if_over(reactor);
+            self.finalize_if_ended(reactor);
         }
         true
     }
@@ -431,11 +434,10 @@ impl Handler for Life {
     }
 }
 
-/// Around a callback: if it panics, that is the end of the child. The panic itself is contained by the loop, at whichever handler
-/// has led to the callback.
-struct Fuse<'a>(&'a Life);
+/// Guard around a callback: if it panics, the child is killed. The panic itself is caught by the event loop.
+struct KillOnPanic<'a>(&'a Lifecycle);
 
-impl Drop for Fuse<'_> {
+impl Drop for KillOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.fail();
@@ -443,16 +445,16 @@ impl Drop for Fuse<'_> {
     }
 }
 
-/// Waits for a child, so that it leaves no zombie, and says what became of it to whoever still listens.
+/// Waits for a child in a thread, so that it does not become a zombie, and sends its status to the receiver.
 fn reap_in_thread(mut child: Child) -> Receiver<ProcessStatus> {
-    let (teller, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let pid = child.id();
     let thread = thread::Builder::new().name("reaper".to_owned()).spawn(move || {
         let status = child.wait().map_or(ProcessStatus::Unknown, ProcessStatus::from);
-        let _ = teller.send(status);
+        let _ = sender.send(status);
     });
     if let Err(error) = thread {
-        tracing::warn!(pid, %error, "no thread to wait for a child; it will be a zombie until this process ends");
+        tracing::warn!(pid, %error, "could not start a thread to wait for a child; it stays a zombie until this process ends");
     }
-    told
+    receiver
 }

@@ -1,7 +1,7 @@
-//! Child processes: [`ReactorProcesses`] gives a reactor its `spawn_process`, for a [`ProcessProtocol`]. Unix only.
+//! Child processes: [`ReactorProcesses`] adds `spawn_process` to a reactor, for a [`ProcessProtocol`]. Unix only.
 
-// Each pipe to a child is a connection like any other (`pipe/`), with a `ChildPipe` for its protocol, which passes on what happens
-// to the one `ProcessProtocol` of the process. `lifecycle.rs` is what the process itself goes through.
+// Each pipe to a child is an ordinary connection (`pipe/`) with a `ChildPipe` as its protocol, which passes callbacks on to the
+// one `ProcessProtocol` of the process. `lifecycle.rs` is the state of the process itself.
 
 use std::process::Command;
 
@@ -22,7 +22,7 @@ mod sys;
 #[cfg(test)]
 mod tests;
 
-use exit_watch::Exits;
+use exit_watch::ExitDetection;
 pub(crate) use spawn::connect_with;
 pub use {
     config::{AtStop, ChildFd, ChildIo, ProcessConfig, WindowSize},
@@ -75,11 +75,11 @@ mod sealed {
 /// ```
 pub trait ReactorProcesses: sealed::Sealed {
     /// Starts a program, with pipes for its standard input, output and error, and the defaults of [`ProcessConfig`].
-    /// Nothing is told before the loop turns. What else there is to say about the program (arguments, environment,
-    /// directory, user) is said by the [`Command`].
+    /// No callback is made before the event loop runs. Arguments, environment,
+    /// directory and user are set on the [`Command`].
     ///
-    /// The call waits until the program has been found and begun, which the system does in a moment unless the program lies on
-    /// a disk that hangs.
+    /// The call blocks until the program has been executed, which takes a moment unless it lies on a
+    /// disk that hangs.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ pub trait ReactorProcesses: sealed::Sealed {
         self.spawn_process_with(protocol, command, ProcessConfig::default())
     }
 
-    /// Starts a program, as configured.
+    /// Starts a program with `config`.
     ///
     /// # Errors
     ///
@@ -104,13 +104,13 @@ pub trait ReactorProcesses: sealed::Sealed {
         config: ProcessConfig,
     ) -> Result<Process, SpawnError>;
 
-    /// Starts a program and joins a protocol to it: what the program writes to its standard output is received, what is written
-    /// goes to its standard input. Its standard error goes where the command says: by default, where ours goes. Input that waits to
-    /// be taken does not hold back output ([`Transport::set_auto_pause`](crate::Transport::set_auto_pause)): a program may have to
+    /// Starts a program with a protocol on its standard input and output: its output is received, and writes go to its input. Its
+    /// standard error is as set on the command; by default it is inherited. The automatic pause of reading while the write queue is full
+    /// is off ([`Transport::set_auto_pause`](crate::Transport::set_auto_pause)), since a program may have to
     /// write before it reads on.
     ///
-    /// The connection ends as others do. The program is told by the end of its input, and what becomes of it can be asked of
-    /// the [`Process`], whose [`channel`](Process::channel)s are none: it [`ended`](Process::when_ended) when it has exited. If it
+    /// The connection ends as others do; the program sees the end of its input. Its exit status is available from
+    /// the [`Process`], which has no [`channel`](Process::channel)s: it has [`ended`](Process::when_ended) when it has exited. If it
     /// still runs when the reactor stops, it is killed.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ pub trait ReactorProcesses: sealed::Sealed {
     /// use sinew_reactor::Reactor;
     /// use sinew_transports::{ConnectionLost, Protocol, ReactorProcesses, Transport};
     ///
-    /// /// The same protocol could talk to a server by TCP.
+    /// /// The same protocol could be used over TCP.
     /// struct Hello;
     ///
     /// impl Protocol for Hello {
@@ -164,7 +164,7 @@ impl ReactorProcesses for Reactor {
         command: Command,
         config: ProcessConfig,
     ) -> Result<Process, SpawnError> {
-        spawn::spawn(self, Box::new(protocol), command, config, Exits::ByDescriptor)
+        spawn::spawn(self, Box::new(protocol), command, config, ExitDetection::Pidfd)
     }
 
     fn connect_process<P: Protocol>(

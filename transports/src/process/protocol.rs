@@ -1,17 +1,17 @@
-//! What a user writes: [`ProcessProtocol`], one object a process. Nothing here does anything; the process calls it.
+//! The trait for users of child processes: [`ProcessProtocol`], one object per process. Declarations only.
 
 use super::{ChildFd, Process, ProcessStatus};
 
-/// A child process, as its parent hears of it.
+/// The callbacks for a child process.
 ///
 /// # Contract
 ///
-/// [`started`](Self::started) comes first and once, [`ended`](Self::ended) comes last and once; then the protocol is dropped.
-/// [`exited`](Self::exited) comes once in between, when the child has been reaped: output that it has left in its pipes, and what
-/// its own children still write there, may come after that. Callbacks are made by the loop only, never from inside a call into
-/// the library. A panic in a callback kills the child, and `ended` is all that is told after it.
+/// [`started`](Self::started) is called once and first, [`ended`](Self::ended) once and last; then the protocol is dropped.
+/// [`exited`](Self::exited) is called once in between, when the child has been reaped: output left in its pipes, and output of
+/// its own children, may arrive after that. Callbacks are made by the event loop only, never from within a call into
+/// the library. A panic in a callback kills the child, and only `ended` is called after it.
 ///
-/// Of a process that is killed or left running because the reactor stops, see [`AtStop`](super::AtStop).
+/// For a process that is killed or left running when the reactor stops, see [`AtStop`](super::AtStop).
 ///
 /// # Examples
 ///
@@ -23,7 +23,7 @@ use super::{ChildFd, Process, ProcessStatus};
     note = "the object is passed itself, without a factory; to talk to a program by a `Protocol`, use `connect_process`"
 )]
 pub trait ProcessProtocol: 'static {
-    /// The child runs; writing is allowed from here on.
+    /// The child runs; data may be written from here on.
     fn started(&mut self, process: &Process) {
         let _ = process;
     }
@@ -48,18 +48,18 @@ pub trait ProcessProtocol: 'static {
         }
     }
 
-    /// The child's standard input is closed: because it was asked for, or because nobody reads it any more. What is written to
-    /// it goes nowhere.
+    /// The child's standard input is closed: on request, or since the child has closed it. Data written to
+    /// it is dropped.
     fn in_closed(&mut self, process: &Process) {
         let _ = process;
     }
 
-    /// Nobody has the child's standard output open any more.
+    /// The child's standard output is closed by all processes that had it.
     fn out_closed(&mut self, process: &Process) {
         let _ = process;
     }
 
-    /// Nobody has the child's standard error open any more.
+    /// The child's standard error is closed by all processes that had it.
     fn err_closed(&mut self, process: &Process) {
         let _ = process;
     }
@@ -75,24 +75,24 @@ pub trait ProcessProtocol: 'static {
         }
     }
 
-    /// More than the high watermark is queued for this descriptor, and the child does not read: stop producing until
-    /// [`input_resumed`](Self::input_resumed). Its output is read all the same, or a child that writes before it reads on would
-    /// wait for ever.
+    /// Backpressure: more than the high watermark is queued for this descriptor, since the child does not read. Stop writing until
+    /// [`input_resumed`](Self::input_resumed). The child's output is still read, since a child that writes before it reads on would
+    /// deadlock otherwise.
     fn input_paused(&mut self, process: &Process, fd: ChildFd) {
         let _ = (process, fd);
     }
 
-    /// What is queued for this descriptor has sunk to the low watermark: produce again.
+    /// The queue for this descriptor has drained to the low watermark: continue writing.
     fn input_resumed(&mut self, process: &Process, fd: ChildFd) {
         let _ = (process, fd);
     }
 
-    /// The child is no more: it has been reaped. Some of its output may still come.
+    /// The child has exited and been reaped. Output may still arrive.
     fn exited(&mut self, process: &Process, status: &ProcessStatus) {
         let _ = (process, status);
     }
 
-    /// The child is no more and all its pipes are closed; no other callback follows.
+    /// The child has exited and all its pipes are closed; no other callback follows.
     fn ended(&mut self, process: &Process, status: &ProcessStatus) {
         let _ = (process, status);
     }

@@ -1,4 +1,4 @@
-//! A terminal for a child: [`open`] makes a pair.
+//! Pseudo-terminals for children: [`open`] creates a pair.
 
 use std::{io, os::fd::OwnedFd};
 
@@ -10,7 +10,7 @@ use rustix::{
 
 use super::WindowSize;
 
-/// Both sides of a terminal: the one that the parent keeps, and the one that is for the child.
+/// Both sides of a pseudo-terminal: the master for the parent, the slave for the child.
 pub(super) struct Pty {
     pub(super) master: OwnedFd,
     pub(super) slave: OwnedFd,
@@ -18,7 +18,7 @@ pub(super) struct Pty {
 
 pub(super) fn open(size: WindowSize) -> io::Result<Pty> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-    // openpty(3) has no flag for this everywhere; nobody else runs an exec in between but another thread's.
+    // openpt(3) has no CLOEXEC flag on all systems; only another thread could call exec in between.
     rustix::io::fcntl_setfd(&master, rustix::io::FdFlags::CLOEXEC)?;
     grantpt(&master)?;
     unlockpt(&master)?;

@@ -1,4 +1,4 @@
-//! How a child is started: [`spawn`]. The descriptors are made, the program is begun, and what is the parent's becomes connections.
+//! Starts a child process: [`spawn`]. Creates the pipes, runs the program, and makes connections of the parent's ends.
 
 use std::{
     io,
@@ -18,8 +18,8 @@ use sinew_reactor::{Excerpt, Reactor};
 use super::{
     ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol,
     child_pipe::ChildPipe,
-    exit_watch::{Exits, Watch},
-    lifecycle::Life,
+    exit_watch::{ExitDetection, Watch},
+    lifecycle::Lifecycle,
     pty,
     sys::{Move, before_exec},
 };
@@ -33,23 +33,23 @@ use crate::{
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SpawnError {
-    /// There is no such program.
-    #[error("there is no program {:?}", Excerpt::new(.program))]
+    /// The program was not found.
+    #[error("could not find the program {:?}", Excerpt::new(.program))]
     NotFound {
         /// The program.
         program: String,
     },
-    /// There is such a file, but it cannot be executed: it is not marked so, or not a program.
-    #[error("{:?} cannot be executed: {source}", Excerpt::new(.program))]
+    /// The file exists, but cannot be executed: it lacks the permission, or is not a program.
+    #[error("could not execute {:?}: {source}", Excerpt::new(.program))]
     NotExecutable {
         /// The program.
         program: String,
         /// The cause.
         source: io::Error,
     },
-    /// The directory that it was to be started in is none, or cannot be entered.
+    /// The working directory does not exist, or cannot be entered.
     #[error(
-        "{:?} cannot be started in {}: {source}",
+        "could not start {:?} in {}: {source}",
         Excerpt::new(.program), Excerpt::path(.directory)
     )]
     BadDirectory {
@@ -60,32 +60,35 @@ pub enum SpawnError {
         /// The cause.
         source: io::Error,
     },
-    /// A further descriptor has a number that it cannot have: one of the standard ones, or one that is asked for twice.
-    #[error("{:?} cannot have a further pipe at descriptor {}", Excerpt::new(.program), fd.0)]
+    /// An additional pipe has an invalid descriptor: a standard one, or one that is used twice.
+    #[error(
+        "could not start {:?}: descriptor {} of an additional pipe is below 3 or used twice",
+        Excerpt::new(.program), fd.0
+    )]
     BadDescriptor {
         /// The program.
         program: String,
         /// The descriptor.
         fd: ChildFd,
     },
-    /// There is no terminal for it.
-    #[error("there is no terminal for {:?}: {source}", Excerpt::new(.program))]
+    /// A pseudo-terminal could not be opened.
+    #[error("could not open a pseudo-terminal for {:?}: {source}", Excerpt::new(.program))]
     NoTerminal {
         /// The program.
         program: String,
         /// The cause.
         source: io::Error,
     },
-    /// The system has no room for it: no descriptors, no processes, no memory; or its arguments are too long.
-    #[error("{:?} cannot be started: {source}", Excerpt::new(.program))]
+    /// The system refused: too many descriptors or processes, not enough memory, or the arguments are too long.
+    #[error("could not start {:?}: {source}", Excerpt::new(.program))]
     Start {
         /// The program.
         program: String,
         /// The cause.
         source: io::Error,
     },
-    /// It could be started, but not watched, and was killed.
-    #[error("{:?} cannot be watched: {source}", Excerpt::new(.program))]
+    /// It was started, but could not be watched, and was killed.
+    #[error("could not watch {:?} after starting it: {source}", Excerpt::new(.program))]
     Watch {
         /// The program.
         program: String,
@@ -101,44 +104,46 @@ pub(super) fn spawn(
     protocol: Box<dyn ProcessProtocol>,
     command: Command,
     config: ProcessConfig,
-    exits: Exits,
+    exits: ExitDetection,
 ) -> Result<Process, SpawnError> {
-    let Begun { program, life, ends } = begin(reactor, protocol, command, &config, exits)?;
-    match ends.open(reactor, &life, &config.stream) {
-        Ok(()) => Ok(Process(life)),
-        Err(error) => Err(give_up(reactor, &life, program, error)),
+    let Watched { program, lifecycle, ends } =
+        start_watched(reactor, protocol, command, &config, exits)?;
+    match ends.open(reactor, &lifecycle, &config.stream) {
+        Ok(()) => Ok(Process(lifecycle)),
+        Err(error) => Err(kill_unusable(reactor, &lifecycle, program, error)),
     }
 }
 
-/// Of a child whose pipes are somebody else's business.
-struct Unheard;
+/// The process protocol of a child whose pipes are used by a connection.
+struct Ignored;
 
-impl ProcessProtocol for Unheard {}
+impl ProcessProtocol for Ignored {}
 
-/// Starts a program whose standard input and output are one connection.
+/// Starts a program with a connection on its standard input and output.
 pub(super) fn connect<P: Protocol>(
     reactor: &Reactor,
     protocol: P,
     command: Command,
 ) -> Result<(Connection<P>, Process), SpawnError> {
     let config = ProcessConfig::default().stderr(ChildIo::AsCommanded);
-    let (begun, streams) = match dial(reactor, Box::new(Unheard), command, &config) {
-        Ok(dialled) => dialled,
+    let (watched, streams) = match start_with_streams(reactor, Box::new(Ignored), command, &config)
+    {
+        Ok(watched) => watched,
         Err(error) => {
             reactor.defer_drop(protocol);
             return Err(error);
         }
     };
-    // It may have to write before it reads on.
+    // The program may have to write before it reads on.
     let stream = config.stream.auto_pause(false);
-    let Begun { program, life, .. } = begun;
+    let Watched { program, lifecycle, .. } = watched;
     match pipe::join(reactor, Ok(streams), Peer::Pipe, stream, protocol) {
-        Ok(connection) => Ok((connection, Process(life))),
-        Err(error) => Err(give_up(reactor, &life, program, error)),
+        Ok(connection) => Ok((connection, Process(lifecycle))),
+        Err(error) => Err(kill_unusable(reactor, &lifecycle, program, error)),
     }
 }
 
-/// The same for an endpoint. If standard error is piped, `protocol` is told what comes there.
+/// The same for an endpoint. If standard error is piped, `protocol` receives it.
 pub(crate) fn connect_with<F: Factory>(
     reactor: &Reactor,
     protocol: impl ProcessProtocol,
@@ -148,31 +153,31 @@ pub(crate) fn connect_with<F: Factory>(
     factory: F,
 ) -> Connecting<F::Protocol> {
     let stream = config.stream.clone().auto_pause(false);
-    immediate_connect::at_once(reactor, config.stream(stream), factory, move |reactor| {
+    immediate_connect::connect_now(reactor, config.stream(stream), factory, move |reactor| {
         let config = ProcessConfig::default().stderr(stderr);
-        let (begun, streams) = dial(reactor, Box::new(protocol), command, &config)?;
-        let Begun { program, life, ends } = begun;
-        let opened = ends.open(reactor, &life, &config.stream);
+        let (watched, streams) = start_with_streams(reactor, Box::new(protocol), command, &config)?;
+        let Watched { program, lifecycle, ends } = watched;
+        let opened = ends.open(reactor, &lifecycle, &config.stream);
         let (socket, token) = opened
             .and_then(|()| pipe::registered(reactor, streams))
-            .map_err(|error| give_up(reactor, &life, program, error))?;
+            .map_err(|error| kill_unusable(reactor, &lifecycle, program, error))?;
         Ok((socket, token, Peer::Pipe))
     })
 }
 
-/// Starts a program, and takes its standard input and output out of what its parent has of it.
-fn dial(
+/// Starts a program, and takes the pipes of its standard input and output.
+fn start_with_streams(
     reactor: &Reactor,
     protocol: Box<dyn ProcessProtocol>,
     command: Command,
     config: &ProcessConfig,
-) -> Result<(Begun, Descriptors), SpawnError> {
-    let mut begun = begin(reactor, protocol, command, config, Exits::ByDescriptor)?;
-    let output = Descriptor::own(take(&mut begun.ends.readers, ChildFd::STDOUT));
-    let input = Descriptor::own(take(&mut begun.ends.writers, ChildFd::STDIN));
+) -> Result<(Watched, Descriptors), SpawnError> {
+    let mut watched = start_watched(reactor, protocol, command, config, ExitDetection::Pidfd)?;
+    let output = Descriptor::exclusive(take(&mut watched.ends.readers, ChildFd::STDOUT));
+    let input = Descriptor::exclusive(take(&mut watched.ends.writers, ChildFd::STDIN));
     match pipe::both(reactor, output, input) {
-        Ok(streams) => Ok((begun, streams)),
-        Err(error) => Err(give_up(reactor, &begun.life, begun.program, error)),
+        Ok(streams) => Ok((watched, streams)),
+        Err(error) => Err(kill_unusable(reactor, &watched.lifecycle, watched.program, error)),
     }
 }
 
@@ -181,23 +186,23 @@ fn take(ends: &mut Vec<(ChildFd, OwnedFd)>, fd: ChildFd) -> OwnedFd {
     ends.swap_remove(at.expect("standard input and output are piped")).1
 }
 
-/// A child that runs, and is watched.
-struct Begun {
+/// A child that runs and is watched.
+struct Watched {
     program: String,
-    life: Rc<Life>,
+    lifecycle: Rc<Lifecycle>,
     ends: Ends,
 }
 
-fn begin(
+fn start_watched(
     reactor: &Reactor,
     protocol: Box<dyn ProcessProtocol>,
     mut command: Command,
     config: &ProcessConfig,
-    exits: Exits,
-) -> Result<Begun, SpawnError> {
+    exits: ExitDetection,
+) -> Result<Watched, SpawnError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let started = start(reactor, &program, &mut command, config, exits);
-    // It may have closures of the user's, whose drop is user code.
+    // The command may hold closures of the user, so the event loop drops it.
     reactor.defer_drop(command);
     let Started { child, pid, watch, mut ends } = match started {
         Ok(started) => started,
@@ -207,17 +212,23 @@ fn begin(
         }
     };
     let terminal = ends.terminal.take();
-    let life = Life::begin(reactor, (child, pid, watch), protocol, terminal, config.at_stop);
-    Ok(Begun { program, life, ends })
+    let lifecycle =
+        Lifecycle::start(reactor, (child, pid, watch), protocol, terminal, config.at_stop);
+    Ok(Watched { program, lifecycle, ends })
 }
 
-/// It runs, but its pipes are of no use.
-fn give_up(reactor: &Reactor, life: &Life, program: String, error: PipeError) -> SpawnError {
-    life.abandon(reactor);
+/// The child runs, but its pipes cannot be used: kills it.
+fn kill_unusable(
+    reactor: &Reactor,
+    lifecycle: &Lifecycle,
+    program: String,
+    error: PipeError,
+) -> SpawnError {
+    lifecycle.abandon(reactor);
     SpawnError::Watch { program, source: io::Error::other(error) }
 }
 
-/// A child that runs, and what its parent has of it.
+/// A child that runs, and the parent's ends of its pipes.
 struct Started {
     child: Child,
     pid: Pid,
@@ -225,7 +236,7 @@ struct Started {
     ends: Ends,
 }
 
-/// The parent's ends.
+/// The parent's ends of the pipes.
 #[derive(Default)]
 struct Ends {
     readers: Vec<(ChildFd, OwnedFd)>,
@@ -238,7 +249,7 @@ fn start(
     program: &str,
     command: &mut Command,
     config: &ProcessConfig,
-    exits: Exits,
+    exits: ExitDetection,
 ) -> Result<Started, SpawnError> {
     let failed = |source: io::Error| SpawnError::Start { program: program.to_owned(), source };
     let mut ends = Ends::default();
@@ -248,18 +259,18 @@ fn start(
             .map_err(|source| SpawnError::NoTerminal { program: program.to_owned(), source })?,
         None => pipe_standard(command, config),
     }
-    let numbers = further_numbers(program, config)?;
-    let further = Further::open(config, &numbers, &mut ends).map_err(failed)?;
-    if config.pty.is_some() || !further.moves.is_empty() {
-        before_exec(command, config.pty.is_some(), further.moves.clone());
+    let numbers = additional_numbers(program, config)?;
+    let additional = AdditionalPipes::open(config, &numbers, &mut ends).map_err(failed)?;
+    if config.pty.is_some() || !additional.moves.is_empty() {
+        before_exec(command, config.pty.is_some(), additional.moves.clone());
     }
     let spawned = command.spawn();
-    drop(further);
+    drop(additional);
     if config.pty.is_some() {
-        // The command has the child's side of the terminal, which would never seem closed.
+        // The command holds the child's side of the terminal; without this the terminal would never appear closed.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     }
-    let mut child = spawned.map_err(|source| explain(program, command, source))?;
+    let mut child = spawned.map_err(|source| start_error(program, command, source))?;
     ends.add_standard(&mut child);
     let pid = Pid::from_child(&child);
     match Watch::open(reactor, pid, exits) {
@@ -293,29 +304,29 @@ impl Ends {
         Ok(())
     }
 
-    /// Makes connections of them, each of which passes on to the protocol of the process.
+    /// Makes a connection of each, which passes its callbacks on to the protocol of the process.
     fn open(
         self,
         reactor: &Reactor,
-        life: &Rc<Life>,
+        lifecycle: &Rc<Lifecycle>,
         stream: &StreamConfig,
     ) -> Result<(), PipeError> {
         for (fd, end) in self.writers {
-            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
-            let channel = ChildPipe { life: Rc::clone(life), fd };
+            let end = Descriptor::exclusive(end).map_err(PipeError::Descriptor);
+            let channel = ChildPipe { lifecycle: Rc::clone(lifecycle), fd };
             let opened = open_writer(reactor, end, stream.clone(), channel)?;
-            life.add_channel(fd, opened.transport().clone());
+            lifecycle.add_channel(fd, opened.transport().clone());
         }
         for (fd, end) in self.readers {
-            let end = Descriptor::own(end).map_err(PipeError::Descriptor);
-            let channel = ChildPipe { life: Rc::clone(life), fd };
+            let end = Descriptor::exclusive(end).map_err(PipeError::Descriptor);
+            let channel = ChildPipe { lifecycle: Rc::clone(lifecycle), fd };
             let opened = open_reader(reactor, end, stream.clone(), channel)?;
-            life.add_channel(fd, opened.transport().clone());
+            lifecycle.add_channel(fd, opened.transport().clone());
         }
         Ok(())
     }
 
-    /// The pipes that the library has made.
+    /// Adds the pipes that the standard library has created.
     fn add_standard(&mut self, child: &mut Child) {
         self.writers.extend(child.stdin.take().map(|end| (ChildFd::STDIN, end.into())));
         self.readers.extend(child.stdout.take().map(|end| (ChildFd::STDOUT, end.into())));
@@ -323,8 +334,8 @@ impl Ends {
     }
 }
 
-/// The numbers of the further descriptors, checked.
-fn further_numbers(program: &str, config: &ProcessConfig) -> Result<Vec<RawFd>, SpawnError> {
+/// The descriptor numbers of additional pipes, checked.
+fn additional_numbers(program: &str, config: &ProcessConfig) -> Result<Vec<RawFd>, SpawnError> {
     let mut numbers = Vec::new();
     for fd in config.readers.iter().chain(&config.writers) {
         if *fd <= ChildFd::STDERR || numbers.contains(&fd.0) {
@@ -335,26 +346,26 @@ fn further_numbers(program: &str, config: &ProcessConfig) -> Result<Vec<RawFd>, 
     Ok(numbers)
 }
 
-/// The child's ends of further pipes, until it has them.
+/// The child's ends of additional pipes, until the child is started.
 #[derive(Default)]
-struct Further {
+struct AdditionalPipes {
     moves: Vec<Move>,
-    /// What is to be moved; and what keeps the numbers from being used meanwhile, as by the pipe on which the library hears
-    /// whether the program could be executed.
-    _held: Vec<OwnedFd>,
+    /// The descriptors to be moved, and placeholders for their numbers, so that nothing else takes them meanwhile, such as the pipe by
+    /// which the standard library reports that exec failed.
+    _reserved: Vec<OwnedFd>,
 }
 
-impl Further {
+impl AdditionalPipes {
     fn open(config: &ProcessConfig, numbers: &[RawFd], ends: &mut Ends) -> io::Result<Self> {
         let Some(above) = numbers.iter().max().map(|max| max.saturating_add(1)) else {
             return Ok(Self::default());
         };
-        let (mut moves, mut held) = (Vec::new(), Vec::new());
+        let (mut moves, mut reserved) = (Vec::new(), Vec::new());
         let mut add = |fd: ChildFd, end: OwnedFd| -> io::Result<()> {
-            held.push(fcntl_dupfd_cloexec(&end, fd.0)?);
+            reserved.push(fcntl_dupfd_cloexec(&end, fd.0)?);
             let high = fcntl_dupfd_cloexec(&end, above)?;
             moves.push(Move { from: high.as_raw_fd(), to: fd.0 });
-            held.push(high);
+            reserved.push(high);
             Ok(())
         };
         for fd in &config.readers {
@@ -367,12 +378,12 @@ impl Further {
             ends.writers.push((*fd, writer.into()));
             add(*fd, reader.into())?;
         }
-        Ok(Self { moves, _held: held })
+        Ok(Self { moves, _reserved: reserved })
     }
 }
 
-/// Says what was wrong; the system has one number for a program and a directory that are not there.
-fn explain(program: &str, command: &Command, source: io::Error) -> SpawnError {
+/// Maps the error of a start; the system has the same number for a missing program and a missing directory.
+fn start_error(program: &str, command: &Command, source: io::Error) -> SpawnError {
     let program = program.to_owned();
     if let Some(directory) = command.get_current_dir() {
         let entered =

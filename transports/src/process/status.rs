@@ -1,26 +1,26 @@
-//! What became of a child: [`ProcessStatus`].
+//! The exit status of a child: [`ProcessStatus`].
 
 use std::{fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
 
 use sinew_reactor::Signal;
 
-/// What became of a child.
+/// How a child has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProcessStatus {
-    /// It exited by itself, with this code.
+    /// It exited with this code.
     Exited(i32),
-    /// A signal ended it.
+    /// It was killed by a signal.
     Signalled {
-        /// Which one.
+        /// The signal.
         signal: Signal,
-        /// Whether it has left a core file.
+        /// Whether it left a core file.
         core_dumped: bool,
     },
-    /// It runs on: the reactor has stopped, and it was to be left alone ([`AtStop::Leave`](super::AtStop::Leave)).
+    /// It still runs: the reactor has stopped, with [`AtStop::Leave`](super::AtStop::Leave).
     LeftRunning,
-    /// It is gone, and its exit status with it: something else in this process has waited for it, or the process ignores
-    /// SIGCHLD, so that the system keeps none. Linux 6.15 and later tell it all the same.
+    /// It has exited, but its status is lost: something else in this process has waited for it, or the process ignores
+    /// SIGCHLD, so that the system keeps none. Linux 6.15 and later still report it.
     Unknown,
 }
 
@@ -31,7 +31,7 @@ impl ProcessStatus {
         matches!(self, Self::Exited(0))
     }
 
-    /// Its exit code, if it exited by itself.
+    /// Its exit code, if it was not killed by a signal.
     #[must_use]
     pub const fn code(self) -> Option<i32> {
         match self {
@@ -40,7 +40,7 @@ impl ProcessStatus {
         }
     }
 
-    /// The signal that ended it, if one did.
+    /// The signal that killed it, if any.
     #[must_use]
     pub const fn signal(self) -> Option<Signal> {
         match self {
@@ -72,7 +72,7 @@ impl fmt::Display for ProcessStatus {
                 write!(f, "killed by signal {}{core}", signal.as_raw())
             }
             Self::LeftRunning => f.write_str("left running"),
-            Self::Unknown => f.write_str("gone without a status"),
+            Self::Unknown => f.write_str("exited with an unknown status"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a child does between fork(2) and exec(2). Nothing else is done here.
+//! What a child does between fork(2) and exec(2), and nothing else.
 
 #![allow(unsafe_code, reason = "`pre_exec` is unsafe; the argument stands beside it")]
 
@@ -11,37 +11,37 @@ use std::{
     process::Command,
 };
 
-/// A descriptor of the parent, and the number that it is to have in the child.
+/// A descriptor of the parent, and its number in the child.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Move {
     pub(super) from: RawFd,
     pub(super) to: RawFd,
 }
 
-/// Has the child lead a session, with its standard input as its terminal if `takes_terminal`, and have the descriptors of
-/// `moves` under their numbers.
+/// Makes the child a session leader, with its standard input as its controlling terminal if `takes_terminal`, and moves
+/// descriptors to their numbers in the child.
 ///
-/// Each `from` has to be open in the parent, and higher than each `to`, until the program has been started.
+/// Each `from` must stay open in the parent until the program has been started, and must be higher than each `to`.
 pub(super) fn before_exec(command: &mut Command, takes_terminal: bool, moves: Vec<Move>) {
     let prepare = move || {
         if takes_terminal {
             rustix::process::setsid()?;
-            // SAFETY: this runs in the child, where the library has just put its standard input.
+            // SAFETY: this runs in the child, where the standard library has set up descriptor 0.
             let stdin = unsafe { BorrowedFd::borrow_raw(0) };
             rustix::process::ioctl_tiocsctty(stdin)?;
         }
         for Move { from, to } in &moves {
             // SAFETY: the caller keeps `from` open until the program has been started, and no `to` is a `from`.
             let source = unsafe { BorrowedFd::borrow_raw(*from) };
-            // SAFETY: whatever has this number in the child is to be replaced, and is not closed by us.
+            // SAFETY: the descriptor of this number is replaced by dup2, and `ManuallyDrop` keeps it from being closed here.
             let mut target = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(*to) });
             rustix::io::dup2(source, &mut target)?;
         }
         Ok(())
     };
-    // SAFETY: between fork and exec, in a process that may have had other threads, only what is async-signal-safe may be
-    // called. This makes system calls (setsid, ioctl, dup2), reads a vector that was filled before, and turns a number into an
-    // `io::Error`; it neither allocates, nor frees, nor takes a lock. It touches no memory but its own.
+    // SAFETY: between fork and exec, in a process that may have had other threads, only async-signal-safe functions may be
+    // called. This makes system calls (setsid, ioctl, dup2), reads a vector that was filled before, and makes an
+    // `io::Error` from a number; it neither allocates, nor frees, nor takes a lock. It accesses no memory but its own.
     unsafe {
         command.pre_exec(prepare);
     }

@@ -1,10 +1,10 @@
-//! Exits that are heard of by SIGCHLD, on systems that have descriptors for processes, too: what is done on the others.
+//! Exit detection by SIGCHLD, forced on systems that have pidfds, too.
 
 use std::{cell::RefCell, process::Command, rc::Rc, time::Duration};
 
 use sinew_reactor::{Engine, Reactor, Signal};
 
-use super::{Exits, Process, ProcessConfig, ProcessProtocol, ProcessStatus, spawn::spawn};
+use super::{ExitDetection, Process, ProcessConfig, ProcessProtocol, ProcessStatus, spawn::spawn};
 
 #[derive(Clone, Default)]
 struct Ends(Rc<RefCell<Vec<ProcessStatus>>>);
@@ -19,16 +19,17 @@ fn start(reactor: &Reactor, ends: &Ends, script: &str) -> Process {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", script]);
     let config = ProcessConfig::default();
-    spawn(reactor, Box::new(ends.clone()), command, config, Exits::BySignal).expect("a shell")
+    spawn(reactor, Box::new(ends.clone()), command, config, ExitDetection::Sigchld)
+        .expect("a shell")
 }
 
-/// Turned from outside: there is no run, and so nothing that listens to signals but this.
+/// With `turn` instead of `run`, so nothing else handles signals.
 #[test]
-fn in_single_turns() {
+fn exits_are_detected_in_single_turns() {
     for engine in Engine::available() {
         let reactor = Reactor::builder().engine(engine).build().expect("it is available");
         let ends = Ends::default();
-        // Its pipes close long before it exits, so it is the signal that tells.
+        // Its pipes close long before it exits, so only the signal reports the exit.
         start(&reactor, &ends, "exec <&- >&- 2>&-; sleep 0.1; exit 3");
         while ends.0.borrow().is_empty() {
             reactor.turn(Some(Duration::from_secs(30))).expect("the loop turns");
@@ -38,25 +39,25 @@ fn in_single_turns() {
     }
 }
 
-/// In a run, beside a callback of the user's for the same signal.
+/// With `run`, and a user's callback for the same signal.
 #[test]
-fn beside_the_users_own_signal() {
+fn exits_are_detected_beside_a_users_signal_callback() {
     for engine in Engine::available() {
         let reactor = Reactor::builder().engine(engine).build().expect("it is available");
         let ends = Ends::default();
-        let came = Rc::new(RefCell::new(0));
-        let count = came.clone();
+        let user_signals = Rc::new(RefCell::new(0));
+        let count = user_signals.clone();
         reactor
             .on_signal(Signal::CHLD, move |_| *count.borrow_mut() += 1)
             .expect("it can be caught");
-        let crowd: Vec<_> = (0..20)
+        let processes: Vec<_> = (0..20)
             .map(|code| {
                 start(&reactor, &ends, &format!("exec <&- >&- 2>&-; sleep 0.05; exit {code}"))
             })
             .collect();
         reactor.call_soon(move |reactor| {
             let reactor = reactor.clone();
-            let ended: Vec<_> = crowd.iter().map(Process::when_ended).collect();
+            let ended: Vec<_> = processes.iter().map(Process::when_ended).collect();
             let stopper = reactor.clone();
             drop(reactor.spawn(async move {
                 for end in ended {
@@ -69,20 +70,20 @@ fn beside_the_users_own_signal() {
         let mut codes: Vec<_> = ends.0.borrow().iter().filter_map(|end| end.code()).collect();
         codes.sort_unstable();
         assert_eq!(codes, (0..20).collect::<Vec<_>>());
-        assert!(*came.borrow() > 0, "the user's own callback is called as before");
+        assert!(*user_signals.borrow() > 0, "the user's own callback is called as before");
     }
 }
 
-/// A run is left without a shutdown, and the child exits while nobody listens.
+/// A run is left without a shutdown, and the child exits before the next.
 #[test]
-fn between_two_runs() {
+fn exits_between_two_runs_are_detected() {
     let reactor = Reactor::new().expect("a reactor");
     let ends = Ends::default();
     let process = start(&reactor, &ends, "exec >&- 2>&-; read line; exit 5");
     reactor.call_soon(|reactor| reactor.crash().expect("it runs"));
     reactor.run().expect("it crashes on purpose");
     process.kill().expect("it runs still");
-    // Others wait for it, but do not reap it.
+    // Waits for the exit without reaping.
     let pid = rustix::process::Pid::from_raw(process.pid() as i32);
     let exited = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
     let id = rustix::process::WaitId::Pid(pid.expect("a number"));

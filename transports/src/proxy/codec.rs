@@ -1,5 +1,5 @@
-//! Headers of the PROXY protocol, read and written. Pure. The reader takes them in whatever pieces they come: it says how many bytes
-//! it wants, and never wants one that is not the header's.
+//! Parser and writer of PROXY protocol headers. Pure. The parser accepts input in pieces of any size: it says how many bytes
+//! it needs, and never asks for a byte beyond the header.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -8,78 +8,78 @@ use std::{
 
 use super::{ProxiedEnds, Tlvs, crc32c::crc32c, tlv};
 
-/// The longest header of version 1, section 2.1.
+/// Longest header of version 1 (section 2.1).
 pub(super) const V1_LEN_MAX: usize = 107;
 
-/// The shortest: `PROXY UNKNOWN` and its end. No header of version 2 is as short.
+/// Shortest header: `PROXY UNKNOWN` and the line end. All headers of version 2 are longer.
 const V1_LEN_MIN: usize = 15;
 
 const V1_START: &[u8] = b"PROXY ";
 
-/// Section 2.2.
+/// The signature of version 2 (section 2.2).
 const V2_START: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Up to the addresses of version 2.
+/// Length of a header of version 2 up to its addresses.
 const V2_FIXED_LEN: usize = 16;
 
-/// Both addresses of version 2, of each family.
+/// Length of both addresses in version 2, by family.
 const INET_LEN: usize = 12;
 const INET6_LEN: usize = 36;
 const UNIX_LEN: usize = 2 * PATH_LEN_MAX;
 
-/// The longest path of a Unix socket.
+/// Longest path of a Unix socket.
 pub(super) const PATH_LEN_MAX: usize = 108;
 
-/// A TLV before its value.
+/// Type and length of a TLV.
 const TLV_HEAD_LEN: usize = 3;
 
-/// A checksum with its head.
+/// Length of a checksum TLV.
 const CHECKSUM_LEN: usize = TLV_HEAD_LEN + 4;
 
-/// What is left for TLVs in the longest header, beside the longest addresses and a checksum.
+/// Room for TLVs in the longest header, beside the longest addresses and a checksum.
 pub(super) const TLVS_LEN_MAX: usize = u16::MAX as usize - UNIX_LEN - CHECKSUM_LEN;
 
-/// What is wrong with a header.
+/// An invalid header.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// It does not begin as a header does.
-    #[error("what came is no header of the PROXY protocol")]
+    /// The data does not begin with the signature of a header.
+    #[error("the received data is not a PROXY protocol header")]
     NotProxy,
-    /// It is longer than it may be.
+    /// The header exceeds the limit.
     #[error("the header is longer than {max} bytes")]
     TooLong {
         /// The limit.
         max: usize,
     },
-    /// It is no header in the end.
+    /// The header violates the specification.
     #[error("the header is malformed: {0}")]
     Malformed(&'static str),
-    /// It has a checksum, which is not its own.
-    #[error("the checksum of the header is wrong")]
+    /// The header has a checksum, which does not match.
+    #[error("the checksum of the header does not match")]
     BadChecksum,
 }
 
 sinew_reactor::error_debug!(ProxyError);
 
-/// What a header says.
+/// The content of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Header {
-    /// The proxy speaks for itself.
+    /// The proxy connects for itself, as for a health verify_checksum.
     Local,
-    /// It speaks for another.
+    /// The proxy connects on behalf of a client.
     #[non_exhaustive]
     Proxied {
-        /// The other, and where that one connected to.
+        /// The addresses of the client and of its destination.
         ends: ProxiedEnds,
-        /// What else it says: types and values, in their order.
+        /// The TLVs: types and values, in order.
         tlvs: Vec<(u8, Box<[u8]>)>,
     },
 }
 
-/// Reads a header, in whatever pieces it comes. Ports that are [configured](crate::ListenConfig::proxy) so have one; this is for who
-/// reads in another way.
+/// A parser that accepts a header in pieces. Ports [configured](crate::ListenConfig::proxy) for the PROXY protocol use it; this is for
+/// other input.
 ///
 /// # Examples
 ///
@@ -89,7 +89,7 @@ pub enum Header {
 ///
 /// let mut reader = HeaderReader::new(4096);
 /// assert_eq!(reader.take(b"PROXY UNKN")?, (10, None));
-/// // What follows the header is not touched.
+/// // What follows the header is not consumed.
 /// assert_eq!(reader.take(b"OWN\r\nhello")?, (5, Some(Header::Local)));
 /// # Ok(())
 /// # }
@@ -101,17 +101,17 @@ pub struct HeaderReader {
 }
 
 impl HeaderReader {
-    /// A reader that accepts headers up to this length.
+    /// A parser for headers up to this length.
     #[must_use]
     pub const fn new(len_max: usize) -> Self {
         Self { bytes: Vec::new(), len_max }
     }
 
-    /// Takes what belongs to the header; how much that was, and what the header says once it is whole.
+    /// Consumes bytes of the header. Returns how many, and the header once it is complete.
     ///
     /// # Errors
     ///
-    /// [`ProxyError`]. Then nothing more is to be read.
+    /// [`ProxyError`]. Then parsing must not continue.
     pub fn take(&mut self, data: &[u8]) -> Result<(usize, Option<Header>), ProxyError> {
         let mut taken = 0;
         while taken < data.len() {
@@ -124,7 +124,7 @@ impl HeaderReader {
         Ok((taken, None))
     }
 
-    /// How many bytes more belong to the header for certain: at least one, until it is whole.
+    /// How many more bytes certainly belong to the header: at least one, until it is complete.
     pub(crate) fn wanted(&self) -> usize {
         let len = self.bytes.len();
         if len < V1_LEN_MIN {
@@ -133,7 +133,7 @@ impl HeaderReader {
         if self.bytes.starts_with(V2_START) {
             return self.v2_len().unwrap_or(V2_FIXED_LEN) - len;
         }
-        // The shortest that there can be of this kind; then its end is two bytes away, or one.
+        // The shortest header of this kind; after that, its end is one or two bytes away.
         let min = match &self.bytes[..11] {
             b"PROXY TCP4 " => b"PROXY TCP4 1.1.1.1 1.1.1.1 1 1\r\n".len(),
             b"PROXY TCP6 " => b"PROXY TCP6 :: :: 1 1\r\n".len(),
@@ -143,9 +143,9 @@ impl HeaderReader {
         min.saturating_sub(len).max(to_end)
     }
 
-    /// Takes bytes, no more than are [wanted](Self::wanted). `None` while the header is not whole.
+    /// Consumes no more bytes than are [wanted](Self::wanted). `None` while the header is incomplete.
     pub(crate) fn received(&mut self, data: &[u8]) -> Result<Option<Header>, ProxyError> {
-        debug_assert!(data.len() <= self.wanted(), "bytes that are not the header's");
+        debug_assert!(data.len() <= self.wanted(), "bytes beyond the header");
         self.bytes.extend_from_slice(data);
         let is_start = |start: &[u8]| {
             let len = start.len().min(self.bytes.len());
@@ -163,7 +163,7 @@ impl HeaderReader {
     fn v1(&self) -> Result<Option<Header>, ProxyError> {
         let is_whole = self.bytes.ends_with(b"\r\n");
         if !is_whole && self.bytes.contains(&b'\n') {
-            return Err(ProxyError::Malformed("it has a line end in the middle"));
+            return Err(ProxyError::Malformed("there is a line feed before the line end"));
         }
         if self.bytes.len() + usize::from(!is_whole) > V1_LEN_MAX {
             return Err(ProxyError::TooLong { max: V1_LEN_MAX });
@@ -175,7 +175,7 @@ impl HeaderReader {
         v1_line(line).map(Some)
     }
 
-    /// The length of a header of version 2, when its bytes are there.
+    /// The length of a header of version 2, once its length field has been received.
     fn v2_len(&self) -> Option<usize> {
         let len: [u8; 2] = self.bytes.get(14..16)?.try_into().ok()?;
         Some(V2_FIXED_LEN + usize::from(u16::from_be_bytes(len)))
@@ -183,7 +183,7 @@ impl HeaderReader {
 
     fn v2(&self) -> Result<Option<Header>, ProxyError> {
         if self.bytes.get(12).is_some_and(|byte| byte >> 4 != 2) {
-            return Err(ProxyError::Malformed("its version is not 2"));
+            return Err(ProxyError::Malformed("the version is not 2"));
         }
         let Some(len) = self.v2_len() else { return Ok(None) };
         if len > self.len_max {
@@ -193,13 +193,12 @@ impl HeaderReader {
     }
 }
 
-/// Section 2.1, without the end of the line.
+/// Parses a header of version 1 without its line end (section 2.1).
 fn v1_line(line: &[u8]) -> Result<Header, ProxyError> {
-    let line =
-        std::str::from_utf8(line).map_err(|_| ProxyError::Malformed("it is not in ASCII"))?;
+    let line = std::str::from_utf8(line).map_err(|_| ProxyError::Malformed("it is not ASCII"))?;
     let words: Vec<_> = line.split(' ').collect();
     match words[..] {
-        // What follows is to be ignored.
+        // The rest of the line must be ignored.
         ["PROXY", "UNKNOWN", ..] => Ok(Header::Local),
         ["PROXY", "TCP4", source, destination, from, to] => {
             v1_ends::<Ipv4Addr>([source, destination], [from, to])
@@ -207,7 +206,7 @@ fn v1_line(line: &[u8]) -> Result<Header, ProxyError> {
         ["PROXY", "TCP6", source, destination, from, to] => {
             v1_ends::<Ipv6Addr>([source, destination], [from, to])
         }
-        _ => Err(ProxyError::Malformed("neither TCP4, TCP6 nor UNKNOWN with all that follows")),
+        _ => Err(ProxyError::Malformed("it is not TCP4, TCP6 or UNKNOWN with the right fields")),
     }
 }
 
@@ -216,11 +215,11 @@ fn v1_ends<Ip: FromStr + Into<IpAddr>>(
     ports: [&str; 2],
 ) -> Result<Header, ProxyError> {
     let addr = |ip: &str, port: &str| -> Option<SocketAddr> {
-        // Without a sign, and without zeros before it.
-        let is_plain = port.bytes().all(|byte| byte.is_ascii_digit())
+        // No sign and no leading zeros.
+        let is_canonical = port.bytes().all(|byte| byte.is_ascii_digit())
             && (port == "0" || !port.starts_with('0'));
         let ip: IpAddr = ip.parse::<Ip>().ok()?.into();
-        is_plain.then_some(())?;
+        is_canonical.then_some(())?;
         Some(SocketAddr::new(ip, port.parse().ok()?))
     };
     match (addr(ips[0], ports[0]), addr(ips[1], ports[1])) {
@@ -228,39 +227,39 @@ fn v1_ends<Ip: FromStr + Into<IpAddr>>(
             let ends = ProxiedEnds::Inet { source, destination };
             Ok(Header::Proxied { ends, tlvs: Vec::new() })
         }
-        _ => Err(ProxyError::Malformed("an address or a port is none")),
+        _ => Err(ProxyError::Malformed("an address or a port is invalid")),
     }
 }
 
-/// Section 2.2, all of it.
+/// Parses a complete header of version 2 (section 2.2).
 fn v2_header(header: &[u8]) -> Result<Header, ProxyError> {
     let rest = &header[V2_FIXED_LEN..];
-    // The family; whether it is a stream or datagrams does not matter.
+    // The address family. Stream or datagram does not matter.
     let (ends, after) = match header[13] >> 4 {
         0 => (ProxiedEnds::Unspecified, 0),
         1 => (v2_ends::<4>(rest)?, INET_LEN),
         2 => (v2_ends::<16>(rest)?, INET6_LEN),
         3 => (v2_unix(rest)?, UNIX_LEN),
-        _ => return Err(ProxyError::Malformed("nobody knows this family of addresses")),
+        _ => return Err(ProxyError::Malformed("unknown address family")),
     };
     match header[12] & 0xf {
-        // The rest is to be ignored, but for a checksum that is wrong.
+        // LOCAL: the rest must be ignored, except for a wrong checksum.
         0 => {
             if let Ok(tlvs) = v2_tlvs(rest.get(after..).unwrap_or_default()) {
-                check(header, &tlvs)?;
+                verify_checksum(header, &tlvs)?;
             }
             Ok(Header::Local)
         }
         1 => {
             let tlvs = v2_tlvs(&rest[after..])?;
-            check(header, &tlvs)?;
+            verify_checksum(header, &tlvs)?;
             Ok(Header::Proxied { ends, tlvs })
         }
-        _ => Err(ProxyError::Malformed("nobody knows this command")),
+        _ => Err(ProxyError::Malformed("unknown command")),
     }
 }
 
-const TRUNCATED: ProxyError = ProxyError::Malformed("it ends within its addresses");
+const TRUNCATED: ProxyError = ProxyError::Malformed("it ends within the addresses");
 
 fn v2_ends<const LEN: usize>(rest: &[u8]) -> Result<ProxiedEnds, ProxyError>
 where
@@ -303,17 +302,19 @@ pub(super) fn v2_tlvs(mut rest: &[u8]) -> Result<Tlvs, ProxyError> {
     if rest.is_empty() { Ok(tlvs) } else { Err(ProxyError::Malformed("it ends within a TLV")) }
 }
 
-/// Section 2.2.3: of all of the header, with zeros in the place of the checksum.
-fn check(header: &[u8], tlvs: &[(u8, Box<[u8]>)]) -> Result<(), ProxyError> {
+/// Section 2.2.3: the checksum covers the whole header, with zeros in its own place.
+fn verify_checksum(header: &[u8], tlvs: &[(u8, Box<[u8]>)]) -> Result<(), ProxyError> {
     let Some(at) = tlvs.iter().position(|(kind, _)| *kind == tlv::CRC32C) else { return Ok(()) };
-    let Ok(given) = <[u8; 4]>::try_from(&*tlvs[at].1) else { return Err(ProxyError::BadChecksum) };
-    // TLVs fill the header to its end.
+    let Ok(expected) = <[u8; 4]>::try_from(&*tlvs[at].1) else {
+        return Err(ProxyError::BadChecksum);
+    };
+    // TLVs extend to the end of the header.
     let value_at = header.len() - tlvs_len(&tlvs[at..]) + TLV_HEAD_LEN;
     let with_zeros = header
         .iter()
         .enumerate()
         .map(|(at, byte)| if (value_at..value_at + 4).contains(&at) { 0 } else { *byte });
-    if crc32c(with_zeros) == u32::from_be_bytes(given) {
+    if crc32c(with_zeros) == u32::from_be_bytes(expected) {
         Ok(())
     } else {
         Err(ProxyError::BadChecksum)
@@ -322,7 +323,7 @@ fn check(header: &[u8], tlvs: &[(u8, Box<[u8]>)]) -> Result<(), ProxyError> {
 
 // ---- writing ----
 
-/// Section 2.1. What it has no words for is `UNKNOWN`; `None` is the one who connects.
+/// Writes version 1 (section 2.1). Addresses that it cannot express become `UNKNOWN`; `None` means that the proxy connects for itself.
 pub(super) fn write_v1(ends: Option<&ProxiedEnds>) -> Vec<u8> {
     let Some(ProxiedEnds::Inet { source, destination }) = ends else {
         return b"PROXY UNKNOWN\r\n".to_vec();
@@ -333,7 +334,7 @@ pub(super) fn write_v1(ends: Option<&ProxiedEnds>) -> Vec<u8> {
     format!("PROXY {family} {} {} {} {}\r\n", ips.0, ips.1, ports.0, ports.1).into_bytes()
 }
 
-/// Section 2.2. `None` is the one who connects; nothing but a checksum is said of that. The TLVs are no more than
+/// Writes version 2 (section 2.2). `None` means that the proxy connects for itself; then only a checksum is added. The TLVs take at most
 /// [`TLVS_LEN_MAX`].
 pub(super) fn write_v2(
     ends: Option<&ProxiedEnds>,
@@ -366,7 +367,7 @@ pub(super) fn write_v2(
     bytes
 }
 
-/// The family of the addresses, and that they are of a stream.
+/// The byte for address family and stream protocol.
 fn family(ends: &ProxiedEnds) -> u8 {
     match ends {
         ProxiedEnds::Unspecified => 0x00,
@@ -402,7 +403,7 @@ fn write_ends(bytes: &mut Vec<u8>, ends: &ProxiedEnds) {
     }
 }
 
-/// Two addresses as a header can have them: of IPv4 if both can be, else of IPv6.
+/// Converts both addresses to one family: IPv4 if both can be, else IPv6.
 fn of_one_family(source: SocketAddr, destination: SocketAddr) -> (SocketAddr, SocketAddr) {
     let ips = (source.ip().to_canonical(), destination.ip().to_canonical());
     let ips = match ips {
@@ -413,7 +414,7 @@ fn of_one_family(source: SocketAddr, destination: SocketAddr) -> (SocketAddr, So
     (SocketAddr::new(ips.0, source.port()), SocketAddr::new(ips.1, destination.port()))
 }
 
-/// As an IPv6 address, whatever it is.
+/// The address as IPv6, mapped if need be.
 fn mapped(addr: SocketAddr) -> IpAddr {
     match addr.ip() {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().into(),
@@ -421,17 +422,17 @@ fn mapped(addr: SocketAddr) -> IpAddr {
     }
 }
 
-/// Whether this can be said to be the path of a Unix socket. The empty one is that of a socket without a name.
+/// Whether the bytes can be the path of a Unix socket. Empty for an unnamed one.
 pub(super) fn is_path(path: &[u8]) -> bool {
     path.len() <= PATH_LEN_MAX && !path.contains(&0)
 }
 
-/// How long these are with their heads.
+/// Length of TLVs, including their types and lengths.
 pub(super) fn tlvs_len(tlvs: &[(u8, Box<[u8]>)]) -> usize {
     tlvs.iter().map(|(_, value)| TLV_HEAD_LEN + value.len()).sum()
 }
 
-/// Each is no longer than two bytes can say.
+/// Appends TLVs, whose lengths must fit into two bytes.
 pub(super) fn write_tlvs(bytes: &mut Vec<u8>, tlvs: &[(u8, Box<[u8]>)]) {
     for (kind, value) in tlvs {
         let len = u16::try_from(value.len()).expect("TLVs are bounded by TLVS_LEN_MAX");

@@ -1,6 +1,6 @@
-//! The checksum of a header: CRC-32C (RFC 3720, appendix B.4). Pure.
+//! CRC-32C, the checksum of a header (RFC 3720, appendix B.4). Pure.
 
-/// Reversed.
+/// Bit-reversed.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
 const TABLE: [u32; 256] = {
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_rfc_3720() {
+    fn examples_of_rfc_3720() {
         let cases: [(Vec<u8>, u32); 4] = [
             (vec![0; 32], 0x8a91_36aa),
             (vec![0xff; 32], 0x62a8_ab43),

@@ -1,4 +1,4 @@
-//! A header to send: [`ProxyHeader`]. Its bytes are made in `codec.rs`.
+//! Headers to be sent: [`ProxyHeader`]. `codec.rs` encodes them.
 
 use std::{fmt, net::SocketAddr, str::FromStr};
 
@@ -9,13 +9,13 @@ use super::{ProxiedEnds, ProxySsl, Tlvs, codec, tlv};
 use crate::UnixAddr;
 use crate::{Peer, Transport};
 
-/// A header of the PROXY protocol to send: for clients that connect on behalf of others, such as a proxy or a load balancer.
+/// A PROXY protocol header to be sent, for clients that connect on behalf of others, such as a proxy or a load balancer.
 /// [`ConnectConfig::proxy_header`](crate::ConnectConfig::proxy_header) sends it.
 ///
-/// Unless other addresses are given, it has those of the connection that it is sent on. Version 1 is a line of text, with TCP
-/// addresses only: a Unix socket is sent as `UNKNOWN`, and TLVs and the checksum are left out. A header has addresses of one family:
-/// where IPv4 and IPv6 are given, both are sent as IPv6 (RFC 4291, section 2.5.5.2). Scopes of addresses are not sent; they mean
-/// nothing on another machine.
+/// By default it has the addresses of the connection that it is sent on. Version 1 is a line of text with TCP
+/// addresses only: a Unix socket is sent as `UNKNOWN`, and TLVs and the checksum are left out. Both addresses of a header are of one
+/// family: if one is IPv4 and the other IPv6, both are sent as IPv6 (RFC 4291, section 2.5.5.2). Scopes are not sent, since they are
+/// meaningless on another machine.
 ///
 /// # Examples
 ///
@@ -40,12 +40,12 @@ pub struct ProxyHeader {
     has_checksum: bool,
 }
 
-/// Which addresses a header has.
+/// The source of a header's addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Addresses {
-    /// Those of the connection that it is sent on.
+    /// The addresses of the connection that it is sent on.
     OfConnection,
-    /// None: the proxy itself connects, as for a health check.
+    /// None: the proxy connects for itself, as for a health check.
     Local,
     Given(ProxiedEnds),
 }
@@ -60,53 +60,53 @@ pub enum ProxyVersion {
     V2,
 }
 
-/// A text is no version of the PROXY protocol.
+/// The text is not a version of the PROXY protocol.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{:?} is neither v1 nor v2", Excerpt::new(.0))]
 pub struct BadProxyVersion(String);
 
 sinew_reactor::error_debug!(BadProxyVersion);
 
-/// A header cannot say this.
+/// Invalid content of a header.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyHeaderError {
-    /// The TLVs are longer than a header has room for.
-    #[error("TLVs of {len} bytes, at most {max} in a header")]
+    /// The TLVs do not fit into a header.
+    #[error("the TLVs take {len} bytes; a header has room for {max}")]
     TooLong {
-        /// Their length together.
+        /// Their total length.
         len: usize,
-        /// The most that there is room for.
+        /// The maximum.
         max: usize,
     },
-    /// What names the connection is longer than the specification allows.
-    #[error("a unique id of {len} bytes, at most {max} allowed")]
+    /// The unique id is longer than the specification allows.
+    #[error("the unique id has {len} bytes; the maximum is {max}")]
     IdTooLong {
         /// Its length.
         len: usize,
-        /// The longest that is allowed.
+        /// The maximum.
         max: usize,
     },
-    /// The checksum is made when the header is: [`ProxyHeader::checksum`].
-    #[error("the checksum is not given, but made")]
+    /// The checksum cannot be added as a TLV; use [`ProxyHeader::checksum`].
+    #[error("the checksum is computed, and cannot be added as a TLV")]
     Checksum,
-    /// A path of a Unix socket is longer than the header has room for, or has a zero byte in it.
-    #[error("{:?} is no path of a Unix socket: at most {max} bytes, and none of them zero", Excerpt::new(.path))]
+    /// The path of a Unix socket is too long, or has a zero byte.
+    #[error("{:?} is not a valid Unix socket path: at most {max} bytes without zero bytes", Excerpt::new(.path))]
     BadPath {
         /// The path.
         path: Vec<u8>,
-        /// The longest that there is room for.
+        /// The maximum length.
         max: usize,
     },
 }
 
 sinew_reactor::error_debug!(ProxyHeaderError);
 
-/// The longest [`tlv::UNIQUE_ID`], by the specification, section 2.2.5.
+/// Longest [`tlv::UNIQUE_ID`] (section 2.2.5 of the specification).
 const UNIQUE_ID_LEN_MAX: usize = 128;
 
 impl ProxyHeader {
-    /// The most bytes of TLVs that a header has room for, with 3 bytes more for each: 65,312.
+    /// Maximum length of all TLVs in bytes, with 3 more bytes for each: 65,312.
     pub const TLVS_LEN_MAX: usize = codec::TLVS_LEN_MAX;
 
     /// A header of version 1, with the addresses of the connection itself.
@@ -130,19 +130,19 @@ impl ProxyHeader {
         self
     }
 
-    /// The proxy itself connects, as for a health check: `LOCAL`, or `UNKNOWN` in version 1.
+    /// A header for a connection of the proxy itself, as for a health check: `LOCAL`, or `UNKNOWN` in version 1.
     pub fn local(mut self) -> Self {
         self.addresses = Addresses::Local;
         self
     }
 
-    /// The address of the client, and the one that it connected to.
+    /// Sets the address of the client, and the address that it connected to.
     pub fn addresses(mut self, source: SocketAddr, destination: SocketAddr) -> Self {
         self.addresses = Addresses::Given(ProxiedEnds::Inet { source, destination });
         self
     }
 
-    /// The path of the client's Unix socket, most often empty, and the path that it connected to.
+    /// Sets the path of the client's Unix socket, usually empty, and the path that it connected to.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl ProxyHeader {
         Ok(self)
     }
 
-    /// The addresses of a client's connection to this program; if it came through another proxy, those that the other proxy sent.
+    /// Sets the addresses of a client's connection to this program; if it came through another proxy, those in its header.
     /// TLVs are not passed on.
     pub fn on_behalf_of(mut self, client: &Transport) -> Self {
         self.addresses = Addresses::Given(match (client.peer(), client.local()) {
@@ -172,11 +172,11 @@ impl ProxyHeader {
         self
     }
 
-    /// Adds a TLV, of a type such as those in [`tlv`]. A type may be added more than once.
+    /// Adds a TLV of a type such as those in [`tlv`]. A type may occur more than once.
     ///
     /// # Errors
     ///
-    /// [`ProxyHeaderError::TooLong`], if there is no room for it beside the others, and [`ProxyHeaderError::Checksum`].
+    /// [`ProxyHeaderError::TooLong`], if the TLVs do not fit any more, and [`ProxyHeaderError::Checksum`].
     pub fn tlv(mut self, kind: u8, value: impl Into<Box<[u8]>>) -> Result<Self, ProxyHeaderError> {
         if kind == tlv::CRC32C {
             return Err(ProxyHeaderError::Checksum);
@@ -186,7 +186,7 @@ impl ProxyHeader {
         if len > max { Err(ProxyHeaderError::TooLong { len, max }) } else { Ok(self) }
     }
 
-    /// The name that the client asked for, as by SNI ([`tlv::AUTHORITY`]).
+    /// Adds the server name that the client asked for, as by SNI ([`tlv::AUTHORITY`]).
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl ProxyHeader {
         self.tlv(tlv::AUTHORITY, name.as_bytes())
     }
 
-    /// The application protocol that was settled with the client ([`tlv::ALPN`]).
+    /// Adds the application protocol negotiated with the client ([`tlv::ALPN`]).
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl ProxyHeader {
         self.tlv(tlv::ALPN, protocol)
     }
 
-    /// What names the connection, up to 128 bytes ([`tlv::UNIQUE_ID`]).
+    /// Adds a unique id of the connection, up to 128 bytes ([`tlv::UNIQUE_ID`]).
     ///
     /// # Errors
     ///
@@ -218,7 +218,7 @@ impl ProxyHeader {
         }
     }
 
-    /// The client's TLS session with the proxy ([`tlv::SSL`]).
+    /// Adds the parameters of the client's TLS session with the proxy ([`tlv::SSL`]).
     ///
     /// # Errors
     ///
@@ -238,7 +238,7 @@ impl ProxyHeader {
         self
     }
 
-    /// The bytes of the header. `own` are the addresses of the connection that it is sent on: this end as the source, the other as the
+    /// Encodes the header. `own` are the addresses of the connection that it is sent on: this end as the source, the other as the
     /// destination.
     ///
     /// # Examples
@@ -270,7 +270,7 @@ impl ProxyHeader {
 }
 
 impl ProxiedEnds {
-    /// The ends of an outgoing connection.
+    /// The addresses of an outgoing connection.
     pub(crate) fn own(local: Option<SocketAddr>, peer: &Peer) -> Self {
         match (local, peer) {
             (Some(source), Peer::Inet(destination)) => {
@@ -285,7 +285,7 @@ impl ProxiedEnds {
     }
 }
 
-/// The path of a Unix socket. A header has no words for abstract names.
+/// The path of a Unix socket. Headers cannot express abstract names.
 #[cfg(unix)]
 fn path_of(addr: &UnixAddr) -> Box<[u8]> {
     use std::os::unix::ffi::OsStrExt;

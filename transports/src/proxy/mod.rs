@@ -1,14 +1,14 @@
-//! The PROXY protocol, by which a proxy says for whom it connects. Both versions of
-//! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, which are told apart by their first bytes.
+//! The PROXY protocol, by which a proxy or load balancer passes on the client's address. Versions 1 and 2 of
+//! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, detected by their first bytes.
 //!
-//! For a port, [`ProxyConfig`] turns it on, and [`Proxied`] is what was said. For a client, [`ProxyHeader`] is what is to be said, and
-//! [`ConnectConfig::proxy_header`](crate::ConnectConfig::proxy_header) has it sent before all else.
+//! For servers, [`ProxyConfig`] enables it on a port, and [`Proxied`] holds the received data. For clients, [`ProxyHeader`] is a header
+//! that [`ConnectConfig::proxy_header`](crate::ConnectConfig::proxy_header) sends before any other data.
 //!
-//! A protocol is built when the header is there; what fails before that builds none. Then
-//! [`Transport::peer`](crate::Transport::peer) is [`Peer::Proxied`], the one whom the proxy speaks for. A proxy that speaks for
-//! itself, as in a health check (`LOCAL`, `UNKNOWN`), is [`Peer::Inet`] as ever.
+//! A protocol is built when the header is complete; no protocol is built if it fails. Then
+//! [`Transport::peer`](crate::Transport::peer) is [`Peer::Proxied`], with the client's address. If the proxy connects for
+//! itself, as for a health check (`LOCAL`, `UNKNOWN`), it is [`Peer::Inet`] as usual.
 //!
-//! Not one byte past the header is read with it, so what follows may be of any kind.
+//! Exactly the bytes of the header are read, so any protocol may follow.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
@@ -27,7 +27,7 @@ pub use {
     subnet::{BadSubnet, Subnet},
 };
 
-/// Whose headers a port believes, and how long it waits for them.
+/// The PROXY protocol on a port: trusted proxies, timeout and limits.
 ///
 /// # Examples
 ///
@@ -60,34 +60,34 @@ impl Default for ProxyConfig {
 }
 
 impl ProxyConfig {
-    /// Where proxies connect from. Default: this machine. Whoever comes from elsewhere is turned away, for he could say what he
-    /// likes. Peers in memory are of this program and always trusted; so is whoever can connect to a Unix socket, which the mode of
-    /// its file decides.
+    /// The addresses of trusted proxies. Default: loopback addresses. Connections from elsewhere are refused, since they could claim any
+    /// client address. In-memory peers are always trusted, and so is any process that can connect to a Unix socket, as governed by the
+    /// mode of its file.
     pub fn trust(mut self, subnets: impl IntoIterator<Item = Subnet>) -> Self {
         self.trusted = subnets.into_iter().collect();
         self
     }
 
-    /// How long the header may take. Default 5 s; past it the connection is closed.
+    /// Timeout for the header. Default 5 s; then the connection is closed.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The longest header that is accepted, TLVs and all. Default 4 KiB, and not less than the 107 bytes that version 1 may
-    /// take; past it the connection is closed.
+    /// Longest header accepted, TLVs included. Default 4 KiB, and at least the 107 bytes of version 1;
+    /// beyond it the connection is closed.
     pub fn header_len_max(mut self, bytes: usize) -> Self {
         self.header_len_max = bytes.max(codec::V1_LEN_MAX);
         self
     }
 
-    /// Whether what this peer says of others is believed.
+    /// Whether a peer is a trusted proxy.
     pub(crate) fn trusts(&self, peer: &Peer) -> bool {
         peer.ip().is_none_or(|ip| self.trusted.iter().any(|subnet| subnet.contains(ip)))
     }
 }
 
-/// What a proxy has said of a connection.
+/// The data of a received header.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proxied {
     pub(crate) via: Peer,
@@ -98,25 +98,25 @@ pub struct Proxied {
 /// Types and values, in the order of the header.
 pub(crate) type Tlvs = Vec<(u8, Box<[u8]>)>;
 
-/// Both ends of a connection to a proxy.
+/// Both addresses of a client's connection to the proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProxiedEnds {
-    /// Over TCP, or over UDP.
+    /// TCP or UDP.
     Inet {
         /// The client.
         source: SocketAddr,
-        /// Where it connected to.
+        /// The address that it connected to.
         destination: SocketAddr,
     },
-    /// Over a Unix socket: the paths, up to their first zero byte.
+    /// Unix socket: the paths, up to their first zero byte.
     Unix {
-        /// The client's, which is seldom there.
+        /// The client's path, usually empty.
         source: Box<[u8]>,
-        /// Where it connected to.
+        /// The path that it connected to.
         destination: Box<[u8]>,
     },
-    /// The proxy does not say.
+    /// Not given by the proxy.
     Unspecified,
 }
 
@@ -127,13 +127,13 @@ impl Proxied {
         &self.via
     }
 
-    /// The client, and where it connected to.
+    /// The addresses of the client and of its destination.
     #[must_use]
     pub const fn ends(&self) -> &ProxiedEnds {
         &self.ends
     }
 
-    /// The client's address, if it has one.
+    /// The client's address, unless it used a Unix socket or is unspecified.
     #[must_use]
     pub const fn source(&self) -> Option<SocketAddr> {
         match &self.ends {
@@ -142,7 +142,7 @@ impl Proxied {
         }
     }
 
-    /// Where the client connected to, if that is an address.
+    /// The address that the client connected to, unless it used a Unix socket or is unspecified.
     #[must_use]
     pub const fn destination(&self) -> Option<SocketAddr> {
         match &self.ends {
@@ -151,12 +151,12 @@ impl Proxied {
         }
     }
 
-    /// What else version 2 tells: types and values, in the order of the header.
+    /// All TLVs (version 2): types and values, in the order of the header.
     pub fn tlvs(&self) -> impl Iterator<Item = (u8, &[u8])> {
         self.tlvs.iter().map(|(kind, value)| (*kind, &**value))
     }
 
-    /// How the client speaks TLS with the proxy, if the proxy tells ([`tlv::SSL`]).
+    /// The parameters of the client's TLS session with the proxy, if the header has them ([`tlv::SSL`]).
     #[must_use]
     pub fn ssl(&self) -> Option<ProxySsl> {
         self.tlv(tlv::SSL).and_then(ProxySsl::read)
@@ -169,21 +169,21 @@ impl Proxied {
     }
 }
 
-/// Types of what version 2 tells beside the addresses.
+/// Types of TLVs.
 pub mod tlv {
-    /// The protocol that was negotiated, as by ALPN.
+    /// The negotiated application protocol, as by ALPN.
     pub const ALPN: u8 = 0x01;
-    /// The name that the client asked for, as by SNI. UTF-8.
+    /// The server name that the client asked for, as by SNI. UTF-8.
     pub const AUTHORITY: u8 = 0x02;
-    /// A checksum of the header, which was right.
+    /// The checksum of the header, which has been verified.
     pub const CRC32C: u8 = 0x03;
-    /// Nothing.
+    /// Padding.
     pub const NOOP: u8 = 0x04;
-    /// What names the connection, up to 128 bytes.
+    /// A unique id of the connection, up to 128 bytes.
     pub const UNIQUE_ID: u8 = 0x05;
-    /// The client's TLS: flags, a word that is 0 if its certificate was verified, and TLVs of their own.
+    /// The client's TLS session: flags, a word that is 0 if its certificate was verified, and nested TLVs.
     pub const SSL: u8 = 0x20;
-    /// The name of a namespace of the network.
+    /// The name of a network namespace.
     pub const NETNS: u8 = 0x30;
 }
 
@@ -191,8 +191,8 @@ impl fmt::Display for Proxied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.ends {
             ProxiedEnds::Inet { source, .. } => source.fmt(f),
-            ProxiedEnds::Unix { .. } => write!(f, "a Unix socket by {}", self.via),
-            ProxiedEnds::Unspecified => write!(f, "somebody by {}", self.via),
+            ProxiedEnds::Unix { .. } => write!(f, "a Unix socket via {}", self.via),
+            ProxiedEnds::Unspecified => write!(f, "an unspecified client via {}", self.via),
         }
     }
 }

@@ -1,19 +1,19 @@
-//! What a proxy tells of its client's TLS: [`ProxySsl`], the value of [`tlv::SSL`](super::tlv::SSL). Pure.
+//! The parameters of a client's TLS session with its proxy: [`ProxySsl`], the value of [`tlv::SSL`](super::tlv::SSL). Pure.
 
 use super::{Tlvs, codec};
 
-/// The client connected over TLS; showed a certificate in this connection; did so in this session.
+/// Flags: connected over TLS; sent a certificate in this connection; sent one in this session.
 const OVER_TLS: u8 = 0x01;
 const CERTIFICATE_IN_CONNECTION: u8 = 0x02;
 const CERTIFICATE_IN_SESSION: u8 = 0x04;
 
-/// Types of what is told, by the specification, section 2.2.6.
+/// Types of nested TLVs (section 2.2.6 of the specification).
 const VERSION: u8 = 0x21;
 const COMMON_NAME: u8 = 0x22;
 const CIPHER: u8 = 0x23;
 
-/// How a client speaks TLS with its proxy: what [`ProxyHeader::ssl`](super::ProxyHeader::ssl) says, and
-/// [`Proxied::ssl`](super::Proxied::ssl) has been told.
+/// The parameters of a client's TLS session with its proxy: sent by [`ProxyHeader::ssl`](super::ProxyHeader::ssl), and
+/// received by [`Proxied::ssl`](super::Proxied::ssl).
 ///
 /// # Examples
 ///
@@ -40,13 +40,13 @@ impl Default for ProxySsl {
 }
 
 impl ProxySsl {
-    /// A client that speaks TLS and has shown no certificate.
+    /// A client that uses TLS without a certificate.
     pub const fn new() -> Self {
         Self { flags: OVER_TLS, verify: 1, tlvs: Vec::new() }
     }
 
-    /// It has shown a certificate, which was verified: in the handshake of this connection, or else in that of the session which
-    /// is taken up again.
+    /// The client has sent a certificate, which was verified: in the handshake of this connection, or else in that of a session which
+    /// was resumed.
     pub const fn verified(mut self, in_this_connection: bool) -> Self {
         self.flags |= CERTIFICATE_IN_SESSION;
         if in_this_connection {
@@ -56,69 +56,69 @@ impl ProxySsl {
         self
     }
 
-    /// The version of TLS, as OpenSSL writes it: `TLSv1.3`.
+    /// The TLS version, as OpenSSL writes it: `TLSv1.3`.
     pub fn version(self, version: &str) -> Self {
-        self.tell(VERSION, version)
+        self.with_text(VERSION, version)
     }
 
     /// The cipher suite.
     pub fn cipher(self, cipher: &str) -> Self {
-        self.tell(CIPHER, cipher)
+        self.with_text(CIPHER, cipher)
     }
 
-    /// The common name of the certificate that the client has shown.
+    /// The common name of the client's certificate.
     pub fn common_name(self, name: &str) -> Self {
-        self.tell(COMMON_NAME, name)
+        self.with_text(COMMON_NAME, name)
     }
 
-    fn tell(mut self, kind: u8, text: &str) -> Self {
+    fn with_text(mut self, kind: u8, text: &str) -> Self {
         self.tlvs.retain(|(other, _)| *other != kind);
         self.tlvs.push((kind, text.as_bytes().into()));
         self
     }
 
-    /// Whether the client speaks TLS.
+    /// Whether the client uses TLS.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
         self.flags & OVER_TLS != 0
     }
 
-    /// Whether the client has shown a certificate, and it was verified.
+    /// Whether the client has sent a certificate that was verified.
     #[must_use]
     pub const fn is_verified(&self) -> bool {
         self.flags & (CERTIFICATE_IN_CONNECTION | CERTIFICATE_IN_SESSION) != 0 && self.verify == 0
     }
 
-    /// The version of TLS, if it was told in UTF-8.
+    /// The TLS version, if it was given in UTF-8.
     #[must_use]
     pub fn told_version(&self) -> Option<&str> {
-        self.told(VERSION)
+        self.text_tlv(VERSION)
     }
 
-    /// The cipher suite, if it was told in UTF-8.
+    /// The cipher suite, if it was given in UTF-8.
     #[must_use]
     pub fn told_cipher(&self) -> Option<&str> {
-        self.told(CIPHER)
+        self.text_tlv(CIPHER)
     }
 
-    /// The common name of the client's certificate, if it was told in UTF-8. It is the client's own choice what that is, within what
-    /// the one who has signed it allows.
+    /// The common name of the client's certificate, if it was given in UTF-8. The client chooses it, within the limits of the CA that
+    /// has signed the certificate.
     #[must_use]
     pub fn told_common_name(&self) -> Option<&str> {
-        self.told(COMMON_NAME)
+        self.text_tlv(COMMON_NAME)
     }
 
-    fn told(&self, kind: u8) -> Option<&str> {
+    fn text_tlv(&self, kind: u8) -> Option<&str> {
         let (_, value) = self.tlvs.iter().find(|(other, _)| *other == kind)?;
         std::str::from_utf8(value).ok()
     }
 
-    /// The length of its bytes.
+    /// Length of the encoding.
     pub(super) fn len(&self) -> usize {
         5 + codec::tlvs_len(&self.tlvs)
     }
 
-    /// Its bytes, which are to be [no more](Self::len) than fit into a TLV.
+    /// Encodes it. The caller checks that the [length](Self::len) fits into a TLV.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.flags];
         bytes.extend(self.verify.to_be_bytes());
@@ -126,7 +126,7 @@ impl ProxySsl {
         bytes
     }
 
-    /// `None` if this is no such value.
+    /// Decodes it. `None` if the value is malformed.
     pub(super) fn read(value: &[u8]) -> Option<Self> {
         let [flags, a, b, c, d, tlvs @ ..] = value else { return None };
         let verify = u32::from_be_bytes([*a, *b, *c, *d]);
@@ -136,17 +136,17 @@ impl ProxySsl {
 
 #[cfg(feature = "tls")]
 impl From<&crate::tls_info::TlsInfo> for ProxySsl {
-    /// What is known of a connection: from [`Transport::tls_info`](crate::Transport::tls_info) of a client's, whose certificate, if it
-    /// has shown one, was verified.
+    /// The parameters of a client's connection, from [`Transport::tls_info`](crate::Transport::tls_info). A client certificate, if there
+    /// is one, was verified.
     fn from(info: &crate::tls_info::TlsInfo) -> Self {
         use crate::tls_info::TlsVersion;
         let version = match info.version {
             TlsVersion::Tls12 => "TLSv1.2",
             TlsVersion::Tls13 => "TLSv1.3",
         };
-        let told = Self::new().version(version).cipher(info.cipher);
+        let text_tlv = Self::new().version(version).cipher(info.cipher);
         let is_verified = !info.peer_certificates.is_empty();
-        if is_verified { told.verified(!info.is_resumed) } else { told }
+        if is_verified { text_tlv.verified(!info.is_resumed) } else { text_tlv }
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_is_told() {
+    fn parameters_round_trip() {
         let plain = ProxySsl::new();
         let full = ProxySsl::new()
             .verified(true)

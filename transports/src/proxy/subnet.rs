@@ -1,4 +1,4 @@
-//! Addresses that begin alike: [`Subnet`].
+//! IP subnets: [`Subnet`].
 
 use std::{
     fmt,
@@ -8,16 +8,16 @@ use std::{
 
 use sinew_reactor::Excerpt;
 
-/// All addresses that begin with the same bits, as in `10.0.0.0/8`; or a single one, `192.0.2.7`.
+/// An IP subnet, as in `10.0.0.0/8`, or a single address, `192.0.2.7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subnet {
     ip: IpAddr,
     bits: u8,
 }
 
-/// This is no subnet.
+/// The text is not a subnet.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{:?} is no subnet: neither an address, without a scope, nor address/bits", Excerpt::new(.0))]
+#[error("{:?} is not a subnet: neither an address, without a scope, nor address/bits", Excerpt::new(.0))]
 pub struct BadSubnet(String);
 
 sinew_reactor::error_debug!(BadSubnet);
@@ -26,23 +26,23 @@ impl Subnet {
     pub(super) const LOOPBACK_V4: Self = Self { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), bits: 8 };
     pub(super) const LOOPBACK_V6: Self = Self { ip: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 };
 
-    /// The addresses that have their first `bits` bits in common with `ip`. `None` if it has not as many.
+    /// The subnet of `ip` with a prefix of `bits` bits. `None` if the address has fewer bits.
     #[must_use]
     pub const fn new(ip: IpAddr, bits: u8) -> Option<Self> {
         let max = if ip.is_ipv4() { 32 } else { 128 };
         if bits <= max { Some(Self { ip, bits }) } else { None }
     }
 
-    /// Whether an address is among them. An IPv4 address in the form of IPv6 is taken for what it is.
+    /// Whether an address is in the subnet. An IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub const fn contains(&self, ip: IpAddr) -> bool {
         match (self.ip, ip.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(ip)) => {
-                // Shifting by all bits is undefined, and no bits are anybody's.
-                self.bits == 0 || (own.to_bits() ^ ip.to_bits()) >> (32 - self.bits) == 0
+            (IpAddr::V4(subnet), IpAddr::V4(ip)) => {
+                // A shift by all bits would overflow, and /0 contains every address.
+                self.bits == 0 || (subnet.to_bits() ^ ip.to_bits()) >> (32 - self.bits) == 0
             }
-            (IpAddr::V6(own), IpAddr::V6(ip)) => {
-                self.bits == 0 || (own.to_bits() ^ ip.to_bits()) >> (128 - self.bits) == 0
+            (IpAddr::V6(subnet), IpAddr::V6(ip)) => {
+                self.bits == 0 || (subnet.to_bits() ^ ip.to_bits()) >> (128 - self.bits) == 0
             }
             _ => false,
         }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_in_it() {
+    fn addresses_in_subnets() {
         let cases = [
             ("10.0.0.0/8", "10.255.0.1", true),
             ("10.0.0.0/8", "11.0.0.0", false),

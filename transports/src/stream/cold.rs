@@ -1,5 +1,5 @@
-//! What not every connection has, apart from what all have: an idle connection is to be small. One with an idle timeout has that
-//! more and nothing else; the rest is rare.
+//! State that few connections need, kept out of [`Stream`] so that an idle connection stays small. The idle timeout has a cell of its
+//! own, because many connections have one; everything else is in [`ColdState`].
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -13,40 +13,40 @@ use sinew_reactor::{Promise, TimerKey};
 use super::{Stream, hold::Holds, relay::RelayEnd, socket::Socket};
 use crate::{ConnectionLost, producer::Producers, timers::Timers};
 
-/// See the head of this file.
+/// The optional parts of a stream.
 #[derive(Default)]
 pub(super) struct Extras {
     idle: Cell<Option<Idle>>,
     cold: OnceCell<Box<ColdState>>,
 }
 
-/// For how long a connection may be idle, and what counts.
+/// How long a connection may be idle, and which data counts as activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IdleTimeout {
     pub(crate) after: Duration,
-    /// Not if it is only what is received that counts.
+    /// Whether sent data counts. Received data always does.
     pub(crate) counts_sent: bool,
 }
 
-/// The idle timeout of a connection at work.
+/// A running idle timeout.
 #[derive(Clone, Copy)]
 pub(super) struct Idle {
-    /// The last time that anything came or went that counts: all that a message costs.
+    /// Time of the last activity. Updating it is all that a message costs.
     pub(super) since: Instant,
-    /// The timer that looks whether that is long enough ago.
+    /// The timer that compares `since` with the time.
     pub(super) key: TimerKey,
-    /// In nanoseconds, and in the highest bit whether it counts what is sent: a `Duration` would take twice as much.
+    /// In nanoseconds; the highest bit is [`COUNTS_SENT`]. A `Duration` would take twice the space.
     timeout: u64,
 }
 
-/// The highest bit of [`Idle::timeout`].
+/// Flag in the highest bit of [`Idle::timeout`]: sent data counts as activity.
 const COUNTS_SENT: u64 = 1 << 63;
 
-/// The tick of timers. With less, the loop would never sleep.
+/// The tick of timers. A shorter timeout would keep the event loop from sleeping.
 const IDLE_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
 impl IdleTimeout {
-    /// As a connection keeps it: more than 292 years are 292 years, and less than a tick is one.
+    /// Clamped to what is stored: from one tick to 292 years.
     pub(super) fn bounded(self) -> Self {
         let after = self.after.clamp(IDLE_TIMEOUT_MIN, Duration::from_nanos(COUNTS_SENT - 1));
         Self { after, ..self }
@@ -69,34 +69,35 @@ impl Idle {
     }
 }
 
-/// What few connections have, and those that are ending.
+/// State of the few connections that use these features, and of those that are closing.
 #[derive(Default)]
 pub(super) struct ColdState {
-    /// The socket, where something was put around a plain one in mid-stream.
+    /// The socket, if a plain TCP socket was wrapped after the stream was made.
     pub(super) wrapped: RefCell<Option<Socket>>,
-    /// The user's timers, so that they die with the connection.
+    /// The user's timers, which are cancelled with the connection.
     pub(super) timers: Timers,
     pub(super) linger: Cell<Option<TimerKey>>,
-    /// When the socket is looked at, though no engine has told of it.
-    pub(super) look: Cell<Option<TimerKey>>,
-    /// What had not reached the other end's system when that was last asked.
+    /// The timer of the next check of the socket without an event from the engine.
+    pub(super) check_timer: Cell<Option<TimerKey>>,
+    /// Bytes that had not reached the peer's kernel at the last check.
     pub(super) undelivered: Cell<usize>,
     pub(super) producers: Producers,
     pub(super) relay: OnceCell<RelayEnd>,
-    /// Who holds back its input, once anybody has.
+    /// What blocks its input beside the user's pause. Made at the first hold.
     pub(super) holds: OnceCell<Box<Holds>>,
-    /// What `fail` was given, or why output has failed, or why the connection was lost.
+    /// The error given to `fail`, or why output failed, or why the connection was lost.
     pub(super) reason: Cell<Option<ConnectionLost>>,
-    /// Descriptors that have come and nobody has taken yet.
+    /// Received file descriptors that the user has not taken yet.
     #[cfg(unix)]
     pub(super) descriptors: RefCell<VecDeque<OwnedFd>>,
-    /// Who waits for the end.
+    /// Promises of `Transport::when_lost`.
     pub(super) when_lost: RefCell<Vec<Promise<()>>>,
 }
 
 impl ColdState {
-    /// Why the connection is lost. What `fail` said before stays the reason: the rest only follows from it. A panic does not.
-    pub(super) fn blame(&self, reason: ConnectionLost) {
+    /// Sets the reason of the end. An earlier reason, such as that of `fail`, stays, since later errors follow from it; only a panic
+    /// replaces it.
+    pub(super) fn set_reason(&self, reason: ConnectionLost) {
         let first = match reason {
             ConnectionLost::Panicked(_) => None,
             _ => self.reason.take(),
@@ -132,7 +133,7 @@ impl Stream {
 mod tests {
     use super::*;
 
-    /// All that an idle timeout adds to a connection, beside its timer.
+    /// What an idle timeout adds to a connection, beside its timer.
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn an_idle_timeout_is_small() {

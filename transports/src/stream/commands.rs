@@ -1,4 +1,4 @@
-//! What users ask of a stream: the state changes at once, the loop is asked to come by, and nobody is called back.
+//! What users call on a stream. Each call changes the state at once and queues a flush; none of them calls the user back.
 
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
@@ -10,20 +10,20 @@ use sinew_reactor::{Reactor, SHORT_WRITE_FILLS, TimerKey, Token};
 use super::rights::{DescriptorRefused, QUEUED_MAX, SendDescriptorError};
 use super::{Stream, queue::Queue, state::State};
 use crate::{
-    ConnectionLost, Keepalive, Peer, Transport, WriteStatus, buffers::put, producer::Feed,
+    ConnectionLost, Keepalive, Peer, Transport, WriteStatus, buffers::store_queue, producer::Feed,
 };
 
-/// A write of this much, with nothing queued before it, is handed to the system at once instead of being copied: it would leave
-/// in a system call that carries little else anyway.
+/// A write of at least this many bytes, with nothing queued before it, goes to the socket at once instead of being copied: it needs
+/// a system call of its own anyway.
 pub(crate) const DIRECT_MIN: usize = 16 * 1024;
 
 impl Transport {
-    /// Has the system take what it takes of a large write, if nothing is to go out before it, and queues the rest.
+    /// Hands a large write to the kernel, if nothing is queued before it, and queues what the kernel did not accept.
     pub(crate) fn write_large(&self, data: &[u8]) -> WriteStatus {
         match self.write_directly(data) {
             Ok(sent) if sent == data.len() => WriteStatus::Ok,
             Ok(sent) => self.enqueue(|queue| queue.push_slice(&data[sent..])),
-            // The system tells of an error once.
+            // The kernel reports an error only once.
             Err(error) => {
                 self.inner().output_failed(error);
                 WriteStatus::Closed
@@ -40,7 +40,7 @@ impl Transport {
         let Some(reactor) = stream.reactor() else { return Ok(0) };
         let sent = match stream.write_directly(data) {
             None => return Ok(0),
-            Some(Err(error)) if is_for_now(&error) => return Ok(0),
+            Some(Err(error)) if is_transient(&error) => return Ok(0),
             Some(sent) => sent?,
         };
         if sent < data.len() && SHORT_WRITE_FILLS {
@@ -60,19 +60,23 @@ impl Transport {
         let mut queue = stream.queue.take().unwrap_or_else(|| stream.shared.buffers.take_queue());
         push(&mut queue);
         let queued = queue.len();
-        put(&stream.queue, queue);
+        store_queue(&stream.queue, queue);
         stream.ask_flush();
-        if queued <= stream.shared.remarkable { WriteStatus::Ok } else { stream.queue_grew(queued) }
+        if queued <= stream.shared.report_threshold {
+            WriteStatus::Ok
+        } else {
+            stream.check_limits(queued)
+        }
     }
 }
 
 impl Stream {
-    /// More is queued than goes without saying.
+    /// The queue is longer than `report_threshold`.
     #[cold]
-    fn queue_grew(&self, queued: usize) -> WriteStatus {
+    fn check_limits(&self, queued: usize) -> WriteStatus {
         let config = &self.shared.config;
         if queued > config.write_limit {
-            self.end_now(ConnectionLost::WriteLimit { limit: config.write_limit });
+            self.disconnect(ConnectionLost::WriteLimit { limit: config.write_limit });
             WriteStatus::Closed
         } else if queued > config.high_watermark {
             self.update(State::above_high);
@@ -82,7 +86,7 @@ impl Stream {
         }
     }
 
-    /// Has the loop look at this stream before it sleeps, unless it will do so anyway.
+    /// Queues a flush of this stream before the event loop sleeps, unless it is flushed anyway.
     #[inline]
     pub(crate) fn ask_flush(&self) {
         if self.update(State::ask_flush) {
@@ -118,9 +122,9 @@ impl Stream {
 
     pub(crate) fn lose_connection(&self) {
         if self.state.get().has_output_failed() {
-            self.end_now(ConnectionLost::Reset);
+            self.disconnect(ConnectionLost::Reset);
         } else if self.update(State::lose_connection) {
-            self.end_way_in();
+            self.wake_relay_sink();
             self.ask_flush();
         }
     }
@@ -128,7 +132,7 @@ impl Stream {
     pub(crate) fn fail(&self, error: Box<dyn Error>) {
         let (state, reason) = (self.state.get(), &self.cold().reason);
         match reason.take() {
-            // Who has heard why output has failed, in an answer, knows more about it than the system.
+            // A protocol that received the peer's answer knows more about the failure of the output than the kernel.
             before if state.has_output_failed() || before.is_none() && !state.is_over() => {
                 reason.set(Some(ConnectionLost::Protocol(error)));
             }
@@ -140,7 +144,7 @@ impl Stream {
         self.lose_connection();
     }
 
-    /// Has the loop drop what is the user's: a drop may be user code, and no call runs that.
+    /// Has the event loop drop a user's value: a drop may be user code, which no call into the library runs.
     pub(crate) fn defer_drop(&self, thing: impl Any) {
         if let Some(reactor) = self.reactor() {
             reactor.defer_drop(thing);
@@ -149,40 +153,40 @@ impl Stream {
 
     pub(crate) fn close_write(&self) {
         if self.update(State::close_write) {
-            self.end_way_in();
+            self.wake_relay_sink();
             self.ask_flush();
         }
     }
 
-    /// Nothing can be sent any more. What has arrived is still delivered; if the input has ended, the connection is over. The reason
-    /// of its end is this error, whatever is said later, unless by `fail`.
+    /// Nothing can be sent any more. Received data is still delivered; if the input has ended, the connection is over. The reason
+    /// is this error; only `fail` can replace it.
     pub(super) fn output_failed(&self, error: io::Error) {
         if self.state.get().has_output_failed() {
             return;
         }
         let reason = ConnectionLost::from(error);
         if !self.update(State::output_failed) {
-            return self.end_now(reason);
+            return self.disconnect(reason);
         }
-        self.cold().blame(reason);
+        self.cold().set_reason(reason);
         if let Some(queue) = self.queue.take() {
             self.defer_drop(queue);
         }
         self.defer_drop(self.cold().producers.take());
-        self.end_way_in_at_once();
+        self.discard_relay_input();
         if let Some(reactor) = self.reactor().filter(|_| self.update(State::request_reschedule)) {
             reactor.reschedule(self.token);
         }
     }
 
-    /// Drops the connection: the loop resets it and tells the end.
-    pub(crate) fn end_now(&self, reason: ConnectionLost) {
+    /// Ends the connection at once: the event loop resets it and calls `connection_lost`.
+    pub(crate) fn disconnect(&self, reason: ConnectionLost) {
         if !self.update(State::lost) {
             return;
         }
-        self.update(State::must_reset);
-        self.cold().blame(reason);
-        // There may be `Bytes` in it whose owner is the user's.
+        self.update(State::set_reset);
+        self.cold().set_reason(reason);
+        // The queue may hold `Bytes` whose drop is user code.
         if let Some(queue) = self.queue.take() {
             self.defer_drop(queue);
         }
@@ -208,7 +212,7 @@ impl Stream {
     #[inline]
     pub(crate) fn is_reading(&self) -> bool {
         let state = self.state.get();
-        state.is_open() && !state.is_held_back()
+        state.is_open() && !state.is_input_blocked()
     }
 
     pub(crate) fn set_auto_pause(&self, auto_pause: bool) {
@@ -262,7 +266,7 @@ impl Stream {
         self.with_socket(|socket| socket.set_keepalive(keepalive))
     }
 
-    /// Queues a descriptor to go with the next byte.
+    /// Queues a file descriptor to be sent with the next byte.
     #[cfg(unix)]
     pub(crate) fn send_descriptor(&self, descriptor: OwnedFd) -> Result<(), SendDescriptorError> {
         let refuse = |descriptor, reason| Err(SendDescriptorError { descriptor, reason });
@@ -280,7 +284,7 @@ impl Stream {
         } else {
             refuse(descriptor, DescriptorRefused::TooMany { max: QUEUED_MAX })
         };
-        put(&self.queue, queue);
+        store_queue(&self.queue, queue);
         result
     }
 
@@ -289,7 +293,7 @@ impl Stream {
         self.cold_if_any()?.descriptors.borrow_mut().pop_front()
     }
 
-    /// Has descriptors wait to be taken. `false`, with all of these closed, if they are too many.
+    /// Stores descriptors until the user takes them. Returns `false`, with all of these closed, if there are too many.
     #[cfg(unix)]
     pub(super) fn keep_descriptors(&self, descriptors: Vec<OwnedFd>) -> bool {
         if descriptors.is_empty() {
@@ -308,7 +312,7 @@ impl Stream {
     }
 }
 
-/// Whether a write may go well when it is tried again.
-fn is_for_now(error: &io::Error) -> bool {
+/// Whether a retry of the write may succeed.
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -1,5 +1,5 @@
-//! Output that goes straight into the socket, past the queue: whoever has the bytes makes the call, and here is what a stream does
-//! about any write. Only into a socket that is plainly the kernel's, and only while nothing waits to go before.
+//! Writes that bypass the queue, straight into the socket. The caller makes the system call; this file does the bookkeeping that every
+//! write needs. Only for plain kernel sockets, and only while nothing is queued before the data.
 
 use std::io;
 
@@ -8,50 +8,50 @@ use sinew_reactor::Reactor;
 use super::{Stream, socket::StreamSocket, state::State};
 use crate::Transport;
 
-/// What became of a call that was to write straight into the socket.
+/// Result of a write past the queue.
 #[derive(Debug)]
 pub(crate) enum DirectWrite {
-    /// The socket took so many bytes; none, if there were none to be had.
+    /// The socket accepted this many bytes; 0 if the source had none.
     Sent(usize),
-    /// Nothing can go now. The loop comes by when that changes.
+    /// The socket is full, or queued data goes first. The stream is called again when that changes.
     Full,
-    /// This goes through the queue, or not at all.
+    /// This stream must use its queue, or takes no output at all.
     Refused,
-    /// The call failed, for whatever reason; nothing was done about that.
+    /// The call failed. The error was not handled.
     Failed(io::Error),
 }
 
 impl Transport {
-    /// Has `call` write into the socket, once. It answers as `write(2)` does.
-    pub(super) fn put(
+    /// Has `call` write into the socket once. `call` returns what `write(2)` returns.
+    pub(super) fn write_now(
         &self,
         reactor: &Reactor,
         mut call: impl FnMut(&dyn StreamSocket) -> io::Result<usize>,
     ) -> DirectWrite {
         let stream = self.inner();
         let state = stream.state.get();
-        let is_kernels = stream.with_socket(|socket| socket.is_kernels());
-        if !is_kernels || !state.sends() || !state.is_made() || state.is_handshaking() {
+        let is_kernel_socket = stream.with_socket(|socket| socket.is_kernel_socket());
+        if !is_kernel_socket || !state.can_send() || !state.is_made() || state.is_handshaking() {
             return DirectWrite::Refused;
         }
-        match stream.waiting() {
-            Waiting::Bytes => return DirectWrite::Full,
-            // They go with the next byte, for which there must be a queue.
-            Waiting::Descriptors => return DirectWrite::Refused,
-            Waiting::Nothing if !state.is_writable() => return DirectWrite::Full,
-            Waiting::Nothing => {}
+        match stream.queue_content() {
+            QueueContent::Bytes => return DirectWrite::Full,
+            // Descriptors are sent with the next byte, which must come from the queue.
+            QueueContent::Descriptors => return DirectWrite::Refused,
+            QueueContent::Empty if !state.is_writable() => return DirectWrite::Full,
+            QueueContent::Empty => {}
         }
-        let put = stream.with_socket(|socket| {
+        let result = stream.with_socket(|socket| {
             loop {
                 match call(socket) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    put => break put,
+                    result => break result,
                 }
             }
         });
-        match put {
+        match result {
             Ok(len) => {
-                // A short write proves nothing here: there may have been no more to be had.
+                // A short write proves nothing here: the source may have had no more data.
                 if len > 0 {
                     self.sent(reactor, len);
                 }
@@ -66,26 +66,26 @@ impl Transport {
     }
 }
 
-/// What is in a queue.
+/// What a queue contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
-    Nothing,
+pub(super) enum QueueContent {
+    Empty,
     Descriptors,
     Bytes,
 }
 
 impl Stream {
-    /// Whether bytes that are not queued wait for room in the socket.
-    pub(super) fn wants_room(&self) -> bool {
-        self.cold_if_any().is_some_and(|cold| cold.producers.want_room())
+    /// Whether a producer waits until the socket is writable, with bytes that are not queued.
+    pub(super) fn waits_for_writable(&self) -> bool {
+        self.cold_if_any().is_some_and(|cold| cold.producers.waits_for_writable())
     }
 
-    pub(super) fn waiting(&self) -> Waiting {
+    pub(super) fn queue_content(&self) -> QueueContent {
         let queue = self.queue.take();
         let waiting = match &queue {
-            Some(queue) if !queue.is_empty() => Waiting::Bytes,
-            Some(queue) if !queue.is_idle() => Waiting::Descriptors,
-            _ => Waiting::Nothing,
+            Some(queue) if !queue.is_empty() => QueueContent::Bytes,
+            Some(queue) if !queue.is_idle() => QueueContent::Descriptors,
+            _ => QueueContent::Empty,
         };
         self.queue.set(queue);
         waiting

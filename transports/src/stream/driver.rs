@@ -1,6 +1,6 @@
-//! What the loop does with a stream: rounds of input and output, timers, and its end. The state machine says what is next, the
-//! socket does it. Everything here runs from the loop; nothing here is called by a user. What a round takes in is in `input.rs`,
-//! what it sends in `output.rs`, and what happens because nothing does in `timeouts.rs`.
+//! What the event loop does with a stream: rounds of input and output, timers, and the end of the connection. The state machine
+//! decides, the socket makes the system calls. Everything here runs from the event loop, never from a call by the user. Reading is in
+//! `input.rs`, sending in `output.rs`, timers in `timeouts.rs`.
 
 use std::{any::Any, io};
 
@@ -13,31 +13,31 @@ use crate::{
     listener_hooks::{PortMessage, PortOrder},
 };
 
-/// Rounds of reading (or of asking a producer) that a connection gets before it has to wait for its next turn.
+/// Rounds of reading (or of calling a producer) that a connection gets in one turn, so that it does not starve others.
 pub(super) const ROUNDS_PER_TURN: usize = 16;
 
 impl Transport {
-    // ---- what the loop calls ----
+    // ---- called by the event loop ----
 
-    /// The connection is made.
+    /// The connection is ready: calls `connection_made`.
     pub(super) fn begin(&self, reactor: &Reactor, ready: Ready) {
-        self.note_made(reactor);
-        self.tell(|protocol, transport| protocol.connection_made(transport));
+        self.mark_made(reactor);
+        self.call_protocol(|protocol, transport| protocol.connection_made(transport));
         let readiness = self.inner().with_socket(|socket| socket.readiness());
-        self.note(ready | readiness);
+        self.record_ready(ready | readiness);
         self.drive(reactor);
     }
 
-    /// The protocol is about to hear of it. What was before, such as a handshake, was no silence.
-    pub(super) fn note_made(&self, reactor: &Reactor) {
+    /// `connection_made` is about to be called. The idle timeout starts here: time before that, such as a handshake, is not idle.
+    pub(super) fn mark_made(&self, reactor: &Reactor) {
         self.inner().update(State::made);
         self.reset_idle_timer(reactor);
     }
 
     #[inline(always)]
     pub(super) fn on_ready(&self, reactor: &Reactor, ready: Ready) {
-        self.note(ready);
-        // If the loop comes back in this turn anyway, once is enough.
+        self.record_ready(ready);
+        // Already rescheduled in this turn: that call will handle the event.
         if !self.inner().state.get().is_rescheduled() {
             self.drive(reactor);
         }
@@ -49,7 +49,7 @@ impl Transport {
             return;
         }
         let ready = self.inner().with_socket(|socket| socket.readiness());
-        self.note(ready);
+        self.record_ready(ready);
         self.drive(reactor);
     }
 
@@ -60,7 +60,7 @@ impl Transport {
         }
     }
 
-    /// A connection that no engine tells of begins when the loop first comes by, for whatever cause.
+    /// A connection without events from an engine starts at the first call by the event loop, whichever that is.
     #[inline]
     fn begin_if_due(&self, reactor: &Reactor) -> bool {
         let state = self.inner().state.get();
@@ -73,7 +73,7 @@ impl Transport {
 
     pub(super) fn on_timer(&self, reactor: &Reactor, key: TimerKey) {
         self.begin_if_due(reactor);
-        if self.inner().state.get().is_handshaking() && self.is_too_late(reactor, key) {
+        if self.inner().state.get().is_handshaking() && self.handshake_timed_out(reactor, key) {
             return;
         }
         let stream = self.inner();
@@ -83,13 +83,15 @@ impl Transport {
             if cold.linger.get() == Some(key) {
                 cold.linger.set(None);
                 self.linger_timeout(reactor);
-            } else if cold.look.get() == Some(key) {
-                cold.look.set(None);
-                stream.update(State::look);
-            } else if stream.is_hold_over(key) {
-                // Input goes on, below.
+            } else if cold.check_timer.get() == Some(key) {
+                cold.check_timer.set(None);
+                stream.update(State::request_check);
+            } else if stream.expire_hold(key) {
+                // Input resumes below.
             } else if cold.timers.remove(key) && !stream.state.get().is_over() {
-                self.tell(|protocol, transport| protocol.timer_fired(transport, TimerId(key)));
+                self.call_protocol(|protocol, transport| {
+                    protocol.timer_fired(transport, TimerId(key))
+                });
             }
         }
         self.flush_after_callback(reactor);
@@ -101,85 +103,87 @@ impl Transport {
         }
         let Some(PortMessage { from, order }) = message.downcast_ref() else { return };
         let stream = self.inner();
-        // A relay is one thing, whichever of its ends the port has accepted.
+        // Both ends of a relay are drained together, whichever of them the port accepted.
         let is_for_us = stream.is_of_port(*from)
             || stream.relayed_to().is_some_and(|other| other.is_of_port(*from));
         if !is_for_us {
             return;
         }
         match order {
-            PortOrder::Drain if !stream.state.get().is_made() => self.drain_when_ready(),
+            PortOrder::Drain if !stream.state.get().is_made() => self.remember_drain(),
             PortOrder::Drain if stream.state.get().is_open() => {
-                self.tell(|protocol, transport| protocol.drain_requested(transport));
+                self.call_protocol(|protocol, transport| protocol.drain_requested(transport));
                 self.flush_after_callback(reactor);
             }
             PortOrder::Drain => {}
             PortOrder::Abort => {
-                stream.update(State::must_reset);
+                stream.update(State::set_reset);
                 self.lose(reactor, ConnectionLost::Shutdown);
             }
         }
     }
 
-    /// The end is told, and everything is let go.
+    /// Calls `connection_lost` and releases all resources.
     pub(super) fn on_finalize(&self, reactor: &Reactor) {
         let stream = self.inner();
         if !stream.state.get().is_made() {
-            // It was cut before it began; its protocol has a whole life all the same.
+            // Lost before it started: every protocol that was built gets `connection_made` before `connection_lost`.
             stream.update(State::made);
-            self.tell(|protocol, transport| protocol.connection_made(transport));
+            self.call_protocol(|protocol, transport| protocol.connection_made(transport));
         }
         let cold = stream.cold();
         if cold.holds.get().is_some() {
-            self.succeed_in_the_end(reactor);
+            self.hand_over_lost(reactor);
         }
-        if stream.update(State::tell_end) {
+        if stream.update(State::notify_end) {
             let reason = cold.reason.take().unwrap_or(ConnectionLost::Shutdown);
-            self.note_end(reason.is_clean());
-            match self.who_waits() {
+            self.record_end(reason.is_clean());
+            match self.take_when_ready() {
                 Some(when_ready) => when_ready(reactor, Err(reason)),
                 None => {
-                    self.tell(|protocol, transport| protocol.connection_lost(transport, &reason));
+                    self.call_protocol(|protocol, transport| {
+                        protocol.connection_lost(transport, &reason)
+                    });
                 }
             }
         }
         self.finish(reactor);
     }
 
-    /// A callback of the protocol panicked, or a call to it did.
+    /// A callback of the protocol panicked, or a call of it by the user did.
     pub(crate) fn panicked(&self, reactor: &Reactor, message: &str) {
         let state = self.inner().update(|state| {
             state.set_producing(false);
             *state
         });
-        if state.is_end_told() {
-            // It was `connection_lost` that panicked.
+        if state.is_end_notified() {
+            // `connection_lost` itself panicked.
             self.finish(reactor);
         } else if state.is_over() {
             reactor.finalize_later(self.inner().token);
         } else {
-            self.inner().update(State::must_reset);
+            self.inner().update(State::set_reset);
             self.lose(reactor, ConnectionLost::Panicked(message.to_owned()));
         }
     }
 
-    // ---- the rounds ----
+    // ---- rounds of input and output ----
 
     #[inline]
-    pub(super) fn note(&self, ready: Ready) {
-        self.inner().update(|state| state.became(ready));
+    pub(super) fn record_ready(&self, ready: Ready) {
+        self.inner().update(|state| state.set_ready(ready));
     }
 
-    /// Reads, delivers and sends until there is nothing left to do, or others have waited long enough.
-    // Inlined, since it is what every event leads to, and mostly one round.
+    /// Reads, delivers and sends until there is nothing left to do or the share of this turn is used up.
+    // Inlined: every event leads here, and most need only one round.
     #[inline(always)]
     fn drive(&self, reactor: &Reactor) {
         self.round(reactor);
-        if self.inner().state.get().has_input_left() {
+        if self.inner().state.get().has_more_input() {
             self.drive_more(reactor);
         }
-        if !reactor.is_edge_triggered() && !self.inner().state.get().is_told() {
-            self.tell_interest(reactor);
+        if !reactor.is_edge_triggered() && !self.inner().state.get().is_interest_current() {
+            self.update_interest(reactor);
         }
     }
 
@@ -188,7 +192,7 @@ impl Transport {
     fn drive_more(&self, reactor: &Reactor) {
         for _ in 1..ROUNDS_PER_TURN {
             self.round(reactor);
-            if !self.inner().state.get().has_input_left() {
+            if !self.inner().state.get().has_more_input() {
                 return;
             }
         }
@@ -198,21 +202,21 @@ impl Transport {
     #[inline(always)]
     fn round(&self, reactor: &Reactor) {
         self.take_input(reactor);
-        self.push_output(reactor);
+        self.flush_output(reactor);
     }
 
-    /// Sends what a callback has written, and sees to it that the loop comes back if there is more to do.
+    /// Sends what a callback has written, and reschedules the stream if there is more to do.
     fn flush_after_callback(&self, reactor: &Reactor) {
-        self.push_output(reactor);
-        if self.inner().state.get().has_input_left() {
+        self.flush_output(reactor);
+        if self.inner().state.get().has_more_input() {
             self.reschedule(reactor);
         }
-        if !reactor.is_edge_triggered() && !self.inner().state.get().is_told() {
-            self.tell_interest(reactor);
+        if !reactor.is_edge_triggered() && !self.inner().state.get().is_interest_current() {
+            self.update_interest(reactor);
         }
     }
 
-    /// Has the loop come by. In the midst of input: others have waited long enough; the rest is for the next turn.
+    /// Has the event loop call this stream again in the next turn, so that a connection with much input does not starve others.
     pub(crate) fn reschedule(&self, reactor: &Reactor) {
         let stream = self.inner();
         if stream.update(State::request_reschedule) {
@@ -220,8 +224,8 @@ impl Transport {
         }
     }
 
-    /// A level-triggered engine must not tell of what is not wanted: it would tell for ever.
-    fn tell_interest(&self, reactor: &Reactor) {
+    /// Tells a level-triggered engine which events are wanted: it would report unwanted ones for ever.
+    fn update_interest(&self, reactor: &Reactor) {
         let stream = self.inner();
         let state = stream.state.get();
         if state.is_over() {
@@ -229,45 +233,46 @@ impl Transport {
         }
         let read = state.wants_input();
         if !read {
-            self.look_for_reset(reactor);
+            self.schedule_reset_check(reactor);
         }
         let is_left = |socket: &dyn StreamSocket| {
-            (stream.queued() > 0 || socket.has_unsent() || stream.wants_room()) && !socket.is_held()
+            (stream.queued() > 0 || socket.has_unsent() || stream.waits_for_writable())
+                && !socket.is_held()
         };
         let write = !state.is_writable() && stream.with_socket(is_left);
-        if stream.update(|state| state.tell_interest(read, write)) {
+        if stream.update(|state| state.set_interest(read, write)) {
             let input = if read { Interest::READ } else { Interest::NONE };
             let output = if write { Interest::WRITE } else { Interest::NONE };
             reactor.set_interest(stream.token, input | output);
         }
     }
 
-    /// Calls the protocol. What it writes meanwhile is sent by the caller of this.
+    /// Calls the protocol. The caller of this flushes what the protocol writes meanwhile.
     #[inline]
-    pub(super) fn tell(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
+    pub(super) fn call_protocol(&self, f: impl FnOnce(&mut dyn AnyProtocol, &Self)) {
         let stream = self.inner();
         stream.update(|state| state.set_in_callback(true));
-        let told = stream.lend_protocol(|protocol| f(protocol.get_mut(), self));
-        if told.is_none() {
+        let called = stream.with_protocol(|protocol| f(protocol.get_mut(), self));
+        if called.is_none() {
             let is_called_by_user = stream.state.get().is_called_by_user();
             assert!(
                 !is_called_by_user,
-                "only the loop calls protocols; was it run from inside Connection::with?"
+                "the event loop cannot call a protocol inside Connection::with; do not run the reactor there"
             );
         }
         stream.update(|state| state.set_in_callback(false));
     }
 
-    // ---- the end ----
+    // ---- the end of the connection ----
 
-    /// Reading has failed.
+    /// A read failed.
     pub(crate) fn input_failed(&self, reactor: &Reactor, error: io::Error) {
         let state = self.inner().state.get();
         if state.is_lingering() {
             return self.lose_cleanly(reactor);
         }
         let reason = ConnectionLost::from(error);
-        // An alert says more than that the peer is gone.
+        // A TLS alert says more about the cause than the error of the write.
         let says_why = matches!(&reason, ConnectionLost::Tls(why) if *why != TlsError::Closed);
         if state.has_output_failed() && says_why {
             self.inner().cold().reason.take();
@@ -275,7 +280,7 @@ impl Transport {
         self.lose(reactor, reason);
     }
 
-    /// Writing has failed.
+    /// A write failed.
     pub(crate) fn output_failed(&self, reactor: &Reactor, error: io::Error) {
         if self.inner().state.get().is_lingering() {
             self.lose_cleanly(reactor);
@@ -284,39 +289,39 @@ impl Transport {
         }
     }
 
-    /// The connection is over whose output had failed, which is the reason.
+    /// Ends a connection whose output had failed; the error of the output stays the reason.
     pub(super) fn lose_failed(&self, reactor: &Reactor) {
         self.lose(reactor, ConnectionLost::Reset);
     }
 
-    /// The reactor stops.
+    /// The reactor shuts down.
     pub(super) fn shut_down(&self, reactor: &Reactor) {
         let stream = self.inner();
-        if stream.state.get().sends() && !stream.has_unsent() {
-            // All has been said, and the peer is to know. If it does not go at once, it is unsent.
+        if stream.state.get().can_send() && !stream.has_unsent() {
+            // All data is sent, so end the output properly. If that would block, the close is a reset.
             let _ = stream.with_socket(|socket| socket.finish_output());
         }
         self.lose(reactor, ConnectionLost::Shutdown);
     }
 
-    /// Both directions have ended as they should.
+    /// Both directions have ended cleanly.
     pub(super) fn lose_cleanly(&self, reactor: &Reactor) {
         let peer_first = self.inner().state.get().peer_ended_first();
         self.lose(reactor, if peer_first { ConnectionLost::Done } else { ConnectionLost::Closed });
     }
 
-    /// The connection is over; the loop tells the protocol at the end of this turn.
+    /// Marks the connection as over. The event loop calls `connection_lost` at the end of this turn.
     pub(crate) fn lose(&self, reactor: &Reactor, reason: ConnectionLost) {
         let stream = self.inner();
         if stream.state.get().is_over() {
             return;
         }
-        // Half of a reply must not pass for the whole.
+        // The peer must not take a truncated reply for a complete one.
         if !reason.is_clean() && stream.has_unsent() {
-            stream.update(State::must_reset);
+            stream.update(State::set_reset);
         }
         stream.update(State::lost);
-        stream.cold().blame(reason);
+        stream.cold().set_reason(reason);
         stream.drop_queue();
         reactor.finalize_later(stream.token);
     }
@@ -327,8 +332,8 @@ impl Transport {
             return;
         }
         stream.update(State::gone);
-        self.let_go(reactor);
-        // What is the user's comes last, for its drop may panic.
+        self.release_resources(reactor);
+        // User data is dropped last, because its drop may panic.
         if let Some(cold) = stream.cold_if_any() {
             #[cfg(unix)]
             cold.descriptors.take();
@@ -345,14 +350,14 @@ impl Transport {
         drop(stream.protocol.take());
     }
 
-    /// Gives back what is the system's and the reactor's.
-    fn let_go(&self, reactor: &Reactor) {
+    /// Releases timers, registration and socket.
+    fn release_resources(&self, reactor: &Reactor) {
         let stream = self.inner();
         if let Some(idle) = stream.take_idle() {
             reactor.disarm_timer(idle.key);
         }
         if let Some(cold) = stream.cold_if_any() {
-            let own = cold.linger.take().into_iter().chain(cold.look.take());
+            let own = cold.linger.take().into_iter().chain(cold.check_timer.take());
             for key in cold.timers.take().into_iter().chain(own) {
                 reactor.disarm_timer(key);
             }

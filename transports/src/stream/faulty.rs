@@ -1,5 +1,5 @@
-//! A socket on which things go wrong on purpose: [`Faulty`]. The kernel knows nothing of it, so whatever is withheld here is
-//! owed here: an engine that is edge-triggered will not tell of it again.
+//! Fault injection on a real socket: [`Faulty`]. The kernel knows nothing of the faults, so readiness that is hidden here must be
+//! reported again from here: an edge-triggered engine will not.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,36 +13,36 @@ use sinew_reactor::{DelayedCall, Reactor, Ready, Token, WeakReactor};
 use super::{socket::Socket, wrapper::Wrapper};
 use crate::{Faults, faults::Rates};
 
-/// The most that a short read brings, and that most short writes take.
-const FEW: usize = 4;
+/// Most bytes of a short read, and of most short writes.
+const SHORT_MAX: usize = 4;
 
-/// See the head of this file.
+/// A socket with injected faults.
 pub(super) struct Faulty {
     inner: Socket,
     reactor: WeakReactor,
     token: Token,
     rates: Rates,
     random: RefCell<Rng>,
-    input: Way,
-    output: Way,
-    /// What the stream was told that it cannot have now, and can.
-    owed: Cell<Ready>,
-    /// While it is active, nothing is written. Then the loop comes by.
-    hold: RefCell<Option<DelayedCall>>,
+    input: Direction,
+    output: Direction,
+    /// Readiness that was hidden from the stream.
+    hidden: Cell<Ready>,
+    /// While its timer runs, writes are delayed. Then the stream is rescheduled.
+    delay: RefCell<Option<DelayedCall>>,
     broken: Cell<bool>,
 }
 
-/// What a direction has been spared from until one of its calls has gone through.
+/// Faults not to be repeated in one direction until a call has succeeded.
 #[derive(Default)]
-struct Way {
+struct Direction {
     interrupted: Cell<bool>,
-    withheld: Cell<bool>,
+    blocked: Cell<bool>,
 }
 
-impl Way {
-    fn went_through(&self) {
+impl Direction {
+    fn call_succeeded(&self) {
         self.interrupted.set(false);
-        self.withheld.set(false);
+        self.blocked.set(false);
     }
 }
 
@@ -54,10 +54,10 @@ impl Faulty {
             token,
             rates: faults.rates(),
             random: RefCell::new(faults.next_random()),
-            input: Way::default(),
-            output: Way::default(),
-            owed: Cell::default(),
-            hold: RefCell::default(),
+            input: Direction::default(),
+            output: Direction::default(),
+            hidden: Cell::default(),
+            delay: RefCell::default(),
             broken: Cell::new(false),
         }
     }
@@ -66,50 +66,50 @@ impl Faulty {
         rate > 0.0 && self.random.borrow_mut().f64() < rate
     }
 
-    /// What the call fails with instead of being made, if so.
-    fn strike(&self, way: &Way, reset: ErrorKind) -> Result<(), ErrorKind> {
+    /// The error to return in place of the call, if a fault is due.
+    fn inject(&self, direction: &Direction, reset: ErrorKind) -> Result<(), ErrorKind> {
         if self.broken.get() || self.happens(self.rates.resets) {
             if !self.broken.replace(true) {
                 self.inner.reset();
             }
             return Err(reset);
         }
-        if !way.interrupted.get() && self.happens(self.rates.interrupted) {
-            way.interrupted.set(true);
+        if !direction.interrupted.get() && self.happens(self.rates.interrupted) {
+            direction.interrupted.set(true);
             return Err(ErrorKind::Interrupted);
         }
-        if !way.withheld.get() && self.happens(self.rates.would_block) {
-            way.withheld.set(true);
+        if !direction.blocked.get() && self.happens(self.rates.would_block) {
+            direction.blocked.set(true);
             return Err(ErrorKind::WouldBlock);
         }
         Ok(())
     }
 
-    /// The stream takes it that the kernel will tell of this again. It will not; the loop is to come by.
-    fn owe(&self, ready: Ready) {
-        self.owed.set(self.owed.get() | ready);
+    /// Hides readiness: the stream expects an event that the kernel will not send, so it is rescheduled.
+    fn hide_readiness(&self, ready: Ready) {
+        self.hidden.set(self.hidden.get() | ready);
         if let Some(reactor) = self.reactor.upgrade() {
             reactor.reschedule(self.token);
         }
     }
 
-    /// Takes nothing for a while.
-    fn begin_hold(&self) {
+    /// Delays all writes for a random time.
+    fn delay_writes(&self) {
         let Some(reactor) = self.reactor.upgrade() else { return };
         let max = u64::try_from(self.rates.delay_max.as_nanos()).unwrap_or(u64::MAX);
         let delay = Duration::from_nanos(self.random.borrow_mut().u64(0..=max));
         let token = self.token;
         let call = reactor.call_later(delay, move |reactor| reactor.reschedule(token));
-        self.hold.replace(Some(call));
+        self.delay.replace(Some(call));
     }
 
-    /// How much of `len` bytes is written.
+    /// How many of `len` bytes to write.
     fn cut(&self, len: usize) -> usize {
         if len < 2 || !self.happens(self.rates.short_writes) {
             return len;
         }
         let mut random = self.random.borrow_mut();
-        let max = if random.bool() { len - 1 } else { FEW.min(len - 1) };
+        let max = if random.bool() { len - 1 } else { SHORT_MAX.min(len - 1) };
         random.usize(1..=max)
     }
 }
@@ -120,19 +120,19 @@ impl Wrapper for Faulty {
     }
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Err(kind) = self.strike(&self.input, ErrorKind::ConnectionReset) {
+        if let Err(kind) = self.inject(&self.input, ErrorKind::ConnectionReset) {
             if kind == ErrorKind::WouldBlock {
-                // The stream forgets that the end was announced, too, if it was. Read on until it comes, then.
-                self.owe(Ready::READ | Ready::READ_CLOSED);
+                // `read_blocked` clears the stream's note that the peer has closed, so report that again: it then reads to the end.
+                self.hide_readiness(Ready::READ | Ready::READ_CLOSED);
             }
             return Err(kind.into());
         }
-        self.input.went_through();
-        let is_short = buffer.len() > FEW && self.happens(self.rates.short_reads);
+        self.input.call_succeeded();
+        let is_short = buffer.len() > SHORT_MAX && self.happens(self.rates.short_reads);
         if !is_short {
             return self.inner.read(buffer);
         }
-        let few = self.random.borrow_mut().usize(1..=FEW);
+        let few = self.random.borrow_mut().usize(1..=SHORT_MAX);
         self.inner.read(&mut buffer[..few])
     }
 
@@ -151,18 +151,18 @@ impl Wrapper for Faulty {
         if self.is_held() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        if let Err(kind) = self.strike(&self.output, ErrorKind::BrokenPipe) {
+        if let Err(kind) = self.inject(&self.output, ErrorKind::BrokenPipe) {
             if kind == ErrorKind::WouldBlock {
-                self.owe(Ready::WRITE);
+                self.hide_readiness(Ready::WRITE);
             }
             return Err(kind.into());
         }
-        if !self.output.withheld.get() && self.happens(self.rates.delayed_writes) {
-            self.output.withheld.set(true);
-            self.begin_hold();
+        if !self.output.blocked.get() && self.happens(self.rates.delayed_writes) {
+            self.output.blocked.set(true);
+            self.delay_writes();
             return Err(ErrorKind::WouldBlock.into());
         }
-        self.output.went_through();
+        self.output.call_succeeded();
         let offered = slices.iter().map(|slice| slice.len()).sum();
         let taken = self.cut(offered);
         if taken == offered {
@@ -170,7 +170,7 @@ impl Wrapper for Faulty {
         }
         let n = self.inner.write_vectored(&prefix(slices, taken))?;
         if n == taken {
-            self.owe(Ready::WRITE);
+            self.hide_readiness(Ready::WRITE);
         }
         Ok(n)
     }
@@ -183,22 +183,22 @@ impl Wrapper for Faulty {
     }
 
     fn readiness(&self) -> Ready {
-        let mut ready = self.inner.readiness() | self.owed.replace(Ready::NONE);
-        if self.hold.borrow().is_some() && !self.is_held() {
-            self.hold.take();
+        let mut ready = self.inner.readiness() | self.hidden.replace(Ready::NONE);
+        if self.delay.borrow().is_some() && !self.is_held() {
+            self.delay.take();
             ready = ready | Ready::WRITE;
         }
         ready
     }
 
     fn is_held(&self) -> bool {
-        self.hold.borrow().as_ref().is_some_and(DelayedCall::is_active)
+        self.delay.borrow().as_ref().is_some_and(DelayedCall::is_active)
     }
 }
 
 impl Drop for Faulty {
     fn drop(&mut self) {
-        if let Some(call) = self.hold.take() {
+        if let Some(call) = self.delay.take() {
             call.cancel();
         }
     }

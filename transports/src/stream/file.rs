@@ -1,5 +1,5 @@
-//! A file as a producer, for `send_file`. Where the kernel can, it moves the bytes from the file to the socket by itself
-//! (`sendfile(2)`); else they are read and queued.
+//! A file as a producer, for `send_file`. The kernel moves the bytes from the file to the socket where it can (`sendfile(2)`,
+//! zero-copy); else they are read and queued.
 
 use std::{
     fs::File,
@@ -15,28 +15,28 @@ use crate::{
     producer::{Feed, FeedStatus},
 };
 
-/// How much is read at once.
-const PIECE: usize = 64 * 1024;
+/// Bytes per read.
+const READ_SIZE: usize = 64 * 1024;
 
 pub(crate) struct FileProducer {
     file: File,
     start: u64,
-    /// Where the next byte lies.
+    /// Position of the next byte.
     at: u64,
     end: End,
-    /// The kernel has not refused to move it.
+    /// Whether to use `sendfile(2)`: it has not failed so far.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    may_move: bool,
+    may_use_sendfile: bool,
 }
 
 /// Where the range ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Before this byte.
+    /// At this position, exclusive.
     At(u64),
-    /// With the file, which said that it has so many bytes.
+    /// At the end of the file, which had this length when the producer was made.
     OfFile(u64),
-    /// With the file, which said that it has none: it is empty, or does not know, as files of `/proc` and devices do not.
+    /// At the end of the file, which reported length 0: it is empty, or reports no length, like files of `/proc` and devices.
     Unknown,
 }
 
@@ -66,11 +66,11 @@ impl FileProducer {
             at: start,
             end,
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            may_move: end != End::Unknown,
+            may_use_sendfile: end != End::Unknown,
         })
     }
 
-    /// How much is left, at most.
+    /// Upper bound of the bytes left.
     fn left(&self) -> u64 {
         match self.end {
             End::At(end) | End::OfFile(end) => end.saturating_sub(self.at),
@@ -78,14 +78,14 @@ impl FileProducer {
         }
     }
 
-    /// There is nothing more to read, and more was wanted.
+    /// The file ended before the range did.
     fn ended(&mut self, transport: &Transport) -> FeedStatus {
         let (start, at) = (self.start, self.at);
         let is_past_end = at == start && start > 0 && !self.has_byte(start - 1);
         let error = match self.end {
             _ if is_past_end => SendFileError::PastEnd { start },
             End::Unknown => return FeedStatus::Done,
-            // It still says that it is as long: then what it says is no length. So do files of `/sys`.
+            // The reported length has not shrunk, so it was never the real one. Files of `/sys` report such a length.
             End::OfFile(len) if self.file.metadata().is_ok_and(|now| now.len() >= len) => {
                 return FeedStatus::Done;
             }
@@ -99,14 +99,14 @@ impl FileProducer {
         self.read_at(at, &mut [0]).is_ok_and(|n| n > 0)
     }
 
-    /// Others may have a descriptor of the same file, and its position would be theirs, too.
+    /// Seeks before each read: others may share the file's position through another descriptor.
     fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.seek(SeekFrom::Start(at))?;
         self.file.read(buffer)
     }
 
     fn read(&mut self, transport: &Transport) -> FeedStatus {
-        let piece = usize::try_from(self.left()).map_or(PIECE, |left| left.min(PIECE));
+        let piece = usize::try_from(self.left()).map_or(READ_SIZE, |left| left.min(READ_SIZE));
         let mut buffer = BytesMut::zeroed(piece);
         let at = self.at;
         match self.read_at(at, &mut buffer) {
@@ -132,7 +132,7 @@ impl Feed for FileProducer {
             return FeedStatus::Done;
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(fed) = self.moved(reactor, transport) {
+        if let Some(fed) = self.kernel_send(reactor, transport) {
             return fed;
         }
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -142,7 +142,7 @@ impl Feed for FileProducer {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod moved {
+mod kernel_send {
     use std::io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, NetworkDown,
         NetworkUnreachable, NotConnected, TimedOut,
@@ -153,26 +153,26 @@ mod moved {
     use super::*;
     use crate::stream::direct::DirectWrite;
 
-    /// How much one call moves at most, so that others have their turn.
-    const SHARE: usize = 256 * 1024;
+    /// Most bytes that one call moves, so that other connections are not starved.
+    const SEND_MAX: usize = 256 * 1024;
 
     impl FileProducer {
-        /// Has the kernel move a share of it. `None` if this piece has to be read.
-        pub(super) fn moved(
+        /// Has the kernel send the next bytes. Returns `None` if they have to be read instead.
+        pub(super) fn kernel_send(
             &mut self,
             reactor: &Reactor,
             transport: &Transport,
         ) -> Option<FeedStatus> {
-            if !self.may_move {
+            if !self.may_use_sendfile {
                 return None;
             }
-            let share = usize::try_from(self.left()).map_or(SHARE, |left| left.min(SHARE));
+            let max = usize::try_from(self.left()).map_or(SEND_MAX, |left| left.min(SEND_MAX));
             let (file, at) = (&self.file, self.at);
-            let put = transport.put(reactor, |socket| {
-                let socket = socket.kernels().ok_or(io::ErrorKind::Unsupported)?;
-                Ok(sendfile(socket, file, Some(&mut at.clone()), share)?)
+            let result = transport.write_now(reactor, |socket| {
+                let socket = socket.kernel_fd().ok_or(io::ErrorKind::Unsupported)?;
+                Ok(sendfile(socket, file, Some(&mut at.clone()), max)?)
             });
-            match put {
+            match result {
                 DirectWrite::Sent(n) if n > 0 => {
                     reactor.meter().bytes_moved.add(n as u64);
                     self.at += n as u64;
@@ -180,21 +180,21 @@ mod moved {
                 }
                 DirectWrite::Full => Some(FeedStatus::Full),
                 DirectWrite::Refused => None,
-                DirectWrite::Failed(error) if is_connections(&error) => {
+                DirectWrite::Failed(error) if is_connection_error(&error) => {
                     transport.output_failed(reactor, error);
                     Some(FeedStatus::Done)
                 }
-                // Nothing is left of it, not such a file (EINVAL and others), or it cannot be read at all: reading will say which.
+                // End of file, a file that the kernel cannot send (EINVAL and others), or a read error: a read will tell which.
                 DirectWrite::Sent(_) | DirectWrite::Failed(_) => {
-                    self.may_move = false;
+                    self.may_use_sendfile = false;
                     None
                 }
             }
         }
     }
 
-    /// Whether an error of `sendfile(2)` is the connection's, and not the file's.
-    fn is_connections(error: &io::Error) -> bool {
+    /// Whether an error of `sendfile(2)` comes from the connection, not from the file.
+    fn is_connection_error(error: &io::Error) -> bool {
         matches!(
             error.kind(),
             BrokenPipe

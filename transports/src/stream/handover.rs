@@ -1,6 +1,6 @@
-//! A connection that is given on: to a relay, or to another protocol. What its protocol was given of the input and has not used is
-//! handed back ([`Protocol::take_unread`]) and goes there first. Asking only takes a note; the loop asks the protocol, in the
-//! stream's own round of output, since it is user code.
+//! Handover of a connection to another protocol or to a relay. Input that the old protocol received but did not use is returned by
+//! [`Protocol::take_unread`] and delivered first. The request only sets a flag; the event loop calls the protocol in the stream's next
+//! round of output, because `take_unread` is user code.
 
 use std::cell::Cell;
 
@@ -13,42 +13,43 @@ use crate::{
     dyn_protocol::{DynProtocol, boxed},
 };
 
-/// What a stream knows of being given on; few ever are.
+/// Handover state of a stream.
 #[derive(Default)]
 pub(super) struct Handover {
-    /// The protocol that is to take over.
+    /// The new protocol, until it takes over.
     successor: Cell<Option<DynProtocol>>,
-    /// What was handed back, and has not been passed on yet.
+    /// Unread input that the old protocol returned and that is not delivered yet.
     unread: Cell<Bytes>,
-    /// The end of the input was told to the protocol before: the one that took over is told, too.
-    owes_end: Cell<bool>,
+    /// The old protocol's `read_closed` was called, so the new one's has to be called as well.
+    eof_pending: Cell<bool>,
 }
 
 impl Transport {
-    /// Gives the connection to another protocol, as after the `Upgrade` of HTTP or the request of a proxy's client. From this moment
-    /// on the old one is given no more input. The loop then takes over, in this order:
+    /// Replaces the protocol of this connection, as after the HTTP `Upgrade` or a proxy request. From now on the old protocol receives
+    /// no more input. The event loop then performs these steps:
     ///
-    /// 1. The old protocol hands back what it was given and has not used ([`Protocol::take_unread`]).
-    /// 2. It is told [`connection_lost`](Protocol::connection_lost) with [`ConnectionLost::HandedOver`], and dropped. What it
-    ///    writes there still goes out. Its timers are cancelled.
-    /// 3. The new protocol is told [`connection_made`](Protocol::connection_made), and then, by
-    ///    [`data_received`](Protocol::data_received), what was handed back. If the input has ended, it is told that as well.
+    /// 1. The old protocol returns the input that it received and did not use ([`Protocol::take_unread`]).
+    /// 2. Its [`connection_lost`](Protocol::connection_lost) is called with [`ConnectionLost::HandedOver`], and it is dropped. What it
+    ///    writes there is still sent. Its timers are cancelled.
+    /// 3. [`connection_made`](Protocol::connection_made) of the new protocol is called, then
+    ///    [`data_received`](Protocol::data_received) with the unread input, then, if the input has ended,
+    ///    [`read_closed`](Protocol::read_closed).
     ///
-    /// All else belongs to the connection and stays: what is queued, producers, the idle timeout, a pause of reading, TLS. A wrapper
-    /// around the old protocol, such as a rate limit, goes with it; wrap the new one as well if it is to have one. If the connection is
-    /// lost before the loop comes by, the new protocol is told that it was made, and lost.
+    /// Everything else belongs to the connection and stays: queued output, producers, the idle timeout, a pause of reading, TLS. A
+    /// wrapper around the old protocol, such as a rate limit, is dropped with it; wrap the new protocol if it needs one. If the
+    /// connection is lost before the handover, the new protocol still receives `connection_made` and `connection_lost`.
     ///
     /// # Errors
     ///
-    /// [`SetProtocolError`] hands the protocol back: the connection is closing or over, relayed, or on its way to another protocol
-    /// already. Then nothing has changed.
+    /// [`SetProtocolError`] returns the protocol: the connection is closing, over, relayed, or has a handover pending. Then nothing
+    /// has changed.
     ///
     /// # Examples
     ///
     /// ```
     /// use sinew_transports::{Protocol, Transport};
     ///
-    /// /// Answers with what it receives.
+    /// /// Sends back what it receives.
     /// struct Echo;
     ///
     /// impl Protocol for Echo {
@@ -57,7 +58,7 @@ impl Transport {
     ///     }
     /// }
     ///
-    /// /// Waits for one byte, and has all that follows echoed.
+    /// /// Waits for one byte and has all later input echoed.
     /// #[derive(Default)]
     /// struct Knock {
     ///     rest: Vec<u8>,
@@ -104,15 +105,15 @@ impl Transport {
         Err(SetProtocolError { protocol, reason })
     }
 
-    /// Gives the connection on, if that was asked for; then a protocol may have written something.
+    /// Performs a requested handover. Returns `true` if a protocol was called, which may have written something.
     #[inline(always)]
-    pub(super) fn give_on(&self, reactor: &Reactor) -> bool {
-        // Who is to be given on is held.
-        self.inner().holds_if_any().is_some() && self.give_on_if_due(reactor)
+    pub(super) fn hand_over(&self, reactor: &Reactor) -> bool {
+        // A pending handover is a hold.
+        self.inner().holds_if_any().is_some() && self.hand_over_if_requested(reactor)
     }
 
     #[inline(never)]
-    fn give_on_if_due(&self, reactor: &Reactor) -> bool {
+    fn hand_over_if_requested(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
         if !stream.state.get().is_made() {
             return false;
@@ -124,26 +125,26 @@ impl Transport {
             self.keep_unread(unread);
             stream.release(Hold::Handover);
             stream.update(State::handed_over);
-            self.tell(|protocol, transport| protocol.connection_made(transport));
-            self.pass_unread();
+            self.call_protocol(|protocol, transport| protocol.connection_made(transport));
+            self.deliver_unread();
             if stream.has_successor() {
-                // It has been given on at once. Others have their turn in between.
+                // `connection_made` requested another handover. It is done next turn, so that others are not starved.
                 self.reschedule(reactor);
             }
         }
         self.begin_relay() || is_replaced
     }
 
-    /// A connection that is lost on its way to another protocol: that one has a whole life, too.
-    pub(super) fn succeed_in_the_end(&self, reactor: &Reactor) {
+    /// Performs a pending handover on a lost connection, so that the new protocol receives `connection_made` and `connection_lost`.
+    pub(super) fn hand_over_lost(&self, reactor: &Reactor) {
         if let Some(successor) = self.inner().take_successor() {
             self.replace_protocol(reactor, successor);
-            self.tell(|protocol, transport| protocol.connection_made(transport));
+            self.call_protocol(|protocol, transport| protocol.connection_made(transport));
         }
     }
 
-    /// Puts the successor in the place of the protocol, whose life ends; and what that hands back. A panic of the old one is
-    /// the connection's.
+    /// Replaces the protocol, calls the old one's `connection_lost`, and returns its unread input. A panic of the old protocol ends the
+    /// connection.
     fn replace_protocol(&self, reactor: &Reactor, successor: DynProtocol) -> Bytes {
         let stream = self.inner();
         let old = stream.protocol.replace(Some(successor));
@@ -155,7 +156,7 @@ impl Transport {
             Ok(_) => ConnectionLost::HandedOver,
             Err(panic) => ConnectionLost::Panicked(panic.message.clone()),
         };
-        let told = reactor.guard(what, || {
+        let result = reactor.guard(what, || {
             old.connection_lost(self, &reason);
             drop(old);
         });
@@ -165,7 +166,7 @@ impl Transport {
             }
         }
         let (unread, panic) = match unread {
-            Ok(unread) => (unread, told.err()),
+            Ok(unread) => (unread, result.err()),
             Err(panic) => (Bytes::new(), Some(panic)),
         };
         if let Some(panic) = panic {
@@ -174,15 +175,15 @@ impl Transport {
         unread
     }
 
-    /// Has the protocol hand back what it has not used. What a protocol before it had handed back goes in front.
+    /// Takes the protocol's unread input. Unread input of an earlier protocol goes first.
     pub(super) fn take_unread(&self) -> Bytes {
         let mut unread = Bytes::new();
-        self.tell(|protocol, transport| unread = protocol.take_unread(transport));
+        self.call_protocol(|protocol, transport| unread = protocol.take_unread(transport));
         self.keep_unread(unread);
         self.inner().handover().map(|handover| handover.unread.take()).unwrap_or_default()
     }
 
-    /// Keeps what was handed back, behind what is kept already. What came in the clear must not be taken for what comes over TLS.
+    /// Stores unread input after what is stored already. Plaintext must not be taken for data received over TLS.
     fn keep_unread(&self, more: Bytes) {
         if more.is_empty() {
             return;
@@ -203,18 +204,20 @@ impl Transport {
         });
     }
 
-    /// Gives the new protocol what the old one has handed back, unless it is to wait: then it comes before all other input.
-    pub(super) fn pass_unread(&self) {
+    /// Delivers the unread input to the new protocol before all other input, unless reading is paused.
+    pub(super) fn deliver_unread(&self) {
         let stream = self.inner();
         let Some(handover) = stream.handover().filter(|_| !stream.is_relayed()) else { return };
         if stream.is_reading() {
             let unread = handover.unread.take();
             if !unread.is_empty() {
-                self.tell(|protocol, transport| protocol.data_received(transport, &unread));
+                self.call_protocol(|protocol, transport| {
+                    protocol.data_received(transport, &unread)
+                });
             }
         }
-        if stream.is_reading() && handover.owes_end.take() {
-            self.tell(|protocol, transport| protocol.read_closed(transport));
+        if stream.is_reading() && handover.eof_pending.take() {
+            self.call_protocol(|protocol, transport| protocol.read_closed(transport));
         }
     }
 }
@@ -235,11 +238,11 @@ impl Stream {
     fn take_successor(&self) -> Option<DynProtocol> {
         let handover = self.handover()?;
         let successor = handover.successor.take()?;
-        handover.owes_end.set(self.state.get().has_ended());
+        handover.eof_pending.set(self.state.get().has_input_ended());
         Some(successor)
     }
 
-    /// Whether input that came before is on its way to another protocol.
+    /// Whether a handover is pending, or its unread input is not delivered yet.
     #[cfg(feature = "tls")]
     pub(crate) fn is_handing_over(&self) -> bool {
         let Some(handover) = self.handover() else { return false };
@@ -251,8 +254,8 @@ impl Stream {
 }
 
 impl Handover {
-    /// Lets go of what nobody will take any more.
-    pub(super) fn end(&self) {
+    /// Drops the unread input.
+    pub(super) fn clear(&self) {
         self.unread.take();
     }
 }

@@ -1,4 +1,4 @@
-//! Why no input is taken for now beside the user's pause: [`Hold`]. Several may hold a stream at a time; it goes on when none does.
+//! Holds: reasons to block input beside the user's pause. Several may be set at a time; input resumes when none is left.
 
 use std::{cell::Cell, time::Duration};
 
@@ -7,45 +7,45 @@ use sinew_reactor::{Reactor, TimerKey};
 use super::{Stream, handover::Handover, state::State};
 use crate::Transport;
 
-/// Who holds a stream.
+/// A reason to block input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// The other end of its relay has no room.
+    /// The other end of the relay has no room.
     Relay = 1,
-    /// It is on its way to another protocol.
+    /// A handover to another protocol is pending.
     Handover = 2,
     /// [`Transport::hold_reading`].
     Time = 4,
 }
 
-/// What a stream knows of those who hold it.
+/// The holds of a stream.
 #[derive(Default)]
 pub(super) struct Holds {
-    /// A bit for each.
-    by: Cell<u8>,
+    /// One bit for each [`Hold`].
+    bits: Cell<u8>,
     pub(super) handover: Handover,
     /// The timer of [`Transport::hold_reading`].
-    until: Cell<Option<TimerKey>>,
+    timer: Cell<Option<TimerKey>>,
 }
 
 impl Transport {
-    /// Delivers no input for so long, whatever [`pause_reading`](Self::pause_reading) and
-    /// [`resume_reading`](Self::resume_reading) say meanwhile: for policies around a protocol, such as a limit of its rate, which the
-    /// protocol inside must not be able to undo. Zero ends a hold. The last call counts;
-    /// [`reading_resumed`](crate::Protocol::reading_resumed) is told when input goes on.
+    /// Delivers no input for this time, regardless of [`pause_reading`](Self::pause_reading) and
+    /// [`resume_reading`](Self::resume_reading): for policies around a protocol, such as a rate limit, that the protocol inside must
+    /// not be able to undo. Each call replaces the one before; zero ends the hold.
+    /// [`reading_resumed`](crate::Protocol::reading_resumed) is called before input is delivered again.
     pub fn hold_reading(&self, time: Duration) {
         let stream = self.inner();
         let Some(reactor) = stream.live_reactor() else { return };
-        let until = &stream.holds().until;
-        if let Some(key) = until.take() {
+        let timer = &stream.holds().timer;
+        if let Some(key) = timer.take() {
             reactor.disarm_timer(key);
         }
         if time.is_zero() {
             stream.release(Hold::Time);
         } else {
-            until.set(Some(reactor.arm_timer(stream.token, time)));
+            timer.set(Some(reactor.arm_timer(stream.token, time)));
             stream.hold(Hold::Time);
-            stream.update(State::owe_resume);
+            stream.update(State::set_resume_pending);
         }
         stream.ask_flush();
     }
@@ -60,25 +60,25 @@ impl Stream {
         self.cold_if_any()?.holds.get().map(Box::as_ref)
     }
 
-    pub(super) fn hold(&self, who: Hold) {
-        let by = &self.holds().by;
-        by.set(by.get() | who as u8);
+    pub(super) fn hold(&self, reason: Hold) {
+        let bits = &self.holds().bits;
+        bits.set(bits.get() | reason as u8);
         self.update(State::hold);
     }
 
-    /// `true` if it was held by this alone, and the loop has to come by.
-    pub(super) fn release(&self, who: Hold) -> bool {
-        let Some(Holds { by, .. }) = self.holds_if_any() else { return false };
-        by.set(by.get() & !(who as u8));
-        by.get() == 0 && self.update(State::release)
+    /// Returns `true` if this was the only hold, so that the stream has to be rescheduled.
+    pub(super) fn release(&self, reason: Hold) -> bool {
+        let Some(Holds { bits, .. }) = self.holds_if_any() else { return false };
+        bits.set(bits.get() & !(reason as u8));
+        bits.get() == 0 && self.update(State::release)
     }
 
-    /// Whether a timer that is due was that of a hold, which is over then.
-    pub(super) fn is_hold_over(&self, key: TimerKey) -> bool {
-        let Some(Holds { until, .. }) = self.holds_if_any() else { return false };
-        let is_over = until.get() == Some(key);
+    /// Ends the timed hold if this is its timer. Returns whether it is.
+    pub(super) fn expire_hold(&self, key: TimerKey) -> bool {
+        let Some(Holds { timer, .. }) = self.holds_if_any() else { return false };
+        let is_over = timer.get() == Some(key);
         if is_over {
-            until.set(None);
+            timer.set(None);
             self.release(Hold::Time);
         }
         is_over
@@ -86,11 +86,11 @@ impl Stream {
 }
 
 impl Holds {
-    /// The connection is over.
+    /// Cancels the timer and drops a pending handover: the connection is over.
     pub(super) fn end(&self, reactor: &Reactor) {
-        if let Some(key) = self.until.take() {
+        if let Some(key) = self.timer.take() {
             reactor.disarm_timer(key);
         }
-        self.handover.end();
+        self.handover.clear();
     }
 }

@@ -1,4 +1,4 @@
-//! The place of a socket that is plainly TCP over IPv4: most are, so that it is to be small, and quick to use.
+//! Inline storage for a plain IPv4 TCP socket, which most connections have: small, and fast to use.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
@@ -14,7 +14,7 @@ mod elsewhere {
 
     use crate::stream::socket::{self, TcpStream};
 
-    /// See the head of this file. The socket is taken out for the time of a call.
+    /// The socket, taken out for the duration of a call.
     pub(in crate::stream) struct InlineSocket(Cell<Option<TcpStream>>);
 
     impl InlineSocket {
@@ -22,12 +22,12 @@ mod elsewhere {
             Self(Cell::new(socket))
         }
 
-        /// `None` if there is none here.
+        /// Returns `None` if there is no socket here.
         pub(in crate::stream) fn receive(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
             self.call(|socket| socket::receive(socket, buffer))
         }
 
-        /// `None` if there is none here.
+        /// Returns `None` if there is no socket here.
         pub(in crate::stream) fn send(&self, data: &[u8]) -> Option<io::Result<usize>> {
             self.call(|socket| socket::send(socket, data))
         }

@@ -1,5 +1,5 @@
-//! A stream: what a connection is made of. [`Stream`] holds the transport's state and, in a cell of its own, the protocol.
-//! `state.rs` decides; `driver.rs`, `input.rs` and `output.rs` do; `socket.rs` calls the system.
+//! A stream: one connection. [`Stream`] holds the transport's state and, in a cell of its own, the protocol. `state.rs` decides what
+//! to do; `driver.rs`, `input.rs` and `output.rs` do it; `socket.rs` makes the system calls.
 
 use std::{
     any::Any,
@@ -66,16 +66,16 @@ pub(crate) struct Stream {
     socket_and_peer: SocketAndPeer,
     shared: Rc<Shared>,
     token: Token,
-    /// What waits to be sent. A connection with nothing to send owns none.
+    /// Data to be sent. An idle connection has no queue.
     queue: Cell<Option<Box<Queue>>>,
-    /// What not every connection has.
+    /// Data that few connections need.
     extras: OnceCell<Box<Extras>>,
-    /// Taken out during a callback. Emptied right after `connection_lost`, so a protocol that keeps its own transport is no cycle
-    /// that lasts. A protocol without fields takes no allocation.
+    /// Taken out during a callback. Dropped right after `connection_lost`, so a protocol that stores its own transport forms no
+    /// lasting reference cycle. A protocol without fields needs no allocation.
     protocol: Cell<Option<DynProtocol>>,
 }
 
-/// A protocol that is put back whatever happens.
+/// Puts the protocol back on drop, even after a panic.
 struct ProtocolGuard<'a> {
     place: &'a Cell<Option<DynProtocol>>,
     protocol: Option<DynProtocol>,
@@ -84,12 +84,12 @@ struct ProtocolGuard<'a> {
 impl Drop for ProtocolGuard<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        // There is none in its place that would have to be dropped.
+        // The place is empty, so there is no old value to drop.
         mem::forget(self.place.replace(self.protocol.take()));
     }
 }
 
-/// The end of a call that is not the loop's.
+/// Marks the end of a call of the protocol by the user (not by the event loop).
 struct UserCallGuard<'a> {
     stream: &'a Stream,
     called_before: bool,
@@ -101,15 +101,15 @@ impl Drop for UserCallGuard<'_> {
     }
 }
 
-/// What the connections of a port, or of a connector, have in common.
+/// What the connections of one listening port, or of one connector, share.
 pub(crate) struct Shared {
     reactor: WeakReactor,
     buffers: Rc<Buffers>,
     config: StreamConfig,
     /// The port that accepted them.
     port: Option<Rc<dyn Port>>,
-    /// With no more than this queued, a write has nothing to report.
-    remarkable: usize,
+    /// A write that leaves no more than this queued returns `WriteStatus::Ok` without further checks.
+    report_threshold: usize,
 }
 
 impl Shared {
@@ -118,9 +118,9 @@ impl Shared {
         config: StreamConfig,
         port: Option<Rc<dyn Port>>,
     ) -> Rc<Self> {
-        let remarkable = config.high_watermark.min(config.write_limit);
+        let report_threshold = config.high_watermark.min(config.write_limit);
         let (reactor, buffers) = (reactor.downgrade(), reactor.local());
-        Rc::new(Self { reactor, buffers, config, port, remarkable })
+        Rc::new(Self { reactor, buffers, config, port, report_threshold })
     }
 }
 
@@ -133,29 +133,33 @@ impl Stream {
         result
     }
 
-    /// Takes the protocol out for the time of a call. `None`, without a call, if there is none, or it is out already.
+    /// Takes the protocol out for the duration of a call. Returns `None`, without a call, if there is no protocol or it is taken
+    /// out already.
     #[inline(always)]
-    pub(crate) fn lend_protocol<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
+    pub(crate) fn with_protocol<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
         let mut guard =
             ProtocolGuard { place: &self.protocol, protocol: Some(self.protocol.take()?) };
         guard.protocol.as_mut().map(call)
     }
 
-    /// The same for a call that is not the loop's, which must not run meanwhile.
-    pub(crate) fn lend_to_user<R>(&self, call: impl FnOnce(&mut DynProtocol) -> R) -> Option<R> {
+    /// The same for a call by the user: the event loop must not call the protocol meanwhile.
+    pub(crate) fn with_protocol_for_user<R>(
+        &self,
+        call: impl FnOnce(&mut DynProtocol) -> R,
+    ) -> Option<R> {
         let called_before = self.update(|state| state.set_called_by_user(true));
-        let _taken_back = UserCallGuard { stream: self, called_before };
-        self.lend_protocol(call)
+        let _guard = UserCallGuard { stream: self, called_before };
+        self.with_protocol(call)
     }
 
-    /// Puts something around the socket. Not while it is read or written: from a callback, or before the stream begins.
+    /// Wraps the socket. Must not be called during a read or a write of it: only from a callback, or before the stream starts.
     pub(crate) fn wrap_socket(&self, wrap: impl FnOnce(Socket) -> Socket) {
         if let Some(socket) = self.take_socket() {
             self.put_socket(wrap(socket));
         }
     }
 
-    /// Whether a port accepted it: the peer opened the connection.
+    /// Whether a port accepted it, so that the peer opened the connection.
     pub(crate) fn is_accepted(&self) -> bool {
         self.shared.port.is_some()
     }
@@ -171,7 +175,7 @@ impl Stream {
         lost
     }
 
-    /// Queues what goes out before anything else, on a stream that has not begun.
+    /// Queues data before all other output of a stream that has not started.
     fn queue_first(&self, first: &[u8]) {
         if !first.is_empty() {
             let mut queue = self.shared.buffers.take_queue();
@@ -187,7 +191,7 @@ impl Stream {
         }
     }
 
-    /// Whether something that was taken for sending has not been handed to the system, or a producer is not done.
+    /// Whether accepted data has not been handed to the kernel, or a producer is not done.
     fn has_unsent(&self) -> bool {
         self.queued() > 0 || self.with_socket(|socket| socket.has_unsent()) || self.has_producers()
     }
@@ -196,7 +200,7 @@ impl Stream {
         self.cold_if_any().is_some_and(|cold| !cold.producers.is_empty())
     }
 
-    /// Whether that port has accepted it.
+    /// Whether the port with this token accepted it.
     fn is_of_port(&self, token: Token) -> bool {
         self.shared.port.as_ref().is_some_and(|port| port.token() == token)
     }
@@ -209,7 +213,7 @@ impl Stream {
     }
 }
 
-/// A stream that has been registered, on its way to a protocol.
+/// A registered socket that is about to become a stream with a protocol.
 pub(crate) struct StreamBuilder<'a> {
     pub(crate) reactor: &'a Reactor,
     pub(crate) socket: Socket,
@@ -219,8 +223,8 @@ pub(crate) struct StreamBuilder<'a> {
 }
 
 impl StreamBuilder<'_> {
-    /// Has the factory build a protocol and tells it that the connection is made. `None`, with the socket closed, if the
-    /// factory refuses or panics.
+    /// Has the factory build a protocol and calls its `connection_made`. Returns `None`, with the socket closed, if the factory
+    /// refuses or panics.
     pub(crate) fn start<F: Factory>(
         self,
         factory: &RefCell<F>,
@@ -229,7 +233,7 @@ impl StreamBuilder<'_> {
         self.start_after(&[], factory, ready)
     }
 
-    /// The same, with `first` to be sent before all that the protocol writes.
+    /// The same, with `first` sent before anything that the protocol writes.
     pub(crate) fn start_after<F: Factory>(
         self,
         first: &[u8],
@@ -252,7 +256,7 @@ impl StreamBuilder<'_> {
         Some(Connection::new(transport))
     }
 
-    /// Makes the stream and has it counted. It is not begun yet.
+    /// Makes the stream and counts it. `connection_made` is not called yet.
     pub(crate) fn adopt<P: Protocol>(self, protocol: Option<P>) -> Transport {
         let Self { reactor, token, mut socket, .. } = self;
         if let Some(faults) = &self.shared.config.faults {
@@ -263,15 +267,17 @@ impl StreamBuilder<'_> {
         let mut state = State::new(self.shared.config.auto_pause);
         if socket.passes_descriptors() && self.shared.config.descriptors_max > 0 {
             // An engine that receives by itself would lose them.
-            state.set_takes_descriptors();
-        } else if socket.is_kernels() && reactor.set_delivery_mode(token, DeliveryMode::Receive) {
-            state.set_completes();
+            state.set_receives_descriptors();
+        } else if socket.is_kernel_socket()
+            && reactor.set_delivery_mode(token, DeliveryMode::Receive)
+        {
+            state.set_completion_mode();
         }
         if !socket.takes_output() {
             state.set_read_only();
         }
         if !socket.short_read_drains(reactor.is_edge_triggered()) {
-            state.set_cuts_reads();
+            state.set_always_read_until_blocked();
         }
         let (inline, socket_and_peer) = SocketAndPeer::new(socket, self.peer);
         let stream = Rc::new(Stream {
@@ -333,13 +339,13 @@ impl Handler for Stream {
     }
 
     fn describe(&self) -> String {
-        let name = self.lend_protocol(|protocol| protocol.real_name());
+        let name = self.with_protocol(|protocol| protocol.real_name());
         format!("{} with {}", name.unwrap_or("a protocol"), self.peer())
     }
 }
 
-/// What a stream is registered for: input from the start, output only while the socket is full.
-pub(crate) const FIRST_INTEREST: Interest = Interest::READ;
+/// Interest at registration: read interest from the start, write interest only while the socket is full.
+pub(crate) const INITIAL_INTEREST: Interest = Interest::READ;
 
 #[cfg(test)]
 mod tests {
@@ -351,7 +357,7 @@ mod tests {
         fn data_received(&mut self, _: &Transport, _: &[u8]) {}
     }
 
-    /// It is what logs show of a slow or panicking callback.
+    /// Logs of slow and panicking callbacks show this description.
     #[test]
     fn a_stream_bears_the_name_of_its_protocol() {
         let reactor = Reactor::new().expect("a reactor");
@@ -361,7 +367,7 @@ mod tests {
         assert!(name.ends_with("::Mute with memory"), "{name}");
     }
 
-    /// Law 4 of the design: this and a slot of the reactor's slab is all that an idle connection costs.
+    /// Law 4 of the design: an idle connection costs no more than this and a slot of the reactor's slab.
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn an_idle_connection_is_small() {

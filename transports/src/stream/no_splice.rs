@@ -1,4 +1,4 @@
-//! What stands in the place of `splice.rs` where no kernel moves bytes from one socket into another: nothing ever is on the way.
+//! Replaces `splice.rs` on systems without `splice(2)`: moves nothing, so relays always copy.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use sinew_reactor::Reactor;
 use super::socket::ByteStream;
 use crate::Transport;
 
-/// Nothing is moved.
+/// A pipe that is always empty.
 pub(super) struct SplicePipe;
 
 impl SplicePipe {
@@ -15,7 +15,7 @@ impl SplicePipe {
         Self
     }
 
-    pub(super) const fn begin(&self) {}
+    pub(super) const fn enable(&self) {}
 
     pub(super) const fn is_empty(&self) -> bool {
         true
@@ -29,5 +29,5 @@ impl SplicePipe {
         true
     }
 
-    pub(super) const fn let_go(&self) {}
+    pub(super) const fn discard(&self) {}
 }

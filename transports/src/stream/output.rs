@@ -1,4 +1,4 @@
-//! The output of a stream: what is queued is sent, watermarks and producers are kept, and the output ends when it is to end.
+//! Output of a stream: sends the queue, applies watermarks (backpressure), calls producers, and ends the output (half-close, close).
 
 use std::io::{self, IoSlice};
 
@@ -9,42 +9,42 @@ use super::Stream;
 use super::{
     driver::ROUNDS_PER_TURN,
     queue::{Queue, SEGMENTS_PER_WRITE},
-    socket::not_yet,
+    socket::map_in_progress,
     state::{Drained, State},
 };
-use crate::{Transport, buffers::put, producer::FeedStatus};
+use crate::{Transport, buffers::store_queue, producer::FeedStatus};
 
-/// How often a producer is asked before what it made is sent.
+/// Calls of a producer before its output is sent.
 const PIECES_PER_ROUND: usize = 512;
 
 impl Transport {
-    /// Sends what is queued, and does what has to be done about the output otherwise.
+    /// Sends the queue and does all other pending output work.
     #[inline(always)]
-    pub(super) fn push_output(&self, reactor: &Reactor) {
-        let sent = self.send_quietly(reactor);
+    pub(super) fn flush_output(&self, reactor: &Reactor) {
+        let sent = self.send_queued(reactor);
         let stream = self.inner();
-        if !stream.state.get().is_plain() || stream.extras.get().is_some() {
+        if !stream.state.get().has_plain_output() || stream.extras.get().is_some() {
             self.after_write(reactor, sent);
         }
     }
 
-    /// The same where there may be more to do than to send.
+    /// The rest of [`flush_output`](Self::flush_output), for streams that may have more to do than to send.
     #[inline(never)]
     fn after_write(&self, reactor: &Reactor, sent: bool) {
         if sent {
-            self.note_sent(reactor);
+            self.after_send(reactor);
         }
         let stream = self.inner();
-        if !stream.state.get().is_plain() || stream.cold_if_any().is_some() {
+        if !stream.state.get().has_plain_output() || stream.cold_if_any().is_some() {
             self.drive_output(reactor);
         }
     }
 
-    /// Gives the connection on, keeps watermarks and producers, and ends the output when it is to end.
+    /// Hands the connection over if requested, applies watermarks, calls producers, and ends the output when that is due.
     fn drive_output(&self, reactor: &Reactor) {
         let stream = self.inner();
         for round in 0..ROUNDS_PER_TURN {
-            if self.give_on(reactor) || round > 0 {
+            if self.hand_over(reactor) || round > 0 {
                 self.send(reactor);
             }
             let state = stream.state.get();
@@ -62,14 +62,16 @@ impl Transport {
                     false => self.watch_linger(reactor, false),
                 };
             }
-            if state.is_over_high() {
+            if state.is_above_high() {
                 if stream.queued() <= stream.shared.config.low_watermark {
                     if stream.update(State::below_low) {
-                        self.tell(|protocol, transport| protocol.writing_resumed(transport));
+                        self.call_protocol(|protocol, transport| {
+                            protocol.writing_resumed(transport)
+                        });
                         continue;
                     }
-                } else if stream.update(State::tell_pause) {
-                    self.tell(|protocol, transport| protocol.writing_paused(transport));
+                } else if stream.update(State::notify_writing_paused) {
+                    self.call_protocol(|protocol, transport| protocol.writing_paused(transport));
                     continue;
                 }
             }
@@ -93,45 +95,45 @@ impl Transport {
         }
     }
 
-    /// Output has failed. Whoever holds back what has arrived has some time to let it go on; if nothing has, or all was read, the end
-    /// is told.
+    /// Output has failed. While input is paused or held and has unread data, the linger timeout runs. If there is no unread data, the
+    /// connection is over.
     fn drive_failed_output(&self, reactor: &Reactor) {
         let stream = self.inner();
         if stream.has_producers() {
-            // One that was at work when output failed.
+            // A producer that was running when the output failed.
             stream.defer_drop(stream.cold().producers.take());
         }
-        let goes_on = match stream.state.get().is_kept_waiting() {
+        let has_input = match stream.state.get().is_paused_or_held() {
             true => stream.has_unread(),
-            false => !stream.is_dry(),
+            false => !stream.is_input_exhausted(),
         };
-        if goes_on {
+        if has_input {
             self.watch_linger(reactor, false);
         } else {
             self.lose_failed(reactor);
         }
     }
 
-    /// Writes until all is sent or the socket is full: one system call for what one callback has written.
+    /// Writes until all is sent or the socket is full: one system call for everything that one callback has written.
     pub(super) fn send(&self, reactor: &Reactor) {
-        if self.send_quietly(reactor) {
-            self.note_sent(reactor);
+        if self.send_queued(reactor) {
+            self.after_send(reactor);
         }
     }
 
-    /// The same. `true` if something was sent of which [`note_sent`](Self::note_sent) has yet to be told.
+    /// The same. Returns `true` if data was sent for which the caller has to call [`after_send`](Self::after_send).
     #[inline(always)]
-    fn send_quietly(&self, reactor: &Reactor) -> bool {
+    fn send_queued(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
         let Some(mut queue) = stream.queue.take() else { return false };
-        // The common case: it lies in one piece, and the system takes it.
+        // The common case: the queue is one piece, and the kernel accepts all of it.
         if stream.state.get().is_writable()
-            && let Some(whole) = queue.whole()
+            && let Some(single_piece) = queue.single_piece()
         {
-            let offered = whole.len();
-            let written = stream.write(whole);
+            let offered = single_piece.len();
+            let written = stream.write(single_piece);
             if matches!(written, Ok(sent) if sent == offered) {
-                queue.whole_sent();
+                queue.single_piece_sent();
                 stream.shared.buffers.give_back(queue);
                 reactor.meter().bytes_sent.add(offered as u64);
                 return true;
@@ -142,7 +144,7 @@ impl Transport {
         false
     }
 
-    /// The rest of it, segment by segment.
+    /// Sends the rest of the queue segment by segment.
     #[inline(never)]
     fn send_rest(&self, reactor: &Reactor, mut queue: Box<Queue>) {
         let stream = self.inner();
@@ -164,11 +166,11 @@ impl Transport {
         if queue.is_idle() {
             stream.shared.buffers.give_back(queue);
         } else {
-            put(&stream.queue, queue);
+            store_queue(&stream.queue, queue);
         }
     }
 
-    /// What came of one system call that was offered so much.
+    /// Handles the result of one write that offered `offered` bytes.
     #[inline(never)]
     fn written(
         &self,
@@ -178,7 +180,7 @@ impl Transport {
         offered: usize,
     ) {
         let stream = self.inner();
-        match written.map_err(not_yet) {
+        match written.map_err(map_in_progress) {
             Ok(sent) if sent > 0 => {
                 queue.consume(sent);
                 if sent < offered && SHORT_WRITE_FILLS {
@@ -189,7 +191,7 @@ impl Transport {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 stream.update(State::write_blocked);
             }
-            // It is tried again.
+            // The caller writes again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             written => {
                 queue.clear();
@@ -201,18 +203,18 @@ impl Transport {
 
     pub(super) fn sent(&self, reactor: &Reactor, len: usize) {
         reactor.meter().bytes_sent.add(len as u64);
-        self.note_sent(reactor);
+        self.after_send(reactor);
     }
 
-    /// What has to be minded when something was sent, where there is something to mind.
-    fn note_sent(&self, reactor: &Reactor) {
+    /// Resets the timers that count sent data.
+    fn after_send(&self, reactor: &Reactor) {
         self.reset_idle_timer_sent(reactor);
         if !self.inner().state.get().is_open() {
             self.watch_linger(reactor, true);
         }
     }
 
-    /// Asks the producer in front for more until there is enough to send; `false` if nothing came of it.
+    /// Calls the first producer until there is enough to send. Returns `false` if it produced nothing.
     fn produce(&self, reactor: &Reactor) -> bool {
         let stream = self.inner();
         let producers = &stream.cold().producers;
@@ -221,15 +223,16 @@ impl Transport {
             if stream.queued() > stream.shared.config.low_watermark {
                 break;
             }
-            let Some(mut asked) = producers.ask_front() else {
+            let Some(mut running) = producers.take_front() else {
                 break;
             };
             stream.update(|state| state.set_producing(true));
-            let fed = asked.producer().feed(reactor, self);
+            let status = running.producer().feed(reactor, self);
             stream.update(|state| state.set_producing(false));
-            asked.answered(fed);
-            produced |= fed != FeedStatus::Full;
-            if matches!(fed, FeedStatus::Sent | FeedStatus::Full) || stream.state.get().is_over() {
+            running.finish(status);
+            produced |= status != FeedStatus::Full;
+            if matches!(status, FeedStatus::Sent | FeedStatus::Full) || stream.state.get().is_over()
+            {
                 break;
             }
         }
@@ -243,14 +246,14 @@ impl Transport {
             Drained::Idle => {}
             Drained::Reset => self.reset_when_delivered(reactor),
             Drained::Finish => {
-                let said = stream.with_socket(|socket| socket.finish_output());
-                if !self.is_held_up(reactor, &said) {
+                let result = stream.with_socket(|socket| socket.finish_output());
+                if !self.is_write_blocked(reactor, &result) {
                     self.lose_cleanly(reactor);
                 }
             }
             Drained::EndOutput | Drained::Linger => {
                 let closed = stream.with_socket(|socket| socket.close_write());
-                if self.is_held_up(reactor, &closed) {
+                if self.is_write_blocked(reactor, &closed) {
                     return;
                 }
                 stream.update(State::fin_sent);
@@ -266,21 +269,21 @@ impl Transport {
         }
     }
 
-    /// Whether there is no room yet for a layer's last words; they are tried again when there is.
-    fn is_held_up(&self, reactor: &Reactor, said: &io::Result<()>) -> bool {
-        let is_held_up =
-            said.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        if is_held_up {
+    /// Whether the layer's closing message (close_notify) met a full socket. It is tried again when the socket is writable.
+    fn is_write_blocked(&self, reactor: &Reactor, result: &io::Result<()>) -> bool {
+        let is_write_blocked =
+            result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        if is_write_blocked {
             self.inner().update(State::write_blocked);
             self.watch_linger(reactor, false);
         }
-        is_held_up
+        is_write_blocked
     }
 }
 
 #[cfg(unix)]
 impl Stream {
-    /// One system call, with the descriptors that go with the first of the bytes; and how many of them are sent.
+    /// One write, with the descriptors that belong to its first byte. Also returns how many of them were sent.
     fn write_with_descriptors(
         &self,
         queue: &Queue,

@@ -1,4 +1,4 @@
-//! What waits to be sent: small writes gathered in a buffer, large `Bytes` as they are. Pure of system calls.
+//! Output queue of a stream: small writes are gathered in a buffer, large `Bytes` are queued without a copy. Makes no system calls.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -6,25 +6,25 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::Bytes;
 
-/// `Bytes` shorter than this are copied into the gathering buffer: cheaper than a segment of their own.
+/// `Bytes` shorter than this are copied into the gather buffer: cheaper than a segment of their own.
 const COPY_MAX: usize = 4 * 1024;
 
-/// A gathering buffer takes no more than this; then another begins.
+/// Most bytes in a gather buffer; the next write starts another.
 const BUFFER_MAX: usize = 64 * 1024;
 
-/// What a gathering buffer starts with.
+/// Initial capacity of a gather buffer.
 const BUFFER_MIN: usize = 2 * 1024;
 
 /// Segments handed to one `writev(2)`. The system's limit is 1,024 or less.
 pub(super) const SEGMENTS_PER_WRITE: usize = 64;
 
-/// Segments that an empty queue has room for. It goes back to the pool, where what a burst took must not stay.
+/// Segments for which an empty queue keeps its capacity. The rest is freed, so that the pool does not keep the memory of a burst.
 const SEGMENTS_KEPT: usize = 256;
 
 enum Segment {
     Gathered(Vec<u8>),
     Shared(Bytes),
-    /// No bytes: what goes with the first byte behind it.
+    /// No bytes: a descriptor that is sent with the next byte.
     #[cfg(unix)]
     Descriptor(OwnedFd),
 }
@@ -39,7 +39,7 @@ impl Segment {
         }
     }
 
-    /// Without so many of its last bytes.
+    /// The segment without its last `by` bytes.
     fn shortened(self, by: usize) -> Self {
         match self {
             Self::Gathered(mut buffer) => {
@@ -60,13 +60,13 @@ impl Segment {
     }
 }
 
-/// Bytes in the order in which they were written: first `front`, then `rest`. What a request-response server writes fits
-/// into `front`, whose allocation stays when it has been sent. A connection with nothing to send has no queue at all.
+/// Bytes in the order of the writes: first `front`, then `rest`. The replies of a request-response server fit into `front`, whose
+/// allocation is reused after they are sent. An idle connection has no queue at all.
 #[derive(Default)]
 pub(crate) struct Queue {
     front: Vec<u8>,
     rest: VecDeque<Segment>,
-    /// How much has been sent of `front` or, if that is empty, of the first of `rest`.
+    /// Bytes already sent of `front` or, if that is empty, of the first segment of `rest`.
     head: usize,
     len: usize,
 }
@@ -88,12 +88,12 @@ impl Queue {
             self.len += data.len();
             self.front.extend_from_slice(data);
         } else {
-            self.push_otherwise(data);
+            self.push_slow(data);
         }
     }
 
     #[cold]
-    fn push_otherwise(&mut self, data: &[u8]) {
+    fn push_slow(&mut self, data: &[u8]) {
         if data.is_empty() {
             return;
         }
@@ -122,19 +122,19 @@ impl Queue {
         }
     }
 
-    /// Queues a descriptor, to go with the next byte.
+    /// Queues a descriptor to be sent with the next byte.
     #[cfg(unix)]
     pub(crate) fn push_descriptor(&mut self, descriptor: OwnedFd) {
         self.rest.push_back(Segment::Descriptor(descriptor));
     }
 
-    /// How many descriptors wait.
+    /// Number of queued descriptors.
     #[cfg(unix)]
     pub(crate) fn descriptors(&self) -> usize {
         self.rest.iter().filter(|segment| segment.is_descriptor()).count()
     }
 
-    /// The descriptors that go with the first byte.
+    /// The descriptors to be sent with the first byte.
     #[cfg(unix)]
     pub(crate) fn front_descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let first = if self.front.is_empty() { self.rest.iter() } else { Default::default() };
@@ -145,25 +145,25 @@ impl Queue {
         descriptors.collect()
     }
 
-    /// Lets go of descriptors that have been sent.
+    /// Closes descriptors that were sent.
     #[cfg(unix)]
     pub(crate) fn descriptors_sent(&mut self, count: usize) {
         self.rest.drain(..count);
     }
 
-    /// The bytes that it keeps for what will be queued.
-    pub(crate) fn storage(&self) -> usize {
+    /// Bytes of capacity, used or not.
+    pub(crate) fn capacity_bytes(&self) -> usize {
         self.front.capacity() + self.rest.capacity() * size_of::<Segment>()
     }
 
-    /// Whether nothing at all is left: no byte, and no descriptor that waits for one.
+    /// Whether neither bytes nor descriptors are queued.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.len == 0 && self.rest.is_empty()
     }
 
-    /// Lays what comes first into `slices` and returns how many of them are filled. It ends before a descriptor that has to
-    /// wait for what is before it.
+    /// Fills `slices` for a scatter/gather write and returns how many were filled. Stops before a descriptor that has to wait for
+    /// the bytes before it.
     pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let front = Some(&*self.front).filter(|front| !front.is_empty());
         let skipped = match front {
@@ -181,21 +181,21 @@ impl Queue {
         filled
     }
 
-    /// All there is, if it lies in one piece of which nothing has been sent: the common case, for a plain `write(2)`.
+    /// The whole queue, if it is one piece of which nothing was sent: the common case, for a plain `write(2)`.
     #[inline(always)]
-    pub(crate) fn whole(&self) -> Option<&[u8]> {
+    pub(crate) fn single_piece(&self) -> Option<&[u8]> {
         (self.rest.is_empty() && self.head == 0).then_some(&*self.front)
     }
 
-    /// Takes away what [`whole`](Self::whole) has given, all of which has been sent.
+    /// Removes what [`single_piece`](Self::whole) returned, all of which was sent.
     #[inline(always)]
-    pub(crate) fn whole_sent(&mut self) {
-        debug_assert!(self.whole().is_some(), "there is more than what has been sent");
+    pub(crate) fn single_piece_sent(&mut self) {
+        debug_assert!(self.single_piece().is_some(), "the queue has more than one piece");
         self.len = 0;
         self.front.clear();
     }
 
-    /// Takes away what has been sent.
+    /// Removes bytes that were sent.
     pub(crate) fn consume(&mut self, sent: usize) {
         debug_assert!(sent <= self.len, "more was sent than was queued");
         self.len -= sent;
@@ -203,7 +203,7 @@ impl Queue {
             self.front.clear();
             self.head = 0;
             if !self.rest.is_empty() {
-                // Descriptors that nothing has been written behind yet stay.
+                // Descriptors without a byte after them stay.
                 self.rest.retain(Segment::is_descriptor);
                 self.rest.shrink_to(SEGMENTS_KEPT);
             }
@@ -230,7 +230,7 @@ impl Queue {
                 return;
             }
             if sent == 0 && left == 0 {
-                // A descriptor, which has been sent when a byte behind it has.
+                // A descriptor that is sent with the next byte.
                 return;
             }
             sent -= left;
@@ -239,7 +239,7 @@ impl Queue {
         }
     }
 
-    /// Keeps so many bytes. What is behind them, with the descriptors that would go with it, is handed over, to be dropped.
+    /// Keeps the first `len` bytes. Returns the rest, with the descriptors that belong to it, so that the caller can drop it.
     pub(crate) fn split_off(&mut self, len: usize) -> Self {
         let mut tail = Self::default();
         while let Some(last) = self.rest.pop_back() {
@@ -259,12 +259,12 @@ impl Queue {
             self.front.truncate(self.front.len() - over);
         }
         self.len -= over;
-        // What is left may have been sent.
+        // All that is left may have been sent.
         self.consume(0);
         tail
     }
 
-    /// Drops everything; afterwards the queue is as good as new and may be used by another connection.
+    /// Drops everything. Afterwards another connection may use the queue.
     pub(crate) fn clear(&mut self) {
         self.consume(self.len);
         self.rest.clear();

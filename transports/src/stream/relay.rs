@@ -1,6 +1,6 @@
-//! Two streams tied together. What comes in at one is passed on from its own round of input, straight into the other's socket as
-//! far as that takes it; then the first is held, and a [`Feed`] at the other lets it go on when all is out. So at most what one read
-//! has brought is ever on the way. Pure of system calls but by `direct.rs` and `splice.rs`.
+//! A relay between two streams. Data read at one end is written straight into the socket of the other as far as that accepts it; the
+//! rest is queued, and the first end is held until the [`RelaySink`], a [`Feed`] at the other, finds the queue empty. So at most the
+//! data of one read is in flight. Makes no system calls except through `direct.rs` and `splice.rs`.
 
 use std::{
     cell::Cell,
@@ -13,153 +13,156 @@ use sinew_reactor::{Deferred, Promise, Reactor, SHORT_WRITE_FILLS};
 
 use super::{
     Stream,
-    direct::{DirectWrite, Waiting},
+    direct::{DirectWrite, QueueContent},
     hold::Hold,
-    input::count,
+    input::count_received,
     splice::SplicePipe,
     state::{Input, State},
 };
 use crate::{
     ConnectionLost, Relayed, Transport,
-    buffers::{READ_BUFFER, put},
+    buffers::{READ_BUFFER, store_queue},
     producer::{Feed, FeedStatus},
 };
 
-/// What a stream knows of the relay that it is an end of.
+/// What a stream stores about its relay.
 pub(super) struct RelayEnd {
     other: Weak<Stream>,
-    /// What comes in here goes this way.
-    out: Rc<RelayDirection>,
-    /// What comes from the other end goes this way.
-    into: Rc<RelayDirection>,
-    end: Rc<RelayOutcome>,
-    /// This connection has ended as connections should.
+    /// The direction for data received here.
+    outgoing: Rc<RelayDirection>,
+    /// The direction for data received at the other end.
+    incoming: Rc<RelayDirection>,
+    outcome: Rc<RelayOutcome>,
+    /// This connection ended cleanly.
     is_clean: Cell<bool>,
 }
 
-/// One direction.
+/// One direction of a relay.
 struct RelayDirection {
     from: Weak<Stream>,
     bytes: Cell<u64>,
-    /// It is its turn at the output: what was to go before has gone.
-    has_turn: Cell<bool>,
-    /// What the protocol had not used is known.
-    is_begun: Cell<bool>,
-    /// That, as long as it is not sent: it goes first.
+    /// The sink is the first producer at the output: everything queued before it has been sent.
+    is_active: Cell<bool>,
+    /// The protocol's unread input was taken.
+    unread_taken: Cell<bool>,
+    /// That input, until it is sent: it goes first.
     unread: Cell<Bytes>,
-    /// Nothing more will come.
-    is_ended: Cell<bool>,
-    /// All is out, and nothing more will go: what still comes is thrown away.
-    is_over: Cell<bool>,
+    /// No more input will come.
+    input_ended: Cell<bool>,
+    /// All is sent, and no more will be: later input is discarded.
+    output_ended: Cell<bool>,
     splice: SplicePipe,
 }
 
-/// What both ends share: who waits for the end of both.
+/// What both ends share: the promise that is resolved when both are over.
 struct RelayOutcome {
     promise: Cell<Option<Promise<Relayed>>>,
     there: Rc<RelayDirection>,
     back: Rc<RelayDirection>,
-    is_half_over: Cell<bool>,
+    is_one_end_lost: Cell<bool>,
 }
 
 impl Transport {
-    /// Ties this to another. Both are open, and neither is tied yet.
+    /// Starts a relay. Both connections are open, and neither is part of a relay.
     pub(crate) fn start_relay(&self, reactor: &Reactor, other: &Self) -> Deferred<Relayed> {
         let (promise, relayed) = reactor.promise();
-        let end = Rc::new(RelayOutcome {
+        let outcome = Rc::new(RelayOutcome {
             promise: Cell::new(Some(promise)),
             there: RelayDirection::new(reactor, self),
             back: RelayDirection::new(reactor, other),
-            is_half_over: Cell::new(false),
+            is_one_end_lost: Cell::new(false),
         });
-        let ends = [(self, other, &end.there, &end.back), (other, self, &end.back, &end.there)];
-        for (this, other, out, into) in ends {
+        let ends = [
+            (self, other, &outcome.there, &outcome.back),
+            (other, self, &outcome.back, &outcome.there),
+        ];
+        for (this, other, outgoing, incoming) in ends {
             let stream = this.inner();
-            let relay_eof = RelayEnd {
+            let relay = RelayEnd {
                 other: Rc::downgrade(&other.0),
-                out: out.clone(),
-                into: into.clone(),
-                end: end.clone(),
+                outgoing: outgoing.clone(),
+                incoming: incoming.clone(),
+                outcome: outcome.clone(),
                 is_clean: Cell::new(false),
             };
-            let is_first = stream.cold().relay.set(relay_eof).is_ok();
+            let is_first = stream.cold().relay.set(relay).is_ok();
             debug_assert!(is_first, "nothing is tied twice");
             stream.update(State::relayed);
             stream.hold(Hold::Relay);
-            stream.add_producer(Box::new(RelaySink(into.clone())));
+            stream.add_producer(Box::new(RelaySink(incoming.clone())));
         }
         for (this, ..) in ends {
-            // Its end may have been told to its protocol, but nobody told the other's peer.
-            if this.inner().state.get().has_ended() {
-                this.relay_eof();
+            // The protocol may have received `read_closed`, but the other end's peer has received no FIN.
+            if this.inner().state.get().has_input_ended() {
+                this.relay_input_ended();
             }
             this.inner().ask_flush();
         }
         relayed
     }
 
-    /// Whether what has come is to be read in the ordinary way: not while there is no room for it at the other end, nor if it was
-    /// moved.
-    pub(super) fn may_take(&self, reactor: &Reactor) -> bool {
-        let Some(relay_eof) = self.inner().relay() else { return true };
-        let way = &relay_eof.out;
-        if way.is_over.get() {
+    /// Whether input is to be read into the buffer. Not while the other end has no room, nor if this call spliced it or failed to.
+    pub(super) fn may_read(&self, reactor: &Reactor) -> bool {
+        let Some(relay) = self.inner().relay() else { return true };
+        let direction = &relay.outgoing;
+        if direction.output_ended.get() {
             return true;
         }
-        let Some(to) = relay_eof.other.upgrade().map(Transport) else {
+        let Some(to) = relay.other.upgrade().map(Transport) else {
             self.inner().hold(Hold::Relay);
             return false;
         };
-        if !way.is_clear(&to) {
-            self.hold(way, &to);
+        if !direction.has_room(&to) {
+            self.hold_for_relay(direction, &to);
             return false;
         }
-        if self.inner().state.get().completes() {
+        if self.inner().state.get().is_completion_mode() {
             return true;
         }
-        let filled =
-            self.inner().with_socket(|from| to.inner().with_socket(|to| way.splice.fill(from, to)));
+        let filled = self
+            .inner()
+            .with_socket(|from| to.inner().with_socket(|to| direction.splice.fill(from, to)));
         match filled {
             None => return true,
             Some(Ok(len)) => {
-                count(reactor, len);
+                count_received(reactor, len);
                 self.reset_idle_timer(reactor);
-                way.count(len);
-                way.splice.drain(reactor, &to);
-                if !way.is_clear(&to) {
-                    self.hold(way, &to);
+                direction.count(len);
+                direction.splice.drain(reactor, &to);
+                if !direction.has_room(&to) {
+                    self.hold_for_relay(direction, &to);
                 }
             }
-            Some(Err(error)) => self.not_read(reactor, error),
+            Some(Err(error)) => self.read_failed(reactor, error),
         }
         false
     }
 
-    /// What has come in, by whichever way: to the other end, or to the protocol.
-    pub(super) fn arrived(&self, reactor: &Reactor, input: Input, data: &[u8]) {
-        let Some(relay_eof) = self.inner().relay().filter(|_| input == Input::Deliver) else {
+    /// Forwards received data to the other end, or delivers it to the protocol.
+    pub(super) fn forward_or_deliver(&self, reactor: &Reactor, input: Input, data: &[u8]) {
+        let Some(relay) = self.inner().relay().filter(|_| input == Input::Deliver) else {
             return self.received(reactor, input, data);
         };
         self.reset_idle_timer(reactor);
-        let way = &relay_eof.out;
-        let to = relay_eof.other.upgrade().filter(|_| !way.is_over.get());
+        let direction = &relay.outgoing;
+        let to = relay.other.upgrade().filter(|_| !direction.output_ended.get());
         let Some(to) = to.map(Transport) else { return };
-        way.count(data.len());
+        direction.count(data.len());
         if data.len() == READ_BUFFER {
-            way.splice.begin();
+            direction.splice.enable();
         }
-        to.pass(reactor, data);
-        if !way.is_clear(&to) {
-            self.hold(way, &to);
+        to.forward(reactor, data);
+        if !direction.has_room(&to) {
+            self.hold_for_relay(direction, &to);
         }
     }
 
-    /// Sends what has come in at the other end. What the socket does not take is queued, and minded by nobody's watermarks.
-    fn pass(&self, reactor: &Reactor, data: &[u8]) {
+    /// Sends data from the other end. What the socket does not accept is queued, without regard to watermarks.
+    fn forward(&self, reactor: &Reactor, data: &[u8]) {
         let stream = self.inner();
-        let put = self.put(reactor, |socket| socket.write_vectored(&[IoSlice::new(data)]));
-        let is_refused = matches!(put, DirectWrite::Refused);
-        let sent = match put {
+        let result = self.write_now(reactor, |socket| socket.write_vectored(&[IoSlice::new(data)]));
+        let is_refused = matches!(result, DirectWrite::Refused);
+        let sent = match result {
             DirectWrite::Sent(sent) => sent,
             DirectWrite::Full | DirectWrite::Refused => 0,
             DirectWrite::Failed(error) => return self.output_failed(reactor, error),
@@ -170,68 +173,69 @@ impl Transport {
         if sent > 0 && SHORT_WRITE_FILLS {
             stream.update(State::write_blocked);
         }
-        stream.queue_quietly(&data[sent..]);
+        stream.queue_unbounded(&data[sent..]);
         if is_refused && stream.state.get().is_made() {
             self.send(reactor);
         }
     }
 
-    /// What the protocol has not used goes first; the other end is called until that has gone. `true` if the protocol was asked.
+    /// Takes the protocol's unread input, which is sent first, and wakes the other end until that is sent. Returns `true` if the
+    /// protocol was called.
     pub(super) fn begin_relay(&self) -> bool {
-        let Some(relay_eof) = self.inner().relay() else { return false };
-        let has_begun = relay_eof.out.is_begun.replace(true);
-        if !has_begun {
+        let Some(relay) = self.inner().relay() else { return false };
+        let was_taken = relay.outgoing.unread_taken.replace(true);
+        if !was_taken {
             let unread = self.take_unread();
-            relay_eof.out.unread.set(unread);
+            relay.outgoing.unread.set(unread);
         }
-        if (!has_begun || relay_eof.out.has_unread())
-            && let Some(to) = relay_eof.other.upgrade()
+        if (!was_taken || relay.outgoing.has_unread())
+            && let Some(to) = relay.other.upgrade()
         {
-            relay_eof.out.call(&to);
+            relay.outgoing.wake_and_flush(&to);
         }
-        !has_begun
+        !was_taken
     }
 
-    /// Takes no input until the other end has sent what it has.
-    fn hold(&self, way: &RelayDirection, to: &Self) {
+    /// Blocks input until the other end has sent its queue.
+    fn hold_for_relay(&self, direction: &RelayDirection, to: &Self) {
         self.inner().hold(Hold::Relay);
-        way.call(to.inner());
+        direction.wake_and_flush(to.inner());
     }
 
-    /// The input has ended: so will the output of the other end.
-    pub(super) fn relay_eof(&self) {
-        let Some(relay_eof) = self.inner().relay() else { return };
-        relay_eof.out.is_ended.set(true);
-        if let Some(to) = relay_eof.other.upgrade() {
+    /// The input has ended: ends the output of the other end.
+    pub(super) fn relay_input_ended(&self) {
+        let Some(relay) = self.inner().relay() else { return };
+        relay.outgoing.input_ended.set(true);
+        if let Some(to) = relay.other.upgrade() {
             to.close_write();
-            relay_eof.out.call(&to);
+            relay.outgoing.wake_and_flush(&to);
         }
     }
 
-    /// How the connection has ended is known.
-    pub(super) fn note_end(&self, is_clean: bool) {
-        if let Some(relay_eof) = self.inner().relay() {
-            relay_eof.is_clean.set(is_clean);
+    /// Records whether the connection ended cleanly.
+    pub(super) fn record_end(&self, is_clean: bool) {
+        if let Some(relay) = self.inner().relay() {
+            relay.is_clean.set(is_clean);
         }
     }
 
-    /// The connection is over, and so will the other be.
+    /// The connection is over: ends the other one, too.
     pub(super) fn end_relay(&self) {
-        let Some(relay_eof) = self.inner().relay() else { return };
-        relay_eof.into.splice.let_go();
-        relay_eof.out.is_ended.set(true);
-        if let Some(other) = relay_eof.other.upgrade().map(Transport) {
-            relay_eof.out.call(other.inner());
-            if relay_eof.is_clean.get() {
+        let Some(relay) = self.inner().relay() else { return };
+        relay.incoming.splice.discard();
+        relay.outgoing.input_ended.set(true);
+        if let Some(other) = relay.other.upgrade().map(Transport) {
+            relay.outgoing.wake_and_flush(other.inner());
+            if relay.is_clean.get() {
                 other.lose_connection();
             } else {
                 other.inner().reset_when_sent();
             }
         }
-        if relay_eof.end.is_half_over.replace(true)
-            && let Some(promise) = relay_eof.end.promise.take()
+        if relay.outcome.is_one_end_lost.replace(true)
+            && let Some(promise) = relay.outcome.promise.take()
         {
-            let RelayOutcome { there, back, .. } = &*relay_eof.end;
+            let RelayOutcome { there, back, .. } = &*relay.outcome;
             promise.resolve(Relayed { there: there.bytes.get(), back: back.bytes.get() });
         }
     }
@@ -246,59 +250,59 @@ impl Stream {
         self.state.get().is_relayed()
     }
 
-    /// The other end of its relay, if that is still there.
+    /// The other end of its relay, if that still exists.
     pub(super) fn relayed_to(&self) -> Option<Rc<Self>> {
         self.relay()?.other.upgrade()
     }
 
-    /// The other end of its relay was cut off. What came from there before is sent, and arrives; then this one is cut off, too.
+    /// The other end of its relay was reset. Data received from there is sent and acknowledged first; then this end is reset, too.
     fn reset_when_sent(&self) {
         if self.state.get().has_output_failed() {
-            self.end_now(ConnectionLost::Reset);
+            self.disconnect(ConnectionLost::Reset);
         } else if self.update(State::close_with_reset) {
-            self.cold().blame(ConnectionLost::Aborted);
+            self.cold().set_reason(ConnectionLost::Aborted);
             self.ask_flush();
         }
     }
 
-    /// Whether both live on the same reactor.
-    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+    /// Whether both belong to the same reactor.
+    pub(crate) fn shares_reactor_with(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.shared.buffers, &other.shared.buffers)
     }
 
     /// See [`Transport::relayed`].
     pub(crate) fn relayed(&self) -> Option<Relayed> {
-        let RelayEnd { out, into, .. } = self.relay()?;
-        Some(Relayed { there: out.bytes.get(), back: into.bytes.get() })
+        let RelayEnd { outgoing, incoming, .. } = self.relay()?;
+        Some(Relayed { there: outgoing.bytes.get(), back: incoming.bytes.get() })
     }
 
     /// The output is to end: no more will come from the other end.
-    pub(super) fn end_way_in(&self) {
-        if let Some(relay_eof) = self.relay() {
-            relay_eof.into.wake(self);
+    pub(super) fn wake_relay_sink(&self) {
+        if let Some(relay) = self.relay() {
+            relay.incoming.wake(self);
         }
     }
 
-    /// Nothing goes out here any more: what still comes for it from the other end is thrown away.
-    pub(super) fn end_way_in_at_once(&self) {
-        let Some(relay_eof) = self.relay() else { return };
-        relay_eof.into.splice.let_go();
-        relay_eof.into.is_over.set(true);
-        if let (Some(from), Some(reactor)) = (relay_eof.into.from.upgrade(), self.reactor())
+    /// Nothing can be sent here any more: later input of the other end is discarded.
+    pub(super) fn discard_relay_input(&self) {
+        let Some(relay) = self.relay() else { return };
+        relay.incoming.splice.discard();
+        relay.incoming.output_ended.set(true);
+        if let (Some(from), Some(reactor)) = (relay.incoming.from.upgrade(), self.reactor())
             && from.release(Hold::Relay)
         {
             Transport(from).reschedule(&reactor);
         }
     }
 
-    /// Queues what is bounded by other means than watermarks.
-    pub(super) fn queue_quietly(&self, data: &[u8]) {
-        if !self.state.get().sends() {
+    /// Queues data that is bounded by other means than watermarks.
+    pub(super) fn queue_unbounded(&self, data: &[u8]) {
+        if !self.state.get().can_send() {
             return;
         }
         let mut queue = self.queue.take().unwrap_or_else(|| self.shared.buffers.take_queue());
         queue.push_slice(data);
-        put(&self.queue, queue);
+        store_queue(&self.queue, queue);
     }
 }
 
@@ -307,11 +311,11 @@ impl RelayDirection {
         Rc::new(Self {
             from: Rc::downgrade(&from.0),
             bytes: Cell::new(0),
-            has_turn: Cell::new(false),
-            is_begun: Cell::new(false),
+            is_active: Cell::new(false),
+            unread_taken: Cell::new(false),
             unread: Cell::default(),
-            is_ended: Cell::new(false),
-            is_over: Cell::new(false),
+            input_ended: Cell::new(false),
+            output_ended: Cell::new(false),
             splice: SplicePipe::new(reactor),
         })
     }
@@ -320,11 +324,11 @@ impl RelayDirection {
         self.bytes.set(self.bytes.get() + len as u64);
     }
 
-    /// Whether nothing waits at the end of it.
-    fn is_clear(&self, to: &Transport) -> bool {
-        self.has_turn.get()
+    /// Whether the receiving end has no data of this direction left to send.
+    fn has_room(&self, to: &Transport) -> bool {
+        self.is_active.get()
             && self.splice.is_empty()
-            && to.inner().waiting() != Waiting::Bytes
+            && to.inner().queue_content() != QueueContent::Bytes
             && !to.inner().state.get().is_over()
     }
 
@@ -335,56 +339,56 @@ impl RelayDirection {
         has_unread
     }
 
-    /// Sends what the protocol at its beginning has handed back. `false` if that is to wait.
-    fn carry_unread(&self, reactor: &Reactor, to: &Transport) -> bool {
+    /// Sends the unread input of the protocol where it begins. Returns `false` if that has to wait.
+    fn send_unread(&self, reactor: &Reactor, to: &Transport) -> bool {
         let from = self.from.upgrade().filter(|from| !from.state.get().is_over());
         if let Some(from) = from
-            && (!self.is_begun.get() || from.state.get().is_paused() && self.has_unread())
+            && (!self.unread_taken.get() || from.state.get().is_paused() && self.has_unread())
         {
             return false;
         }
         let unread = self.unread.take();
         if !unread.is_empty() {
             self.count(unread.len());
-            to.pass(reactor, &unread);
+            to.forward(reactor, &unread);
         }
         true
     }
 
-    /// Has its end not wait any longer. While it is not its turn, what waits there is somebody else's.
+    /// Lets the sink run again. While it is not the first producer, the waiting one is another, which must not be resumed.
     fn wake(&self, to: &Stream) {
-        if self.has_turn.get() {
+        if self.is_active.get() {
             to.resume_producing();
         }
     }
 
-    /// Has its end be asked what there is to do.
-    fn call(&self, to: &Stream) {
+    /// Lets the sink run again and flushes its stream.
+    fn wake_and_flush(&self, to: &Stream) {
         self.wake(to);
         to.ask_flush();
     }
 }
 
-/// The end of a [`RelayDirection`], in its place among the producers of a stream.
+/// The receiving end of a [`RelayDirection`], as a producer of that stream.
 struct RelaySink(Rc<RelayDirection>);
 
 impl Feed for RelaySink {
     fn feed(&mut self, reactor: &Reactor, to: &Transport) -> FeedStatus {
-        let way = &self.0;
-        way.has_turn.set(true);
-        if !way.carry_unread(reactor, to) {
+        let direction = &self.0;
+        direction.is_active.set(true);
+        if !direction.send_unread(reactor, to) {
             return FeedStatus::Waiting;
         }
-        if !way.splice.drain(reactor, to) {
+        if !direction.splice.drain(reactor, to) {
             return FeedStatus::Full;
         }
         let state = to.inner().state.get();
-        if to.inner().waiting() == Waiting::Bytes {
+        if to.inner().queue_content() == QueueContent::Bytes {
             return if state.is_writable() { FeedStatus::Sent } else { FeedStatus::Full };
         }
-        let is_over = way.is_ended.get() || !state.has_output();
-        way.is_over.set(is_over);
-        if let Some(from) = way.from.upgrade()
+        let is_over = direction.input_ended.get() || !state.is_output_open();
+        direction.output_ended.set(is_over);
+        if let Some(from) = direction.from.upgrade()
             && from.release(Hold::Relay)
         {
             Transport(from).reschedule(reactor);

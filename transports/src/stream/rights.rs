@@ -1,4 +1,4 @@
-//! Descriptors that travel with bytes over Unix sockets (`SCM_RIGHTS`): the two system calls, and what users are told.
+//! File-descriptor passing over Unix sockets (`SCM_RIGHTS`): the two system calls, and the public error types.
 
 #[cfg(unix)]
 use std::{
@@ -16,22 +16,22 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
-/// Descriptors that may wait in a stream to be sent, and go with one call: Linux would take 253 (`SCM_MAX_FD`).
+/// Descriptors that may be queued in a stream, and are sent with one call. Linux would accept 253 (`SCM_MAX_FD`).
 #[cfg(unix)]
 pub(crate) const QUEUED_MAX: usize = 64;
 
-/// The most that comes with one call (`SCM_MAX_FD`).
+/// The most descriptors that one call can receive (`SCM_MAX_FD`).
 #[cfg(unix)]
 const RECEIVED_MAX: usize = 253;
 
-/// A descriptor cannot be sent. It is handed back.
+/// A descriptor was not sent. The error returns it to the caller.
 #[cfg(unix)]
 #[derive(thiserror::Error)]
 #[error("the descriptor was not sent: {reason}")]
 pub struct SendDescriptorError {
     /// The descriptor.
     pub descriptor: OwnedFd,
-    /// Why not.
+    /// Why it was not sent.
     pub reason: DescriptorRefused,
 }
 
@@ -43,16 +43,18 @@ sinew_reactor::error_debug!(SendDescriptorError);
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DescriptorRefused {
-    /// The stream is no Unix socket, or there are [`Faults`](crate::Faults) between it and its socket.
+    /// The stream is not a Unix socket, or [`Faults`](crate::Faults) wrap its socket.
     #[error("only Unix sockets pass descriptors")]
     NotUnix,
-    /// The connection is over or closing, or its output has been ended.
-    #[error("the connection takes no output")]
+    /// The connection is closing or over, or its output has been ended.
+    #[error("the connection is closing, or its output has ended")]
     Closed,
-    /// Too many wait to be sent.
-    #[error("{max} descriptors wait to be sent already")]
+    /// Too many descriptors are queued.
+    #[error(
+        "{max} descriptors are queued already; they leave with the next bytes that are written"
+    )]
     TooMany {
-        /// How many may wait.
+        /// How many may be queued.
         max: usize,
     },
 }
@@ -60,7 +62,7 @@ pub enum DescriptorRefused {
 #[cfg(unix)]
 sinew_reactor::error_debug!(DescriptorRefused);
 
-/// What one read brought.
+/// Result of one read.
 pub(crate) struct Received {
     pub(crate) bytes: usize,
     #[cfg(unix)]
@@ -77,7 +79,7 @@ impl From<usize> for Received {
     }
 }
 
-/// As `recvmsg(2)`. The kernel ends a read behind the bytes that descriptors came with, so none is early by more than that.
+/// Like `recvmsg(2)`. The kernel ends a read after the bytes that carry descriptors, so no descriptor arrives earlier than that.
 #[cfg(unix)]
 pub(super) fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<Received> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(RECEIVED_MAX))];
@@ -97,13 +99,15 @@ pub(super) fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<Rece
         }
     }
     if message.flags.contains(ReturnFlags::CTRUNC) {
-        // Which of them, nobody can know: whoever takes one might take another's.
-        return Err(io::Error::other("descriptors that the peer sent were lost: no room for them"));
+        // The kernel does not say which descriptors it dropped, so the rest cannot be matched to the peer's messages.
+        return Err(io::Error::other(
+            "descriptors that the peer sent were lost: more than one read can receive",
+        ));
     }
     Ok(Received { bytes: message.bytes, descriptors })
 }
 
-/// As `sendmsg(2)`.
+/// Like `sendmsg(2)`.
 #[cfg(unix)]
 pub(super) fn send(
     socket: &UnixStream,

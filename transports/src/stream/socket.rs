@@ -1,4 +1,4 @@
-//! The thin layer under a stream: who does the system calls. It knows nothing of protocols, queues or states.
+//! The socket under a stream: makes the system calls. Knows no protocols, queues or states.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsFd;
@@ -21,24 +21,23 @@ use socket2::SockRef;
 
 #[cfg(unix)]
 use super::rights;
-use super::{FIRST_INTEREST, layer::Layer, rights::Received, undelivered};
+use super::{INITIAL_INTEREST, layer::Layer, rights::Received, undelivered};
 use crate::{
     config::StreamConfig,
     net::ByteStream,
     options::{self, Keepalive},
 };
 
-/// A socket of the kernel's, which does not block. The reactor takes whatever has a descriptor; where there are none it wants
-/// mio's.
+/// A non-blocking kernel socket. On Unix the reactor registers anything with a file descriptor; elsewhere it needs mio's types.
 #[cfg(unix)]
 pub(crate) use std::{net::TcpStream, os::unix::net::UnixStream};
 
 #[cfg(not(unix))]
 pub(crate) use mio::net::TcpStream;
 
-/// What a stream asks of its socket beyond what a network brings: what only the kernel's sockets and layers around them have.
+/// What a stream asks of its socket beyond [`ByteStream`]: operations that only kernel sockets and wrappers have.
 pub(crate) trait StreamSocket: ByteStream {
-    /// As `writev(2)`, with descriptors that go with the first of the bytes.
+    /// Like `writev(2)`, with descriptors that are sent with the first byte.
     #[cfg(unix)]
     fn write_with_descriptors(
         &self,
@@ -48,45 +47,45 @@ pub(crate) trait StreamSocket: ByteStream {
         let _ = (slices, descriptors);
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// As [`read`](ByteStream::read), with the descriptors that come with the bytes.
+    /// Like [`read`](ByteStream::read), with the descriptors that arrive with the bytes.
     fn read_with_descriptors(&self, buffer: &mut [u8]) -> io::Result<Received> {
         self.read(buffer).map(Received::from)
     }
-    /// Whether nothing is taken for now, whatever an engine says, and the loop is had come by when that changes.
+    /// Whether writes are delayed on purpose, regardless of events. The stream is rescheduled when the delay ends.
     fn is_held(&self) -> bool {
         false
     }
-    /// The last word to the peer before a close without `close_write`. `WouldBlock` if there was no room for it yet.
+    /// Sends the closing message (close_notify) before a close without `close_write`. `WouldBlock` if the socket is full.
     fn finish_output(&self) -> io::Result<()> {
         Ok(())
     }
-    /// Whether something is left to be written that the stream knows nothing of.
+    /// Whether a wrapper holds output that is not in the stream's queue.
     fn has_unsent(&self) -> bool {
         false
     }
-    /// The layer that this is, if it is one.
+    /// This stream as a layer, if it is one.
     fn layer(&self) -> Option<&dyn Layer> {
         None
     }
-    /// The engine has received this, which would have been read otherwise: for what stands around a socket. Empty is the end.
-    fn completed(&self, came: Result<&[u8], &io::Error>) {
-        let _ = came;
+    /// For wrappers of a socket in completion mode: the engine received this, so no read will return it. Empty is the end of stream.
+    fn completed(&self, result: Result<&[u8], &io::Error>) {
+        let _ = result;
     }
-    /// Whether it is plainly a socket of the kernel's, with nothing around it.
-    fn is_kernels(&self) -> bool {
+    /// Whether this is a plain kernel socket without a wrapper.
+    fn is_kernel_socket(&self) -> bool {
         false
     }
-    /// Then its descriptor, for calls that are made on it elsewhere.
+    /// The descriptor of a plain kernel socket, for system calls made elsewhere.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }
-    /// Of no meaning for streams that are not TCP in a kernel.
+    /// No effect except on kernel TCP sockets.
     fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
         let _ = no_delay;
         Ok(())
     }
-    /// Of no meaning for streams that are not TCP in a kernel.
+    /// No effect except on kernel TCP sockets.
     fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
         let _ = keepalive;
         Ok(())
@@ -99,20 +98,20 @@ impl ByteStream for TcpStream {
     }
 
     fn peek(&self) -> io::Result<usize> {
-        uninterrupted(|| Self::peek(self, &mut [0]))
+        retry_interrupted(|| Self::peek(self, &mut [0]))
     }
 
-    /// A read ends early at urgent data (tcp(7), "Urgent data"), of which epoll tells and no other edge-triggered queue.
+    /// A read stops at urgent data (tcp(7), "Urgent data"). epoll reports urgent data; other edge-triggered queues do not.
     fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
         !is_edge_triggered || cfg!(any(target_os = "linux", target_os = "android"))
     }
 
     fn undelivered(&self) -> usize {
-        undelivered::in_socket(self)
+        undelivered::unacknowledged(self)
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Write::write_vectored(&mut &*self, slices).map_err(not_yet)
+        Write::write_vectored(&mut &*self, slices).map_err(map_in_progress)
     }
 
     fn close_write(&self) -> io::Result<()> {
@@ -140,12 +139,12 @@ impl ByteStream for TcpStream {
 }
 
 impl StreamSocket for TcpStream {
-    fn is_kernels(&self) -> bool {
+    fn is_kernel_socket(&self) -> bool {
         true
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }
 
@@ -165,13 +164,13 @@ impl ByteStream for UnixStream {
     }
 
     fn peek(&self) -> io::Result<usize> {
-        uninterrupted(|| {
+        retry_interrupted(|| {
             let (_, len) = rustix::net::recv(self, &mut [0], RecvFlags::PEEK)?;
             Ok(len)
         })
     }
 
-    /// A read ends early behind bytes that descriptors came with, whether or not anybody takes these (unix(7), `SCM_RIGHTS`).
+    /// A read stops after bytes that carry descriptors, whether or not the reader accepts them (unix(7), `SCM_RIGHTS`).
     fn short_read_drains(&self, is_edge_triggered: bool) -> bool {
         !is_edge_triggered
     }
@@ -184,7 +183,7 @@ impl ByteStream for UnixStream {
         self.shutdown(Shutdown::Write)
     }
 
-    /// There is no way to tell.
+    /// Unix sockets have no reset.
     fn reset(&self) {}
 
     fn readiness(&self) -> Ready {
@@ -198,12 +197,12 @@ impl ByteStream for UnixStream {
 
 #[cfg(unix)]
 impl StreamSocket for UnixStream {
-    fn is_kernels(&self) -> bool {
+    fn is_kernel_socket(&self) -> bool {
         true
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn kernels(&self) -> Option<BorrowedFd<'_>> {
+    fn kernel_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }
 
@@ -220,8 +219,7 @@ impl StreamSocket for UnixStream {
     }
 }
 
-/// What a stream reads from and writes to. What every such thing can do is in [`StreamSocket`]; here is what depends on which it
-/// is.
+/// The socket of a stream. Common operations are in [`StreamSocket`]; this type has those that depend on the kind of socket.
 pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
@@ -262,12 +260,12 @@ impl Deref for Socket {
 }
 
 impl Socket {
-    /// Whether it is plainly a socket of the kernel's, with nothing around it.
-    pub(crate) const fn is_kernels(&self) -> bool {
+    /// Whether this is a plain kernel socket without a wrapper.
+    pub(crate) const fn is_kernel_socket(&self) -> bool {
         !matches!(self, Self::Other(_))
     }
 
-    /// Whether descriptors can go with its bytes.
+    /// Whether file descriptors can be sent with its bytes.
     pub(crate) const fn passes_descriptors(&self) -> bool {
         #[cfg(unix)]
         return matches!(self, Self::Unix(_));
@@ -278,9 +276,9 @@ impl Socket {
     /// Has the engine watch it, or gives it a token.
     pub(crate) fn watch(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         match self {
-            Self::Tcp(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            Self::Tcp(socket) => reactor.register_source(socket, INITIAL_INTEREST),
             #[cfg(unix)]
-            Self::Unix(socket) => reactor.register_source(socket, FIRST_INTEREST),
+            Self::Unix(socket) => reactor.register_source(socket, INITIAL_INTEREST),
             Self::Other(stream) => {
                 let token = reactor.reserve()?;
                 stream.register(token);
@@ -290,19 +288,21 @@ impl Socket {
     }
 
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| (**self).read(buffer))
+        retry_interrupted(|| (**self).read(buffer))
     }
 
     pub(crate) fn write(&self, data: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => uninterrupted(|| send(socket, data)).map_err(not_yet),
+            Self::Tcp(socket) => retry_interrupted(|| send(socket, data)).map_err(map_in_progress),
             #[cfg(unix)]
-            Self::Unix(socket) => uninterrupted(|| send(socket, data)),
-            Self::Other(stream) => uninterrupted(|| stream.write_vectored(&[IoSlice::new(data)])),
+            Self::Unix(socket) => retry_interrupted(|| send(socket, data)),
+            Self::Other(stream) => {
+                retry_interrupted(|| stream.write_vectored(&[IoSlice::new(data)]))
+            }
         }
     }
 
-    /// Sets what a stream of this configuration is to have.
+    /// Sets the socket options of the configuration.
     pub(crate) fn set_options(&self, config: &StreamConfig) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => {
@@ -315,13 +315,13 @@ impl Socket {
         }
     }
 
-    /// Whether it has had the options of its port since it was accepted.
+    /// Whether an accepted socket has inherited the options of its listening socket.
     pub(crate) const fn inherits_options(&self) -> bool {
         matches!(self, Self::Tcp(_)) && options::INHERITED_BY_TCP
     }
 
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        uninterrupted(|| (**self).write_vectored(slices))
+        retry_interrupted(|| (**self).write_vectored(slices))
     }
 }
 
@@ -336,7 +336,7 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// What is left of a socket that has been closed.
+/// Stands in for a socket that was closed.
 pub(crate) struct Closed;
 
 impl ByteStream for Closed {
@@ -373,7 +373,7 @@ impl ByteStream for Closed {
 
 impl StreamSocket for Closed {}
 
-/// As `read(2)`, without the layers in between, which cost more than what is around them here.
+/// Like `read(2)`. Bypasses the abstractions of the standard library, whose cost shows on this path.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline(always)]
 pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
@@ -381,7 +381,7 @@ pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize>
     Ok(len)
 }
 
-/// As `write(2)`; see [`receive`].
+/// Like `write(2)`; see [`receive`].
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline(always)]
 pub(super) fn send(socket: impl AsFd, data: &[u8]) -> io::Result<usize> {
@@ -398,10 +398,10 @@ pub(super) fn send(mut socket: impl Write, data: &[u8]) -> io::Result<usize> {
     socket.write(data)
 }
 
-/// The first write of a fast open, whose bytes could not go with the first packet after all: it has to wait for the connection.
+/// Maps `EINPROGRESS` to `WouldBlock`: the first write of a TCP fast open whose data did not fit into the SYN waits for the handshake.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[cold]
-pub(super) fn not_yet(error: io::Error) -> io::Error {
+pub(super) fn map_in_progress(error: io::Error) -> io::Error {
     const IN_PROGRESS: i32 = Errno::INPROGRESS.raw_os_error();
     match error.raw_os_error() {
         Some(IN_PROGRESS) => io::ErrorKind::WouldBlock.into(),
@@ -409,14 +409,14 @@ pub(super) fn not_yet(error: io::Error) -> io::Error {
     }
 }
 
-/// Nothing is opened so fast here.
+/// No TCP fast open on this system.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn not_yet(error: io::Error) -> io::Error {
+pub(super) fn map_in_progress(error: io::Error) -> io::Error {
     error
 }
 
-/// Makes the call again if a signal came in between.
-pub(super) fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+/// Retries the call after `EINTR`.
+pub(super) fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,5 +1,5 @@
-//! The link of a stream: its socket, and who is at the other end. An idle connection is to be small, so that what most of them
-//! are, TCP over IPv4, lies in less than three words; all else has a box.
+//! Storage of a stream's socket and its peer's address. TCP over IPv4, which most connections are, takes less than three words, so that
+//! an idle connection is small; everything else is boxed.
 
 use std::{
     cell::RefCell,
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{net::ByteStream, peer::Peer};
 
-/// Who is at the other end, and the socket unless that is plainly TCP over IPv4: such a one has a place of its own, [`InlineSocket`], in
-/// which there is none once it is closed, or when something has been put around it. Then it is with what few connections have.
+/// The peer, and the socket unless it is plain TCP over IPv4. A plain IPv4 TCP socket is in [`InlineSocket`], which is empty after the
+/// socket is closed or wrapped; a wrapped one is in the cold state.
 pub(super) enum SocketAndPeer {
     Tcp4(SocketAddrV4),
     Other(Box<Other>),
@@ -81,10 +81,10 @@ impl Stream {
         }
     }
 
-    /// Writes what goes, where nothing but bytes does.
+    /// Writes past the queue. Returns `None` if the socket is not plain TCP.
     pub(super) fn write_directly(&self, data: &[u8]) -> Option<io::Result<usize>> {
         match self.inline.send(data) {
-            Some(result) => Some(result.map_err(socket::not_yet)),
+            Some(result) => Some(result.map_err(socket::map_in_progress)),
             None => match &*self.other_socket().borrow() {
                 Some(socket @ Socket::Tcp(_)) => Some(socket.write(data)),
                 _ => None,
@@ -93,10 +93,10 @@ impl Stream {
     }
 
     pub(super) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.with_socket(|socket| socket::uninterrupted(|| socket.write_vectored(slices)))
+        self.with_socket(|socket| socket::retry_interrupted(|| socket.write_vectored(slices)))
     }
 
-    /// Whether descriptors can go with its bytes.
+    /// Whether file descriptors can be sent with its bytes.
     #[cfg(unix)]
     pub(super) fn passes_descriptors(&self) -> bool {
         match &self.socket_and_peer {
@@ -107,7 +107,7 @@ impl Stream {
         }
     }
 
-    /// Does something with the socket that is not to be done all the time. Not from inside of another such call.
+    /// Runs an infrequent operation on the socket. Must not be nested.
     pub(super) fn with_socket<R>(&self, f: impl FnOnce(&dyn StreamSocket) -> R) -> R {
         if let Some(socket) = self.inline.take() {
             let result = f(&socket);
@@ -120,7 +120,7 @@ impl Stream {
         }
     }
 
-    /// Where the socket is if it is not plainly TCP over IPv4.
+    /// Where the socket is if it is not in [`InlineSocket`].
     fn other_socket(&self) -> &RefCell<Option<Socket>> {
         match &self.socket_and_peer {
             SocketAndPeer::Tcp4(_) => &self.cold().wrapped,
@@ -128,7 +128,7 @@ impl Stream {
         }
     }
 
-    /// Takes the socket, to be closed or to be put back with something around it. `None` if that has been done.
+    /// Takes the socket, to close it or to put it back wrapped. Returns `None` if it is closed.
     pub(super) fn take_socket(&self) -> Option<Socket> {
         match self.inline.take() {
             Some(socket) => Some(socket.into()),

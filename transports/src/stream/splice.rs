@@ -1,5 +1,5 @@
-//! Bytes from one socket of the kernel's into another through a pipe, in no buffer of ours: `splice(2)`. PipePool are taken from a pool
-//! when there is something to move, and given back when all of it is out.
+//! Zero-copy transfer between two kernel sockets through a pipe: `splice(2)`. Pipes come from a pool while there is data to move and
+//! return to it when they are empty.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,19 +17,19 @@ use sinew_reactor::Reactor;
 use super::{direct::DirectWrite, socket::StreamSocket};
 use crate::Transport;
 
-/// What a pipe is to hold. A user who is no root may have up to 1 MiB in each (`pipe(7)`).
+/// Requested capacity of a pipe. An unprivileged user may have up to 1 MiB in each (`pipe(7)`).
 const PIPE_SIZE: usize = 512 * 1024;
 
-/// What a pipe holds that may not be made larger.
+/// Capacity of a pipe that may not be enlarged.
 const PIPE_SIZE_MIN: usize = 64 * 1024;
 
-/// As long as so much comes at once, it is moved. Copying less is cheaper than three calls.
-const ENOUGH: usize = 16 * 1024;
+/// Splicing stays on while a call moves at least this many bytes. Copying less is cheaper than three system calls.
+const SPLICE_MIN: usize = 16 * 1024;
 
-/// PipePool kept for the next who has something to move.
+/// Pipes kept in the pool.
 const POOLED_MAX: usize = 8;
 
-/// The pipes that nobody uses, one pool a reactor.
+/// Unused pipes, one pool for each reactor.
 #[derive(Default)]
 struct PipePool {
     spare: RefCell<Vec<Pipe>>,
@@ -39,18 +39,18 @@ struct Pipe {
     read: OwnedFd,
     write: OwnedFd,
     size: usize,
-    /// So much is in it.
-    held: usize,
+    /// Bytes in the pipe.
+    len: usize,
 }
 
 impl PipePool {
-    /// An empty pipe, or none if there are no descriptors left.
+    /// An empty pipe, or `None` if no file descriptors are left.
     fn take(&self) -> Option<Pipe> {
         self.spare.borrow_mut().pop().or_else(|| Pipe::open().ok())
     }
 
     fn give_back(&self, pipe: Pipe) {
-        debug_assert!(pipe.held == 0, "bytes of one connection must not reach another");
+        debug_assert!(pipe.len == 0, "bytes of one connection must not reach another");
         let mut spare = self.spare.borrow_mut();
         if spare.len() < POOLED_MAX {
             spare.push(pipe);
@@ -62,12 +62,12 @@ impl Pipe {
     fn open() -> io::Result<Self> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let size = fcntl_setpipe_size(&write, PIPE_SIZE).unwrap_or(PIPE_SIZE_MIN);
-        Ok(Self { read, write, size, held: 0 })
+        Ok(Self { read, write, size, len: 0 })
     }
 
-    /// Everything that is in it.
-    fn spill(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; self.held];
+    /// Reads everything that is in the pipe.
+    fn read_all(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.len];
         let mut filled = 0;
         while filled < bytes.len() {
             match rustix::io::read(&self.read, &mut bytes[filled..]) {
@@ -77,19 +77,19 @@ impl Pipe {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.held = 0;
+        self.len = 0;
         Ok(bytes)
     }
 }
 
-/// How one direction of a relay moves what comes in bulk.
+/// Splicing of bulk data in one direction of a relay.
 pub(super) struct SplicePipe {
     pipes: Rc<PipePool>,
-    /// Much has come at once; more may be behind it.
-    is_on: Cell<bool>,
-    /// The kernel does not move what comes from this socket.
-    is_refused: Cell<bool>,
-    /// There while something is in it.
+    /// The last read filled the buffer, or the last splice moved much: there may be more.
+    enabled: Cell<bool>,
+    /// The kernel cannot splice from this socket.
+    unsupported: Cell<bool>,
+    /// Present while it contains data.
     pipe: Cell<Option<Pipe>>,
 }
 
@@ -97,18 +97,18 @@ impl SplicePipe {
     pub(super) fn new(reactor: &Reactor) -> Self {
         Self {
             pipes: reactor.local(),
-            is_on: Cell::new(false),
-            is_refused: Cell::new(false),
+            enabled: Cell::new(false),
+            unsupported: Cell::new(false),
             pipe: Cell::new(None),
         }
     }
 
-    /// Much has come at once.
-    pub(super) fn begin(&self) {
-        self.is_on.set(!self.is_refused.get());
+    /// Starts splicing: a read has filled the buffer.
+    pub(super) fn enable(&self) {
+        self.enabled.set(!self.unsupported.get());
     }
 
-    /// Whether nothing is on the way.
+    /// Whether no data is in the pipe.
     pub(super) fn is_empty(&self) -> bool {
         let pipe = self.pipe.take();
         let is_empty = pipe.is_none();
@@ -116,24 +116,25 @@ impl SplicePipe {
         is_empty
     }
 
-    /// Moves what has come in at one socket, on its way to another; so many bytes. `None` if it is to be read: also where nothing
-    /// could be moved, for whether nothing has come, or no more ever will, only a read tells. At urgent data splice(2) says either.
+    /// Moves received data from a socket into the pipe; returns the number of bytes. `None` means that the caller must read instead,
+    /// also if nothing was moved: at urgent data splice(2) reports 0 or `EAGAIN`, so only a read can tell an empty socket from the end
+    /// of the input.
     pub(super) fn fill(
         &self,
         from: &dyn StreamSocket,
         to: &dyn StreamSocket,
     ) -> Option<io::Result<usize>> {
-        if !self.is_on.get() {
+        if !self.enabled.get() {
             return None;
         }
-        to.kernels()?;
-        let from = from.kernels()?;
+        to.kernel_fd()?;
+        let from = from.kernel_fd()?;
         let mut pipe = self.pipes.take()?;
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        match moved(from, &pipe.write, pipe.size, flags) {
+        match splice_retry(from, &pipe.write, pipe.size, flags) {
             Ok(len) if len > 0 => {
-                self.is_on.set(len >= ENOUGH);
-                pipe.held = len;
+                self.enabled.set(len >= SPLICE_MIN);
+                pipe.len = len;
                 self.pipe.set(Some(pipe));
                 Some(Ok(len))
             }
@@ -143,8 +144,8 @@ impl SplicePipe {
             }
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 self.pipes.give_back(pipe);
-                self.is_refused.set(true);
-                self.is_on.set(false);
+                self.unsupported.set(true);
+                self.enabled.set(false);
                 None
             }
             Err(error) => {
@@ -154,30 +155,30 @@ impl SplicePipe {
         }
     }
 
-    /// Has the other socket take what is on the way; `false` if something is left.
+    /// Moves data from the pipe into the other socket. Returns `false` if some is left.
     pub(super) fn drain(&self, reactor: &Reactor, to: &Transport) -> bool {
         let Some(mut pipe) = self.pipe.take() else { return true };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        while pipe.held > 0 {
-            let put = to.put(reactor, |socket| {
-                let socket = socket.kernels().ok_or(io::ErrorKind::Unsupported)?;
-                match moved(&pipe.read, socket, pipe.held, flags)? {
+        while pipe.len > 0 {
+            let result = to.write_now(reactor, |socket| {
+                let socket = socket.kernel_fd().ok_or(io::ErrorKind::Unsupported)?;
+                match splice_retry(&pipe.read, socket, pipe.len, flags)? {
                     0 => Err(io::ErrorKind::WriteZero.into()),
                     len => Ok(len),
                 }
             });
-            match put {
+            match result {
                 DirectWrite::Sent(len) => {
                     reactor.meter().bytes_moved.add(len as u64);
-                    pipe.held -= len;
+                    pipe.len -= len;
                 }
                 DirectWrite::Full => {
                     self.pipe.set(Some(pipe));
                     return false;
                 }
-                // Something was put around the socket meanwhile.
-                DirectWrite::Refused => match pipe.spill() {
-                    Ok(bytes) => to.inner().queue_quietly(&bytes),
+                // The socket was wrapped meanwhile.
+                DirectWrite::Refused => match pipe.read_all() {
+                    Ok(bytes) => to.inner().queue_unbounded(&bytes),
                     Err(error) => {
                         to.output_failed(reactor, error);
                         return true;
@@ -193,17 +194,22 @@ impl SplicePipe {
         true
     }
 
-    /// Nobody takes what is on the way any more.
-    pub(super) fn let_go(&self) {
+    /// Drops the data in the pipe: nothing is sent any more.
+    pub(super) fn discard(&self) {
         self.pipe.take();
     }
 }
 
-fn moved(from: impl AsFd, to: impl AsFd, len: usize, flags: SpliceFlags) -> Result<usize, Errno> {
+fn splice_retry(
+    from: impl AsFd,
+    to: impl AsFd,
+    len: usize,
+    flags: SpliceFlags,
+) -> Result<usize, Errno> {
     loop {
         match splice(&from, None, &to, None, len, flags) {
             Err(Errno::INTR) => {}
-            moved => return moved,
+            result => return result,
         }
     }
 }

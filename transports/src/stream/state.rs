@@ -1,66 +1,68 @@
-//! The state machine of a stream. Pure: no system calls, no callbacks, no clock; it is told what happened and asked what
-//! to do next. Four bytes, copied in and out of a `Cell`.
+//! State machine of a stream. Pure: no system calls, no callbacks, no clock. Its caller reports events and asks for the next action.
+//! Four bytes, copied in and out of a `Cell`.
 //!
-//! A stream goes through these stages, never back:
+//! A stream passes through these stages in order and never goes back:
 //!
 //! | stage | input | output | left when |
 //! |---|---|---|---|
-//! | `Open` | delivered, unless held back | queued and sent | `lose_connection`, `abort`, a failure |
-//! | `OutputFailed` | delivered, unless held back | none: what was queued is dropped | the input ends, fails or, of a socket, has nothing more; `lose_connection`, `abort`; `linger_timeout` while it is held back |
-//! | `Closing` | read and thrown away | what is queued (and what a producer has) is sent | all is sent, or a failure |
-//! | `Lingering` | read and thrown away | ended (FIN is sent) | the peer's FIN, a failure, or `linger_timeout` |
-//! | `Lost` | none | none | the loop tells `connection_lost` |
-//! | `Told` | none | none | that has returned |
+//! | `Open` | delivered, unless blocked | queued and sent | `lose_connection`, `abort`, a failure |
+//! | `OutputFailed` | delivered, unless blocked | none: the queue was dropped | the input ends or fails, or the socket has no more of it; `lose_connection`, `abort`; `linger_timeout` while input is paused or held |
+//! | `Closing` | read and discarded | the queue and the producers' output are sent | all is sent, or a failure |
+//! | `Lingering` | read and discarded | ended (FIN is sent) | the peer's FIN, a failure, or `linger_timeout` |
+//! | `Lost` | none | none | the event loop calls `connection_lost` |
+//! | `Notified` | none | none | `connection_lost` has returned |
 //! | `Gone` | none | none | never: the transport is inert |
 //!
-//! What happens to it, by stage (`Lost`, `Told` and `Gone` take no notice of anything):
+//! What each event does, by stage (`Lost`, `Notified` and `Gone` ignore all events; – means that nothing happens):
 //!
 //! | event | `Open` | `OutputFailed` | `Closing` | `Lingering` |
 //! |---|---|---|---|---|
-//! | `write` | queued | refused | refused, but from a producer that is asked for more | refused |
-//! | `close_write` | FIN once all is sent; output refused from now on, but from a producer | – | – | – |
-//! | `lose_connection` | `Closing` | `Lost(why output failed)` | – | – |
-//! | `fail(error)` | `Closing`; the reason will be `Protocol(error)` | `Lost(Protocol)` | the same, if it is the first | the same |
-//! | `abort` | `Lost(Aborted)` | `Lost(why output failed)` | `Lost(Aborted)` | `Lost(Aborted)` |
-//! | the other end of its relay is lost, not cleanly | `Closing`, to be reset | `Lost(why output failed)` | to be reset | – |
-//! | bytes received | delivered | delivered | dropped | dropped |
-//! | end of stream | `read_closed`, once | `Lost(why output failed)` | remembered | `Lost(Done or Closed)` |
-//! | a read would block | – | `Lost(why output failed)`, if input and output are one connection | – | – |
-//! | output fails | `OutputFailed`; after the peer's FIN `Lost(why)` | – | `Lost(why)` | `Lost(Done or Closed)`: all had been sent |
-//! | input fails | `Lost(why)` | `Lost(why output failed)`; if TLS says why, that | `Lost(why)` | `Lost(Done or Closed)` |
-//! | a layer fails, with something to say to its peer | `Closing`; the reason will be `Tls(error)` | `Lost(Tls)` | the same | `Lost(Done or Closed)` |
-//! | all is sent | if `close_write` asked: FIN, or `Lost(Done)` after the peer's FIN | – | FIN, then `Lingering`; after the peer's FIN `Lost` at once; to be reset: `Lost` once the peer's system has it all | – |
+//! | `write` | queued | refused | refused, except from a producer inside its `produce` call | refused |
+//! | `close_write` | FIN once all is sent; output is refused from now on, except from a producer | – | – | – |
+//! | `lose_connection` | `Closing` | `Lost(error of the output)` | – | – |
+//! | `fail(error)` | `Closing`; the reason will be `Protocol(error)` | `Lost(Protocol)` | sets the reason, if none is set | sets the reason, if none is set |
+//! | `abort` | `Lost(Aborted)` | `Lost(error of the output)` | `Lost(Aborted)` | `Lost(Aborted)` |
+//! | the other end of its relay is lost uncleanly | `Closing`, ends with a reset | `Lost(error of the output)` | ends with a reset | – |
+//! | bytes received | delivered | delivered | discarded | discarded |
+//! | end of stream | `read_closed`, once | `Lost(error of the output)` | recorded | `Lost(Done or Closed)` |
+//! | a read would block | – | `Lost(error of the output)`, if input and output are one connection | – | – |
+//! | output fails | `OutputFailed`; after the peer's FIN `Lost(error)` | – | `Lost(error)` | `Lost(Done or Closed)`: all had been sent |
+//! | input fails | `Lost(error)` | `Lost(error of the output)`; if a TLS alert gives the cause, that | `Lost(error)` | `Lost(Done or Closed)` |
+//! | a layer fails and has an alert to send | `Closing`; the reason will be `Tls(error)` | `Lost(Tls)` | `Closing`; the reason will be `Tls(error)` | `Lost(Done or Closed)` |
+//! | all is sent | after `close_write`: FIN, or `Lost(Done)` after the peer's FIN | – | FIN, then `Lingering`; after the peer's FIN `Lost` at once; with a reset pending: `Lost` once the peer's kernel has all of it | – |
 //! | panic | `Lost(Panicked)` | `Lost(Panicked)` | `Lost(Panicked)` | `Lost(Panicked)` |
-//! | linger timeout | – | held back: `Lost(why output failed)` | `Lost(TimedOut)` | `Lost(Done or Closed)` |
+//! | linger timeout | – | while input is paused or held: `Lost(error of the output)` | `Lost(TimedOut)` | `Lost(Done or Closed)` |
 //! | the reactor stops | `Lost(Shutdown)` | `Lost(Shutdown)` | `Lost(Shutdown)` | `Lost(Shutdown)` |
 //! | a timer of the user | `timer_fired` | `timer_fired` | `timer_fired` | `timer_fired` |
 //! | idle timeout | `idle_timeout` | `idle_timeout` | – | – |
 //! | drain | `drain_requested` | `drain_requested` | – | – |
 //!
-//! `Lost` is told by the loop at the end of its turn: `connection_made` first, if that was not told yet, then
-//! `connection_lost`. What `fail` said stays the reason however the close goes, but for a panic. Whatever the end, if something is
-//! unsent then that was not dropped on purpose, the connection is reset: half of it must not pass for the whole.
+//! At the end of the turn that entered `Lost`, the event loop calls `connection_made`, if it was not called yet, and then
+//! `connection_lost`. The error given to `fail` stays the reason however the close proceeds, except after a panic. If data is unsent
+//! that was not dropped on purpose, the connection is reset, so that the peer cannot take a truncated reply for a complete one.
 //!
-//! **Output that fails** says nothing of what has arrived: a peer that answers early and closes without reading all makes the next
-//! write fail, and the answer is there to be read. So the queue is dropped, which lifts the watermark's pause (the user's stays), and
-//! input is delivered until there is no more of it. Its end then is no clean one, whatever the system says: an error is told once,
-//! and the write has heard it. A pipe that nobody reads says nothing of the pipe that is read from: there input goes on.
+//! **When output fails**, received data may still be waiting: a peer that answers early and closes without reading everything makes the
+//! next write fail, while its answer is in the receive buffer. So the queue is dropped, which lifts the watermark's pause (the user's
+//! pause stays), and input is delivered until there is no more. An end of stream after that is not a clean end: the kernel reports an
+//! error only once, and the write has received it. If input and output are two pipes, a failed output says nothing about the input,
+//! and reading continues.
 //!
-//! **Whether input is drained** after a read that brought less than it had room for, the kind of stream says
-//! ([`short_read_drains`](super::socket::ByteStream::short_read_drains)), and the last event ([`Ready::cuts_reads`]). Else only a
-//! read that blocks proves it. [`State::read_was_short`] is the one place where that is decided.
+//! **Whether a short read drained the socket** depends on the kind of stream
+//! ([`short_read_drains`](super::socket::ByteStream::short_read_drains)) and on the last event ([`Ready::cuts_reads`]). Otherwise only
+//! a read that returns `WouldBlock` proves it. [`State::read_was_short`] is the one place where this is decided.
 //!
-//! What an engine tells of after the end of the input, or while input is held back, may be a reset: the socket is asked. An
-//! edge-triggered one tells of it anyway. A level-triggered one would tell of the end for ever, so it is not asked to: there the
-//! socket is asked every now and then (`timeouts.rs`).
+//! **Resets while input is not read.** An event after the end of the input, or while input is blocked, may be a reset, so the socket is
+//! checked for an error. An edge-triggered engine reports it anyway. A level-triggered engine would report the end for ever, so it is
+//! not asked to; there the socket is checked by a timer (`timeouts.rs`).
 //!
-//! Input is held back by the user's pause, by a relay without room, or by a queue over its high watermark that has not sunk to the low
-//! one since. When the first and the last have gone, `reading_resumed` is owed before further input is.
+//! **Backpressure on input.** Input is blocked by the user's pause, by a hold (`hold.rs`), such as a relay without room, or by a queue
+//! that went above its high watermark and has not fallen to the low one since. When none of these is left, `reading_resumed` is called
+//! before more input is delivered, except after a hold of the relay or of a handover alone.
 //!
-//! A layer (TLS) may lie over the socket. Until it is ready, the first three stages are what they are, but what comes and goes is
-//! the layer's: nothing is delivered, and what is written waits. A graceful close waits for it only if something was written for it
-//! to send; else it is given up: what is to go out below it is sent, then FIN. `abort`, the failure of the socket and the end of
-//! the reactor are as ever.
+//! **Layers.** A layer (TLS) may be on top of the socket. During its handshake the first three stages apply as above, but the layer
+//! exchanges its own messages: nothing is delivered, and writes wait. A graceful close waits for the handshake only if there is data to
+//! send above the layer. Otherwise the layer is given up: what goes out below it is sent, then FIN. `abort`, a failure of the socket and
+//! the shutdown of the reactor work as without a layer.
 
 use sinew_reactor::Ready;
 
@@ -68,7 +70,7 @@ mod flags;
 mod marks;
 use flags::*;
 
-/// Where in its life a stream is.
+/// Where a stream is in its lifecycle: the table at the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Open,
@@ -76,54 +78,54 @@ pub(super) enum Stage {
     Closing,
     Lingering,
     Lost,
-    Told,
+    Notified,
     Gone,
 }
 
 /// What to do with the input side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
-    /// Tell `reading_resumed`.
+    /// Call `reading_resumed`.
     Resume,
-    /// Read, and deliver.
+    /// Read and deliver.
     Deliver,
-    /// Read, and throw away.
+    /// Read and discard.
     Discard,
-    /// Nothing is to be read, but something has happened: see whether the connection still stands.
+    /// Do not read, but check the socket for an error: an event has been reported.
     Check,
-    /// What comes is the layer's, which is not ready.
-    Secure,
-    /// Nothing for now.
+    /// Input belongs to the layer, whose handshake is not complete.
+    Handshake,
+    /// Do nothing now.
     Wait,
 }
 
 /// What to do when all is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Drained {
-    /// Nothing: the stream goes on.
+    /// Nothing: the stream stays as it is.
     Idle,
-    /// Send FIN; the other direction goes on.
+    /// Send FIN; input continues.
     EndOutput,
     /// Send FIN, then wait for the peer's.
     Linger,
     /// Both directions have ended.
     Finish,
-    /// Reset the connection, as soon as that takes nothing away.
+    /// Reset the connection once the reset loses no sent data.
     Reset,
 }
 
 /// What the end of the input means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// The protocol, or the other end of the relay, is to be told.
-    Tell,
-    /// Output had failed before: the connection is over.
-    Over,
-    /// Nothing for now.
-    Noted,
+    /// Call `read_closed`, or end the output of the other end of the relay.
+    Notify,
+    /// Output had failed before, so the connection is over.
+    ConnectionOver,
+    /// Nothing to do now; the flag is set.
+    Recorded,
 }
 
-/// The stage in the lowest bits, where `Open` is none, and the flags above.
+/// The stage is in the lowest bits, with `Open` as 0; the flags are above them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
     bits: u32,
@@ -131,12 +133,12 @@ pub(super) struct State {
 
 impl State {
     pub(super) const fn new(auto_pause: bool) -> Self {
-        Self { bits: WRITABLE | READ_TOLD | if auto_pause { 0 } else { NO_AUTO_PAUSE } }
+        Self { bits: WRITABLE | READ_INTEREST | if auto_pause { 0 } else { NO_AUTO_PAUSE } }
     }
 
-    /// There is no output: it has ended from the start.
+    /// The stream has no output: it counts as ended from the start.
     pub(super) const fn set_read_only(&mut self) {
-        self.bits |= ENDING | FIN_SENT;
+        self.bits |= CLOSE_WRITE_REQUESTED | FIN_SENT;
     }
 
     const fn stage(self) -> Stage {
@@ -146,7 +148,7 @@ impl State {
             2 => Stage::Closing,
             3 => Stage::Lingering,
             4 => Stage::Lost,
-            5 => Stage::Told,
+            5 => Stage::Notified,
             _ => Stage::Gone,
         }
     }
@@ -167,41 +169,41 @@ impl State {
         }
     }
 
-    /// Sets a flag on a condition, without a branch.
+    /// Sets a flag if `on`, without a branch.
     #[inline]
     const fn set_if(&mut self, flag: u32, on: bool) {
         self.bits |= flag * on as u32;
     }
 
-    /// Sets a flag and says whether it was not set before.
-    const fn raise(&mut self, flag: u32) -> bool {
+    /// Sets a flag and returns whether it was clear before.
+    const fn set_once(&mut self, flag: u32) -> bool {
         let raised = !self.has(flag);
         self.bits |= flag;
         raised
     }
 
-    // ---- what the user asks ----
+    // ---- what the user requests ----
 
-    /// Whether output is taken. A producer is heard out also when all others are refused.
+    /// Whether a write is accepted. A producer inside its `produce` call may write while other writes are refused.
     #[inline]
     pub(super) const fn takes_output(self) -> bool {
-        self.has_output()
+        self.is_output_open()
             || self.has(PRODUCING) && matches!(self.stage(), Stage::Open | Stage::Closing)
     }
 
-    /// Whether nobody has asked for an end of the output.
-    pub(super) const fn has_output(self) -> bool {
-        self.bits & (STAGE | ENDING) == 0
+    /// Whether neither the end of the output nor of the connection was requested.
+    pub(super) const fn is_output_open(self) -> bool {
+        self.bits & (STAGE | CLOSE_WRITE_REQUESTED) == 0
     }
 
-    /// Whether what has been taken is still to be sent, or may be.
-    pub(super) const fn sends(self) -> bool {
+    /// Whether queued data is still sent, or may be.
+    pub(super) const fn can_send(self) -> bool {
         matches!(self.stage(), Stage::Open | Stage::Closing)
     }
 
-    /// The queue has passed its high watermark.
+    /// The queue went above its high watermark.
     pub(super) const fn above_high(&mut self) {
-        if self.raise(OVER_HIGH) && !self.has(NO_AUTO_PAUSE) {
+        if self.set_once(ABOVE_HIGH) && !self.has(NO_AUTO_PAUSE) {
             self.bits |= RESUME_PENDING;
         }
     }
@@ -218,109 +220,111 @@ impl State {
 
     pub(super) const fn set_auto_pause(&mut self, on: bool) {
         self.set(NO_AUTO_PAUSE, !on);
-        if on && self.has(OVER_HIGH) {
+        if on && self.has(ABOVE_HIGH) {
             self.bits |= RESUME_PENDING;
         }
     }
 
-    /// `false` if there is nothing left to end.
+    /// Returns `false` if the output is ended already.
     pub(super) const fn close_write(&mut self) -> bool {
-        matches!(self.stage(), Stage::Open) && self.raise(ENDING)
+        matches!(self.stage(), Stage::Open) && self.set_once(CLOSE_WRITE_REQUESTED)
     }
 
-    /// `false` if the stream is closing already.
+    /// Returns `false` if the stream is closing already.
     pub(super) const fn lose_connection(&mut self) -> bool {
         if !matches!(self.stage(), Stage::Open) {
             return false;
         }
         self.enter(Stage::Closing);
-        self.set(EOF_FIRST, self.has(EOF));
+        self.set(EOF_BEFORE_CLOSE, self.has(EOF));
         true
     }
 
-    /// Closes with a reset where the end of the stream would be sent. `false` if it is not to be sent any more.
+    /// Closes with a reset in place of FIN. Returns `false` if nothing is sent any more.
     pub(super) const fn close_with_reset(&mut self) -> bool {
-        let sends = self.sends();
-        if sends {
+        let can_send = self.can_send();
+        if can_send {
             self.enter(Stage::Closing);
             self.bits |= RESET;
         }
-        sends
+        can_send
     }
 
-    // ---- what happened ----
+    // ---- events ----
 
     pub(super) const fn made(&mut self) {
         self.bits |= MADE;
     }
 
     #[inline]
-    pub(super) const fn became(&mut self, ready: Ready) {
+    pub(super) const fn set_ready(&mut self, ready: Ready) {
         self.set_if(READABLE, ready.is_read());
         self.set_if(WRITABLE, ready.is_write());
         self.set_if(READ_UNTIL_BLOCKED, ready.cuts_reads());
-        self.set_if(LOOK, ready.is_read_closed());
+        self.set_if(CHECK_PENDING, ready.is_read_closed());
     }
 
-    /// A read has brought less than it had room for.
+    /// A read returned less than the buffer had room for.
     #[inline]
     pub(super) const fn read_was_short(&mut self) {
-        if !self.has(READ_UNTIL_BLOCKED | CUTS_READS) {
+        if !self.has(READ_UNTIL_BLOCKED | ALWAYS_READ_UNTIL_BLOCKED) {
             self.set(READABLE, false);
         }
     }
 
-    /// A read would have blocked.
+    /// A read returned `WouldBlock`.
     pub(super) const fn read_blocked(&mut self) {
-        self.set(READABLE | READ_UNTIL_BLOCKED | LOOK, false);
+        self.set(READABLE | READ_UNTIL_BLOCKED | CHECK_PENDING, false);
     }
 
-    /// Nothing can be sent any more. `false` if with that there is nothing left.
+    /// Nothing can be sent any more. Returns `false` if nothing can be received either.
     pub(super) const fn output_failed(&mut self) -> bool {
-        let goes_on = matches!(self.stage(), Stage::Open) && !self.has(EOF);
-        if goes_on {
+        let stays_open = matches!(self.stage(), Stage::Open) && !self.has(EOF);
+        if stays_open {
             self.enter(Stage::OutputFailed);
             self.bits |= READ_UNTIL_BLOCKED | WRITABLE | RESET;
-            // What has arrived is found by trying, but where the engine has it, or will.
-            self.set_if(READABLE, !self.has(COMPLETES));
+            // A read finds out what has arrived. In completion mode the engine has it or will report it.
+            self.set_if(READABLE, !self.has(COMPLETION_MODE));
         }
-        goes_on
+        stays_open
     }
 
-    /// A write took less than it was given, or would have blocked.
+    /// A write accepted less than it was given, or returned `WouldBlock`.
     pub(super) const fn write_blocked(&mut self) {
         self.set(WRITABLE, false);
     }
 
-    /// Whether the connection stands is to be seen, though no engine has told of anything.
-    pub(super) const fn look(&mut self) {
-        self.bits |= LOOK;
+    /// The socket is to be checked for an error without an event from the engine.
+    pub(super) const fn request_check(&mut self) {
+        self.bits |= CHECK_PENDING;
     }
 
-    /// That has been seen.
-    pub(super) const fn looked(&mut self) {
-        self.set(LOOK, false);
+    /// The socket was checked.
+    pub(super) const fn checked(&mut self) {
+        self.set(CHECK_PENDING, false);
         if self.has(EOF) {
             self.set(READABLE | READ_UNTIL_BLOCKED, false);
         }
     }
 
-    /// The end of the input.
+    /// A read reached the end of the input.
     pub(super) const fn end_of_stream(&mut self) -> Ended {
-        self.set(READABLE | READ_UNTIL_BLOCKED | LOOK, false);
-        let is_first = self.raise(EOF);
+        self.set(READABLE | READ_UNTIL_BLOCKED | CHECK_PENDING, false);
+        let is_first = self.set_once(EOF);
         match self.stage() {
-            Stage::Open if is_first => Ended::Tell,
-            Stage::OutputFailed => Ended::Over,
-            _ => Ended::Noted,
+            Stage::Open if is_first => Ended::Notify,
+            Stage::OutputFailed => Ended::ConnectionOver,
+            _ => Ended::Recorded,
         }
     }
 
-    /// All that was queued is sent, and no producer has more.
+    /// Everything queued is sent, and no producer has more: what to do about the output.
     pub(super) const fn drained(self) -> Drained {
         match self.stage() {
-            Stage::Open if self.has(ENDING) && self.has(EOF) => Drained::Finish,
-            Stage::Open if self.has(ENDING) && !self.has(FIN_SENT) => Drained::EndOutput,
+            Stage::Open if self.has(CLOSE_WRITE_REQUESTED) && self.has(EOF) => Drained::Finish,
+            Stage::Open if self.has(CLOSE_WRITE_REQUESTED) && !self.has(FIN_SENT) => {
+                Drained::EndOutput
+            }
             Stage::Closing if self.has(RESET) => Drained::Reset,
             Stage::Closing if self.has(EOF) => Drained::Finish,
             Stage::Closing => Drained::Linger,
@@ -336,7 +340,7 @@ impl State {
         }
     }
 
-    /// The connection is over. `false` if it was already.
+    /// The connection is over. Returns `false` if it was already.
     pub(super) const fn lost(&mut self) -> bool {
         if self.is_over() {
             return false;
@@ -345,60 +349,64 @@ impl State {
         true
     }
 
-    /// The end is about to be told. `false` if it has been.
-    pub(super) const fn tell_end(&mut self) -> bool {
-        let is_news = matches!(self.stage(), Stage::Lost);
-        if is_news {
-            self.enter(Stage::Told);
+    /// `connection_lost` is about to be called. Returns `false` if it was called already.
+    pub(super) const fn notify_end(&mut self) -> bool {
+        let is_first = matches!(self.stage(), Stage::Lost);
+        if is_first {
+            self.enter(Stage::Notified);
         }
-        is_news
+        is_first
     }
 
     pub(super) const fn gone(&mut self) {
         self.enter(Stage::Gone);
     }
 
-    pub(super) const fn must_reset(&mut self) {
+    pub(super) const fn set_reset(&mut self) {
         self.bits |= RESET;
     }
 
-    /// The queue has sunk to the low watermark. `true` if `writing_resumed` is to be told.
+    /// The queue fell to the low watermark. Returns `true` if `writing_resumed` is to be called.
     pub(super) const fn below_low(&mut self) -> bool {
-        let tell = self.has(PAUSE_TOLD);
-        self.set(OVER_HIGH | PAUSE_TOLD, false);
-        tell
+        let was_notified = self.has(WRITING_PAUSED);
+        self.set(ABOVE_HIGH | WRITING_PAUSED, false);
+        was_notified
     }
 
-    /// Whether `writing_paused` is to be told; it is, once.
-    pub(super) const fn tell_pause(&mut self) -> bool {
-        self.has(OVER_HIGH) && self.raise(PAUSE_TOLD)
+    /// Returns `true`, once for each pause, if `writing_paused` is to be called.
+    pub(super) const fn notify_writing_paused(&mut self) -> bool {
+        self.has(ABOVE_HIGH) && self.set_once(WRITING_PAUSED)
     }
 
     // ---- what to do next ----
 
-    /// The common case, in one comparison: open, with something to read, which a plain read brings, and nothing in the way.
+    /// The common case in one comparison: open, readable by a plain read, and nothing blocks delivery.
     #[inline]
-    pub(super) const fn is_ordinary(self) -> bool {
-        self.bits & (READABLE | IN_THE_WAY | INDIRECT) == READABLE
+    pub(super) const fn has_plain_input(self) -> bool {
+        self.bits & (READABLE | BLOCKS_DELIVERY | INDIRECT_INPUT) == READABLE
     }
 
-    /// The same where the engine receives.
+    /// The same in completion mode.
     #[inline]
-    pub(super) const fn is_ordinary_completed(self) -> bool {
-        self.bits & (READABLE | IN_THE_WAY | INDIRECT) == READABLE | COMPLETES
+    pub(super) const fn has_plain_completion(self) -> bool {
+        self.bits & (READABLE | BLOCKS_DELIVERY | INDIRECT_INPUT) == READABLE | COMPLETION_MODE
     }
 
     pub(super) const fn input(&mut self) -> Input {
         match self.stage() {
-            Stage::Lost | Stage::Told | Stage::Gone => Input::Wait,
+            Stage::Lost | Stage::Notified | Stage::Gone => Input::Wait,
             Stage::Open | Stage::OutputFailed | Stage::Closing if self.has(HANDSHAKING) => {
                 match self.has(READABLE) {
-                    true => Input::Secure,
+                    true => Input::Handshake,
                     false => Input::Wait,
                 }
             }
-            Stage::Open if self.has(LOOK) && (self.has(EOF) || self.is_held_back()) => Input::Check,
-            Stage::Open | Stage::OutputFailed if self.is_held_back() => Input::Wait,
+            Stage::Open
+                if self.has(CHECK_PENDING) && (self.has(EOF) || self.is_input_blocked()) =>
+            {
+                Input::Check
+            }
+            Stage::Open | Stage::OutputFailed if self.is_input_blocked() => Input::Wait,
             Stage::Open | Stage::OutputFailed if self.has(RESUME_PENDING) => {
                 self.set(RESUME_PENDING, false);
                 Input::Resume
@@ -409,21 +417,21 @@ impl State {
         }
     }
 
-    /// `false` if nothing can be to be done about the input.
+    /// Returns `false` if there is certainly nothing to do about the input.
     #[inline]
     pub(super) const fn may_have_input(self) -> bool {
-        self.has(READABLE | RESUME_PENDING | LOOK)
+        self.has(READABLE | RESUME_PENDING | CHECK_PENDING)
     }
 
-    /// Whether the loop has to come back for input without an event.
+    /// Whether the stream has to be rescheduled, because there is input left for which no event will come.
     #[inline]
-    pub(super) const fn has_input_left(mut self) -> bool {
+    pub(super) const fn has_more_input(mut self) -> bool {
         self.may_have_input() && !matches!(self.input(), Input::Wait)
     }
 
-    /// Whether input is wanted, were there any. The end of it is readable for ever.
+    /// Whether read events are wanted. After the end of the input they are not: a level-triggered engine would report it for ever.
     pub(super) const fn wants_input(mut self) -> bool {
-        self.set(LOOK, false);
+        self.set(CHECK_PENDING, false);
         self.bits |= READABLE;
         !self.has(EOF) && !matches!(self.input(), Input::Wait)
     }
@@ -433,44 +441,45 @@ impl State {
         self.has(PAUSED)
     }
 
-    /// Whether a reset has to be looked for where no engine tells of what is not wanted.
-    pub(super) const fn hears_nothing(self) -> bool {
+    /// Whether a level-triggered engine, which is not asked for unwanted events, would miss a reset of this stream.
+    pub(super) const fn needs_reset_checks(self) -> bool {
         matches!(self.stage(), Stage::Open)
             && self.has(EOF | PAUSED | INPUT_HELD)
             && !self.has(HANDSHAKING)
     }
 
-    /// Whether input waits for the user, or for room at the other end of a relay.
-    pub(super) const fn is_kept_waiting(self) -> bool {
+    /// Whether input waits for the user to resume, or for a hold to end.
+    pub(super) const fn is_paused_or_held(self) -> bool {
         self.has(PAUSED | INPUT_HELD)
     }
 
+    /// Whether anything keeps input from being delivered: the user's pause, a handshake, a hold, or the high watermark.
     #[inline]
-    pub(super) const fn is_held_back(self) -> bool {
+    pub(super) const fn is_input_blocked(self) -> bool {
         self.has(PAUSED | HANDSHAKING | INPUT_HELD)
-            || (self.has(OVER_HIGH) && !self.has(NO_AUTO_PAUSE))
+            || (self.has(ABOVE_HIGH) && !self.has(NO_AUTO_PAUSE))
     }
 
-    /// Whether nothing is to be done about the output once all is sent.
+    /// Whether there is nothing to do about the output once the queue is sent.
     #[inline]
-    pub(super) const fn is_plain(self) -> bool {
-        self.bits & (STAGE | OVER_HIGH | ENDING | HANDSHAKING) == 0
+    pub(super) const fn has_plain_output(self) -> bool {
+        self.bits & (STAGE | ABOVE_HIGH | CLOSE_WRITE_REQUESTED | HANDSHAKING) == 0
     }
 
-    /// Whether a write may go to the system before the loop comes by: with nothing about the output to be minded.
+    /// Whether a write may go to the socket at once, without waiting for the event loop: no other output work is pending.
     pub(super) const fn may_write_directly(self) -> bool {
-        self.is_plain() && self.has(MADE) && self.has(WRITABLE)
+        self.has_plain_output() && self.has(MADE) && self.has(WRITABLE)
     }
 
     pub(super) const fn is_writable(self) -> bool {
         self.has(WRITABLE)
     }
 
-    pub(super) const fn is_over_high(self) -> bool {
-        self.has(OVER_HIGH)
+    pub(super) const fn is_above_high(self) -> bool {
+        self.has(ABOVE_HIGH)
     }
 
-    /// Whether neither side has asked for the end, and there may be input.
+    /// Whether nobody has requested the end of the connection, and input may still come.
     #[inline]
     pub(super) const fn is_open(self) -> bool {
         self.bits & STAGE <= Stage::OutputFailed as u32
@@ -488,7 +497,7 @@ impl State {
         matches!(self.stage(), Stage::Lingering)
     }
 
-    /// Lost, whether or not that has been told.
+    /// Lost, whether or not `connection_lost` was called.
     pub(super) const fn is_over(self) -> bool {
         self.bits & STAGE >= Stage::Lost as u32
     }
@@ -501,7 +510,7 @@ impl State {
         self.has(MADE)
     }
 
-    pub(super) const fn is_end_told(self) -> bool {
+    pub(super) const fn is_end_notified(self) -> bool {
         self.bits & STAGE > Stage::Lost as u32
     }
 
@@ -509,9 +518,9 @@ impl State {
         self.has(RESET)
     }
 
-    /// Whether the peer ended its side before we asked to close the connection (if we did), so that the end is its doing.
+    /// Whether the peer ended its side before this side closed the connection (if it did). Then the reason is `Done`, else `Closed`.
     pub(super) const fn peer_ended_first(self) -> bool {
-        self.has(EOF_FIRST) || matches!(self.stage(), Stage::Open)
+        self.has(EOF_BEFORE_CLOSE) || matches!(self.stage(), Stage::Open)
     }
 }
 

@@ -1,5 +1,5 @@
-//! What happens to a stream because nothing does: the idle timeout, the bound of a graceful close, and a look at a socket of which
-//! no engine tells. All are timers of the stream's handler; what they lead to is the driver's.
+//! Timers of a stream: the idle timeout, the linger timeout of a graceful close, and the check of a socket for which the engine reports
+//! no events. Pure bookkeeping of timers; `driver.rs` receives them when they expire.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{ConnectionLost, Transport};
 
-/// How often a socket is asked whether it was reset, while its input is not wanted and the engine tells of nothing else.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a socket is checked for a reset while a level-triggered engine is not asked for its read events.
+const RESET_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Transport {
-    /// Sets, moves or takes away the idle timeout.
+    /// Sets, changes or removes the idle timeout.
     pub(crate) fn arm_idle(&self, reactor: &Reactor, timeout: Option<IdleTimeout>) {
         let stream = self.inner();
         if let Some(idle) = stream.take_idle() {
@@ -29,28 +29,28 @@ impl Transport {
         }
     }
 
-    /// Something was received.
+    /// Data was received.
     #[inline]
     pub(crate) fn reset_idle_timer(&self, reactor: &Reactor) {
         if self.inner().extras.get().is_some() {
-            self.put_off_idle(reactor, |_| true);
+            self.postpone_idle(reactor, |_| true);
         }
     }
 
-    /// Something was sent.
+    /// Data was sent.
     #[inline]
     pub(crate) fn reset_idle_timer_sent(&self, reactor: &Reactor) {
         if self.inner().extras.get().is_some() {
-            self.put_off_idle(reactor, Idle::counts_sent);
+            self.postpone_idle(reactor, Idle::counts_sent);
         }
     }
 
-    /// Input was held back, and is not any more: the peer has had no chance to be heard.
-    pub(super) fn reading_goes_on(&self, reactor: &Reactor) {
-        self.put_off_idle(reactor, |idle| !idle.counts_sent());
+    /// Input is no longer blocked. If only received data counts, the timeout starts anew: the peer could not be heard before.
+    pub(super) fn reading_unblocked(&self, reactor: &Reactor) {
+        self.postpone_idle(reactor, |idle| !idle.counts_sent());
     }
 
-    fn put_off_idle(&self, reactor: &Reactor, counts: impl Fn(&Idle) -> bool) {
+    fn postpone_idle(&self, reactor: &Reactor, counts: impl Fn(&Idle) -> bool) {
         let stream = self.inner();
         if let Some(mut idle) = stream.idle().filter(counts) {
             idle.since = reactor.now();
@@ -58,8 +58,8 @@ impl Transport {
         }
     }
 
-    /// The timer of an idle timeout is due: it is time, or something has come or gone meanwhile. One that is closing has nobody
-    /// to tell.
+    /// The timer of the idle timeout has expired. Calls `idle_timeout`, or sets the timer again if there was activity meanwhile. A
+    /// closing connection drops its idle timeout.
     pub(super) fn idle_timer(&self, reactor: &Reactor, mut idle: Idle) {
         let state = self.inner().state.get();
         if !state.is_open() {
@@ -67,7 +67,7 @@ impl Transport {
             return;
         }
         let now = reactor.now();
-        if state.is_held_back() && !idle.counts_sent() {
+        if state.is_input_blocked() && !idle.counts_sent() {
             idle.since = now;
         }
         let mut left = idle.timeout().saturating_sub(now.saturating_duration_since(idle.since));
@@ -79,16 +79,17 @@ impl Transport {
         idle.key = reactor.arm_timer(stream.token, left);
         stream.set_idle(idle);
         if is_time {
-            self.tell(|protocol, transport| protocol.idle_timeout(transport));
+            self.call_protocol(|protocol, transport| protocol.idle_timeout(transport));
         }
     }
 
-    /// Bounds a graceful close, and the wait of input that is held back when output has failed. With `progress`, it begins anew.
+    /// Starts the linger timeout of a graceful close, or of input that is paused or held after output has failed. `progress`
+    /// restarts it.
     pub(super) fn watch_linger(&self, reactor: &Reactor, progress: bool) {
         let stream = self.inner();
         let state = stream.state.get();
         let is_bounded = match state.has_output_failed() {
-            true => state.is_kept_waiting(),
+            true => state.is_paused_or_held(),
             false => !state.is_open() && stream.with_socket(|socket| socket.lingers()),
         };
         if !is_bounded {
@@ -111,37 +112,37 @@ impl Transport {
         if state.is_lingering() {
             self.lose_cleanly(reactor);
         } else if !state.has_output_failed() {
-            self.inner().update(State::must_reset);
+            self.inner().update(State::set_reset);
             self.lose(reactor, ConnectionLost::TimedOut);
-        } else if state.is_kept_waiting() {
+        } else if state.is_paused_or_held() {
             self.lose_failed(reactor);
         }
     }
 
-    /// Has the socket looked at after a while, if it will not be about then anyway.
-    pub(super) fn look_after(&self, reactor: &Reactor, delay: Duration) {
-        let look = &self.inner().cold().look;
-        let due = look.get().and_then(|key| reactor.timer_due(key));
+    /// Sets a timer to check the socket, unless one is set that expires about then.
+    pub(super) fn schedule_check(&self, reactor: &Reactor, delay: Duration) {
+        let check_timer = &self.inner().cold().check_timer;
+        let due = check_timer.get().and_then(|key| reactor.timer_due(key));
         if due.is_some_and(|due| due.saturating_duration_since(reactor.now()) <= 2 * delay) {
             return;
         }
-        if let Some(key) = look.take() {
+        if let Some(key) = check_timer.take() {
             reactor.disarm_timer(key);
         }
-        look.set(Some(reactor.arm_timer(self.inner().token, delay)));
+        check_timer.set(Some(reactor.arm_timer(self.inner().token, delay)));
     }
 
-    /// Where no engine tells of a reset, for it would tell of what is not wanted, too.
-    pub(super) fn look_for_reset(&self, reactor: &Reactor) {
-        if self.inner().state.get().hears_nothing() {
-            self.look_after(reactor, LOOK_EVERY);
+    /// Checks for a reset by a timer, where a level-triggered engine is not asked for the events that would show it.
+    pub(super) fn schedule_reset_check(&self, reactor: &Reactor) {
+        if self.inner().state.get().needs_reset_checks() {
+            self.schedule_check(reactor, RESET_CHECK_INTERVAL);
         }
     }
 }
 
 impl Stream {
-    /// When `timer_fired` or `idle_timeout` will be told next, as things are now.
-    pub(crate) fn next_told(&self, reactor: &Reactor) -> Option<Instant> {
+    /// When `timer_fired` or `idle_timeout` will be called next, if nothing happens before.
+    pub(crate) fn next_callback_due(&self, reactor: &Reactor) -> Option<Instant> {
         let due = |key: &TimerKey| reactor.timer_due(*key);
         let timer = self.cold_if_any().and_then(|cold| cold.timers.min(due));
         let idle = self.idle().filter(|_| self.state.get().is_open());

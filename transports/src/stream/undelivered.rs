@@ -1,5 +1,5 @@
-//! A reset that takes nothing away. One drops what is on its way, so it waits until the other end's system has all that was sent,
-//! as long as this one tells and there is progress.
+//! A reset that loses no sent data. A reset discards data in flight, so it waits until the peer's kernel has acknowledged everything,
+//! as long as this kernel can tell and there is progress.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::{ConnectionLost, Transport};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use sys::in_socket;
+pub(super) use sys::unacknowledged;
 
-/// Elsewhere nobody can be asked.
+/// Other systems cannot tell.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const fn in_socket(_: &super::socket::TcpStream) -> usize {
+pub(super) const fn unacknowledged(_: &super::socket::TcpStream) -> usize {
     0
 }
 
-/// No engine tells when all has arrived. Between two hosts it takes about as long as the way there and back.
-const ASK_EVERY: Duration = Duration::from_millis(10);
+/// No engine reports an acknowledgement, so a timer checks. Between two hosts it takes about one round-trip time.
+const DELIVERY_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Transport {
-    /// All is sent: ends the connection with a reset now, or as soon as all has arrived. `linger_timeout` bounds a standstill.
+    /// All is sent: resets the connection now, or once all has been acknowledged. `linger_timeout` bounds the time without progress.
     pub(super) fn reset_when_delivered(&self, reactor: &Reactor) {
         let stream = self.inner();
         let undelivered = stream.with_socket(|socket| socket.undelivered());
@@ -31,6 +31,6 @@ impl Transport {
         }
         let before = stream.cold().undelivered.replace(undelivered);
         self.watch_linger(reactor, undelivered < before);
-        self.look_after(reactor, ASK_EVERY);
+        self.schedule_check(reactor, DELIVERY_CHECK_INTERVAL);
     }
 }

@@ -34,14 +34,14 @@ macro_rules! methods {
                 fn local_addr(&self) -> Option<SocketAddr>;
                 fn takes_output(&self) -> bool;
                 fn lingers(&self) -> bool;
-                fn has_two_ends(&self) -> bool;
+                fn has_separate_directions(&self) -> bool;
             }
             StreamSocket {
                 fn is_held(&self) -> bool;
                 fn finish_output(&self) -> io::Result<()>;
                 fn has_unsent(&self) -> bool;
                 fn layer(&self) -> Option<&dyn Layer>;
-                fn completed(&self, came: Result<&[u8], &io::Error>) -> ();
+                fn completed(&self, result: Result<&[u8], &io::Error>) -> ();
                 fn set_no_delay(&self, no_delay: bool) -> io::Result<()>;
                 fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()>;
             }
@@ -55,7 +55,7 @@ macro_rules! wrapper {
         StreamSocket { $(fn $socket:ident(&self $(, $arg:ident: $type:ty)*) -> $result:ty;)+ }
     ) => {
         /// Something around a socket that is a socket itself. Of [`StreamSocket`] it never passes on what would lead past it:
-        /// `is_kernels`, `kernels`, `read_with_descriptors`, `write_with_descriptors`.
+        /// `is_kernel_socket`, `kernel_fd`, `read_with_descriptors`, `write_with_descriptors`.
         pub(crate) trait Wrapper {
             /// The socket.
             fn inner(&self) -> &Socket;
@@ -147,7 +147,8 @@ mod tests {
     fn wrappers_pass_on_every_method() {
         let byte_stream = include_str!("../net/byte_stream.rs");
         check(byte_stream, "pub trait ByteStream {", "            ByteStream {", &[]);
-        let own = ["is_kernels", "kernels", "read_with_descriptors", "write_with_descriptors"];
+        let own =
+            ["is_kernel_socket", "kernel_fd", "read_with_descriptors", "write_with_descriptors"];
         let socket = include_str!("socket.rs");
         check(socket, "pub(crate) trait StreamSocket", "            StreamSocket {", &own);
     }

@@ -1,5 +1,4 @@
-//! How a port accepts: the handler of a listening socket, its limits, and what it does when the system has no
-//! descriptors left.
+//! Accept loop of a listening socket: connection limits, accept errors, and running out of file descriptors.
 
 use std::{
     any::Any,
@@ -30,50 +29,50 @@ use crate::{
     waiters::push_waiter,
 };
 
-/// Connections accepted in one turn; then others have theirs.
+/// Connections accepted in one turn, so that other handlers get their share of the turn.
 const ACCEPTS_PER_TURN: usize = 256;
 
-/// How long accepting rests after an error that leaves the backlog as it is (accept(2): no descriptors, no memory, no permission).
-const REST: Duration = Duration::from_millis(100);
+/// Pause after an accept(2) error that leaves the backlog unchanged (no descriptors, no memory, no permission).
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// What a port is, apart from its factory: shared by its handler, its handles and its connections.
+/// State of a port apart from its factory. Shared by its handler, its handles and its connections.
 pub(crate) struct PortCore {
-    /// What it listens on, for logs.
+    /// The listening address, for logs.
     addr: Box<str>,
     config: ListenConfig,
     token: Cell<Option<Token>>,
     listener: RefCell<Option<Listener>>,
-    /// The kernel has connections for us, as far as we know.
+    /// Readiness flag: set by an event, cleared when accept(2) returns `WouldBlock`.
     readable: Cell<bool>,
     paused: Cell<bool>,
-    resting: Cell<bool>,
+    backing_off: Cell<bool>,
     closed: Cell<bool>,
-    /// The loop will call `again`: the one place where anything is accepted, so that it is done once a turn.
-    again_queued: Cell<bool>,
-    /// Accepting fails, and it has been logged.
-    failing: Cell<bool>,
+    /// A call of `rescheduled` is queued. Connections are accepted only there, so once a turn.
+    reschedule_queued: Cell<bool>,
+    /// An accept failure has been logged; cleared by the next connection that is accepted.
+    failure_logged: Cell<bool>,
     open: Cell<usize>,
     per_ip: PerIp,
-    /// Who has been accepted and has to say something before it is let in, with the time that is left for that.
+    /// Connections whose PROXY header has not been received yet, each with its timeout.
     pending_proxies: RefCell<HashMap<Token, TimerKey>>,
-    /// Somebody was turned away who is no proxy of ours, and it has been logged.
-    distrusted: Cell<bool>,
-    /// A descriptor kept for the day when there is no other: closed to accept one more, and close that.
+    /// A connection from an address that is not a trusted proxy has been logged as a warning.
+    untrusted_logged: Cell<bool>,
+    /// Spare descriptor for EMFILE and ENFILE: closed to accept one more connection, which is then closed.
     spare: RefCell<Option<Spare>>,
     when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
     when_over: RefCell<Vec<Promise<()>>>,
 }
 
-/// The handler: the port with its factory.
+/// The handler of a listening socket: the port and its factory.
 pub(crate) struct Acceptor<F: Factory> {
     pub(super) core: Rc<PortCore>,
     shared: Rc<Shared>,
-    /// What lies between the sockets and the protocols, if anything does.
+    /// Makes the layer (TLS) between the sockets and the protocols, if there is one.
     layer: Option<Rc<dyn MakeLayer>>,
     factory: RefCell<F>,
     started: Cell<bool>,
-    /// Connections whose layer is not ready: the factory will be asked to build a protocol for each.
-    securing: Cell<usize>,
+    /// Handshakes in progress. The factory must not be stopped before they end.
+    handshakes: Cell<usize>,
 }
 
 impl<F: Factory> Acceptor<F> {
@@ -95,19 +94,19 @@ impl<F: Factory> Acceptor<F> {
             listener: RefCell::new(Some(listener)),
             readable: Cell::new(false),
             paused: Cell::new(false),
-            resting: Cell::new(false),
+            backing_off: Cell::new(false),
             closed: Cell::new(false),
-            again_queued: Cell::new(false),
-            failing: Cell::new(false),
+            reschedule_queued: Cell::new(false),
+            failure_logged: Cell::new(false),
             open: Cell::new(0),
             pending_proxies: RefCell::default(),
-            distrusted: Cell::new(false),
+            untrusted_logged: Cell::new(false),
             when_empty: RefCell::default(),
             when_over: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
-        let (started, securing) = (Cell::new(false), Cell::new(0));
-        Self { core, shared, layer, factory: RefCell::new(factory), started, securing }
+        let (started, handshakes) = (Cell::new(false), Cell::new(0));
+        Self { core, shared, layer, factory: RefCell::new(factory), started, handshakes }
     }
 
     pub(crate) fn register(self, reactor: &Reactor) -> Result<Rc<PortCore>, RegisterError> {
@@ -126,7 +125,7 @@ impl<F: Factory> Acceptor<F> {
         };
         core.token.set(Some(token));
         reactor.bind(token, Rc::new(self));
-        // For the factory to be told that it started.
+        // `rescheduled` calls `Factory::started`.
         core.reschedule(reactor);
         Ok(core)
     }
@@ -150,49 +149,52 @@ impl<F: Factory> Acceptor<F> {
                 AcceptFailure::Skip => {
                     skipped += 1;
                     if skipped == ACCEPTS_PER_TURN {
-                        // It is not about the connections after all.
-                        core.rest(reactor, &error);
+                        // Every call failed, so the cause is not a single connection.
+                        core.back_off(reactor, &error);
                     }
                 }
                 AcceptFailure::NoDescriptors => core.out_of_descriptors(reactor, &error),
-                AcceptFailure::Wait => core.rest(reactor, &error),
+                AcceptFailure::Wait => core.back_off(reactor, &error),
             }
         }
         if core.may_accept() {
             core.reschedule(reactor);
         }
-        core.tell_interest(reactor);
+        core.update_interest(reactor);
     }
 
     fn open(self: &Rc<Self>, reactor: &Reactor, mut socket: Socket, peer: Peer) {
         let proxy = self.core.config.proxy.as_deref();
         if proxy.is_some_and(|proxy| !proxy.trusts(&peer)) {
-            return self.core.distrust(&peer);
+            return self.core.reject_untrusted(&peer);
         }
-        // Behind a proxy, who it is for is known later.
-        if proxy.is_none() && self.core.turns_away(&peer) {
+        // The client's address is known only after the PROXY header.
+        if proxy.is_none() && self.core.is_client_full(&peer) {
             return;
         }
         if !socket.inherits_options()
             && let Err(error) = socket.set_options(&self.core.config.stream)
         {
-            tracing::debug!(%peer, %error, "options could not be set");
+            tracing::debug!(%peer, %error, "could not set the options of an accepted socket");
         }
         let token = match socket.watch(reactor) {
             Ok(token) => token,
             Err(error) => {
-                return self.core.log_once(&error.into(), "a connection was dropped");
+                return self.core.log_once(
+                    &error.into(),
+                    "could not register an accepted socket; it is closed",
+                );
             }
         };
-        self.core.failing.set(false);
+        self.core.failure_logged.set(false);
         match proxy {
-            Some(proxy) => proxy_accept::enter(self, reactor, proxy, token, socket, peer),
+            Some(proxy) => proxy_accept::await_header(self, reactor, proxy, token, socket, peer),
             None => self.start(reactor, socket, token, peer, Ready::NONE),
         }
     }
 
-    /// Lets in a connection that had to say something first.
-    pub(super) fn admit(
+    /// Starts a connection whose PROXY header has been received.
+    pub(super) fn proxy_accepted(
         self: &Rc<Self>,
         reactor: &Reactor,
         socket: Socket,
@@ -200,7 +202,7 @@ impl<F: Factory> Acceptor<F> {
         peer: Peer,
         ready: Ready,
     ) {
-        if self.core.closed.get() || self.core.turns_away(&peer) {
+        if self.core.closed.get() || self.core.is_client_full(&peer) {
             reactor.deregister(token, true);
             return drop(socket);
         }
@@ -222,22 +224,22 @@ impl<F: Factory> Acceptor<F> {
             return;
         };
         let acceptor = self.clone();
-        self.securing.set(self.securing.get() + 1);
-        let when_ready = move |reactor: &Reactor, secured: HandshakeResult<'_>| {
-            acceptor.securing.set(acceptor.securing.get() - 1);
-            match secured {
-                Ok(transport) => drop(transport.begin_secured(reactor, &acceptor.factory)),
-                Err(reason) => tracing::debug!(%peer, %reason, "no connection"),
+        self.handshakes.set(self.handshakes.get() + 1);
+        let when_ready = move |reactor: &Reactor, result: HandshakeResult<'_>| {
+            acceptor.handshakes.set(acceptor.handshakes.get() - 1);
+            match result {
+                Ok(transport) => drop(transport.start_after_handshake(reactor, &acceptor.factory)),
+                Err(reason) => tracing::debug!(%peer, %reason, "the handshake failed"),
             }
-            acceptor.tell_stopped(reactor);
+            acceptor.notify_stopped(reactor);
         };
-        builder.secure(&**layer, ready, Box::new(when_ready));
+        builder.start_with_layer(&**layer, ready, Box::new(when_ready));
     }
 
-    /// Tells the factory that it has stopped, if the port is closed and nobody will have it build a protocol any more.
-    fn tell_stopped(&self, reactor: &Reactor) {
-        let is_over = self.core.listener.borrow().is_none() && self.securing.get() == 0;
-        if is_over && self.started.replace(false) {
+    /// Calls `Factory::stopped` if the port is closed and no handshake is in progress.
+    fn notify_stopped(&self, reactor: &Reactor) {
+        let is_stopped = self.core.listener.borrow().is_none() && self.handshakes.get() == 0;
+        if is_stopped && self.started.replace(false) {
             let what = || format!("the factory of the port {}", self.core.addr);
             let _ = reactor.guard(what, || self.factory.borrow_mut().stopped());
         }
@@ -253,7 +255,7 @@ impl<F: Factory> Handler for Acceptor<F> {
     }
 
     fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
-        self.core.again_queued.set(false);
+        self.core.reschedule_queued.set(false);
         if !self.started.replace(true) {
             self.factory.borrow_mut().started();
         }
@@ -261,13 +263,13 @@ impl<F: Factory> Handler for Acceptor<F> {
             self.core.readable.set(true);
         }
         self.accept_some(reactor);
-        if self.core.is_over() {
+        if self.core.is_finished() {
             self.core.close(reactor);
         }
     }
 
     fn timer(self: Rc<Self>, reactor: &Reactor, _: TimerKey) {
-        self.core.resting.set(false);
+        self.core.backing_off.set(false);
         self.core.reschedule(reactor);
     }
 
@@ -275,20 +277,20 @@ impl<F: Factory> Handler for Acceptor<F> {
         self.core.close(reactor);
     }
 
-    /// The port has been closed.
+    /// Called after [`PortCore::close`].
     fn finalize(self: Rc<Self>, reactor: &Reactor) {
-        self.core.let_go(reactor);
-        self.core.empty_now();
-        self.tell_stopped(reactor);
+        self.core.release(reactor);
+        self.core.resolve_waiters();
+        self.notify_stopped(reactor);
     }
 
     fn message_received(self: Rc<Self>, reactor: &Reactor, message: &dyn Any) {
         if message.is::<Killed>() {
-            self.core.let_go(reactor);
+            self.core.release(reactor);
         }
     }
 
-    /// The factory's `started` or `stopped` panicked; the port goes on.
+    /// `Factory::started` or `Factory::stopped` panicked; the port stays open.
     fn panicked(self: Rc<Self>, reactor: &Reactor, _: &str) -> bool {
         self.core.reschedule(reactor);
         true
@@ -305,29 +307,29 @@ impl PortCore {
     }
 
     pub(crate) fn registered_as(&self) -> Token {
-        self.token.get().expect("a port is registered before anybody sees it")
+        self.token.get().expect("a port is registered before anything else can reach it")
     }
 
     pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.set(paused);
     }
 
-    /// Has the loop look at the port, in this turn if its events are still to come.
+    /// Queues a call of `rescheduled`: in this turn if dispatch is still to come, else in the next.
     pub(crate) fn reschedule(&self, reactor: &Reactor) {
-        if !self.again_queued.replace(true) {
+        if !self.reschedule_queued.replace(true) {
             reactor.reschedule(self.registered_as());
         }
     }
 
-    /// Accepts no more; the loop closes the socket and tells the factory at the end of this turn.
+    /// Stops accepting. The loop closes the socket and calls `Factory::stopped` at the end of this turn.
     pub(crate) fn close(&self, reactor: &Reactor) {
         if !self.closed.replace(true) {
             reactor.finalize_later(self.registered_as());
         }
     }
 
-    /// Gives back what is the system's and the reactor's.
-    fn let_go(&self, reactor: &Reactor) {
+    /// Closes the sockets and frees the slots and timers.
+    fn release(&self, reactor: &Reactor) {
         reactor.deregister(self.registered_as(), true);
         self.listener.take();
         self.spare.take();
@@ -337,19 +339,19 @@ impl PortCore {
         }
     }
 
-    /// Settles `promise` once no connection is left.
+    /// Resolves `promise` once no connection is open.
     pub(crate) fn when_empty(&self, promise: Promise<()>, timer: DelayedCall) {
         self.when_empty.borrow_mut().push((promise, timer));
-        self.empty_now();
+        self.resolve_waiters();
     }
 
-    /// Settles `promise` once no connection is left, nor any to come.
+    /// Resolves `promise` once the port is closed and no connection is open.
     pub(crate) fn when_over(&self, promise: Promise<()>) {
         push_waiter(&self.when_over, promise);
-        self.empty_now();
+        self.resolve_waiters();
     }
 
-    fn empty_now(&self) {
+    fn resolve_waiters(&self) {
         if self.open.get() > 0 {
             return;
         }
@@ -366,12 +368,12 @@ impl PortCore {
         self.readable.get()
             && !self.closed.get()
             && !self.paused.get()
-            && !self.resting.get()
+            && !self.backing_off.get()
             && !self.is_full()
     }
 
-    /// Nobody is there any more, and nobody will come.
-    fn is_over(&self) -> bool {
+    /// No connection is open, and the listener will yield none.
+    fn is_finished(&self) -> bool {
         self.open.get() == 0
             && self.pending_proxies.borrow().is_empty()
             && self.listener.borrow().as_ref().is_some_and(Listener::is_over)
@@ -390,34 +392,34 @@ impl PortCore {
         if let Some(timer) = self.pending_proxies.borrow_mut().remove(&token) {
             reactor.disarm_timer(timer);
         }
-        if (was_full || self.is_over()) && !self.closed.get() {
+        if (was_full || self.is_finished()) && !self.closed.get() {
             self.reschedule(reactor);
         }
     }
 
-    fn turns_away(&self, peer: &Peer) -> bool {
+    fn is_client_full(&self, peer: &Peer) -> bool {
         let is_full = self.per_ip.is_full(peer.ip());
         if is_full {
-            tracing::debug!(%peer, "refused: it has as many connections as one client may have");
+            tracing::debug!(%peer, "connection refused: limit of connections per client reached");
         }
         is_full
     }
 
-    fn distrust(&self, peer: &Peer) {
-        if self.distrusted.replace(true) {
-            tracing::debug!(%peer, "refused: it is none of the proxies");
+    fn reject_untrusted(&self, peer: &Peer) {
+        if self.untrusted_logged.replace(true) {
+            tracing::debug!(%peer, "connection refused: not from a trusted proxy");
         } else {
-            tracing::warn!(port = %self.addr, %peer, "refused: it is none of the proxies; others are in the debug log");
+            tracing::warn!(port = %self.addr, %peer, "connection refused: not from a trusted proxy; further ones are logged at debug level");
         }
     }
 
-    /// On level-triggered engines, a port that cannot accept must not be told that it could.
-    pub(super) fn tell_interest(&self, reactor: &Reactor) {
+    /// On level-triggered engines, a port that cannot accept must not receive readiness events.
+    pub(super) fn update_interest(&self, reactor: &Reactor) {
         if reactor.is_edge_triggered() || self.closed.get() {
             return;
         }
-        let held = self.paused.get() || self.resting.get() || self.is_full();
-        let interest = if held { Interest::NONE } else { Interest::READ };
+        let stopped = self.paused.get() || self.backing_off.get() || self.is_full();
+        let interest = if stopped { Interest::NONE } else { Interest::READ };
         reactor.set_interest(self.registered_as(), interest);
     }
 
@@ -427,29 +429,34 @@ impl PortCore {
         listener.accept(reactor, self.registered_as())
     }
 
-    /// With the spare descriptor the client can be told at least; without, accepting rests.
+    /// With the spare descriptor the client's connection is accepted and closed; without it, accepting pauses.
     fn out_of_descriptors(&self, reactor: &Reactor, error: &io::Error) {
         if self.spare.take().is_none() {
             self.keep_spare();
-            return self.rest(reactor, error);
+            return self.back_off(reactor, error);
         }
-        self.log_once(error, "no connection can be accepted");
-        // What is accepted is closed before its descriptor is the spare one again.
+        self.log_once(
+            error,
+            "could not accept connections: out of file descriptors; new clients are disconnected",
+        );
+        // The accepted socket is closed before its descriptor becomes the spare one again.
         let failure = self.accept_one(reactor).map(drop).map_err(|error| AcceptFailure::of(&error));
         self.keep_spare();
         match failure {
             Ok(()) | Err(AcceptFailure::Skip) => {}
-            // accept(2) asks for a descriptor before it looks whether anybody is there. Nobody is.
+            // accept(2) allocates a descriptor before it checks the backlog, which was empty.
             Err(AcceptFailure::Drained) => self.readable.set(false),
-            Err(AcceptFailure::NoDescriptors | AcceptFailure::Wait) => self.rest(reactor, error),
+            Err(AcceptFailure::NoDescriptors | AcceptFailure::Wait) => {
+                self.back_off(reactor, error)
+            }
         }
     }
 
-    /// Accepts nothing for a moment: the backlog is as it was, and trying again at once would only spin.
-    fn rest(&self, reactor: &Reactor, error: &io::Error) {
-        self.log_once(error, "no connection can be accepted; trying again from time to time");
-        self.resting.set(true);
-        reactor.arm_timer(self.registered_as(), REST);
+    /// Pauses accepting: the backlog is unchanged, so retrying at once would be a busy loop.
+    fn back_off(&self, reactor: &Reactor, error: &io::Error) {
+        self.log_once(error, "could not accept connections; retrying every 100 ms");
+        self.backing_off.set(true);
+        reactor.arm_timer(self.registered_as(), ACCEPT_BACKOFF);
     }
 
     fn keep_spare(&self) {
@@ -457,9 +464,9 @@ impl PortCore {
         self.spare.replace(spare);
     }
 
-    /// Once an episode: it ends with the next connection that is accepted.
+    /// Logs once until the next connection is accepted.
     fn log_once(&self, error: &io::Error, what: &str) {
-        if !self.failing.replace(true) {
+        if !self.failure_logged.replace(true) {
             tracing::error!(port = %self.addr, %error, "{what}");
         }
     }
@@ -479,10 +486,10 @@ impl Port for PortCore {
         let was_full = self.is_full();
         self.open.set(self.open.get() - 1);
         self.per_ip.closed(ip);
-        if (was_full || self.is_over()) && !self.closed.get() {
+        if (was_full || self.is_finished()) && !self.closed.get() {
             self.reschedule(reactor);
         }
-        self.empty_now();
+        self.resolve_waiters();
     }
 }
 

@@ -1,5 +1,4 @@
-//! Outgoing connections: the name is looked up, its addresses are tried as RFC 8305 ("Happy Eyeballs") says, and whatever
-//! happens, the one who asked is told once.
+//! Outgoing connections: resolves the name and tries its addresses with Happy Eyeballs (RFC 8305). The promise is settled exactly once.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,14 +16,14 @@ use socket2::{Domain, Protocol as IpProtocol, Type};
 use super::{Connecting, Destination, Family, interleave::interleave};
 use crate::{
     Address, ConnectConfig, Connection, ConnectionLost, Factory, Peer, Transport,
-    names::{ReactorNames, ResolveError, waits_for_thread},
+    names::{ReactorNames, ResolveError, is_queued},
     net::{
         self, DialOptions,
         dialling::{Dialling, unusable},
     },
     options,
     stream::{
-        FIRST_INTEREST, Shared, StreamBuilder,
+        INITIAL_INTEREST, Shared, StreamBuilder,
         layer::{HandshakeResult, MakeLayer},
         socket::TcpStream,
     },
@@ -39,38 +38,38 @@ mod error;
 
 pub use error::{ConnectError, ConnectPhase, Tried};
 
-/// After how long a Unix socket is tried again whose backlog is full: no engine tells when it is not.
+/// Retry interval for a Unix socket whose backlog is full: no engine reports when there is room.
 #[cfg(unix)]
 const UNIX_RETRY: Duration = Duration::from_millis(10);
 
-/// Addresses of a name that are tried; what a name has beyond that is left out.
+/// Maximum addresses tried per name; further ones are ignored.
 const ADDRS_PER_NAME_MAX: usize = 64;
 
-/// One call of `connect_tcp` or `connect_unix`, until it is settled.
+/// One call of `connect_tcp` or `connect_unix`, until its promise is settled.
 struct Connector<F: Factory> {
     to: Destination,
     config: ConnectConfig,
-    /// What lies between the socket and the protocol, if anything does.
+    /// Makes the layer (TLS) between the socket and the protocol, if there is one.
     layer: Option<Rc<dyn MakeLayer>>,
     phase: Cell<ConnectPhase>,
-    /// The connection whose layer is not ready yet.
-    securing: Cell<Option<Transport>>,
+    /// The connection whose handshake is in progress.
+    handshaking: Cell<Option<Transport>>,
     factory: RefCell<F>,
     promise: Cell<Option<Promise<Transport, ConnectError>>>,
     lookup: Cell<Option<Canceller<Vec<SocketAddr>, ResolveError>>>,
-    /// The addresses not tried yet.
+    /// Addresses not tried yet.
     addrs: RefCell<VecDeque<Address>>,
-    /// The attempts under way.
+    /// Attempts in progress.
     running: RefCell<Vec<(Token, Address)>>,
-    /// Those that have failed.
+    /// Attempts that have failed.
     tried: RefCell<Vec<Tried>>,
-    /// When the time for all of it is over.
+    /// Timer for [`ConnectConfig::timeout`], which covers the whole operation.
     deadline: Cell<Option<DelayedCall>>,
-    /// When the next address is tried.
+    /// Timer for the next address.
     next: Cell<Option<DelayedCall>>,
 }
 
-/// The handler of one attempt: of a socket that is connecting.
+/// The handler of one attempt, that is, of one connecting socket.
 struct Attempt<F: Factory> {
     connector: Rc<Connector<F>>,
     addr: Address,
@@ -95,7 +94,7 @@ pub(crate) fn connect<F: Factory>(
         }
     });
     connector.promise.set(Some(promise));
-    reactor.call_soon(move |reactor| connector.begin(reactor));
+    reactor.call_soon(move |reactor| connector.start(reactor));
     Connecting::new(deferred)
 }
 
@@ -111,7 +110,7 @@ impl<F: Factory> Connector<F> {
             config,
             layer,
             phase: Cell::default(),
-            securing: Cell::default(),
+            handshaking: Cell::default(),
             factory: RefCell::new(factory),
             promise: Cell::default(),
             lookup: Cell::default(),
@@ -123,14 +122,14 @@ impl<F: Factory> Connector<F> {
         }
     }
 
-    fn begin(self: Rc<Self>, reactor: &Reactor) {
+    fn start(self: Rc<Self>, reactor: &Reactor) {
         if self.is_settled() {
             return;
         }
         let weak = Rc::downgrade(&self);
         let deadline = reactor.call_later(self.config.timeout, move |reactor| {
             if let Some(connector) = weak.upgrade() {
-                connector.time_is_over(reactor);
+                connector.timed_out(reactor);
             }
         });
         self.deadline.set(Some(deadline));
@@ -173,7 +172,7 @@ impl<F: Factory> Connector<F> {
                     addr
                 });
                 let ordered = interleave(addrs, self.config.first_family, ADDRS_PER_NAME_MAX);
-                self.addrs.replace(self.without_those_out_of_reach(ordered));
+                self.addrs.replace(self.of_bind_family(ordered));
                 if self.addrs.borrow().is_empty() {
                     let source = ResolveError::NoAddress;
                     return self.settle(reactor, Err(ConnectError::Resolve { host, source }));
@@ -185,15 +184,15 @@ impl<F: Factory> Connector<F> {
         });
     }
 
-    /// From an address of one family, none of the other can be reached.
-    fn without_those_out_of_reach(&self, mut addrs: VecDeque<SocketAddr>) -> VecDeque<Address> {
+    /// A bound socket can only reach addresses of its own family.
+    fn of_bind_family(&self, mut addrs: VecDeque<SocketAddr>) -> VecDeque<Address> {
         if let Some(bind) = &self.config.bind {
             addrs.retain(|addr| Family::of(addr) == Family::of(bind));
         }
         addrs.into_iter().map(Address::from).collect()
     }
 
-    /// Tries the next address, and the one after it when it has had its time.
+    /// Tries the next address, and schedules the one after it.
     fn try_next(self: Rc<Self>, reactor: &Reactor) {
         self.phase.set(ConnectPhase::Connecting);
         if let Some(timer) = self.next.take() {
@@ -208,15 +207,15 @@ impl<F: Factory> Connector<F> {
                 return;
             };
             match self.clone().attempt(reactor, addr.clone()) {
-                Ok(()) => return self.expect_next(reactor),
+                Ok(()) => return self.schedule_next(reactor),
                 #[cfg(unix)]
-                Err(error) if is_full(&addr, &error) => return self.try_again(reactor, addr),
+                Err(error) if is_full(&addr, &error) => return self.retry_later(reactor, addr),
                 Err(source) => self.tried.borrow_mut().push(Tried { addr, source }),
             }
         }
     }
 
-    fn expect_next(self: Rc<Self>, reactor: &Reactor) {
+    fn schedule_next(self: Rc<Self>, reactor: &Reactor) {
         if self.addrs.borrow().is_empty() {
             return;
         }
@@ -229,9 +228,9 @@ impl<F: Factory> Connector<F> {
         self.next.set(Some(timer));
     }
 
-    /// Nothing but the timer keeps it meanwhile.
+    /// Only the timer holds a reference to the connector meanwhile.
     #[cfg(unix)]
-    fn try_again(self: Rc<Self>, reactor: &Reactor, addr: Address) {
+    fn retry_later(self: Rc<Self>, reactor: &Reactor, addr: Address) {
         self.addrs.borrow_mut().push_front(addr);
         let connector = self.clone();
         let timer = reactor.call_later(UNIX_RETRY, move |reactor| connector.try_next(reactor));
@@ -247,7 +246,7 @@ impl<F: Factory> Connector<F> {
         Ok(())
     }
 
-    /// A socket that has begun to connect, and who will be at its other end.
+    /// Starts a non-blocking connect, and returns the socket and its peer.
     fn dial(&self, reactor: &Reactor, addr: &Address) -> io::Result<(Dialling, Peer)> {
         match addr {
             Address::Inet(addr) => {
@@ -283,16 +282,14 @@ impl<F: Factory> Connector<F> {
         self.settle(reactor, Err(error));
     }
 
-    fn time_is_over(&self, reactor: &Reactor) {
+    fn timed_out(&self, reactor: &Reactor) {
         let mut tried = self.tried.take();
         tried.extend(self.running.borrow().iter().map(|(_, addr)| {
             let source = io::Error::new(io::ErrorKind::TimedOut, "no answer");
             Tried { addr: addr.clone(), source }
         }));
         let phase = match (self.phase.get(), &self.to) {
-            (ConnectPhase::Resolving, Destination::Name(host, _))
-                if waits_for_thread(reactor, host) =>
-            {
+            (ConnectPhase::Resolving, Destination::Name(host, _)) if is_queued(reactor, host) => {
                 ConnectPhase::Queued
             }
             (phase, _) => phase,
@@ -301,7 +298,7 @@ impl<F: Factory> Connector<F> {
         self.settle(reactor, Err(ConnectError::TimedOut { to, after, phase, tried }));
     }
 
-    /// Has the layer made ready, and then the protocol built.
+    /// Starts the layer's handshake; the protocol is built when it is done.
     fn secure(
         self: Rc<Self>,
         builder: StreamBuilder<'_>,
@@ -312,26 +309,26 @@ impl<F: Factory> Connector<F> {
         self.phase.set(ConnectPhase::Securing);
         let peer = builder.peer.clone();
         let connector = self.clone();
-        let when_ready = move |reactor: &Reactor, secured: HandshakeResult<'_>| {
-            connector.securing.take();
-            match secured {
+        let when_ready = move |reactor: &Reactor, result: HandshakeResult<'_>| {
+            connector.handshaking.take();
+            match result {
                 Ok(transport) => {
-                    let connection = transport.begin_secured(reactor, &connector.factory);
-                    connector.begun(reactor, connection, peer);
+                    let connection = transport.start_after_handshake(reactor, &connector.factory);
+                    connector.finish(reactor, connection, peer);
                 }
-                Err(reason) => connector.settle(reactor, Err(not_secured(peer, reason))),
+                Err(reason) => connector.settle(reactor, Err(handshake_error(peer, reason))),
             }
         };
-        let transport = builder.secure_after(first, layer, ready, Box::new(when_ready));
+        let transport = builder.start_with_layer_after(first, layer, ready, Box::new(when_ready));
         if !self.is_settled() {
-            self.securing.set(Some(transport));
+            self.handshaking.set(Some(transport));
         }
     }
 
-    /// The connection has its protocol, or the factory gave it none.
-    fn begun(&self, reactor: &Reactor, connection: Option<Connection<F::Protocol>>, peer: Peer) {
+    /// Settles the promise. `connection` is `None` if the factory built no protocol.
+    fn finish(&self, reactor: &Reactor, connection: Option<Connection<F::Protocol>>, peer: Peer) {
         if let Some(connection) = connection.as_ref().filter(|_| self.is_settled()) {
-            // Cancelled by its own factory or protocol: nobody will ever have it.
+            // Cancelled by its own factory or protocol, so nothing will use the connection.
             connection.transport().abort();
         }
         let made = connection.map(|connection| connection.transport().clone());
@@ -345,7 +342,7 @@ impl<F: Factory> Connector<F> {
         settled
     }
 
-    /// Tries nothing any more, and drops the attempts under way. The time for all of it goes on.
+    /// Cancels the lookup and all attempts. The timeout keeps running.
     fn stop_trying(&self, reactor: &Reactor) {
         self.addrs.borrow_mut().clear();
         for (token, _) in self.running.take() {
@@ -359,10 +356,10 @@ impl<F: Factory> Connector<F> {
         }
     }
 
-    /// Drops all that is under way.
+    /// Cancels everything in progress, the timeout included.
     fn stop(&self, reactor: &Reactor) {
         self.stop_trying(reactor);
-        if let Some(transport) = self.securing.take() {
+        if let Some(transport) = self.handshaking.take() {
             transport.abort();
         }
         if let Some(deadline) = self.deadline.take() {
@@ -370,7 +367,7 @@ impl<F: Factory> Connector<F> {
         }
     }
 
-    /// Ends it all, and tells the one who asked.
+    /// Cancels everything in progress and settles the promise.
     fn settle(&self, reactor: &Reactor, result: Result<Transport, ConnectError>) {
         self.stop(reactor);
         if let Some(promise) = self.promise.take() {
@@ -380,7 +377,7 @@ impl<F: Factory> Connector<F> {
 }
 
 impl<F: Factory> Attempt<F> {
-    /// It is not among those under way any more. `None` if it was not.
+    /// Removes this attempt from those in progress. `None` if it was removed before.
     fn take(&self) -> Option<Dialling> {
         self.connector.running.borrow_mut().retain(|(token, _)| *token != self.token);
         self.socket.take()
@@ -396,7 +393,7 @@ impl<F: Factory> Attempt<F> {
 impl<F: Factory> Handler for Attempt<F> {
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
         let connector = self.connector.clone();
-        // Cancelled in this very turn; the canceller comes in the next and clears up.
+        // Cancelled in this turn. The cancel callback runs in the next and cleans up.
         if connector.is_settled() {
             return;
         }
@@ -407,12 +404,12 @@ impl<F: Factory> Handler for Attempt<F> {
             Ok(socket) => socket,
             Err(source) => return self.failed(reactor, source),
         };
-        // The others are gone before any user code runs. A layer has to be ready in time, too.
+        // Cancel the other attempts before any user code runs. A handshake is covered by the timeout, too.
         match connector.layer {
             Some(_) => connector.stop_trying(reactor),
             None => connector.stop(reactor),
         }
-        reactor.set_interest(self.token, FIRST_INTEREST);
+        reactor.set_interest(self.token, INITIAL_INTEREST);
         let peer = self.peer.clone();
         let first = connector.config.first_bytes(socket.local_addr(), &peer);
         let shared = Shared::new(reactor, connector.config.stream.clone(), None);
@@ -422,7 +419,7 @@ impl<F: Factory> Handler for Attempt<F> {
             return connector.secure(builder, &first, &*layer, ready);
         }
         let connection = builder.start_after(&first, &connector.factory, ready);
-        connector.begun(reactor, connection, peer);
+        connector.finish(reactor, connection, peer);
     }
 
     fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
@@ -443,14 +440,14 @@ impl<F: Factory> Handler for Attempt<F> {
     }
 }
 
-/// Whether it is a Unix socket whose backlog has no room.
+/// Whether a Unix socket's backlog was full.
 #[cfg(unix)]
 fn is_full(addr: &Address, error: &io::Error) -> bool {
     matches!(addr, Address::Unix(_)) && error.kind() == io::ErrorKind::WouldBlock
 }
 
-/// Why a connection that stood did not get as far as a protocol.
-fn not_secured(peer: Peer, reason: ConnectionLost) -> ConnectError {
+/// The error for a connection that was established, but failed during the handshake.
+fn handshake_error(peer: Peer, reason: ConnectionLost) -> ConnectError {
     let source = match reason {
         ConnectionLost::Tls(source) => return ConnectError::Tls { peer, source },
         ConnectionLost::Panicked(message) => return Failure::Panicked(message).into(),
@@ -465,7 +462,7 @@ fn not_secured(peer: Peer, reason: ConnectionLost) -> ConnectError {
     }
 }
 
-/// A TCP socket that has begun to connect.
+/// A TCP socket with a connect in progress.
 fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<Dialling> {
     let socket =
         socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(IpProtocol::TCP))?;
@@ -479,7 +476,7 @@ fn open_socket(addr: SocketAddr, config: &ConnectConfig) -> io::Result<Dialling>
     }
     match socket.connect(&addr.into()) {
         Err(error) if !is_in_progress(&error) => Err(unusable(addr, error)),
-        // The server's leave is known, and the first packet waits for the first bytes.
+        // A fast-open cookie is cached, so the SYN is sent with the first bytes.
         Ok(()) if config.fast_open => Ok(Dialling::FastOpen(into_stream(socket))),
         _ => Ok(Dialling::Kernel(into_stream(socket))),
     }

@@ -1,4 +1,4 @@
-//! The future of an outgoing connection: [`Connecting`]. What happens meanwhile is in `connect.rs`.
+//! The future of an outgoing connection: [`Connecting`]. The state machine is in `connect.rs`.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use sinew_reactor::{Deferred, Reactor};
 use super::ConnectError;
 use crate::{Connection, Protocol, Transport};
 
-/// A connection on its way: await it, or give it a callback. Dropping this does not cancel it.
+/// A pending outgoing connection: await it, or set a callback with [`then`](Self::then). Dropping it does not cancel it.
 ///
 /// # Examples
 ///
@@ -55,7 +55,7 @@ impl<P: Protocol> Connecting<P> {
         Self { deferred, protocol: PhantomData }
     }
 
-    /// One that has failed before it began.
+    /// A connection that failed before anything was started.
     #[cfg(any(unix, feature = "tls"))]
     pub(crate) fn failed(reactor: &Reactor, error: ConnectError) -> Self {
         let (promise, deferred) = reactor.promise();
@@ -63,37 +63,37 @@ impl<P: Protocol> Connecting<P> {
         Self::new(deferred)
     }
 
-    /// Has the loop call `f` with the connection, or with what went wrong, as [`Deferred::then`] does.
+    /// Sets `f` as the callback for the connection or the error. The event loop calls it, as with [`Deferred::then`].
     #[track_caller]
     pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
         self.deferred.then(|reactor, made| f(reactor, made.map(Connection::new)));
     }
 
-    /// The same connection, whose protocol is a `Q` in truth.
+    /// The same connection, whose protocol is known to be a `Q`.
     pub(crate) fn retyped<Q: Protocol>(self) -> Connecting<Q> {
         Connecting::new(self.deferred)
     }
 
-    /// Gives up: what is under way is dropped, a connection whose `connection_made` runs just now is aborted. Nothing
-    /// happens if the result is there already.
+    /// Cancels it: attempts in progress are dropped, and a connection whose `connection_made` is running is aborted. Does nothing
+    /// if it is settled.
     pub fn cancel(&self) {
         self.deferred.cancel();
     }
 
-    /// Whether the connection is made, or has failed.
+    /// Whether the result, a connection or an error, is there.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.deferred.is_settled()
     }
 
-    /// Takes the result, if it is there and nobody has taken it.
+    /// Takes the result. `None` if it is not there yet, or was taken before.
     #[must_use]
     pub fn take(&self) -> Option<Result<Connection<P>, ConnectError>> {
         self.deferred.take().map(|made| made.map(Connection::new))
     }
 }
 
-// A connection on its way is not pinned by its protocol, which it does not hold.
+// The protocol is not stored here, so it need not be pinned.
 impl<P: Protocol> Unpin for Connecting<P> {}
 
 impl<P: Protocol> Future for Connecting<P> {

@@ -1,4 +1,4 @@
-//! Where to: [`Destination`]. Nothing is looked up here.
+//! Addresses to connect to or to listen on, as users write them: [`Destination`]. No name is looked up here.
 
 use std::{
     fmt,
@@ -11,12 +11,12 @@ use sinew_reactor::Excerpt;
 use crate::UnixAddr;
 use crate::names::{host_port::host_port, literal::Literal};
 
-/// Where to connect to, or to listen. Made from a `SocketAddr` or several, `"host:port"`, or a pair of host and port. In a
-/// string, the port may be the name of a service, as in `"host:https"`: one of a table that is the same everywhere. An IPv6
-/// address of a link is given with its interface, by number or by name: `"[fe80::1%2]:80"`, `("fe80::1%eth0", 80)`.
+/// An address to connect to or to listen on. Made from one or several `SocketAddr`, `"host:port"`, or a pair of host and port. In
+/// a string, the port may be a service name, as in `"host:https"`, from a built-in table. An IPv6 link-local address is given with
+/// its interface, by index or by name: `"[fe80::1%2]:80"`, `("fe80::1%eth0", 80)`.
 ///
-/// What its `Display` shows is the same destination when it is read, unless it is several addresses, a Unix socket or
-/// [`Bad`](Self::Bad), or a name that no host can have: that is shown [shortened and escaped](Excerpt).
+/// Its `Display` text parses to the same destination, unless it is several addresses, a Unix socket,
+/// [`Bad`](Self::Bad), or a name that is not a valid host name, which is [shortened and escaped](Excerpt).
 ///
 /// # Examples
 ///
@@ -34,16 +34,15 @@ use crate::names::{host_port::host_port, literal::Literal};
 pub enum Destination {
     /// An address.
     Addr(SocketAddr),
-    /// Several addresses, of which the first is taken that will do.
+    /// Several addresses; the first that works is used.
     Any(Vec<SocketAddr>),
-    /// A name to be resolved, and a port. Also an IPv6 address with the name of an interface, whose number is looked up when it is
-    /// used.
+    /// A name to be resolved, and a port. Also an IPv6 address with an interface name, whose index is looked up on use.
     Name(String, u16),
-    /// A Unix socket: what [`connect_unix`](crate::ReactorUnix::connect_unix) is told. `connect_tcp` goes there, too;
+    /// A Unix socket, as passed to [`connect_unix`](crate::ReactorUnix::connect_unix). `connect_tcp` accepts it, too;
     /// `listen_tcp` does not.
     #[cfg(unix)]
     Unix(UnixAddr),
-    /// What could not be understood; connecting to it fails with [`ConnectError::BadDestination`](crate::ConnectError::BadDestination).
+    /// Text that could not be parsed. Connecting to it fails with [`ConnectError::BadDestination`](crate::ConnectError::BadDestination).
     Bad(String),
 }
 
@@ -53,7 +52,7 @@ impl From<SocketAddr> for Destination {
     }
 }
 
-/// What has an address in it.
+/// Types that hold an address.
 macro_rules! from_addrs {
     ($($addr:ty),+) => {
         $(impl From<$addr> for Destination {
@@ -128,7 +127,7 @@ impl fmt::Display for Destination {
     }
 }
 
-/// What is wrong with a text that has become [`Destination::Bad`].
+/// The parse error of a [`Destination::Bad`].
 pub(crate) fn why_bad(text: &str) -> String {
     host_port(text).err().map(|error| error.to_string()).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! In which order addresses are tried: RFC 8305, section 4. Pure.
+//! The order in which addresses are tried: RFC 8305, section 4. Pure.
 
 use std::{collections::VecDeque, net::SocketAddr};
 
-/// A version of the internet protocol.
+/// An IP version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// IPv4.
@@ -12,18 +12,18 @@ pub enum Family {
 }
 
 impl Family {
-    /// That of an address.
+    /// The IP version of an address.
     #[must_use]
     pub const fn of(addr: &SocketAddr) -> Self {
         if addr.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 }
 
-/// The families in turn, each in its order, `first` before the other, or that of the first address; each address once, and
-/// `max` of them at most.
+/// Alternates between the address families, each in its own order, starting with `first`, or else with the family of the first
+/// address. Removes duplicates and keeps at most `max` addresses.
 ///
-/// No more than `max` of a family are kept, and with so many of both nothing more is looked at: so the work for an address is
-/// bounded by `max`, however many there are.
+/// Keeps at most `max` of each family, and stops reading when it has that many of both, so the work per address is bounded by
+/// `max`, however many addresses there are.
 pub(super) fn interleave(
     addrs: impl IntoIterator<Item = SocketAddr>,
     first: Option<Family>,
@@ -42,12 +42,12 @@ pub(super) fn interleave(
             break;
         }
     }
-    let (ours, others) = if first == Some(Family::V6) { (v6, v4) } else { (v4, v6) };
-    let (mut ours, mut others) = (ours.into_iter(), others.into_iter());
+    let (preferred, other) = if first == Some(Family::V6) { (v6, v4) } else { (v4, v6) };
+    let (mut preferred, mut other) = (preferred.into_iter(), other.into_iter());
     let mut ordered = VecDeque::new();
-    while ours.len() + others.len() > 0 {
-        ordered.extend(ours.next());
-        ordered.extend(others.next());
+    while preferred.len() + other.len() > 0 {
+        ordered.extend(preferred.next());
+        ordered.extend(other.next());
     }
     ordered.truncate(max);
     ordered
@@ -58,9 +58,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_take_turns() {
+    fn families_alternate() {
         use Family::{V4, V6};
-        // A letter an address: lower case is IPv4.
+        // One letter per address: lower case is IPv4.
         let addr = |letter: char| -> SocketAddr {
             let text = match letter {
                 'a'..='z' => format!("192.0.2.{}:80", letter as u32),
@@ -85,20 +85,20 @@ mod tests {
         }
     }
 
-    /// A resolver may give anything. Before, each address was compared with all others, and the bound came last.
+    /// Regression: each address was compared with all others before the bound was applied.
     #[test]
-    fn what_is_too_much_is_not_looked_at() {
+    fn addresses_beyond_the_bound_are_not_read() {
         let looked_at = std::cell::Cell::new(0);
         let addrs = (0..u32::MAX).map(|at| {
             looked_at.set(looked_at.get() + 1);
-            assert!(looked_at.get() <= 128, "an address more");
+            assert!(looked_at.get() <= 128, "read more addresses than the bound");
             match at % 2 {
                 0 => SocketAddr::from((at.to_be_bytes(), 80)),
                 _ => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, at as u16], 80)),
             }
         });
         assert_eq!(interleave(addrs, None, 64).len(), 64);
-        // Of one family alone, the work for each is bounded: this would take hours if it were not.
+        // With one family only, the work per address is bounded, too: otherwise this would take hours.
         let many = (0..4_000_000_u32).map(|at| SocketAddr::from((at.to_be_bytes(), 80)));
         let first: Vec<_> = many.clone().take(64).collect();
         assert_eq!(interleave(many, Some(Family::V6), 64), first);

@@ -1,4 +1,4 @@
-//! A listening port from outside: opened, paused, drained, closed. How it accepts is in `accept.rs`.
+//! Handle of a listening port: open, pause, drain, close. The accept loop is in `accept.rs`.
 
 use std::{
     fmt::{self, Display},
@@ -28,19 +28,19 @@ use crate::{
 #[cfg(unix)]
 use crate::{PipeError, UnixListenError};
 
-/// A port could not be listened on.
+/// Listening failed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// The address could not be understood or looked up.
-    #[error("could not find the address to listen on, {at}: {source}")]
+    /// The address could not be parsed or resolved.
+    #[error("could not resolve the address to listen on, {at}: {source}")]
     Resolve {
-        /// What was to be listened on.
+        /// The address.
         at: Destination,
         /// The cause.
         source: io::Error,
     },
-    /// The system refused: the address is in use, is not ours, or needs privileges.
+    /// The system refused: the address is in use, is not local, or needs privileges.
     #[error("could not listen on {addr}: {source}")]
     Listen {
         /// The address.
@@ -48,15 +48,15 @@ pub enum ListenError {
         /// The cause.
         source: io::Error,
     },
-    /// The same of a place that is no address.
+    /// Listening on something that is not an IP address failed.
     #[error("could not listen on {}: {source}", Excerpt::new(.at))]
     Other {
-        /// The place, as a string for an endpoint says it.
+        /// The place, as an endpoint string.
         at: String,
         /// The cause.
         source: io::Error,
     },
-    /// An endpoint on a Unix socket could not be listened on.
+    /// Listening on a Unix socket failed.
     #[cfg(unix)]
     #[error(transparent)]
     Unix(#[from] UnixListenError),
@@ -68,8 +68,8 @@ pub enum ListenError {
 
 sinew_reactor::error_debug!(ListenError);
 
-/// A port that is listened on, or a Unix socket, or a name in memory, by the type of its address; its `Display` says where. Dropping
-/// this closes nothing; [`stop_listening`](Self::stop_listening) does.
+/// A handle of a listening socket: TCP, Unix, or a name in memory, by the type of its address, which `Display` shows. Dropping
+/// the handle does not close the port; [`stop_listening`](Self::stop_listening) does.
 #[derive(Clone)]
 pub struct ListeningPort<A = SocketAddr> {
     core: Rc<PortCore>,
@@ -77,7 +77,7 @@ pub struct ListeningPort<A = SocketAddr> {
     reactor: WeakReactor,
 }
 
-/// Listens on the first address that can be listened on, and says which one it is.
+/// Listens on the first address that works, and returns it.
 pub(super) fn listen(
     reactor: &Reactor,
     at: Destination,
@@ -91,7 +91,7 @@ pub(super) fn listen(
         #[cfg(unix)]
         Destination::Unix(addr) => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("{addr} is no port; listen_unix listens there"),
+            format!("{addr} is a Unix socket, not a TCP address; use listen_unix"),
         )),
         Destination::Bad(text) => Err(io::Error::new(io::ErrorKind::InvalidInput, why_bad(&text))),
     };
@@ -109,7 +109,7 @@ pub(super) fn listen(
     }))
 }
 
-/// A socket that listens, with the options that its connections are to inherit.
+/// A listening socket, with the options that accepted sockets inherit.
 fn listen_on(reactor: &Reactor, addr: SocketAddr, config: &ListenConfig) -> io::Result<Listener> {
     match net::installed(reactor)? {
         Some(net) => net.listen(addr, &options_of(config)).map(Listener::Other),
@@ -128,14 +128,14 @@ fn options_of(config: &ListenConfig) -> ListenOptions {
 
 fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(IpProtocol::TCP))?;
-    // On Windows this option lets another program take the port over; elsewhere it only forgives sockets in TIME_WAIT.
+    // On Windows, SO_REUSEADDR lets another program take the port over; elsewhere it only ignores sockets in TIME_WAIT.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     options::set_reuse_port(&socket, config.reuse_port)?;
     if addr.is_ipv6() {
         socket.set_only_v6(config.v6_only)?;
     }
-    // Also where connections do not inherit them: what is refused is known now, and the window depends on a buffer of the listener's.
+    // Set even where accepted sockets do not inherit them: errors show now, and the window scale depends on the listener's buffer.
     config.stream.set_on_tcp(&socket, addr.is_ipv6())?;
     if let Some(queue) = config.fast_open {
         options::set_fast_open(&socket, queue)?;
@@ -159,7 +159,7 @@ pub(crate) fn open<A: Display, F: Factory>(
     Ok(ListeningPort { core, addr, reactor: reactor.downgrade() })
 }
 
-/// A socket that listens already, whoever made it so, if that is what it is.
+/// Checks that the socket is a listening TCP socket, and takes it over.
 pub(super) fn adopt(
     listener: std::net::TcpListener,
     config: &ListenConfig,
@@ -167,12 +167,13 @@ pub(super) fn adopt(
     let socket = SockRef::from(&listener);
     let is_tcp = socket.local_addr()?.as_socket().is_some() && socket.r#type()? == Type::STREAM;
     if !is_tcp || !is_listener(&socket)? {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no listening TCP socket"));
+        let what = "the socket is not a listening TCP socket";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
     adopted(listener, config)
 }
 
-/// A socket that is known to listen, with the options that its connections are to inherit.
+/// Takes over a listening socket, and sets the options that accepted sockets inherit.
 pub(crate) fn adopted(
     listener: std::net::TcpListener,
     config: &ListenConfig,
@@ -190,14 +191,14 @@ pub(crate) fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
     socket.is_listener()
 }
 
-/// Elsewhere nobody can be asked; but one that listens has no peer.
+/// Elsewhere SO_ACCEPTCONN is not available, but a listening socket has no peer.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 pub(crate) fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
     Ok(socket.peer_addr().is_err())
 }
 
 impl<A: Clone> ListeningPort<A> {
-    /// The address that is listened on, with the port that the system chose if it was asked to.
+    /// The address listened on, with the port that the system chose if port 0 was requested.
     #[must_use]
     pub fn local(&self) -> A {
         self.addr.clone()
@@ -205,7 +206,7 @@ impl<A: Clone> ListeningPort<A> {
 }
 
 impl<A: Into<Address>> ListeningPort<A> {
-    /// The same port, to be kept beside those of other kinds.
+    /// The same port with its address type erased, to be stored beside ports of other kinds.
     #[must_use]
     pub fn of_any_kind(self) -> ListeningPort<Address> {
         ListeningPort { core: self.core, addr: self.addr.into(), reactor: self.reactor }
@@ -213,43 +214,43 @@ impl<A: Into<Address>> ListeningPort<A> {
 }
 
 impl<A> ListeningPort<A> {
-    /// How many of its connections are open.
+    /// Number of open connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.core.open_count()
     }
 
-    /// Accepts nothing until [`resume`](Self::resume); who comes waits in the backlog.
+    /// Stops accepting until [`resume`](Self::resume). New connections wait in the backlog.
     pub fn pause(&self) {
         self.core.set_paused(true);
         if let Some(reactor) = self.reactor.upgrade() {
-            // Not when the loop comes by: an engine that accepts may do so before.
-            self.core.tell_interest(&reactor);
+            // At once, not in `rescheduled`: an engine that accepts by itself (io_uring) may do so before.
+            self.core.update_interest(&reactor);
         }
     }
 
-    /// Accepts again.
+    /// Resumes accepting.
     pub fn resume(&self) {
         self.core.set_paused(false);
         self.reschedule();
     }
 
-    /// Accepts no more, from now on; the loop closes the socket at the end of its turn. Connections go on. Who waits in the
-    /// backlog is refused by the system.
+    /// Stops accepting at once; the event loop closes the socket at the end of the turn. Open connections stay open. The system
+    /// refuses connections in the backlog.
     pub fn stop_listening(&self) {
         if let Some(reactor) = self.reactor.upgrade() {
             self.core.close(&reactor);
         }
     }
 
-    /// Accepts no more, asks the port's connections to finish
-    /// ([`Protocol::drain_requested`](crate::Protocol::drain_requested)), and gives a value when the last has ended.
-    /// After `deadline` those that are left are dropped with
+    /// Graceful shutdown: stops accepting, asks the connections to finish
+    /// ([`Protocol::drain_requested`](crate::Protocol::drain_requested)), and resolves when the last has ended.
+    /// After `deadline` the remaining connections are dropped with
     /// [`ConnectionLost::Shutdown`](crate::ConnectionLost::Shutdown).
     ///
     /// # Examples
     ///
-    /// A server that ends well when it is told to stop:
+    /// A server that drains its connections on shutdown:
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -285,8 +286,8 @@ impl<A> ListeningPort<A> {
         deferred
     }
 
-    /// Gives a value when the port is closed and the last of its connections has ended. One on standard input and output closes
-    /// by itself when its only connection has ended; others when they are told to, and when the reactor stops.
+    /// Resolves when the port is closed and its last connection has ended. A port on standard input and output closes by itself
+    /// after its only connection; others close by [`stop_listening`](Self::stop_listening) or when the reactor stops.
     pub fn when_over(&self) -> Deferred<()> {
         let (promise, deferred) = self.reactor.promise();
         if self.reactor.upgrade().is_some() {
@@ -297,7 +298,7 @@ impl<A> ListeningPort<A> {
         deferred
     }
 
-    /// Has the loop look at the port again.
+    /// Queues a call of the accept loop.
     fn reschedule(&self) {
         if let Some(reactor) = self.reactor.upgrade() {
             self.core.reschedule(&reactor);

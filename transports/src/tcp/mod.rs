@@ -1,4 +1,4 @@
-//! TCP: [`ReactorTcp`] gives a reactor its `listen_tcp` and `connect_tcp`.
+//! TCP: [`ReactorTcp`] adds `listen_tcp` and `connect_tcp` to a reactor.
 
 use std::{io, net::SocketAddr, rc::Rc};
 
@@ -62,9 +62,9 @@ pub(crate) mod sealed {
 /// # }
 /// ```
 pub trait ReactorTcp: sealed::Sealed {
-    /// Listens on `addr`, with the defaults of [`ListenConfig`]. Port 0 lets the system choose one;
-    /// [`ListeningPort::local`] tells which. A name is looked up on the spot, by the system or, on a host of a simulation,
-    /// among its names; the first of its addresses that can be listened on is taken.
+    /// Listens on `addr`, with the defaults of [`ListenConfig`]. With port 0 the system chooses one, which
+    /// [`ListeningPort::local`] returns. A name is resolved synchronously, by the system or, on a simulated host, from the
+    /// simulation's names; the first of its addresses that works is used.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ pub trait ReactorTcp: sealed::Sealed {
         self.listen_tcp_with(addr, ListenConfig::default(), factory)
     }
 
-    /// Listens on `addr`, as configured.
+    /// Listens on `addr` with `config`.
     ///
     /// # Errors
     ///
@@ -89,13 +89,13 @@ pub trait ReactorTcp: sealed::Sealed {
         factory: F,
     ) -> Result<ListeningPort, ListenError>;
 
-    /// Takes connections from a socket that listens already: one that was inherited, or made in a way of its own. Those of
-    /// streams are set on it as on a socket that was made here; `backlog`, `reuse_port`, `v6_only` and `fast_open`, which have to be
-    /// said before, mean nothing. On Unix, `ReactorAdopt` does the same with descriptors of any family.
+    /// Accepts connections from an existing listening socket, inherited or made elsewhere. The options for streams are set on it as
+    /// usual; `backlog`, `reuse_port`, `v6_only` and `fast_open` are ignored, since they must be set before listening.
+    /// On Unix, `ReactorAdopt` does the same with descriptors of any family.
     ///
     /// # Errors
     ///
-    /// [`ListenError::Other`], if this is no listening TCP socket, or there is no room for it.
+    /// [`ListenError::Other`], if this is not a listening TCP socket, or it could not be registered.
     fn adopt_listener<F: Factory>(
         &self,
         listener: std::net::TcpListener,
@@ -104,12 +104,12 @@ pub trait ReactorTcp: sealed::Sealed {
     ) -> Result<ListeningPort, ListenError>;
 
     /// Connects to `to`, with the defaults of [`ConnectConfig`]: an address, `"host:port"`, or `("host", port)`. Nothing happens
-    /// before the loop turns.
+    /// before the event loop runs.
     ///
-    /// Names are looked up by the [resolver](crate::names) of the reactor: the system's, on a thread of the pool, unless another
-    /// was set. Their addresses are tried as RFC 8305 ("Happy Eyeballs") says: IPv6 and IPv4 in turn, the next one beside
-    /// the others after [`attempt_delay`](ConnectConfig::attempt_delay), and at once when one fails. The first that answers is
-    /// taken, the others are dropped. Several addresses that you give are tried in your order.
+    /// Names are resolved by the [resolver](crate::names) of the reactor: by default the system's, on a thread of the pool.
+    /// Their addresses are tried with Happy Eyeballs (RFC 8305): IPv6 and IPv4 alternate, the next attempt starts
+    /// [`attempt_delay`](ConnectConfig::attempt_delay) after the last, or at once when one fails. The first that connects is
+    /// used, the others are dropped. Several addresses that you give are tried in your order.
     fn connect_tcp<F: Factory>(
         &self,
         to: impl Into<Destination>,
@@ -118,7 +118,7 @@ pub trait ReactorTcp: sealed::Sealed {
         self.connect_tcp_with(to, ConnectConfig::default(), factory)
     }
 
-    /// Connects to `to`, as configured.
+    /// Connects to `to` with `config`.
     fn connect_tcp_with<F: Factory>(
         &self,
         to: impl Into<Destination>,
@@ -152,7 +152,7 @@ impl ReactorTcp for Reactor {
             Ok((listener, addr)) => listen_at(self, listener, addr, config, None, factory),
             Err(source) => {
                 self.defer_drop(factory);
-                Err(ListenError::Other { at: "a socket that was given".to_owned(), source })
+                Err(ListenError::Other { at: "an existing socket".to_owned(), source })
             }
         }
     }
@@ -167,13 +167,13 @@ impl ReactorTcp for Reactor {
     }
 }
 
-/// What is said of the kernel's sockets in a simulation.
+/// The error for operations on kernel sockets in a simulation.
 pub(crate) fn no_kernel() -> io::Error {
-    let why = "a simulated host has no sockets of the kernel";
+    let why = "a simulated host has no kernel sockets";
     io::Error::new(io::ErrorKind::Unsupported, why)
 }
 
-/// Listens, with a layer over the sockets of its connections if there is one.
+/// Listens, with a layer over the accepted sockets if there is one.
 pub(crate) fn listen_over<F: Factory>(
     reactor: &Reactor,
     addr: Destination,
@@ -184,7 +184,7 @@ pub(crate) fn listen_over<F: Factory>(
     match listen::listen(reactor, addr, &config) {
         Ok((listener, addr)) => listen_at(reactor, listener, addr, config, layer, factory),
         Err(error) => {
-            // Its drop may be user code, and no call runs that.
+            // Dropping the factory may run user code, so the event loop drops it.
             reactor.defer_drop(factory);
             Err(error)
         }

@@ -1,4 +1,4 @@
-//! How many connections each client has open: [`PerIp`], for a port that limits them. Pure.
+//! Limit of connections per client address: [`PerIp`]. Pure.
 
 use std::{
     cell::RefCell,
@@ -8,11 +8,11 @@ use std::{
 
 use crate::ListenConfig;
 
-/// See the head of this file.
+/// Counts the open connections of each client.
 pub(super) struct PerIp {
     max: usize,
     prefix_v6: u8,
-    /// By the address that stands for the client. Nothing, if there is no limit.
+    /// Keyed by the client's address or IPv6 prefix. Empty if there is no limit.
     open: RefCell<HashMap<IpAddr, usize>>,
 }
 
@@ -22,7 +22,7 @@ impl PerIp {
         Self { max, prefix_v6, open: RefCell::default() }
     }
 
-    /// Whether this client has as many as it may have.
+    /// Whether the client has reached its limit.
     pub(super) fn is_full(&self, ip: Option<IpAddr>) -> bool {
         self.client(ip).is_some_and(|client| {
             self.open.borrow().get(&client).is_some_and(|open| *open >= self.max)
@@ -46,13 +46,13 @@ impl PerIp {
         }
     }
 
-    /// The address under which a client is counted, if it is.
+    /// The key of a client. `None` if it is not counted.
     fn client(&self, ip: Option<IpAddr>) -> Option<IpAddr> {
         let ip = ip.filter(|_| self.max != usize::MAX)?;
         match ip.to_canonical() {
             IpAddr::V6(v6) if !v6.is_unicast_link_local() => Some(self.network(v6).into()),
-            // An IPv4 address, also in the form of IPv6, is a client; and so is each neighbour on a link, where all have one prefix.
-            one => Some(one),
+            // An IPv4 address (also IPv4-mapped) is one client, and so is each link-local address, since those share one prefix.
+            other => Some(other),
         }
     }
 
@@ -68,7 +68,7 @@ mod tests {
 
     /// Whether two addresses are one client, by the length of the prefix.
     #[test]
-    fn who_is_counted_with_whom() {
+    fn addresses_of_one_prefix_are_one_client() {
         let cases = [
             (64, "2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true),
             (64, "2001:db8:1:2::1", "2001:db8:1:3::1", false),
@@ -78,12 +78,12 @@ mod tests {
             (128, "2001:db8::1", "2001:db8::1", true),
             (0, "2001:db8::1", "fd00::1", true),
             (0, "2001:db8::1", "192.0.2.1", false),
-            // IPv4 is counted by the address, in whichever form it comes.
+            // IPv4 is counted by address, IPv4-mapped or not.
             (64, "192.0.2.1", "192.0.2.2", false),
             (64, "192.0.2.1", "::ffff:192.0.2.1", true),
             (64, "::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
             (0, "::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
-            // Neighbours.
+            // Link-local.
             (64, "fe80::1", "fe80::2", false),
             (64, "fe80::1", "fe80::1", true),
         ];
@@ -99,13 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_nobody_is_counted() {
+    fn without_a_limit_nothing_is_counted() {
         let per_ip = PerIp::new(&ListenConfig::default());
         for _ in 0..3 {
             per_ip.opened(Some([127, 0, 0, 1].into()));
         }
         assert!(per_ip.open.borrow().is_empty() && !per_ip.is_full(Some([127, 0, 0, 1].into())));
-        // More bits than there are.
+        // Prefix longer than an address.
         let config = ListenConfig::default().ipv6_prefix(255);
         assert_eq!(config.ipv6_prefix, 128);
     }

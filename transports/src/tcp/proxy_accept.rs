@@ -1,5 +1,5 @@
-//! Who has been accepted and not let in yet: a proxy must say first for whom it connects. No protocol is built for a [`PendingProxy`]
-//! before that; whatever goes wrong until then costs a line in the log.
+//! Accepted connections that wait for the PROXY protocol header: [`PendingProxy`]. No protocol is built before the header is complete;
+//! failures until then are only logged.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,19 +17,19 @@ use crate::{
     stream::socket::Socket,
 };
 
-/// A connection whose header is still to come: its handler until then.
+/// The handler of a connection until its PROXY header is complete.
 pub(super) struct PendingProxy<F: Factory> {
     acceptor: Rc<Acceptor<F>>,
     token: Token,
     peer: Peer,
     socket: RefCell<Option<Socket>>,
     reader: RefCell<HeaderReader>,
-    /// What was said of the socket so far, for whoever takes it over.
+    /// Readiness reported so far, passed on to the stream.
     ready: Cell<Ready>,
 }
 
-/// Lets a registered socket wait for its header.
-pub(super) fn enter<F: Factory>(
+/// Starts waiting for the header of an accepted socket.
+pub(super) fn await_header<F: Factory>(
     acceptor: &Rc<Acceptor<F>>,
     reactor: &Reactor,
     config: &ProxyConfig,
@@ -39,7 +39,7 @@ pub(super) fn enter<F: Factory>(
 ) {
     let timer: TimerKey = reactor.arm_timer(token, config.timeout);
     acceptor.core.proxy_pending(token, timer);
-    let guest = Rc::new(PendingProxy {
+    let pending = Rc::new(PendingProxy {
         acceptor: acceptor.clone(),
         token,
         peer,
@@ -47,21 +47,21 @@ pub(super) fn enter<F: Factory>(
         reader: RefCell::new(HeaderReader::new(config.header_len_max)),
         ready: Cell::default(),
     });
-    reactor.bind(token, guest.clone());
-    // Most often it is there already.
-    guest.listen(reactor);
+    reactor.bind(token, pending.clone());
+    // The header has often arrived already.
+    pending.try_header(reactor);
 }
 
 impl<F: Factory> PendingProxy<F> {
-    fn listen(self: Rc<Self>, reactor: &Reactor) {
+    fn try_header(self: Rc<Self>, reactor: &Reactor) {
         match self.read() {
             Ok(None) => {}
-            Ok(Some(header)) => self.let_in(reactor, header),
-            Err(error) => self.turn_away(reactor, &error),
+            Ok(Some(header)) => self.header_received(reactor, header),
+            Err(error) => self.reject(reactor, &error),
         }
     }
 
-    /// Reads the header and not a byte more. `None` while it is not all there.
+    /// Reads the header and no byte beyond it. `None` while it is incomplete.
     fn read(&self) -> io::Result<Option<Header>> {
         let socket = self.socket.borrow();
         let Some(socket) = &*socket else { return Ok(None) };
@@ -82,28 +82,28 @@ impl<F: Factory> PendingProxy<F> {
         }
     }
 
-    fn let_in(self: Rc<Self>, reactor: &Reactor, header: Header) {
-        let Some(socket) = self.leave(reactor) else { return };
+    fn header_received(self: Rc<Self>, reactor: &Reactor, header: Header) {
+        let Some(socket) = self.take_socket(reactor) else { return };
         let peer = match header {
             Header::Local => self.peer.clone(),
             Header::Proxied { ends, tlvs } => {
                 Peer::Proxied(Arc::new(Proxied { via: self.peer.clone(), ends, tlvs }))
             }
         };
-        // What came behind the header has been told of already.
-        self.acceptor.admit(reactor, socket, self.token, peer, self.ready.get());
+        // Readiness for bytes after the header has been reported already, so it is passed on.
+        self.acceptor.proxy_accepted(reactor, socket, self.token, peer, self.ready.get());
     }
 
-    fn turn_away(&self, reactor: &Reactor, why: &dyn fmt::Display) {
-        tracing::debug!(peer = %self.peer, %why, "no header of the PROXY protocol; closed");
-        if let Some(socket) = self.leave(reactor) {
+    fn reject(&self, reactor: &Reactor, why: &dyn fmt::Display) {
+        tracing::debug!(peer = %self.peer, %why, "connection closed: no PROXY protocol header");
+        if let Some(socket) = self.take_socket(reactor) {
             reactor.deregister(self.token, true);
             drop(socket);
         }
     }
 
-    /// It is no guest any more. `None` if it was not.
-    fn leave(&self, reactor: &Reactor) -> Option<Socket> {
+    /// Takes the socket and removes this connection from the pending ones. `None` if that was done before.
+    fn take_socket(&self, reactor: &Reactor) -> Option<Socket> {
         let socket = self.socket.take()?;
         self.acceptor.core.proxy_done(reactor, self.token);
         Some(socket)
@@ -113,28 +113,28 @@ impl<F: Factory> PendingProxy<F> {
 impl<F: Factory> Handler for PendingProxy<F> {
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
         self.ready.set(self.ready.get() | ready);
-        self.listen(reactor);
+        self.try_header(reactor);
     }
 
     fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
-        self.listen(reactor);
+        self.try_header(reactor);
     }
 
     fn timer(self: Rc<Self>, reactor: &Reactor, _: TimerKey) {
-        self.turn_away(reactor, &"it took too long");
+        self.reject(reactor, &"timed out");
     }
 
     fn shutdown(self: Rc<Self>, reactor: &Reactor) {
-        self.turn_away(reactor, &"the reactor stops");
+        self.reject(reactor, &"the reactor is shutting down");
     }
 
     fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {
-        self.turn_away(reactor, &message);
+        self.reject(reactor, &message);
         true
     }
 
     fn describe(&self) -> String {
-        format!("a proxy before its header, {}", self.peer)
+        format!("a connection awaiting its PROXY header, {}", self.peer)
     }
 }
 

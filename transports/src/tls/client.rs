@@ -1,4 +1,4 @@
-//! How a client speaks TLS: [`TlsClientConfig`].
+//! TLS configuration of clients: [`TlsClientConfig`].
 
 use std::{
     sync::{Arc, OnceLock},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{Destination, names::literal::Literal};
 
-/// How a client speaks TLS. Cheap to clone; clones share the sessions that they can take up again, so keep one for all
+/// TLS configuration of a client. Cheap to clone; clones share the session-resumption cache, so reuse one configuration for all
 /// connections.
 ///
 /// # Examples
@@ -44,7 +44,7 @@ pub struct TlsClientConfig {
 
 #[derive(Clone, Debug)]
 struct Options {
-    /// `None` is the insecure mode.
+    /// `None`: certificates are not verified.
     roots: Option<TrustedRoots>,
     identity: Option<Identity>,
     name: Option<ServerName<'static>>,
@@ -53,39 +53,39 @@ struct Options {
 }
 
 impl TlsClientConfig {
-    /// A client that trusts whom the system trusts. Reads files, and takes its time; keep it.
+    /// A client that trusts the system's root certificates. Reads files, which is slow; reuse the result.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::NoSystemRoots`] if the system trusts nobody.
+    /// [`TlsConfigError::NoSystemRoots`] if the system has no root certificates.
     pub fn system() -> Result<Self, TlsConfigError> {
         Ok(Self::new(TrustedRoots::system()?))
     }
 
-    /// A client that trusts these.
+    /// A client that trusts these root certificates.
     pub fn new(roots: TrustedRoots) -> Self {
-        Self::trusting(Some(roots))
+        Self::with_roots(Some(roots))
     }
 
-    /// A client that takes anybody for the server it wants: what it sends is hidden from those who only listen, and from nobody
-    /// who takes part. For tests, and for peers whose certificate is checked in another way, from
+    /// A client that accepts any certificate. The connection is encrypted, but not authenticated: it is open to
+    /// man-in-the-middle attacks. For tests, and for peers whose certificate is checked in another way, from
     /// [`tls_info`](crate::Transport::tls_info).
     pub fn insecure_without_verification() -> Self {
-        Self::trusting(None)
+        Self::with_roots(None)
     }
 
-    fn trusting(roots: Option<TrustedRoots>) -> Self {
+    fn with_roots(roots: Option<TrustedRoots>) -> Self {
         let settings = Settings::default();
         let options = Options { roots, identity: None, name: None, sni: true, settings };
         Self { options, built: Arc::default() }
     }
 
-    /// The certificate that is shown to servers which ask for one.
+    /// The client certificate, for servers that request one.
     pub fn identity(self, identity: Identity) -> Self {
         self.changed(|options| options.identity = Some(identity))
     }
 
-    /// The name, or the address, that the server's certificate must be for. Default: the one that is connected to.
+    /// The name or IP address that the server's certificate must be for. Default: the host connected to.
     ///
     /// # Errors
     ///
@@ -95,12 +95,12 @@ impl TlsClientConfig {
         Ok(self.changed(|options| options.name = Some(name)))
     }
 
-    /// Whether the server is told the name that is wanted (SNI), which others on the way can read. Default `true`.
+    /// Whether the server's name is sent in the clear (SNI). Default `true`.
     pub fn sni(self, sni: bool) -> Self {
         self.changed(|options| options.sni = sni)
     }
 
-    /// The application protocols, the preferred one first (ALPN, RFC 7301). Default: none.
+    /// The application protocols in order of preference (ALPN, RFC 7301). Default: none.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl TlsClientConfig {
         self.changed(|options| options.settings.only_tls13 = only)
     }
 
-    /// Whether an earlier session with the same server is taken up again. Default `true`.
+    /// Session resumption: whether a handshake may resume an earlier session with the same server. Default `true`.
     pub fn resumption(self, resumption: bool) -> Self {
         self.changed(|options| options.settings.resumption = resumption)
     }
@@ -128,13 +128,13 @@ impl TlsClientConfig {
         self.changed(|options| options.settings.key_log = key_log)
     }
 
-    /// How long a handshake may take. Default 10 s. The timeout of the whole attempt
-    /// ([`ConnectConfig::timeout`](crate::ConnectConfig::timeout)) goes on beside it.
+    /// Handshake timeout. Default 10 s. [`ConnectConfig::timeout`](crate::ConnectConfig::timeout), which covers the whole attempt,
+    /// applies as well.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         self.changed(|options| options.settings.handshake_timeout = timeout)
     }
 
-    /// This side of a session with the server of that name: for [`start_tls`](crate::Transport::start_tls).
+    /// The client role in a session with the server of that name: for [`start_tls`](crate::Transport::start_tls).
     ///
     /// # Errors
     ///
@@ -143,11 +143,11 @@ impl TlsClientConfig {
         Ok(TlsRole::client(self, self.options.name.clone().map_or_else(|| server_name(name), Ok)?))
     }
 
-    pub(crate) fn side_for(&self, to: &Destination) -> Result<TlsRole, TlsConfigError> {
+    pub(crate) fn role_for(&self, to: &Destination) -> Result<TlsRole, TlsConfigError> {
         let name = match (&self.options.name, to) {
             (Some(name), _) => name.clone(),
             (None, Destination::Name(host, _)) => match Literal::parse(host) {
-                // Certificates know nothing of interfaces.
+                // Certificates hold addresses without an IPv6 scope.
                 Some(literal) => ServerName::IpAddress(literal.ip().into()),
                 None => server_name(host)?,
             },
@@ -167,7 +167,7 @@ impl TlsClientConfig {
         self.options.settings.handshake_timeout
     }
 
-    /// What rustls wants to know, made when it is first needed.
+    /// The rustls configuration, built on first use.
     pub(super) fn built(&self) -> Arc<ClientConfig> {
         self.built.get_or_init(|| Arc::new(self.build())).clone()
     }
@@ -179,7 +179,7 @@ impl TlsClientConfig {
             .expect("the provider has cipher suites for both versions");
         let builder = match &options.roots {
             Some(roots) => builder.with_root_certificates(roots.store()),
-            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody)),
+            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(NoVerification)),
         };
         let mut config = match &options.identity {
             Some(identity) => {
@@ -198,17 +198,17 @@ impl TlsClientConfig {
     }
 }
 
-/// A name as certificates bear them: without the dot that ends it in the DNS.
+/// A server name as in certificates: without the trailing dot of the DNS.
 fn server_name(name: &str) -> Result<ServerName<'static>, TlsConfigError> {
     ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
         .map_err(|_| TlsConfigError::BadName { name: name.to_owned() })
 }
 
-/// Takes whatever certificate it is shown, but wants to see that the peer has its key.
+/// Accepts any certificate, but verifies that the peer has its private key.
 #[derive(Debug)]
-struct Anybody;
+struct NoVerification;
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for NoVerification {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

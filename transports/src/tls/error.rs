@@ -1,10 +1,10 @@
-//! What can be wrong with certificates, keys and names before anybody connects: [`TlsConfigError`].
+//! Errors of TLS certificates, keys and configuration: [`TlsConfigError`]. Errors of a session are `TlsError`.
 
 use std::{io, path::PathBuf};
 
 use sinew_reactor::Excerpt;
 
-/// TLS cannot be set up as asked. Each error names the file, or says that the thing was given in memory.
+/// Invalid TLS configuration. Each error names the file, or says that the input was given in memory.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
@@ -16,7 +16,7 @@ pub enum TlsConfigError {
         /// The cause.
         source: io::Error,
     },
-    /// A file, or what was given, is damaged PEM.
+    /// The input is not valid PEM.
     #[error("{} is not PEM: {why}", Excerpt::new(.from))]
     BadPem {
         /// Where it came from.
@@ -24,25 +24,25 @@ pub enum TlsConfigError {
         /// What is wrong with it.
         why: String,
     },
-    /// There is no certificate in it.
+    /// The input holds no certificate.
     #[error("no certificate in {}", Excerpt::new(.from))]
     NoCertificate {
-        /// Where it was looked for.
+        /// The input.
         from: String,
     },
-    /// There is no private key in it.
+    /// The input holds no private key.
     #[error("no private key in {}", Excerpt::new(.from))]
     NoKey {
-        /// Where it was looked for.
+        /// The input.
         from: String,
     },
-    /// The private key is encrypted with a passphrase, which sinew does not ask for.
-    #[error("the private key in {} is encrypted", Excerpt::new(.from))]
+    /// The private key is encrypted with a passphrase, which is not supported.
+    #[error("the private key in {} is encrypted; decrypt it first", Excerpt::new(.from))]
     EncryptedKey {
         /// Where it came from.
         from: String,
     },
-    /// The private key is damaged, or of a kind that is not supported.
+    /// The private key is invalid, or of an unsupported kind.
     #[error("the private key in {} cannot be used: {why}", Excerpt::new(.from))]
     BadKey {
         /// Where it came from.
@@ -50,7 +50,7 @@ pub enum TlsConfigError {
         /// What is wrong with it.
         why: String,
     },
-    /// A certificate is damaged, or of a kind that is not supported.
+    /// A certificate is invalid, or of an unsupported kind.
     #[error("a certificate in {} cannot be used: {why}", Excerpt::new(.from))]
     BadCertificate {
         /// Where it came from.
@@ -58,7 +58,7 @@ pub enum TlsConfigError {
         /// What is wrong with it.
         why: String,
     },
-    /// The certificate belongs to another key.
+    /// The certificate is for another key.
     #[error(
         "the certificate in {} does not match the key in {}",
         Excerpt::new(.certificate), Excerpt::new(.key)
@@ -69,38 +69,38 @@ pub enum TlsConfigError {
         /// Where the key came from.
         key: String,
     },
-    /// The system trusts nobody, or does not tell whom.
-    #[error("no trusted certificates of the system were found: {why}")]
+    /// The system has no usable root certificates.
+    #[error("could not load root certificates from the system: {why}")]
     NoSystemRoots {
-        /// What was wrong with them.
+        /// The cause.
         why: String,
     },
-    /// What was given is no name that a server can have.
+    /// The text is not a valid server name.
     #[error("{:?} is not the name of a server", Excerpt::new(.name))]
     BadName {
         /// The name.
         name: String,
     },
-    /// The name of an application protocol is empty, or too long (RFC 7301 3.1).
+    /// An ALPN protocol name is empty or too long (RFC 7301 3.1).
     #[error(
-        "the name of an application protocol has between 1 and 255 bytes, and \"{start}\" has {len}"
+        "invalid ALPN protocol name \"{start}\" of {len} bytes; the length must be between 1 and 255"
     )]
     BadAlpnName {
-        /// How it begins, with bytes that are not printable escaped.
+        /// The beginning of the name; unprintable bytes are escaped.
         start: String,
-        /// Its bytes.
+        /// Its length in bytes.
         len: usize,
     },
-    /// The names of the application protocols do not fit into a handshake.
-    #[error("the names of the application protocols take {len} bytes, and {max} are the most")]
+    /// The ALPN protocol names are too long together.
+    #[error("the ALPN protocol names take {len} bytes; the maximum is {max}")]
     TooManyAlpnNames {
-        /// Their bytes, with one more for each.
+        /// Their length in bytes, with one length byte for each.
         len: usize,
-        /// As many as they may be.
+        /// The maximum.
         max: usize,
     },
-    /// A server needs a certificate.
-    #[error("a server needs a certificate")]
+    /// No certificate was given.
+    #[error("a TLS server needs at least one certificate")]
     NoIdentity,
 }
 

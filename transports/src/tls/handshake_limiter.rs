@@ -1,5 +1,5 @@
-//! So that a crowd of new connections cannot starve the others: [`HandshakeLimiter`] lets a few steps of handshakes through each turn
-//! of the loop. Knows no TLS.
+//! Handshake limiter: bounds the handshake steps per turn of the event loop, so that many new connections do not starve the
+//! established ones. [`HandshakeLimiter`] knows no TLS.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,28 +8,28 @@ use std::{
 
 use sinew_reactor::{Reactor, Token};
 
-/// One for each reactor.
+/// The limiter of one reactor.
 #[derive(Default)]
 pub(super) struct HandshakeLimiter {
-    /// Let through in this turn, those who were called included.
-    passed: Cell<usize>,
+    /// Steps admitted in this turn, including granted permits.
+    admitted: Cell<usize>,
     waiting: RefCell<VecDeque<Token>>,
-    /// The ticket that the next to wait will have.
-    next: Cell<u64>,
-    /// Tickets below this one have been called.
-    called: Cell<u64>,
-    /// The loop will open it for another turn.
-    is_armed: Cell<bool>,
+    /// Number of the next_permit permit.
+    next_permit: Cell<u64>,
+    /// Permits below this number are granted.
+    granted: Cell<u64>,
+    /// A call of [`refill`](Self::refill) is scheduled for the next_permit turn.
+    refill_scheduled: Cell<bool>,
 }
 
-/// The place of one who waits.
+/// A place in the queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Permit(u64);
 
 impl HandshakeLimiter {
-    /// Whether it is the turn of who asks. If not, they get a ticket to ask with when the loop comes by for them, in the order
-    /// in which they came.
-    pub(super) fn pass(
+    /// Admits a step, or queues the token and returns a permit. The handler of a granted permit is rescheduled, first in, first
+    /// out, and then calls this again with the permit.
+    pub(super) fn acquire(
         &self,
         reactor: &Reactor,
         token: Token,
@@ -37,39 +37,39 @@ impl HandshakeLimiter {
         permit: Option<Permit>,
     ) -> Result<(), Permit> {
         if let Some(permit) = permit {
-            return if permit.0 < self.called.get() { Ok(()) } else { Err(permit) };
+            return if permit.0 < self.granted.get() { Ok(()) } else { Err(permit) };
         }
-        self.open_next_turn(reactor, per_turn);
-        if self.passed.get() < per_turn && self.waiting.borrow().is_empty() {
-            self.passed.set(self.passed.get() + 1);
+        self.schedule_refill(reactor, per_turn);
+        if self.admitted.get() < per_turn && self.waiting.borrow().is_empty() {
+            self.admitted.set(self.admitted.get() + 1);
             return Ok(());
         }
-        let permit = Permit(self.next.get());
-        self.next.set(permit.0 + 1);
+        let permit = Permit(self.next_permit.get());
+        self.next_permit.set(permit.0 + 1);
         self.waiting.borrow_mut().push_back(token);
         Err(permit)
     }
 
-    fn open_next_turn(&self, reactor: &Reactor, per_turn: usize) {
-        if !self.is_armed.replace(true) {
-            reactor.call_soon(move |reactor| reactor.local::<Self>().call(reactor, per_turn));
+    fn schedule_refill(&self, reactor: &Reactor, per_turn: usize) {
+        if !self.refill_scheduled.replace(true) {
+            reactor.call_soon(move |reactor| reactor.local::<Self>().refill(reactor, per_turn));
         }
     }
 
-    /// Calls the next few.
-    fn call(&self, reactor: &Reactor, per_turn: usize) {
-        self.is_armed.set(false);
+    /// Grants permits to the first tokens in the queue.
+    fn refill(&self, reactor: &Reactor, per_turn: usize) {
+        self.refill_scheduled.set(false);
         let mut waiting = self.waiting.borrow_mut();
-        let called = per_turn.min(waiting.len());
-        waiting.drain(..called).for_each(|token| reactor.reschedule(token));
+        let granted = per_turn.min(waiting.len());
+        waiting.drain(..granted).for_each(|token| reactor.reschedule(token));
         if waiting.is_empty() {
             waiting.shrink_to(per_turn);
         }
-        self.called.set(self.called.get() + called as u64);
-        self.passed.set(called);
-        if called > 0 {
+        self.granted.set(self.granted.get() + granted as u64);
+        self.admitted.set(granted);
+        if granted > 0 {
             drop(waiting);
-            self.open_next_turn(reactor, per_turn);
+            self.schedule_refill(reactor, per_turn);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who one is, and whom one trusts: [`Identity`] and [`TrustedRoots`].
+//! Own certificates and trusted root certificates: [`Identity`] and [`TrustedRoots`].
 
 use std::{
     fmt,
@@ -16,19 +16,18 @@ use rustls::{
 
 use super::{TlsConfigError, pem::Source};
 
-/// The cryptography that everything here is done with. Named each time: with two of them compiled in, rustls would not know
-/// which one is meant.
+/// The crypto provider (ring). Passed explicitly: if two providers are compiled in, rustls has no default.
 pub(super) fn provider() -> &'static Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider()))
 }
 
-/// A certificate with those that vouch for it, and its private key. Cheap to clone.
+/// A certificate chain and its private key. Cheap to clone.
 #[derive(Clone)]
 pub struct Identity(Arc<CertifiedKey>);
 
 impl Identity {
-    /// Reads PEM files: the certificate first, then those that vouch for it; and the key. Both may be in one file.
+    /// Reads PEM files: the certificate chain, leaf first, and the key. Both may be in one file.
     ///
     /// # Errors
     ///
@@ -40,7 +39,7 @@ impl Identity {
         Self::new(&Source::file(certificate.as_ref())?, &Source::file(key.as_ref())?)
     }
 
-    /// The same out of memory.
+    /// The same from memory.
     ///
     /// # Errors
     ///
@@ -102,12 +101,12 @@ fn check_certificates(
     Ok(())
 }
 
-/// Certificates of those whose word on others is believed, at least one. Cheap to clone.
+/// Root certificates to verify peers with, at least one. Cheap to clone.
 #[derive(Clone)]
 pub struct TrustedRoots(Arc<RootCertStore>);
 
 impl TrustedRoots {
-    /// Those that the system trusts. Reads files, and takes its time; keep it.
+    /// The system's root certificates. Reads files, which is slow; reuse the result.
     ///
     /// # Errors
     ///
@@ -119,7 +118,7 @@ impl TrustedRoots {
         if added > 0 {
             return Ok(Self(Arc::new(store)));
         }
-        let why = found.errors.first().map_or_else(|| "none".to_owned(), ToString::to_string);
+        let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
         Err(TlsConfigError::NoSystemRoots { why })
     }
 
@@ -132,7 +131,7 @@ impl TrustedRoots {
         Self::new(&Source::file(path.as_ref())?)
     }
 
-    /// The same out of memory.
+    /// The same from memory.
     ///
     /// # Errors
     ///
@@ -156,7 +155,7 @@ impl TrustedRoots {
         self.0.clone()
     }
 
-    /// The bytes of their names in a handshake, each with its length before it.
+    /// Length in bytes of the subject names in a handshake message, each with its two-byte length.
     pub(super) fn names_len(&self) -> usize {
         self.0.subjects().iter().map(|name| 2 + name.as_ref().len()).sum()
     }

@@ -1,6 +1,6 @@
-//! TLS between a socket and a stream: [`Tls`]. What is written is encrypted when it is sent, and counts as sent when all of its
-//! ciphertext is out; what comes is decrypted when it is wanted. Between two calls nothing is kept but half a record that came,
-//! or what the socket did not take.
+//! TLS layer between a socket and a stream: [`Tls`]. Output is encrypted when it is sent, and counts as sent when all of its
+//! ciphertext is. Input is decrypted when the stream reads. An idle connection owns no buffer; only a partial input record or
+//! unsent ciphertext is kept between calls.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,64 +14,63 @@ use sinew_reactor::{Completion, Reactor, SHORT_WRITE_FILLS, TimerKey, Token};
 use super::{
     TlsInfo,
     handshake_limiter::{HandshakeLimiter, Permit},
-    session::{Out, Session},
+    session::{OutBuffer, Session},
 };
 use crate::{
     ConnectionLost, TlsError,
     buffers::READ_BUFFER,
     disconnect::LayerError,
     stream::{
-        layer::{Below, Layer, Received, Source, Step, WhenReady},
+        layer::{Layer, LayerContext, Received, Source, Step, WhenReady},
         socket::Socket,
     },
 };
 
-/// How much is encrypted before it is written: what one read takes.
-const PIECE: usize = READ_BUFFER;
+/// Plaintext encrypted per write: as much as one read takes.
+const CHUNK_LEN: usize = READ_BUFFER;
 
-/// The most that may wait to become whole: the longest message of a handshake that there is, in records, and what one read
-/// has brought behind it.
+/// Maximum length of an incomplete input: the longest handshake message, in records, and one further read.
 const TAIL_MAX: usize = 2 * READ_BUFFER + 32 * 1024;
 
 mod byte_stream;
 
-/// See the head of this file.
+/// The layer of one connection. State of the handshake is boxed and freed when it is done.
 pub(super) struct Tls {
     socket: Socket,
     session: RefCell<Box<dyn Session>>,
     scratch: Rc<Scratch>,
     token: Token,
-    /// The engine receives for this stream.
+    /// The engine receives input as completions.
     completes: bool,
-    /// The last word was said.
-    said_farewell: Cell<bool>,
-    /// What comes is thrown away, and nothing goes out but what is in the clear and what is unsent.
-    given_up: Cell<bool>,
-    /// The front of a record that has not come whole.
+    /// close_notify has been queued.
+    close_notify_queued: Cell<bool>,
+    /// The layer failed: input is discarded, and only clear-text output and unsent ciphertext are sent.
+    is_failed: Cell<bool>,
+    /// An incomplete record.
     tail: RefCell<Vec<u8>>,
-    /// What came with the end of the handshake.
+    /// Plaintext received together with the end of the handshake.
     buffered_plaintext: Cell<Vec<u8>>,
     unsent: RefCell<Unsent>,
-    /// What is to be told once all that came before it was delivered.
+    /// The end of the input, to be reported after all plaintext.
     end: Cell<Option<Box<End>>>,
-    /// What only a handshake needs.
-    opening: RefCell<Option<Box<Opening>>>,
+    /// State of the handshake; `None` when it is done.
+    handshake: RefCell<Option<Box<Handshake>>>,
 }
 
-/// What all connections of a reactor work in. Neither outlasts a call; both stay as long as they have become, for to clear memory
-/// costs more than to write to it.
+/// Scratch buffers shared by all connections of a reactor. Used only within a call. They never shrink, since clearing memory
+/// costs more than writing to it.
 #[derive(Default)]
 struct Scratch {
     incoming: RefCell<Vec<u8>>,
     outgoing: RefCell<Vec<u8>>,
 }
 
-/// Ciphertext that the socket has not taken.
+/// Ciphertext that the socket has not accepted.
 #[derive(Default)]
 struct Unsent {
     bytes: Vec<u8>,
     sent: usize,
-    /// So much of the front of the stream's queue is in it.
+    /// Number of bytes at the front of the stream's queue that are encrypted in it.
     covers: usize,
 }
 
@@ -80,22 +79,22 @@ enum End {
     Failed(TlsError),
 }
 
-struct Opening {
-    /// So many bytes go out in the clear before the first word of the handshake.
+struct Handshake {
+    /// Bytes still to be sent in the clear before the handshake starts (STARTTLS).
     clear: usize,
-    has_begun: bool,
+    is_started: bool,
     timeout: Duration,
     deadline: Option<TimerKey>,
-    handshake_limiter: Rc<HandshakeLimiter>,
+    limiter: Rc<HandshakeLimiter>,
     per_turn: usize,
     permit: Option<Permit>,
     when_ready: Option<WhenReady>,
     is_draining: bool,
 }
 
-/// What a read has brought.
+/// Result of one read.
 enum Fetched {
-    /// The buffer holds so many bytes, those that were kept before included.
+    /// The buffer holds this many bytes, the earlier partial record included.
     Bytes(usize, Source),
     End,
     Nothing,
@@ -106,15 +105,21 @@ impl Tls {
         session: Box<dyn Session>,
         (timeout, per_turn): (Duration, usize),
         socket: Socket,
-        below: Below<'_>,
+        context: LayerContext<'_>,
     ) -> Self {
-        let Below { reactor, token, completes, clear, when_ready } = below;
-        let opening = Opening {
+        let LayerContext {
+            reactor,
+            token,
+            completion_mode: completes,
+            plaintext_len: clear,
+            when_ready,
+        } = context;
+        let handshake = Handshake {
             clear,
-            has_begun: false,
+            is_started: false,
             timeout,
             deadline: Some(reactor.arm_timer(token, timeout)),
-            handshake_limiter: reactor.local(),
+            limiter: reactor.local(),
             per_turn,
             permit: None,
             when_ready,
@@ -126,24 +131,24 @@ impl Tls {
             scratch: reactor.local(),
             token,
             completes,
-            said_farewell: Cell::new(false),
-            given_up: Cell::new(false),
+            close_notify_queued: Cell::new(false),
+            is_failed: Cell::new(false),
             tail: RefCell::default(),
             buffered_plaintext: Cell::default(),
             unsent: RefCell::default(),
             end: Cell::default(),
-            opening: RefCell::new(Some(Box::new(opening))),
+            handshake: RefCell::new(Some(Box::new(handshake))),
         }
     }
 
-    fn is_opening(&self) -> bool {
-        self.opening.borrow().is_some()
+    fn handshake_pending(&self) -> bool {
+        self.handshake.borrow().is_some()
     }
 
     // ---- input ----
 
-    /// Lays what was kept into `incoming`, and says how much that is. It stays kept.
-    fn lay_tail(&self, incoming: &mut Vec<u8>) -> usize {
+    /// Copies the partial record into `incoming`, without removing it, and returns its length.
+    fn copy_tail(&self, incoming: &mut Vec<u8>) -> usize {
         let tail = self.tail.borrow();
         if incoming.len() < tail.len() {
             incoming.resize(tail.len(), 0);
@@ -152,9 +157,9 @@ impl Tls {
         tail.len()
     }
 
-    /// Lays what was kept into `incoming`, and what is read now behind it. What was kept stays kept.
+    /// Copies the partial record into `incoming`, and appends one read. The partial record is not removed.
     fn fetch(&self, reactor: &Reactor, incoming: &mut Vec<u8>) -> io::Result<Fetched> {
-        let start = self.lay_tail(incoming);
+        let start = self.copy_tail(incoming);
         if incoming.len() < start + READ_BUFFER {
             incoming.resize(start + READ_BUFFER, 0);
         }
@@ -190,10 +195,10 @@ impl Tls {
         }
     }
 
-    /// Takes what is whole from `incoming`, keeps the rest, and sends what follows from it as far as that goes at once.
+    /// Processes the complete records in `incoming`, keeps the rest, and queues the response.
     fn process(&self, incoming: &mut [u8], plain: &mut Vec<u8>) -> Result<(), TlsError> {
         let mut outgoing = self.scratch.outgoing.borrow_mut();
-        let mut out = Out::new(&mut outgoing);
+        let mut out = OutBuffer::new(&mut outgoing);
         let mut session = self.session.borrow_mut();
         let used = session.process(incoming, plain, &mut out);
         if !out.bytes().is_empty() {
@@ -202,7 +207,7 @@ impl Tls {
         let used = used?;
         let left = if session.has_peer_closed() { &[][..] } else { &incoming[used..] };
         if left.len() > TAIL_MAX {
-            return Err(TlsError::Misbehaved("a message is too long".to_owned()));
+            return Err(TlsError::Misbehaved("a handshake message is too long".to_owned()));
         }
         self.keep(left);
         Ok(())
@@ -220,7 +225,7 @@ impl Tls {
 
     // ---- output ----
 
-    /// Writes what is left from before; `false` if the socket has no room for all of it. If that fails, it is not tried again.
+    /// Writes unsent ciphertext; `false` if the socket accepted only a part. After an error the rest is discarded.
     fn flush(&self) -> io::Result<bool> {
         let mut unsent = self.unsent.borrow_mut();
         let flushed = self.write_unsent(&mut unsent);
@@ -250,7 +255,7 @@ impl Tls {
         Ok(true)
     }
 
-    /// What was queued before there was TLS goes out as it is.
+    /// Writes data queued before `start_tls`, unencrypted.
     fn write_clear(&self, slices: &[IoSlice<'_>], clear: usize) -> io::Result<usize> {
         let Some(first) = slices.iter().find(|slice| !slice.is_empty()) else { return Ok(0) };
         let sent = self.socket.write(&first[..first.len().min(clear)])?;
@@ -259,17 +264,17 @@ impl Tls {
     }
 
     fn sent_clear(&self, sent: usize) {
-        if let Some(opening) = &mut *self.opening.borrow_mut() {
-            opening.clear -= sent;
+        if let Some(handshake) = &mut *self.handshake.borrow_mut() {
+            handshake.clear -= sent;
         }
     }
 
-    /// Encrypts a piece of what lies `from` bytes into the slices; says how long the piece is.
+    /// Encrypts up to [`CHUNK_LEN`] bytes from offset `from` of the slices, and returns how many.
     fn encrypt(
         &self,
         slices: &[IoSlice<'_>],
         mut from: usize,
-        out: &mut Out<'_>,
+        out: &mut OutBuffer<'_>,
     ) -> Result<usize, LayerError> {
         let mut session = self.session.borrow_mut();
         let mut tail = self.tail.borrow_mut();
@@ -280,21 +285,21 @@ impl Tls {
                 continue;
             }
             let part = &slice[from..];
-            let part = &part[..part.len().min(PIECE - len)];
+            let part = &part[..part.len().min(CHUNK_LEN - len)];
             session.encrypt(&mut tail, part, out).map_err(LayerError::Tls)?;
             from = 0;
             len += part.len();
-            if len == PIECE {
+            if len == CHUNK_LEN {
                 break;
             }
         }
         Ok(len)
     }
 
-    /// Encrypts a piece and writes it. What the socket does not take is kept, and `false` is said with the length.
-    fn write_piece(&self, slices: &[IoSlice<'_>], from: usize) -> io::Result<(usize, bool)> {
+    /// Encrypts and writes one chunk. Returns its length, and `false` if a part of the ciphertext is unsent.
+    fn write_chunk(&self, slices: &[IoSlice<'_>], from: usize) -> io::Result<(usize, bool)> {
         let mut outgoing = self.scratch.outgoing.borrow_mut();
-        let mut out = Out::new(&mut outgoing);
+        let mut out = OutBuffer::new(&mut outgoing);
         let len = self.encrypt(slices, from, &mut out)?;
         let offered = out.bytes();
         if offered.is_empty() {
@@ -315,13 +320,13 @@ impl Tls {
         Ok((len, false))
     }
 
-    /// Tells the peer that this was all; before a handshake is done, there is no way to.
+    /// Sends close_notify, unless the handshake is not done.
     fn send_close_notify(&self) -> io::Result<()> {
-        let has_word = !self.is_opening() && !self.given_up.get();
-        if has_word && !self.said_farewell.replace(true) {
+        let can_notify = !self.handshake_pending() && !self.is_failed.get();
+        if can_notify && !self.close_notify_queued.replace(true) {
             let mut outgoing = self.scratch.outgoing.borrow_mut();
-            let mut out = Out::new(&mut outgoing);
-            // A session that has failed has said so to its peer.
+            let mut out = OutBuffer::new(&mut outgoing);
+            // A failed session has sent an alert already.
             if self.session.borrow_mut().close_notify(&mut self.tail.borrow_mut(), &mut out).is_ok()
             {
                 self.unsent.borrow_mut().bytes.extend_from_slice(out.bytes());
@@ -332,29 +337,29 @@ impl Tls {
 
     // ---- the handshake ----
 
-    /// Whether it is this connection's turn to calculate.
-    fn is_our_turn(&self, reactor: &Reactor) -> bool {
-        let mut opening = self.opening.borrow_mut();
-        let Some(opening) = &mut *opening else { return true };
-        let permit = opening.permit.take();
-        let passed = opening.handshake_limiter.pass(reactor, self.token, opening.per_turn, permit);
-        opening.permit = passed.err();
-        opening.permit.is_none()
+    /// Asks the handshake limiter for a step.
+    fn acquire_permit(&self, reactor: &Reactor) -> bool {
+        let mut handshake = self.handshake.borrow_mut();
+        let Some(handshake) = &mut *handshake else { return true };
+        let permit = handshake.permit.take();
+        let acquired = handshake.limiter.acquire(reactor, self.token, handshake.per_turn, permit);
+        handshake.permit = acquired.err();
+        handshake.permit.is_none()
     }
 
-    fn is_waiting(&self) -> bool {
-        self.opening.borrow().as_ref().is_some_and(|opening| opening.permit.is_some())
+    fn awaits_permit(&self) -> bool {
+        self.handshake.borrow().as_ref().is_some_and(|handshake| handshake.permit.is_some())
     }
 
-    /// Reads for the handshake, and goes on with it. `None` if nothing was read, for nothing was to be.
+    /// Reads and processes handshake messages. `None` if nothing was to be read.
     fn advance(&self, reactor: &Reactor, may_read: bool) -> io::Result<Option<Source>> {
-        let was_waiting = self.is_waiting();
-        if !was_waiting && !may_read {
+        let awaited_permit = self.awaits_permit();
+        if !awaited_permit && !may_read {
             return Ok(None);
         }
         let mut incoming = self.scratch.incoming.borrow_mut();
-        let (len, source) = if was_waiting {
-            (self.lay_tail(&mut incoming), Source::Open)
+        let (len, source) = if awaited_permit {
+            (self.copy_tail(&mut incoming), Source::Open)
         } else {
             match self.fetch(reactor, &mut incoming)? {
                 Fetched::Bytes(len, source) => (len, source),
@@ -362,7 +367,7 @@ impl Tls {
                 Fetched::End => return Err(LayerError::Tls(TlsError::Closed).into()),
             }
         };
-        if !self.is_our_turn(reactor) {
+        if !self.acquire_permit(reactor) {
             self.keep(&incoming[..len]);
             return Ok(Some(Source::NotOurTurn));
         }
@@ -373,24 +378,24 @@ impl Tls {
         Ok(Some(source))
     }
 
-    /// Has a client say its first word.
-    fn begin(&self) -> Result<(), TlsError> {
-        let begins = self
-            .opening
+    /// Starts the handshake: a client queues its ClientHello.
+    fn start_handshake(&self) -> Result<(), TlsError> {
+        let starts = self
+            .handshake
             .borrow_mut()
             .as_mut()
-            .is_some_and(|opening| !std::mem::replace(&mut opening.has_begun, true));
-        if begins { self.process(&mut [], &mut Vec::new()) } else { Ok(()) }
+            .is_some_and(|handshake| !std::mem::replace(&mut handshake.is_started, true));
+        if starts { self.process(&mut [], &mut Vec::new()) } else { Ok(()) }
     }
 
-    /// Whether something waits to be sent that the stream does not know of, and nothing that it does.
-    fn has_word_unsent(&self) -> bool {
+    /// Whether unsent ciphertext consists of handshake or alert records only, which the stream's queue does not account for.
+    fn has_unsent_control(&self) -> bool {
         let unsent = self.unsent.borrow();
         !unsent.bytes.is_empty() && unsent.covers == 0
     }
 
-    /// One read of what nobody wants.
-    fn throw_away(&self, reactor: &Reactor) -> io::Result<Received> {
+    /// Reads once and discards the bytes.
+    fn discard_input(&self, reactor: &Reactor) -> io::Result<Received> {
         Ok(match self.fetch(reactor, &mut self.scratch.incoming.borrow_mut())? {
             Fetched::Bytes(_, source) => Received { source, has_ended: false },
             Fetched::Nothing => Received { source: Source::Blocked, has_ended: false },
@@ -398,8 +403,8 @@ impl Tls {
         })
     }
 
-    /// What is told once all that was delivered is.
-    fn outcome(&self, end: End) -> io::Result<Received> {
+    /// Reports the end of the input.
+    fn report_end(&self, end: End) -> io::Result<Received> {
         match end {
             End::Closed => Ok(Received { source: Source::Blocked, has_ended: true }),
             End::Failed(error) => Err(LayerError::Tls(error).into()),
@@ -408,10 +413,10 @@ impl Tls {
 }
 
 impl Layer for Tls {
-    fn secure(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step> {
-        self.begin().map_err(LayerError::Tls)?;
+    fn handshake(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step> {
+        self.start_handshake().map_err(LayerError::Tls)?;
         let source = self.advance(reactor, may_read)?;
-        if self.clear() > 0 {
+        if self.plaintext_len() > 0 {
             return Ok(Step { is_ready: false, source, is_sent: Ok(true) });
         }
         let is_sent = self.flush();
@@ -423,19 +428,19 @@ impl Layer for Tls {
     }
 
     fn give_up(&self) {
-        self.given_up.set(true);
+        self.is_failed.set(true);
         *self.tail.borrow_mut() = Vec::new();
         self.buffered_plaintext.take();
         self.end.take();
     }
 
-    fn clear(&self) -> usize {
-        self.opening.borrow().as_ref().map_or(0, |opening| opening.clear)
+    fn plaintext_len(&self) -> usize {
+        self.handshake.borrow().as_ref().map_or(0, |handshake| handshake.clear)
     }
 
     fn receive(&self, reactor: &Reactor, plain: &mut Vec<u8>) -> io::Result<Received> {
-        if self.given_up.get() {
-            return self.throw_away(reactor);
+        if self.is_failed.get() {
+            return self.discard_input(reactor);
         }
         let buffered_plaintext = self.buffered_plaintext.take();
         if !buffered_plaintext.is_empty() {
@@ -443,7 +448,7 @@ impl Layer for Tls {
             return Ok(Received { source: Source::Open, has_ended: false });
         }
         if let Some(end) = self.end.take() {
-            return self.outcome(*end);
+            return self.report_end(*end);
         }
         let mut incoming = self.scratch.incoming.borrow_mut();
         let (len, source) = match self.fetch(reactor, &mut incoming)? {
@@ -457,13 +462,13 @@ impl Layer for Tls {
             Err(error) => Some(End::Failed(error)),
             Ok(()) => self.session.borrow().has_peer_closed().then_some(End::Closed),
         };
-        if self.has_word_unsent() && !matches!(end, Some(End::Failed(_))) {
-            // If it does not go now, it goes before whatever is sent next. An alert goes with the end of the output.
+        if self.has_unsent_control() && !matches!(end, Some(End::Failed(_))) {
+            // If the socket is full, it is sent before the next output. An alert is sent with the end of the output.
             let _ = self.flush();
         }
         match end {
             None => Ok(Received { source, has_ended: false }),
-            Some(end) if plain.is_empty() => self.outcome(end),
+            Some(end) if plain.is_empty() => self.report_end(end),
             Some(end) => {
                 self.end.set(Some(Box::new(end)));
                 Ok(Received { source: Source::Open, has_ended: false })
@@ -472,30 +477,30 @@ impl Layer for Tls {
     }
 
     fn take_when_ready(&self) -> Option<WhenReady> {
-        self.opening.borrow_mut().as_mut()?.when_ready.take()
+        self.handshake.borrow_mut().as_mut()?.when_ready.take()
     }
 
     fn take_deadline(&self) -> Option<TimerKey> {
-        self.opening.borrow_mut().as_mut()?.deadline.take()
+        self.handshake.borrow_mut().as_mut()?.deadline.take()
     }
 
-    fn too_late(&self, key: TimerKey) -> Option<ConnectionLost> {
-        let opening = self.opening.borrow();
-        let opening = opening.as_ref().filter(|opening| opening.deadline == Some(key))?;
-        Some(ConnectionLost::Tls(TlsError::TimedOut { after: opening.timeout }))
+    fn timeout_reason(&self, key: TimerKey) -> Option<ConnectionLost> {
+        let handshake = self.handshake.borrow();
+        let handshake = handshake.as_ref().filter(|handshake| handshake.deadline == Some(key))?;
+        Some(ConnectionLost::Tls(TlsError::TimedOut { after: handshake.timeout }))
     }
 
-    fn note_drain(&self) {
-        if let Some(opening) = &mut *self.opening.borrow_mut() {
-            opening.is_draining = true;
+    fn remember_drain(&self) {
+        if let Some(handshake) = &mut *self.handshake.borrow_mut() {
+            handshake.is_draining = true;
         }
     }
 
-    fn open(&self) -> bool {
-        self.opening.take().is_some_and(|opening| opening.is_draining)
+    fn finish_handshake(&self) -> bool {
+        self.handshake.take().is_some_and(|handshake| handshake.is_draining)
     }
 
     fn tls_info(&self) -> Option<TlsInfo> {
-        if self.is_opening() { None } else { Some(self.session.borrow().info()) }
+        if self.handshake_pending() { None } else { Some(self.session.borrow().info()) }
     }
 }

@@ -1,5 +1,5 @@
-//! TLS with rustls: [`ReactorTls`] gives a reactor its `listen_tls` and `connect_tls`, [`Transport::start_tls`] goes over to TLS in
-//! mid-stream. It is a layer under the same protocols, with the same callbacks, limits and ends.
+//! TLS with rustls: [`ReactorTls`] adds `listen_tls` and `connect_tls` to a reactor, and [`Transport::start_tls`] is STARTTLS.
+//! TLS is a layer below the protocol, which has the same callbacks and limits as without it.
 //!
 //! [`Transport::start_tls`]: crate::Transport::start_tls
 
@@ -35,7 +35,7 @@ pub use {
     server::TlsServerConfig,
 };
 
-/// How many steps of handshakes a reactor makes in one turn by default.
+/// Default of [`TlsServerConfig::handshakes_per_turn`].
 const HANDSHAKES_PER_TURN: usize = 16;
 
 /// TLS on a [`Reactor`].
@@ -65,7 +65,7 @@ const HANDSHAKES_PER_TURN: usize = 16;
 /// ```
 pub trait ReactorTls: Sealed {
     /// As [`listen_tcp`](crate::ReactorTcp::listen_tcp), with TLS. A protocol is built when the handshake of its connection is
-    /// done; for one that fails, none is.
+    /// done; no protocol is built if it fails.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ pub trait ReactorTls: Sealed {
         self.listen_tls_with(addr, ListenConfig::default(), tls, factory)
     }
 
-    /// The same, as configured. Connections count from when they are accepted.
+    /// The same with a `config`. Connections count towards its limits from when they are accepted.
     ///
     /// # Errors
     ///
@@ -92,8 +92,8 @@ pub trait ReactorTls: Sealed {
         factory: F,
     ) -> Result<ListeningPort, ListenError>;
 
-    /// As [`connect_tcp`](crate::ReactorTcp::connect_tcp), with TLS. The server must show a certificate for the name, or the
-    /// address, that is connected to. The protocol is built when the handshake is done; else the error is
+    /// As [`connect_tcp`](crate::ReactorTcp::connect_tcp), with TLS. The server's certificate must be for the name or address
+    /// connected to. The protocol is built when the handshake is done; if it fails, the error is
     /// [`ConnectError::Tls`].
     fn connect_tls<F: Factory>(
         &self,
@@ -104,7 +104,7 @@ pub trait ReactorTls: Sealed {
         self.connect_tls_with(to, ConnectConfig::default(), tls, factory)
     }
 
-    /// The same, as configured.
+    /// The same with a `config`.
     fn connect_tls_with<F: Factory>(
         &self,
         to: impl Into<Destination>,
@@ -133,10 +133,10 @@ impl ReactorTls for Reactor {
         factory: F,
     ) -> Connecting<F::Protocol> {
         let to = to.into();
-        let error = match (tls.side_for(&to), to) {
+        let error = match (tls.role_for(&to), to) {
             (_, Destination::Bad(text)) => ConnectError::BadDestination(text),
-            (Ok(side), to) => {
-                return connect(self, to, config, Some(Rc::new(side)), factory);
+            (Ok(role), to) => {
+                return connect(self, to, config, Some(Rc::new(role)), factory);
             }
             (Err(_), Destination::Name(host, _)) => ConnectError::BadServerName(host),
             (Err(_), to) => ConnectError::BadServerName(to.to_string()),

@@ -1,4 +1,4 @@
-//! Which certificate a client is shown: [`Identities`], all that a server has, to be changed while it runs.
+//! Certificate selection by SNI: [`Identities`], the certificates of a server, which can be replaced while it runs.
 
 use std::{
     cell::Cell,
@@ -16,21 +16,21 @@ use rustls::{
 use super::Identity;
 
 thread_local! {
-    /// The name that the last client asked for on this thread.
-    static ASKED: Cell<Option<Box<str>>> = const { Cell::new(None) };
+    /// The SNI name of the last ClientHello processed on this thread.
+    static SNI_NAME: Cell<Option<Box<str>>> = const { Cell::new(None) };
 }
 
-/// The name that was asked for since this was last called. rustls tells it to the one who chooses the certificate, and to nobody
-/// else as long as the buffers are ours; both are on the same thread, and one after the other.
-pub(super) fn take_asked() -> Option<Box<str>> {
-    ASKED.take()
+/// Takes the SNI name seen since the last call. With unbuffered connections, rustls passes it only to the certificate resolver,
+/// which runs on the same thread, within the call that processes the ClientHello.
+pub(super) fn take_sni_name() -> Option<Box<str>> {
+    SNI_NAME.take()
 }
 
-/// The certificates of a server. The one place here with a lock in it: rustls wants what it asks to be `Sync`, and one
-/// configuration may serve the reactors of many threads.
+/// The certificates of a server. Behind a lock, since rustls requires a resolver to be `Sync`, and one configuration may serve
+/// the reactors of many threads.
 pub(super) struct Identities {
     all: RwLock<Vec<Identity>>,
-    /// Nobody is served who asks for a name that is on no certificate.
+    /// Clients that ask for an unknown name are refused.
     is_strict: bool,
 }
 
@@ -62,7 +62,7 @@ impl Identities {
 impl ResolvesServerCert for Identities {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name();
-        ASKED.set(name.map(Box::from));
+        SNI_NAME.set(name.map(Box::from));
         self.choose(name)
     }
 }
@@ -74,7 +74,7 @@ impl fmt::Debug for Identities {
 }
 
 impl Identity {
-    /// Whether the certificate is for a server of this name.
+    /// Whether the certificate is valid for this server name.
     fn is_for(&self, name: &str) -> bool {
         let key = self.certified_key();
         let (Some(der), Ok(name)) = (key.cert.first(), ServerName::try_from(name)) else {

@@ -1,4 +1,4 @@
-//! Certificates and keys out of PEM, from files or memory. Pure of TLS.
+//! Reads certificates and keys from PEM, from files or memory. Does not use them.
 
 use std::{fmt, fs, path::Path};
 
@@ -9,7 +9,7 @@ use rustls::pki_types::{
 
 use super::TlsConfigError;
 
-/// What was read, and where it came from, for errors.
+/// The input, and its origin for errors.
 pub(super) struct Source {
     pub(super) bytes: Vec<u8>,
     pub(super) from: String,
@@ -52,7 +52,7 @@ impl Source {
         }
     }
 
-    /// RFC 5958, or the older way of OpenSSL (RFC 1421 4.6.1.1).
+    /// Encrypted PKCS #8 (RFC 5958), or the legacy format of OpenSSL (RFC 1421 4.6.1.1).
     fn is_encrypted(&self) -> bool {
         let text = String::from_utf8_lossy(&self.bytes);
         text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")

@@ -1,4 +1,4 @@
-//! One side of a TLS session to be, [`TlsRole`], and how a connection gets to it in mid-stream: [`Transport::start_tls`].
+//! The role of one end in a TLS session, [`TlsRole`], and STARTTLS: [`Transport::start_tls`].
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
@@ -13,13 +13,13 @@ use crate::{
     TlsError, Transport,
     disconnect::LayerError,
     stream::{
-        layer::{Below, MakeLayer},
+        layer::{LayerContext, MakeLayer},
         socket::{Socket, StreamSocket},
     },
 };
 
-/// One side of a TLS session: a server's, made from a [`&TlsServerConfig`](TlsServerConfig), or a client's, which knows the
-/// server's name ([`TlsClientConfig::to`]).
+/// The role in a TLS session: server, made from a [`&TlsServerConfig`](TlsServerConfig), or client with the server's
+/// name ([`TlsClientConfig::to`]).
 #[derive(Clone)]
 pub struct TlsRole {
     kind: Kind,
@@ -55,9 +55,9 @@ impl From<&TlsServerConfig> for TlsRole {
 }
 
 impl MakeLayer for TlsRole {
-    fn make(&self, socket: Socket, below: Below<'_>) -> io::Result<Box<dyn StreamSocket>> {
+    fn make(&self, socket: Socket, context: LayerContext<'_>) -> io::Result<Box<dyn StreamSocket>> {
         let session = self.session().map_err(LayerError::Tls)?;
-        Ok(Box::new(Tls::new(session, (self.timeout, self.per_turn), socket, below)))
+        Ok(Box::new(Tls::new(session, (self.timeout, self.per_turn), socket, context)))
     }
 }
 
@@ -70,37 +70,39 @@ impl fmt::Debug for TlsRole {
     }
 }
 
-/// TLS cannot be started on a connection.
+/// TLS could not be started on a connection.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartTlsError {
-    /// It is over or closing, or its output has been ended.
-    #[error("the connection is over or closing")]
+    /// The connection is closed or closing, or its output has been ended.
+    #[error("could not start TLS: the connection is closed or closing")]
     Closed,
-    /// It speaks TLS already, or is about to.
-    #[error("the connection speaks TLS already")]
+    /// The connection uses TLS already, or its handshake is in progress.
+    #[error("could not start TLS: the connection uses TLS already")]
     AlreadyTls,
-    /// It is on its way to another protocol, which has yet to be given what came in the clear.
-    #[error("the connection is on its way to another protocol, with input that came in the clear")]
+    /// The connection is being handed over to another protocol, which has not received its clear-text input yet.
+    #[error(
+        "could not start TLS: clear-text input waits for the protocol that takes the connection over"
+    )]
     HandingOver,
 }
 
 sinew_reactor::error_debug!(StartTlsError);
 
 impl Transport {
-    /// Goes over to TLS in mid-stream, as with the STARTTLS of SMTP. What was written so far goes out in the clear, what is
-    /// written from now on after the handshake. No input is delivered meanwhile;
-    /// [`tls_started`](crate::Protocol::tls_started) tells when it goes on. A handshake that fails ends the connection with
+    /// Starts TLS on an open connection, as with the STARTTLS of SMTP. Data written before is sent in the clear, data written
+    /// from now on after the handshake. No input is delivered meanwhile; when the handshake is done,
+    /// [`tls_started`](crate::Protocol::tls_started) is called. A failed handshake ends the connection with
     /// [`ConnectionLost::Tls`](crate::ConnectionLost::Tls).
     ///
-    /// Call it where the peer is known to speak TLS next: a server when it has written its assent, a client when it has read
-    /// it. Whatever the peer has sent behind that and was not delivered yet is part of the handshake, or ends it; but what the
-    /// protocol has been given already, the rest of the very bytes at hand included, is the protocol's to refuse. Those of
-    /// `sinew-protocols` do.
+    /// Call it where the peer is known to send its handshake next: a server after writing its assent, a client after reading
+    /// it. Received bytes that were not delivered yet are treated as part of the handshake. Bytes that were delivered already,
+    /// including the rest of the slice in the current `data_received`, are clear text that a man in the middle may have injected:
+    /// the protocol must refuse them. Those of `sinew-protocols` do.
     ///
     /// # Errors
     ///
-    /// [`StartTlsError`]; then nothing has changed.
+    /// [`StartTlsError`]; the connection is unchanged.
     ///
     /// # Examples
     ///
@@ -117,12 +119,12 @@ impl Transport {
     ///                 transport.fail(error);
     ///             }
     ///         } else {
-    ///             transport.fail("a command too many");
+    ///             transport.fail("unexpected command");
     ///         }
     ///     }
     /// }
     /// ```
-    pub fn start_tls(&self, side: impl Into<TlsRole>) -> Result<(), StartTlsError> {
+    pub fn start_tls(&self, role: impl Into<TlsRole>) -> Result<(), StartTlsError> {
         let stream = self.inner();
         if stream.is_layered() {
             return Err(StartTlsError::AlreadyTls);
@@ -132,12 +134,12 @@ impl Transport {
         }
         let reactor = stream.live_reactor().filter(|_| stream.is_open() && stream.takes_output());
         let reactor = reactor.ok_or(StartTlsError::Closed)?;
-        self.wrap_in_layer(&reactor, &side.into(), None);
+        self.wrap_in_layer(&reactor, &role.into(), None);
         stream.ask_flush();
         Ok(())
     }
 
-    /// What the two ends have settled; `None` without TLS, before the end of its handshake, and after the end of the connection.
+    /// The negotiated parameters; `None` without TLS, before the end of the handshake, and after the end of the connection.
     #[must_use]
     pub fn tls_info(&self) -> Option<TlsInfo> {
         self.inner().with_layer(|layer| layer.tls_info()).flatten()

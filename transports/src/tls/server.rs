@@ -1,4 +1,4 @@
-//! How a server speaks TLS: [`TlsServerConfig`].
+//! TLS configuration of servers: [`TlsServerConfig`].
 
 use std::{
     sync::{Arc, OnceLock},
@@ -15,15 +15,15 @@ use super::{
     names::Identities, settings::Settings,
 };
 
-/// Sessions remembered for clients that cannot keep a ticket.
+/// Size of the session cache, for clients that do not support session tickets.
 const SESSIONS_MAX: usize = 1024;
 
-/// So many bytes the names of those may take who vouch for clients, as they are in a handshake. The lists themselves end at 64 KiB (RFC
-/// 5246 7.4.4, RFC 8446 4.2.4), and so does all of the message, for rustls and others; the rest of it has the last KiB.
+/// Maximum length in bytes of the CA names in a certificate request. The lists end at 64 KiB (RFC 5246 7.4.4, RFC 8446 4.2.4), as does
+/// the whole message in rustls and others; the last KiB is for the rest of the message.
 const AUTHORITY_NAMES_MAX: usize = 63 * 1024;
 
-/// How a server speaks TLS. Cheap to clone; clones share their certificates, and those that were cloned before anything else was
-/// changed share their sessions, so one will do for many ports, and for the reactors of many threads.
+/// TLS configuration of a server. Cheap to clone; clones share the certificates, and also the session-resumption cache unless
+/// they are changed after cloning. One configuration serves many ports, and the reactors of many threads.
 ///
 /// # Examples
 ///
@@ -47,17 +47,17 @@ pub struct TlsServerConfig {
 
 #[derive(Clone, Debug)]
 struct Options {
-    clients: Clients,
+    clients: ClientAuth,
     handshakes_per_turn: usize,
     settings: Settings,
 }
 
-/// Whether clients have to show a certificate, and from whom.
+/// Client authentication.
 #[derive(Clone, Debug)]
-enum Clients {
-    Anybody,
-    May(TrustedRoots),
-    Must(TrustedRoots),
+enum ClientAuth {
+    NotRequested,
+    Optional(TrustedRoots),
+    Required(TrustedRoots),
 }
 
 impl TlsServerConfig {
@@ -66,7 +66,7 @@ impl TlsServerConfig {
         Self {
             identities: Arc::new(Identities::new(vec![identity], false)),
             options: Options {
-                clients: Clients::Anybody,
+                clients: ClientAuth::NotRequested,
                 handshakes_per_turn: HANDSHAKES_PER_TURN,
                 settings: Settings::default(),
             },
@@ -74,14 +74,14 @@ impl TlsServerConfig {
         }
     }
 
-    /// A further certificate. A client is shown the first that is for the name it asks for (SNI), or else the very first.
+    /// Adds a certificate. The first that matches the client's SNI name is used, or else the very first.
     pub fn identity(self, identity: Identity) -> Self {
         let (mut all, is_strict) = (self.identities.all(), self.identities.is_strict());
         all.push(identity);
         self.with_identities(Identities::new(all, is_strict))
     }
 
-    /// Whether a client that asks for a name which is on no certificate is turned away. Default `false`.
+    /// Whether clients that ask for a name without a certificate are refused. Default `false`.
     pub fn only_known_names(self, only: bool) -> Self {
         let all = self.identities.all();
         self.with_identities(Identities::new(all, only))
@@ -91,8 +91,8 @@ impl TlsServerConfig {
         Self { identities: Arc::new(identities), ..self }.changed(|_| {})
     }
 
-    /// The application protocols, the preferred one first (ALPN, RFC 7301). A client that speaks ALPN and none of these is
-    /// turned away. Default: none, and then nobody is asked.
+    /// The application protocols in order of preference (ALPN, RFC 7301). A client that offers ALPN, but none of these, is
+    /// refused. Default: none, which disables ALPN.
     ///
     /// # Errors
     ///
@@ -106,20 +106,20 @@ impl TlsServerConfig {
         Ok(self.changed(|_| {}))
     }
 
-    /// Clients must show a certificate that one of these vouches for. Default: they are not asked.
+    /// Mutual TLS: clients must have a certificate issued by one of these CAs. Default: no certificate is requested.
     ///
-    /// They are told the names of these, to choose a certificate by (RFC 8446 4.2.4), unless the names take more than 63 KiB: more does
-    /// not fit into a handshake. Then they are told none, and choose for themselves; the log says so. Who vouches for clients is often
-    /// one or two, and should be: a file with all authorities of the web lets in whoever has a certificate of any of them.
+    /// The names of the CAs are sent to clients, which choose a certificate by them (RFC 8446 4.2.4), unless they take more than 63 KiB
+    /// and do not fit into a handshake. Then none are sent, and a warning is logged. Use the one or two CAs that issue your client
+    /// certificates: with a file of all public CAs, anyone who has a certificate from any of them gets in.
     pub fn require_client_certificates(self, roots: TrustedRoots) -> Self {
-        self.changed(|options| options.clients = Clients::Must(roots))
+        self.changed(|options| options.clients = ClientAuth::Required(roots))
     }
 
-    /// Clients may show a certificate, but then one that one of these vouches for. As to their names, see
-    /// [`require_client_certificates`](Self::require_client_certificates).
-    /// [`TlsInfo::peer_certificates`](super::TlsInfo::peer_certificates) tells who did.
+    /// Optional client certificates: a client may have none, but one that it sends must be issued by one of these CAs. As to their
+    /// names, see [`require_client_certificates`](Self::require_client_certificates).
+    /// [`TlsInfo::peer_certificates`](super::TlsInfo::peer_certificates) has the certificates of a client.
     pub fn accept_client_certificates(self, roots: TrustedRoots) -> Self {
-        self.changed(|options| options.clients = Clients::May(roots))
+        self.changed(|options| options.clients = ClientAuth::Optional(roots))
     }
 
     /// Whether TLS 1.2 is refused. Default `false`.
@@ -127,30 +127,30 @@ impl TlsServerConfig {
         self.changed(|options| options.settings.only_tls13 = only)
     }
 
-    /// Whether clients may take up an earlier session again, which saves both sides most of the work. Default `true`.
+    /// Session resumption: whether clients may resume an earlier session, which saves both sides most of the work. Default `true`.
     pub fn resumption(self, resumption: bool) -> Self {
         self.changed(|options| options.settings.resumption = resumption)
     }
 
-    /// Whether the keys of all sessions are written to the file that the environment variable `SSLKEYLOGFILE` names, so that
-    /// Wireshark can read along. Who has that file can, too. Default `false`.
+    /// Whether the keys of all sessions are logged to the file in the environment variable `SSLKEYLOGFILE`, so that Wireshark can
+    /// decrypt the traffic, as can anybody else who has the file. Default `false`.
     pub fn key_log(self, key_log: bool) -> Self {
         self.changed(|options| options.settings.key_log = key_log)
     }
 
-    /// How long a handshake may take. Default 10 s; then the connection ends, before any protocol was built for it.
+    /// Handshake timeout. Default 10 s; then the connection ends, without a protocol.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         self.changed(|options| options.settings.handshake_timeout = timeout)
     }
 
-    /// How many steps of handshakes a reactor makes in one turn of its loop; a handshake takes two or three. Default 16, which
-    /// is some milliseconds of work. Further ones wait for the next turn, so that connections which are open have theirs.
+    /// Handshake limiter: maximum handshake steps per turn of the event loop; a handshake takes two or three. Default 16, which is
+    /// some milliseconds of work. Further steps wait for the next turn, so that open connections are not starved.
     pub fn handshakes_per_turn(self, steps: usize) -> Self {
         self.changed(|options| options.handshakes_per_turn = steps.max(1))
     }
 
-    /// Has connections from now on shown other certificates, by all clones of this, on all ports and threads. Connections that
-    /// are open go on.
+    /// Replaces the certificates for new connections, in all clones of this configuration, on all ports and threads. Open
+    /// connections are not affected.
     ///
     /// # Errors
     ///
@@ -177,7 +177,7 @@ impl TlsServerConfig {
         (self.options.settings.handshake_timeout, self.options.handshakes_per_turn)
     }
 
-    /// What rustls wants to know, made when it is first needed.
+    /// The rustls configuration, built on first use.
     pub(super) fn built(&self) -> Arc<ServerConfig> {
         self.built.get_or_init(|| Arc::new(self.build())).clone()
     }
@@ -196,16 +196,16 @@ impl TlsServerConfig {
                     tracing::warn!(
                         bytes,
                         max = AUTHORITY_NAMES_MAX,
-                        "the names of those who vouch for clients do not fit into a handshake; clients are not told them"
+                        "the names of the client CAs do not fit into a handshake message; none are sent"
                     );
                     builder.clear_root_hint_subjects()
                 }
             }
         };
         let verifier = match &options.clients {
-            Clients::Anybody => None,
-            Clients::May(roots) => Some(verifier(roots).allow_unauthenticated()),
-            Clients::Must(roots) => Some(verifier(roots)),
+            ClientAuth::NotRequested => None,
+            ClientAuth::Optional(roots) => Some(verifier(roots).allow_unauthenticated()),
+            ClientAuth::Required(roots) => Some(verifier(roots)),
         };
         let builder = match verifier {
             None => builder.with_no_client_auth(),
@@ -224,7 +224,9 @@ impl TlsServerConfig {
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
         match rustls::crypto::ring::Ticketer::new() {
             Ok(ticketer) => config.ticketer = ticketer,
-            Err(error) => tracing::warn!(%error, "no tickets; sessions are remembered instead"),
+            Err(error) => {
+                tracing::warn!(%error, "could not create session tickets; using the session cache")
+            }
         }
         config
     }

@@ -1,5 +1,5 @@
-//! One end of a TLS session without any wire: bytes in, plaintext out, and what is to be sent appended to a buffer of ours.
-//! [`Session`] is all that the rest of the crate knows of rustls at work.
+//! One end of a TLS session without I/O: ciphertext in, plaintext out, and output appended to a buffer.
+//! [`Session`] hides rustls from the rest of the crate.
 
 use std::sync::Arc;
 
@@ -14,21 +14,25 @@ use rustls::{
 use super::{TlsInfo, TlsVersion, names};
 use crate::TlsError;
 
-/// See the head of this file. After an error nothing but what it has put into `out` matters.
+/// A TLS session. After an error only the output written before it, an alert, matters.
 pub(super) trait Session {
-    /// Takes whole records from the front of `incoming`, says how many bytes that was, and goes on with whatever follows
-    /// from them.
+    /// Processes complete records at the front of `incoming`, decrypts into `plain`, writes responses to `out`, and returns the
+    /// number of bytes consumed.
     fn process(
         &mut self,
         incoming: &mut [u8],
         plain: &mut Vec<u8>,
-        out: &mut Out<'_>,
+        out: &mut OutBuffer<'_>,
     ) -> Result<usize, TlsError>;
-    /// `tail` is what was left of the input; rustls keeps notes of places in it.
-    fn encrypt(&mut self, tail: &mut [u8], plain: &[u8], out: &mut Out<'_>)
-    -> Result<(), TlsError>;
-    /// The end of what this side sends.
-    fn close_notify(&mut self, tail: &mut [u8], out: &mut Out<'_>) -> Result<(), TlsError>;
+    /// `tail` is the rest of the input, which rustls has stored offsets into.
+    fn encrypt(
+        &mut self,
+        tail: &mut [u8],
+        plain: &[u8],
+        out: &mut OutBuffer<'_>,
+    ) -> Result<(), TlsError>;
+    /// Writes a close_notify alert.
+    fn close_notify(&mut self, tail: &mut [u8], out: &mut OutBuffer<'_>) -> Result<(), TlsError>;
     fn is_handshaking(&self) -> bool;
     fn has_peer_closed(&self) -> bool;
     fn info(&self) -> TlsInfo;
@@ -36,7 +40,7 @@ pub(super) trait Session {
 
 struct ServerSide {
     connection: UnbufferedServerConnection,
-    asked_for: Option<Box<str>>,
+    sni_name: Option<Box<str>>,
     has_peer_closed: bool,
     failed: Option<TlsError>,
 }
@@ -49,10 +53,10 @@ struct ClientSide {
 }
 
 pub(super) fn server(config: Arc<ServerConfig>) -> Result<Box<dyn Session>, TlsError> {
-    let connection = UnbufferedServerConnection::new(config).map_err(translated)?;
-    Ok(Box::new(Asked(ServerSide {
+    let connection = UnbufferedServerConnection::new(config).map_err(map_error)?;
+    Ok(Box::new(WithSni(ServerSide {
         connection,
-        asked_for: None,
+        sni_name: None,
         has_peer_closed: false,
         failed: None,
     })))
@@ -62,11 +66,11 @@ pub(super) fn client(
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
 ) -> Result<Box<dyn Session>, TlsError> {
-    let connection = UnbufferedClientConnection::new(config, name.clone()).map_err(translated)?;
+    let connection = UnbufferedClientConnection::new(config, name.clone()).map_err(map_error)?;
     Ok(Box::new(ClientSide { connection, name, has_peer_closed: false, failed: None }))
 }
 
-/// The two sides are alike, but of different types all the way down.
+/// Server and client connections of rustls have the same methods, but no common type.
 macro_rules! session {
     ($side:ty, $data:ty) => {
         impl Session for $side {
@@ -74,7 +78,7 @@ macro_rules! session {
                 &mut self,
                 incoming: &mut [u8],
                 plain: &mut Vec<u8>,
-                out: &mut Out<'_>,
+                out: &mut OutBuffer<'_>,
             ) -> Result<usize, TlsError> {
                 let mut used = 0;
                 loop {
@@ -83,7 +87,7 @@ macro_rules! session {
                     match state {
                         Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                             while let Some(record) = traffic.next_record() {
-                                let record = record.map_err(translated)?;
+                                let record = record.map_err(map_error)?;
                                 plain.extend_from_slice(record.payload);
                                 discard += record.discard;
                             }
@@ -95,7 +99,7 @@ macro_rules! session {
                         Ok(ConnectionState::PeerClosed) => self.has_peer_closed = true,
                         Ok(_) => return Ok(used + discard),
                         Err(error) => {
-                            self.say_why(out);
+                            self.write_alerts(out);
                             return Err(self.failed(error));
                         }
                     }
@@ -107,13 +111,17 @@ macro_rules! session {
                 &mut self,
                 tail: &mut [u8],
                 plain: &[u8],
-                out: &mut Out<'_>,
+                out: &mut OutBuffer<'_>,
             ) -> Result<(), TlsError> {
-                self.in_traffic(tail, out, |traffic, room| traffic.encrypt(plain, room))
+                self.with_write_traffic(tail, out, |traffic, room| traffic.encrypt(plain, room))
             }
 
-            fn close_notify(&mut self, tail: &mut [u8], out: &mut Out<'_>) -> Result<(), TlsError> {
-                self.in_traffic(tail, out, |traffic, room| traffic.queue_close_notify(room))
+            fn close_notify(
+                &mut self,
+                tail: &mut [u8],
+                out: &mut OutBuffer<'_>,
+            ) -> Result<(), TlsError> {
+                self.with_write_traffic(tail, out, |traffic, room| traffic.queue_close_notify(room))
             }
 
             fn is_handshaking(&self) -> bool {
@@ -130,9 +138,9 @@ macro_rules! session {
         }
 
         impl $side {
-            /// Puts the alert that tells the peer of an error into `out`.
-            fn say_why(&mut self, out: &mut Out<'_>) {
-                // Asked only while it has something to say: it would go on with the input, and with what is wrong with it.
+            /// Writes pending alerts into `out`.
+            fn write_alerts(&mut self, out: &mut OutBuffer<'_>) {
+                // Called only while output is pending: otherwise it would process the invalid input again.
                 while self.connection.wants_write() {
                     let state = self.connection.process_tls_records(&mut []).state;
                     let Ok(ConnectionState::EncodeTlsData(mut data)) = state else { return };
@@ -141,23 +149,23 @@ macro_rules! session {
             }
 
             fn failed(&mut self, error: rustls::Error) -> TlsError {
-                let error = translated(error);
+                let error = map_error(error);
                 self.failed = Some(error.clone());
                 error
             }
 
-            /// Has `write` encrypt something into `out`, behind what has to be sent before: a refreshed key, or a ticket.
+            /// Calls `write` to encrypt into `out`, after output that must precede it: a key update or a session ticket.
             #[inline]
-            fn in_traffic(
+            fn with_write_traffic(
                 &mut self,
                 tail: &mut [u8],
-                out: &mut Out<'_>,
+                out: &mut OutBuffer<'_>,
                 mut write: impl FnMut(
                     &mut WriteTraffic<'_, $data>,
                     &mut [u8],
                 ) -> Result<usize, EncryptError>,
             ) -> Result<(), TlsError> {
-                // It must not be asked again, not even with nothing.
+                // After an error the connection must not be called again, not even without input.
                 if let Some(error) = &self.failed {
                     return Err(error.clone());
                 }
@@ -167,9 +175,9 @@ macro_rules! session {
                             let written = out.append(|room| encrypted(write(&mut traffic, room)));
                             return match written {
                                 true => Ok(()),
-                                false => {
-                                    Err(TlsError::Misbehaved("the keys are used up".to_owned()))
-                                }
+                                false => Err(TlsError::Misbehaved(
+                                    "the encryption keys are exhausted".to_owned(),
+                                )),
                             };
                         }
                         Ok(ConnectionState::EncodeTlsData(mut data)) => {
@@ -177,7 +185,7 @@ macro_rules! session {
                         }
                         Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                         Ok(ConnectionState::PeerClosed) => self.has_peer_closed = true,
-                        // Both sides have said that they are done.
+                        // Both sides have sent close_notify.
                         Ok(_) => return Ok(()),
                         Err(error) => return Err(self.failed(error)),
                     }
@@ -192,7 +200,7 @@ session!(ClientSide, ClientConnectionData);
 
 impl ServerSide {
     fn name(&self) -> Option<String> {
-        self.asked_for.as_deref().map(str::to_owned)
+        self.sni_name.as_deref().map(str::to_owned)
     }
 }
 
@@ -202,22 +210,22 @@ impl ClientSide {
     }
 }
 
-/// The server's side does not tell the name that the client asked for; the one who chooses the certificate was told.
-struct Asked(ServerSide);
+/// Adds the client's SNI name to a server session: rustls passes it only to the certificate resolver.
+struct WithSni(ServerSide);
 
-impl Session for Asked {
+impl Session for WithSni {
     fn process(
         &mut self,
         incoming: &mut [u8],
         plain: &mut Vec<u8>,
-        out: &mut Out<'_>,
+        out: &mut OutBuffer<'_>,
     ) -> Result<usize, TlsError> {
         if !self.0.is_handshaking() {
             return self.0.process(incoming, plain, out);
         }
-        drop(names::take_asked());
+        drop(names::take_sni_name());
         let used = self.0.process(incoming, plain, out);
-        self.0.asked_for = names::take_asked().or(self.0.asked_for.take());
+        self.0.sni_name = names::take_sni_name().or(self.0.sni_name.take());
         used
     }
 
@@ -225,12 +233,12 @@ impl Session for Asked {
         &mut self,
         tail: &mut [u8],
         plain: &[u8],
-        out: &mut Out<'_>,
+        out: &mut OutBuffer<'_>,
     ) -> Result<(), TlsError> {
         self.0.encrypt(tail, plain, out)
     }
 
-    fn close_notify(&mut self, tail: &mut [u8], out: &mut Out<'_>) -> Result<(), TlsError> {
+    fn close_notify(&mut self, tail: &mut [u8], out: &mut OutBuffer<'_>) -> Result<(), TlsError> {
         self.0.close_notify(tail, out)
     }
 
@@ -247,16 +255,16 @@ impl Session for Asked {
     }
 }
 
-/// Where what is to be sent is put: a buffer that only ever grows, for to clear memory costs more than to write to it.
-pub(super) struct Out<'a> {
+/// An output buffer that only grows, since clearing memory costs more than writing to it.
+pub(super) struct OutBuffer<'a> {
     buffer: &'a mut Vec<u8>,
     len: usize,
 }
 
-/// Room that is tried first: more than any message of a handshake but a chain of certificates.
+/// Initial room for a write: larger than any handshake message but a certificate chain.
 const ROOM: usize = 2 * 1024;
 
-impl<'a> Out<'a> {
+impl<'a> OutBuffer<'a> {
     pub(super) fn new(buffer: &'a mut Vec<u8>) -> Self {
         Self { buffer, len: 0 }
     }
@@ -265,7 +273,7 @@ impl<'a> Out<'a> {
         &self.buffer[..self.len]
     }
 
-    /// Has `write` write behind what there is, with as much room as it asks for. `false` if it cannot.
+    /// Calls `write` with the free part of the buffer, growing it as `write` requires. `false` if `write` fails for another reason.
     fn append(&mut self, mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>) -> bool {
         let mut room = ROOM;
         loop {
@@ -284,7 +292,7 @@ impl<'a> Out<'a> {
     }
 }
 
-/// How much was written; else how much room it takes, if room is what is missing.
+/// The number of bytes written, or else the room required, if room is what is missing.
 fn encoded(result: Result<usize, EncodeError>) -> Result<usize, Option<usize>> {
     result.map_err(|error| match error {
         EncodeError::InsufficientSize(size) => Some(size.required_size),
@@ -317,8 +325,8 @@ fn info(connection: &CommonState, server_name: Option<String>) -> TlsInfo {
     }
 }
 
-/// What rustls says, in our words.
-pub(super) fn translated(error: rustls::Error) -> TlsError {
+/// Maps an error of rustls.
+pub(super) fn map_error(error: rustls::Error) -> TlsError {
     use rustls::Error;
     match error {
         Error::InvalidMessage(
@@ -333,7 +341,7 @@ pub(super) fn translated(error: rustls::Error) -> TlsError {
     }
 }
 
-/// As RFC 8446 6 writes it, `certificate_unknown`.
+/// The name as in RFC 8446 6, in words: `certificate_unknown` becomes "certificate unknown".
 fn alert_name(alert: rustls::AlertDescription) -> String {
     let Some(name) = alert.as_str() else {
         return format!("alert {}", u8::from(alert));

@@ -1,4 +1,4 @@
-//! Addresses of Unix sockets: [`UnixAddr`]. Nothing is looked at on disk here.
+//! Addresses of Unix sockets: [`UnixAddr`]. Does not access the file system.
 
 use std::{
     ffi::OsStr,
@@ -10,10 +10,10 @@ use std::{
 use rustix::net::SocketAddrUnix;
 use sinew_reactor::Excerpt;
 
-/// Where a Unix socket is: a path or, on Linux, an abstract name, which is on no disk and vanishes with its socket.
+/// The address of a Unix socket: a path or, on Linux, an abstract name, which has no file and vanishes with its socket.
 ///
-/// Made from paths and strings; one that begins with a NUL byte is an abstract name, as in `"\0name"`. It is written as
-/// `@name`. What is long or cannot be printed is written [shortened and escaped](Excerpt): a peer may have any name it likes.
+/// Made from paths and strings; one that begins with a NUL byte is an abstract name, as in `"\0name"`. `Display` writes it as
+/// `@name`. Long or unprintable names are [shortened and escaped](Excerpt), since peers choose theirs freely.
 ///
 /// # Examples
 ///
@@ -27,16 +27,16 @@ use sinew_reactor::Excerpt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum UnixAddr {
-    /// A file.
+    /// The path of a socket file.
     Path(PathBuf),
-    /// A name in the kernel, on Linux; without the NUL byte in front.
+    /// An abstract name, on Linux, without the leading NUL byte.
     Abstract(Vec<u8>),
-    /// None: that of a socket which was not bound, as those of clients.
+    /// No address: the socket is not bound, as is usual for clients.
     Unnamed,
 }
 
 impl UnixAddr {
-    /// The file, if it is one.
+    /// The path, if it has one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -45,7 +45,7 @@ impl UnixAddr {
         }
     }
 
-    /// The system's form of it. Fails if it is too long.
+    /// The address for system calls. Fails if it is too long.
     pub(crate) fn to_system(&self) -> io::Result<SocketAddrUnix> {
         match self {
             Self::Path(path) => Ok(SocketAddrUnix::new(path)?),
@@ -57,7 +57,7 @@ impl UnixAddr {
         }
     }
 
-    /// Whether the system says that there is no room for so long a path or name.
+    /// Whether the path or name is too long for the system.
     pub(crate) fn is_too_long(&self) -> bool {
         let too_long = rustix::io::Errno::NAMETOOLONG.raw_os_error();
         self.to_system().is_err_and(|error| error.raw_os_error() == Some(too_long))

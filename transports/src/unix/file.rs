@@ -1,9 +1,9 @@
-//! The file that a Unix socket is bound to: claimed behind a lock, so that two servers never share a path by accident, and
+//! The file of a Unix socket: claimed with a lock, so that two servers never share a path by accident, and
 //! removed when the socket is closed.
 //!
-//! The lock is `flock(2)` on a file beside it, `PATH.lock`, with the number of the process in it. The system lets go of it
-//! when its process ends, however it ends; so a socket file whose lock can be had is nobody's, unless somebody listens on it
-//! who knows nothing of locks. That is asked by connecting.
+//! The lock is `flock(2)` on a file beside it, `PATH.lock`, which holds the pid. The system releases it
+//! when the process ends, however it ends; so a socket file whose lock is free is stale, unless a server that does not use the
+//! lock listens on it, which is found out by connecting.
 
 use std::{
     ffi::OsString,
@@ -28,10 +28,10 @@ use super::{
     socket::{self, credentials},
 };
 
-/// How often a lock is tried whose file is taken away by the one who had it.
-const TRIES: usize = 100;
+/// Attempts to take a lock whose file is removed by its last owner in between.
+const LOCK_ATTEMPTS_MAX: usize = 100;
 
-/// How the file is made.
+/// Options for creating the file.
 #[derive(Clone, Debug)]
 pub(crate) struct FileOptions {
     pub(crate) mode: Option<u32>,
@@ -44,36 +44,36 @@ impl Default for FileOptions {
     }
 }
 
-/// The right to bind a socket to a path, and from then on the file. Dropping it removes the file, then the lock; in a child of
+/// A claimed path, and then the socket file. Dropping it removes the file, then the lock; in a child of
 /// fork(2), which has a copy, it does neither.
 pub(crate) struct SocketFile {
     path: PathBuf,
     origin: Origin,
-    /// Its device and number, once it is there: another's file in its place is not ours to remove.
+    /// Device and inode of the file, once it exists: another file in its place must not be removed.
     identity: Option<(u64, u64)>,
     _lock: Option<Lock>,
 }
 
 impl SocketFile {
-    /// Claims the path: with its lock held, and nobody on it. What a dead process has left there is removed. `None` for
-    /// addresses that are not in the file system.
+    /// Claims the path: takes its lock, and checks that nothing listens on it. A stale socket file is removed. `None` for
+    /// addresses without a file.
     pub(crate) fn claim(
         addr: &UnixAddr,
         kind: SocketType,
         options: &FileOptions,
     ) -> Result<Option<Self>, UnixListenError> {
         let Some(path) = addr.path() else { return Ok(None) };
-        find_folder(path)?;
+        check_directory(path)?;
         let lock = if options.lock { Some(Lock::take(path)?) } else { None };
-        clear(path, kind)?;
+        remove_stale(path, kind)?;
         let origin = Origin::here();
         Ok(Some(Self { path: path.to_owned(), origin, identity: None, _lock: lock }))
     }
 
-    /// The socket has been bound. Nobody can have connected yet.
+    /// Records the file after the socket has been bound. It does not listen yet, so no client can have connected.
     pub(crate) fn bound(&mut self, options: &FileOptions) -> io::Result<()> {
-        let there = fs::symlink_metadata(&self.path)?;
-        self.identity = Some((there.dev(), there.ino()));
+        let found = fs::symlink_metadata(&self.path)?;
+        self.identity = Some((found.dev(), found.ino()));
         match options.mode {
             Some(mode) => fs::set_permissions(&self.path, Permissions::from_mode(mode)),
             None => Ok(()),
@@ -86,17 +86,17 @@ impl Drop for SocketFile {
         if !self.origin.is_here() {
             return;
         }
-        let there = fs::symlink_metadata(&self.path);
-        if there.is_ok_and(|there| self.identity == Some((there.dev(), there.ino())))
+        let found = fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| self.identity == Some((found.dev(), found.ino())))
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(path = %Excerpt::path(&self.path), %error, "a socket file could not be removed");
+            tracing::warn!(path = %Excerpt::path(&self.path), %error, "could not remove a socket file");
         }
     }
 }
 
-/// The folder of a socket file has to be there. Else the first thing that fails is the lock, of which nobody has heard.
-fn find_folder(path: &Path) -> Result<(), UnixListenError> {
+/// Checks that the directory exists. Otherwise the error would be about the lock file, which users do not know.
+fn check_directory(path: &Path) -> Result<(), UnixListenError> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
         return Ok(());
     };
@@ -108,45 +108,45 @@ fn find_folder(path: &Path) -> Result<(), UnixListenError> {
     }
 }
 
-/// Removes a socket file that is nobody's.
-fn clear(path: &Path, kind: SocketType) -> Result<(), UnixListenError> {
+/// Removes a stale socket file.
+fn remove_stale(path: &Path, kind: SocketType) -> Result<(), UnixListenError> {
     let addr = || UnixAddr::Path(path.to_owned());
     let failed = |source| UnixListenError::Listen { addr: addr(), source };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
-        Ok(there) if !there.file_type().is_socket() => {
+        Ok(found) if !found.file_type().is_socket() => {
             return Err(UnixListenError::NotASocket { path: path.to_owned() });
         }
         Ok(_) => {}
     }
-    match holder(&addr(), kind) {
-        Ok(Held::Nobody) => fs::remove_file(path).map_err(failed),
-        Ok(Held::By(holder)) => Err(UnixListenError::InUse { addr: addr(), holder }),
+    match owner(&addr(), kind) {
+        Ok(Owner::None) => fs::remove_file(path).map_err(failed),
+        Ok(Owner::Process(owner)) => Err(UnixListenError::InUse { addr: addr(), holder: owner }),
         Err(error) => Err(failed(error)),
     }
 }
 
-/// Who has an address.
-pub(super) enum Held {
-    Nobody,
-    /// Somebody, and which process, if the system tells.
-    By(Option<u32>),
+/// The owner of an address.
+pub(super) enum Owner {
+    None,
+    /// In use, by this process if the system reports it.
+    Process(Option<u32>),
 }
 
-/// Asks who has an address, by connecting to it.
-pub(super) fn holder(addr: &UnixAddr, kind: SocketType) -> io::Result<Held> {
+/// Finds the owner of an address by connecting to it.
+pub(super) fn owner(addr: &UnixAddr, kind: SocketType) -> io::Result<Owner> {
     let socket = socket::open(kind)?;
     match rustix::net::connect(&socket, &addr.to_system()?) {
-        Ok(()) => Ok(Held::By(credentials(&socket).and_then(|credentials| credentials.pid))),
-        Err(rustix::io::Errno::CONNREFUSED | rustix::io::Errno::NOENT) => Ok(Held::Nobody),
+        Ok(()) => Ok(Owner::Process(credentials(&socket).and_then(|credentials| credentials.pid))),
+        Err(rustix::io::Errno::CONNREFUSED | rustix::io::Errno::NOENT) => Ok(Owner::None),
         // A full backlog, or a socket of another type.
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::PROTOTYPE) => Ok(Held::By(None)),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::PROTOTYPE) => Ok(Owner::Process(None)),
         Err(error) => Err(error.into()),
     }
 }
 
-/// A lock that is held.
+/// A lock, released on drop.
 struct Lock {
     path: PathBuf,
     origin: Origin,
@@ -159,17 +159,17 @@ impl Lock {
         path.push(".lock");
         let path = PathBuf::from(path);
         let failed = |source| UnixListenError::Lock { path: path.clone(), source };
-        for _ in 0..TRIES {
+        for _ in 0..LOCK_ATTEMPTS_MAX {
             let mut file = open(&path).map_err(failed)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) if is_at(&file, &path).map_err(failed)? => {
-                    write_number(&mut file).map_err(failed)?;
+                Ok(()) if is_still_at(&file, &path).map_err(failed)? => {
+                    write_pid(&mut file).map_err(failed)?;
                     return Ok(Self { path, origin: Origin::here(), _file: file });
                 }
-                // Whoever had it has just taken its file away: it locks nobody out.
+                // The last owner has just removed the file, so this lock protects nothing.
                 Ok(()) | Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::WOULDBLOCK) => {
-                    let holder = read_number(&mut file);
+                    let holder = read_pid(&mut file);
                     return Err(UnixListenError::InUse { addr: socket.into(), holder });
                 }
                 Err(error) => return Err(failed(error.into())),
@@ -180,7 +180,7 @@ impl Lock {
 }
 
 impl Drop for Lock {
-    /// While it is still held, so that nobody else's is removed.
+    /// Removes the file while the lock is held, so that no other process's file is removed.
     fn drop(&mut self) {
         if self.origin.is_here() {
             let _ = fs::remove_file(&self.path);
@@ -189,7 +189,7 @@ impl Drop for Lock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // Whatever a link leads to is not to be written to.
+    // Do not follow a symbolic link, which may lead to any file.
     let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
     OpenOptions::new()
         .read(true)
@@ -200,22 +200,22 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Whether this file is still what the path leads to.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let ours = file.metadata()?;
+/// Whether the path still leads to this file.
+fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
+    let own = file.metadata()?;
     match fs::symlink_metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Ok(found) => Ok((found.dev(), found.ino()) == (own.dev(), own.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-fn write_number(file: &mut File) -> io::Result<()> {
+fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     writeln!(file, "{}", process::id())
 }
 
-fn read_number(file: &mut File) -> Option<u32> {
+fn read_pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.rewind().ok()?;
     file.take(16).read_to_string(&mut text).ok()?;

@@ -15,11 +15,11 @@ use super::{
     addr::UnixAddr,
     config::UnixListenConfig,
     error::UnixListenError,
-    file::{FileOptions, Held, SocketFile, holder},
+    file::{FileOptions, Owner, SocketFile, owner},
     socket::open,
 };
 
-/// A socket that listens, and its file.
+/// A listening socket, and its file.
 pub(crate) struct UnixListening {
     listener: UnixListener,
     _file: Option<SocketFile>,
@@ -37,7 +37,7 @@ impl UnixListening {
         Ok(Self { listener: UnixListener::from_std(socket.into()), _file: file })
     }
 
-    /// One that listens already, and where. Its file, if it has one, is not ours.
+    /// An existing listening socket and its address. Its file, if it has one, is not removed.
     pub(crate) fn adopted(socket: OwnedFd) -> io::Result<(Self, UnixAddr)> {
         let listener = std::os::unix::net::UnixListener::from(socket);
         let addr = UnixAddr::from_std(&listener.local_addr()?);
@@ -55,7 +55,7 @@ impl AsFd for UnixListening {
     }
 }
 
-/// A socket bound to an address, and its file if it has one.
+/// A bound socket, and its file if it has one.
 pub(crate) fn bind(
     addr: &UnixAddr,
     kind: SocketType,
@@ -71,8 +71,8 @@ pub(crate) fn bind(
     match rustix::net::bind(&socket, &system) {
         Ok(()) => {}
         Err(rustix::io::Errno::ADDRINUSE) => {
-            let holder = match holder(addr, kind) {
-                Ok(Held::By(holder)) => holder,
+            let holder = match owner(addr, kind) {
+                Ok(Owner::Process(holder)) => holder,
                 _ => None,
             };
             return Err(UnixListenError::InUse { addr: addr.clone(), holder });

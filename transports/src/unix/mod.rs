@@ -1,7 +1,7 @@
-//! Unix sockets: [`ReactorUnix`] gives a reactor its `listen_unix` and `connect_unix`, and the same for datagrams; the peer has
-//! [`Credentials`], and [`Transport::send_descriptor`](crate::Transport::send_descriptor) passes open files. Unix only.
+//! Unix sockets: [`ReactorUnix`] adds `listen_unix` and `connect_unix` to a reactor, and the same for datagrams; the peer has
+//! [`Credentials`], and [`Transport::send_descriptor`](crate::Transport::send_descriptor) passes file descriptors. Unix only.
 
-// Streams are accepted and connected by the code of `tcp/`.
+// Streams are accepted and connected by `tcp/`.
 
 use std::io;
 
@@ -69,12 +69,12 @@ mod sealed {
 /// # }
 /// ```
 pub trait ReactorUnix: sealed::Sealed {
-    /// Listens on a path, or an abstract name, with the defaults of [`UnixListenConfig`]. A socket file that a dead process
-    /// has left is removed; when listening ends, so is the new one.
+    /// Listens on a path or an abstract name, with the defaults of [`UnixListenConfig`]. A stale socket file is removed
+    /// first; its own is removed when listening ends.
     ///
     /// # Errors
     ///
-    /// [`UnixListenError`], with the path and who has it.
+    /// [`UnixListenError`], with the path and the process that uses it.
     fn listen_unix<F: Factory>(
         &self,
         at: impl Into<UnixAddr>,
@@ -83,7 +83,7 @@ pub trait ReactorUnix: sealed::Sealed {
         self.listen_unix_with(at, UnixListenConfig::default(), factory)
     }
 
-    /// Listens on a path, or an abstract name, as configured.
+    /// The same with a `config`.
     ///
     /// # Errors
     ///
@@ -95,8 +95,8 @@ pub trait ReactorUnix: sealed::Sealed {
         factory: F,
     ) -> Result<ListeningPort<UnixAddr>, UnixListenError>;
 
-    /// Connects to a path, or an abstract name, with the defaults of [`ConnectConfig`]. A server whose backlog is full is
-    /// tried again until the timeout. Nothing happens before the loop turns.
+    /// Connects to a path or an abstract name, with the defaults of [`ConnectConfig`]. While the server's backlog is full, connecting is
+    /// retried until the timeout. Nothing happens before the event loop runs.
     fn connect_unix<F: Factory>(
         &self,
         to: impl Into<UnixAddr>,
@@ -105,7 +105,7 @@ pub trait ReactorUnix: sealed::Sealed {
         self.connect_unix_with(to, ConnectConfig::default(), factory)
     }
 
-    /// Connects to a path, or an abstract name, as configured. [`ConnectConfig::bind`] is of no meaning here.
+    /// The same with a `config`. [`ConnectConfig::bind`] is ignored.
     fn connect_unix_with<F: Factory>(
         &self,
         to: impl Into<UnixAddr>,
@@ -113,12 +113,12 @@ pub trait ReactorUnix: sealed::Sealed {
         factory: F,
     ) -> Connecting<F::Protocol>;
 
-    /// Receives datagrams at a path, or an abstract name, with the defaults of [`UnixDatagramConfig`]. The file is looked after
+    /// Receives datagrams at a path or an abstract name, with the defaults of [`UnixDatagramConfig`]. The socket file is handled
     /// as by [`listen_unix`](Self::listen_unix).
     ///
     /// # Errors
     ///
-    /// [`UnixListenError`], with the path and who has it.
+    /// [`UnixListenError`], with the path and the process that uses it.
     fn listen_unix_datagram<P: DatagramProtocol<UnixAddr>>(
         &self,
         at: impl Into<UnixAddr>,
@@ -127,7 +127,7 @@ pub trait ReactorUnix: sealed::Sealed {
         self.listen_unix_datagram_with(at, UnixDatagramConfig::default(), protocol)
     }
 
-    /// Receives datagrams at a path, or an abstract name, as configured.
+    /// The same with a `config`.
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ pub trait ReactorUnix: sealed::Sealed {
     ) -> Result<DatagramTransport<UnixAddr>, UnixListenError>;
 
     /// Sends datagrams to one peer, with the defaults of [`UnixDatagramConfig`]; without an address of its own
-    /// ([`bind`](UnixDatagramConfig::bind)) it gets no answers.
+    /// ([`bind`](UnixDatagramConfig::bind)) it receives no answers.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ pub trait ReactorUnix: sealed::Sealed {
         self.connect_unix_datagram_with(to, UnixDatagramConfig::default(), protocol)
     }
 
-    /// Sends datagrams to one peer, as configured.
+    /// The same with a `config`.
     ///
     /// # Errors
     ///
@@ -183,7 +183,7 @@ impl ReactorUnix for Reactor {
                 open(self, Listener::unix(listening), addr.clone(), config.listen, None, factory)
             }
             Err(error) => {
-                // Its drop may be user code, and no call runs that.
+                // Dropping the factory may run user code, so the event loop drops it.
                 self.defer_drop(factory);
                 return Err(error);
             }
@@ -219,7 +219,7 @@ impl ReactorUnix for Reactor {
     }
 }
 
-/// Unix sockets are the kernel's.
+/// Fails on a simulated reactor, which has no Unix sockets.
 pub(crate) fn check_kernel(reactor: &Reactor) -> io::Result<()> {
     match reactor.engine() {
         Engine::Simulated => Err(io::Error::new(

@@ -1,4 +1,4 @@
-//! Unix sockets as the system has them: opened, connected, and whose they are.
+//! System calls of Unix sockets: open, connect, and peer credentials.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use crate::{
     peer::{Credentials, UnixPeer},
 };
 
-/// A socket that does not block.
+/// A non-blocking socket.
 pub(crate) fn open(kind: SocketType) -> io::Result<OwnedFd> {
     let socket = socket2::Socket::new(
         socket2::Domain::UNIX,
@@ -31,7 +31,7 @@ pub(crate) fn open(kind: SocketType) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// A socket that is connected: Unix sockets are at once, or not at all. `WouldBlock` if the backlog is full.
+/// A connected socket: Unix sockets connect at once or fail, with `WouldBlock` if the backlog is full.
 pub(crate) fn connect(addr: &UnixAddr, config: &StreamConfig) -> io::Result<UnixStream> {
     let socket = open(SocketType::STREAM)?;
     config.size_buffers(&SockRef::from(&socket))?;
@@ -40,7 +40,7 @@ pub(crate) fn connect(addr: &UnixAddr, config: &StreamConfig) -> io::Result<Unix
     Ok(socket.into())
 }
 
-/// Whose process is at the other end.
+/// The credentials of the peer process.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn credentials(socket: impl AsFd) -> Option<Credentials> {
     let peer = rustix::net::sockopt::socket_peercred(socket).ok()?;
@@ -54,7 +54,7 @@ pub(crate) fn credentials(_: impl AsFd) -> Option<Credentials> {
 }
 
 impl UnixPeer {
-    /// The other end of a socket that has been accepted or connected.
+    /// The peer of an accepted or connected socket.
     pub(crate) fn of(socket: &UnixStream) -> Self {
         let addr = socket.peer_addr().map_or(UnixAddr::Unnamed, |addr| UnixAddr::from_std(&addr));
         Self::new(addr, socket)

@@ -1,13 +1,15 @@
-//! Text to be read by a [`DotStuffed`](super::DotStuffed): [`DotStuffing`]. Pure: hands slices of the text to whoever writes them.
+//! Dot-stuffing encoder, the counterpart of [`DotStuffed`](super::DotStuffed): [`DotStuffing`]. Pure: passes slices
+//! of the text to a callback.
 
 use memchr::memchr2;
 
 use crate::basic::EncodeError;
 
-/// Writes text that ends in a line with a single dot; a line that begins with a dot gets another in front (RFC 5321 4.5.2).
+/// Encodes text that ends with a line of a single dot; a line that starts with a dot gets another one in front (RFC
+/// 5321 4.5.2).
 ///
-/// Lines are to end in CRLF. What stands for a line end elsewhere, a CR or an LF alone, is refused or mended; it is never sent, for a
-/// peer may take it for the end of a line, and the dot behind it for the end of the text.
+/// Lines must end in CRLF. A bare CR or LF is rejected or replaced by CRLF; it is never sent, since a peer may treat
+/// it as the end of a line, and a dot after it as the end of the text.
 ///
 /// # Examples
 ///
@@ -20,55 +22,55 @@ use crate::basic::EncodeError;
 /// let mut write = |piece: &[u8]| {
 ///     transport.write(piece);
 /// };
-/// text.encode(b"one\n.two", &mut write)?; // piece by piece, as it comes
+/// text.encode(b"one\n.two", &mut write)?; // in pieces of any size
 /// text.finish(write)?;
 /// assert_eq!(wire.sent(), b"one\r\n..two\r\n.\r\n");
 /// # Ok::<(), EncodeError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct DotStuffing {
-    mends: bool,
+    fixes_line_ends: bool,
     state: State,
 }
 
-/// What was written last.
+/// The last output written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
-    /// The end of a line, or nothing at all.
+    /// The end of a line, or nothing yet.
     #[default]
     LineStart,
-    /// Text in a line.
+    /// Text inside a line.
     Text,
     /// A CR.
     Cr,
 }
 
 impl DotStuffing {
-    /// A CR or an LF alone is an error.
+    /// A bare CR or LF is an error.
     #[must_use]
     pub const fn strict() -> Self {
-        Self { mends: false, state: State::LineStart }
+        Self { fixes_line_ends: false, state: State::LineStart }
     }
 
-    /// A CR or an LF alone is sent as CRLF.
+    /// A bare CR or LF is sent as CRLF.
     #[must_use]
     pub const fn mending() -> Self {
-        Self { mends: true, state: State::LineStart }
+        Self { fixes_line_ends: true, state: State::LineStart }
     }
 
-    /// Hands the next piece of the text to `write`, with what has to be put in between, in slices of what is given.
+    /// Encodes the next piece of the text: calls `write` with slices of it and with the bytes to insert.
     ///
     /// # Errors
     ///
-    /// [`EncodeError::BareLineEnd`] at a CR or an LF that stands alone, unless it is mended. What stands before it has been handed
-    /// over, so whoever writes as this goes on has to end the connection.
+    /// [`EncodeError::BareLineEnd`] at a bare CR or LF, unless [`mending`](Self::mending). The text before it has
+    /// been passed to `write`, so a caller that has already sent it must end the connection.
     pub fn encode(&mut self, text: &[u8], mut write: impl FnMut(&[u8])) -> Result<(), EncodeError> {
         let mut rest = text;
         while let Some(&first) = rest.first() {
             match (self.state, first) {
                 (State::LineStart, b'.') => write(b"."),
                 (State::Cr, b'\n') => {
-                    rest = self.pass(rest, &mut write);
+                    rest = self.write_lf(rest, &mut write);
                     continue;
                 }
                 (State::Cr, _) => {
@@ -89,9 +91,9 @@ impl DotStuffing {
                     self.state = State::Cr;
                     rest = &rest[1..];
                 }
-                Some(_) if self.mends => {
+                Some(_) if self.fixes_line_ends => {
                     write(b"\r");
-                    rest = self.pass(rest, &mut write);
+                    rest = self.write_lf(rest, &mut write);
                 }
                 Some(_) => return Err(EncodeError::BareLineEnd { found: b'\n' }),
                 None => {}
@@ -100,11 +102,12 @@ impl DotStuffing {
         Ok(())
     }
 
-    /// Ends the text: its last line, if that is not ended, and the line with the dot. Another may begin.
+    /// Ends the text: terminates the last line if necessary and writes the line with the dot. Another text may
+    /// follow.
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode) if the text ends in a CR.
+    /// As [`encode`](Self::encode), if the text ends in a bare CR.
     pub fn finish(&mut self, mut write: impl FnMut(&[u8])) -> Result<(), EncodeError> {
         if self.state == State::Cr {
             self.end_cr(&mut write)?;
@@ -115,16 +118,16 @@ impl DotStuffing {
         Ok(())
     }
 
-    /// Writes the LF in front.
-    fn pass<'a>(&mut self, rest: &'a [u8], write: &mut impl FnMut(&[u8])) -> &'a [u8] {
+    /// Writes the LF at the front of `rest`.
+    fn write_lf<'a>(&mut self, rest: &'a [u8], write: &mut impl FnMut(&[u8])) -> &'a [u8] {
         write(b"\n");
         self.state = State::LineStart;
         &rest[1..]
     }
 
-    /// What follows the CR is no LF.
+    /// Handles a CR that is not followed by an LF.
     fn end_cr(&mut self, write: &mut impl FnMut(&[u8])) -> Result<(), EncodeError> {
-        if !self.mends {
+        if !self.fixes_line_ends {
             return Err(EncodeError::BareLineEnd { found: b'\r' });
         }
         write(b"\n");

@@ -1,4 +1,4 @@
-//! Text with dots, both ways, against the most naive model: whole lines, looked at one by one.
+//! Tests of dot-stuffed text, encoder and decoder, against a naive model that looks at whole lines.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::basic::{
     testing::{any_cut, input_of, pieces},
 };
 
-/// What comes of a stream: the text, and how it ended.
+/// The result of decoding a stream: the text, and how it ended.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     text: Vec<u8>,
@@ -17,9 +17,9 @@ struct Outcome {
 
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// With so many bytes behind it.
+    /// The text ended, with this many input bytes after it.
     Ended(usize),
-    GoesOn,
+    Incomplete,
     Fault(FrameError),
 }
 
@@ -42,10 +42,10 @@ fn decode(mut decoder: DotStuffed, pieces: &[&[u8]]) -> Outcome {
             }
         }
     }
-    Outcome { text, end: End::GoesOn }
+    Outcome { text, end: End::Incomplete }
 }
 
-/// The same by the words of the RFC, of all that has come, byte by byte.
+/// Model of the decoder, following the RFC byte by byte over the whole input.
 fn expected(is_lenient: bool, input: &[u8]) -> Outcome {
     let mut text = Vec::new();
     let mut line_start = 0;
@@ -60,9 +60,9 @@ fn expected(is_lenient: bool, input: &[u8]) -> Outcome {
             _ => None,
         };
         if let Some(found) = fault {
-            // All of the line before the fault is text, without a dot in front.
+            // The line before the fault is text, without its leading dot.
             let line = &line[..line.len() - 1];
-            // A dot and a CR might have been the end, and are not given out.
+            // A dot and a CR may have been the end, and are not returned as text.
             let line = if line == b".\r" { b"." } else { line };
             text.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
             return Outcome { text, end: End::Fault(FrameError::BareLineEnd { found }) };
@@ -78,7 +78,7 @@ fn expected(is_lenient: bool, input: &[u8]) -> Outcome {
     let line = &input[line_start..];
     let line = if line == b".\r" { b"." } else { line };
     text.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
-    Outcome { text, end: End::GoesOn }
+    Outcome { text, end: End::Incomplete }
 }
 
 fn encode(mut stuffing: DotStuffing, pieces: &[&[u8]]) -> Result<Vec<u8>, EncodeError> {
@@ -90,30 +90,30 @@ fn encode(mut stuffing: DotStuffing, pieces: &[&[u8]]) -> Result<Vec<u8>, Encode
     Ok(sent)
 }
 
-/// Line ends as they are to be, the last included.
-fn mended(text: &[u8]) -> Vec<u8> {
+/// The text with all line ends replaced by CRLF, including the last.
+fn with_crlf_ends(text: &[u8]) -> Vec<u8> {
     let text = String::from_utf8(text.to_vec()).expect("it is ASCII");
     let lines = text.replace("\r\n", "\n").replace('\r', "\n");
     let ended = if lines.is_empty() || lines.ends_with('\n') { lines } else { lines + "\n" };
     ended.replace('\n', "\r\n").into_bytes()
 }
 
-/// The first CR or LF that stands alone.
-fn first_alone(text: &[u8]) -> u8 {
-    let is_alone = |at: usize| match text[at] {
+/// The first bare CR or LF.
+fn first_bare(text: &[u8]) -> u8 {
+    let is_bare = |at: usize| match text[at] {
         b'\r' => text.get(at + 1) != Some(&b'\n'),
         b'\n' => at == 0 || text[at - 1] != b'\r',
         _ => false,
     };
-    text[(0..text.len()).find(|at| is_alone(*at)).expect("one of them is alone")]
+    text[(0..text.len()).find(|at| is_bare(*at)).expect("the text has a bare CR or LF")]
 }
 
 proptest! {
     #[test]
     fn any_cut_gives_the_same_text(input in input_of(b"a...\r\r\n\n", 40), cut in any_cut(), ends in any::<bool>()) {
-        // Whole line ends are rare in such input: half of the time, all are.
+        // Random input rarely has proper line ends: in half of the cases, all are made proper.
         let input = match ends {
-            true => mended(&input),
+            true => with_crlf_ends(&input),
             false => input,
         };
         for (decoder, is_lenient) in [(DotStuffed::strict(), false), (DotStuffed::lenient(), true)] {
@@ -125,26 +125,26 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_comes_back(text in input_of(b"a..\r\n", 40), cut in any_cut(), behind in input_of(b"a.\r\n", 10)) {
+    fn encoded_text_decodes_as_the_same_text(text in input_of(b"a..\r\n", 40), cut in any_cut(), behind in input_of(b"a.\r\n", 10)) {
         let pieces = pieces(&text, &cut);
-        let whole = mended(&text);
+        let whole = with_crlf_ends(&text);
         let mut sent = encode(DotStuffing::mending(), &pieces).unwrap();
         sent.extend_from_slice(&behind);
         let back = Outcome { text: whole.clone(), end: End::Ended(behind.len()) };
         prop_assert_eq!(decode(DotStuffed::strict(), &[&sent]), back);
-        // Strict, it is the same, or an error that names the first that is alone.
+        // The strict encoder gives the same, or an error that names the first bare byte.
         let strict = encode(DotStuffing::strict(), &pieces);
         let ended = [&text[..], b"\r\n"].concat();
         if whole == text || whole == ended {
             sent.truncate(sent.len() - behind.len());
             prop_assert_eq!(strict, Ok(sent));
         } else {
-            prop_assert_eq!(strict, Err(EncodeError::BareLineEnd { found: first_alone(&text) }));
+            prop_assert_eq!(strict, Err(EncodeError::BareLineEnd { found: first_bare(&text) }));
         }
     }
 }
 
-/// What other servers have taken for the end of a message, and with it what followed for commands.
+/// Sequences that some servers accept as the end of a message, so that the rest is read as commands (SMTP smuggling).
 #[test]
 fn only_crlf_dot_crlf_ends_data() {
     let lf = End::Fault(FrameError::BareLineEnd { found: b'\n' });
@@ -158,10 +158,10 @@ fn only_crlf_dot_crlf_ends_data() {
         (b"\r\n.\r", End::Fault(FrameError::BareLineEnd { found: b'\r' }), b"hi\r\n"),
         (b"\r\n.\r\r\n", End::Fault(FrameError::BareLineEnd { found: b'\r' }), b"hi\r\n"),
         (b"\r\n.\r\r\r\n", End::Fault(FrameError::BareLineEnd { found: b'\r' }), b"hi\r\n"),
-        (b"\r\n\0.\r\n", End::GoesOn, b"hi\r\n\0.\r\nMORE"),
-        (b"\r\n.\0\r\n", End::GoesOn, b"hi\r\n\0\r\nMORE"),
+        (b"\r\n\0.\r\n", End::Incomplete, b"hi\r\n\0.\r\nMORE"),
+        (b"\r\n.\0\r\n", End::Incomplete, b"hi\r\n\0\r\nMORE"),
         (b"\r.\r\n", End::Fault(FrameError::BareLineEnd { found: b'\r' }), b"hi\r"),
-        (b"\r\n..\r\n", End::GoesOn, b"hi\r\n.\r\nMORE"),
+        (b"\r\n..\r\n", End::Incomplete, b"hi\r\n.\r\nMORE"),
     ];
     for (sequence, end, text) in cases {
         let input = [b"hi", sequence, b"MORE"].concat();
@@ -171,7 +171,7 @@ fn only_crlf_dot_crlf_ends_data() {
 }
 
 #[test]
-fn a_lenient_reader_takes_what_old_servers_send() {
+fn the_lenient_decoder_accepts_bare_lf() {
     for (input, text) in [
         (&b"one\n..two\n.\n"[..], &b"one\n.two\n"[..]),
         (b"one\r\n..two\n.\r\n", b"one\r\n.two\n"),
@@ -184,22 +184,25 @@ fn a_lenient_reader_takes_what_old_servers_send() {
     }
 }
 
-/// Line after line without a copy: a run ends only where a dot or a fault stands.
+/// Several lines are returned as one slice, without a copy: a slice ends only at a dot or at an error.
 #[test]
-fn runs_are_as_long_as_can_be() {
+fn slices_are_as_long_as_possible() {
     let mut input = &b"one\r\ntwo\r\n\r\nthree\r\n..four\r\n.\r\nQUIT\r\n"[..];
     let whole = input;
     let mut decoder = DotStuffed::strict();
     let Ok(Unstuffed::Text(first)) = decoder.decode(&mut input) else { panic!("no text") };
-    assert_eq!(first.as_ptr_range(), whole[..19].as_ptr_range(), "it lies where it came");
+    assert_eq!(
+        first.as_ptr_range(),
+        whole[..19].as_ptr_range(),
+        "the text is borrowed from the input"
+    );
     assert_eq!(decoder.decode(&mut input), Ok(Unstuffed::Text(b".four\r\n")));
     assert_eq!(decoder.decode(&mut input), Ok(Unstuffed::End));
     assert_eq!(input, b"QUIT\r\n");
 }
 
-/// After one text the next.
 #[test]
-fn one_reader_and_one_writer_for_many_texts() {
+fn one_encoder_and_one_decoder_for_several_texts() {
     let (mut stuffing, mut sent) = (DotStuffing::strict(), Vec::new());
     for text in [&b".\r\n"[..], b"", b"a"] {
         stuffing.encode(text, |piece| sent.extend_from_slice(piece)).unwrap();

@@ -1,4 +1,4 @@
-//! Tests of frames of one size.
+//! Tests of fixed-size frames.
 
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ proptest! {
 }
 
 #[test]
-fn only_frames_of_that_size_are_sent() {
+fn only_frames_of_that_size_are_encoded() {
     assert_eq!(check_round_trip(&Fixed::new(3), b"abc"), Ok(()));
     for payload in [b"ab".as_slice(), b"abcd", b""] {
         let len = payload.len();
@@ -36,7 +36,7 @@ fn only_frames_of_that_size_are_sent() {
 
 #[test]
 #[should_panic(expected = "at least one byte")]
-fn no_empty_frames() {
+fn a_size_of_zero_panics() {
     let _ = Fixed::new(0);
 }
 

@@ -1,8 +1,8 @@
-//! The tests of the engine, by subject; here what all of them share, and what an idle connection costs.
+//! Tests of the framing engine, grouped by topic. Shared helpers, and the cost of an idle connection.
 
 mod decoders;
 mod ending;
-mod handing_on;
+mod handover;
 mod pausing;
 mod raw_mode;
 
@@ -14,9 +14,9 @@ use crate::basic::{
     FrameError, Int32, Line, LineHandler, LineReceiver, LineTransport, Netstring, scan_counter,
 };
 
-/// What a handler was told.
+/// A callback of the handler, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Told {
+enum Callback {
     Line(String),
     Raw(String),
     Failed(FrameError),
@@ -26,19 +26,19 @@ enum Told {
     WritingResumed,
 }
 
-/// Writes down what it is told, after doing what the test wants done then.
+/// A handler that records its callbacks, after calling the test's closure.
 struct Script<F> {
-    told: Vec<Told>,
+    callbacks: Vec<Callback>,
     act: F,
 }
 
-trait Act: FnMut(&mut LineTransport<'_>, &Told) + 'static {}
-impl<F: FnMut(&mut LineTransport<'_>, &Told) + 'static> Act for F {}
+trait Act: FnMut(&mut LineTransport<'_>, &Callback) + 'static {}
+impl<F: FnMut(&mut LineTransport<'_>, &Callback) + 'static> Act for F {}
 
 impl<F: Act> Script<F> {
-    fn tell(&mut self, transport: &mut LineTransport<'_>, told: Told) {
-        (self.act)(transport, &told);
-        self.told.push(told);
+    fn record(&mut self, transport: &mut LineTransport<'_>, callback: Callback) {
+        (self.act)(transport, &callback);
+        self.callbacks.push(callback);
     }
 }
 
@@ -48,15 +48,15 @@ fn text(bytes: &[u8]) -> String {
 
 impl<F: Act> LineHandler for Script<F> {
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
-        self.tell(transport, Told::Line(text(line)));
+        self.record(transport, Callback::Line(text(line)));
     }
 
     fn raw_received(&mut self, transport: &mut LineTransport<'_>, data: &[u8]) {
-        self.tell(transport, Told::Raw(text(data)));
+        self.record(transport, Callback::Raw(text(data)));
     }
 
     fn framing_failed(&mut self, transport: &mut LineTransport<'_>, error: &FrameError) {
-        self.tell(transport, Told::Failed(*error));
+        self.record(transport, Callback::Failed(*error));
     }
 
     fn unfinished(
@@ -64,34 +64,34 @@ impl<F: Act> LineHandler for Script<F> {
         transport: &mut LineTransport<'_>,
         rest: &[u8],
     ) -> Result<(), FrameError> {
-        self.tell(transport, Told::Unfinished(text(rest)));
+        self.record(transport, Callback::Unfinished(text(rest)));
         if rest.starts_with(b"fine") { Ok(()) } else { Err(FrameError::Invalid("not fine")) }
     }
 
     fn read_closed(&mut self, transport: &mut LineTransport<'_>) {
-        self.tell(transport, Told::ReadClosed);
+        self.record(transport, Callback::ReadClosed);
     }
 
     fn reading_resumed(&mut self, transport: &mut LineTransport<'_>) {
-        self.tell(transport, Told::Resumed);
+        self.record(transport, Callback::Resumed);
     }
 
     fn writing_resumed(&mut self, transport: &mut LineTransport<'_>) {
-        self.tell(transport, Told::WritingResumed);
+        self.record(transport, Callback::WritingResumed);
     }
 }
 
 fn script<F: Act>(act: F) -> LineReceiver<Script<F>> {
-    LineReceiver::new(Script { told: Vec::new(), act })
+    LineReceiver::new(Script { callbacks: Vec::new(), act })
 }
 
-fn lines(all: &[&str]) -> Vec<Told> {
-    all.iter().map(|line| Told::Line((*line).to_owned())).collect()
+fn lines(all: &[&str]) -> Vec<Callback> {
+    all.iter().map(|line| Callback::Line((*line).to_owned())).collect()
 }
 
 impl<F: Act> LineReceiver<Script<F>> {
-    fn take_told(&mut self) -> Vec<Told> {
-        take(&mut self.handler_mut().told)
+    fn take_callbacks(&mut self) -> Vec<Callback> {
+        take(&mut self.handler_mut().callbacks)
     }
 
     fn buffers(&self) -> bool {
@@ -99,7 +99,7 @@ impl<F: Act> LineReceiver<Script<F>> {
     }
 }
 
-/// Delivers all of `input`, which pauses often; nothing new comes while paused, as transports promise.
+/// Delivers all of `input`, resuming reading after each pause. As transports guarantee, no data arrive while paused.
 fn drive_pausing<F: Act>(
     framed: &mut LineReceiver<Script<F>>,
     transport: &Transport,
@@ -108,11 +108,12 @@ fn drive_pausing<F: Act>(
     for piece in input {
         framed.data_received(transport, piece);
         while !transport.is_reading() && !transport.is_closing() {
-            let before = framed.handler().told.len();
+            let before = framed.handler().callbacks.len();
             transport.resume_reading();
             framed.reading_resumed(transport);
-            let told = &framed.handler().told[before..];
-            let frames = told.iter().filter(|told| matches!(told, Told::Line(_))).count();
+            let callback = &framed.handler().callbacks[before..];
+            let frames =
+                callback.iter().filter(|callback| matches!(callback, Callback::Line(_))).count();
             assert!(frames <= 1, "{frames} frames past a pause");
         }
     }
@@ -128,7 +129,7 @@ fn an_idle_connection_owns_no_buffer() {
         framed.data_received(&transport, piece.as_bytes());
         assert_eq!(framed.buffers(), buffers, "after {piece:?}");
     }
-    assert_eq!(framed.take_told(), lines(&["one", "two", "", "3"]));
+    assert_eq!(framed.take_callbacks(), lines(&["one", "two", "", "3"]));
 }
 
 #[test]
@@ -147,19 +148,19 @@ fn whole_frames_are_not_copied() {
     let input = b"some line\r\n".repeat(1000);
     scan_counter::take();
     framed.data_received(&transport, &input);
-    assert_eq!(framed.take_told().len(), 1000);
+    assert_eq!(framed.take_callbacks().len(), 1000);
     assert_eq!(scan_counter::take(), (input.len(), 0));
 }
 
 #[test]
-fn of_a_frame_in_two_pieces_only_the_second_piece_is_joined() {
+fn only_a_frame_in_two_pieces_is_copied() {
     let (transport, _wire) = Transport::memory();
     let mut framed = script(|_, _| {});
     let input = [b"lo\r\n".as_slice(), &b"some line\r\n".repeat(1000), b"en"].concat();
     scan_counter::take();
     framed.data_received(&transport, b"hel");
     framed.data_received(&transport, &input);
-    assert_eq!(framed.take_told().len(), 1001);
+    assert_eq!(framed.take_callbacks().len(), 1001);
     let (scanned, copied) = scan_counter::take();
     assert_eq!((scanned, copied), (3 + input.len(), "hello\r\n".len() + "en".len()));
 }

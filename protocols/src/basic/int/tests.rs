@@ -1,4 +1,4 @@
-//! Tests of binary lengths, against the most naive decoder that could be thought of.
+//! Tests of length-prefixed frames against a naive model.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::basic::{
     testing::{any_cut, check_any_cut, check_round_trip, decode, input_of, pieces, work},
 };
 
-/// What the decoder must find, by the most naive means: the frames, and where the fault is.
+/// Naive model of the decoder: the frames, and the offset of the error.
 fn expected<const WIDTH: usize>(
     max: usize,
     input: &[u8],
@@ -44,7 +44,7 @@ proptest! {
     #[test]
     fn any_cut_gives_the_same_frames(
         max in 0..12_usize,
-        // Mostly zeros, since wide prefixes are.
+        // Mostly zeros, since wide prefixes mostly are.
         input in input_of(b"\0\0\0\0\0\x01\x02\x03\x09", 120),
         cut in any_cut(),
     ) {
@@ -56,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_comes_back(payload in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn encoded_frames_decode_as_the_same_frame(payload in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert_eq!(check_round_trip(&Int16::default(), &payload), Ok(()));
         prop_assert_eq!(check_round_trip(&Int32::default(), &payload), Ok(()));
         prop_assert_eq!(check_round_trip(&Int::<3>::default(), &payload), Ok(()));
@@ -68,7 +68,7 @@ proptest! {
 }
 
 #[test]
-fn a_frame_too_long_is_refused_from_its_prefix() {
+fn an_overlong_frame_is_rejected_at_its_prefix() {
     let (len, max) = (100_000, Int32::LEN_MAX);
     let outcome = decode(Int32::default(), &pieces(b"\0\0\0\0\x00\x01\x86\xa0", &[1]));
     assert_eq!(outcome.frames, [b""]);
@@ -84,7 +84,7 @@ fn the_longest_lengths_do_not_overflow() {
 }
 
 #[test]
-fn nothing_longer_than_the_prefix_or_the_limit_is_sent() {
+fn frames_beyond_the_prefix_or_the_limit_are_not_encoded() {
     let cases = [(70_000, 65_535, Int16::LEN_MAX), (65_536, 65_535, Int16::LEN_MAX), (11, 10, 10)];
     for (len, max, len_max) in cases {
         let sent = check_round_trip(&Int16::default().len_max(len_max), &vec![0; len]);

@@ -1,4 +1,4 @@
-//! How the end of a line is found: [`Delimiter`], and [`Scan`], what is remembered between two pieces of a line.
+//! Finding the end of a line: [`Delimiter`], and [`Scan`], the state kept between two pieces of a line.
 
 use std::borrow::Cow;
 
@@ -9,18 +9,18 @@ use crate::basic::{Decoded, FrameError, scan_counter};
 #[derive(Debug, Clone)]
 pub(super) enum Delimiter {
     Exactly(Cow<'static, [u8]>),
-    /// CRLF. An LF alone ends a line, too; or, strictly, neither of the two may stand alone.
+    /// CRLF. Lenient: a bare LF ends a line, too. Strict: neither byte may stand alone.
     Crlf {
         is_strict: bool,
     },
 }
 
-/// How far the unfinished line was searched.
+/// How far the unfinished line has been searched.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scan {
     /// Bytes of the line seen so far.
     seen: usize,
-    /// How many of the last ones are the beginning of a delimiter, so perhaps no payload.
+    /// How many of the last bytes match the beginning of the delimiter, and so may not be payload.
     matched: usize,
 }
 
@@ -32,13 +32,13 @@ impl Delimiter {
         }
     }
 
-    /// Whether it is made of CRLF: then a peer may take a CR or an LF alone for the end of a line, too.
+    /// Whether it is CRLF: a peer may then treat a bare CR or LF as the end of a line, too.
     pub(super) fn is_crlf(&self) -> bool {
         self.bytes() == b"\r\n"
     }
 
-    /// Whether a payload is plainly free of delimiters, whatever follows it: it holds no byte that one begins with, nor any that may be
-    /// taken for one.
+    /// Whether a payload cannot contain a delimiter, whatever follows it: no byte of it can start one or be mistaken
+    /// for one.
     pub(super) fn is_absent_from(&self, payload: &[u8]) -> bool {
         match self {
             Self::Exactly(delimiter) if delimiter[0] != b'\r' => {
@@ -48,7 +48,7 @@ impl Delimiter {
         }
     }
 
-    /// Searches `input`, which follows what `scan` has seen, for the end of the line.
+    /// Searches `input`, the continuation of what `scan` has seen, for the end of the line.
     pub(super) fn find(
         &self,
         scan: &mut Scan,
@@ -64,14 +64,15 @@ impl Delimiter {
 }
 
 impl Scan {
-    /// Jumps to where the delimiter may begin, then follows it byte by byte: one pass, nothing looked at twice.
+    /// Jumps to the first byte of a possible delimiter, then matches byte by byte: one pass, no byte is examined
+    /// twice.
     fn exactly(
         &mut self,
         delimiter: &[u8],
         len_max: usize,
         input: &[u8],
     ) -> Result<Decoded, FrameError> {
-        // Most lines lie whole in what was read, and nothing in them looks like their end.
+        // Fast path: most lines lie whole in one read and contain no partial delimiter.
         let mut at = 0;
         if self.seen == 0 {
             let window = self.window(len_max, input);
@@ -88,19 +89,19 @@ impl Scan {
             self.matched = usize::from(found.is_some());
             at = found.map_or(window.len(), |before| before + 1);
             self.seen = at;
-            self.within(len_max)?;
+            self.check_len(len_max)?;
         }
         while at < input.len() {
             if self.matched == 0 {
-                // The delimiter begins within the first `len_max + 1` bytes of the line, or the line is too long.
+                // The delimiter starts within the first `len_max + 1` bytes of the line, or the line is too long.
                 let window = self.window(len_max, &input[at..]);
                 let found = search(delimiter[0], window);
                 self.matched = usize::from(found.is_some());
-                let passed = found.map_or(window.len(), |before| before + 1);
-                at += passed;
-                self.seen += passed;
+                let skipped = found.map_or(window.len(), |before| before + 1);
+                at += skipped;
+                self.seen += skipped;
             } else {
-                self.matched = follow(delimiter, self.matched, input[at]);
+                self.matched = next_match(delimiter, self.matched, input[at]);
                 scan_counter::scanned(1);
                 at += 1;
                 self.seen += 1;
@@ -108,13 +109,13 @@ impl Scan {
             if self.matched == delimiter.len() {
                 return Ok(self.frame(at));
             }
-            self.within(len_max)?;
+            self.check_len(len_max)?;
         }
         Ok(Decoded::Incomplete)
     }
 
     fn lf_or_crlf(&mut self, len_max: usize, input: &[u8]) -> Result<Decoded, FrameError> {
-        // One byte more than the payload may have: the CR.
+        // One byte more than the payload: the CR.
         let window = self.window(len_max.saturating_add(1), input);
         let found = search(b'\n', window);
         let before = &window[..found.unwrap_or(window.len())];
@@ -122,7 +123,7 @@ impl Scan {
             self.seen += before.len();
             self.matched = usize::from(last == b'\r');
         }
-        self.within(len_max)?;
+        self.check_len(len_max)?;
         if found.is_none() {
             return Ok(Decoded::Incomplete);
         }
@@ -141,7 +142,7 @@ impl Scan {
             self.seen += at;
             match found.map(|before| window[before]) {
                 None => {
-                    self.within(len_max)?;
+                    self.check_len(len_max)?;
                     return Ok(Decoded::Incomplete);
                 }
                 Some(b'\r') => self.matched = 1,
@@ -159,20 +160,20 @@ impl Scan {
         }
     }
 
-    /// The part of `input` that lies within the first `len_max + 1` bytes of the line.
+    /// The part of `input` within the first `len_max + 1` bytes of the line.
     fn window<'a>(&self, len_max: usize, input: &'a [u8]) -> &'a [u8] {
         let len = len_max.saturating_sub(self.seen).saturating_add(1);
         &input[..len.min(input.len())]
     }
 
-    fn within(&self, len_max: usize) -> Result<(), FrameError> {
+    fn check_len(&self, len_max: usize) -> Result<(), FrameError> {
         if self.seen - self.matched > len_max {
             return Err(FrameError::LineTooLong { max: len_max });
         }
         Ok(())
     }
 
-    /// The line ends with the delimiter that has just been matched.
+    /// The frame of a line whose delimiter has just been matched.
     fn frame(&mut self, consumed: usize) -> Decoded {
         let Self { seen, matched } = std::mem::take(self);
         Decoded::Frame { consumed, payload: 0..seen - matched }
@@ -185,9 +186,9 @@ fn search(byte: u8, input: &[u8]) -> Option<usize> {
     found
 }
 
-/// How many bytes of `delimiter` the input ends with when `byte` follows the `matched` ones seen so far. This is the step
-/// of Knuth, Morris and Pratt, with the table left out: delimiters are short.
-fn follow(delimiter: &[u8], matched: usize, byte: u8) -> usize {
+/// The length of the longest prefix of `delimiter` that the input ends with once `byte` follows the `matched` bytes.
+/// This is the step of Knuth-Morris-Pratt, without a table: delimiters are short.
+fn next_match(delimiter: &[u8], matched: usize, byte: u8) -> usize {
     (0..=matched)
         .rev()
         .find(|&len| {

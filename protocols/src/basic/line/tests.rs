@@ -1,4 +1,4 @@
-//! Tests of lines, against the most naive decoders that could be thought of.
+//! Tests of the line codec against naive models.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::basic::{
     testing::{any_cut, check_any_cut, check_round_trip, decode, input_of, pieces, work},
 };
 
-/// What a line decoder must find, by the most naive means: the frames, and where the fault is.
+/// Naive model of a line decoder: the frames, and the offset of the error.
 fn expected(delimiter: &[u8], max: usize, input: &[u8]) -> (Vec<Vec<u8>>, Option<usize>) {
     let mut frames = Vec::new();
     let mut start = 0;
@@ -27,7 +27,7 @@ fn expected(delimiter: &[u8], max: usize, input: &[u8]) -> (Vec<Vec<u8>>, Option
     (frames, None)
 }
 
-/// The same for lines that end in LF or CRLF: cut at LF, take off one CR.
+/// The same for lines that end in LF or CRLF: split at LF, strip one CR.
 fn expected_lf_or_crlf(max: usize, input: &[u8]) -> (Vec<Vec<u8>>, Option<usize>) {
     let mut frames = Vec::new();
     let mut start = 0;
@@ -46,7 +46,7 @@ fn expected_lf_or_crlf(max: usize, input: &[u8]) -> (Vec<Vec<u8>>, Option<usize>
     (frames, None)
 }
 
-/// The same for lines that end in CRLF, in which neither stands alone.
+/// The same for strict CRLF lines.
 fn expected_strict(max: usize, input: &[u8]) -> (Vec<Vec<u8>>, Option<(FrameError, usize)>) {
     let mut frames = Vec::new();
     let mut start = 0;
@@ -71,7 +71,7 @@ fn expected_strict(max: usize, input: &[u8]) -> (Vec<Vec<u8>>, Option<(FrameErro
 }
 
 fn delimiters() -> impl Strategy<Value = &'static [u8]> {
-    // Some overlap themselves, which is where searches go wrong.
+    // Some delimiters overlap themselves, a common source of bugs in searches.
     prop::sample::select(vec![
         b"\r\n".as_slice(),
         b"\n",
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn any_cut_gives_the_same_lines_of_either_kind(
+    fn any_cut_gives_the_same_lf_or_crlf_lines(
         max in 0..9_usize,
         input in input_of(b"aab\r\n", 120),
         cut in any_cut(),
@@ -113,7 +113,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_comes_back(delimiter in delimiters(), payload in input_of(b"ab\r\n.", 12)) {
+    fn encoded_lines_decode_as_the_same_line(delimiter in delimiters(), payload in input_of(b"ab\r\n.", 12)) {
         let whole = [&payload, delimiter].concat();
         let first = whole.windows(delimiter.len()).position(|window| window == delimiter);
         let result = check_round_trip(&Line::new(delimiter), &payload);
@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_comes_back_and_holds_neither_cr_nor_lf(payload in input_of(b"aabb\r\n", 12)) {
+    fn encoded_crlf_lines_contain_no_cr_or_lf(payload in input_of(b"aabb\r\n", 12)) {
         let holds_either = payload.contains(&b'\r') || payload.contains(&b'\n');
         let expected = if holds_either { Err(EncodeError::DelimiterInside) } else { Ok(()) };
         for line in [Line::default(), Line::lf_or_crlf(), Line::strict_crlf()] {
@@ -140,7 +140,7 @@ proptest! {
         input in input_of(b"aaab\r\n", 120),
         cut in any_cut(),
     ) {
-        // Broken ends are so common in this input that few lines are whole: mend most of them.
+        // Random input has few proper line ends: repair most of them.
         let input = String::from_utf8(input).unwrap().replace("a\n", "\r\n").replace("\ra", "\r\n");
         let line = Line::strict_crlf().len_max(max);
         let outcome = check_any_cut(&line, input.as_bytes(), &cut)?;
@@ -151,7 +151,7 @@ proptest! {
 }
 
 #[test]
-fn limits_are_those_of_the_payload() {
+fn the_limit_applies_to_the_payload() {
     let too_long = Some(FrameError::LineTooLong { max: 3 });
     let cases: [(&[u8], &[&str], Option<FrameError>); 8] = [
         (b"", &[], None),
@@ -173,7 +173,7 @@ fn limits_are_those_of_the_payload() {
 }
 
 #[test]
-fn a_delimiter_made_at_run_time() {
+fn a_delimiter_created_at_run_time() {
     let boundary = format!("--{}", 42).into_bytes();
     let outcome = decode(Line::new(boundary), &[b"one--4", b"2two--42"]);
     assert_eq!(outcome.frames, [b"one", b"two"]);
@@ -181,12 +181,12 @@ fn a_delimiter_made_at_run_time() {
 
 #[test]
 #[should_panic(expected = "at least one byte")]
-fn no_empty_delimiter() {
+fn an_empty_delimiter_panics() {
     let _ = Line::new(b"");
 }
 
 #[test]
-fn a_limit_of_everything_does_not_overflow() {
+fn the_largest_limit_does_not_overflow() {
     for line in [Line::default(), Line::lf_or_crlf(), Line::strict_crlf()] {
         let outcome = decode(line.len_max(usize::MAX), &pieces(b"hello\r\nworld\r\n", &[3]));
         assert_eq!(outcome.frames, [b"hello", b"world"]);
@@ -194,14 +194,14 @@ fn a_limit_of_everything_does_not_overflow() {
 }
 
 #[test]
-fn nothing_longer_than_the_limit_is_sent() {
+fn lines_longer_than_the_limit_are_not_encoded() {
     let line = Line::default().len_max(3);
     let sent = line.encode(b"abcd", |_| ());
     assert_eq!(sent, Err(EncodeError::FrameTooLong { len: 4, max: 3 }));
     assert_eq!(line.encode(b"abc", |parts| parts.concat()).unwrap(), b"abc\r\n");
 }
 
-/// Twisted searches the whole unfinished line again at every read, which makes this input cost half a million million.
+/// Twisted searches the whole unfinished line again on every read, which costs 5 * 10^11 steps for this input.
 #[test]
 fn each_byte_is_scanned_once_and_copied_once() {
     let len = 1 << 18;
@@ -218,7 +218,7 @@ fn each_byte_is_scanned_once_and_copied_once() {
 }
 
 #[test]
-fn many_lines_cost_what_they_are_long() {
+fn many_lines_take_linear_time() {
     let input = b"one\r\ntwo \r three\r\n\r\n".repeat(5_000);
     for cut in [1, 7, 4096, usize::MAX] {
         crate::basic::scan_counter::take();

@@ -1,4 +1,4 @@
-//! Tests of netstrings, against the most naive decoder that could be thought of.
+//! Tests of netstrings against a naive model.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::basic::{
     testing::{any_cut, check_any_cut, check_round_trip, decode, input_of, pieces, work},
 };
 
-/// What a netstring decoder must find, by the most naive means: the frames, and where the fault is.
+/// Naive model of a netstring decoder: the frames, and the error with its offset.
 fn expected(max: usize, input: &[u8]) -> (Vec<Vec<u8>>, Option<(FrameError, usize)>) {
     let mut frames = Vec::new();
     let mut start = 0;
@@ -48,7 +48,7 @@ fn expected(max: usize, input: &[u8]) -> (Vec<Vec<u8>>, Option<(FrameError, usiz
     }
 }
 
-/// Netstrings, most of them sound.
+/// Netstrings, most of them valid.
 fn netstrings() -> impl Strategy<Value = Vec<u8>> {
     let sound = input_of(b"0a,:", 14).prop_map(|payload| {
         let mut netstring = format!("{}:", payload.len()).into_bytes();
@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_comes_back(payload in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn encoded_frames_decode_as_the_same_frame(payload in prop::collection::vec(any::<u8>(), 0..300)) {
         let netstring = Netstring::default().len_max(200);
         let expected = if payload.len() > 200 {
             Err(EncodeError::FrameTooLong { len: payload.len(), max: 200 })
@@ -82,7 +82,7 @@ proptest! {
 }
 
 #[test]
-fn faults_are_found_before_the_payload() {
+fn errors_are_found_before_the_payload() {
     let cases: [(&[u8], FrameError, usize); 9] = [
         (b":", FrameError::LengthInvalid { found: b':' }, 0),
         (b"a", FrameError::LengthInvalid { found: b'a' }, 0),

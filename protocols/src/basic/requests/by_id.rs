@@ -1,4 +1,4 @@
-//! Answers that name their question: [`RequestsById`].
+//! Matching answers to requests by identifier: [`RequestsById`].
 
 use std::{fmt, hash::Hash, time::Duration};
 
@@ -9,11 +9,11 @@ use super::{
     places::{ById, Outstanding},
 };
 
-/// Questions of a protocol whose answers name them, and come in any order: [`Requests`](super::Requests), by a name `K`, which is the
-/// caller's to choose.
+/// Outstanding requests of a protocol whose answers carry an identifier and may arrive in any order: like
+/// [`Requests`](super::Requests), but matched by an identifier `K` that the caller chooses.
 ///
-/// A question that timed out keeps its name for as long again as it had, so that an answer that is late is not taken for that of
-/// another; then the name is free.
+/// A request that timed out keeps its identifier for the length of its timeout once more, so that a late answer is
+/// not matched to another request; then the identifier is free again.
 ///
 /// # Examples
 ///
@@ -21,7 +21,7 @@ use super::{
 /// use sinew_protocols::basic::{RequestError, RequestsById};
 /// use sinew_transports::{Transport, reactor::Deferred};
 ///
-/// /// Whatever is asked goes behind a number.
+/// /// Sends the identifier before the request.
 /// fn ask(requests: &RequestsById<u16, Vec<u8>>, transport: &Transport, id: u16) -> Deferred<Vec<u8>, RequestError> {
 ///     requests.ask(transport, id, |transport| Ok(transport.write_vectored(&[&id.to_be_bytes(), b"?"])))
 /// }
@@ -38,21 +38,21 @@ pub struct RequestsById<K: Hash + Eq + 'static, A: 'static, E: AnswerError = Req
 }
 
 impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
-    /// How many questions may wait. Default 1,024; past it [`RequestError::TooMany`].
+    /// Maximum number of outstanding requests. Default 1,024; past it [`RequestError::TooMany`].
     #[must_use]
     pub fn outstanding_max(self, questions: usize) -> Self {
         self.outstanding.set_max(questions);
         self
     }
 
-    /// How long a question waits for its answer, unless it says otherwise. Default 30 s; past it [`RequestError::TimedOut`].
+    /// Timeout of requests without their own; `None` disables it. Default 30 s; past it [`RequestError::TimedOut`].
     #[must_use]
     pub fn timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.outstanding.set_timeout(timeout.into());
         self
     }
 
-    /// Asks, under a name that no other question has: see [`Requests::ask`](super::Requests::ask).
+    /// Sends a request under an identifier that is not in use: see [`Requests::ask`](super::Requests::ask).
     pub fn ask(
         &self,
         transport: &Transport,
@@ -62,7 +62,7 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
         self.ask_within(transport, self.outstanding.timeout(), id, send)
     }
 
-    /// The same with a time of its own.
+    /// Like [`ask`](Self::ask), with a timeout for this request.
     pub fn ask_within(
         &self,
         transport: &Transport,
@@ -75,17 +75,17 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
         self.outstanding.ask(transport, timeout.into(), refused, send, put)
     }
 
-    /// Whether a question of that name waits, or has timed out not long ago.
+    /// Whether a request with that identifier is outstanding, or has timed out recently.
     #[must_use]
     pub fn is_in_use(&self, id: &K) -> bool {
         self.outstanding.with(|places| places.contains_key(id))
     }
 
-    /// Answers the question of that name.
+    /// Resolves the request with that identifier.
     ///
     /// # Errors
     ///
-    /// The answer, if there is none.
+    /// Hands `answer` back if there is no such request.
     pub fn answered(&self, id: &K, answer: A) -> Result<(), A> {
         match self.outstanding.with(|places| places.remove(id)) {
             Some(place) => {
@@ -96,11 +96,11 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
         }
     }
 
-    /// Fails the question of that name: that is its answer.
+    /// Fails the request with that identifier: the error is its answer.
     ///
     /// # Errors
     ///
-    /// The error, if there is none.
+    /// Hands `error` back if there is no such request.
     pub fn failed(&self, id: &K, error: E) -> Result<(), E> {
         match self.outstanding.with(|places| places.remove(id)) {
             Some(place) => {
@@ -111,20 +111,20 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
         }
     }
 
-    /// How many questions wait for an answer, those that timed out not long ago or were cancelled among them.
+    /// Number of outstanding requests, including cancelled ones and those that timed out recently.
     #[must_use]
     pub fn len(&self) -> usize {
         self.outstanding.len()
     }
 
-    /// Whether none waits.
+    /// Whether no request is outstanding.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The connection is over: fails all questions with [`RequestError::Lost`], or as abandoned if that is because the reactor ends. To
-    /// be called from `connection_lost`.
+    /// The connection has ended: fails all requests with [`RequestError::Lost`], or as abandoned if the reactor is
+    /// shutting down. Call it from `connection_lost`.
     pub fn lost(&self, reason: &ConnectionLost) {
         self.outstanding.lost(reason);
     }

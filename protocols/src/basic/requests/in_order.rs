@@ -1,4 +1,4 @@
-//! Answers that come in the order of the questions: [`Requests`].
+//! Matching answers to requests in order: [`Requests`].
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
@@ -9,19 +9,20 @@ use super::{
     places::{InOrder, Outstanding, Place},
 };
 
-/// Questions of a protocol that answers in order, as most line protocols do: whoever asks has a [`Deferred`] at once, and whoever reads
-/// the answers gives each to the question in front.
+/// Outstanding requests of a protocol that answers in order, as most line protocols do (pipelining). `ask` returns a
+/// [`Deferred`] at once; each answer received resolves the oldest request.
 ///
-/// `A` is an answer. `Q` is what has to be known of a question to read its answer, such as whether that has several lines: see
-/// [`front`](Self::front). `E` is [`RequestError`], or an error of your own.
+/// `A` is the answer type. `Q` is whatever must be known about a request to read its answer, such as whether it has
+/// several lines: see [`front`](Self::front). `E` is [`RequestError`], or your own error.
 ///
-/// - **Time.** A question that is not answered in [`time`](Self::timeout) fails, and so does one that is cancelled; but it keeps its
-///   place, and an answer that still comes is taken for its own and dropped. Else every answer that follows would be given to the
-///   wrong question.
-/// - **Bounds.** So many questions wait [at most](Self::outstanding_max), those that timed out among them; another is not sent.
-/// - **The end.** [`lost`](Self::lost) fails all that wait, and all that are asked after it.
+/// - **Timeout.** A request that is not answered within [`timeout`](Self::timeout), or that is cancelled, fails; it
+///   keeps its place in the queue, and its late answer is dropped. Otherwise every later answer would go to the wrong
+///   request.
+/// - **Limit.** At most [`outstanding_max`](Self::outstanding_max) requests are outstanding, including those that
+///   timed out; a further one is not sent.
+/// - **End of the connection.** [`lost`](Self::lost) fails all outstanding requests, and all later ones.
 ///
-/// A clone is a handle of the same. All of it costs one timer of the reactor, while anything waits.
+/// Clones are handles to the same queue. It costs one reactor timer while any request is outstanding.
 ///
 /// # Examples
 ///
@@ -76,22 +77,22 @@ pub struct Requests<A: 'static, Q: 'static = (), E: AnswerError = RequestError> 
 }
 
 impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
-    /// How many questions may wait. Default 1,024; past it [`RequestError::TooMany`].
+    /// Maximum number of outstanding requests. Default 1,024; past it [`RequestError::TooMany`].
     #[must_use]
     pub fn outstanding_max(self, questions: usize) -> Self {
         self.outstanding.set_max(questions);
         self
     }
 
-    /// How long a question waits for its answer, unless it says otherwise. Default 30 s; past it [`RequestError::TimedOut`].
+    /// Timeout of requests without their own; `None` disables it. Default 30 s; past it [`RequestError::TimedOut`].
     #[must_use]
     pub fn timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.outstanding.set_timeout(timeout.into());
         self
     }
 
-    /// Asks: has `send` write the question, at once, and waits for its answer. If it cannot be asked, `send` is not called; if `send`
-    /// fails, nothing is waited for.
+    /// Sends a request: calls `send` at once to write it, and returns the future answer. If the request is refused,
+    /// `send` is not called; if `send` fails, the request fails with its error.
     pub fn ask(
         &self,
         transport: &Transport,
@@ -101,7 +102,7 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
         self.ask_within(transport, self.outstanding.timeout(), question, send)
     }
 
-    /// The same with a time of its own.
+    /// Like [`ask`](Self::ask), with a timeout for this request.
     pub fn ask_within(
         &self,
         transport: &Transport,
@@ -113,7 +114,7 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
         self.outstanding.ask(transport, timeout.into(), None, send, put)
     }
 
-    /// The question that is answered next; `None` if nothing was asked.
+    /// The data of the request that is answered next; `None` if no request is outstanding.
     #[must_use]
     pub fn front(&self) -> Option<Q>
     where
@@ -122,11 +123,11 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
         self.outstanding.with(|places| places.front().map(|(question, _)| question.clone()))
     }
 
-    /// Answers the question in front.
+    /// Resolves the oldest request.
     ///
     /// # Errors
     ///
-    /// The answer, if nothing was asked: the peer speaks out of turn.
+    /// Hands `answer` back if no request is outstanding: the peer sent an unsolicited answer.
     pub fn answered(&self, answer: A) -> Result<(), A> {
         match self.next() {
             Some(place) => {
@@ -137,11 +138,11 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
         }
     }
 
-    /// Fails the question in front: that is its answer.
+    /// Fails the oldest request: the error is its answer.
     ///
     /// # Errors
     ///
-    /// The error, if nothing was asked.
+    /// Hands `error` back if no request is outstanding.
     pub fn failed(&self, error: E) -> Result<(), E> {
         match self.next() {
             Some(place) => {
@@ -156,20 +157,20 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
         self.outstanding.with(VecDeque::pop_front).map(|(_, place)| place)
     }
 
-    /// How many questions wait for an answer, those that timed out or were cancelled among them.
+    /// Number of outstanding requests, including those that timed out or were cancelled.
     #[must_use]
     pub fn len(&self) -> usize {
         self.outstanding.len()
     }
 
-    /// Whether none waits.
+    /// Whether no request is outstanding.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The connection is over: fails all questions with [`RequestError::Lost`], or as abandoned if that is because the reactor ends. To
-    /// be called from `connection_lost`.
+    /// The connection has ended: fails all requests with [`RequestError::Lost`], or as abandoned if the reactor is
+    /// shutting down. Call it from `connection_lost`.
     pub fn lost(&self, reason: &ConnectionLost) {
         self.outstanding.lost(reason);
     }

@@ -1,4 +1,4 @@
-//! What both matchers share: the places of questions, their bound, and the one timer for all of them.
+//! Outstanding requests: storage, limit, and one shared timer. Used by both matchers.
 
 use std::{
     cell::RefCell,
@@ -16,31 +16,33 @@ use sinew_transports::{
 
 use super::{AnswerError, RequestError};
 
-/// Questions that may wait, unless it is said otherwise.
+/// Default limit of outstanding requests.
 const OUTSTANDING_MAX: usize = 1024;
 
-/// How long they wait.
+/// Default timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The place of a question. It is kept, once the question has timed out or was cancelled, for the answer that may still come.
+/// The slot of an outstanding request. It is kept after a timeout or a cancellation, for the answer that may still
+/// arrive.
 pub(super) struct Place<A: 'static, E: AnswerError> {
     promise: Option<Promise<A, E>>,
     timeout: Option<Duration>,
     due: Option<Instant>,
 }
 
-/// Where the places are.
+/// The container of the slots.
 pub(super) trait Places<A: 'static, E: AnswerError>: Default + 'static {
-    /// Whether a place is wanted for ever by a question that has timed out, or for as long again as it had.
+    /// Whether a timed-out request keeps its slot until its answer arrives; otherwise for the length of its timeout
+    /// once more.
     const KEPT: bool;
     fn len(&self) -> usize;
     fn retain(&mut self, keep: impl FnMut(&mut Place<A, E>) -> bool);
 }
 
-/// In the order of the questions; each with what is to be known of it.
+/// Slots in the order of the requests, each with the data of its request.
 pub(super) type InOrder<Q, A, E> = VecDeque<(Q, Place<A, E>)>;
 
-/// By their names.
+/// Slots by identifier.
 pub(super) type ById<K, A, E> = HashMap<K, Place<A, E>>;
 
 impl<Q: 'static, A: 'static, E: AnswerError> Places<A, E> for InOrder<Q, A, E> {
@@ -67,7 +69,7 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> Places<A, E> for ById<K
     }
 }
 
-/// See the head of this file. A handle of it may be kept by several.
+/// The outstanding requests of a connection. Clones share them.
 pub(super) struct Outstanding<P, A: 'static, E: AnswerError> {
     inner: Rc<RefCell<Inner<P, A, E>>>,
 }
@@ -76,7 +78,7 @@ struct Inner<P, A: 'static, E: AnswerError> {
     places: P,
     max: usize,
     timeout: Option<Duration>,
-    /// The timer, and when it is due.
+    /// The timer, and when it fires.
     timer: Option<(DelayedCall, Instant)>,
     lost: Option<RequestError>,
     reactor: WeakReactor,
@@ -129,12 +131,12 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
         self.inner.borrow().places.len()
     }
 
-    /// Looks at the places, or changes them.
+    /// Accesses the slots.
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut P) -> R) -> R {
         f(&mut self.inner.borrow_mut().places)
     }
 
-    /// Has a question sent, unless it cannot be, and gives it the place that `put` puts it in.
+    /// Sends a request unless it is refused, and lets `put` store its slot.
     pub(super) fn ask(
         &self,
         transport: &Transport,
@@ -153,7 +155,7 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
         match sent {
             Err(error) => promise.reject(error),
             Ok(WriteStatus::Closed) => {
-                promise.reject(RequestError::lost(&"it is closing").into());
+                promise.reject(RequestError::lost(&"the connection is closing").into());
             }
             Ok(_) => {
                 let due = timeout.and_then(|timeout| reactor.as_ref()?.now().checked_add(timeout));
@@ -161,14 +163,14 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
                 self.with(|places| put(places, place));
                 self.inner.borrow_mut().reactor = weak;
                 if let (Some(reactor), Some(due)) = (&reactor, due) {
-                    self.look_at(reactor, due);
+                    self.schedule_expiry(reactor, due);
                 }
             }
         }
         answer
     }
 
-    /// Gives the answer to whoever still waits for it. One that nobody waits for is dropped by the loop.
+    /// Resolves the request, if its answer is still awaited. Otherwise the event loop drops the answer.
     pub(super) fn settle(&self, place: Place<A, E>, answer: Result<A, E>) {
         if let Some(promise) = place.promise {
             promise.settle(answer);
@@ -184,7 +186,8 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
         inner.lost.clone().or(is_full.then_some(RequestError::TooMany { max }))
     }
 
-    /// Nothing will be answered any more. With the reactor, whoever waited has gone, too: then promises are only let go of.
+    /// Fails all requests. On shutdown of the reactor the promises are only dropped, since their receivers are gone,
+    /// too.
     pub(super) fn lost(&self, reason: &ConnectionLost) {
         let is_shutdown = matches!(reason, ConnectionLost::Shutdown);
         let error = RequestError::lost(reason);
@@ -205,8 +208,8 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
         }
     }
 
-    /// Has the timer fire by then.
-    fn look_at(&self, reactor: &Reactor, due: Instant) {
+    /// Makes the timer fire at `due` at the latest.
+    fn schedule_expiry(&self, reactor: &Reactor, due: Instant) {
         let mut inner = self.inner.borrow_mut();
         if inner.timer.as_ref().is_some_and(|(_, at)| *at <= due) {
             return;
@@ -224,7 +227,8 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
         inner.timer = Some((timer, due));
     }
 
-    /// Fails the questions whose time is over. The timer may have been made for one that is answered since.
+    /// Fails the requests whose timeout has passed. The request for which the timer was set may have been answered
+    /// since.
     fn expire(&self, reactor: &Reactor) {
         let now = reactor.now();
         let mut late = Vec::new();
@@ -237,8 +241,8 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
                     Some(promise) => late.push((promise, place.timeout.unwrap_or_default())),
                     None => return false,
                 }
-                let again = place.timeout.filter(|_| !P::KEPT);
-                place.due = again.and_then(|timeout| now.checked_add(timeout));
+                let quarantine = place.timeout.filter(|_| !P::KEPT);
+                place.due = quarantine.and_then(|timeout| now.checked_add(timeout));
             }
             next = next.into_iter().chain(place.due).min();
             true
@@ -248,7 +252,7 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
             promise.reject(RequestError::TimedOut { after }.into());
         }
         if let Some(due) = next {
-            self.look_at(reactor, due);
+            self.schedule_expiry(reactor, due);
         }
     }
 }

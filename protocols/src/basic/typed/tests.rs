@@ -1,4 +1,4 @@
-//! Typed frames: the meaning comes with the frame, once, and what means nothing is not the end.
+//! Tests of typed frames: each frame is parsed once, and a frame that cannot be parsed does not end the stream.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -8,7 +8,7 @@ use sinew_transports::{Protocol, Transport};
 use super::*;
 use crate::basic::{FrameTransport, Framed, Line, TypedHandler};
 
-/// Packets of a type, a length and as many bytes: the end cannot be found without reading what parsing would read again.
+/// Packets of a type byte, a length byte and a payload: finding the end already reads what the parser needs.
 #[derive(Debug, Clone, Default)]
 struct Packets {
     kind: Option<u8>,
@@ -60,7 +60,7 @@ impl TypedDecoder for Packets {
 
     fn parse<'a>(&mut self, payload: &'a [u8]) -> Result<Packet<'a>, PacketError> {
         *self.parsed.borrow_mut() += 1;
-        // The type was read when the end was looked for.
+        // The type was read while looking for the end of the frame.
         match self.kind.take().expect("a frame was decoded") {
             b't' => str::from_utf8(payload).map(Packet::Text).map_err(|_| PacketError::Text),
             b'n' => {
@@ -71,9 +71,9 @@ impl TypedDecoder for Packets {
     }
 }
 
-struct Tell;
+struct Report;
 
-impl TypedHandler<Packets> for Tell {
+impl TypedHandler<Packets> for Report {
     fn frame_received(&mut self, transport: &mut FrameTransport<'_, Packets>, packet: Packet<'_>) {
         transport.write(format!("{packet:?};").as_bytes());
     }
@@ -84,17 +84,17 @@ impl TypedHandler<Packets> for Tell {
 }
 
 #[test]
-fn a_decoder_gives_what_it_has_read() {
+fn a_decoder_passes_its_state_to_the_parser() {
     let input = b"t\x02hin\x02\x01\x00x\x01at\x01\xfft\x00n\x05ab";
     let expected = b"Text(\"hi\");Number(256);!kind 120;!no text;Text(\"\");";
-    every_split(|| Framed::typed(Packets::default(), Tell), input, expected);
+    every_split(|| Framed::typed(Packets::default(), Report), input, expected);
 }
 
 #[test]
 fn each_frame_is_parsed_once() {
     let packets = Packets::default();
     let parsed = packets.parsed.clone();
-    let mut framed = Framed::typed(packets, Tell);
+    let mut framed = Framed::typed(packets, Report);
     let (transport, wire) = Transport::memory();
     for byte in b"t\x02hin\x01\x05" {
         framed.data_received(&transport, &[*byte]);
@@ -102,7 +102,7 @@ fn each_frame_is_parsed_once() {
     assert_eq!((wire.sent(), *parsed.borrow()), (b"Text(\"hi\");Number(5);".to_vec(), 2));
 }
 
-/// Lines of numbers.
+/// A number per line.
 #[derive(Default)]
 struct Numbers;
 
@@ -123,13 +123,13 @@ impl TypedHandler<Parsed<Line, Numbers>> for Double {
         transport: &mut FrameTransport<'_, Parsed<Line, Numbers>>,
         n: u32,
     ) {
-        transport.send((2 * n).to_string()).expect("it is a line");
+        transport.send((2 * n).to_string()).expect("a number is a valid line");
     }
 }
 
-/// Unless it is said otherwise, what means nothing ends the connection, for the reason that it has.
+/// A frame that cannot be parsed ends the connection with its error by default.
 #[test]
-fn what_means_nothing_ends_the_connection_by_default() {
+fn an_unparsable_frame_ends_the_connection_by_default() {
     let make = || Framed::typed(Parsed::<Line, Numbers>::default(), Double);
     every_split(make, b"1\r\n20\r\nx\r\n3\r\n", b"2\r\n40\r\n");
 }

@@ -1,4 +1,4 @@
-//! What the level-triggered engines promise: every test runs on poll and on select.
+//! Tests of the contract of level-triggered engines; each runs on poll and on select.
 
 use std::{
     io::{Read, Write},
@@ -25,14 +25,14 @@ use crate::{
 const ONE: Token = Token::new(1, 1);
 const TWO: Token = Token::new(2, 1);
 
-fn each(test: impl Fn(&mut dyn Poller)) {
+fn on_each_engine(test: impl Fn(&mut dyn Poller)) {
     for engine in [Engine::Poll, Engine::Select] {
         println!("{engine}"); // Shown if the test fails.
         test(&mut *engine.open().unwrap());
     }
 }
 
-/// Asserts what a wait brings, as far as both engines can tell: not whether the peer has closed.
+/// Asserts the events of a wait, without `READ_CLOSED`, which only poll reports.
 fn assert_ready(poller: &mut dyn Poller, timeout: Option<Duration>, expected: &[(Token, Ready)]) {
     let mut events = Vec::new();
     poller.wait(timeout, &mut events).unwrap();
@@ -51,8 +51,8 @@ fn assert_nothing(poller: &mut dyn Poller) {
 }
 
 #[test]
-fn a_source_is_ready_for_as_long_as_it_is() {
-    each(|poller| {
+fn a_source_is_reported_as_long_as_it_is_ready() {
+    on_each_engine(|poller| {
         assert!(!poller.is_edge_triggered());
         let (mut near, mut far) = UnixStream::pair().unwrap();
         poller.register(near.as_raw_fd(), ONE, Interest::READ).unwrap();
@@ -67,8 +67,8 @@ fn a_source_is_ready_for_as_long_as_it_is() {
 }
 
 #[test]
-fn a_full_socket_becomes_writable_when_it_is_read_from() {
-    each(|poller| {
+fn a_full_socket_becomes_writable_when_its_peer_reads() {
+    on_each_engine(|poller| {
         let (mut near, mut far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         far.set_nonblocking(true).unwrap();
@@ -82,8 +82,8 @@ fn a_full_socket_becomes_writable_when_it_is_read_from() {
 }
 
 #[test]
-fn only_what_is_wanted_is_told() {
-    each(|poller| {
+fn only_readiness_in_the_interest_is_reported() {
+    on_each_engine(|poller| {
         let (near, mut far) = UnixStream::pair().unwrap();
         far.write_all(b"x").unwrap();
         let id = near.as_raw_fd();
@@ -107,8 +107,8 @@ fn only_what_is_wanted_is_told() {
 }
 
 #[test]
-fn sources_come_and_go_without_disturbing_each_other() {
-    each(|poller| {
+fn registering_and_deregistering_does_not_disturb_other_sources() {
+    on_each_engine(|poller| {
         let pairs: Vec<_> = (0..8).map(|_| UnixStream::pair().unwrap()).collect();
         let token = |at| Token::new(at, 7);
         for (at, (near, _)) in pairs.iter().enumerate() {
@@ -128,8 +128,8 @@ fn sources_come_and_go_without_disturbing_each_other() {
 }
 
 #[test]
-fn a_hang_up_wakes_who_listens_and_nobody_else() {
-    each(|poller| {
+fn a_hang_up_is_reported_only_to_a_source_with_interest() {
+    on_each_engine(|poller| {
         let (near, far) = UnixStream::pair().unwrap();
         let id = near.as_raw_fd();
         poller.register(id, ONE, Interest::NONE).unwrap();
@@ -145,8 +145,8 @@ fn a_hang_up_wakes_who_listens_and_nobody_else() {
 }
 
 #[test]
-fn a_broken_pipe_wakes_its_writer() {
-    each(|poller| {
+fn a_broken_pipe_is_reported_to_its_writer() {
+    on_each_engine(|poller| {
         let (reader, writer) = std::io::pipe().unwrap();
         poller.register(writer.as_raw_fd(), ONE, Interest::WRITE).unwrap();
         drop(reader);
@@ -156,7 +156,7 @@ fn a_broken_pipe_wakes_its_writer() {
 
 #[test]
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn poll_tells_that_the_peer_will_send_no_more() {
+fn poll_reports_that_the_peer_has_shut_down_its_sending_side() {
     let closings: [fn(UnixStream) -> Option<UnixStream>; 2] = [
         |_| None,
         |far| {
@@ -177,14 +177,14 @@ fn poll_tells_that_the_peer_will_send_no_more() {
 }
 
 #[test]
-fn notifications_end_the_next_wait_and_are_not_told() {
-    each(|poller| {
+fn notifications_end_the_next_wait_without_an_event() {
+    on_each_engine(|poller| {
         let notifier = poller.notifier();
         notifier.notify().unwrap();
         notifier.notify().unwrap();
         assert_ready(poller, None, &[]);
         assert_nothing(poller);
-        // From another thread; whether before or in the middle of the wait is left to chance.
+        // From another thread, before or in the middle of the wait.
         for _ in 0..50 {
             let notifier = poller.notifier();
             let thread = thread::spawn(move || notifier.notify().unwrap());
@@ -204,11 +204,11 @@ fn a_notifier_may_outlive_its_engine() {
 
 #[test]
 fn a_wait_ends_with_its_timeout() {
-    each(|poller| {
+    on_each_engine(|poller| {
         for timeout in [0, 1, 999_999, 1_000_001] {
             assert_ready(poller, Some(Duration::from_nanos(timeout)), &[]);
         }
-        // Too long for any kernel, and yet not refused.
+        // Longer than any kernel accepts, and yet not refused.
         poller.notifier().notify().unwrap();
         assert_ready(poller, Some(Duration::MAX), &[]);
     });
@@ -216,21 +216,21 @@ fn a_wait_ends_with_its_timeout() {
 
 #[test]
 fn a_descriptor_is_registered_once() {
-    each(|poller| {
+    on_each_engine(|poller| {
         let (near, _far) = UnixStream::pair().unwrap();
         let id = near.as_raw_fd();
         poller.register(id, ONE, Interest::NONE).unwrap();
         for token in [ONE, TWO] {
-            let answer = poller.register(id, token, Interest::BOTH);
-            assert!(matches!(answer, Err(RegisterError::AlreadyRegistered { fd }) if fd == id));
+            let result = poller.register(id, token, Interest::BOTH);
+            assert!(matches!(result, Err(RegisterError::AlreadyRegistered { fd }) if fd == id));
         }
         assert_nothing(poller);
     });
 }
 
 #[test]
-fn a_descriptor_used_again_does_not_answer_to_the_old_token() {
-    each(|poller| {
+fn a_reused_descriptor_does_not_match_the_old_token() {
+    on_each_engine(|poller| {
         let (near, _far) = UnixStream::pair().unwrap();
         let id = near.as_raw_fd();
         poller.register(id, ONE, Interest::BOTH).unwrap();
@@ -246,11 +246,11 @@ fn a_descriptor_used_again_does_not_answer_to_the_old_token() {
 }
 
 #[test]
-fn what_is_not_open_is_refused() {
-    each(|poller| {
+fn a_descriptor_that_is_not_open_is_refused() {
+    on_each_engine(|poller| {
         for fd in [-1, RawFd::MIN, RawFd::MAX] {
-            let answer = poller.register(fd, ONE, Interest::READ);
-            assert!(answer.is_err(), "{fd}");
+            let result = poller.register(fd, ONE, Interest::READ);
+            assert!(result.is_err(), "{fd}");
             poller.set_interest(fd, ONE, Interest::BOTH);
             poller.deregister(fd, ONE, true).unwrap();
         }
@@ -258,15 +258,15 @@ fn what_is_not_open_is_refused() {
 }
 
 #[test]
-fn what_was_closed_too_early_is_told_as_ready_and_hurts_nobody_else() {
-    each(|poller| {
+fn a_descriptor_closed_too_early_is_reported_as_ready_and_affects_no_other() {
+    on_each_engine(|poller| {
         let (near, _far) = UnixStream::pair().unwrap();
         poller.register(near.as_raw_fd(), ONE, Interest::WRITE).unwrap();
-        // A high number, which no other test is given in the meantime.
+        // A high number, which no other test gets in the meantime.
         let limit = getrlimit(Resource::Nofile).current.map_or(1024, |limit| limit.min(1024));
         let fd = fcntl_dupfd_cloexec(&near, limit as RawFd - 24).unwrap().into_raw_fd();
         poller.register(fd, TWO, Interest::READ).unwrap();
-        // SAFETY: `fd` is ours, and no longer used as if it were open.
+        // SAFETY: `fd` is ours, and not used after this as if it were open.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
 
         let mut events = Vec::new();
@@ -279,11 +279,10 @@ fn what_was_closed_too_early_is_told_as_ready_and_hurts_nobody_else() {
 }
 
 #[test]
-fn a_signal_ends_a_wait_quietly() {
+fn a_signal_ends_a_wait_without_an_error() {
     extern "C" fn ignore(_signal: libc::c_int) {}
-    // Nobody else wants SIGURG, which is ignored by default.
-    // SAFETY: all zeroes is a `sigaction` without flags, SA_RESTART among them. The handler does nothing, so it is safe
-    // to run at any point of any thread.
+    // No other test uses SIGURG, which is ignored by default. SAFETY: all zeros are a `sigaction` without flags, in
+    // particular without SA_RESTART. The handler does nothing, so it is safe to run at any point of any thread.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = ignore as *const () as usize;
@@ -293,7 +292,7 @@ fn a_signal_ends_a_wait_quietly() {
         let waiter = thread::spawn(move || {
             assert_ready(&mut *engine.open().unwrap(), None, &[]);
         });
-        // The first may come before the wait has begun.
+        // The first signal may arrive before the wait has begun.
         while !waiter.is_finished() {
             // SAFETY: the thread is not joined yet, so its id is valid.
             unsafe { libc::pthread_kill(waiter.as_pthread_t(), libc::SIGURG) };

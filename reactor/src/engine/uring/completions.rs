@@ -1,5 +1,5 @@
-//! PendingKind the engine holds for one source: nothing, or the one thing that the source gave it credit for and has not taken yet. It
-//! lies in the source itself, in one word. Knows no sources.
+//! Completions that wait to be collected: the result that the engine buffers for one source, in one word. At most one
+//! per source, by the credit of the engine's contract. Knows no sources.
 
 use std::{
     io,
@@ -14,48 +14,49 @@ use super::{
     buffers::{BUFFER_LEN, BUFFERS_MAX, BufferRing},
 };
 
-/// One thing, in four bits for what it is, the rest for which. It owns what it names, so it is made once for each completion, moved,
-/// and taken once by a [`PendingStore`]; there is no copy of it.
+/// One completion: four bits for its kind, the rest for its value. It owns the resource that it names, so it is made
+/// once for each completion, moved, and consumed once by a [`PendingStore`]; it cannot be copied.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pending(u32);
 
-/// PendingKind the four bits say.
+/// The kind in the upper four bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 enum PendingKind {
     Nothing = 0,
-    /// A buffer of the ring, in eight bits, and how much of it is filled, less one, in sixteen.
+    /// A provided buffer, in eight bits, and the length of its content less one, in sixteen.
     Filled,
-    /// Bytes that were copied out of one: where in [`PendingStore::copies`].
+    /// Bytes that were copied out of a buffer: the index in [`PendingStore::copies`].
     Copied,
     Accepted,
     End,
-    /// The number of the error.
+    /// The errno.
     Failed,
 }
 
-const BITS: u32 = 28;
-const REST: u32 = (1 << BITS) - 1;
+const VALUE_BITS: u32 = 28;
+const VALUE_MASK: u32 = (1 << VALUE_BITS) - 1;
 
-// Both numbers of a filled buffer have room.
+// Both numbers of `Filled` fit.
 const _: () = assert!(BUFFERS_MAX <= 1 << 8 && BUFFER_LEN <= 1 << 16);
 
 impl Pending {
     pub(super) const NOTHING: Self = Self::new(PendingKind::Nothing, 0);
-    /// The peer will send no more.
+    /// The peer has shut down its sending side.
     pub(super) const END: Self = Self::new(PendingKind::End, 0);
 
-    const fn new(what: PendingKind, rest: u32) -> Self {
-        Self((what as u32) << BITS | rest & REST)
+    const fn new(kind: PendingKind, value: u32) -> Self {
+        Self((kind as u32) << VALUE_BITS | value & VALUE_MASK)
     }
 
-    /// So many bytes, at least one, in a buffer.
+    /// `len` bytes, at least one, in a buffer.
     ///
     /// # Safety
     ///
-    /// A completion has named the buffer since it was given to the kernel last, and this is called once for that.
+    /// A completion must have named the buffer since it was last provided, and this must be called once for that
+    /// completion.
     pub(super) const unsafe fn filled(buffer: u16, len: usize) -> Self {
-        debug_assert!(0 < len && len <= BUFFER_LEN, "what the kernel was given room for");
+        debug_assert!(0 < len && len <= BUFFER_LEN, "the kernel fills at most one buffer");
         Self::new(PendingKind::Filled, (buffer as u32) << 16 | (len as u32 - 1) & 0xffff)
     }
 
@@ -65,17 +66,17 @@ impl Pending {
 
     pub(super) fn accepted(socket: OwnedFd) -> Self {
         let fd = socket.into_raw_fd().cast_unsigned();
-        if fd <= REST {
+        if fd <= VALUE_MASK {
             return Self::new(PendingKind::Accepted, fd);
         }
-        // There is no room for so high a number: as if there were none left.
-        // SAFETY: it was owned here a moment ago, and nobody else has it.
+        // So high a number does not fit: handle it as if no descriptor were left.
+        // SAFETY: it was owned here until `into_raw_fd`, and has no other owner.
         drop(unsafe { OwnedFd::from_raw_fd(fd.cast_signed()) });
         Self::failed(libc::EMFILE)
     }
 
-    const fn what(&self) -> PendingKind {
-        match self.0 >> BITS {
+    const fn kind(&self) -> PendingKind {
+        match self.0 >> VALUE_BITS {
             0 => PendingKind::Nothing,
             1 => PendingKind::Filled,
             2 => PendingKind::Copied,
@@ -85,18 +86,18 @@ impl Pending {
         }
     }
 
-    const fn rest(&self) -> u32 {
-        self.0 & REST
+    const fn value(&self) -> u32 {
+        self.0 & VALUE_MASK
     }
 
-    /// Of what is filled.
+    /// The buffer of a `Filled`.
     const fn buffer(&self) -> u16 {
-        (self.rest() >> 16) as u16
+        (self.value() >> 16) as u16
     }
 
-    /// Of what is filled.
+    /// The length of a `Filled`.
     const fn len(&self) -> usize {
-        (self.rest() & 0xffff) as usize + 1
+        (self.value() & 0xffff) as usize + 1
     }
 
     #[inline]
@@ -104,22 +105,22 @@ impl Pending {
         self.0 == Self::NOTHING.0
     }
 
-    /// Nothing else follows.
+    /// Whether no other completion follows.
     pub(super) const fn is_last(&self) -> bool {
-        matches!(self.what(), PendingKind::End | PendingKind::Failed)
+        matches!(self.kind(), PendingKind::End | PendingKind::Failed)
     }
 
-    /// Leaves nothing in its place.
+    /// Leaves nothing in its pending.
     #[inline]
     pub(super) const fn take(&mut self) -> Self {
         std::mem::replace(self, Self::NOTHING)
     }
 }
 
-/// Where the bytes lie that are held.
+/// The memory behind pending completions.
 pub(super) struct PendingStore {
     buffers: Rc<BufferRing>,
-    /// Those of sources that do not want them now, which must not hold the buffers of all.
+    /// Bytes of sources that do not want to read now, which must not occupy shared buffers.
     copies: Slab<Box<[u8]>>,
 }
 
@@ -128,61 +129,64 @@ impl PendingStore {
         Self { buffers, copies: Slab::new() }
     }
 
-    /// The buffer of a completion of which nothing is made.
-    pub(super) fn give_back(&self, buffer: u16) {
-        self.buffers.put(buffer);
+    /// Recycles the buffer of a completion that is ignored.
+    pub(super) fn recycle(&self, buffer: u16) {
+        self.buffers.provide(buffer);
     }
 
     /// The kernel has found no buffer.
-    pub(super) fn ran_out(&self) {
-        self.buffers.ran_out();
+    pub(super) fn note_exhausted(&self) {
+        self.buffers.note_exhausted();
     }
 
-    /// TimeSource over what was held and has been taken from its place.
+    /// Converts a pending completion for its handler.
     #[inline]
     pub(super) fn into_completion(&mut self, pending: Pending) -> Option<Completion> {
-        if pending.what() != PendingKind::Filled {
+        if pending.kind() != PendingKind::Filled {
             return self.into_other_completion(pending);
         }
-        // SAFETY: who made this vouched for its buffer, and it has been taken from its place, which happens once.
+        // SAFETY: the maker of `pending` vouched for its buffer, and `pending` is consumed here.
         let buffer = unsafe { self.buffers.take(pending.buffer(), pending.len()) };
         Some(Completion::Received(ReceivedBytes::in_ring(buffer)))
     }
 
     #[inline(never)]
     fn into_other_completion(&mut self, pending: Pending) -> Option<Completion> {
-        Some(match pending.what() {
+        Some(match pending.kind() {
             PendingKind::Copied => {
-                let bytes = self.copies.remove(pending.rest() as usize);
+                let bytes = self.copies.remove(pending.value() as usize);
                 Completion::Received(ReceivedBytes::copied(bytes))
             }
             PendingKind::Accepted => {
-                // SAFETY: it was owned when this was made of it, which has been taken from its place, and that happens once.
-                let socket = unsafe { OwnedFd::from_raw_fd(pending.rest().cast_signed()) };
+                // SAFETY: the socket was owned by `pending`, which is consumed here.
+                let socket = unsafe { OwnedFd::from_raw_fd(pending.value().cast_signed()) };
                 Completion::Accepted(socket)
             }
             PendingKind::End => Completion::End,
             PendingKind::Failed => {
-                Completion::Failed(io::Error::from_raw_os_error(pending.rest().cast_signed()))
+                Completion::Failed(io::Error::from_raw_os_error(pending.value().cast_signed()))
             }
             PendingKind::Nothing | PendingKind::Filled => return None,
         })
     }
 
-    /// Has what is held there hold no buffer.
-    pub(super) fn copy_out(&mut self, place: &mut Pending) {
-        if place.what() == PendingKind::Filled
-            && let Some(Completion::Received(bytes)) = self.into_completion(place.take())
+    /// Moves received bytes out of the shared buffers.
+    pub(super) fn copy_out(&mut self, pending: &mut Pending) {
+        if pending.kind() == PendingKind::Filled
+            && let Some(Completion::Received(bytes)) = self.into_completion(pending.take())
         {
-            *place =
-                Pending::new(PendingKind::Copied, number(self.copies.insert(Box::from(&*bytes))));
+            *pending =
+                Pending::new(PendingKind::Copied, index(self.copies.insert(Box::from(&*bytes))));
         }
     }
 }
 
-/// Where something lies, as a word has room for it.
-fn number(at: usize) -> u32 {
-    assert!(at <= REST as usize, "there are no more sources than that, and each has one");
+/// An index that fits into a value.
+fn index(at: usize) -> u32 {
+    assert!(
+        at <= VALUE_MASK as usize,
+        "there are fewer sources than that, and each has at most one"
+    );
     at as u32
 }
 
@@ -191,19 +195,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_has_room_for_every_buffer_and_length() {
+    fn every_buffer_and_length_fits() {
         for (buffer, len) in [(0, 1), (0, BUFFER_LEN), (255, 1), (255, BUFFER_LEN), (7, 64)] {
-            // SAFETY: this is never taken, only looked at.
+            // SAFETY: the buffer is never accessed.
             let pending = unsafe { Pending::filled(buffer, len) };
-            assert_eq!(pending.what(), PendingKind::Filled);
+            assert_eq!(pending.kind(), PendingKind::Filled);
             assert_eq!((pending.buffer(), pending.len()), (buffer, len));
         }
     }
 
     #[test]
-    fn a_word_tells_what_it_is() {
+    fn a_pending_completion_knows_its_kind() {
         let failed = Pending::failed(libc::ECONNRESET);
-        assert_eq!((failed.what(), failed.rest()), (PendingKind::Failed, libc::ECONNRESET as u32));
+        assert_eq!((failed.kind(), failed.value()), (PendingKind::Failed, libc::ECONNRESET as u32));
         assert!(failed.is_last() && Pending::END.is_last());
         assert!(Pending::NOTHING.is_nothing() && !Pending::END.is_nothing());
     }

@@ -1,21 +1,21 @@
-//! The io_uring engine, on Linux. It does more than tell what is ready: what connections receive and listeners accept comes
-//! with the wait itself, so that a turn is one system call and one for each connection that writes. Level-triggered.
+//! The io_uring engine, on Linux: a completion engine. Received data and accepted connections arrive with the wait
+//! itself, so that a turn is one system call plus one for each connection that writes. Level-triggered.
 //!
-//! - `ring.rs`: operations in, completions out
-//! - `buffers.rs`: what the kernel receives into
-//! - `sources.rs`, `source.rs`: what is registered; what is wanted of one source, and what the kernel has been asked for
-//! - `completions.rs`: what was received or accepted and waits to be taken, one thing for each source
+//! - `ring.rs`: the submission and completion queues
+//! - `buffers.rs`: the provided buffers that the kernel receives into
+//! - `sources.rs`, `source.rs`: the registered sources; the interest of one source and its operations in flight
+//! - `completions.rs`: completions that wait to be collected, at most one per source
 //!
-//! Every receive and every accept is for once, and the next one is asked for when what it brought was taken. The kernel can go on by
-//! itself (multishot), which saves a few per cent of the CPU time of a short message, but then nothing bounds what it takes for one
-//! connection before anybody hears of it: see docs/design/16-what-an-engine-may-hold.md.
+//! Every receive and every accept is a single operation, and the next one is submitted when the result was collected. A
+//! multishot operation would save a few per cent of the CPU time of a short message, but nothing would bound what it
+//! receives for one connection before the handler runs: see docs/design/16-completion-credit.md.
 //!
-//! The kernel is asked for things once a turn, right before the wait: whatever was wanted and unwanted again in between costs
-//! nothing. An operation belongs to a source and one registration of it; its `user_data` says to which, so that what comes
-//! late is known for what it is.
+//! Operations are submitted once a turn, right before the wait: an interest that is set and cleared again in between costs
+//! nothing. An operation belongs to a source and one registration of it, which its `user_data` identifies, so that a late
+//! completion is recognised.
 //!
-//! Writes are ordinary system calls of whoever writes: measured, sends through the ring are no faster, and they would put
-//! memory of users into the kernel's hands.
+//! Writes are ordinary system calls made by the transports: measured, sends through the ring are no faster, and they
+//! would give the kernel pointers to users' memory.
 
 use std::{io, rc::Rc, sync::Arc, time::Duration};
 
@@ -41,29 +41,29 @@ use buffers::{BufferRing, GROUP};
 use ring::{Operation, Ring};
 use sources::Sources;
 
-/// Operations that may be asked for before they are handed to the kernel; more cost another system call.
+/// The size of the submission queue; more operations in a turn cost another system call.
 const SUBMISSIONS: u32 = 1_024;
 
-/// Completions that the kernel may tell at once; it keeps what is more.
+/// The size of the completion queue; the kernel keeps what exceeds it.
 const COMPLETIONS: u32 = 8_192;
 
-/// Buffers that all connections share: 16 MiB, if as many peers have as much to say at the same moment.
+/// Buffers that all connections share: 16 MiB, if that many peers send that much at the same moment.
 const BUFFERS: u16 = 256;
 
-/// The `user_data` of what ends other operations. No operation of a source is of a kind like this.
+/// The `user_data` of cancellations. Not a valid kind of a source's operation.
 const CANCELS: u64 = u64::MAX;
 
-/// The `user_data` of the watch on the pipe.
+/// The `user_data` of the poll of the notifier's pipe.
 const NOTIFIED: u64 = u64::MAX - 1;
 
-/// See the head of this file.
+/// The engine on io_uring.
 pub(super) struct UringPoller {
     ring: Ring,
     buffers: Rc<BufferRing>,
     sources: Sources,
     pipe: Arc<Pipe>,
-    /// The pipe is watched.
-    listens: bool,
+    /// The pipe is being polled.
+    polls_pipe: bool,
 }
 
 impl UringPoller {
@@ -71,22 +71,22 @@ impl UringPoller {
         Self::with(SUBMISSIONS, COMPLETIONS, BUFFERS)
     }
 
-    /// With room for so many operations, completions and buffers.
+    /// With the given sizes of the queues and number of buffers.
     fn with(submissions: u32, completions: u32, buffers: u16) -> io::Result<Self> {
         let ring = Ring::new(submissions, completions).map_err(explain)?;
         let buffers = BufferRing::new(&ring, buffers).map_err(explain)?;
         let sources = Sources::new(buffers.clone());
-        Ok(Self { ring, buffers, sources, pipe: Pipe::new()?, listens: false })
+        Ok(Self { ring, buffers, sources, pipe: Pipe::new()?, polls_pipe: false })
     }
 
-    /// Asks the kernel for what is wanted and was not asked for yet.
-    fn ask(&mut self) {
-        if !self.listens {
+    /// Submits what is wanted and not in flight yet.
+    fn submit(&mut self) {
+        if !self.polls_pipe {
             let mask = libc::POLLIN as u32;
-            self.ring.ask(self.pipe.descriptor(), Operation::Poll { mask }, NOTIFIED);
-            self.listens = true;
+            self.ring.queue(self.pipe.descriptor(), Operation::Poll { mask }, NOTIFIED);
+            self.polls_pipe = true;
         }
-        self.sources.ask(&mut self.ring);
+        self.sources.submit(&mut self.ring);
     }
 
     fn take_completions(&mut self, events: &mut Vec<Event>) {
@@ -94,16 +94,16 @@ impl UringPoller {
             match completion.user_data {
                 CANCELS => {}
                 NOTIFIED => {
-                    self.listens = false;
+                    self.polls_pipe = false;
                     self.pipe.drain();
                 }
                 _ => self.sources.completed(completion, events),
             }
         }
-        self.buffers.see_to_more();
+        self.buffers.grow_if_exhausted();
     }
 
-    /// Ends all operations, and waits for the last word of each.
+    /// Cancels all operations, and waits for the final completion of each.
     fn quiesce(&mut self) -> io::Result<()> {
         self.ring.cancel_all(CANCELS);
         let mut late = Vec::new();
@@ -126,8 +126,8 @@ impl Poller for UringPoller {
         token: Token,
         interest: Interest,
     ) -> Result<(), RegisterError> {
-        // One that is not open is told as ready to read when the kernel says so; asking beforehand would cost a system call for
-        // every connection.
+        // A descriptor that is not open is reported as ready to read when the kernel says so; checking beforehand would
+        // cost a system call for every connection.
         self.sources.insert(source, token, interest)
     }
 
@@ -135,9 +135,10 @@ impl Poller for UringPoller {
         self.sources.set_interest(token, interest);
     }
 
-    /// The kernel keeps a socket for as long as it has operations on it. One that is about to be closed is to be closed, and its
-    /// peer to hear of it, so these end here and now; as does what takes from a source that lives on. Few connections have any left
-    /// then: nothing is asked for from the moment that something was taken to the end of the turn.
+    /// The kernel keeps a socket open for as long as it has operations on it. A source that is about to be closed must
+    /// be closed, and its peer notified, so its operations are cancelled here and now; as are operations that would
+    /// take data from a source that lives on. Few connections have any at that point: nothing is submitted between the
+    /// collection of a completion and the end of the turn.
     fn deregister(&mut self, _id: DescriptorId, token: Token, closing: bool) -> io::Result<()> {
         if self.sources.remove(token, closing, &mut self.ring) {
             self.ring.enter(Some(Duration::ZERO))?;
@@ -146,9 +147,9 @@ impl Poller for UringPoller {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        self.ask();
+        self.submit();
         let entered = self.ring.enter(timeout.map(|timeout| timeout.min(TIMEOUT_MAX)));
-        // Also if that failed, what has been done before is there.
+        // Even if that failed, earlier completions are available.
         self.take_completions(events);
         entered
     }
@@ -172,32 +173,32 @@ impl Poller for UringPoller {
 }
 
 impl Drop for UringPoller {
-    /// Everything that was given to the kernel outlives every operation on it.
+    /// Ensures that all memory given to the kernel outlives every operation on it.
     fn drop(&mut self) {
         if !self.ring.is_here() {
             return;
         }
         if let Err(error) = self.quiesce() {
-            // Better to lose the memory than to share it.
-            tracing::warn!(%error, "the ring could not be ended; its buffers are left behind");
+            // Better to leak the memory than to share it with the kernel.
+            tracing::warn!(%error, "cannot cancel the operations of io_uring; leaking its buffers");
             std::mem::forget(self.buffers.clone());
             return;
         }
         if let Err(error) = self.ring.submitter().unregister_buf_ring(GROUP) {
-            tracing::debug!(%error, "the buffers of the ring could not be unregistered");
+            tracing::debug!(%error, "cannot unregister the buffers of io_uring");
         }
     }
 }
 
-/// Says in words why there is no ring.
+/// Explains why io_uring is not available.
 fn explain(error: io::Error) -> io::Error {
     let why = match error.raw_os_error() {
         Some(libc::ENOSYS) => "this kernel has no io_uring",
         Some(libc::EPERM | libc::EACCES) => {
-            "io_uring is forbidden here (by kernel.io_uring_disabled, or by a seccomp filter as containers have it)"
+            "io_uring is forbidden here (by kernel.io_uring_disabled, or by a seccomp filter as in containers)"
         }
-        Some(libc::EINVAL) => "this kernel's io_uring is too old; 6.1 is needed",
-        Some(libc::ENOMEM) => "no memory may be locked for io_uring (ulimit -l)",
+        Some(libc::EINVAL) => "io_uring of this kernel is too old; 6.1 is required",
+        Some(libc::ENOMEM) => "not enough lockable memory for io_uring (ulimit -l)",
         _ => return error,
     };
     io::Error::new(error.kind(), format!("{why}: {error}"))

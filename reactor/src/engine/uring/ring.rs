@@ -1,4 +1,4 @@
-//! The ring itself: operations go in, completions come out, one system call a turn. It knows descriptors and numbers, no
+//! The ring: a submission queue, a completion queue, and one system call a turn. Knows descriptors and numbers, no
 //! sources and no tokens.
 
 use std::{
@@ -13,42 +13,41 @@ use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
 use crate::process::Origin;
 
-/// `IORING_ENTER_GETEVENTS`: have the kernel do the work that it put off until somebody asks.
+/// `IORING_ENTER_GETEVENTS`: run the kernel's deferred task work.
 const GETEVENTS: u32 = 1;
 
-/// `IORING_RECVSEND_POLL_FIRST`: wait before the first try.
+/// `IORING_RECVSEND_POLL_FIRST`: poll before the first attempt.
 const POLL_FIRST: u16 = 1;
 
-/// How often a full ring is handed over until there is room for one more operation.
-const PUSHES_MAX: usize = 10_000;
+/// How often a full submission queue is flushed to make room for one more operation.
+const FLUSHES_MAX: usize = 10_000;
 
-/// PendingKind the kernel can be asked to do. None of it points at memory of ours, except that what is received goes into the
+/// The operations. None of them points at memory of ours, except that received data is written to the provided
 /// buffers of the group.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operation {
-    /// Receive once, into a buffer of the group, which is chosen when there is something to receive. Most often nothing is there yet;
-    /// then it is cheaper to wait before the first try.
-    Receive { group: u16, wait_first: bool },
+    /// Receive once, into a provided buffer that the kernel picks when data is available. Usually there is none yet;
+    /// then it is cheaper to poll before the first attempt.
+    Receive { group: u16, poll_first: bool },
     /// Accept once.
     Accept,
-    /// Tell once when any of this is so (`poll(2)`).
+    /// Complete once when any of these conditions holds (`poll(2)`).
     Poll { mask: u32 },
-    /// Tell now what of this is so, and each time that something changes.
+    /// Complete now for the conditions that hold, and each time that something changes.
     PollChanges { mask: u32 },
 }
 
-/// See the head of this file.
+/// The submission and completion queues.
 pub(super) struct Ring {
-    /// In a child of fork(2) its memory is not there.
+    /// In a child of fork(2) its memory is not mapped.
     uring: ManuallyDrop<IoUring>,
     origin: Origin,
-    /// Operations that the kernel has not said the last word on.
+    /// Operations whose final completion has not arrived.
     in_flight: usize,
 }
 
 impl Ring {
-    /// With room for so many operations before they have to be handed over, and for so many completions at once; of these the
-    /// kernel keeps what is more.
+    /// With the given sizes of the submission and completion queues; the kernel keeps completions that exceed the size.
     pub(super) fn new(submissions: u32, completions: u32) -> io::Result<Self> {
         let uring = IoUring::builder()
             .dontfork()
@@ -60,7 +59,7 @@ impl Ring {
         Ok(Self { uring: ManuallyDrop::new(uring), origin: Origin::here(), in_flight: 0 })
     }
 
-    /// Whether it can be used at all: not in a child of fork(2), which has a descriptor of it and nothing else.
+    /// Whether the ring can be used: not in a child of fork(2), which has its descriptor and nothing else.
     pub(super) fn is_here(&self) -> bool {
         self.origin.is_here()
     }
@@ -73,14 +72,14 @@ impl Ring {
         self.in_flight
     }
 
-    /// Has something done to a descriptor. It is handed to the kernel with the next [`enter`](Self::enter).
+    /// Queues an operation on a descriptor. It is submitted by the next [`enter`](Self::enter).
     #[inline]
-    pub(super) fn ask(&mut self, fd: RawFd, operation: Operation, user_data: u64) {
+    pub(super) fn queue(&mut self, fd: RawFd, operation: Operation, user_data: u64) {
         let fd = types::Fd(fd);
         let entry = match operation {
-            Operation::Receive { group, wait_first } => opcode::Recv::new(fd, ptr::null_mut(), 0)
+            Operation::Receive { group, poll_first } => opcode::Recv::new(fd, ptr::null_mut(), 0)
                 .buf_group(group)
-                .ioprio(if wait_first { POLL_FIRST } else { 0 })
+                .ioprio(if poll_first { POLL_FIRST } else { 0 })
                 .build()
                 .flags(squeue::Flags::BUFFER_SELECT),
             Operation::Accept => opcode::Accept::new(fd, ptr::null_mut(), ptr::null_mut())
@@ -94,34 +93,34 @@ impl Ring {
         }
     }
 
-    /// Has an operation end. It says its last word all the same; this one says nothing, unless there was none to end.
+    /// Cancels an operation, which still gets its final completion. The cancellation itself completes only if it fails.
     pub(super) fn cancel(&mut self, user_data: u64, own: u64) {
         let entry = opcode::AsyncCancel::new(user_data).build();
         self.push(&entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(own));
     }
 
-    /// Has all operations end.
+    /// Cancels all operations.
     pub(super) fn cancel_all(&mut self, own: u64) {
         let entry = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build();
         self.push(&entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(own));
     }
 
-    /// `false` if the kernel takes nothing any more, as in a forked child, to which the ring does not belong.
+    /// `false` if the kernel accepts nothing any more, as in a forked child, which does not own the ring.
     #[inline]
     fn push(&mut self, entry: &squeue::Entry) -> bool {
-        // SAFETY: none of the operations points at memory of ours but `Receive`, and what that names is the group of buffers,
-        // which outlives all operations: see the drop of `UringPoller`.
+        // SAFETY: none of the operations points at memory of ours except `Receive`, which names the buffer group,
+        // and that outlives all operations: see the drop of `UringPoller`.
         unsafe { self.uring.submission().push(entry) }.is_ok() || self.push_when_full(entry)
     }
 
     #[cold]
     fn push_when_full(&mut self, entry: &squeue::Entry) -> bool {
-        for _ in 0..PUSHES_MAX {
-            // Hand it over. A kernel that is out of memory for the moment is asked again.
+        for _ in 0..FLUSHES_MAX {
+            // Flush the queue. Retried while the kernel is out of memory.
             if let Err(error) = self.enter(Some(Duration::ZERO))
                 && error.kind() != io::ErrorKind::WouldBlock
             {
-                tracing::error!(%error, "the ring takes nothing any more");
+                tracing::error!(%error, "io_uring accepts no more operations");
                 return false;
             }
             // SAFETY: as in `push`.
@@ -129,18 +128,18 @@ impl Ring {
                 return true;
             }
         }
-        tracing::error!("the ring has been full for too long");
+        tracing::error!("the submission queue of io_uring stayed full");
         false
     }
 
-    /// TimeSource over what was asked, and waits for a completion: `timeout` at most, `None` for as long as it takes. Fails with
-    /// `WouldBlock` if the kernel is out of memory for the moment; what was asked is handed over the next time.
+    /// Submits the queued operations, and waits for a completion: at most `timeout`, `None` without limit. Fails with
+    /// `WouldBlock` if the kernel is out of memory; the operations are then submitted the next time.
     pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let submitter = self.uring.submitter();
         let entered = match timeout {
             Some(Duration::ZERO) => {
-                // SAFETY: all that is pushed and not handed over is handed over, no argument is passed, and `GETEVENTS` is
-                // a flag that this call knows.
+                // SAFETY: all queued operations are submitted, no argument is passed, and `GETEVENTS` is
+                // a valid flag of this call.
                 let pushed = unsafe { self.uring.submission_shared() }.len();
                 // SAFETY: as above.
                 unsafe { submitter.enter::<libc::sigset_t>(pushed as u32, 0, GETEVENTS, None) }
@@ -154,14 +153,14 @@ impl Ring {
         match entered {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
-                // The time is over; a signal came; the kernel wants its completions to be taken first.
+                // Timeout; a signal; the kernel wants its completions to be taken first.
                 Some(libc::ETIME | libc::EINTR | libc::EBUSY) => Ok(()),
                 _ => Err(error),
             },
         }
     }
 
-    /// PendingKind has been done since this was asked last.
+    /// The completions since the last call.
     pub(super) fn completions(&mut self) -> impl Iterator<Item = CompletionEntry> {
         let in_flight = &mut self.in_flight;
         self.uring.completion().map(move |entry| {
@@ -170,7 +169,7 @@ impl Ring {
                 result: entry.result(),
                 flags: entry.flags(),
             };
-            if !completion.goes_on() && completion.user_data != super::CANCELS {
+            if !completion.has_more() && completion.user_data != super::CANCELS {
                 *in_flight -= 1;
             }
             completion
@@ -181,35 +180,35 @@ impl Ring {
 impl Drop for Ring {
     fn drop(&mut self) {
         if self.is_here() {
-            // SAFETY: this is the drop of what owns it, and nobody has it afterwards.
+            // SAFETY: this is the drop of its owner, and it is not used afterwards.
             unsafe { ManuallyDrop::drop(&mut self.uring) }
         } else {
-            // Whatever has been mapped in the child since may lie where the ring was, and must not be unmapped.
-            // SAFETY: what owned the descriptor is never dropped, so it is ours to close.
+            // The child may have mapped something else where the ring was, and that must not be unmapped.
+            // SAFETY: the owner of the descriptor is never dropped, so it is ours to close.
             drop(unsafe { OwnedFd::from_raw_fd(self.uring.as_raw_fd()) });
         }
     }
 }
 
-/// PendingKind came of an operation.
+/// A completion queue entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CompletionEntry {
     pub(super) user_data: u64,
-    /// As the system call would return it; negative for an error.
+    /// The result of the system call; negative for an error.
     pub(super) result: i32,
     flags: u32,
 }
 
 impl CompletionEntry {
-    /// Which buffer was filled.
+    /// The provided buffer that was filled.
     #[inline]
     pub(super) fn buffer(&self) -> Option<u16> {
         cqueue::buffer_select(self.flags)
     }
 
-    /// The operation goes on.
+    /// Whether more completions of the operation follow.
     #[inline]
-    pub(super) fn goes_on(&self) -> bool {
+    pub(super) fn has_more(&self) -> bool {
         cqueue::more(self.flags)
     }
 }

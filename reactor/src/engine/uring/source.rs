@@ -1,4 +1,4 @@
-//! One source of the io_uring engine: what is wanted of it and what the kernel has been asked for. Small, since every idle
+//! One source of the io_uring engine: its interest and its operations in flight. Small, since every idle
 //! connection has one.
 
 use std::os::fd::RawFd;
@@ -12,53 +12,53 @@ use super::{
 };
 use crate::handler::{Interest, Ready, Token};
 
-/// Slots that `user_data` has room for.
+/// The number of slots that fit into `user_data`.
 pub(super) const SLOTS_MAX: usize = 1 << 28;
 
-/// The peer will send no more.
+/// The peer has shut down its sending side.
 const PEER_CLOSED: i16 = libc::POLLRDHUP;
 
-/// See the head of this file.
+/// A registered source.
 pub(super) struct Source {
-    /// That of its token; the slot is where this lies. No token has that of [`NONE`](Self::NONE).
+    /// The generation of its token; the slot is its index. No token has the generation of [`NONE`](Self::NONE).
     generation: u32,
     fd: RawFd,
-    /// PendingKind has been received or accepted and not been taken. As long as there is something, the kernel is asked for no more.
+    /// A completion that has not been collected. While there is one, nothing is submitted for the input.
     pending: Pending,
-    /// Where among the events of a wait its own lies, if it is there.
+    /// The index of its event among those of a wait, if it has one.
     event: u16,
     bits: u16,
 }
 
-// ---- what the bits are ----
+// ---- the bits ----
 
-/// PendingKind is wanted.
+/// The interest.
 const READ: u16 = 1;
 const WRITE: u16 = 1 << 1;
-/// It is on the list of those to be looked at before the next wait.
+/// It is on the list of sources to be checked before the next wait.
 const CHANGED: u16 = 1 << 2;
-/// The input has ended or failed: there is nothing more to ask for.
-const OVER: u16 = 1 << 3;
-/// The operation that the kernel has on the input was told to end.
-const INPUT_ENDS: u16 = 1 << 4;
-/// The kernel has a watch on the output, of this kind; it was told to end.
+/// The input has ended or failed: nothing is submitted for it any more.
+const INPUT_DONE: u16 = 1 << 3;
+/// The operation in flight on the input has been cancelled.
+const INPUT_CANCELLED: u16 = 1 << 4;
+/// A poll of the output is in flight, edge-triggered or not; it has been cancelled.
 const OUTPUT: u16 = 1 << 5;
 const OUTPUT_ON_EDGE: u16 = 1 << 6;
-const OUTPUT_ENDS: u16 = 1 << 7;
-/// How the output is to be watched. A watch on it also completes when the peer has closed its side, whether or not there is room;
-/// the kernel has no way to say that this is not wanted. Asked again and again, it would never let the loop sleep. So it is
-/// watched for changes from then on, until there is room.
+const OUTPUT_CANCELLED: u16 = 1 << 7;
+/// Whether the output must be polled edge-triggered. A poll of the output also completes when the peer has closed its
+/// side, whether or not there is room, and the kernel has no flag to prevent that. Resubmitted each time, it would
+/// never let the loop sleep. So from then on the output is polled for changes, until there is room.
 const ON_EDGE: u16 = 1 << 8;
-/// Two bits for the duty, as [`number`] has it.
-const DUTY_AT: u32 = 9;
-const DUTY: u16 = 3 << DUTY_AT;
-/// Two bits for that of the operation that the kernel has on the input, none of them set if there is none.
-const INPUT_AT: u32 = 11;
-const INPUT: u16 = 3 << INPUT_AT;
-/// Nothing is there to be received, most likely: the last receive did not fill its buffer, and it found one.
-const WAIT_FIRST: u16 = 1 << 13;
+/// Two bits for the delivery mode, as encoded by [`mode_bits`].
+const MODE_SHIFT: u32 = 9;
+const MODE: u16 = 3 << MODE_SHIFT;
+/// Two bits for the mode of the operation in flight on the input; zero if there is none.
+const INPUT_SHIFT: u32 = 11;
+const INPUT: u16 = 3 << INPUT_SHIFT;
+/// Most likely no data is available: the last receive did not fill its buffer, and found a buffer.
+const POLL_FIRST: u16 = 1 << 13;
 
-/// Which operation of a source.
+/// The kind of an operation of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -93,7 +93,7 @@ impl Kind {
         (kind, token(user_data))
     }
 
-    /// Whose it is, if it is of this kind.
+    /// The token of the operation, if it is of this kind.
     #[inline]
     pub(super) fn token_in(self, user_data: u64) -> Option<Token> {
         let kind = (user_data >> 28) & 0xf;
@@ -106,7 +106,7 @@ fn token(user_data: u64) -> Token {
     Token::new(user_data as usize & (SLOTS_MAX - 1), (user_data >> 32) as u32)
 }
 
-const fn number(mode: DeliveryMode) -> u16 {
+const fn mode_bits(mode: DeliveryMode) -> u16 {
     match mode {
         DeliveryMode::Readiness => 1,
         DeliveryMode::Receive => 2,
@@ -118,10 +118,10 @@ impl Source {
     pub(super) const NONE: Self =
         Self { generation: u32::MAX, fd: -1, pending: Pending::NOTHING, event: 0, bits: 0 };
 
-    pub(super) fn new(fd: RawFd, token: Token, wanted: Interest) -> Self {
-        let bits = number(DeliveryMode::Readiness) << DUTY_AT | WAIT_FIRST;
+    pub(super) fn new(fd: RawFd, token: Token, interest: Interest) -> Self {
+        let bits = mode_bits(DeliveryMode::Readiness) << MODE_SHIFT | POLL_FIRST;
         let mut source = Self { generation: token.generation(), fd, bits, ..Self::NONE };
-        source.set_wanted(wanted);
+        source.set_interest(interest);
         source
     }
 
@@ -129,7 +129,7 @@ impl Source {
         self.fd
     }
 
-    /// Whether it is the one of this token, which has its slot.
+    /// Whether this is the source of the token, given that the slot matches.
     #[inline]
     pub(super) const fn is_of(&self, token: Token) -> bool {
         self.generation == token.generation()
@@ -143,64 +143,64 @@ impl Source {
         self.bits = self.bits & !bit | if on { bit } else { 0 };
     }
 
-    pub(super) fn wanted(&self) -> Interest {
+    pub(super) fn interest(&self) -> Interest {
         let read = if self.has(READ) { Interest::READ } else { Interest::NONE };
         read | if self.has(WRITE) { Interest::WRITE } else { Interest::NONE }
     }
 
-    pub(super) fn set_wanted(&mut self, wanted: Interest) {
-        self.set(READ, wanted.is_read());
-        self.set(WRITE, wanted.is_write());
+    pub(super) fn set_interest(&mut self, interest: Interest) {
+        self.set(READ, interest.is_read());
+        self.set(WRITE, interest.is_write());
     }
 
     pub(super) const fn set_delivery_mode(&mut self, mode: DeliveryMode) {
-        self.bits = self.bits & !(DUTY | OVER) | number(mode) << DUTY_AT;
+        self.bits = self.bits & !(MODE | INPUT_DONE) | mode_bits(mode) << MODE_SHIFT;
     }
 
-    /// `false` if it is on the list of those to be looked at already.
+    /// `false` if it is on the list of changed sources already.
     #[inline]
-    pub(super) const fn changes(&mut self) -> bool {
-        let is_news = !self.has(CHANGED);
+    pub(super) const fn mark_changed(&mut self) -> bool {
+        let is_new = !self.has(CHANGED);
         self.set(CHANGED, true);
-        is_news
+        is_new
     }
 
-    /// Asks for what is wanted, and has what is not wanted any more end.
+    /// Submits what is wanted, and cancels what is not wanted any more.
     #[inline]
-    pub(super) fn ask(&mut self, token: Token, ring: &mut Ring) {
+    pub(super) fn submit(&mut self, token: Token, ring: &mut Ring) {
         self.set(CHANGED, false);
-        const RECEIVES: u16 = READ | number(DeliveryMode::Receive) << DUTY_AT;
-        if self.bits & !(ON_EDGE | OUTPUT_ON_EDGE | WAIT_FIRST) == RECEIVES
+        const RECEIVES: u16 = READ | mode_bits(DeliveryMode::Receive) << MODE_SHIFT;
+        if self.bits & !(ON_EDGE | OUTPUT_ON_EDGE | POLL_FIRST) == RECEIVES
             && self.pending.is_nothing()
         {
-            // The common case: it has taken what was received last.
-            self.ask_for(DeliveryMode::Receive, token, ring);
+            // The common case: the last received data has been collected.
+            self.submit_input(DeliveryMode::Receive, token, ring);
         } else {
-            self.ask_input(token, ring);
-            self.ask_output(token, ring);
+            self.update_input(token, ring);
+            self.update_output(token, ring);
         }
     }
 
-    /// Has all that it asked for end. Whether that must not wait: the kernel would go on to take from the source, or to keep what is
-    /// about to be closed.
-    pub(super) fn end(&mut self, token: Token, closing: bool, ring: &mut Ring) -> bool {
-        self.set_wanted(Interest::NONE);
-        self.ask_input(token, ring);
-        self.ask_output(token, ring);
-        let takes =
-            matches!(self.mode_at(INPUT_AT), Some(DeliveryMode::Receive | DeliveryMode::Accept));
-        self.has(INPUT_ENDS | OUTPUT_ENDS) && (closing || takes)
+    /// Cancels all its operations. Returns whether the cancellation must be submitted at once, because the kernel would
+    /// otherwise take data from the source or keep it from being closed.
+    pub(super) fn cancel_all(&mut self, token: Token, closing: bool, ring: &mut Ring) -> bool {
+        self.set_interest(Interest::NONE);
+        self.update_input(token, ring);
+        self.update_output(token, ring);
+        let takes_data =
+            matches!(self.mode_at(INPUT_SHIFT), Some(DeliveryMode::Receive | DeliveryMode::Accept));
+        self.has(INPUT_CANCELLED | OUTPUT_CANCELLED) && (closing || takes_data)
     }
 
-    // ---- what is held for it ----
+    // ---- pending completions ----
 
-    /// Takes what is held. With that the source has credit again.
+    /// Takes the pending completion. With that the source has credit again.
     #[inline]
     pub(super) const fn take(&mut self) -> Pending {
         self.pending.take()
     }
 
-    /// A receive has brought so many bytes: the common case of what follows.
+    /// A receive has completed with `len` bytes: the common case of `store`.
     #[inline]
     pub(super) fn received(
         &mut self,
@@ -209,30 +209,34 @@ impl Source {
         pending: Pending,
         events: &mut Vec<Event>,
     ) {
-        let is_short = if len < BUFFER_LEN { WAIT_FIRST } else { 0 };
-        self.bits = self.bits & !(INPUT | INPUT_ENDS | WAIT_FIRST) | is_short;
-        self.hold(token, pending, events);
+        let is_short = if len < BUFFER_LEN { POLL_FIRST } else { 0 };
+        self.bits = self.bits & !(INPUT | INPUT_CANCELLED | POLL_FIRST) | is_short;
+        self.store(token, pending, events);
     }
 
-    /// An operation that has ended has brought something.
+    /// Stores the result of an operation that is no longer in flight.
     #[inline]
-    pub(super) fn hold(&mut self, token: Token, pending: Pending, events: &mut Vec<Event>) {
-        debug_assert!(self.pending.is_nothing(), "nothing is asked for before that was taken");
+    pub(super) fn store(&mut self, token: Token, pending: Pending, events: &mut Vec<Event>) {
+        debug_assert!(
+            self.pending.is_nothing(),
+            "nothing is submitted while a completion is pending"
+        );
         self.pending = pending;
-        self.tell(token, Ready::READ, events);
+        self.report(token, Ready::READ, events);
     }
 
     /// The input has ended or failed.
-    pub(super) const fn set_over(&mut self) {
-        self.set(OVER, true);
+    pub(super) const fn set_input_done(&mut self) {
+        self.set(INPUT_DONE, true);
     }
 
-    /// A receive has found no buffer. It is asked for again before those that had one, and has to be tried before theirs, too.
+    /// A receive has found no buffer. It is resubmitted before those of other sources, and must be attempted before
+    /// theirs, too.
     pub(super) const fn found_no_buffer(&mut self) {
-        self.set(WAIT_FIRST, false);
+        self.set(POLL_FIRST, false);
     }
 
-    /// Sees to it that what is held for a source that does not want it now holds no buffer, for these are everybody's.
+    /// Moves received data of a source that does not want to read now out of the shared buffers.
     #[inline]
     pub(super) fn free_buffer(&mut self, store: &mut PendingStore) {
         if !self.has(READ) {
@@ -249,35 +253,35 @@ impl Source {
         }
     }
 
-    fn ask_input(&mut self, token: Token, ring: &mut Ring) {
-        let wanted = self.has(READ) && !self.has(OVER) && self.pending.is_nothing();
-        let mode = self.mode_at(DUTY_AT).unwrap_or_default();
-        match self.mode_at(INPUT_AT) {
-            None if wanted => self.ask_for(mode, token, ring),
-            Some(asked) if !self.has(INPUT_ENDS) && (!wanted || asked != mode) => {
-                ring.cancel(Kind::of(asked).user_data(token), CANCELS);
-                self.set(INPUT_ENDS, true);
+    fn update_input(&mut self, token: Token, ring: &mut Ring) {
+        let wanted = self.has(READ) && !self.has(INPUT_DONE) && self.pending.is_nothing();
+        let mode = self.mode_at(MODE_SHIFT).unwrap_or_default();
+        match self.mode_at(INPUT_SHIFT) {
+            None if wanted => self.submit_input(mode, token, ring),
+            Some(in_flight) if !self.has(INPUT_CANCELLED) && (!wanted || in_flight != mode) => {
+                ring.cancel(Kind::of(in_flight).user_data(token), CANCELS);
+                self.set(INPUT_CANCELLED, true);
             }
             _ => {}
         }
     }
 
     #[inline]
-    fn ask_for(&mut self, mode: DeliveryMode, token: Token, ring: &mut Ring) {
+    fn submit_input(&mut self, mode: DeliveryMode, token: Token, ring: &mut Ring) {
         let operation = match mode {
             DeliveryMode::Readiness => {
                 Operation::Poll { mask: (libc::POLLIN | PEER_CLOSED) as u32 }
             }
             DeliveryMode::Receive => {
-                Operation::Receive { group: GROUP, wait_first: self.has(WAIT_FIRST) }
+                Operation::Receive { group: GROUP, poll_first: self.has(POLL_FIRST) }
             }
             DeliveryMode::Accept => Operation::Accept,
         };
-        ring.ask(self.fd, operation, Kind::of(mode).user_data(token));
-        self.bits |= number(mode) << INPUT_AT;
+        ring.queue(self.fd, operation, Kind::of(mode).user_data(token));
+        self.bits |= mode_bits(mode) << INPUT_SHIFT;
     }
 
-    fn ask_output(&mut self, token: Token, ring: &mut Ring) {
+    fn update_output(&mut self, token: Token, ring: &mut Ring) {
         let user_data = Kind::PollOutput.user_data(token);
         let (wanted, on_edge) = (self.has(WRITE), self.has(ON_EDGE));
         if !self.has(OUTPUT) {
@@ -287,24 +291,24 @@ impl Source {
                     false => Operation::Poll { mask },
                     true => Operation::PollChanges { mask },
                 };
-                ring.ask(self.fd, operation, user_data);
+                ring.queue(self.fd, operation, user_data);
                 self.set(OUTPUT, true);
                 self.set(OUTPUT_ON_EDGE, on_edge);
             }
-        } else if !self.has(OUTPUT_ENDS) && (!wanted || on_edge != self.has(OUTPUT_ON_EDGE)) {
+        } else if !self.has(OUTPUT_CANCELLED) && (!wanted || on_edge != self.has(OUTPUT_ON_EDGE)) {
             ring.cancel(user_data, CANCELS);
-            self.set(OUTPUT_ENDS, true);
+            self.set(OUTPUT_CANCELLED, true);
         }
     }
 
-    /// The kernel has said its last word on an operation. Whether it is to be asked again.
+    /// The final completion of an operation has arrived. Returns whether it is still wanted.
     #[inline]
     pub(super) const fn operation_ended(&mut self, kind: Kind) -> bool {
         if matches!(kind, Kind::PollOutput) {
-            self.set(OUTPUT | OUTPUT_ENDS, false);
+            self.set(OUTPUT | OUTPUT_CANCELLED, false);
             self.has(WRITE)
         } else {
-            self.set(INPUT | INPUT_ENDS, false);
+            self.set(INPUT | INPUT_CANCELLED, false);
             self.has(READ)
         }
     }
@@ -313,7 +317,7 @@ impl Source {
         if result != -libc::ECANCELED && self.has(READ) {
             let closed = flags(result) & (libc::POLLHUP | PEER_CLOSED) != 0;
             let closed = if closed { Ready::READ_CLOSED } else { Ready::NONE };
-            self.tell(token, Ready::READ | closed, events);
+            self.report(token, Ready::READ | closed, events);
         }
     }
 
@@ -324,13 +328,13 @@ impl Source {
         let has_room = flags(result) & !PEER_CLOSED != 0;
         self.set(ON_EDGE, !has_room);
         if has_room && self.has(WRITE) {
-            self.tell(token, Ready::WRITE, events);
+            self.report(token, Ready::WRITE, events);
         }
     }
 
-    /// One event a wait, or where it is among too many, one for each thing.
+    /// Reports readiness, merged into one event per wait; separately if the event's index exceeds 16 bits.
     #[inline]
-    pub(super) fn tell(&mut self, token: Token, ready: Ready, events: &mut Vec<Event>) {
+    pub(super) fn report(&mut self, token: Token, ready: Ready, events: &mut Vec<Event>) {
         if let Some(event) = events.get_mut(usize::from(self.event))
             && event.token == token
         {
@@ -342,8 +346,8 @@ impl Source {
     }
 }
 
-/// PendingKind a watch has seen. Errors and hang-ups come unasked, and the next system call says what they mean: also that of a watch
-/// which failed.
+/// The poll flags of a completion. Errors and hang-ups are reported regardless of the interest, and the next system
+/// call shows their meaning; also that of a failed poll.
 fn flags(result: i32) -> i16 {
     if result < 0 { libc::POLLERR } else { result as i16 }
 }
@@ -352,7 +356,7 @@ fn flags(result: i32) -> i16 {
 mod tests {
     use super::*;
 
-    /// Law 4 of the design: it is a part of what an idle connection costs.
+    /// Law 4 of the design: it is part of the cost of an idle connection.
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn a_source_is_small() {

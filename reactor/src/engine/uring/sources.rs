@@ -1,4 +1,4 @@
-//! PendingKind is registered with the io_uring engine, and where its completions go.
+//! The sources registered with the io_uring engine, and the routing of completions to them.
 
 use std::{
     io,
@@ -19,13 +19,13 @@ use crate::{
     handler::{Interest, Token},
 };
 
-/// See the head of this file.
+/// The registered sources.
 pub(super) struct Sources {
-    /// By the slot of the token: what has come for it is found without asking anybody for its descriptor.
+    /// By the slot of the token, so that a completion finds its source without its descriptor.
     table: Vec<Source>,
-    /// A bit for each descriptor that is registered.
+    /// A bit for each registered descriptor.
     registered: Vec<u64>,
-    /// Those of which something else is wanted than was asked for, perhaps.
+    /// Sources whose interest may differ from their operations in flight.
     changed: Changed,
     store: PendingStore,
 }
@@ -44,7 +44,7 @@ impl Sources {
         &mut self,
         fd: RawFd,
         token: Token,
-        wanted: Interest,
+        interest: Interest,
     ) -> Result<(), RegisterError> {
         let at = token.slot();
         if at >= SLOTS_MAX {
@@ -62,62 +62,62 @@ impl Sources {
         if at >= self.table.len() {
             self.table.resize_with(at + 1, || Source::NONE);
         }
-        self.table[at] = Source::new(fd, token, wanted);
+        self.table[at] = Source::new(fd, token, interest);
         self.changed.make_room(self.table.len());
-        self.changes(token);
+        self.mark_changed(token);
         Ok(())
     }
 
-    fn changes(&mut self, token: Token) {
-        if find(&mut self.table, token).is_some_and(Source::changes) {
+    fn mark_changed(&mut self, token: Token) {
+        if find(&mut self.table, token).is_some_and(Source::mark_changed) {
             self.changed.push(token);
         }
     }
 
-    pub(super) fn set_interest(&mut self, token: Token, wanted: Interest) {
+    pub(super) fn set_interest(&mut self, token: Token, interest: Interest) {
         let Some(source) = find(&mut self.table, token) else { return };
-        if source.wanted() == wanted {
+        if source.interest() == interest {
             return;
         }
-        source.set_wanted(wanted);
+        source.set_interest(interest);
         source.free_buffer(&mut self.store);
-        self.changes(token);
+        self.mark_changed(token);
     }
 
     pub(super) fn set_delivery_mode(&mut self, token: Token, mode: DeliveryMode) {
         let Some(source) = find(&mut self.table, token) else { return };
         source.set_delivery_mode(mode);
-        self.changes(token);
+        self.mark_changed(token);
     }
 
-    /// Whether the kernel has to hear of it at once.
+    /// Returns whether the cancellations must be submitted at once.
     pub(super) fn remove(&mut self, token: Token, closing: bool, ring: &mut Ring) -> bool {
         let Some(place) = find(&mut self.table, token) else { return false };
         let mut source = std::mem::replace(place, Source::NONE);
         let bit = source.fd() as usize;
         self.registered[bit / 64] &= !(1 << (bit % 64));
-        self.let_go(source.take());
-        source.end(token, closing, ring)
+        self.discard(source.take());
+        source.cancel_all(token, closing, ring)
     }
 
-    /// Nobody will take it.
-    fn let_go(&mut self, pending: Pending) {
+    /// Drops a completion that will not be collected.
+    fn discard(&mut self, pending: Pending) {
         if let Some(Completion::Accepted(socket)) = self.store.into_completion(pending) {
-            turn_away(&socket);
+            reset_on_close(&socket);
         }
     }
 
-    /// Asks for what is wanted, and has what is not wanted any more end.
-    pub(super) fn ask(&mut self, ring: &mut Ring) {
+    /// Submits what is wanted, and cancels what is not wanted any more.
+    pub(super) fn submit(&mut self, ring: &mut Ring) {
         for &token in &self.changed.0 {
             if let Some(source) = find(&mut self.table, token) {
-                source.ask(token, ring);
+                source.submit(token, ring);
             }
         }
         self.changed.0.clear();
     }
 
-    /// TimeSource over what is held for a source, which so has credit again.
+    /// Collects the pending completion of a source, which then has credit again.
     #[inline]
     pub(super) fn take_completion(&mut self, token: Token) -> Option<Completion> {
         let source = find(&mut self.table, token)?;
@@ -125,14 +125,14 @@ impl Sources {
         if pending.is_nothing() {
             return None;
         }
-        if source.changes() {
-            // Behind those that have found no buffer since: they come first next time.
+        if source.mark_changed() {
+            // Queued after the sources that have found no buffer since: they come first next time.
             self.changed.push(token);
         }
         self.store.into_completion(pending)
     }
 
-    /// Takes note of any completion, and tells of it if there is something to tell.
+    /// Routes a completion to its source, and reports an event if there is news.
     #[inline]
     pub(super) fn completed(&mut self, completion: CompletionEntry, events: &mut Vec<Event>) {
         // The common case: bytes.
@@ -142,56 +142,56 @@ impl Sources {
             && let Some(source) = find(&mut self.table, token)
         {
             let len = completion.result as usize;
-            // SAFETY: this completion has named it, and is seen once.
+            // SAFETY: this completion has named the buffer, and is seen once.
             let pending = unsafe { Pending::filled(buffer, len) };
             source.received(token, len, pending, events);
             return source.free_buffer(&mut self.store);
         }
-        self.completed_otherwise(completion, events);
+        self.completed_slow(completion, events);
     }
 
     #[inline(never)]
-    fn completed_otherwise(&mut self, completion: CompletionEntry, events: &mut Vec<Event>) {
+    fn completed_slow(&mut self, completion: CompletionEntry, events: &mut Vec<Event>) {
         let (kind, token) = Kind::from_user_data(completion.user_data);
         let Some(source) = find(&mut self.table, token) else {
-            // It is gone.
-            let pending = brought(kind, completion, &self.store);
-            return self.let_go(pending);
+            // The source has been deregistered.
+            let pending = into_pending(kind, completion, &self.store);
+            return self.discard(pending);
         };
-        let mut is_to_be_asked = !completion.goes_on() && source.operation_ended(kind);
+        let mut resubmit = !completion.has_more() && source.operation_ended(kind);
         match kind {
             Kind::PollInput => source.input_polled(token, completion.result, events),
             Kind::PollOutput => {
                 source.output_polled(token, completion.result, events);
-                is_to_be_asked = true;
+                resubmit = true;
             }
             Kind::Receive | Kind::Accept => {
                 if completion.result == -libc::ENOBUFS {
                     source.found_no_buffer();
                 }
-                let pending = brought(kind, completion, &self.store);
+                let pending = into_pending(kind, completion, &self.store);
                 if pending.is_last() {
-                    source.set_over();
+                    source.set_input_done();
                 }
                 if !pending.is_nothing() {
-                    source.hold(token, pending, events);
-                    is_to_be_asked = false;
+                    source.store(token, pending, events);
+                    resubmit = false;
                 }
             }
         }
-        if is_to_be_asked && source.changes() {
+        if resubmit && source.mark_changed() {
             self.changed.push(token);
         }
     }
 }
 
-/// The list of sources to be looked at, each of which is in it once, as it knows itself. Those that went away since stay in it. A push
-/// is on the path of every message, and never has to make room: that is done when a source comes.
+/// The list of changed sources. Each source is in it at most once, by its `CHANGED` bit; deregistered ones stay in it.
+/// A push is on the hot path of every message and never allocates: capacity is reserved when a source is registered.
 #[derive(Default)]
 struct Changed(Vec<Token>);
 
 impl Changed {
-    /// For each of so many sources, beside what is in it.
+    /// Reserves capacity for `sources` more tokens.
     fn make_room(&mut self, sources: usize) {
         self.0.reserve(sources);
     }
@@ -199,8 +199,8 @@ impl Changed {
     #[inline]
     fn push(&mut self, token: Token) {
         let len = self.0.len();
-        assert!(len < self.0.capacity(), "there is room for every source");
-        // SAFETY: there is room, as was just seen, and what lies below the new length is initialised.
+        assert!(len < self.0.capacity(), "capacity is reserved for every source");
+        // SAFETY: the capacity was just checked, and everything below the new length is initialised.
         unsafe {
             self.0.as_mut_ptr().add(len).write(token);
             self.0.set_len(len + 1);
@@ -209,7 +209,7 @@ impl Changed {
 }
 
 impl Drop for Sources {
-    /// PendingKind is held owns descriptors.
+    /// Pending completions own descriptors.
     fn drop(&mut self) {
         for source in &mut self.table {
             drop(self.store.into_completion(source.take()));
@@ -222,9 +222,9 @@ fn find(table: &mut [Source], token: Token) -> Option<&mut Source> {
     table.get_mut(token.slot()).filter(|source| source.is_of(token))
 }
 
-/// PendingKind a completion has brought; nothing, if the operation only watched, was ended, or has to be asked for again. The buffer that it
-/// names is in that, or is given back.
-fn brought(kind: Kind, completion: CompletionEntry, store: &PendingStore) -> Pending {
+/// The pending completion made from a completion queue entry; nothing, if the operation was a poll, was cancelled, or
+/// has to be resubmitted. Its buffer is moved into the result, or recycled.
+fn into_pending(kind: Kind, completion: CompletionEntry, store: &PendingStore) -> Pending {
     let (result, buffer) = (completion.result, completion.buffer());
     if matches!(kind, Kind::PollInput | Kind::PollOutput) {
         return Pending::NOTHING;
@@ -233,35 +233,35 @@ fn brought(kind: Kind, completion: CompletionEntry, store: &PendingStore) -> Pen
         && kind == Kind::Receive
         && let Some(buffer) = buffer
     {
-        // SAFETY: this completion has named it, and is seen once.
+        // SAFETY: this completion has named the buffer, and is seen once.
         return unsafe { Pending::filled(buffer, result as usize) };
     }
     if let Some(buffer) = buffer {
-        store.give_back(buffer);
+        store.recycle(buffer);
     }
     match -result {
-        // More of them go round from now on, as long as there are more, and all come back with the callbacks of this turn.
+        // More buffers are provided from now on, up to the maximum; all are recycled by the callbacks of this turn.
         libc::ENOBUFS => {
-            store.ran_out();
+            store.note_exhausted();
             Pending::NOTHING
         }
         libc::ECANCELED | libc::EINTR | libc::EAGAIN => Pending::NOTHING,
         error if error > 0 => Pending::failed(error),
         _ if kind == Kind::Accept => Pending::accepted(accepted(result)),
         0 => Pending::END,
-        // Bytes without a buffer: there is no such thing.
+        // Bytes without a buffer: impossible.
         _ => Pending::NOTHING,
     }
 }
 
 fn accepted(fd: i32) -> OwnedFd {
-    // SAFETY: the kernel has just made this descriptor for us and told it once, here.
+    // SAFETY: the kernel has just opened this descriptor for us, and reports it once, here.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-/// Nobody is left to have it: its peer is told what it would have been told by a listener that is closed.
-fn turn_away(socket: &OwnedFd) {
+/// The connection will not be served: closing it resets it, as the close of its listener would.
+fn reset_on_close(socket: &OwnedFd) {
     if let Err(error) = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO)) {
-        tracing::debug!(%error, "SO_LINGER could not be set; closing without a reset");
+        tracing::debug!(%error, "cannot set SO_LINGER; closing a connection without a reset");
     }
 }

@@ -1,4 +1,4 @@
-//! A [`Pair`] that speaks TLS.
+//! A [`Pair`] connected over TLS.
 
 use sinew_reactor::Reactor;
 
@@ -6,12 +6,12 @@ use super::{super::seed, End, Pair};
 use sinew_transports::{Protocol, StreamConfig, memory, tls::TlsRole};
 
 impl<S: Protocol, C: Protocol> Pair<S, C> {
-    /// As [`new`](Self::new), with TLS between the two. Nothing has been moved yet, so the handshake is still to come: neither
-    /// has been told that it is connected.
+    /// Like [`new`](Self::new), over TLS. Nothing has been moved yet, so the handshake has not started, and
+    /// `connection_made` has not been called.
     ///
     /// # Panics
     ///
-    /// If a protocol never comes to rest on being connected.
+    /// If a protocol never becomes idle after connecting.
     pub fn over_tls(
         (server_side, server): (impl Into<TlsRole>, S),
         (client_side, client): (impl Into<TlsRole>, C),

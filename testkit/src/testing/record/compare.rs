@@ -1,18 +1,18 @@
-//! What a replay is held against: the first difference between two recordings. Pure.
+//! Compares a replay with its recording: finds the first difference. Pure.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Record, ReplayError, TICK, What, replay_error::quoted};
+use super::{Record, RecordKind, ReplayError, TICK, replay_error::quoted};
 
-/// The first thing in which `seen` is not as `recorded`.
+/// The first difference between the recording and the replay.
 pub(super) fn first_difference(
     recorded: &[Record],
     truncated: bool,
     seen: &[Record],
 ) -> Option<ReplayError> {
     let end = recorded.last().map_or(Duration::ZERO, |record| record.at);
-    let expected = lives(recorded);
-    let mut got = lives(seen);
+    let expected = connection_logs(recorded);
+    let mut got = connection_logs(seen);
     let differences = expected.iter().filter_map(|(connection, expected)| {
         let got = got.remove(connection).unwrap_or_default();
         let got = if expected.is_over { got } else { got.until(expected, end) };
@@ -23,64 +23,64 @@ pub(super) fn first_difference(
     Some(differences.min_by_key(|(place, _)| *place)?.1)
 }
 
-/// Where a difference is: the time, and the place in the recording, if the recording has something that the replay has not.
+/// The position of a difference: the time, and the index in the recording, if it is a record that the replay lacks.
 type Place = (Duration, usize);
 
-/// What is compared of a connection: what it was told and what it sent, the latter without regard to how the system took it.
+/// The records of a connection that are compared: its callbacks and its output, regardless of how writes were split.
 #[derive(Default)]
-struct Life<'a> {
+struct ConnectionLog<'a> {
     told: Vec<(usize, &'a Record)>,
     sent: Vec<u8>,
-    /// How far the output had got where.
+    /// The position of each write in the output: the length after it, and where it was recorded.
     marks: Vec<(usize, Place)>,
     write_closed: Option<Duration>,
-    /// Not all that was written may have been sent.
+    /// Whether written data may not have been sent.
     is_stalled: bool,
     is_over: bool,
 }
 
-fn lives(records: &[Record]) -> BTreeMap<u32, Life<'_>> {
-    let mut lives = BTreeMap::<u32, Life<'_>>::new();
+fn connection_logs(records: &[Record]) -> BTreeMap<u32, ConnectionLog<'_>> {
+    let mut connection_logs = BTreeMap::<u32, ConnectionLog<'_>>::new();
     for (place, record) in records.iter().enumerate() {
-        lives.entry(record.connection).or_default().add(place, record);
+        connection_logs.entry(record.connection).or_default().add(place, record);
     }
-    lives
+    connection_logs
 }
 
-impl<'a> Life<'a> {
+impl<'a> ConnectionLog<'a> {
     fn add(&mut self, place: usize, record: &'a Record) {
-        match &record.what {
-            What::Sent(data) => {
+        match &record.kind {
+            RecordKind::Sent(data) => {
                 self.sent.extend_from_slice(data);
                 self.marks.push((self.sent.len(), (record.at, place)));
                 self.is_stalled = false;
             }
-            What::Blocked | What::Failed(_) => self.is_stalled = true,
-            What::WriteClosed => self.write_closed = Some(record.at),
-            What::Made { .. }
-            | What::Received(_)
-            | What::ReadClosed
-            | What::TimerFired
-            | What::IdleTimeout
-            | What::DrainRequested => self.told.push((place, record)),
-            What::Lost(_) => {
+            RecordKind::Blocked | RecordKind::Failed(_) => self.is_stalled = true,
+            RecordKind::WriteClosed => self.write_closed = Some(record.at),
+            RecordKind::Made { .. }
+            | RecordKind::Received(_)
+            | RecordKind::ReadClosed
+            | RecordKind::TimerFired
+            | RecordKind::IdleTimeout
+            | RecordKind::DrainRequested => self.told.push((place, record)),
+            RecordKind::Lost(_) => {
                 self.told.push((place, record));
                 self.is_over = true;
             }
-            // It depends on what the peer still sends, or on how full the system is.
-            What::Discarded(_)
-            | What::EndDiscarded
-            | What::WritingPaused
-            | What::WritingResumed
-            | What::ReadingResumed
-            | What::Reset
-            | What::Closed => {}
+            // These depend on what the peer still sends, or on the state of the system's buffers.
+            RecordKind::Discarded(_)
+            | RecordKind::EndDiscarded
+            | RecordKind::WritingPaused
+            | RecordKind::WritingResumed
+            | RecordKind::ReadingResumed
+            | RecordKind::Reset
+            | RecordKind::Closed => {}
         }
     }
 
-    /// Without the timers that were due when the recording ended and that it did not see any more, and what came of them.
-    fn until(self, recorded: &Life<'_>, end: Duration) -> Self {
-        let is_timer = |told: &(usize, &Record)| told.1.what.is_of_time();
+    /// Ignores timers that were due when the recording ended but had not fired in it, and their consequences.
+    fn until(self, recorded: &ConnectionLog<'_>, end: Duration) -> Self {
+        let is_timer = |told: &(usize, &Record)| told.1.kind.is_timer();
         let timers = recorded.told.iter().filter(|told| is_timer(told)).count();
         let mut seen = self.told.iter().enumerate().filter(|(_, told)| is_timer(told));
         let late = seen.nth(timers).map(|(at, _)| at);
@@ -93,19 +93,19 @@ impl<'a> Life<'a> {
         until
     }
 
-    /// Where the byte was sent, if it was.
+    /// Where the byte at this offset was sent.
     fn place(&self, offset: usize) -> Option<Place> {
         let mark = self.marks.iter().find(|(len, _)| *len > offset);
         mark.map(|(_, place)| *place)
     }
 }
 
-/// A connection, as it was and as it is.
+/// A connection as recorded and as replayed.
 struct Pair<'a> {
     connection: u32,
-    expected: &'a Life<'a>,
-    got: &'a Life<'a>,
-    /// The recording ends in the middle of it.
+    expected: &'a ConnectionLog<'a>,
+    got: &'a ConnectionLog<'a>,
+    /// The recording was truncated in the middle of it.
     is_part: bool,
 }
 
@@ -128,7 +128,7 @@ impl Pair<'_> {
         let may_be_more = self.expected.is_stalled || self.is_part;
         if offset < expected.len() || (offset < got.len() && !may_be_more) {
             let got_at = self.got.place(offset).map(|(at, _)| (at, usize::MAX));
-            // Whichever comes first: bytes that were to be sent later are as wrong.
+            // Whichever is earlier: bytes that should have been sent later are wrong, too.
             let place = self.expected.place(offset).into_iter().chain(got_at).min()?;
             let at = place.0;
             let (expected, got) = (quoted(&expected[offset..]), quoted(&got[offset..]));
@@ -136,7 +136,7 @@ impl Pair<'_> {
             return Some((place, ReplayError::Sent { connection, at, offset, expected, got }));
         }
         let end = |at: Option<Duration>| {
-            Some(Record { at: at?, connection: self.connection, what: What::WriteClosed })
+            Some(Record { at: at?, connection: self.connection, kind: RecordKind::WriteClosed })
         };
         let (expected, got) = (end(self.expected.write_closed), end(self.got.write_closed));
         if expected.is_some() == got.is_some() || (expected.is_none() && may_be_more) {
@@ -152,7 +152,7 @@ impl Pair<'_> {
     ) -> Option<(Place, ReplayError)> {
         let (place, expected) = expected.unzip();
         let at = expected.into_iter().chain(got).map(|record| record.at).min()?;
-        let words = |record: Option<&Record>| record.map_or("nothing".to_owned(), Record::in_short);
+        let words = |record: Option<&Record>| record.map_or("nothing".to_owned(), Record::summary);
         let (expected, got) = (words(expected), words(got));
         let connection = self.connection;
         let place = (at, place.unwrap_or(usize::MAX));
@@ -160,11 +160,11 @@ impl Pair<'_> {
     }
 }
 
-/// Whether it is the same callback. Only what a timer is behind has to come at the same time, too.
+/// Whether it is the same callback. Only timers are also compared by time.
 fn is_same(expected: &Record, got: &Record) -> bool {
-    match (&expected.what, &got.what) {
-        (What::Made { .. }, What::Made { .. }) => true,
-        (expected_what, got_what) if expected_what.is_of_time() => {
+    match (&expected.kind, &got.kind) {
+        (RecordKind::Made { .. }, RecordKind::Made { .. }) => true,
+        (expected_what, got_what) if expected_what.is_timer() => {
             expected_what == got_what && expected.at.abs_diff(got.at) <= TICK
         }
         (expected, got) => expected == got,

@@ -1,5 +1,5 @@
-//! What connections did, written down: [`Recording`]. How it gets there is in `tap.rs`, what it looks like in a file in
-//! `text.rs`, and what is done with it in `replay.rs` and `pcapng.rs`.
+//! Recordings of connections: [`Recording`]. `tap.rs` captures them, `text.rs` is their file format, `replay.rs`
+//! replays them, and `pcapng.rs` exports them for Wireshark.
 
 mod compare;
 mod pcapng;
@@ -30,22 +30,24 @@ pub use self::{
     text::ParseRecordingError,
 };
 
-/// How much a recording holds, unless it is told otherwise.
+/// Default limit of a recording.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What a record counts for besides the bytes it is about.
+/// The cost of a record besides its data, counted against the limit.
 const RECORD_COST: usize = 64;
 
-/// The ticks of timers.
+/// Resolution of timers.
 const TICK: Duration = Duration::from_millis(1);
 
-/// What connections did and were told, in order, with times: filled by [`tap`], kept in a file, fed again by
-/// [`replay`](Self::replay), and shown by Wireshark. Clones are handles of the same recording, which belongs to one reactor.
+/// A recording of the callbacks and I/O of connections, in order, with times: captured by [`tap`], saved to a file,
+/// replayed by [`replay`](Self::replay), and exported for Wireshark. Clones share the same recording, which belongs
+/// to one reactor.
 ///
 /// # The file
 ///
-/// A line for each record: the time in seconds since the recording began, the connection, what happened. Empty lines and
-/// lines that begin with `#` do not count, so a recording can be read, cut, annotated and made by hand.
+/// One line per record: the time in seconds since the start of the recording, the connection, and what happened.
+/// Empty lines and lines that start with `#` are ignored, so recordings can be read, edited, annotated and written by
+/// hand.
 ///
 /// ```text
 /// sinew recording 1
@@ -64,16 +66,16 @@ const TICK: Duration = Duration::from_millis(1);
 /// | `made to <peer> at <local>` | the same; this side opened it |
 /// | `made with memory` | the same; there are no addresses |
 /// | `received "<bytes>"` | `data_received` |
-/// | `discarded "<bytes>"` | bytes came and were thrown away, for the connection was closing |
-/// | `read_closed`, `end_discarded` | the peer's end (FIN): told, or thrown away as above |
-/// | `sent "<bytes>"` | what the system took at once |
-/// | `blocked` | the system took less than it was offered |
-/// | `write_closed` | the end was sent (FIN) |
-/// | `failed "<why>"` | the system said that the connection is broken |
+/// | `discarded "<bytes>"` | bytes were received and discarded, since the connection was closing |
+/// | `read_closed`, `end_discarded` | the peer half-closed (FIN): delivered, or discarded as above |
+/// | `sent "<bytes>"` | what the operating system accepted in one write |
+/// | `blocked` | the operating system accepted less than was written |
+/// | `write_closed` | this side half-closed (FIN) |
+/// | `failed "<why>"` | the operating system reported an error of the connection |
 /// | `timer_fired`, `idle_timeout`, `drain_requested`, `writing_paused`, `writing_resumed`, `reading_resumed` | these callbacks |
 /// | `lost "<why>"` | `connection_lost` |
-/// | `reset`, `closed` | the connection is about to be reset; it was given back to the system |
-/// | `truncated` | alone, at the end: [there was more](Self::is_truncated) |
+/// | `reset`, `closed` | the connection is about to be reset; its socket was closed |
+/// | `truncated` | alone, at the end: [the limit was reached](Self::is_truncated) |
 ///
 /// # Examples
 ///
@@ -93,8 +95,8 @@ const TICK: Duration = Duration::from_millis(1);
 /// }
 ///
 /// let recording = Recording::new();
-/// let mut factory = tap(|_: &Peer| Echo, &recording); // as it is given to `listen_tcp`, too
-/// let echo = factory.build_protocol(&Peer::Memory).expect("closures refuse nobody");
+/// let mut factory = tap(|_: &Peer| Echo, &recording); // pass it to `listen_tcp` in the same way
+/// let echo = factory.build_protocol(&Peer::Memory).expect("a closure accepts every peer");
 ///
 /// let reactor = Reactor::simulated(0);
 /// let (_, wire) = memory::connect(&reactor, StreamConfig::default(), echo)?;
@@ -114,7 +116,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// "#
 /// );
 ///
-/// recording.replay(|_: &Peer| Echo)?; // does it all again
+/// recording.replay(|_: &Peer| Echo)?; // replays it
 /// # Ok(())
 /// # }
 /// ```
@@ -123,26 +125,26 @@ pub struct Recording(Rc<Inner>);
 
 struct Inner {
     bytes_max: Cell<usize>,
-    /// What has been recorded counts for so many.
+    /// The size of the recording, counted against the limit.
     bytes: Cell<usize>,
     truncated: Cell<bool>,
-    /// The tick of the reactor in which the recording began.
+    /// The reactor's tick in which the recording began.
     began: Cell<Option<Instant>>,
     connections: Cell<u32>,
     records: RefCell<Vec<Record>>,
 }
 
-/// One thing that happened.
+/// One entry of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Record {
     at: Duration,
     connection: u32,
-    what: What,
+    kind: RecordKind,
 }
 
-/// What can happen. The table in the docs of [`Recording`] says what each is.
+/// The kinds of records; see the table in the documentation of [`Recording`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+enum RecordKind {
     Made { by_peer: bool, peer: Peer, local: Option<SocketAddr> },
     Received(Vec<u8>),
     Discarded(Vec<u8>),
@@ -163,8 +165,8 @@ enum What {
     Closed,
 }
 
-impl What {
-    /// The bytes that it is about.
+impl RecordKind {
+    /// The data of the record.
     fn data(&self) -> &[u8] {
         match self {
             Self::Received(data) | Self::Discarded(data) | Self::Sent(data) => data,
@@ -173,8 +175,8 @@ impl What {
         }
     }
 
-    /// Whether a timer is behind it.
-    const fn is_of_time(&self) -> bool {
+    /// Whether it is a timer callback.
+    const fn is_timer(&self) -> bool {
         matches!(self, Self::TimerFired | Self::IdleTimeout)
     }
 }
@@ -193,44 +195,44 @@ impl Recording {
         }))
     }
 
-    /// How much it may hold: the bytes received and sent, and 64 bytes for each record. Past it nothing more is recorded, and
-    /// the recording [is truncated](Self::is_truncated). Default 64 MiB.
+    /// Limit of its size: the bytes received and sent, plus 64 bytes per record. Past it nothing more is recorded,
+    /// and the recording [is truncated](Self::is_truncated). Default 64 MiB.
     #[must_use]
     pub fn bytes_max(self, bytes: usize) -> Self {
         self.0.bytes_max.set(bytes);
         self
     }
 
-    /// Whether there was more than it may hold. What it holds is the beginning, without a gap.
+    /// Whether the limit was reached. What is recorded is the beginning, without gaps.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.0.truncated.get()
     }
 
-    /// How many records it holds.
+    /// Number of records.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.records.borrow().len()
     }
 
-    /// Whether it holds none.
+    /// Whether it has no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Reads a recording from a file.
+    /// Loads a recording from a file.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or is not a recording; the line is named.
+    /// If the file cannot be read, or is not a recording; the error names the line.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, RecordingError> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(|cause| RecordingError::io(path, cause))?;
         text.parse().map_err(|cause| RecordingError::Parse { path: path.to_owned(), cause })
     }
 
-    /// Writes it to a file, which is made or replaced.
+    /// Saves it to a file, which is created or replaced.
     ///
     /// # Errors
     ///
@@ -240,7 +242,7 @@ impl Recording {
         fs::write(path, self.to_string()).map_err(|cause| RecordingError::io(path, cause))
     }
 
-    /// Writes it as [`save`](Self::save) does.
+    /// Writes the text that [`save`](Self::save) writes.
     ///
     /// # Errors
     ///
@@ -249,12 +251,13 @@ impl Recording {
         write!(writer, "{self}")
     }
 
-    // ---- how it is filled ----
+    // ---- recording ----
 
-    /// A connection is made: its number.
+    /// Starts a new connection and returns its number.
     fn begin(&self, reactor: &Reactor) -> u32 {
         if self.0.began.get().is_none() {
-            // Timers count whole milliseconds of the reactor's age. Begun at one of them, a replay has the same ticks.
+            // Timers count whole milliseconds of the reactor's age. Starting at a tick gives the replay the same
+            // ticks.
             let into_tick = Duration::from_nanos(reactor.age().subsec_nanos() as u64 % 1_000_000);
             let now = reactor.now();
             self.0.began.set(Some(now.checked_sub(into_tick).unwrap_or(now)));
@@ -263,35 +266,35 @@ impl Recording {
         self.0.connections.get()
     }
 
-    /// Adds a record. `now` is `None` if the reactor is gone: as late as the last one, then.
-    fn note(&self, now: Option<Instant>, connection: u32, what: What) {
+    /// Adds a record. Without `now` (the reactor is gone), it gets the time of the last record.
+    fn record(&self, now: Option<Instant>, connection: u32, kind: RecordKind) {
         let mut records = self.0.records.borrow_mut();
         let last = records.last().map_or(Duration::ZERO, |record| record.at);
         let at = match (now, self.0.began.get()) {
             (Some(now), Some(began)) => now.saturating_duration_since(began).max(last),
             _ => last,
         };
-        let bytes = self.0.bytes.get().saturating_add(RECORD_COST + what.data().len());
+        let bytes = self.0.bytes.get().saturating_add(RECORD_COST + kind.data().len());
         if self.is_truncated() || bytes > self.0.bytes_max.get() {
             self.0.truncated.set(true);
             return;
         }
         self.0.bytes.set(bytes);
-        records.push(Record { at, connection, what });
+        records.push(Record { at, connection, kind });
     }
 
-    /// What was just read for a connection was not thrown away. `false` if nothing like it was read.
-    fn was_told(&self, connection: u32, data: Option<&[u8]>) -> bool {
+    /// Marks the last read of a connection as delivered. `false` if there is no matching record.
+    fn mark_delivered(&self, connection: u32, data: Option<&[u8]>) -> bool {
         if self.is_truncated() {
             return true;
         }
         let mut records = self.0.records.borrow_mut();
         let last = records.last_mut().filter(|last| last.connection == connection);
         let Some(last) = last else { return false };
-        last.what = match (&mut last.what, data) {
-            (What::EndDiscarded, None) => What::ReadClosed,
-            (What::Discarded(read), Some(data)) if read == data => {
-                What::Received(std::mem::take(read))
+        last.kind = match (&mut last.kind, data) {
+            (RecordKind::EndDiscarded, None) => RecordKind::ReadClosed,
+            (RecordKind::Discarded(read), Some(data)) if read == data => {
+                RecordKind::Received(std::mem::take(read))
             }
             _ => return false,
         };
@@ -321,18 +324,18 @@ pub enum RecordingError {
     /// The file could not be read or written.
     #[error("{}: {cause}", Excerpt::path(.path))]
     Io {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
     /// The file is not a recording.
     #[error("{}: {cause}", Excerpt::path(.path))]
     Parse {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// Which line, and what is wrong with it.
+        /// The line and its error.
         #[source]
         cause: ParseRecordingError,
     },

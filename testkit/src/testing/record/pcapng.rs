@@ -1,5 +1,5 @@
-//! A recording as a capture file, for Wireshark and its kin: [`Recording::write_pcapng`]. Knows the formats, and that a
-//! recording has no packets: their cuts, numbers and acknowledgements are made up.
+//! Export of a recording as a capture file for Wireshark: [`Recording::write_pcapng`]. A recording has no packets, so
+//! segment boundaries, sequence numbers and acknowledgements are synthesized.
 //!
 //! Sources: draft-ietf-opsawg-pcapng (the file), RFC 791 (IPv4), RFC 8200 (IPv6), RFC 9293 (TCP), RFC 1071 (checksums).
 
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Record, Recording, What, text::Seconds};
+use super::{Record, RecordKind, Recording, text::Seconds};
 use sinew_transports::{ConnectionLost, Peer};
 
 // draft-ietf-opsawg-pcapng 4.1, 4.2, 4.3
@@ -18,7 +18,7 @@ const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
-/// Packets begin with the header of IPv4 or IPv6.
+/// Link type: packets start with an IPv4 or IPv6 header.
 const LINKTYPE_RAW: u16 = 101;
 
 // draft-ietf-opsawg-pcapng 3.5, 4.2, 4.3
@@ -37,25 +37,25 @@ const ACK: u8 = 0x10;
 const PROTOCOL_TCP: u8 = 6;
 const WINDOW: u16 = u16::MAX;
 
-/// The longest option.
+/// Maximum length of a comment.
 const COMMENT_MAX: usize = 1_000;
 
-/// Data of a segment: what an Ethernet takes.
+/// Maximum data per segment, as on Ethernet.
 const SEGMENT_MAX: usize = 1_440;
 
-/// Segments before they are acknowledged, so that they fit into the window.
+/// Segments per acknowledgement, so that they fit into the window.
 const SEGMENTS_PER_ACK: usize = 32;
 
-/// Addresses for who has none: RFC 5737 and RFC 3849.
+/// Documentation addresses for ends without one: RFC 5737 and RFC 3849.
 const HERE: (Ipv4Addr, Ipv6Addr) =
     (Ipv4Addr::new(192, 0, 2, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 const THERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
 impl Recording {
-    /// Writes it as a capture file (pcapng), which Wireshark and tshark read. Each record becomes the packets that might have
-    /// been seen on the wire, with handshakes, acknowledgements and ends; callbacks are comments on the packet that follows.
-    /// Times count from 1970, since a recording does not say when it began, and ends without an address get one that is made
-    /// up.
+    /// Writes it as a capture file (pcapng) for Wireshark and tshark. Each record becomes the packets that might have
+    /// been seen on the wire, with handshakes, acknowledgements and FINs; callbacks become comments on the following
+    /// packet. Times start at 1970, since a recording has no start date, and ends without an address get a synthetic
+    /// one.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Recording {
     }
 }
 
-/// The file.
+/// The file writer.
 struct Capture<W> {
     writer: W,
 }
@@ -83,14 +83,14 @@ impl<W: Write> Capture<W> {
         let mut body = Vec::new();
         body.extend(BYTE_ORDER_MAGIC.to_le_bytes());
         body.extend([1_u16, 0].map(u16::to_le_bytes).concat());
-        // The length of the section is not given.
+        // Section length: unspecified.
         body.extend((-1_i64).to_le_bytes());
         self.block(SECTION_HEADER, &body)?;
         let mut body = Vec::new();
         body.extend([LINKTYPE_RAW, 0].map(u16::to_le_bytes).concat());
-        // No packet is cut.
+        // Snapshot length: unlimited.
         body.extend(0_u32.to_le_bytes());
-        // 10^-9 seconds.
+        // Time resolution: 10^-9 seconds.
         option(&mut body, IF_TSRESOL, &[9]);
         option(&mut body, 0, &[]);
         self.block(INTERFACE_DESCRIPTION, &body)
@@ -117,7 +117,7 @@ impl<W: Write> Capture<W> {
         self.block(ENHANCED_PACKET, &body)
     }
 
-    /// draft-ietf-opsawg-pcapng 3.1: the length stands at both ends, and covers all.
+    /// draft-ietf-opsawg-pcapng 3.1: the total length is at both ends of a block.
     fn block(&mut self, kind: u32, body: &[u8]) -> io::Result<()> {
         let len = (body.len() as u32 + 12).to_le_bytes();
         self.writer.write_all(&kind.to_le_bytes())?;
@@ -134,12 +134,12 @@ fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
     pad(body);
 }
 
-/// Everything in the file is a multiple of 32 bits long.
+/// Pads to 32 bits, the alignment of the format.
 fn pad(body: &mut Vec<u8>) {
     body.resize(body.len().next_multiple_of(4), 0);
 }
 
-/// Which end.
+/// An end of the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Here = 0,
@@ -155,14 +155,14 @@ impl Side {
     }
 }
 
-/// A connection, as TCP has it.
+/// The TCP state of a connection.
 struct Talk {
     ends: [End; 2],
-    /// What is to be said about the next packet.
+    /// Comments for the next packet.
     comments: Vec<String>,
-    /// The peer reset the connection, and is not shown yet to do so.
+    /// The peer reset the connection, and the RST has not been written yet.
     is_peer_reset: bool,
-    /// One of them reset it.
+    /// An RST has been written.
     is_over: bool,
 }
 
@@ -175,9 +175,9 @@ struct End {
 
 impl Talk {
     fn new(record: &Record) -> Self {
-        let (peer, local) = match &record.what {
-            What::Made { peer, local, .. } => (peer, *local),
-            // A recording begins every connection so; another answer would be as good.
+        let (peer, local) = match &record.kind {
+            RecordKind::Made { peer, local, .. } => (peer, *local),
+            // Unreachable: every connection starts with `Made`.
             _ => (&Peer::Memory, None),
         };
         let ends = addresses(record.connection, peer.socket_addr(), local);
@@ -188,8 +188,8 @@ impl Talk {
     fn show<W: Write>(&mut self, record: &Record, capture: &mut Capture<W>) -> io::Result<()> {
         let at = record.at;
         self.comment(record);
-        match &record.what {
-            What::Made { by_peer, peer, .. } => {
+        match &record.kind {
+            RecordKind::Made { by_peer, peer, .. } => {
                 let opened_by_peer = *by_peer || peer.socket_addr().is_none();
                 let opener = if opened_by_peer { Side::There } else { Side::Here };
                 let comments = std::mem::take(&mut self.comments);
@@ -198,19 +198,19 @@ impl Talk {
                 self.comments = comments;
                 self.segment(at, opener, ACK, &[], capture)
             }
-            What::Received(data) | What::Discarded(data) => {
+            RecordKind::Received(data) | RecordKind::Discarded(data) => {
                 self.data(at, Side::There, data, capture)
             }
-            What::Sent(data) => self.data(at, Side::Here, data, capture),
-            What::ReadClosed | What::EndDiscarded => self.end(at, Side::There, capture),
-            What::WriteClosed => self.end(at, Side::Here, capture),
-            What::Failed(why) => {
+            RecordKind::Sent(data) => self.data(at, Side::Here, data, capture),
+            RecordKind::ReadClosed | RecordKind::EndDiscarded => self.end(at, Side::There, capture),
+            RecordKind::WriteClosed => self.end(at, Side::Here, capture),
+            RecordKind::Failed(why) => {
                 self.is_peer_reset = *why == ConnectionLost::Reset.to_string();
                 Ok(())
             }
-            What::Reset if !self.is_peer_reset => self.reset(at, Side::Here, capture),
-            What::Closed if self.is_peer_reset => self.reset(at, Side::There, capture),
-            What::Closed => {
+            RecordKind::Reset if !self.is_peer_reset => self.reset(at, Side::Here, capture),
+            RecordKind::Closed if self.is_peer_reset => self.reset(at, Side::There, capture),
+            RecordKind::Closed => {
                 self.end(at, Side::Here, capture)?;
                 self.rest(at, capture)
             }
@@ -218,12 +218,15 @@ impl Talk {
         }
     }
 
-    /// Callbacks have no packet.
+    /// Callbacks have no packet of their own, so they become comments.
     fn comment(&mut self, record: &Record) {
-        let what = match &record.what {
-            What::Sent(_) | What::WriteClosed | What::Reset | What::Closed => return,
-            What::Received(_) => "received".to_owned(),
-            What::Discarded(_) => "discarded".to_owned(),
+        let what = match &record.kind {
+            RecordKind::Sent(_)
+            | RecordKind::WriteClosed
+            | RecordKind::Reset
+            | RecordKind::Closed => return,
+            RecordKind::Received(_) => "received".to_owned(),
+            RecordKind::Discarded(_) => "discarded".to_owned(),
             what => what.to_string(),
         };
         let mut comment = format!("{} {what}", Seconds(record.at));
@@ -272,7 +275,7 @@ impl Talk {
         Ok(())
     }
 
-    /// Shows what was to be said about a packet that did not come.
+    /// Writes comments that are left without a packet.
     fn rest<W: Write>(&mut self, at: Duration, capture: &mut Capture<W>) -> io::Result<()> {
         if self.comments.is_empty() {
             return Ok(());
@@ -304,10 +307,10 @@ impl Talk {
     }
 }
 
-/// Both of one family, here and there.
+/// The local and the remote address, both of one family.
 fn addresses(number: u32, peer: Option<SocketAddr>, local: Option<SocketAddr>) -> [SocketAddr; 2] {
     let canonical = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());
-    // Different ports, so that connections are told apart.
+    // Distinct ports, to distinguish connections.
     let port = 1024 + (number % 60_000) as u16;
     let peer = peer.map_or(SocketAddr::new(THERE.into(), port), canonical);
     let here = if peer.is_ipv4() { HERE.0.into() } else { HERE.1.into() };
@@ -326,7 +329,7 @@ fn ip_packet(sender: &End, to: SocketAddr, ack: u32, flags: u8, data: &[u8]) -> 
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let mut header = vec![0x45, 0];
             header.extend((20 + segment.len() as u16).to_be_bytes());
-            // Not to be fragmented, 64 hops.
+            // Don't fragment, TTL 64.
             header.extend([0, 0, 0x40, 0, 64, PROTOCOL_TCP, 0, 0]);
             header.extend(from.octets());
             header.extend(to.octets());
@@ -352,11 +355,11 @@ fn ip_packet(sender: &End, to: SocketAddr, ack: u32, flags: u8, data: &[u8]) -> 
 fn tcp_segment(sender: &End, to: SocketAddr, ack: u32, flags: u8, data: &[u8]) -> Vec<u8> {
     let mut segment = [sender.addr.port(), to.port()].map(u16::to_be_bytes).concat();
     segment.extend([sender.next, ack].map(u32::to_be_bytes).concat());
-    // Five words of header.
+    // Header length: five words.
     segment.extend([5 << 4, flags]);
     segment.extend([WINDOW, 0, 0].map(u16::to_be_bytes).concat());
     segment.extend(data);
-    // The pseudo-header: the sum is the same for the shape of RFC 9293 3.1 and that of RFC 8200 8.1.
+    // The pseudo-header; its sum is the same in the formats of RFC 9293 3.1 and RFC 8200 8.1.
     let mut summed = match (sender.addr.ip(), to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => [from.octets(), to.octets()].concat(),
         (from, to) => [in_v6(from), in_v6(to)].concat(),

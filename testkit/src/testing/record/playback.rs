@@ -1,14 +1,15 @@
-//! What happens to the connections of a replay, and when: [`Playback`].
+//! Playback of a recording: [`Playback`] feeds recorded input and timing to the connections of a replay.
 //!
-//! A recording holds what came from outside (input) and what came of time (timers), in one order. A replay has to keep this
-//! order, for an answer that came just before its timeout is another story than one that came just after; but timers run by
-//! themselves, and on a machine they run late. This is how late is replayed:
+//! A recording holds external input and timer callbacks in one order. A replay has to preserve that order: an answer
+//! just before its timeout differs from one just after. But timers fire by themselves, and on a real machine they
+//! fire late. Lateness is replayed as follows:
 //!
-//! - In a turn of the loop, timers run first, by the time at the start of the turn. Then it polls, time passes, and input is
-//!   delivered. So the clock is moved and input is fed in the flush, between the two: a timer that falls due in between runs
-//!   in the next turn, after the input, as it did when it was recorded.
-//! - A connection's timer that is due, and of which the recording says nothing before its next record, was late; if by no
-//!   more than [`LATENESS_MAX`], the clock is held just before it until that record's time.
+//! - In a turn of the event loop, timers fire first, by the time at the start of the turn. Then the loop polls, time
+//!   passes, and input is delivered. So playback advances the clock and feeds input in the flush phase, between the
+//!   two: a timer that becomes due in between fires in the next turn, after the input, as it did when it was
+//!   recorded.
+//! - If a timer of a connection is due, but the recording has no such callback before the next record, it was late.
+//!   If it was late by at most [`LATENESS_MAX`], the clock is held just before it until the time of that record.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,7 +22,7 @@ use std::{
 
 use sinew_reactor::{Driver, Handler, Reactor, Ready, Registration};
 
-use super::{Record, Recording, ReplayError, TICK, Tapped, What};
+use super::{Record, RecordKind, Recording, ReplayError, TICK, Tapped};
 use crate::testing::seed;
 use sinew_transports::{
     Connection, ConnectionLost, Factory, Peer, Protocol, StreamConfig,
@@ -29,38 +30,38 @@ use sinew_transports::{
     net::READ_BUFFER,
 };
 
-/// How late a timer may have run.
+/// Maximum lateness of a timer.
 const LATENESS_MAX: Duration = Duration::from_secs(1);
 
-/// Turns without any progress.
+/// Maximum turns without progress.
 const TURNS_PER_MOMENT_MAX: usize = 100_000;
 
-/// How much more than was recorded a connection may send before the system takes no more.
+/// Bytes that a connection may send beyond the recorded output before writes block.
 const SENT_SPARE: usize = 256 * 1024;
 
-/// What is played, and how far it has come.
+/// A running playback.
 pub(super) struct Playback<F: Factory> {
     reactor: Reactor,
     driver: Driver,
-    /// When the reactor was made.
+    /// The time at which the reactor was created.
     origin: Instant,
-    baton: Registration,
+    flush_handle: Registration,
     factory: RefCell<F>,
     config: StreamConfig,
-    /// The records that something is done about.
+    /// The records to be played.
     records: Vec<Record>,
     position: Cell<usize>,
     end: Duration,
-    /// Up to when input may be fed in this turn.
+    /// The time up to which input may be fed in this turn.
     allowed: Cell<Duration>,
-    /// How much each connection sent.
+    /// Number of bytes that each connection sent in the recording.
     sent: BTreeMap<u32, usize>,
     live: RefCell<BTreeMap<u32, Live<F::Protocol>>>,
     seen: Recording,
-    /// How many records of `seen` have been looked at.
-    looked: Cell<usize>,
-    /// Timers that have been told, and not yet found in the playback.
-    told: RefCell<BTreeMap<u32, usize>>,
+    /// Number of records of `seen` that have been examined.
+    examined: Cell<usize>,
+    /// Timer callbacks that have happened and are not matched with the recording yet.
+    fired_timers: RefCell<BTreeMap<u32, usize>>,
 }
 
 struct Live<P: Protocol> {
@@ -73,14 +74,14 @@ struct Live<P: Protocol> {
 enum FeedStatus {
     #[default]
     Nothing,
-    /// The connection, or whole buffers: more will be read at once.
+    /// The connection, or whole read buffers: more can be read at once.
     Begun,
-    /// Less than a buffer, which is read alone.
+    /// Less than a read buffer, which must be read alone.
     Data,
     All,
 }
 
-/// Hands the turn of the loop to the playback. It does not keep it alive.
+/// Calls the playback in the flush phase of a turn. Holds only a weak reference.
 struct PlaybackFlush<F: Factory>(Weak<Playback<F>>);
 
 impl<F: Factory> Handler for PlaybackFlush<F> {
@@ -96,18 +97,18 @@ impl<F: Factory> Handler for PlaybackFlush<F> {
 impl<F: Factory> Playback<F> {
     pub(super) fn new(recorded: &[Record], config: StreamConfig, factory: F) -> Rc<Self> {
         let reactor = Reactor::simulated(seed().unwrap_or(0));
-        let driver = reactor.take_over().expect("nobody else has seen this reactor");
+        let driver = reactor.take_over().expect("a new reactor has no driver yet");
         let seen = Recording::new().bytes_max(usize::MAX);
         let origin = reactor.now();
         seen.0.began.set(Some(origin));
         let mut sent = BTreeMap::new();
         for record in recorded {
-            if let What::Sent(data) = &record.what {
+            if let RecordKind::Sent(data) = &record.kind {
                 *sent.entry(record.connection).or_default() += data.len();
             }
         }
         Rc::new_cyclic(|playback: &Weak<Self>| Self {
-            baton: reactor
+            flush_handle: reactor
                 .register_unwatched(Rc::new(PlaybackFlush(playback.clone())))
                 .expect("a new reactor has room for a handler"),
             reactor,
@@ -122,24 +123,25 @@ impl<F: Factory> Playback<F> {
             sent,
             live: RefCell::default(),
             seen,
-            looked: Cell::new(0),
-            told: RefCell::default(),
+            examined: Cell::new(0),
+            fired_timers: RefCell::default(),
         })
     }
 
-    /// Plays it to the end. What was seen meanwhile.
+    /// Plays the recording to the end. Returns the recording of the replay.
     pub(super) fn play(&self) -> Result<Recording, ReplayError> {
         let is_serving = self
             .records
             .iter()
-            .any(|record| matches!(record.what, What::Made { by_peer: true, .. }));
+            .any(|record| matches!(record.kind, RecordKind::Made { by_peer: true, .. }));
         if is_serving {
             self.factory.borrow_mut().started();
         }
         self.play_records()?;
         let seen = Recording::new().bytes_max(usize::MAX);
         seen.0.records.replace(self.seen.0.records.borrow().clone());
-        // Those who are still there are told the end, as at every stop of a reactor. It is not part of what was recorded.
+        // Connections that are still open are lost by the shutdown of the reactor, which is not part of the
+        // comparison.
         if self.reactor.stop().is_ok() {
             self.driver.turn()?;
         }
@@ -151,21 +153,21 @@ impl<F: Factory> Playback<F> {
 
     fn play_records(&self) -> Result<(), ReplayError> {
         let mut turns = 0;
-        let mut come = (self.position.get(), self.driver.age());
+        let mut last_progress = (self.position.get(), self.driver.age());
         loop {
-            let goes_on = match self.next() {
+            let has_more = match self.next() {
                 Some(next) => {
                     self.step(next)?;
                     true
                 }
                 None => self.step_to_end()?,
             };
-            if !goes_on {
+            if !has_more {
                 return Ok(());
             }
             let now = (self.position.get(), self.driver.age());
-            turns = if now == come { turns + 1 } else { 0 };
-            come = now;
+            turns = if now == last_progress { turns + 1 } else { 0 };
+            last_progress = now;
             if turns > TURNS_PER_MOMENT_MAX {
                 return Err(ReplayError::NeverRests { at: self.driver.age() });
             }
@@ -176,29 +178,29 @@ impl<F: Factory> Playback<F> {
         self.records.get(self.position.get())
     }
 
-    /// One step on the way to a record.
+    /// One step towards the record `next`.
     fn step(&self, next: &Record) -> Result<(), ReplayError> {
         let at = next.at.max(self.driver.age());
         if self.step_before(at)? {
             return Ok(());
         }
-        if !next.what.is_of_time() {
+        if !next.kind.is_timer() {
             return self.turn(at);
         }
-        match self.next_told().filter(|due| *due <= at.saturating_add(TICK)) {
+        match self.next_timer_callback().filter(|due| *due <= at.saturating_add(TICK)) {
             Some(due) => {
                 self.driver.pass_to(at.max(due));
                 self.turn(at)
             }
             None => {
-                // There is no such timer any more. The comparison will tell.
+                // There is no such timer any more; the comparison will report it.
                 self.position.set(self.position.get() + 1);
                 Ok(())
             }
         }
     }
 
-    /// One step on the way to the end of the recording. `false` if it is reached, and nothing is left to do.
+    /// One step towards the end of the recording. `false` if it is reached and no work is left.
     fn step_to_end(&self) -> Result<bool, ReplayError> {
         let end = self.end.max(self.driver.age());
         if self.step_before(end)? {
@@ -212,14 +214,14 @@ impl<F: Factory> Playback<F> {
         Ok(is_left)
     }
 
-    /// Does what comes next by itself, if that is before `at` and no timer that has to wait for what happens at `at`.
+    /// Runs the next wakeup if it is before `at`, unless it is a late timer that must wait for the record at `at`.
     fn step_before(&self, at: Duration) -> Result<bool, ReplayError> {
         let Some(wait) = self.reactor.next_wakeup() else { return Ok(false) };
         let wakeup = self.driver.age().saturating_add(wait);
         if wakeup > at {
             return Ok(false);
         }
-        let late = self.next_told().filter(|due| is_late(*due, at));
+        let late = self.next_timer_callback().filter(|due| is_late(*due, at));
         let is_before = late.map_or(wakeup <= at, |late| wakeup < late);
         if is_before {
             self.driver.pass_to(wakeup);
@@ -230,95 +232,99 @@ impl<F: Factory> Playback<F> {
 
     fn turn(&self, allowed: Duration) -> Result<(), ReplayError> {
         self.allowed.set(allowed);
-        if let Some(token) = self.baton.token() {
+        if let Some(token) = self.flush_handle.token() {
             self.reactor.flush_later(token);
         }
         self.reactor.turn(Some(Duration::ZERO))?;
-        self.look();
+        self.examine_seen();
         Ok(())
     }
 
-    /// When the next timer of a connection will be told.
-    fn next_told(&self) -> Option<Duration> {
+    /// When the next timer callback of a connection is due.
+    fn next_timer_callback(&self) -> Option<Duration> {
         let live = self.live.borrow();
         let due = live.values().filter_map(|live| live.wire.next_timer());
         Some(due.min()?.saturating_duration_since(self.origin))
     }
 
-    /// Looks at what has been seen, and finds the timers among it in the playback.
-    fn look(&self) {
+    /// Examines new records of the replay, and matches timer callbacks with the recording.
+    fn examine_seen(&self) {
         let seen = self.seen.0.records.borrow();
-        let news = &seen[self.looked.replace(seen.len())..];
-        let mut told = self.told.borrow_mut();
-        for record in news.iter().filter(|record| record.what.is_of_time()) {
-            *told.entry(record.connection).or_default() += 1;
+        let news = &seen[self.examined.replace(seen.len())..];
+        let mut fired_timers = self.fired_timers.borrow_mut();
+        for record in news.iter().filter(|record| record.kind.is_timer()) {
+            *fired_timers.entry(record.connection).or_default() += 1;
         }
-        let lost = news.iter().filter(|record| matches!(record.what, What::Lost(_)));
+        let lost = news.iter().filter(|record| matches!(record.kind, RecordKind::Lost(_)));
         let lost: Vec<_> =
             lost.filter_map(|record| self.live.borrow_mut().remove(&record.connection)).collect();
-        // The recording is not borrowed while they are dropped.
+        // The recording must not be borrowed while they are dropped.
         drop(seen);
         drop(lost);
-        while let Some(next) = self.next().filter(|next| next.what.is_of_time()) {
-            match told.get_mut(&next.connection) {
-                Some(told) if *told > 0 => *told -= 1,
+        while let Some(next) = self.next().filter(|next| next.kind.is_timer()) {
+            match fired_timers.get_mut(&next.connection) {
+                Some(fired_timers) if *fired_timers > 0 => *fired_timers -= 1,
                 _ => break,
             }
             self.position.set(self.position.get() + 1);
         }
     }
 
-    // ---- in the flush of a turn ----
+    // ---- in the flush phase ----
 
-    /// Feeds what is to come in this turn.
+    /// Feeds the input of this turn.
     fn feed(&self) {
-        self.look();
+        self.examine_seen();
         let mut fed = BTreeMap::<u32, FeedStatus>::new();
         while let Some(next) = self.next() {
             let now = self.driver.age();
             let is_due = next.at <= now.max(self.allowed.get())
-                || self.next_told().is_some_and(|due| due <= now && is_late(due, next.at));
+                || self
+                    .next_timer_callback()
+                    .is_some_and(|due| due <= now && is_late(due, next.at));
             let fed = fed.entry(next.connection).or_default();
-            if next.what.is_of_time() || !is_due || !fed.may_add(&next.what) {
+            if next.kind.is_timer() || !is_due || !fed.try_add(&next.kind) {
                 return;
             }
             self.driver.pass_to(next.at);
             self.position.set(self.position.get() + 1);
-            self.happen(next);
+            self.replay_record(next);
         }
     }
 
-    fn happen(&self, record: &Record) {
-        if let What::Made { peer, local, .. } = &record.what {
+    fn replay_record(&self, record: &Record) {
+        if let RecordKind::Made { peer, local, .. } = &record.kind {
             return self.make(record.connection, peer, *local);
         }
         let live = self.live.borrow();
         let Some(Live { connection, wire }) = live.get(&record.connection) else { return };
-        match &record.what {
-            What::Received(data) | What::Discarded(data) => wire.receive_quietly(data),
-            What::ReadClosed | What::EndDiscarded => {
-                wire.close_quietly();
+        match &record.kind {
+            RecordKind::Received(data) | RecordKind::Discarded(data) => wire.receive_if_open(data),
+            RecordKind::ReadClosed | RecordKind::EndDiscarded => {
+                wire.close_if_open();
             }
-            // The system took something: the connection was not idle.
-            What::Sent(_) => wire.note_output_taken(),
-            // What comes after that, comes all the same.
-            What::Failed(why) if self.is_input_left(record.connection) => {
+            // The operating system accepted output, so the connection was not idle.
+            RecordKind::Sent(_) => wire.note_output_taken(),
+            // Input that was received after the failure is still delivered.
+            RecordKind::Failed(why) if self.is_input_left(record.connection) => {
                 wire.fail_output(failure(why));
             }
-            What::Failed(why) => wire.fail_input(failure(why)),
-            What::Lost(why) => Self::lose(wire, why),
-            What::DrainRequested => {
+            RecordKind::Failed(why) => wire.fail_input(failure(why)),
+            RecordKind::Lost(why) => Self::lose(wire, why),
+            RecordKind::DrainRequested => {
                 connection.call(|protocol, transport| protocol.drain_requested(transport));
             }
             _ => {}
         }
     }
 
-    /// Whether something is still to come for a connection.
+    /// Whether there is more input for a connection.
     fn is_input_left(&self, connection: u32) -> bool {
         self.records[self.position.get()..].iter().any(|record| {
-            let is_input =
-                matches!(record.what, What::Received(_) | What::Discarded(_) | What::EndDiscarded);
+            let is_input = matches!(
+                record.kind,
+                RecordKind::Received(_) | RecordKind::Discarded(_) | RecordKind::EndDiscarded
+            );
             record.connection == connection && is_input
         })
     }
@@ -333,12 +339,12 @@ impl<F: Factory> Playback<F> {
         if let Ok((connection, wire)) = joined {
             let sent = self.sent.get(&number).copied().unwrap_or(0);
             wire.set_capacity(sent.saturating_add(SENT_SPARE));
-            wire.set_two_ends();
+            wire.set_separate_directions();
             self.live.borrow_mut().insert(number, Live { connection, wire });
         }
     }
 
-    /// An end that came neither from the peer nor from the protocol.
+    /// An end that neither the peer nor the protocol caused.
     fn lose(wire: &Wire, why: &str) {
         let shutdown = ConnectionLost::Shutdown;
         let reason = match why {
@@ -350,16 +356,18 @@ impl<F: Factory> Playback<F> {
 }
 
 impl FeedStatus {
-    /// Whether this may be fed, too. If so, it counts as fed.
-    fn may_add(&mut self, what: &What) -> bool {
+    /// Whether this may be fed, too; if so, marks it as fed.
+    fn try_add(&mut self, what: &RecordKind) -> bool {
         let (before, after) = match what {
-            What::Made { .. } => (Self::All, Self::Begun),
-            What::Received(data) | What::Discarded(data) => match data.len() % READ_BUFFER {
-                0 => (Self::Begun, Self::Begun),
-                _ => (Self::Begun, Self::Data),
-            },
-            What::ReadClosed | What::EndDiscarded => (Self::Data, Self::All),
-            What::Sent(_) => return true,
+            RecordKind::Made { .. } => (Self::All, Self::Begun),
+            RecordKind::Received(data) | RecordKind::Discarded(data) => {
+                match data.len() % READ_BUFFER {
+                    0 => (Self::Begun, Self::Begun),
+                    _ => (Self::Begun, Self::Data),
+                }
+            }
+            RecordKind::ReadClosed | RecordKind::EndDiscarded => (Self::Data, Self::All),
+            RecordKind::Sent(_) => return true,
             _ => (Self::Nothing, Self::All),
         };
         let may = *self <= before;
@@ -370,40 +378,40 @@ impl FeedStatus {
     }
 }
 
-/// Whether a timer that was due then may have run only after something that happened at `at`.
+/// Whether a timer due at `due` may have fired only after something that happened at `at`.
 fn is_late(due: Duration, at: Duration) -> bool {
     at.checked_sub(due).is_some_and(|late| late <= LATENESS_MAX)
 }
 
-/// The records that something is done about: what comes from outside, and what time brings. The rest is the protocol's doing.
+/// The records to be played: external input and timers. The others are caused by the protocol.
 fn played(recorded: &[Record]) -> Vec<Record> {
     let (mut stalled, mut failed) = (BTreeMap::new(), BTreeSet::new());
-    let mut is_played = |record: &Record| match &record.what {
-        What::Made { .. }
-        | What::Received(_)
-        | What::Discarded(_)
-        | What::ReadClosed
-        | What::EndDiscarded
-        | What::TimerFired
-        | What::IdleTimeout
-        | What::DrainRequested => true,
-        What::Sent(_) => {
+    let mut is_played = |record: &Record| match &record.kind {
+        RecordKind::Made { .. }
+        | RecordKind::Received(_)
+        | RecordKind::Discarded(_)
+        | RecordKind::ReadClosed
+        | RecordKind::EndDiscarded
+        | RecordKind::TimerFired
+        | RecordKind::IdleTimeout
+        | RecordKind::DrainRequested => true,
+        RecordKind::Sent(_) => {
             stalled.insert(record.connection, false);
             true
         }
-        What::Failed(_) => {
+        RecordKind::Failed(_) => {
             stalled.insert(record.connection, false);
             failed.insert(record.connection);
             true
         }
-        What::Blocked => {
+        RecordKind::Blocked => {
             stalled.insert(record.connection, true);
             false
         }
-        What::Lost(why) => {
+        RecordKind::Lost(why) => {
             let is_stalled = stalled.get(&record.connection) == Some(&true);
             *why == ConnectionLost::Shutdown.to_string()
-                || (is_stalled && is_of_stalling(why))
+                || (is_stalled && is_caused_by_stall(why))
                 || failed.contains(&record.connection)
         }
         _ => false,
@@ -411,8 +419,8 @@ fn played(recorded: &[Record]) -> Vec<Record> {
     recorded.iter().filter(|record| is_played(record)).cloned().collect()
 }
 
-/// Whether a connection was lost because the system took too little. In a replay it takes all.
-fn is_of_stalling(why: &str) -> bool {
+/// Whether a connection was lost because its writes stalled. In a replay all writes are accepted.
+fn is_caused_by_stall(why: &str) -> bool {
     let limit = ConnectionLost::WriteLimit { limit: 0 }.to_string();
     let (before, behind) = limit.split_once('0').unwrap_or_default();
     why == ConnectionLost::TimedOut.to_string()

@@ -1,15 +1,15 @@
-//! A recording that happens again: [`replay`]. How it is played is in `playback.rs`, what it is held against in `compare.rs`.
+//! Replaying a recording: [`replay`]. `playback.rs` feeds the connections, `compare.rs` compares the result.
 
 use std::path::Path;
 
-use super::{Recording, ReplayError, What, compare, playback::Playback};
+use super::{RecordKind, Recording, ReplayError, compare, playback::Playback};
 use sinew_transports::{Factory, StreamConfig};
 
-/// Loads a recording and [replays](Recording::replay) it: the whole of a regression test.
+/// Loads a recording and [replays](Recording::replay) it: a complete regression test.
 ///
 /// # Errors
 ///
-/// If the file cannot be loaded, or the protocol does not do what is in it.
+/// If the file cannot be loaded, or the protocol behaves differently.
 ///
 /// # Examples
 ///
@@ -31,33 +31,33 @@ pub fn replay<F: Factory>(path: impl AsRef<Path>, factory: F) -> Result<Replayed
 }
 
 impl Recording {
-    /// Has it happen again, in memory, on a [simulated](sinew_reactor::Reactor::simulated) reactor: for each connection the
-    /// factory builds a protocol, which receives the same bytes, cut as they were, the same ends, failures and requests to
-    /// drain, at the same times. It must do what was recorded:
+    /// Replays the recording in memory, on a [simulated](sinew_reactor::Reactor::simulated) reactor. For each
+    /// connection the factory builds a protocol, which receives the same bytes in the same pieces, the same ends,
+    /// failures and drain requests, at the same times. It must behave as recorded:
     ///
-    /// - send the same bytes, and the end of the stream if that was sent. In which pieces the system takes them, and when, is
-    ///   not the protocol's doing. Where the system had not taken all when the connection ended, more may be sent;
-    /// - have the same callbacks in the same order: made, received, read_closed, drain_requested, lost and its reason; and
-    ///   timer_fired and idle_timeout also at the same time, to the millisecond. Those that depend on how full the system
-    ///   was, writing_paused, writing_resumed and reading_resumed, are not compared.
+    /// - send the same bytes, and half-close if that was recorded. How the operating system split the writes, and
+    ///   when, is ignored. Where it had not accepted all data when the connection ended, more may be sent;
+    /// - get the same callbacks in the same order: made, received, read_closed, drain_requested, and lost with its
+    ///   reason; timer_fired and idle_timeout also at the same time, to the millisecond. Callbacks that depend on the
+    ///   system's buffers (writing_paused, writing_resumed, reading_resumed) are not compared.
     ///
-    /// A timer that ran up to a second late, as timers of a busy machine do, runs as late again. A connection that is open
-    /// when the recording ends is compared up to there. What else the program did, such as a call from outside to write or to
-    /// close, answers of other connections that are not recorded, and what threads came to, is not in a recording; a protocol
-    /// whose behaviour depends on it cannot be replayed. What is random comes from `SINEW_SEED`, or from 0.
+    /// Timers that fired up to a second late, as on a busy machine, fire as late again. A connection that is open
+    /// when the recording ends is compared up to there. Other influences (writes or closes from outside the protocol,
+    /// connections that are not recorded, results of threads) are not part of a recording; a protocol that depends on
+    /// them cannot be replayed. Randomness comes from `SINEW_SEED`, or from seed 0.
     ///
     /// # Errors
     ///
-    /// The first difference, or that the protocol never comes to rest.
+    /// The first difference, or that the protocol never becomes idle.
     pub fn replay<F: Factory>(&self, factory: F) -> Result<Replayed, ReplayError> {
         self.replay_with_config(StreamConfig::default(), factory)
     }
 
-    /// As [`replay`](Self::replay), for connections that were made with limits and options of their own.
+    /// Like [`replay`](Self::replay), with the stream configuration of the recorded connections.
     ///
     /// # Errors
     ///
-    /// As `replay`.
+    /// As [`replay`](Self::replay).
     pub fn replay_with_config<F: Factory>(
         &self,
         config: StreamConfig,
@@ -74,21 +74,21 @@ impl Recording {
     }
 }
 
-/// A replay in which all was as it had been recorded.
+/// A successful replay.
 #[derive(Clone, Debug)]
 pub struct Replayed {
     recording: Recording,
 }
 
 impl Replayed {
-    /// How many connections there were.
+    /// The number of connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         let records = self.recording.0.records.borrow();
-        records.iter().filter(|record| matches!(record.what, What::Made { .. })).count()
+        records.iter().filter(|record| matches!(record.kind, RecordKind::Made { .. })).count()
     }
 
-    /// What was recorded of the replay.
+    /// The recording of the replay.
     #[must_use]
     pub fn recording(&self) -> &Recording {
         &self.recording

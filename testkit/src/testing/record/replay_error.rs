@@ -1,64 +1,64 @@
-//! Why a recording could not happen again: [`ReplayError`], and how it quotes what differs.
+//! Errors of a replay: [`ReplayError`], and how they quote differences.
 
 use std::time::Duration;
 
 use sinew_reactor::RunError;
 
-use super::{Record, RecordingError, What, text::Seconds};
+use super::{Record, RecordKind, RecordingError, text::Seconds};
 
-/// Bytes of a difference that are shown.
+/// Number of differing bytes shown.
 const SHOWN: usize = 64;
 
-/// Why a replay failed: most often, the first difference.
+/// Why a replay failed; most often, the first difference.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
     /// The recording could not be loaded.
     #[error(transparent)]
     Load(#[from] RecordingError),
-    /// A callback did not come, or another one, or it came at another time.
+    /// A callback was missing, different, or at a different time.
     #[error("connection #{connection} at {} s: expected {expected}, got {got}", Seconds(*at))]
     Callback {
         /// The number of the connection.
         connection: u32,
-        /// When it was to come, or came.
+        /// The time at which it was expected, or happened.
         at: Duration,
-        /// The record that was to come, or "nothing".
+        /// The expected record, or "nothing".
         expected: String,
-        /// The record that came in its place, or "nothing".
+        /// The record found instead, or "nothing".
         got: String,
     },
-    /// Other bytes were sent.
+    /// The output differs.
     #[error(
-        "connection #{connection} at {} s: what is sent differs from byte {offset} on: expected {expected}, got {got}",
+        "connection #{connection} at {} s: the output differs from byte {offset} on: expected {expected}, got {got}",
         Seconds(*at)
     )]
     Sent {
         /// The number of the connection.
         connection: u32,
-        /// When the byte had been sent, or is.
+        /// The time at which the byte was sent in the recording, or in the replay.
         at: Duration,
-        /// How many bytes the connection had sent before it.
+        /// Its offset in the output of the connection.
         offset: usize,
-        /// The bytes that were to be sent, from there on, or "nothing".
+        /// The expected bytes from there on, or "nothing".
         expected: String,
-        /// Those that were sent, or "nothing".
+        /// The bytes sent instead, or "nothing".
         got: String,
     },
-    /// There is always more to do, so time cannot pass.
-    #[error("it does not come to rest at {} s", Seconds(*at))]
+    /// The protocol always has more work at the same instant, so time cannot advance.
+    #[error("the protocol never becomes idle at {} s", Seconds(*at))]
     NeverRests {
         /// The time.
         at: Duration,
     },
-    /// The loop could not be turned.
+    /// The event loop failed.
     #[error(transparent)]
     Run(#[from] RunError),
 }
 
 sinew_reactor::error_debug!(ReplayError);
 
-/// Bytes in an error: not more than can be read.
+/// Bytes for an error message, shortened.
 pub(super) fn quoted(data: &[u8]) -> String {
     match data.len() {
         0 => "nothing".to_owned(),
@@ -68,11 +68,11 @@ pub(super) fn quoted(data: &[u8]) -> String {
 }
 
 impl Record {
-    /// For an error.
-    pub(super) fn in_short(&self) -> String {
-        match &self.what {
-            What::Received(data) => format!("received {}", quoted(data)),
-            what if what.is_of_time() => format!("{what} at {} s", Seconds(self.at)),
+    /// A short form for error messages.
+    pub(super) fn summary(&self) -> String {
+        match &self.kind {
+            RecordKind::Received(data) => format!("received {}", quoted(data)),
+            what if what.is_timer() => format!("{what} at {} s", Seconds(self.at)),
             what => what.to_string(),
         }
     }

@@ -1,5 +1,5 @@
-//! What listens in on a connection: [`tap`] around the factory, [`Tapped`] around the protocol, and an observer of the
-//! socket. All they do besides is passing on.
+//! Recording of connections: [`tap`] wraps the factory, [`Tapped`] the protocol, and [`SocketTap`] observes the socket.
+//! They record and forward everything.
 
 use std::{
     cell::Cell,
@@ -11,15 +11,15 @@ use sinew_transports::{
     Bytes, ConnectionLost, Factory, Peer, Protocol, TimerId, Transport, net::StreamObserver,
 };
 
-use super::{Recording, What};
+use super::{RecordKind, Recording};
 
-/// A factory whose connections are recorded, whatever they are made of: a socket, memory, a simulated network. Connections
-/// made otherwise are not touched, and cost nothing. See [`Recording`].
+/// Wraps a factory so that its connections are recorded, over any transport: sockets, memory, a simulated network.
+/// Other connections are not affected and have no overhead. See [`Recording`].
 pub fn tap<F: Factory>(factory: F, recording: &Recording) -> Tap<F> {
     Tap { factory, recording: recording.clone() }
 }
 
-/// A [`Factory`] whose connections are recorded: what [`tap`] makes.
+/// A [`Factory`] whose connections are recorded; created by [`tap`].
 #[derive(Debug)]
 pub struct Tap<F> {
     factory: F,
@@ -27,17 +27,17 @@ pub struct Tap<F> {
 }
 
 impl<F> Tap<F> {
-    /// The factory.
+    /// The factory inside.
     pub const fn get_ref(&self) -> &F {
         &self.factory
     }
 
-    /// The factory.
+    /// Mutable access to the factory inside.
     pub const fn get_mut(&mut self) -> &mut F {
         &mut self.factory
     }
 
-    /// The factory, without the tap.
+    /// Unwraps the factory.
     pub fn into_inner(self) -> F {
         self.factory
     }
@@ -65,49 +65,49 @@ impl<F: Factory> Factory for Tap<F> {
 pub struct Tapped<P> {
     protocol: P,
     recording: Recording,
-    /// The connection's. Given when it is made.
+    /// The number of the connection, assigned in `connection_made`.
     number: Option<u32>,
 }
 
 impl<P> Tapped<P> {
-    /// One whose connection bears this number, whenever it is made.
+    /// A wrapper with a fixed connection number, for replays.
     pub(super) fn numbered(protocol: P, recording: Recording, number: u32) -> Self {
         Self { protocol, recording, number: Some(number) }
     }
 
-    /// The protocol.
+    /// The protocol inside.
     pub const fn get_ref(&self) -> &P {
         &self.protocol
     }
 
-    /// The protocol.
+    /// Mutable access to the protocol inside.
     pub const fn get_mut(&mut self) -> &mut P {
         &mut self.protocol
     }
 
-    /// The protocol, without the tap.
+    /// Unwraps the protocol.
     pub fn into_inner(self) -> P {
         self.protocol
     }
 
-    fn note(&self, transport: &Transport, what: What) {
+    fn record(&self, transport: &Transport, kind: RecordKind) {
         if let Some(number) = self.number {
             let reactor = transport.reactor();
-            self.recording.note(reactor.map(|reactor| reactor.now()), number, what);
+            self.recording.record(reactor.map(|reactor| reactor.now()), number, kind);
         }
     }
 
-    /// What came was read from the socket before, and noted there.
-    fn was_told(&self, data: Option<&[u8]>) -> bool {
-        self.number.is_some_and(|number| self.recording.was_told(number, data))
+    /// Whether the data had been recorded when they were read from the socket; marks them as delivered.
+    fn mark_delivered(&self, data: Option<&[u8]>) -> bool {
+        self.number.is_some_and(|number| self.recording.mark_delivered(number, data))
     }
 }
 
-/// Has each callback noted, then passed on.
-macro_rules! noted {
-    ($($name:ident($($arg:ident: $type:ty)?) => $what:expr;)+) => {
+/// Records each callback, then forwards it.
+macro_rules! recorded {
+    ($($name:ident($($arg:ident: $type:ty)?) => $kind:expr;)+) => {
         $(fn $name(&mut self, transport: &Transport $(, $arg: $type)?) {
-            self.note(transport, $what);
+            self.record(transport, $kind);
             self.protocol.$name(transport $(, $arg)?);
         })+
     };
@@ -124,31 +124,31 @@ impl<P: Protocol> Protocol for Tapped<P> {
         }
         let by_peer = transport.is_accepted();
         let (peer, local) = (transport.peer(), transport.local());
-        self.note(transport, What::Made { by_peer, peer, local });
+        self.record(transport, RecordKind::Made { by_peer, peer, local });
         self.protocol.connection_made(transport);
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        if !self.was_told(Some(data)) {
-            self.note(transport, What::Received(data.to_vec()));
+        if !self.mark_delivered(Some(data)) {
+            self.record(transport, RecordKind::Received(data.to_vec()));
         }
         self.protocol.data_received(transport, data);
     }
 
     fn read_closed(&mut self, transport: &Transport) {
-        if !self.was_told(None) {
-            self.note(transport, What::ReadClosed);
+        if !self.mark_delivered(None) {
+            self.record(transport, RecordKind::ReadClosed);
         }
         self.protocol.read_closed(transport);
     }
 
-    noted! {
-        writing_paused() => What::WritingPaused;
-        writing_resumed() => What::WritingResumed;
-        reading_resumed() => What::ReadingResumed;
-        timer_fired(timer: TimerId) => What::TimerFired;
-        idle_timeout() => What::IdleTimeout;
-        drain_requested() => What::DrainRequested;
+    recorded! {
+        writing_paused() => RecordKind::WritingPaused;
+        writing_resumed() => RecordKind::WritingResumed;
+        reading_resumed() => RecordKind::ReadingResumed;
+        timer_fired(timer: TimerId) => RecordKind::TimerFired;
+        idle_timeout() => RecordKind::IdleTimeout;
+        drain_requested() => RecordKind::DrainRequested;
     }
 
     fn tls_started(&mut self, transport: &Transport) {
@@ -160,12 +160,12 @@ impl<P: Protocol> Protocol for Tapped<P> {
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-        self.note(transport, What::Lost(reason.to_string()));
+        self.record(transport, RecordKind::Lost(reason.to_string()));
         self.protocol.connection_lost(transport, reason);
     }
 }
 
-/// Notes the traffic of a socket.
+/// Records the traffic of a socket.
 struct SocketTap {
     recording: Recording,
     reactor: WeakReactor,
@@ -173,36 +173,36 @@ struct SocketTap {
     state: Cell<State>,
 }
 
-/// What is known of the output.
+/// The state of the output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The last write took all it was given.
+    /// The last write was accepted in full.
     Flowing,
     Blocked,
-    /// A failure was noted; the calls that follow fail as well.
+    /// A failure was recorded; later calls fail as well.
     Failed,
 }
 
 impl SocketTap {
-    fn note(&self, what: What) {
+    fn record(&self, kind: RecordKind) {
         let now = self.reactor.upgrade().map(|reactor| reactor.now());
-        self.recording.note(now, self.number, what);
+        self.recording.record(now, self.number, kind);
     }
 
     fn blocked(&self) {
         if self.state.replace(State::Blocked) == State::Flowing {
-            self.note(What::Blocked);
+            self.record(RecordKind::Blocked);
         }
     }
 
-    /// Notes a failure, in the words in which the protocol will hear of it.
+    /// Records a failure, with the text that the protocol will get as the reason.
     fn failed(&self, error: &io::Error) {
         if self.state.replace(State::Failed) != State::Failed {
             let copy = match error.raw_os_error() {
                 Some(code) => io::Error::from_raw_os_error(code),
                 None => io::Error::new(error.kind(), error.to_string()),
             };
-            self.note(What::Failed(ConnectionLost::from(copy).to_string()));
+            self.record(RecordKind::Failed(ConnectionLost::from(copy).to_string()));
         }
     }
 }
@@ -210,9 +210,9 @@ impl SocketTap {
 impl StreamObserver for SocketTap {
     fn read(&self, result: Result<&[u8], &io::Error>) {
         match result {
-            Ok([]) => self.note(What::EndDiscarded),
-            // Unless it is told to the protocol, which takes this back.
-            Ok(data) => self.note(What::Discarded(data.to_vec())),
+            Ok([]) => self.record(RecordKind::EndDiscarded),
+            // Changed to `Received` when it is delivered to the protocol.
+            Ok(data) => self.record(RecordKind::Discarded(data.to_vec())),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => self.failed(error),
         }
@@ -226,7 +226,7 @@ impl StreamObserver for SocketTap {
                     sent.extend_from_slice(&slice[..slice.len().min(left)]);
                     left = n - sent.len();
                 }
-                self.note(What::Sent(sent));
+                self.record(RecordKind::Sent(sent));
                 if n < slices.iter().map(|slice| slice.len()).sum() {
                     self.blocked();
                 } else {
@@ -246,18 +246,18 @@ impl StreamObserver for SocketTap {
 
     fn write_closed(&self, result: Result<(), &io::Error>) {
         match result {
-            Ok(()) => self.note(What::WriteClosed),
+            Ok(()) => self.record(RecordKind::WriteClosed),
             Err(error) => self.failed(error),
         }
     }
 
     fn reset(&self) {
-        self.note(What::Reset);
+        self.record(RecordKind::Reset);
     }
 }
 
 impl Drop for SocketTap {
     fn drop(&mut self) {
-        self.note(What::Closed);
+        self.record(RecordKind::Closed);
     }
 }

@@ -1,4 +1,4 @@
-//! Recordings: as text, bounded, and as a capture file, which is taken apart here by other code than wrote it.
+//! Tests of recordings: the text format, the limit, and the capture file, which is parsed by independent code.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,7 +15,7 @@ impl Protocol for Echo {
     }
 }
 
-/// One of everything.
+/// One record of each kind.
 const ALL: &str = r#"sinew recording 1
 0.000000 #1 made with memory
 0.000412 #2 made from [2001:db8::7]:40000 at [::1]:80
@@ -45,7 +45,7 @@ truncated
 "#;
 
 #[test]
-fn text_goes_round() {
+fn printed_recordings_parse_as_the_same_recording() {
     let recording: Recording = ALL.parse().unwrap();
     assert_eq!(recording.to_string(), ALL);
     assert!(recording.is_truncated());
@@ -53,7 +53,7 @@ fn text_goes_round() {
 }
 
 #[test]
-fn text_by_hand() {
+fn hand_written_text_is_parsed() {
     let text =
         "sinew recording 1\n\n# why\n  1 #7 made with memory  \r\n1.5  #7  received \"\u{e9}'\"\n";
     let recording: Recording = text.parse().unwrap();
@@ -63,35 +63,38 @@ fn text_by_hand() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_line() {
+fn errors_name_the_line() {
     let made = "0 #1 made with memory";
     for (lines, error) in [
-        ("", "line 1: a recording begins with \"sinew recording 1\""),
-        ("sinew recording 2", "line 1: a recording begins with \"sinew recording 1\""),
-        ("x", "line 2: a record begins with a time in seconds, such as 1.250000"),
-        ("-1 #1 closed", "line 2: a record begins with a time in seconds, such as 1.250000"),
-        ("1. #1 closed", "line 2: a record begins with a time in seconds, such as 1.250000"),
+        ("", "line 1: a recording must begin with \"sinew recording 1\""),
+        ("sinew recording 2", "line 1: a recording must begin with \"sinew recording 1\""),
+        ("x", "line 2: a record must begin with a time in seconds, such as 1.250000"),
+        ("-1 #1 closed", "line 2: a record must begin with a time in seconds, such as 1.250000"),
+        ("1. #1 closed", "line 2: a record must begin with a time in seconds, such as 1.250000"),
         (
             "0.0000000001 #1 closed",
-            "line 2: a record begins with a time in seconds, such as 1.250000",
+            "line 2: a record must begin with a time in seconds, such as 1.250000",
         ),
         (
             "9999999999 #1 closed",
-            "line 2: a record begins with a time in seconds, such as 1.250000",
+            "line 2: a record must begin with a time in seconds, such as 1.250000",
         ),
-        ("1 1 closed", "line 2: after the time comes the connection, such as #1"),
-        ("1 #0 closed", "line 2: after the time comes the connection, such as #1"),
-        ("1 #1 closed", "line 2: the connection has not been made, or is made twice"),
+        ("1 1 closed", "line 2: expected a connection such as #1 after the time"),
+        ("1 #0 closed", "line 2: expected a connection such as #1 after the time"),
+        ("1 #1 closed", "line 2: the connection has no \"made\" record, or more than one"),
         (
             "{made}\n0 #1 made with memory",
-            "line 3: the connection has not been made, or is made twice",
+            "line 3: the connection has no \"made\" record, or more than one",
         ),
-        ("\n2 #1 made with memory\n1 #1 closed", "line 4: this is earlier than the record before"),
-        ("{made}\n1 #1 exploded", "line 3: no record is called \"exploded\""),
-        ("1 #1 made with love", "line 2: no record is called \"made with love\""),
+        (
+            "\n2 #1 made with memory\n1 #1 closed",
+            "line 4: this record is earlier than the previous one",
+        ),
+        ("{made}\n1 #1 exploded", "line 3: unknown record \"exploded\""),
+        ("1 #1 made with love", "line 2: unknown record \"made with love\""),
         ("1 #1 made from nowhere at 1.2.3.4:5", "line 2: \"nowhere\" is not an address"),
         ("1 #1 made from 1.2.3.4:5 at home", "line 2: \"home\" is not an address"),
-        ("{made}\ntruncated\n1 #1 closed", "line 4: nothing comes after \"truncated\""),
+        ("{made}\ntruncated\n1 #1 closed", "line 4: \"truncated\" must be the last line"),
     ] {
         let head =
             if lines.is_empty() || lines.starts_with("sinew") { "" } else { "sinew recording 1\n" };
@@ -112,13 +115,13 @@ fn what_is_wrong_is_said_with_its_line() {
     ] {
         let text = format!("sinew recording 1\n{made}\n1 #1 sent {quoted}\n");
         let error = text.parse::<Recording>().unwrap_err();
-        assert!(error.to_string().contains("here belongs a text in quotes"), "{quoted}: {error}");
+        assert!(error.to_string().contains("expected a quoted text"), "{quoted}: {error}");
         assert_eq!(error.line(), 3);
     }
 }
 
-/// Nobody may panic on a text, nor on replaying or drawing what is in it.
-fn survive(text: &str) {
+/// Parsing, replaying and exporting a text must not panic.
+fn must_not_panic(text: &str) {
     let Ok(recording) = text.parse::<Recording>() else { return };
     let _ = recording.replay(|_: &Peer| Echo);
     recording.write_pcapng(io::sink()).unwrap();
@@ -127,9 +130,9 @@ fn survive(text: &str) {
 }
 
 #[test]
-fn every_truncation_is_survived() {
+fn truncated_text_does_not_panic() {
     for len in 0..ALL.len() {
-        survive(&ALL[..len]);
+        must_not_panic(&ALL[..len]);
     }
 }
 
@@ -143,36 +146,36 @@ fn line() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_text_is_survived(text in "\\PC*") {
-        survive(&text);
-        survive(&format!("sinew recording 1\n{text}"));
-        survive(&format!("sinew recording 1\n0 #1 made with memory\n1 #1 {text}"));
+    fn arbitrary_text_does_not_panic(text in "\\PC*") {
+        must_not_panic(&text);
+        must_not_panic(&format!("sinew recording 1\n{text}"));
+        must_not_panic(&format!("sinew recording 1\n0 #1 made with memory\n1 #1 {text}"));
     }
 
-    /// Also what could never have happened.
+    /// Including impossible sequences of records.
     #[test]
-    fn any_story_is_survived(lines in prop::collection::vec((0..3_u64, line()), 0..20)) {
+    fn arbitrary_records_do_not_panic(lines in prop::collection::vec((0..3_u64, line()), 0..20)) {
         let mut text = "sinew recording 1\n0 #1 made with memory\n0 #2 made from 1.2.3.4:5\n".to_owned();
         let mut at = 0;
         for (step, line) in lines {
             at += step;
             text.push_str(&format!("{at} {line}\n"));
         }
-        survive(&text);
+        must_not_panic(&text);
     }
 
     #[test]
-    fn any_bytes_go_round(data in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_round_trip(data in prop::collection::vec(any::<u8>(), 0..200)) {
         let recording = Recording::new();
-        recording.note(None, 1, What::Made { by_peer: false, peer: Peer::Memory, local: None });
-        recording.note(None, 1, What::Received(data));
+        recording.record(None, 1, RecordKind::Made { by_peer: false, peer: Peer::Memory, local: None });
+        recording.record(None, 1, RecordKind::Received(data));
         let again: Recording = recording.to_string().parse().unwrap();
         prop_assert_eq!(&*again.0.records.borrow(), &*recording.0.records.borrow());
     }
 }
 
 #[test]
-fn files_go_round() {
+fn saved_recordings_load_as_the_same_recording() {
     let folder = std::env::temp_dir().join(format!("sinew-recording-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join("all.txt");
@@ -186,9 +189,9 @@ fn files_go_round() {
     fs::write(&path, "sinew recording 1\nnonsense\n").unwrap();
     let error = Recording::load(&path).unwrap_err();
     assert!(
-        error
-            .to_string()
-            .ends_with("all.txt: line 2: a record begins with a time in seconds, such as 1.250000"),
+        error.to_string().ends_with(
+            "all.txt: line 2: a record must begin with a time in seconds, such as 1.250000"
+        ),
         "{error}"
     );
     assert!(matches!(Recording::load(folder.join("none")), Err(RecordingError::Io { .. })));
@@ -196,7 +199,7 @@ fn files_go_round() {
     fs::remove_dir_all(&folder).unwrap();
 }
 
-/// A recording of an echo that was sent `pieces`, one each 10 ms, and then the end.
+/// The recording of an echo that receives `pieces`, one every 10 ms, and then the end.
 fn echoed(recording: Recording, pieces: &[&[u8]]) -> Recording {
     let reactor = Reactor::simulated(0);
     let echo = tap(|_: &Peer| Echo, &recording).build_protocol(&Peer::Memory).unwrap();
@@ -211,7 +214,7 @@ fn echoed(recording: Recording, pieces: &[&[u8]]) -> Recording {
 }
 
 #[test]
-fn past_its_limit_it_is_truncated() {
+fn a_recording_past_its_limit_is_truncated() {
     let whole = echoed(Recording::new(), &[b"0123456789", b"abcdefghij", b"x"]);
     assert!(!whole.is_truncated());
     let all = whole.to_string();
@@ -221,7 +224,7 @@ fn past_its_limit_it_is_truncated() {
         let beginning = text.strip_suffix("truncated\n").unwrap_or(&text);
         assert_eq!(part.is_truncated(), beginning.len() < all.len(), "{bytes}");
         assert!(part.len() * RECORD_COST <= bytes, "{bytes}");
-        // What was read last may not have been told any more.
+        // The last read may not have been delivered.
         assert!(
             all.replace("received", "discarded")
                 .starts_with(&beginning.replace("received", "discarded")),
@@ -232,7 +235,7 @@ fn past_its_limit_it_is_truncated() {
 }
 
 #[test]
-fn the_wrappers_give_back_what_is_inside() {
+fn the_wrappers_can_be_unwrapped() {
     let recording = Recording::new();
     let mut factory = tap(|_: &Peer| Echo, &recording);
     assert!(factory.get_mut().build_protocol(&Peer::Memory).is_some());
@@ -247,7 +250,7 @@ fn the_wrappers_give_back_what_is_inside() {
 
 // ---- the capture file ----
 
-/// A packet, taken apart.
+/// A parsed packet.
 #[derive(Debug)]
 struct Packet {
     at: Duration,
@@ -272,7 +275,7 @@ fn u16_be(data: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([data[at], data[at + 1]])
 }
 
-/// RFC 1071: the ones' complement sum over data with a right checksum in it is all ones.
+/// RFC 1071: the ones' complement sum over data that include a correct checksum is all ones.
 fn assert_sum(data: &[u8]) {
     let mut data = data.to_vec();
     data.resize(data.len().next_multiple_of(2), 0);
@@ -369,7 +372,7 @@ fn packet(kind: u32, body: &[u8]) -> Packet {
     }
 }
 
-/// What each side sent, after a look at the numbers: each goes on where the last one ended, and acknowledges what there was.
+/// The output of each side. Checks that sequence numbers are contiguous and that acknowledgements are of sent data.
 fn streams(packets: &[Packet], opener: SocketAddr, accepter: SocketAddr) -> (Vec<u8>, Vec<u8>) {
     let flags: Vec<_> = packets.iter().take(3).map(|packet| packet.flags).collect();
     assert_eq!(flags, [0x02, 0x12, 0x10]); // SYN, SYN ACK, ACK
@@ -385,7 +388,7 @@ fn streams(packets: &[Packet], opener: SocketAddr, accepter: SocketAddr) -> (Vec
             assert_eq!(packet.ack, ends[1 - from].1, "packet {n}");
         }
         assert!(packet.data.len() <= 1_460);
-        // Not more on its way than fits into the window, 65,535 bytes.
+        // Data in flight fit into the window of 65,535 bytes.
         acked[1 - from] = packet.ack;
         assert!(ends[from].1 + packet.data.len() as u32 - acked[from] <= 65_535, "packet {n}");
         ends[from].1 += packet.data.len() as u32 + u32::from(packet.flags & 0x03 != 0);
@@ -396,7 +399,7 @@ fn streams(packets: &[Packet], opener: SocketAddr, accepter: SocketAddr) -> (Vec
 }
 
 #[test]
-fn a_capture_is_what_was_on_the_wire() {
+fn a_capture_shows_the_traffic() {
     let large: Vec<u8> = (0..150_001_u32).map(|n| (n ^ n >> 8) as u8).collect();
     let recording = echoed(Recording::new(), &[b"hello", &large]);
     let packets = packets(&recording);
@@ -415,7 +418,7 @@ fn a_capture_is_what_was_on_the_wire() {
 }
 
 #[test]
-fn a_capture_of_everything() {
+fn a_capture_of_all_kinds_of_records() {
     let recording: Recording = ALL.parse().unwrap();
     let packets = packets(&recording);
     let of = |port: u16| -> Vec<&Packet> {
@@ -424,7 +427,7 @@ fn a_capture_of_everything() {
             .filter(|packet| [packet.from.port(), packet.to.port()].contains(&port))
             .collect()
     };
-    // It aborted, so it resets; the peer did, so the peer does.
+    // The side that aborted sends the reset.
     let by_us = of(80).into_iter().rfind(|packet| packet.from.is_ipv4()).unwrap();
     assert_eq!((by_us.flags & 0x04, by_us.from.to_string().as_str()), (4, "192.0.2.1:40000"));
     assert_eq!(by_us.comments, ["86400.000000 lost \"aborted by this side\""]);
@@ -433,7 +436,7 @@ fn a_capture_of_everything() {
         (by_peer.flags & 0x04, by_peer.from.to_string().as_str()),
         (4, "[2001:db8::7]:40000")
     );
-    // Who opened it begins.
+    // The opener sends the SYN.
     let first =
         |is_v6: bool| of(80).into_iter().find(|packet| packet.from.is_ipv6() == is_v6).unwrap();
     assert_eq!(first(true).from.to_string(), "[2001:db8::7]:40000");

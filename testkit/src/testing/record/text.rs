@@ -1,41 +1,41 @@
-//! A recording as text: how it is written, and how it is read again, whoever wrote it. Pure.
+//! The text format of recordings: printing and parsing. Pure; the input may come from anyone.
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use sinew_reactor::Excerpt;
 
-use super::{Record, Recording, What};
+use super::{Record, RecordKind, Recording};
 use sinew_transports::Peer;
 
 /// The first line of every recording.
 const HEADER: &str = "sinew recording 1";
 
-/// The last line of those that are not whole.
+/// The last line of a truncated recording.
 const TRUNCATED: &str = "truncated";
 
-/// The first word of the record of a connection.
+/// The first word of the first record of a connection.
 const MADE: &str = "made";
 
-/// Decimal places of a second: nanoseconds.
+/// Decimal places of a time: nanoseconds.
 const PLACES: usize = 9;
 
-/// The records that are a word and nothing more.
-const WORDS: [(&str, What); 12] = [
-    ("read_closed", What::ReadClosed),
-    ("end_discarded", What::EndDiscarded),
-    ("blocked", What::Blocked),
-    ("write_closed", What::WriteClosed),
-    ("timer_fired", What::TimerFired),
-    ("idle_timeout", What::IdleTimeout),
-    ("drain_requested", What::DrainRequested),
-    ("writing_paused", What::WritingPaused),
-    ("writing_resumed", What::WritingResumed),
-    ("reading_resumed", What::ReadingResumed),
-    ("reset", What::Reset),
-    ("closed", What::Closed),
+/// The records that consist of one word.
+const WORDS: [(&str, RecordKind); 12] = [
+    ("read_closed", RecordKind::ReadClosed),
+    ("end_discarded", RecordKind::EndDiscarded),
+    ("blocked", RecordKind::Blocked),
+    ("write_closed", RecordKind::WriteClosed),
+    ("timer_fired", RecordKind::TimerFired),
+    ("idle_timeout", RecordKind::IdleTimeout),
+    ("drain_requested", RecordKind::DrainRequested),
+    ("writing_paused", RecordKind::WritingPaused),
+    ("writing_resumed", RecordKind::WritingResumed),
+    ("reading_resumed", RecordKind::ReadingResumed),
+    ("reset", RecordKind::Reset),
+    ("closed", RecordKind::Closed),
 ];
 
-/// Why a text is not a recording.
+/// Why a text is not a valid recording.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct ParseRecordingError {
@@ -46,7 +46,7 @@ pub struct ParseRecordingError {
 sinew_reactor::error_debug!(ParseRecordingError);
 
 impl ParseRecordingError {
-    /// The line, the first being 1.
+    /// The line number, starting at 1.
     #[must_use]
     pub const fn line(&self) -> usize {
         self.line
@@ -55,29 +55,29 @@ impl ParseRecordingError {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
-    #[error("a recording begins with \"{HEADER}\"")]
+    #[error("a recording must begin with \"{HEADER}\"")]
     Header,
-    #[error("a record begins with a time in seconds, such as 1.250000")]
+    #[error("a record must begin with a time in seconds, such as 1.250000")]
     Time,
-    #[error("this is earlier than the record before")]
+    #[error("this record is earlier than the previous one")]
     Order,
-    #[error("after the time comes the connection, such as #1")]
+    #[error("expected a connection such as #1 after the time")]
     Connection,
-    #[error("the connection has not been made, or is made twice")]
+    #[error("the connection has no \"made\" record, or more than one")]
     Made,
     #[error("{:?} is not an address", Excerpt::new(.0))]
     Address(String),
-    #[error("no record is called {:?}", Excerpt::new(.0))]
+    #[error("unknown record {:?}", Excerpt::new(.0))]
     Word(String),
     #[error(
-        "here belongs a text in quotes, with \\n, \\r, \\t, \\\\, \\', \\\" and \\x00 to \\xff"
+        "expected a quoted text, with the escapes \\n, \\r, \\t, \\\\, \\', \\\" and \\x00 to \\xff"
     )]
     Quoted,
-    #[error("nothing comes after \"{TRUNCATED}\"")]
+    #[error("\"{TRUNCATED}\" must be the last line")]
     Truncated,
 }
 
-// ---- writing ----
+// ---- printing ----
 
 impl fmt::Display for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,11 +89,11 @@ impl fmt::Display for Recording {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} #{} {}", Seconds(self.at), self.connection, self.what)
+        write!(f, "{} #{} {}", Seconds(self.at), self.connection, self.kind)
     }
 }
 
-/// A time in seconds: to the microsecond if that is exact, else to the nanosecond.
+/// A time in seconds, with microseconds if that is exact, otherwise with nanoseconds.
 pub(super) struct Seconds(pub(super) Duration);
 
 impl fmt::Display for Seconds {
@@ -106,7 +106,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for RecordKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (word, data) = match self {
             Self::Made { by_peer, peer, local } => return write_made(f, *by_peer, peer, *local),
@@ -116,7 +116,7 @@ impl fmt::Display for What {
             Self::Failed(why) => ("failed", why.as_bytes()),
             Self::Lost(why) => ("lost", why.as_bytes()),
             word => {
-                let found = WORDS.iter().find(|(_, what)| what == word);
+                let found = WORDS.iter().find(|(_, kind)| kind == word);
                 return f.write_str(found.map_or("", |(word, _)| word));
             }
         };
@@ -137,7 +137,7 @@ fn write_made(
     local.map_or(Ok(()), |local| write!(f, " at {local}"))
 }
 
-// ---- reading ----
+// ---- parsing ----
 
 impl FromStr for Recording {
     type Err = ParseRecordingError;
@@ -162,7 +162,7 @@ impl FromStr for Recording {
 }
 
 impl Recording {
-    /// Reads a line. `made` are the connections that there are.
+    /// Parses a line. `made` holds the connections seen so far.
     fn read(&self, line: &str, made: &mut BTreeSet<u32>) -> Result<(), Fault> {
         if self.is_truncated() {
             return Err(Fault::Truncated);
@@ -176,7 +176,7 @@ impl Recording {
         if records.last().is_some_and(|last| last.at > record.at) {
             return Err(Fault::Order);
         }
-        let is_made = matches!(record.what, What::Made { .. });
+        let is_made = matches!(record.kind, RecordKind::Made { .. });
         let is_there = if is_made {
             made.insert(record.connection)
         } else {
@@ -197,10 +197,10 @@ impl FromStr for Record {
     fn from_str(line: &str) -> Result<Self, Fault> {
         let (at, rest) = line.split_once(' ').ok_or(Fault::Time)?;
         let at = seconds(at).ok_or(Fault::Time)?;
-        let (connection, what) = rest.trim_start().split_once(' ').ok_or(Fault::Connection)?;
+        let (connection, kind) = rest.trim_start().split_once(' ').ok_or(Fault::Connection)?;
         let connection = connection.strip_prefix('#').and_then(|number| number.parse().ok());
         let connection = connection.filter(|number| *number > 0).ok_or(Fault::Connection)?;
-        Ok(Self { at, connection, what: what.trim_start().parse()? })
+        Ok(Self { at, connection, kind: kind.trim_start().parse()? })
     }
 }
 
@@ -211,17 +211,17 @@ fn seconds(text: &str) -> Option<Duration> {
     if !is_number(whole) || !is_number(part) || part.len() > PLACES {
         return None;
     }
-    // As far as a simulated clock goes, with much to spare.
+    // Limited to 32 bits of seconds, far beyond simulated clocks.
     let whole = whole.parse::<u32>().ok()?;
     Some(Duration::new(whole.into(), format!("{part:0<PLACES$}").parse().ok()?))
 }
 
-impl FromStr for What {
+impl FromStr for RecordKind {
     type Err = Fault;
 
     fn from_str(text: &str) -> Result<Self, Fault> {
-        if let Some((_, what)) = WORDS.iter().find(|(word, _)| *word == text) {
-            return Ok(what.clone());
+        if let Some((_, kind)) = WORDS.iter().find(|(word, _)| *word == text) {
+            return Ok(kind.clone());
         }
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         let in_words = || Ok(String::from_utf8_lossy(&quoted(rest)?).into_owned());
@@ -238,7 +238,7 @@ impl FromStr for What {
 }
 
 /// `from 127.0.0.1:40000 at 127.0.0.1:80`, `with memory`.
-fn read_made(text: &str) -> Result<What, Fault> {
+fn read_made(text: &str) -> Result<RecordKind, Fault> {
     let address = |text: &str| text.parse().map_err(|_| Fault::Address(text.to_owned()));
     let (how, rest) = text.split_once(' ').unwrap_or((text, ""));
     let (peer, local) = match rest.split_once(" at ") {
@@ -250,10 +250,10 @@ fn read_made(text: &str) -> Result<What, Fault> {
         ("with", "memory") => Peer::Memory,
         _ => return Err(Fault::Word(format!("{MADE} {text}"))),
     };
-    Ok(What::Made { by_peer: how == "from", peer, local })
+    Ok(RecordKind::Made { by_peer: how == "from", peer, local })
 }
 
-/// What [`escape_ascii`](slice::escape_ascii) makes, in quotes. Letters of other alphabets are taken as UTF-8.
+/// Parses the quoted output of [`escape_ascii`](slice::escape_ascii). Other UTF-8 text is taken literally.
 fn quoted(text: &str) -> Result<Vec<u8>, Fault> {
     let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     unescaped(inside.ok_or(Fault::Quoted)?.as_bytes()).ok_or(Fault::Quoted)

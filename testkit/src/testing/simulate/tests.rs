@@ -1,4 +1,4 @@
-//! `simulate` finds the fault that matters among those that do not, and has the very run again.
+//! Tests of `simulate`: it shrinks to the fault that matters, and reproduces the run exactly.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -14,7 +14,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Says something every second. It cannot bear a reset, nor to be left without an answer for so many times.
+/// Sends a byte every second. Panics on a reset, and after `patience` bytes without an answer.
 struct Sensitive {
     patience: u32,
     unanswered: u32,
@@ -26,7 +26,7 @@ impl Protocol for Sensitive {
     }
 
     fn timer_fired(&mut self, transport: &Transport, _: TimerId) {
-        assert!(self.unanswered < self.patience, "out of patience");
+        assert!(self.unanswered < self.patience, "too many unanswered bytes");
         self.unanswered += 1;
         transport.write(b"?");
         transport.call_later(Duration::from_secs(1));
@@ -50,7 +50,7 @@ fn talk(network: &Network, patience: u32) {
     });
 }
 
-/// Fails once a reset has come to the right connection.
+/// Fails once the right connection is reset.
 fn scenario(network: &Network) {
     talk(network, u32::MAX);
     network.set_random_faults(RandomFaults::every(Duration::from_secs(3)).cuts().pauses().resets());
@@ -58,7 +58,7 @@ fn scenario(network: &Network) {
 }
 
 #[test]
-fn one_of_many_faults_is_left() {
+fn many_faults_are_shrunk_to_one() {
     let silence = Silence::begin();
     let late = (0..20).find_map(|seed| {
         let failure = explore(seed, &scenario).err()?;
@@ -70,7 +70,7 @@ fn one_of_many_faults_is_left() {
     assert!(shortest.is_exact, "{failure}");
     assert_eq!(shortest.plan.entries.len(), 1, "{failure}");
     assert!(shortest.plan.to_string().contains("reset "), "{failure}");
-    // What is printed has it again.
+    // The printed plan reproduces the failure.
     let printed = failure.to_string();
     let (_, words) = printed.split_once("SINEW_PLAN='").unwrap();
     let plan: Plan = words.trim_end_matches('\'').parse().unwrap();
@@ -83,7 +83,7 @@ fn one_of_many_faults_is_left() {
 }
 
 #[test]
-fn a_fault_is_made_as_short_as_it_may_be() {
+fn faults_are_shortened() {
     let silence = Silence::begin();
     let failure = explore(0, &|network| {
         talk(network, 5);
@@ -99,7 +99,7 @@ fn a_fault_is_made_as_short_as_it_may_be() {
 }
 
 #[test]
-fn a_scenario_that_fails_without_faults_is_left_with_none() {
+fn a_scenario_that_fails_without_faults_is_shrunk_to_none() {
     let silence = Silence::begin();
     let failure = explore(0, &|network| {
         network.set_random_faults(RandomFaults::every(Duration::from_secs(1)).pauses());
@@ -111,11 +111,11 @@ fn a_scenario_that_fails_without_faults_is_left_with_none() {
     let failure = failure.unwrap_err();
     assert!(failure.faults.entries.len() > 3);
     assert!(failure.shortest.as_ref().unwrap().plan.entries.is_empty());
-    assert!(failure.to_string().ends_with("to have it again: SINEW_SEED=0 SINEW_PLAN=''"));
+    assert!(failure.to_string().ends_with("to reproduce: SINEW_SEED=0 SINEW_PLAN=''"));
 }
 
 #[test]
-fn what_does_not_come_again_is_said_to_do_so() {
+fn a_failure_that_is_not_reproducible_is_reported() {
     let silence = Silence::begin();
     let runs = Cell::new(0);
     let failure = explore(0, &|network| {
@@ -128,22 +128,26 @@ fn what_does_not_come_again_is_said_to_do_so() {
     drop(silence);
     let failure = failure.unwrap_err();
     assert!(failure.shortest.is_none());
-    assert!(failure.to_string().contains("it does not fail under the same faults as a plan"));
+    assert!(
+        failure
+            .to_string()
+            .contains("it does not fail when the same faults are replayed as a plan")
+    );
 }
 
 #[test]
-fn a_check_is_made_after_every_event_and_fails_the_run() {
+fn checks_run_after_every_event_and_fail_the_run() {
     let network = Network::new(0);
     talk(&network, 5);
     let (server, seen) = (network.host("server"), Rc::new(Cell::new(0)));
     let count = seen.clone();
     network.after_every_event(move || {
         count.set(count.get() + 1);
-        assert!(server.reactor().stats().connections == 0, "somebody came");
+        assert!(server.reactor().stats().connections == 0, "unexpected connection");
     });
     let silence = Silence::begin();
     let ran = catch_unwind(AssertUnwindSafe(|| network.run_for(Duration::from_secs(10))));
-    assert!(silence.first_said().unwrap().ends_with("somebody came"));
+    assert!(silence.first_message().unwrap().ends_with("unexpected connection"));
     drop(silence);
     assert!(ran.is_err());
     assert!(
@@ -151,11 +155,11 @@ fn a_check_is_made_after_every_event_and_fails_the_run() {
         "{}",
         network.age().as_micros()
     );
-    assert_eq!(network.run_for(Duration::from_secs(1)), Ok(()), "it is not running");
+    assert_eq!(network.run_for(Duration::from_secs(1)), Ok(()), "the network can be run again");
 }
 
 #[test]
-fn a_run_under_a_plan_that_was_asked_for_says_so() {
+fn a_failure_under_a_given_plan_prints_the_plan() {
     let silence = Silence::begin();
     let plan: Plan = "at 9 s reset server-client".parse().unwrap();
     let ran = run(3, Some(plan), &scenario).unwrap_err();
@@ -167,8 +171,8 @@ fn a_run_under_a_plan_that_was_asked_for_says_so() {
     assert!(printed.ends_with("SINEW_SEED=3 SINEW_PLAN='at 9 s reset server-client'"), "{printed}");
 }
 
-/// Everything that chance and plans can do, to hosts that talk all the time.
-fn turmoil(network: &Network) {
+/// All random and planned faults, on hosts with constant traffic.
+fn all_faults(network: &Network) {
     for name in ["h0", "h1", "h2", "h3"] {
         network.host(name).boot(|reactor| {
             drop(reactor.listen_tcp("0.0.0.0:7", |_: &Peer| Echo).unwrap());
@@ -193,18 +197,18 @@ fn turmoil(network: &Network) {
 }
 
 #[test]
-fn the_faults_of_a_run_as_a_plan_are_that_run() {
+fn replaying_the_faults_of_a_run_reproduces_it() {
     let _silence = Silence::begin();
     for seed in 0..10 {
         let network = Network::new(seed);
-        turmoil(&network);
+        all_faults(&network);
         let words = network.faults().to_string();
         let again = Network::with_faults(seed, words.parse().unwrap());
-        turmoil(&again);
+        all_faults(&again);
         assert_eq!(again.trace_hash(), network.trace_hash(), "{seed}");
         assert_eq!(again.faults(), network.faults(), "{seed}");
         let none = Network::with_faults(seed, Plan::default());
-        turmoil(&none);
+        all_faults(&none);
         assert_ne!(none.trace_hash(), network.trace_hash(), "{seed}");
     }
 }

@@ -1,4 +1,4 @@
-//! `every_split` finds what it is for, and passes what is right.
+//! Tests of `every_split`: it accepts a correct protocol and finds faults.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,9 +8,12 @@ use std::{
 use super::*;
 use sinew_transports::{ConnectionLost, Transport};
 
-fn fault_of<P: Protocol>(make: impl FnMut() -> P, input: &[u8], expect: &[u8]) -> String {
+fn message_of<P: Protocol>(make: impl FnMut() -> P, input: &[u8], expect: &[u8]) -> String {
     let checked = catch_unwind(AssertUnwindSafe(|| every_split(make, input, expect)));
-    *checked.expect_err("it has a fault").downcast::<String>().expect("it is said in words")
+    *checked
+        .expect_err("the protocol is faulty")
+        .downcast::<String>()
+        .expect("the panic has a message")
 }
 
 struct Upper;
@@ -22,31 +25,31 @@ impl Protocol for Upper {
 }
 
 #[test]
-fn one_that_minds_no_cut_passes() {
+fn a_correct_protocol_passes() {
     let input =
         b"the quick brown fox jumps over the lazy dog; the quick brown fox jumps over the lazy dog";
     every_split(|| Upper, input, &input.to_ascii_uppercase());
 }
 
-/// Takes what one call brings for a message.
-struct TakesReadsForMessages;
+/// Treats each read as a message.
+struct ReadsAreMessages;
 
-impl Protocol for TakesReadsForMessages {
+impl Protocol for ReadsAreMessages {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         transport.write(format!("[{}]", data.len()).as_bytes());
     }
 }
 
 #[test]
-fn one_that_takes_reads_for_messages_is_found_out() {
-    let fault = fault_of(|| TakesReadsForMessages, b"abc", b"[3]");
+fn treating_reads_as_messages_is_detected() {
+    let fault = message_of(|| ReadsAreMessages, b"abc", b"[3]");
     assert_eq!(fault, "3 bytes byte by byte: sent [1][1][1]\nexpected [3]");
 }
 
-/// Forgets its timer's cause, but not its timer.
-struct Leaves;
+/// Leaves a timer behind.
+struct LeavesTimer;
 
-impl Protocol for Leaves {
+impl Protocol for LeavesTimer {
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 
     fn connection_lost(&mut self, transport: &Transport, _: &ConnectionLost) {
@@ -55,8 +58,8 @@ impl Protocol for Leaves {
 }
 
 #[test]
-fn what_is_left_is_found() {
-    assert_eq!(fault_of(|| Leaves, b"abc", b""), "left on the reactor: 1 timer");
+fn leaked_timers_are_detected() {
+    assert_eq!(message_of(|| LeavesTimer, b"abc", b""), "left on the reactor: 1 timer");
 }
 
 struct Panics;
@@ -68,11 +71,11 @@ impl Protocol for Panics {
 }
 
 #[test]
-fn a_panic_in_a_callback_is_no_secret() {
-    assert!(fault_of(|| Panics, b"abc", b"").starts_with("1 panics in callbacks"));
+fn panics_in_callbacks_are_detected() {
+    assert!(message_of(|| Panics, b"abc", b"").starts_with("1 panics in callbacks"));
 }
 
-/// Reads no more once it has something.
+/// Pauses reading after the first data.
 struct ReadsOnce;
 
 impl Protocol for ReadsOnce {
@@ -82,6 +85,6 @@ impl Protocol for ReadsOnce {
 }
 
 #[test]
-fn one_that_sees_no_end_is_cut() {
+fn a_paused_protocol_is_disconnected() {
     every_split(|| ReadsOnce, b"abc", b"");
 }

@@ -1,4 +1,4 @@
-//! `SystemUnderTest` finds planted bugs by each of its three ways, and makes little of what they need.
+//! Tests of `SystemUnderTest`: each of its three methods finds planted bugs and shrinks the failures.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::testing::simulate::explore;
 use sinew_transports::{ConnectionLost, Transport};
 
-/// Answers each line in capitals, and keeps what is no line yet. The bug is said when it is made.
+/// Answers each line in upper case, and buffers the unfinished line. Has the given bug.
 struct Lines {
     bug: Bug,
     held: Vec<u8>,
@@ -15,13 +15,13 @@ struct Lines {
 #[derive(Clone, Copy, PartialEq)]
 enum Bug {
     None,
-    /// Takes the end of what one call brings for the end of a line, if it is a `!`.
-    TakesCutsForEnds,
+    /// Treats the end of a read as the end of a line if it is a `!`.
+    ReadEndsLine,
     /// Panics at a `%`.
     Panics,
-    /// Sends each line when the next one is there.
+    /// Sends each line only after the next one has arrived.
     IsLate,
-    /// Leaves a timer when the connection ends by a reset.
+    /// Leaves a timer when the connection is reset.
     LeavesTimer,
 }
 
@@ -29,7 +29,7 @@ impl Protocol for Lines {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         assert!(self.bug != Bug::Panics || !data.contains(&b'%'), "on purpose");
         self.held.extend_from_slice(data);
-        if self.bug == Bug::TakesCutsForEnds && data.ends_with(b"!") {
+        if self.bug == Bug::ReadEndsLine && data.ends_with(b"!") {
             self.held.push(b'\n');
         }
         let ends = |held: &[u8]| held.iter().filter(|byte| **byte == b'\n').count();
@@ -61,12 +61,12 @@ fn lines(bug: Bug) -> SystemUnderTest<Lines> {
     SystemUnderTest::new(move || Lines { bug, held: Vec::new() }).inputs(draw).expect(model)
 }
 
-/// The message of the panic, unprinted.
-fn fault_of(f: impl FnOnce()) -> Option<String> {
+/// The message of a panic, captured.
+fn message_of(f: impl FnOnce()) -> Option<String> {
     let silence = Silence::begin();
     let ran = catch_unwind(AssertUnwindSafe(f));
-    assert_eq!(ran.is_err(), silence.first_said().is_some());
-    silence.first_said()
+    assert_eq!(ran.is_err(), silence.first_message().is_some());
+    silence.first_message()
 }
 
 crate::protocol_tests! {
@@ -78,7 +78,7 @@ crate::protocol_tests! {
 }
 
 crate::protocol_tests! {
-    /// With nothing said of it.
+    /// With default settings.
     mod lines_without_a_model {
         make: || Lines { bug: Bug::None, held: Vec::new() },
         seeds: 0..20,
@@ -86,7 +86,7 @@ crate::protocol_tests! {
 }
 
 #[test]
-fn a_right_protocol_passes_whatever_a_fuzzer_says() {
+fn a_correct_protocol_passes_random_fuzzer_input() {
     for seed in 0..300 {
         let data = Draw::new(seed).bytes(300);
         right_lines::fuzz(&data);
@@ -95,8 +95,8 @@ fn a_right_protocol_passes_whatever_a_fuzzer_says() {
 }
 
 #[test]
-fn the_property_finds_a_bug_and_the_shortest_input_for_it() {
-    for (bug, expected) in [(Bug::TakesCutsForEnds, &b"!"[..]), (Bug::Panics, b"%")] {
+fn property_finds_bugs_and_shrinks_the_input() {
+    for (bug, expected) in [(Bug::ReadEndsLine, &b"!"[..]), (Bug::Panics, b"%")] {
         let silence = Silence::begin();
         let failure = (0..20).find_map(|seed| lines(bug).find(seed).err());
         drop(silence);
@@ -104,15 +104,15 @@ fn the_property_finds_a_bug_and_the_shortest_input_for_it() {
         assert_eq!(failure.shortest, expected);
         assert!(failure.input.len() > 10, "{failure}");
         let printed = failure.to_string();
-        assert!(printed.contains("it fails of:\n    panicked at"), "{printed}");
+        assert!(printed.contains("failure:\n    panicked at"), "{printed}");
         assert!(
             printed.contains(&format!("\n    b\"{}\"\n", expected.escape_ascii())),
             "{printed}"
         );
     }
-    // Without a model, what comes whole is the measure.
+    // Without a model, the input in one piece is the reference.
     let silence = Silence::begin();
-    let subject = SystemUnderTest { model: None, ..lines(Bug::TakesCutsForEnds) };
+    let subject = SystemUnderTest { model: None, ..lines(Bug::ReadEndsLine) };
     let failure = (0..20).find_map(|seed| subject.find(seed).err());
     drop(silence);
     let mut shortest = failure.unwrap().shortest;
@@ -121,27 +121,27 @@ fn the_property_finds_a_bug_and_the_shortest_input_for_it() {
 }
 
 #[test]
-fn the_fuzz_target_finds_each_bug() {
-    let fuzz = |bug, data: &'static [u8]| fault_of(move || lines(bug).fuzz(data));
+fn fuzz_finds_each_bug() {
+    let fuzz = |bug, data: &'static [u8]| message_of(move || lines(bug).fuzz(data));
     // A piece of three bytes, then the rest.
     let cut = b"\x01\x00\x02so!what\n";
     assert_eq!(fuzz(Bug::None, cut), None);
-    let fault = fuzz(Bug::TakesCutsForEnds, cut).unwrap();
+    let fault = fuzz(Bug::ReadEndsLine, cut).unwrap();
     assert!(fault.ends_with("sent SO!\\nWHAT\\n\nexpected SO!WHAT\\n"), "{fault}");
     assert!(fuzz(Bug::Panics, b"\x00a%").is_some());
-    // A piece, and a reset.
+    // A piece, then a reset.
     assert!(fuzz(Bug::LeavesTimer, b"\x02\x00\x02\x07\x00abcdef").unwrap().ends_with("1 timer"));
     assert_eq!(fuzz(Bug::LeavesTimer, b"\x02\x00\x02\x06\x00abcdef"), None);
     assert_eq!(fuzz(Bug::None, b""), None);
 }
 
 #[test]
-fn the_scenario_finds_each_bug_and_the_fault_that_it_takes() {
+fn scenario_finds_each_bug_and_shrinks_the_faults() {
     let first = |bug| {
         let silence = Silence::begin();
         let subject = lines(bug);
         let found = (0..20).find_map(|seed| explore(seed, &|network| subject.play(network)).err());
-        (found.unwrap(), silence.first_said().unwrap())
+        (found.unwrap(), silence.first_message().unwrap())
     };
     let (failure, _) = first(Bug::LeavesTimer);
     let shortest = failure.shortest.as_ref().unwrap();
@@ -151,11 +151,11 @@ fn the_scenario_finds_each_bug_and_the_fault_that_it_takes() {
     assert!(shortest.plan.to_string().contains("reset server-client"), "{failure}");
     assert!(failure.to_string().contains("left on the server: 1 timer"), "{failure}");
 
-    // This takes none.
-    let (failure, said) = first(Bug::TakesCutsForEnds);
+    // This bug needs no fault.
+    let (failure, message) = first(Bug::ReadEndsLine);
     assert!(failure.shortest.as_ref().is_none_or(|least| least.plan.entries.is_empty()));
-    assert!(said.contains("received for "), "{said}");
-    // What is missing at the end is seen where a connection ends well.
-    let (_, said) = first(Bug::IsLate);
-    assert!(said.contains("received in all for "), "{said}");
+    assert!(message.contains("received for "), "{message}");
+    // Missing output is detected where a connection ends normally.
+    let (_, message) = first(Bug::IsLate);
+    assert!(message.contains("received in all for "), "{message}");
 }

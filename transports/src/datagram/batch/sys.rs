@@ -1,4 +1,4 @@
-//! The system call: `recvmmsg(2)`, which no crate here has.
+//! The system call `recvmmsg(2)`, which no dependency wraps.
 
 #![allow(unsafe_code, reason = "the call takes pointers")]
 
@@ -14,29 +14,29 @@ use sinew_reactor::{
     packet_info::{CONTROL_LEN, from_control, socket_addr},
 };
 
-/// Room for so many datagrams, and what came into it last.
+/// Buffers for a batch of datagrams, and the batch received last.
 pub(super) struct Slots {
-    /// The room of each, one after the other.
+    /// Bytes for each datagram in `storage`.
     room: usize,
     storage: Box<[u8]>,
     names: Box<[libc::sockaddr_storage]>,
-    /// None, if nothing is told beside the datagrams.
+    /// Buffers for control messages; empty without packet info.
     controls: Box<[Control]>,
     pieces: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
 }
 
-/// Control messages begin at multiples of a word.
+/// Control messages must be aligned to a word.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; CONTROL_LEN]);
 
 impl Slots {
-    /// For `count` datagrams of at most `room` bytes, and for where they were sent to if that is told.
-    pub(super) fn new(count: usize, room: usize, is_informed: bool) -> Self {
-        // SAFETY: all three are plain data of the system's, of which all zeroes are a value: no address, no memory.
+    /// Allocates buffers for `count` datagrams of at most `room` bytes, and for their packet info.
+    pub(super) fn new(count: usize, room: usize, with_packet_info: bool) -> Self {
+        // SAFETY: all three are plain C structs, for which all zeroes are a valid value: null pointers and zero lengths.
         let (name, piece, header) = unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
-        let controls = if is_informed { count } else { 0 };
+        let controls = if with_packet_info { count } else { 0 };
         Self {
             room,
             storage: vec![0; count * room].into(),
@@ -47,7 +47,7 @@ impl Slots {
         }
     }
 
-    /// Receives what is there; how many came. What did not fit was cut off.
+    /// Receives up to a batch, and returns the count. Longer datagrams are truncated.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let rooms = self.storage.chunks_exact_mut(self.room);
         let parts = rooms.zip(&mut self.names).zip(&mut self.pieces).zip(&mut self.headers);
@@ -63,22 +63,23 @@ impl Slots {
             header.msg_hdr.msg_controllen = CONTROL_LEN as _;
         }
         let count = libc::c_uint::try_from(self.headers.len()).unwrap_or(libc::c_uint::MAX);
-        // SAFETY: `headers` has `count` headers; each points to one piece, one name and at most one room for control messages, and
-        // each piece to its own room in `storage`, with their true lengths. All of it is ours, lies still, and is borrowed until the
-        // call returns; the system keeps no pointer.
+        // SAFETY: `headers` has `count` headers; each points to one iovec, one name and at most one control buffer, and each iovec to
+        // its own part of `storage`, with their true lengths. All are owned by `self`, do not move, and are borrowed until the call
+        // returns; the kernel keeps no pointer.
         let received = unsafe {
             libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), count, 0, ptr::null_mut())
         };
         usize::try_from(received).map_err(|_| io::Error::last_os_error())
     }
 
-    /// One of those that came last, and from where; `None` for an address of no family of the internet. And where it was sent to.
+    /// A datagram of the last batch, its sender (`None` if it is not an IP address), and its packet info.
     pub(super) fn get(&self, at: usize) -> (&[u8], Option<SocketAddr>, Option<PacketInfo>) {
         let header = &self.headers[at];
         let len = usize::try_from(header.msg_len).map_or(self.room, |len| len.min(self.room));
         #[allow(clippy::unnecessary_cast, reason = "C libraries have different types for it")]
-        let told = (header.msg_hdr.msg_controllen as usize).min(CONTROL_LEN);
-        let info = self.controls.get(at).and_then(|control| from_control(&control.0[..told]));
+        let control_len = (header.msg_hdr.msg_controllen as usize).min(CONTROL_LEN);
+        let info =
+            self.controls.get(at).and_then(|control| from_control(&control.0[..control_len]));
         (&self.storage[at * self.room..][..len], socket_addr(&self.names[at]), info)
     }
 }

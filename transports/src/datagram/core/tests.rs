@@ -1,4 +1,4 @@
-//! A socket that says what it is told to say, errors above all: no system can be made to say all of them.
+//! Errors of datagram sockets, injected by a scripted socket, since no system produces all of them on demand.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -8,7 +8,7 @@ use super::*;
 
 type Addr = std::net::SocketAddr;
 
-/// What comes of each call, in the order of the calls. When nothing is left, a receive would block, and a send is taken.
+/// Results of the calls, in order. After them, receiving returns `WouldBlock`, and sending succeeds.
 #[derive(Default)]
 struct Script {
     receives: RefCell<VecDeque<io::Result<Received<Addr>>>>,
@@ -55,13 +55,13 @@ impl SocketIo<Addr> for Scripted {
     }
 }
 
-/// What a protocol was told, in words.
-type Told = Rc<RefCell<Vec<String>>>;
+/// Callbacks received, as text.
+type Callbacks = Rc<RefCell<Vec<String>>>;
 
-/// Notes what it is told, and answers.
-struct Notes(Told);
+/// Records callbacks, and answers datagrams.
+struct Recorder(Callbacks);
 
-impl DatagramProtocol for Notes {
+impl DatagramProtocol for Recorder {
     fn datagram_received(&mut self, transport: &DatagramTransport, data: &[u8], from: Addr) {
         self.0.borrow_mut().push(format!("{} from {from}", data.len()));
         transport.send_to(b"answer", from);
@@ -88,25 +88,25 @@ fn errno(number: i32) -> io::Error {
     io::Error::from_raw_os_error(number)
 }
 
-fn opened(peer: Option<Addr>, config: DatagramConfig) -> Stage {
-    let (script, told) = (Rc::<Script>::default(), Told::default());
+fn opened(peer: Option<Addr>, config: DatagramConfig) -> Fixture {
+    let (script, callbacks) = (Rc::<Script>::default(), Callbacks::default());
     let reactor = Reactor::simulated(1);
     let socket = Box::new(Scripted(script.clone()));
     let opened = Opened { socket, peer, is_shared: false };
-    let transport = opened.start(&reactor, config, Notes(told.clone())).unwrap();
+    let transport = opened.start(&reactor, config, Recorder(callbacks.clone())).unwrap();
     reactor.advance(Duration::ZERO).unwrap();
-    Stage { reactor, script, told, transport }
+    Fixture { reactor, script, callbacks, transport }
 }
 
-/// A socket with its protocol.
-struct Stage {
+/// A scripted socket with its protocol.
+struct Fixture {
     reactor: Reactor,
     script: Rc<Script>,
-    told: Told,
+    callbacks: Callbacks,
     transport: DatagramTransport,
 }
 
-impl Stage {
+impl Fixture {
     fn receives(&self, results: impl IntoIterator<Item = io::Result<Received<Addr>>>) {
         self.script.receives.borrow_mut().extend(results);
         self.reactor.reschedule(self.transport.0.token);
@@ -117,8 +117,8 @@ impl Stage {
         self.reactor.advance(time).unwrap();
     }
 
-    fn take_told(&self) -> Vec<String> {
-        self.told.take()
+    fn take_callbacks(&self) -> Vec<String> {
+        self.callbacks.take()
     }
 }
 
@@ -126,9 +126,9 @@ fn datagram(len: usize, from: u16) -> io::Result<Received<Addr>> {
     Ok(Received { len, from: addr(from), info: None })
 }
 
-/// All that Linux makes of ICMP (icmp_err_convert[] and ICMPv6's), and what a filter of this system says.
+/// All errors that Linux maps ICMP to (icmp_err_convert[], and ICMPv6's), and those of a local packet filter.
 #[cfg(target_os = "linux")]
-const OF_THE_NETWORK: [i32; 12] = [
+const NETWORK_ERRORS: [i32; 12] = [
     libc::EHOSTUNREACH,
     libc::ENETUNREACH,
     libc::EACCES,
@@ -145,112 +145,119 @@ const OF_THE_NETWORK: [i32; 12] = [
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_icmp_says_of_a_datagram_does_not_end_a_connected_socket() {
-    for number in OF_THE_NETWORK {
-        let stage = opened(Some(addr(2)), DatagramConfig::default());
+fn icmp_errors_do_not_close_a_connected_socket() {
+    for number in NETWORK_ERRORS {
+        let fixture = opened(Some(addr(2)), DatagramConfig::default());
         let expected = match number {
             libc::ECONNREFUSED => "refused".to_owned(),
             _ => format!("could not send to {}: {}", addr(2), errno(number)),
         };
-        // Spread out, as answers to a client that only sends: never has anything been received in between.
+        // Spread out, as for a client that only sends: no datagram is received in between.
         for _ in 0..100 {
-            stage.receives([Err(errno(number))]);
-            assert_eq!(stage.take_told(), [&*expected], "{number}");
+            fixture.receives([Err(errno(number))]);
+            assert_eq!(fixture.take_callbacks(), [&*expected], "{number}");
         }
-        // All at once, and for a long time.
-        stage.receives((0..1000).map(|_| Err(errno(number))));
-        stage.pass(Duration::from_secs(60));
-        assert!(stage.script.receives.borrow().is_empty() && !stage.transport.is_stopped());
-        stage.take_told();
-        stage.receives([datagram(7, 2)]);
-        assert_eq!(stage.take_told(), [format!("7 from {}", addr(2))]);
+        // A burst.
+        fixture.receives((0..1000).map(|_| Err(errno(number))));
+        fixture.pass(Duration::from_secs(60));
+        assert!(fixture.script.receives.borrow().is_empty() && !fixture.transport.is_stopped());
+        fixture.take_callbacks();
+        fixture.receives([datagram(7, 2)]);
+        assert_eq!(fixture.take_callbacks(), [format!("7 from {}", addr(2))]);
     }
 }
 
-/// As a security module that forbids recvmsg(2) does.
+/// As with a security module that forbids recvmsg(2).
 #[cfg(target_os = "linux")]
 #[test]
-fn an_error_without_end_does_not_have_all_of_the_loops_time() {
-    let stage = opened(Some(addr(2)), DatagramConfig::default());
-    stage.receives((0..100_000).map(|_| Err(errno(libc::EACCES))));
-    let (calls, turns) = (stage.script.calls.get(), stage.reactor.stats().turns);
-    stage.pass(Duration::from_secs(1));
-    let calls = stage.script.calls.get() - calls;
+fn endless_errors_do_not_take_all_of_the_loops_time() {
+    let fixture = opened(Some(addr(2)), DatagramConfig::default());
+    fixture.receives((0..100_000).map(|_| Err(errno(libc::EACCES))));
+    let (calls, turns) = (fixture.script.calls.get(), fixture.reactor.stats().turns);
+    fixture.pass(Duration::from_secs(1));
+    let calls = fixture.script.calls.get() - calls;
     assert!((100..=200).contains(&calls), "{calls} calls in a second");
-    assert!(stage.reactor.stats().turns - turns < 100);
-    assert!(!stage.transport.is_stopped());
+    assert!(fixture.reactor.stats().turns - turns < 100);
+    assert!(!fixture.transport.is_stopped());
 }
 
 #[test]
-fn nothing_but_errors_of_its_own_is_the_end() {
+fn consecutive_errors_of_the_socket_close_it() {
     let broken = || io::Error::other("the socket is broken");
-    let stage = opened(Some(addr(2)), DatagramConfig::default());
-    // One now and then is none of them.
+    let fixture = opened(Some(addr(2)), DatagramConfig::default());
+    // Spread out, they do not.
     for _ in 0..100 {
-        stage.receives([Err(broken())]);
+        fixture.receives([Err(broken())]);
     }
-    assert!(!stage.transport.is_stopped() && stage.take_told().len() == 100);
-    stage.receives((0..ERRORS_MAX - 1).map(|_| Err(broken())).chain([datagram(1, 2)]));
-    assert!(!stage.transport.is_stopped());
-    stage.take_told();
-    stage.receives((0..ERRORS_MAX).map(|_| Err(broken())));
-    assert_eq!(stage.take_told().last().unwrap(), "stopped: the socket is broken");
+    assert!(!fixture.transport.is_stopped() && fixture.take_callbacks().len() == 100);
+    fixture.receives((0..ERRORS_MAX - 1).map(|_| Err(broken())).chain([datagram(1, 2)]));
+    assert!(!fixture.transport.is_stopped());
+    fixture.take_callbacks();
+    fixture.receives((0..ERRORS_MAX).map(|_| Err(broken())));
+    assert_eq!(fixture.take_callbacks().last().unwrap(), "stopped: the socket is broken");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_a_send_is_told_of_an_earlier_one_does_not_cost_this_one() {
-    for number in OF_THE_NETWORK {
-        let stage = opened(Some(addr(2)), DatagramConfig::default());
-        stage.script.sends.borrow_mut().push_back(errno(number));
-        assert_eq!(stage.transport.send(b"x"), crate::SendStatus::Sent, "{number}");
-        stage.pass(Duration::ZERO);
-        let told = stage.take_told();
+fn pending_error_of_an_earlier_datagram_does_not_fail_this_one() {
+    for number in NETWORK_ERRORS {
+        let fixture = opened(Some(addr(2)), DatagramConfig::default());
+        fixture.script.sends.borrow_mut().push_back(errno(number));
+        assert_eq!(fixture.transport.send(b"x"), crate::SendStatus::Sent, "{number}");
+        fixture.pass(Duration::ZERO);
+        let callbacks = fixture.take_callbacks();
         let expected = if number == libc::ECONNREFUSED { "refused" } else { "could not send" };
-        assert!(told.len() == 1 && told[0].contains(expected), "{told:?}");
-        // Said twice, it was said of this one, and is told once.
-        stage.script.sends.borrow_mut().extend([errno(number), errno(number)]);
-        assert_eq!(stage.transport.send(b"x"), crate::SendStatus::Failed, "{number}");
-        stage.pass(Duration::ZERO);
-        let failures = stage.take_told().iter().filter(|told| *told != "refused").count();
+        assert!(callbacks.len() == 1 && callbacks[0].contains(expected), "{callbacks:?}");
+        // Returned twice, it concerns this datagram, and is reported once.
+        fixture.script.sends.borrow_mut().extend([errno(number), errno(number)]);
+        assert_eq!(fixture.transport.send(b"x"), crate::SendStatus::Failed, "{number}");
+        fixture.pass(Duration::ZERO);
+        let failures =
+            fixture.take_callbacks().iter().filter(|callbacks| *callbacks != "refused").count();
         assert_eq!(failures, 1, "{number}");
-        // And what is full is full.
-        stage.script.sends.borrow_mut().extend([errno(number), ErrorKind::WouldBlock.into()]);
-        assert_eq!(stage.transport.send(b"x"), crate::SendStatus::Queued, "{number}");
-        stage.pass(Duration::ZERO);
-        assert_eq!(stage.take_told().len(), 1, "{number}");
+        // `WouldBlock` after a pending error queues the datagram.
+        fixture.script.sends.borrow_mut().extend([errno(number), ErrorKind::WouldBlock.into()]);
+        assert_eq!(fixture.transport.send(b"x"), crate::SendStatus::Queued, "{number}");
+        fixture.pass(Duration::ZERO);
+        assert_eq!(fixture.take_callbacks().len(), 1, "{number}");
     }
 }
 
 #[test]
-fn strangers_of_before_it_was_connected_are_not_heard() {
-    let stage = opened(Some(addr(2)), DatagramConfig::default());
-    stage.receives([datagram(1, 3), datagram(2, 2), datagram(3, 3), datagram(4, 2)]);
-    assert_eq!(stage.take_told(), [format!("2 from {}", addr(2)), format!("4 from {}", addr(2))]);
-    let stats = stage.transport.stats();
+fn datagrams_from_before_connecting_are_dropped() {
+    let fixture = opened(Some(addr(2)), DatagramConfig::default());
+    fixture.receives([datagram(1, 3), datagram(2, 2), datagram(3, 3), datagram(4, 2)]);
+    assert_eq!(
+        fixture.take_callbacks(),
+        [format!("2 from {}", addr(2)), format!("4 from {}", addr(2))]
+    );
+    let stats = fixture.transport.stats();
     assert_eq!((stats.received, stats.strangers), (2, 2));
 }
 
-/// Also when it had to wait, and only the one who asked is answered so.
+/// Even if it has to wait in the queue; datagrams to others are not affected.
 #[test]
-fn an_answer_leaves_from_where_it_was_asked() {
+fn answer_leaves_from_the_address_asked() {
     let own: IpAddr = [127, 0, 0, 9].into();
     let informed = || Ok(Received { len: 1, from: addr(3), info: Some(own.into()) });
-    let stage = opened(None, DatagramConfig::default().packet_info(true));
-    stage.receives([informed()]);
-    stage.script.sends.borrow_mut().push_back(ErrorKind::WouldBlock.into());
-    stage.receives([informed()]);
-    assert_eq!(stage.transport.queued(), 1);
-    stage.pass(RETRY * 2);
-    assert_eq!(stage.transport.packet_info(), None, "it is over");
-    stage.transport.send_to(b"later", addr(3));
-    stage.transport.send_from(b"chosen", addr(3), own);
+    let fixture = opened(None, DatagramConfig::default().packet_info(true));
+    fixture.receives([informed()]);
+    fixture.script.sends.borrow_mut().push_back(ErrorKind::WouldBlock.into());
+    fixture.receives([informed()]);
+    assert_eq!(fixture.transport.queued(), 1);
+    fixture.pass(SEND_RETRY * 2);
+    assert_eq!(fixture.transport.packet_info(), None, "outside of the callback");
+    fixture.transport.send_to(b"later", addr(3));
+    fixture.transport.send_from(b"chosen", addr(3), own);
     let sent = |data: &[u8], from| (data.to_vec(), from);
     let answers = [sent(b"answer", Some(own)), sent(b"answer", Some(own))];
-    assert_eq!(stage.script.sent.borrow()[..2], answers);
-    assert_eq!(stage.script.sent.borrow()[2..], [sent(b"later", None), sent(b"chosen", Some(own))]);
-    // What was not asked for is not used.
-    let stage = opened(None, DatagramConfig::default());
-    stage.receives([informed()]);
-    assert_eq!(*stage.script.sent.borrow(), [sent(b"answer", None)]);
+    assert_eq!(fixture.script.sent.borrow()[..2], answers);
+    assert_eq!(
+        fixture.script.sent.borrow()[2..],
+        [sent(b"later", None), sent(b"chosen", Some(own))]
+    );
+    // Not used unless configured.
+    let fixture = opened(None, DatagramConfig::default());
+    fixture.receives([informed()]);
+    assert_eq!(*fixture.script.sent.borrow(), [sent(b"answer", None)]);
 }

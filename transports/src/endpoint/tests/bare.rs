@@ -1,14 +1,14 @@
-//! What is read of strings without a kind, and what is said of those that are not clear: the table of
+//! Endpoint strings without a kind, and the errors of ambiguous ones: the table of
 //! `docs/guide/13-endpoints-and-names.md`, and more.
 
 use super::*;
 
-/// What a string is read as, or the place that is wrong and what is said of it.
+/// The endpoint, or the carets and the message.
 type Reading = Result<&'static str, (&'static str, &'static str)>;
 
-const NO_BRACKETS: &str = "an IPv6 address stands in brackets before its port, as in [::1]:8000";
+const NO_BRACKETS: &str = "an IPv6 address must be in brackets before its port, as in [::1]:8000";
 
-/// A string, and its readings for a server and for a client.
+/// A string, and its results for a server and for a client.
 const READINGS: &[(&str, Reading, Reading)] = &[
     ("127.0.0.1:8123", Ok("tcp:8123:interface=127.0.0.1"), Ok("tcp:127.0.0.1:8123")),
     ("localhost:8123", Ok("tcp:8123:interface=localhost"), Ok("tcp:localhost:8123")),
@@ -20,9 +20,9 @@ const READINGS: &[(&str, Reading, Reading)] = &[
     ("[fe80::1%3]:80", Ok(r"tcp6:80:interface=fe80\:\:1%3"), Ok(r"tcp:fe80\:\:1%3:80")),
     ("[fe80::1%lo]:80", Ok(r"tcp6:80:interface=fe80\:\:1%lo"), Ok(r"tcp:fe80\:\:1%lo:80")),
     (r"[fe80\:\:1%lo]:80", Ok(r"tcp6:80:interface=fe80\:\:1%lo"), Ok(r"tcp:fe80\:\:1%lo:80")),
-    ("8123", Ok("tcp:8123"), Err(("^^^^", "there is no host; write HOST:8123"))),
-    (":8123", Ok("tcp:8123"), Err(("^", "there is no host; write HOST:8123"))),
-    ("*:8123", Ok("tcp:8123"), Err(("^", "there is no host; write HOST:8123"))),
+    ("8123", Ok("tcp:8123"), Err(("^^^^", "the host is missing; write HOST:8123"))),
+    (":8123", Ok("tcp:8123"), Err(("^", "the host is missing; write HOST:8123"))),
+    ("*:8123", Ok("tcp:8123"), Err(("^", "the host is missing; write HOST:8123"))),
     (
         "127.0.0.1:99999",
         Err(("          ^^^^^", "port 99999 is above 65535")),
@@ -52,11 +52,11 @@ const READINGS: &[(&str, Reading, Reading)] = &[
         "localhost:eighty",
         Err((
             "          ^^^^^^",
-            r#""eighty" is no port: neither 0 to 65535 nor the name of a service"#,
+            r#""eighty" is not a port: neither 0 to 65535 nor a service name"#,
         )),
         Err((
             "          ^^^^^^",
-            r#""eighty" is no port: neither 0 to 65535 nor the name of a service"#,
+            r#""eighty" is not a port: neither 0 to 65535 nor a service name"#,
         )),
     ),
     (
@@ -84,8 +84,8 @@ const READINGS: &[(&str, Reading, Reading)] = &[
     ("fe80::1%lo:80", Err(("^^^^^^^^^^^^^", NO_BRACKETS)), Err(("^^^^^^^^^^^^^", NO_BRACKETS))),
     (
         "[::1:8123",
-        Err(("^^^^^^^^^", "[::1:8123 is no IPv6 address in brackets")),
-        Err(("^^^^^^^^^", "[::1:8123 is no IPv6 address in brackets")),
+        Err(("^^^^^^^^^", "[::1:8123 is not an IPv6 address in brackets")),
+        Err(("^^^^^^^^^", "[::1:8123 is not an IPv6 address in brackets")),
     ),
     (
         "127.0.0.1:8123:backlog=5",
@@ -98,7 +98,7 @@ const READINGS: &[(&str, Reading, Reading)] = &[
         Err(("^^^^^^^^^^^^^", "a path begins with its kind, as in unix:/run/web.sock")),
         Err(("^^^^^^^^^^^^^", "a path begins with its kind, as in unix:/run/web.sock")),
     ),
-    // What might be a kind has to be one.
+    // Strings that may begin with a kind must do so.
     (
         "tpc:80",
         Err(("^^^", r#"unknown kind of endpoint "tpc", perhaps tcp; there are "#)),
@@ -119,17 +119,21 @@ const READINGS: &[(&str, Reading, Reading)] = &[
         Err(("^^^^", r#"unknown kind of endpoint "host"; there are "#)),
         Err(("^^^^", r#"unknown kind of endpoint "host"; there are "#)),
     ),
-    (":", Err(("^", "there is no kind")), Err(("^", "there is no kind"))),
+    (
+        ":",
+        Err(("^", "the kind of endpoint is missing")),
+        Err(("^", "the kind of endpoint is missing")),
+    ),
     ("*", Err(("^", "unknown kind")), Err(("^", "unknown kind"))),
 ];
 
 fn check(text: &str, read: Result<String, EndpointError>, expected: Reading) {
     match (read, expected) {
         (Ok(read), Ok(expected)) => assert_eq!(read, expected, "{text:?}"),
-        (Err(error), Err((carets, said))) => {
+        (Err(error), Err((carets, message))) => {
             let error = error.to_string();
             let lines: Vec<_> = error.lines().collect();
-            assert!(lines[0].starts_with(said), "{text:?}: {error}");
+            assert!(lines[0].starts_with(message), "{text:?}: {error}");
             assert_eq!(lines[1..], [format!("    {text}"), format!("    {carets}")], "{error}");
         }
         (read, expected) => panic!("{text:?}: {read:?}, and not {expected:?}"),
@@ -137,11 +141,11 @@ fn check(text: &str, read: Result<String, EndpointError>, expected: Reading) {
 }
 
 #[test]
-fn readings_of_strings_without_a_kind() {
+fn strings_without_a_kind() {
     for (text, server, client) in READINGS {
         check(text, text.parse().map(|read: ServerEndpoint| read.to_string()), *server);
         check(text, text.parse().map(|read: ClientEndpoint| read.to_string()), *client);
-        // Behind a proxy it is the same.
+        // The same within a proxy endpoint.
         let proxied: Result<ServerEndpoint, _> = format!("proxy:{text}").parse();
         match (proxied, server) {
             (Ok(proxied), Ok(server)) => assert_eq!(proxied.to_string(), format!("proxy:{server}")),
@@ -151,9 +155,9 @@ fn readings_of_strings_without_a_kind() {
     }
 }
 
-/// What the guide says of each is what is so.
+/// The guide's table matches the parser.
 #[test]
-fn the_guide_has_the_same_table() {
+fn guide_has_the_same_table() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/13-endpoints-and-names.md");
     let page = std::fs::read_to_string(page).unwrap();
     let (_, rest) = page.split_once("### Without a kind").expect("the section is there");
@@ -176,7 +180,7 @@ fn the_guide_has_the_same_table() {
     assert!(seen >= 10, "{seen} strings in the table");
 }
 
-/// A cell is an endpoint, or what the error says.
+/// A cell is an endpoint, or an error message.
 fn check_cell(text: &str, read: Result<String, EndpointError>, cell: &str) {
     match (read, cell.strip_prefix('`').and_then(|cell| cell.strip_suffix('`'))) {
         (Ok(read), Some(expected)) => assert_eq!(read, expected, "{text}"),
@@ -189,7 +193,7 @@ fn check_cell(text: &str, read: Result<String, EndpointError>, cell: &str) {
 }
 
 #[test]
-fn kinds_of_ones_own_come_before_hosts() {
+fn registered_kinds_take_precedence_over_hosts() {
     let mut kinds = Kinds::default();
     kinds.server("web1", |_, arguments| {
         let port = arguments.require("port")?.port()?;
@@ -202,9 +206,9 @@ fn kinds_of_ones_own_come_before_hosts() {
     assert!(error.starts_with(r#"unknown kind of endpoint "web2", perhaps web1; "#), "{error}");
 }
 
-/// 70 KB, and what would do something to a terminal.
+/// 70 KB strings, and terminal control characters.
 #[test]
-fn what_is_said_is_short_and_harmless() {
+fn error_text_is_short_and_escaped() {
     let long = "a".repeat(70_000);
     let texts = [
         long.clone(),
@@ -243,26 +247,26 @@ fn what_is_said_is_short_and_harmless() {
         let client = text.parse::<ClientEndpoint>().err();
         assert!(server.is_some() || client.is_some(), "{start:?}");
         for error in [server, client].into_iter().flatten() {
-            let said = error.to_string();
-            assert!(said.len() < 2000, "{start:?}: {} bytes", said.len());
-            assert_eq!(said.lines().count(), 3, "{said}");
+            let message = error.to_string();
+            assert!(message.len() < 2000, "{start:?}: {} bytes", message.len());
+            assert_eq!(message.lines().count(), 3, "{message}");
             let is_plain = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
-            assert!(said.chars().all(is_plain), "{said:?}");
+            assert!(message.chars().all(is_plain), "{message:?}");
         }
     }
 }
 
 #[test]
-fn the_place_is_shown_in_the_midst_of_much() {
+fn excerpt_shows_the_position_in_a_long_string() {
     let text = format!("tcp:host:80:timeout=5:{}\u{7}=1:nodelay=no", "x".repeat(300));
     let error = text.parse::<ClientEndpoint>().unwrap_err();
-    let said = error.to_string();
-    let lines: Vec<_> = said.lines().collect();
+    let message = error.to_string();
+    let lines: Vec<_> = message.lines().collect();
     assert_eq!(lines[1], format!("    tcp:host:80:timeout=5:{}…", "x".repeat(120)));
     assert_eq!(lines[2], format!("    {}{}", " ".repeat(22), "^".repeat(120)));
     let text = format!("tcp:{}:80:80\u{7}0:nodelay=no", "x".repeat(300));
-    let said = text.parse::<ClientEndpoint>().unwrap_err().to_string();
-    let lines: Vec<_> = said.lines().collect();
+    let message = text.parse::<ClientEndpoint>().unwrap_err().to_string();
+    let lines: Vec<_> = message.lines().collect();
     assert_eq!(lines[1], format!(r"    …{}:80:80\u{{7}}0:nodelay=no", "x".repeat(36)));
     assert_eq!(lines[2], format!("    {}{}", " ".repeat(41), "^".repeat(8)));
 }

@@ -1,4 +1,4 @@
-//! Strings of endpoints that name files: certificates, keys, and those who vouch for others.
+//! Endpoint strings that name files: certificates, keys and CA certificates.
 
 use std::{env, fs, io, path::PathBuf, process};
 
@@ -6,7 +6,7 @@ use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
 
-/// A folder for certificates, which is gone afterwards.
+/// A temporary directory for certificates, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -16,8 +16,8 @@ impl Folder {
         Self(path)
     }
 
-    /// Writes the papers of somebody into `NAME.pem` and `NAME.key`.
-    fn papers(&self, name: &str) {
+    /// Writes a certificate and its key into `NAME.pem` and `NAME.key`, and both into `NAME.both`.
+    fn certificate(&self, name: &str) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([format!("{name}.example")]).unwrap();
         let certificate = params.self_signed(&key).unwrap();
@@ -30,7 +30,7 @@ impl Folder {
         fs::write(self.0.join(name), text).unwrap();
     }
 
-    /// A string whose files, in angle brackets, are in this folder.
+    /// A string whose files, in angle brackets, are in this directory.
     fn text(&self, text: &str) -> String {
         text.replace('<', &format!("{}/", quote(self.0.to_str().unwrap()))).replace('>', "")
     }
@@ -43,10 +43,10 @@ impl Drop for Folder {
 }
 
 #[test]
-fn what_names_files_is_shown_again() {
+fn endpoints_with_files_round_trip() {
     let folder = Folder::new("shown");
-    folder.papers("a");
-    folder.papers("b");
+    folder.certificate("a");
+    folder.certificate("b");
     let servers = [
         ("tls:443:cert=<a.pem>:key=<a.key>", "tls:443:cert=<a.pem>:key=<a.key>"),
         ("TLS:port=https:cert=<a.both>", "tls:443:cert=<a.both>"),
@@ -92,8 +92,7 @@ fn what_names_files_is_shown_again() {
     }
 }
 
-/// Reads a string that is none, and what it says; the value that it points at is the rest of the string, or its part before a
-/// colon.
+/// Parses an invalid string, and returns the problem and the string from its position on.
 fn refused(text: &str) -> (EndpointProblem, String) {
     let error = match text.strip_prefix("client ") {
         Some(text) => text.parse::<ClientEndpoint>().map(drop),
@@ -106,10 +105,10 @@ fn refused(text: &str) -> (EndpointProblem, String) {
 }
 
 #[test]
-fn what_is_wrong_with_files_is_said_where_they_are_named() {
+fn file_errors_point_to_the_value_that_names_the_file() {
     let folder = Folder::new("wrong");
-    folder.papers("a");
-    folder.papers("b");
+    folder.certificate("a");
+    folder.certificate("b");
     folder.write("text", "nothing of the kind");
     folder.write("damaged", "-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n");
     let cases = [

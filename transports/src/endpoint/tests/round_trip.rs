@@ -1,4 +1,4 @@
-//! What an endpoint prints is the same endpoint when it is read: of every kind, however it was made.
+//! Property tests: the `Display` text of an endpoint parses to the same endpoint, for every kind.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6},
@@ -32,7 +32,7 @@ fn addr() -> impl Strategy<Value = SocketAddr> {
     ]
 }
 
-/// An address, one on an interface, or a name.
+/// An address, a link-local address with an interface name, or a name.
 fn destination() -> impl Strategy<Value = Destination> {
     prop_oneof![
         addr().prop_map(Destination::Addr),
@@ -42,7 +42,7 @@ fn destination() -> impl Strategy<Value = Destination> {
         )
             .into()),
         ("[a-z][a-z0-9.-]{0,20}", any::<u16>()).prop_map(|(host, port)| (host, port).into()),
-        // What no name can be is printed, too.
+        // Invalid names are printed, too.
         ("\\PC{1,20}", any::<u16>()).prop_map(|(host, port)| (host, port).into()),
     ]
 }
@@ -58,7 +58,7 @@ fn version() -> impl Strategy<Value = ProxyVersion> {
     prop_oneof![Just(ProxyVersion::V1), Just(ProxyVersion::V2)]
 }
 
-/// Options as they are written, in any order.
+/// Options, in any order.
 fn options(all: &[&'static str]) -> impl Strategy<Value = String> + use<> {
     prop::sample::subsequence(all.to_vec(), 0..=all.len())
         .prop_shuffle()
@@ -79,7 +79,7 @@ fn tcp_client() -> impl Strategy<Value = TcpClient> {
     )
 }
 
-/// Servers by what they print: made in code, and read.
+/// Servers made in code, or parsed.
 fn servers() -> impl Strategy<Value = ServerEndpoint> {
     let read = |text: String| text.parse().unwrap_or_else(|error| panic!("{error}"));
     let server_options = ["backlog=7", "reuseport=yes", STREAM[0], STREAM[1]];
@@ -189,7 +189,7 @@ fn clients() -> impl Strategy<Value = ClientEndpoint> {
 fn unix_addr() -> impl Strategy<Value = crate::UnixAddr> {
     use crate::UnixAddr;
     prop_oneof![
-        // Of anything but NUL, which no path has.
+        // Any character but NUL, which paths cannot contain.
         "[^\0]{1,30}".prop_map(UnixAddr::from),
         "@[a-z]{0,5}".prop_map(UnixAddr::from),
         prop::collection::vec(any::<u8>(), 0..30).prop_map(UnixAddr::Abstract),
@@ -198,7 +198,7 @@ fn unix_addr() -> impl Strategy<Value = crate::UnixAddr> {
 
 proptest! {
     #[test]
-    fn what_a_server_prints_is_read(endpoint in servers()) {
+    fn server_endpoints_round_trip(endpoint in servers()) {
         let printed = endpoint.to_string();
         let read = printed.parse::<ServerEndpoint>();
         prop_assert!(read.is_ok(), "{printed}: {}", read.unwrap_err());
@@ -206,16 +206,16 @@ proptest! {
     }
 
     #[test]
-    fn what_a_client_prints_is_read(endpoint in clients()) {
+    fn client_endpoints_round_trip(endpoint in clients()) {
         let printed = endpoint.to_string();
         let read = printed.parse::<ClientEndpoint>();
         prop_assert!(read.is_ok(), "{printed}: {}", read.unwrap_err());
         prop_assert_eq!(read.unwrap().to_string(), printed);
     }
 
-    /// A scope is part of an address, wherever that is printed.
+    /// Scopes are kept, whichever type prints the address.
     #[test]
-    fn what_addresses_print_is_read(addr in addr(), to in destination()) {
+    fn addresses_round_trip(addr in addr(), to in destination()) {
         let endpoint = |text: String| text.parse::<ClientEndpoint>().unwrap().to_string();
         let expected = ClientEndpoint::from(addr).to_string();
         for printed in [
@@ -227,7 +227,7 @@ proptest! {
             prop_assert_eq!(endpoint(printed.clone()), &*expected);
             prop_assert_eq!(Destination::from(printed), Destination::Addr(addr));
         }
-        // A name that is shown as it is, is read as it was.
+        // Names that are printed unescaped.
         if let Destination::Name(host, _) = &to
             && (Literal::parse(host).is_some()
                 || host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)))
@@ -238,22 +238,22 @@ proptest! {
 
     #[cfg(unix)]
     #[test]
-    fn what_unix_addresses_print_is_read(addr in unix_addr()) {
+    fn unix_addresses_round_trip(addr in unix_addr()) {
         let printed = Address::from(addr.clone()).to_string();
         let read = printed.parse::<ClientEndpoint>().unwrap();
         prop_assert_eq!(&read.to_string(), &printed);
     }
 }
 
-/// The arguments of a string, whose kind is taken for granted.
+/// The arguments of a string, which must have a kind.
 fn arguments(text: &str) -> Arguments {
     Arguments::new(text, grammar::fields(text).unwrap()).unwrap()
 }
 
 proptest! {
-    /// It is the same place, and not only the same string.
+    /// The parsed values are equal, not only their text.
     #[test]
-    fn what_is_read_is_what_was_printed(client in tcp_client(), at in destination()) {
+    fn tcp_endpoints_keep_their_values(client in tcp_client(), at in destination()) {
         let mut printed = arguments(&client.to_string());
         let host = printed.require("host").unwrap();
         let read = tcp::to(&host, &mut printed).unwrap();
@@ -267,7 +267,7 @@ proptest! {
         let all = if printed.kind() == "tcp6" { Ipv6Addr::UNSPECIFIED.into() } else { IpAddr::from([0; 4]) };
         let (read, _) = tcp::on_interfaces(&mut printed, all).unwrap();
         let at = |server: &TcpServer| server.configured(ListenConfig::default()).0;
-        // All addresses have no scope.
+        // The unspecified address has no scope.
         let expected = match at(&server) {
             Destination::Addr(addr) if addr.ip().is_unspecified() => (addr.ip(), addr.port()).into(),
             other => other,

@@ -1,11 +1,11 @@
-//! Headers of both versions: those of the specification, and what is wrong with others.
+//! Headers of both versions: valid ones from the specification, and errors of invalid ones.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::proxy::{ProxyHeader, ProxyHeaderError, ProxySsl, ProxyVersion};
 
-/// Reads a header out of a stream, in pieces of these lengths at most; what follows is left. How much was taken comes with it.
+/// Parses a stream in pieces of at most these lengths. Returns the result and the number of bytes consumed.
 fn read(stream: &[u8], pieces: &[usize]) -> (Result<Option<Header>, ProxyError>, usize) {
     let mut reader = HeaderReader::new(4096);
     let (mut at, mut pieces) = (0, pieces.iter().cycle());
@@ -38,9 +38,9 @@ fn tlv_of(kind: u8, value: &[u8]) -> Vec<u8> {
 
 const V4: [u8; 12] = [192, 0, 2, 1, 198, 51, 100, 2, 0xdc, 0x04, 0x01, 0xbb];
 
-/// Good headers, and what they say.
-fn good() -> Vec<(Vec<u8>, Header)> {
-    let says = |ends: ProxiedEnds| Header::Proxied { ends, tlvs: Vec::new() };
+/// Valid headers and their content.
+fn valid_headers() -> Vec<(Vec<u8>, Header)> {
+    let content = |ends: ProxiedEnds| Header::Proxied { ends, tlvs: Vec::new() };
     let v4 = inet("192.0.2.1:56324", "198.51.100.2:443");
     let mut v6 = [0; 36];
     (v6[15], v6[31], v6[33], v6[35]) = (1, 2, 7, 8);
@@ -48,36 +48,36 @@ fn good() -> Vec<(Vec<u8>, Header)> {
     unix[108..113].copy_from_slice(b"/sock");
     let text = |text: &str| text.as_bytes().to_vec();
     let tlvs = [tlv_of(tlv::ALPN, b"h2"), tlv_of(tlv::NOOP, &[0; 5]), tlv_of(tlv::AUTHORITY, b"")];
-    let mut summed = v2(1, 1, &[&V4[..], &tlv_of(tlv::CRC32C, &[0; 4]), &tlvs[0]].concat());
-    let sum = crc32c(summed.iter().copied()).to_be_bytes();
-    summed[31..35].copy_from_slice(&sum);
+    let mut with_checksum = v2(1, 1, &[&V4[..], &tlv_of(tlv::CRC32C, &[0; 4]), &tlvs[0]].concat());
+    let sum = crc32c(with_checksum.iter().copied()).to_be_bytes();
+    with_checksum[31..35].copy_from_slice(&sum);
     vec![
-        (text("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n"), says(v4.clone())),
-        (text("PROXY TCP4 1.1.1.1 1.1.1.1 0 0\r\n"), says(inet("1.1.1.1:0", "1.1.1.1:0"))),
+        (text("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n"), content(v4.clone())),
+        (text("PROXY TCP4 1.1.1.1 1.1.1.1 0 0\r\n"), content(inet("1.1.1.1:0", "1.1.1.1:0"))),
         (
             text("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n"),
-            says(inet("255.255.255.255:65535", "255.255.255.255:65535")),
+            content(inet("255.255.255.255:65535", "255.255.255.255:65535")),
         ),
-        (text("PROXY TCP6 :: ::1 1 2\r\n"), says(inet("[::]:1", "[::1]:2"))),
+        (text("PROXY TCP6 :: ::1 1 2\r\n"), content(inet("[::]:1", "[::1]:2"))),
         (
             text(
                 "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff \
                  ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
             ),
-            says(inet(
+            content(inet(
                 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
                 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
             )),
         ),
         (text("PROXY UNKNOWN\r\n"), Header::Local),
         (text(&format!("PROXY UNKNOWN {}\r\n", "x".repeat(91))), Header::Local),
-        (v2(1, 1, &V4), says(v4.clone())),
-        (v2(1, 2, &v6), says(inet("[::1]:7", "[::2]:8"))),
+        (v2(1, 1, &V4), content(v4.clone())),
+        (v2(1, 2, &v6), content(inet("[::1]:7", "[::2]:8"))),
         (
             v2(1, 3, &unix),
-            says(ProxiedEnds::Unix { source: [].into(), destination: b"/sock"[..].into() }),
+            content(ProxiedEnds::Unix { source: [].into(), destination: b"/sock"[..].into() }),
         ),
-        (v2(1, 0, &[]), says(ProxiedEnds::Unspecified)),
+        (v2(1, 0, &[]), content(ProxiedEnds::Unspecified)),
         (v2(0, 0, &[]), Header::Local),
         (v2(0, 1, &V4), Header::Local),
         (
@@ -92,7 +92,7 @@ fn good() -> Vec<(Vec<u8>, Header)> {
             },
         ),
         (
-            summed,
+            with_checksum,
             Header::Proxied {
                 ends: v4,
                 tlvs: vec![(tlv::CRC32C, sum.into()), (tlv::ALPN, b"h2"[..].into())],
@@ -102,13 +102,13 @@ fn good() -> Vec<(Vec<u8>, Header)> {
 }
 
 #[test]
-fn what_headers_say() {
-    for (header, says) in good() {
-        // What follows is not touched, though it looks like more of the same.
+fn valid_headers_are_parsed() {
+    for (header, content) in valid_headers() {
+        // Data after the header is not consumed, even if it looks like another header.
         let stream = [&header[..], b"\r\nPROXY "].concat();
         for pieces in [&[usize::MAX][..], &[1], &[2], &[3, 1], &[16]] {
             let (read, taken) = read(&stream, pieces);
-            assert_eq!(read, Ok(Some(says.clone())), "{}", header.escape_ascii());
+            assert_eq!(read, Ok(Some(content.clone())), "{}", header.escape_ascii());
             assert_eq!(taken, header.len(), "{}", header.escape_ascii());
         }
         for len in 0..header.len() {
@@ -123,32 +123,32 @@ fn what_headers_say() {
 }
 
 #[test]
-fn what_is_no_header() {
+fn invalid_headers_are_rejected() {
     let mut wrong_sum = v2(1, 1, &[&V4[..], &tlv_of(tlv::CRC32C, &[1; 4])].concat());
     let mut version = v2(1, 1, &V4);
     version[12] = 0x11;
     let cases: Vec<(Vec<u8>, &str)> = vec![
-        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "no header"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), "no header"),
-        (b"PROXX".to_vec(), "no header"),
-        (b"\r\n\r\n\0\r\nQUIT\r".to_vec(), "no header"),
-        (b"PROXY TCP4 192.0.2.1 198.51.100.2 443\r\n".to_vec(), "neither TCP4"),
-        (b"PROXY TCP4 192.0.2.1 198.51.100.2 1 2 3\r\n".to_vec(), "neither TCP4"),
+        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "not a PROXY"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), "not a PROXY"),
+        (b"PROXX".to_vec(), "not a PROXY"),
+        (b"\r\n\r\n\0\r\nQUIT\r".to_vec(), "not a PROXY"),
+        (b"PROXY TCP4 192.0.2.1 198.51.100.2 443\r\n".to_vec(), "not TCP4"),
+        (b"PROXY TCP4 192.0.2.1 198.51.100.2 1 2 3\r\n".to_vec(), "not TCP4"),
         (b"PROXY TCP4 192.0.2.1  198.51.100.2 1\r\n".to_vec(), "an address or a port"),
         (b"PROXY TCP4 192.0.2.1 ::1 443 56324\r\n".to_vec(), "an address or a port"),
         (b"PROXY TCP4 192.0.2.1 192.0.2.01 443 563\r\n".to_vec(), "an address or a port"),
         (b"PROXY TCP4 192.0.2.1 198.51.100.2 65536 1\r\n".to_vec(), "an address or a port"),
         (b"PROXY TCP4 192.0.2.1 198.51.100.2 +1 00001\r\n".to_vec(), "an address or a port"),
-        (b"PROXY UDP4 192.0.2.1 198.51.100.2 443 1\r\n".to_vec(), "neither TCP4"),
+        (b"PROXY UDP4 192.0.2.1 198.51.100.2 443 1\r\n".to_vec(), "not TCP4"),
         (b"PROXY TCP4\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "malformed"),
-        (b"PROXY UNKNOWN and\nno carriage return".to_vec(), "line end in the middle"),
+        (b"PROXY UNKNOWN and\nno carriage return".to_vec(), "line feed before"),
         ([&b"PROXY UNKNOWN "[..], &[b'x'; 200]].concat(), "longer than 107"),
         ([&b"PROXY UNKNOWN "[..], &[b'x'; 92], b"\r\n"].concat(), "longer than 107"),
-        (v2(1, 1, &V4[..11]), "within its addresses"),
-        (v2(1, 2, &V4), "within its addresses"),
-        (v2(1, 3, &V4), "within its addresses"),
-        (v2(1, 4, &V4), "this family"),
-        (v2(2, 1, &V4), "this command"),
+        (v2(1, 1, &V4[..11]), "within the addresses"),
+        (v2(1, 2, &V4), "within the addresses"),
+        (v2(1, 3, &V4), "within the addresses"),
+        (v2(1, 4, &V4), "address family"),
+        (v2(2, 1, &V4), "unknown command"),
         (version, "version is not 2"),
         (v2(1, 1, &[&V4[..], &[1, 0]].concat()), "within a TLV"),
         (v2(1, 1, &[&V4[..], &[1, 0, 9, 1]].concat()), "within a TLV"),
@@ -165,29 +165,29 @@ fn what_is_no_header() {
 }
 
 proptest! {
-    /// However it is cut, a header says the same and ends at the same place; and no input is too much.
+    /// However the input is split, the result and the length consumed are the same; and no input panics.
     #[test]
-    fn any_split_says_the_same(
+    fn splits_do_not_change_the_result(
         which in any::<prop::sample::Index>(),
         change in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
         tail in prop::collection::vec(any::<u8>(), 0..40),
         pieces in prop::collection::vec(1_usize..40, 1..8),
     ) {
-        let headers = good();
+        let headers = valid_headers();
         let mut stream = which.get(&headers).0.clone();
         if let Some((at, byte)) = change {
             *at.get_mut(&mut stream) = byte;
         }
         stream.extend(tail);
         let (cut, whole) = (read(&stream, &pieces), read(&stream, &[usize::MAX]));
-        // What is wrong may be found earlier, or told by another name.
+        // A split may find another error, or find it earlier.
         prop_assert!(cut == whole || cut.0.is_err() && whole.0.is_err(), "{:?}, {:?}", cut, whole);
     }
 }
 
-/// What is to be written, and its bytes.
+/// Headers to be written, the connection's own addresses, and the expected bytes.
 #[test]
-fn headers_are_written_by_the_specification() {
+fn headers_are_written_as_specified() {
     let own = inet("192.0.2.1:56324", "198.51.100.2:443");
     let v6 = inet("[2001:db8::1]:1", "[2001:db8::2]:2");
     let mixed = inet("192.0.2.1:1", "[2001:db8::2]:2");
@@ -238,7 +238,7 @@ fn headers_are_written_by_the_specification() {
 }
 
 #[test]
-fn what_no_header_can_say() {
+fn invalid_content_is_refused() {
     let v2 = ProxyHeader::v2;
     let too_long = |len| ProxyHeaderError::TooLong { len, max: TLVS_LEN_MAX };
     let cases = [
@@ -256,7 +256,7 @@ fn what_no_header_can_say() {
     for (header, expected) in cases {
         assert_eq!(header, Err(expected));
     }
-    // The longest that there can be.
+    // The longest possible header.
     let longest = v2()
         .unix(&[b'x'; 108], &[b'y'; 108])
         .and_then(|header| header.tlv(7, vec![9; TLVS_LEN_MAX - 3]))
@@ -291,7 +291,7 @@ fn any_ends() -> impl Strategy<Value = ProxiedEnds> {
     ]
 }
 
-/// The ends as a header can have them.
+/// The addresses after conversion to one family.
 fn as_written(ends: ProxiedEnds) -> ProxiedEnds {
     match ends {
         ProxiedEnds::Inet { source, destination } => {
@@ -303,9 +303,9 @@ fn as_written(ends: ProxiedEnds) -> ProxiedEnds {
 }
 
 proptest! {
-    /// What is written is read: the same ends, the same TLVs, and what follows is not touched.
+    /// Round trip: addresses and TLVs are unchanged, and data after the header is not consumed.
     #[test]
-    fn what_is_written_is_read(
+    fn written_headers_are_parsed_unchanged(
         own in any_ends(),
         is_local in any::<bool>(),
         is_v1 in any::<bool>(),
@@ -326,11 +326,11 @@ proptest! {
             header = header.checksum();
         }
         let bytes = header.to_bytes(&own);
-        let (said, taken) = read(&[&bytes[..], &tail].concat(), &pieces);
+        let (parsed, taken) = read(&[&bytes[..], &tail].concat(), &pieces);
         prop_assert_eq!(taken, bytes.len());
-        // What a line has no words for.
+        // Version 1 has TCP addresses only.
         let is_unknown = is_v1 && !matches!(own, ProxiedEnds::Inet { .. });
-        let said = match said {
+        let parsed = match parsed {
             Ok(Some(Header::Local)) => {
                 prop_assert!(is_local || is_unknown);
                 return Ok(());
@@ -339,13 +339,13 @@ proptest! {
             other => return Err(TestCaseError::fail(format!("{other:?}"))),
         };
         prop_assert!(!is_local && !is_unknown);
-        prop_assert_eq!(said.0, as_written(own));
-        let mut told = said.1;
+        prop_assert_eq!(parsed.0, as_written(own));
+        let mut received_tlvs = parsed.1;
         if has_checksum && !is_v1 {
-            prop_assert_eq!(told.remove(0).0, tlv::CRC32C);
+            prop_assert_eq!(received_tlvs.remove(0).0, tlv::CRC32C);
         }
         let expected = if is_v1 { Vec::new() } else { tlvs };
         let expected: Vec<_> = expected.into_iter().map(|(kind, value)| (kind, value.into())).collect();
-        prop_assert_eq!(told, expected);
+        prop_assert_eq!(received_tlvs, expected);
     }
 }

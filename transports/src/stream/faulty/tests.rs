@@ -1,5 +1,5 @@
-//! Every fault by itself, on a wire in memory and by a clock that the test turns. Real sockets have `tests/faults.rs` of the
-//! workspace.
+//! Tests of each fault by itself, on a connection in memory with a simulated clock. Tests on real sockets are in the workspace's
+//! `tests/faults.rs`.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ fn assert_clean(reactor: &Reactor) {
     );
 }
 
-/// Answers with what it gets, and keeps count.
+/// Echoes and records the sizes of its reads and the reason of its end.
 #[derive(Default)]
 struct Echo {
     pieces: Rc<RefCell<Vec<usize>>>,
@@ -41,7 +41,7 @@ fn join(reactor: &Reactor, faults: &Faults, echo: Echo) -> (Connection<Echo>, Wi
     memory::connect(reactor, config, echo).expect("room for a connection")
 }
 
-/// What has come back after all that was on its way, and in which pieces it was read.
+/// Returns what was echoed, and the sizes of the reads.
 fn echoed(faults: &Faults, text: &[u8]) -> (Vec<u8>, Vec<usize>) {
     let reactor = Reactor::simulated(0);
     let echo = Echo::default();
@@ -58,7 +58,7 @@ fn echoed(faults: &Faults, text: &[u8]) -> (Vec<u8>, Vec<usize>) {
 const TEXT: &[u8] = b"what goes in comes out, however it is cut";
 
 #[test]
-fn no_rate_keeps_a_stream_from_getting_on() {
+fn no_rate_stops_a_stream_for_good() {
     let most = Duration::from_millis(10);
     let cases: [fn(Faults) -> Faults; 6] = [
         |faults| faults.short_reads(1.0),
@@ -80,14 +80,14 @@ fn no_rate_keeps_a_stream_from_getting_on() {
 }
 
 #[test]
-fn short_reads_bring_a_few_bytes() {
+fn short_reads_return_a_few_bytes() {
     let pieces = echoed(&Faults::new(1).short_reads(1.0), TEXT).1;
-    assert!(pieces.iter().all(|piece| (1..=FEW).contains(piece)), "{pieces:?}");
-    assert!(pieces.contains(&1) && pieces.contains(&FEW), "{pieces:?}");
+    assert!(pieces.iter().all(|piece| (1..=SHORT_MAX).contains(piece)), "{pieces:?}");
+    assert!(pieces.contains(&1) && pieces.contains(&SHORT_MAX), "{pieces:?}");
 }
 
 #[test]
-fn the_same_seed_has_the_same_faults_and_every_connection_its_own() {
+fn same_seed_repeats_the_faults_and_each_connection_has_its_own() {
     let faults = Faults::new(1).short_reads(1.0);
     let first = echoed(&faults, TEXT);
     let second = echoed(&faults.clone(), TEXT);
@@ -97,14 +97,14 @@ fn the_same_seed_has_the_same_faults_and_every_connection_its_own() {
 }
 
 #[test]
-fn a_delayed_write_waits_for_its_time_and_keeps_nobody_busy() {
+fn delayed_write_waits_without_busy_polling() {
     let reactor = Reactor::simulated(0);
     let max = Duration::from_secs(60);
     let (connection, wire) =
         join(&reactor, &Faults::new(3).delayed_writes(1.0, max), Echo::default());
     wire.receive(b"later");
     reactor.advance(Duration::from_millis(1)).expect("the loop turns");
-    assert_eq!(wire.sent_len(), 0, "this seed waits longer than that");
+    assert_eq!(wire.sent_len(), 0, "with this seed the delay is longer");
     let turns = reactor.stats().turns;
     connection.transport().write(b" and later");
     reactor.advance(max).expect("the loop turns");
@@ -114,7 +114,7 @@ fn a_delayed_write_waits_for_its_time_and_keeps_nobody_busy() {
 }
 
 #[test]
-fn a_connection_that_goes_takes_its_delay_along() {
+fn closed_connection_cancels_its_delay() {
     let reactor = Reactor::simulated(0);
     let max = Duration::from_secs(60);
     let (connection, wire) =
@@ -129,7 +129,7 @@ fn a_connection_that_goes_takes_its_delay_along() {
 }
 
 #[test]
-fn a_reset_is_told_to_both_ends_once() {
+fn reset_reaches_both_ends_once() {
     for (kind, writes_first) in [("a read", false), ("a write", true)] {
         let reactor = Reactor::simulated(0);
         let echo = Echo::default();
@@ -147,9 +147,9 @@ fn a_reset_is_told_to_both_ends_once() {
     }
 }
 
-/// What a stream shares with others is taken out again, so nothing may be held up for good by one that is read byte by byte.
+/// A stream that is read in small pieces must share the event loop with others.
 #[test]
-fn a_long_input_in_short_reads_leaves_room_for_others() {
+fn long_input_in_short_reads_does_not_starve_others() {
     let reactor = Reactor::simulated(0);
     let (_slow, slow) = join(&reactor, &Faults::new(1).short_reads(1.0), Echo::default());
     let (_quick, quick) = join(&reactor, &Faults::new(1), Echo::default());
@@ -159,7 +159,11 @@ fn a_long_input_in_short_reads_leaves_room_for_others() {
         quick.receive(b"?");
         reactor.turn(Some(Duration::ZERO)).expect("the loop turns");
         assert_eq!(quick.sent(), b"?");
-        // Sixteen reads of four bytes at most, and each turn as many.
-        assert!(slow.sent_len() <= (turn + 1) * 16 * FEW, "{} in turn {turn}", slow.sent_len());
+        // At most sixteen reads of four bytes per turn.
+        assert!(
+            slow.sent_len() <= (turn + 1) * 16 * SHORT_MAX,
+            "{} in turn {turn}",
+            slow.sent_len()
+        );
     }
 }

@@ -1,7 +1,10 @@
-//! The place of a socket, on Linux: its descriptor, used where it lies. To take it out for every read and write, and to put it
-//! back, would cost as much as what else is done around these calls.
+//! Inline storage for a socket on Linux: its descriptor, used in place. Taking the socket out for each read and write and putting it
+//! back would cost as much as all other work around these calls.
 
-#![allow(unsafe_code, reason = "a descriptor that is not taken out; the arguments stand beside it")]
+#![allow(
+    unsafe_code,
+    reason = "a descriptor is used in place; the SAFETY comments say why that is sound"
+)]
 
 use std::{
     cell::Cell,
@@ -14,7 +17,7 @@ use crate::stream::socket::{self, TcpStream};
 /// No descriptor.
 const NONE: RawFd = -1;
 
-/// See the head of this file. What lies here, unless it is [`NONE`], is open and belongs to nobody else.
+/// A descriptor, or [`NONE`]. The descriptor is open and owned by this value alone.
 pub(in crate::stream) struct InlineSocket(Cell<RawFd>);
 
 impl InlineSocket {
@@ -22,29 +25,29 @@ impl InlineSocket {
         Self(Cell::new(socket.map_or(NONE, IntoRawFd::into_raw_fd)))
     }
 
-    /// `None` if there is none here.
+    /// Returns `None` if there is no socket here.
     #[inline(always)]
     pub(in crate::stream) fn receive(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         Some(socket::receive(self.borrow()?, buffer))
     }
 
-    /// `None` if there is none here.
+    /// Returns `None` if there is no socket here.
     #[inline(always)]
     pub(in crate::stream) fn send(&self, data: &[u8]) -> Option<io::Result<usize>> {
         Some(socket::send(self.borrow()?, data))
     }
 
-    /// For the two above, which make a system call and nothing else: it must not be taken meanwhile.
+    /// For `receive` and `send`, which make one system call and nothing else: the socket must not be taken meanwhile.
     #[inline(always)]
     fn borrow(&self) -> Option<BorrowedFd<'_>> {
         let fd = self.0.get();
-        // SAFETY: it is open, for whoever takes it out leaves `NONE` behind; and nobody comes by to take it while it is used.
+        // SAFETY: the descriptor is open, because `take` leaves `NONE` behind; and `take` cannot run during the system call.
         (fd != NONE).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
     }
 
     pub(in crate::stream) fn take(&self) -> Option<TcpStream> {
         let fd = self.0.replace(NONE);
-        // SAFETY: it is open and nobody else's, and with this it is not here any more.
+        // SAFETY: the descriptor is open and owned by this value, which gives up ownership by storing `NONE`.
         (fd != NONE).then(|| unsafe { TcpStream::from_raw_fd(fd) })
     }
 

@@ -1,4 +1,4 @@
-//! Bytes leave in the order in which they were written, uncopied where they are many.
+//! Tests of the output queue: bytes leave in the order of the writes, and large pieces are not copied.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn contents(queue: &Queue) -> Vec<u8> {
 }
 
 #[test]
-fn bytes_leave_in_the_order_written_however_they_are_cut() {
+fn bytes_leave_in_write_order_however_they_are_split() {
     let big: Vec<u8> = (0..COPY_MAX).map(|n| n as u8).collect();
     let mut expected = b"one".to_vec();
     expected.extend(&big);
@@ -36,7 +36,7 @@ fn bytes_leave_in_the_order_written_however_they_are_cut() {
     }
 }
 
-/// A step, and how many bytes it is about.
+/// A step of the model test, with a number of bytes.
 #[derive(Clone, Debug)]
 enum Step {
     PushSlice(usize),
@@ -48,7 +48,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    // Around the sizes at which the queue does something else.
+    // Around the thresholds of the queue.
     let len = prop_oneof![4 => 0..5_usize, 4 => 4_000..4_200_usize, 1 => 60_000..70_000_usize];
     prop_oneof![
         3 => len.clone().prop_map(Step::PushSlice),
@@ -60,7 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Against a plain vector of bytes: whatever is pushed and however it is consumed, `fill` shows what is left.
+/// Compares with a plain vector of bytes: after any pushes and consumes, `fill` returns what is left.
 fn compare(steps: &[Step]) {
     let (mut queue, mut model) = (Queue::default(), Vec::new());
     for step in steps {
@@ -81,8 +81,8 @@ fn compare(steps: &[Step]) {
                 model.drain(..len);
             }
             Step::ConsumeAll => {
-                match queue.whole() {
-                    Some(_) => queue.whole_sent(),
+                match queue.single_piece() {
+                    Some(_) => queue.single_piece_sent(),
                     None => queue.consume(queue.len()),
                 }
                 model.clear();
@@ -98,7 +98,7 @@ fn compare(steps: &[Step]) {
         }
         assert_eq!((queue.len(), queue.is_empty()), (model.len(), model.is_empty()));
         assert!(contents(&queue) == model, "after {step:?}");
-        assert!(queue.whole().is_none_or(|whole| whole == model));
+        assert!(queue.single_piece().is_none_or(|single_piece| single_piece == model));
     }
 }
 
@@ -108,13 +108,13 @@ fn noise(seed: usize, len: usize) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn it_is_a_queue_of_bytes(steps in prop::collection::vec(step(), 1..30)) {
+    fn queue_equals_a_plain_vector(steps in prop::collection::vec(step(), 1..30)) {
         compare(&steps);
     }
 }
 
 #[test]
-fn a_large_bytes_is_not_copied() {
+fn large_bytes_are_not_copied() {
     let mut queue = Queue::default();
     let bytes = Bytes::from(vec![7; COPY_MAX]);
     queue.push_bytes(bytes.clone());
@@ -124,11 +124,11 @@ fn a_large_bytes_is_not_copied() {
 }
 
 #[test]
-fn a_drained_queue_keeps_one_buffer_for_the_next_write() {
+fn drained_queue_keeps_one_buffer_for_the_next_write() {
     let mut queue = Queue::default();
     queue.push_slice(b"first");
-    let before = queue.whole().map(<[u8]>::as_ptr);
+    let before = queue.single_piece().map(<[u8]>::as_ptr);
     queue.consume(5);
     queue.push_slice(b"again");
-    assert_eq!(queue.whole().map(<[u8]>::as_ptr), before);
+    assert_eq!(queue.single_piece().map(<[u8]>::as_ptr), before);
 }

@@ -1,4 +1,4 @@
-//! PipePool: as many as are in use, and no more.
+//! Tests of the pipe pool: no more pipes than in use, plus a bounded number of spare ones.
 
 use std::{
     cell::RefCell,
@@ -11,7 +11,7 @@ use super::*;
 use crate::stream::{socket::Socket, wrapper::Wrapper};
 use crate::{Peer, Protocol, ReactorTcp};
 
-/// Keeps its transport where the test finds it.
+/// Stores its transport for the test.
 struct Kept(Rc<RefCell<Vec<Transport>>>);
 
 impl Protocol for Kept {
@@ -26,7 +26,7 @@ fn turn(reactor: &Reactor) {
     reactor.turn(Some(Duration::from_millis(1))).expect("the loop turns");
 }
 
-/// So many connections of a reactor, and their far ends.
+/// Opens connections on a reactor; returns their transports and their far ends.
 fn join(reactor: &Reactor, count: usize) -> (Vec<Transport>, Vec<TcpStream>) {
     let kept = Rc::new(RefCell::new(Vec::new()));
     let ends = kept.clone();
@@ -34,7 +34,7 @@ fn join(reactor: &Reactor, count: usize) -> (Vec<Transport>, Vec<TcpStream>) {
     let port = port.expect("a free port");
     let mut far = Vec::new();
     while far.len() < count {
-        let socket = TcpStream::connect(port.local()).expect("somebody listens");
+        let socket = TcpStream::connect(port.local()).expect("a listener");
         socket.set_nonblocking(true).expect("it can be");
         far.push(socket);
         while kept.borrow().len() < far.len() {
@@ -44,7 +44,7 @@ fn join(reactor: &Reactor, count: usize) -> (Vec<Transport>, Vec<TcpStream>) {
     (kept.take(), far)
 }
 
-/// Has all of it come out at the other side.
+/// Sends bytes into one far end and reads them from the other.
 fn carry(reactor: &Reactor, from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
     let (mut sent, mut got) = (0, Vec::new());
     while got.len() < bytes.len() {
@@ -66,7 +66,7 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn relays_at_rest_own_no_pipe() {
+fn idle_relays_own_no_pipe() {
     let reactor = Reactor::new().expect("a reactor");
     let pipes = reactor.local::<PipePool>();
     let (ends, mut far) = join(&reactor, 2 * (POOLED_MAX + 2));
@@ -80,12 +80,12 @@ fn relays_at_rest_own_no_pipe() {
         carry(&reactor, other, one, &bytes);
     }
     assert!(reactor.stats().bytes_moved > 0, "something was moved");
-    assert_eq!(pipes.spare.borrow().len(), 1, "one after the other, with the same");
+    assert_eq!(pipes.spare.borrow().len(), 1, "the relays used the same pipe in turn");
 }
 
-/// While nobody reads, each has one; when the connections are gone, so are they, but for a few.
+/// While the peers do not read, each direction has a pipe; when the connections end, the pipes are closed, except for pooled ones.
 #[test]
-fn pipes_in_use_end_with_their_connections() {
+fn pipes_in_use_are_closed_with_their_connections() {
     let reactor = Reactor::new().expect("a reactor");
     let pipes = reactor.local::<PipePool>();
     let (ends, mut far) = join(&reactor, 2);
@@ -96,34 +96,34 @@ fn pipes_in_use_end_with_their_connections() {
         idle = if far[0].write(&bytes).is_ok() { 0 } else { idle + 1 };
         turn(&reactor);
     }
-    assert!(pipes.spare.borrow().is_empty(), "it is in use");
+    assert!(pipes.spare.borrow().is_empty(), "the pipe is in use");
     let moved = reactor.stats().bytes_moved;
     assert!(moved > 0 && reactor.stats().bytes_received > moved, "something is in it");
     drop(far);
     while reactor.stats().connections > 0 {
         turn(&reactor);
     }
-    assert!(pipes.spare.borrow().is_empty(), "what was in it is nobody's");
+    assert!(pipes.spare.borrow().is_empty(), "a pipe with data is not pooled");
 }
 
-/// As when a layer is laid over it in the meantime.
+/// As when a layer is put on top of the socket meanwhile.
 #[test]
-fn what_is_in_a_pipe_is_queued_if_the_socket_is_not_the_kernels_any_more() {
+fn data_in_a_pipe_is_queued_if_the_socket_was_wrapped() {
     let reactor = Reactor::new().expect("a reactor");
     let (ends, mut far) = join(&reactor, 1);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let mut source = TcpStream::connect(listener.local_addr().expect("it has one")).expect("open");
-    let (from, _) = listener.accept().expect("somebody has connected");
+    let (from, _) = listener.accept().expect("a connection");
     let bytes = noise(30_000);
     source.write_all(&bytes).expect("there is room");
     source.shutdown(Shutdown::Write).expect("it is open");
     let (from, splice) = (Socket::from(from), SplicePipe::new(&reactor));
-    splice.begin();
+    splice.enable();
     let mut filled = 0;
     let (end, other) = (&ends[0], Socket::from(far[0].try_clone().expect("a descriptor")));
     while filled < bytes.len() {
         filled += splice.fill(&*from, &*other).expect("it begins").expect("bytes");
-        splice.begin();
+        splice.enable();
         end.inner().wrap_socket(|socket| Socket::Other(Box::new(Wrapped(socket))));
         assert!(splice.drain(&reactor, end) && splice.is_empty());
     }
@@ -137,7 +137,7 @@ fn what_is_in_a_pipe_is_queued_if_the_socket_is_not_the_kernels_any_more() {
     assert!(got == bytes);
 }
 
-/// Something around a socket.
+/// A wrapper around a socket.
 struct Wrapped(Socket);
 
 impl Wrapper for Wrapped {

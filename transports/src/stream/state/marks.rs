@@ -1,16 +1,16 @@
-//! What others know of a stream and have noted in its state: what the loop has on its lists, the layer, the relay, the engine.
-//! Nothing is decided here.
+//! Setters and getters for the bits that record facts from outside the state machine: pending event-loop calls, the layer, the relay,
+//! the engine. Nothing is decided here.
 
 use super::{State, flags::*};
 
 impl State {
-    // ---- what the loop has on its lists ----
+    // ---- pending calls of the event loop ----
 
     pub(in super::super) const fn set_in_callback(&mut self, on: bool) {
         self.set(IN_CALLBACK, on);
     }
 
-    /// Says how that was before.
+    /// Returns the value that it had before.
     pub(in super::super) const fn set_called_by_user(&mut self, on: bool) -> bool {
         let before = self.has(CALLED_BY_USER);
         self.set(CALLED_BY_USER, on);
@@ -25,18 +25,18 @@ impl State {
         self.set(IN_CALLBACK | PRODUCING, on);
     }
 
-    /// `true` if the loop is not going to look at the output anyway.
+    /// Returns `true` if a flush has to be queued: none is queued yet, and no callback runs that ends with one.
     pub(in super::super) const fn ask_flush(&mut self) -> bool {
-        !self.has(IN_CALLBACK) && self.raise(FLUSH_QUEUED)
+        !self.has(IN_CALLBACK) && self.set_once(FLUSH_QUEUED)
     }
 
     pub(in super::super) const fn flush_begins(&mut self) {
         self.set(FLUSH_QUEUED, false);
     }
 
-    /// `true` if the loop is not going to look at the input anyway.
+    /// Returns `true` if the stream has to be rescheduled: it is not yet.
     pub(in super::super) const fn request_reschedule(&mut self) -> bool {
-        self.raise(RESCHEDULED)
+        self.set_once(RESCHEDULED)
     }
 
     pub(in super::super) const fn reschedule_begins(&mut self) {
@@ -45,22 +45,22 @@ impl State {
 
     // ---- the layer over the socket ----
 
-    /// A layer was laid over the socket. Who reads is told when that goes on.
-    pub(in super::super) const fn layered(&mut self) {
+    /// A layer was put on top of the socket. A protocol that was reading receives `reading_resumed` after the handshake.
+    pub(in super::super) const fn layer_added(&mut self) {
         self.bits |= LAYERED | HANDSHAKING;
         if self.has(MADE) {
             self.bits |= RESUME_PENDING;
         }
     }
 
-    /// The layer is ready, or given up. Whether there is more to read, and room to write, is found out by trying.
-    pub(in super::super) const fn secured(&mut self) {
+    /// The handshake is complete, or the layer was given up. A read and a write will find out whether the socket is ready.
+    pub(in super::super) const fn handshake_finished(&mut self) {
         self.set(HANDSHAKING, false);
         self.bits |= READABLE | WRITABLE;
     }
 
-    /// The layer has to wait for its turn, and has the loop come by.
-    pub(in super::super) const fn wait_for_turn(&mut self) {
+    /// The layer waits for the handshake limiter, which reschedules the stream.
+    pub(in super::super) const fn wait_for_permit(&mut self) {
         self.set(READABLE, false);
     }
 
@@ -76,9 +76,9 @@ impl State {
         self.has(READABLE)
     }
 
-    // ---- the stream that it is tied to, and others who hold it ----
+    // ---- relay and holds ----
 
-    /// Tied to another. What its own queue holds does not hold it up.
+    /// The stream was made one end of a relay. Its own queue does not block its input.
     pub(in super::super) const fn relayed(&mut self) {
         self.bits |= RELAYED | NO_AUTO_PAUSE;
     }
@@ -91,70 +91,70 @@ impl State {
         self.bits |= INPUT_HELD;
     }
 
-    /// `true` if it was held, and the loop has to come by.
+    /// Returns `true` if input was held, so that the stream has to be rescheduled.
     pub(in super::super) const fn release(&mut self) -> bool {
         let was_held = self.has(INPUT_HELD);
         self.set(INPUT_HELD, false);
         was_held && !self.is_over()
     }
 
-    /// `reading_resumed` is owed once nothing holds back input any more.
-    pub(in super::super) const fn owe_resume(&mut self) {
+    /// `reading_resumed` is to be called once nothing blocks input.
+    pub(in super::super) const fn set_resume_pending(&mut self) {
         self.bits |= RESUME_PENDING;
     }
 
-    /// Another protocol has taken over, and does not know that writing was paused.
+    /// Another protocol has taken over, whose `writing_paused` was not called.
     pub(in super::super) const fn handed_over(&mut self) {
-        self.set(PAUSE_TOLD, false);
+        self.set(WRITING_PAUSED, false);
     }
 
-    pub(in super::super) const fn has_ended(self) -> bool {
+    pub(in super::super) const fn has_input_ended(self) -> bool {
         self.has(EOF)
     }
 
-    // ---- what the engine knows ----
+    // ---- the engine ----
 
-    /// The engine receives for this stream: what has come is taken from there, not read from the socket.
-    pub(in super::super) const fn set_completes(&mut self) {
-        self.bits |= COMPLETES;
+    /// The engine receives for this stream: input is taken from its completions, not read from the socket.
+    pub(in super::super) const fn set_completion_mode(&mut self) {
+        self.bits |= COMPLETION_MODE;
     }
 
-    pub(in super::super) const fn completes(self) -> bool {
-        self.has(COMPLETES)
+    pub(in super::super) const fn is_completion_mode(self) -> bool {
+        self.has(COMPLETION_MODE)
     }
 
-    /// A short read proves nothing.
-    pub(in super::super) const fn set_cuts_reads(&mut self) {
-        self.bits |= CUTS_READS;
+    /// No short read proves that the socket is drained.
+    pub(in super::super) const fn set_always_read_until_blocked(&mut self) {
+        self.bits |= ALWAYS_READ_UNTIL_BLOCKED;
     }
 
-    pub(in super::super) const fn set_takes_descriptors(&mut self) {
-        self.bits |= TAKES_DESCRIPTORS;
+    pub(in super::super) const fn set_receives_descriptors(&mut self) {
+        self.bits |= RECEIVES_DESCRIPTORS;
     }
 
-    pub(in super::super) const fn takes_descriptors(self) -> bool {
-        self.has(TAKES_DESCRIPTORS)
+    pub(in super::super) const fn receives_descriptors(self) -> bool {
+        self.has(RECEIVES_DESCRIPTORS)
     }
 
     /// Whether input comes in another way than by a plain read.
-    pub(in super::super) const fn is_indirect(self) -> bool {
-        self.has(INDIRECT)
+    pub(in super::super) const fn has_indirect_input(self) -> bool {
+        self.has(INDIRECT_INPUT)
     }
 
-    /// Whether the engine has to be told what is wanted now.
-    pub(in super::super) const fn tell_interest(&mut self, read: bool, write: bool) -> bool {
-        let told = self.bits & (READ_TOLD | WRITE_TOLD);
-        self.set(READ_TOLD, read);
-        self.set(WRITE_TOLD, write);
-        self.bits & (READ_TOLD | WRITE_TOLD) != told
+    /// Returns `true` if the engine's interest has to be changed.
+    pub(in super::super) const fn set_interest(&mut self, read: bool, write: bool) -> bool {
+        let before = self.bits & (READ_INTEREST | WRITE_INTEREST);
+        self.set(READ_INTEREST, read);
+        self.set(WRITE_INTEREST, write);
+        self.bits & (READ_INTEREST | WRITE_INTEREST) != before
     }
 
-    /// The common case of [`tell_interest`](Self::tell_interest), in one comparison: input is wanted and no room, and that is what
-    /// the engine was told.
+    /// The common case of [`set_interest`](Self::set_interest) in one comparison: read interest is wanted, write interest is not, and
+    /// the engine has exactly that.
     #[inline]
-    pub(in super::super) const fn is_told(self) -> bool {
-        let told = READ_TOLD | WRITE_TOLD | WRITABLE;
-        self.bits & (IN_THE_WAY | told) == WRITABLE | READ_TOLD
+    pub(in super::super) const fn is_interest_current(self) -> bool {
+        let interest = READ_INTEREST | WRITE_INTEREST | WRITABLE;
+        self.bits & (BLOCKS_DELIVERY | interest) == WRITABLE | READ_INTEREST
     }
 
     pub(in super::super) const fn is_rescheduled(self) -> bool {

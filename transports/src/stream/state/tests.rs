@@ -1,4 +1,4 @@
-//! The table at the head of `state.rs`, row by row.
+//! Tests of the table at the head of `state.rs`, row by row.
 
 use super::*;
 
@@ -34,14 +34,14 @@ fn output_failed() -> State {
     state
 }
 
-/// A stream that only reads: as one whose output has ended already, so that its input's end is its own.
+/// A read-only stream counts as one whose output has ended already, so the end of its input is the end of the connection.
 #[test]
-fn without_output() {
+fn read_only_stream_ends_with_its_input() {
     let mut state = open();
     state.set_read_only();
-    assert!(!state.takes_output() && !state.close_write() && !state.is_plain());
+    assert!(!state.takes_output() && !state.close_write() && !state.has_plain_output());
     assert_eq!(state.drained(), Drained::Idle);
-    assert_eq!(state.end_of_stream(), Ended::Tell);
+    assert_eq!(state.end_of_stream(), Ended::Notify);
     assert_eq!(state.drained(), Drained::Finish);
 }
 
@@ -61,7 +61,7 @@ fn output_is_taken_while_open_and_not_ended() {
 }
 
 #[test]
-fn a_producer_is_heard_out_also_when_all_others_are_refused() {
+fn producer_may_write_while_other_writes_are_refused() {
     let mut half = open();
     assert!(half.close_write());
     for (mut state, takes) in [
@@ -74,24 +74,24 @@ fn a_producer_is_heard_out_also_when_all_others_are_refused() {
     ] {
         state.set_producing(true);
         assert_eq!(state.takes_output(), takes, "{:?}", state.stage());
-        assert!(!state.ask_flush(), "what it writes is sent when it has answered");
+        assert!(!state.ask_flush(), "its output is flushed after its call");
         state.set_producing(false);
     }
 }
 
 #[test]
-fn with_both_directions_ended_it_is_over_and_the_peer_has_ended_it() {
+fn connection_is_over_when_both_directions_have_ended() {
     for peer_first in [true, false] {
         let mut state = open();
         if peer_first {
             state.end_of_stream();
-            assert_eq!(state.drained(), Drained::Idle, "output goes on");
+            assert_eq!(state.drained(), Drained::Idle, "output continues");
         }
         assert!(state.close_write());
         if !peer_first {
             state.fin_sent();
-            assert_eq!(state.drained(), Drained::Idle, "input goes on");
-            assert_eq!(state.end_of_stream(), Ended::Tell);
+            assert_eq!(state.drained(), Drained::Idle, "input continues");
+            assert_eq!(state.end_of_stream(), Ended::Notify);
         }
         assert_eq!(state.drained(), Drained::Finish);
         assert!(state.peer_ended_first());
@@ -99,25 +99,25 @@ fn with_both_directions_ended_it_is_over_and_the_peer_has_ended_it() {
 }
 
 #[test]
-fn what_happens_when_all_is_sent_depends_on_the_stage_and_on_the_peer() {
+fn drained_output_is_handled_by_stage_and_peer() {
     assert_eq!(open().drained(), Drained::Idle);
     assert_eq!(closing().drained(), Drained::Linger);
     assert_eq!(lingering().drained(), Drained::Idle);
     for mut state in [closing(), lingering()] {
         let ended = state.end_of_stream();
-        assert_eq!(ended, Ended::Noted, "input that is thrown away has no end to tell of");
+        assert_eq!(ended, Ended::Recorded, "discarded input calls no read_closed");
         assert_eq!(state.drained(), Drained::Finish);
         assert!(!state.peer_ended_first());
     }
     let mut state = open();
     let ended = [state.end_of_stream(), state.end_of_stream()];
-    assert_eq!(ended, [Ended::Tell, Ended::Noted], "the end is told once");
+    assert_eq!(ended, [Ended::Notify, Ended::Recorded], "read_closed is called once");
     assert!(state.lose_connection() && state.peer_ended_first());
     assert_eq!(state.drained(), Drained::Finish);
 }
 
 #[test]
-fn input_is_delivered_while_open_and_thrown_away_while_closing() {
+fn input_is_delivered_while_open_and_discarded_while_closing() {
     for (mut state, input) in [
         (open(), Input::Deliver),
         (output_failed(), Input::Deliver),
@@ -125,10 +125,10 @@ fn input_is_delivered_while_open_and_thrown_away_while_closing() {
         (lingering(), Input::Discard),
         (lost(), Input::Wait),
     ] {
-        // Where output has failed, what has come is found by trying.
+        // After a failure of the output a read finds out what has arrived.
         state.read_blocked();
-        assert_eq!(state.input(), Input::Wait, "nothing has come yet");
-        state.became(Ready::READ);
+        assert_eq!(state.input(), Input::Wait, "not readable yet");
+        state.set_ready(Ready::READ);
         assert_eq!(state.input(), input);
         state.read_was_short();
         assert_eq!(state.input(), Input::Wait);
@@ -136,14 +136,14 @@ fn input_is_delivered_while_open_and_thrown_away_while_closing() {
 }
 
 #[test]
-fn a_short_read_proves_nothing_where_reads_are_cut_short() {
+fn short_read_does_not_drain_where_reads_may_be_short() {
     let mut closed = open();
-    closed.became(Ready::READ | Ready::READ_CLOSED);
+    closed.set_ready(Ready::READ | Ready::READ_CLOSED);
     let mut urgent = open();
-    urgent.became(Ready::READ | Ready::URGENT);
+    urgent.set_ready(Ready::READ | Ready::URGENT);
     let mut of_its_kind = open();
-    of_its_kind.set_cuts_reads();
-    of_its_kind.became(Ready::READ);
+    of_its_kind.set_always_read_until_blocked();
+    of_its_kind.set_ready(Ready::READ);
     for state in [closed, urgent, of_its_kind, output_failed()] {
         let mut state = state;
         state.read_was_short();
@@ -154,38 +154,38 @@ fn a_short_read_proves_nothing_where_reads_are_cut_short() {
         state.read_blocked();
         assert_eq!(state.input(), Input::Wait);
     }
-    // The urgent data has been read, so the next short read proves something again.
+    // The urgent data has been read, so the next short read drains again.
     urgent.read_blocked();
-    urgent.became(Ready::READ);
+    urgent.set_ready(Ready::READ);
     urgent.read_was_short();
     assert_eq!(urgent.input(), Input::Wait);
 }
 
 #[test]
-fn input_goes_on_when_output_has_failed() {
+fn input_continues_after_output_failed() {
     let mut state = open();
     state.above_high();
-    assert!(state.tell_pause());
-    state.became(Ready::READ);
+    assert!(state.notify_writing_paused());
+    state.set_ready(Ready::READ);
     assert!(state.output_failed() && !state.output_failed());
     assert!(!state.takes_output() && !state.close_write() && !state.lose_connection());
     assert!(state.is_open() && state.has_output_failed() && state.is_reset());
-    assert_eq!(state.input(), Input::Wait, "the queue is dropped by others");
+    assert_eq!(state.input(), Input::Wait, "still above the high watermark");
     assert!(state.below_low(), "writing_resumed is owed");
     assert_eq!((state.input(), state.input()), (Input::Resume, Input::Deliver));
     state.pause();
-    assert_eq!(state.input(), Input::Wait, "the user's pause outlives the failure");
+    assert_eq!(state.input(), Input::Wait, "the user's pause stays after the failure");
     state.resume();
-    assert_eq!(state.end_of_stream(), Ended::Over, "no read_closed: it is no clean end");
+    assert_eq!(state.end_of_stream(), Ended::ConnectionOver, "not a clean end, so no read_closed");
     assert_eq!(state.drained(), Drained::Idle);
-    // With the input ended, there is nothing left.
+    // With the input ended, nothing is left.
     let mut state = open();
     state.end_of_stream();
     assert!(!state.output_failed() && !closing().output_failed() && !lost().output_failed());
 }
 
 #[test]
-fn who_closes_with_a_reset_resets_when_all_is_sent() {
+fn close_with_reset_resets_when_all_is_sent() {
     for mut state in [open(), closing()] {
         assert!(state.close_with_reset());
         assert!(!state.takes_output() && state.drained() == Drained::Reset);
@@ -198,91 +198,91 @@ fn who_closes_with_a_reset_resets_when_all_is_sent() {
 }
 
 #[test]
-fn what_comes_after_the_end_is_looked_at_once_for_it_may_be_a_reset() {
+fn event_after_end_of_stream_is_checked_once_for_a_reset() {
     let mut state = open();
     state.end_of_stream();
     state.pause();
-    state.became(Ready::READ | Ready::READ_CLOSED);
+    state.set_ready(Ready::READ | Ready::READ_CLOSED);
     assert_eq!(state.input(), Input::Check);
-    state.looked();
+    state.checked();
     assert_eq!(state.input(), Input::Wait);
-    assert!(!state.wants_input(), "the end is readable for ever");
+    assert!(!state.wants_input(), "an end of stream stays readable");
 }
 
 #[test]
-fn what_comes_while_input_is_held_back_is_looked_at_once() {
+fn event_while_input_is_blocked_is_checked_once_for_a_reset() {
     let mut state = open();
     state.pause();
-    state.became(Ready::READ);
-    assert_eq!(state.input(), Input::Wait, "that is only input");
-    state.became(Ready::READ | Ready::READ_CLOSED);
+    state.set_ready(Ready::READ);
+    assert_eq!(state.input(), Input::Wait, "only data has arrived");
+    state.set_ready(Ready::READ | Ready::READ_CLOSED);
     assert_eq!(state.input(), Input::Check);
-    state.looked();
+    state.checked();
     assert_eq!(state.input(), Input::Wait);
-    state.look();
-    assert!(state.hears_nothing() && state.input() == Input::Check, "where no engine tells");
-    state.looked();
+    state.request_check();
+    assert!(state.needs_reset_checks() && state.input() == Input::Check, "no engine reports it");
+    state.checked();
     state.resume();
     assert_eq!((state.input(), state.input()), (Input::Resume, Input::Deliver));
     state.read_was_short();
-    assert_eq!(state.input(), Input::Deliver, "to the end, which was announced");
+    assert_eq!(state.input(), Input::Deliver, "reads to the announced end");
 }
 
 #[test]
-fn input_held_back_is_resumed_before_it_is_delivered() {
+fn reading_resumed_comes_before_more_input() {
     let mut paused = open();
-    paused.became(Ready::READ);
+    paused.set_ready(Ready::READ);
     paused.pause();
     assert_eq!(paused.input(), Input::Wait);
     paused.resume();
     assert_eq!((paused.input(), paused.input()), (Input::Resume, Input::Deliver));
 
     let mut full = open();
-    full.became(Ready::READ);
+    full.set_ready(Ready::READ);
     full.above_high();
-    assert!(full.is_held_back() && full.input() == Input::Wait);
+    assert!(full.is_input_blocked() && full.input() == Input::Wait);
     full.pause();
     full.below_low();
-    assert_eq!(full.input(), Input::Wait, "the user's pause outlives the watermark's");
+    assert_eq!(full.input(), Input::Wait, "the user's pause stays below the low watermark");
     full.resume();
     assert_eq!((full.input(), full.input()), (Input::Resume, Input::Deliver));
 }
 
 #[test]
-fn without_auto_pause_the_watermark_only_tells() {
+fn without_auto_pause_the_high_watermark_does_not_block_input() {
     let mut state = State::new(false);
-    state.became(Ready::READ);
+    state.set_ready(Ready::READ);
     state.above_high();
-    assert!(!state.is_held_back() && state.input() == Input::Deliver);
-    assert!(state.tell_pause() && !state.tell_pause());
+    assert!(!state.is_input_blocked() && state.input() == Input::Deliver);
+    assert!(state.notify_writing_paused() && !state.notify_writing_paused());
     assert!(state.below_low() && !state.below_low());
 }
 
 #[test]
-fn a_burst_that_the_system_takes_at_once_tells_nothing() {
+fn burst_accepted_at_once_notifies_nobody() {
     let mut state = open();
     state.above_high();
-    assert!(!state.below_low(), "writing_paused was not told, so writing_resumed is not owed");
-    assert!(!state.tell_pause());
+    assert!(!state.below_low(), "no writing_paused, so no writing_resumed");
+    assert!(!state.notify_writing_paused());
 }
 
 #[test]
-fn it_is_lost_once() {
+fn connection_is_lost_once() {
     for mut state in [open(), output_failed(), closing(), lingering()] {
         assert!(state.lost() && !state.lost());
-        assert!(!state.is_end_told() && state.tell_end() && !state.tell_end());
+        assert!(!state.is_end_notified() && state.notify_end() && !state.notify_end());
         state.gone();
         assert!(!state.lost() && state.is_over() && state.is_gone());
     }
 }
 
 #[test]
-fn the_loop_is_asked_once() {
+fn flush_and_reschedule_are_requested_once() {
     let mut state = open();
     assert!(state.ask_flush() && !state.ask_flush());
     state.flush_begins();
     state.set_in_callback(true);
-    assert!(!state.ask_flush(), "the end of the callback flushes anyway");
+    assert!(!state.ask_flush(), "a flush follows the callback anyway");
     state.set_in_callback(false);
     assert!(state.ask_flush());
     assert!(state.request_reschedule() && !state.request_reschedule());

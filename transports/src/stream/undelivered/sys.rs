@@ -1,13 +1,13 @@
-//! How much of what was written to a socket is unsent or not acknowledged: `SIOCOUTQ` (tcp(7)).
+//! Bytes written to a socket that are unsent or not acknowledged: `SIOCOUTQ` (tcp(7)).
 
-#![allow(unsafe_code, reason = "an ioctl, whose argument stands beside it")]
+#![allow(unsafe_code, reason = "one ioctl; the SAFETY comment says why it is sound")]
 
 use std::os::fd::AsRawFd;
 
-/// Of one that cannot say, nothing.
-pub(in super::super) fn in_socket(socket: &impl AsRawFd) -> usize {
+/// Returns 0 if the kernel cannot tell.
+pub(in super::super) fn unacknowledged(socket: &impl AsRawFd) -> usize {
     let mut unsent: libc::c_int = 0;
-    // SAFETY: the descriptor is open as long as it is borrowed, and the call writes one `int`, which is here.
+    // SAFETY: the descriptor is open while it is borrowed, and the call writes one `c_int`, to the local variable.
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unsent) };
     if done == 0 { usize::try_from(unsent).unwrap_or(0) } else { 0 }
 }

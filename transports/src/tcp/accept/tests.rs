@@ -1,5 +1,5 @@
-//! A listener that says what it is told to say: no system can be made to say all of it. That the errors of the kernel's are the same
-//! on every engine, `tests/accept_errors.rs` shows.
+//! Accept errors, injected by a scripted listener, since no system produces all of them on demand. `tests/accept_errors.rs` shows
+//! that the kernel's errors are the same on every engine.
 
 use std::{collections::VecDeque, io::IoSlice, net::SocketAddr};
 
@@ -12,11 +12,11 @@ use crate::{
     tcp::{ListeningPort, open},
 };
 
-/// What accept(2) says, call by call; then that nobody waits.
+/// Results of accept(2), call by call; then `WouldBlock`.
 #[derive(Default)]
 struct Script {
     answers: RefCell<VecDeque<Result<(), Errno>>>,
-    /// After those, this for ever.
+    /// Returned for ever after those.
     last: Cell<Option<Errno>>,
     calls: Cell<usize>,
     spares: Cell<usize>,
@@ -50,7 +50,7 @@ impl NetListener for Scripted {
     }
 }
 
-/// A client that says nothing and stays.
+/// A client that sends nothing and stays connected.
 struct Silent;
 
 impl ByteStream for Silent {
@@ -91,13 +91,13 @@ impl Protocol for Mute {
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 }
 
-struct Stage {
+struct Fixture {
     reactor: Reactor,
     script: Rc<Script>,
     port: ListeningPort,
 }
 
-impl Stage {
+impl Fixture {
     fn new(answers: impl IntoIterator<Item = Result<(), Errno>>, last: Option<Errno>) -> Self {
         let (reactor, script) = (Reactor::simulated(1), Rc::<Script>::default());
         script.answers.borrow_mut().extend(answers);
@@ -114,14 +114,14 @@ impl Stage {
         self.reactor.advance(time).unwrap();
     }
 
-    /// How often the spare descriptor was given up. It is taken once at the start.
+    /// How often the spare descriptor was used. It is opened once at the start.
     fn spares_used(&self) -> usize {
         self.script.spares.get() - 1
     }
 }
 
 /// accept(2), "Error handling": "treat them like EAGAIN by retrying".
-const OF_ONE_CONNECTION: [Errno; 8] = [
+const PER_CONNECTION_ERRORS: [Errno; 8] = [
     Errno::CONNABORTED,
     Errno::PROTO,
     Errno::NOPROTOOPT,
@@ -132,63 +132,63 @@ const OF_ONE_CONNECTION: [Errno; 8] = [
     Errno::NETUNREACH,
 ];
 
-/// They leave the backlog as it is.
-const OF_ALL: [Errno; 6] =
+/// These leave the backlog unchanged.
+const LISTENER_ERRORS: [Errno; 6] =
     [Errno::ACCESS, Errno::PERM, Errno::NOBUFS, Errno::NOMEM, Errno::INVAL, Errno::BADF];
 
 #[test]
-fn what_befell_one_connection_does_not_cost_the_next() {
-    for error in OF_ONE_CONNECTION {
-        let stage = Stage::new([Err(error), Ok(()), Err(error), Err(error), Ok(())], None);
-        assert_eq!(stage.port.connections(), 2, "{error:?}");
-        assert_eq!(stage.spares_used(), 0, "{error:?}");
+fn error_of_one_connection_does_not_affect_the_next() {
+    for error in PER_CONNECTION_ERRORS {
+        let fixture = Fixture::new([Err(error), Ok(()), Err(error), Err(error), Ok(())], None);
+        assert_eq!(fixture.port.connections(), 2, "{error:?}");
+        assert_eq!(fixture.spares_used(), 0, "{error:?}");
     }
 }
 
 #[test]
-fn what_leaves_the_backlog_as_it_is_is_waited_out() {
-    for error in OF_ALL {
-        let stage = Stage::new([Err(error), Ok(()), Ok(()), Err(error), Ok(())], None);
-        assert_eq!(stage.port.connections(), 0, "{error:?}");
-        stage.pass(REST - Duration::from_millis(1));
-        assert_eq!((stage.port.connections(), stage.script.calls.get()), (0, 1), "{error:?}");
-        stage.pass(Duration::from_millis(1));
-        assert_eq!(stage.port.connections(), 2, "{error:?}");
-        stage.pass(REST);
-        assert_eq!((stage.port.connections(), stage.spares_used()), (3, 0), "{error:?}");
+fn error_of_the_listener_pauses_accepting() {
+    for error in LISTENER_ERRORS {
+        let fixture = Fixture::new([Err(error), Ok(()), Ok(()), Err(error), Ok(())], None);
+        assert_eq!(fixture.port.connections(), 0, "{error:?}");
+        fixture.pass(ACCEPT_BACKOFF - Duration::from_millis(1));
+        assert_eq!((fixture.port.connections(), fixture.script.calls.get()), (0, 1), "{error:?}");
+        fixture.pass(Duration::from_millis(1));
+        assert_eq!(fixture.port.connections(), 2, "{error:?}");
+        fixture.pass(ACCEPT_BACKOFF);
+        assert_eq!((fixture.port.connections(), fixture.spares_used()), (3, 0), "{error:?}");
     }
 }
 
 #[test]
-fn with_no_descriptor_left_a_client_is_told_by_a_close() {
+fn without_descriptors_a_client_is_accepted_and_closed() {
     for error in [Errno::MFILE, Errno::NFILE] {
-        let stage = Stage::new([Err(error), Ok(()), Ok(())], None);
-        assert_eq!((stage.port.connections(), stage.spares_used()), (1, 1), "{error:?}");
-        // Nor is there one after the spare one was given up.
-        let stage = Stage::new([Err(error), Err(error), Ok(())], None);
-        assert_eq!((stage.port.connections(), stage.spares_used()), (0, 1), "{error:?}");
-        stage.pass(REST);
-        assert_eq!((stage.port.connections(), stage.spares_used()), (1, 1), "{error:?}");
+        let fixture = Fixture::new([Err(error), Ok(()), Ok(())], None);
+        assert_eq!((fixture.port.connections(), fixture.spares_used()), (1, 1), "{error:?}");
+        // Closing the spare descriptor freed none.
+        let fixture = Fixture::new([Err(error), Err(error), Ok(())], None);
+        assert_eq!((fixture.port.connections(), fixture.spares_used()), (0, 1), "{error:?}");
+        fixture.pass(ACCEPT_BACKOFF);
+        assert_eq!((fixture.port.connections(), fixture.spares_used()), (1, 1), "{error:?}");
     }
 }
 
-/// Whatever is said, said without end: some hundreds of calls in a tenth of a second at most, and some turns.
+/// Any error, repeated for ever: at most some hundreds of calls per 100 ms, and some turns.
 #[test]
 fn no_error_spins() {
     let others = [Errno::MFILE, Errno::NFILE, Errno::INTR, Errno::NOSYS, Errno::IO];
-    for error in OF_ONE_CONNECTION.into_iter().chain(OF_ALL).chain(others) {
-        let stage = Stage::new([], Some(error));
-        let (calls, turns) = (stage.script.calls.get(), stage.reactor.stats().turns);
-        stage.pass(Duration::from_secs(1));
-        let calls = stage.script.calls.get() - calls;
-        let max = if OF_ALL.contains(&error) { 10 } else { 10 * ACCEPTS_PER_TURN };
+    for error in PER_CONNECTION_ERRORS.into_iter().chain(LISTENER_ERRORS).chain(others) {
+        let fixture = Fixture::new([], Some(error));
+        let (calls, turns) = (fixture.script.calls.get(), fixture.reactor.stats().turns);
+        fixture.pass(Duration::from_secs(1));
+        let calls = fixture.script.calls.get() - calls;
+        let max = if LISTENER_ERRORS.contains(&error) { 10 } else { 10 * ACCEPTS_PER_TURN };
         assert!((10..=max).contains(&calls), "{error:?}: {calls} calls");
-        let turns = stage.reactor.stats().turns - turns;
+        let turns = fixture.reactor.stats().turns - turns;
         assert!(turns <= 100, "{error:?}: {turns} turns");
-        // It ends, and all is well.
-        stage.script.answers.borrow_mut().push_back(Ok(()));
-        stage.script.last.set(None);
-        stage.pass(REST);
-        assert_eq!(stage.port.connections(), 1, "{error:?}");
+        // Once the errors stop, connections are accepted.
+        fixture.script.answers.borrow_mut().push_back(Ok(()));
+        fixture.script.last.set(None);
+        fixture.pass(ACCEPT_BACKOFF);
+        assert_eq!(fixture.port.connections(), 1, "{error:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Why a connection could not be made: [`ConnectError`], and of each address that was tried: [`Tried`].
+//! Errors of connecting: [`ConnectError`], and [`Tried`] for each address.
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
@@ -12,11 +12,11 @@ use crate::{PipeError, SpawnError, UnixAddr, UnixListenError};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The destination is no `host:port`.
-    #[error("{:?} is no host:port: {}", Excerpt::new(.0), why_bad(.0))]
+    /// The destination is not `host:port`.
+    #[error("{:?} is not host:port: {}", Excerpt::new(.0), why_bad(.0))]
     BadDestination(String),
     /// The destination is a list of addresses, and the list is empty.
-    #[error("there is no address to connect to")]
+    #[error("the list of addresses to connect to is empty")]
     NoAddress,
     /// The name could not be resolved.
     #[error("could not resolve {}: {source}", Excerpt::new(.host))]
@@ -26,35 +26,35 @@ pub enum ConnectError {
         /// The cause.
         source: ResolveError,
     },
-    /// The system, or the other end, refused. There was one address to try.
+    /// The only address failed: the system or the peer refused the connection.
     #[error("could not connect to {addr}: {source}")]
     Connect {
         /// The address.
         addr: SocketAddr,
-        /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there.
+        /// The cause; [`io::ErrorKind::ConnectionRefused`] if nothing listens on the port.
         source: io::Error,
     },
-    /// The system, or the other end of a Unix socket, refused.
+    /// The only address, a Unix socket, failed: the system or the peer refused the connection.
     #[cfg(unix)]
     #[error("could not connect to {addr}: {source}")]
     ConnectUnix {
         /// The address.
         addr: UnixAddr,
-        /// The cause; [`io::ErrorKind::ConnectionRefused`] if nobody listens there any more.
+        /// The cause; [`io::ErrorKind::ConnectionRefused`] if the socket file exists, but nothing listens on it any more.
         source: io::Error,
     },
-    /// A Unix socket for datagrams could not have the address that it was to send from.
+    /// A Unix datagram socket could not be bound to its own address.
     #[cfg(unix)]
     #[error(transparent)]
     Bind(#[from] UnixListenError),
-    /// The system has no room for so long a path or name of a Unix socket: about a hundred bytes.
+    /// The path or name is too long for the address of a Unix socket: the limit is about a hundred bytes.
     #[cfg(unix)]
     #[error("{addr} is too long for the address of a Unix socket")]
     TooLong {
         /// The address.
         addr: UnixAddr,
     },
-    /// None of several addresses would have us.
+    /// All of several addresses failed.
     #[error("could not connect to {to}: {}", Tried::list(.tried))]
     AllFailed {
         /// The destination.
@@ -62,10 +62,10 @@ pub enum ConnectError {
         /// The addresses in the order in which they failed, each with its cause.
         tried: Vec<Tried>,
     },
-    /// The same of a place that is no address.
+    /// A destination that is not an IP or Unix address failed.
     #[error("could not connect to {}: {source}", Excerpt::new(.to))]
     Other {
-        /// The place, as a string for an endpoint says it.
+        /// The destination, as an endpoint string.
         to: String,
         /// The cause.
         source: io::Error,
@@ -85,13 +85,13 @@ pub enum ConnectError {
         to: Destination,
         /// The time that was allowed.
         after: Duration,
-        /// What it took too long for.
+        /// The phase that did not finish in time.
         phase: ConnectPhase,
-        /// What was tried until then. Who had not answered yet has [`io::ErrorKind::TimedOut`] for a cause; there is none at all
-        /// if the name had not been resolved, or if a Unix socket's backlog was full.
+        /// The addresses tried until then. Attempts still in progress have [`io::ErrorKind::TimedOut`] as their cause. Empty if the
+        /// name had not been resolved, or if a Unix socket's backlog was full.
         tried: Vec<Tried>,
     },
-    /// The connection stood, but TLS did not.
+    /// The connection was established, but the TLS handshake failed.
     #[error("could not start TLS with {peer}: {source}")]
     Tls {
         /// The other end.
@@ -99,32 +99,32 @@ pub enum ConnectError {
         /// The cause.
         source: TlsError,
     },
-    /// TLS has to know the name of the server, and this is none.
+    /// TLS needs the name of the server, and this is not a valid one.
     #[error("{:?} is not the name of a server", Excerpt::new(.0))]
     BadServerName(String),
-    /// The connection stood, but the factory refused it (or panicked).
+    /// The connection was established, but the factory built no protocol (or panicked).
     #[error("the factory built no protocol for {0}")]
     NoProtocol(Peer),
-    /// It was cancelled, or the reactor ended first.
+    /// The attempt was cancelled, or the reactor was dropped or shut down first.
     #[error("connecting was given up: {0}")]
     GivenUp(#[from] Failure),
 }
 
 sinew_reactor::error_debug!(ConnectError);
 
-/// How far an outgoing connection has come.
+/// The phase of an outgoing connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectPhase {
-    /// The lookup of its name waits for a thread: as many are busy as
+    /// Waiting for a thread to look up the name: as many are busy as
     /// [`Builder::lookup_threads_max`](sinew_reactor::Builder::lookup_threads_max) allows.
     Queued,
-    /// Its name is looked up.
+    /// Looking up the name.
     Resolving,
-    /// Addresses are tried.
+    /// Trying addresses.
     #[default]
     Connecting,
-    /// The connection stands, and TLS is on its way.
+    /// Connected; the TLS handshake is in progress.
     Securing,
 }
 
@@ -132,15 +132,15 @@ impl ConnectPhase {
     const fn explain(self) -> &'static str {
         match self {
             Self::Queued => ": the lookup of its name waited for a thread (lookup_threads_max)",
-            Self::Resolving => ": its name was not looked up by then",
+            Self::Resolving => ": its name was not resolved by then",
             Self::Connecting => "",
-            Self::Securing => ": TLS was not ready by then",
+            Self::Securing => ": the TLS handshake was not complete by then",
         }
     }
 }
 
 impl ConnectError {
-    /// Whether somebody was there and said no: nobody listens on the port. Of several addresses, on none.
+    /// Whether the connection was refused, that is, nothing listens on the port. Of several addresses, all must have refused it.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         let refused = |source: &io::Error| source.kind() == io::ErrorKind::ConnectionRefused;
@@ -154,18 +154,18 @@ impl ConnectError {
     }
 }
 
-/// An address that was tried, and what became of it.
+/// An address that was tried, and why it failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Tried {
     /// The address.
     pub addr: Address,
-    /// Why it was not that one.
+    /// The cause.
     pub source: io::Error,
 }
 
 impl Tried {
-    /// The failure of the only address that there was.
+    /// The error when there was only one address.
     pub(super) fn alone(self) -> ConnectError {
         let Self { addr, source } = self;
         match addr {
@@ -182,7 +182,7 @@ impl Tried {
         tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
-    /// Unless there is nothing that the destination does not say.
+    /// Empty if it would only repeat the destination.
     fn list_in_brackets(to: &Destination, tried: &[Self]) -> String {
         match to {
             Destination::Addr(_) => String::new(),

@@ -1,4 +1,4 @@
-//! Several addresses of a real system, in order. How they are tried over time is tested in the simulated network.
+//! Connecting to several addresses in order, on real sockets. Timing of the attempts is tested in the simulated network.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -20,15 +20,15 @@ fn connect_to(addrs: &[SocketAddr]) -> Result<SocketAddr, ConnectError> {
     Ok(connection.transport().peer().socket_addr().unwrap())
 }
 
-/// Somebody who listens.
+/// A listening socket.
 fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr = listener.local_addr().unwrap();
     (listener, addr)
 }
 
-/// A socket that keeps its port from being listened on.
-fn deaf() -> (socket2::Socket, SocketAddr) {
+/// A bound socket that does not listen: connections to its port are refused.
+fn bound_socket() -> (socket2::Socket, SocketAddr) {
     let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
     let addr = socket.local_addr().unwrap().as_socket().unwrap();
@@ -36,17 +36,17 @@ fn deaf() -> (socket2::Socket, SocketAddr) {
 }
 
 #[test]
-fn the_first_address_that_answers_is_taken() {
-    let ((_a, refused), (_b, also_refused)) = (deaf(), deaf());
-    let ((_c, one), (_d, two)) = (listener(), listener());
-    assert_eq!(connect_to(&[one, two]).unwrap(), one);
-    assert_eq!(connect_to(&[refused, two, one]).unwrap(), two);
-    assert_eq!(connect_to(&[refused, also_refused, one]).unwrap(), one);
+fn first_address_that_answers_is_used() {
+    let ((_a, refused), (_b, also_refused)) = (bound_socket(), bound_socket());
+    let ((_c, first_listener), (_d, second_listener)) = (listener(), listener());
+    assert_eq!(connect_to(&[first_listener, second_listener]).unwrap(), first_listener);
+    assert_eq!(connect_to(&[refused, second_listener, first_listener]).unwrap(), second_listener);
+    assert_eq!(connect_to(&[refused, also_refused, first_listener]).unwrap(), first_listener);
 }
 
 #[test]
-fn every_failure_is_told() {
-    let ((_a, refused), (_b, also_refused)) = (deaf(), deaf());
+fn error_lists_every_failed_address() {
+    let ((_a, refused), (_b, also_refused)) = (bound_socket(), bound_socket());
     let error = connect_to(&[refused, also_refused]).unwrap_err();
     assert!(error.is_refused());
     let ConnectError::AllFailed { tried, .. } = &error else { panic!("{error}") };
@@ -58,9 +58,9 @@ fn every_failure_is_told() {
 }
 
 #[test]
-fn an_address_that_cannot_even_be_tried_is_passed_over() {
-    let (_c, one) = listener();
-    // Port 0 is nobody's.
+fn address_that_cannot_be_tried_is_skipped() {
+    let (_c, first_listener) = listener();
+    // Nothing can connect to port 0.
     let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    assert_eq!(connect_to(&[nobody, one]).unwrap(), one);
+    assert_eq!(connect_to(&[nobody, first_listener]).unwrap(), first_listener);
 }

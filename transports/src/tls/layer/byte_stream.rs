@@ -1,4 +1,4 @@
-//! TLS as the stream over it calls it: [`Wrapper`] of [`Tls`]. Plaintext goes in, ciphertext goes to the socket below.
+//! [`Wrapper`] for [`Tls`]: how the stream calls the TLS layer. Plaintext in, ciphertext to the socket below.
 
 use std::io::{self, IoSlice};
 #[cfg(unix)]
@@ -14,12 +14,12 @@ impl Wrapper for Tls {
         &self.socket
     }
 
-    /// What comes is [received](Layer::receive): a read could not say that there is more than it brought.
+    /// Unsupported: input is read by [`receive`](Layer::receive), since a read cannot report that plaintext is left.
     fn read(&self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// What has been decrypted, or has come and may be.
+    /// Whether plaintext or the end of the input is buffered, or the socket has bytes.
     fn peek(&self) -> io::Result<usize> {
         let buffered_plaintext = self.buffered_plaintext.take();
         let end = self.end.take();
@@ -29,11 +29,11 @@ impl Wrapper for Tls {
         if waits { Ok(1) } else { self.socket.peek() }
     }
 
-    /// As the stream knows it, something is written when all of its ciphertext is. So what it has queued is what the system has
-    /// not taken, whichever way one looks at it: watermarks, ends and timeouts need not know of this layer.
+    /// Reports bytes as written when all of their ciphertext is. So the stream's queue holds exactly what the system has not
+    /// accepted, and watermarks, ends and timeouts need not know of this layer.
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.clear() {
-            0 if self.is_opening() => return Err(io::ErrorKind::WouldBlock.into()),
+        match self.plaintext_len() {
+            0 if self.handshake_pending() => return Err(io::ErrorKind::WouldBlock.into()),
             0 => {}
             clear => return self.write_clear(slices, clear),
         }
@@ -47,7 +47,7 @@ impl Wrapper for Tls {
         }
         taken += std::mem::take(&mut self.unsent.borrow_mut().covers);
         loop {
-            match self.write_piece(slices, taken)? {
+            match self.write_chunk(slices, taken)? {
                 (0, _) => return Ok(taken),
                 (len, true) => taken += len,
                 (len, false) => {
@@ -61,7 +61,7 @@ impl Wrapper for Tls {
         }
     }
 
-    /// Descriptors go in the clear only: what was sent before TLS began.
+    /// Descriptors can only be sent in the clear, before the handshake.
     #[cfg(unix)]
     fn write_with_descriptors(
         &self,
@@ -69,7 +69,7 @@ impl Wrapper for Tls {
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<usize> {
         let Some(first) = slices.iter().find(|slice| !slice.is_empty()) else { return Ok(0) };
-        let clear = IoSlice::new(&first[..first.len().min(self.clear())]);
+        let clear = IoSlice::new(&first[..first.len().min(self.plaintext_len())]);
         if clear.is_empty() {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -88,7 +88,8 @@ impl Wrapper for Tls {
     }
 
     fn is_held(&self) -> bool {
-        let awaits_peer = self.is_opening() && self.clear() == 0 && !self.has_unsent();
+        let awaits_peer =
+            self.handshake_pending() && self.plaintext_len() == 0 && !self.has_unsent();
         awaits_peer || self.socket.is_held()
     }
 

@@ -1,35 +1,38 @@
-//! Changing the decoder in the middle of a stream, and sending by its rules.
+//! Replacing the decoder in the middle of a stream, and sending with the current one.
 
 use sinew_transports::{Protocol, Transport};
 
-use super::{Script, Told, lines, script, text};
+use super::{Callback, Script, lines, script, text};
 use crate::basic::{
     Decoded, Decoder, EncodeError, FrameError, FrameHandler, FrameTransport, Framed, Int8, Line,
     LineTransport,
 };
 
 #[test]
-fn another_decoder_from_the_next_frame_on() {
+fn a_new_decoder_starts_at_the_next_frame() {
     let (transport, _wire) = Transport::memory();
-    let mut framed = script(|transport, told| {
-        if *told == Told::Line("lf".into()) {
+    let mut framed = script(|transport, callback| {
+        if *callback == Callback::Line("lf".into()) {
             transport.set_decoder(Line::new(b"\n"));
         }
     });
     framed.data_received(&transport, b"on\ne\r\nlf\r\ntwo\nthr");
-    assert_eq!(framed.take_told(), lines(&["on\ne", "lf", "two"]));
-    // Another callback does not make the unfinished line begin anew.
+    assert_eq!(framed.take_callbacks(), lines(&["on\ne", "lf", "two"]));
+    // Other callbacks do not restart decoding of the unfinished line.
     framed.writing_resumed(&transport);
     framed.data_received(&transport, b"ee\n");
-    assert_eq!(framed.take_told(), [&[Told::WritingResumed][..], &lines(&["three"])].concat());
+    assert_eq!(
+        framed.take_callbacks(),
+        [&[Callback::WritingResumed][..], &lines(&["three"])].concat()
+    );
 }
 
 #[test]
-fn another_decoder_after_raw_mode() {
+fn a_new_decoder_after_raw_mode() {
     let (transport, _wire) = Transport::memory();
-    let mut framed = script(|transport, told| match told {
-        Told::Line(line) if line == "raw" => transport.set_raw_mode(),
-        Told::Raw(data) => {
+    let mut framed = script(|transport, callback| match callback {
+        Callback::Line(line) if line == "raw" => transport.set_raw_mode(),
+        Callback::Raw(data) => {
             transport.set_decoder(Line::new(b"\n"));
             transport.set_line_mode(data.strip_prefix('!').unwrap().as_bytes());
         }
@@ -39,37 +42,47 @@ fn another_decoder_after_raw_mode() {
     framed.writing_resumed(&transport);
     framed.data_received(&transport, b"e\n");
     let expected = [
-        Told::Line("raw".into()),
-        Told::Raw("!on".into()),
-        Told::WritingResumed,
-        Told::Line("one".into()),
+        Callback::Line("raw".into()),
+        Callback::Raw("!on".into()),
+        Callback::WritingResumed,
+        Callback::Line("one".into()),
     ];
-    assert_eq!(framed.take_told(), expected);
+    assert_eq!(framed.take_callbacks(), expected);
 }
 
 #[test]
-fn changes_from_elsewhere_begin_with_the_unfinished_frame() {
+fn changes_outside_of_a_frame_restart_the_unfinished_frame() {
     for (raw, expected) in [
-        (false, vec![Told::Line("a".into()), Told::WritingResumed, Told::Line("b".into())]),
-        (true, vec![Told::Line("a".into()), Told::WritingResumed, Told::Raw("b\nc".into())]),
+        (
+            false,
+            vec![Callback::Line("a".into()), Callback::WritingResumed, Callback::Line("b".into())],
+        ),
+        (
+            true,
+            vec![
+                Callback::Line("a".into()),
+                Callback::WritingResumed,
+                Callback::Raw("b\nc".into()),
+            ],
+        ),
     ] {
         let (transport, _wire) = Transport::memory();
-        let mut framed = script(move |transport, told| {
-            if *told == Told::WritingResumed {
+        let mut framed = script(move |transport, callback| {
+            if *callback == Callback::WritingResumed {
                 if raw { transport.set_raw_mode() } else { transport.set_decoder(Line::new(b"\n")) }
             }
         });
         framed.data_received(&transport, b"a\r\nb\nc");
         framed.writing_resumed(&transport);
-        assert_eq!(framed.take_told(), expected);
+        assert_eq!(framed.take_callbacks(), expected);
         framed.data_received(&transport, b"d\n");
-        let last = if raw { Told::Raw("d\n".into()) } else { Told::Line("cd".into()) };
-        assert_eq!(framed.take_told(), [last]);
+        let last = if raw { Callback::Raw("d\n".into()) } else { Callback::Line("cd".into()) };
+        assert_eq!(framed.take_callbacks(), [last]);
     }
 }
 
 #[test]
-fn a_decoder_may_be_of_any_kind_at_run_time() {
+fn a_boxed_decoder_can_be_replaced_by_another_type() {
     #[derive(Default)]
     struct Upgrade(Vec<String>);
     impl FrameHandler<Box<dyn Decoder>> for Upgrade {
@@ -93,13 +106,13 @@ fn a_decoder_may_be_of_any_kind_at_run_time() {
 }
 
 #[test]
-fn lines_are_sent_with_the_delimiter_in_use() {
+fn lines_are_sent_with_the_current_delimiter() {
     let (transport, wire) = Transport::memory();
     let mut framed = Framed::with_decoder(
         Line::new(b"\n"),
         Script {
-            told: Vec::new(),
-            act: |transport: &mut LineTransport<'_>, _: &Told| {
+            callbacks: Vec::new(),
+            act: |transport: &mut LineTransport<'_>, _: &Callback| {
                 transport.send_line("hello").unwrap();
                 assert_eq!(transport.send_line("a\nb"), Err(EncodeError::DelimiterInside));
             },
@@ -110,7 +123,7 @@ fn lines_are_sent_with_the_delimiter_in_use() {
 }
 
 #[test]
-#[should_panic(expected = "a frame of no bytes")]
+#[should_panic(expected = "a decoder returned an empty frame")]
 fn a_decoder_that_makes_no_progress_does_not_hang_the_loop() {
     struct Stuck;
     impl Decoder for Stuck {

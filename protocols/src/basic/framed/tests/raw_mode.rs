@@ -1,16 +1,16 @@
-//! Raw mode and back.
+//! Switching to raw mode and back.
 
 use proptest::prelude::*;
 use sinew_transports::{Protocol, Transport};
 
-use super::{Told, drive_pausing, script};
+use super::{Callback, drive_pausing, script};
 use crate::basic::{
     LineHandler, LineReceiver, LineTransport,
     testing::{any_cut, pieces},
 };
 
 proptest! {
-    /// `raw N` is followed by N raw bytes, which look like lines, and by lines again.
+    /// `raw N` is followed by N raw bytes that look like lines, and then by lines again.
     #[test]
     fn raw_mode_and_back_at_any_cut(
         sections in prop::collection::vec((0..3_usize, 1..30_usize), 0..6),
@@ -22,11 +22,11 @@ proptest! {
         for (count, raw) in sections {
             for n in 0..count {
                 input += &format!("line {n}\r\n");
-                expected.push(Told::Line(format!("line {n}")));
+                expected.push(Callback::Line(format!("line {n}")));
             }
             let bytes: String = "ab\r\nraw 3\r\n".chars().cycle().take(raw).collect();
             input += &format!("raw {raw}\r\n{bytes}");
-            expected.extend([Told::Line(format!("raw {raw}")), Told::Raw(bytes)]);
+            expected.extend([Callback::Line(format!("raw {raw}")), Callback::Raw(bytes)]);
         }
         for cut in [&cut[..], &[1], &[usize::MAX]] {
             prop_assert_eq!(&switching(&pieces(input.as_bytes(), cut), pausing), &expected);
@@ -38,19 +38,19 @@ proptest! {
     }
 }
 
-/// What is told of `input` when `raw N` switches to raw mode for N bytes; raw pieces are joined.
-fn switching(input: &[&[u8]], pausing: bool) -> Vec<Told> {
+/// The callbacks for `input`, where `raw N` switches to raw mode for N bytes. Raw pieces are joined.
+fn switching(input: &[&[u8]], pausing: bool) -> Vec<Callback> {
     let (transport, _wire) = Transport::memory();
     let mut missing = 0;
-    let mut framed = script(move |transport, told| {
-        match told {
-            Told::Line(line) => {
+    let mut framed = script(move |transport, callback| {
+        match callback {
+            Callback::Line(line) => {
                 if let Some(raw) = line.strip_prefix("raw ") {
                     missing = raw.parse().unwrap();
                     transport.set_raw_mode();
                 }
             }
-            Told::Raw(data) => {
+            Callback::Raw(data) => {
                 let (wanted, rest) = data.split_at(data.len().min(missing));
                 missing -= wanted.len();
                 if missing == 0 {
@@ -59,53 +59,53 @@ fn switching(input: &[&[u8]], pausing: bool) -> Vec<Told> {
             }
             _ => {}
         }
-        if pausing && *told != Told::Resumed {
+        if pausing && *callback != Callback::Resumed {
             transport.pause_reading();
         }
     });
     drive_pausing(&mut framed, &transport, input);
-    let mut told = Vec::new();
+    let mut callback = Vec::new();
     let mut missing = 0;
-    for next in framed.take_told() {
-        match (next, told.last_mut()) {
-            (Told::Raw(data), last) => {
+    for next in framed.take_callbacks() {
+        match (next, callback.last_mut()) {
+            (Callback::Raw(data), last) => {
                 let wanted = &data[..data.len().min(missing)];
                 missing -= wanted.len();
                 match last {
-                    Some(Told::Raw(raw)) => raw.push_str(wanted),
-                    _ => told.push(Told::Raw(wanted.to_owned())),
+                    Some(Callback::Raw(raw)) => raw.push_str(wanted),
+                    _ => callback.push(Callback::Raw(wanted.to_owned())),
                 }
             }
-            (Told::Line(line), _) => {
+            (Callback::Line(line), _) => {
                 missing = line.strip_prefix("raw ").map_or(0, |raw| raw.parse().unwrap());
-                told.push(Told::Line(line));
+                callback.push(Callback::Line(line));
             }
             _ => {}
         }
     }
-    told
+    callback
 }
 
 #[test]
-fn switching_often_takes_no_stack() {
+fn switching_modes_does_not_recurse() {
     let (transport, _wire) = Transport::memory();
-    let mut framed = script(|transport, told| match told {
-        Told::Line(_) => transport.set_raw_mode(),
-        Told::Raw(data) => transport.set_line_mode(data.as_bytes()),
+    let mut framed = script(|transport, callback| match callback {
+        Callback::Line(_) => transport.set_raw_mode(),
+        Callback::Raw(data) => transport.set_line_mode(data.as_bytes()),
         _ => {}
     });
     let count = 2000;
     framed.data_received(&transport, &b"x\r\n".repeat(count));
-    // One raw callback after each line but the last, behind which nothing came.
-    assert_eq!(framed.take_told().len(), 2 * count - 1);
+    // One raw callback after each line except the last, after which there is no input.
+    assert_eq!(framed.take_callbacks().len(), 2 * count - 1);
 }
 
 #[test]
 #[should_panic(expected = "more bytes handed back")]
-fn nothing_but_the_data_can_be_handed_back() {
+fn handing_back_more_than_the_data_panics() {
     let (transport, _wire) = Transport::memory();
-    let mut framed = script(|transport, told| match told {
-        Told::Line(_) => transport.set_raw_mode(),
+    let mut framed = script(|transport, callback| match callback {
+        Callback::Line(_) => transport.set_raw_mode(),
         _ => transport.set_line_mode(b"something else"),
     });
     framed.data_received(&transport, b"x\r\nabc");
@@ -113,36 +113,36 @@ fn nothing_but_the_data_can_be_handed_back() {
 
 #[test]
 fn raw_mode_without_a_handler_ends_the_connection() {
-    struct Forgetful;
-    impl LineHandler for Forgetful {
+    struct NoRawReceived;
+    impl LineHandler for NoRawReceived {
         fn line_received(&mut self, transport: &mut LineTransport<'_>, _: &[u8]) {
             transport.set_raw_mode();
         }
     }
     let (transport, wire) = Transport::memory();
-    LineReceiver::new(Forgetful).data_received(&transport, b"x\r\nabc");
+    LineReceiver::new(NoRawReceived).data_received(&transport, b"x\r\nabc");
     assert!(wire.is_closing());
 }
 
 #[test]
-fn raw_and_line_mode_asked_for_at_once_is_raw_mode() {
+fn the_last_requested_mode_wins() {
     let (transport, _wire) = Transport::memory();
-    let mut framed = script(|transport, told| {
-        if let Told::Raw(data) = told {
+    let mut framed = script(|transport, callback| {
+        if let Callback::Raw(data) = callback {
             transport.set_line_mode(data.as_bytes());
         }
         transport.set_raw_mode();
     });
     framed.data_received(&transport, b"x\r\nabc");
-    assert_eq!(framed.take_told(), [Told::Line("x".into()), Told::Raw("abc".into())]);
+    assert_eq!(framed.take_callbacks(), [Callback::Line("x".into()), Callback::Raw("abc".into())]);
 }
 
 #[test]
-fn raw_mode_asked_for_in_the_middle_of_a_line() {
+fn raw_mode_in_the_middle_of_a_line() {
     let (transport, _wire) = Transport::memory();
-    let mut framed = script(|transport, told| match told {
-        Told::WritingResumed => transport.set_raw_mode(),
-        Told::Raw(data) => transport.set_line_mode(&data.as_bytes()[1..]),
+    let mut framed = script(|transport, callback| match callback {
+        Callback::WritingResumed => transport.set_raw_mode(),
+        Callback::Raw(data) => transport.set_line_mode(&data.as_bytes()[1..]),
         _ => {}
     });
     framed.data_received(&transport, b"one\r\ntwo");
@@ -151,12 +151,12 @@ fn raw_mode_asked_for_in_the_middle_of_a_line() {
     framed.writing_resumed(&transport);
     framed.data_received(&transport, b"\n");
     let expected = [
-        Told::Line("one".into()),
-        Told::WritingResumed,
-        Told::Raw("two".into()),
-        Told::WritingResumed,
-        Told::Raw("wo\r".into()),
-        Told::Line("o".into()),
+        Callback::Line("one".into()),
+        Callback::WritingResumed,
+        Callback::Raw("two".into()),
+        Callback::WritingResumed,
+        Callback::Raw("wo\r".into()),
+        Callback::Line("o".into()),
     ];
-    assert_eq!(framed.take_told(), expected);
+    assert_eq!(framed.take_callbacks(), expected);
 }

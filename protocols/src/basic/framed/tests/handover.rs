@@ -1,18 +1,18 @@
-//! The connection is given on: what was not delivered is handed back, to the byte.
+//! Handover of a connection: exactly the undelivered bytes are handed back.
 
 use proptest::prelude::*;
 use sinew_transports::{Protocol, Transport};
 
-use super::{Told, script};
+use super::{Callback, script};
 use crate::basic::{
     FrameHandler, FrameTransport, Framed, Int8,
     testing::{any_cut, pieces},
 };
 
 proptest! {
-    /// Whatever was delivered and whatever is handed back is all that came.
+    /// The delivered and the handed-back bytes together are the whole input.
     #[test]
-    fn delivered_and_handed_back_are_all_there_is(
+    fn delivered_and_unread_bytes_are_the_whole_input(
         count in 1..20_usize,
         last in 0..20_usize,
         half in 0..5_usize,
@@ -21,8 +21,8 @@ proptest! {
         let mut input: Vec<u8> = (0..count).flat_map(|n| format!("line {n}\r\n").into_bytes()).collect();
         input.extend_from_slice(&b"half\r"[..half]);
         let (transport, _wire) = Transport::memory();
-        let mut framed = script(move |transport, told| {
-            if *told == Told::Line(format!("line {last}")) {
+        let mut framed = script(move |transport, callback| {
+            if *callback == Callback::Line(format!("line {last}")) {
                 transport.pause_reading();
             }
         });
@@ -30,10 +30,10 @@ proptest! {
             framed.data_received(&transport, piece);
         }
         let delivered: usize = framed
-            .take_told()
+            .take_callbacks()
             .iter()
-            .map(|told| match told {
-                Told::Line(line) => line.len() + 2,
+            .map(|callback| match callback {
+                Callback::Line(line) => line.len() + 2,
                 other => panic!("{other:?}"),
             })
             .sum();
@@ -45,16 +45,16 @@ proptest! {
 }
 
 #[test]
-fn what_follows_begins_a_frame() {
+fn decoding_starts_over_after_take_unread() {
     let (transport, _wire) = Transport::memory();
     let mut framed = script(|_, _| {});
     framed.data_received(&transport, b"hal");
     assert_eq!(framed.take_unread(&transport), &b"hal"[..]);
     framed.data_received(&transport, b"whole\r\n");
-    assert_eq!(framed.take_told(), [Told::Line("whole".to_owned())]);
+    assert_eq!(framed.take_callbacks(), [Callback::Line("whole".to_owned())]);
 }
 
-/// A prefix is handed back with its frame, and what was not wanted of raw bytes, too.
+/// A length prefix is handed back with its frame, and so are raw bytes that were not consumed.
 #[test]
 fn prefixes_and_raw_bytes_are_handed_back() {
     struct Raw;

@@ -1,4 +1,5 @@
-//! The far end of a connection: a socket of the standard library, or the end of a wire in memory. It never blocks.
+//! The remote end of a connection under test: a socket of the standard library, or the other end of an in-memory
+//! connection. Nonblocking.
 
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
@@ -13,22 +14,22 @@ use sinew::transports::memory::Wire;
 
 use super::secured::SecuredSocket;
 
-/// What the far end has seen of the near one.
+/// How the connection has ended, as seen by the remote end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum EndState {
     Open,
-    /// It ended its output (FIN).
+    /// FIN.
     Ended,
-    /// It reset the connection.
+    /// RST.
     Reset,
-    /// It ended its output, and not the TLS stream in it.
+    /// FIN without close_notify: the TLS stream is truncated.
     Cut,
 }
 
-/// See the head of this file.
-pub(crate) struct Far {
+/// The remote end of a connection.
+pub(crate) struct RemoteEnd {
     end: End,
-    fate: Fate,
+    end_state: EndState,
 }
 
 enum End {
@@ -39,31 +40,31 @@ enum End {
     Secured(SecuredSocket),
 }
 
-impl Far {
+impl RemoteEnd {
     pub(crate) fn socket(socket: TcpStream) -> Self {
         socket.set_nonblocking(true).expect("a socket can be made non-blocking");
-        Self { end: End::Socket(socket), fate: Fate::Open }
+        Self { end: End::Socket(socket), end_state: EndState::Open }
     }
 
     #[cfg(unix)]
     pub(crate) fn unix(socket: UnixStream) -> Self {
         socket.set_nonblocking(true).expect("a socket can be made non-blocking");
-        Self { end: End::Unix(socket), fate: Fate::Open }
+        Self { end: End::Unix(socket), end_state: EndState::Open }
     }
 
-    /// One that speaks TLS. The handshake is still to come.
+    /// A remote end with TLS. The handshake has not started yet.
     pub(crate) fn secured(socket: TcpStream, session: rustls::Connection) -> Self {
         socket.set_nonblocking(true).expect("a socket can be made non-blocking");
-        Self { end: End::Secured(SecuredSocket::new(socket, session)), fate: Fate::Open }
+        Self { end: End::Secured(SecuredSocket::new(socket, session)), end_state: EndState::Open }
     }
 
-    /// Goes on with the handshake, if there is one. Whether it is done.
+    /// Continues the handshake, if there is one; returns whether it is complete.
     pub(crate) fn pump(&mut self) -> bool {
         let End::Secured(secured) = &mut self.end else { return true };
         let pumped = secured.pump();
         let is_done = !secured.session.is_handshaking();
         if let Err(error) = pumped {
-            self.learn(fate_of(&error));
+            self.record_end(end_state_of(&error));
         }
         is_done
     }
@@ -76,10 +77,10 @@ impl Far {
     }
 
     pub(crate) fn wire(wire: Wire) -> Self {
-        Self { end: End::Wire(wire), fate: Fate::Open }
+        Self { end: End::Wire(wire), end_state: EndState::Open }
     }
 
-    /// The socket under it, where there is one.
+    /// The underlying socket, if any.
     pub(crate) fn as_socket(&self) -> Option<&TcpStream> {
         match &self.end {
             End::Socket(socket) => Some(socket),
@@ -105,7 +106,7 @@ impl Far {
         }
     }
 
-    /// Sends as much as goes at once, and says how much that was.
+    /// Sends as much as the socket accepts; returns the number of bytes.
     pub(crate) fn try_send(&mut self, data: &[u8]) -> usize {
         let sent = match &mut self.end {
             End::Wire(wire) => {
@@ -121,53 +122,58 @@ impl Far {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => {
-                self.learn(fate_of(&error));
+                self.record_end(end_state_of(&error));
                 0
             }
         }
     }
 
-    /// Sends something short, all of it.
+    /// Sends a short message completely.
     pub(crate) fn send(&mut self, data: &[u8]) {
-        assert_eq!(self.try_send(data), data.len(), "the far end could not send ({:?})", self.fate);
+        assert_eq!(
+            self.try_send(data),
+            data.len(),
+            "the remote end could not send ({:?})",
+            self.end_state
+        );
     }
 
-    /// Takes what has come.
+    /// Receives everything available.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let mut taken = Vec::new();
-        let fate = match &mut self.end {
+        let end_state = match &mut self.end {
             End::Wire(wire) => {
                 taken = wire.sent();
                 match (wire.was_reset(), wire.is_ended()) {
-                    (true, _) => Fate::Reset,
-                    (false, true) => Fate::Ended,
-                    (false, false) => Fate::Open,
+                    (true, _) => EndState::Reset,
+                    (false, true) => EndState::Ended,
+                    (false, false) => EndState::Open,
                 }
             }
             End::Secured(secured) => loop {
                 let mut buffer = [0; 16 * 1024];
                 match secured.receive(&mut buffer) {
-                    Ok(0) => break Fate::Ended,
+                    Ok(0) => break EndState::Ended,
                     Ok(n) => taken.extend_from_slice(&buffer[..n]),
-                    Err(error) => break fate_after(Err(error)),
+                    Err(error) => break end_state_after(Err(error)),
                 }
             },
-            End::Socket(socket) => fate_after(socket.read_to_end(&mut taken)),
+            End::Socket(socket) => end_state_after(socket.read_to_end(&mut taken)),
             #[cfg(unix)]
-            End::Unix(socket) => fate_after(socket.read_to_end(&mut taken)),
+            End::Unix(socket) => end_state_after(socket.read_to_end(&mut taken)),
         };
-        self.learn(fate);
+        self.record_end(end_state);
         taken
     }
 
-    /// Takes what has come and fits into `buffer`, without an allocation.
+    /// Receives what fits into `buffer`, without allocating.
     pub(crate) fn take_into(&mut self, buffer: &mut [u8]) -> usize {
         let read = match &mut self.end {
             End::Socket(socket) => socket.read(buffer),
             #[cfg(unix)]
             End::Unix(socket) => socket.read(buffer),
             End::Secured(secured) => secured.receive(buffer),
-            End::Wire(_) => panic!("a wire hands out what it has"),
+            End::Wire(_) => panic!("not supported for in-memory connections"),
         };
         match read {
             Ok(n) => n,
@@ -176,7 +182,7 @@ impl Far {
         }
     }
 
-    /// Takes at most so much of what has come.
+    /// Receives at most `max` bytes.
     pub(crate) fn take_some(&mut self, max: usize) -> Vec<u8> {
         let mut buffer = vec![0; max];
         let read = match &mut self.end {
@@ -186,42 +192,43 @@ impl Far {
             End::Secured(secured) => secured.receive(&mut buffer),
             End::Wire(_) => return self.take(),
         };
-        let (n, fate) = match read {
-            Ok(0) => (0, Fate::Ended),
-            Ok(n) => (n, Fate::Open),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => (0, Fate::Open),
-            Err(error) => (0, fate_of(&error)),
+        let (n, end_state) = match read {
+            Ok(0) => (0, EndState::Ended),
+            Ok(n) => (n, EndState::Open),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => (0, EndState::Open),
+            Err(error) => (0, end_state_of(&error)),
         };
-        self.learn(fate);
+        self.record_end(end_state);
         buffer.truncate(n);
         buffer
     }
 
-    /// The kernel tells of a reset once, and of the end of the stream from then on: the first news counts.
-    fn learn(&mut self, fate: Fate) {
-        if self.fate == Fate::Open {
-            self.fate = fate;
+    /// Records how the connection ended. The kernel reports a reset only once, and EOF afterwards, so the first
+    /// result counts.
+    fn record_end(&mut self, end_state: EndState) {
+        if self.end_state == EndState::Open {
+            self.end_state = end_state;
         }
     }
 
-    /// Looks, and says what it knows. What has come is thrown away.
-    pub(crate) fn fate(&mut self) -> Fate {
-        if self.fate == Fate::Open {
+    /// How the connection has ended. Discards received data.
+    pub(crate) fn end_state(&mut self) -> EndState {
+        if self.end_state == EndState::Open {
             drop(self.take());
         }
-        self.fate
+        self.end_state
     }
 
-    /// What it knows from what it has read so far.
-    pub(crate) fn fate_so_far(&self) -> Fate {
-        self.fate
+    /// How the connection has ended, according to the data read so far.
+    pub(crate) fn end_state_so_far(&self) -> EndState {
+        self.end_state
     }
 
-    /// Sends as much as goes, all the time, from a thread of its own, until the near end is gone.
+    /// Sends continuously on a separate thread until the connection ends.
     pub(crate) fn flood(self) -> JoinHandle<()> {
         let piece = [7; 64 * 1024];
         match self.end {
-            End::Wire(_) => panic!("a wire belongs to one thread"),
+            End::Wire(_) => panic!("in-memory connections belong to one thread"),
             End::Socket(mut socket) => thread::spawn(move || {
                 socket.set_nonblocking(false).expect("a socket can be made blocking");
                 while socket.write(&piece).is_ok() {}
@@ -238,7 +245,7 @@ impl Far {
         }
     }
 
-    /// Goes away, as a process that ends: a socket is closed, a wire ended.
+    /// Closes the connection, as when a process exits.
     pub(crate) fn close(self) {
         match self.end {
             End::Wire(wire) => wire.close(),
@@ -249,11 +256,11 @@ impl Far {
         }
     }
 
-    /// Ends its output (FIN), and goes on reading.
+    /// Half-closes (FIN); reading continues.
     pub(crate) fn end(&mut self) {
         match &mut self.end {
             End::Secured(secured) => secured.end(),
-            // The near end may have been faster, and reset the connection.
+            // The other end may already have reset the connection.
             End::Socket(socket) => drop(socket.shutdown(Shutdown::Write)),
             #[cfg(unix)]
             End::Unix(socket) => drop(socket.shutdown(Shutdown::Write)),
@@ -261,7 +268,7 @@ impl Far {
         }
     }
 
-    /// Resets the connection; over a Unix socket, closes it.
+    /// Resets the connection (RST); a Unix socket is closed.
     pub(crate) fn reset(self) {
         let socket = match self.end {
             End::Socket(socket) => socket,
@@ -275,19 +282,19 @@ impl Far {
     }
 }
 
-fn fate_after(read: io::Result<usize>) -> Fate {
+fn end_state_after(read: io::Result<usize>) -> EndState {
     match read {
-        Ok(_) => Fate::Ended,
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Fate::Open,
-        Err(error) => fate_of(&error),
+        Ok(_) => EndState::Ended,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => EndState::Open,
+        Err(error) => end_state_of(&error),
     }
 }
 
-fn fate_of(error: &io::Error) -> Fate {
+fn end_state_of(error: &io::Error) -> EndState {
     match error.kind() {
-        ErrorKind::UnexpectedEof => Fate::Cut,
+        ErrorKind::UnexpectedEof => EndState::Cut,
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-            Fate::Reset
+            EndState::Reset
         }
         _ => panic!("the far end failed: {error}"),
     }
