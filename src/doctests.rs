@@ -1,4 +1,4 @@
-//! The code blocks of the pages, which `cargo test` compiles and runs. `tests/docs.rs` sees to it that no page is missing.
+//! Doctests of the Markdown pages: `cargo test` compiles and runs their code blocks. `tests/docs.rs` checks that no page is missing.
 
 macro_rules! pages {
     ($($name:ident: $path:literal;)*) => {
@@ -44,7 +44,7 @@ pages! {
     Layer: "../docs/design/12-tls-layer.md";
 }
 
-// What is for Unix only, or needs a feature.
+// Pages for Unix only, or that need a feature.
 #[cfg(unix)]
 pages! {
     DatagramsAndUnix: "../docs/guide/11-datagrams-and-unix-sockets.md";

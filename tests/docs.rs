@@ -2,6 +2,7 @@
 //! relative link resolves.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -316,6 +317,37 @@ fn the_map_names_only_files_that_exist() {
         assert!(named > 50, "{page} names only {named} files");
         assert!(missing.is_empty(), "{}", missing.join("\n"));
     }
+}
+
+/// The identifiers in a text, without those of one or two letters.
+fn identifiers(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.filter(|word| word.len() > 2 && !word.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// ARCHITECTURE names functions, types and fields: after a rename it has to follow.
+#[test]
+fn the_map_names_only_items_that_exist() {
+    let sources = tree().into_iter().filter(|path| path.extension().is_some_and(|it| it == "rs"));
+    let sources: Vec<_> =
+        sources.filter(|path| path != Path::new("tests/docs.rs")).map(|path| read(&path)).collect();
+    let known: HashSet<_> = sources.iter().flat_map(|source| identifiers(source)).collect();
+    let text = read(Path::new("ARCHITECTURE.md"));
+    let spans = lines(&text).filter(|(_, _, in_block)| !in_block).flat_map(|(number, line, _)| {
+        line.split('`').skip(1).step_by(2).map(move |it| (number, it))
+    });
+    let is_item = |span: &str| span.chars().all(|c| c.is_alphanumeric() || "_:!".contains(c));
+    let (mut named, mut missing) = (0, Vec::new());
+    for (number, span) in spans.filter(|(_, span)| is_item(span)) {
+        for name in identifiers(span) {
+            named += 1;
+            if !known.contains(name) {
+                missing.push(format!("ARCHITECTURE.md:{number}: there is no {name}"));
+            }
+        }
+    }
+    assert!(named > 100, "only {named} items were found");
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 /// The book's source folder, with its pages under their names in the repository.

@@ -210,10 +210,10 @@ fn descriptors_of_other_kinds_are_handed_back(world: &World) {
     let unix = |fd| reactor.adopt_unix_datagram(fd, DatagramConfig::default(), count()).err();
     type Adopter<'a> = (&'a str, Adopt<'a>, fn(DescriptorKind) -> bool);
     let adopters: [Adopter<'_>; 4] = [
-        ("a connected socket for streams", &stream, DescriptorKind::is_connection),
-        ("a listening socket for streams", &port, DescriptorKind::is_listener),
+        ("a connected stream socket", &stream, DescriptorKind::is_connection),
+        ("a listening stream socket", &port, DescriptorKind::is_listener),
         ("a UDP socket", &udp, |kind| kind == DescriptorKind::Udp),
-        ("a Unix socket for datagrams", &unix, |kind| kind == DescriptorKind::UnixDatagram),
+        ("a Unix datagram socket", &unix, |kind| kind == DescriptorKind::UnixDatagram),
     ];
     for (wanted, adopt, takes) in adopters {
         for (kind, descriptor) in all_kinds() {

@@ -96,11 +96,14 @@ fn alpn_names_that_do_not_fit_are_rejected() {
     let cases: [(Vec<String>, Result<(), &str>); 7] = [
         (vec![], Ok(())),
         (vec!["h2".to_owned(), "p".repeat(255)], Ok(())),
-        (vec![String::new()], Err(r#"between 1 and 255 bytes, and "" has 0"#)),
-        (vec!["h2".to_owned(), String::new()], Err(r#"and "" has 0"#)),
-        (vec!["h2".to_owned(), long], Err(r#"and "pppppppppppppppppppppppppppppppp…" has 256"#)),
+        (vec![String::new()], Err(r#"name "" of 0 bytes; the length must be between 1 and 255"#)),
+        (vec!["h2".to_owned(), String::new()], Err(r#"name "" of 0 bytes"#)),
+        (
+            vec!["h2".to_owned(), long],
+            Err(r#"name "pppppppppppppppppppppppppppppppp…" of 256 bytes"#),
+        ),
         (names(128), Ok(())),
-        (names(129), Err("take 33024 bytes, and 32768 are the most")),
+        (names(129), Err("take 33024 bytes; the maximum is 32768")),
     ];
     for (names, expected) in cases {
         let server = certs::server().alpn(&names).map(drop);

@@ -8,7 +8,7 @@ use std::{
 
 use crate::stream::queue::Queue;
 
-/// Capacity of the read buffer: most bytes of one read.
+/// Capacity of the read buffer: most bytes of one read of a stream.
 pub const READ_BUFFER: usize = 64 * 1024;
 
 /// Most queues in the pool: as many as one message to a large chat room needs at a time.

@@ -60,8 +60,8 @@ impl RetryConfig {
         self
     }
 
-    /// The random part of each wait ([`Reactor::random`]), so that the clients of a failed server do not all reconnect at the same
-    /// moment: with 0.5, a wait of 10 s takes 5 to 10 s. Default 0.5; between 0 and 1.
+    /// The random part of each wait ([`Reactor::random`]), so that the clients of a failed server do not all reconnect at the
+    /// same moment: with 0.5, a wait of 10 s takes 5 to 10 s. Default 0.5; between 0 and 1.
     pub fn jitter(mut self, part: f64) -> Self {
         self.jitter = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
         self
@@ -137,8 +137,8 @@ pub struct NotHeld {
 
 sinew_reactor::error_debug!(NotHeld);
 
-/// Keeps a client connected: connects, and reconnects when the connection is lost or an attempt fails, until it is stopped. Cheap to
-/// clone.
+/// Keeps a client connected: connects, and reconnects when the connection is lost or an attempt fails, until it is stopped. Cheap
+/// to clone.
 ///
 /// Dropping it does not stop the service; the end of the reactor's run does.
 ///
@@ -248,8 +248,8 @@ impl<P: Protocol> ClientService<P> {
         true
     }
 
-    /// Stops the service: makes no further attempt, cancels a running one, and closes a connection gracefully. Resolves when no timer
-    /// and no socket is left. Then the service may be started again.
+    /// Stops the service: makes no further attempt, cancels a running one, and closes a connection gracefully. Resolves when no
+    /// timer and no socket is left. Then the service may be started again.
     pub fn stop(&self) -> Deferred<()> {
         let (promise, stopped) = self.inner.reactor.promise();
         if !self.inner.running.get() || self.inner.reactor.upgrade().is_none() {
@@ -267,8 +267,8 @@ impl<P: Protocol> ClientService<P> {
         stopped
     }
 
-    /// Resolves with the connection: at once if there is one, else when the next is made, however many attempts that takes. It may be
-    /// lost again before you receive it. Waits for a service that is not started; fails if it has stopped or given up.
+    /// Resolves with the connection: at once if there is one, else when the next is made, however many attempts that takes. It
+    /// may be lost again before you receive it. Waits for a service that is not started; fails if it has stopped or given up.
     pub fn when_connected(&self) -> Deferred<Connection<P>, ServiceError> {
         self.wait(None)
     }

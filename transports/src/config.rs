@@ -15,10 +15,10 @@ const ATTEMPT_DELAY_MIN: Duration = Duration::from_millis(10);
 
 /// The limits and options of a stream.
 ///
-/// Socket options apply to TCP; Unix sockets have only the buffer sizes. Other streams, and those of a simulated network, ignore them.
-/// An option that this system lacks or refuses is an error of listening or connecting that names the option
-/// ([`SocketOptionError`](crate::SocketOptionError)). On Linux, accepted connections inherit the options of the listening socket, at no
-/// cost per connection.
+/// Socket options apply to TCP; Unix sockets have only the buffer sizes. Other streams, and those of a simulated network, ignore
+/// them. An option that this system lacks or refuses is an error of listening or connecting that names the option
+/// ([`SocketOptionError`](crate::SocketOptionError)). On Linux, accepted connections inherit the options of the listening socket,
+/// at no cost per connection.
 ///
 /// # Examples
 ///
@@ -66,9 +66,9 @@ impl Default for StreamConfig {
 }
 
 impl StreamConfig {
-    /// The backpressure watermarks of the output queue, in bytes. Above `high`, `writing_paused` is called and the connection stops
-    /// reading; at `low` or below, `writing_resumed` is called and reading continues. Default 64 KiB and 16 KiB. A `low` above `high`
-    /// counts as `high`.
+    /// The backpressure watermarks of the output queue, in bytes. Above `high`, `writing_paused` is called and the connection
+    /// stops reading; at `low` or below, `writing_resumed` is called and reading continues. Default 64 KiB and 16 KiB. A `low`
+    /// above `high` counts as `high`.
     pub fn watermarks(mut self, high: usize, low: usize) -> Self {
         self.high_watermark = high;
         self.low_watermark = low.min(high);
@@ -82,41 +82,44 @@ impl StreamConfig {
         self
     }
 
-    /// Whether a connection above its high watermark stops reading by itself. Default `true`, which bounds the memory of a server that
-    /// answers what it reads.
+    /// Whether a connection above its high watermark stops reading by itself. Default `true`, which bounds the memory of a server
+    /// that answers what it reads.
     pub fn auto_pause(mut self, auto_pause: bool) -> Self {
         self.auto_pause = auto_pause;
         self
     }
 
-    /// The longest time without progress of a graceful close: while data is unsent, until the peer receives some of it; after that,
-    /// until the peer closes its side. Default 10 s. Also how long a connection whose output has failed keeps paused input, counted
-    /// anew each time that some of it is delivered or relayed.
+    /// The longest time without progress of a graceful close: while data is unsent, until the peer receives some of it; after
+    /// that, until the peer closes its side. Default 10 s. Also how long a connection whose output has failed keeps paused input,
+    /// counted anew each time that some of it is delivered or relayed.
     ///
-    /// It replaces `SO_LINGER`, which would block the whole event loop in close(2), even for a non-blocking socket (socket(7)). Here the
-    /// event loop continues, and the protocol receives the reason of the end. `SO_LINGER` with a time of zero, a reset, is
-    /// [`Transport::abort`](crate::Transport::abort).
+    /// It replaces `SO_LINGER`, which would block the whole event loop in close(2), even for a non-blocking socket (socket(7)).
+    /// Here the event loop continues, and the protocol receives the reason of the end. `SO_LINGER` with a time of zero, a reset,
+    /// is [`Transport::abort`](crate::Transport::abort).
     pub fn linger_timeout(mut self, timeout: Duration) -> Self {
         self.linger_timeout = timeout;
         self
     }
 
-    /// The initial idle timeout of connections; see [`Transport::set_idle_timeout`](crate::Transport::set_idle_timeout). Default: none.
+    /// The initial idle timeout of connections; see [`Transport::set_idle_timeout`](crate::Transport::set_idle_timeout). Default:
+    /// none.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         let idle = |after| IdleTimeout { after, counts_sent: true };
         self.idle_timeout = timeout.into().map(idle);
         self
     }
 
-    /// The same, counting only received data as activity; see [`Transport::set_read_timeout`](crate::Transport::set_read_timeout). This
-    /// setting and [`idle_timeout`](Self::idle_timeout) replace each other. Default: none.
+    /// The same, counting only received data as activity; see
+    /// [`Transport::set_read_timeout`](crate::Transport::set_read_timeout). This setting and [`idle_timeout`](Self::idle_timeout)
+    /// replace each other. Default: none.
     pub fn read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         let silent = |after| IdleTimeout { after, counts_sent: false };
         self.idle_timeout = timeout.into().map(silent);
         self
     }
 
-    /// Sets whether small writes are sent at once (`TCP_NODELAY`). Default `true`: what one callback writes is sent together anyway.
+    /// Sets whether small writes are sent at once (`TCP_NODELAY`). Default `true`: what one callback writes is sent together
+    /// anyway.
     pub fn no_delay(mut self, no_delay: bool) -> Self {
         self.no_delay = no_delay;
         self
@@ -128,9 +131,9 @@ impl StreamConfig {
         self
     }
 
-    /// Size of the kernel's send buffer, in bytes, in addition to the queue of the transport (`SO_SNDBUF`, socket(7)). Default: the
-    /// kernel's, which grows with the connection; a size set here is fixed. Linux doubles the number for its own overhead and caps it
-    /// at `net.core.wmem_max`.
+    /// Size of the kernel's send buffer, in bytes, in addition to the queue of the transport (`SO_SNDBUF`, socket(7)). Default:
+    /// the kernel's, which grows with the connection; a size set here is fixed. Linux doubles the number for its own overhead and
+    /// caps it at `net.core.wmem_max`.
     pub fn send_buffer(mut self, bytes: usize) -> Self {
         self.uncommon().send_buffer = Some(bytes);
         self
@@ -144,14 +147,16 @@ impl StreamConfig {
     }
 
     /// How long the kernel waits for a peer to acknowledge sent data, or to open its window, before the connection is lost with
-    /// [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut) (`TCP_USER_TIMEOUT`, tcp(7), RFC 5482; on Linux). In milliseconds.
-    /// Default: the kernel's, about a quarter of an hour. With [`keepalive`](Self::keepalive) it replaces the number of retries.
+    /// [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut) (`TCP_USER_TIMEOUT`, tcp(7), RFC 5482; on Linux). In
+    /// milliseconds. Default: the kernel's, about a quarter of an hour. With [`keepalive`](Self::keepalive) it replaces the
+    /// number of retries.
     pub fn user_timeout(mut self, timeout: Duration) -> Self {
         self.uncommon().user_timeout = Some(timeout);
         self
     }
 
-    /// DiffServ code point of sent packets (`IP_TOS`, ip(7); `IPV6_TCLASS`). Default: 0, best effort. Windows supports it for IPv4 only.
+    /// DiffServ code point of sent packets (`IP_TOS`, ip(7); `IPV6_TCLASS`). Default: 0, best effort. Windows supports it for
+    /// IPv4 only.
     pub fn dscp(mut self, dscp: Dscp) -> Self {
         self.uncommon().dscp = Some(dscp);
         self
@@ -161,9 +166,9 @@ impl StreamConfig {
         self.uncommon.get_or_insert_default()
     }
 
-    /// Accepts file descriptors that a peer sends over a Unix socket, for `Transport::take_descriptor`. At most this many wait there;
-    /// past it the connection is dropped with [`ConnectionLost::DescriptorLimit`](crate::ConnectionLost::DescriptorLimit). Default 0:
-    /// none are accepted, and the kernel closes those that arrive. No effect on other streams.
+    /// Accepts file descriptors that a peer sends over a Unix socket, for `Transport::take_descriptor`. At most this many wait
+    /// there; past it the connection is dropped with [`ConnectionLost::DescriptorLimit`](crate::ConnectionLost::DescriptorLimit).
+    /// Default 0: none are accepted, and the kernel closes those that arrive. No effect on other streams.
     pub fn receive_descriptors(mut self, waiting_max: usize) -> Self {
         self.descriptors_max = waiting_max;
         self
@@ -238,15 +243,15 @@ impl ListenConfig {
         self
     }
 
-    /// Sets whether several sockets may listen on this port and share its connections (`SO_REUSEPORT`, socket(7); on Unix). Default
-    /// `false`.
+    /// Sets whether several sockets may listen on this port and share its connections (`SO_REUSEPORT`, socket(7); on Unix).
+    /// Default `false`.
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
         self
     }
 
-    /// Sets whether a socket on an IPv6 address refuses IPv4 connections (`IPV6_V6ONLY`, ipv6(7)). Default `false`: `[::]` listens on
-    /// both.
+    /// Sets whether a socket on an IPv6 address refuses IPv4 connections (`IPV6_V6ONLY`, ipv6(7)). Default `false`: `[::]`
+    /// listens on both.
     pub fn v6_only(mut self, v6_only: bool) -> Self {
         self.v6_only = v6_only;
         self
@@ -256,8 +261,8 @@ impl ListenConfig {
     /// connections whose handshake is not complete, so whose address is not proved. Default: off.
     ///
     /// The kernel must allow it, too: the second bit of `/proc/sys/net/ipv4/tcp_fastopen` (2, or 3 with clients), which is off by
-    /// default. Without it connections work as usual. Data in a SYN may arrive twice, because a network may duplicate the packet, so
-    /// the requests in it should be idempotent.
+    /// default. Without it connections work as usual. Data in a SYN may arrive twice, because a network may duplicate the packet,
+    /// so the requests in it should be idempotent.
     pub fn fast_open(mut self, queue: u16) -> Self {
         self.fast_open = Some(queue);
         self
@@ -279,17 +284,17 @@ impl ListenConfig {
         self
     }
 
-    /// The prefix length that identifies a client by its IPv6 address, for [`max_per_ip`](Self::max_per_ip). Default 64: the smallest
-    /// network that a site is assigned, which may use any address in it (RFC 6177). Use 56 or 48 for sites with several networks; 128
-    /// counts each address by itself, as is always done for link-local addresses (`fe80::/10`). At most 128.
+    /// The prefix length that identifies a client by its IPv6 address, for [`max_per_ip`](Self::max_per_ip). Default 64: the
+    /// smallest network that a site is assigned, which may use any address in it (RFC 6177). Use 56 or 48 for sites with several
+    /// networks; 128 counts each address by itself, as is always done for link-local addresses (`fe80::/10`). At most 128.
     pub fn ipv6_prefix(mut self, bits: u8) -> Self {
         self.ipv6_prefix = bits.min(128);
         self
     }
 
-    /// Requires a header of the [PROXY protocol](crate::proxy) at the start of every connection, in which a proxy gives the client's
-    /// address. Default: none. Connections whose header has not arrived count for [`max_connections`](Self::max_connections);
-    /// [`max_per_ip`](Self::max_per_ip) uses the client's address.
+    /// Requires a header of the [PROXY protocol](crate::proxy) at the start of every connection, in which a proxy gives the
+    /// client's address. Default: none. Connections whose header has not arrived count for
+    /// [`max_connections`](Self::max_connections); [`max_per_ip`](Self::max_per_ip) uses the client's address.
     pub fn proxy(mut self, proxy: impl Into<Option<ProxyConfig>>) -> Self {
         self.proxy = proxy.into().map(Box::new);
         self
@@ -370,15 +375,15 @@ impl ConnectConfig {
         self
     }
 
-    /// The address family that is tried first when a name has addresses of both. Default: the family of the first address from the
-    /// resolver (RFC 8305, section 4).
+    /// The address family that is tried first when a name has addresses of both. Default: the family of the first address from
+    /// the resolver (RFC 8305, section 4).
     pub fn first_family(mut self, family: impl Into<Option<Family>>) -> Self {
         self.first_family = family.into();
         self
     }
 
-    /// Sends a header of the [PROXY protocol](crate::proxy) before a TLS handshake and all data of the protocol. Default: none. Applies
-    /// to connections of every kind; the server must expect it.
+    /// Sends a header of the [PROXY protocol](crate::proxy) before a TLS handshake and all data of the protocol. Default: none.
+    /// Applies to connections of every kind; the server must expect it.
     ///
     /// # Examples
     ///
@@ -408,12 +413,13 @@ impl ConnectConfig {
         self
     }
 
-    /// Sends the first data in the SYN (TCP fast open, `TCP_FASTOPEN_CONNECT`, tcp(7), RFC 7413; on Linux), to servers that have issued
-    /// a cookie in an earlier connection. Default `false`. The first bit of `/proc/sys/net/ipv4/tcp_fastopen` must be set, as it is by
-    /// default.
+    /// Sends the first data in the SYN (TCP fast open, `TCP_FASTOPEN_CONNECT`, tcp(7), RFC 7413; on Linux), to servers that have
+    /// issued a cookie in an earlier connection. Default `false`. The first bit of `/proc/sys/net/ipv4/tcp_fastopen` must be set,
+    /// as it is by default.
     ///
-    /// Only for protocols that write first, best in `connection_made`: to such a server nothing is sent before that. The connection
-    /// counts as made at once, and a failure to connect shows later as the end of the connection. The first data may arrive twice.
+    /// Only for protocols that write first, best in `connection_made`: to such a server nothing is sent before that. The
+    /// connection counts as made at once, and a failure to connect shows later as the end of the connection. The first data may
+    /// arrive twice.
     pub fn fast_open(mut self, fast_open: bool) -> Self {
         self.fast_open = fast_open;
         self

@@ -6,8 +6,8 @@ use sinew_reactor::Handler;
 
 use crate::{DynProtocol, Protocol, Transport};
 
-/// A connection whose protocol type is known: the result of connecting. Cheap to clone; it keeps neither the connection open nor the
-/// protocol alive.
+/// A connection whose protocol type is known: the result of connecting. Cheap to clone; it keeps neither the connection open nor
+/// the protocol alive.
 ///
 /// # Examples
 ///
@@ -57,15 +57,15 @@ impl<P: Protocol> Connection<P> {
     /// Calls `f` with the protocol at once. Returns `None`, without a call, if the connection is over or its protocol is inside a
     /// callback. The event loop sends what `f` writes.
     ///
-    /// Also returns `None` if a [kind of endpoint](crate::endpoint::Connect) of your own wrapped the protocol in another one, which hides
-    /// it.
+    /// Also returns `None` if a [kind of endpoint](crate::endpoint::Connect) of your own wrapped the protocol in another one,
+    /// which hides it.
     pub fn with<R>(&self, f: impl FnOnce(&mut P, &Transport) -> R) -> Option<R> {
         let call = |protocol: &mut DynProtocol| Some(f(protocol.downcast_mut()?, &self.transport));
         self.transport.inner().with_protocol_for_user(call)?
     }
 
-    /// Has the event loop call `f` with the protocol in its next turn. `f` is dropped if the connection is over by then. A panic in `f`
-    /// ends the connection, like one in a callback.
+    /// Has the event loop call `f` with the protocol in its next turn. `f` is dropped if the connection is over by then. A panic
+    /// in `f` ends the connection, like one in a callback.
     pub fn call(&self, f: impl FnOnce(&mut P, &Transport) + 'static) {
         if let Some(reactor) = self.transport.inner().reactor() {
             let connection = self.clone();

@@ -51,8 +51,8 @@ pub enum ConnectionLost {
         /// The limit that was exceeded, in bytes.
         limit: usize,
     },
-    /// The peer sent more file descriptors than [`receive_descriptors`](crate::StreamConfig::receive_descriptors) allows to wait for
-    /// `take_descriptor`.
+    /// The peer sent more file descriptors than [`receive_descriptors`](crate::StreamConfig::receive_descriptors) allows to wait
+    /// for `take_descriptor`.
     #[error("more than {limit} descriptors waiting to be taken")]
     DescriptorLimit {
         /// The limit that was exceeded.
@@ -71,8 +71,8 @@ pub enum ConnectionLost {
     /// The protocol reported an error of its own, by [`Transport::fail`](crate::Transport::fail).
     #[error("{0}")]
     Protocol(#[source] Box<dyn Error>),
-    /// The peer ended the connection without the `close_notify` that ends a TLS stream: its data may have been truncated, by a fault or
-    /// by an attacker on the path (RFC 8446 section 6.1).
+    /// The peer ended the connection without the `close_notify` that ends a TLS stream: its data may have been truncated, by a
+    /// fault or by an attacker on the path (RFC 8446 section 6.1).
     #[error("closed by the peer without close_notify: the TLS stream may be truncated")]
     Truncated,
     /// TLS failed: the peer sent an alert or violated the protocol, or the handshake that `start_tls` started failed.

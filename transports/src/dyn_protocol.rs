@@ -70,8 +70,8 @@ impl Factory for DynFactory {
     }
 }
 
-/// Erases the type of a protocol for storage in a stream. A [`DynProtocol`] is not boxed again, so a stream calls any protocol through
-/// one box and can downcast it to its real type.
+/// Erases the type of a protocol for storage in a stream. A [`DynProtocol`] is not boxed again, so a stream calls any protocol
+/// through one box and can downcast it to its real type.
 pub(crate) fn boxed<P: Protocol>(protocol: P) -> DynProtocol {
     let mut protocol = Some(protocol);
     let any: &mut dyn Any = &mut protocol;

@@ -33,8 +33,8 @@ pub trait Factory: 'static {
     /// The first port that uses this factory was opened.
     fn started(&mut self) {}
 
-    /// The last port that used this factory was closed, and every connection that it had accepted has its protocol or will get none:
-    /// `build_protocol` is not called after this, unless another port is opened.
+    /// The last port that used this factory was closed, and every connection that it had accepted has its protocol or will get
+    /// none: `build_protocol` is not called after this, unless another port is opened.
     fn stopped(&mut self) {}
 }
 

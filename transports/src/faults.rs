@@ -1,5 +1,5 @@
-//! Fault injection for real connections: [`Faults`] configures which faults and how often. The injection is in `stream/faulty.rs`; the
-//! faults of a simulated network are in `sim/`.
+//! Fault injection for real connections: [`Faults`] configures which faults and how often. The injection is in
+//! `stream/faulty.rs`; the faults of a simulated network are in `sim/`.
 
 use std::{
     sync::{
@@ -14,12 +14,12 @@ use fastrand::Rng;
 /// Faults to inject between a stream and its socket, and how often: for tests and staging, set with
 /// [`StreamConfig::faults`](crate::StreamConfig::faults).
 ///
-/// Rates are probabilities, 0 to 1, drawn for each system call. No fault can stop a stream for good: a call that was interrupted or
-/// blocked is not interrupted or blocked again before one has succeeded.
+/// Rates are probabilities, 0 to 1, drawn for each system call. No fault can stop a stream for good: a call that was interrupted
+/// or blocked is not interrupted or blocked again before one has succeeded.
 ///
 /// Every connection has its own random generator, seeded from the seed and from the number of connections that these faults and
-/// their clones have had before. The kernel's timing does not depend on the seed, so a run can be repeated only as far as the kernel
-/// behaves the same.
+/// their clones have had before. The kernel's timing does not depend on the seed, so a run can be repeated only as far as the
+/// kernel behaves the same.
 ///
 /// # Examples
 ///
@@ -100,8 +100,8 @@ impl Faults {
         self
     }
 
-    /// The connection breaks as if the peer had reset it: a read fails with `ECONNRESET`, a write with `EPIPE`, and the peer receives
-    /// a reset.
+    /// The connection breaks as if the peer had reset it: a read fails with `ECONNRESET`, a write with `EPIPE`, and the peer
+    /// receives a reset.
     pub fn resets(mut self, rate: f64) -> Self {
         self.rates.resets = rate;
         self

@@ -1,5 +1,5 @@
-//! Public error types of a handover to another protocol ([`Transport::set_protocol`](crate::Transport::set_protocol)). The handover
-//! itself is in `stream/handover.rs`.
+//! Public error types of a handover to another protocol ([`Transport::set_protocol`](crate::Transport::set_protocol)). The
+//! handover itself is in `stream/handover.rs`.
 
 use std::{error::Error, fmt};
 

@@ -1,5 +1,5 @@
-//! Connections that are made without waiting: to a name in memory, to a program, to standard input and output, or on a socket that is
-//! connected already.
+//! Connections that are made without waiting: to a name in memory, to a program, to standard input and output, or on a socket
+//! that is connected already.
 
 use std::cell::RefCell;
 

@@ -39,7 +39,7 @@
 //! | client connections that reconnect | [`client_service`] |
 //! | relays between two connections | [`relay`] |
 //! | socket options | [`options`] |
-//! | networks in the kernel's place, for authors of transports | [`net`] |
+//! | networks that replace the kernel's, for authors of transports | [`net`] |
 //! | streams in memory | [`memory`] |
 //!
 //! To write a kind of endpoint, start at [`endpoint`]; to add another source of events to the event loop, at

@@ -1,5 +1,5 @@
-//! Socket options: [`Keepalive`], [`Dscp`], and the calls that set them. Options without a meaning for a kind of stream are skipped;
-//! options that the system lacks or refuses are a [`SocketOptionError`].
+//! Socket options: [`Keepalive`], [`Dscp`], and the calls that set them. Options without a meaning for a kind of stream are
+//! skipped; options that the system lacks or refuses are a [`SocketOptionError`].
 
 use std::{fmt, io, time::Duration};
 
@@ -38,8 +38,8 @@ pub struct SocketOptionError {
 
 sinew_reactor::error_debug!(SocketOptionError);
 
-/// TCP keepalive (`SO_KEEPALIVE`, tcp(7)): when the kernel starts to probe an idle peer, how often, and when it gives up. The connection
-/// is then lost with [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut).
+/// TCP keepalive (`SO_KEEPALIVE`, tcp(7)): when the kernel starts to probe an idle peer, how often, and when it gives up. The
+/// connection is then lost with [`ConnectionLost::TimedOut`](crate::ConnectionLost::TimedOut).
 ///
 /// A `Duration` converts to [`after`](Self::after), `None` to [`OFF`](Self::OFF).
 ///
@@ -67,7 +67,8 @@ impl Keepalive {
     /// No probes.
     pub const OFF: Self = Self { time: None, interval: None, retries: None };
 
-    /// Probes a peer that has sent nothing for this time (`TCP_KEEPIDLE`). Rounded up to whole seconds. Linux accepts up to 32,767.
+    /// Probes a peer that has sent nothing for this time (`TCP_KEEPIDLE`). Rounded up to whole seconds. Linux accepts up to
+    /// 32,767.
     pub const fn after(time: Duration) -> Self {
         Self { time: Some(time), interval: None, retries: None }
     }
@@ -213,8 +214,8 @@ impl StreamConfig {
     /// offers depends on the receive buffer.
     pub(crate) fn set_on_tcp(&self, socket: &Socket, is_v6: bool) -> io::Result<()> {
         named("TCP_NODELAY", socket.set_tcp_nodelay(self.no_delay))?;
-        // Keeps urgent data in the stream. Otherwise the kernel removes the urgent byte, and a reader that does not fetch it receives
-        // one byte less than the peer has sent (RFC 6093 section 5).
+        // Keeps urgent data in the stream. Otherwise the kernel removes the urgent byte, and a reader that does not fetch it
+        // receives one byte less than the peer has sent (RFC 6093 section 5).
         named("SO_OOBINLINE", socket.set_out_of_band_inline(true))?;
         let Some(uncommon) = &self.uncommon else { return Ok(()) };
         self.size_buffers(socket)?;
@@ -296,7 +297,8 @@ fn set_user_timeout(_: &Socket, _: Duration) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Lets a listening socket accept data in the SYN (TCP fast open). `queue` bounds the connections whose handshake is not complete.
+/// Lets a listening socket accept data in the SYN (TCP fast open). `queue` bounds the connections whose handshake is not
+/// complete.
 pub(crate) fn set_fast_open(socket: &Socket, queue: u16) -> io::Result<()> {
     named("TCP_FASTOPEN", fast_open::listen(socket, queue))
 }

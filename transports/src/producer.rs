@@ -134,8 +134,8 @@ impl Producers {
     }
 }
 
-/// A producer during its call. It goes back to its place on drop, unless it is done, so that unwinding does not drop a producer that
-/// panicked: a second panic in its drop would abort the process.
+/// A producer during its call. It goes back to its place on drop, unless it is done, so that unwinding does not drop a producer
+/// that panicked: a second panic in its drop would abort the process.
 pub(crate) struct RunningProducer<'a> {
     producers: &'a Producers,
     producer: Option<Box<dyn Feed>>,

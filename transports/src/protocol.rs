@@ -9,12 +9,12 @@ use crate::{ConnectionLost, TimerId, Transport};
 /// # Contract
 ///
 /// [`connection_made`](Self::connection_made) is called first and once, [`connection_lost`](Self::connection_lost) last and once,
-/// whatever happens in between; then the protocol is dropped. Only the event loop calls these methods, never a call into the library
-/// (no re-entrancy): `write` does not call back, `lose_connection` does not call `connection_lost`. A panic in a callback ends this
-/// connection with [`ConnectionLost::Panicked`] and affects no other.
+/// whatever happens in between; then the protocol is dropped. Only the event loop calls these methods, never a call into the
+/// library (no re-entrancy): `write` does not call back, `lose_connection` does not call `connection_lost`. A panic in a callback
+/// ends this connection with [`ConnectionLost::Panicked`] and affects no other.
 ///
-/// The [`Transport`] passed to each callback may be cloned and stored, also in the protocol itself: it does not keep the protocol alive
-/// after the end of the connection.
+/// The [`Transport`] passed to each callback may be cloned and stored, also in the protocol itself: it does not keep the protocol
+/// alive after the end of the connection.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ use crate::{ConnectionLost, TimerId, Transport};
     label = "not a protocol",
     note = "implement `Protocol` for a type; `data_received` is the only method that it must have",
     note = "a handler of lines or frames is wrapped in a receiver, which is a protocol: `LineReceiver::new(handler)`",
-    note = "to refuse connections, implement `Factory` for a type; a closure that returns an `Option` is not a factory"
+    note = "to refuse connections, use a type that implements `Factory`; a closure that returns an `Option` is not a factory"
 )]
 pub trait Protocol: 'static {
     /// The connection is ready. Writing is allowed from now on.
@@ -46,26 +46,26 @@ pub trait Protocol: 'static {
     /// Bytes were received. They arrive in order, but in pieces of any size: a stream has no message boundaries.
     fn data_received(&mut self, transport: &Transport, data: &[u8]);
 
-    /// The peer has ended its side (FIN, half-close), but may still read. By default the connection is closed after all written data
-    /// has been sent. Override this to continue writing.
+    /// The peer has ended its side (FIN, half-close), but may still read. By default the connection is closed after all written
+    /// data has been sent. Override this to continue writing.
     fn read_closed(&mut self, transport: &Transport) {
         transport.lose_connection();
     }
 
-    /// Backpressure: the output queue is above the high watermark, and the kernel has not accepted it at once. Stop producing until
-    /// [`writing_resumed`](Self::writing_resumed).
+    /// Backpressure: the output queue is above the high watermark, and the kernel has not accepted it at once. Stop producing
+    /// until [`writing_resumed`](Self::writing_resumed).
     fn writing_paused(&mut self, transport: &Transport) {
         let _ = transport;
     }
 
-    /// The output queue has fallen to the low watermark: produce again. If the output has failed, the queue was dropped, and `write`
-    /// returns [`Closed`](crate::WriteStatus::Closed) from now on.
+    /// The output queue has fallen to the low watermark: produce again. If the output has failed, the queue was dropped, and
+    /// `write` returns [`Closed`](crate::WriteStatus::Closed) from now on.
     fn writing_resumed(&mut self, transport: &Transport) {
         let _ = transport;
     }
 
-    /// Input may be delivered again after it was blocked by [`pause_reading`](Transport::pause_reading) or by the high watermark. A
-    /// protocol that buffers undelivered input of its own, such as a framing protocol, continues with it here.
+    /// Input may be delivered again after it was blocked by [`pause_reading`](Transport::pause_reading) or by the high watermark.
+    /// A protocol that buffers undelivered input of its own, such as a framing protocol, continues with it here.
     fn reading_resumed(&mut self, transport: &Transport) {
         let _ = transport;
     }
@@ -82,9 +82,9 @@ pub trait Protocol: 'static {
     }
 
     /// The server is being drained ([`ListeningPort::drain`](crate::ListeningPort::drain)): finish open requests, then close. By
-    /// default closes at once, after all written data has been sent. A [relayed](Transport::relay) connection stays open by default
-    /// until one of its ends closes or the drain deadline passes, because only the ends know about open requests. Both ends are
-    /// notified, whichever of them the port accepted.
+    /// default closes at once, after all written data has been sent. A [relayed](Transport::relay) connection stays open by
+    /// default until one of its ends closes or the drain deadline passes, because only the ends know about open requests. Both
+    /// ends are notified, whichever of them the port accepted.
     fn drain_requested(&mut self, transport: &Transport) {
         if transport.relayed().is_none() {
             transport.lose_connection();
@@ -99,16 +99,16 @@ pub trait Protocol: 'static {
     }
 
     /// The connection is handed over to another protocol ([`set_protocol`](Transport::set_protocol)) or to a relay
-    /// ([`relay`](Transport::relay)): returns the input that this protocol received and did not use, to be delivered there first. Input
-    /// that was not delivered yet follows by itself. Returns nothing by default; a protocol that buffers input, such as an incomplete
-    /// message, returns that and forgets it. A wrapper forwards this call like any other callback.
+    /// ([`relay`](Transport::relay)): returns the input that this protocol received and did not use, to be delivered there first.
+    /// Input that was not delivered yet follows by itself. Returns nothing by default; a protocol that buffers input, such as an
+    /// incomplete message, returns that and forgets it. A wrapper forwards this call like any other callback.
     fn take_unread(&mut self, transport: &Transport) -> Bytes {
         let _ = transport;
         Bytes::new()
     }
 
-    /// The connection is over, at least for this protocol; no other callback follows. The transport is inert by now, unless the reason
-    /// is [`ConnectionLost::HandedOver`]. If a write had failed, all received input was delivered before this call;
+    /// The connection is over, at least for this protocol; no other callback follows. The transport is inert by now, unless the
+    /// reason is [`ConnectionLost::HandedOver`]. If a write had failed, all received input was delivered before this call;
     /// [`read_closed`](Self::read_closed) was not called then, because that is not a clean end.
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         let _ = (transport, reason);

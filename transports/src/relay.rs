@@ -35,29 +35,29 @@ pub enum RelayError {
 sinew_reactor::error_debug!(RelayError);
 
 impl Transport {
-    /// Starts a relay between two connections: from now on, data received at one is sent at the other, in both directions. Resolves
-    /// when both are over, with the bytes carried: `there` from this connection to `other`.
+    /// Starts a relay between two connections: from now on, data received at one is sent at the other, in both directions.
+    /// Resolves when both are over, with the bytes carried: `there` from this connection to `other`.
     ///
-    /// - **Order.** Output queued at either end goes first, and so do producers. Then comes the input that the protocol received and
-    ///   did not use, which it returns from [`take_unread`](crate::Protocol::take_unread), as framing protocols do. Input that was not
-    ///   delivered yet follows.
-    /// - **Backpressure.** An end is read while there is room at the other. At most the data of one read is in flight, so the relay
-    ///   neither exceeds watermarks nor reaches `write_limit`. Unsent output of an end does not stop that end's reading, as if by
-    ///   `set_auto_pause(false)`. [`pause_reading`](Self::pause_reading) stops one direction.
-    /// - **End.** The end of the input of one connection becomes the end of the output of the other (half-close), once all data before
-    ///   it is sent. When one connection is over after a clean end, the other is closed gracefully. After an unclean end, all data
-    ///   received from it is sent; when that is acknowledged, which Linux can tell, the other is reset (over TLS without close_notify; a
-    ///   Unix socket has no reset and is closed). If output to one connection fails, it is still read to its end.
-    /// - **Drain.** `drain_requested` of both protocols is called when the port of either end is drained. By default they do nothing,
-    ///   and the relay continues until its ends close, or are reset at the deadline.
+    /// - **Order.** Output queued at either end goes first, and so do producers. Then comes the input that the protocol received
+    ///   and did not use, which it returns from [`take_unread`](crate::Protocol::take_unread), as framing protocols do. Input
+    ///   that was not delivered yet follows.
+    /// - **Backpressure.** An end is read while there is room at the other. At most the data of one read is in flight, so the
+    ///   relay neither exceeds watermarks nor reaches `write_limit`. Unsent output of an end does not stop that end's reading, as
+    ///   if by `set_auto_pause(false)`. [`pause_reading`](Self::pause_reading) stops one direction.
+    /// - **End.** The end of the input of one connection becomes the end of the output of the other (half-close), once all data
+    ///   before it is sent. When one connection is over after a clean end, the other is closed gracefully. After an unclean end,
+    ///   all data received from it is sent; when that is acknowledged, which Linux can tell, the other is reset (over TLS without
+    ///   close_notify; a Unix socket has no reset and is closed). If output to one connection fails, it is still read to its end.
+    /// - **Drain.** `drain_requested` of both protocols is called when the port of either end is drained. By default they do
+    ///   nothing, and the relay continues until its ends close, or are reset at the deadline.
     /// - **Callbacks.** `data_received` and `read_closed` are no longer called. All others are, `connection_lost` once and last.
-    ///   `write` still accepts bytes, which are sent between the relayed ones; a producer waits until its direction has ended. After
-    ///   `close_write` or `lose_connection`, later data from the other end is discarded.
+    ///   `write` still accepts bytes, which are sent between the relayed ones; a producer waits until its direction has ended.
+    ///   After `close_write` or `lose_connection`, later data from the other end is discarded.
     ///
     /// On Linux, between two plain kernel sockets (no TLS), bulk data is carried by
     /// [`splice(2)`](https://man7.org/linux/man-pages/man2/splice.2.html), without a copy to this process (zero-copy); not on
-    /// [`Engine::Uring`](sinew_reactor::Engine), which has received the data already. File descriptors that arrive over a Unix socket
-    /// are closed, not forwarded. Cancelling the deferred does not end the relay.
+    /// [`Engine::Uring`](sinew_reactor::Engine), which has received the data already. File descriptors that arrive over a Unix
+    /// socket are closed, not forwarded. Cancelling the deferred does not end the relay.
     ///
     /// # Errors
     ///

@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// A range of a file could not be sent ([`Transport::send_file`](crate::Transport::send_file)). Errors known at the call are returned by
-/// it; later ones end the connection, as the error in [`ConnectionLost::Protocol`](crate::ConnectionLost::Protocol).
+/// A range of a file could not be sent ([`Transport::send_file`](crate::Transport::send_file)). Errors known at the call are
+/// returned by it; later ones end the connection, as the error in [`ConnectionLost::Protocol`](crate::ConnectionLost::Protocol).
 ///
 /// # Examples
 ///

@@ -1,5 +1,5 @@
-//! Errors of TLS: [`TlsError`]. Available without the feature `tls`, too, so that a match on the reasons of an end does not depend on
-//! features.
+//! Errors of TLS: [`TlsError`]. Available without the feature `tls`, too, so that a match on the reasons of an end does not
+//! depend on features.
 
 use std::time::Duration;
 

@@ -19,8 +19,8 @@ use crate::{
 
 /// The handle of a connection, cheap to clone, which may be stored anywhere on the reactor's thread.
 ///
-/// Each method returns at once and never calls user code; the event loop does the work. After the end of the connection the handle is
-/// inert: its methods do nothing, and their return values say so.
+/// Each method returns at once and never calls user code; the event loop does the work. After the end of the connection the
+/// handle is inert: its methods do nothing, and their return values say so.
 ///
 /// # Examples
 ///
@@ -80,8 +80,8 @@ impl Transport {
 
     // ---- writing ----
 
-    /// Queues bytes for sending, by copy. Everything that one callback writes is sent in one system call. A large write (16 KiB or
-    /// more) with nothing queued before it goes to the kernel at once, and only what the kernel does not accept is copied.
+    /// Queues bytes for sending, by copy. Everything that one callback writes is sent in one system call. A large write (16 KiB
+    /// or more) with nothing queued before it goes to the kernel at once, and only what the kernel does not accept is copied.
     #[inline]
     pub fn write(&self, data: impl AsRef<[u8]>) -> WriteStatus {
         let data = data.as_ref();
@@ -91,7 +91,8 @@ impl Transport {
         self.enqueue(|queue| queue.push_slice(data))
     }
 
-    /// Queues bytes for sending, without a copy from 4 KiB on (zero-copy). Fewer bytes are copied and the value is dropped at once.
+    /// Queues bytes for sending, without a copy from 4 KiB on (zero-copy). Fewer bytes are copied and the value is dropped at
+    /// once.
     pub fn write_bytes(&self, bytes: Bytes) -> WriteStatus {
         if self.inner().takes_output() {
             self.enqueue(|queue| queue.push_bytes(bytes))
@@ -106,9 +107,9 @@ impl Transport {
         self.enqueue(|queue| pieces.iter().for_each(|piece| queue.push_slice(piece)))
     }
 
-    /// Sends the output of a producer, piece by piece, as fast as the peer receives it (backpressure). Several producers run one after
-    /// the other. What is written while a producer runs is sent between its pieces. A graceful close waits until all are done.
-    /// Returns `false`, with the producer dropped, if nothing can be sent any more.
+    /// Sends the output of a producer, piece by piece, as fast as the peer receives it (backpressure). Several producers run one
+    /// after the other. What is written while a producer runs is sent between its pieces. A graceful close waits until all are
+    /// done. Returns `false`, with the producer dropped, if nothing can be sent any more.
     pub fn stream(&self, producer: impl Producer) -> bool {
         self.feed(producer)
     }
@@ -128,19 +129,20 @@ impl Transport {
         self.inner().resume_producing();
     }
 
-    /// Sends a range of a file: `..` for all of it, up to its present length. The file is read piece by piece, on the event loop's
-    /// thread, as fast as the peer receives it. Files without a known length (of `/proc` and `/sys`, devices) are read to their end. If
-    /// a read fails, or the file has become shorter than the range, the connection ends as by [`fail`](Self::fail), with a
-    /// [`SendFileError`]. Returns `Ok(false)` if nothing can be sent any more.
+    /// Sends a range of a file: `..` for all of it, up to its present length. The file is read piece by piece, on the event
+    /// loop's thread, as fast as the peer receives it. Files without a known length (of `/proc` and `/sys`, devices) are read to
+    /// their end. If a read fails, or the file has become shorter than the range, the connection ends as by [`fail`](Self::fail),
+    /// with a [`SendFileError`]. Returns `Ok(false)` if nothing can be sent any more.
     ///
     /// On Linux, to a plain kernel socket (no TLS), the kernel copies the file to the socket by itself, by
-    /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html) (zero-copy). Bytes that wait for room in the socket are
-    /// then in no queue and count for no watermark, and the peer may see later changes of the file until it has received the bytes.
-    /// Files that the kernel cannot send this way are read, as on other systems.
+    /// [`sendfile(2)`](https://man7.org/linux/man-pages/man2/sendfile.2.html) (zero-copy). Bytes that wait for room in the socket
+    /// are then in no queue and count for no watermark, and the peer may see later changes of the file until it has received the
+    /// bytes. Files that the kernel cannot send this way are read, as on other systems.
     ///
     /// # Errors
     ///
-    /// [`SendFileError`], and nothing is sent: the file is not seekable, or the range begins past its end or ends before it begins.
+    /// [`SendFileError`], and nothing is sent: the file is not seekable, or the range begins past its end or ends before it
+    /// begins.
     pub fn send_file(
         &self,
         file: File,
@@ -157,9 +159,9 @@ impl Transport {
 
     // ---- file descriptors ----
 
-    /// Sends a file descriptor to the peer over a Unix socket. It is sent with the first byte written after this call, since the kernel
-    /// sends no descriptor without a byte. Several are sent in order, up to 64 at a time. The peer receives a duplicate; this
-    /// descriptor is closed once it is sent, or when the connection ends.
+    /// Sends a file descriptor to the peer over a Unix socket. It is sent with the first byte written after this call, since the
+    /// kernel sends no descriptor without a byte. Several are sent in order, up to 64 at a time. The peer receives a duplicate;
+    /// this descriptor is closed once it is sent, or when the connection ends.
     ///
     /// # Errors
     ///
@@ -185,10 +187,9 @@ impl Transport {
         self.inner().send_descriptor(descriptor.into())
     }
 
-    /// The next file descriptor that the peer has sent, over a Unix socket that is configured to
-    /// [receive them](crate::StreamConfig::receive_descriptors). It is available when
-    /// [`data_received`](crate::Protocol::data_received) is called with the byte that it was sent with. Descriptors that are not taken
-    /// are closed with the connection.
+    /// The next file descriptor that the peer has sent, over a Unix socket that is configured to [receive
+    /// them](crate::StreamConfig::receive_descriptors). It is available when [`data_received`](crate::Protocol::data_received) is
+    /// called with the byte that it was sent with. Descriptors that are not taken are closed with the connection.
     #[cfg(unix)]
     #[must_use]
     pub fn take_descriptor(&self) -> Option<OwnedFd> {
@@ -197,8 +198,8 @@ impl Transport {
 
     // ---- closing ----
 
-    /// Closes gracefully: delivers no more input, sends what is queued, then closes without a reset that could discard data in flight
-    /// (lingering close). Bounded by [`linger_timeout`](crate::StreamConfig::linger_timeout).
+    /// Closes gracefully: delivers no more input, sends what is queued, then closes without a reset that could discard data in
+    /// flight (lingering close). Bounded by [`linger_timeout`](crate::StreamConfig::linger_timeout).
     pub fn lose_connection(&self) {
         self.inner().lose_connection();
     }
@@ -233,8 +234,8 @@ impl Transport {
 
     // ---- reading ----
 
-    /// Stops the delivery of input at once, until [`resume_reading`](Self::resume_reading). A reset by the peer is still detected: at
-    /// once on mio, within a second on the other engines. Data that arrived before the reset is then kept for
+    /// Stops the delivery of input at once, until [`resume_reading`](Self::resume_reading). A reset by the peer is still
+    /// detected: at once on mio, within a second on the other engines. Data that arrived before the reset is then kept for
     /// [`linger_timeout`](crate::StreamConfig::linger_timeout), after which `connection_lost` is called.
     pub fn pause_reading(&self) {
         self.inner().pause_reading();
@@ -245,16 +246,16 @@ impl Transport {
         self.inner().resume_reading();
     }
 
-    /// Whether input may be delivered now: not paused, not above the high watermark, not closing. A framing protocol checks this before
-    /// it delivers the next frame of its buffer.
+    /// Whether input may be delivered now: not paused, not above the high watermark, not closing. A framing protocol checks this
+    /// before it delivers the next frame of its buffer.
     #[must_use]
     #[inline]
     pub fn is_reading(&self) -> bool {
         self.inner().is_reading()
     }
 
-    /// Whether `start_tls` (feature `tls`) was called and its handshake is not complete. Input that a protocol still holds now was
-    /// received in plaintext, and must not be taken for input after [`tls_started`](crate::Protocol::tls_started).
+    /// Whether `start_tls` (feature `tls`) was called and its handshake is not complete. Input that a protocol still holds now
+    /// was received in plaintext, and must not be taken for input after [`tls_started`](crate::Protocol::tls_started).
     #[must_use]
     pub fn is_starting_tls(&self) -> bool {
         self.inner().is_handshaking()
@@ -279,17 +280,17 @@ impl Transport {
         self.inner().cancel_timer(timer.0)
     }
 
-    /// Calls [`idle_timeout`](crate::Protocol::idle_timeout) whenever nothing was received or sent for this long; `None` turns it off.
-    /// Zero counts as one millisecond.
+    /// Calls [`idle_timeout`](crate::Protocol::idle_timeout) whenever nothing was received or sent for this long; `None` turns it
+    /// off. Zero counts as one millisecond.
     ///
     /// A connection has one such timeout: this call and [`set_read_timeout`](Self::set_read_timeout) replace each other's.
     pub fn set_idle_timeout(&self, timeout: impl Into<Option<Duration>>) {
         self.set_timeout(timeout.into(), true);
     }
 
-    /// Like [`set_idle_timeout`](Self::set_idle_timeout), but only received data counts as activity: a peer that sends nothing for this
-    /// long is idle, however much is sent to it, like a silent member of a busy chat room. Time in which its input is not read (paused,
-    /// or above the high watermark) does not count.
+    /// Like [`set_idle_timeout`](Self::set_idle_timeout), but only received data counts as activity: a peer that sends nothing
+    /// for this long is idle, however much is sent to it, like a silent member of a busy chat room. Time in which its input is
+    /// not read (paused, or above the high watermark) does not count.
     pub fn set_read_timeout(&self, timeout: impl Into<Option<Duration>>) {
         self.set_timeout(timeout.into(), false);
     }
@@ -320,8 +321,8 @@ impl Transport {
         ConnectionId(self.inner().token())
     }
 
-    /// The reactor of this connection, or `None` if it has been dropped. In a callback there always is one; a stored handle may outlive
-    /// its reactor.
+    /// The reactor of this connection, or `None` if it has been dropped. In a callback there always is one; a stored handle may
+    /// outlive its reactor.
     ///
     /// # Examples
     ///
@@ -342,7 +343,7 @@ impl Transport {
         self.inner().reactor()
     }
 
-    /// Whether a listening port accepted the connection, so the peer opened it.
+    /// Whether a port accepted the connection, so that the peer opened it.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.inner().is_accepted()
@@ -357,8 +358,8 @@ impl Transport {
         self.inner().set_no_delay(no_delay)
     }
 
-    /// Turns on TCP keepalive (`SO_KEEPALIVE`): probes of an idle peer, after this time, or as a [`Keepalive`] specifies. `None` turns
-    /// it off.
+    /// Turns on TCP keepalive (`SO_KEEPALIVE`): probes of an idle peer, after this time, or as a [`Keepalive`] specifies. `None`
+    /// turns it off.
     ///
     /// # Errors
     ///

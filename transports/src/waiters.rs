@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use sinew_reactor::Promise;
 
-/// Adds a promise to a list. Promises that nobody awaits are removed, but only when the list would have to grow: so its length stays
-/// proportional to the number of waiters, at constant amortised cost.
+/// Adds a promise to a list. Promises that nobody awaits are removed, but only when the list would have to grow: so its length
+/// stays proportional to the number of waiters, at constant amortised cost.
 pub(crate) fn push_waiter<T: 'static>(list: &RefCell<Vec<Promise<T>>>, promise: Promise<T>) {
     push_waiter_unless_gone(list, promise, Promise::is_awaited);
 }

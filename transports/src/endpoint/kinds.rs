@@ -99,7 +99,7 @@ impl Kinds {
     ///
     /// [`EndpointError`], with the position in the string.
     pub fn server_endpoint(&self, text: &str) -> Result<ServerEndpoint, EndpointError> {
-        self.server_of(text, fields(text)?)
+        self.parse_server_fields(text, fields(text)?)
     }
 
     /// Parses a client endpoint: `kind:…`, or `host:port` by itself.
@@ -109,25 +109,25 @@ impl Kinds {
     /// [`EndpointError`], with the position in the string.
     pub fn client_endpoint(&self, text: &str) -> Result<ClientEndpoint, EndpointError> {
         let fields = fields(text)?;
-        match bare(&self.clients, text, &fields, Side::Client) {
+        match parse_bare(&self.clients, text, &fields, Side::Client) {
             Some(to) => Ok(to?.into()),
-            None => self.of_kind(&self.clients, Arguments::new(text, fields)?),
+            None => self.parse_kind(&self.clients, Arguments::new(text, fields)?),
         }
     }
 
     /// Parses fields, all of which must be used.
-    pub(super) fn server_of(
+    pub(super) fn parse_server_fields(
         &self,
         text: &str,
         fields: Vec<Field>,
     ) -> Result<ServerEndpoint, EndpointError> {
-        match bare(&self.servers, text, &fields, Side::Server) {
+        match parse_bare(&self.servers, text, &fields, Side::Server) {
             Some(at) => Ok(ServerEndpoint::new(TcpServer::new(at?))),
-            None => self.of_kind(&self.servers, Arguments::new(text, fields)?),
+            None => self.parse_kind(&self.servers, Arguments::new(text, fields)?),
         }
     }
 
-    fn of_kind<E>(
+    fn parse_kind<E>(
         &self,
         kinds: &BTreeMap<String, Parse<E>>,
         mut arguments: Arguments,
@@ -141,7 +141,7 @@ impl Kinds {
 }
 
 /// Parses an address without a kind. `None` if the first field is a known kind.
-fn bare<E>(
+fn parse_bare<E>(
     kinds: &BTreeMap<String, Parse<E>>,
     text: &str,
     fields: &[Field],

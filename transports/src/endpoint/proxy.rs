@@ -48,7 +48,7 @@ pub(super) fn server(
         config = config.header_len_max(max.parse("number of bytes")?);
     }
     let (text, fields) = arguments.rest("endpoint")?;
-    let inner = kinds.server_of(&text, fields)?;
+    let inner = kinds.parse_server_fields(&text, fields)?;
     Ok(ServerEndpoint::new(Proxy { inner, config }))
 }
 

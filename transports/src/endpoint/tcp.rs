@@ -195,17 +195,17 @@ impl TcpClient {
 }
 
 pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
-    of_family(arguments, Ipv4Addr::UNSPECIFIED.into()).map(ServerEndpoint::new)
+    parse_server(arguments, Ipv4Addr::UNSPECIFIED.into()).map(ServerEndpoint::new)
 }
 
 pub(super) fn server6(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
-    let mut server = of_family(arguments, Ipv6Addr::UNSPECIFIED.into())?;
+    let mut server = parse_server(arguments, Ipv6Addr::UNSPECIFIED.into())?;
     server.v6_only = arguments.named("v6only").map(|value| value.flag()).transpose()?;
     Ok(ServerEndpoint::new(server))
 }
 
-fn of_family(arguments: &mut Arguments, all: IpAddr) -> Result<TcpServer, EndpointError> {
-    let (server, interface) = on_interfaces(arguments, all)?;
+fn parse_server(arguments: &mut Arguments, all: IpAddr) -> Result<TcpServer, EndpointError> {
+    let (server, interface) = parse_port(arguments, all)?;
     // A name may have addresses of both families; an address has one.
     if let Some(value) = interface
         && Literal::parse(value.as_str()).is_some_and(|addr| addr.is_ipv6() != all.is_ipv6())
@@ -218,7 +218,7 @@ fn of_family(arguments: &mut Arguments, all: IpAddr) -> Result<TcpServer, Endpoi
 }
 
 /// Parses a port, and the interface if one is given.
-pub(super) fn on_interfaces(
+pub(super) fn parse_port(
     arguments: &mut Arguments,
     all: IpAddr,
 ) -> Result<(TcpServer, Option<Value>), EndpointError> {
@@ -237,11 +237,14 @@ pub(super) fn on_interfaces(
 
 pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
     let host = arguments.require("host")?;
-    to(&host, arguments).map(ClientEndpoint::new)
+    parse_client(&host, arguments).map(ClientEndpoint::new)
 }
 
 /// Parses the options of a client of `host`.
-pub(super) fn to(host: &Value, arguments: &mut Arguments) -> Result<TcpClient, EndpointError> {
+pub(super) fn parse_client(
+    host: &Value,
+    arguments: &mut Arguments,
+) -> Result<TcpClient, EndpointError> {
     let port = arguments.require("port")?.port()?;
     let timeout = arguments.named("timeout").map(|value| value.seconds()).transpose()?;
     let bind = arguments.named("bindAddress").map(|value| value.address()).transpose()?;

@@ -58,7 +58,7 @@ impl TlsClient {
 }
 
 pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
-    let (at, _) = tcp::on_interfaces(arguments, Ipv4Addr::UNSPECIFIED.into())?;
+    let (at, _) = tcp::parse_port(arguments, Ipv4Addr::UNSPECIFIED.into())?;
     let mut options = Options::default();
     let cert = options.record(arguments.require_named("cert")?);
     let key = arguments.named("key").map(|value| options.record(value));
@@ -77,7 +77,7 @@ pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, Endpoi
 
 pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
     let host = arguments.require("host")?;
-    let to = tcp::to(&host, arguments)?;
+    let to = tcp::parse_client(&host, arguments)?;
     let mut options = Options::default();
     let mut tls = verification(arguments, &mut options)?;
     let cert = arguments.named("cert").map(|value| options.record(value));

@@ -1,8 +1,8 @@
 //! Connections in memory, without a kernel: the test holds the other end of the connection, a [`Wire`].
 //!
-//! There are two ways to use them. [`Transport::memory`] returns a transport by itself: the test calls the protocol's methods as the event
-//! loop would, and checks what was sent. [`connect`] adds a protocol to a reactor: the event loop drives it exactly like one on a
-//! socket.
+//! There are two ways to use them. [`Transport::memory`] returns a transport by itself: the test calls the protocol's methods as
+//! the event loop would, and checks what was sent. [`connect`] adds a protocol to a reactor: the event loop drives it exactly
+//! like one on a socket.
 
 use std::{
     cell::{Cell, RefCell},
@@ -161,8 +161,8 @@ impl Drop for StreamEnd {
     }
 }
 
-/// Adds a protocol to a reactor, on a connection in memory: the event loop calls `connection_made` in its next turn, and then drives
-/// the connection like one on a socket. The [`Wire`] is its peer.
+/// Adds a protocol to a reactor, on a connection in memory: the event loop calls `connection_made` in its next turn, and then
+/// drives the connection like one on a socket. The [`Wire`] is its peer.
 ///
 /// # Errors
 ///
@@ -248,8 +248,8 @@ fn join<P: Protocol>(
 }
 
 impl Transport {
-    /// A transport by itself and the far end of its connection, to test a protocol without a reactor. The test calls the protocol's
-    /// methods as the event loop would, and the wire shows the output.
+    /// A transport by itself and the far end of its connection, to test a protocol without a reactor. The test calls the
+    /// protocol's methods as the event loop would, and the wire shows the output.
     ///
     /// Its reactor is a [simulated](Reactor::simulated) one: it uses no file descriptors, and its clock moves only by
     /// `transport.reactor().advance(…)`.
@@ -420,7 +420,7 @@ impl Wire {
 
     // ---- for simulated networks, which may act on a connection that this end has closed ----
 
-    /// Like [`receive`](Self::receive), but does nothing if the stream is closed or the connection was reset.
+    /// Like [`receive`](Self::receive), but drops the data if the stream is closed or the connection was reset.
     pub fn receive_if_open(&self, data: &[u8]) {
         if !self.ends.closed.get() && !self.ends.reset_by_peer.get() {
             self.ends.inbound.borrow_mut().extend(data);
@@ -428,8 +428,7 @@ impl Wire {
         }
     }
 
-    /// Like [`close`](Self::close).
-    /// Returns `false` if the far end had ended its side before, or the stream is closed.
+    /// Like [`close`](Self::close). Returns `false` if the far end had ended its side before, or the stream is closed.
     pub fn close_if_open(&self) -> bool {
         let is_new = !self.ends.inbound_ended.replace(true) && !self.ends.closed.get();
         if is_new {
@@ -438,8 +437,7 @@ impl Wire {
         is_new
     }
 
-    /// Like [`reset`](Self::reset).
-    /// Returns `false` if the far end had reset the connection before, or the stream is closed.
+    /// Like [`reset`](Self::reset). Returns `false` if the far end had reset the connection before, or the stream is closed.
     pub fn reset_if_open(&self) -> bool {
         let is_new = !self.ends.reset_by_peer.replace(true) && !self.ends.closed.get();
         if is_new {

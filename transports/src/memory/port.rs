@@ -1,5 +1,5 @@
-//! Listening ports in memory: names within a reactor to listen on and connect to, and the connections between them. Makes no system
-//! calls.
+//! Listening ports in memory: names within a reactor to listen on and connect to, and the connections between them. Makes no
+//! system calls.
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,5 +1,5 @@
-//! State that few connections need, kept out of [`Stream`] so that an idle connection stays small. The idle timeout has a cell of its
-//! own, because many connections have one; everything else is in [`ColdState`].
+//! State that few connections need, kept out of [`Stream`] so that an idle connection stays small. The idle timeout has a cell of
+//! its own, because many connections have one; everything else is in [`ColdState`].
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -95,8 +95,8 @@ pub(super) struct ColdState {
 }
 
 impl ColdState {
-    /// Sets the reason of the end. An earlier reason, such as that of `fail`, stays, since later errors follow from it; only a panic
-    /// replaces it.
+    /// Sets the reason of the end. An earlier reason, such as that of `fail`, stays, since later errors follow from it; only a
+    /// panic replaces it.
     pub(super) fn set_reason(&self, reason: ConnectionLost) {
         let first = match reason {
             ConnectionLost::Panicked(_) => None,

@@ -13,8 +13,8 @@ use crate::{
     ConnectionLost, Keepalive, Peer, Transport, WriteStatus, buffers::store_queue, producer::Feed,
 };
 
-/// A write of at least this many bytes, with nothing queued before it, goes to the socket at once instead of being copied: it needs
-/// a system call of its own anyway.
+/// A write of at least this many bytes, with nothing queued before it, goes to the socket at once instead of being copied: it
+/// needs a system call of its own anyway.
 pub(crate) const DIRECT_MIN: usize = 16 * 1024;
 
 impl Transport {

@@ -1,5 +1,5 @@
-//! Writes that bypass the queue, straight into the socket. The caller makes the system call; this file does the bookkeeping that every
-//! write needs. Only for plain kernel sockets, and only while nothing is queued before the data.
+//! Writes that bypass the queue, straight into the socket. The caller makes the system call; this file does the bookkeeping that
+//! every write needs. Only for plain kernel sockets, and only while nothing is queued before the data.
 
 use std::io;
 

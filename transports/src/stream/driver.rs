@@ -1,6 +1,6 @@
 //! What the event loop does with a stream: rounds of input and output, timers, and the end of the connection. The state machine
-//! decides, the socket makes the system calls. Everything here runs from the event loop, never from a call by the user. Reading is in
-//! `input.rs`, sending in `output.rs`, timers in `timeouts.rs`.
+//! decides, the socket makes the system calls. Everything here runs from the event loop, never from a call by the user. Reading
+//! is in `input.rs`, sending in `output.rs`, timers in `timeouts.rs`.
 
 use std::{any::Any, io};
 

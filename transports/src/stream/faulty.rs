@@ -122,7 +122,8 @@ impl Wrapper for Faulty {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Err(kind) = self.inject(&self.input, ErrorKind::ConnectionReset) {
             if kind == ErrorKind::WouldBlock {
-                // `read_blocked` clears the stream's note that the peer has closed, so report that again: it then reads to the end.
+                // `read_blocked` clears the stream's note that the peer has closed, so report that again: it then reads to the
+                // end.
                 self.hide_readiness(Ready::READ | Ready::READ_CLOSED);
             }
             return Err(kind.into());

@@ -1,6 +1,6 @@
-//! Handover of a connection to another protocol or to a relay. Input that the old protocol received but did not use is returned by
-//! [`Protocol::take_unread`] and delivered first. The request only sets a flag; the event loop calls the protocol in the stream's next
-//! round of output, because `take_unread` is user code.
+//! Handover of a connection to another protocol or to a relay. Input that the old protocol received but did not use is returned
+//! by [`Protocol::take_unread`] and delivered first. The request only sets a flag; the event loop calls the protocol in the
+//! stream's next round of output, because `take_unread` is user code.
 
 use std::cell::Cell;
 
@@ -25,24 +25,24 @@ pub(super) struct Handover {
 }
 
 impl Transport {
-    /// Replaces the protocol of this connection, as after the HTTP `Upgrade` or a proxy request. From now on the old protocol receives
-    /// no more input. The event loop then performs these steps:
+    /// Replaces the protocol of this connection, as after the HTTP `Upgrade` or a proxy request. From now on the old protocol
+    /// receives no more input. The event loop then performs these steps:
     ///
     /// 1. The old protocol returns the input that it received and did not use ([`Protocol::take_unread`]).
-    /// 2. Its [`connection_lost`](Protocol::connection_lost) is called with [`ConnectionLost::HandedOver`], and it is dropped. What it
-    ///    writes there is still sent. Its timers are cancelled.
+    /// 2. Its [`connection_lost`](Protocol::connection_lost) is called with [`ConnectionLost::HandedOver`], and it is dropped.
+    ///    What it writes there is still sent. Its timers are cancelled.
     /// 3. [`connection_made`](Protocol::connection_made) of the new protocol is called, then
     ///    [`data_received`](Protocol::data_received) with the unread input, then, if the input has ended,
     ///    [`read_closed`](Protocol::read_closed).
     ///
-    /// Everything else belongs to the connection and stays: queued output, producers, the idle timeout, a pause of reading, TLS. A
-    /// wrapper around the old protocol, such as a rate limit, is dropped with it; wrap the new protocol if it needs one. If the
+    /// Everything else belongs to the connection and stays: queued output, producers, the idle timeout, a pause of reading, TLS.
+    /// A wrapper around the old protocol, such as a rate limit, is dropped with it; wrap the new protocol if it needs one. If the
     /// connection is lost before the handover, the new protocol still receives `connection_made` and `connection_lost`.
     ///
     /// # Errors
     ///
-    /// [`SetProtocolError`] returns the protocol: the connection is closing, over, relayed, or has a handover pending. Then nothing
-    /// has changed.
+    /// [`SetProtocolError`] returns the protocol: the connection is closing, over, relayed, or has a handover pending. Then
+    /// nothing has changed.
     ///
     /// # Examples
     ///
@@ -135,7 +135,8 @@ impl Transport {
         self.begin_relay() || is_replaced
     }
 
-    /// Performs a pending handover on a lost connection, so that the new protocol receives `connection_made` and `connection_lost`.
+    /// Performs a pending handover on a lost connection, so that the new protocol receives `connection_made` and
+    /// `connection_lost`.
     pub(super) fn hand_over_lost(&self, reactor: &Reactor) {
         if let Some(successor) = self.inner().take_successor() {
             self.replace_protocol(reactor, successor);
@@ -143,8 +144,8 @@ impl Transport {
         }
     }
 
-    /// Replaces the protocol, calls the old one's `connection_lost`, and returns its unread input. A panic of the old protocol ends the
-    /// connection.
+    /// Replaces the protocol, calls the old one's `connection_lost`, and returns its unread input. A panic of the old protocol
+    /// ends the connection.
     fn replace_protocol(&self, reactor: &Reactor, successor: DynProtocol) -> Bytes {
         let stream = self.inner();
         let old = stream.protocol.replace(Some(successor));

@@ -30,8 +30,8 @@ pub(super) struct Holds {
 
 impl Transport {
     /// Delivers no input for this time, regardless of [`pause_reading`](Self::pause_reading) and
-    /// [`resume_reading`](Self::resume_reading): for policies around a protocol, such as a rate limit, that the protocol inside must
-    /// not be able to undo. Each call replaces the one before; zero ends the hold.
+    /// [`resume_reading`](Self::resume_reading): for policies around a protocol, such as a rate limit, that the protocol inside
+    /// must not be able to undo. Each call replaces the one before; zero ends the hold.
     /// [`reading_resumed`](crate::Protocol::reading_resumed) is called before input is delivered again.
     pub fn hold_reading(&self, time: Duration) {
         let stream = self.inner();

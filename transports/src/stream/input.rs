@@ -1,4 +1,5 @@
-//! Input of a stream: one round. Data that was read, or that an engine in completion mode has received, is delivered to the protocol.
+//! Input of a stream: one round. Data that was read, or that an engine in completion mode has received, is delivered to the
+//! protocol.
 
 use std::io;
 
@@ -78,7 +79,8 @@ impl Transport {
         }
     }
 
-    /// The same in completion mode: the engine reads once, and again after its completion was taken, and sends an event each time.
+    /// The same in completion mode: the engine reads once, and again after its completion was taken, and sends an event each
+    /// time.
     #[inline]
     fn take_completion(&self, reactor: &Reactor, take: impl FnOnce(&[u8])) {
         let stream = self.inner();

@@ -1,5 +1,5 @@
-//! The layer between a stream's socket and its protocol: a [`Layer`] performs a handshake with the peer first. TLS is the only one.
-//! This file is what the event loop does with a stream that has a layer; the state machine is the same as without.
+//! The layer between a stream's socket and its protocol: a [`Layer`] performs a handshake with the peer first. TLS is the only
+//! one. This file is what the event loop does with a stream that has a layer; the state machine is the same as without.
 
 #![cfg_attr(not(feature = "tls"), allow(dead_code, reason = "TLS is the only layer there is"))]
 
@@ -18,13 +18,14 @@ use crate::{
     disconnect::LayerError, dyn_protocol::boxed,
 };
 
-/// A layer on top of a socket; it takes the socket's place in the stream. Output is written to it as to any [`ByteStream`](crate::net::ByteStream). Input is
-/// received rather than read, because one read may yield more or less plaintext than it brought.
+/// A layer on top of a socket; it takes the socket's place in the stream. Output is written to it as to any
+/// [`ByteStream`](crate::net::ByteStream). Input is received rather than read, because one read may yield more or less plaintext
+/// than it brought.
 pub(crate) trait Layer {
     /// Advances the handshake. An error is one of the socket's input or of the layer itself.
     fn handshake(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step>;
-    /// Gives up the handshake, or handles its failure: from now on input is read and discarded, and only output below the layer is
-    /// sent. The layer's alert, if any, is sent with the end of the output.
+    /// Gives up the handshake, or handles its failure: from now on input is read and discarded, and only output below the layer
+    /// is sent. The layer's alert, if any, is sent with the end of the output.
     fn give_up(&self);
     /// How many of the queued bytes are sent below the layer.
     fn plaintext_len(&self) -> usize;
@@ -241,8 +242,8 @@ impl Transport {
         });
     }
 
-    /// The layer, or the socket below it, has failed. If the layer has an alert to send, the connection is closed gracefully: a reset
-    /// caused by unread input would discard the alert.
+    /// The layer, or the socket below it, has failed. If the layer has an alert to send, the connection is closed gracefully: a
+    /// reset caused by unread input would discard the alert.
     fn layer_failed(&self, reactor: &Reactor, error: io::Error) {
         let stream = self.inner();
         let has_alert = stream.with_socket(|socket| socket.has_unsent());
@@ -301,8 +302,8 @@ impl Transport {
         self.inner().with_layer(|layer| layer.take_when_ready()).flatten()
     }
 
-    /// Has the factory build the protocol after the handshake, and calls its `connection_made`. Returns `None`, with the connection
-    /// closed, if the factory refuses or panics.
+    /// Has the factory build the protocol after the handshake, and calls its `connection_made`. Returns `None`, with the
+    /// connection closed, if the factory refuses or panics.
     pub(crate) fn start_after_handshake<F: Factory>(
         &self,
         reactor: &Reactor,

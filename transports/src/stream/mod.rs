@@ -1,5 +1,5 @@
-//! A stream: one connection. [`Stream`] holds the transport's state and, in a cell of its own, the protocol. `state.rs` decides what
-//! to do; `driver.rs`, `input.rs` and `output.rs` do it; `socket.rs` makes the system calls.
+//! A stream: one connection. [`Stream`] holds the transport's state and, in a cell of its own, the protocol. `state.rs` decides
+//! what to do; `driver.rs`, `input.rs` and `output.rs` do it; `socket.rs` makes the system calls.
 
 use std::{
     any::Any,

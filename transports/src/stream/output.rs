@@ -1,4 +1,5 @@
-//! Output of a stream: sends the queue, applies watermarks (backpressure), calls producers, and ends the output (half-close, close).
+//! Output of a stream: sends the queue, applies watermarks (backpressure), calls producers, and ends the output (half-close,
+//! close).
 
 use std::io::{self, IoSlice};
 
@@ -95,8 +96,8 @@ impl Transport {
         }
     }
 
-    /// Output has failed. While input is paused or held and has unread data, the linger timeout runs. If there is no unread data, the
-    /// connection is over.
+    /// Output has failed. While input is paused or held and has unread data, the linger timeout runs. If there is no unread data,
+    /// the connection is over.
     fn drive_failed_output(&self, reactor: &Reactor) {
         let stream = self.inner();
         if stream.has_producers() {

@@ -1,4 +1,5 @@
-//! Output queue of a stream: small writes are gathered in a buffer, large `Bytes` are queued without a copy. Makes no system calls.
+//! Output queue of a stream: small writes are gathered in a buffer, large `Bytes` are queued without a copy. Makes no system
+//! calls.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -187,7 +188,7 @@ impl Queue {
         (self.rest.is_empty() && self.head == 0).then_some(&*self.front)
     }
 
-    /// Removes what [`single_piece`](Self::whole) returned, all of which was sent.
+    /// Removes what [`single_piece`](Self::single_piece) returned, all of which was sent.
     #[inline(always)]
     pub(crate) fn single_piece_sent(&mut self) {
         debug_assert!(self.single_piece().is_some(), "the queue has more than one piece");

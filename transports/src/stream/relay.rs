@@ -1,6 +1,6 @@
-//! A relay between two streams. Data read at one end is written straight into the socket of the other as far as that accepts it; the
-//! rest is queued, and the first end is held until the [`RelaySink`], a [`Feed`] at the other, finds the queue empty. So at most the
-//! data of one read is in flight. Makes no system calls except through `direct.rs` and `splice.rs`.
+//! A relay between two streams. Data read at one end is written straight into the socket of the other as far as that accepts it;
+//! the rest is queued, and the first end is held until the [`RelaySink`], a [`Feed`] at the other, finds the queue empty. So at
+//! most the data of one read is in flight. Makes no system calls except through `direct.rs` and `splice.rs`.
 
 use std::{
     cell::Cell,
@@ -101,7 +101,8 @@ impl Transport {
         relayed
     }
 
-    /// Whether input is to be read into the buffer. Not while the other end has no room, nor if this call spliced it or failed to.
+    /// Whether input is to be read into the buffer. Not while the other end has no room, nor if this call spliced it or failed
+    /// to.
     pub(super) fn may_read(&self, reactor: &Reactor) -> bool {
         let Some(relay) = self.inner().relay() else { return true };
         let direction = &relay.outgoing;
@@ -255,7 +256,8 @@ impl Stream {
         self.relay()?.other.upgrade()
     }
 
-    /// The other end of its relay was reset. Data received from there is sent and acknowledged first; then this end is reset, too.
+    /// The other end of its relay was reset. Data received from there is sent and acknowledged first; then this end is reset,
+    /// too.
     fn reset_when_sent(&self) {
         if self.state.get().has_output_failed() {
             self.disconnect(ConnectionLost::Reset);

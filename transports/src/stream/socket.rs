@@ -35,7 +35,7 @@ pub(crate) use std::{net::TcpStream, os::unix::net::UnixStream};
 #[cfg(not(unix))]
 pub(crate) use mio::net::TcpStream;
 
-/// What a stream asks of its socket beyond [`ByteStream`]: operations that only kernel sockets and wrappers have.
+/// What a stream needs of its socket beyond [`ByteStream`]: operations that only kernel sockets and their wrappers have.
 pub(crate) trait StreamSocket: ByteStream {
     /// Like `writev(2)`, with descriptors that are sent with the first byte.
     #[cfg(unix)]
@@ -67,7 +67,8 @@ pub(crate) trait StreamSocket: ByteStream {
     fn layer(&self) -> Option<&dyn Layer> {
         None
     }
-    /// For wrappers of a socket in completion mode: the engine received this, so no read will return it. Empty is the end of stream.
+    /// For wrappers of a socket in completion mode: the engine received this, so no read will return it. Empty is the end of
+    /// stream.
     fn completed(&self, result: Result<&[u8], &io::Error>) {
         let _ = result;
     }
@@ -398,7 +399,8 @@ pub(super) fn send(mut socket: impl Write, data: &[u8]) -> io::Result<usize> {
     socket.write(data)
 }
 
-/// Maps `EINPROGRESS` to `WouldBlock`: the first write of a TCP fast open whose data did not fit into the SYN waits for the handshake.
+/// Maps `EINPROGRESS` to `WouldBlock`: the first write of a TCP fast open whose data did not fit into the SYN waits for the
+/// handshake.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[cold]
 pub(super) fn map_in_progress(error: io::Error) -> io::Error {

@@ -1,5 +1,5 @@
-//! Storage of a stream's socket and its peer's address. TCP over IPv4, which most connections are, takes less than three words, so that
-//! an idle connection is small; everything else is boxed.
+//! Storage of a stream's socket and its peer's address. TCP over IPv4, which most connections are, takes less than three words,
+//! so that an idle connection is small; everything else is boxed.
 
 use std::{
     cell::RefCell,
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{net::ByteStream, peer::Peer};
 
-/// The peer, and the socket unless it is plain TCP over IPv4. A plain IPv4 TCP socket is in [`InlineSocket`], which is empty after the
-/// socket is closed or wrapped; a wrapped one is in the cold state.
+/// The peer, and the socket unless it is plain TCP over IPv4. A plain IPv4 TCP socket is in [`InlineSocket`], which is empty
+/// after the socket is closed or wrapped; a wrapped one is in the cold state.
 pub(super) enum SocketAndPeer {
     Tcp4(SocketAddrV4),
     Other(Box<Other>),

@@ -1,5 +1,5 @@
-//! Zero-copy transfer between two kernel sockets through a pipe: `splice(2)`. Pipes come from a pool while there is data to move and
-//! return to it when they are empty.
+//! Zero-copy transfer between two kernel sockets through a pipe: `splice(2)`. Pipes come from a pool while there is data to move
+//! and return to it when they are empty.
 
 use std::{
     cell::{Cell, RefCell},
@@ -116,9 +116,9 @@ impl SplicePipe {
         is_empty
     }
 
-    /// Moves received data from a socket into the pipe; returns the number of bytes. `None` means that the caller must read instead,
-    /// also if nothing was moved: at urgent data splice(2) reports 0 or `EAGAIN`, so only a read can tell an empty socket from the end
-    /// of the input.
+    /// Moves received data from a socket into the pipe; returns the number of bytes. `None` means that the caller must read
+    /// instead, also if nothing was moved: at urgent data splice(2) reports 0 or `EAGAIN`, so only a read can tell an empty
+    /// socket from the end of the input.
     pub(super) fn fill(
         &self,
         from: &dyn StreamSocket,

@@ -1,5 +1,5 @@
-//! State machine of a stream. Pure: no system calls, no callbacks, no clock. Its caller reports events and asks for the next action.
-//! Four bytes, copied in and out of a `Cell`.
+//! State machine of a stream. Pure: no system calls, no callbacks, no clock. Its caller reports events and asks for the next
+//! action. Four bytes, copied in and out of a `Cell`.
 //!
 //! A stream passes through these stages in order and never goes back:
 //!
@@ -38,31 +38,32 @@
 //! | drain | `drain_requested` | `drain_requested` | – | – |
 //!
 //! At the end of the turn that entered `Lost`, the event loop calls `connection_made`, if it was not called yet, and then
-//! `connection_lost`. The error given to `fail` stays the reason however the close proceeds, except after a panic. If data is unsent
-//! that was not dropped on purpose, the connection is reset, so that the peer cannot take a truncated reply for a complete one.
+//! `connection_lost`. The error given to `fail` stays the reason however the close proceeds, except after a panic. If data is
+//! unsent that was not dropped on purpose, the connection is reset, so that the peer cannot take a truncated reply for a complete
+//! one.
 //!
-//! **When output fails**, received data may still be waiting: a peer that answers early and closes without reading everything makes the
-//! next write fail, while its answer is in the receive buffer. So the queue is dropped, which lifts the watermark's pause (the user's
-//! pause stays), and input is delivered until there is no more. An end of stream after that is not a clean end: the kernel reports an
-//! error only once, and the write has received it. If input and output are two pipes, a failed output says nothing about the input,
-//! and reading continues.
+//! **When output fails**, received data may still be waiting: a peer that answers early and closes without reading everything
+//! makes the next write fail, while its answer is in the receive buffer. So the queue is dropped, which lifts the watermark's
+//! pause (the user's pause stays), and input is delivered until there is no more. An end of stream after that is not a clean end:
+//! the kernel reports an error only once, and the write has received it. If input and output are two pipes, a failed output says
+//! nothing about the input, and reading continues.
 //!
 //! **Whether a short read drained the socket** depends on the kind of stream
-//! ([`short_read_drains`](super::socket::ByteStream::short_read_drains)) and on the last event ([`Ready::cuts_reads`]). Otherwise only
-//! a read that returns `WouldBlock` proves it. [`State::read_was_short`] is the one place where this is decided.
+//! ([`short_read_drains`](super::socket::ByteStream::short_read_drains)) and on the last event ([`Ready::cuts_reads`]). Otherwise
+//! only a read that returns `WouldBlock` proves it. [`State::read_was_short`] is the one place where this is decided.
 //!
-//! **Resets while input is not read.** An event after the end of the input, or while input is blocked, may be a reset, so the socket is
-//! checked for an error. An edge-triggered engine reports it anyway. A level-triggered engine would report the end for ever, so it is
-//! not asked to; there the socket is checked by a timer (`timeouts.rs`).
+//! **Resets while input is not read.** An event after the end of the input, or while input is blocked, may be a reset, so the
+//! socket is checked for an error. An edge-triggered engine reports it anyway. A level-triggered engine would report the end for
+//! ever, so it is not asked to; there the socket is checked by a timer (`timeouts.rs`).
 //!
-//! **Backpressure on input.** Input is blocked by the user's pause, by a hold (`hold.rs`), such as a relay without room, or by a queue
-//! that went above its high watermark and has not fallen to the low one since. When none of these is left, `reading_resumed` is called
-//! before more input is delivered, except after a hold of the relay or of a handover alone.
+//! **Backpressure on input.** Input is blocked by the user's pause, by a hold (`hold.rs`), such as a relay without room, or by a
+//! queue that went above its high watermark and has not fallen to the low one since. When none of these is left,
+//! `reading_resumed` is called before more input is delivered, except after a hold of the relay or of a handover alone.
 //!
-//! **Layers.** A layer (TLS) may be on top of the socket. During its handshake the first three stages apply as above, but the layer
-//! exchanges its own messages: nothing is delivered, and writes wait. A graceful close waits for the handshake only if there is data to
-//! send above the layer. Otherwise the layer is given up: what goes out below it is sent, then FIN. `abort`, a failure of the socket and
-//! the shutdown of the reactor work as without a layer.
+//! **Layers.** A layer (TLS) may be on top of the socket. During its handshake the first three stages apply as above, but the
+//! layer exchanges its own messages: nothing is delivered, and writes wait. A graceful close waits for the handshake only if
+//! there is data to send above the layer. Otherwise the layer is given up: what goes out below it is sent, then FIN. `abort`, a
+//! failure of the socket and the shutdown of the reactor work as without a layer.
 
 use sinew_reactor::Ready;
 
@@ -429,7 +430,8 @@ impl State {
         self.may_have_input() && !matches!(self.input(), Input::Wait)
     }
 
-    /// Whether read events are wanted. After the end of the input they are not: a level-triggered engine would report it for ever.
+    /// Whether read events are wanted. After the end of the input they are not: a level-triggered engine would report it for
+    /// ever.
     pub(super) const fn wants_input(mut self) -> bool {
         self.set(CHECK_PENDING, false);
         self.bits |= READABLE;
@@ -518,7 +520,8 @@ impl State {
         self.has(RESET)
     }
 
-    /// Whether the peer ended its side before this side closed the connection (if it did). Then the reason is `Done`, else `Closed`.
+    /// Whether the peer ended its side before this side closed the connection (if it did). Then the reason is `Done`, else
+    /// `Closed`.
     pub(super) const fn peer_ended_first(self) -> bool {
         self.has(EOF_BEFORE_CLOSE) || matches!(self.stage(), Stage::Open)
     }

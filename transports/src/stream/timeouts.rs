@@ -1,5 +1,5 @@
-//! Timers of a stream: the idle timeout, the linger timeout of a graceful close, and the check of a socket for which the engine reports
-//! no events. Pure bookkeeping of timers; `driver.rs` receives them when they expire.
+//! Timers of a stream: the idle timeout, the linger timeout of a graceful close, and the check of a socket for which the engine
+//! reports no events. Pure bookkeeping of timers; `driver.rs` receives them when they expire.
 
 use std::time::{Duration, Instant};
 
@@ -58,8 +58,8 @@ impl Transport {
         }
     }
 
-    /// The timer of the idle timeout has expired. Calls `idle_timeout`, or sets the timer again if there was activity meanwhile. A
-    /// closing connection drops its idle timeout.
+    /// The timer of the idle timeout has expired. Calls `idle_timeout`, or sets the timer again if there was activity meanwhile.
+    /// A closing connection drops its idle timeout.
     pub(super) fn idle_timer(&self, reactor: &Reactor, mut idle: Idle) {
         let state = self.inner().state.get();
         if !state.is_open() {

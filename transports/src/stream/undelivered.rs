@@ -1,5 +1,5 @@
-//! A reset that loses no sent data. A reset discards data in flight, so it waits until the peer's kernel has acknowledged everything,
-//! as long as this kernel can tell and there is progress.
+//! A reset that loses no sent data. A reset discards data in flight, so it waits until the peer's kernel has acknowledged
+//! everything, as long as this kernel can tell and there is progress.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ pub(super) const fn unacknowledged(_: &super::socket::TcpStream) -> usize {
 const DELIVERY_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Transport {
-    /// All is sent: resets the connection now, or once all has been acknowledged. `linger_timeout` bounds the time without progress.
+    /// All is sent: resets the connection now, or once all has been acknowledged. `linger_timeout` bounds the time without
+    /// progress.
     pub(super) fn reset_when_delivered(&self, reactor: &Reactor) {
         let stream = self.inner();
         let undelivered = stream.with_socket(|socket| socket.undelivered());

@@ -256,7 +256,7 @@ proptest! {
     fn tcp_endpoints_keep_their_values(client in tcp_client(), at in destination()) {
         let mut printed = arguments(&client.to_string());
         let host = printed.require("host").unwrap();
-        let read = tcp::to(&host, &mut printed).unwrap();
+        let read = tcp::parse_client(&host, &mut printed).unwrap();
         let config = |client: &TcpClient| client.configured(crate::ConnectConfig::default());
         let ((to, is), (expected, was)) = (config(&read), config(&client));
         prop_assert_eq!((to, is.bind, is.timeout), (expected, was.bind, was.timeout));
@@ -265,7 +265,7 @@ proptest! {
         let server = TcpServer::new(at);
         let mut printed = arguments(&server.to_string());
         let all = if printed.kind() == "tcp6" { Ipv6Addr::UNSPECIFIED.into() } else { IpAddr::from([0; 4]) };
-        let (read, _) = tcp::on_interfaces(&mut printed, all).unwrap();
+        let (read, _) = tcp::parse_port(&mut printed, all).unwrap();
         let at = |server: &TcpServer| server.configured(ListenConfig::default()).0;
         // The unspecified address has no scope.
         let expected = match at(&server) {

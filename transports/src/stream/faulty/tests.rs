@@ -9,7 +9,7 @@ use crate::{
     memory::{self, Wire},
 };
 
-/// Nothing may be left, and no callback may have panicked.
+/// Asserts that nothing is left on the reactor and that no callback panicked.
 #[track_caller]
 fn assert_clean(reactor: &Reactor) {
     assert_eq!(

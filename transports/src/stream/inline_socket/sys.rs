@@ -1,5 +1,5 @@
-//! Inline storage for a socket on Linux: its descriptor, used in place. Taking the socket out for each read and write and putting it
-//! back would cost as much as all other work around these calls.
+//! Inline storage for a socket on Linux: its descriptor, used in place. Taking the socket out for each read and write and putting
+//! it back would cost as much as all other work around these calls.
 
 #![allow(
     unsafe_code,

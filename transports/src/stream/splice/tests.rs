@@ -83,7 +83,8 @@ fn idle_relays_own_no_pipe() {
     assert_eq!(pipes.spare.borrow().len(), 1, "the relays used the same pipe in turn");
 }
 
-/// While the peers do not read, each direction has a pipe; when the connections end, the pipes are closed, except for pooled ones.
+/// While the peers do not read, each direction has a pipe; when the connections end, the pipes are closed, except for pooled
+/// ones.
 #[test]
 fn pipes_in_use_are_closed_with_their_connections() {
     let reactor = Reactor::new().expect("a reactor");

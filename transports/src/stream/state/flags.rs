@@ -22,8 +22,8 @@ flags! {
     /// A write may be accepted. Set from the start, by `set_ready`, `output_failed`, `handshake_finished`; cleared by
     /// `write_blocked`.
     WRITABLE
-    /// A short read does not prove that the socket is drained: read until `WouldBlock`. Set by `set_ready` (urgent data, or the peer
-    /// closed) and `output_failed`; cleared by `read_blocked`, `end_of_stream`, and by `checked` after the end of the input.
+    /// A short read does not prove that the socket is drained: read until `WouldBlock`. Set by `set_ready` (urgent data, or the
+    /// peer closed) and `output_failed`; cleared by `read_blocked`, `end_of_stream`, and by `checked` after the end of the input.
     READ_UNTIL_BLOCKED
     /// The peer closed or the connection broke: check the socket for an error, if no read shows it. Set by `set_ready` and
     /// `request_check`; cleared by `read_blocked`, `checked`, `end_of_stream`.

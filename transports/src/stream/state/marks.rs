@@ -1,5 +1,5 @@
-//! Setters and getters for the bits that record facts from outside the state machine: pending event-loop calls, the layer, the relay,
-//! the engine. Nothing is decided here.
+//! Setters and getters for the bits that record facts from outside the state machine: pending event-loop calls, the layer, the
+//! relay, the engine. Nothing is decided here.
 
 use super::{State, flags::*};
 
@@ -149,8 +149,8 @@ impl State {
         self.bits & (READ_INTEREST | WRITE_INTEREST) != before
     }
 
-    /// The common case of [`set_interest`](Self::set_interest) in one comparison: read interest is wanted, write interest is not, and
-    /// the engine has exactly that.
+    /// The common case of [`set_interest`](Self::set_interest) in one comparison: read interest is wanted, write interest is not,
+    /// and the engine has exactly that.
     #[inline]
     pub(in super::super) const fn is_interest_current(self) -> bool {
         let interest = READ_INTEREST | WRITE_INTEREST | WRITABLE;
