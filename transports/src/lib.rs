@@ -82,8 +82,11 @@ mod tcp;
 mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;
+// Without the feature, too.
+#[path = "tls/tls_error.rs"]
 mod tls_error;
 #[cfg(feature = "tls")]
+#[path = "tls/tls_info.rs"]
 mod tls_info;
 mod transport;
 #[cfg(unix)]

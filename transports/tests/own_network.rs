@@ -312,7 +312,7 @@ fn its_errors_reach_the_user() {
     let error = connecting.take().expect("it is settled").map(drop).unwrap_err().to_string();
     assert!(error.contains("refused"), "{error}");
     let error = nowhere.take().expect("it is settled").map(drop).unwrap_err().to_string();
-    assert!(error.contains("no such name"), "{error}");
+    assert!(error.contains("the name does not exist"), "{error}");
 }
 
 struct Answers(Rc<RefCell<Vec<Vec<u8>>>>);

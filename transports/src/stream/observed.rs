@@ -22,8 +22,8 @@ impl Wrapper for Observed {
         result
     }
 
-    fn completed(&self, came: Result<&[u8], &io::Error>) {
-        self.observer.read(came);
+    fn completed(&self, result: Result<&[u8], &io::Error>) {
+        self.observer.read(result);
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

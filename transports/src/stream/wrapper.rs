@@ -41,7 +41,7 @@ macro_rules! methods {
                 fn finish_output(&self) -> io::Result<()>;
                 fn has_unsent(&self) -> bool;
                 fn layer(&self) -> Option<&dyn Layer>;
-                fn completed(&self, came: Result<&[u8], &io::Error>) -> ();
+                fn completed(&self, result: Result<&[u8], &io::Error>) -> ();
                 fn set_no_delay(&self, no_delay: bool) -> io::Result<()>;
                 fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()>;
             }
@@ -55,7 +55,7 @@ macro_rules! wrapper {
         StreamSocket { $(fn $socket:ident(&self $(, $arg:ident: $type:ty)*) -> $result:ty;)+ }
     ) => {
         /// Something around a socket that is a socket itself. Of [`StreamSocket`] it never passes on what would lead past it:
-        /// `is_kernel_socket`, `kernels`, `read_with_descriptors`, `write_with_descriptors`.
+        /// `is_kernel_socket`, `kernel_fd`, `read_with_descriptors`, `write_with_descriptors`.
         pub(crate) trait Wrapper {
             /// The socket.
             fn inner(&self) -> &Socket;

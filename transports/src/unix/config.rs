@@ -3,7 +3,7 @@
 use super::{addr::UnixAddr, file::FileOptions};
 use crate::{ListenConfig, StreamConfig, datagram::DatagramConfig};
 
-/// The limits and options of a listening Unix socket.
+/// Limits and options of a listening Unix socket.
 ///
 /// # Examples
 ///
@@ -21,41 +21,41 @@ pub struct UnixListenConfig {
 }
 
 impl UnixListenConfig {
-    /// The mode of the socket file, set before anybody can connect; on Linux, who may write to it may connect. Default: what
-    /// the process's umask leaves. Abstract names have none.
+    /// The mode of the socket file, set before a client can connect; on Linux, connecting requires write permission. Default: as given by
+    /// the process's umask. Ignored for abstract names.
     pub fn mode(mut self, mode: u32) -> Self {
         self.file.mode = Some(mode);
         self
     }
 
-    /// Whether the path is claimed by a lock on the file `PATH.lock`, for as long as it is listened on. Default `true`.
-    /// Without it, two servers that start at the same moment may both take the socket file for one left by the dead.
+    /// Whether the path is claimed by a lock on the file `PATH.lock` while listening. Default `true`.
+    /// Without it, two servers that start at the same moment may both take the socket file for a stale one.
     pub fn lock(mut self, lock: bool) -> Self {
         self.file.lock = lock;
         self
     }
 
-    /// How many connections the kernel may hold ready before they are accepted. Default 1,024; the system caps it.
+    /// Maximum connections in the kernel's backlog. Default 1,024; the system caps it.
     pub fn backlog(mut self, connections: u16) -> Self {
         self.listen = self.listen.backlog(connections);
         self
     }
 
-    /// How many connections may be open. Default 1,048,576. Past it nothing is accepted; who comes waits in the backlog until
+    /// Connection limit. Default 1,048,576. At the limit nothing is accepted; new connections wait in the backlog until
     /// another connection ends.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.listen = self.listen.max_connections(connections);
         self
     }
 
-    /// The limits and options of the streams.
+    /// Limits and options of the streams.
     pub fn stream(mut self, stream: StreamConfig) -> Self {
         self.listen = self.listen.stream(stream);
         self
     }
 }
 
-/// The limits and options of a Unix socket for datagrams.
+/// Limits and options of a Unix datagram socket.
 ///
 /// # Examples
 ///
@@ -76,7 +76,7 @@ pub struct UnixDatagramConfig {
 }
 
 impl UnixDatagramConfig {
-    /// The mode of the socket file; on Linux, who may write to it may send. Default: what the process's umask leaves.
+    /// The mode of the socket file; on Linux, sending requires write permission. Default: as given by the process's umask.
     pub fn mode(mut self, mode: u32) -> Self {
         self.file.mode = Some(mode);
         self
@@ -88,13 +88,13 @@ impl UnixDatagramConfig {
         self
     }
 
-    /// The address to send from, for a connected socket: without one, nobody can answer. Default: none.
+    /// The address to send from, for a connected socket: without one, the peer cannot answer. Default: none.
     pub fn bind(mut self, addr: impl Into<UnixAddr>) -> Self {
         self.bind = Some(addr.into());
         self
     }
 
-    /// The limits of the datagrams, and the sizes of the system's buffers. What else is in it is of no meaning here.
+    /// Limits of the datagrams, and the sizes of the kernel's buffers. Other options are ignored.
     pub fn datagrams(mut self, config: DatagramConfig) -> Self {
         self.datagrams = config;
         self

@@ -10,30 +10,30 @@ use super::addr::UnixAddr;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum UnixListenError {
-    /// The system has no room for so long a path or name: about a hundred bytes.
+    /// The path or name is too long: the limit is about a hundred bytes.
     #[error("{addr} is too long for the address of a Unix socket")]
     TooLong {
         /// The address.
         addr: UnixAddr,
     },
-    /// Somebody has it.
+    /// The address is in use.
     #[error("{addr} is in use{}", holder.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
     InUse {
         /// The address.
         addr: UnixAddr,
-        /// The process that has it, if that is known.
+        /// The process that uses it, if known.
         holder: Option<u32>,
     },
-    /// The folder that the socket file is to lie in does not exist.
-    #[error("could not listen on {addr}: there is no folder {}", Excerpt::path(.folder))]
+    /// The directory of the socket file does not exist.
+    #[error("could not listen on {addr}: the directory {} does not exist", Excerpt::path(.folder))]
     NoFolder {
         /// The address.
         addr: UnixAddr,
-        /// The folder.
+        /// The directory.
         folder: PathBuf,
     },
-    /// There is something else at the path, which is left alone.
-    #[error("{} is there and not a socket", Excerpt::path(.path))]
+    /// Another kind of file exists at the path; it is not removed.
+    #[error("{} exists and is not a socket", Excerpt::path(.path))]
     NotASocket {
         /// The path.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum UnixListenError {
     /// The lock beside the socket file could not be taken.
     #[error("could not open or lock the lock file {}: {source}", Excerpt::path(.path))]
     Lock {
-        /// The file of the lock.
+        /// The lock file.
         path: PathBuf,
         /// The cause.
         source: io::Error,

@@ -19,7 +19,7 @@ use super::{
     socket::open,
 };
 
-/// A socket that listens, and its file.
+/// A listening socket, and its file.
 pub(crate) struct UnixListening {
     listener: UnixListener,
     _file: Option<SocketFile>,
@@ -37,7 +37,7 @@ impl UnixListening {
         Ok(Self { listener: UnixListener::from_std(socket.into()), _file: file })
     }
 
-    /// One that listens already, and where. Its file, if it has one, is not ours.
+    /// An existing listening socket and its address. Its file, if it has one, is not removed.
     pub(crate) fn adopted(socket: OwnedFd) -> io::Result<(Self, UnixAddr)> {
         let listener = std::os::unix::net::UnixListener::from(socket);
         let addr = UnixAddr::from_std(&listener.local_addr()?);
@@ -55,7 +55,7 @@ impl AsFd for UnixListening {
     }
 }
 
-/// A socket bound to an address, and its file if it has one.
+/// A bound socket, and its file if it has one.
 pub(crate) fn bind(
     addr: &UnixAddr,
     kind: SocketType,

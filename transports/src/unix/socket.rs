@@ -1,4 +1,4 @@
-//! System calls of Unix sockets: bind, listen, connect, and peer credentials.
+//! System calls of Unix sockets: open, connect, and peer credentials.
 
 use std::{
     io,

@@ -305,7 +305,7 @@ impl<F: Factory> Playback<F> {
             }
             // The operating system accepted output, so the connection was not idle.
             RecordKind::Sent(_) => wire.note_output_taken(),
-            // RecordKind comes after that, comes all the same.
+            // Input that was received after the failure is still delivered.
             RecordKind::Failed(why) if self.is_input_left(record.connection) => {
                 wire.fail_output(failure(why));
             }

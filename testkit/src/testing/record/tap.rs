@@ -1,5 +1,5 @@
-//! RecordKind listens in on a connection: [`tap`] around the factory, [`Tapped`] around the protocol, and an observer of the
-//! socket. All they do besides is passing on.
+//! Recording of connections: [`tap`] wraps the factory, [`Tapped`] the protocol, and [`SocketTap`] observes the socket.
+//! They record and forward everything.
 
 use std::{
     cell::Cell,
