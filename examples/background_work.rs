@@ -52,8 +52,7 @@ impl LineHandler for Primes {
             return;
         };
         // The first closure runs on a thread, so it may own only `Send` values. A transport is not `Send`: it stays
-        // in the second closure, which the event loop calls with the result. If the connection has ended by then,
-        // writing does nothing.
+        // in the second closure, which the event loop calls. Writing to an ended connection does nothing.
         let Some(reactor) = transport.reactor() else { return };
         let (transport, jobs) = (Transport::clone(transport), self.jobs.clone());
         jobs.under_way.update(|jobs| jobs + 1);

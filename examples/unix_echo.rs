@@ -1,4 +1,4 @@
-//! Echo server on a Unix socket; prints the process at the other end.
+//! Echo server on any endpoint, such as a Unix socket; prints the process at the other end.
 //!
 //! ```text
 //! $ cargo run --release --example unix_echo -- --listen unix:/tmp/echo.sock:mode=660

@@ -307,7 +307,7 @@ fn endpoints_on_descriptors(world: &World) {
     answers(world, &mut RemoteEnd::socket(remote));
     let server: ServerEndpoint = text.parse().unwrap();
     let error = server.listen(world.reactor(), |_: &Peer| Sink).unwrap_err().to_string();
-    assert!(error.ends_with("and this is a connected TCP socket"), "{error}");
+    assert!(error.ends_with("but the descriptor is a connected TCP socket"), "{error}");
     // Not an open descriptor.
     let connecting =
         "fd:65000".parse::<ClientEndpoint>().unwrap().connect(world.reactor(), |_: &Peer| Sink);

@@ -68,7 +68,7 @@ fn the_second_signal_ends_the_wait() {
 
 /// A tunnel consists of two connections, only one of which belongs to the listener.
 #[test]
-fn a_tunnel_is_closed_at_both_ends() {
+fn a_drained_tunnel_lasts_until_its_ends_close() {
     for engine in ENGINES {
         for signal in [Signal::INT, Signal::TERM] {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -79,9 +79,10 @@ fn a_tunnel_is_closed_at_both_ends() {
             let mut server = Peer::accept(&listener);
             server.expect("hello");
             forward.signal(signal);
-            client.expect_end();
+            server.send("still here");
+            client.expect("still here");
             drop(client);
-            server.rest();
+            server.expect_end();
             drop(server);
             let ended = forward.wait();
             assert_eq!((ended.code, ended.stderr.len()), (Some(0), 0), "{engine}: {ended:?}");

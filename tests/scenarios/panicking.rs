@@ -107,9 +107,9 @@ impl Protocol for Fragile {
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
         let is_by_panic = matches!(reason, ConnectionLost::Panicked(said) if said == SAID);
         assert_eq!(self.has_panicked, is_by_panic, "panicked, but lost by {reason}");
-        if let Some(left) = self.left.take().filter(|left| left.is_multiple_of(4)) {
+        if let Some(left) = self.left.take().filter(|left| left.is_multiple_of(2)) {
             // Half of these panic in the last callback, the others on drop.
-            match left % 8 {
+            match left % 4 {
                 0 => self.panics.panic("connection_lost"),
                 _ => self.left = Some(0),
             }
