@@ -58,6 +58,7 @@ mod task;
 mod timer;
 mod turn;
 mod wait;
+mod wait_failures;
 mod wake;
 mod wheel;
 

@@ -24,7 +24,7 @@ use crate::{
     run_state::RunState,
     task::Tasks,
     timer::TimerPayload,
-    wait::WaitFailures,
+    wait_failures::WaitFailures,
     wheel::Wheel,
 };
 

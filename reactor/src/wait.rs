@@ -1,44 +1,17 @@
 //! The loop's wait for events: busy-polls first if configured, then sleeps, and backs off and retries when the system
 //! call fails for lack of memory. The timeout is computed in `turn.rs`.
 
-use std::{
-    cell::Cell,
-    io,
-    time::{Duration, Instant},
-};
+use std::{io, time::Duration};
 
 use crossbeam_channel::Select;
 
-use crate::{RunError, WaitError, engine::Event, reactor::Inner};
+use crate::{RunError, WaitError, engine::Event, reactor::Inner, wait_failures::Failing};
 
 /// The first backoff after a transient failure to wait. Each further one is twice as long, up to the maximum.
 const BACKOFF_MIN: Duration = Duration::from_millis(1);
 
 /// The longest backoff between two attempts.
 const BACKOFF_MAX: Duration = Duration::from_millis(100);
-
-/// Consecutive waits that failed.
-#[derive(Clone, Copy)]
-struct Failing {
-    since: Instant,
-    backoff: Duration,
-}
-
-/// The state of failing waits of a reactor.
-#[derive(Default)]
-pub(crate) struct WaitFailures {
-    /// The failure was logged, and no wait that may block has succeeded since.
-    degraded: Cell<bool>,
-    /// The failures since the last success.
-    failing: Cell<Option<Failing>>,
-}
-
-impl WaitFailures {
-    /// Forgets the failures of an earlier run.
-    pub(crate) fn reset(&self) {
-        self.failing.set(None);
-    }
-}
 
 impl Inner {
     #[inline]

@@ -6,12 +6,19 @@ use crate::{
     Dscp, Faults, Keepalive, Peer,
     options::UncommonOptions,
     proxy::{ProxiedEnds, ProxyConfig, ProxyHeader},
-    stream::IdleTimeout,
-    tcp::Family,
+    tcp::interleave::Family,
 };
 
 /// A shorter delay would be the same as trying all addresses at once.
 const ATTEMPT_DELAY_MIN: Duration = Duration::from_millis(10);
+
+/// How long a connection may be idle, and which data counts as activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IdleTimeout {
+    pub(crate) after: Duration,
+    /// Whether sent data counts. Received data always does.
+    pub(crate) counts_sent: bool,
+}
 
 /// The limits and options of a stream.
 ///

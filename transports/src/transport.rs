@@ -13,8 +13,9 @@ use sinew_reactor::{Deferred, Reactor, TimerKey, Token};
 use crate::SendDescriptorError;
 use crate::{
     ConnectionLost, Keepalive, Peer, Producer, SendFileError,
+    config::IdleTimeout,
     producer::Feed,
-    stream::{DIRECT_MIN, FileProducer, IdleTimeout, Stream},
+    stream::{DIRECT_MIN, FileProducer, Stream},
 };
 
 /// The handle of a connection, cheap to clone, which may be stored anywhere on the reactor's thread.

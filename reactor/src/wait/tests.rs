@@ -1,6 +1,6 @@
 //! Waits that fail, on an engine with injected faults. Real engines are tested in `tests/waits.rs`.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, thread};
+use std::{cell::RefCell, rc::Rc, sync::Arc, thread, time::Instant};
 
 use super::*;
 use crate::{

@@ -17,7 +17,7 @@ use crate::{
         socket::{Socket, TcpStream, UnixStream},
     },
     tcp,
-    unix::UnixListening,
+    unix::listening::UnixListening,
 };
 
 mod error;

@@ -12,7 +12,7 @@ use crate::Destination;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod batch;
-mod config;
+pub(crate) mod config;
 mod core;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod informed;

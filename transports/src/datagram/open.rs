@@ -25,14 +25,17 @@ use super::{batch::Batched, informed::WithPacketInfo};
 #[cfg(unix)]
 use crate::{
     ConnectError, UnixAddr, UnixDatagramConfig, UnixListenError,
-    unix::{bind_socket, check_kernel, open_socket},
+    unix::{
+        listening::bind as bind_socket,
+        socket::{check_kernel, open as open_socket},
+    },
 };
 use crate::{
     DatagramTransport, Destination,
     names::lookup,
     net::{self, dialling::unusable},
     options,
-    tcp::why_bad,
+    tcp::destination::why_bad,
 };
 
 /// Opens a socket for one address.

@@ -11,7 +11,7 @@ use super::informed;
 use super::socket_io::SocketIo;
 use crate::net::Received;
 #[cfg(unix)]
-use crate::{UnixAddr, unix::SocketFile};
+use crate::unix::{addr::UnixAddr, file::SocketFile};
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]

@@ -19,7 +19,7 @@ use sinew_reactor::{Reactor, Ready, RegisterError, Token, WeakReactor};
 use crate::{
     Connection, Peer, Protocol, StreamConfig, Transport,
     net::ByteStream,
-    stream::{Shared, StreamBuilder, layer::NoProtocol, socket::Socket},
+    stream::{Shared, StreamBuilder, layer::driver::NoProtocol, socket::Socket},
 };
 
 mod failures;

@@ -5,7 +5,7 @@ use sinew_reactor::{Reactor, RegisterError};
 use super::{Wire, join};
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
-    stream::layer::{HandshakeResult, NoProtocol},
+    stream::layer::{HandshakeResult, driver::NoProtocol},
     tls::TlsRole,
 };
 

@@ -11,21 +11,13 @@ use std::{collections::VecDeque, os::fd::OwnedFd};
 use sinew_reactor::{Promise, TimerKey};
 
 use super::{Stream, hold::Holds, relay::RelayEnd, socket::Socket};
-use crate::{ConnectionLost, producer::Producers, timers::Timers};
+use crate::{ConnectionLost, config::IdleTimeout, producer::Producers, timers::Timers};
 
 /// The optional parts of a stream.
 #[derive(Default)]
 pub(super) struct Extras {
     idle: Cell<Option<Idle>>,
     cold: OnceCell<Box<ColdState>>,
-}
-
-/// How long a connection may be idle, and which data counts as activity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct IdleTimeout {
-    pub(crate) after: Duration,
-    /// Whether sent data counts. Received data always does.
-    pub(crate) counts_sent: bool,
 }
 
 /// A running idle timeout.

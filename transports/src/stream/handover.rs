@@ -2,27 +2,14 @@
 //! by [`Protocol::take_unread`] and delivered first. The request only sets a flag; the event loop calls the protocol in the
 //! stream's next round of output, because `take_unread` is user code.
 
-use std::cell::Cell;
-
 use bytes::{Bytes, BytesMut};
 use sinew_reactor::Reactor;
 
-use super::{Stream, hold::Hold, state::State};
+use super::{Stream, hold::Hold, pending_handover::Handover, state::State};
 use crate::{
     Connection, ConnectionLost, NotHandedOver, Protocol, SetProtocolError, Transport, UnreadInput,
     dyn_protocol::{DynProtocol, boxed},
 };
-
-/// Handover state of a stream.
-#[derive(Default)]
-pub(super) struct Handover {
-    /// The new protocol, until it takes over.
-    successor: Cell<Option<DynProtocol>>,
-    /// Unread input that the old protocol returned and that is not delivered yet.
-    unread: Cell<Bytes>,
-    /// The old protocol's `read_closed` was called, so the new one's has to be called as well.
-    eof_pending: Cell<bool>,
-}
 
 impl Transport {
     /// Replaces the protocol of this connection, as after the HTTP `Upgrade` or a proxy request. From now on the old protocol

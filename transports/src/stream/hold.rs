@@ -4,7 +4,7 @@ use std::{cell::Cell, time::Duration};
 
 use sinew_reactor::{Reactor, TimerKey};
 
-use super::{Stream, handover::Handover, state::State};
+use super::{Stream, pending_handover::Handover, state::State};
 use crate::Transport;
 
 /// A reason to block input.

@@ -21,7 +21,7 @@ use socket2::SockRef;
 
 #[cfg(unix)]
 use super::rights;
-use super::{INITIAL_INTEREST, layer::Layer, rights::Received, undelivered};
+use super::{INITIAL_INTEREST, layer::Layer, rights::Received, unacknowledged::unacknowledged};
 use crate::{
     config::StreamConfig,
     net::ByteStream,
@@ -108,7 +108,7 @@ impl ByteStream for TcpStream {
     }
 
     fn undelivered(&self) -> usize {
-        undelivered::unacknowledged(self)
+        unacknowledged(self)
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

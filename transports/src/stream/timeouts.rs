@@ -5,12 +5,8 @@ use std::time::{Duration, Instant};
 
 use sinew_reactor::{Reactor, TimerKey};
 
-use super::{
-    Stream,
-    cold::{Idle, IdleTimeout},
-    state::State,
-};
-use crate::{ConnectionLost, Transport};
+use super::{Stream, cold::Idle, state::State};
+use crate::{ConnectionLost, Transport, config::IdleTimeout};
 
 /// How often a socket is checked for a reset while a level-triggered engine is not asked for its read events.
 const RESET_CHECK_INTERVAL: Duration = Duration::from_secs(1);

@@ -7,17 +7,6 @@ use sinew_reactor::Reactor;
 
 use crate::{ConnectionLost, Transport};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod sys;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use sys::unacknowledged;
-
-/// Other systems cannot tell.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const fn unacknowledged(_: &super::socket::TcpStream) -> usize {
-    0
-}
-
 /// No engine reports an acknowledgement, so a timer checks. Between two hosts it takes about one round-trip time.
 const DELIVERY_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 

@@ -16,14 +16,17 @@ use sinew_reactor::{
     TimerKey, Token,
 };
 
-use super::{per_ip::PerIp, proxy_accept};
+use super::{
+    per_ip::PerIp,
+    proxy_accept::{self, ProxyPort},
+};
 use crate::{
     Factory, ListenConfig, Peer,
     listener_hooks::Port,
     net::{Spare, listener::Listener},
     stream::{
         Shared, StreamBuilder,
-        layer::{HandshakeResult, MakeLayer},
+        layer::{HandshakeResult, driver::MakeLayer},
         socket::Socket,
     },
     waiters::push_waiter,
@@ -193,22 +196,6 @@ impl<F: Factory> Acceptor<F> {
         }
     }
 
-    /// Starts a connection whose PROXY header has been received.
-    pub(super) fn proxy_accepted(
-        self: &Rc<Self>,
-        reactor: &Reactor,
-        socket: Socket,
-        token: Token,
-        peer: Peer,
-        ready: Ready,
-    ) {
-        if self.core.closed.get() || self.core.is_client_full(&peer) {
-            reactor.deregister(token, true);
-            return drop(socket);
-        }
-        self.start(reactor, socket, token, peer, ready);
-    }
-
     fn start(
         self: &Rc<Self>,
         reactor: &Reactor,
@@ -243,6 +230,31 @@ impl<F: Factory> Acceptor<F> {
             let what = || format!("the factory of the port {}", self.core.addr);
             let _ = reactor.guard(what, || self.factory.borrow_mut().stopped());
         }
+    }
+}
+
+impl<F: Factory> ProxyPort for Acceptor<F> {
+    fn proxy_pending(&self, token: Token, timer: TimerKey) {
+        self.core.proxy_pending(token, timer);
+    }
+
+    fn proxy_done(&self, reactor: &Reactor, token: Token) {
+        self.core.proxy_done(reactor, token);
+    }
+
+    fn proxy_accepted(
+        self: Rc<Self>,
+        reactor: &Reactor,
+        socket: Socket,
+        token: Token,
+        peer: Peer,
+        ready: Ready,
+    ) {
+        if self.core.closed.get() || self.core.is_client_full(&peer) {
+            reactor.deregister(token, true);
+            return drop(socket);
+        }
+        self.start(reactor, socket, token, peer, ready);
     }
 }
 
@@ -383,11 +395,11 @@ impl PortCore {
         self.open.get() + self.pending_proxies.borrow().len() >= self.config.connections_max
     }
 
-    pub(super) fn proxy_pending(&self, token: Token, timer: TimerKey) {
+    fn proxy_pending(&self, token: Token, timer: TimerKey) {
         self.pending_proxies.borrow_mut().insert(token, timer);
     }
 
-    pub(super) fn proxy_done(&self, reactor: &Reactor, token: Token) {
+    fn proxy_done(&self, reactor: &Reactor, token: Token) {
         let was_full = self.is_full();
         if let Some(timer) = self.pending_proxies.borrow_mut().remove(&token) {
             reactor.disarm_timer(timer);

@@ -24,13 +24,13 @@ use crate::{
     options,
     stream::{
         INITIAL_INTEREST, Shared, StreamBuilder,
-        layer::{HandshakeResult, MakeLayer},
+        layer::{HandshakeResult, driver::MakeLayer},
         socket::TcpStream,
     },
 };
 #[cfg(unix)]
 use {
-    crate::{UnixPeer, unix},
+    crate::{peer::UnixPeer, unix::socket as unix_socket},
     std::time::Duration,
 };
 
@@ -261,8 +261,8 @@ impl<F: Factory> Connector<F> {
             }
             #[cfg(unix)]
             Address::Unix(addr) => {
-                unix::check_kernel(reactor)?;
-                let socket = unix::connect_socket(addr, &self.config.stream)?;
+                unix_socket::check_kernel(reactor)?;
+                let socket = unix_socket::connect(addr, &self.config.stream)?;
                 let peer = UnixPeer::new(addr.clone(), &socket);
                 Ok((Dialling::Unix(socket), Peer::Unix(peer)))
             }

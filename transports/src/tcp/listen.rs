@@ -23,7 +23,7 @@ use crate::{
     names::lookup,
     net::{self, ListenOptions, dialling::unusable, listener::Listener},
     options,
-    stream::layer::MakeLayer,
+    stream::layer::driver::MakeLayer,
 };
 #[cfg(unix)]
 use crate::{PipeError, UnixListenError};

@@ -7,14 +7,14 @@ use sinew_reactor::Reactor;
 use crate::{
     ConnectConfig, Factory, ListenConfig,
     net::{self, listener::Listener},
-    stream::layer::MakeLayer,
+    stream::layer::driver::MakeLayer,
 };
 
 mod accept;
 mod connect;
 mod connecting;
-mod destination;
-mod interleave;
+pub(crate) mod destination;
+pub(crate) mod interleave;
 mod listen;
 mod per_ip;
 mod proxy_accept;

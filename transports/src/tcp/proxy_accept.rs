@@ -10,16 +10,32 @@ use std::{
 
 use sinew_reactor::{Handler, Reactor, Ready, TimerKey, Token};
 
-use super::accept::Acceptor;
 use crate::{
-    Factory, Peer,
+    Peer,
     proxy::{Header, HeaderReader, Proxied, ProxyConfig, ProxyError},
     stream::socket::Socket,
 };
 
+/// The listening port that accepted the socket.
+pub(super) trait ProxyPort: 'static {
+    /// A header is awaited until this timer fires.
+    fn proxy_pending(&self, token: Token, timer: TimerKey);
+    /// It is no longer awaited.
+    fn proxy_done(&self, reactor: &Reactor, token: Token);
+    /// Starts a connection whose header has been received.
+    fn proxy_accepted(
+        self: Rc<Self>,
+        reactor: &Reactor,
+        socket: Socket,
+        token: Token,
+        peer: Peer,
+        ready: Ready,
+    );
+}
+
 /// The handler of a connection until its PROXY header is complete.
-pub(super) struct PendingProxy<F: Factory> {
-    acceptor: Rc<Acceptor<F>>,
+pub(super) struct PendingProxy<P: ProxyPort> {
+    port: Rc<P>,
     token: Token,
     peer: Peer,
     socket: RefCell<Option<Socket>>,
@@ -29,8 +45,8 @@ pub(super) struct PendingProxy<F: Factory> {
 }
 
 /// Starts waiting for the header of an accepted socket.
-pub(super) fn await_header<F: Factory>(
-    acceptor: &Rc<Acceptor<F>>,
+pub(super) fn await_header<P: ProxyPort>(
+    port: &Rc<P>,
     reactor: &Reactor,
     config: &ProxyConfig,
     token: Token,
@@ -38,9 +54,9 @@ pub(super) fn await_header<F: Factory>(
     peer: Peer,
 ) {
     let timer: TimerKey = reactor.arm_timer(token, config.timeout);
-    acceptor.core.proxy_pending(token, timer);
+    port.proxy_pending(token, timer);
     let pending = Rc::new(PendingProxy {
-        acceptor: acceptor.clone(),
+        port: port.clone(),
         token,
         peer,
         socket: RefCell::new(Some(socket)),
@@ -52,7 +68,7 @@ pub(super) fn await_header<F: Factory>(
     pending.try_header(reactor);
 }
 
-impl<F: Factory> PendingProxy<F> {
+impl<P: ProxyPort> PendingProxy<P> {
     fn try_header(self: Rc<Self>, reactor: &Reactor) {
         match self.read() {
             Ok(None) => {}
@@ -91,7 +107,8 @@ impl<F: Factory> PendingProxy<F> {
             }
         };
         // Readiness for bytes after the header has been reported already, so it is passed on.
-        self.acceptor.proxy_accepted(reactor, socket, self.token, peer, self.ready.get());
+        let (port, ready) = (self.port.clone(), self.ready.get());
+        port.proxy_accepted(reactor, socket, self.token, peer, ready);
     }
 
     fn reject(&self, reactor: &Reactor, why: &dyn fmt::Display) {
@@ -105,12 +122,12 @@ impl<F: Factory> PendingProxy<F> {
     /// Takes the socket and removes this connection from the pending ones. `None` if that was done before.
     fn take_socket(&self, reactor: &Reactor) -> Option<Socket> {
         let socket = self.socket.take()?;
-        self.acceptor.core.proxy_done(reactor, self.token);
+        self.port.proxy_done(reactor, self.token);
         Some(socket)
     }
 }
 
-impl<F: Factory> Handler for PendingProxy<F> {
+impl<P: ProxyPort> Handler for PendingProxy<P> {
     fn ready(self: Rc<Self>, reactor: &Reactor, ready: Ready) {
         self.ready.set(self.ready.get() | ready);
         self.try_header(reactor);

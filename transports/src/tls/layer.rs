@@ -21,7 +21,7 @@ use crate::{
     buffers::READ_BUFFER,
     disconnect::LayerError,
     stream::{
-        layer::{Layer, LayerContext, Received, Source, Step, WhenReady},
+        layer::{Layer, Received, Source, Step, WhenReady, driver::LayerContext},
         socket::Socket,
     },
 };

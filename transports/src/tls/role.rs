@@ -13,7 +13,7 @@ use crate::{
     TlsError, Transport,
     disconnect::LayerError,
     stream::{
-        layer::{LayerContext, MakeLayer},
+        layer::driver::{LayerContext, MakeLayer},
         socket::{Socket, StreamSocket},
     },
 };

@@ -1,7 +1,10 @@
 //! How Unix sockets are set up: [`UnixListenConfig`] and [`UnixDatagramConfig`].
 
 use super::{addr::UnixAddr, file::FileOptions};
-use crate::{ListenConfig, StreamConfig, datagram::DatagramConfig};
+use crate::{
+    config::{ListenConfig, StreamConfig},
+    datagram::config::DatagramConfig,
+};
 
 /// Limits and options of a listening Unix socket.
 ///

@@ -3,9 +3,7 @@
 
 // Streams are accepted and connected by `tcp/`.
 
-use std::io;
-
-use sinew_reactor::{Engine, Reactor};
+use sinew_reactor::Reactor;
 
 use crate::{
     ConnectConfig, ConnectError, Connecting, DatagramProtocol, DatagramTransport, Destination,
@@ -14,12 +12,12 @@ use crate::{
     tcp::{connect, open},
 };
 
-mod addr;
+pub(crate) mod addr;
 mod config;
-mod error;
-mod file;
+pub(crate) mod error;
+pub(crate) mod file;
 pub(crate) mod listening;
-mod socket;
+pub(crate) mod socket;
 
 #[doc(inline)]
 pub use crate::{
@@ -29,9 +27,8 @@ pub use crate::{
 pub use addr::UnixAddr;
 pub use config::{UnixDatagramConfig, UnixListenConfig};
 pub use error::UnixListenError;
-pub(crate) use file::SocketFile;
-pub(crate) use listening::{UnixListening, bind as bind_socket};
-pub(crate) use socket::{connect as connect_socket, open as open_socket};
+use listening::UnixListening;
+use socket::check_kernel;
 
 mod sealed {
     #[allow(unnameable_types, reason = "that is how a trait is sealed")]
@@ -216,16 +213,5 @@ impl ReactorUnix for Reactor {
         protocol: P,
     ) -> Result<DatagramTransport<UnixAddr>, ConnectError> {
         datagram::connect_unix(self, to.into(), config, protocol)
-    }
-}
-
-/// Fails on a simulated reactor, which has no Unix sockets.
-pub(crate) fn check_kernel(reactor: &Reactor) -> io::Result<()> {
-    match reactor.engine() {
-        Engine::Simulated => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "a simulated network has no Unix sockets",
-        )),
-        _ => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use rustix::net::SocketType;
+use sinew_reactor::{Engine, Reactor};
 use socket2::SockRef;
 
 use super::addr::UnixAddr;
@@ -62,5 +63,16 @@ impl UnixPeer {
 
     pub(crate) fn new(addr: UnixAddr, socket: &UnixStream) -> Self {
         Self { addr, credentials: credentials(socket) }
+    }
+}
+
+/// Fails on a simulated reactor, which has no Unix sockets.
+pub(crate) fn check_kernel(reactor: &Reactor) -> io::Result<()> {
+    match reactor.engine() {
+        Engine::Simulated => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "a simulated network has no Unix sockets",
+        )),
+        _ => Ok(()),
     }
 }

@@ -1,13 +1,12 @@
-//! The body of a request on its way from the connection to whoever reads it: [`Incoming`], and [`BodyReceiver`] for those who take it
-//! piece by piece.
+//! The state of a request body that is being received: [`Incoming`]; and [`BodyReceiver`], which receives it in pieces. How it is
+//! fed from the connection is in `feeding.rs`.
 
 use std::{fmt, mem, rc::Rc};
 
 use bytes::Bytes;
 use sinew_transports::reactor::Promise;
 
-use super::exchange::Exchange;
-use crate::codec::{BodyDecoder, BodyError, BodyEvent, Fields};
+use crate::codec::{BodyDecoder, BodyError, Fields};
 
 /// Takes the body of a request piece by piece, as it comes.
 ///
@@ -47,25 +46,34 @@ pub trait BodyReceiver: 'static {
 
 /// Holds back the body of a request.
 #[derive(Clone)]
-pub struct BodyControl(Rc<Exchange>);
+pub struct BodyControl(Rc<dyn Pausing>);
+
+/// Whose input can be paused: what a [`BodyControl`] controls.
+pub(super) trait Pausing {
+    fn is_paused(&self) -> bool;
+    fn set_paused(&self, paused: bool);
+}
 
 impl BodyControl {
+    pub(super) fn new(pausing: Rc<dyn Pausing>) -> Self {
+        Self(pausing)
+    }
+
     /// Nothing more of the body is delivered, from this very moment, until [`resume`](Self::resume): the client finds that the server
     /// does not read. The body's minimum rate does not count meanwhile.
     pub fn pause(&self) {
-        self.0.incoming.borrow_mut().paused = true;
+        self.0.set_paused(true);
     }
 
     /// Goes on with the body, from the loop.
     pub fn resume(&self) {
-        self.0.incoming.borrow_mut().paused = false;
-        self.0.wake();
+        self.0.set_paused(false);
     }
 }
 
 impl fmt::Debug for BodyControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyControl").field("paused", &self.0.incoming.borrow().paused).finish()
+        f.debug_struct("BodyControl").field("paused", &self.0.is_paused()).finish()
     }
 }
 
@@ -103,8 +111,8 @@ pub(super) struct Incoming {
     /// Bytes of the body so far.
     pub(super) received: u64,
     /// How the body ended, for those who ask later.
-    end: Option<Result<(), BodyError>>,
-    trailers: Fields,
+    pub(super) end: Option<Result<(), BodyError>>,
+    pub(super) trailers: Fields,
 }
 
 impl Incoming {
@@ -144,95 +152,5 @@ impl Incoming {
 
     pub(super) fn take_trailers(&mut self) -> Fields {
         mem::take(&mut self.trailers)
-    }
-}
-
-impl Exchange {
-    /// Feeds the body from the input, as far as it is wanted; how much was used.
-    pub(super) fn feed(self: &Rc<Self>, input: &[u8]) -> Result<usize, BodyError> {
-        let mut rest = input;
-        loop {
-            let mut incoming = self.incoming.borrow_mut();
-            if !incoming.is_wanted() || incoming.end.is_some() {
-                return Ok(input.len() - rest.len());
-            }
-            match incoming.decoder.decode(&mut rest)? {
-                BodyEvent::Incomplete => return Ok(input.len() - rest.len()),
-                BodyEvent::Data(data) => {
-                    incoming.received += data.len() as u64;
-                    drop(incoming);
-                    self.deliver(data)?;
-                }
-                BodyEvent::End => {
-                    let trailers = incoming.decoder.take_trailers();
-                    drop(incoming);
-                    self.end_body(Ok(trailers));
-                }
-            }
-        }
-    }
-
-    fn deliver(self: &Rc<Self>, data: &[u8]) -> Result<(), BodyError> {
-        let mut incoming = self.incoming.borrow_mut();
-        match &mut incoming.reader {
-            Reader::Collect { limit, bytes, .. } => {
-                if (bytes.len() + data.len()) as u64 > *limit {
-                    return Err(BodyError::TooLong { max: *limit });
-                }
-                bytes.extend_from_slice(data);
-            }
-            Reader::Pull(promise) => {
-                if let Some(promise) = promise.take() {
-                    promise.resolve(Some(Bytes::copy_from_slice(data)));
-                }
-            }
-            Reader::Receive(_) => {
-                let Reader::Receive(mut receiver) =
-                    mem::replace(&mut incoming.reader, Reader::Called)
-                else {
-                    return Ok(());
-                };
-                drop(incoming);
-                receiver.data_received(&BodyControl(Rc::clone(self)), data);
-                self.incoming.borrow_mut().reader = Reader::Receive(receiver);
-            }
-            Reader::Nobody | Reader::Discard | Reader::Told | Reader::Called => {}
-        }
-        Ok(())
-    }
-
-    /// The answer is out: what is left of the body is dropped as it comes, and its reader is told so.
-    pub(super) fn discard_body(self: &Rc<Self>) {
-        let mut incoming = self.incoming.borrow_mut();
-        let reader = mem::replace(&mut incoming.reader, Reader::Discard);
-        incoming.paused = false;
-        incoming.received = 0;
-        drop(incoming);
-        match reader {
-            Reader::Collect { promise, .. } => promise.reject(BodyError::Taken),
-            Reader::Pull(Some(promise)) => promise.reject(BodyError::Taken),
-            Reader::Receive(receiver) => receiver.body_ended(Err(BodyError::Taken)),
-            _ => {}
-        }
-    }
-
-    /// The body is over, one way or the other: its reader is told.
-    pub(super) fn end_body(self: &Rc<Self>, end: Result<Fields, BodyError>) {
-        let mut incoming = self.incoming.borrow_mut();
-        if incoming.end.is_some() {
-            return;
-        }
-        incoming.end = Some(end.as_ref().map(|_| ()).map_err(Clone::clone));
-        let reader = mem::replace(&mut incoming.reader, Reader::Told);
-        if let (Ok(trailers), false) = (&end, matches!(reader, Reader::Receive(_))) {
-            incoming.trailers = trailers.clone();
-        }
-        drop(incoming);
-        match reader {
-            Reader::Collect { bytes, promise, .. } => promise.settle(end.map(|_| bytes.into())),
-            Reader::Pull(Some(promise)) => promise.settle(end.map(|_| None)),
-            Reader::Receive(receiver) => receiver.body_ended(end),
-            _ => {}
-        }
     }
 }

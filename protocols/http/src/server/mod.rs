@@ -14,6 +14,7 @@ mod cors;
 mod error_pages;
 mod event_stream;
 mod exchange;
+mod feeding;
 mod files;
 mod handler;
 mod http_server;

@@ -1,5 +1,5 @@
-//! The layer between a stream's socket and its protocol: a [`Layer`] performs a handshake with the peer first. TLS is the only
-//! one. This file is what the event loop does with a stream that has a layer; the state machine is the same as without.
+//! What the event loop does with a stream that has a [`Layer`]: the handshake first, then input through the layer. The state
+//! machine is the same as without.
 
 #![cfg_attr(not(feature = "tls"), allow(dead_code, reason = "TLS is the only layer there is"))]
 
@@ -7,81 +7,19 @@ use std::{cell::RefCell, io};
 
 use sinew_reactor::{Handler, Reactor, Ready, TimerKey, Token};
 
-use super::{
-    Stream, StreamBuilder,
-    input::count_received,
-    socket::{Socket, StreamSocket},
-    state::{Input, State},
-};
+use super::{Layer, Received, Source, Step, WhenReady};
 use crate::{
-    Connection, ConnectionLost, Factory, Protocol, Transport, buffers::store_queue,
-    disconnect::LayerError, dyn_protocol::boxed,
+    Connection, ConnectionLost, Factory, Protocol, Transport,
+    buffers::store_queue,
+    disconnect::LayerError,
+    dyn_protocol::boxed,
+    stream::{
+        Stream, StreamBuilder,
+        input::count_received,
+        socket::{Socket, StreamSocket},
+        state::{Input, State},
+    },
 };
-
-/// A layer on top of a socket; it takes the socket's place in the stream. Output is written to it as to any
-/// [`ByteStream`](crate::net::ByteStream). Input is received rather than read, because one read may yield more or less plaintext
-/// than it brought.
-pub(crate) trait Layer {
-    /// Advances the handshake. An error is one of the socket's input or of the layer itself.
-    fn handshake(&self, reactor: &Reactor, may_read: bool) -> io::Result<Step>;
-    /// Gives up the handshake, or handles its failure: from now on input is read and discarded, and only output below the layer
-    /// is sent. The layer's alert, if any, is sent with the end of the output.
-    fn give_up(&self);
-    /// How many of the queued bytes are sent below the layer.
-    fn plaintext_len(&self) -> usize;
-    /// At most one read. Appends the plaintext to `plain`.
-    fn receive(&self, reactor: &Reactor, plain: &mut Vec<u8>) -> io::Result<Received>;
-    /// The callback for the end of the handshake, or for the loss of the connection.
-    fn take_when_ready(&self) -> Option<WhenReady>;
-    /// The timer of the handshake timeout.
-    fn take_deadline(&self) -> Option<TimerKey>;
-    /// The reason to end the connection, if `key` is the timer of the handshake timeout.
-    fn timeout_reason(&self, key: TimerKey) -> Option<ConnectionLost>;
-    /// Remembers that a drain was requested, for the protocol that is built after the handshake.
-    fn remember_drain(&self);
-    /// The handshake is complete: frees what only the handshake needs. Returns whether a drain was requested.
-    fn finish_handshake(&self) -> bool;
-    /// What TLS has negotiated with the peer.
-    #[cfg(feature = "tls")]
-    fn tls_info(&self) -> Option<crate::tls_info::TlsInfo>;
-}
-
-/// Progress of the handshake.
-#[derive(Debug)]
-pub(crate) struct Step {
-    pub(crate) is_ready: bool,
-    /// `None` if nothing was read.
-    pub(crate) source: Option<Source>,
-    /// Whether the socket has accepted all of the layer's output.
-    pub(crate) is_sent: io::Result<bool>,
-}
-
-/// Result of a `receive`.
-#[derive(Debug)]
-pub(crate) struct Received {
-    pub(crate) source: Source,
-    /// The peer has ended its side, and no plaintext is left before that.
-    pub(crate) has_ended: bool,
-}
-
-/// State of the socket after a read by the layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// There may be more to read.
-    Open,
-    /// The read was short. Drained, if short reads prove that on this socket.
-    Short,
-    /// Drained: a read returned `WouldBlock`.
-    Blocked,
-    /// The handshake limiter has no permit left in this turn. It reschedules the stream.
-    NotOurTurn,
-}
-
-/// Callback for the end of the handshake, successful or not. It builds the protocol.
-pub(crate) type WhenReady = Box<dyn FnOnce(&Reactor, HandshakeResult<'_>)>;
-
-/// A connection whose handshake is complete and that has no protocol yet, or the reason of its failure.
-pub(crate) type HandshakeResult<'a> = Result<&'a Transport, ConnectionLost>;
 
 /// Makes the layer of one connection.
 pub(crate) trait MakeLayer {
@@ -200,7 +138,7 @@ impl Transport {
 
     /// Advances the handshake, or gives it up if the connection is closing and has no output that needs it.
     #[inline(never)]
-    pub(super) fn handshake_or_give_up(&self, reactor: &Reactor) {
+    pub(in crate::stream) fn handshake_or_give_up(&self, reactor: &Reactor) {
         let stream = self.inner();
         if stream.state.get().is_closing() && !stream.has_output_for_layer() {
             self.give_up_layer(reactor);
@@ -298,7 +236,7 @@ impl Transport {
     }
 
     /// Takes the callback that waits for the handshake, so that it can be called with the reason of a failure.
-    pub(super) fn take_when_ready(&self) -> Option<WhenReady> {
+    pub(in crate::stream) fn take_when_ready(&self) -> Option<WhenReady> {
         self.inner().with_layer(|layer| layer.take_when_ready()).flatten()
     }
 
@@ -336,7 +274,7 @@ impl Transport {
     }
 
     /// Whether this timer is the handshake timeout; if it is, the connection is ended.
-    pub(super) fn handshake_timed_out(&self, reactor: &Reactor, key: TimerKey) -> bool {
+    pub(in crate::stream) fn handshake_timed_out(&self, reactor: &Reactor, key: TimerKey) -> bool {
         let reason = self.inner().with_layer(|layer| layer.timeout_reason(key)).flatten();
         let handshake_timed_out = reason.is_some();
         if let Some(reason) = reason {
@@ -346,12 +284,12 @@ impl Transport {
     }
 
     /// The port is drained before there is a protocol to notify.
-    pub(super) fn remember_drain(&self) {
+    pub(in crate::stream) fn remember_drain(&self) {
         self.inner().with_layer(|layer| layer.remember_drain());
     }
 
     /// At most one read through the layer, and the callback for its data.
-    pub(super) fn take_layered(&self, reactor: &Reactor, input: Input) {
+    pub(in crate::stream) fn take_layered(&self, reactor: &Reactor, input: Input) {
         let stream = self.inner();
         let mut plain = stream.shared.buffers.plain_buffer();
         let received = stream.with_layer(|layer| layer.receive(reactor, &mut plain));

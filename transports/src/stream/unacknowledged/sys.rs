@@ -5,7 +5,7 @@
 use std::os::fd::AsRawFd;
 
 /// Returns 0 if the kernel cannot tell.
-pub(in super::super) fn unacknowledged(socket: &impl AsRawFd) -> usize {
+pub(in crate::stream) fn unacknowledged(socket: &impl AsRawFd) -> usize {
     let mut unsent: libc::c_int = 0;
     // SAFETY: the descriptor is open while it is borrowed, and the call writes one `c_int`, to the local variable.
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unsent) };
