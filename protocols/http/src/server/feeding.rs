@@ -70,7 +70,7 @@ impl Exchange {
                     return Ok(());
                 };
                 drop(incoming);
-                receiver.data_received(&BodyControl::new(Rc::<Exchange>::clone(self)), data);
+                receiver.data_received(&BodyControl::new(Rc::<Self>::clone(self)), data);
                 self.incoming.borrow_mut().reader = Reader::Receive(receiver);
             }
             Reader::Nobody | Reader::Discard | Reader::Told | Reader::Called => {}
