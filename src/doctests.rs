@@ -51,6 +51,11 @@ pages! {
     ProcessesAndPipes: "../docs/guide/14-processes-and-pipes.md";
 }
 
+#[cfg(feature = "http")]
+pages! {
+    Http: "../docs/guide/15-http.md";
+}
+
 #[cfg(feature = "socketserver")]
 pages! {
     Socketserver: "../docs/guide/10-socketserver.md";

@@ -50,6 +50,7 @@
 //! | use UDP, Unix sockets, processes, pipes | [`transports`], by modules |
 //! | keep a connection alive | [`ClientService`](transports::client_service::ClientService) |
 //! | test without a network, or with one that fails | `testing`, `sim` (feature `testing`) |
+//! | serve HTTP | `http` (feature `http`) |
 //! | write handlers that block | `socketserver` (feature `socketserver`) |
 //! | bring another source of events to the loop | [`reactor::source`] |
 //!
@@ -59,6 +60,7 @@
 //! | [`transports`] | how bytes come and go |
 //! | [`protocols`] | what bytes mean: lines, frames, and the small services of [`protocols::wire`] |
 //! | `testing`, `sim` (`sinew-testkit`) | a simulated network, recordings, checks for protocols |
+//! | `http` | HTTP/1.1: codecs without I/O, and a server |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
 //!
 //! # Features
@@ -66,6 +68,7 @@
 //! | feature | |
 //! |---|---|
 //! | `tls`, on by default | TLS with rustls |
+//! | `http` | the module of that name |
 //! | `socketserver` | the module of that name |
 //! | `testing` | the test kit: the modules `testing` and `sim` |
 //! | `idna` | names in other scripts than ASCII |
@@ -75,6 +78,8 @@
 #[cfg(doctest)]
 mod doctests;
 
+#[cfg(feature = "http")]
+pub use sinew_http as http;
 pub use sinew_protocols as protocols;
 pub use sinew_reactor as reactor;
 #[cfg(feature = "socketserver")]

@@ -204,6 +204,34 @@ fn with_socketserver() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(feature = "http")]
+fn with_http() -> impl Iterator<Item = Printed> {
+    use sinew::http::{
+        FieldError,
+        codec::{
+            BodyError, EncodeError, FormError, HeadError, MultipartError, Unsatisfiable,
+            encode_request, ranges,
+        },
+    };
+
+    let unsatisfiable: Unsatisfiable = ranges("bytes=9-", 5, 1).unwrap_err();
+    let get = sinew::http::Method::GET;
+    let target: EncodeError =
+        encode_request(&mut Vec::new(), &get, "a b", &Default::default()).unwrap_err();
+    let made = printed![
+        FieldError::Reserved { name: "Content-Length".to_owned() },
+        HeadError::BareLineFeed,
+        BodyError::TooLong { max: 1 },
+        FormError::TooManyFields { max: 1 },
+        MultipartError::Boundary,
+        unsatisfiable,
+        target,
+        sinew::http::server::SessionFull { max: 1 },
+        sinew::http::websocket::WebSocketError::Text,
+    ];
+    made.into_iter()
+}
+
 fn all() -> Vec<Printed> {
     let all = on_every_platform();
     #[cfg(unix)]
@@ -212,6 +240,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_tls());
     #[cfg(feature = "socketserver")]
     let all = all.chain(with_socketserver());
+    #[cfg(feature = "http")]
+    let all = all.chain(with_http());
     all.collect()
 }
 
@@ -241,7 +271,7 @@ fn causes_not_in_the_message_are_appended() {
 }
 
 /// The list must be complete; it is only complete with all features on Unix.
-#[cfg(all(unix, feature = "tls", feature = "socketserver"))]
+#[cfg(all(unix, feature = "http", feature = "tls", feature = "socketserver"))]
 mod sources {
     use std::{fs, path::Path};
 

@@ -49,6 +49,8 @@ mod examples {
     mod udp;
     mod unix_echo;
     mod upper_server;
+    #[cfg(feature = "http")]
+    mod web;
     mod wire_server;
 }
 

@@ -1,15 +1,15 @@
-//! The convention that every contestant keeps, whatever it is written in:
+//! The convention that every benchmarked server follows, in any language:
 //!
 //! 1. it takes `--listen ADDR` (port 0 works),
 //! 2. its first line on standard output is `listening on ADDR:PORT`, and it prints no other line there,
-//! 3. it serves what its section of `contestants.toml` says, and closes a connection when its peer does:
-//!    `echo` answers every byte with itself, `line` every line with the same line (ended by LF), and
-//!    `fanout` sends what comes in on one connection to all others, after greeting each connection with
-//!    [`GREETING`] once it belongs to them,
+//! 3. it serves as its section of `contestants.toml` requires, and closes a connection when its peer does:
+//!    `echo` sends every byte back, `line` every line (ended by LF), and
+//!    `fanout` sends the data of one connection to all others, after greeting each new connection with
+//!    [`GREETING`] once it is a member,
 //! 4. SIGTERM ends it,
-//! 5. if it cannot run on this machine, it ends with status [`UNAVAILABLE`] and the reason on standard error.
+//! 5. if it cannot run on this machine, it exits with status [`UNAVAILABLE`] and the reason on standard error.
 //!
-//! The contestants of this package get 1 and 2 from [`Listen`]; the runner reads 2 with [`announced`].
+//! The servers of this package get 1 and 2 from [`Listen`]; the runner parses 2 with [`announced`].
 //! Timers need no network: see [`timings`](crate::timings).
 
 use std::fmt::Display;
@@ -18,28 +18,28 @@ use std::net::{SocketAddr, TcpListener};
 
 use clap::Parser;
 
-/// What a server that fans out sends to each connection that it has taken in.
+/// The byte that a fan-out server sends to each new connection.
 pub const GREETING: u8 = b'!';
 
-/// The exit status of who cannot run here: `EX_UNAVAILABLE` of `sysexits.h`.
+/// The exit status of a server that cannot run on this machine: `EX_UNAVAILABLE` of `sysexits.h`.
 pub const UNAVAILABLE: i32 = 69;
 
 const ANNOUNCEMENT: &str = "listening on ";
 
-/// Connections waiting to be accepted; std's 128 would be too few for a storm of them.
+/// The listen backlog; std's 128 would be too small for a storm of connections.
 const BACKLOG: u16 = 4096;
 
 /// A server to compare with: prints `listening on ADDR:PORT`, then serves
-// The option that every contestant has.
+// The option that every server has.
 #[derive(Clone, Copy, Debug, Parser)]
 pub struct Listen {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 picks a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
 }
 
 impl Listen {
-    /// How many connections may wait to be accepted, for all contestants.
+    /// The listen backlog of all servers.
     #[must_use]
     pub fn backlog() -> u16 {
         BACKLOG
@@ -47,8 +47,8 @@ impl Listen {
 
     /// Binds the address, announces it, and returns the non-blocking listener.
     ///
-    /// `TCP_NODELAY` is set on the listener, and Linux hands it down to each accepted connection: so no
-    /// contestant pays a system call for it, and none waits for Nagle.
+    /// `TCP_NODELAY` is set on the listener, and Linux copies it to each accepted connection: so no server pays a
+    /// system call for it, and none is delayed by Nagle's algorithm.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -62,7 +62,7 @@ impl Listen {
     }
 }
 
-/// [`Listen::bind`] for contestants without options of their own.
+/// [`Listen::bind`] for servers without options of their own.
 ///
 /// # Errors
 /// When the address cannot be bound.
@@ -70,18 +70,18 @@ pub fn listen() -> io::Result<TcpListener> {
     Listen::parse().bind()
 }
 
-/// Says where a contestant listens.
+/// Prints where a server listens.
 pub fn announce(addr: SocketAddr) {
     println!("{ANNOUNCEMENT}{addr}");
 }
 
-/// Ends a contestant that cannot run on this machine.
+/// Ends a server that cannot run on this machine.
 pub fn unavailable(reason: impl Display) -> ! {
     eprintln!("{reason}");
     std::process::exit(UNAVAILABLE)
 }
 
-/// The address in a contestant's first line; `None` if the line is anything else.
+/// Parses the address in a server's first line; `None` if the line is anything else.
 #[must_use]
 pub fn announced(line: &str) -> Option<SocketAddr> {
     line.trim_end().strip_prefix(ANNOUNCEMENT).and_then(|address| address.parse().ok())
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_agreed_line_announces() {
+    fn only_the_announcement_is_parsed() {
         let address = "127.0.0.1:4000".parse().ok();
         let cases = [
             ("listening on 127.0.0.1:4000\n", address),

@@ -1,4 +1,4 @@
-//! The options that all contestants made with sinew have.
+//! The options of all servers made with sinew.
 
 use std::io;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use sinew::prelude::*;
 
 use crate::convention::unavailable;
 
-/// What the reactor of a contestant is made of.
+/// The reactor of a server.
 #[derive(Clone, Debug, Args)]
 pub struct EngineArgs {
     /// What the reactor waits on
     #[arg(long, value_name = "NAME", default_value = "mio")]
     engine: String,
 
-    /// Poll for so many microseconds before sleeping
+    /// Busy-poll for this many microseconds before sleeping
     #[arg(long, value_name = "US", default_value_t = 0)]
     spin: u64,
 }
 
 impl EngineArgs {
-    /// The reactor that was asked for. Where there is none, or only another in its place, the process ends
+    /// Builds the requested reactor. If that engine is not available, the process ends
     /// as [`unavailable`].
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// If the kernel refuses.
     pub fn reactor(&self) -> io::Result<Reactor> {
         let engine = match self.engine.parse::<Engine>() {
             Ok(engine) => engine,

@@ -1,4 +1,4 @@
-//! What the runner, the load generator and the contestants agree on. Not a library for anybody else.
+//! Code shared by the runner, the load generator and the servers. Not a library for others.
 
 pub mod convention;
 pub mod descriptors;

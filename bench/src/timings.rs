@@ -1,4 +1,4 @@
-//! What contestants do with timers, and the line of JSON that comes of it. No network, one thread.
+//! The timer benchmark, and the line of JSON with its results. No network, one thread.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -10,53 +10,53 @@ use serde::{Deserialize, Serialize};
 /// CPU time for each timer, in nanoseconds.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Timings {
-    /// To make one that is due in a minute or less.
+    /// To make a timer that is due within a minute.
     pub make_ns: f64,
-    /// To put it off, or to bring it forward.
+    /// To reset it to a later or earlier time.
     pub reset_ns: f64,
-    /// To cancel it, with all that is left behind cleared away.
+    /// To cancel it, including the cleanup.
     pub cancel_ns: f64,
-    /// To make one that is due in milliseconds, to wait for it, and to call what it was made for.
+    /// To make a timer that is due in milliseconds, to wait for it, and to call its callback.
     pub fire_ns: f64,
 }
 
-/// Timers as a contestant has them, each known by the order in which it was made.
+/// The timers of an implementation, numbered in the order in which they were made.
 pub trait Timers {
-    /// Makes another timer. It counts itself when it is due.
+    /// Makes another timer, which counts itself when it fires.
     fn make(&mut self, delay: Duration);
-    /// Has it be due `delay` from now instead.
+    /// Resets it to `delay` from now.
     fn reset(&mut self, timer: usize, delay: Duration);
-    /// Has it never be due.
+    /// Cancels it.
     fn cancel(&mut self, timer: usize);
-    /// Clears away what cancelled timers have left behind; the next one made is the first again.
+    /// Cleans up after cancelled timers; the next timer made has number 0 again.
     fn clear(&mut self);
-    /// Waits until so many timers have been due.
+    /// Waits until this many timers have fired.
     fn wait(&mut self, count: usize);
 }
 
-/// Makes, resets and cancels timers, lets some come due, and prints what each cost
-// The option that every contestant has.
+/// Makes, resets and cancels timers, lets some fire, and prints the cost of each
+// The option that every implementation has.
 #[derive(Clone, Copy, Debug, Parser)]
 pub struct Count {
-    /// How many
+    /// Number of timers
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     count: usize,
 }
 
-/// Does the work twice, and prints the second round's [`Timings`].
+/// Runs the benchmark twice, and prints the second round's [`Timings`].
 ///
 /// # Panics
-/// When standard output is closed.
+/// If standard output is closed.
 pub fn run(Count { count }: Count, timers: &mut impl Timers) {
     let count = count.max(1);
-    // The first round finds out how much memory is needed.
+    // The first round warms up the allocator.
     black_box(round(timers, count));
     let timings = round(timers, count);
     println!("{}", serde_json::to_string(&timings).expect("numbers can be written as JSON"));
 }
 
 fn round(timers: &mut impl Timers, count: usize) -> Timings {
-    // Spread by a step that has no factor in common with the range: no order that a heap or wheel could like.
+    // Spread by a step that has no factor in common with the range: an order that favours neither a heap nor a wheel.
     let spread = |timer: usize, range: usize| (timer * 7_919) % range;
     let make_ns = each(count, || {
         (0..count).for_each(|timer| timers.make(millis(1_000 + spread(timer, 59_009))));
@@ -80,7 +80,7 @@ fn millis(millis: usize) -> Duration {
     Duration::from_millis(millis as u64)
 }
 
-/// CPU time of this thread while `work` is done, for each of `count`.
+/// CPU time of this thread during `work`, divided by `count`.
 fn each(count: usize, work: impl FnOnce()) -> f64 {
     let now = || {
         let time = clock_gettime(ClockId::ThreadCPUTime);

@@ -1,5 +1,4 @@
-//! The load generator and the contestants as processes: it is content with servers that do as they should, and with
-//! no others.
+//! Tests of the load generator and the servers as processes: it accepts servers that behave correctly, and no others.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +11,7 @@ use bench::timings::Timings;
 
 type Fallible = Result<(), Box<dyn std::error::Error>>;
 
-/// A contestant that is killed when its test ends.
+/// A server that is killed when its test ends.
 struct Running(Child, SocketAddr);
 
 impl Running {
@@ -47,7 +46,7 @@ fn load(server: SocketAddr, options: &str) -> std::io::Result<Output> {
         .output()
 }
 
-/// Runs a contestant under each load, whose messages must all come back.
+/// Runs a server under each load, whose messages must all be answered.
 fn serves(binary: &str, options: &[&str], loads: &[(&str, u64)]) -> Fallible {
     let Some(server) = Running::start(binary, options)? else {
         println!("{binary} cannot run here");
@@ -72,7 +71,7 @@ const ECHOES: [(&str, u64); 11] = [
     ("echo --messages 1 --connections 3", 1),
     ("echo --messages 2000 --connections 7 --warmup 0.01", 2000),
     ("echo --messages 2000 --size 1 --outstanding 16", 2000),
-    // More than the sockets hold: the server must keep what it cannot send.
+    // More than the socket buffers hold: the server must keep what it cannot send.
     ("echo --messages 300 --size 100000 --outstanding 64 --connections 2", 300),
     ("echo --messages 300 --connections 150", 300),
     ("echo --messages 100 --connections 150 --active 3", 100),
@@ -92,7 +91,7 @@ fn bare_loops_echo() -> Fallible {
 }
 
 #[test]
-fn every_engine_of_ours_echoes() -> Fallible {
+fn every_engine_of_sinew_echoes() -> Fallible {
     for engine in ["mio", "poll", "select", "uring"] {
         serves(env!("CARGO_BIN_EXE_sinew_echo"), &["--engine", engine], &ECHOES)?;
     }
@@ -101,7 +100,7 @@ fn every_engine_of_ours_echoes() -> Fallible {
 }
 
 #[test]
-fn our_peers_echo() -> Fallible {
+fn the_peers_echo() -> Fallible {
     serves(env!("CARGO_BIN_EXE_tokio_echo"), &[], &ECHOES)?;
     serves(env!("CARGO_BIN_EXE_tokio_echo"), &["--threads", "2"], &ECHOES)?;
     serves(env!("CARGO_BIN_EXE_tokio_echo"), &["--idle-timeout", "600"], &ECHOES)?;
@@ -123,7 +122,7 @@ fn lines_are_answered() -> Fallible {
 }
 
 #[test]
-fn everybody_hears_a_broadcast() -> Fallible {
+fn a_broadcast_reaches_all_receivers() -> Fallible {
     let loads = [
         ("fanout --messages 20 --connections 1", 20),
         ("fanout --messages 20 --connections 150", 20 * 150),
@@ -152,16 +151,16 @@ fn timers_are_timed() -> Fallible {
 }
 
 #[test]
-fn who_cannot_run_says_so() -> Fallible {
+fn a_server_that_cannot_run_exits_as_unavailable() -> Fallible {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sinew_echo"));
-    let output = command.args(["--engine", "perpetuum-mobile"]).output()?;
+    let output = command.args(["--engine", "no-such-engine"]).output()?;
     assert_eq!(output.status.code(), Some(UNAVAILABLE));
     let errors = String::from_utf8(output.stderr)?;
-    assert!(errors.contains("perpetuum-mobile"), "{errors}");
+    assert!(errors.contains("no-such-engine"), "{errors}");
     Ok(())
 }
 
-/// A server for one connection that hands each piece of input to `answer`.
+/// A server for one connection that passes each piece of input to `answer`.
 fn bad_server(
     mut answer: impl FnMut(&mut Vec<u8>) + Send + 'static,
 ) -> std::io::Result<SocketAddr> {
@@ -184,20 +183,20 @@ fn bad_server(
 }
 
 #[test]
-fn a_server_that_does_not_echo_is_found_out() -> Fallible {
+fn a_server_that_does_not_echo_is_detected() -> Fallible {
     let flipped = bad_server(|reply| reply[40] ^= 1)?;
     let doubled = bad_server(|reply| reply.extend_from_within(..))?;
-    let mut heard = 0;
-    let forgetful = bad_server(move |reply| {
-        heard += 1;
-        if heard > 5 {
+    let mut received = 0;
+    let closing = bad_server(move |reply| {
+        received += 1;
+        if received > 5 {
             reply.clear();
         }
     })?;
     let cases = [
         (flipped, "connection 0: bytes 0..+64 are not what was sent"),
         (doubled, "connection 0: bytes 0..+128 are not what was sent"),
-        (forgetful, "the server closed connection 0"),
+        (closing, "the server closed connection 0"),
     ];
     for (server, expected) in cases {
         let output = load(server, "echo --connections 1 --messages 100")?;
@@ -210,8 +209,8 @@ fn a_server_that_does_not_echo_is_found_out() -> Fallible {
 
 #[test]
 fn only_loopback_is_loaded() -> Fallible {
-    let elsewhere = SocketAddr::from(([192, 0, 2, 1], 7));
-    let output = load(elsewhere, "echo --messages 1")?;
+    let remote = SocketAddr::from(([192, 0, 2, 1], 7));
+    let output = load(remote, "echo --messages 1")?;
     let errors = String::from_utf8(output.stderr)?;
     assert_eq!(errors, "load: 192.0.2.1:7 is not on loopback\n");
     Ok(())

@@ -1,4 +1,4 @@
-//! The runner as a process: who takes part, who is left out, and what is written. No figure is looked at.
+//! Tests of the runner as a process: which servers take part, which are left out, and the output. No figure is checked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 type Fallible = Result<(), Box<dyn std::error::Error>>;
 
-/// One that serves, one that cannot be prepared, one that does not run here, one that lies about its address.
-const FOUR: &str = r#"
+/// One that works, one whose preparation fails, one that cannot run here, one with a wrong address, one with a limit.
+const FIVE: &str = r#"
 [echo]
 yardstick = "good"
 contestants = [
     { name = "good", command = ["{bin}/bare_epoll"] },
     { name = "unprepared", command = ["{bin}/bare_mio"], prepare = ["false"] },
-    { name = "elsewhere", command = ["{bin}/sinew_echo", "--engine", "perpetuum-mobile"] },
-    { name = "liar", command = ["sh", "-c", "echo listening on 127.0.0.1:1; exec sleep 100"] },
+    { name = "unavailable", command = ["{bin}/sinew_echo", "--engine", "no-such-engine"] },
+    { name = "unreachable", command = ["sh", "-c", "echo listening on 127.0.0.1:1; exec sleep 100"] },
     { name = "small", command = ["{bin}/bare_mio"], connections_max = 1 },
 ]
 "#;
@@ -42,7 +42,7 @@ fn bench(folder: &Path, options: &str) -> std::io::Result<Output> {
     Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(options.split_whitespace())
         .current_dir(folder)
-        // All binaries are built when a test runs: nothing is to be built again.
+        // All binaries are built already when a test runs.
         .env_remove("CARGO")
         .output()
 }
@@ -53,10 +53,10 @@ fn strings(values: &Value, field: &str) -> Vec<String> {
 }
 
 #[test]
-fn who_fails_is_out_and_the_others_go_on() -> Fallible {
+fn a_failed_server_is_removed_and_the_others_continue() -> Fallible {
     let folder = Folder::new("runner")?;
-    fs::write(folder.0.join("four.toml"), FOUR)?;
-    let options = "echo --contestants four.toml --connections 2 --outstanding 1 --rounds 2 --seconds 0.02 \
+    fs::write(folder.0.join("five.toml"), FIVE)?;
+    let options = "echo --contestants five.toml --connections 2 --outstanding 1 --rounds 2 --seconds 0.02 \
                    --json out.json --html out.html --markdown out.md";
     let output = bench(&folder.0, options)?;
     let errors = String::from_utf8(output.stderr)?;
@@ -68,9 +68,9 @@ fn who_fails_is_out_and_the_others_go_on() -> Fallible {
     assert_eq!(strings(&case["rows"], "contestant"), ["good"]);
     assert_eq!(case["rows"][0]["samples"].as_array().map(Vec::len), Some(2));
     let out = strings(&case["left_out"], "contestant");
-    assert_eq!(out, ["unprepared", "elsewhere", "small", "liar"]);
+    assert_eq!(out, ["unprepared", "unavailable", "small", "unreachable"]);
     let reasons = strings(&case["left_out"], "reason");
-    assert!(reasons[1].contains("perpetuum-mobile"), "{}", reasons[1]);
+    assert!(reasons[1].contains("no-such-engine"), "{}", reasons[1]);
     assert_eq!(reasons[2], "stops at 1 connections");
 
     let page = fs::read_to_string(folder.0.join("out.md"))?;
@@ -81,12 +81,12 @@ fn who_fails_is_out_and_the_others_go_on() -> Fallible {
 }
 
 #[test]
-fn results_can_be_shown_again() -> Fallible {
+fn results_can_be_rendered_again() -> Fallible {
     let folder = Folder::new("render")?;
-    fs::write(folder.0.join("four.toml"), FOUR)?;
+    fs::write(folder.0.join("five.toml"), FIVE)?;
     for (connections, file) in [(1, "one.json"), (2, "two.json")] {
         let options = format!(
-            "echo --contestants four.toml --only good --connections {connections} --outstanding 1 --rounds 1 \
+            "echo --contestants five.toml --only good --connections {connections} --outstanding 1 --rounds 1 \
              --seconds 0.02 --json {file}"
         );
         let output = bench(&folder.0, &options)?;
@@ -102,14 +102,14 @@ fn results_can_be_shown_again() -> Fallible {
 }
 
 #[test]
-fn what_makes_no_sense_is_said() -> Fallible {
+fn invalid_options_are_explained() -> Fallible {
     let folder = Folder::new("faults")?;
     let cases = [
-        ("idle --syscalls", "there are no messages to count"),
+        ("idle --syscalls", "this mode has no messages to count"),
         ("echo --rounds 0", "--rounds must be at least 1"),
         ("echo --only nobody", "no contestant is called nobody"),
         ("echo --also before", "--also takes NAME=COMMAND"),
-        ("all --minutes 0", "--minutes makes no sense"),
+        ("all --minutes 0", "--minutes must be above 0"),
         ("render nothing.json", "cannot read nothing.json"),
         ("budgets --only nothing", "no script is called nothing"),
     ];

@@ -5,10 +5,13 @@ mod decoding;
 mod dots;
 mod format;
 mod framing;
+mod http_bodies;
+mod http_heads;
 mod inflating;
 mod input;
 mod proxy;
 mod reference_model;
+mod web_sockets;
 
 use self::{format::Format, input::Input};
 
@@ -16,7 +19,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 10] = [
+pub(crate) const TARGETS: [Target; 15] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -27,6 +30,11 @@ pub(crate) const TARGETS: [Target; 10] = [
     ("proxy", proxy),
     ("dot_stuffed", dot_stuffed),
     ("inflate", inflate),
+    ("http_request", http_request),
+    ("http_response", http_response),
+    ("http_chunked", http_chunked),
+    ("http_multipart", http_multipart),
+    ("web_socket", web_socket),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -67,4 +75,24 @@ pub(crate) fn dot_stuffed(data: &[u8]) {
 
 pub(crate) fn inflate(data: &[u8]) {
     inflating::check(&mut Input::new(data));
+}
+
+pub(crate) fn http_request(data: &[u8]) {
+    http_heads::request(&mut Input::new(data));
+}
+
+pub(crate) fn http_response(data: &[u8]) {
+    http_heads::response(&mut Input::new(data));
+}
+
+pub(crate) fn http_chunked(data: &[u8]) {
+    http_bodies::chunked(&mut Input::new(data));
+}
+
+pub(crate) fn http_multipart(data: &[u8]) {
+    http_bodies::multipart(&mut Input::new(data));
+}
+
+pub(crate) fn web_socket(data: &[u8]) {
+    web_sockets::check(&mut Input::new(data));
 }

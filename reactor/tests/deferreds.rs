@@ -73,7 +73,7 @@ fn a_callback_is_called_for_a_result_available_from_the_start() {
         "Ok(1)",
         "Err(Brewing)",
         "Err(Failed(cancelled))",
-        "Err(Failed(abandoned without an answer))",
+        "Err(Failed(abandoned without a result))",
     ];
     assert_eq!(trail.take(), expected);
 }

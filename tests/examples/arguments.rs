@@ -43,7 +43,7 @@ fn a_bad_argument() {
             (&["--listen", "example.org"], "example.org has no port; write example.org:PORT"),
             (&["--listen", "::1:80"], "an IPv6 address must be in brackets before its port"),
             (&["--listen"], "--listen"),
-            (&["--engine", "steam"], "no engine is called \"steam\" here; there are mio"),
+            (&["--engine", "steam"], "unknown engine \"steam\"; available on this platform: mio"),
             (&["--nonsense"], "--nonsense"),
             (&["nonsense"], "nonsense"),
         ];

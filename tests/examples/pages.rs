@@ -31,6 +31,7 @@ pub(crate) fn built() -> Vec<String> {
     let names = pages().into_iter().map(|page| name(&page));
     names
         .filter(without("tls", cfg!(feature = "tls")))
+        .filter(without("http", cfg!(feature = "http")))
         .filter(without("socketserver", cfg!(feature = "socketserver")))
         .collect()
 }

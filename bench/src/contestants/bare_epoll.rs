@@ -1,7 +1,7 @@
-//! The least that an echo server on epoll must do, level-triggered, without mio in between.
+//! A minimal echo server on epoll, level-triggered, without mio.
 //!
 //! One buffer for all connections; one read and one write for each event. A connection whose echo the
-//! kernel does not take is registered for writing instead of reading, until the rest is out.
+//! kernel does not take is registered for writing instead of reading, until the rest is sent.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -65,7 +65,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Reads and echoes once, or sends more of the rest; `false` when the connection is over.
+    /// Reads and echoes once, or sends more of the rest; `false` when the connection has ended.
     fn ready(&mut self, poll: &OwnedFd, data: EventData, buffer: &mut [u8]) -> Result<bool, Errno> {
         if self.unsent.is_empty() {
             let len = match recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
@@ -90,7 +90,7 @@ impl Connection {
     }
 }
 
-/// How much the kernel took, which is nothing when its buffer is full.
+/// How much the kernel took: nothing if its buffer is full.
 fn try_send(stream: &TcpStream, data: &[u8]) -> Result<usize, Errno> {
     match send(stream, data, SendFlags::NOSIGNAL) {
         Err(Errno::AGAIN) => Ok(0),

@@ -1,4 +1,4 @@
-//! The least that a broadcast must do: bare_epoll, with what is read written to all connections but its own.
+//! A minimal broadcast: bare_epoll, with the received data written to all other connections.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -62,7 +62,7 @@ struct Connection {
     unsent: Vec<u8>,
 }
 
-/// Reads once and tells all others, or sends more of the rest.
+/// Reads once and broadcasts, or sends more of the rest.
 fn ready(
     poll: &OwnedFd,
     connections: &mut Slab<Connection>,
@@ -78,24 +78,24 @@ fn ready(
     } else if flags.contains(EventFlags::IN) {
         match recv(&connection.stream, &mut *buffer, RecvFlags::empty()) {
             Err(Errno::AGAIN) => {}
-            Ok((len @ 1.., _)) => tell(poll, connections, key, &buffer[..len]),
+            Ok((len @ 1.., _)) => broadcast(poll, connections, key, &buffer[..len]),
             Ok(_) | Err(_) => drop(connections.remove(key)),
         }
     }
 }
 
-/// Who cannot be told is found to be over when it is read.
-fn tell(poll: &OwnedFd, connections: &mut Slab<Connection>, from: usize, news: &[u8]) {
+/// A receiver that has failed is removed when it is read.
+fn broadcast(poll: &OwnedFd, connections: &mut Slab<Connection>, from: usize, data: &[u8]) {
     for (key, other) in connections.iter_mut().filter(|(key, _)| *key != from) {
         let sent = if other.unsent.is_empty() {
-            try_send(&other.stream, news).unwrap_or(news.len())
+            try_send(&other.stream, data).unwrap_or(data.len())
         } else {
             0
         };
-        if sent < news.len() {
+        if sent < data.len() {
             let flags = EventFlags::IN | EventFlags::OUT;
             let _ = epoll::modify(poll, &other.stream, EventData::new_u64(key as u64), flags);
-            other.unsent.extend_from_slice(&news[sent..]);
+            other.unsent.extend_from_slice(&data[sent..]);
         }
     }
 }
@@ -112,7 +112,7 @@ impl Connection {
     }
 }
 
-/// How much the kernel took, which is nothing when its buffer is full.
+/// How much the kernel took: nothing if its buffer is full.
 fn try_send(stream: &TcpStream, data: &[u8]) -> Result<usize, Errno> {
     match send(stream, data, SendFlags::NOSIGNAL) {
         Err(Errno::AGAIN) => Ok(0),

@@ -1,4 +1,4 @@
-//! The least that a server of lines must do: bare_epoll, with each line found, answered on its own, and all answers
+//! A minimal line server: bare_epoll, with each line found and answered separately, and all answers
 //! to one read sent by one write.
 
 use std::io;
@@ -62,13 +62,13 @@ fn accept(
 
 struct Connection {
     stream: TcpStream,
-    /// The line that is not whole yet.
+    /// The incomplete line.
     tail: Vec<u8>,
     unsent: Vec<u8>,
 }
 
 impl Connection {
-    /// Reads and answers once, or sends more of the rest; `false` when the connection is over.
+    /// Reads and answers once, or sends more of the rest; `false` when the connection has ended.
     fn ready(
         &mut self,
         poll: &OwnedFd,
@@ -114,7 +114,7 @@ impl Connection {
     }
 }
 
-/// How much the kernel took, which is nothing when its buffer is full.
+/// How much the kernel took: nothing if its buffer is full.
 fn try_send(stream: &TcpStream, data: &[u8]) -> Result<usize, Errno> {
     match send(stream, data, SendFlags::NOSIGNAL) {
         Err(Errno::AGAIN) => Ok(0),

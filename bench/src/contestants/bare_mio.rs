@@ -1,8 +1,8 @@
-//! The yardstick: the least that an echo server on mio must do, and nothing else.
+//! The baseline: a minimal echo server on mio.
 //!
 //! Edge-triggered; one buffer for all connections; each connection registered once. A message costs one
 //! read and one write: a read that leaves room in the buffer has drained the socket, unless the peer has
-//! closed. What the kernel does not take is kept, and its connection is not read until that is out.
+//! closed. What the kernel does not take is kept, and its connection is not read until that is sent.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -62,7 +62,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Does what the event allows; `false` when the connection is over.
+    /// Handles an event; `false` when the connection has ended.
     fn ready(&mut self, event: &Event, buffer: &mut [u8]) -> io::Result<bool> {
         if !self.unsent.is_empty() {
             let sent = send(&mut self.stream, &self.unsent)?;
@@ -70,7 +70,7 @@ impl Connection {
         } else if !event.is_readable() {
             return Ok(true);
         }
-        // After a flush too: what came in meanwhile has had its edge.
+        // After a flush too: data that arrived meanwhile causes no further event.
         while self.unsent.is_empty() {
             let len = match self.stream.read(buffer) {
                 Ok(0) => return Ok(false),
@@ -89,7 +89,7 @@ impl Connection {
     }
 }
 
-/// Writes until all is out or the kernel takes no more, which is what arms the next edge.
+/// Writes until all is sent or the kernel takes no more, which arms the next edge.
 fn send(stream: &mut TcpStream, data: &[u8]) -> io::Result<usize> {
     let mut sent = 0;
     while sent < data.len() {

@@ -1,8 +1,8 @@
-//! The least that an echo server on `poll(2)` must do: one list of descriptors, kept between the calls.
+//! A minimal echo server on `poll(2)`: one array of poll descriptors, kept between the calls.
 //!
-//! As bare_epoll otherwise: one buffer for all connections, one read and one write for each event.
+//! Otherwise as bare_epoll: one buffer for all connections, one read and one write for each event.
 
-#![allow(unsafe_code, reason = "the list borrows sockets that stand beside it")]
+#![allow(unsafe_code, reason = "the array borrows sockets that are stored beside it")]
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -24,7 +24,7 @@ fn main() -> io::Result<()> {
             Err(Errno::INTR) => continue,
             result => result?,
         };
-        // From the end, so that what takes the place of a connection that is over was looked at before.
+        // Backwards, so that the entry moved into the place of an ended connection has been handled.
         let mut place = server.watched.len();
         while left > 0 && place > 0 {
             place -= 1;
@@ -43,7 +43,7 @@ fn main() -> io::Result<()> {
 }
 
 struct Server {
-    /// The listener, and then the connections.
+    /// The listener, followed by the connections.
     watched: Vec<PollFd<'static>>,
     connections: Vec<Connection>,
 }
@@ -66,7 +66,7 @@ impl Server {
         }
     }
 
-    /// Reads and echoes once, or sends more of the rest; `false` when the connection is over.
+    /// Reads and echoes once, or sends more of the rest; `false` when the connection has ended.
     fn ready(&mut self, place: usize, buffer: &mut [u8]) -> Result<bool, Errno> {
         let Connection { stream, unsent } = &mut self.connections[place - 1];
         if unsent.is_empty() {
@@ -92,13 +92,13 @@ impl Server {
     }
 }
 
-/// An entry of the list. It leaves the list before its socket is closed.
+/// An entry of the array. It is removed before its socket is closed.
 fn watch(socket: &impl AsRawFd, wanted: PollFlags) -> PollFd<'static> {
-    // SAFETY: each entry stands in the list no longer than its socket in `connections`, or in `main`.
+    // SAFETY: each entry is in the array no longer than its socket is in `connections`, or in `main`.
     PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) }, wanted)
 }
 
-/// How much the kernel took, which is nothing when its buffer is full.
+/// How much the kernel took: nothing if its buffer is full.
 fn try_send(stream: &TcpStream, data: &[u8]) -> Result<usize, Errno> {
     match send(stream, data, SendFlags::NOSIGNAL) {
         Err(Errno::AGAIN) => Ok(0),

@@ -1,6 +1,6 @@
-//! The least that an echo server on `select(2)` must do: two sets of descriptors, copied for each call.
+//! A minimal echo server on `select(2)`: two sets of descriptors, copied for each call.
 //!
-//! As bare_epoll otherwise: one buffer for all connections, one read and one write for each event.
+//! Otherwise as bare_epoll: one buffer for all connections, one read and one write for each event.
 
 #![allow(unsafe_code, reason = "select takes descriptors as numbers")]
 
@@ -31,7 +31,7 @@ fn main() -> io::Result<()> {
     server.reading.insert(listener.as_raw_fd());
     loop {
         let (mut readable, mut writable) = (server.reading.clone(), server.writing.clone());
-        // SAFETY: the sets hold the listener and connections that are open.
+        // SAFETY: the sets contain the listener and open connections.
         let selected =
             unsafe { select(server.end, Some(&mut readable.0), Some(&mut writable.0), None, None) };
         match selected {
@@ -96,7 +96,7 @@ impl Server {
             };
             let fd = stream.as_raw_fd();
             if fd >= DESCRIPTORS_MAX {
-                // Closed: there is no place for it in a set.
+                // Closed: it does not fit into a set.
                 continue;
             }
             self.end = self.end.max(fd + 1);
@@ -106,7 +106,7 @@ impl Server {
         }
     }
 
-    /// Reads and echoes once, or sends more of the rest; `false` when the connection is over.
+    /// Reads and echoes once, or sends more of the rest; `false` when the connection has ended.
     fn ready(&mut self, fd: RawFd, buffer: &mut [u8]) -> Result<bool, Errno> {
         let Some(Connection { stream, unsent }) = &mut self.connections[fd as usize] else {
             return Ok(true);
@@ -136,7 +136,7 @@ impl Server {
     }
 }
 
-/// How much the kernel took, which is nothing when its buffer is full.
+/// How much the kernel took: nothing if its buffer is full.
 fn try_send(stream: &TcpStream, data: &[u8]) -> Result<usize, Errno> {
     match send(stream, data, SendFlags::NOSIGNAL) {
         Err(Errno::AGAIN) => Ok(0),

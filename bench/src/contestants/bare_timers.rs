@@ -1,5 +1,5 @@
-//! The least that timers need: a binary heap of deadlines. What is cancelled or put off stays in the heap until
-//! its time has come, or until nothing else is left, and is then passed over.
+//! Minimal timers: a binary heap of deadlines. A cancelled or reset deadline stays in the heap until
+//! its time has come, and is then skipped, or until the heap is cleared.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,9 +11,9 @@ use clap::Parser;
 
 #[derive(Default)]
 struct Heap {
-    /// When, which timer, and which of its deadlines.
+    /// The time, the timer, and the number of the timer's deadline.
     deadlines: BinaryHeap<Reverse<(Instant, usize, u32)>>,
-    /// Which of its deadlines holds; `None` for who was cancelled or has been due.
+    /// The number of the valid deadline; `None` if the timer was cancelled or has fired.
     made: Vec<Option<u32>>,
     due: usize,
 }
@@ -25,9 +25,9 @@ impl Timers for Heap {
     }
 
     fn reset(&mut self, timer: usize, delay: Duration) {
-        if let Some(holds) = &mut self.made[timer] {
-            *holds += 1;
-            self.deadlines.push(Reverse((Instant::now() + delay, timer, *holds)));
+        if let Some(valid) = &mut self.made[timer] {
+            *valid += 1;
+            self.deadlines.push(Reverse((Instant::now() + delay, timer, *valid)));
         }
     }
 
@@ -51,7 +51,7 @@ impl Timers for Heap {
                 }
                 self.deadlines.pop();
                 self.due +=
-                    usize::from(self.made[timer].take_if(|holds| *holds == deadline).is_some());
+                    usize::from(self.made[timer].take_if(|valid| *valid == deadline).is_some());
             }
         }
     }

@@ -1,8 +1,8 @@
-//! The least that an echo server on io_uring must do: one multishot accept, one multishot receive for each
-//! connection out of one ring of buffers for all, answers by plain `send`, one `io_uring_enter` a turn.
+//! A minimal echo server on io_uring: one multishot accept, one multishot receive for each
+//! connection from one ring of provided buffers for all, answers by plain `send`, one `io_uring_enter` a turn.
 //!
-//! What the kernel does not take is kept until the ring says that the socket has room again. A connection
-//! goes on receiving meanwhile: the load bounds what is in flight.
+//! What the kernel does not take is kept until the ring reports that the socket has room again. A connection
+//! keeps receiving meanwhile: the load bounds the data in flight.
 
 #![allow(unsafe_code, reason = "the ring is memory shared with the kernel")]
 
@@ -23,7 +23,7 @@ const BUFFERS: u16 = 64;
 const GROUP: u16 = 0;
 const ENTRIES: u32 = 1024;
 
-/// What an event is about: a connection's key, and in the low bits which of its operations.
+/// The `user_data` of an operation: the connection's key, and the kind of operation in the low bit.
 const RECEIVED: u64 = 0;
 const WRITABLE: u64 = 1;
 const ACCEPTED: u64 = u64::MAX;
@@ -97,7 +97,7 @@ impl Server {
         let key = (event.user_data() >> 1) as usize;
         if event.user_data() == ACCEPTED {
             if event.result() >= 0 {
-                // SAFETY: the kernel has just made this descriptor for us.
+                // SAFETY: the kernel has just opened this descriptor for us.
                 let stream = unsafe { TcpStream::from_raw_fd(event.result()) };
                 let key = self.connections.insert(Connection { stream, unsent: Vec::new() });
                 push(ring, &self.receive(key))?;
@@ -138,7 +138,7 @@ impl Server {
 }
 
 impl Connection {
-    /// Sends as much as the kernel takes, and asks to be told when it takes more.
+    /// Sends as much as the kernel takes, and polls for room for the rest.
     fn answer(&mut self, ring: &mut IoUring, key: usize, data: &[u8]) -> io::Result<()> {
         if !self.unsent.is_empty() {
             self.unsent.extend_from_slice(data);
@@ -148,7 +148,7 @@ impl Connection {
             Ok(sent) if sent == data.len() => return Ok(()),
             Ok(sent) => self.unsent.extend_from_slice(&data[sent..]),
             Err(Errno::AGAIN) => self.unsent.extend_from_slice(data),
-            // Ends the receive, and with it the connection. It may be ended already.
+            // Ends the receive, and with it the connection. It may have ended already.
             Err(_) => {
                 let _ = shutdown(&self.stream, Shutdown::Both);
                 return Ok(());
@@ -160,7 +160,7 @@ impl Connection {
     }
 }
 
-/// The buffers into which the kernel receives, and the ring through which it gets them back.
+/// The provided buffers that the kernel receives into, and the ring that recycles them.
 struct Buffers {
     ring: &'static mut [BufRingEntry],
     memory: Vec<u8>,
@@ -169,12 +169,12 @@ struct Buffers {
 
 impl Buffers {
     fn register(ring: &IoUring) -> io::Result<Self> {
-        // A ring begins on a page; both live as long as the process.
+        // A ring starts at a page; both live as long as the process.
         const PAGE: usize = 4096;
         let bytes = vec![0u8; BUFFERS as usize * size_of::<BufRingEntry>() + PAGE].leak();
         let start = bytes.as_mut_ptr().align_offset(PAGE);
         let first = bytes[start..].as_mut_ptr().cast::<BufRingEntry>();
-        // SAFETY: from here there is room for so many entries, zeroed, aligned to a page and ours alone.
+        // SAFETY: from here there is room for that many entries, zeroed, aligned to a page and owned by us alone.
         let entries = unsafe { std::slice::from_raw_parts_mut(first, BUFFERS.into()) };
         // SAFETY: the entries are never freed.
         unsafe {
@@ -198,8 +198,8 @@ impl Buffers {
         entry.set_len(BUFFER_LEN as u32);
         entry.set_bid(id);
         self.tail = self.tail.wrapping_add(1);
-        // SAFETY: the tail of the ring stands in its first entry, which lives as long as the process; the kernel
-        // reads it only.
+        // SAFETY: the tail of the ring is in its first entry, which lives as long as the process; the kernel
+        // only reads it.
         let tail = unsafe { &*BufRingEntry::tail(self.ring.as_ptr()).cast::<AtomicU16>() };
         tail.store(self.tail, Ordering::Release);
     }

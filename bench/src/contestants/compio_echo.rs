@@ -1,4 +1,4 @@
-//! compio as people write it: a task and an 8 KiB buffer for each connection, which the ring borrows.
+//! An idiomatic compio server: a task and an 8 KiB buffer for each connection, which the ring borrows.
 
 use std::io;
 

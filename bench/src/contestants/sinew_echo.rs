@@ -1,4 +1,4 @@
-//! An echo server as a user of sinew writes it.
+//! An echo server as a user of sinew would write it.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use bench::engine::EngineArgs;
 use clap::Parser;
 use sinew::prelude::*;
 
-/// How long connections may take to end once SIGTERM has come.
+/// How long connections may take to end after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Answers every byte with itself
+/// Sends every byte back
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -20,7 +20,7 @@ struct Args {
     #[command(flatten)]
     engine: EngineArgs,
 
-    /// Close connections on which nothing happens for so many seconds
+    /// Close connections that are idle for this many seconds
     #[arg(long, value_name = "S")]
     idle_timeout: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! A broadcast as a user of sinew writes it: one `Bytes`, written to the transport of everybody else.
+//! A broadcast as a user of sinew would write it: one `Bytes`, written to the transports of all others.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use clap::Parser;
 use sinew::prelude::*;
 
-/// Sends what comes in on one connection to all others
+/// Sends the data of one connection to all others
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -31,9 +31,9 @@ impl Protocol for Member {
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        let news = Bytes::copy_from_slice(data);
+        let message = Bytes::copy_from_slice(data);
         for other in self.room.borrow().iter().filter(|other| other.id() != transport.id()) {
-            other.write_bytes(news.clone());
+            other.write_bytes(message.clone());
         }
     }
 

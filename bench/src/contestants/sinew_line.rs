@@ -1,4 +1,4 @@
-//! A server of lines as a user of sinew writes it.
+//! A line server as a user of sinew would write it.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use clap::Parser;
 use sinew::prelude::*;
 use sinew::protocols::basic::{Line, LineHandler, LineReceiver, LineTransport};
 
-/// Answers every line with itself
+/// Sends every line back
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]

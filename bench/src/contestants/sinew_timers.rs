@@ -1,4 +1,4 @@
-//! sinew's timers: `call_later`, `reset`, `cancel`, and the wheel behind them.
+//! sinew's timers: `call_later`, `reset`, `cancel`, on the timer wheel.
 
 use std::cell::Cell;
 use std::io;

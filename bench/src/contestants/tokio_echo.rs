@@ -1,4 +1,4 @@
-//! tokio as people write it: a task and an 8 KiB buffer for each connection.
+//! An idiomatic tokio server: a task and an 8 KiB buffer for each connection.
 
 use std::future;
 use std::io;
@@ -12,7 +12,7 @@ use tokio::{runtime, time};
 
 const BUFFER_LEN: usize = 8 * 1024;
 
-/// Answers every byte with itself
+/// Sends every byte back
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -22,7 +22,7 @@ struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
-    /// Close connections on which nothing comes for so many seconds
+    /// Close connections that receive nothing for this many seconds
     #[arg(long, value_name = "S")]
     idle_timeout: Option<u64>,
 }
@@ -39,7 +39,7 @@ fn main() -> io::Result<()> {
     let idle_timeout = args.idle_timeout.map(Duration::from_secs);
     builder.enable_all().build()?.block_on(async {
         let listener = TcpListener::from_std(args.listen.bind()?)?;
-        // On the threads of the runtime, not on the one that waits for it.
+        // On the threads of the runtime, not on the one that blocks on it.
         tokio::spawn(accept(listener, idle_timeout));
         future::pending().await
     })

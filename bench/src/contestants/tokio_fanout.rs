@@ -1,4 +1,4 @@
-//! tokio's idiom for a broadcast: a task for each connection, and the `broadcast` channel between them.
+//! An idiomatic tokio broadcast: a task for each connection, and a `broadcast` channel between them.
 
 use std::io;
 
@@ -9,13 +9,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Messages that a slow connection may be behind.
+/// How many messages a slow connection may be behind.
 const CHANNEL_LEN: usize = 1024;
 
 const BUFFER_LEN: usize = 8 * 1024;
 
-/// What was said, and on which connection.
-type News = (u64, Bytes);
+/// The sender's id, and the data.
+type Message = (u64, Bytes);
 
 fn main() -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
@@ -30,7 +30,11 @@ fn main() -> io::Result<()> {
     })
 }
 
-async fn member(id: u64, mut stream: TcpStream, sender: broadcast::Sender<News>) -> io::Result<()> {
+async fn member(
+    id: u64,
+    mut stream: TcpStream,
+    sender: broadcast::Sender<Message>,
+) -> io::Result<()> {
     let mut receiver = sender.subscribe();
     let mut buffer = vec![0; BUFFER_LEN];
     stream.write_all(&[GREETING]).await?;
@@ -38,11 +42,11 @@ async fn member(id: u64, mut stream: TcpStream, sender: broadcast::Sender<News>)
         tokio::select! {
             read = stream.read(&mut buffer) => match read? {
                 0 => return Ok(()),
-                // Nobody to hear it is no fault.
+                // Fails without receivers, which is fine.
                 len => drop(sender.send((id, Bytes::copy_from_slice(&buffer[..len])))),
             },
-            news = receiver.recv() => match news {
-                Ok((from, news)) if from != id => stream.write_all(&news).await?,
+            message = receiver.recv() => match message {
+                Ok((from, data)) if from != id => stream.write_all(&data).await?,
                 Ok(_) => {}
                 Err(RecvError::Lagged(_) | RecvError::Closed) => return Ok(()),
             },

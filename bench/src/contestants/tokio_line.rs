@@ -1,5 +1,5 @@
 //! Lines on tokio: tokio-util's `LinesCodec`, answered with `send`, which flushes each line, or with `feed`
-//! and one flush once no further line is at hand.
+//! and one flush when no further line is available.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
-/// Answers every line with itself
+/// Sends every line back
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! tokio's timers, in both ways in which people have many of them: `Sleep`s that are polled, and tokio-util's
-//! `DelayQueue`. A third, a task for each, costs a task more than the first.
+//! tokio's timers, in the two usual ways of having many: `Sleep`s that are polled, and tokio-util's
+//! `DelayQueue`. A third way, a task for each, costs a task more than the first.
 
 use std::future::{self, Future};
 use std::io;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::time::DelayQueue;
 use tokio_util::time::delay_queue::Key;
 
-/// Makes, resets and cancels timers, lets some come due, and prints what each cost
+/// Makes, resets and cancels timers, lets some fire, and prints the cost of each
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -33,7 +33,7 @@ enum Kind {
     Queue,
 }
 
-/// Whoever sleeps: each `Sleep` is in a box of its own, and has been polled, for until then it is no timer.
+/// Each `Sleep` is in a box of its own, and has been polled, since it is not registered before that.
 struct Sleeps {
     runtime: Runtime,
     made: Vec<Option<Pin<Box<Sleep>>>>,
@@ -43,7 +43,7 @@ impl Timers for Sleeps {
     fn make(&mut self, delay: Duration) {
         let _inside = self.runtime.enter();
         let mut made = Box::pin(sleep(delay));
-        touch(made.as_mut());
+        register(made.as_mut());
         self.made.push(Some(made));
     }
 
@@ -51,7 +51,7 @@ impl Timers for Sleeps {
         let _inside = self.runtime.enter();
         if let Some(made) = &mut self.made[timer] {
             made.as_mut().reset(Instant::now() + delay);
-            touch(made.as_mut());
+            register(made.as_mut());
         }
     }
 
@@ -69,8 +69,8 @@ impl Timers for Sleeps {
     }
 }
 
-fn touch(timer: Pin<&mut Sleep>) {
-    // A timer of a second or a minute is not due yet; one that is will be asked again.
+fn register(timer: Pin<&mut Sleep>) {
+    // The timer is not due yet; if it is, it is polled again.
     let _ = timer.poll(&mut Context::from_waker(Waker::noop()));
 }
 

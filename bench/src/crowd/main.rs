@@ -1,7 +1,7 @@
-//! A million connections in memory on one reactor: what our own structures cost, with no kernel in the way.
+//! A million in-memory connections on one reactor: the cost of sinew's own structures, without the kernel.
 //!
-//! `cargo run --release --bin crowd -- --connections 1000000` makes them, lets them rest, and has one of them echo: before the
-//! others are there, beside them, and with an idle timeout armed on all.
+//! `cargo run --release --bin crowd -- --connections 1000000` makes them, leaves them idle, and lets one of them echo:
+//! before the others exist, beside them, and with an idle timeout armed on all.
 
 use std::fs;
 use std::io;
@@ -11,13 +11,13 @@ use clap::Parser;
 use sinew::prelude::*;
 use sinew::transports::memory::{self, Wire};
 
-/// How many connections rest beside the one that is active
+/// Measures many idle connections beside an active one
 #[derive(Parser)]
 struct Args {
-    /// Connections that rest
+    /// Idle connections
     #[arg(long, default_value_t = 1_000_000)]
     connections: usize,
-    /// Messages echoed by the one that is active, each time
+    /// Messages echoed by the active connection, each time
     #[arg(long, default_value_t = 200_000)]
     messages: u32,
 }
@@ -55,7 +55,7 @@ fn main() -> io::Result<()> {
             turn(&reactor);
         }
         println!(
-            "reset by their peers and let go: {:?} each",
+            "reset by their peers and dropped: {:?} each",
             start.elapsed() / args.connections as u32
         );
     }
@@ -63,14 +63,14 @@ fn main() -> io::Result<()> {
 }
 
 fn connect(reactor: &Reactor, config: StreamConfig) -> (Connection<Echo>, Wire) {
-    memory::connect(reactor, config, Echo).expect("there is room in the registry")
+    memory::connect(reactor, config, Echo).expect("the registry is not full")
 }
 
 fn turn(reactor: &Reactor) {
     reactor.turn(Some(Duration::ZERO)).expect("nothing else runs this reactor");
 }
 
-/// How long a message takes there and back.
+/// The round-trip time of a message.
 fn echo(reactor: &Reactor, wire: &Wire, messages: u32) -> Duration {
     let start = Instant::now();
     for _ in 0..messages {
@@ -85,5 +85,5 @@ fn echo(reactor: &Reactor, wire: &Wire, messages: u32) -> Duration {
 fn resident() -> io::Result<usize> {
     let statm = fs::read_to_string("/proc/self/statm")?;
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
-    pages.map(|pages| pages * 4096).ok_or_else(|| io::Error::other("statm has no such field"))
+    pages.map(|pages| pages * 4096).ok_or_else(|| io::Error::other("cannot parse /proc/self/statm"))
 }

@@ -1,4 +1,4 @@
-//! What may still be sent in a window. Pure: the time is told.
+//! The messages that may still be sent in a window. Pure: time is an argument.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ impl Budget {
         Self::Until(end)
     }
 
-    /// Takes leave to send up to `wanted` messages; returns how many.
+    /// Reserves up to `wanted` messages; returns how many may be sent.
     pub(crate) fn take(&mut self, wanted: usize, now: Instant) -> usize {
         match self {
             Self::Messages(left) => {
@@ -39,14 +39,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_is_given_out_once() {
+    fn a_count_is_spent_once() {
         let now = Instant::now();
         let mut budget = Budget::messages(5);
         assert_eq!([3, 3, 3].map(|wanted| budget.take(wanted, now)), [3, 2, 0]);
     }
 
     #[test]
-    fn a_deadline_gives_until_it_has_come() {
+    fn a_deadline_allows_messages_until_it_has_passed() {
         let now = Instant::now();
         let mut budget = Budget::until(now + Duration::from_secs(1));
         assert_eq!(budget.take(7, now), 7);

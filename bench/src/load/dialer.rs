@@ -1,4 +1,4 @@
-//! Opens connections from many loopback addresses, so that ports never run out.
+//! Opens connections from many loopback addresses, so that ports do not run out.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -10,7 +10,7 @@ use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 
 /// Source addresses used in turn: 127.0.0.2 and those after it. Each has some 28,000 ports, and a port
-/// rests for a minute after an orderly close.
+/// stays in TIME-WAIT for a minute after an orderly close.
 const SOURCES: u8 = 250;
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Dialer {
         Self { server, next_source: 0 }
     }
 
-    /// Starts to connect; the stream becomes writable when it is through.
+    /// Starts connecting; the stream becomes writable when it is connected.
     pub(crate) fn dial(&mut self) -> io::Result<TcpStream> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;

@@ -1,6 +1,6 @@
-//! Echo with depth: every connection keeps so many messages in flight.
+//! Echo with pipelining: every connection keeps a number of messages in flight.
 //!
-//! What one read completes is answered with one write, as a client that pipelines would.
+//! The messages completed by one read are followed by one write, as in a pipelining client.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -14,12 +14,12 @@ use mio::{Events, Interest, Poll, Token};
 use crate::SILENCE_MAX;
 use crate::budget::Budget;
 use crate::dialer::Dialer;
-use crate::gauge::Gauge;
+use crate::meter::Meter;
 use crate::pattern::Pattern;
 
 const BUFFER_LEN: usize = 64 * 1024;
 
-/// Connections opened before the first of them must have been echoed: less than any server's backlog.
+/// Connections opened before the first of them must have been echoed: fewer than any server's backlog.
 const OPENING_MAX: usize = 100;
 
 #[derive(Debug)]
@@ -29,15 +29,15 @@ pub(crate) struct Echo {
     pattern: Pattern,
     size: usize,
     outstanding: usize,
-    /// Each so-manieth connection has messages, the others rest.
+    /// Every `stride`-th connection is active, the others are idle.
     stride: usize,
 }
 
-/// What is sent to a server that answers each connection by itself.
+/// The load for a server that answers each connection separately.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) connections: usize,
-    /// Those that go on after they were opened; at least one, and spread evenly over all.
+    /// The connections that stay active after they were opened; at least one, spread evenly over all.
     pub(crate) active: usize,
     pub(crate) size: usize,
     pub(crate) outstanding: usize,
@@ -45,8 +45,8 @@ pub(crate) struct Plan {
 }
 
 impl Echo {
-    /// Opens the connections, a group at a time; each is echoed one message, so that the server has
-    /// surely accepted it.
+    /// Opens the connections, a group at a time; each is echoed one message, which shows that the server has
+    /// accepted it.
     pub(crate) fn open(mut dialer: Dialer, plan: Plan) -> Result<Self> {
         let count = plan.connections;
         let mut echo = Self {
@@ -74,8 +74,8 @@ impl Echo {
         Ok(echo)
     }
 
-    /// One window: fills every connection, answers each echo with a message while the budget lasts, and
-    /// ends when all are back.
+    /// One window: fills every connection, follows each echo by a message while the budget lasts, and
+    /// ends when all messages are back.
     pub(crate) fn run(&mut self, budget: Budget) -> Result<Outcome> {
         self.run_from(0, budget)
     }
@@ -102,7 +102,7 @@ impl Echo {
     fn run_from(&mut self, first: usize, mut budget: Budget) -> Result<Outcome> {
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; BUFFER_LEN];
-        let mut gauge = Gauge::new(Instant::now())?;
+        let mut meter = Meter::new(Instant::now())?;
         let mut in_flight = 0;
         for connection in self.connections[first..].iter_mut().step_by(self.stride) {
             let now = Instant::now();
@@ -122,14 +122,14 @@ impl Echo {
             for event in &events {
                 let connection = &mut self.connections[event.token().0];
                 let now = Instant::now();
-                let came =
-                    connection.receive(&mut buffer, self.size, &self.pattern, &mut gauge, now)?;
-                let count = budget.take(came, now);
+                let received =
+                    connection.receive(&mut buffer, self.size, &self.pattern, &mut meter, now)?;
+                let count = budget.take(received, now);
                 connection.send(count, self.size, &self.pattern, now)?;
-                in_flight = in_flight - came + count;
+                in_flight = in_flight - received + count;
             }
         }
-        Ok(gauge.outcome(0))
+        Ok(meter.outcome(0))
     }
 }
 
@@ -155,7 +155,7 @@ impl Connection {
         }
     }
 
-    /// Adds `count` messages to what is due, and writes as much as the kernel takes.
+    /// Queues `count` messages, and writes as much as the kernel takes.
     fn send(&mut self, count: usize, size: usize, pattern: &Pattern, now: Instant) -> Result<()> {
         self.sent_at.extend((0..count).map(|_| now));
         self.bytes_due += count * size;
@@ -166,7 +166,7 @@ impl Connection {
                     self.bytes_due -= len;
                     self.bytes_sent += len as u64;
                 }
-                // Or not connected yet: the event that says writable will tell.
+                // Not connected yet, or no room: a writable event follows.
                 Err(error)
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
                 {
@@ -178,16 +178,16 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads and checks what has come; returns how many messages are now whole.
+    /// Reads and checks the received data; returns how many messages it completed.
     fn receive(
         &mut self,
         buffer: &mut [u8],
         size: usize,
         pattern: &Pattern,
-        gauge: &mut Gauge,
+        meter: &mut Meter,
         now: Instant,
     ) -> Result<usize> {
-        let mut whole = 0;
+        let mut completed = 0;
         loop {
             let len = match self.socket.read(buffer) {
                 Ok(0) => bail!("the server closed connection {}", self.stream),
@@ -208,16 +208,16 @@ impl Connection {
             );
             let before = self.bytes_received / size as u64;
             self.bytes_received += len as u64;
-            whole += (self.bytes_received / size as u64 - before) as usize;
-            // A short read has drained the socket; a close brings an event of its own.
+            completed += (self.bytes_received / size as u64 - before) as usize;
+            // A short read has drained the socket; a close causes another event.
             if len < buffer.len() {
                 break;
             }
         }
-        for sent in self.sent_at.drain(..whole) {
-            gauge.record(sent, now);
+        for sent in self.sent_at.drain(..completed) {
+            meter.record(sent, now);
         }
-        Ok(whole)
+        Ok(completed)
     }
 
     fn fault(&self, error: std::io::Error) -> anyhow::Error {

@@ -14,12 +14,12 @@ use mio::{Events, Interest, Poll, Token};
 use crate::SILENCE_MAX;
 use crate::budget::Budget;
 use crate::dialer::Dialer;
-use crate::gauge::Gauge;
+use crate::meter::Meter;
 use crate::pattern::Pattern;
 
 const BUFFER_LEN: usize = 64 * 1024;
 
-/// Connections opened before the first of them must have been greeted: less than any server's backlog.
+/// Connections opened before the first of them must have been greeted: fewer than any server's backlog.
 const OPENING_MAX: usize = 100;
 
 #[derive(Debug)]
@@ -40,7 +40,7 @@ struct Receiver {
 }
 
 impl Fanout {
-    /// Opens the sender and `count` receivers; when all are greeted, the server knows them all.
+    /// Opens the sender and `count` receivers; when all are greeted, the server has registered them all.
     pub(crate) fn open(
         mut dialer: Dialer,
         count: usize,
@@ -59,12 +59,12 @@ impl Fanout {
         Ok(Self { poll, sender, receivers, pattern, size, outstanding, bytes_sent: 0 })
     }
 
-    /// One window: a message is sent for each that has come to all receivers, while the budget lasts.
+    /// One window: a message is sent for each that has arrived at all receivers, while the budget lasts.
     pub(crate) fn run(&mut self, mut budget: Budget) -> Result<Outcome> {
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; BUFFER_LEN];
-        let mut gauge = Gauge::new(Instant::now())?;
-        // When each message was sent, and how many receivers have not had it. The first is the oldest.
+        let mut meter = Meter::new(Instant::now())?;
+        // The time at which each message was sent, and how many receivers lack it; the oldest first.
         let mut in_flight = VecDeque::new();
         let mut oldest = self.bytes_sent / self.size as u64;
         loop {
@@ -74,18 +74,18 @@ impl Fanout {
                 in_flight.push_back((now, self.receivers.len()));
             }
             if in_flight.is_empty() {
-                return Ok(gauge.outcome(0));
+                return Ok(meter.outcome(0));
             }
             match self.poll.poll(&mut events, Some(SILENCE_MAX)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
-            ensure!(!events.is_empty(), "not everybody has heard it within {SILENCE_MAX:?}");
+            ensure!(!events.is_empty(), "not all receivers got a message within {SILENCE_MAX:?}");
             for event in events.iter().filter(|event| event.token() != Token(0)) {
                 let (receiver, now) = (event.token().0 - 1, Instant::now());
                 for message in self.receive(receiver, &mut buffer)? {
                     let (sent, missing) = &mut in_flight[(message - oldest) as usize];
-                    gauge.record(*sent, now);
+                    meter.record(*sent, now);
                     *missing -= 1;
                 }
             }
@@ -99,7 +99,7 @@ impl Fanout {
     fn send(&mut self) -> Result<()> {
         let mut left = self.size;
         while left > 0 {
-            // Messages in flight are few and small: the kernel has room for them.
+            // Messages in flight are few and small: they fit into the kernel's buffers.
             let run = self.pattern.run(0, self.bytes_sent, left);
             let len = self.sender.write(run).context("cannot send; is --size too large?")?;
             self.bytes_sent += len as u64;
@@ -108,7 +108,7 @@ impl Fanout {
         Ok(())
     }
 
-    /// Reads and checks what has come; the messages that are now whole.
+    /// Reads and checks the received data; returns the messages that it completed.
     fn receive(&mut self, receiver: usize, buffer: &mut [u8]) -> Result<Range<u64>> {
         let Receiver { socket, bytes_received } = &mut self.receivers[receiver];
         let before = *bytes_received / self.size as u64;
@@ -133,7 +133,7 @@ impl Fanout {
     }
 }
 
-/// Connections under the tokens `first..end`, each of which has had its greeting.
+/// Connections with the tokens `first..end`, each of which has received its greeting.
 fn greeted(
     poll: &mut Poll,
     dialer: &mut Dialer,

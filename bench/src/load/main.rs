@@ -1,17 +1,17 @@
-//! `load`: sends patterned messages to a server, checks every byte that comes back, and prints one line of JSON.
+//! `load`: sends patterned messages to a server, checks every byte of the replies, and prints one line of JSON.
 //! One thread; loopback only.
 //!
-//! The line `ready` comes when the connections are open and have each been answered once. With `--gated` the
-//! window starts at the next line on standard input, and the connections stay open until that ends: so a
-//! runner can look at the server in between.
+//! The line `ready` is printed when the connections are open and each has been answered once. With `--gated` the
+//! window starts at the next line on standard input, and the connections stay open until standard input ends, so that a
+//! runner can inspect the server in between.
 
 mod budget;
 mod churn;
 mod dialer;
 mod echo;
 mod fanout;
-mod gauge;
-mod life;
+mod meter;
+mod one_shot;
 mod pattern;
 mod storm;
 
@@ -32,13 +32,13 @@ use crate::fanout::Fanout;
 use crate::pattern::Pattern;
 use crate::storm::Storm;
 
-/// A load that hears nothing for so long gives up.
+/// A load that receives nothing for this long gives up.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Parser)]
-#[command(about = "Loads a server over loopback and checks every byte that comes back")]
+#[command(about = "Loads a server over loopback and checks every byte of its replies")]
 struct Args {
-    /// What the server does and how it is used.
+    /// The kind of server and load.
     #[arg(value_enum)]
     kind: Kind,
 
@@ -58,23 +58,23 @@ struct Args {
     #[arg(long, value_name = "K", default_value_t = 1)]
     outstanding: usize,
 
-    /// Send so many messages in all.
+    /// Send this many messages in all.
     #[arg(long, value_name = "M", required_unless_present = "seconds")]
     messages: Option<u64>,
 
-    /// Send for so long, then wait for the last echoes.
+    /// Send for this long, then wait for the last echoes.
     #[arg(long, value_name = "S", conflicts_with = "messages")]
     seconds: Option<f64>,
 
-    /// Send for so long before `ready`, unmeasured.
+    /// Send for this long before `ready`, unmeasured.
     #[arg(long, value_name = "S")]
     warmup: Option<f64>,
 
-    /// Connections that go on after they were opened, the others rest (echo, line) [default: all].
+    /// Connections that stay active after they were opened; the others are idle (echo, line) [default: all].
     #[arg(long, value_name = "N")]
     active: Option<usize>,
 
-    /// Stay after the window until the server has closed every connection (echo, line).
+    /// Wait after the window until the server has closed every connection (echo, line).
     #[arg(long)]
     until_closed: bool,
 
@@ -83,18 +83,18 @@ struct Args {
     gated: bool,
 }
 
-/// What the server does and how it is used.
+/// The kind of server and load.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Kind {
-    /// Messages to and fro.
+    /// Messages and their echoes.
     Echo,
     /// The same, each message a line.
     Line,
     /// A new connection for each message: connect, send, check the echo, close.
     Churn,
-    /// All connections at once, a message on each.
+    /// All connections at once, one message on each.
     Storm,
-    /// Messages on one connection, which come out on all others.
+    /// Messages on one connection, which all others receive.
     Fanout,
 }
 
@@ -148,7 +148,7 @@ fn answered(args: &Args, window: Window, dialer: Dialer, pattern: Pattern) -> Re
     if args.until_closed { echo.until_closed() } else { Ok(()) }
 }
 
-/// How long or how much to send; kept apart from [`Budget`], whose clock starts with the window.
+/// How long or how much to send; separate from [`Budget`], whose clock starts with the window.
 #[derive(Clone, Copy)]
 enum Window {
     Messages(u64),
@@ -163,7 +163,7 @@ fn window(args: &Args) -> Result<Window> {
 }
 
 fn lasting(seconds: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(seconds).context("seconds that make no sense")
+    Duration::try_from_secs_f64(seconds).context("not a valid number of seconds")
 }
 
 /// Warm-up, `ready`, the gate, the window, its report, the gate again.

@@ -1,41 +1,41 @@
-//! The bytes that are sent, so that every byte received can be checked by its place in its stream. Pure.
+//! The bytes that are sent, so that every received byte can be checked by its offset in its stream. Pure.
 
-/// A prime, so that a lost or doubled message shows, unless its size is a multiple of 251.
+/// A prime, so that a lost or duplicated message is detected, unless its size is a multiple of 251.
 const PERIOD: usize = 251;
 
-/// The longest run of bytes handed out at once.
+/// The longest run of bytes returned at once.
 const RUN_LEN_MAX: usize = 64 * 1024;
 
-/// Different lines, after which they come again; a prime.
+/// The number of different lines before they repeat; a prime.
 const LINES: usize = 61;
 
 /// An endless stream of bytes, different for each connection.
 #[derive(Debug)]
 pub(crate) struct Pattern {
-    /// A period, and again its beginning: as much as is handed out at once.
+    /// A period, followed by its beginning, up to the longest run.
     bytes: Vec<u8>,
     period: usize,
-    /// How far apart in the period two neighbouring streams begin.
+    /// The offset between the starts of two neighbouring streams in the period.
     step: usize,
 }
 
 impl Pattern {
     /// Bytes of any value.
     pub(crate) fn bytes() -> Self {
-        // 100 has no factor in common with 251: all streams begin elsewhere.
-        Self::periodic(PERIOD, 100, |place| (place % PERIOD) as u8)
+        // 100 has no factor in common with 251: all streams start at different offsets.
+        Self::periodic(PERIOD, 100, |offset| (offset % PERIOD) as u8)
     }
 
     /// Lines of `len` letters, LF included.
     pub(crate) fn lines(len: usize) -> Self {
-        Self::periodic(len * LINES, len * 24, |place| match (place / len, place % len) {
+        Self::periodic(len * LINES, len * 24, |offset| match (offset / len, offset % len) {
             (_, at) if at + 1 == len => b'\n',
             (line, at) => b'a' + ((line * 7 + at) % 26) as u8,
         })
     }
 
     fn periodic(period: usize, step: usize, byte: impl Fn(usize) -> u8) -> Self {
-        let bytes = (0..RUN_LEN_MAX + period).map(|place| byte(place % period)).collect();
+        let bytes = (0..RUN_LEN_MAX + period).map(|offset| byte(offset % period)).collect();
         Self { bytes, period, step }
     }
 
@@ -45,7 +45,7 @@ impl Pattern {
         &self.bytes[start as usize..][..len.min(RUN_LEN_MAX)]
     }
 
-    /// Whether `data` is what stream `stream` has at `offset`. `data` is at most 64 KiB, one read.
+    /// Whether `data` is the content of stream `stream` at `offset`. `data` is at most 64 KiB, one read.
     pub(crate) fn matches(&self, stream: usize, offset: u64, data: &[u8]) -> bool {
         self.run(stream, offset, data.len()) == data
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_join_and_faults_show() {
+    fn runs_join_and_faults_are_detected() {
         let pattern = Pattern::bytes();
         let whole = pattern.run(3, 0, 1000).to_vec();
         for split in [1, 64, 250, 251, 999] {
@@ -69,12 +69,12 @@ mod tests {
     }
 
     #[test]
-    fn a_run_has_an_end() {
+    fn a_run_has_a_maximal_length() {
         assert_eq!(Pattern::bytes().run(0, 250, usize::MAX).len(), RUN_LEN_MAX);
     }
 
     #[test]
-    fn lines_are_of_one_length_and_fall_where_messages_do() {
+    fn lines_have_one_length_and_coincide_with_messages() {
         for len in [1, 2, 64] {
             let pattern = Pattern::lines(len);
             for stream in [0, 1, 60] {
@@ -83,7 +83,10 @@ mod tests {
                 assert!(lines.iter().all(|line| line.len() == len), "{len} {stream}");
                 assert_eq!(lines.len(), 100);
             }
-            assert!(len < 3 || !pattern.matches(1, 0, pattern.run(0, 0, len)), "all alike");
+            assert!(
+                len < 3 || !pattern.matches(1, 0, pattern.run(0, 0, len)),
+                "streams do not differ"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! CPUs: one for the server, one for the load.
+//! CPU affinity: one CPU for the server, one for the load.
 
 use std::fmt;
 use std::io;
@@ -8,11 +8,11 @@ use std::str::FromStr;
 use anyhow::{Context, Result, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The number of a CPU, as the kernel counts.
+/// The number of a CPU, as used by the kernel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Cpu(usize);
 
-/// Where the server and the load run; `None` when there is only one CPU, and nothing is pinned.
+/// The CPUs of the server and the load; `None` if there is only one CPU, and nothing is pinned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Places {
     pub(crate) server: Option<Cpu>,
@@ -20,7 +20,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// As asked, else the first and the last of the CPUs that this process may use.
+    /// The given CPUs, by default the first and the last that this process may use.
     pub(crate) fn choose(server: Option<Cpu>, load: Option<Cpu>) -> Result<Self> {
         let set = sched_getaffinity(None)?;
         let allowed =
@@ -29,9 +29,7 @@ impl Places {
             ensure!(allowed.contains(&cpu), "CPU {cpu} may not be used");
         }
         if allowed.len() < 2 {
-            eprintln!(
-                "only one CPU: server and load take it from each other, and the figures say little"
-            );
+            eprintln!("only one CPU: server and load share it, so the figures mean little");
             return Ok(Self { server: None, load: None });
         }
         let places = Self {
@@ -43,8 +41,8 @@ impl Places {
     }
 }
 
-/// Starts a process that runs on this CPU alone. It inherits the affinity of the calling thread, which
-/// has its own back afterwards.
+/// Starts a process that runs on this CPU alone. It inherits the affinity of the calling thread, whose own is restored
+/// afterwards.
 pub(crate) fn spawn_on(cpu: Option<Cpu>, command: &mut Command) -> Result<Child> {
     let Some(Cpu(cpu)) = cpu else {
         return Ok(command.spawn()?);
@@ -64,7 +62,7 @@ impl FromStr for Cpu {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
             Ok(cpu) if cpu < CpuSet::MAX_CPU => Ok(Self(cpu)),
-            _ => Err(format!("not the number of a CPU, which is below {}", CpuSet::MAX_CPU)),
+            _ => Err(format!("not the number of a CPU (it must be below {})", CpuSet::MAX_CPU)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::mode::Mode;
 /// Compares servers over loopback: speed, CPU, system calls, instructions, memory.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "`bench echo --help` tells what can be chosen; `bench all` chooses by itself."
+    after_help = "`bench echo --help` lists the options of a mode; `bench all` has its own cases."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -21,35 +21,35 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Messages to and fro on connections that stay
+    /// Messages and their echoes on persistent connections
     Echo(Options),
     /// The same with large messages: bytes a second
     Bulk(Options),
     /// Lines, each answered; several at once with --outstanding
     Line(Options),
-    /// What one connection sends comes out on all others
+    /// Messages of one connection, sent to all others
     Fanout(Options),
     /// A connection for each message: connect, echo, close
     Churn(Options),
-    /// All connections at once: how long until each has had an answer
+    /// All connections at once: the time until each has been answered
     Storm(Options),
-    /// Connections that do nothing: the memory of each
+    /// Idle connections: the memory of each
     Idle(Options),
-    /// As many connections as may be, idle timeouts on all, a few of them active; and the end of all of them
+    /// As many connections as possible with idle timeouts, a few of them active; and closing all of them
     Scale(Options),
-    /// One connection, request after reply, by how long the server polls before it sleeps
+    /// One connection, request and reply in turn, by how long the server polls before it sleeps
     Spin(Options),
-    /// Timers made, reset, cancelled and due, without a network
+    /// Timers made, reset, cancelled and fired, without a network
     Timers(Options),
-    /// A full set in bounded time
+    /// A full set of cases in bounded time
     All(AllOptions),
-    /// Tables and pages from what --json has written, several runs into one
+    /// Tables and pages from the files of --json, merging several runs
     Render(RenderOptions),
-    /// Instructions of fixed scripts, compared with those that are committed
+    /// Instructions of fixed scripts, compared with the committed counts
     Budgets(BudgetOptions),
 }
 
-/// What can be chosen for one mode. Lists are separated by commas: every combination is a case with a table of
+/// The options of one mode. Lists are separated by commas: every combination is a case with a table of
 /// its own.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -61,7 +61,7 @@ pub(crate) struct Options {
     #[arg(long)]
     instructions: bool,
 
-    /// Rounds; in each, every contestant is run once [default: 8, or 3 for idle and storm, or 1 when counting].
+    /// Rounds; in each, every server is run once [default: 8, or 3 for idle and storm, or 1 when counting].
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
 
@@ -85,7 +85,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) outstanding: Option<Vec<usize>>,
 
-    /// Microseconds of polling before a sleep (spin); each is a contestant.
+    /// Microseconds of polling before a sleep (spin); each is a separate server.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = Self::SPINS)]
     pub(crate) spin: Vec<u64>,
 
@@ -96,14 +96,14 @@ pub(crate) struct Options {
     pub(crate) output: Output,
 }
 
-/// What can be chosen when the cases are not.
+/// The options of `bench all`, which has its own cases.
 #[derive(Debug, Args)]
 pub(crate) struct AllOptions {
     /// Five minutes instead of twenty: fewer cases, shorter windows.
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// About so many minutes.
+    /// The approximate duration, in minutes.
     #[arg(long, value_name = "N")]
     pub(crate) minutes: Option<f64>,
 
@@ -114,10 +114,10 @@ pub(crate) struct AllOptions {
     pub(crate) output: Output,
 }
 
-/// What is to be shown anew.
+/// The options of `bench render`.
 #[derive(Debug, Args)]
 pub(crate) struct RenderOptions {
-    /// Results, as --json writes them; of the same case in several, the last counts.
+    /// Results, as written by --json; if a case is in several, the last counts.
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
 
@@ -125,10 +125,10 @@ pub(crate) struct RenderOptions {
     pub(crate) output: Output,
 }
 
-/// What is to become of the budgets.
+/// The options of `bench budgets`.
 #[derive(Debug, Args)]
 pub(crate) struct BudgetOptions {
-    /// Write what is counted now, instead of comparing.
+    /// Write the current counts, instead of comparing.
     #[arg(long)]
     pub(crate) update: bool,
 
@@ -137,18 +137,18 @@ pub(crate) struct BudgetOptions {
     pub(crate) only: Vec<String>,
 }
 
-/// Who takes part, and where.
+/// The servers, and where they run.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Who {
-    /// Contestants to run, by name; those that no section knows are a fault [default: all].
+    /// Servers to run, by name; an unknown name is an error [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 
-    /// One contestant more, such as the same server of another commit; may be repeated.
+    /// An additional server, such as the same server of another commit; may be repeated.
     #[arg(long, value_name = "NAME=COMMAND")]
     pub(crate) also: Vec<String>,
 
-    /// Who takes part.
+    /// The file that lists the servers.
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/contestants.toml"))]
     pub(crate) contestants: PathBuf,
 
@@ -161,14 +161,14 @@ pub(crate) struct Who {
     pub(crate) load_cpu: Option<Cpu>,
 }
 
-/// Where results go, beside the tables on standard output.
+/// Where results are written, beside the tables on standard output.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Output {
-    /// Every figure of every round.
+    /// Every figure of every round, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// One page with plots, which needs nothing else.
+    /// One self-contained page with plots.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
@@ -178,10 +178,10 @@ pub(crate) struct Output {
 }
 
 impl Options {
-    /// Microseconds of polling where they are not chosen.
+    /// Microseconds of polling by default.
     pub(crate) const SPINS: [u64; 4] = [0, 20, 50, 100];
 
-    /// What to count with, if not to time.
+    /// The counting tool, unless the case is timed.
     pub(crate) fn instrument(&self) -> Option<Instrument> {
         if self.syscalls {
             Some(Instrument::Strace)

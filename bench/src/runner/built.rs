@@ -1,4 +1,4 @@
-//! The other binaries of this workspace, which stand beside this one.
+//! The other binaries of this workspace, in the same directory as this one.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,8 +7,8 @@ use std::sync::Once;
 
 use anyhow::{Result, ensure};
 
-/// Where the binary of that name is. If cargo started us, `which` (as cargo has it: `--bins`) are built as we are, so
-/// that one command does it all.
+/// The path of the binary with that name. If cargo started this process, the binaries of `which` (an option of cargo:
+/// `--bins`) are built in the same profile, so that one command is enough.
 pub(crate) fn beside_this_one(name: &str, which: &[&str]) -> Result<PathBuf> {
     static BUILD: Once = Once::new();
     let own = env::current_exe()?;
@@ -19,14 +19,14 @@ pub(crate) fn beside_this_one(name: &str, which: &[&str]) -> Result<PathBuf> {
             build.arg("build").args(which).arg("--manifest-path");
             build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
             build.args(release.then_some("--release"));
-            // What cargo says of this package in the environment is not so of those that are built; some of them would be built anew.
+            // These variables describe this package, not the built ones; with them, some would be rebuilt.
             for (name, _) in env::vars_os() {
                 let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
                 if of_package.iter().any(|start| name.to_string_lossy().starts_with(start)) {
                     build.env_remove(name);
                 }
             }
-            // If it fails, a binary is missing or old, and cargo has said why.
+            // If it fails, a binary is missing or old, and cargo has printed the reason.
             let _ = build.status();
         });
     }

@@ -20,7 +20,7 @@ pub(crate) fn wrapper(output: &Path) -> Wrapper {
     }
 }
 
-/// Reads the total of a profile: its line `totals:`, or `summary:` in older ones.
+/// Parses the total of a profile: its line `totals:`, or `summary:` in older versions.
 pub(crate) fn parse(profile: &str) -> Result<Counts> {
     let total = profile
         .lines()
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_total_is_found() {
+    fn the_total_is_parsed() {
         let cases = [
             ("events: Ir\nsummary: 41\n1 2\ntotals: 42\n", Some(42)),
             ("events: Ir\nsummary: 41\n", Some(41)),

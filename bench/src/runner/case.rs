@@ -1,4 +1,4 @@
-//! A case: one load that every contestant meets, and one table in the report.
+//! A case: one load for every server, and one table in the report.
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use crate::mode::Mode;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Case {
     pub(crate) mode: Mode,
-    /// What counts, where nothing is timed.
+    /// The counting tool, if nothing is timed.
     pub(crate) instrument: Option<Instrument>,
     pub(crate) connections: usize,
-    /// Those of them that send.
+    /// The connections that send.
     pub(crate) active: usize,
     pub(crate) size: usize,
     pub(crate) outstanding: usize,
 }
 
 impl Case {
-    /// The usual load of a mode on so many connections.
+    /// The usual load of a mode with this many connections.
     pub(crate) fn new(mode: Mode, connections: usize, outstanding: usize) -> Self {
         let (size, active) = (mode.size(), connections);
         Self { mode, instrument: None, connections, active, size, outstanding }
@@ -31,7 +31,7 @@ impl Case {
         Self { instrument: Some(instrument), ..self }
     }
 
-    /// What every contestant meets.
+    /// A description of the load.
     pub(crate) fn load(&self) -> String {
         let Self { connections, active, size, outstanding, .. } = self;
         let each = match connections {
@@ -51,7 +51,7 @@ impl Case {
         }
     }
 
-    /// Every combination asked for, with no more than `allowed` connections each.
+    /// Every combination of the options, with at most `allowed` connections each.
     pub(crate) fn matrix(mode: Mode, options: &Options, allowed: usize) -> Vec<Self> {
         let allowed = if mode == Mode::Timers { usize::MAX } else { allowed };
         let connections = options.connections.clone().unwrap_or_else(|| mode.connections(allowed));
@@ -76,8 +76,8 @@ impl Case {
         cases
     }
 
-    /// One in a hundred of the most connections is active, and as many in every case, so that only the number of
-    /// those that rest differs.
+    /// One in a hundred of the largest number of connections is active, the same number in every case, so that only the
+    /// number of idle ones differs.
     pub(crate) fn share_active(cases: &mut [Self]) {
         let most = cases.iter().map(|case| case.connections).max().unwrap_or(0);
         for case in cases {
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_are_active_however_many_rest() {
+    fn the_number_of_active_connections_is_constant() {
         let mut cases = [1_000, 19_900, 50].map(|count| Case::new(Mode::Scale, count, 1));
         Case::share_active(&mut cases);
         assert_eq!(cases.map(|case| case.active), [199, 199, 50]);

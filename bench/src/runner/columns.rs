@@ -1,4 +1,4 @@
-//! The figures that a case has: the columns of its table, and what is compared and told of it.
+//! The figures of a case: the columns of its table, the compared figure and the headline.
 
 use crate::case::Case;
 use crate::figure::{
@@ -84,7 +84,7 @@ pub(crate) fn of(case: &Case) -> &'static [Figure] {
     }
 }
 
-/// The figure whose ratio to the yardstick is shown, and what that is called.
+/// The figure whose ratio to the baseline is shown, and its label.
 pub(crate) fn compared(case: &Case) -> Option<(&'static str, &'static str)> {
     match (case.instrument, case.mode) {
         (Some(Instrument::Callgrind), _) => Some((INSTRUCTIONS, "instructions")),
@@ -95,7 +95,7 @@ pub(crate) fn compared(case: &Case) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// What is said of a contestant as soon as it has run.
+/// The figure that is printed as soon as a server has run.
 pub(crate) fn headline(case: &Case) -> &'static Figure {
     let columns = of(case);
     let name = match case.mode {

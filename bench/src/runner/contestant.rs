@@ -1,4 +1,4 @@
-//! Who takes part: `contestants.toml`, read and checked. Nothing is started here.
+//! The servers to compare: `contestants.toml`, parsed and checked. Nothing is started here.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -10,10 +10,10 @@ use serde::Deserialize;
 use crate::args::Who;
 use crate::service::Service;
 
-/// All who may take part, by what they do.
+/// All servers, by the service that they provide.
 pub(crate) type Contestants = BTreeMap<Service, Section>;
 
-/// Those that do the same, in the order of the file.
+/// The servers of one service, in the order of the file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Section {
@@ -21,7 +21,7 @@ pub(crate) struct Section {
     pub(crate) contestants: Vec<Contestant>,
 }
 
-/// One server to compare, as the file has it.
+/// One server to compare, as listed in the file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Contestant {
@@ -45,7 +45,7 @@ fn yes() -> bool {
     true
 }
 
-/// Reads the file and adds those of `--also`, for each of `spins` where the section asks for it.
+/// Reads the file and adds the servers of `--also`, expanded for each of `spins` where requested.
 pub(crate) fn read(who: &Who, spins: &[u64]) -> Result<Contestants> {
     let path = who.contestants.display();
     let text =
@@ -78,7 +78,7 @@ fn parse(text: &str, spins: &[u64]) -> Result<Contestants> {
     Ok(sections)
 }
 
-/// `NAME=COMMAND` joins every section in which the same command makes sense: all who echo.
+/// `NAME=COMMAND` is added to every section in which the same command works: all that echo.
 fn add(sections: &mut Contestants, also: &str) -> Result<()> {
     let (name, command) = also.split_once('=').context("--also takes NAME=COMMAND")?;
     let command = command.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -97,14 +97,14 @@ fn add(sections: &mut Contestants, also: &str) -> Result<()> {
     Ok(())
 }
 
-/// Drops those that were not asked for; an empty `only` asks for all.
+/// Removes servers that were not requested; an empty `only` means all.
 fn choose(sections: &mut Contestants, only: &[String]) -> Result<()> {
     let all = sections.values().flat_map(|section| &section.contestants);
     let known = all.map(|one| one.name.clone()).collect::<HashSet<_>>();
     if let Some(name) = only.iter().find(|name| !known.contains(*name)) {
         let mut known = known.into_iter().collect::<Vec<_>>();
         known.sort();
-        bail!("no contestant is called {name}; there are {}", known.join(", "));
+        bail!("no contestant is called {name}; available: {}", known.join(", "));
     }
     for section in sections.values_mut() {
         section.contestants.retain(|one| only.is_empty() || only.contains(&one.name));
@@ -113,7 +113,7 @@ fn choose(sections: &mut Contestants, only: &[String]) -> Result<()> {
 }
 
 impl Contestant {
-    /// One for each of `spins`, if there is `{spin}` in its name.
+    /// One for each of `spins`, if its name contains `{spin}`.
     fn spun(&self, spins: &[u64]) -> Vec<Self> {
         if !self.name.contains("{spin}") {
             return vec![self.clone()];
@@ -134,7 +134,7 @@ impl Contestant {
         }
     }
 
-    /// Why it cannot be started, if so. A name without a slash is looked up in `PATH`.
+    /// The reason why it cannot be started, if any. A name without a slash is searched in `PATH`.
     pub(crate) fn missing(&self) -> Option<String> {
         let program = PathBuf::from(&self.command[0]);
         if program.components().count() > 1 {
@@ -146,7 +146,7 @@ impl Contestant {
     }
 }
 
-/// Whether a program is to be found in `PATH`.
+/// Whether a program is in `PATH`.
 pub(crate) fn installed(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| {
         std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
@@ -175,14 +175,14 @@ mod tests {
         let mut sections = parse(TWO, &[0, 20])?;
         assert_eq!(names(&sections), ["a", "b0", "b20"]);
         let mut last = sections.remove(&Service::Echo).and_then(|mut all| all.contestants.pop());
-        let last = last.as_mut().context("nobody")?;
+        let last = last.as_mut().context("no contestant")?;
         last.locate(Path::new("/bin"), Path::new("/src"));
         assert_eq!(last.command, ["/src/b", "--spin", "20"]);
         Ok(())
     }
 
     #[test]
-    fn those_asked_for_are_kept() -> Result<()> {
+    fn requested_contestants_are_kept() -> Result<()> {
         for (only, expected) in [(vec![], vec!["a", "b1"]), (vec!["b1".to_owned()], vec!["b1"])] {
             let mut sections = parse(TWO, &[1])?;
             choose(&mut sections, &only)?;
@@ -192,22 +192,22 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named() -> Result<()> {
+    fn errors_name_the_contestant() -> Result<()> {
         let cases = [
             (TWO.replace("\"b{spin}\"", "\"a\""), "two contestants of Echo are called a"),
             (TWO.replace("[\"{bin}/a\"]", "[]"), "a has no command"),
         ];
         for (text, expected) in cases {
-            let fault = parse(&text, &[0]).map(|_| ()).unwrap_err();
-            assert_eq!(fault.to_string(), expected);
+            let error = parse(&text, &[0]).map(|_| ()).unwrap_err();
+            assert_eq!(error.to_string(), expected);
         }
-        let fault = choose(&mut parse(TWO, &[0])?, &["c".to_owned()]).unwrap_err();
-        assert_eq!(fault.to_string(), "no contestant is called c; there are a, b0");
+        let error = choose(&mut parse(TWO, &[0])?, &["c".to_owned()]).unwrap_err();
+        assert_eq!(error.to_string(), "no contestant is called c; available: a, b0");
         Ok(())
     }
 
     #[test]
-    fn one_more_joins_all_who_echo() -> Result<()> {
+    fn an_additional_server_joins_all_sections_that_echo() -> Result<()> {
         let mut sections = parse(include_str!("../../contestants.toml"), &[0])?;
         add(&mut sections, "before=/old/echo --engine mio")?;
         for (service, section) in &sections {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_in_the_repository_is_sound() -> Result<()> {
+    fn the_file_in_the_repository_is_valid() -> Result<()> {
         let sections = parse(include_str!("../../contestants.toml"), &[0, 20])?;
         assert_eq!(sections.len(), 6);
         for section in sections.values() {

@@ -1,8 +1,8 @@
 //! Counting instead of timing: a server under a tool is run with n and with 2n messages, and the difference
-//! is divided by n. So start, accepts and end count for nothing.
+//! is divided by n, so that startup, accepts and shutdown do not count.
 //!
-//! A tool slows the server down, so that more connections are ready at each turn than in real life: figures
-//! for each turn (`epoll_wait`) are too low, those for each message are right.
+//! A tool slows the server down, so that more connections are ready per turn than without it: figures
+//! per turn (`epoll_wait`) are too low, those per message are right.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,17 +23,17 @@ use crate::server::Server;
 use crate::strace;
 use crate::tool::Counts;
 
-/// What was counted, for each message.
+/// The counts per message.
 type Rates = BTreeMap<String, f64>;
 
-/// Makes sure that the tool is there.
+/// Checks that the tool is installed.
 pub(crate) fn check(instrument: Instrument) -> Result<()> {
     let tool = instrument.tool();
     ensure!(installed(tool), "{tool} is not installed; try: apt install {tool}");
     Ok(())
 }
 
-/// Two runs of one contestant.
+/// Two runs of one server.
 pub(crate) fn measure(
     setup: &Setup,
     case: &Case,
@@ -44,7 +44,7 @@ pub(crate) fn measure(
     let messages = messages.max(1);
     let once = count(setup, case, contestant, instrument, messages)?;
     let twice = count(setup, case, contestant, instrument, 2 * messages)?;
-    // A message of a fan-out is one that is received.
+    // With fan-out, a message counts once for each receiver.
     let each = if case.mode == Mode::Fanout { case.connections as u64 } else { 1 };
     let mut figures = difference(&once, &twice, messages * each);
     if instrument == Instrument::Strace {
@@ -70,16 +70,16 @@ fn count(
     let mut load = setup.load.open(server.address, case, window, setup.places.load)?;
     load.run()?;
     load.close()?;
-    // The last closes are the server's work too.
+    // The last closes are part of the server's work, too.
     Usage::at_rest(server.pid)?;
     server.stop()?;
     let tool = instrument.tool();
     let output =
-        fs::read_to_string(scratch.path()).with_context(|| format!("{tool} left no result"))?;
+        fs::read_to_string(scratch.path()).with_context(|| format!("{tool} wrote no result"))?;
     instrument.parse(&output)
 }
 
-/// What each of the `messages` cost by which the second run was longer.
+/// The cost of each of the `messages` by which the second run was longer.
 fn difference(once: &Counts, twice: &Counts, messages: u64) -> Rates {
     let of = |counts: &Counts, name| counts.get(name).copied().unwrap_or(0) as f64;
     once.keys()
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_grows_with_messages_remains() {
+    fn only_counts_that_grow_with_messages_remain() {
         let once = Counts::from([("read".to_owned(), 1064), ("socket".to_owned(), 2)]);
         let twice = Counts::from([
             ("read".to_owned(), 2064),

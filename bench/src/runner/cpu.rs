@@ -1,4 +1,4 @@
-//! What a process has used of the CPU, as the kernel counts it in `/proc`.
+//! The CPU usage of a process, as counted by the kernel in `/proc`.
 
 use std::fs;
 use std::ops::Sub;
@@ -8,20 +8,20 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::process::Pid;
 
-/// A process that has used nothing for so long has nothing left to do.
+/// A process that has used no CPU for this long is idle.
 const QUIET: Duration = Duration::from_millis(10);
 
-/// Looks at a process that does not come to rest.
-const LOOKS_MAX: usize = 200;
+/// How often a process that does not become idle is checked.
+const CHECKS_MAX: usize = 200;
 
-/// Used by all threads together since they started. Threads that have ended are not in it.
+/// The sum over all threads since they started, without threads that have ended.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Usage {
     /// Time on a CPU, user and system, in nanoseconds rather than the ticks of `stat`.
     pub(crate) cpu: Duration,
-    /// Times it went to sleep.
+    /// Voluntary context switches: the process went to sleep.
     pub(crate) switches_voluntary: u64,
-    /// Times it was made to give way: another process was on its CPU, and the figures suffer.
+    /// Involuntary context switches: another process used its CPU, which distorts the figures.
     pub(crate) switches_forced: u64,
 }
 
@@ -32,7 +32,7 @@ impl Usage {
             let thread = thread?.path();
             let time = fs::read_to_string(thread.join("schedstat"));
             let status = fs::read_to_string(thread.join("status"));
-            // A thread may end between two looks.
+            // A thread may have ended meanwhile.
             if let (Ok(time), Ok(status)) = (time, status) {
                 usage.add(&time, &status)?;
             }
@@ -40,14 +40,14 @@ impl Usage {
         Ok(usage)
     }
 
-    /// The usage once the process has come to rest, so that no work is left out.
+    /// The usage when the process has become idle, so that no work is left out.
     pub(crate) fn at_rest(process: Pid) -> Result<Self> {
-        Self::settle(process).context("cannot see what the server uses")
+        Self::settle(process).context("cannot read the server's CPU usage")
     }
 
     fn settle(process: Pid) -> Result<Self> {
         let mut usage = Self::of(process)?;
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..CHECKS_MAX {
             thread::sleep(QUIET);
             let before = std::mem::replace(&mut usage, Self::of(process)?);
             if usage == before {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_add_up() -> Result<()> {
+    fn the_usage_of_threads_is_summed() -> Result<()> {
         let status = "voluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t1\n";
         let mut usage = Usage::default();
         usage.add("1500 20 3\n", status)?;

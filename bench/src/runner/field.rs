@@ -1,4 +1,5 @@
-//! Who takes part in a case, and the rounds in which they do: interleaved, so that none always follows the same.
+//! The servers that take part in a case, and the rounds in which they run: interleaved, so that none always follows the
+//! same one.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::results::{CaseResults, LeftOut, Row, Sample};
 use crate::server::Server;
 use crate::service::Service;
 
-/// All that a measurement needs to know, whatever the case.
+/// The inputs of a measurement that do not depend on the case.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) load: LoadBinary,
@@ -26,16 +27,16 @@ pub(crate) struct Setup {
     left_out: Vec<(Service, LeftOut)>,
 }
 
-/// How often a case is run.
+/// The number of rounds of a case.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rounds {
     pub(crate) most: usize,
-    /// No further round is begun that would end later than this after the first.
+    /// Stop before a round that would end later than this after the start of the first.
     pub(crate) within: Option<Duration>,
 }
 
 impl Setup {
-    /// Looks which of the contestants of `services` can run here.
+    /// Probes which servers of `services` can run on this machine.
     pub(crate) fn new(
         mut contestants: Contestants,
         services: &[Service],
@@ -59,13 +60,13 @@ impl Setup {
         Ok(Self { load, places, progress: Progress::new(), contestants, left_out })
     }
 
-    /// How many take part in a case.
+    /// How many servers take part in a case.
     pub(crate) fn field_len(&self, case: &Case) -> usize {
         let section = self.contestants.get(&case.mode.service());
         section.map_or(0, |section| section.contestants.len())
     }
 
-    /// Runs a case: every contestant once a round, each round beginning with another. Who fails is out of the case.
+    /// Runs a case: every server once a round, in an order that rotates. A server that fails is removed from the case.
     pub(crate) fn interleave(
         &self,
         case: &Case,
@@ -78,7 +79,7 @@ impl Setup {
         let mut rows = field.iter().map(|one| row(one)).collect::<Vec<_>>();
         let began = Instant::now();
         for round in 0..rounds.most {
-            // A round takes as long as those before it.
+            // Assume that a round takes as long as the average of those before it.
             let ends = began.elapsed().mul_f64((round + 1) as f64 / round.max(1) as f64);
             if field.is_empty() || (round > 0 && rounds.within.is_some_and(|within| ends > within))
             {
@@ -90,7 +91,7 @@ impl Setup {
                 self.progress.running(case, name, round, rounds.most);
                 match measure(field[place]) {
                     Ok(sample) => {
-                        self.progress.done(round, name, &said(case, &sample));
+                        self.progress.done(round, name, &headline(case, &sample));
                         rows[place].samples.push(sample);
                     }
                     Err(error) => {
@@ -112,7 +113,7 @@ impl Setup {
         Ok(CaseResults { case: case.clone(), yardstick, rows, left_out })
     }
 
-    /// Who can take part, and who cannot.
+    /// The servers that can take part, and those that cannot.
     fn field(&self, case: &Case) -> (Vec<&Contestant>, Vec<LeftOut>) {
         let service = case.mode.service();
         let of_service = self.left_out.iter().filter(|(of, _)| *of == service);
@@ -133,7 +134,7 @@ impl Setup {
     }
 }
 
-/// Why a contestant that runs here is out of a case.
+/// The reason why a server that runs on this machine is left out of a case.
 fn unfit(contestant: &Contestant, case: &Case) -> Option<String> {
     if contestant.connections_max < case.connections {
         Some(format!("stops at {} connections", contestant.connections_max))
@@ -149,13 +150,13 @@ fn row(contestant: &Contestant) -> Row {
     Row { contestant: name.clone(), bare: bare.clone(), samples: Vec::new() }
 }
 
-fn said(case: &Case, sample: &Sample) -> String {
+fn headline(case: &Case, sample: &Sample) -> String {
     let figure = columns::headline(case);
     let value = sample.figure(figure.name).unwrap_or_default();
     format!("{value:.0$} {1}", figure.decimals, figure.heading)
 }
 
-/// Whether a contestant can run at all: what it needs is there, and it starts and ends.
+/// Whether a server can run at all: its requirements are met, and it starts and ends.
 fn probe(service: Service, contestant: &Contestant, places: Places) -> Result<()> {
     if let [program, words @ ..] = contestant.prepare.as_slice() {
         let output = Command::new(program)
@@ -165,7 +166,7 @@ fn probe(service: Service, contestant: &Contestant, places: Places) -> Result<()
             .with_context(|| format!("cannot run {program}"))?;
         let errors = String::from_utf8_lossy(&output.stderr);
         let last =
-            errors.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
+            errors.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it printed no error");
         ensure!(output.status.success(), "{program} failed: {last}");
     }
     if let Some(missing) = contestant.missing() {

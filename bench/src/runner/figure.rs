@@ -1,22 +1,22 @@
-//! What can be measured, by name, and how it is shown: [`Figure`]. Which of them a case has is in `columns.rs`.
+//! All figures by name, and how they are shown: [`Figure`]. The figures of each case are in `columns.rs`.
 
 /// One kind of figure.
 #[derive(Debug)]
 pub(crate) struct Figure {
-    /// As in a [`Sample`](crate::results::Sample).
+    /// The key in a [`Sample`](crate::results::Sample).
     pub(crate) name: &'static str,
     pub(crate) heading: &'static str,
     pub(crate) decimals: usize,
-    /// Whether the lowest and the highest round are shown beside the median.
+    /// Whether the minimum and the maximum are shown beside the median.
     pub(crate) spread: bool,
 }
 
-/// Of which the median is shown.
+/// A figure shown as its median.
 pub(crate) const fn plain(name: &'static str, heading: &'static str, decimals: usize) -> Figure {
     Figure { name, heading, decimals, spread: false }
 }
 
-/// Of which the lowest and the highest round are shown, too.
+/// A figure shown with its minimum and maximum, too.
 pub(crate) const fn spread(name: &'static str, heading: &'static str, decimals: usize) -> Figure {
     Figure { name, heading, decimals, spread: true }
 }

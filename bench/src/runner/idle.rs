@@ -1,4 +1,4 @@
-//! Idle connections: what the server's memory grows by for each.
+//! Idle connections: the growth of the server's memory for each.
 
 use anyhow::Result;
 
@@ -13,7 +13,7 @@ use crate::results::Sample;
 use crate::server::Server;
 use crate::tool::Wrapper;
 
-/// A fresh server without connections and with them.
+/// Measures a fresh server without connections and with them.
 pub(crate) fn measure(setup: &Setup, case: &Case, contestant: &Contestant) -> Result<Sample> {
     let server = Server::start(contestant, &Wrapper::default(), setup.places.server)?;
     Usage::at_rest(server.pid)?;
@@ -26,7 +26,7 @@ pub(crate) fn measure(setup: &Setup, case: &Case, contestant: &Contestant) -> Re
     Ok(growth(case, before, after))
 }
 
-/// Memory for each connection, and of the server without any.
+/// The memory for each connection, and of the server without any.
 pub(crate) fn growth(case: &Case, before: Resident, after: Resident) -> Sample {
     let connections = case.connections as f64;
     let each = |before: u64, after: u64| (after as f64 - before as f64) / connections;

@@ -1,4 +1,4 @@
-//! A tool that counts, where nothing is timed: [`Instrument`].
+//! The counting tools: [`Instrument`].
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::tool::{Counts, Wrapper};
 use crate::{callgrind, strace};
 
-/// See the head of this file.
+/// A tool that counts, instead of timing.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Instrument {
@@ -27,7 +27,7 @@ impl Instrument {
         }
     }
 
-    /// How a server is started under it, so that it leaves what it has counted in `output`.
+    /// The command prefix that runs a server under the tool, with the counts written to `output`.
     pub(crate) fn wrapper(self, output: &Path) -> Wrapper {
         match self {
             Self::Strace => strace::wrapper(output),
@@ -35,7 +35,7 @@ impl Instrument {
         }
     }
 
-    /// Reads what it has left.
+    /// Parses the output of the tool.
     pub(crate) fn parse(self, output: &str) -> Result<Counts> {
         match self {
             Self::Strace => strace::parse(output),

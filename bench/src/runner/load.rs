@@ -1,4 +1,4 @@
-//! The load generator as a process: opened, let go, asked for its outcome.
+//! The load generator as a process: started, released, and its outcome read.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -15,19 +15,19 @@ use crate::case::Case;
 use crate::mode::Mode;
 use crate::pipe::Lines;
 
-/// For opening and warming up, and for the messages of a counted window: tools are slow.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// The time for opening and warming up, and for the messages of a counted window: tools are slow.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Where the load generator is.
+/// The path of the load generator.
 #[derive(Debug)]
 pub(crate) struct LoadBinary(PathBuf);
 
 /// How much is sent in the window, and before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Window {
-    /// So many seconds, after a fifth of that to warm up.
+    /// For this long, after a fifth of that to warm up.
     Timed { seconds: f64 },
-    /// So many messages, and no warm-up.
+    /// This many messages, without warm-up.
     Counted(u64),
 }
 
@@ -70,12 +70,13 @@ impl LoadBinary {
             Window::Timed { seconds } => {
                 command.args(["--seconds", &seconds.to_string()]);
                 command.args(["--warmup", &(seconds / 5.0).to_string()]);
-                PATIENCE
-                    + Duration::try_from_secs_f64(seconds).context("--seconds makes no sense")?
+                LOAD_TIMEOUT
+                    + Duration::try_from_secs_f64(seconds)
+                        .context("--seconds is not a valid duration")?
             }
             Window::Counted(messages) => {
                 command.args(["--messages", &messages.to_string()]);
-                PATIENCE
+                LOAD_TIMEOUT
             }
         };
         let mut child = spawn_on(cpu, &mut command)?;
@@ -86,18 +87,18 @@ impl LoadBinary {
             lines: Lines::new(output.context("the load has no output")?),
             report_within,
         };
-        let ready = load.lines.next(PATIENCE).context("the load did not get ready")?;
-        ensure!(ready == "ready", "the load said `{ready}`, not `ready`");
+        let ready = load.lines.next(LOAD_TIMEOUT).context("the load did not become ready")?;
+        ensure!(ready == "ready", "the load printed `{ready}`, not `ready`");
         Ok(load)
     }
 }
 
 impl Load {
-    /// Opens the gate, and returns what the window came to. The connections stay open.
+    /// Opens the gate, and returns the outcome of the window. The connections stay open.
     pub(crate) fn run(&mut self) -> Result<Outcome> {
         self.gate.write_all(b"go\n")?;
-        let report = self.lines.next(self.report_within).context("the load gave no report")?;
-        serde_json::from_str(&report).with_context(|| format!("the load said `{report}`"))
+        let report = self.lines.next(self.report_within).context("the load printed no report")?;
+        serde_json::from_str(&report).with_context(|| format!("the load printed `{report}`"))
     }
 
     /// Waits until the server has closed all connections (scale).
@@ -116,7 +117,7 @@ impl Load {
 
 impl Drop for Load {
     fn drop(&mut self) {
-        // It may have ended by itself: no matter.
+        // Fails if it has ended already, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

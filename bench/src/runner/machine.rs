@@ -1,4 +1,4 @@
-//! Where and when figures were made.
+//! The machine, the versions and the date of a run.
 
 use std::fs;
 use std::process::Command;
@@ -13,7 +13,7 @@ pub(crate) struct Machine {
     pub(crate) cpus: usize,
     pub(crate) kernel: String,
     pub(crate) rustc: String,
-    /// The commit of the product; with a plus if it was not as committed.
+    /// The commit of the product; with a plus if there were uncommitted changes.
     pub(crate) commit: String,
     /// Year, month, day; UTC.
     pub(crate) date: String,
@@ -24,15 +24,15 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn here(places: Places) -> Self {
         let place = |cpu: Option<_>| cpu.map_or("any CPU".to_owned(), |cpu| format!("CPU {cpu}"));
-        let changed = !said("git", &["status", "--porcelain", "-uno"]).is_empty();
-        let commit = said("git", &["rev-parse", "--short=10", "HEAD"]);
+        let changed = !output_of("git", &["status", "--porcelain", "-uno"]).is_empty();
+        let commit = output_of("git", &["rev-parse", "--short=10", "HEAD"]);
         Self {
             cpu: cpu_model(),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: read("/proc/sys/kernel/osrelease"),
-            rustc: said("rustc", &["--version"]),
+            rustc: output_of("rustc", &["--version"]),
             commit: if changed { format!("{commit}+") } else { commit },
-            date: said("date", &["--utc", "+%Y-%m-%d"]),
+            date: output_of("date", &["--utc", "+%Y-%m-%d"]),
             server_on: place(places.server),
             load_on: place(places.load),
         }
@@ -60,8 +60,8 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default().trim().to_owned()
 }
 
-/// What a command prints; nothing if it cannot be run. A report without it is still a report.
-pub(crate) fn said(command: &str, words: &[&str]) -> String {
+/// The output of a command; empty if it cannot be run, since reports work without it.
+pub(crate) fn output_of(command: &str, words: &[&str]) -> String {
     let output = Command::new(command).args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     let text = output.map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&text).trim().to_owned()

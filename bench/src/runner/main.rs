@@ -1,6 +1,6 @@
-//! `bench`: runs every contestant under the same load, in turns, and shows what came of it.
+//! `bench`: runs every server under the same load, in turns, and reports the results.
 //!
-//! The runner measures from outside: a contestant is a process, and knows nothing of it.
+//! The runner measures from outside: a server is a process, and takes no part in the measurement.
 
 mod affinity;
 mod args;
@@ -87,7 +87,7 @@ fn run(command: Command) -> Result<()> {
     measure(&plan, &options.who, &options.spin, &options.output)
 }
 
-/// Runs a plan; results that are there are written even if a contestant has failed.
+/// Runs a plan; results are written even if a server has failed.
 fn measure(plan: &Plan, who: &Who, spins: &[u64], output: &Output) -> Result<()> {
     for instrument in plan.steps.iter().filter_map(|step| step.case.instrument) {
         counted::check(instrument)?;
@@ -111,14 +111,14 @@ fn measure(plan: &Plan, who: &Who, spins: &[u64], output: &Output) -> Result<()>
         results.cases.push(found);
         expected += runs(step);
         setup.progress.skip_to(expected);
-        // A long run that ends early leaves what it has found.
+        // Written after each case, so that an interrupted run leaves its results.
         write(&results, output)?;
     }
     setup.progress.finish();
     failures(&results.cases)
 }
 
-/// One contestant, once.
+/// Measures one server once.
 fn one(setup: &Setup, step: &Step, contestant: &contestant::Contestant) -> Result<results::Sample> {
     let Step { case, seconds, messages, .. } = step;
     match (case.instrument, case.mode) {
@@ -132,7 +132,7 @@ fn one(setup: &Setup, step: &Step, contestant: &contestant::Contestant) -> Resul
 
 fn render(options: &RenderOptions) -> Result<()> {
     let mut files = options.files.iter();
-    let first = files.next().context("no file to show")?;
+    let first = files.next().context("no file to render")?;
     let mut results = Results::read(first)?;
     for file in files {
         results.merge(Results::read(file)?);
@@ -163,7 +163,7 @@ fn failures(cases: &[CaseResults]) -> Result<()> {
     });
     let failed = failed.collect::<Vec<_>>();
     if !failed.is_empty() {
-        bail!("of the contestants failed:\n{}", failed.join("\n"));
+        bail!("some contestants failed:\n{}", failed.join("\n"));
     }
     Ok(())
 }

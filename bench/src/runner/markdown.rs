@@ -9,12 +9,12 @@ use crate::table::Table;
 const OPENING: &str = "\
 # Benchmarks
 
-Made by `bench/`, which says [what each figure means](../bench/README.md#what-is-measured) and runs on your machine
-with one command. Medians of the rounds, with the lowest and the highest; ratios are made round by round, and are to be
-trusted before the absolute figures.
+Made by `bench/`, whose README explains [what each figure means](../bench/README.md#what-is-measured); it runs on your
+machine with one command. Medians of the rounds, with the minimum and the maximum. Ratios are computed per round, and are
+more reliable than the absolute figures.
 ";
 
-/// What each mode is about, as a heading.
+/// The heading of each mode.
 pub(crate) fn heading(mode: Mode) -> &'static str {
     match mode {
         Mode::Echo => "Echo",
@@ -30,19 +30,19 @@ pub(crate) fn heading(mode: Mode) -> &'static str {
     }
 }
 
-/// A case: its title, its table, and who is not in it.
+/// A case: its title, its table, and the servers that were left out.
 pub(crate) fn case(results: &CaseResults) -> String {
     let mut text = format!("**{}**\n\n{}", results.case, Table::of(results));
     for (index, out) in results.left_out.iter().enumerate() {
         let what = if out.failed { "failed" } else { "left out" };
         let gap = if index == 0 { "\n" } else { "" };
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{gap}- {what}: {}: {}", out.contestant, out.reason);
     }
     text
 }
 
-/// The page.
+/// The whole page.
 pub(crate) fn page(results: &Results) -> String {
     let mut text = format!("{OPENING}\n{}.\n", results.machine.line());
     let mut modes = Vec::new();

@@ -1,4 +1,4 @@
-//! What a process has in memory.
+//! The memory of a process.
 
 use std::fs;
 
@@ -10,9 +10,10 @@ use crate::cpu::field;
 /// Resident memory in bytes, in whole pages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resident {
-    /// All of it.
+    /// All resident memory.
     pub(crate) total: u64,
-    /// Heap and stacks: without the pages of the program and its libraries, which come in as code is first run.
+    /// Heap and stacks, without the file-backed pages of the program and its libraries, which are loaded as code is
+    /// first run.
     pub(crate) anonymous: u64,
 }
 

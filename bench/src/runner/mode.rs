@@ -1,10 +1,10 @@
-//! What the load does, and what is usual for it: [`Mode`].
+//! The load modes and their usual parameters: [`Mode`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::service::Service;
 
-/// See the head of this file.
+/// What the load does.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
@@ -21,7 +21,7 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// Which section of the contestants' file takes part.
+    /// The section of the contestants' file that takes part.
     pub(crate) fn service(self) -> Service {
         match self {
             Self::Echo | Self::Bulk | Self::Churn | Self::Storm | Self::Idle => Service::Echo,
@@ -48,7 +48,7 @@ impl Mode {
         }
     }
 
-    /// What `load` calls what it has to do.
+    /// The name of this load for the `load` program.
     pub(crate) fn kind_of_load(self) -> &'static str {
         match self {
             Self::Line => "line",
@@ -59,12 +59,12 @@ impl Mode {
         }
     }
 
-    /// Whether what is measured is a window of messages, which can also be counted.
+    /// Whether a window of messages is measured, which can also be counted.
     pub(crate) fn has_messages(self) -> bool {
         !matches!(self, Self::Idle | Self::Storm | Self::Scale | Self::Timers)
     }
 
-    /// The numbers of connections that are usual, where so many are allowed.
+    /// The usual numbers of connections, as far as allowed.
     pub(crate) fn connections(self, allowed: usize) -> Vec<usize> {
         match self {
             Self::Echo | Self::Line | Self::Churn => vec![64],
@@ -78,7 +78,7 @@ impl Mode {
         }
     }
 
-    /// Messages in flight on each of them.
+    /// The usual numbers of messages in flight on each connection.
     pub(crate) fn outstanding(self) -> Vec<usize> {
         match self {
             Self::Echo | Self::Line => vec![1, 16],

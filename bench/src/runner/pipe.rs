@@ -1,4 +1,4 @@
-//! Lines from a child's standard output, each waited for no longer than told.
+//! Lines from a child's standard output, each with a timeout.
 
 use std::io::{ErrorKind, Read};
 use std::process::ChildStdout;
@@ -30,16 +30,19 @@ impl Lines {
                 let line = self.pending.drain(..=end).collect::<Vec<_>>();
                 return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
             }
-            ensure!(self.pending.len() < LINE_LEN_MAX, "a line longer than {LINE_LEN_MAX} bytes");
+            ensure!(
+                self.pending.len() < LINE_LEN_MAX,
+                "a line is longer than {LINE_LEN_MAX} bytes"
+            );
             let left = deadline.saturating_duration_since(Instant::now());
             ensure!(!left.is_zero(), "no line within {within:?}");
             self.fill(left)?;
         }
     }
 
-    /// Waits for some bytes and takes them.
+    /// Waits for some bytes and reads them.
     fn fill(&mut self, within: Duration) -> Result<()> {
-        let timeout = Timespec::try_from(within).context("a wait too long")?;
+        let timeout = Timespec::try_from(within).context("the timeout is too long")?;
         match poll(&mut [PollFd::new(&self.pipe, PollFlags::IN)], Some(&timeout)) {
             Ok(0) | Err(Errno::INTR) => return Ok(()),
             result => result?,

@@ -1,4 +1,4 @@
-//! What is to be run: the cases of one mode, or of all of them in bounded time.
+//! The plan of a run: the cases of one mode, or of all modes in bounded time.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use crate::instrument::Instrument;
 use crate::mode::Mode;
 use crate::service::Service;
 
-/// Rounds of a timed case, where there is time for them.
+/// Rounds of a timed case, if there is time for them.
 const ROUNDS: usize = 8;
 
-/// Beside its window, a run takes so long to start, settle and end.
+/// The time that a run takes beside its window, to start, settle and end.
 const OVERHEAD: Duration = Duration::from_millis(350);
 
-/// A run under a tool.
+/// The time of a run under a tool.
 const COUNTED: Duration = Duration::from_secs(4);
 
-/// A run that opens this many connections takes a second for it.
+/// The assumed rate at which connections are opened.
 const CONNECTIONS_PER_S: f64 = 10_000.0;
 
 /// A case and how it is measured.
@@ -34,7 +34,7 @@ pub(crate) struct Step {
     pub(crate) messages: u64,
 }
 
-/// Steps, and how long all of them may take.
+/// The steps, and their time limit.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
@@ -42,11 +42,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// One mode, as chosen.
+    /// The plan for one mode, with its options.
     pub(crate) fn of_mode(mode: Mode, options: &Options, allowed: usize) -> Result<Self> {
         ensure!(
             mode.has_messages() || options.instrument().is_none(),
-            "there are no messages to count: leave out --syscalls or --instructions"
+            "this mode has no messages to count: omit --syscalls or --instructions"
         );
         let rounds = options.rounds(mode);
         ensure!(rounds > 0, "--rounds must be at least 1");
@@ -56,10 +56,10 @@ impl Plan {
         Ok(Self { steps: cases.into_iter().map(step).collect(), time: None })
     }
 
-    /// All modes.
+    /// The plan for all modes.
     pub(crate) fn of_all(options: &AllOptions, allowed: usize) -> Result<Self> {
         let minutes = options.minutes.unwrap_or(if options.quick { 5.0 } else { 20.0 });
-        ensure!(minutes > 0.0 && minutes < 1e4, "--minutes makes no sense");
+        ensure!(minutes > 0.0 && minutes < 1e4, "--minutes must be above 0 and below 10000");
         let quick = options.quick;
         let seconds = if quick { 0.25 } else { 0.5 };
         let messages = if quick { 1_000 } else { 5_000 };
@@ -73,7 +73,7 @@ impl Plan {
             } else {
                 ROUNDS
             };
-            // The receivers of a fan-out multiply what is counted.
+            // With fan-out, the counted messages are multiplied by the receivers.
             let messages = if case.mode == Mode::Fanout { messages / 50 } else { messages };
             Step { case, rounds, seconds, messages }
         });
@@ -84,7 +84,7 @@ impl Plan {
         self.steps.iter().map(|step| step.case.mode.service()).collect()
     }
 
-    /// How many rounds of this step there may be, so that those after it have their time too.
+    /// How many rounds this step may have, so that the later ones get their share of the time.
     pub(crate) fn rounds(
         &self,
         index: usize,
@@ -106,7 +106,7 @@ impl Plan {
 }
 
 impl Step {
-    /// How long one contestant takes once, more or less.
+    /// The approximate time of one run of one server.
     fn run(&self) -> Duration {
         let opening = match self.case.mode {
             Mode::Timers => Duration::ZERO,
@@ -121,7 +121,7 @@ impl Step {
     }
 }
 
-/// What is to be known of a machine, the most telling first; fewer when it must be quick.
+/// The cases for all modes, the most significant first; fewer with `quick`.
 fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     let many = if quick { 5_000 } else { 10_000 }.min(allowed);
     let mut cases = Vec::new();

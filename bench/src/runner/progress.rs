@@ -1,4 +1,4 @@
-//! What is seen of a run while it lasts: a bar on a terminal, lines elsewhere. On standard error.
+//! Progress of a run: a bar on a terminal, lines elsewhere. On standard error.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, stderr};
@@ -9,7 +9,7 @@ use crate::case::Case;
 
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// `None` where there is no terminal.
+    /// `None` if standard error is no terminal.
     bar: Option<ProgressBar>,
 }
 
@@ -18,14 +18,14 @@ impl Progress {
         Self { bar: stderr().is_terminal().then(bar) }
     }
 
-    /// So many steps more are to come.
+    /// Adds steps to the total.
     pub(crate) fn expect(&self, steps: usize) {
         if let Some(bar) = &self.bar {
             bar.inc_length(steps as u64);
         }
     }
 
-    /// Those that are left are not to come: a case has ended early.
+    /// Advances to `step`: a case has ended early.
     pub(crate) fn skip_to(&self, step: usize) {
         if let Some(bar) = &self.bar {
             bar.set_position(step as u64);
@@ -39,7 +39,7 @@ impl Progress {
         }
     }
 
-    /// A contestant is running.
+    /// A server is running.
     pub(crate) fn running(&self, case: &Case, contestant: &str, round: usize, rounds: usize) {
         if let Some(bar) = &self.bar {
             bar.set_prefix(format!("{case}, round {}/{rounds}", round + 1));
@@ -47,7 +47,7 @@ impl Progress {
         }
     }
 
-    /// It has run; this came of it.
+    /// A server has run, with this result.
     pub(crate) fn done(&self, round: usize, contestant: &str, found: &str) {
         match &self.bar {
             Some(bar) => bar.inc(1),
@@ -72,7 +72,7 @@ impl Progress {
 
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix}: {msg}\n{wide_bar} {pos}/{len}, {eta} left");
-    // A bar in the default style is a bar too.
+    // Falls back to the default style.
     let bar = ProgressBar::new(0);
     style.map_or(bar.clone(), |style| bar.with_style(style))
 }

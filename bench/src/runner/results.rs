@@ -1,4 +1,4 @@
-//! What was measured: the model behind every table, plot and file.
+//! The results: the data model behind every table, plot and file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,39 +11,39 @@ use crate::case::Case;
 use crate::machine::Machine;
 use crate::statistic::Spread;
 
-/// A run of the benchmark.
+/// A whole run of the benchmark.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) cases: Vec<CaseResults>,
 }
 
-/// One case, all contestants.
+/// One case with all servers.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct CaseResults {
     pub(crate) case: Case,
-    /// Ratios are to this one.
+    /// The server that ratios are relative to.
     pub(crate) yardstick: String,
     pub(crate) rows: Vec<Row>,
-    /// Who did not take part, and why.
+    /// The servers that did not take part, and the reasons.
     pub(crate) left_out: Vec<LeftOut>,
 }
 
-/// One contestant in one case, by rounds.
+/// One server in one case, by rounds.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Row {
     pub(crate) contestant: String,
-    /// The bare loop on the same mechanism, where there is one.
+    /// The bare loop on the same mechanism, if any.
     pub(crate) bare: Option<String>,
     pub(crate) samples: Vec<Sample>,
 }
 
-/// One contestant in one round.
+/// One server in one round.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Sample {
     /// By name, as in `figure.rs`; system calls by their own names.
     pub(crate) figures: BTreeMap<String, f64>,
-    /// At each of the quantiles of `outcome.rs`; empty where there are no messages.
+    /// At each of the quantiles of `outcome.rs`; empty if there are no messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) latency_us: Vec<f64>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Sample {
 pub(crate) struct LeftOut {
     pub(crate) contestant: String,
     pub(crate) reason: String,
-    /// Whether it took part and did something wrong; else it could not.
+    /// Whether it took part and failed; otherwise it could not run.
     pub(crate) failed: bool,
 }
 
@@ -60,10 +60,10 @@ impl Results {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-        serde_json::from_str(&text).with_context(|| format!("{shown} holds no results"))
+        serde_json::from_str(&text).with_context(|| format!("{shown} contains no results"))
     }
 
-    /// Takes over another run's cases; where both have the same, the other's.
+    /// Adds another run's cases, which replace equal ones.
     pub(crate) fn merge(&mut self, other: Self) {
         self.machine = other.machine;
         for case in other.cases {
@@ -80,8 +80,8 @@ impl CaseResults {
         self.rows.iter().find(|row| row.contestant == contestant)
     }
 
-    /// A figure against that of another contestant, round by round, so that a slow minute of the machine strikes
-    /// both sides. `None` if either has none.
+    /// A figure relative to that of another server, round by round, so that a slow phase of the machine affects both
+    /// sides. `None` if either lacks the figure.
     pub(crate) fn ratio(&self, row: &Row, to: &str, figure: &str) -> Option<Vec<f64>> {
         let base = self.row(to)?;
         let pairs = row.samples.iter().zip(&base.samples);
@@ -91,7 +91,7 @@ impl CaseResults {
 }
 
 impl Row {
-    /// The middle of a figure and how far its rounds lie apart; `None` if a round has none.
+    /// The median of a figure and its spread over the rounds; `None` if a round lacks it.
     pub(crate) fn spread(&self, figure: &str) -> Option<Spread> {
         let figures = self.samples.iter().map(|sample| sample.figure(figure));
         let figures = figures.collect::<Option<Vec<_>>>().filter(|figures| !figures.is_empty());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_made_round_by_round() {
+    fn ratios_are_computed_per_round() {
         let case = case(1, &[("bare", &[1.0, 2.0]), ("other", &[2.0, 2.0])]);
         assert_eq!(case.ratio(&case.rows[1], "bare", "cpu"), Some(vec![2.0, 1.0]));
         assert_eq!(case.ratio(&case.rows[1], "bare", "memory"), None);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_two_runs_counts() {
+    fn the_later_of_two_runs_replaces_the_earlier() {
         let results = |cases| Results { machine: Machine::default(), cases };
         let mut merged = results(vec![case(1, &[("a", &[1.0])]), case(2, &[])]);
         merged.merge(results(vec![case(1, &[("a", &[7.0])]), case(3, &[])]));
@@ -160,12 +160,12 @@ mod tests {
     }
 
     #[test]
-    fn results_survive_their_file() -> Result<()> {
+    fn results_can_be_written_and_read() -> Result<()> {
         let case = case(1, &[("bare", &[1.5])]);
         let text = serde_json::to_string(&case)?;
-        let back: CaseResults = serde_json::from_str(&text)?;
-        assert_eq!(back.case, case.case);
-        assert_eq!(back.rows[0].samples, case.rows[0].samples);
+        let parsed: CaseResults = serde_json::from_str(&text)?;
+        assert_eq!(parsed.case, case.case);
+        assert_eq!(parsed.rows[0].samples, case.rows[0].samples);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Many connections of which few are active: what those notice of the others, and how long the end of all takes.
+//! Many connections of which few are active: the cost of the idle ones, and the time to end all of them.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::server::Server;
 use crate::timed;
 use crate::tool::Wrapper;
 
-/// A fresh server, filled, used by a few, and told to end while all are still connected.
+/// Measures a fresh server that is filled, used by a few, and stopped while all are still connected.
 pub(crate) fn measure(
     setup: &Setup,
     case: &Case,
@@ -33,10 +33,10 @@ pub(crate) fn measure(
     let full = Resident::of(server.pid)?;
     let outcome = load.run()?;
     let usage = Usage::at_rest(server.pid)? - before;
-    ensure!(outcome.messages > 0, "nothing was sent: give it more --seconds");
-    let told = Instant::now();
+    ensure!(outcome.messages > 0, "nothing was sent: increase --seconds");
+    let stopped_at = Instant::now();
     server.stop()?;
-    let end_ms = told.elapsed().as_secs_f64() * 1e3;
+    let end_ms = stopped_at.elapsed().as_secs_f64() * 1e3;
     load.wait()?;
     let mut sample = timed::sample(case, &outcome, usage).with([(END, end_ms)]);
     sample.figures.extend(idle::growth(case, empty, full).figures);

@@ -1,4 +1,4 @@
-//! A file for a tool to write to, removed when no longer needed.
+//! A temporary file for a tool's output, removed when dropped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// A path of our own in the directory for temporary files; nothing is created yet.
+    /// A unique path in the directory for temporary files; nothing is created yet.
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -25,7 +25,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // The tool may not have written it: no matter.
+        // Fails if the tool has not written it, which is fine.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,4 +1,4 @@
-//! A contestant as a process: started, asked for its address, ended by SIGTERM.
+//! A server as a process: started, its address read, ended by SIGTERM.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -16,18 +16,18 @@ use crate::contestant::Contestant;
 use crate::pipe::Lines;
 use crate::tool::Wrapper;
 
-/// From the start to the line that announces the address; valgrind takes a while.
+/// The time from the start to the line with the address; valgrind takes a while.
 const ANNOUNCE_WITHIN: Duration = Duration::from_secs(30);
 
-/// From SIGTERM to the end, writing of profiles included.
+/// The time from SIGTERM to the end, including the writing of profiles.
 const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// A server that does not end is connected to, so that it is awake to be told.
+/// How often a server that does not end is connected to, so that a system call of it returns.
 const NUDGE_EVERY: Duration = Duration::from_secs(2);
 
-const END_LOOK_EVERY: Duration = Duration::from_millis(2);
+const END_CHECK_EVERY: Duration = Duration::from_millis(2);
 
-/// A running contestant; killed when dropped.
+/// A running server; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
@@ -48,7 +48,7 @@ impl Server {
             .with_context(|| format!("cannot start {}", words.join(" ")))
     }
 
-    /// Whether it starts and ends; if it does not, its own last words are the reason.
+    /// Checks that it starts and ends; if it does not, the reason is its last line on standard error.
     pub(crate) fn probe(contestant: &Contestant, cpu: Option<Cpu>) -> Result<()> {
         Self::launch(&contestant.command, false, cpu, Stdio::piped())?.stop()
     }
@@ -71,7 +71,7 @@ impl Server {
         let output = server.child.stdout.take();
         let mut lines = Lines::new(output.context("no output")?);
         let line = match lines.next(ANNOUNCE_WITHIN) {
-            Err(_) => bail!(server.last_words().unwrap_or("it announced no address".to_owned())),
+            Err(_) => bail!(server.last_error().unwrap_or("it announced no address".to_owned())),
             Ok(line) => line,
         };
         server.address = convention::announced(&line)
@@ -83,10 +83,10 @@ impl Server {
         Ok(server)
     }
 
-    /// What a server that is no use has said last on standard error, if that comes here.
-    fn last_words(&mut self) -> Option<String> {
+    /// The last line that a failed server has printed on standard error, if that is captured.
+    fn last_error(&mut self) -> Option<String> {
         let mut stderr = self.child.stderr.take()?;
-        // It may have ended by itself: no matter.
+        // Fails if it has ended already, which is fine.
         let _ = self.child.kill();
         let mut text = String::new();
         stderr.read_to_string(&mut text).ok()?;
@@ -95,7 +95,7 @@ impl Server {
 
     /// Asks the server to end, and waits for it and its tool.
     pub(crate) fn stop(mut self) -> Result<()> {
-        kill_process(self.pid, Signal::TERM).context("the server has ended too early")?;
+        kill_process(self.pid, Signal::TERM).context("the server ended before SIGTERM")?;
         let began = Instant::now();
         let mut nudge_at = NUDGE_EVERY;
         while self.child.try_wait()?.is_none() {
@@ -104,11 +104,11 @@ impl Server {
             }
             if began.elapsed() >= nudge_at {
                 nudge_at += NUDGE_EVERY;
-                // A tool may hold back the signal until the server makes a system call that can be interrupted,
-                // such as that of an answer. One that listens no longer needs no nudge.
+                // A tool may defer the signal until the server makes a system call that can be interrupted,
+                // such as that of a reply. Fails if the server does not listen any more, which is fine.
                 let _ = TcpStream::connect(self.address).and_then(|mut nudge| nudge.write(b"\n"));
             }
-            thread::sleep(END_LOOK_EVERY);
+            thread::sleep(END_CHECK_EVERY);
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            // The server before its tool, which would leave it behind. Either may be gone: no matter.
+            // The server before its tool, which would abandon it. Either may have ended already.
             let _ = kill_process(self.pid, Signal::KILL);
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -133,5 +133,5 @@ fn only_child(parent: Pid) -> Result<Pid> {
         .parse()
         .ok()
         .and_then(Pid::from_raw)
-        .with_context(|| format!("{path} has not one child but `{}`", children.trim()))
+        .with_context(|| format!("{path} should list one child, not `{}`", children.trim()))
 }

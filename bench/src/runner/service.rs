@@ -1,4 +1,4 @@
-//! What servers do, so that they can be compared: [`Service`].
+//! The services that servers of one section provide: [`Service`].
 
 use serde::Deserialize;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The middle of some figures and how far they lie apart.
+/// The median of some values and their range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -11,7 +11,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Of at least one figure; of none, all zero.
+    /// For at least one value; all zero for none.
     pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted = figures.into_iter().collect::<Vec<_>>();
         sorted.sort_by(f64::total_cmp);
@@ -24,7 +24,7 @@ impl Spread {
     }
 }
 
-/// `median (min..max)`, with the precision asked for; the median alone where there is nothing else.
+/// `median (min..max)`, with the given precision; the median alone if all values are equal.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let precision = f.precision().unwrap_or(2);
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians_and_ends() {
+    fn the_median_and_the_range_are_shown() {
         let cases: [(&[f64], &str); 4] = [
             (&[], "0.0"),
             (&[3.0], "3.0"),

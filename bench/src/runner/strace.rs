@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::tool::{Counts, Wrapper};
 
-/// Added to the name of a system call to count those of its calls that failed.
+/// Suffix of the name of a system call, for the count of its calls that failed.
 pub(crate) const FAILED: &str = " failed";
 
 pub(crate) fn wrapper(output: &Path) -> Wrapper {
@@ -17,7 +17,7 @@ pub(crate) fn wrapper(output: &Path) -> Wrapper {
     }
 }
 
-/// Reads the table of `strace -c`: `% time, seconds, usecs/call, calls, errors or nothing, syscall`.
+/// Parses the table of `strace -c`: `% time, seconds, usecs/call, calls, errors or nothing, syscall`.
 pub(crate) fn parse(table: &str) -> Result<Counts> {
     let mut counts = Counts::new();
     for line in table.lines() {
@@ -32,7 +32,7 @@ pub(crate) fn parse(table: &str) -> Result<Counts> {
         counts.insert(name.to_owned(), number(calls)?);
         counts.insert(format!("{name}{FAILED}"), number(failed)?);
     }
-    ensure!(!counts.is_empty(), "strace has counted nothing");
+    ensure!(!counts.is_empty(), "strace counted nothing");
     Ok(counts)
 }
 
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_read() -> Result<()> {
+    fn the_table_is_parsed() -> Result<()> {
         let table = "\
 % time     seconds  usecs/call     calls    errors syscall
 ------ ----------- ----------- --------- --------- ----------------
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_table_is_a_fault() {
+    fn an_empty_table_is_an_error() {
         assert!(parse("% time     seconds\n").is_err());
     }
 }

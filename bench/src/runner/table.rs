@@ -1,4 +1,4 @@
-//! Tables in Markdown that also read well in a terminal: one for each case.
+//! Tables in Markdown, one for each case, that are also readable in a terminal.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use crate::results::{CaseResults, Row};
 use crate::statistic::Spread;
 use crate::strace::FAILED;
 
-/// A rate below this is noise of the start, not part of a message.
+/// A rate below this is noise from startup, not part of a message.
 const RATE_SHOWN_MIN: f64 = 0.0005;
 
-/// Rows of cells under a heading, all of the same length.
+/// Rows of cells below a heading, all of the same length.
 #[derive(Debug)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A row for each contestant, a column for each figure, and the ratios.
+    /// A row for each server, a column for each figure, and the ratios.
     pub(crate) fn of(results: &CaseResults) -> Self {
         let case = &results.case;
         let columns = columns::of(case);
@@ -46,7 +46,7 @@ impl Table {
         Self { rows }
     }
 
-    /// The heading and what is below it.
+    /// The heading and the rows below it.
     pub(crate) fn rows(&self) -> &[Vec<String>] {
         &self.rows
     }
@@ -66,20 +66,20 @@ fn ratio(results: &CaseResults, row: &Row, to: Option<&String>, figure: &str) ->
     ratios.map_or("-".to_owned(), |ratios| format!("{:.3}", Spread::of(ratios)))
 }
 
-/// The kinds of system calls that a message makes, the most frequent first.
+/// The kinds of system calls that a message causes, the most frequent first.
 fn system_calls(row: &Row) -> String {
     let names = row.samples.iter().flat_map(|sample| sample.figures.keys());
     let mut kinds = names.filter(|name| *name != SYSTEM_CALLS).collect::<Vec<_>>();
     kinds.sort();
     kinds.dedup();
     let rate = |name: &String| {
-        // What a round has not counted was none.
+        // A kind that is missing in a round was not called there.
         let rounds = row.samples.iter().map(|sample| sample.figure(name).unwrap_or(0.0));
         Spread::of(rounds).median
     };
     let mut shown = kinds.into_iter().map(|name| (name, rate(name))).collect::<Vec<_>>();
     shown.retain(|(_, rate)| *rate >= RATE_SHOWN_MIN);
-    // Failures stand behind what they are a part of.
+    // Counts of failures come last, as they are included in the others.
     shown.sort_by(|(one, one_rate), (other, other_rate)| {
         (one.ends_with(FAILED), *other_rate)
             .partial_cmp(&(other.ends_with(FAILED), *one_rate))
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_line_up_and_ratios_stand_last() {
+    fn columns_are_aligned_and_ratios_come_last() {
         let sample = |calls| Sample::of([(INSTRUCTIONS, calls)]);
         let results = CaseResults {
             case: Case::new(Mode::Echo, 1, 1).counted(Instrument::Callgrind),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn frequent_calls_come_first_and_noise_is_left_out() {
+    fn frequent_calls_come_first_and_noise_is_omitted() {
         let sample = Sample::of([
             ("brk", 0.0002),
             ("epoll_wait", 0.02),

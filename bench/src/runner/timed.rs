@@ -1,4 +1,4 @@
-//! Timing: messages a second, and what each costs the server's CPU.
+//! Timing: messages per second, and the server's CPU time for each.
 
 use anyhow::{Result, ensure};
 use bench::outcome::Outcome;
@@ -16,7 +16,7 @@ use crate::results::Sample;
 use crate::server::Server;
 use crate::tool::Wrapper;
 
-/// A fresh server under one window of load.
+/// Measures a fresh server under one window of load.
 pub(crate) fn measure(
     setup: &Setup,
     case: &Case,
@@ -34,11 +34,11 @@ pub(crate) fn measure(
     let usage = Usage::at_rest(server.pid)? - before;
     load.close()?;
     server.stop()?;
-    ensure!(outcome.messages > 0, "nothing was sent: give it more --seconds");
+    ensure!(outcome.messages > 0, "nothing was sent: increase --seconds");
     Ok(sample(case, &outcome, usage))
 }
 
-/// One window of one contestant, seen from the load and from the server.
+/// One window of one server, as measured at the load and at the server.
 pub(crate) fn sample(case: &Case, outcome: &Outcome, usage: Usage) -> Sample {
     let messages = outcome.messages as f64;
     let cpu_us = usage.cpu.as_secs_f64() * 1e6;
@@ -51,7 +51,7 @@ pub(crate) fn sample(case: &Case, outcome: &Outcome, usage: Usage) -> Sample {
         (CPU, cpu_us / messages),
         (CPU_PER_MB, cpu_us / megabytes),
         (MB_RATE, megabytes / outcome.elapsed_s),
-        // How much of one CPU the server used: well below 100, the load was the limit.
+        // The share of one CPU that the server used: well below 100, the load was the limit.
         (BUSY, cpu_us / outcome.elapsed_s / 1e4),
         (SLEEPS, 1e3 * usage.switches_voluntary as f64 / messages),
         (FORCED, usage.switches_forced as f64),
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_those_of_a_message() {
+    fn figures_are_per_message() {
         let latency_us = QUANTILES.map(|quantile| 100.0 * quantile).to_vec();
         let outcome = Outcome { messages: 1_000, failures: 0, elapsed_s: 2.0, latency_us };
         let usage = Usage { cpu: Duration::from_secs(1), ..Usage::default() };

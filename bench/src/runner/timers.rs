@@ -14,10 +14,10 @@ use crate::figure::{CANCEL, FIRE, MAKE, RESET};
 use crate::pipe::Lines;
 use crate::results::Sample;
 
-/// For all of it; a million timers take a second or two.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The time for the whole run; a million timers take a second or two.
+const RUN_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// One run of one contestant.
+/// One run of one implementation.
 pub(crate) fn measure(setup: &Setup, case: &Case, contestant: &Contestant) -> Result<Sample> {
     let mut command = Command::new(&contestant.command[0]);
     command
@@ -26,16 +26,16 @@ pub(crate) fn measure(setup: &Setup, case: &Case, contestant: &Contestant) -> Re
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let mut child = spawn_on(setup.places.server, &mut command)?;
-    let line = Lines::new(child.stdout.take().context("no output")?).next(PATIENCE);
+    let line = Lines::new(child.stdout.take().context("no output")?).next(RUN_TIMEOUT);
     if line.is_err() {
-        // It may have ended by itself: no matter.
+        // Fails if it has ended already, which is fine.
         let _ = child.kill();
     }
     let status = child.wait()?;
-    let line = line.context("it has printed nothing")?;
+    let line = line.context("it printed nothing")?;
     ensure!(status.success(), "it failed: {status}");
     let timings: Timings =
-        serde_json::from_str(&line).with_context(|| format!("it said `{line}`"))?;
+        serde_json::from_str(&line).with_context(|| format!("it printed `{line}`"))?;
     let Timings { make_ns, reset_ns, cancel_ns, fire_ns } = timings;
     Ok(Sample::of([(MAKE, make_ns), (RESET, reset_ns), (CANCEL, cancel_ns), (FIRE, fire_ns)]))
 }

@@ -1,15 +1,15 @@
-//! A tool under which a server is run: how it is put around it, [`Wrapper`], and what it comes to, [`Counts`].
+//! A tool that a server runs under: its command prefix, [`Wrapper`], and its counts, [`Counts`].
 
 use std::collections::BTreeMap;
 
-/// A tool under which a server is started, if any.
+/// The command prefix of a tool, if any.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wrapper {
-    /// The tool and its arguments; nothing for a server that runs by itself.
+    /// The tool and its arguments; empty for a server that runs without a tool.
     pub(crate) words: Vec<String>,
-    /// Whether the server is a child of the tool, or has taken its place.
+    /// Whether the server is a child of the tool, instead of replacing it.
     pub(crate) forks: bool,
 }
 
-/// What a tool has counted in one run, by name.
+/// The counts of one run, by name.
 pub(crate) type Counts = BTreeMap<String, u64>;

@@ -1,4 +1,4 @@
-//! Connections that come and go.
+//! Connections that are accepted and closed.
 
 use std::net::TcpStream;
 

@@ -1,4 +1,4 @@
-//! Messages to and fro on one connection.
+//! Messages and their echoes on one connection.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -23,9 +23,9 @@ struct Sender {
 
 impl Protocol for Sender {
     fn data_received(&mut self, _: &Transport, data: &[u8]) {
-        let news = Bytes::copy_from_slice(data);
+        let message = Bytes::copy_from_slice(data);
         for other in &self.room {
-            other.write_bytes(news.clone());
+            other.write_bytes(message.clone());
         }
     }
 }
@@ -40,11 +40,11 @@ pub(crate) fn run() -> Result<(), Failed> {
     reactor.turn(Some(Duration::ZERO))?;
     for _ in 0..MESSAGES {
         wire.receive(&[b'x'; 64]);
-        // What is written from elsewhere than a connection's own callback leaves in the next turn.
+        // Data written outside of a connection's own callback is sent in the next turn.
         crate::turn(&reactor, Duration::ZERO)?;
         crate::turn(&reactor, Duration::ZERO)?;
         if receivers.iter().any(|(_, wire)| wire.sent().len() != 64) {
-            return Err("not everybody has heard it".into());
+            return Err("not all receivers got the message".into());
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::Failed;
 
 const CHUNKS: usize = 1_000;
 
-/// Ten lines, of which the last begins the next chunk's first: a tail is kept between any two.
+/// Ten lines, of which the last is completed by the next chunk: a partial line is kept between any two.
 const CHUNK: &str = "and so on\nalpha\nbravo charlie\ndelta\necho foxtrot golf hotel\nindia\njuliett\nkilo lima\n\
                      mike november\noscar papa quebec\nand ";
 

@@ -1,8 +1,8 @@
 //! `script NAME`: a fixed piece of work in one process, for counting instructions.
 //!
-//! Both ends are here, in lock step: the client does something, the reactor is turned until it has dealt with it. Only
-//! what runs below [`budgeted`] is counted, which is the reactor's side: start, end and client are not. Where the
-//! kernel is not the point, there is none: memory instead of sockets, and a clock that stands still.
+//! Both ends are in the process, in lock step: the client does something, then the reactor is turned until it has
+//! handled it. Only code below [`budgeted`] is counted, which is the reactor's side: not startup, teardown and client.
+//! Where the kernel does not matter, it is replaced: memory instead of sockets, and a virtual clock.
 
 mod accept;
 mod echo;
@@ -19,7 +19,7 @@ use sinew::prelude::*;
 
 type Failed = Box<dyn Error>;
 
-/// Longer than any step takes, under whatever tool.
+/// Longer than any step takes, under any tool.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Does a fixed piece of work
@@ -53,11 +53,11 @@ fn main() -> Result<(), Failed> {
     }
 }
 
-/// The one function whose instructions, and those of all that it calls, are counted: callgrind is told its name.
+/// The function whose instructions are counted, with everything that it calls: its name is passed to callgrind.
 #[inline(never)]
 fn budgeted(work: &mut dyn FnMut()) {
     work();
-    // A call in the last place would be a jump, and never seen to return.
+    // Prevents a tail call, after which callgrind would not see the return.
     black_box(());
 }
 
@@ -68,7 +68,7 @@ fn turn(reactor: &Reactor, max_wait: Duration) -> Result<(), Failed> {
     Ok(turned?)
 }
 
-/// A reactor on mio that never finds a callback slow: a tool makes all of them slow.
+/// A reactor on mio that reports no slow callbacks: under a tool all of them are slow.
 fn reactor() -> Result<Reactor, Failed> {
     Ok(Reactor::builder().slow_callback(Duration::MAX).build()?)
 }

@@ -1,4 +1,4 @@
-//! Timers that never come due.
+//! Timers that never fire.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<(), Failed> {
         done += timers.filter(|(timer, call)| call.reset(delay(*timer, 6_151))).count();
         done += made.iter().filter(|call| call.cancel()).count();
     });
-    // What was cancelled is dropped by the loop.
+    // The loop drops the cancelled ones.
     crate::turn(&reactor, Duration::ZERO)?;
     if done as u64 != 2 * TIMERS {
         return Err(format!("{done} were reset or cancelled").into());

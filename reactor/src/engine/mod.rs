@@ -4,8 +4,8 @@
 //!
 //! 1. `register` once, when a source is added to the reactor. The token is returned with every event.
 //! 2. `set_interest` sets the interest from now on. Edge-triggered engines ignore it (both directions were registered
-//! once); level-triggered engines report nothing outside of the interest, and nothing at all, not even a hang-up, for a
-//! source without interest.
+//!    once); level-triggered engines report nothing outside of the interest, and nothing at all, not even a hang-up, for a
+//!    source without interest.
 //! 3. `wait` blocks at most `timeout` (`None`: without limit) and appends the ready sources. A signal or a notification
 //!    ends the wait early and appends nothing. Never called while user code runs. On a transient failure, such as no
 //!    memory, it fails with `OutOfMemory` or `WouldBlock`, and is called again after a backoff.
@@ -33,9 +33,9 @@
 //!    reading is still wanted then. So in one turn a source receives once, and one that pauses, fills its queue or
 //!    reaches a limit while it handles the data does not receive at all.
 //! 4. When reading is no longer wanted, the next `wait` cancels the operation. A completion that arrived before, one at
-//! most, is kept for as long as the source likes, but not in the shared buffers.
+//!    most, is kept for as long as the source likes, but not in the shared buffers.
 //! 5. The receive buffers are shared by all sources, and bounded in number. A source holds at most one, so none can
-//! starve the others; a source that found no free buffer comes first in the next `wait`.
+//!    starve the others; a source that found no free buffer comes first in the next `wait`.
 //! 6. `deregister` drops what is buffered: bytes are lost, a connection is reset. Nothing is received or accepted after it.
 //!
 //! `take_completion` takes only the token: it is on the hot path of every message.

@@ -1,4 +1,4 @@
-"""An echo server on asyncio's protocols, on its own loop or on uvloop."""
+"""An echo server on asyncio's protocols, on asyncio's own loop or on uvloop."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-// An echo server in Go: a goroutine and an 8 KiB buffer for each connection, on one processor as the others.
+// An echo server in Go: a goroutine and an 8 KiB buffer for each connection, on one processor like the others.
 package main
 
 import (

@@ -1,5 +1,5 @@
-/* An echo server on libuv as its guide has it: a buffer for each read, a request for each write. Allocations are
- * saved where the library lets us: one buffer for all reads, and uv_try_write before a request is made. */
+/* An echo server on libuv as in its guide: a buffer for each read, a request for each write. Allocations are
+ * saved where the library permits: one buffer for all reads, and uv_try_write before a request is made. */
 
 #include <signal.h>
 #include <stdio.h>

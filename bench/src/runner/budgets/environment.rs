@@ -1,4 +1,4 @@
-//! What instruction counts depend on beside the code.
+//! The environment that instruction counts depend on, beside the code.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use crate::machine;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Environment {
     pub(crate) rustc: String,
-    /// The C library chooses how it copies memory by the CPU.
+    /// The C library selects how it copies memory by the CPU.
     pub(crate) cpu: String,
     pub(crate) libc: String,
     pub(crate) valgrind: String,
@@ -16,16 +16,16 @@ pub(crate) struct Environment {
 
 impl Environment {
     pub(crate) fn here() -> Self {
-        let libc = machine::said("ldd", &["--version"]);
+        let libc = machine::output_of("ldd", &["--version"]);
         Self {
-            rustc: machine::said("rustc", &["--version"]),
+            rustc: machine::output_of("rustc", &["--version"]),
             cpu: machine::cpu_model(),
             libc: libc.lines().next().unwrap_or_default().to_owned(),
-            valgrind: machine::said("valgrind", &["--version"]),
+            valgrind: machine::output_of("valgrind", &["--version"]),
         }
     }
 
-    /// What is different there, as a sentence each.
+    /// The differences, one sentence each.
     pub(crate) fn differences(&self, there: &Self) -> Vec<String> {
         let all = [
             ("rustc", &self.rustc, &there.rustc),
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_differs_is_said() {
+    fn only_differences_are_reported() {
         let one = Environment { rustc: "rustc 1".to_owned(), ..Environment::default() };
         let other = Environment { rustc: "rustc 2".to_owned(), ..Environment::default() };
         assert!(one.differences(&one).is_empty());

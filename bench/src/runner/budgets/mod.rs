@@ -1,4 +1,4 @@
-//! Instruction budgets: fixed scripts, counted by callgrind, against what is committed. No clock is involved.
+//! Instruction budgets: fixed scripts, counted by callgrind and compared with the committed counts. No clock is involved.
 
 mod environment;
 mod profile;
@@ -22,17 +22,16 @@ use self::record::Record;
 /// The scripts of `src/scripts/`.
 const SCRIPTS: [&str; 5] = ["echo", "line", "timers", "accept", "fanout"];
 
-/// By how much a script may grow where it was counted before.
+/// How much a script may grow in the environment of the committed counts.
 const TOLERANCE: f64 = 0.03;
 
-/// And elsewhere: another compiler lays out code in other ways, another C library copies memory in other ways. What
-/// is caught there is still worth catching.
+/// How much it may grow elsewhere: another compiler generates other code, another C library copies memory in other ways.
 const TOLERANCE_ELSEWHERE: f64 = 0.10;
 
-/// The function under which the scripts do what is to be counted.
+/// The function below which the scripts do the counted work.
 const COUNTED: &str = "*script*budgeted*";
 
-/// Functions named when a script has grown.
+/// How many functions are named when a script has grown.
 const GROWN_MAX: usize = 10;
 
 pub(crate) fn run(options: &BudgetOptions) -> Result<()> {
@@ -57,7 +56,7 @@ pub(crate) fn run(options: &BudgetOptions) -> Result<()> {
     let differences = record.environment.differences(&here);
     let tolerance = if differences.is_empty() { TOLERANCE } else { TOLERANCE_ELSEWHERE };
     for difference in &differences {
-        println!("not where the budgets were made: {difference}");
+        println!("not the environment of the committed budgets: {difference}");
     }
     println!("a script may grow by {:.0} %", 100.0 * tolerance);
     compare(&record, &found, tolerance)
@@ -72,19 +71,19 @@ fn count(script: &Path, name: &str) -> Result<Profile> {
         .arg(format!("--callgrind-out-file={}", scratch.path().display()))
         .arg(script)
         .arg(name)
-        // Variables move the stack, and with it how memory is aligned.
+        // Environment variables move the stack, and so change the alignment of memory.
         .env_clear()
         .stdin(Stdio::null())
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "it failed: {}", errors.trim());
-    let text = fs::read_to_string(scratch.path()).context("valgrind left no profile")?;
+    let text = fs::read_to_string(scratch.path()).context("valgrind wrote no profile")?;
     let profile = Profile::parse(&text);
-    ensure!(profile.total() > 0, "nothing was counted: is there no function {COUNTED}?");
+    ensure!(profile.total() > 0, "nothing was counted: function {COUNTED} was not found");
     Ok(profile)
 }
 
-/// Says how each script stands, and fails if one has grown too much.
+/// Prints the growth of each script, and fails if one has grown too much.
 fn compare(record: &Record, found: &[(&str, Profile)], tolerance: f64) -> Result<()> {
     let mut grown = Vec::new();
     for (name, profile) in found {
@@ -94,9 +93,9 @@ fn compare(record: &Record, found: &[(&str, Profile)], tolerance: f64) -> Result
         let (now, before) = (profile.total(), budget.total());
         let growth = now as f64 / before as f64 - 1.0;
         let verdict = match growth {
-            _ if growth > tolerance => "TOO MANY",
-            _ if growth < -tolerance => "fewer: have that kept, with --update",
-            _ => "as before",
+            _ if growth > tolerance => "OVER BUDGET",
+            _ if growth < -tolerance => "fewer: record them with --update",
+            _ => "unchanged",
         };
         println!("{name:8} {now:>12} instructions, {:+6.2} %: {verdict}", 100.0 * growth);
         if growth > tolerance {

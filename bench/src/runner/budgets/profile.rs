@@ -1,11 +1,11 @@
-//! What callgrind has counted, by function: its own instructions, not those of what it calls. Pure.
+//! Counts of callgrind by function: its own instructions, without those of its callees. Pure.
 
 use std::collections::BTreeMap;
 
-/// A function below this share of the whole is not kept by name.
+/// A function below this share of the whole is not recorded by name.
 const SHARE_MIN: f64 = 0.002;
 
-/// The sum of those that are not.
+/// The sum of the functions that are not recorded by name.
 const REST: &str = "(all others)";
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,8 +22,8 @@ impl Profile {
         profile
     }
 
-    /// Reads a profile without compressed names: `fn=` tells whose the following costs are, and the line after
-    /// `calls=` is the cost of what was called, which is counted there.
+    /// Parses a profile without compressed names: `fn=` names the function of the following costs, and the line after
+    /// `calls=` is the cost of a callee, which is counted there.
     pub(crate) fn parse(text: &str) -> Self {
         let mut functions = Vec::new();
         let mut function = String::new();
@@ -49,7 +49,7 @@ impl Profile {
         self.functions.values().sum()
     }
 
-    /// Each function that matters, the costliest first, and the rest in one.
+    /// Each function above the minimal share, the costliest first, and the sum of the others.
     pub(crate) fn tops(&self) -> Vec<(&str, u64)> {
         let least = (self.total() as f64 * SHARE_MIN) as u64;
         let (tops, rest) =
@@ -62,7 +62,7 @@ impl Profile {
         tops
     }
 
-    /// By how much functions have grown, the worst first.
+    /// The growth of the functions that have grown, the worst first.
     pub(crate) fn growth_to(&self, now: &Self) -> Vec<(String, i64)> {
         let mut growth = BTreeMap::new();
         for (name, count) in now.tops() {
@@ -77,7 +77,7 @@ impl Profile {
     }
 }
 
-/// A name without what changes from build to build: the hash at its end, and the depth of a recursion.
+/// A name without the parts that change from build to build: the hash at its end, and the recursion level.
 fn plain(name: &str) -> String {
     let name = name.split_once('\'').map_or(name, |(name, _)| name);
     match name.rsplit_once("::h") {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_costs_are_told_from_those_of_callees() {
+    fn own_costs_exclude_those_of_callees() {
         let text = "\
 version: 1
 positions: line
@@ -117,7 +117,7 @@ totals: 108
     }
 
     #[test]
-    fn what_grew_is_named_worst_first() {
+    fn grown_functions_are_named_worst_first() {
         let of = |all: &[(&str, u64)]| Profile::of(all.iter().map(|(n, c)| ((*n).to_owned(), *c)));
         let before = of(&[("a", 100), ("b", 100), ("gone", 50)]);
         let now = of(&[("a", 110), ("b", 100), ("new", 40)]);
@@ -126,7 +126,7 @@ totals: 108
     }
 
     #[test]
-    fn small_ones_are_kept_as_a_sum() {
+    fn small_functions_are_summed() {
         let many = (0..1_000).map(|index| (format!("f{index}"), 1));
         let profile = Profile::of(many.chain([("big".to_owned(), 9_000)]));
         assert_eq!(profile.tops(), [("big", 9_000), (REST, 1_000)]);

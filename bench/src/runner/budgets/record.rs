@@ -1,4 +1,4 @@
-//! The budgets as they are committed: totals and where they were made in `budgets.toml`, the functions behind each
+//! The committed budgets: totals and their environment in `budgets.toml`, the functions behind each
 //! total in `budgets/SCRIPT.txt`.
 
 use std::collections::BTreeMap;
@@ -36,7 +36,10 @@ impl Record {
         let file: File = toml::from_str(&text).context("in budgets.toml")?;
         let scripts = file.instructions.into_iter().map(|(name, total)| {
             let profile = parse(&read(&folder.join("budgets").join(format!("{name}.txt")))?)?;
-            ensure!(profile.total() == total, "budgets/{name}.txt and budgets.toml do not agree");
+            ensure!(
+                profile.total() == total,
+                "the totals in budgets/{name}.txt and budgets.toml differ; run: bench budgets --update"
+            );
             Ok((name, profile))
         });
         Ok(Self { environment: file.environment, scripts: scripts.collect::<Result<_>>()? })
@@ -71,7 +74,7 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Lines of a count and a name.
+/// Parses lines of a count and a name.
 fn parse(text: &str) -> Result<Profile> {
     let line = |line: &str| {
         let (count, name) = line.trim_start().split_once("  ").context("not `count  name`")?;
@@ -85,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() -> Result<()> {
+    fn a_record_can_be_written_and_read() -> Result<()> {
         let folder = std::env::temp_dir().join(format!("sinew-budgets-{}", std::process::id()));
         let environment =
             Environment { cpu: "a \"fast\" one".to_owned(), ..Environment::default() };
@@ -99,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_budgets_in_the_repository_are_sound() -> Result<()> {
+    fn the_budgets_in_the_repository_are_valid() -> Result<()> {
         let record = Record::read(Path::new(env!("CARGO_MANIFEST_DIR")))?;
         let names = record.scripts.keys().map(String::as_str).collect::<Vec<_>>();
         let mut scripts = super::super::SCRIPTS;

@@ -1,6 +1,6 @@
-//! From figures to places on paper: linear, or logarithmic where figures are far apart. Pure.
+//! Axes that map figures to coordinates: linear, or logarithmic for a wide range. Pure.
 
-/// Figures further apart than this are easier to compare by their logarithms.
+/// Above this ratio of the largest to the smallest figure an axis is logarithmic.
 const LINEAR_MAX: f64 = 8.0;
 
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// Over all `figures`, drawn between `from` and `to`. Linear axes begin at zero.
+    /// Over all `figures`, drawn between `from` and `to`. Linear axes start at zero.
     pub(crate) fn over(figures: impl IntoIterator<Item = f64>, from: f64, to: f64) -> Self {
         let figures = figures.into_iter().filter(|figure| figure.is_finite()).collect::<Vec<_>>();
         let high = figures.iter().copied().fold(0.0, f64::max);
@@ -27,7 +27,7 @@ impl Axis {
         Self { low, high: high * 1.04, logarithmic, from, to }
     }
 
-    /// As [`Self::over`] for ratios: what matters is around one, so it does not begin at zero.
+    /// As [`Self::over`] for ratios, which are around one, so it does not start at zero.
     pub(crate) fn of_ratios(figures: impl IntoIterator<Item = f64>, from: f64, to: f64) -> Self {
         let figures = figures.into_iter().filter(|figure| *figure > 0.0 && figure.is_finite());
         let (low, high) =
@@ -36,7 +36,7 @@ impl Axis {
         Self { low, high, logarithmic: high / low > 2.5, from, to }
     }
 
-    /// Where a figure is drawn; what is off the axis, at its end.
+    /// The coordinate of a figure, clamped to the axis.
     pub(crate) fn at(&self, figure: f64) -> f64 {
         let figure = figure.clamp(self.low, self.high);
         let share = if self.logarithmic {
@@ -55,7 +55,7 @@ impl Axis {
         self.logarithmic
     }
 
-    /// Round figures to label, some four to eight of them.
+    /// Round figures for labels, some four to eight of them.
     pub(crate) fn ticks(&self) -> Vec<f64> {
         if self.logarithmic { self.ticks_by_factor() } else { self.ticks_by_step() }
     }
@@ -83,7 +83,7 @@ impl Axis {
     }
 }
 
-/// A figure as short as can be told: `0.25`, `3.5`, `120`, `15 k`, `1.2 M`.
+/// A short form of a figure: `0.25`, `3.5`, `120`, `15 k`, `1.2 M`.
 pub(crate) fn short(figure: f64) -> String {
     let (scaled, unit) = match figure.abs() {
         ..10e3 => (figure, ""),
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_far_apart_go_by_their_logarithms() {
+    fn a_wide_range_is_logarithmic() {
         let near = Axis::over([2.0, 8.0], 0.0, 100.0);
         assert_eq!((near.is_logarithmic(), near.at(0.0)), (false, 0.0));
         let far = Axis::over([1.0, 1_000.0], 0.0, 100.0);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_told_shortly() {
+    fn figures_have_a_short_form() {
         let cases = [
             (0.25, "0.25"),
             (3.5, "3.5"),

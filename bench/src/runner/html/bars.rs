@@ -1,4 +1,4 @@
-//! A row for each contestant: a bar from zero, or a dot against a line at one.
+//! A row for each server: a bar from zero, or a dot relative to a line at one.
 
 use crate::results::CaseResults;
 use crate::statistic::Spread;
@@ -12,14 +12,14 @@ const VALUES: f64 = 64.0;
 const ROW: f64 = 23.0;
 const BOTTOM: f64 = 26.0;
 
-/// One contestant's figures by round.
+/// One server's figures by round.
 #[derive(Debug)]
 pub(crate) struct Bar {
     pub(crate) name: String,
     pub(crate) rounds: Vec<f64>,
 }
 
-/// A figure of all who have it.
+/// A figure of all servers that have it.
 pub(crate) fn figures(results: &CaseResults, figure: &str) -> Vec<Bar> {
     let bars = results.rows.iter().filter_map(|row| {
         let rounds = row.samples.iter().map(|sample| sample.figure(figure));
@@ -29,7 +29,7 @@ pub(crate) fn figures(results: &CaseResults, figure: &str) -> Vec<Bar> {
     bars.collect()
 }
 
-/// Ratios to the yardstick.
+/// Ratios to the baseline.
 pub(crate) fn ratios(results: &CaseResults, figure: &str) -> Vec<Bar> {
     let bars = results.rows.iter().filter_map(|row| {
         let rounds = results.ratio(row, &results.yardstick, figure)?;
@@ -38,7 +38,7 @@ pub(crate) fn ratios(results: &CaseResults, figure: &str) -> Vec<Bar> {
     bars.collect()
 }
 
-/// Ratios of those that have a bare loop of their own to that.
+/// Ratios of servers to the bare loop on the same mechanism, if they have one.
 pub(crate) fn ratios_to_bare(results: &CaseResults, figure: &str) -> Vec<Bar> {
     let bars = results.rows.iter().filter_map(|row| {
         let bare = row.bare.as_ref()?;
@@ -48,8 +48,7 @@ pub(crate) fn ratios_to_bare(results: &CaseResults, figure: &str) -> Vec<Bar> {
     bars.collect()
 }
 
-/// Bars from zero; with figures far apart dots, since a bar on a logarithmic axis begins nowhere. Nothing to show,
-/// nothing shown.
+/// Bars from zero; dots if the axis is logarithmic, since that has no zero. Empty without bars.
 pub(crate) fn absolute(title: &str, about: &str, bars: &[Bar]) -> String {
     let names = names_width(bars);
     let all = bars.iter().flat_map(|bar| bar.rounds.iter().copied());
@@ -57,7 +56,7 @@ pub(crate) fn absolute(title: &str, about: &str, bars: &[Bar]) -> String {
     draw(title, about, bars, &axis, None)
 }
 
-/// Dots against a line at one.
+/// Dots relative to a line at one.
 pub(crate) fn relative(title: &str, about: &str, bars: &[Bar]) -> String {
     let names = names_width(bars);
     let all = bars.iter().flat_map(|bar| bar.rounds.iter().copied());
@@ -67,7 +66,7 @@ pub(crate) fn relative(title: &str, about: &str, bars: &[Bar]) -> String {
 
 fn names_width(bars: &[Bar]) -> f64 {
     let longest = bars.iter().map(|bar| bar.name.chars().count()).max().unwrap_or(0);
-    // A letter is some 6.6 wide.
+    // A letter is some 6.6 units wide.
     NAMES.max(14.0 + 6.6 * longest as f64)
 }
 

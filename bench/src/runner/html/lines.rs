@@ -15,28 +15,28 @@ const LEFT: f64 = 46.0;
 const LABELS: f64 = 122.0;
 const BOTTOM: f64 = 36.0;
 
-/// Between the middles of two labels.
+/// The distance between the middles of two labels.
 const LABEL_GAP: f64 = 13.0;
 
-/// The points of a curve with more of them are not marked.
+/// A curve with more points is drawn without marks.
 const POINTS_SHOWN_MAX: usize = 6;
 
-/// One contestant's curve.
+/// One server's curve.
 #[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// What stands below a plot.
+/// The horizontal axis of a plot.
 #[derive(Debug)]
 pub(crate) struct Below {
     pub(crate) unit: &'static str,
-    /// Places with their labels.
+    /// Coordinates with their labels.
     pub(crate) ticks: Vec<(f64, String)>,
 }
 
-/// Latencies by the share of messages that had no longer one: each nine more is as far as the one before.
+/// Latencies by quantile, on a scale where each further nine takes the same space.
 pub(crate) fn latency(results: &CaseResults) -> String {
     let place = |quantile: f64| if quantile < 1.0 { -(1.0 - quantile).log10() } else { 5.0 };
     let curves = results.rows.iter().filter_map(|row| {
@@ -59,7 +59,7 @@ pub(crate) fn latency(results: &CaseResults) -> String {
     draw("Latency, µs", &about, &curves.collect::<Vec<_>>(), &below)
 }
 
-/// Curves whose places are told by `places`, evenly spread. Nothing to show, nothing shown.
+/// Curves over `places`, which are evenly spaced. Empty without points.
 pub(crate) fn over(
     title: &str,
     about: &str,
@@ -122,7 +122,7 @@ fn draw(title: &str, about: &str, curves: &[Curve], below: &Below) -> String {
     drawing.card(title, about, (WIDTH, HEIGHT))
 }
 
-/// Names beside the ends of curves, moved apart where they would cover each other.
+/// Names beside the ends of curves, moved apart where they would overlap.
 fn label(drawing: &mut Drawing, mut labels: Vec<(&str, (f64, f64))>, right: f64, floor: f64) {
     labels.sort_by(|(_, one), (_, other)| one.1.total_cmp(&other.1));
     let heights = apart(&labels.iter().map(|(_, (_, y))| *y).collect::<Vec<_>>(), floor);
@@ -133,7 +133,7 @@ fn label(drawing: &mut Drawing, mut labels: Vec<(&str, (f64, f64))>, right: f64,
     }
 }
 
-/// The same places, in order, at least [`LABEL_GAP`] apart, and above the floor as far as there is room.
+/// The same coordinates, in order, at least [`LABEL_GAP`] apart, and above the floor as far as there is room.
 fn apart(places: &[f64], floor: f64) -> Vec<f64> {
     let mut moved = Vec::with_capacity(places.len());
     for &place in places {
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_do_not_cover_each_other() {
+    fn labels_do_not_overlap() {
         let cases: [(&[f64], &[f64]); 3] = [
             (&[10.0, 50.0], &[10.0, 50.0]),
             (&[10.0, 11.0, 12.0], &[10.0, 23.0, 36.0]),

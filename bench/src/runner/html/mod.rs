@@ -1,4 +1,4 @@
-//! Results as one page that needs nothing else: plots as inline SVG, tables to unfold, light and dark.
+//! Results as one self-contained page: plots as inline SVG, tables in expandable sections, light and dark.
 
 mod axis;
 mod bars;
@@ -41,7 +41,7 @@ pub(crate) fn page(results: &Results) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>sinew: benchmarks</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <header>\n<h1>sinew beside its peers</h1>\n<p class=\"machine\">{}</p>\n<nav>{}</nav>\n\
+         <header>\n<h1>sinew and its peers</h1>\n<p class=\"machine\">{}</p>\n<nav>{}</nav>\n\
          </header>\n<main>\n{}{sections}</main>\n<footer>{FOOTER}</footer>\n</body>\n</html>\n",
         escape(&results.machine.line()),
         links.collect::<Vec<_>>().join(" "),
@@ -49,9 +49,9 @@ pub(crate) fn page(results: &Results) -> String {
     )
 }
 
-const FOOTER: &str = "A large dot or the end of a bar is the median of the rounds, the thin line goes from the lowest round \
-                      to the highest, and small dots are the rounds. Ratios are made round by round: trust them before the absolute figures. \
-                      What each figure means, and how to make this page: <code>bench/README.md</code>.";
+const FOOTER: &str = "A large dot or the end of a bar is the median of the rounds, the thin line ranges from the minimum to the \
+                      maximum, and small dots are the rounds. Ratios are computed per round and are more reliable than the absolute figures. \
+                      For the meaning of each figure, and how to make this page, see <code>bench/README.md</code>.";
 
 fn section(results: &Results, mode: Mode) -> String {
     let cases = results.cases.iter().filter(|one| one.case.mode == mode).collect::<Vec<_>>();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mode_has_a_section_with_a_plot_and_nothing_from_elsewhere() {
+    fn every_mode_has_a_section_with_a_plot_and_no_external_resource() {
         let cases = MODES.map(|mode| case(mode, &["bare_epoll", "sinew spin 0", "tokio"]));
         let page = page(&Results { machine: Machine::default(), cases: cases.into() });
         for mode in MODES {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_run_is_a_page_too() {
+    fn an_empty_run_gives_a_page() {
         let page = page(&Results { machine: Machine::default(), cases: Vec::new() });
         assert!(page.ends_with("</html>\n"));
     }

@@ -1,4 +1,4 @@
-//! Which plots each mode has, and what is said above them.
+//! The plots of each mode, and the text above them.
 
 use crate::figure::{
     CANCEL, CPU, CPU_PER_MB, ELAPSED, END, FIRE, INSTRUCTIONS, MAKE, MB_RATE, P50, P99, RATE,
@@ -14,37 +14,37 @@ use super::lines::{self, Curve};
 const LESS: &str = "Lower is better.";
 const MORE: &str = "Higher is better.";
 
-/// In a sentence or two.
+/// A description of a mode, in a sentence or two.
 pub(crate) fn about(mode: Mode) -> &'static str {
     match mode {
         Mode::Echo => {
-            "Each connection keeps some messages in flight; what one read completes, one write answers. Most of the CPU \
-             goes into the kernel's TCP, whoever asks for it."
+            "Each connection keeps some messages in flight; the messages completed by one read are answered by one write. \
+             Most of the CPU time is spent in the kernel's TCP."
         }
         Mode::Bulk => {
-            "The same with large messages: how often bytes are copied, and how much is read at once."
+            "The same with large messages: shows how often bytes are copied, and how much is read at once."
         }
         Mode::Line => {
-            "Every line is found, handed over and answered. With several in flight it shows who answers a batch with one \
+            "Every line is decoded and answered. With several in flight it shows whether a batch is answered with one \
              write."
         }
         Mode::Fanout => {
-            "What one connection sends is written to all others; a message counts once for each receiver."
+            "Data of one connection is written to all others; a message counts once for each receiver."
         }
         Mode::Churn => "A connection for each message: accepted, read, answered, closed.",
         Mode::Storm => {
-            "All connections at once, as fast as the kernel opens them; each wants an answer."
+            "All connections at once, as fast as the kernel opens them; each expects a reply."
         }
         Mode::Idle => {
-            "What the server's resident memory grows by for each connection that has been used once and rests."
+            "The growth of the server's resident memory for each connection that has been used once and is idle."
         }
         Mode::Scale => {
-            "As many connections are active in each case; only the number of those that rest differs. What rises to the \
-             right is paid for connections that do nothing."
+            "The same number of connections is active in each case; only the number of idle ones differs. A curve that rises \
+             to the right shows a cost of idle connections."
         }
         Mode::Spin => {
-            "One connection, request after reply: polling before sleeping saves being woken, and costs CPU while nothing \
-             comes."
+            "One connection, request and reply in turn: busy polling before sleeping saves wakeups, and costs CPU time while \
+             idle."
         }
         Mode::Timers => "Without a network, on one thread: CPU time for each timer.",
     }
@@ -63,7 +63,7 @@ pub(crate) fn cards(mode: Mode, cases: &[&CaseResults]) -> Vec<String> {
     cards
 }
 
-/// One case; the first of a mode in full.
+/// The plots of one case; more for the first case of a mode.
 fn plain(results: &CaseResults, first: bool) -> Vec<String> {
     let case = &results.case;
     let about = |what: &str| format!("{}. {what}", case.load());
@@ -95,7 +95,7 @@ fn plain(results: &CaseResults, first: bool) -> Vec<String> {
             figure("Cancel, ns", LESS, CANCEL),
             figure("Make and fire, ns", LESS, FIRE),
         ],
-        // They have plots of their own.
+        // Plotted by `scale` and `spin`.
         Mode::Scale | Mode::Spin => Vec::new(),
     }
 }
@@ -109,7 +109,7 @@ fn count(results: &CaseResults) -> String {
     bars::absolute(what, &about, &bars::figures(results, name))
 }
 
-/// What all cases together show, by connections.
+/// The plots of all cases together, by connections.
 fn scale(cases: &[&CaseResults]) -> Vec<String> {
     let mut places = cases.iter().map(|one| one.case.connections as f64).collect::<Vec<_>>();
     places.sort_by(f64::total_cmp);
@@ -148,7 +148,7 @@ fn scale(cases: &[&CaseResults]) -> Vec<String> {
     cards
 }
 
-/// Contestants called `… spin N` by their N; the others are as they are whatever N.
+/// Servers named `… spin N` by their N; the others as horizontal lines.
 fn spin(results: &CaseResults) -> Vec<String> {
     let spun = |name: &str| {
         let (engine, spin) = name.split_once(" spin ")?;
@@ -181,7 +181,7 @@ fn spin(results: &CaseResults) -> Vec<String> {
         plot("Server CPU a message, µs", LESS, CPU),
         plot("Latency, median, µs", LESS, P50),
         bars::absolute(
-            "Latency, median, and how far rounds lie apart, µs",
+            "Latency, median and spread over the rounds, µs",
             LESS,
             &bars::figures(results, P50),
         ),

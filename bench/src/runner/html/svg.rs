@@ -1,8 +1,8 @@
-//! The little of SVG that plots are made of. Pure.
+//! The few SVG elements that the plots use. Pure.
 
 use std::fmt::{Display, Write};
 
-/// Who a contestant belongs to, which gives it its colour.
+/// The family of a server, which determines its colour.
 pub(crate) fn family(contestant: &str) -> &'static str {
     let begins = |prefix| contestant.starts_with(prefix);
     match () {
@@ -13,7 +13,7 @@ pub(crate) fn family(contestant: &str) -> &'static str {
     }
 }
 
-/// A drawing under way.
+/// A drawing in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Drawing {
     text: String,
@@ -45,7 +45,7 @@ impl Drawing {
         self.put(format_args!("<polyline class=\"{class}\" points=\"{points}\"/>"));
     }
 
-    /// Text whose `anchor` (`start`, `middle`, `end`) is at the point, on its middle line.
+    /// Text whose `anchor` (`start`, `middle`, `end`) is at the point, vertically centred.
     pub(crate) fn text(&mut self, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
         self.put(format_args!(
             "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" dominant-baseline=\"central\">{}</text>",
@@ -53,9 +53,9 @@ impl Drawing {
         ));
     }
 
-    /// What is drawn until [`Self::end`] tells this when it is pointed at.
-    pub(crate) fn begin(&mut self, told: &str) {
-        self.put(format_args!("<g><title>{}</title>", escape(told)));
+    /// Starts a group with a tooltip, which ends with [`Self::end`].
+    pub(crate) fn begin(&mut self, tooltip: &str) {
+        self.put(format_args!("<g><title>{}</title>", escape(tooltip)));
     }
 
     pub(crate) fn end(&mut self) {
@@ -63,7 +63,7 @@ impl Drawing {
     }
 
     fn put(&mut self, what: impl Display) {
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(self.text, "{what}");
     }
 

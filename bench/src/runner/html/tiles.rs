@@ -1,4 +1,4 @@
-//! What a reader in a hurry wants to know: a few figures of ours, each beside another's.
+//! A summary at the top of the page: a few figures of sinew, each beside a peer's.
 
 use crate::figure::{CPU, INSTRUCTIONS, RESIDENT};
 use crate::instrument::Instrument;

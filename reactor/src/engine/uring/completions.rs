@@ -141,9 +141,9 @@ impl PendingStore {
 
     /// Converts a pending completion for its handler.
     #[inline]
-    pub(super) fn into_completion(&mut self, pending: Pending) -> Option<Completion> {
+    pub(super) fn complete(&mut self, pending: Pending) -> Option<Completion> {
         if pending.kind() != PendingKind::Filled {
-            return self.into_other_completion(pending);
+            return self.complete_other(pending);
         }
         // SAFETY: the maker of `pending` vouched for its buffer, and `pending` is consumed here.
         let buffer = unsafe { self.buffers.take(pending.buffer(), pending.len()) };
@@ -151,7 +151,7 @@ impl PendingStore {
     }
 
     #[inline(never)]
-    fn into_other_completion(&mut self, pending: Pending) -> Option<Completion> {
+    fn complete_other(&mut self, pending: Pending) -> Option<Completion> {
         Some(match pending.kind() {
             PendingKind::Copied => {
                 let bytes = self.copies.remove(pending.value() as usize);
@@ -173,7 +173,7 @@ impl PendingStore {
     /// Moves received bytes out of the shared buffers.
     pub(super) fn copy_out(&mut self, pending: &mut Pending) {
         if pending.kind() == PendingKind::Filled
-            && let Some(Completion::Received(bytes)) = self.into_completion(pending.take())
+            && let Some(Completion::Received(bytes)) = self.complete(pending.take())
         {
             *pending =
                 Pending::new(PendingKind::Copied, index(self.copies.insert(Box::from(&*bytes))));

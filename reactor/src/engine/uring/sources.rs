@@ -102,7 +102,7 @@ impl Sources {
 
     /// Drops a completion that will not be collected.
     fn discard(&mut self, pending: Pending) {
-        if let Some(Completion::Accepted(socket)) = self.store.into_completion(pending) {
+        if let Some(Completion::Accepted(socket)) = self.store.complete(pending) {
             reset_on_close(&socket);
         }
     }
@@ -129,7 +129,7 @@ impl Sources {
             // Queued after the sources that have found no buffer since: they come first next time.
             self.changed.push(token);
         }
-        self.store.into_completion(pending)
+        self.store.complete(pending)
     }
 
     /// Routes a completion to its source, and reports an event if there is news.
@@ -212,7 +212,7 @@ impl Drop for Sources {
     /// Pending completions own descriptors.
     fn drop(&mut self) {
         for source in &mut self.table {
-            drop(self.store.into_completion(source.take()));
+            drop(self.store.complete(source.take()));
         }
     }
 }

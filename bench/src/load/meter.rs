@@ -1,4 +1,4 @@
-//! Counts and times the messages of one window.
+//! Counts the messages of one window and measures their latency.
 
 use std::time::{Duration, Instant};
 
@@ -6,17 +6,17 @@ use anyhow::Result;
 use bench::outcome::{Outcome, QUANTILES};
 use hdrhistogram::Histogram;
 
-/// The longest latency told apart from longer ones.
+/// The longest latency recorded; longer ones count as this.
 const LATENCY_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub(crate) struct Gauge {
+pub(crate) struct Meter {
     latency_ns: Histogram<u64>,
     started: Instant,
     last: Instant,
 }
 
-impl Gauge {
+impl Meter {
     pub(crate) fn new(started: Instant) -> Result<Self> {
         Ok(Self {
             latency_ns: Histogram::new_with_bounds(1, LATENCY_MAX.as_nanos() as u64, 3)?,
@@ -25,7 +25,7 @@ impl Gauge {
         })
     }
 
-    /// A message sent at `sent` has come back whole at `now`.
+    /// A message sent at `sent` has been received completely at `now`.
     pub(crate) fn record(&mut self, sent: Instant, now: Instant) {
         self.latency_ns.saturating_record((now - sent).as_nanos() as u64);
         self.last = now;

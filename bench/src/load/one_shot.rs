@@ -1,4 +1,4 @@
-//! One connection for one message: opened, written to, checked, and closed when dropped.
+//! A connection for one message: opened, written to, checked, and closed when dropped.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Instant;
@@ -10,24 +10,24 @@ use mio::{Interest, Poll, Token};
 use crate::pattern::Pattern;
 
 #[derive(Debug)]
-pub(crate) struct Life {
+pub(crate) struct OneShot {
     socket: TcpStream,
     began: Instant,
     sent: usize,
     received: usize,
 }
 
-impl Life {
-    /// A connection that was dialled at `began`, made known to `poll` under its place.
+impl OneShot {
+    /// A connection that was dialled at `began`, registered with `poll` under its slot.
     pub(crate) fn begin(
         dialled: io::Result<TcpStream>,
         poll: &Poll,
-        place: usize,
+        slot: usize,
         began: Instant,
     ) -> Result<Self> {
         let mut socket = dialled.context("cannot open a connection")?;
         let both = Interest::READABLE | Interest::WRITABLE;
-        poll.registry().register(&mut socket, Token(place), both)?;
+        poll.registry().register(&mut socket, Token(slot), both)?;
         Ok(Self { socket, began, sent: 0, received: 0 })
     }
 
@@ -35,16 +35,16 @@ impl Life {
         self.began
     }
 
-    /// Goes on as far as it can; `true` when the whole echo is back.
+    /// Continues as far as possible; `true` when the whole echo is back.
     pub(crate) fn step(
         &mut self,
-        place: usize,
+        slot: usize,
         buffer: &mut [u8],
         size: usize,
         pattern: &Pattern,
     ) -> Result<bool> {
         while self.sent < size {
-            let run = pattern.run(place, self.sent as u64, size - self.sent);
+            let run = pattern.run(slot, self.sent as u64, size - self.sent);
             match self.socket.write(run) {
                 Ok(len) => self.sent += len,
                 Err(error)
@@ -68,7 +68,7 @@ impl Life {
             };
             ensure!(
                 self.received + len <= self.sent
-                    && pattern.matches(place, self.received as u64, &buffer[..len]),
+                    && pattern.matches(slot, self.received as u64, &buffer[..len]),
                 "a new connection: bytes {}..+{len} are not what was sent",
                 self.received,
             );

@@ -1,0 +1,262 @@
+//! The head of a request: [`RequestHead`]. It is decoded in place and then copied whole, into storage that is used again.
+
+use std::{mem::MaybeUninit, ops::Range, str};
+
+use http::{Method, Version};
+use httparse::{Header, Status};
+
+use super::{
+    Fields, Framing, HeadError, HeadLimits, TargetForm,
+    fields::trim,
+    framing::Gathered,
+    lines::FIELDS_CAP,
+    target::{Target, is_host},
+};
+
+/// The head of a request, decoded: request line and fields (RFC 9112 3 and 5).
+///
+/// # Examples
+///
+/// ```
+/// use sinew_http::codec::{HeadLimits, RequestHead};
+///
+/// let mut head = RequestHead::default();
+/// let input = b"GET /a?b=c HTTP/1.1\r\nHost: example.org\r\n\r\nthe rest";
+/// let len = head.decode(input, 0, &HeadLimits::default())?.unwrap();
+/// assert_eq!(&input[len..], b"the rest");
+/// assert_eq!((head.path(), head.query(), head.authority()), ("/a", Some("b=c"), Some("example.org")));
+/// # Ok::<(), sinew_http::codec::HeadError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RequestHead {
+    method: Method,
+    version: Version,
+    target: Target,
+    /// Where the target is in the bytes of the fields.
+    target_at: Range<usize>,
+    /// Where the authority is: that of the target, or else `Host`.
+    authority: Option<Range<usize>>,
+    fields: Fields,
+    framing: Framing,
+    flags: Flags,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Flags {
+    close: bool,
+    keep_alive: bool,
+    upgrade: bool,
+    expects_continue: bool,
+}
+
+impl RequestHead {
+    /// Decodes the head at the front of the input. `None` if it is not all there yet; otherwise its length, empty lines before it
+    /// included, which RFC 9112 2.2 has a server skip. `seen` is how much of the input was there at the last call that came to
+    /// nothing: it is not looked at again until another line is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError`], with the status to answer. It depends on the bytes alone, not on how many of them came at a time.
+    pub fn decode(
+        &mut self,
+        input: &[u8],
+        seen: usize,
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, HeadError> {
+        if seen > 0 && memchr::memchr(b'\n', &input[seen.min(input.len())..]).is_none() {
+            return limits.check_rest(input).map(|()| None);
+        }
+        let window = limits.window(input);
+        let mut places = [const { MaybeUninit::uninit() }; FIELDS_CAP];
+        let mut request = httparse::Request::new(&mut []);
+        let places = &mut places[..limits.fields_max];
+        match request.parse_with_uninit_headers(window, places) {
+            Ok(Status::Complete(len)) => {
+                let head = &window[..len];
+                let starts =
+                    request.headers.iter().map(|field| place(head, field.name.as_bytes()).start);
+                limits.check_head(head, starts)?;
+                self.fill(head, &request)?;
+                Ok(Some(len))
+            }
+            Ok(Status::Partial) => limits.check_part(input).map(|()| None),
+            Err(_) => Err(limits.blame(window, |lines| {
+                let mut places = [const { MaybeUninit::<Header<'_>>::uninit() }; FIELDS_CAP];
+                let mut request = httparse::Request::new(&mut []);
+                let places = &mut places[..limits.fields_max];
+                request.parse_with_uninit_headers(lines, places).err()
+            })),
+        }
+    }
+
+    fn fill(&mut self, head: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<(), HeadError> {
+        let malformed = HeadError::Malformed { what: "first line" };
+        let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
+            return Err(malformed);
+        };
+        self.method = Method::from_bytes(method.as_bytes()).map_err(|_| malformed)?;
+        let is_1_0 = parsed.version == Some(0);
+        self.version = if is_1_0 { Version::HTTP_10 } else { Version::HTTP_11 };
+        self.target = Target::parse(&self.method, target.as_bytes())?;
+        self.target_at = place(head, target.as_bytes());
+        self.fields.clear();
+        self.fields.bytes.extend_from_slice(head);
+        self.flags = Flags::default();
+        let mut gathered = Gathered::default();
+        let mut host = None;
+        for header in &*parsed.headers {
+            let value = trim(header.value);
+            let (name_at, value_at) = (place(head, header.name.as_bytes()), place(head, value));
+            self.fields.push(name_at.start, name_at.len(), value_at.start, value.len());
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            match header.name.len() {
+                4 if is("host") => match host.replace(value_at) {
+                    None if is_host(value) => {}
+                    _ => return Err(HeadError::Host),
+                },
+                6 if is("expect") => self.expect(value)?,
+                10 if is("connection") => self.flags.note(value),
+                14 if is("content-length") => gathered.length(value)?,
+                17 if is("transfer-encoding") => gathered.encoding(value),
+                _ => {}
+            }
+        }
+        self.framing = gathered.framing(is_1_0)?.unwrap_or_default();
+        self.authority = self.find_authority(host)?;
+        Ok(())
+    }
+
+    fn expect(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        match value.eq_ignore_ascii_case(b"100-continue") {
+            // RFC 9110 10.1.1: of HTTP/1.0 it is ignored.
+            true => self.flags.expects_continue = self.version == Version::HTTP_11,
+            false => return Err(HeadError::Expectation),
+        }
+        Ok(())
+    }
+
+    fn find_authority(
+        &self,
+        host: Option<Range<usize>>,
+    ) -> Result<Option<Range<usize>>, HeadError> {
+        if host.is_none() && self.version == Version::HTTP_11 {
+            return Err(HeadError::Host);
+        }
+        let Some(inside) = &self.target.authority else { return Ok(host) };
+        let named = self.target_at.start + inside.start..self.target_at.start + inside.end;
+        let differs = host.is_some_and(|host| {
+            !self.fields.bytes[host].eq_ignore_ascii_case(&self.fields.bytes[named.clone()])
+        });
+        // RFC 9112 3.2.2 has Host ignored. Two that differ are made by somebody who wants two servers to differ as well.
+        if differs { Err(HeadError::HostDiffers) } else { Ok(Some(named)) }
+    }
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// `HTTP/1.0` or `HTTP/1.1`.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The target as it was sent.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.text(self.target_at.clone())
+    }
+
+    /// Which form the target has.
+    #[must_use]
+    pub const fn target_form(&self) -> TargetForm {
+        self.target.form
+    }
+
+    /// The path as it was sent, nothing decoded. `/` if the target names a server and no path; `*` of `OPTIONS *`; empty of
+    /// `CONNECT`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match &self.target {
+            Target { form: TargetForm::Absolute, path, .. } if path.is_empty() => "/",
+            Target { path, .. } => &self.target()[path.clone()],
+        }
+    }
+
+    /// What is behind the question mark, as it was sent.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.target.query.clone().map(|query| &self.target()[query])
+    }
+
+    /// For which host and port the request is: by its target, or else by its field `Host`. `None` if a request of HTTP/1.0 does not
+    /// say.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.clone().map(|authority| self.text(authority))
+    }
+
+    /// The fields.
+    #[must_use]
+    pub const fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// What frames its body.
+    #[must_use]
+    pub const fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    #[must_use]
+    pub const fn expects_continue(&self) -> bool {
+        self.flags.expects_continue
+    }
+
+    /// Whether the client wants to send another request on this connection (RFC 9112 9.3).
+    #[must_use]
+    pub fn is_persistent(&self) -> bool {
+        !self.flags.close && (self.version == Version::HTTP_11 || self.flags.keep_alive)
+    }
+
+    /// Whether the client asks for another protocol on this connection (RFC 9110 7.8). The field `Upgrade` says for which.
+    #[must_use]
+    pub fn wants_upgrade(&self) -> bool {
+        self.flags.upgrade
+            && self.version == Version::HTTP_11
+            && self.fields.get("upgrade").is_some()
+    }
+
+    /// Gives back storage beyond what a usual head needs.
+    pub(crate) fn shrink(&mut self) {
+        self.fields.shrink(2 * 1024, 32);
+    }
+
+    fn text(&self, range: Range<usize>) -> &str {
+        str::from_utf8(&self.fields.bytes[range]).unwrap_or_default()
+    }
+}
+
+impl Flags {
+    /// Notes the options of a field `Connection`.
+    fn note(&mut self, value: &[u8]) {
+        for option in value.split(|byte| *byte == b',').map(trim) {
+            let is = |name: &[u8]| option.eq_ignore_ascii_case(name);
+            self.close |= is(b"close");
+            self.keep_alive |= is(b"keep-alive");
+            self.upgrade |= is(b"upgrade");
+        }
+    }
+}
+
+/// Where a part is in the whole that it was cut from.
+pub(super) fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start..start + part.len()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! The wire format of HTTP/1.0 and HTTP/1.1 (RFC 9112), pure: bytes in, events out, and back. Nothing here knows a transport or a
+//! clock. `httparse` finds names and values in heads; what frames a message is decided here.
+
+mod body;
+mod chunked;
+mod conditional;
+mod date;
+mod encode;
+mod error;
+mod fields;
+mod forms;
+mod framing;
+mod head;
+mod lines;
+mod multipart;
+mod percent;
+mod range;
+mod response;
+mod target;
+
+pub use body::{BodyDecoder, BodyEvent};
+pub use chunked::{ChunkLimits, ChunkedDecoder, chunk, last_chunk};
+pub use conditional::{ETag, Precondition, if_range, preconditions};
+pub use date::{format_date, parse_date};
+pub use encode::{EncodeError, encode_request, encode_response};
+pub use error::{BodyError, HeadError};
+pub use fields::{FieldError, Fields};
+pub use forms::{FormError, form, parameter};
+pub use framing::Framing;
+pub use head::RequestHead;
+pub use lines::HeadLimits;
+pub use multipart::{Multipart, MultipartError, MultipartEvent, MultipartLimits, PartHead};
+pub use percent::{percent_decode, percent_encode};
+pub use range::{ByteRange, Unsatisfiable, ranges};
+pub use response::ResponseHead;
+pub use target::TargetForm;
+
+#[allow(unused_imports)]
+pub(crate) use encode::{push_field, push_fields, push_number, push_status_line};
+#[allow(unused_imports)]
+pub(crate) use fields::{list, split_outside_quotes, trim};

@@ -1,0 +1,53 @@
+//! HTTP/1.1 for sinew, an event-driven networking framework in the manner of Twisted.
+//!
+//! - [`codec`] is the wire format of RFC 9112 without I/O: heads, bodies, chunks, forms, ranges, conditions. Strict where leniency lets
+//!   requests be smuggled.
+//! - [`server`] is a server of any endpoint: [`server::HttpServer`] builds a connection for each client, which calls a
+//!   [`server::Handler`] for each request. What servers are made of comes with it: a router, files, sessions, and layers.
+//! - `websocket` (feature `websocket`) is RFC 6455: frames and messages without I/O, and connections that begin as requests.
+//!
+//! # Examples
+//!
+//! A server, tried out without a network:
+//!
+//! ```
+//! use std::time::Duration;
+//! use sinew_http::server::{HttpServer, Request, Router, answer};
+//! use sinew_transports::{StreamConfig, memory, reactor::Reactor};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let router = Router::new().get("/hello/{name}", answer(|request: &Request| {
+//!     format!("hello {}\n", request.param("name").unwrap_or_default())
+//! }));
+//! let server = HttpServer::new(router);
+//! let reactor = Reactor::simulated(0);
+//! let (_, wire) = memory::connect(&reactor, StreamConfig::default(), server.connection())?;
+//! wire.receive(b"GET /hello/ann HTTP/1.1\r\nHost: example.org\r\n\r\n");
+//! reactor.advance(Duration::ZERO)?;
+//! assert!(wire.sent().ends_with(b"\r\n\r\nhello ann\n"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | `compression`, on by default | `server::Compression`, by gzip |
+//! | `sessions`, on by default | `server::Sessions`, by a signed cookie |
+//! | `websocket`, on by default | the module of that name |
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod server;
+#[cfg(feature = "websocket")]
+pub mod websocket;
+
+pub use codec::{FieldError, Fields};
+#[doc(no_inline)]
+pub use http::{Method, StatusCode, Version};
+
+/// The code of the README, which `cargo test` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,99 @@
+//! What users write: [`Handler`], and the two short ways to one: [`answer`] for those that answer at once, [`answer_async`] for
+//! futures.
+
+use std::{future::Future, rc::Rc};
+
+use super::{Reply, Request, Response};
+
+/// Answers requests.
+///
+/// A closure `Fn(Request, Reply)` is a handler. It may answer at once; or keep the [`Reply`] and answer from a timer, from another
+/// connection's callback or from a job's [`Deferred`](sinew_transports::reactor::Deferred). A reply that is dropped without an answer is a
+/// 500, and is logged.
+///
+/// Handlers are called by the loop only. They hold what they share in cells, for several connections have the same handler.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_http::server::{Reply, Request, Response};
+///
+/// fn later(request: Request, reply: Reply) {
+///     request.reactor().call_later(Duration::from_secs(1), |_| reply.send(Response::text("late")));
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not answer requests",
+    label = "not a `Handler`",
+    note = "a closure that is given a `Request` and a `Reply` is one: `|request: Request, reply: Reply| …`",
+    note = "`answer(|request| …)` makes one of a closure that returns a response, `answer_async` of one that returns a future"
+)]
+pub trait Handler: 'static {
+    /// A request has come: its head, that is. The body is read through the request.
+    fn handle(&self, request: Request, reply: Reply);
+}
+
+impl<F: Fn(Request, Reply) + 'static> Handler for F {
+    fn handle(&self, request: Request, reply: Reply) {
+        self(request, reply);
+    }
+}
+
+impl<H: Handler + ?Sized> Handler for Rc<H> {
+    fn handle(&self, request: Request, reply: Reply) {
+        (**self).handle(request, reply);
+    }
+}
+
+/// A handler that answers at once: with a [`Response`], a status, text, or a `Result` of those.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_http::{StatusCode, server::{Request, answer}};
+///
+/// let hello = answer(|_| "hello\n");
+/// let name = answer(|request: &Request| {
+///     request.query().map(str::to_owned).ok_or(StatusCode::BAD_REQUEST)
+/// });
+/// # fn is_handler(_: impl sinew_http::server::Handler) {}
+/// # is_handler(hello);
+/// # is_handler(name);
+/// ```
+pub fn answer<R: Into<Response>>(
+    f: impl Fn(&Request) -> R + 'static,
+) -> impl Fn(Request, Reply) + 'static {
+    move |request, reply| {
+        let response = f(&request).into();
+        drop(request);
+        reply.send(response);
+    }
+}
+
+/// A handler that is a future for each request, which runs on the reactor of the connection. It is cancelled when the client is gone.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_http::server::{Request, Response, answer_async};
+///
+/// let echo = answer_async(|request: Request| async move {
+///     request.collect().await.map(Response::text).unwrap_or_default()
+/// });
+/// # fn is_handler(_: impl sinew_http::server::Handler) {}
+/// # is_handler(echo);
+/// ```
+pub fn answer_async<R, F>(f: impl Fn(Request) -> F + 'static) -> impl Fn(Request, Reply) + 'static
+where
+    R: Into<Response>,
+    F: Future<Output = R> + 'static,
+{
+    move |request, reply| {
+        let reactor = request.reactor();
+        let future = f(request.clone());
+        let task = reactor.spawn(async move { reply.send(future.await.into()) });
+        request.on_disconnect(move |_| task.cancel());
+    }
+}

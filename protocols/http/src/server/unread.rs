@@ -1,0 +1,54 @@
+//! Input that came and is not used yet: [`Unread`]. Owns no storage while there is none.
+
+use std::mem;
+
+/// What is used is left in front until it is more than what is not, so taking requests out one by one moves no byte twice.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Unread {
+    pub(super) const NONE: Self = Self { bytes: Vec::new(), used: 0 };
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.used
+    }
+
+    pub(super) fn push(&mut self, input: &[u8]) {
+        if !input.is_empty() {
+            self.bytes.extend_from_slice(input);
+        }
+    }
+
+    /// Takes all out, to be looked at while its owner is borrowed.
+    pub(super) fn take(&mut self) -> Self {
+        mem::take(self)
+    }
+
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.bytes[self.used..]
+    }
+
+    /// So many bytes of the rest are used.
+    pub(super) fn advance(&mut self, used: usize) {
+        self.used += used;
+        if self.used == self.bytes.len() {
+            *self = Self::default();
+        } else if self.used > self.bytes.len() / 2 {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+            self.bytes.shrink_to(2 * self.bytes.len().max(1024));
+        }
+    }
+
+    pub(super) fn into_rest(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.used);
+        self.bytes
+    }
+}

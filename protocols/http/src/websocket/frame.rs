@@ -1,0 +1,188 @@
+//! Frames (RFC 6455 5.2): their heads both ways, and masking. Knows nothing of messages.
+
+use super::WebSocketError;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Opcode {
+    /// More of a message.
+    Continuation,
+    /// Text, or its beginning.
+    Text,
+    /// Bytes, or their beginning.
+    Binary,
+    /// The end.
+    Close,
+    /// Are you there?
+    Ping,
+    /// I am.
+    Pong,
+}
+
+impl Opcode {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Continuation => 0,
+            Self::Text => 1,
+            Self::Binary => 2,
+            Self::Close => 8,
+            Self::Ping => 9,
+            Self::Pong => 10,
+        }
+    }
+
+    const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Continuation,
+            1 => Self::Text,
+            2 => Self::Binary,
+            8 => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            _ => return None,
+        })
+    }
+
+    pub(super) const fn is_control(self) -> bool {
+        self.number() >= 8
+    }
+}
+
+/// Which end of a connection this is: clients mask what they send, servers do not (RFC 6455 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that has accepted the connection.
+    Server,
+    /// The end that has made it.
+    Client,
+}
+
+/// The head of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FrameHead {
+    pub(super) is_final: bool,
+    pub(super) opcode: Opcode,
+    pub(super) len: u64,
+    pub(super) mask: Option<[u8; 4]>,
+}
+
+impl FrameHead {
+    /// The longest head: two bytes, eight of length, four of mask.
+    pub(super) const LEN_MAX: usize = 14;
+
+    /// Decodes a head that was received by `role`; `None` if it is not all there. And how many bytes it has.
+    pub(super) fn decode(
+        bytes: &[u8],
+        role: Role,
+    ) -> Result<Option<(Self, usize)>, WebSocketError> {
+        let broken = |what| Err(WebSocketError::Protocol { what });
+        let [first, rest @ ..] = bytes else { return Ok(None) };
+        let Some(opcode) = Opcode::from_number(first & 15) else {
+            return broken("unknown opcode");
+        };
+        if first & 0x70 != 0 {
+            return broken("reserved bits without an extension");
+        }
+        let is_final = first & 0x80 != 0;
+        if opcode.is_control() && !is_final {
+            return broken("a control frame in pieces");
+        }
+        let [second, rest @ ..] = rest else { return Ok(None) };
+        let is_masked = second & 0x80 != 0;
+        match (role, is_masked) {
+            (Role::Server, false) => return broken("a frame without a mask"),
+            (Role::Client, true) => return broken("a frame with a mask"),
+            _ => {}
+        }
+        let (len, len_bytes) = match second & 0x7f {
+            126 => match rest {
+                [a, b, ..] => (u64::from(u16::from_be_bytes([*a, *b])), 2),
+                _ => return Ok(None),
+            },
+            127 => match rest.first_chunk() {
+                Some(bytes) => (u64::from_be_bytes(*bytes), 8),
+                None => return Ok(None),
+            },
+            len => (u64::from(len), 0),
+        };
+        let is_minimal = match len_bytes {
+            2 => len >= 126,
+            8 => u16::try_from(len).is_err(),
+            _ => true,
+        };
+        if !is_minimal || len > i64::MAX as u64 {
+            return broken("a length that is not minimal, or past 2^63-1");
+        }
+        if opcode.is_control() && len > 125 {
+            return broken("a control frame longer than 125 bytes");
+        }
+        let rest = &rest[len_bytes..];
+        let mask = match (is_masked, rest.first_chunk()) {
+            (false, _) => None,
+            (true, Some(mask)) => Some(*mask),
+            (true, None) => return Ok(None),
+        };
+        let head_len = 2 + len_bytes + if is_masked { 4 } else { 0 };
+        Ok(Some((Self { is_final, opcode, len, mask }, head_len)))
+    }
+}
+
+/// Appends a frame. With a mask, as clients have to send it: a new one for each frame, that nobody can foresee.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_http::websocket::{Opcode, encode_frame};
+///
+/// let mut out = Vec::new();
+/// encode_frame(&mut out, Opcode::Text, true, b"Hello", None);
+/// assert_eq!(out, [0x81, 0x05, b'H', b'e', b'l', b'l', b'o']); // RFC 6455 5.7
+/// ```
+pub fn encode_frame(
+    out: &mut Vec<u8>,
+    opcode: Opcode,
+    is_final: bool,
+    payload: &[u8],
+    mask: Option<[u8; 4]>,
+) {
+    out.push(if is_final { 0x80 } else { 0 } | opcode.number());
+    let mask_bit = if mask.is_some() { 0x80 } else { 0 };
+    let len = payload.len();
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len @ ..126), _) => out.push(mask_bit | len),
+        (_, Ok(len)) => {
+            out.push(mask_bit | 126);
+            out.extend_from_slice(&len.to_be_bytes());
+        }
+        _ => {
+            out.push(mask_bit | 127);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    match mask {
+        None => out.extend_from_slice(payload),
+        Some(mask) => {
+            out.extend_from_slice(&mask);
+            let start = out.len();
+            out.extend_from_slice(payload);
+            apply_mask(&mut out[start..], mask, 0);
+        }
+    }
+}
+
+/// Masks data, or takes the mask off it, of which so many bytes came before. Eight bytes at a time.
+pub(super) fn apply_mask(data: &mut [u8], mask: [u8; 4], before: u64) {
+    let mut turned = mask;
+    turned.rotate_left((before % 4) as usize);
+    let [a, b, c, d] = turned;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut pieces = data.chunks_exact_mut(8);
+    for piece in &mut pieces {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(piece);
+        piece.copy_from_slice(&(u64::from_ne_bytes(bytes) ^ wide).to_ne_bytes());
+    }
+    for (byte, mask) in pieces.into_remainder().iter_mut().zip(turned.iter().cycle()) {
+        *byte ^= mask;
+    }
+}

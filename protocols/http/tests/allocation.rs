@@ -1,0 +1,116 @@
+//! What a request costs in memory: nothing; and what an idle connection does. A counting allocator watches.
+
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use sinew_http::server::{HttpServer, Reply, Request, Response, answer};
+use sinew_transports::{ReactorTcp, reactor::Reactor};
+
+#[path = "../../../tests/allocation/sys.rs"]
+#[allow(unsafe_code, reason = "an allocator is unsafe")]
+mod sys;
+
+#[global_allocator]
+static COUNTING: sys::Counting = sys::Counting;
+
+const REQUEST: &[u8] =
+    b"GET /plain?a=b HTTP/1.1\r\nHost: example.org\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n";
+
+/// Sends `request` and reads one answer, whose length is known once one was read whole.
+fn exchange(
+    reactor: &Reactor,
+    stream: &mut TcpStream,
+    request: &[u8],
+    answer: &mut [u8],
+    len: usize,
+) {
+    stream.write_all(request).unwrap();
+    let mut got = 0;
+    while got < len {
+        match stream.read(&mut answer[got..]) {
+            Ok(0) => panic!("the connection ended"),
+            Ok(n) => got += n,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                reactor.turn(Some(Duration::ZERO)).unwrap();
+            }
+            Err(error) => panic!("{error}"),
+        }
+        // The first answer tells how long all of them are.
+        if len == usize::MAX && answer[..got].ends_with(b"hello, world\n") {
+            return;
+        }
+    }
+}
+
+fn connect(reactor: &Reactor, server: HttpServer, clients: usize) -> Vec<TcpStream> {
+    watchdog::watch_this_test();
+    let port = reactor.listen_tcp("127.0.0.1:0", server).unwrap();
+    let connect = |_| {
+        let stream = TcpStream::connect(port.local()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        // Else the second piece of a request waits for the kernel to acknowledge the first.
+        stream.set_nodelay(true).unwrap();
+        stream
+    };
+    (0..clients).map(connect).collect()
+}
+
+/// Allocations for a thousand requests, each answered by the handler.
+fn allocations(server: HttpServer, request: &[u8]) -> u64 {
+    let reactor = Reactor::new().unwrap();
+    let mut streams = connect(&reactor, server, 1);
+    let mut answer = vec![0; 4_096];
+    exchange(&reactor, &mut streams[0], request, &mut answer, usize::MAX);
+    let len = answer.windows(13).position(|text| text == b"hello, world\n").unwrap() + 13;
+    let mut before = 0;
+    for round in 0..1_100 {
+        if round == 100 {
+            before = sys::allocations();
+        }
+        exchange(&reactor, &mut streams[0], request, &mut answer, len);
+    }
+    sys::allocations() - before
+}
+
+#[test]
+fn a_plain_request_allocates_nothing() {
+    // The date is made anew once a second: a few strings.
+    let made = allocations(HttpServer::new(answer(|_| "hello, world\n")), REQUEST);
+    assert!(made < 50, "{made} allocations for 1,000 requests");
+    let made = allocations(
+        HttpServer::new(|request: Request, reply: Reply| {
+            assert_eq!((request.path(), request.field("accept")), ("/plain", Some("*/*")));
+            reply.send(Response::text("hello, world\n"));
+        }),
+        REQUEST,
+    );
+    assert!(made < 50, "{made} allocations for 1,000 requests");
+}
+
+#[test]
+fn an_idle_connection_owns_no_buffer() {
+    const CLIENTS: usize = 200;
+    let reactor = Reactor::new().unwrap();
+    let mut streams = connect(&reactor, HttpServer::new(answer(|_| "hello, world\n")), 2 * CLIENTS);
+    let mut answer = vec![0; 4_096];
+    let mut held = Vec::new();
+    for half in streams.chunks_mut(CLIENTS) {
+        for stream in half {
+            exchange(&reactor, stream, REQUEST, &mut answer, usize::MAX);
+            // A request in two pieces has owned a buffer for a while.
+            stream.write_all(&REQUEST[..10]).unwrap();
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+            exchange(&reactor, stream, &REQUEST[10..], &mut answer, usize::MAX);
+        }
+        held.push(sys::held());
+    }
+    let each = (held[1] - held[0]) / CLIENTS as i64;
+    // All are accepted before the first request: this is what requests have left behind.
+    assert!(each < 64, "{each} bytes are left of the requests of a connection");
+}

@@ -1,0 +1,23 @@
+//! What servers are made of: each layer and handler as a client sees it.
+
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "what other tests need")]
+mod support;
+
+mod batteries {
+    mod access_log;
+    mod basic_auth;
+    #[cfg(feature = "compression")]
+    mod compression;
+    mod event_stream;
+    mod files;
+    mod files_paths;
+    mod folder;
+    mod layers;
+    mod router;
+    #[cfg(feature = "sessions")]
+    mod sessions;
+}

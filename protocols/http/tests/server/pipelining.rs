@@ -1,0 +1,135 @@
+//! Several requests at once: answered in order, in one write where that can be, and within bounds.
+
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
+
+use sinew_http::{
+    StatusCode,
+    server::{Body, Reply, Request, Response, ServerConfig, answer},
+};
+
+use crate::support::{Client, get, ok};
+
+type Kept = Rc<RefCell<VecDeque<(Request, Reply)>>>;
+
+fn keeping() -> (Kept, impl Fn(Request, Reply)) {
+    let kept = Kept::default();
+    let keep = Rc::clone(&kept);
+    (kept, move |request, reply| keep.borrow_mut().push_back((request, reply)))
+}
+
+#[test]
+fn ten_at_once_are_answered_in_order() {
+    let client = Client::new(answer(|request: &Request| request.path().to_owned()));
+    let requests: String = (0..10).map(|n| get(&format!("/{n}"))).collect();
+    let answers: String = (0..10).map(|n| ok(&format!("/{n}"))).collect();
+    assert_eq!(client.ask(requests), answers);
+}
+
+#[test]
+fn answers_in_order_when_the_first_is_slow() {
+    let (kept, handler) = keeping();
+    let client = Client::new(handler);
+    let requests: String = (0..10).map(|n| get(&format!("/{n}"))).collect();
+    assert_eq!(client.ask(requests), "");
+    assert_eq!(kept.borrow().len(), 1, "one is in work at a time");
+    for n in 0..10 {
+        let (request, reply) = kept.borrow_mut().pop_front().unwrap();
+        assert_eq!(request.path(), format!("/{n}"));
+        reply.send(Response::text(request.path().to_owned()));
+        assert_eq!(client.received(), ok(&format!("/{n}")));
+    }
+}
+
+#[test]
+fn reading_pauses_behind_a_request_in_work() {
+    let (kept, handler) = keeping();
+    let config = ServerConfig::default().read_ahead_max(1_000);
+    let client = Client::with_config(handler, config);
+    client.send(get("/slow"));
+    assert!(!client.wire.is_paused(), "the end of the connection would not be heard");
+    for _ in 0..100 {
+        client.send(get("/next"));
+    }
+    assert!(client.wire.is_paused());
+    assert!(
+        client.wire.unread_len() > 2_000,
+        "{} bytes stay with the client",
+        client.wire.unread_len()
+    );
+    for _ in 0..101 {
+        let (_, reply) = kept.borrow_mut().pop_front().unwrap();
+        reply.send("");
+        client.advance(Duration::ZERO);
+    }
+    assert!(!client.wire.is_paused());
+    assert_eq!(client.received().matches("200 OK").count(), 101);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_not_answered_on() {
+    let big = "x".repeat(100_000);
+    let asked = Rc::new(RefCell::new(0));
+    let counted = Rc::clone(&asked);
+    let client = Client::new(answer(move |_| {
+        *counted.borrow_mut() += 1;
+        big.clone()
+    }));
+    client.wire.set_capacity(1_000);
+    client.send(get("/").repeat(500));
+    assert!(*asked.borrow() <= 3, "{} answers wait for one who reads none", asked.borrow());
+    client.wire.set_capacity(1 << 20);
+    assert_eq!(client.received().matches("200 OK").count(), 500);
+    assert_eq!(*asked.borrow(), 500);
+}
+
+#[test]
+fn the_last_request_of_a_connection_says_so() {
+    let client = Client::with_config(answer(|_| ""), ServerConfig::default().requests_max(2));
+    let plain =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n";
+    assert_eq!(
+        client.ask(get("/").repeat(3)),
+        format!("{plain}\r\n{plain}Connection: close\r\n\r\n")
+    );
+    assert!(client.is_closing());
+}
+
+#[test]
+fn nothing_is_answered_behind_a_close() {
+    let client = Client::new(answer(|_| ""));
+    let close = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(client.ask(format!("{close}{}", get("/"))).matches("200 OK").count(), 1);
+}
+
+#[test]
+fn a_bad_request_behind_good_ones() {
+    let client = Client::new(answer(|_| ""));
+    let received = client.ask(format!("{0}{0}GET\r\n\r\n{0}", get("/")));
+    assert_eq!(received.matches("200 OK").count(), 2);
+    assert!(received.ends_with(&crate::support::refused("400 Bad Request")), "{received}");
+}
+
+#[test]
+fn streamed_answers_keep_their_place() {
+    let writers = Rc::new(RefCell::new(VecDeque::new()));
+    let keep = Rc::clone(&writers);
+    let client = Client::new(move |request: Request, reply: Reply| {
+        if request.path() == "/plain" {
+            return reply.send("plain");
+        }
+        let (writer, body) = Body::writer();
+        keep.borrow_mut().push_back(writer);
+        reply.send(Response::new(StatusCode::OK).with_body(body));
+    });
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(client.ask([get("/stream"), get("/plain"), get("/stream")].concat()), head);
+    let writer = writers.borrow_mut().pop_front().unwrap();
+    writer.write("one");
+    assert_eq!(client.received(), "3\r\none\r\n");
+    writer.write("two");
+    writer.finish();
+    assert_eq!(client.received(), format!("3\r\ntwo\r\n0\r\n\r\n{}{head}", ok("plain")));
+    writers.borrow_mut().pop_front().unwrap().finish();
+    assert_eq!(client.received(), "0\r\n\r\n");
+    assert_eq!(client.ask(get("/plain")), ok("plain"));
+}
