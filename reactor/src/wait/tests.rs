@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, thread};
 
+use std::time::Instant;
+
 use super::*;
 use crate::{
     Reactor, RegisterError,
