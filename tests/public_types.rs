@@ -88,11 +88,6 @@ const CRATES: [&str; 6] =
 fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders: Vec<_> = CRATES.iter().map(|folder| root.join(folder)).collect();
-    // The families of protocols are crates in folders of `protocols/`.
-    folders.extend(fs::read_dir(root.join("protocols")).unwrap().filter_map(|entry| {
-        let family = entry.unwrap().path();
-        family.join("Cargo.toml").is_file().then(|| family.join("src"))
-    }));
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
