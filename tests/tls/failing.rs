@@ -100,7 +100,7 @@ fn data_after_starttls_end_the_connection() {
             line.remote.close();
             let reason = world.lost(&line.trace);
             assert!(
-                matches!(&reason, Lost::Protocol(why) if why.contains("behind the start of TLS"))
+                matches!(&reason, Lost::Protocol(why) if why.contains("plaintext received after TLS was started"))
             );
         }
     });
