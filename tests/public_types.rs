@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Exhaustive enums, with the reason. Enums without variants are exhaustive anyway.
-const COMPLETE: [(&str, &str); 5] = [
+const COMPLETE: [(&str, &str); 6] = [
     (
         "AcceptFailure",
         "whoever accepts must handle each outcome, and a new one would be a new contract",
@@ -16,18 +16,21 @@ const COMPLETE: [(&str, &str); 5] = [
     ("Decoded", "whoever drives a decoder must handle each outcome"),
     ("Family", "there are two versions of IP"),
     ("Inflated", "whoever drives a decoder must handle each outcome"),
+    ("Role", "a WebSocket connection has two ends"),
     ("Unstuffed", "whoever drives a decoder must handle each outcome"),
 ];
 
 /// Exhaustive structs with public fields, with the reason.
-const PLAIN: [(&str, &str); 9] = [
+const PLAIN: [(&str, &str); 11] = [
     ("BuildError", "users make it in tests of their handling"),
+    ("ByteRange", "users make it: it is a pair of positions"),
     ("NotHeld", "users make it in tests of their handling"),
     ("Panicked", "users make it in tests of their handling"),
     ("SendDescriptorError", "users make it in tests of their handling"),
     ("TimedOut", "users make it in tests of their handling"),
     ("WindowSize", "users make it: it is what a terminal has"),
     ("DeadlinePassed", "users make it in tests of their handling"),
+    ("SessionFull", "users make it in tests of their handling"),
     ("SetProtocolError", "users make it in tests of their handling"),
     ("UnreadInput", "users make it in tests of their handling"),
 ];
@@ -70,15 +73,24 @@ const MUST_USE: [&str; 32] = [
 
 /// Functions that panic, and on which arguments: wrong independently of the peer, as with `Vec::remove`. Functions of
 /// the test kit, which panic to fail a test, are not listed.
-const PANICKING: [(&str, &str); 8] = [
+const PANICKING: [(&str, &str); 17] = [
+    ("any", "in Router: a pattern that is malformed, or taken already"),
     ("call_every", "an interval of zero"),
+    ("delete", "in Router: a pattern that is malformed, or taken already"),
     ("from_static", "a constant that is no argument; checked by the compiler in constants"),
+    ("get", "in Router: a pattern that is malformed, or taken already"),
+    ("nest", "in Router: a path that is malformed"),
     ("new", "in Fixed: frames of no bytes"),
     ("new", "in Line: a delimiter of no bytes"),
     ("poll", "a future that is polled after it was ready"),
+    ("post", "in Router: a pattern that is malformed, or taken already"),
+    ("put", "in Router: a pattern that is malformed, or taken already"),
+    ("reactor", "in the Request of HTTP: one that was kept after its reactor was dropped"),
     ("receive", "in Wire, the far end of a stream in memory: bytes behind the end"),
+    ("route", "in Router: a pattern that is malformed, or taken already"),
     ("set_frame_mode", "a rest that was not given"),
     ("set_line_mode", "a rest that was not given"),
+    ("with_type", "in the Response of HTTP: a type with a control character"),
 ];
 
 const CRATES: [&str; 6] =
@@ -88,6 +100,11 @@ const CRATES: [&str; 6] =
 fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders: Vec<_> = CRATES.iter().map(|folder| root.join(folder)).collect();
+    // The families of protocols are crates in folders of `protocols/`.
+    folders.extend(fs::read_dir(root.join("protocols")).unwrap().filter_map(|entry| {
+        let family = entry.unwrap().path();
+        family.join("Cargo.toml").is_file().then(|| family.join("src"))
+    }));
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -55,6 +55,7 @@ impl CloseCode {
 
 /// A code, with a text for people who read logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CloseReason {
     /// The code.
     pub code: CloseCode,

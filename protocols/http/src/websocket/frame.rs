@@ -4,6 +4,7 @@ use super::WebSocketError;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Opcode {
     /// More of a message.
     Continuation,
