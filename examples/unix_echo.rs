@@ -31,7 +31,7 @@ mod unix {
         }
     }
 
-    /// Echo server on a Unix socket
+    /// Echo server that prints which process is at the other end of a Unix socket
     #[derive(clap::Parser)]
     pub(crate) struct Args {
         /// Where to listen: unix:PATH:mode=MODE, where write permission allows connecting; or any other endpoint
