@@ -60,6 +60,7 @@ mod dyn_protocol;
 pub mod endpoint;
 mod factory;
 mod faults;
+#[path = "stream/handover/error.rs"]
 mod handover;
 mod immediate_connect;
 mod listener_hooks;
@@ -75,7 +76,9 @@ pub mod process;
 mod producer;
 mod protocol;
 pub mod proxy;
+#[path = "stream/relay/api.rs"]
 pub mod relay;
+#[path = "stream/file/error.rs"]
 mod send_file;
 mod stream;
 mod tcp;
