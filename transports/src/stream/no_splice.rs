@@ -4,7 +4,7 @@ use std::io;
 
 use sinew_reactor::Reactor;
 
-use super::socket::ByteStream;
+use super::socket::StreamSocket;
 use crate::Transport;
 
 /// A pipe that is always empty.
@@ -21,7 +21,11 @@ impl SplicePipe {
         true
     }
 
-    pub(super) fn fill(&self, _: &dyn ByteStream, _: &dyn ByteStream) -> Option<io::Result<usize>> {
+    pub(super) fn fill(
+        &self,
+        _: &dyn StreamSocket,
+        _: &dyn StreamSocket,
+    ) -> Option<io::Result<usize>> {
         None
     }
 
