@@ -27,7 +27,7 @@ struct Member {
 impl Protocol for Member {
     fn connection_made(&mut self, transport: &Transport) {
         self.room.borrow_mut().push(transport.clone());
-        transport.write(&[GREETING]);
+        transport.write([GREETING]);
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {

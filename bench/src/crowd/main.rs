@@ -74,7 +74,7 @@ fn turn(reactor: &Reactor) {
 fn echo(reactor: &Reactor, wire: &Wire, messages: u32) -> Duration {
     let start = Instant::now();
     for _ in 0..messages {
-        wire.receive(&[7; 64]);
+        wire.receive([7; 64]);
         turn(reactor);
         assert_eq!(wire.sent().len(), 64);
     }

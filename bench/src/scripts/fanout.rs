@@ -39,7 +39,7 @@ pub(crate) fn run() -> Result<(), Failed> {
     let (_sender, wire) = memory::connect(&reactor, config(), Sender { room })?;
     reactor.turn(Some(Duration::ZERO))?;
     for _ in 0..MESSAGES {
-        wire.receive(&[b'x'; 64]);
+        wire.receive([b'x'; 64]);
         // Data written outside of a connection's own callback is sent in the next turn.
         crate::turn(&reactor, Duration::ZERO)?;
         crate::turn(&reactor, Duration::ZERO)?;
