@@ -24,8 +24,7 @@ struct Outcome<'a> {
 pub(crate) fn check(data: &[u8], format: impl FnOnce(&mut Input<'_>) -> Format) {
     let mut data = Input::new(data);
     let format = format(&mut data);
-    let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
-    cut.push(7);
+    let cut = data.piece_lens(7);
     let stream = data.bytes(LEN_MAX);
 
     let expected = by_reference(&format, stream);

@@ -2,7 +2,7 @@
 
 use sinew::protocols::basic::{DotStuffed, DotStuffing, FrameError, Unstuffed};
 
-use super::input::Input;
+use super::{input::Input, pieces::pieces};
 
 /// The longest text: the model re-examines the line after each byte.
 const LEN_MAX: usize = 4 * 1024;
@@ -18,8 +18,7 @@ struct Outcome {
 pub(crate) fn check(data: &mut Input<'_>) {
     let is_lenient = data.byte() & 1 == 1;
     let decoder = if is_lenient { DotStuffed::lenient() } else { DotStuffed::strict() };
-    let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
-    cut.push(7);
+    let cut = data.piece_lens(7);
     let stream = data.bytes(LEN_MAX);
     let expected = by_reference(is_lenient, stream);
     for cut in [&[1][..], &cut, &[usize::MAX]] {
@@ -36,19 +35,6 @@ pub(crate) fn check(data: &mut Input<'_>) {
         let whole = Outcome { text: with_crlf_ends.clone(), end: Ok(Some(9)) };
         assert_eq!(decode(DotStuffed::strict(), &sent, &cut), whole);
     }
-}
-
-fn pieces<'a>(mut stream: &'a [u8], cut: &[usize]) -> Vec<&'a [u8]> {
-    let mut pieces = Vec::new();
-    for len in cut.iter().cycle() {
-        if stream.is_empty() {
-            break;
-        }
-        let (piece, rest) = stream.split_at((*len).min(stream.len()));
-        pieces.push(piece);
-        stream = rest;
-    }
-    pieces
 }
 
 fn decode(mut decoder: DotStuffed, stream: &[u8], cut: &[usize]) -> Outcome {

@@ -8,7 +8,7 @@ use sinew::http::{
     },
 };
 
-use super::input::Input;
+use super::{input::Input, pieces::pieces};
 
 const LEN_MAX: usize = 4 * 1024;
 
@@ -16,22 +16,7 @@ const LEN_MAX: usize = 4 * 1024;
 type Chunked = Result<Option<(Vec<u8>, usize, usize)>, ()>;
 
 fn cuts(data: &mut Input<'_>) -> [Vec<usize>; 3] {
-    let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
-    cut.push(5);
-    [vec![1], cut, vec![usize::MAX]]
-}
-
-fn pieces<'a>(mut text: &'a [u8], cut: &[usize]) -> Vec<&'a [u8]> {
-    let mut pieces = Vec::new();
-    for len in cut.iter().cycle() {
-        if text.is_empty() {
-            break;
-        }
-        let (piece, rest) = text.split_at((*len).min(text.len()));
-        pieces.push(piece);
-        text = rest;
-    }
-    pieces
+    [vec![1], data.piece_lens(5), vec![usize::MAX]]
 }
 
 pub(crate) fn chunked(data: &mut Input<'_>) {
@@ -43,7 +28,7 @@ pub(crate) fn chunked(data: &mut Input<'_>) {
     }
     // The text as a body: it comes back.
     let mut sent = Vec::new();
-    pieces(text, &cuts[1]).into_iter().for_each(|piece| chunk(&mut sent, piece));
+    pieces(text, &cuts[1]).for_each(|piece| chunk(&mut sent, piece));
     last_chunk(&mut sent, &Fields::new());
     sent.extend_from_slice(b"behind");
     assert_eq!(decode_chunks(&sent, &cuts[1]), Ok(Some((text.to_owned(), 0, 6))));

@@ -17,9 +17,7 @@ enum Outcome {
 
 /// The lengths of pieces, then the text.
 fn cuts_and_text<'a>(data: &mut Input<'a>) -> ([Vec<usize>; 3], &'a [u8]) {
-    let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
-    cut.push(7);
-    ([vec![usize::MAX], vec![1], cut], data.bytes(LEN_MAX))
+    ([vec![usize::MAX], vec![1], data.piece_lens(7)], data.bytes(LEN_MAX))
 }
 
 /// Gives the decoder more and more of the text, until it has an answer.

@@ -3,7 +3,7 @@
 
 use sinew::protocols::compression::{Deflate, Flush, Format, Inflate, InflateError, Inflated};
 
-use super::input::Input;
+use super::{input::Input, pieces::pieces};
 
 /// The longest stream.
 const LEN_MAX: usize = 16 * 1024;
@@ -21,8 +21,7 @@ pub(crate) fn check(data: &mut Input<'_>) {
     };
     let output_max = u64::from(data.byte()) * 100;
     let ratio_max = Some(u32::from(data.byte())).filter(|ratio| *ratio > 0);
-    let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
-    cut.push(7);
+    let cut = data.piece_lens(7);
     let stream = data.bytes(LEN_MAX);
 
     let inflate = || Inflate::new(format).output_max(output_max);
@@ -43,19 +42,6 @@ pub(crate) fn check(data: &mut Input<'_>) {
     let behind = &b"\0and what lies behind"[..];
     let back = run(Inflate::new(format), &[&sent, behind].concat(), &cut);
     assert!(back == (stream.to_vec(), Ok(behind.len())));
-}
-
-fn pieces<'a>(mut stream: &'a [u8], cut: &[usize]) -> Vec<&'a [u8]> {
-    let mut pieces = Vec::new();
-    for len in cut.iter().cycle() {
-        if stream.is_empty() {
-            break;
-        }
-        let (piece, rest) = stream.split_at((*len).min(stream.len()));
-        pieces.push(piece);
-        stream = rest;
-    }
-    pieces
 }
 
 fn run(mut inflate: Inflate, stream: &[u8], cut: &[usize]) -> Outcome {

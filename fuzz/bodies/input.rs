@@ -28,6 +28,12 @@ impl<'a> Input<'a> {
         self.bytes(len.into())
     }
 
+    /// Lengths of pieces, to be used in turn by [`pieces`](super::pieces::pieces): some from the data, then `last`.
+    pub(crate) fn piece_lens(&mut self, last: usize) -> Vec<usize> {
+        let lens = self.few_bytes().iter().map(|len| usize::from(*len) + 1);
+        lens.chain([last]).collect()
+    }
+
     /// A script for later, preceded by its length.
     pub(crate) fn script(&mut self) -> &'a [u8] {
         let len = self.byte();

@@ -9,6 +9,7 @@ mod http_bodies;
 mod http_heads;
 mod inflating;
 mod input;
+mod pieces;
 mod proxy;
 mod reference_model;
 mod web_sockets;

@@ -21,8 +21,7 @@ pub(crate) fn check(data: &[u8]) {
     if data.byte() % 2 == 1 {
         return check_writing(&mut data);
     }
-    let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
-    cut.push(5);
+    let cut = data.piece_lens(5);
     let stream = data.rest();
     let expected = by_reference(stream);
     for cut in [&[1][..], &cut, &[usize::MAX]] {

@@ -4,7 +4,7 @@ use sinew::http::websocket::{
     CloseCode, Message, MessageDecoder, MessageLimits, Opcode, Role, encode_frame,
 };
 
-use super::input::Input;
+use super::{input::Input, pieces::pieces};
 
 const LEN_MAX: usize = 4 * 1024;
 
@@ -17,8 +17,7 @@ type Sent = (Vec<(char, Vec<u8>)>, bool);
 /// Which end, the lengths of pieces, then the stream.
 pub(crate) fn check(data: &mut Input<'_>) {
     let role = if data.byte() & 1 == 1 { Role::Server } else { Role::Client };
-    let mut cut: Vec<usize> = data.few_bytes().iter().map(|len| usize::from(*len) + 1).collect();
-    cut.push(5);
+    let cut = data.piece_lens(5);
     let stream = data.bytes(LEN_MAX);
     let expected = by_the_words(stream, role);
     for cut in [&[1][..], &cut, &[usize::MAX]] {
@@ -36,16 +35,11 @@ pub(crate) fn check(data: &mut Input<'_>) {
     assert_eq!(decode(&sent, role, &cut), whole);
 }
 
-fn decode(mut stream: &[u8], role: Role, cut: &[usize]) -> Sent {
+fn decode(stream: &[u8], role: Role, cut: &[usize]) -> Sent {
     let limits = MessageLimits::default().message_max(MESSAGE_MAX).fragments_max(4);
     let mut decoder = MessageDecoder::new(role, limits);
     let mut sent = Vec::new();
-    for len in cut.iter().cycle() {
-        if stream.is_empty() {
-            break;
-        }
-        let (mut piece, rest) = stream.split_at((*len).min(stream.len()));
-        stream = rest;
+    for mut piece in pieces(stream, cut) {
         loop {
             let message = match decoder.decode(&mut piece) {
                 Ok(Message::Text(text)) => ('t', text.as_bytes().to_vec()),
