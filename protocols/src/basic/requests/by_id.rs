@@ -6,7 +6,7 @@ use sinew_transports::{ConnectionLost, Transport, WriteStatus, reactor::Deferred
 
 use super::{
     AnswerError, RequestError,
-    places::{ById, Outstanding},
+    places::{ById, Outstanding, Place},
 };
 
 /// Outstanding requests of a protocol whose answers carry an identifier and may arrive in any order: like
@@ -87,13 +87,7 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
     ///
     /// Hands `answer` back if there is no such request.
     pub fn answered(&self, id: &K, answer: A) -> Result<(), A> {
-        match self.outstanding.with(|places| places.remove(id)) {
-            Some(place) => {
-                self.outstanding.settle(place, Ok(answer));
-                Ok(())
-            }
-            None => Err(answer),
-        }
+        self.outstanding.settle(self.take(id), answer, Ok)
     }
 
     /// Fails the request with that identifier: the error is its answer.
@@ -102,13 +96,11 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
     ///
     /// Hands `error` back if there is no such request.
     pub fn failed(&self, id: &K, error: E) -> Result<(), E> {
-        match self.outstanding.with(|places| places.remove(id)) {
-            Some(place) => {
-                self.outstanding.settle(place, Err(error));
-                Ok(())
-            }
-            None => Err(error),
-        }
+        self.outstanding.settle(self.take(id), error, Err)
+    }
+
+    fn take(&self, id: &K) -> Option<Place<A, E>> {
+        self.outstanding.with(|places| places.remove(id))
     }
 
     /// Number of outstanding requests, including cancelled ones and those that timed out recently.

@@ -129,13 +129,7 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
     ///
     /// Hands `answer` back if no request is outstanding: the peer sent an unsolicited answer.
     pub fn answered(&self, answer: A) -> Result<(), A> {
-        match self.next() {
-            Some(place) => {
-                self.outstanding.settle(place, Ok(answer));
-                Ok(())
-            }
-            None => Err(answer),
-        }
+        self.outstanding.settle(self.next(), answer, Ok)
     }
 
     /// Fails the oldest request: the error is its answer.
@@ -144,13 +138,7 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
     ///
     /// Hands `error` back if no request is outstanding.
     pub fn failed(&self, error: E) -> Result<(), E> {
-        match self.next() {
-            Some(place) => {
-                self.outstanding.settle(place, Err(error));
-                Ok(())
-            }
-            None => Err(error),
-        }
+        self.outstanding.settle(self.next(), error, Err)
     }
 
     fn next(&self) -> Option<Place<A, E>> {

@@ -170,13 +170,22 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
         answer
     }
 
-    /// Resolves the request, if its answer is still awaited. Otherwise the event loop drops the answer.
-    pub(super) fn settle(&self, place: Place<A, E>, answer: Result<A, E>) {
+    /// Settles the request of this slot with what `result` makes of `value`, if it is still awaited; otherwise the event
+    /// loop drops it. Without a slot, `value` is handed back.
+    pub(super) fn settle<T>(
+        &self,
+        place: Option<Place<A, E>>,
+        value: T,
+        result: impl FnOnce(T) -> Result<A, E>,
+    ) -> Result<(), T> {
+        let Some(place) = place else { return Err(value) };
+        let answer = result(value);
         if let Some(promise) = place.promise {
             promise.settle(answer);
         } else if let Some(reactor) = self.inner.borrow().reactor.upgrade() {
             reactor.defer_drop(answer);
         }
+        Ok(())
     }
 
     fn refuses(&self) -> Option<RequestError> {
