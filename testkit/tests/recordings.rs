@@ -178,8 +178,8 @@ fn both_ends_in_a_simulated_network() {
 /// The drain comes from the port, which does not exist in a replay.
 #[test]
 fn drain_is_replayed() {
-    struct Farewell;
-    impl Protocol for Farewell {
+    struct WritesOnDrain;
+    impl Protocol for WritesOnDrain {
         fn data_received(&mut self, _: &Transport, _: &[u8]) {}
         fn drain_requested(&mut self, transport: &Transport) {
             transport.write(b"bye");
@@ -191,7 +191,7 @@ fn drain_is_replayed() {
     let recording = Recording::new();
     let tapped = recording.clone();
     server.boot(move |reactor| {
-        let port = reactor.listen_tcp("0.0.0.0:7", tap(|_: &Peer| Farewell, &tapped)).unwrap();
+        let port = reactor.listen_tcp("0.0.0.0:7", tap(|_: &Peer| WritesOnDrain, &tapped)).unwrap();
         reactor
             .call_later(Duration::from_secs(5), move |_| drop(port.drain(Duration::from_secs(5))));
     });
@@ -202,7 +202,7 @@ fn drain_is_replayed() {
     network.run_for(Duration::from_secs(60)).unwrap();
     let text = recording.to_string();
     assert!(text.contains("drain_requested") && text.contains("sent \"bye\""), "{text}");
-    recording.replay(|_: &Peer| Farewell).unwrap();
+    recording.replay(|_: &Peer| WritesOnDrain).unwrap();
     let error = recording.replay(|_: &Peer| Asks { answers: 10 }).unwrap_err().to_string();
     assert!(error.contains("at 0.0") && error.ends_with("expected \"bye\", got \"??\""), "{error}");
 }

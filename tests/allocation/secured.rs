@@ -41,7 +41,7 @@ struct Clients {
 impl Clients {
     fn of(addr: SocketAddr) -> Self {
         let (orders, callbacks) = channel();
-        let (teller, done) = channel();
+        let (sender, done) = channel();
         let thread = thread::spawn(move || {
             let config = Arc::new(certs::remote_client_config(None));
             let mut all = Vec::new();
@@ -69,7 +69,7 @@ impl Clients {
                         }
                     }
                 }
-                teller.send(()).unwrap();
+                sender.send(()).unwrap();
             }
         });
         Self { orders: Some(orders), done, thread: Some(thread) }

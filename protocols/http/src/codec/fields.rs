@@ -1,7 +1,7 @@
 //! The fields of a message's head or trailers: [`Fields`]. One buffer and the places of names and values in it; not a hash map, for
 //! heads are short, and a map allocates for each of them.
 
-use std::{fmt, str};
+use std::{fmt, ops::Range, str};
 
 use sinew_transports::reactor::{Excerpt, error_debug};
 
@@ -157,6 +157,23 @@ impl Fields {
         self.entries.clear();
     }
 
+    /// Starts anew with a head that was decoded, whose fields [`push_parsed`](Self::push_parsed) enters.
+    pub(super) fn begin(&mut self, head: &[u8]) {
+        self.clear();
+        self.bytes.extend_from_slice(head);
+    }
+
+    /// Enters a field of that head; its value, without the blanks around it.
+    pub(super) fn push_parsed<'h>(
+        &mut self,
+        head: &[u8],
+        field: &httparse::Header<'h>,
+    ) -> &'h [u8] {
+        let (name, value) = (field.name.as_bytes(), trim(field.value));
+        self.push(place(head, name).start, name.len(), place(head, value).start, value.len());
+        value
+    }
+
     /// Enters a field whose name and value are in the buffer already, and were checked.
     pub(super) fn push(&mut self, name: usize, name_len: usize, value: usize, value_len: usize) {
         // Heads are bounded far below 4 GiB, and whoever adds fields without end has run out of memory before.
@@ -240,6 +257,12 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
         value = rest;
     }
     value
+}
+
+/// Where a part is in the whole that it was cut from.
+pub(super) fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start..start + part.len()
 }
 
 /// The elements of a list, without blanks around them and without empty ones.

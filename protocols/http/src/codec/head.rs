@@ -7,7 +7,8 @@ use httparse::{Header, Status};
 
 use super::{
     Fields, Framing, HeadError, HeadLimits, TargetForm,
-    fields::trim,
+    connection_options::ConnectionOptions,
+    fields::place,
     framing::Gathered,
     lines::FIELDS_CAP,
     target::{Target, is_host},
@@ -38,14 +39,7 @@ pub struct RequestHead {
     authority: Option<Range<usize>>,
     fields: Fields,
     framing: Framing,
-    flags: Flags,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Flags {
-    close: bool,
-    keep_alive: bool,
-    upgrade: bool,
+    connection: ConnectionOptions,
     expects_continue: bool,
 }
 
@@ -99,23 +93,20 @@ impl RequestHead {
         self.version = if is_1_0 { Version::HTTP_10 } else { Version::HTTP_11 };
         self.target = Target::parse(&self.method, target.as_bytes())?;
         self.target_at = place(head, target.as_bytes());
-        self.fields.clear();
-        self.fields.bytes.extend_from_slice(head);
-        self.flags = Flags::default();
+        self.fields.begin(head);
+        (self.connection, self.expects_continue) = Default::default();
         let mut gathered = Gathered::default();
         let mut host = None;
         for header in &*parsed.headers {
-            let value = trim(header.value);
-            let (name_at, value_at) = (place(head, header.name.as_bytes()), place(head, value));
-            self.fields.push(name_at.start, name_at.len(), value_at.start, value.len());
+            let value = self.fields.push_parsed(head, header);
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             match header.name.len() {
-                4 if is("host") => match host.replace(value_at) {
+                4 if is("host") => match host.replace(place(head, value)) {
                     None if is_host(value) => {}
                     _ => return Err(HeadError::Host),
                 },
                 6 if is("expect") => self.expect(value)?,
-                10 if is("connection") => self.flags.note(value),
+                10 if is("connection") => self.connection.add(value),
                 14 if is("content-length") => gathered.length(value)?,
                 17 if is("transfer-encoding") => gathered.encoding(value),
                 _ => {}
@@ -129,7 +120,7 @@ impl RequestHead {
     fn expect(&mut self, value: &[u8]) -> Result<(), HeadError> {
         match value.eq_ignore_ascii_case(b"100-continue") {
             // RFC 9110 10.1.1: of HTTP/1.0 it is ignored.
-            true => self.flags.expects_continue = self.version == Version::HTTP_11,
+            true => self.expects_continue = self.version == Version::HTTP_11,
             false => return Err(HeadError::Expectation),
         }
         Ok(())
@@ -213,19 +204,19 @@ impl RequestHead {
     /// Whether the client waits for `100 Continue` before it sends the body.
     #[must_use]
     pub const fn expects_continue(&self) -> bool {
-        self.flags.expects_continue
+        self.expects_continue
     }
 
     /// Whether the client wants to send another request on this connection (RFC 9112 9.3).
     #[must_use]
     pub fn is_persistent(&self) -> bool {
-        !self.flags.close && (self.version == Version::HTTP_11 || self.flags.keep_alive)
+        self.connection.is_persistent(self.version)
     }
 
     /// Whether the client asks for another protocol on this connection (RFC 9110 7.8). The field `Upgrade` says for which.
     #[must_use]
     pub fn wants_upgrade(&self) -> bool {
-        self.flags.upgrade
+        self.connection.upgrade
             && self.version == Version::HTTP_11
             && self.fields.get("upgrade").is_some()
     }
@@ -238,24 +229,6 @@ impl RequestHead {
     fn text(&self, range: Range<usize>) -> &str {
         str::from_utf8(&self.fields.bytes[range]).unwrap_or_default()
     }
-}
-
-impl Flags {
-    /// Notes the options of a field `Connection`.
-    fn note(&mut self, value: &[u8]) {
-        for option in value.split(|byte| *byte == b',').map(trim) {
-            let is = |name: &[u8]| option.eq_ignore_ascii_case(name);
-            self.close |= is(b"close");
-            self.keep_alive |= is(b"keep-alive");
-            self.upgrade |= is(b"upgrade");
-        }
-    }
-}
-
-/// Where a part is in the whole that it was cut from.
-pub(super) fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
-    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-    start..start + part.len()
 }
 
 #[cfg(test)]

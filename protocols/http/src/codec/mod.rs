@@ -4,6 +4,7 @@
 mod body;
 mod chunked;
 mod conditional;
+mod connection_options;
 mod date;
 mod encode;
 mod error;

@@ -6,8 +6,8 @@ use http::{Method, StatusCode, Version};
 use httparse::{Header, Status};
 
 use super::{
-    Fields, Framing, HeadError, HeadLimits, fields::trim, framing::Gathered, head::place,
-    lines::FIELDS_CAP,
+    Fields, Framing, HeadError, HeadLimits, connection_options::ConnectionOptions, fields::place,
+    framing::Gathered, lines::FIELDS_CAP,
 };
 
 /// The head of a response, decoded: status line and fields (RFC 9112 4 and 5).
@@ -32,8 +32,7 @@ pub struct ResponseHead {
     version: Version,
     fields: Fields,
     framing: Option<Framing>,
-    close: bool,
-    keep_alive: bool,
+    connection: ConnectionOptions,
 }
 
 impl ResponseHead {
@@ -80,28 +79,17 @@ impl ResponseHead {
         self.status = status.ok_or(HeadError::Malformed { what: "status" })?;
         let is_1_0 = parsed.version == Some(0);
         self.version = if is_1_0 { Version::HTTP_10 } else { Version::HTTP_11 };
-        self.fields.clear();
-        self.fields.bytes.extend_from_slice(head);
-        (self.close, self.keep_alive) = (false, false);
+        self.fields.begin(head);
+        self.connection = ConnectionOptions::default();
         let mut gathered = Gathered::default();
         for header in &*parsed.headers {
-            let value = trim(header.value);
-            let (name_at, value_at) = (place(head, header.name.as_bytes()), place(head, value));
-            self.fields.push(name_at.start, name_at.len(), value_at.start, value.len());
-            match () {
-                () if header.name.eq_ignore_ascii_case("content-length") => {
-                    gathered.length(value)?
-                }
-                () if header.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    gathered.encoding(value);
-                }
-                () if header.name.eq_ignore_ascii_case("connection") => {
-                    for option in value.split(|byte| *byte == b',').map(trim) {
-                        self.close |= option.eq_ignore_ascii_case(b"close");
-                        self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                    }
-                }
-                () => {}
+            let value = self.fields.push_parsed(head, header);
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            match header.name.len() {
+                10 if is("connection") => self.connection.add(value),
+                14 if is("content-length") => gathered.length(value)?,
+                17 if is("transfer-encoding") => gathered.encoding(value),
+                _ => {}
             }
         }
         self.framing = gathered.framing(is_1_0)?;
@@ -140,7 +128,7 @@ impl ResponseHead {
     /// Whether the server will take another request on this connection, as far as the fields say (RFC 9112 9.3).
     #[must_use]
     pub fn is_persistent(&self) -> bool {
-        !self.close && (self.version == Version::HTTP_11 || self.keep_alive)
+        self.connection.is_persistent(self.version)
     }
 }
 
