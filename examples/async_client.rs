@@ -35,19 +35,19 @@ struct Client {
 impl Client {
     fn ask(&self, transport: &Transport, question: &Text) -> Deferred<String, RequestError> {
         let timeout = Duration::from_secs(5);
-        self.requests.ask_within(transport, timeout, (), |to| Ok(send_line(to, question)?))
+        self.requests.send_within(transport, timeout, (), |to| Ok(send_line(to, question)?))
     }
 }
 
 impl LineHandler for Client {
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
-        if self.requests.answered(String::from_utf8_lossy(line).into_owned()).is_err() {
+        if self.requests.resolve(String::from_utf8_lossy(line).into_owned()).is_err() {
             transport.fail("an answer to nothing that was asked");
         }
     }
 
     fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
-        self.requests.lost(reason);
+        self.requests.connection_lost(reason);
     }
 }
 

@@ -3,16 +3,16 @@
 mod support;
 
 mod datagrams {
-    #[cfg(target_os = "linux")]
-    mod asked;
+    mod fixture;
     #[cfg(target_os = "linux")]
     mod groups;
     #[cfg(target_os = "linux")]
     mod icmp;
-    mod room;
-    #[cfg(unix)]
-    mod strangers;
+    #[cfg(target_os = "linux")]
+    mod reply_source;
     mod udp;
     #[cfg(unix)]
     mod unix;
+    #[cfg(unix)]
+    mod wrong_sender;
 }

@@ -159,7 +159,7 @@ fn converse(engine: Engine, seed: u64, faults: Faults) -> (usize, Vec<Lost>) {
 fn every_byte_arrives_once_and_in_order() {
     for_seeds(SEEDS, |seed| {
         for engine in &Engine::available().collect::<Vec<_>>() {
-            for faults in [Faults::rough(seed), heavy(seed)] {
+            for faults in [Faults::survivable(seed), heavy(seed)] {
                 let (finished, reasons) = converse(*engine, seed, faults);
                 assert_eq!(finished, CLIENTS, "{engine}: {reasons:?}");
                 let clean = |lost: &Lost| matches!(lost, Lost::Done | Lost::Closed);

@@ -24,7 +24,7 @@ const COMPLETE: [(&str, &str); 6] = [
 const PLAIN: [(&str, &str); 11] = [
     ("BuildError", "users make it in tests of their handling"),
     ("ByteRange", "users make it: it is a pair of positions"),
-    ("NotHeld", "users make it in tests of their handling"),
+    ("ShortLivedConnection", "users make it in tests of their handling"),
     ("Panicked", "users make it in tests of their handling"),
     ("SendDescriptorError", "users make it in tests of their handling"),
     ("TimedOut", "users make it in tests of their handling"),

@@ -7,6 +7,6 @@ mod support;
 
 mod reentrancy {
     mod calls;
-    mod house;
-    mod visits;
+    mod detector;
+    mod reentrant_calls;
 }

@@ -27,11 +27,11 @@ mod scenarios {
     mod downloading;
     mod draining;
     mod forwarding;
+    mod handshaking;
     mod panicking;
     mod parties;
     mod reconnecting;
     mod regressions;
-    mod securing;
     mod stage;
     mod talking;
     mod timing;

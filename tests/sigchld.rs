@@ -18,7 +18,7 @@ use std::{
 
 use sinew::{
     prelude::*,
-    reactor::{Signal, process::exits_are_kept},
+    reactor::{Signal, process::keeps_exit_statuses},
 };
 use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
 use watchdog::Watchdog;
@@ -55,11 +55,11 @@ const BY_TERM: ProcessStatus =
 #[test]
 fn a_lost_exit_status_is_queried_or_explained() {
     Log::install();
-    assert!(exits_are_kept());
+    assert!(keeps_exit_statuses());
     // The ways to ignore it (sigaction(2), POSIX.1-2001).
     for (handler, flags) in [(libc::SIG_IGN, 0), (libc::SIG_DFL, libc::SA_NOCLDWAIT)] {
         set(handler, flags);
-        assert!(!exits_are_kept());
+        assert!(!keeps_exit_statuses());
         for engine in Engine::available() {
             let _watchdog = Watchdog::new(format!("SIGCHLD is ignored on {engine}"));
             let (exited, signalled) = (end_of(engine, "exit 3\n"), end_of(engine, SIGNALLED));

@@ -274,7 +274,7 @@ pub(crate) fn announce_port<A: Display>(reactor: &Reactor, port: &ListeningPort<
     if at != "stdio:" {
         return announce(reactor, at);
     }
-    port.when_over().then(|reactor, _| {
+    port.when_closed().then(|reactor, _| {
         let _ = reactor.stop();
     });
 }

@@ -28,7 +28,7 @@ impl Session {
     fn list(&self, transport: &Transport) {
         let store = self.store.borrow();
         transport.write(format!("+ {} follow\r\n", store.len()).as_bytes());
-        let mut lines = DotStuffing::mending();
+        let mut lines = DotStuffing::normalizing();
         let mut write = |piece: &[u8]| {
             transport.write(piece);
         };

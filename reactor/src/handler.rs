@@ -179,7 +179,7 @@ impl Ready {
 
     /// Whether a short read may leave data behind: because of urgent data, or before the end of the stream.
     #[must_use]
-    pub const fn cuts_reads(self) -> bool {
+    pub const fn may_shorten_reads(self) -> bool {
         self.0 & Self::URGENT.0 != 0
     }
 
@@ -210,10 +210,10 @@ impl fmt::Debug for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "Ready(read: {}, write: {}, cuts_reads: {}, read_closed: {})",
+            "Ready(read: {}, write: {}, may_shorten_reads: {}, read_closed: {})",
             self.is_read(),
             self.is_write(),
-            self.cuts_reads(),
+            self.may_shorten_reads(),
             self.is_read_closed()
         )
     }

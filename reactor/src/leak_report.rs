@@ -57,7 +57,7 @@ impl Reactor {
     /// reactor.call_later(Duration::from_secs(1), |_| ());
     /// let driver = reactor.take_over()?;
     /// driver.turn()?;
-    /// driver.pass_to(Duration::from_secs(2));
+    /// driver.advance_clock_to(Duration::from_secs(2));
     /// assert_eq!(reactor.timers_overdue(), 1);
     /// driver.turn()?;
     /// assert_eq!(reactor.timers_overdue(), 0);

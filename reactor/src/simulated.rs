@@ -209,7 +209,7 @@ impl Driver {
 
     /// Advances the clock and does nothing else. Timers that became due meanwhile fire late, as in a process that was
     /// suspended.
-    pub fn pass_to(&self, elapsed: Duration) {
+    pub fn advance_clock_to(&self, elapsed: Duration) {
         self.reactor.inner.clock.advance_to(elapsed);
     }
 

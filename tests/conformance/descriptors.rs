@@ -65,7 +65,7 @@ fn join<P: Protocol>(world: &World, max: usize, protocol: P) -> TestConnection {
     let port = world.reactor().listen_unix_with(&path, config, factory).unwrap();
     let remote = RemoteEnd::unix(UnixStream::connect(path).unwrap());
     world.until("connection_made", || world.traces.len() > before);
-    TestConnection { remote, trace: world.traces.last(), port: Some(port.of_any_kind()) }
+    TestConnection { remote, trace: world.traces.last(), port: Some(port.into_any()) }
 }
 
 fn send(remote: &RemoteEnd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
@@ -340,7 +340,7 @@ fn unsent_descriptors_are_closed(world: &World) {
 }
 
 fn descriptors_are_not_passed_under_faults(world: &World) {
-    let config = StreamConfig::default().receive_descriptors(8).faults(Faults::rough(1));
+    let config = StreamConfig::default().receive_descriptors(8).faults(Faults::survivable(1));
     let (path, traces) = (free_path(), world.traces.clone());
     let config = UnixListenConfig::default().stream(config);
     let factory = move |_: &Peer| traces.watch(Sink);

@@ -310,7 +310,10 @@ fn a_range_past_the_end_is_an_error(world: &World) {
         assert!(matches!(refused, Err(SendFileError::PastEnd { start: 11 })), "{refused:?}");
     }
     let refused = send((Included(5), Excluded(4)));
-    assert!(matches!(refused, Err(SendFileError::Backwards { start: 5, end: 4 })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(SendFileError::InvertedRange { start: 5, end: 4 })),
+        "{refused:?}"
+    );
     // Reaching EOF at once is not an error, and nothing was sent.
     assert!(send((Included(10), Unbounded)).is_ok_and(|sent| sent));
     assert!(send((Included(8), Unbounded)).is_ok_and(|sent| sent));

@@ -8,7 +8,7 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::{RelayError, Relayed, memory},
+    transports::{RelayError, RelayedBytes, memory},
 };
 
 use super::producing::pieces;
@@ -47,10 +47,10 @@ table! {
 pub(super) struct Relay {
     pub(super) a: TestConnection,
     pub(super) b: TestConnection,
-    pub(super) relayed: Rc<Cell<Option<Relayed>>>,
+    pub(super) relayed: Rc<Cell<Option<RelayedBytes>>>,
 }
 
-pub(super) fn tie(a: &TestConnection, b: &TestConnection) -> Rc<Cell<Option<Relayed>>> {
+pub(super) fn tie(a: &TestConnection, b: &TestConnection) -> Rc<Cell<Option<RelayedBytes>>> {
     let relayed = Rc::new(Cell::new(None));
     let there = relayed.clone();
     let deferred = a.transport().relay(&b.transport()).expect("both are open");
@@ -100,8 +100,8 @@ impl Relay {
     }
 }
 
-pub(super) fn counts(relayed: Option<Relayed>) -> (u64, u64) {
-    relayed.map(|relayed| (relayed.there, relayed.back)).expect("it is relayed")
+pub(super) fn counts(relayed: Option<RelayedBytes>) -> (u64, u64) {
+    relayed.map(|relayed| (relayed.to_other, relayed.from_other)).expect("it is relayed")
 }
 
 fn bytes_go_both_ways(world: &World) {
@@ -419,7 +419,7 @@ fn a_connection_is_relayed_once_only(world: &World) {
     let refused = |one: &TestConnection, other: &TestConnection| {
         one.transport().relay(&other.transport()).err()
     };
-    assert_eq!(refused(&a, &a), Some(RelayError::Itself));
+    assert_eq!(refused(&a, &a), Some(RelayError::SameConnection));
     c.transport().close_write();
     assert_eq!(refused(&a, &c), Some(RelayError::Closed));
     assert_eq!(refused(&c, &a), Some(RelayError::Closed));

@@ -8,7 +8,7 @@ use std::{
 use sinew::prelude::*;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::room::{Callback, Room, nothing, remote};
+use super::fixture::{Callback, Fixture, nothing, remote};
 
 /// Type and code: network, host and, by a filter, communication administratively prohibited (RFC 792, RFC 1812
 /// 5.2.7.1); protocol unreachable; parameter problem. For IPv6 administratively prohibited, by policy and by route
@@ -34,12 +34,12 @@ fn icmp_prohibited_does_not_end_a_connected_socket() {
                 continue;
             }
         };
-        Room::on_every_engine("ICMP", |room| {
+        Fixture::on_every_engine("ICMP", |fixture| {
             for &(kind, code) in kinds {
                 let (peer, to) = remote(any);
-                let (protocol, log) = room.watch(nothing);
-                let transport = room.reactor().connect_udp(to, protocol).unwrap();
-                room.turn();
+                let (protocol, log) = fixture.watch(nothing);
+                let transport = fixture.reactor().connect_udp(to, protocol).unwrap();
+                fixture.turn();
                 let message = about(kind, code, transport.local(), to);
                 let failures = || log.failures().len();
                 for round in 1..=MANY {
@@ -48,13 +48,14 @@ fn icmp_prohibited_does_not_end_a_connected_socket() {
                     while failures() < round {
                         assert!(!log.is_stopped(), "after {round} of {kind}/{code}");
                         assert!(start.elapsed() < Duration::from_secs(10), "{kind}/{code}");
-                        room.turn();
+                        fixture.turn();
                     }
                 }
                 assert!(!log.is_stopped() && log.failures().iter().all(|(of, _)| *of == Some(to)));
                 peer.send_to(b"here I am", transport.local()).unwrap();
-                room.until("the peer", || log.has(&Callback::Datagram(b"here I am".to_vec(), to)));
-                room.assert_asleep();
+                fixture
+                    .until("the peer", || log.has(&Callback::Datagram(b"here I am".to_vec(), to)));
+                fixture.assert_asleep();
             }
         });
     }

@@ -12,7 +12,7 @@ use sinew::transports::{
 #[cfg(target_os = "linux")]
 use sinew::transports::{DatagramConfig, DatagramTransport, Overflow};
 
-use super::room::{Callback, Room, echo, nothing};
+use super::fixture::{Callback, Fixture, echo, nothing};
 use crate::support::sockets::free_path;
 
 fn remote(path: &Path) -> UnixDatagram {
@@ -30,22 +30,23 @@ fn take(socket: &UnixDatagram) -> Option<Vec<u8>> {
 
 #[test]
 fn a_conversation() {
-    Room::on_every_engine("a conversation", |room| {
+    Fixture::on_every_engine("a conversation", |fixture| {
         let (path, own) = (free_path(), free_path());
-        let (protocol, log) = room.watch(echo);
+        let (protocol, log) = fixture.watch(echo);
         let config = UnixDatagramConfig::default().mode(0o600);
-        let transport = room.reactor().listen_unix_datagram_with(&path, config, protocol).unwrap();
+        let transport =
+            fixture.reactor().listen_unix_datagram_with(&path, config, protocol).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(transport.local(), UnixAddr::from(&path));
-        let (protocol, _) = room.watch(nothing);
-        let taken = room.reactor().listen_unix_datagram(&path, protocol).unwrap_err();
+        let (protocol, _) = fixture.watch(nothing);
+        let taken = fixture.reactor().listen_unix_datagram(&path, protocol).unwrap_err();
         assert!(matches!(taken, UnixListenError::InUse { holder: Some(_), .. }));
 
         let client = remote(&own);
         for data in [&b"hello"[..], b"", &[7; 50_000]] {
             client.send_to(data, &path).unwrap();
             let mut answer = None;
-            room.until("the answer", || {
+            fixture.until("the answer", || {
                 answer = take(&client);
                 answer.is_some()
             });
@@ -58,18 +59,18 @@ fn a_conversation() {
         // An unnamed sender, which cannot be answered.
         let nameless = UnixDatagram::unbound().unwrap();
         nameless.send_to(b"psst", &path).unwrap();
-        room.until("it", || log.has(&Callback::Datagram(b"psst".to_vec(), UnixAddr::Unnamed)));
-        room.until("the failure", || log.failures().len() == 1);
+        fixture.until("it", || log.has(&Callback::Datagram(b"psst".to_vec(), UnixAddr::Unnamed)));
+        fixture.until("the failure", || log.failures().len() == 1);
         assert_eq!(log.failures()[0].0, Some(UnixAddr::Unnamed));
         // Longer than the receive buffer.
         client.send_to(&vec![1; 65_535], &path).unwrap();
         client.send_to(&vec![1; 65_536], &path).unwrap();
         client.send_to(&vec![1; 90_000], &path).unwrap();
-        room.until("both", || transport.stats().truncated == 2);
+        fixture.until("both", || transport.stats().truncated == 2);
         assert_eq!(log.came().last().map(Vec::len), Some(65_535));
 
         transport.stop();
-        room.turn();
+        fixture.turn();
         assert!(!path.exists());
         drop(client);
         fs::remove_file(own).unwrap();
@@ -78,32 +79,32 @@ fn a_conversation() {
 
 #[test]
 fn a_connected_client_gets_answers_from_the_queried_address() {
-    Room::on_every_engine("connected", |room| {
+    Fixture::on_every_engine("connected", |fixture| {
         let (path, own) = (free_path(), free_path());
-        let (protocol, _) = room.watch(echo);
-        let server = room.reactor().listen_unix_datagram(&path, protocol).unwrap();
-        let (protocol, log) = room.watch(nothing);
+        let (protocol, _) = fixture.watch(echo);
+        let server = fixture.reactor().listen_unix_datagram(&path, protocol).unwrap();
+        let (protocol, log) = fixture.watch(nothing);
         let config = UnixDatagramConfig::default().bind(&own);
-        let client = room.reactor().connect_unix_datagram_with(&path, config, protocol).unwrap();
+        let client = fixture.reactor().connect_unix_datagram_with(&path, config, protocol).unwrap();
         assert_eq!((client.local(), client.peer()), (own.as_path().into(), Some((&path).into())));
         assert_eq!(client.send(b"hello"), SendStatus::Sent);
-        room.until("the answer", || log.came() == [b"hello".to_vec()]);
+        fixture.until("the answer", || log.came() == [b"hello".to_vec()]);
         server.stop();
-        room.turn();
+        fixture.turn();
         client.send(b"anybody?");
-        room.until("the refusal", || log.has(&Callback::Refused));
-        room.until("the failure", || log.failures().len() == 1);
-        room.assert_asleep();
+        fixture.until("the refusal", || log.has(&Callback::Refused));
+        fixture.until("the failure", || log.failures().len() == 1);
+        fixture.assert_asleep();
         client.stop();
-        room.turn();
+        fixture.turn();
         assert!(!own.exists());
 
-        let (protocol, _) = room.watch(nothing);
-        let error = room.reactor().connect_unix_datagram(&path, protocol).unwrap_err();
+        let (protocol, _) = fixture.watch(nothing);
+        let error = fixture.reactor().connect_unix_datagram(&path, protocol).unwrap_err();
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-        let (protocol, _) = room.watch(nothing);
+        let (protocol, _) = fixture.watch(nothing);
         let long = format!("/tmp/{}", "x".repeat(200));
-        let error = room.reactor().connect_unix_datagram(long, protocol).unwrap_err();
+        let error = fixture.reactor().connect_unix_datagram(long, protocol).unwrap_err();
         assert!(matches!(error, ConnectError::TooLong { .. }));
     });
 }
@@ -113,26 +114,26 @@ fn a_connected_client_gets_answers_from_the_queried_address() {
 #[cfg(target_os = "linux")]
 fn a_full_peer_fills_the_queue() {
     for connected in [true, false] {
-        Room::on_every_engine("a full peer", |room| {
+        Fixture::on_every_engine("a full peer", |fixture| {
             for overflow in [Overflow::Refuse, Overflow::DropNewest, Overflow::DropOldest] {
-                fill(room, connected, overflow);
+                fill(fixture, connected, overflow);
             }
         });
     }
 }
 
 #[cfg(target_os = "linux")]
-fn fill(room: &Room, connected: bool, overflow: Overflow) {
+fn fill(fixture: &Fixture, connected: bool, overflow: Overflow) {
     let path = free_path();
     let peer = remote(&path);
-    let (protocol, log) = room.watch(nothing);
+    let (protocol, log) = fixture.watch(nothing);
     let datagrams = DatagramConfig::default().send_queue(3, 1000).overflow(overflow);
     let config = UnixDatagramConfig::default().datagrams(datagrams);
     let transport = if connected {
-        room.reactor().connect_unix_datagram_with(&path, config, protocol).unwrap()
+        fixture.reactor().connect_unix_datagram_with(&path, config, protocol).unwrap()
     } else {
         let own = free_path();
-        room.reactor().listen_unix_datagram_with(own, config, protocol).unwrap()
+        fixture.reactor().listen_unix_datagram_with(own, config, protocol).unwrap()
     };
     let (to, mut next) = (UnixAddr::from(&path), 0_u8);
     let mut send = |transport: &DatagramTransport<UnixAddr>| {
@@ -167,12 +168,12 @@ fn fill(room: &Room, connected: bool, overflow: Overflow) {
     assert_eq!((past, transport.queued(), transport.stats().overflowed), (expected, 3, 1));
     if connected {
         // The kernel does not report writability for an unconnected socket; sending is retried periodically.
-        room.assert_asleep();
+        fixture.assert_asleep();
     }
     assert_eq!(transport.queued(), 3);
     sent.extend(left.map(|n| vec![n]));
     let mut came = Vec::new();
-    room.until("all of them", || {
+    fixture.until("all of them", || {
         came.extend(std::iter::from_fn(|| take(&peer)));
         came.len() == sent.len()
     });
@@ -181,30 +182,30 @@ fn fill(room: &Room, connected: bool, overflow: Overflow) {
         log.callbacks().iter().filter(|callbacks| **callbacks == Callback::Resumed).count();
     assert_eq!(resumed, usize::from(overflow == Overflow::Refuse));
     assert_eq!(transport.stats().sent, sent.len() as u64);
-    room.assert_asleep();
+    fixture.assert_asleep();
     transport.stop();
     drop(peer);
     fs::remove_file(path).unwrap();
-    room.turn();
-    assert_eq!(room.reactor().stats().timers, 0);
+    fixture.turn();
+    assert_eq!(fixture.reactor().stats().timers, 0);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn what_waits_at_the_end_is_sent_if_there_is_room() {
-    Room::on_every_engine("the end", |room| {
+    Fixture::on_every_engine("the end", |fixture| {
         let path = free_path();
         let peer = remote(&path);
-        let (protocol, log) = room.watch(nothing);
-        let transport = room.reactor().connect_unix_datagram(&path, protocol).unwrap();
+        let (protocol, log) = fixture.watch(nothing);
+        let transport = fixture.reactor().connect_unix_datagram(&path, protocol).unwrap();
         let mut sent = 0;
         while transport.send(b"x") == SendStatus::Sent {
             sent += 1;
         }
         while take(&peer).is_some() {}
-        // There is room, but the loop has not run yet.
+        // There is fixture, but the loop has not run yet.
         transport.stop();
-        room.turn();
+        fixture.turn();
         assert!(log.is_stopped() && sent > 0);
         assert_eq!(take(&peer).as_deref(), Some(&b"x"[..]), "the one that waited");
         drop(peer);

@@ -170,7 +170,7 @@ fn the_command_may_say_where_output_goes() {
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let mut command = sh("cat; echo out; echo err >&2");
         command.stdin(std::process::Stdio::null()).stdout(writer);
-        let config = config().stdin(ChildIo::AsCommanded).stdout(ChildIo::AsCommanded);
+        let config = config().stdin(ChildIo::FromCommand).stdout(ChildIo::FromCommand);
         let notes = stage.run(command, config, ignore);
         assert_eq!(
             (notes.out().as_str(), notes.received(ChildFd::STDERR)),
@@ -303,7 +303,7 @@ fn under_faults() {
     on_every_engine("faults", |stage| {
         let data = noise(200_000);
         let bytes = data.clone();
-        let stream = StreamConfig::default().faults(sinew::transports::Faults::rough(7));
+        let stream = StreamConfig::default().faults(sinew::transports::Faults::survivable(7));
         let notes =
             stage.run(Command::new("cat"), config().stream(stream), move |process, callbacks| {
                 if *callbacks == Callback::Started {

@@ -14,7 +14,7 @@ use sinew::{
     },
 };
 
-use super::house::{Guest, enter, look_in};
+use super::detector::{Guest, enter, look_in};
 use crate::support::certs;
 
 const LONG: Duration = Duration::from_secs(1000);
@@ -119,7 +119,7 @@ pub(crate) fn ask_transport(transport: &Transport) {
     let (id, peer, local) = (transport.id(), transport.peer(), transport.local());
     let known = (transport.queued(), transport.is_closing(), transport.is_reading());
     let clone = transport.clone();
-    assert_eq!(transport.relay(&clone).err(), Some(RelayError::Itself));
+    assert_eq!(transport.relay(&clone).err(), Some(RelayError::SameConnection));
     assert_eq!(transport.relayed(), None);
     assert!(clone == *transport && clone.id() == id);
     let text = format!("{transport:?} {id:?} {peer} {local:?} {known:?}");
@@ -152,7 +152,7 @@ pub(crate) fn ask_port(port: &ListeningPort) {
     assert!(!format!("{port:?} {known:?}").is_empty());
     port.pause();
     port.resume();
-    port.when_over().then(|_, _| look_in("a callback of the end of a port"));
+    port.when_closed().then(|_, _| look_in("a callback of the end of a port"));
 }
 
 pub(crate) fn ask_reactor(reactor: &Reactor) {

@@ -41,10 +41,10 @@ const LOOKS: usize = 5;
 /// Seed of the faults, unless `SINEW_SEED` is set.
 const SEED: u64 = 20_261;
 
-/// Longer than [`Faults::rough`] delays a write.
+/// Longer than [`Faults::survivable`] delays a write.
 const CALM: Duration = Duration::from_millis(3);
 
-/// More turns than a short message and its answer take under [`Faults::rough`].
+/// More turns than a short message and its answer take under [`Faults::survivable`].
 const TURNS_TO_CALM: usize = 20;
 
 /// The kind of connection, and which end of it is under test.
@@ -149,7 +149,7 @@ impl World {
         for_seeds(SEED..SEED + 1, |seed| {
             let what = format!("{name} on {engine} over {link:?} under the faults of {seed}");
             let _watchdog = Watchdog::new(what);
-            let world = Self { faults: Some(Faults::rough(seed)), ..Self::new(engine, link) };
+            let world = Self { faults: Some(Faults::survivable(seed)), ..Self::new(engine, link) };
             scenario(&world);
             world.end();
         });
@@ -228,7 +228,7 @@ impl World {
         let factory =
             move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
         let port = self.reactor.listen_tcp_with(any_port(), config, factory).expect("a free port");
-        (RemoteEnd::socket(dial(port.local(), width)), Some(port.of_any_kind()))
+        (RemoteEnd::socket(dial(port.local(), width)), Some(port.into_any()))
     }
 
     #[cfg(unix)]
@@ -245,7 +245,7 @@ impl World {
         let port = self.reactor.listen_unix_with(&path, config, factory).expect("a free path");
         (
             RemoteEnd::unix(UnixStream::connect(path).expect("somebody listens")),
-            Some(port.of_any_kind()),
+            Some(port.into_any()),
         )
     }
 
@@ -324,7 +324,7 @@ impl World {
         let port = port.expect("a free port");
         (
             RemoteEnd::secured(dial(port.local(), width), certs::remote_client()),
-            Some(port.of_any_kind()),
+            Some(port.into_any()),
         )
     }
 

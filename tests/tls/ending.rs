@@ -62,7 +62,7 @@ fn tampering_ends_that_connection_only() {
         let record = [&[23, 3, 3, 0, 32][..], &[7; 32]].concat();
         line.remote.as_socket().unwrap().write_all(&record).unwrap();
         line.remote.as_socket().unwrap().shutdown(std::net::Shutdown::Write).unwrap();
-        assert!(matches!(world.lost(&line.trace), Lost::Tls(TlsError::Misbehaved(_))));
+        assert!(matches!(world.lost(&line.trace), Lost::Tls(TlsError::ProtocolViolation(_))));
         other.remote.send(b"go on");
         assert_eq!(world.receive(&mut other.remote, 5), b"go on");
     });

@@ -179,7 +179,7 @@ fn the_alert_for_a_tampered_record_arrives() {
                 matches!(read, Ok(0))
             });
             line.remote.close();
-            assert!(matches!(world.lost(&line.trace), Lost::Tls(TlsError::Misbehaved(_))));
+            assert!(matches!(world.lost(&line.trace), Lost::Tls(TlsError::ProtocolViolation(_))));
         });
     }
 }
@@ -243,7 +243,7 @@ fn the_servers_alert_is_received_although_writing_fails() {
         drop(world.reactor().connect_tls(port.local(), &certs::client(), world.watched(floods)));
         world.until("a protocol", || world.traces.len() == 1);
         let reason = world.lost(&world.traces.last());
-        assert!(matches!(&reason, Lost::Tls(TlsError::Refused(_))), "{reason:?}");
+        assert!(matches!(&reason, Lost::Tls(TlsError::AlertReceived(_))), "{reason:?}");
         port.stop_listening();
     });
 }
@@ -335,7 +335,7 @@ fn a_relay_forwards_data_and_the_truncation() {
             world.send_all(&mut a.remote, &bytes);
             world.until("all to be carried", || {
                 a.remote.pump();
-                a.transport().relayed().unwrap().there >= 200_000 || b.transport().queued() > 0
+                a.transport().relayed().unwrap().to_other >= 200_000 || b.transport().queued() > 0
             });
             // EOF without close_notify. Unsent data of the session go first.
             let socket = a.remote.as_socket().unwrap().try_clone().unwrap();

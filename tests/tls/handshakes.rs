@@ -138,7 +138,7 @@ fn without_a_common_protocol_there_is_no_connection() {
     let client = certs::client().alpn(["x/1"]).unwrap();
     let error = refused(meet(&world, &server, &client));
     assert!(
-        matches!(&error, TlsError::Refused(why) if why == "no application protocol"),
+        matches!(&error, TlsError::AlertReceived(why) if why == "no application protocol"),
         "{error:?}"
     );
     // Clients without ALPN are accepted.
@@ -179,7 +179,7 @@ fn the_certificate_is_chosen_by_name() {
     assert!(matches!(error, TlsError::BadCertificate(_)), "{error:?}");
     let strict = server.only_known_names(true);
     let error = refused(meet(&world, &strict, &client("example.net")));
-    assert!(matches!(error, TlsError::Refused(_)), "{error:?}");
+    assert!(matches!(error, TlsError::AlertReceived(_)), "{error:?}");
     assert!(meet(&world, &strict, &client("www.example.org")).is_ok());
     world.end();
 }
@@ -257,8 +257,8 @@ fn a_client_times_out() {
     let slow = world.reactor().connect_tls_with(addr, config, &certs::client(), |_: &Peer| Sink);
     world.until("the timeout", || slow.is_settled());
     let error = slow.take().expect("it is settled").expect_err("nobody answers");
-    let is_securing = matches!(&error, ConnectError::TimedOut { phase, .. } if *phase == sinew::transports::ConnectPhase::Securing);
-    assert!(is_securing, "{error:?}");
+    let is_handshaking = matches!(&error, ConnectError::TimedOut { phase, .. } if *phase == sinew::transports::ConnectPhase::Handshaking);
+    assert!(is_handshaking, "{error:?}");
     assert!(
         error.to_string().ends_with("within 20ms: the TLS handshake was not complete by then"),
         "{error}"

@@ -109,7 +109,7 @@ pub enum ServiceError {
     Failed {
         /// Number of failed attempts in a row.
         failures: u32,
-        /// Why the last of them failed: a [`ConnectError`] or [`NotHeld`].
+        /// Why the last of them failed: a [`ConnectError`] or [`ShortLivedConnection`].
         #[source]
         last: Rc<dyn Error>,
     },
@@ -129,13 +129,13 @@ fn failed(failures: u32) -> String {
 
 /// A connection of a [`ClientService`] lasted for less than [`RetryConfig::reset_after`].
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the connection was lost after {held:?}")]
-pub struct NotHeld {
+#[error("the connection was lost after {lasted:?}")]
+pub struct ShortLivedConnection {
     /// How long it lasted.
-    pub held: Duration,
+    pub lasted: Duration,
 }
 
-sinew_reactor::error_debug!(NotHeld);
+sinew_reactor::error_debug!(ShortLivedConnection);
 
 /// Keeps a client connected: connects, and reconnects when the connection is lost or an attempt fails, until it is stopped. Cheap
 /// to clone.
@@ -337,7 +337,7 @@ impl<P: Protocol> Running<P> {
                         self.0.failures.set(0);
                         if self.pause(&mut stop).await { continue } else { return }
                     }
-                    Ended::TooShort(not_held) => Rc::new(not_held),
+                    Ended::TooShort(short_lived) => Rc::new(short_lived),
                 },
                 // The reactor's run ends, so this task ends, too.
                 Some(Err(ConnectError::GivenUp(Failure::Abandoned))) => return,
@@ -368,11 +368,11 @@ impl<P: Protocol> Running<P> {
             return Ended::Stopped;
         }
         let Some(reactor) = self.0.reactor.upgrade() else { return Ended::Stopped };
-        let held = reactor.now().saturating_duration_since(since);
-        if held >= self.0.config.reset_after {
+        let lasted = reactor.now().saturating_duration_since(since);
+        if lasted >= self.0.config.reset_after {
             Ended::Stable
         } else {
-            Ended::TooShort(NotHeld { held })
+            Ended::TooShort(ShortLivedConnection { lasted })
         }
     }
 
@@ -411,7 +411,7 @@ impl<P: Protocol> Running<P> {
 enum Ended {
     /// It lasted for at least `reset_after`.
     Stable,
-    TooShort(NotHeld),
+    TooShort(ShortLivedConnection),
     /// It was closed because the service stops.
     Stopped,
 }

@@ -60,7 +60,7 @@ impl Faults {
 
     /// All faults except resets, at rates that a connection survives: each occurs within a few dozen calls, and most calls make
     /// progress. Writes are delayed by at most 2 ms.
-    pub fn rough(seed: u64) -> Self {
+    pub fn survivable(seed: u64) -> Self {
         Self::new(seed)
             .short_reads(0.3)
             .short_writes(0.3)

@@ -13,7 +13,7 @@
 //! | what you receive | |
 //! |---|---|
 //! | [`Transport`], [`WriteStatus`], [`TimerId`], [`ConnectionId`] | the handle of a connection, and what its methods return |
-//! | [`Connection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`Tried`] | a connection with a known protocol type, and connecting |
+//! | [`Connection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`FailedAttempt`] | a connection with a known protocol type, and connecting |
 //! | [`ListeningPort`], [`ListenError`], [`Address`] | a listening port, and its address |
 //! | [`Peer`], [`ConnectionLost`], [`TlsError`], [`SendFileError`] | the other end; why a connection ended |
 //! | [`SetProtocolError`], [`NotHandedOver`], [`UnreadInput`] | why a connection was not handed over to another protocol |
@@ -114,8 +114,8 @@ pub use {
     protocol::Protocol,
     send_file::SendFileError,
     tcp::{
-        ConnectError, ConnectPhase, Connecting, Destination, Family, ListenError, ListeningPort,
-        ReactorTcp, Tried,
+        ConnectError, ConnectPhase, Connecting, Destination, FailedAttempt, Family, ListenError,
+        ListeningPort, ReactorTcp,
     },
     tls_error::TlsError,
     transport::{ConnectionId, TimerId, Transport, WriteStatus},
@@ -137,7 +137,7 @@ pub use {
 };
 #[doc(hidden)]
 pub use {
-    client_service::{ClientService, NotHeld, RetryConfig, ServiceError},
+    client_service::{ClientService, RetryConfig, ServiceError, ShortLivedConnection},
     datagram::{
         DatagramAddr, DatagramConfig, DatagramOptionError, DatagramProtocol, DatagramStats,
         DatagramTransport, Interface, Overflow, ReactorUdp, SendFailed, SendStatus, Stopped,
@@ -145,7 +145,7 @@ pub use {
     },
     endpoint::{DynFactory, DynProtocol},
     options::{Dscp, Keepalive, SocketOptionError},
-    relay::{RelayError, Relayed},
+    relay::{RelayError, RelayedBytes},
 };
 
 // The code blocks of the README are compiled with the tests.

@@ -1,6 +1,6 @@
 //! Process identity and exit statuses, for owners of resources outside of memory: whether this process made the
 //! resource or is a fork of the one that did ([`Origin`]), and the exit status of a child that cannot be waited for
-//! ([`exits_are_kept`], [`exit_status`]).
+//! ([`keeps_exit_statuses`], [`exit_status`]).
 
 use std::{io, process};
 
@@ -10,7 +10,7 @@ mod sys;
 #[cfg(target_os = "linux")]
 pub use sys::exit_status;
 #[cfg(unix)]
-pub use sys::exits_are_kept;
+pub use sys::keeps_exit_statuses;
 #[cfg(unix)]
 use sys::{forks, watch_forks};
 

@@ -41,7 +41,7 @@ pub(super) fn watch_forks() -> io::Result<()> {
 /// Whether the system keeps the exit status of a child of this process until it is waited for: not if the process
 /// ignores SIGCHLD (`SIG_IGN`, or `SA_NOCLDWAIT`; [wait(2)](https://man7.org/linux/man-pages/man2/wait.2.html), notes).
 #[must_use]
-pub fn exits_are_kept() -> bool {
+pub fn keeps_exit_statuses() -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: the pointer is to a live value, and the call changes no disposition.
     let answer = unsafe { libc::sigaction(libc::SIGCHLD, ptr::null(), action.as_mut_ptr()) };
@@ -70,7 +70,7 @@ const PIDFD_INFO_EXIT: u64 = 1 << 3;
 #[cfg(target_os = "linux")]
 const EXIT_STATUS_TRIES_MAX: usize = 1_000;
 
-/// The exit status of a process that was not kept for waiting ([`exits_are_kept`]), or that something else has
+/// The exit status of a process that was not kept for waiting ([`keeps_exit_statuses`]), or that something else has
 /// collected, read from a pidfd that was opened while the process existed. Linux 6.15 and later; `None` elsewhere, and
 /// for a process that has not exited.
 #[cfg(target_os = "linux")]

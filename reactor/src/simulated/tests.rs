@@ -172,7 +172,7 @@ fn a_driver_runs_through_startup_and_shutdown() {
     reactor.call_later(millis(10), |reactor| reactor.stop().unwrap());
     assert_eq!(driver.turn().unwrap(), Turned::Asleep);
     while driver.turn().unwrap() == Turned::Asleep {
-        driver.pass_to(driver.next_wakeup().unwrap());
+        driver.advance_clock_to(driver.next_wakeup().unwrap());
     }
     assert_eq!(driver.age(), millis(30));
     assert_eq!(*fired.borrow(), [Phase::BeforeStartup, Phase::AfterStartup, Phase::DuringShutdown]);

@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
     process::{Pid, Signal, WaitOptions, kill_process, waitpid},
 };
-use sinew_reactor::{DelayedCall, Reactor, process::exits_are_kept};
+use sinew_reactor::{DelayedCall, Reactor, process::keeps_exit_statuses};
 
 use crate::{CloseError, lock::lock};
 
@@ -121,7 +121,7 @@ impl Children {
 
     /// Warns once, since the cause is the same for all children.
     fn report_lost(&self, child: Pid) {
-        let cause = match exits_are_kept() {
+        let cause = match keeps_exit_statuses() {
             false => "this process ignores SIGCHLD, so the system keeps none",
             true => "something else in this process has waited for it",
         };

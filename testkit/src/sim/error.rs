@@ -19,7 +19,7 @@ pub enum SimError {
     },
     /// A host always has more work at the same instant, so time cannot advance.
     #[error("{host} never becomes idle, so simulated time cannot advance (seed {seed})")]
-    NeverRests {
+    HostNeverIdle {
         /// The host.
         host: String,
         /// The seed of the simulation.

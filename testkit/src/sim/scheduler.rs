@@ -121,7 +121,7 @@ impl Simulation {
             ready.into_iter().try_for_each(|host| self.turn_host(host))?;
         }
         let (host, seed) = self.name(last.unwrap_or(HostId(0)));
-        Err(SimError::NeverRests { host, seed })
+        Err(SimError::HostNeverIdle { host, seed })
     }
 
     fn turn_host(&self, host: HostId) -> Result<(), SimError> {
@@ -134,13 +134,13 @@ impl Simulation {
             node.clock.at(world.now)
         };
         let Some((driver, panics)) = self.driver(host) else { return Ok(()) };
-        driver.pass_to(elapsed);
+        driver.advance_clock_to(elapsed);
         match driver.turn() {
             Ok(Turned::Asleep) => self.schedule_wakeup(host, &driver),
             Ok(_) => self.ended(host),
             Err(_) => {
                 let (host, seed) = self.name(host);
-                return Err(SimError::NeverRests { host, seed });
+                return Err(SimError::HostNeverIdle { host, seed });
             }
         }
         let now = driver.reactor().stats().panics;
@@ -183,7 +183,7 @@ impl Simulation {
         let (world, processes) = (self.world.borrow(), self.processes.borrow());
         for (node, process) in world.nodes.iter().zip(&*processes) {
             if let Some(driver) = &process.driver {
-                driver.pass_to(node.clock.at(world.now));
+                driver.advance_clock_to(node.clock.at(world.now));
             }
         }
     }

@@ -332,7 +332,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
             Ok(Received { len, from, info }) => {
                 core.receive_errors.set(0);
                 if !core.accepts_from(&from) {
-                    return core.count(|stats| stats.strangers += 1);
+                    return core.count(|stats| stats.wrong_sender += 1);
                 }
                 reactor.meter().bytes_received.add(len as u64);
                 if len == room {

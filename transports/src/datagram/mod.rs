@@ -14,13 +14,13 @@ use crate::Destination;
 mod batch;
 pub(crate) mod config;
 mod core;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod informed;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-#[path = "not_informed.rs"]
-mod informed;
 mod multicast;
 mod open;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod packet_info;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "packet_info_unsupported.rs"]
+mod packet_info;
 mod protocol;
 mod queue;
 mod socket;

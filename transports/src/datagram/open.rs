@@ -21,7 +21,7 @@ use super::{
     socket_io::{Foreign, SocketIo},
 };
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use super::{batch::Batched, informed::WithPacketInfo};
+use super::{batch::Batched, packet_info::WithPacketInfo};
 #[cfg(unix)]
 use crate::{
     ConnectError, UnixAddr, UnixDatagramConfig, UnixListenError,

@@ -119,7 +119,7 @@ sinew_reactor::error_debug!(SendFailed<A: DatagramAddr>);
 pub enum Stopped {
     /// This side has called [`DatagramTransport::stop`].
     #[error("stopped by this side")]
-    Asked,
+    Requested,
     /// The reactor stopped.
     #[error("the reactor was shut down")]
     Shutdown,

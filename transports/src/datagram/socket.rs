@@ -7,7 +7,7 @@ use std::{fmt, io, net::SocketAddr};
 use mio::net::UdpSocket;
 use sinew_reactor::{Interest, PacketInfo, Reactor, RegisterError, Token};
 
-use super::informed;
+use super::packet_info;
 use super::socket_io::SocketIo;
 use crate::net::Received;
 #[cfg(unix)]
@@ -59,7 +59,7 @@ impl SocketIo<SocketAddr> for UdpSocket {
         from: Option<&PacketInfo>,
     ) -> io::Result<()> {
         match (to, from) {
-            (Some(to), Some(from)) => informed::send_from(self, data, *to, from),
+            (Some(to), Some(from)) => packet_info::send_from(self, data, *to, from),
             (Some(to), None) => self.send_to(data, *to).map(drop),
             // A connected socket has one source address only.
             (None, _) => Self::send(self, data).map(drop),

@@ -72,7 +72,7 @@ pub struct DatagramStats {
     /// Datagrams that could not be sent or, on a connected socket, were reported as undelivered.
     pub failed: u64,
     /// Datagrams dropped, since they came from other senders than the peer, before the socket was connected.
-    pub strangers: u64,
+    pub wrong_sender: u64,
 }
 
 impl<A: DatagramAddr> DatagramTransport<A> {
@@ -165,7 +165,7 @@ impl<A: DatagramAddr> DatagramTransport<A> {
     /// Closes the socket: receives no more, sends queued datagrams as far as the socket has room, then the
     /// event loop closes it and calls [`stopped`](crate::DatagramProtocol::stopped).
     pub fn stop(&self) {
-        self.0.close(Stopped::Asked);
+        self.0.close(Stopped::Requested);
     }
 
     /// Whether the socket is closed or closing.

@@ -11,10 +11,9 @@ use std::{
 };
 
 use super::{
-    bare,
     error::{EndpointError, EndpointProblem},
     grammar::Field,
-    seconds,
+    seconds, without_kind,
 };
 use crate::{
     names::lookup,
@@ -60,7 +59,7 @@ impl Arguments {
         let mut names = HashSet::new();
         if let Some(duplicate) = named.iter().find(|field| !names.insert(&field.name)) {
             let name = duplicate.name.clone().unwrap_or_default();
-            let problem = EndpointProblem::Twice { name };
+            let problem = EndpointProblem::Duplicate { name };
             return Err(EndpointError::new(text, duplicate.place.clone(), problem));
         }
         let (kind, kind_place) = (kind.value, kind.place);
@@ -164,14 +163,14 @@ impl Arguments {
             return Err(EndpointError::new(&text, field.place, problem));
         }
         if let Some(field) = ordered.into_iter().next() {
-            let problem = EndpointProblem::Surplus { kind, value: field.value };
+            let problem = EndpointProblem::TooManyValues { kind, value: field.value };
             return Err(EndpointError::new(&text, field.place, problem));
         }
         Ok(())
     }
 
     pub(super) fn unknown_kind(&self, known: Vec<String>) -> EndpointError {
-        let alike = known.iter().find(|known| bare::is_like(known, &self.kind)).cloned();
+        let alike = known.iter().find(|known| without_kind::is_like(known, &self.kind)).cloned();
         let name = self.kind.clone();
         self.kind_problem(EndpointProblem::UnknownKind { name, alike, known })
     }

@@ -48,7 +48,7 @@ pub enum EndpointProblem {
     },
     /// A parameter is given twice.
     #[error("{} is given twice", Excerpt::new(.name))]
-    Twice {
+    Duplicate {
         /// The parameter.
         name: String,
     },
@@ -67,7 +67,7 @@ pub enum EndpointProblem {
     },
     /// There are more values without a name than parameters.
     #[error("{} does not take {:?}", Excerpt::new(.kind), Excerpt::new(.value))]
-    Surplus {
+    TooManyValues {
         /// The kind.
         kind: String,
         /// The value.

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{
     Arguments, ClientEndpoint, EndpointError, ServerEndpoint, TcpServer,
-    bare::{self, Side},
     grammar::{Field, fields},
     memory, proxy, tcp, tls,
+    without_kind::{self, Side},
 };
 #[cfg(unix)]
 use super::{fd, process, stdio, systemd, unix};
@@ -151,8 +151,8 @@ fn parse_bare<E>(
     if first.name.is_none() && kinds.contains_key(&first.value.to_ascii_lowercase()) {
         return None;
     }
-    let is_like_kind = |name: &str| kinds.keys().any(|kind| bare::is_like(kind, name));
-    bare::read(text, fields, side, is_like_kind)
+    let is_like_kind = |name: &str| kinds.keys().any(|kind| without_kind::is_like(kind, name));
+    without_kind::read(text, fields, side, is_like_kind)
 }
 
 impl fmt::Debug for Kinds {

@@ -65,7 +65,6 @@ use crate::{
 };
 
 mod arguments;
-mod bare;
 mod error;
 #[cfg(unix)]
 mod fd;
@@ -90,6 +89,7 @@ mod tls;
 mod tls;
 #[cfg(unix)]
 mod unix;
+mod without_kind;
 
 #[doc(inline)]
 pub use crate::dyn_protocol::{DynFactory, DynProtocol};

@@ -94,10 +94,10 @@ impl Connect for ProcessClient {
         command.args(&self.arguments);
         let stderr = match self.stderr {
             ProcessStderr::Log => ChildIo::Piped,
-            ProcessStderr::Inherit => ChildIo::AsCommanded,
+            ProcessStderr::Inherit => ChildIo::FromCommand,
             ProcessStderr::Drop => {
                 command.stderr(Stdio::null());
-                ChildIo::AsCommanded
+                ChildIo::FromCommand
             }
         };
         let log = ProcessLog { program: self.program.clone(), line: Vec::new() };

@@ -12,7 +12,7 @@ use crate::{
 
 /// Standard input and output, [borrowed](crate::ReactorPipes::stdio), as connected by inetd, ssh or a shell. A port on them has
 /// one connection, which exists from the start, and closes when that ends
-/// ([`when_over`](crate::ListeningPort::when_over)). The program must not print to standard output meanwhile.
+/// ([`when_closed`](crate::ListeningPort::when_closed)). The program must not print to standard output meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Stdio;
 

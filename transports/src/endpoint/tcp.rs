@@ -261,7 +261,7 @@ impl Listen for TcpServer {
         factory: DynFactory,
     ) -> Result<ListeningPort<Address>, ListenError> {
         let (at, config) = self.configured(config);
-        reactor.listen_tcp_with(at, config, factory).map(ListeningPort::of_any_kind)
+        reactor.listen_tcp_with(at, config, factory).map(ListeningPort::into_any)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::*;
 
-mod bare;
 #[cfg(feature = "tls")]
 mod files;
 mod round_trip;
+mod without_kind;
 
 #[test]
 fn server_strings() {

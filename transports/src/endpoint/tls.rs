@@ -208,7 +208,7 @@ impl Listen for TlsServer {
         factory: DynFactory,
     ) -> Result<ListeningPort<Address>, ListenError> {
         let (at, config) = self.at.configured(config);
-        reactor.listen_tls_with(at, config, &self.tls, factory).map(ListeningPort::of_any_kind)
+        reactor.listen_tls_with(at, config, &self.tls, factory).map(ListeningPort::into_any)
     }
 }
 

@@ -150,7 +150,7 @@ impl Listen for UnixServer {
             config = config.lock(lock);
         }
         let port = reactor.listen_unix_with(&self.at, config, factory)?;
-        Ok(port.of_any_kind())
+        Ok(port.into_any())
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Lookup, Resolve, ResolveError, failed, key, literal::Literal, lookup
 #[derive(Clone, Default)]
 pub struct Hosts {
     table: BTreeMap<String, Vec<Literal>>,
-    otherwise: Option<Rc<dyn Resolve>>,
+    fallback: Option<Rc<dyn Resolve>>,
 }
 
 /// A hosts table could not be read.
@@ -87,8 +87,8 @@ impl Hosts {
 
     /// Sets the fallback resolver, for names that are not in the table.
     #[must_use]
-    pub fn otherwise(mut self, resolver: impl Resolve) -> Self {
-        self.otherwise = Some(Rc::new(resolver));
+    pub fn fallback(mut self, resolver: impl Resolve) -> Self {
+        self.fallback = Some(Rc::new(resolver));
         self
     }
 
@@ -99,7 +99,7 @@ impl Hosts {
 
 impl Resolve for Hosts {
     fn resolve(&self, reactor: &Reactor, host: &str) -> Lookup {
-        match (self.table.get(&key(host)), &self.otherwise) {
+        match (self.table.get(&key(host)), &self.fallback) {
             (Some(literals), _) if literals.is_empty() => failed(reactor, ResolveError::NoAddress),
             (Some(literals), _) => {
                 let addrs =
@@ -109,7 +109,7 @@ impl Resolve for Hosts {
                     Err(error) => failed(reactor, ResolveError::System(Arc::new(error))),
                 }
             }
-            (None, Some(otherwise)) => otherwise.resolve(reactor, host),
+            (None, Some(fallback)) => fallback.resolve(reactor, host),
             (None, None) => failed(reactor, ResolveError::NoSuchName),
         }
     }
@@ -119,7 +119,7 @@ impl fmt::Debug for Hosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hosts")
             .field("table", &self.table)
-            .field("otherwise", &self.otherwise.is_some())
+            .field("fallback", &self.fallback.is_some())
             .finish()
     }
 }

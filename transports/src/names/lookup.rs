@@ -9,7 +9,7 @@ use std::{
 
 use sinew_reactor::{Deferred, Reactor};
 
-use super::{error::check_len, literal::Literal, waiting::look_up};
+use super::{error::check_len, literal::Literal, system_lookups::look_up};
 use crate::net::{Found, installed};
 
 /// Looks up a name.

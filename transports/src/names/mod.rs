@@ -24,9 +24,9 @@ pub(crate) mod literal;
 pub(crate) mod lookup;
 pub(crate) mod services;
 mod system;
-mod waiting;
+mod system_lookups;
 
-pub(crate) use waiting::is_queued;
+pub(crate) use system_lookups::is_queued;
 pub use {
     cached::Cached,
     error::ResolveError,
@@ -49,7 +49,7 @@ pub type Lookup = Deferred<Vec<SocketAddr>, ResolveError>;
 ///
 /// let reactor = Reactor::new()?;
 /// let hosts = Hosts::parse("192.0.2.7 build.example build")?;
-/// reactor.set_resolver(hosts.otherwise(Cached::new(SystemResolver)));
+/// reactor.set_resolver(hosts.fallback(Cached::new(SystemResolver)));
 /// let found = reactor.run_until(reactor.resolve("build"))??;
 /// assert_eq!(found[0].ip().to_string(), "192.0.2.7");
 /// # Ok(())

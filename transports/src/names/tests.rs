@@ -128,7 +128,7 @@ fn link_local_addresses_have_a_scope() {
 fn names_not_in_the_table_use_the_fallback() {
     let (reactor, queried) = (Reactor::simulated(0), Queried::default());
     reactor.set_resolver(
-        Hosts::new().with("one", [[192, 0, 2, 1].into()]).otherwise(slow_resolver(&queried)),
+        Hosts::new().with("one", [[192, 0, 2, 1].into()]).fallback(slow_resolver(&queried)),
     );
     assert_eq!(found(&reactor, &reactor.resolve("one")), "192.0.2.1");
     assert_eq!(found(&reactor, &reactor.resolve("three")), "192.0.2.5");

@@ -23,7 +23,7 @@ pub enum ChildIo {
     #[default]
     Piped,
     /// As set on the `Command`: a file, /dev/null, or, by default, inherited.
-    AsCommanded,
+    FromCommand,
 }
 
 /// Handling of a child that still runs when the reactor stops. To end children in order, ask them to exit in a

@@ -25,7 +25,7 @@ use rustix::{io::Errno, process::Pid};
 use sinew_reactor::{
     Deferred, Handler, Interest, Killed, Promise, Reactor, Ready, Signal, TimerKey, Token,
     WeakReactor,
-    process::{Origin, exits_are_kept},
+    process::{Origin, keeps_exit_statuses},
 };
 
 use super::{
@@ -178,7 +178,7 @@ impl Lifecycle {
         if let Some(status) = kept {
             return status.into();
         }
-        let cause = match exits_are_kept() {
+        let cause = match keeps_exit_statuses() {
             false => "this process ignores SIGCHLD, so the system keeps none",
             true => "something else in this process has waited for it",
         };

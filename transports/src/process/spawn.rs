@@ -125,7 +125,7 @@ pub(super) fn connect<P: Protocol>(
     protocol: P,
     command: Command,
 ) -> Result<(Connection<P>, Process), SpawnError> {
-    let config = ProcessConfig::default().stderr(ChildIo::AsCommanded);
+    let config = ProcessConfig::default().stderr(ChildIo::FromCommand);
     let (watched, streams) = match start_with_streams(reactor, Box::new(Ignored), command, &config)
     {
         Ok(watched) => watched,

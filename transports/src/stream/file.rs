@@ -55,7 +55,7 @@ impl FileProducer {
             Bound::Unbounded => End::Unknown,
         };
         match end {
-            End::At(end) if end < start => return Err(SendFileError::Backwards { start, end }),
+            End::At(end) if end < start => return Err(SendFileError::InvertedRange { start, end }),
             _ if len > 0 && start > len => return Err(SendFileError::PastEnd { start }),
             _ => {}
         }

@@ -80,7 +80,7 @@ impl Transport {
         let stream = self.inner();
         let reason = match () {
             () if !stream.is_open() => NotHandedOver::Closed,
-            () if stream.is_relayed() => NotHandedOver::Relayed,
+            () if stream.is_relayed() => NotHandedOver::RelayedBytes,
             () if stream.has_successor() => NotHandedOver::Pending,
             () => {
                 stream.holds().handover.successor.set(Some(boxed(protocol)));

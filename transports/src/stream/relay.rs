@@ -20,7 +20,7 @@ use super::{
     state::{Input, State},
 };
 use crate::{
-    ConnectionLost, Relayed, Transport,
+    ConnectionLost, RelayedBytes, Transport,
     buffers::{READ_BUFFER, store_queue},
     producer::{Feed, FeedStatus},
 };
@@ -56,25 +56,25 @@ struct RelayDirection {
 
 /// What both ends share: the promise that is resolved when both are over.
 struct RelayOutcome {
-    promise: Cell<Option<Promise<Relayed>>>,
-    there: Rc<RelayDirection>,
-    back: Rc<RelayDirection>,
+    promise: Cell<Option<Promise<RelayedBytes>>>,
+    outgoing: Rc<RelayDirection>,
+    incoming: Rc<RelayDirection>,
     is_one_end_lost: Cell<bool>,
 }
 
 impl Transport {
     /// Starts a relay. Both connections are open, and neither is part of a relay.
-    pub(crate) fn start_relay(&self, reactor: &Reactor, other: &Self) -> Deferred<Relayed> {
+    pub(crate) fn start_relay(&self, reactor: &Reactor, other: &Self) -> Deferred<RelayedBytes> {
         let (promise, relayed) = reactor.promise();
         let outcome = Rc::new(RelayOutcome {
             promise: Cell::new(Some(promise)),
-            there: RelayDirection::new(reactor, self),
-            back: RelayDirection::new(reactor, other),
+            outgoing: RelayDirection::new(reactor, self),
+            incoming: RelayDirection::new(reactor, other),
             is_one_end_lost: Cell::new(false),
         });
         let ends = [
-            (self, other, &outcome.there, &outcome.back),
-            (other, self, &outcome.back, &outcome.there),
+            (self, other, &outcome.outgoing, &outcome.incoming),
+            (other, self, &outcome.incoming, &outcome.outgoing),
         ];
         for (this, other, outgoing, incoming) in ends {
             let stream = this.inner();
@@ -236,8 +236,11 @@ impl Transport {
         if relay.outcome.is_one_end_lost.replace(true)
             && let Some(promise) = relay.outcome.promise.take()
         {
-            let RelayOutcome { there, back, .. } = &*relay.outcome;
-            promise.resolve(Relayed { there: there.bytes.get(), back: back.bytes.get() });
+            let RelayOutcome { outgoing, incoming, .. } = &*relay.outcome;
+            promise.resolve(RelayedBytes {
+                to_other: outgoing.bytes.get(),
+                from_other: incoming.bytes.get(),
+            });
         }
     }
 }
@@ -273,9 +276,9 @@ impl Stream {
     }
 
     /// See [`Transport::relayed`].
-    pub(crate) fn relayed(&self) -> Option<Relayed> {
+    pub(crate) fn relayed(&self) -> Option<RelayedBytes> {
         let RelayEnd { outgoing, incoming, .. } = self.relay()?;
-        Some(Relayed { there: outgoing.bytes.get(), back: incoming.bytes.get() })
+        Some(RelayedBytes { to_other: outgoing.bytes.get(), from_other: incoming.bytes.get() })
     }
 
     /// The output is to end: no more will come from the other end.

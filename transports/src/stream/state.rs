@@ -49,7 +49,7 @@
 //! nothing about the input, and reading continues.
 //!
 //! **Whether a short read drained the socket** depends on the kind of stream
-//! ([`short_read_drains`](super::socket::ByteStream::short_read_drains)) and on the last event ([`Ready::cuts_reads`]). Otherwise
+//! ([`short_read_drains`](super::socket::ByteStream::short_read_drains)) and on the last event ([`Ready::may_shorten_reads`]). Otherwise
 //! only a read that returns `WouldBlock` proves it. [`State::read_was_short`] is the one place where this is decided.
 //!
 //! **Resets while input is not read.** An event after the end of the input, or while input is blocked, may be a reset, so the
@@ -261,7 +261,7 @@ impl State {
     pub(super) const fn set_ready(&mut self, ready: Ready) {
         self.set_if(READABLE, ready.is_read());
         self.set_if(WRITABLE, ready.is_write());
-        self.set_if(READ_UNTIL_BLOCKED, ready.cuts_reads());
+        self.set_if(READ_UNTIL_BLOCKED, ready.may_shorten_reads());
         self.set_if(CHECK_PENDING, ready.is_read_closed());
     }
 

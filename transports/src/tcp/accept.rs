@@ -63,7 +63,7 @@ pub(crate) struct PortCore {
     /// Spare descriptor for EMFILE and ENFILE: closed to accept one more connection, which is then closed.
     spare: RefCell<Option<Spare>>,
     when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
-    when_over: RefCell<Vec<Promise<()>>>,
+    when_closed: RefCell<Vec<Promise<()>>>,
 }
 
 /// The handler of a listening socket: the port and its factory.
@@ -105,7 +105,7 @@ impl<F: Factory> Acceptor<F> {
             pending_proxies: RefCell::default(),
             untrusted_logged: Cell::new(false),
             when_empty: RefCell::default(),
-            when_over: RefCell::default(),
+            when_closed: RefCell::default(),
         });
         let shared = Shared::new(reactor, stream_config, Some(core.clone()));
         let (started, handshakes) = (Cell::new(false), Cell::new(0));
@@ -358,8 +358,8 @@ impl PortCore {
     }
 
     /// Resolves `promise` once the port is closed and no connection is open.
-    pub(crate) fn when_over(&self, promise: Promise<()>) {
-        push_waiter(&self.when_over, promise);
+    pub(crate) fn when_closed(&self, promise: Promise<()>) {
+        push_waiter(&self.when_closed, promise);
         self.resolve_waiters();
     }
 
@@ -372,7 +372,7 @@ impl PortCore {
             promise.resolve(());
         }
         if self.listener.borrow().is_none() {
-            self.when_over.take().into_iter().for_each(|promise| promise.resolve(()));
+            self.when_closed.take().into_iter().for_each(|promise| promise.resolve(()));
         }
     }
 

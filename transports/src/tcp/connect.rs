@@ -36,7 +36,7 @@ use {
 
 mod error;
 
-pub use error::{ConnectError, ConnectPhase, Tried};
+pub use error::{ConnectError, ConnectPhase, FailedAttempt};
 
 /// Retry interval for a Unix socket whose backlog is full: no engine reports when there is room.
 #[cfg(unix)]
@@ -62,7 +62,7 @@ struct Connector<F: Factory> {
     /// Attempts in progress.
     running: RefCell<Vec<(Token, Address)>>,
     /// Attempts that have failed.
-    tried: RefCell<Vec<Tried>>,
+    tried: RefCell<Vec<FailedAttempt>>,
     /// Timer for [`ConnectConfig::timeout`], which covers the whole operation.
     deadline: Cell<Option<DelayedCall>>,
     /// Timer for the next address.
@@ -210,7 +210,7 @@ impl<F: Factory> Connector<F> {
                 Ok(()) => return self.schedule_next(reactor),
                 #[cfg(unix)]
                 Err(error) if is_full(&addr, &error) => return self.retry_later(reactor, addr),
-                Err(source) => self.tried.borrow_mut().push(Tried { addr, source }),
+                Err(source) => self.tried.borrow_mut().push(FailedAttempt { addr, source }),
             }
         }
     }
@@ -286,7 +286,7 @@ impl<F: Factory> Connector<F> {
         let mut tried = self.tried.take();
         tried.extend(self.running.borrow().iter().map(|(_, addr)| {
             let source = io::Error::new(io::ErrorKind::TimedOut, "no answer");
-            Tried { addr: addr.clone(), source }
+            FailedAttempt { addr: addr.clone(), source }
         }));
         let phase = match (self.phase.get(), &self.to) {
             (ConnectPhase::Resolving, Destination::Name(host, _)) if is_queued(reactor, host) => {
@@ -306,7 +306,7 @@ impl<F: Factory> Connector<F> {
         layer: &dyn MakeLayer,
         ready: Ready,
     ) {
-        self.phase.set(ConnectPhase::Securing);
+        self.phase.set(ConnectPhase::Handshaking);
         let peer = builder.peer.clone();
         let connector = self.clone();
         let when_ready = move |reactor: &Reactor, result: HandshakeResult<'_>| {
@@ -385,7 +385,7 @@ impl<F: Factory> Attempt<F> {
 
     fn failed(&self, reactor: &Reactor, source: io::Error) {
         reactor.deregister(self.token, true);
-        self.connector.tried.borrow_mut().push(Tried { addr: self.addr.clone(), source });
+        self.connector.tried.borrow_mut().push(FailedAttempt { addr: self.addr.clone(), source });
         self.connector.clone().try_next(reactor);
     }
 }

@@ -208,7 +208,7 @@ impl<A: Clone> ListeningPort<A> {
 impl<A: Into<Address>> ListeningPort<A> {
     /// The same port with its address type erased, to be stored beside ports of other kinds.
     #[must_use]
-    pub fn of_any_kind(self) -> ListeningPort<Address> {
+    pub fn into_any(self) -> ListeningPort<Address> {
         ListeningPort { core: self.core, addr: self.addr.into(), reactor: self.reactor }
     }
 }
@@ -288,10 +288,10 @@ impl<A> ListeningPort<A> {
 
     /// Resolves when the port is closed and its last connection has ended. A port on standard input and output closes by itself
     /// after its only connection; others close by [`stop_listening`](Self::stop_listening) or when the reactor stops.
-    pub fn when_over(&self) -> Deferred<()> {
+    pub fn when_closed(&self) -> Deferred<()> {
         let (promise, deferred) = self.reactor.promise();
         if self.reactor.upgrade().is_some() {
-            self.core.when_over(promise);
+            self.core.when_closed(promise);
         } else {
             promise.resolve(());
         }

@@ -21,7 +21,7 @@ mod proxy_accept;
 
 #[cfg(any(unix, feature = "tls"))]
 pub(crate) use connect::connect;
-pub use connect::{ConnectError, ConnectPhase, Tried};
+pub use connect::{ConnectError, ConnectPhase, FailedAttempt};
 pub use connecting::Connecting;
 pub use destination::Destination;
 pub(crate) use destination::why_bad;

@@ -207,7 +207,7 @@ impl Tls {
         let used = used?;
         let left = if session.has_peer_closed() { &[][..] } else { &incoming[used..] };
         if left.len() > TAIL_MAX {
-            return Err(TlsError::Misbehaved("a handshake message is too long".to_owned()));
+            return Err(TlsError::ProtocolViolation("a handshake message is too long".to_owned()));
         }
         self.keep(left);
         Ok(())

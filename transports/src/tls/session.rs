@@ -175,7 +175,7 @@ macro_rules! session {
                             let written = out.append(|room| encrypted(write(&mut traffic, room)));
                             return match written {
                                 true => Ok(()),
-                                false => Err(TlsError::Misbehaved(
+                                false => Err(TlsError::ProtocolViolation(
                                     "the encryption keys are exhausted".to_owned(),
                                 )),
                             };
@@ -334,10 +334,10 @@ pub(super) fn map_error(error: rustls::Error) -> TlsError {
         ) => TlsError::NotTls,
         Error::InvalidCertificate(why) => TlsError::BadCertificate(why.to_string()),
         Error::NoCertificatesPresented => TlsError::NoCertificate,
-        Error::AlertReceived(alert) => TlsError::Refused(alert_name(alert)),
-        Error::PeerIncompatible(why) => TlsError::NothingInCommon(format!("{why:?}")),
+        Error::AlertReceived(alert) => TlsError::AlertReceived(alert_name(alert)),
+        Error::PeerIncompatible(why) => TlsError::Incompatible(format!("{why:?}")),
         Error::NoApplicationProtocol => TlsError::NoApplicationProtocol,
-        other => TlsError::Misbehaved(other.to_string()),
+        other => TlsError::ProtocolViolation(other.to_string()),
     }
 }
 

@@ -20,10 +20,10 @@ pub enum TlsError {
     NoCertificate,
     /// The peer sent an alert.
     #[error("the peer sent an alert: {}", Excerpt::new(.0))]
-    Refused(String),
+    AlertReceived(String),
     /// There is no common version, cipher suite or other parameter.
-    #[error("nothing in common with the peer: {}", Excerpt::new(.0))]
-    NothingInCommon(String),
+    #[error("no TLS parameters in common with the peer: {}", Excerpt::new(.0))]
+    Incompatible(String),
     /// Both sides offered application protocols (ALPN), and none is common.
     #[error("no application protocol in common with the peer")]
     NoApplicationProtocol,
@@ -38,7 +38,7 @@ pub enum TlsError {
     Closed,
     /// The peer violated the protocol, or the data was modified in transit.
     #[error("{}", Excerpt::new(.0))]
-    Misbehaved(String),
+    ProtocolViolation(String),
 }
 
 sinew_reactor::error_debug!(TlsError);

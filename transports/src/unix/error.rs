@@ -25,12 +25,12 @@ pub enum UnixListenError {
         holder: Option<u32>,
     },
     /// The directory of the socket file does not exist.
-    #[error("could not listen on {addr}: the directory {} does not exist", Excerpt::path(.folder))]
-    NoFolder {
+    #[error("could not listen on {addr}: the directory {} does not exist", Excerpt::path(.directory))]
+    NoDirectory {
         /// The address.
         addr: UnixAddr,
         /// The directory.
-        folder: PathBuf,
+        directory: PathBuf,
     },
     /// Another kind of file exists at the path; it is not removed.
     #[error("{} exists and is not a socket", Excerpt::path(.path))]

@@ -97,12 +97,13 @@ impl Drop for SocketFile {
 
 /// Checks that the directory exists. Otherwise the error would be about the lock file, which users do not know.
 fn check_directory(path: &Path) -> Result<(), UnixListenError> {
-    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+    let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty())
+    else {
         return Ok(());
     };
-    match fs::metadata(folder) {
+    match fs::metadata(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(UnixListenError::NoFolder { addr: path.into(), folder: folder.to_owned() })
+            Err(UnixListenError::NoDirectory { addr: path.into(), directory: directory.to_owned() })
         }
         _ => Ok(()),
     }

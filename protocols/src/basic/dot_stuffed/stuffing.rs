@@ -18,7 +18,7 @@ use crate::basic::EncodeError;
 /// use sinew_transports::Transport;
 ///
 /// let (transport, wire) = Transport::memory();
-/// let mut text = DotStuffing::mending();
+/// let mut text = DotStuffing::normalizing();
 /// let mut write = |piece: &[u8]| {
 ///     transport.write(piece);
 /// };
@@ -54,7 +54,7 @@ impl DotStuffing {
 
     /// A bare CR or LF is sent as CRLF.
     #[must_use]
-    pub const fn mending() -> Self {
+    pub const fn normalizing() -> Self {
         Self { fixes_line_ends: true, state: State::LineStart }
     }
 

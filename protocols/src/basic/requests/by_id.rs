@@ -23,14 +23,14 @@ use super::{
 ///
 /// /// Sends the identifier before the request.
 /// fn ask(requests: &RequestsById<u16, Vec<u8>>, transport: &Transport, id: u16) -> Deferred<Vec<u8>, RequestError> {
-///     requests.ask(transport, id, |transport| Ok(transport.write_vectored(&[&id.to_be_bytes(), b"?"])))
+///     requests.send(transport, id, |transport| Ok(transport.write_vectored(&[&id.to_be_bytes(), b"?"])))
 /// }
 ///
 /// let (transport, wire) = Transport::memory();
 /// let requests = RequestsById::default();
 /// let (first, second) = (ask(&requests, &transport, 1), ask(&requests, &transport, 2));
 /// assert_eq!(wire.sent(), b"\0\x01?\0\x02?");
-/// assert_eq!(requests.answered(&2, b"two".to_vec()), Ok(()));
+/// assert_eq!(requests.resolve(&2, b"two".to_vec()), Ok(()));
 /// assert_eq!((first.take(), second.take()), (None, Some(Ok(b"two".to_vec()))));
 /// ```
 pub struct RequestsById<K: Hash + Eq + 'static, A: 'static, E: AnswerError = RequestError> {
@@ -52,18 +52,18 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
         self
     }
 
-    /// Sends a request under an identifier that is not in use: see [`Requests::ask`](super::Requests::ask).
-    pub fn ask(
+    /// Sends a request under an identifier that is not in use: see [`Requests::send`](super::Requests::send).
+    pub fn send(
         &self,
         transport: &Transport,
         id: K,
         send: impl FnOnce(&Transport) -> Result<WriteStatus, E>,
     ) -> Deferred<A, E> {
-        self.ask_within(transport, self.outstanding.timeout(), id, send)
+        self.send_within(transport, self.outstanding.timeout(), id, send)
     }
 
-    /// Like [`ask`](Self::ask), with a timeout for this request.
-    pub fn ask_within(
+    /// Like [`send`](Self::send), with a timeout for this request.
+    pub fn send_within(
         &self,
         transport: &Transport,
         timeout: impl Into<Option<Duration>>,
@@ -72,7 +72,7 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
     ) -> Deferred<A, E> {
         let refused = self.is_in_use(&id).then_some(RequestError::IdInUse);
         let put = |places: &mut ById<_, _, _>, place| drop(places.insert(id, place));
-        self.outstanding.ask(transport, timeout.into(), refused, send, put)
+        self.outstanding.send(transport, timeout.into(), refused, send, put)
     }
 
     /// Whether a request with that identifier is outstanding, or has timed out recently.
@@ -86,7 +86,7 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
     /// # Errors
     ///
     /// Hands `answer` back if there is no such request.
-    pub fn answered(&self, id: &K, answer: A) -> Result<(), A> {
+    pub fn resolve(&self, id: &K, answer: A) -> Result<(), A> {
         self.outstanding.settle(self.take(id), answer, Ok)
     }
 
@@ -117,8 +117,8 @@ impl<K: Hash + Eq + 'static, A: 'static, E: AnswerError> RequestsById<K, A, E> {
 
     /// The connection has ended: fails all requests with [`RequestError::Lost`], or as abandoned if the reactor is
     /// shutting down. Call it from `connection_lost`.
-    pub fn lost(&self, reason: &ConnectionLost) {
-        self.outstanding.lost(reason);
+    pub fn connection_lost(&self, reason: &ConnectionLost) {
+        self.outstanding.connection_lost(reason);
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     places::{InOrder, Outstanding, Place},
 };
 
-/// Outstanding requests of a protocol that answers in order, as most line protocols do (pipelining). `ask` returns a
+/// Outstanding requests of a protocol that answers in order, as most line protocols do (pipelining). `send` returns a
 /// [`Deferred`] at once; each answer received resolves the oldest request.
 ///
 /// `A` is the answer type. `Q` is whatever must be known about a request to read its answer, such as whether it has
@@ -20,7 +20,7 @@ use super::{
 ///   request.
 /// - **Limit.** At most [`outstanding_max`](Self::outstanding_max) requests are outstanding, including those that
 ///   timed out; a further one is not sent.
-/// - **End of the connection.** [`lost`](Self::lost) fails all outstanding requests, and all later ones.
+/// - **End of the connection.** [`lost`](Self::connection_lost) fails all outstanding requests, and all later ones.
 ///
 /// Clones are handles to the same queue. It costs one reactor timer while any request is outstanding.
 ///
@@ -40,19 +40,19 @@ use super::{
 /// impl Client {
 ///     fn get(&mut self, transport: &Transport, key: &Word) -> Deferred<String, RequestError> {
 ///         let question = Command::new(&Word::from_static("GET")).word(key);
-///         self.requests.ask(transport, (), |transport| Ok(send_line(transport, &question)?))
+///         self.requests.send(transport, (), |transport| Ok(send_line(transport, &question)?))
 ///     }
 /// }
 ///
 /// impl LineHandler for Client {
 ///     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
-///         if self.requests.answered(String::from_utf8_lossy(line).into_owned()).is_err() {
+///         if self.requests.resolve(String::from_utf8_lossy(line).into_owned()).is_err() {
 ///             transport.fail("an answer to nothing that was asked");
 ///         }
 ///     }
 ///
 ///     fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
-///         self.requests.lost(reason);
+///         self.requests.connection_lost(reason);
 ///     }
 /// }
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -93,17 +93,17 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
 
     /// Sends a request: calls `send` at once to write it, and returns the future answer. If the request is refused,
     /// `send` is not called; if `send` fails, the request fails with its error.
-    pub fn ask(
+    pub fn send(
         &self,
         transport: &Transport,
         question: Q,
         send: impl FnOnce(&Transport) -> Result<WriteStatus, E>,
     ) -> Deferred<A, E> {
-        self.ask_within(transport, self.outstanding.timeout(), question, send)
+        self.send_within(transport, self.outstanding.timeout(), question, send)
     }
 
-    /// Like [`ask`](Self::ask), with a timeout for this request.
-    pub fn ask_within(
+    /// Like [`send`](Self::send), with a timeout for this request.
+    pub fn send_within(
         &self,
         transport: &Transport,
         timeout: impl Into<Option<Duration>>,
@@ -111,7 +111,7 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
         send: impl FnOnce(&Transport) -> Result<WriteStatus, E>,
     ) -> Deferred<A, E> {
         let put = |places: &mut InOrder<_, _, _>, place| places.push_back((question, place));
-        self.outstanding.ask(transport, timeout.into(), None, send, put)
+        self.outstanding.send(transport, timeout.into(), None, send, put)
     }
 
     /// The data of the request that is answered next; `None` if no request is outstanding.
@@ -128,7 +128,7 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
     /// # Errors
     ///
     /// Hands `answer` back if no request is outstanding: the peer sent an unsolicited answer.
-    pub fn answered(&self, answer: A) -> Result<(), A> {
+    pub fn resolve(&self, answer: A) -> Result<(), A> {
         self.outstanding.settle(self.next(), answer, Ok)
     }
 
@@ -159,8 +159,8 @@ impl<A: 'static, Q: 'static, E: AnswerError> Requests<A, Q, E> {
 
     /// The connection has ended: fails all requests with [`RequestError::Lost`], or as abandoned if the reactor is
     /// shutting down. Call it from `connection_lost`.
-    pub fn lost(&self, reason: &ConnectionLost) {
-        self.outstanding.lost(reason);
+    pub fn connection_lost(&self, reason: &ConnectionLost) {
+        self.outstanding.connection_lost(reason);
     }
 }
 

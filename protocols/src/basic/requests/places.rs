@@ -137,7 +137,7 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
     }
 
     /// Sends a request unless it is refused, and lets `put` store its slot.
-    pub(super) fn ask(
+    pub(super) fn send(
         &self,
         transport: &Transport,
         timeout: Option<Duration>,
@@ -197,7 +197,7 @@ impl<P: Places<A, E>, A: 'static, E: AnswerError> Outstanding<P, A, E> {
 
     /// Fails all requests. On shutdown of the reactor the promises are only dropped, since their receivers are gone,
     /// too.
-    pub(super) fn lost(&self, reason: &ConnectionLost) {
+    pub(super) fn connection_lost(&self, reason: &ConnectionLost) {
         let is_shutdown = matches!(reason, ConnectionLost::Shutdown);
         let error = RequestError::lost(reason);
         let mut inner = self.inner.borrow_mut();

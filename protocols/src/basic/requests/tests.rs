@@ -45,9 +45,9 @@ impl LineHandler for Client {
                 false
             }
             (Some(Answer::List), None) => {
-                self.requests.answered(std::mem::take(&mut self.list)).is_err()
+                self.requests.resolve(std::mem::take(&mut self.list)).is_err()
             }
-            _ => self.requests.answered(vec![line]).is_err(),
+            _ => self.requests.resolve(vec![line]).is_err(),
         };
         if unsolicited {
             transport.fail("unsolicited answer");
@@ -55,7 +55,7 @@ impl LineHandler for Client {
     }
 
     fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
-        self.requests.lost(reason);
+        self.requests.connection_lost(reason);
     }
 }
 
@@ -79,7 +79,7 @@ impl Fixture {
     }
 
     fn ask(&self, request: &str, kind: Answer) -> Deferred<Vec<String>, AskError> {
-        self.requests.ask(&self.transport, kind, |transport| Ok(send(transport, request)?))
+        self.requests.send(&self.transport, kind, |transport| Ok(send(transport, request)?))
     }
 
     fn advance(&self, seconds: u64) {
@@ -140,7 +140,7 @@ fn an_unsolicited_answer_is_reported() {
     assert!(fixture.wire.is_closing());
     fixture.end();
     let requests = Requests::<u8>::default();
-    assert_eq!(requests.answered(7), Err(7));
+    assert_eq!(requests.resolve(7), Err(7));
     assert_eq!(requests.failed(RequestError::IdInUse), Err(RequestError::IdInUse));
 }
 
@@ -179,7 +179,7 @@ fn all_timeouts_share_one_timer() {
     let within = |timeout: Option<Duration>| {
         fixture
             .requests
-            .ask_within(&fixture.transport, timeout, Answer::Line, |t| Ok(send(t, "?")?))
+            .send_within(&fixture.transport, timeout, Answer::Line, |t| Ok(send(t, "?")?))
     };
     let long = within(Some(Duration::from_secs(20)));
     let short = within(Some(Duration::from_secs(1)));
@@ -243,8 +243,8 @@ fn the_end_of_the_connection_fails_all_requests_with_its_reason() {
 fn shutdown_of_the_reactor_abandons_all_requests() {
     let (transport, _wire) = Transport::memory();
     let requests = Requests::<u8>::default();
-    let answer = requests.ask(&transport, (), |transport| Ok(transport.write(b"?")));
-    requests.lost(&ConnectionLost::Shutdown);
+    let answer = requests.send(&transport, (), |transport| Ok(transport.write(b"?")));
+    requests.connection_lost(&ConnectionLost::Shutdown);
     assert_eq!(answer.take(), Some(Err(Failure::Abandoned.into())));
 }
 
@@ -253,7 +253,7 @@ fn shutdown_of_the_reactor_abandons_all_requests() {
 fn dropping_all_handles_abandons_the_requests() {
     let (transport, _wire) = Transport::memory();
     let requests = Requests::<u8>::default();
-    let answer = requests.ask(&transport, (), |transport| Ok(transport.write(b"?")));
+    let answer = requests.send(&transport, (), |transport| Ok(transport.write(b"?")));
     drop(requests);
     assert_eq!(answer.take(), Some(Err(Failure::Abandoned.into())));
     assert!(!transport.reactor().unwrap().leak_report().to_string().contains("timer"));
@@ -266,16 +266,16 @@ fn answers_by_id_come_in_any_order() {
     let requests = RequestsById::<u16, char>::default().timeout(ten).outstanding_max(3);
     let line = Line::default();
     let ask = |id: u16| {
-        requests.ask(&transport, id, |transport| Ok(send_frame(transport, &line, id.to_string())?))
+        requests.send(&transport, id, |transport| Ok(send_frame(transport, &line, id.to_string())?))
     };
     let advance =
         |seconds| transport.reactor().unwrap().advance(Duration::from_secs(seconds)).expect("rest");
     let [one, two, three] = [1, 2, 3].map(ask);
     assert_eq!(ask(2).take(), Some(Err(RequestError::TooMany { max: 3 })));
-    assert_eq!(requests.answered(&3, 'c'), Ok(()));
+    assert_eq!(requests.resolve(&3, 'c'), Ok(()));
     assert_eq!(ask(2).take(), Some(Err(RequestError::IdInUse)));
-    assert_eq!(requests.answered(&1, 'a'), Ok(()));
-    assert_eq!(requests.answered(&1, 'a'), Err('a'));
+    assert_eq!(requests.resolve(&1, 'a'), Ok(()));
+    assert_eq!(requests.resolve(&1, 'a'), Err('a'));
     assert_eq!((one.take(), three.take()), (Some(Ok('a')), Some(Ok('c'))));
     // A timed-out request keeps its identifier for its timeout once more, for a late answer.
     advance(10);
@@ -290,13 +290,13 @@ fn answers_by_id_come_in_any_order() {
     let last = ask(4);
     last.cancel();
     assert_eq!(
-        requests.answered(&4, 'x'),
+        requests.resolve(&4, 'x'),
         Ok(()),
         "the answer of a cancelled request is accepted and dropped"
     );
     assert_eq!(wire.sent(), b"1\r\n2\r\n3\r\n2\r\n4\r\n");
     let end = ask(5);
-    requests.lost(&ConnectionLost::Reset);
+    requests.connection_lost(&ConnectionLost::Reset);
     assert_eq!(end.take(), Some(Err(RequestError::Lost("reset by the peer".into()))));
     advance(100);
     assert!(!transport.reactor().unwrap().leak_report().to_string().contains("timer"));
@@ -313,13 +313,13 @@ fn late_answers_are_dropped_by_the_loop() {
     }
     let (transport, _wire) = Transport::memory();
     let requests = Requests::<Dropped>::default().timeout(Duration::from_secs(1));
-    let answer = requests.ask(&transport, (), |transport| Ok(transport.write(b"?")));
+    let answer = requests.send(&transport, (), |transport| Ok(transport.write(b"?")));
     let reactor = transport.reactor().unwrap();
     reactor.advance(Duration::from_secs(1)).expect("rest");
     assert!(matches!(answer.take(), Some(Err(RequestError::TimedOut { .. }))));
     let log = Rc::new(RefCell::default());
     let borrowed = log.borrow_mut();
-    assert!(requests.answered(Dropped(Rc::clone(&log))).is_ok());
+    assert!(requests.resolve(Dropped(Rc::clone(&log))).is_ok());
     drop(borrowed);
     reactor.advance(Duration::ZERO).expect("rest");
     assert_eq!(*log.borrow(), ["dropped"]);

@@ -169,7 +169,7 @@ impl<F: Factory> Playback<F> {
             turns = if now == last_progress { turns + 1 } else { 0 };
             last_progress = now;
             if turns > TURNS_PER_MOMENT_MAX {
-                return Err(ReplayError::NeverRests { at: self.driver.age() });
+                return Err(ReplayError::NeverIdle { at: self.driver.age() });
             }
         }
     }
@@ -189,7 +189,7 @@ impl<F: Factory> Playback<F> {
         }
         match self.next_timer_callback().filter(|due| *due <= at.saturating_add(TICK)) {
             Some(due) => {
-                self.driver.pass_to(at.max(due));
+                self.driver.advance_clock_to(at.max(due));
                 self.turn(at)
             }
             None => {
@@ -206,7 +206,7 @@ impl<F: Factory> Playback<F> {
         if self.step_before(end)? {
             return Ok(true);
         }
-        self.driver.pass_to(end);
+        self.driver.advance_clock_to(end);
         let is_left = self.reactor.next_wakeup() == Some(Duration::ZERO);
         if is_left {
             self.turn(end)?;
@@ -224,7 +224,7 @@ impl<F: Factory> Playback<F> {
         let late = self.next_timer_callback().filter(|due| is_late(*due, at));
         let is_before = late.map_or(wakeup <= at, |late| wakeup < late);
         if is_before {
-            self.driver.pass_to(wakeup);
+            self.driver.advance_clock_to(wakeup);
             self.turn(wakeup)?;
         }
         Ok(is_before)
@@ -286,7 +286,7 @@ impl<F: Factory> Playback<F> {
             if next.kind.is_timer() || !is_due || !fed.try_add(&next.kind) {
                 return;
             }
-            self.driver.pass_to(next.at);
+            self.driver.advance_clock_to(next.at);
             self.position.set(self.position.get() + 1);
             self.replay_record(next);
         }

@@ -47,7 +47,7 @@ pub enum ReplayError {
     },
     /// The protocol always has more work at the same instant, so time cannot advance.
     #[error("the protocol never becomes idle at {} s", Seconds(*at))]
-    NeverRests {
+    NeverIdle {
         /// The time.
         at: Duration,
     },

@@ -232,7 +232,7 @@ fn datagrams_from_before_connecting_are_dropped() {
         [format!("2 from {}", addr(2)), format!("4 from {}", addr(2))]
     );
     let stats = fixture.transport.stats();
-    assert_eq!((stats.received, stats.strangers), (2, 2));
+    assert_eq!((stats.received, stats.wrong_sender), (2, 2));
 }
 
 /// Even if it has to wait in the queue; datagrams to others are not affected.

@@ -75,7 +75,7 @@ fn no_rate_stops_a_stream_for_good() {
             let faults = faults.delayed_writes(1.0, most);
             assert_eq!(echoed(&faults, TEXT).0, TEXT, "case {number}, delayed, seed {seed}");
         }
-        assert_eq!(echoed(&Faults::rough(seed), TEXT).0, TEXT, "rough, seed {seed}");
+        assert_eq!(echoed(&Faults::survivable(seed), TEXT).0, TEXT, "rough, seed {seed}");
     }
 }
 

@@ -23,7 +23,7 @@ pub enum SendFileError {
     NotSeekable(#[source] io::Error),
     /// The range ends before it begins.
     #[error("the range ends at byte {end}, before it begins at byte {start}")]
-    Backwards {
+    InvertedRange {
         /// First byte of the range.
         start: u64,
         /// End of the range.

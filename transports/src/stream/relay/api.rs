@@ -7,11 +7,11 @@ use crate::Transport;
 /// Bytes that a relay has carried, seen from one of its ends. Bytes to a connection that was reset may not all have arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Relayed {
+pub struct RelayedBytes {
     /// From this end to the other.
-    pub there: u64,
+    pub to_other: u64,
     /// From the other end to this one.
-    pub back: u64,
+    pub from_other: u64,
 }
 
 /// Why a relay between two connections cannot start. Nothing about them has changed.
@@ -20,7 +20,7 @@ pub struct Relayed {
 pub enum RelayError {
     /// Both are the same connection.
     #[error("a connection cannot be relayed to itself")]
-    Itself,
+    SameConnection,
     /// The connections belong to different reactors.
     #[error("the connections belong to different reactors")]
     OtherReactor,
@@ -36,7 +36,7 @@ sinew_reactor::error_debug!(RelayError);
 
 impl Transport {
     /// Starts a relay between two connections: from now on, data received at one is sent at the other, in both directions.
-    /// Resolves when both are over, with the bytes carried: `there` from this connection to `other`.
+    /// Resolves when both are over, with the bytes carried: `to_other` from this connection to `other`.
     ///
     /// - **Order.** Output queued at either end goes first, and so do producers. Then comes the input that the protocol received
     ///   and did not use, which it returns from [`take_unread`](crate::Protocol::take_unread), as framing protocols do. Input
@@ -72,15 +72,15 @@ impl Transport {
     ///     let peer = client.peer();
     ///     client.relay(server)?.then(move |_, relayed| {
     ///         if let Ok(relayed) = relayed {
-    ///             println!("{peer}: {} bytes there, {} back", relayed.there, relayed.back);
+    ///             println!("{peer}: {} bytes to the other, {} from it", relayed.to_other, relayed.from_other);
     ///         }
     ///     });
     ///     Ok(())
     /// }
     /// ```
-    pub fn relay(&self, other: &Self) -> Result<Deferred<Relayed>, RelayError> {
+    pub fn relay(&self, other: &Self) -> Result<Deferred<RelayedBytes>, RelayError> {
         if self == other {
-            return Err(RelayError::Itself);
+            return Err(RelayError::SameConnection);
         }
         let ends = [self.inner(), other.inner()];
         if ends.iter().any(|end| end.is_relayed()) {
@@ -96,7 +96,7 @@ impl Transport {
 
     /// Bytes carried so far by the relay that this connection is, or was, part of; `None` if there was none.
     #[must_use]
-    pub fn relayed(&self) -> Option<Relayed> {
+    pub fn relayed(&self) -> Option<RelayedBytes> {
         self.inner().relayed()
     }
 }

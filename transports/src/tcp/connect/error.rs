@@ -1,4 +1,4 @@
-//! Errors of connecting: [`ConnectError`], and [`Tried`] for each address.
+//! Errors of connecting: [`ConnectError`], and [`FailedAttempt`] for each address.
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
@@ -55,12 +55,12 @@ pub enum ConnectError {
         addr: UnixAddr,
     },
     /// All of several addresses failed.
-    #[error("could not connect to {to}: {}", Tried::list(.tried))]
+    #[error("could not connect to {to}: {}", FailedAttempt::list(.tried))]
     AllFailed {
         /// The destination.
         to: Destination,
         /// The addresses in the order in which they failed, each with its cause.
-        tried: Vec<Tried>,
+        tried: Vec<FailedAttempt>,
     },
     /// A destination that is not an IP or Unix address failed.
     #[error("could not connect to {}: {source}", Excerpt::new(.to))]
@@ -79,7 +79,7 @@ pub enum ConnectError {
     #[error(transparent)]
     Pipe(#[from] PipeError),
     /// It took longer than [`ConnectConfig::timeout`](crate::ConnectConfig::timeout).
-    #[error("could not connect to {to} within {after:?}{}{}", .phase.explain(), Tried::list_in_brackets(.to, .tried))]
+    #[error("could not connect to {to} within {after:?}{}{}", .phase.explain(), FailedAttempt::list_in_brackets(.to, .tried))]
     TimedOut {
         /// The destination.
         to: Destination,
@@ -89,7 +89,7 @@ pub enum ConnectError {
         phase: ConnectPhase,
         /// The addresses tried until then. Attempts still in progress have [`io::ErrorKind::TimedOut`] as their cause. Empty if the
         /// name had not been resolved, or if a Unix socket's backlog was full.
-        tried: Vec<Tried>,
+        tried: Vec<FailedAttempt>,
     },
     /// The connection was established, but the TLS handshake failed.
     #[error("could not start TLS with {peer}: {source}")]
@@ -125,7 +125,7 @@ pub enum ConnectPhase {
     #[default]
     Connecting,
     /// Connected; the TLS handshake is in progress.
-    Securing,
+    Handshaking,
 }
 
 impl ConnectPhase {
@@ -134,7 +134,7 @@ impl ConnectPhase {
             Self::Queued => ": the lookup of its name waited for a thread (lookup_threads_max)",
             Self::Resolving => ": its name was not resolved by then",
             Self::Connecting => "",
-            Self::Securing => ": the TLS handshake was not complete by then",
+            Self::Handshaking => ": the TLS handshake was not complete by then",
         }
     }
 }
@@ -157,14 +157,14 @@ impl ConnectError {
 /// An address that was tried, and why it failed.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Tried {
+pub struct FailedAttempt {
     /// The address.
     pub addr: Address,
     /// The cause.
     pub source: io::Error,
 }
 
-impl Tried {
+impl FailedAttempt {
     /// The error when there was only one address.
     pub(super) fn alone(self) -> ConnectError {
         let Self { addr, source } = self;
@@ -194,7 +194,7 @@ impl Tried {
     }
 }
 
-impl fmt::Display for Tried {
+impl fmt::Display for FailedAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", Excerpt::new(&self.addr.to_string()), self.source)
     }

@@ -155,24 +155,24 @@ impl<A: DatagramAddr, F> Drop for Watched<A, F> {
 }
 
 /// The fixture.
-pub(crate) struct Room {
+pub(crate) struct Fixture {
     reactor: Reactor,
     judges: RefCell<Vec<Box<dyn Fn()>>>,
 }
 
-impl Room {
+impl Fixture {
     /// Runs a scenario on every available engine, and checks all records at its end.
     pub(crate) fn on_every_engine(name: &str, scenario: impl Fn(&Self)) {
         for engine in Engine::available() {
             let _watchdog = Watchdog::new(format!("{name} on {engine}"));
             println!("{name} on {engine}");
             let reactor = Reactor::builder().engine(engine).build().expect("a reactor");
-            let room = Self { reactor, judges: RefCell::default() };
-            scenario(&room);
-            let weak = room.reactor.downgrade();
-            drop(room.reactor);
+            let fixture = Self { reactor, judges: RefCell::default() };
+            scenario(&fixture);
+            let weak = fixture.reactor.downgrade();
+            drop(fixture.reactor);
             assert!(weak.upgrade().is_none(), "something still owns the reactor");
-            room.judges.take().iter().for_each(|judge| judge());
+            fixture.judges.take().iter().for_each(|judge| judge());
         }
     }
 

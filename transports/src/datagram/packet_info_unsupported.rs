@@ -1,4 +1,4 @@
-//! Stands in for `informed.rs` on systems where the source address of a datagram cannot be chosen.
+//! Stands in for `packet_info.rs` on systems where the source address of a datagram cannot be chosen.
 
 use std::{io, net::SocketAddr};
 

@@ -17,12 +17,12 @@ use sinew::{
     transports::{DatagramConfig, UnixDatagramConfig},
 };
 
-use super::room::{Room, nothing, remote};
+use super::fixture::{Fixture, nothing, remote};
 use crate::support::sockets::free_path;
 
 #[test]
 fn a_udp_socket_that_was_connected_late() {
-    Room::on_every_engine("strangers over UDP", |room| {
+    Fixture::on_every_engine("strangers over UDP", |fixture| {
         for (any, batch) in [("127.0.0.1:0", 1), ("127.0.0.1:0", 4), ("[::1]:0", 1)] {
             let (socket, local) = remote(any);
             let ((stranger, _), (peer, peer_addr)) = (remote(any), remote(any));
@@ -34,14 +34,14 @@ fn a_udp_socket_that_was_connected_late() {
             socket.connect(peer_addr).unwrap();
             stranger.send_to(b"the system keeps this one away", local).unwrap();
             peer.send_to(b"late", local).unwrap();
-            let (protocol, log) = room.watch(nothing);
+            let (protocol, log) = fixture.watch(nothing);
             let config = DatagramConfig::default().batch(batch).max_len(100);
-            let transport = room.reactor().adopt_udp(socket, config, protocol).unwrap();
-            room.until("the last", || log.came().contains(&b"late".to_vec()));
+            let transport = fixture.reactor().adopt_udp(socket, config, protocol).unwrap();
+            fixture.until("the last", || log.came().contains(&b"late".to_vec()));
             assert_eq!(log.came(), [&b"early"[..], b"late"]);
             let stats = transport.stats();
             assert_eq!(
-                (transport.peer(), stats.received, stats.strangers),
+                (transport.peer(), stats.received, stats.wrong_sender),
                 (Some(peer_addr), 2, 3)
             );
         }
@@ -62,14 +62,14 @@ fn a_udp_socket_connected_while_receiving() {
         }
     });
     let (_peer, to) = remote("127.0.0.1:0");
-    Room::on_every_engine("under fire", |room| {
+    Fixture::on_every_engine("under fire", |fixture| {
         for _ in 0..100 {
-            let (protocol, log) = room.watch(nothing);
+            let (protocol, log) = fixture.watch(nothing);
             let config = DatagramConfig::default().bind(local);
-            let transport = room.reactor().connect_udp_with(to, config, protocol).unwrap();
-            room.reactor().turn(Some(std::time::Duration::ZERO)).unwrap();
+            let transport = fixture.reactor().connect_udp_with(to, config, protocol).unwrap();
+            fixture.reactor().turn(Some(std::time::Duration::ZERO)).unwrap();
             transport.stop();
-            room.turn();
+            fixture.turn();
             assert_eq!(log.came(), Vec::<Vec<u8>>::new());
         }
     });
@@ -79,7 +79,7 @@ fn a_udp_socket_connected_while_receiving() {
 
 #[test]
 fn a_unix_socket_that_was_connected_late() {
-    Room::on_every_engine("strangers over Unix sockets", |room| {
+    Fixture::on_every_engine("strangers over Unix sockets", |fixture| {
         let (path, peer_path) = (free_path(), free_path());
         let socket = UnixDatagram::bind(&path).unwrap();
         let (stranger, peer) =
@@ -89,12 +89,12 @@ fn a_unix_socket_that_was_connected_late() {
         socket.connect(&peer_path).unwrap();
         stranger.send_to(b"the system keeps this one away", &path).unwrap_err();
         peer.send_to(b"late", &path).unwrap();
-        let (protocol, log) = room.watch(nothing);
+        let (protocol, log) = fixture.watch(nothing);
         let config = DatagramConfig::default();
-        let transport = room.reactor().adopt_unix_datagram(socket, config, protocol).unwrap();
-        room.until("the last", || log.came().contains(&b"late".to_vec()));
+        let transport = fixture.reactor().adopt_unix_datagram(socket, config, protocol).unwrap();
+        fixture.until("the last", || log.came().contains(&b"late".to_vec()));
         assert_eq!(log.came(), [&b"early"[..], b"late"]);
-        assert_eq!(transport.stats().strangers, 1);
+        assert_eq!(transport.stats().wrong_sender, 1);
         for path in [path, peer_path] {
             std::fs::remove_file(path).unwrap();
         }
@@ -105,28 +105,28 @@ fn a_unix_socket_that_was_connected_late() {
 /// credentials. And a peer may be reached through another path than the one that it was bound to.
 #[test]
 fn a_peer_is_recognised_under_any_path() {
-    Room::on_every_engine("a peer by any name", |room| {
+    Fixture::on_every_engine("a peer by any name", |fixture| {
         let (near, peer) = UnixDatagram::pair().unwrap();
-        let (protocol, log) = room.watch(nothing);
+        let (protocol, log) = fixture.watch(nothing);
         let config = DatagramConfig::default();
-        let transport = room.reactor().adopt_unix_datagram(near, config, protocol).unwrap();
+        let transport = fixture.reactor().adopt_unix_datagram(near, config, protocol).unwrap();
         peer.send(b"nameless").unwrap();
-        room.until("the first", || log.came().len() == 1);
+        fixture.until("the first", || log.came().len() == 1);
         let path = free_path();
         rustix::net::bind(&peer, &SocketAddrUnix::new(&path).unwrap()).unwrap();
         peer.send(b"named").unwrap();
-        room.until("the second", || log.came().len() == 2);
-        assert_eq!(transport.stats().strangers, 0);
+        fixture.until("the second", || log.came().len() == 2);
+        assert_eq!(transport.stats().wrong_sender, 0);
         std::fs::remove_file(path).unwrap();
 
         let (path, link, own) = (free_path(), free_path(), free_path());
         let peer = UnixDatagram::bind(&path).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        let (protocol, log) = room.watch(nothing);
+        let (protocol, log) = fixture.watch(nothing);
         let config = UnixDatagramConfig::default().bind(&own);
-        room.reactor().connect_unix_datagram_with(&link, config, protocol).unwrap();
+        fixture.reactor().connect_unix_datagram_with(&link, config, protocol).unwrap();
         peer.send_to(b"hello", &own).unwrap();
-        room.until("it", || log.came().len() == 1);
+        fixture.until("it", || log.came().len() == 1);
         for path in [path, link] {
             std::fs::remove_file(path).unwrap();
         }
@@ -136,12 +136,12 @@ fn a_peer_is_recognised_under_any_path() {
 /// Connecting to the wildcard address means the local machine.
 #[test]
 fn the_peer_has_kernel_credentials() {
-    Room::on_every_engine("connected to any", |room| {
+    Fixture::on_every_engine("connected to any", |fixture| {
         let (peer, addr) = remote("127.0.0.1:0");
-        let (protocol, log) = room.watch(nothing);
+        let (protocol, log) = fixture.watch(nothing);
         let to = SocketAddr::from(([0, 0, 0, 0], addr.port()));
-        let transport = room.reactor().connect_udp(to, protocol).unwrap();
+        let transport = fixture.reactor().connect_udp(to, protocol).unwrap();
         peer.send_to(b"hello", transport.local()).unwrap();
-        room.until("it", || log.came().len() == 1);
+        fixture.until("it", || log.came().len() == 1);
     });
 }

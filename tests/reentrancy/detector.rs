@@ -10,7 +10,7 @@ thread_local! {
 
 /// Runs user code with the cell borrowed.
 pub(crate) fn enter<R>(who: &'static str, f: impl FnOnce() -> R) -> Option<R> {
-    HOUSE.with(|house| match house.try_borrow_mut() {
+    HOUSE.with(|detector| match detector.try_borrow_mut() {
         Ok(mut guests) => {
             guests.push(who);
             Some(f())

@@ -9,7 +9,7 @@ use std::{
 
 use sinew::transports::{DatagramConfig, PacketInfo, ReactorUdp, SendStatus};
 
-use super::room::{Callback, Room, nothing, remote, take};
+use super::fixture::{Callback, Fixture, nothing, remote, take};
 
 /// The server's address, and the address used by clients: as they write it, and as it is reported.
 const ASKED: [(&str, &str, &str); 5] = [
@@ -33,26 +33,28 @@ fn ip(text: &str) -> IpAddr {
 
 #[test]
 fn answers_are_sent_from_the_queried_address() {
-    Room::on_every_engine("asked", |room| {
+    Fixture::on_every_engine("asked", |fixture| {
         for (server, to, callbacks) in ASKED {
             for batch in [1, 4] {
                 let infos: Rc<RefCell<Vec<Option<PacketInfo>>>> = Rc::default();
                 let noted = infos.clone();
-                let (protocol, _) = room.watch(move |transport, event: &Callback<SocketAddr>| {
-                    if let Callback::Datagram(data, from) = event {
-                        noted.borrow_mut().push(transport.packet_info());
-                        transport.send_to(data, *from);
-                    } else {
-                        assert_eq!(transport.packet_info(), None, "{event:?}");
-                    }
-                });
+                let (protocol, _) =
+                    fixture.watch(move |transport, event: &Callback<SocketAddr>| {
+                        if let Callback::Datagram(data, from) = event {
+                            noted.borrow_mut().push(transport.packet_info());
+                            transport.send_to(data, *from);
+                        } else {
+                            assert_eq!(transport.packet_info(), None, "{event:?}");
+                        }
+                    });
                 let config = DatagramConfig::default().max_len(2000).batch(batch).packet_info(true);
-                let transport = room.reactor().listen_udp_with(server, config, protocol).unwrap();
+                let transport =
+                    fixture.reactor().listen_udp_with(server, config, protocol).unwrap();
                 let client = asks(ip(to), transport.local().port());
                 for data in [&b"one"[..], b"", &[3; 2000]] {
                     client.send(data).unwrap();
                     let mut answer = None;
-                    room.until("the answer", || {
+                    fixture.until("the answer", || {
                         answer = take(&client);
                         answer.is_some()
                     });
@@ -69,7 +71,7 @@ fn answers_are_sent_from_the_queried_address() {
                 }
                 assert!(infos.borrow().iter().all(Option::is_some), "{server}");
                 transport.stop();
-                room.turn();
+                fixture.turn();
             }
         }
     });
@@ -78,20 +80,20 @@ fn answers_are_sent_from_the_queried_address() {
 /// Why the option exists: without it, the system chooses the source address by routing.
 #[test]
 fn without_the_option_the_destination_is_unknown() {
-    Room::on_every_engine("not asked for", |room| {
-        let (protocol, log) = room.watch(|transport, event: &Callback<SocketAddr>| {
+    Fixture::on_every_engine("not asked for", |fixture| {
+        let (protocol, log) = fixture.watch(|transport, event: &Callback<SocketAddr>| {
             if let Callback::Datagram(data, from) = event {
                 assert_eq!(transport.packet_info(), None);
                 transport.send_to(data, *from);
             }
         });
-        let transport = room.reactor().listen_udp("0.0.0.0:0", protocol).unwrap();
+        let transport = fixture.reactor().listen_udp("0.0.0.0:0", protocol).unwrap();
         let (client, _) = remote("127.0.0.1:0");
         let port = transport.local().port();
         client.send_to(b"hello", (ip("127.0.0.2"), port)).unwrap();
-        room.until("the question", || !log.came().is_empty());
+        fixture.until("the question", || !log.came().is_empty());
         let mut answer = None;
-        room.until("the answer", || {
+        fixture.until("the answer", || {
             answer = take(&client);
             answer.is_some()
         });
@@ -102,19 +104,19 @@ fn without_the_option_the_destination_is_unknown() {
 /// A datagram sent to someone else is not an answer.
 #[test]
 fn other_datagrams_use_the_systems_source_address() {
-    Room::on_every_engine("passed on", |room| {
+    Fixture::on_every_engine("passed on", |fixture| {
         let (other, other_addr) = remote("127.0.0.1:0");
-        let (protocol, _) = room.watch(move |transport, event: &Callback<SocketAddr>| {
+        let (protocol, _) = fixture.watch(move |transport, event: &Callback<SocketAddr>| {
             if let Callback::Datagram(data, _) = event {
                 transport.send_to(data, other_addr);
             }
         });
         let config = DatagramConfig::default().packet_info(true);
-        let transport = room.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
+        let transport = fixture.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
         let port = transport.local().port();
         asks(ip("127.0.0.2"), port).send(b"pass it on").unwrap();
         let mut passed = None;
-        room.until("what is passed on", || {
+        fixture.until("what is passed on", || {
             passed = take(&other);
             passed.is_some()
         });
@@ -126,19 +128,19 @@ fn other_datagrams_use_the_systems_source_address() {
 /// foreign address.
 #[test]
 fn a_datagram_may_leave_from_any_address_of_the_machine() {
-    Room::on_every_engine("from anywhere", |room| {
+    Fixture::on_every_engine("from anywhere", |fixture| {
         let kept: Rc<RefCell<Vec<(SocketAddr, PacketInfo)>>> = Rc::default();
         let keeps = kept.clone();
-        let (protocol, log) = room.watch(move |transport, event: &Callback<SocketAddr>| {
+        let (protocol, log) = fixture.watch(move |transport, event: &Callback<SocketAddr>| {
             if let Callback::Datagram(_, from) = event {
                 keeps.borrow_mut().push((*from, transport.packet_info().unwrap()));
             }
         });
         let config = DatagramConfig::default().packet_info(true);
-        let transport = room.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
+        let transport = fixture.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
         let client = asks(ip("127.0.0.2"), transport.local().port());
         client.send(b"?").unwrap();
-        room.until("the question", || !kept.borrow().is_empty());
+        fixture.until("the question", || !kept.borrow().is_empty());
         let (from, info) = kept.borrow()[0];
         assert_eq!(transport.send_from(b"answer", from, info), SendStatus::Sent);
         assert_eq!(take(&client).unwrap().0, b"answer");
@@ -146,14 +148,14 @@ fn a_datagram_may_leave_from_any_address_of_the_machine() {
         for (own, to) in elsewhere {
             assert_eq!(transport.send_from(b"x", to, own), SendStatus::Failed, "{own}");
         }
-        room.until("the failures", || log.failures().len() == 2);
+        fixture.until("the failures", || log.failures().len() == 2);
         assert!(log.failures()[1].1.contains("2001:db8::1"), "{:?}", log.failures());
 
         for (server, own, any) in
             [("0.0.0.0:0", "127.0.0.7", "127.0.0.1:0"), ("[::]:0", "127.0.0.7", "127.0.0.1:0")]
         {
-            let (protocol, _) = room.watch(nothing);
-            let transport = room.reactor().listen_udp(server, protocol).unwrap();
+            let (protocol, _) = fixture.watch(nothing);
+            let transport = fixture.reactor().listen_udp(server, protocol).unwrap();
             let (client, mut to) = remote(any);
             if transport.local().is_ipv6() {
                 let IpAddr::V4(v4) = to.ip() else { unreachable!("it is 127.0.0.1") };
@@ -168,17 +170,17 @@ fn a_datagram_may_leave_from_any_address_of_the_machine() {
 /// A panic ends the current delivery: a later datagram is not an answer to it.
 #[test]
 fn a_panic_is_no_answer() {
-    Room::on_every_engine("a panic while answering", |room| {
-        let (protocol, log) = room.watch(|_, event: &Callback<SocketAddr>| {
+    Fixture::on_every_engine("a panic while answering", |fixture| {
+        let (protocol, log) = fixture.watch(|_, event: &Callback<SocketAddr>| {
             assert!(!matches!(event, Callback::Datagram(..)), "a panic");
         });
         let config = DatagramConfig::default().packet_info(true);
-        let transport = room.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
+        let transport = fixture.reactor().listen_udp_with("0.0.0.0:0", config, protocol).unwrap();
         let (client, addr) = remote("127.0.0.1:0");
         let port = transport.local().port();
         client.send_to(b"?", (ip("127.0.0.2"), port)).unwrap();
-        room.until("the question", || !log.came().is_empty());
-        room.turn();
+        fixture.until("the question", || !log.came().is_empty());
+        fixture.turn();
         assert_eq!(
             (transport.packet_info(), transport.send_to(b"!", addr)),
             (None, SendStatus::Sent)

@@ -6,7 +6,7 @@ use sinew::{prelude::*, transports::tls::ReactorTls};
 
 use super::{
     calls::{Complaint, Feeder, Quiet, ask_port, ask_reactor, ask_transport},
-    house::{self, Guest, enter, look_in},
+    detector::{self, Guest, enter, look_in},
 };
 use crate::support::{
     EndState, Event, Link, RemoteEnd, Script, TestConnection, Traces, Watched, Width, World, certs,
@@ -40,14 +40,14 @@ type End = fn(&Transport, &ListeningPort);
 
 /// What the callbacks need.
 #[derive(Clone)]
-struct Visit {
+struct Reentry {
     at: Option<usize>,
     end: End,
     done: Rc<Cell<bool>>,
     port: Rc<RefCell<Option<ListeningPort>>>,
 }
 
-impl Visit {
+impl Reentry {
     fn new(at: Option<usize>, end: End) -> Self {
         Self { at, end, done: Rc::default(), port: Rc::default() }
     }
@@ -68,15 +68,15 @@ impl Visit {
     }
 
     fn protocol(&self) -> impl Protocol + use<> {
-        let visit = self.clone();
+        let reentry = self.clone();
         let _guest = Guest("the drop of the protocol");
         Script(move |transport: &Transport, what: Event<'_>| {
             let _ = &_guest;
             let ends = matches!(what, Event::ReadClosed | Event::Drain);
             let name = number(&what).map_or("connection_lost", |number| NAMES[number]);
             enter(name, || {
-                if number(&what) == visit.at {
-                    visit.act(transport);
+                if number(&what) == reentry.at {
+                    reentry.act(transport);
                 }
                 if ends {
                     transport.lose_connection();
@@ -86,7 +86,7 @@ impl Visit {
     }
 
     /// Triggers all callbacks of a connection, and returns violations.
-    fn pay<F: Factory>(&self, world: &World, name: &str, factory: F) {
+    fn run<F: Factory>(&self, world: &World, name: &str, factory: F) {
         let port = match world.link {
             Link::TlsAccepted => world.reactor().listen_tls(any_port(), &certs::server(), factory),
             _ => world.reactor().listen_tcp(any_port(), factory),
@@ -99,12 +99,12 @@ impl Visit {
             Link::TlsAccepted => RemoteEnd::secured(socket, certs::remote_client()),
             _ => RemoteEnd::socket(socket),
         };
-        world.until("the visitor", || {
+        world.until("the reentrant call", || {
             remote.pump();
             world.traces.len() > built && world.traces.last().is_made()
         });
         let mut line =
-            TestConnection { remote, trace: world.traces.last(), port: Some(port.of_any_kind()) };
+            TestConnection { remote, trace: world.traces.last(), port: Some(port.into_any()) };
         trigger_callbacks(world, &mut line, name);
         world.until("the end", || {
             line.remote.take();
@@ -117,8 +117,8 @@ impl Visit {
         // Repeating calls and other activity.
         world.settle();
         self.port.take();
-        assert!(house::guests().len() > 10);
-        let clashes = house::sweep();
+        assert!(detector::guests().len() > 10);
+        let clashes = detector::sweep();
         assert!(clashes.is_empty(), "{name}: {clashes:#?}");
     }
 }
@@ -128,16 +128,16 @@ fn each(world: &World, end: End) {
     for at in (0..NAMES.len()).map(Some).chain([None]) {
         let name = at.map_or("connection_lost", |at| NAMES[at]);
         let inner = World::new(world.reactor().engine(), world.link);
-        let visit = Visit::new(at, end);
-        let (guide, traces) = (visit.clone(), inner.traces.clone());
-        visit.pay(&inner, name, move |_: &Peer| {
+        let reentry = Reentry::new(at, end);
+        let (guide, traces) = (reentry.clone(), inner.traces.clone());
+        reentry.run(&inner, name, move |_: &Peer| {
             let guest = Guest("the drop of the factory");
             let protocol = enter("build_protocol", || traces.watch(guide.protocol()));
             drop(guest);
-            protocol.expect("nobody else is in the house")
+            protocol.expect("nobody else is in the detector")
         });
         inner.end();
-        let clashes = house::sweep();
+        let clashes = detector::sweep();
         assert!(clashes.is_empty(), "{name}, at the end of the reactor: {clashes:#?}");
     }
 }
@@ -217,7 +217,7 @@ fn crash(world: &World) {
 
 /// A factory that makes all calls in each of its three callbacks.
 struct Asker {
-    visit: Visit,
+    reentry: Reentry,
     reactor: sinew::reactor::WeakReactor,
     traces: Traces,
 }
@@ -226,7 +226,7 @@ impl Asker {
     fn ask(&self) {
         let reactor = self.reactor.upgrade().expect("it calls");
         ask_reactor(&reactor);
-        if let Some(port) = &*self.visit.port.borrow() {
+        if let Some(port) = &*self.reentry.port.borrow() {
             ask_port(port);
         }
     }
@@ -238,7 +238,7 @@ impl Factory for Asker {
     fn build_protocol(&mut self, _: &Peer) -> Option<Self::Protocol> {
         enter("build_protocol", || {
             self.ask();
-            let protocol: Box<dyn Protocol> = Box::new(self.visit.protocol());
+            let protocol: Box<dyn Protocol> = Box::new(self.reentry.protocol());
             Some(self.traces.watch(protocol))
         })?
     }
@@ -253,10 +253,10 @@ impl Factory for Asker {
 }
 
 fn in_the_factory(world: &World) {
-    let visit = Visit::new(Some(0), |_, port| port.stop_listening());
+    let reentry = Reentry::new(Some(0), |_, port| port.stop_listening());
     let (reactor, traces) = (world.reactor().downgrade(), world.traces.clone());
-    let asker = Asker { visit: visit.clone(), reactor, traces };
-    visit.pay(world, "connection_made", asker);
+    let asker = Asker { reentry: reentry.clone(), reactor, traces };
+    reentry.run(world, "connection_made", asker);
     assert_eq!(world.traces.all()[0].callbacks()[0], crate::support::Callback::Made);
 }
 
@@ -271,9 +271,9 @@ fn in_a_producer(world: &World) {
     ];
     for end in ends {
         // Outside of any protocol callback: the producer makes the calls.
-        let visit = Visit::new(Some(usize::MAX), end);
-        let (guide, traces) = (visit.clone(), world.traces.clone());
-        visit.pay(world, "a producer", move |_: &Peer| {
+        let reentry = Reentry::new(Some(usize::MAX), end);
+        let (guide, traces) = (reentry.clone(), world.traces.clone());
+        reentry.run(world, "a producer", move |_: &Peer| {
             let guide = guide.clone();
             traces.watch(Script(move |transport: &Transport, what: Event<'_>| {
                 enter("a callback", || match what {
@@ -324,7 +324,7 @@ fn over_tls(world: &World) {
 }
 
 /// Starts TLS in mid-stream, and makes all calls when that is done.
-struct Starter(Visit, #[allow(dead_code, reason = "its drop is what counts")] Guest);
+struct Starter(Reentry, #[allow(dead_code, reason = "its drop is what counts")] Guest);
 
 impl Protocol for Starter {
     fn connection_made(&mut self, transport: &Transport) {
@@ -347,19 +347,19 @@ impl Protocol for Starter {
 fn when_tls_has_started(world: &World) {
     for end in ENDS {
         let world = World::new(world.reactor().engine(), world.link);
-        let visit = Visit::new(None, end);
-        let (guide, traces) = (visit.clone(), world.traces.clone());
+        let reentry = Reentry::new(None, end);
+        let (guide, traces) = (reentry.clone(), world.traces.clone());
         let factory = move |_: &Peer| {
             let starter = Starter(guide.clone(), Guest("the drop of the protocol"));
             traces.watch(starter)
         };
         let port = world.reactor().listen_tcp(any_port(), factory).expect("a free port");
-        visit.port.replace(Some(port.clone()));
+        reentry.port.replace(Some(port.clone()));
         let mut remote =
             RemoteEnd::secured(dial(port.local(), Width::Wide), certs::remote_client());
         world.until("TLS", || {
             remote.pump();
-            visit.done.get()
+            reentry.done.get()
         });
         world.settle();
         remote.end();
@@ -367,9 +367,9 @@ fn when_tls_has_started(world: &World) {
             remote.take();
             world.traces.last().is_lost() || !world.reactor().is_running()
         });
-        visit.port.take();
+        reentry.port.take();
         world.end();
-        let clashes = house::sweep();
+        let clashes = detector::sweep();
         assert!(clashes.is_empty(), "{clashes:#?}");
     }
 }
