@@ -27,6 +27,7 @@
 //!
 //! | other transports and services | module |
 //! |---|---|
+//! | connections, ports and datagrams for tasks | [`async_io`] |
 //! | endpoint strings, for listening and connecting | [`endpoint`] |
 //! | TLS with rustls (feature `tls`) | `tls` |
 //! | Unix sockets, credentials, file-descriptor passing | `unix` |
@@ -50,6 +51,7 @@
 mod address;
 #[cfg(unix)]
 pub mod adopt;
+pub mod async_io;
 mod buffers;
 pub mod client_service;
 mod config;
@@ -138,6 +140,9 @@ pub use {
 #[doc(hidden)]
 pub use {
     client_service::{ClientService, RetryConfig, ServiceError, ShortLivedConnection},
+    async_io::{
+        AsyncDatagram, AsyncListener, AsyncStream, ConnectStream, ReadHalf, ReuniteError, WriteHalf,
+    },
     datagram::{
         DatagramAddr, DatagramConfig, DatagramOptionError, DatagramProtocol, DatagramStats,
         DatagramTransport, Interface, Overflow, ReactorUdp, SendFailed, SendStatus, Stopped,
