@@ -39,6 +39,7 @@
 //! | client connections that reconnect | [`client_service`] |
 //! | relays between two connections | [`relay`] |
 //! | socket options | [`options`] |
+//! | several reactors that serve the same ports | [`reactors`] |
 //! | networks that replace the kernel's, for authors of transports | [`net`] |
 //! | streams in memory | [`memory`] |
 //!
@@ -64,7 +65,10 @@ mod faults;
 mod handover;
 mod immediate_connect;
 mod listener_hooks;
+mod mailbox;
 pub mod memory;
+#[path = "stream/moving/error.rs"]
+mod moving;
 pub mod names;
 pub mod net;
 pub mod options;
@@ -76,10 +80,12 @@ pub mod process;
 mod producer;
 mod protocol;
 pub mod proxy;
+pub mod reactors;
 #[path = "stream/relay/api.rs"]
 pub mod relay;
 #[path = "stream/file/error.rs"]
 mod send_file;
+mod sharing;
 mod stream;
 mod tcp;
 mod timers;
@@ -144,6 +150,7 @@ pub use {
         UdpError,
     },
     endpoint::{DynFactory, DynProtocol},
+    moving::SendToError,
     options::{Dscp, Keepalive, SocketOptionError},
     relay::{RelayError, RelayedBytes},
 };
