@@ -39,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+pub mod client;
 pub mod codec;
 pub mod server;
 #[cfg(feature = "websocket")]

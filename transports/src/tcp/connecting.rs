@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use sinew_reactor::{Deferred, Reactor};
+use sinew_reactor::{Canceller, Deferred, Reactor};
 
 use super::ConnectError;
 use crate::{Connection, Protocol, Transport};
@@ -78,6 +78,12 @@ impl<P: Protocol> Connecting<P> {
     /// if it is settled.
     pub fn cancel(&self) {
         self.deferred.cancel();
+    }
+
+    /// A handle that cancels it after it has been moved elsewhere: awaited, or consumed by [`then`](Self::then).
+    #[must_use]
+    pub fn canceller(&self) -> Canceller<Transport, ConnectError> {
+        self.deferred.canceller()
     }
 
     /// Whether the result, a connection or an error, is there.

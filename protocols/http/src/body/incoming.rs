@@ -123,10 +123,19 @@ impl Incoming {
     pub(crate) fn is_wanted(&self) -> bool {
         let wants = match &self.reader {
             Reader::Nobody | Reader::Told | Reader::Called => false,
-            Reader::Pull(promise) => promise.is_some(),
+            Reader::Pull(promise) => promise.as_ref().is_some_and(Promise::is_pending),
             Reader::Collect { .. } | Reader::Receive(_) | Reader::Discard => true,
         };
         wants && !self.paused
+    }
+
+    /// Whether nobody waits for more of it, though somebody may yet ask.
+    pub(crate) fn is_unasked(&self) -> bool {
+        match &self.reader {
+            Reader::Nobody => true,
+            Reader::Pull(promise) => !promise.as_ref().is_some_and(Promise::is_pending),
+            _ => false,
+        }
     }
 
     /// Whether it is wanted, and there is more to come.
@@ -140,13 +149,19 @@ impl Incoming {
 
     /// Becomes read by this one; hands it back if it is read already, or was dropped.
     pub(crate) fn read_by(&mut self, reader: Reader) -> Result<(), Reader> {
-        match (&self.reader, &reader) {
-            (Reader::Nobody, _) | (Reader::Pull(None), Reader::Pull(_)) => {
-                self.reader = reader;
-                Ok(())
+        let is_free = match (&self.reader, &reader) {
+            (Reader::Nobody, _) => true,
+            // Whoever was waiting has cancelled: no piece is lost.
+            (Reader::Pull(waiting), Reader::Pull(_)) => {
+                !waiting.as_ref().is_some_and(Promise::is_pending)
             }
-            _ => Err(reader),
+            _ => false,
+        };
+        if is_free {
+            self.reader = reader;
+            return Ok(());
         }
+        Err(reader)
     }
 
     pub(crate) fn take_trailers(&mut self) -> Fields {

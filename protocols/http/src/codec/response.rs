@@ -114,6 +114,12 @@ impl ResponseHead {
         &self.fields
     }
 
+    /// The fields alone, when the rest has been looked at.
+    #[must_use]
+    pub fn into_fields(self) -> Fields {
+        self.fields
+    }
+
     /// What frames its body, if it answers a request of that method (RFC 9112 6.3): to HEAD, and with 1xx, 204 and 304, there is
     /// none, whatever the fields say; nor after CONNECT has succeeded, for what follows is no HTTP.
     #[must_use]
