@@ -71,7 +71,7 @@ impl ClientConnection {
     ) -> Deferred<Self, ConnectError> {
         let (connection, factory) = Self::new(config);
         let (promise, deferred) = reactor.promise();
-        let connecting = endpoint.connect_with(reactor, connect, factory);
+        let connecting = endpoint.connect_with(reactor, connect, factory).map(|_| ());
         let canceller = connecting.canceller();
         promise.on_cancel(move |_| canceller.cancel());
         connecting.then(move |_, made| {
@@ -79,7 +79,7 @@ impl ClientConnection {
                 // Cancelled at the last moment.
                 connection.abort();
             }
-            promise.settle(made.map(|_| connection));
+            promise.settle(made.map(|()| connection));
         });
         deferred
     }

@@ -41,7 +41,7 @@ fn how_bodies_are_framed() {
     for (outgoing, expected) in cases {
         let method = outgoing.method().clone();
         let server = Server::new();
-        drop(server.send(outgoing));
+        let _waiting = server.send(outgoing);
         assert_eq!(server.received(), format!("{method} / HTTP/1.1\r\nHost: a\r\n{expected}"));
     }
 }
@@ -55,7 +55,7 @@ fn fields_that_frame_are_written_once() {
         fields.append(name, value).unwrap();
     }
     let outgoing = sinew_http::client::Outgoing::new(Method::PUT, "/", fields).body("hello");
-    drop(server.send(outgoing));
+    let _waiting = server.send(outgoing);
     assert_eq!(server.received(), "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
 }
 
@@ -104,9 +104,8 @@ fn a_streamed_body_goes_out_as_fast_as_it_is_taken() {
     let server = Server::new();
     server.wire.set_capacity(1024);
     let made = Rc::new(Cell::new(0));
-    drop(
-        server.send(request(Method::POST, "/").body(Body::source(Endless(Rc::clone(&made)), None))),
-    );
+    let endless = Body::source(Endless(Rc::clone(&made)), None);
+    let _waiting = server.send(request(Method::POST, "/").body(endless));
     server.rest();
     assert!(made.get() < 256 * 1024, "{} bytes were made for a server that takes none", made.get());
 }
@@ -321,7 +320,7 @@ fn expect_continue_holds_the_body_back() {
 
     // A server that says nothing.
     let server = Server::new();
-    drop(server.send(expecting()));
+    let _waiting = server.send(expecting());
     assert_eq!(server.received(), head);
     server.advance(Duration::from_millis(1_001));
     assert_eq!(server.received(), "hello");
@@ -338,7 +337,7 @@ fn expect_continue_holds_the_body_back() {
 
     // Where there is no body, there is nothing to wait for.
     let server = Server::new();
-    drop(server.send(request(Method::POST, "/").expect_continue(true)));
+    let _waiting = server.send(request(Method::POST, "/").expect_continue(true));
     assert!(!server.received().contains("Expect"));
 }
 

@@ -128,7 +128,7 @@ fn pool_full_waits() {
     let third = third.take().expect("its turn has come").unwrap();
     assert!(fourth.take().is_none());
     // A connection that ends makes room for a new one.
-    drop(second.send(request(Method::GET, "/")).unwrap());
+    second.send(request(Method::GET, "/")).unwrap().detach();
     pooled.wire(1).reset();
     pooled.advance(Duration::from_millis(2));
     assert!(fourth.take().expect("a new one was made").is_ok());
