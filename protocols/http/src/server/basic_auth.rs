@@ -1,4 +1,4 @@
-//! Names and passwords by RFC 7617: [`BasicAuth`], and who knows them: [`Credentials`].
+//! Basic authentication (RFC 7617): [`BasicAuth`], and its users: [`Credentials`].
 
 use std::{collections::HashMap, fmt, hint::black_box, rc::Rc};
 
@@ -8,17 +8,17 @@ use sinew_transports::reactor::{Deferred, Reactor};
 use super::{Handler, Reply, Request, Response};
 use crate::codec::FieldError;
 
-/// Longest credentials that are looked at, encoded. More is refused unread.
+/// Longest credentials that are decoded. Longer ones are rejected undecoded.
 const CREDENTIALS_MAX: usize = 1_024;
 
-/// Knows whose password is whose. The answer may come later: a slow hash belongs in a thread
+/// Checks passwords. May respond later: a slow hash belongs in a thread
 /// ([`Reactor::defer_to_thread`]).
 pub trait Credentials: 'static {
     /// Whether this is the user's password.
     fn check(&self, reactor: &Reactor, user: &str, password: &[u8]) -> Deferred<bool>;
 }
 
-/// Users and passwords in memory. Passwords are compared in a time that does not depend on where they differ.
+/// Users and passwords in memory. Passwords are compared in constant time.
 ///
 /// # Examples
 ///
@@ -34,12 +34,12 @@ pub struct Users {
 }
 
 impl Users {
-    /// Nobody.
+    /// No users.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A user more.
+    /// Adds a user.
     pub fn user(mut self, name: impl Into<String>, password: impl Into<Vec<u8>>) -> Self {
         self.passwords.insert(name.into(), password.into());
         self
@@ -48,7 +48,7 @@ impl Users {
 
 impl Credentials for Users {
     fn check(&self, reactor: &Reactor, user: &str, password: &[u8]) -> Deferred<bool> {
-        // Somebody who is not there takes as long as somebody who is.
+        // An unknown user takes as long as a known one.
         let (is_known, known) = match self.passwords.get(user) {
             Some(known) => (true, known.as_slice()),
             None => (false, &b"nobody has this one"[..]),
@@ -63,11 +63,11 @@ impl fmt::Debug for Users {
     }
 }
 
-/// Who has logged in: [`Request::find`] has it behind a [`BasicAuth`].
+/// The authenticated user. [`Request::find`] returns it behind a [`BasicAuth`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticatedUser(pub String);
 
-/// A layer that lets nobody through who does not give a name and a password. Over anything but TLS, everybody on the way can read both.
+/// A layer that rejects requests without a valid user name and password. Without TLS, everything on the path can read both.
 ///
 /// # Examples
 ///
@@ -90,11 +90,11 @@ pub struct BasicAuth<C, H> {
 }
 
 impl<C: Credentials, H: Handler> BasicAuth<C, H> {
-    /// Around a handler. The realm is what browsers show when they ask for a password.
+    /// Wraps a handler. Browsers show the realm when they ask for a password.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if the realm holds a quotation mark, a backslash, or what no field may.
+    /// [`FieldError`] if the realm contains a quotation mark, a backslash, or a character that is not allowed in fields.
     pub fn new(realm: &str, credentials: C, inner: H) -> Result<Self, FieldError> {
         if let Some(byte) = realm.bytes().find(|byte| matches!(byte, b'"' | b'\\')) {
             return Err(FieldError::Value { name: "WWW-Authenticate".to_owned(), byte });
@@ -129,7 +129,7 @@ impl<C: Credentials, H: Handler> Handler for BasicAuth<C, H> {
     }
 }
 
-/// The name and the password of a field `Authorization`.
+/// The user name and the password of an `Authorization` field.
 fn given(field: &str) -> Option<(String, Vec<u8>)> {
     let (scheme, encoded) = field.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") || encoded.len() > CREDENTIALS_MAX {
@@ -142,7 +142,7 @@ fn given(field: &str) -> Option<(String, Vec<u8>)> {
     Some((String::from_utf8(decoded).ok()?, password))
 }
 
-/// Base64 with padding (RFC 4648 4), strictly.
+/// Decodes base64 with padding (RFC 4648 4), strictly.
 fn base64(text: &str) -> Option<Vec<u8>> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = text.trim_end_matches('=');
@@ -163,7 +163,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     (bits & ((1 << have) - 1) == 0).then_some(decoded)
 }
 
-/// Compares all bytes, whichever differ.
+/// Compares in constant time.
 fn equal(known: &[u8], given: &[u8]) -> bool {
     let mut differs = u8::from(known.len() != given.len());
     for (at, byte) in given.iter().enumerate() {

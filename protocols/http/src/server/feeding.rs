@@ -1,4 +1,4 @@
-//! Feeds the body of a request from the connection to its reader, with backpressure: methods of [`Exchange`]. The state is in
+//! Feeds the body of a request to its reader, with backpressure: methods of [`Exchange`]. The state is in
 //! `incoming.rs`.
 
 use std::{mem, rc::Rc};
@@ -25,7 +25,7 @@ impl Pausing for Exchange {
 }
 
 impl Exchange {
-    /// Feeds the body from the input, as far as it is wanted; how much was used.
+    /// Feeds the body from the input, as far as its reader wants; returns how much was consumed.
     pub(super) fn feed(self: &Rc<Self>, input: &[u8]) -> Result<usize, BodyError> {
         let mut rest = input;
         loop {
@@ -78,7 +78,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// The answer is out: what is left of the body is dropped as it comes, and its reader is told so.
+    /// The response is sent: the rest of the body is dropped as it arrives, and its reader is told so.
     pub(super) fn discard_body(self: &Rc<Self>) {
         let mut incoming = self.incoming.borrow_mut();
         let reader = mem::replace(&mut incoming.reader, Reader::Discard);
@@ -93,7 +93,7 @@ impl Exchange {
         }
     }
 
-    /// The body is over, one way or the other: its reader is told.
+    /// The body has ended, complete or not: tells its reader.
     pub(super) fn end_body(self: &Rc<Self>, end: Result<Fields, BodyError>) {
         let mut incoming = self.incoming.borrow_mut();
         if incoming.end.is_some() {

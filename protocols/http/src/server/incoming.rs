@@ -1,5 +1,5 @@
-//! The state of a request body that is being received: [`Incoming`]; and [`BodyReceiver`], which receives it in pieces. How it is
-//! fed from the connection is in `feeding.rs`.
+//! The state of a request body that is being received: [`Incoming`]; and [`BodyReceiver`], which receives it in pieces.
+//! `feeding.rs` feeds it from the connection.
 
 use std::{fmt, mem, rc::Rc};
 
@@ -8,7 +8,7 @@ use sinew_transports::reactor::Promise;
 
 use crate::codec::{BodyDecoder, BodyError, Fields};
 
-/// Takes the body of a request piece by piece, as it comes.
+/// Receives the body of a request in pieces.
 ///
 /// # Examples
 ///
@@ -16,7 +16,7 @@ use crate::codec::{BodyDecoder, BodyError, Fields};
 /// use sinew_http::{Fields, StatusCode, codec::BodyError};
 /// use sinew_http::server::{BodyReceiver, BodyControl, Reply, Request, Response};
 ///
-/// /// Counts, and answers with the number.
+/// /// Responds with the number of bytes.
 /// struct Count { bytes: u64, reply: Reply }
 ///
 /// impl BodyReceiver for Count {
@@ -27,7 +27,7 @@ use crate::codec::{BodyDecoder, BodyError, Fields};
 ///     fn body_ended(self: Box<Self>, end: Result<Fields, BodyError>) {
 ///         if end.is_ok() {
 ///             self.reply.send(Response::text(self.bytes.to_string()));
-///         } // else the server answers, as the error says
+///         } // on an error the server responds
 ///     }
 /// }
 ///
@@ -36,19 +36,19 @@ use crate::codec::{BodyDecoder, BodyError, Fields};
 /// }
 /// ```
 pub trait BodyReceiver: 'static {
-    /// Some of the body has come.
+    /// A piece of the body has arrived.
     fn data_received(&mut self, body: &BodyControl, data: &[u8]);
 
-    /// The body is over, with these trailers; or nothing more of it will come. Then the server answers by itself, with
-    /// [`BodyError::status`], if nobody has.
+    /// The body has ended, with these trailers; or nothing more of it will arrive. In that case the server responds with
+    /// [`BodyError::status`], unless there is a response already.
     fn body_ended(self: Box<Self>, end: Result<Fields, BodyError>);
 }
 
-/// Holds back the body of a request.
+/// Pauses and resumes the body of a request.
 #[derive(Clone)]
 pub struct BodyControl(Rc<dyn Pausing>);
 
-/// Whose input can be paused: what a [`BodyControl`] controls.
+/// The object whose input a [`BodyControl`] pauses.
 pub(super) trait Pausing {
     fn is_paused(&self) -> bool;
     fn set_paused(&self, paused: bool);
@@ -59,13 +59,13 @@ impl BodyControl {
         Self(pausing)
     }
 
-    /// Nothing more of the body is delivered, from this very moment, until [`resume`](Self::resume): the client finds that the server
-    /// does not read. The body's minimum rate does not count meanwhile.
+    /// Delivers no more of the body, from now until [`resume`](Self::resume): backpressure stops the client. The minimum rate of
+    /// the body does not apply meanwhile.
     pub fn pause(&self) {
         self.0.set_paused(true);
     }
 
-    /// Goes on with the body, from the loop.
+    /// Continues with the body, from the loop.
     pub fn resume(&self) {
         self.0.set_paused(false);
     }
@@ -80,27 +80,27 @@ impl fmt::Debug for BodyControl {
 /// Who reads the body.
 #[derive(Default)]
 pub(super) enum Reader {
-    /// Nobody yet.
+    /// No reader yet.
     #[default]
     Nobody,
-    /// All of it is gathered.
+    /// The whole body is being collected.
     Collect {
         limit: u64,
         bytes: Vec<u8>,
         promise: Promise<Bytes, BodyError>,
     },
-    /// The next piece is wanted; or none for now.
+    /// The next piece is requested; or none at the moment.
     Pull(Option<Promise<Option<Bytes>, BodyError>>),
     Receive(Box<dyn BodyReceiver>),
-    /// Nobody will; it is dropped as it comes.
+    /// There will be no reader; the body is dropped as it arrives.
     Discard,
-    /// It has been told how the body ended.
+    /// The reader was told how the body ended.
     Told,
-    /// Out of here while it is called.
+    /// Moved out while it is called.
     Called,
 }
 
-/// See the head of this file.
+/// The reader.
 #[derive(Default)]
 pub(super) struct Incoming {
     pub(super) decoder: BodyDecoder,
@@ -110,7 +110,7 @@ pub(super) struct Incoming {
     pub(super) expects_continue: bool,
     /// Bytes of the body so far.
     pub(super) received: u64,
-    /// How the body ended, for those who ask later.
+    /// How the body ended, for readers that ask later.
     pub(super) end: Option<Result<(), BodyError>>,
     pub(super) trailers: Fields,
 }
@@ -120,7 +120,7 @@ impl Incoming {
         Self { decoder, expects_continue, ..Self::default() }
     }
 
-    /// Whether somebody wants more of it now.
+    /// Whether the reader wants more now.
     pub(super) fn is_wanted(&self) -> bool {
         let wants = match &self.reader {
             Reader::Nobody | Reader::Told | Reader::Called => false,
@@ -130,7 +130,7 @@ impl Incoming {
         wants && !self.paused
     }
 
-    /// Whether it is wanted, and there is more to come.
+    /// Whether the reader wants more, and more is to come.
     pub(super) fn wants_more(&self) -> bool {
         self.is_wanted() && self.end.is_none()
     }
@@ -139,7 +139,7 @@ impl Incoming {
         self.end.as_ref()
     }
 
-    /// Becomes read by this one; hands it back if it is read already, or was dropped.
+    /// Sets the reader; returns it if there is one already, or the body was dropped.
     pub(super) fn read_by(&mut self, reader: Reader) -> Result<(), Reader> {
         match (&self.reader, &reader) {
             (Reader::Nobody, _) | (Reader::Pull(None), Reader::Pull(_)) => {

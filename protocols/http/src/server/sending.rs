@@ -1,4 +1,4 @@
-//! The body of an answer on its way out: bytes at once, files by the transport, sources piece by piece.
+//! Sends the body of a response: bytes at once, files by the transport, sources piece by piece.
 
 use std::{error::Error, rc::Rc};
 
@@ -11,12 +11,12 @@ use super::{
 };
 use crate::codec::{Framing, last_chunk};
 
-/// Bodies so short are copied behind their head, into one buffer.
+/// Bodies up to this length are copied after their head, into one buffer.
 const INLINE_MAX: usize = 4 * 1024;
 
-/// A source has made less of a body than it had announced, or more.
+/// A source has produced less or more than the announced length.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a body of {announced} bytes came to {made}")]
+#[error("a body with an announced length of {announced} bytes has {made} bytes")]
 struct WrongLength {
     announced: u64,
     /// At least.
@@ -26,8 +26,8 @@ struct WrongLength {
 error_debug!(WrongLength);
 
 impl Exchange {
-    /// Sends head and body. `head` is the buffer with the head in it. The stage is `Sent` if all is with the transport by then, else
-    /// `Sending`. Tells whether there is more queued now than should be.
+    /// Sends head and body. `head` is the buffer with the head in it. The stage becomes `Sent` if everything is with the
+    /// transport, else `Sending`. Returns whether the output queue is above the high watermark.
     pub(super) fn send(
         self: &Rc<Self>,
         transport: &Transport,
@@ -59,7 +59,7 @@ impl Exchange {
                         self.sent.set(len);
                         transport.stream(Finish(Rc::clone(self)));
                     }
-                    // The head has announced what cannot be sent.
+                    // The head has announced a body that cannot be sent.
                     Err(error) => transport.fail(error),
                 }
                 status
@@ -84,7 +84,7 @@ impl Exchange {
     }
 }
 
-/// Says that the producer before it is done.
+/// Reports that the producer before it is done.
 struct Finish(Rc<Exchange>);
 
 impl Producer for Finish {
@@ -94,7 +94,7 @@ impl Producer for Finish {
     }
 }
 
-/// A source, framed.
+/// A source with its framing.
 struct Pieces {
     source: Box<dyn BodySource>,
     framing: Framing,
@@ -153,7 +153,8 @@ impl Pieces {
         WrongLength { announced: self.announced, made: self.made }
     }
 
-    /// Ends the connection so that the client sees that the body is not whole: where its end is that of the connection, by a reset.
+    /// Ends the connection so that the client notices the truncation: with a reset where the end of the connection is the end of
+    /// the body.
     fn fail(&self, transport: &Transport, error: Box<dyn Error>) -> Production {
         tracing::error!(%error, "the body of an answer failed");
         transport.fail(error);

@@ -1,8 +1,8 @@
-//! Input that came and is not used yet: [`Unread`]. Owns no storage while there is none.
+//! Input that was received and is not consumed yet: [`Unread`]. Owns no storage while it is empty.
 
 use std::mem;
 
-/// What is used is left in front until it is more than what is not, so taking requests out one by one moves no byte twice.
+/// Consumed bytes stay in front until they are more than the rest, so taking requests one by one moves no byte twice.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     bytes: Vec<u8>,
@@ -26,7 +26,7 @@ impl Unread {
         }
     }
 
-    /// Takes all out, to be looked at while its owner is borrowed.
+    /// Takes everything, to be parsed while the owner is borrowed.
     pub(super) fn take(&mut self) -> Self {
         mem::take(self)
     }
@@ -35,7 +35,7 @@ impl Unread {
         &self.bytes[self.used..]
     }
 
-    /// So many bytes of the rest are used.
+    /// Marks so many bytes of the rest as consumed.
     pub(super) fn advance(&mut self, used: usize) {
         self.used += used;
         if self.used == self.bytes.len() {
