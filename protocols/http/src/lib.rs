@@ -34,6 +34,8 @@
 //! | feature | |
 //! |---|---|
 //! | `compression`, on by default | `server::Compression`, by gzip |
+//! | `forms`, on by default | `server::Form`: forms with files, in temporary files |
+//! | `guard`, on by default | `server::Guard`: Basic, Digest, files of htpasswd |
 //! | `sessions`, on by default | `server::Sessions`, by a signed cookie |
 //! | `websocket`, on by default | the module of that name |
 #![forbid(unsafe_code)]

@@ -3,7 +3,6 @@
 mod access_log;
 mod answer;
 mod answering;
-mod basic_auth;
 mod body;
 mod body_writer;
 #[cfg(feature = "compression")]
@@ -16,12 +15,21 @@ mod event_stream;
 mod exchange;
 mod feeding;
 mod files;
+#[cfg(feature = "forms")]
+mod forms;
+#[cfg(feature = "guard")]
+mod guard;
 mod handler;
+#[cfg(any(feature = "guard", feature = "sessions"))]
+#[cfg_attr(not(all(feature = "guard", feature = "sessions")), allow(dead_code))]
+mod hex;
 mod http_server;
 mod incoming;
 mod redirect;
 mod reply;
 mod request;
+mod request_id;
+mod request_rate;
 mod response;
 mod router;
 mod sending;
@@ -31,11 +39,11 @@ mod session_store;
 mod sessions;
 mod shared;
 mod timeout;
+mod trusted_proxies;
 mod unread;
 mod virtual_hosts;
 
 pub use access_log::{AccessLog, LogFormat};
-pub use basic_auth::{AuthenticatedUser, BasicAuth, Credentials, Users};
 pub use body::{Body, BodySource, BodyWaker, Produced};
 pub use body_writer::BodyWriter;
 #[cfg(feature = "compression")]
@@ -46,12 +54,20 @@ pub use cors::Cors;
 pub use error_pages::ErrorPages;
 pub use event_stream::{Event, EventStream};
 pub use files::Files;
+#[cfg(feature = "forms")]
+pub use forms::{Form, FormFailure, FormLimits, PartReceiver, UploadedFile};
+#[cfg(feature = "guard")]
+pub use guard::{
+    AuthenticatedUser, Credentials, DigestAlgorithm, Guard, Htpasswd, HtpasswdError, Users,
+};
 pub use handler::{Handler, answer, answer_async};
 pub use http_server::HttpServer;
 pub use incoming::{BodyControl, BodyReceiver};
 pub use redirect::Redirect;
 pub use reply::{Ended, Reply};
 pub use request::Request;
+pub use request_id::{RequestId, RequestIds};
+pub use request_rate::RequestRateLimit;
 pub use response::Response;
 pub use router::Router;
 #[cfg(feature = "sessions")]
@@ -59,4 +75,5 @@ pub use session_store::{MemoryStore, SessionData, SessionStore};
 #[cfg(feature = "sessions")]
 pub use sessions::{Session, SessionFull, Sessions};
 pub use timeout::Timeout;
+pub use trusted_proxies::TrustedProxies;
 pub use virtual_hosts::VirtualHosts;
