@@ -40,11 +40,15 @@
 //! | `websocket`, on by default | the module of that name |
 #![forbid(unsafe_code)]
 
+mod body;
 pub mod codec;
 pub mod server;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+mod unread;
+
+pub use body::{Body, BodyControl, BodyReceiver, BodySource, BodyWaker, BodyWriter, Produced};
 pub use codec::{FieldError, Fields};
 #[doc(no_inline)]
 pub use http::{Method, StatusCode, Version};

@@ -3,8 +3,6 @@
 mod access_log;
 mod answer;
 mod answering;
-mod body;
-mod body_writer;
 #[cfg(feature = "compression")]
 mod compression;
 mod config;
@@ -13,7 +11,6 @@ mod cors;
 mod error_pages;
 mod event_stream;
 mod exchange;
-mod feeding;
 mod files;
 #[cfg(feature = "forms")]
 mod forms;
@@ -24,7 +21,6 @@ mod handler;
 #[cfg_attr(not(all(feature = "guard", feature = "sessions")), allow(dead_code))]
 mod hex;
 mod http_server;
-mod incoming;
 mod redirect;
 mod reply;
 mod request;
@@ -32,7 +28,6 @@ mod request_id;
 mod request_rate;
 mod response;
 mod router;
-mod sending;
 #[cfg(feature = "sessions")]
 mod session_store;
 #[cfg(feature = "sessions")]
@@ -40,12 +35,13 @@ mod sessions;
 mod shared;
 mod timeout;
 mod trusted_proxies;
-mod unread;
 mod virtual_hosts;
 
+#[doc(no_inline)]
+pub use crate::body::{
+    Body, BodyControl, BodyReceiver, BodySource, BodyWaker, BodyWriter, Produced,
+};
 pub use access_log::{AccessLog, LogFormat};
-pub use body::{Body, BodySource, BodyWaker, Produced};
-pub use body_writer::BodyWriter;
 #[cfg(feature = "compression")]
 pub use compression::Compression;
 pub use config::ServerConfig;
@@ -62,7 +58,6 @@ pub use guard::{
 };
 pub use handler::{Handler, answer, answer_async};
 pub use http_server::HttpServer;
-pub use incoming::{BodyControl, BodyReceiver};
 pub use redirect::Redirect;
 pub use reply::{Ended, Reply};
 pub use request::Request;

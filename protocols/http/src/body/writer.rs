@@ -13,15 +13,15 @@ use crate::codec::Fields;
 /// What may wait to be taken by the connection before `write` says so. The connection has watermarks of its own behind this.
 const HIGH: usize = 64 * 1024;
 
-/// Writes the body of a response, from wherever and whenever: from a timer, from another connection, from a task.
+/// Writes a body, from wherever and whenever: from a timer, from another connection, from a task.
 ///
 /// It never calls back from inside of a call. Dropped before [`finish`](Self::finish), the connection ends before the body does, which
-/// shows the client that something is missing.
+/// shows the peer that something is missing.
 ///
 /// # Examples
 ///
 /// ```
-/// use sinew_http::server::{Body, Reply, Request, Response};
+/// use sinew_http::{Body, server::{Reply, Request, Response}};
 ///
 /// fn slowly(request: Request, reply: Reply) {
 ///     let (writer, body) = Body::writer();
@@ -70,7 +70,7 @@ impl Body {
 
 impl BodyWriter {
     /// Adds to the body. [`AboveHighWatermark`](WriteStatus::AboveHighWatermark) if more than 64 KiB wait now: it will be sent, but who
-    /// goes on without [`room`](Self::room) fills the memory. [`Closed`](WriteStatus::Closed) if the client is gone.
+    /// goes on without [`room`](Self::room) fills the memory. [`Closed`](WriteStatus::Closed) if the peer is gone.
     pub fn write(&self, data: impl AsRef<[u8]>) -> WriteStatus {
         let mut pipe = self.pipe.borrow_mut();
         if pipe.gone {
@@ -86,7 +86,7 @@ impl BodyWriter {
         status
     }
 
-    /// Tells when all that was written has gone to the connection: `true`, or `false` once the client is gone.
+    /// Tells when all that was written has gone to the connection: `true`, or `false` once the peer is gone.
     pub fn room(&self, reactor: &Reactor) -> Deferred<bool> {
         let mut pipe = self.pipe.borrow_mut();
         if pipe.gone || pipe.queue.is_empty() {
@@ -97,7 +97,7 @@ impl BodyWriter {
         room
     }
 
-    /// Whether the client is gone, and nothing will be sent any more.
+    /// Whether the peer is gone, and nothing will be sent any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.pipe.borrow().gone

@@ -1,4 +1,4 @@
-//! The state of a request body that is being received: [`Incoming`]; and [`BodyReceiver`], which receives it in pieces. How it is
+//! The state of a body that is being received: [`Incoming`]; and [`BodyReceiver`], which receives it in pieces. How it is
 //! fed from the connection is in `feeding.rs`.
 
 use std::{fmt, mem, rc::Rc};
@@ -8,13 +8,12 @@ use sinew_transports::reactor::Promise;
 
 use crate::codec::{BodyDecoder, BodyError, Fields};
 
-/// Takes the body of a request piece by piece, as it comes.
+/// Takes a body piece by piece, as it comes: that of a request in a server, of a response in a client.
 ///
 /// # Examples
 ///
 /// ```
-/// use sinew_http::{Fields, StatusCode, codec::BodyError};
-/// use sinew_http::server::{BodyReceiver, BodyControl, Reply, Request, Response};
+/// use sinew_http::{BodyControl, BodyReceiver, Fields, codec::BodyError, server::{Reply, Request, Response}};
 ///
 /// /// Counts, and answers with the number.
 /// struct Count { bytes: u64, reply: Reply }
@@ -39,12 +38,12 @@ pub trait BodyReceiver: 'static {
     /// Some of the body has come.
     fn data_received(&mut self, body: &BodyControl, data: &[u8]);
 
-    /// The body is over, with these trailers; or nothing more of it will come. Then the server answers by itself, with
-    /// [`BodyError::status`], if nobody has.
+    /// The body is over, with these trailers; or nothing more of it will come. Of a request, the server answers then
+    /// by itself, with [`BodyError::status`], if nobody has.
     fn body_ended(self: Box<Self>, end: Result<Fields, BodyError>);
 }
 
-/// Holds back the body of a request.
+/// Holds back a body that comes in.
 #[derive(Clone)]
 pub struct BodyControl(Rc<dyn Pausing>);
 
@@ -59,8 +58,8 @@ impl BodyControl {
         Self(pausing)
     }
 
-    /// Nothing more of the body is delivered, from this very moment, until [`resume`](Self::resume): the client finds that the server
-    /// does not read. The body's minimum rate does not count meanwhile.
+    /// Nothing more of the body is delivered, from this very moment, until [`resume`](Self::resume): the peer finds that nobody
+    /// reads. No timeout counts meanwhile.
     pub fn pause(&self) {
         self.0.set_paused(true);
     }
@@ -79,7 +78,7 @@ impl fmt::Debug for BodyControl {
 
 /// Who reads the body.
 #[derive(Default)]
-pub(super) enum Reader {
+pub(crate) enum Reader {
     /// Nobody yet.
     #[default]
     Nobody,
@@ -102,26 +101,26 @@ pub(super) enum Reader {
 
 /// See the head of this file.
 #[derive(Default)]
-pub(super) struct Incoming {
-    pub(super) decoder: BodyDecoder,
-    pub(super) reader: Reader,
-    pub(super) paused: bool,
+pub(crate) struct Incoming {
+    pub(crate) decoder: BodyDecoder,
+    pub(crate) reader: Reader,
+    pub(crate) paused: bool,
     /// The client waits for `100 Continue`.
-    pub(super) expects_continue: bool,
+    pub(crate) expects_continue: bool,
     /// Bytes of the body so far.
-    pub(super) received: u64,
+    pub(crate) received: u64,
     /// How the body ended, for those who ask later.
-    pub(super) end: Option<Result<(), BodyError>>,
-    pub(super) trailers: Fields,
+    pub(crate) end: Option<Result<(), BodyError>>,
+    pub(crate) trailers: Fields,
 }
 
 impl Incoming {
-    pub(super) fn new(decoder: BodyDecoder, expects_continue: bool) -> Self {
+    pub(crate) fn new(decoder: BodyDecoder, expects_continue: bool) -> Self {
         Self { decoder, expects_continue, ..Self::default() }
     }
 
     /// Whether somebody wants more of it now.
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         let wants = match &self.reader {
             Reader::Nobody | Reader::Told | Reader::Called => false,
             Reader::Pull(promise) => promise.is_some(),
@@ -131,16 +130,16 @@ impl Incoming {
     }
 
     /// Whether it is wanted, and there is more to come.
-    pub(super) fn wants_more(&self) -> bool {
+    pub(crate) fn wants_more(&self) -> bool {
         self.is_wanted() && self.end.is_none()
     }
 
-    pub(super) const fn end(&self) -> Option<&Result<(), BodyError>> {
+    pub(crate) const fn end(&self) -> Option<&Result<(), BodyError>> {
         self.end.as_ref()
     }
 
     /// Becomes read by this one; hands it back if it is read already, or was dropped.
-    pub(super) fn read_by(&mut self, reader: Reader) -> Result<(), Reader> {
+    pub(crate) fn read_by(&mut self, reader: Reader) -> Result<(), Reader> {
         match (&self.reader, &reader) {
             (Reader::Nobody, _) | (Reader::Pull(None), Reader::Pull(_)) => {
                 self.reader = reader;
@@ -150,7 +149,7 @@ impl Incoming {
         }
     }
 
-    pub(super) fn take_trailers(&mut self) -> Fields {
+    pub(crate) fn take_trailers(&mut self) -> Fields {
         mem::take(&mut self.trailers)
     }
 }

@@ -1,5 +1,10 @@
-//! The body of a response: [`Body`], and what makes it piece by piece: [`BodySource`]. The other way round, with a handle to write
-//! to, it is in `body_writer.rs`.
+//! Bodies of messages, for server and client alike: [`Body`], as it is sent, and what makes it piece by piece, [`BodySource`]; and
+//! [`BodyReceiver`], which takes the pieces of one that comes in. Knows neither requests nor responses.
+
+mod feeding;
+mod incoming;
+mod sending;
+mod writer;
 
 use std::{error::Error, fmt, fs::File, io, ops::Range};
 
@@ -8,14 +13,20 @@ use sinew_transports::Transport;
 
 use crate::codec::Fields;
 
-/// The body of a response.
+pub(crate) use feeding::Receiving;
+pub use incoming::{BodyControl, BodyReceiver};
+pub(crate) use incoming::{Incoming, Reader};
+pub(crate) use sending::Sending;
+pub use writer::BodyWriter;
+
+/// The body of a message that is sent: of a response by a server, of a request by a client.
 ///
 /// It is made from text, bytes or a [`File`]; or from a [`BodySource`], of known length or not.
 #[derive(Default)]
-pub struct Body(pub(super) Kind);
+pub struct Body(pub(crate) Kind);
 
 #[derive(Default)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     #[default]
     Empty,
     Bytes(Bytes),
@@ -29,12 +40,12 @@ pub(super) enum Kind {
     },
 }
 
-/// Makes a body piece by piece, as fast as the client takes it.
+/// Makes a body piece by piece, as fast as the peer takes it.
 ///
 /// # Examples
 ///
 /// ```
-/// use sinew_http::server::{Body, BodySource, BodyWaker, Produced};
+/// use sinew_http::{Body, BodySource, BodyWaker, Produced};
 ///
 /// /// Counts to a million in lines.
 /// struct Count(u32);
@@ -54,7 +65,8 @@ pub trait BodySource: 'static {
     /// a clone of the waker, and says [`Waiting`](Produced::Waiting).
     fn produce(&mut self, out: &mut Vec<u8>, waker: &BodyWaker) -> Produced;
 
-    /// The trailers, once the body is [`Done`](Produced::Done). They are sent to clients of HTTP/1.1, if the length was not known.
+    /// The trailers, once the body is [`Done`](Produced::Done). They are sent where the length was not known, but not to clients of
+    /// HTTP/1.0.
     fn trailers(&mut self) -> Fields {
         Fields::new()
     }
@@ -70,13 +82,13 @@ pub enum Produced {
     Waiting,
     /// Nothing, ever.
     Done,
-    /// The body cannot be finished. The connection ends in a way that shows the client that something is missing.
+    /// The body cannot be finished. The connection ends in a way that shows the peer that something is missing.
     Failed(Box<dyn Error>),
 }
 
 /// Has a source be asked again that was waiting.
 #[derive(Clone, Debug)]
-pub struct BodyWaker(pub(super) Transport);
+pub struct BodyWaker(Transport);
 
 impl BodyWaker {
     /// Asks again, from the loop.
@@ -109,7 +121,7 @@ impl Body {
         Ok(Self::file_range(file, 0..len))
     }
 
-    /// A part of a file. If the file turns out to be shorter, the connection ends before the body does, which shows the client that
+    /// A part of a file. If the file turns out to be shorter, the connection ends before the body does, which shows the peer that
     /// something is missing.
     #[must_use]
     pub const fn file_range(file: File, range: Range<u64>) -> Self {
