@@ -9,6 +9,8 @@ mod support;
 
 mod batteries {
     mod access_log;
+    #[cfg(unix)]
+    mod cgi;
     mod clients;
     #[cfg(feature = "compression")]
     mod compression;

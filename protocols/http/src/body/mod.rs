@@ -110,6 +110,15 @@ impl Body {
         Self(Kind::Source { source: Box::new(source), length: length.into() })
     }
 
+    /// The same, announced to have this length exactly, if it is what a source or a writer makes.
+    #[must_use]
+    pub fn with_length(mut self, bytes: u64) -> Self {
+        if let Kind::Source { length, .. } = &mut self.0 {
+            *length = Some(bytes);
+        }
+        self
+    }
+
     /// All of a file, as long as it is now. Where the system can, the kernel moves it
     /// ([`Transport::send_file`](sinew_transports::Transport::send_file)).
     ///

@@ -3,6 +3,8 @@
 mod access_log;
 mod answer;
 mod answering;
+#[cfg(unix)]
+mod cgi;
 #[cfg(feature = "compression")]
 mod compression;
 mod config;
@@ -42,6 +44,8 @@ pub use crate::body::{
     Body, BodyControl, BodyReceiver, BodySource, BodyWaker, BodyWriter, Produced,
 };
 pub use access_log::{AccessLog, LogFormat};
+#[cfg(unix)]
+pub use cgi::Cgi;
 #[cfg(feature = "compression")]
 pub use compression::Compression;
 pub use config::ServerConfig;
