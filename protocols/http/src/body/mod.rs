@@ -109,6 +109,15 @@ impl Body {
         Self(Kind::Source { source: Box::new(source), length: length.into() })
     }
 
+    /// Announces this exact length of a body that a source or a writer produces.
+    #[must_use]
+    pub fn with_length(mut self, bytes: u64) -> Self {
+        if let Kind::Source { length, .. } = &mut self.0 {
+            *length = Some(bytes);
+        }
+        self
+    }
+
     /// A whole file, with its present length. The kernel copies it if it can
     /// ([`Transport::send_file`](sinew_transports::Transport::send_file)).
     ///
