@@ -1,22 +1,18 @@
-//! The body of an answer on its way out: bytes at once, files by the transport, sources piece by piece.
+//! Sends a body: bytes at once, files by the transport, sources piece by piece.
 
 use std::{error::Error, rc::Rc};
 
 use sinew_transports::{Producer, Production, Transport, WriteStatus, reactor::error_debug};
 
-use super::{
-    Body, BodySource, BodyWaker, Produced,
-    body::Kind,
-    exchange::{Exchange, Stage},
-};
+use super::{Body, BodySource, BodyWaker, Kind, Produced};
 use crate::codec::{Framing, last_chunk};
 
-/// Bodies so short are copied behind their head, into one buffer.
+/// Bodies up to this length are copied after their head, into one buffer.
 const INLINE_MAX: usize = 4 * 1024;
 
-/// A source has made less of a body than it had announced, or more.
+/// A source has produced less or more than the announced length.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a body of {announced} bytes came to {made}")]
+#[error("a body with an announced length of {announced} bytes has {made} bytes")]
 struct WrongLength {
     announced: u64,
     /// At least.
@@ -25,22 +21,31 @@ struct WrongLength {
 
 error_debug!(WrongLength);
 
-impl Exchange {
-    /// Sends head and body. `head` is the buffer with the head in it. The stage is `Sent` if all is with the transport by then, else
-    /// `Sending`. Tells whether there is more queued now than should be.
-    pub(super) fn send(
+/// A message that is being sent.
+pub(crate) trait Sending: Sized + 'static {
+    /// Not all of it is with the transport yet. The bytes of a file that wait are in no queue.
+    fn begin_sending(&self, is_file: bool);
+
+    /// This many bytes of the body are with the transport.
+    fn set_sent(&self, bytes: u64);
+
+    /// The rest is with the transport now. Called only after `begin_sending`.
+    fn all_sent(&self);
+
+    /// Sends head and body. `head` is the buffer with the head in it. If not everything is with the transport then, `begin_sending`
+    /// was called. Returns whether the output queue is above the high watermark.
+    fn send(
         self: &Rc<Self>,
         transport: &Transport,
         head: &mut Vec<u8>,
         body: Body,
         framing: Framing,
     ) -> WriteStatus {
-        self.stage.set(Stage::Sent);
         let kind = if framing == Framing::None { Kind::Empty } else { body.0 };
         match kind {
             Kind::Empty => transport.write(head),
             Kind::Bytes(bytes) => {
-                self.sent.set(bytes.len() as u64);
+                self.set_sent(bytes.len() as u64);
                 if bytes.len() <= INLINE_MAX {
                     head.extend_from_slice(&bytes);
                     transport.write(head)
@@ -51,60 +56,52 @@ impl Exchange {
             }
             Kind::File { file, range } => {
                 let status = transport.write(head);
-                self.stage.set(Stage::Sending);
-                self.is_file.set(true);
+                self.begin_sending(true);
                 let len = range.end.saturating_sub(range.start);
                 match transport.send_file(file, range) {
                     Ok(_) => {
-                        self.sent.set(len);
+                        self.set_sent(len);
                         transport.stream(Finish(Rc::clone(self)));
                     }
-                    // The head has announced what cannot be sent.
+                    // The head has announced a body that cannot be sent.
                     Err(error) => transport.fail(error),
                 }
                 status
             }
             Kind::Source { source, length } => {
                 let status = transport.write(head);
-                self.stage.set(Stage::Sending);
-                let exchange = Rc::clone(self);
+                self.begin_sending(false);
+                let message = Rc::clone(self);
                 let announced = length.unwrap_or_default();
                 let piece = Vec::new();
-                transport.stream(Pieces { source, framing, announced, made: 0, piece, exchange });
+                transport.stream(Pieces { source, framing, announced, made: 0, piece, message });
                 status
             }
         }
     }
-
-    fn all_sent(&self) {
-        if self.stage.get() == Stage::Sending {
-            self.stage.set(Stage::Sent);
-            self.wake();
-        }
-    }
 }
 
-/// Says that the producer before it is done.
-struct Finish(Rc<Exchange>);
+/// Reports that the producer before it is done.
+struct Finish<T>(Rc<T>);
 
-impl Producer for Finish {
+impl<T: Sending> Producer for Finish<T> {
     fn produce(&mut self, _: &Transport) -> Production {
         self.0.all_sent();
         Production::Done
     }
 }
 
-/// A source, framed.
-struct Pieces {
+/// A source with its framing.
+struct Pieces<T> {
     source: Box<dyn BodySource>,
     framing: Framing,
     announced: u64,
     made: u64,
     piece: Vec<u8>,
-    exchange: Rc<Exchange>,
+    message: Rc<T>,
 }
 
-impl Producer for Pieces {
+impl<T: Sending> Producer for Pieces<T> {
     fn produce(&mut self, transport: &Transport) -> Production {
         self.piece.clear();
         let produced = self.source.produce(&mut self.piece, &BodyWaker(transport.clone()));
@@ -112,7 +109,7 @@ impl Producer for Pieces {
         if matches!(self.framing, Framing::Length(_)) && self.made > self.announced {
             return self.fail(transport, Box::new(self.wrong_length()));
         }
-        self.exchange.sent.set(self.made);
+        self.message.set_sent(self.made);
         self.write_piece(transport);
         match produced {
             Produced::More => Production::More,
@@ -123,7 +120,7 @@ impl Producer for Pieces {
     }
 }
 
-impl Pieces {
+impl<T: Sending> Pieces<T> {
     fn write_piece(&self, transport: &Transport) {
         if self.framing != Framing::Chunked {
             transport.write(&self.piece);
@@ -145,7 +142,7 @@ impl Pieces {
             }
             _ => {}
         }
-        self.exchange.all_sent();
+        self.message.all_sent();
         Production::Done
     }
 
@@ -153,9 +150,10 @@ impl Pieces {
         WrongLength { announced: self.announced, made: self.made }
     }
 
-    /// Ends the connection so that the client sees that the body is not whole: where its end is that of the connection, by a reset.
+    /// Ends the connection so that the client notices the truncation: with a reset where the end of the connection is the end of
+    /// the body.
     fn fail(&self, transport: &Transport, error: Box<dyn Error>) -> Production {
-        tracing::error!(%error, "the body of an answer failed");
+        tracing::error!(%error, "a body could not be finished");
         transport.fail(error);
         if self.framing == Framing::UntilClose {
             transport.abort();
