@@ -1,6 +1,7 @@
 //! The HTTP server behind every kind of endpoint: TCP, TLS, Unix sockets, and the PROXY protocol before TCP and TLS.
 
 mod support {
+    #[allow(dead_code, reason = "other tests use the rest")]
     pub(crate) mod certs;
     pub(crate) mod watchdog;
 }
@@ -85,7 +86,9 @@ fn over_tcp_on_every_engine() {
     for engine in Engine::available() {
         let reactor = Reactor::builder().engine(engine).build().unwrap();
         let port = reactor.listen_tcp("127.0.0.1:0", server()).unwrap();
-        check(&reactor, "[127.0.0.1 false]", |client| drop(reactor.connect_tcp(port.local(), client)));
+        check(&reactor, "[127.0.0.1 false]", |client| {
+            drop(reactor.connect_tcp(port.local(), client))
+        });
     }
 }
 

@@ -155,10 +155,7 @@ impl AsyncListener {
 impl Stream for AsyncListener {
     type Item = AsyncStream;
 
-    fn poll_next(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Self::Item>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll_accept(context)
     }
 }
