@@ -1,7 +1,5 @@
 //! Tests of futures on the loop.
 
-mod kit;
-
 use std::{
     cell::{Cell, RefCell},
     future::{Future, pending, poll_fn, ready},
@@ -13,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{Bomb, Census, Log, Marker, Trail, reactor, reactors, turn, turn_until};
+use crate::kit::{Bomb, Census, Log, Marker, Trail, reactor, reactors, turn, turn_until};
 use sinew_reactor::{Failure, TimedOut};
 
 const MS: Duration = Duration::from_millis(1);

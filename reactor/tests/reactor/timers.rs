@@ -1,14 +1,12 @@
 //! Tests of timers: `DelayedCall`, `LoopingCall`, and the timers of handlers.
 
-mod kit;
-
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use kit::{Census, Count, Marker, Puppet, Trail, reactor, turn, turn_until};
+use crate::kit::{Census, Count, Marker, Puppet, Trail, reactor, turn, turn_until};
 use sinew_reactor::{Deferred, LoopingCall, Phase, Reactor};
 
 const MS: Duration = Duration::from_millis(1);
@@ -161,7 +159,7 @@ fn all_of_many_cancelled_calls_are_dropped_though_some_panic() {
         .collect();
     assert!(calls.iter().all(sinew_reactor::DelayedCall::cancel));
     assert_eq!((trail.len(), reactor.stats().timers), (0, 0));
-    let log = kit::Log::of(|| turn(&reactor));
+    let log = crate::kit::Log::of(|| turn(&reactor));
     assert_eq!(trail.len(), 100);
     assert_eq!(log, ["ERROR message=a callback panicked what=\"a drop\" panic=\"a bomb\""; 4]);
     assert_eq!(reactor.stats().panics, 4);
@@ -172,7 +170,7 @@ fn all_of_many_cancelled_calls_are_dropped_though_some_panic() {
 fn zero_and_maximal_durations_work() {
     for time in [Duration::ZERO, Duration::MAX] {
         let builder =
-            kit::builder().shutdown_max(time).pool_grace(time).wait_retry(time).spin(time);
+            crate::kit::builder().shutdown_max(time).pool_grace(time).wait_retry(time).spin(time);
         let reactor = builder.slow_callback(Duration::MAX).build().unwrap();
         let (token, clone) = (reactor.reserve().unwrap(), reactor.clone());
         reactor.on(Phase::BeforeShutdown, |reactor| Deferred::ready_on(reactor, ()));
@@ -320,7 +318,7 @@ fn a_panic_ends_the_series() {
         count.up();
         panic!("in a series");
     });
-    let log = kit::Log::of(|| turn_until(&reactor, || calls.value() == 1));
+    let log = crate::kit::Log::of(|| turn_until(&reactor, || calls.value() == 1));
     assert_eq!(
         log,
         ["ERROR message=a callback panicked what=\"a looping call\" panic=\"in a series\""]

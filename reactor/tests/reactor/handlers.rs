@@ -1,9 +1,5 @@
 //! Tests of custom handlers and sources, on every engine.
 
-#![cfg(unix)]
-
-mod kit;
-
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -12,7 +8,7 @@ use std::{
     rc::Rc,
 };
 
-use kit::{Census, Puppet, Trail, reactors, turn, turn_until};
+use crate::kit::{Census, Puppet, Trail, reactors, turn, turn_until};
 use sinew_reactor::{
     Engine, Handler, Interest, Reactor, Ready, RegisterError, Registration, Token,
 };

@@ -1,9 +1,5 @@
 //! Tests of panics and slowness in every place where the loop calls user code.
 
-#![cfg(unix)]
-
-mod kit;
-
 use std::{
     io::Write,
     os::unix::net::UnixStream,
@@ -12,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{Bomb, Log, Puppet, Trail, reactor, reactors, turn};
+use crate::kit::{Bomb, Log, Puppet, Trail, reactor, reactors, turn};
 use sinew_reactor::{Handler, Interest, Reactor, Ready};
 
 #[test]
@@ -204,7 +200,7 @@ fn be_slow(_: &Reactor) {
 
 #[test]
 fn a_slow_callback_is_reported_by_name() {
-    let builder = kit::builder().slow_callback(Duration::from_millis(2));
+    let builder = crate::kit::builder().slow_callback(Duration::from_millis(2));
     let reactor = builder.build().unwrap();
     let token = Puppet::enter(&reactor, |reactor, _| be_slow(reactor));
     reactor.reschedule(token);
@@ -226,7 +222,7 @@ fn a_slow_callback_is_reported_by_name() {
 #[test]
 fn the_wait_for_jobs_is_not_reported_as_a_slow_callback() {
     let half = Duration::from_millis(500);
-    let builder = kit::builder().slow_callback(half).pool_grace(half);
+    let builder = crate::kit::builder().slow_callback(half).pool_grace(half);
     let reactor = builder.build().unwrap();
     let (gate, closed) = std::sync::mpsc::channel::<()>();
     drop(reactor.defer_to_thread(move || closed.recv()));

@@ -2,10 +2,6 @@
 //! made from every kind of callback, while a `RefCell` is borrowed that all user code, including drops, tries to
 //! borrow.
 
-#![cfg(unix)]
-
-mod kit;
-
 use std::{
     any::Any,
     cell::{Cell, RefCell, RefMut},
@@ -22,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use kit::{Log, Puppet, reactors};
+use crate::kit::{Log, Puppet, reactors};
 use sinew_reactor::{
     Deferred, Failure, Handler, Interest, Phase, Promise, Reactor, Ready, Signal, TimerKey, Token,
 };
@@ -366,7 +362,7 @@ fn nothing_is_borrowed_while_a_foreign_waker_runs() {
         assert!(flag.0.swap(false, Ordering::Relaxed));
         let mut sleep = pin!(reactor.sleep(Duration::ZERO));
         assert!(sleep.as_mut().poll(&mut context).is_pending());
-        kit::turn(&reactor);
+        crate::kit::turn(&reactor);
         assert!(flag.0.load(Ordering::Relaxed));
     }
 }
@@ -385,7 +381,7 @@ fn a_handler_may_make_all_calls_with_its_own_cell_borrowed() {
         });
         reactor.reschedule(token);
         reactor.finalize_later(token);
-        let log = Log::of(|| kit::turn(&reactor));
+        let log = Log::of(|| crate::kit::turn(&reactor));
         assert!(log.iter().all(|line| is_on_purpose(line)), "{log:?}");
         assert_eq!(calls.get(), 2);
     }

@@ -1,14 +1,10 @@
 //! Tests that nothing leaks, and that drops run in the loop.
 
-#![cfg(unix)]
-
-mod kit;
-
 use std::{
     cell::RefCell, future::pending, os::unix::net::UnixStream, rc::Rc, sync::Arc, time::Duration,
 };
 
-use kit::{Census, Marker, Puppet, Trail, reactor, reactors, turn};
+use crate::kit::{Census, Marker, Puppet, Trail, reactor, reactors, turn};
 use sinew_reactor::{Failure, Interest, Phase, Promise, Reactor, Signal};
 
 const FAR: Duration = Duration::from_secs(3600);

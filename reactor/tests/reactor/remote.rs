@@ -1,7 +1,5 @@
 //! Tests of calls from other threads.
 
-mod kit;
-
 use std::{
     cell::RefCell,
     sync::{
@@ -12,7 +10,7 @@ use std::{
     thread,
 };
 
-use kit::{reactor, reactors, turn};
+use crate::kit::{reactor, reactors, turn};
 use sinew_reactor::{Reactor, Remote, RemoteError};
 
 /// The effects of remote calls, kept in the reactor, since a `Send` closure cannot carry an `Rc`.
@@ -83,7 +81,7 @@ fn a_call_before_the_first_run_is_kept_for_it() {
 
 #[test]
 fn a_full_queue_refuses_calls_until_a_turn() {
-    let reactor = kit::builder().remote_queue_max(2).build().unwrap();
+    let reactor = crate::kit::builder().remote_queue_max(2).build().unwrap();
     let remote = reactor.remote();
     for _ in 0..2 {
         for _ in 0..2 {

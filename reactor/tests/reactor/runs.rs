@@ -1,7 +1,5 @@
 //! Tests of runs: nested runs, `stop`, `crash`, `run_until`, and running again.
 
-mod kit;
-
 use std::{
     cell::Cell,
     future::{pending, ready},
@@ -9,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use kit::{Census, Log, Puppet, Trail, reactor, reactors, turn};
+use crate::kit::{Census, Log, Puppet, Trail, reactor, reactors, turn};
 use sinew_reactor::{Failure, NotRunning, Phase, Reactor, RunError};
 
 const FAR: Duration = Duration::from_secs(3600);

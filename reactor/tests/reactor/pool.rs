@@ -1,7 +1,5 @@
 //! Tests of the thread pool.
 
-mod kit;
-
 use std::{
     collections::HashSet,
     panic::panic_any,
@@ -14,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use kit::{Bomb, Log, Trail, builder, reactor, turn, turn_until};
+use crate::kit::{Bomb, Log, Trail, builder, reactor, turn, turn_until};
 use sinew_reactor::Failure;
 
 #[test]

@@ -1,8 +1,6 @@
 //! Tests of wakeups: another thread wakes the loop at every moment of its way to sleep. A lost wakeup makes the loop
 //! sleep on.
 
-mod kit;
-
 use std::{
     future::poll_fn,
     hint,
@@ -12,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use kit::reactors;
+use crate::kit::reactors;
 use sinew_reactor::{Deferred, Promise, Reactor};
 
 /// How often the loop is woken in each way. The delay of the answer varies, so that it meets the loop awake, asleep,

@@ -1,14 +1,12 @@
 //! Tests of life-cycle phases, the wait for shutdown triggers, and the shutdown of handlers.
 
-mod kit;
-
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     time::Duration,
 };
 
-use kit::{Log, Puppet, Trail, reactor, reactors};
+use crate::kit::{Log, Puppet, Trail, reactor, reactors};
 use sinew_reactor::{Deferred, Failure, NotRunning, Phase, Promise, Reactor};
 
 const PHASES: [Phase; 5] = [
@@ -157,7 +155,7 @@ fn never_done(reactor: &Reactor) -> Rc<Cell<Option<Promise<()>>>> {
 #[test]
 fn the_wait_for_triggers_is_bounded() {
     let millisecond = Duration::from_millis(1);
-    let reactor = kit::builder().shutdown_max(millisecond).build().unwrap();
+    let reactor = crate::kit::builder().shutdown_max(millisecond).build().unwrap();
     let promise = never_done(&reactor);
     let log = Log::of(|| run_and_stop(&reactor));
     assert_eq!(log.len(), 1, "{log:?}");
@@ -179,7 +177,7 @@ fn the_wait_for_triggers_is_bounded() {
 
 #[test]
 fn a_wait_without_a_limit_is_ended_by_a_second_stop() {
-    let builder = kit::builder().shutdown_max(Duration::MAX);
+    let builder = crate::kit::builder().shutdown_max(Duration::MAX);
     let reactor = builder.build().unwrap();
     let promise = never_done(&reactor);
     reactor.on(Phase::BeforeShutdown, |reactor| {

@@ -1,9 +1,5 @@
 //! Tests of the order of callbacks within a turn and across turns.
 
-#![cfg(unix)]
-
-mod kit;
-
 use std::{
     cell::RefCell,
     io::Write,
@@ -12,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{Marker, Puppet, Trail, reactor, reactors, turn};
+use crate::kit::{Marker, Puppet, Trail, reactor, reactors, turn};
 use sinew_reactor::Interest;
 
 #[test]
@@ -125,7 +121,7 @@ fn equal_deadlines_fire_in_insertion_order_before_later_ones() {
             reactor.call_later(Duration::from_millis(1), log.mark(n.to_string()));
         }
     });
-    kit::turn_until(&reactor, || trail.len() == 4);
+    crate::kit::turn_until(&reactor, || trail.len() == 4);
     assert_eq!(trail.take(), ["0", "1", "2", "late"]);
 }
 
@@ -217,7 +213,7 @@ fn a_request_made_from_a_queue_runs_in_the_next_turn() {
 
 #[test]
 fn timers_are_on_time_while_the_loop_spins() {
-    let reactor = kit::builder().spin(Duration::from_millis(2)).build().unwrap();
+    let reactor = crate::kit::builder().spin(Duration::from_millis(2)).build().unwrap();
     let due = reactor.now() + Duration::from_millis(5);
     let waited = reactor.run_until(reactor.sleep(Duration::from_millis(5)));
     waited.unwrap();

@@ -1,12 +1,8 @@
 //! Tests of waits that fail, on every engine: a seccomp filter injects the errors.
 
-#![cfg(target_os = "linux")]
-
-mod kit;
-
 use std::{io, sync::mpsc, thread, time::Duration};
 
-use kit::{Log, builder};
+use crate::kit::{Log, builder};
 use sinew_reactor::{Engine, RunError};
 
 /// The system calls that may wait, with the arguments by which they wait without limit.

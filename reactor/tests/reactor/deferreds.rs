@@ -1,7 +1,5 @@
 //! Tests of `Promise` and `Deferred`.
 
-mod kit;
-
 use std::{
     future::Future,
     pin::pin,
@@ -12,7 +10,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use kit::{Census, Log, Marker, Trail, reactor, turn};
+use crate::kit::{Census, Log, Marker, Trail, reactor, turn};
 use sinew_reactor::{Deferred, Failure, Promise, Reactor};
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -106,7 +104,7 @@ fn a_callback_that_can_never_be_called_is_logged_with_its_location() {
             });
             assert_eq!(log.len(), 1, "{log:?}");
             assert!(
-                log[0].contains("will never be called at=reactor/tests/deferreds.rs:"),
+                log[0].contains("will never be called at=reactor/tests/reactor/deferreds.rs:"),
                 "{log:?}"
             );
             assert!(log[0].starts_with("ERROR") && log[0].contains(why), "{log:?}");
