@@ -139,10 +139,10 @@ pub use {
 };
 #[doc(hidden)]
 pub use {
-    client_service::{ClientService, RetryConfig, ServiceError, ShortLivedConnection},
     async_io::{
         AsyncDatagram, AsyncListener, AsyncStream, ConnectStream, ReadHalf, ReuniteError, WriteHalf,
     },
+    client_service::{ClientService, RetryConfig, ServiceError, ShortLivedConnection},
     datagram::{
         DatagramAddr, DatagramConfig, DatagramOptionError, DatagramProtocol, DatagramStats,
         DatagramTransport, Interface, Overflow, ReactorUdp, SendFailed, SendStatus, Stopped,

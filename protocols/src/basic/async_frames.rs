@@ -1,6 +1,5 @@
 //! Frames for tasks: [`AsyncFrames`] reads them as a stream and sends them, with any decoder. Knows no format.
 
-
 use std::{
     fmt,
     future::poll_fn,
@@ -146,7 +145,10 @@ impl<D: Decoder, S: AsyncBufRead + Unpin> AsyncFrames<D, S> {
         poll_fn(|context| self.poll_frame(context)).await
     }
 
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, FramesError>>> {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, FramesError>>> {
         if self.is_over {
             return Poll::Ready(None);
         }

@@ -120,11 +120,8 @@ impl Core {
     /// The connection is over, or is being closed for this reason. Only the first counts.
     pub(super) fn ended(&self, reason: &ConnectionLost) {
         let error = io::Error::from(reason);
-        let end = End {
-            is_clean: reason.is_clean(),
-            kind: error.kind(),
-            text: error.to_string().into(),
-        };
+        let end =
+            End { is_clean: reason.is_clean(), kind: error.kind(), text: error.to_string().into() };
         let _ = self.rare().end.set(end);
         self.wake_reader();
     }

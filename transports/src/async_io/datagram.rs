@@ -14,11 +14,12 @@ use std::{
 
 use sinew_reactor::Reactor;
 
-use crate::{
-    DatagramAddr, DatagramConfig, DatagramProtocol, DatagramTransport, Destination, ReactorUdp, SendFailed, SendStatus, Stopped, UdpError,
-};
 #[cfg(unix)]
 use crate::{ConnectError, ReactorUnix, UnixAddr, UnixDatagramConfig, UnixListenError};
+use crate::{
+    DatagramAddr, DatagramConfig, DatagramProtocol, DatagramTransport, Destination, ReactorUdp,
+    SendFailed, SendStatus, Stopped, UdpError,
+};
 
 /// Received datagrams that wait for a task. With so many, receiving pauses; the kernel's buffer takes the next ones, and drops those
 /// for which it has no room.

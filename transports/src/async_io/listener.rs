@@ -54,7 +54,7 @@ pub const ACCEPT_QUEUE_MAX: usize = 64;
 /// let spawner = reactor.clone();
 /// reactor.run_until(async move {
 ///     while let Some(stream) = listener.accept().await {
-///         drop(spawner.spawn(echo(stream)));
+///         spawner.spawn(echo(stream)).detach();
 ///     }
 /// })?;
 /// # Ok(())
@@ -155,10 +155,7 @@ impl AsyncListener {
 impl Stream for AsyncListener {
     type Item = AsyncStream;
 
-    fn poll_next(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Self::Item>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll_accept(context)
     }
 }

@@ -41,11 +41,7 @@ impl Writer {
     }
 
     #[inline]
-    pub(super) fn poll_write(
-        &self,
-        context: &Context<'_>,
-        data: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write(&self, context: &Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_room(context));
         let len = cmp::min(data.len(), WRITE_MAX);
         self.checked(self.core.transport.write(&data[..len]))?;

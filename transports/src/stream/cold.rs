@@ -10,9 +10,7 @@ use std::{collections::VecDeque, os::fd::OwnedFd};
 
 use sinew_reactor::{Promise, TimerKey};
 
-use super::{
-    Stream, async_output::OutputWaiter, hold::Holds, relay::RelayEnd, socket::Socket,
-};
+use super::{Stream, async_output::OutputWaiter, hold::Holds, relay::RelayEnd, socket::Socket};
 use crate::{ConnectionLost, config::IdleTimeout, producer::Producers, timers::Timers};
 
 /// The optional parts of a stream.

@@ -387,8 +387,10 @@ impl Tls {
     /// Makes the input that was received before the handshake began the partial record. Whether there was any.
     fn keep_received(&self) -> bool {
         let mut handshake = self.handshake.borrow_mut();
-        let received =
-            handshake.as_mut().map(|handshake| mem::take(&mut handshake.received)).unwrap_or_default();
+        let received = handshake
+            .as_mut()
+            .map(|handshake| mem::take(&mut handshake.received))
+            .unwrap_or_default();
         if !received.is_empty() {
             self.keep(&received);
         }
