@@ -71,6 +71,7 @@ pub struct AsyncStream {
 /// The halves are not of the same connection. The error returns them.
 #[derive(thiserror::Error)]
 #[error("the halves are of different connections")]
+#[non_exhaustive]
 pub struct ReuniteError {
     /// The reading half.
     pub read: ReadHalf,
