@@ -104,10 +104,10 @@ pub mod prelude {
         Identity, ReactorTls, TlsClientConfig, TlsServerConfig, TrustedRoots,
     };
     pub use sinew_transports::{
-        AsyncDatagram, AsyncListener, AsyncStream, Bytes, ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost,
-        DatagramProtocol, DatagramTransport, Factory, ListenConfig, ListeningPort, OwnedConnection,
-        Peer, Producer, Production, Protocol, ReactorTcp, ReactorUdp, SharedFactory, StreamConfig,
-        TimerId, Transport, WriteStatus, factory,
+        AsyncDatagram, AsyncListener, AsyncStream, Bytes, ConnectConfig, ConnectError, Connecting,
+        Connection, ConnectionLost, DatagramProtocol, DatagramTransport, Factory, ListenConfig,
+        ListeningPort, OwnedConnection, Peer, Producer, Production, Protocol, ReactorTcp,
+        ReactorUdp, SharedFactory, StreamConfig, TimerId, Transport, WriteStatus, factory,
     };
     #[cfg(unix)]
     pub use sinew_transports::{

@@ -11,7 +11,9 @@ use std::{
 use sinew::{
     prelude::*,
     protocols::{
-        basic::{ArgumentError, DeadlinePassed, EncodeError, FrameError, FramesError, RequestError},
+        basic::{
+            ArgumentError, DeadlinePassed, EncodeError, FrameError, FramesError, RequestError,
+        },
         compression::InflateError,
         wire::Echo,
     },
