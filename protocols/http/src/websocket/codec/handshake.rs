@@ -6,7 +6,9 @@ use sha1::{Digest, Sha1};
 use sinew_transports::reactor::{Excerpt, error_debug};
 
 use super::{DeflateConfig, DeflateParams, extensions};
-use crate::codec::{EncodeError, Fields, HeadError, HeadLimits, ResponseHead, encode_request};
+use crate::codec::{
+    EncodeError, Fields, HeadError, HeadLimits, ResponseHead, base64_encode, encode_request,
+};
 
 /// What the key is hashed with (RFC 6455 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -86,7 +88,7 @@ impl ClientHandshake {
         key: [u8; 16],
     ) -> Result<(), EncodeError> {
         let mut fields = Fields::new();
-        let key = base64(&key);
+        let key = base64_encode(&key);
         let protocols = self.protocols.join(", ");
         let offer = self.deflate.as_ref().map(DeflateConfig::offer);
         let mut own = vec![
@@ -160,7 +162,7 @@ impl ClientHandshake {
             return Err(HandshakeError::NotSwitched);
         }
         let mut accepts = fields.all("sec-websocket-accept");
-        let expected = accept_value(base64(&key).as_bytes());
+        let expected = accept_value(base64_encode(&key).as_bytes());
         if accepts.next() != Some(expected.as_bytes()) || accepts.next().is_some() {
             return Err(HandshakeError::Accept);
         }
@@ -197,27 +199,13 @@ pub(in crate::websocket) fn accept_value(key: &[u8]) -> String {
     let mut hash = Sha1::new();
     hash.update(key);
     hash.update(GUID);
-    base64(&hash.finalize())
+    base64_encode(&hash.finalize())
 }
 
 /// Whether it is 16 bytes in base64.
 pub(in crate::websocket) fn is_key(key: &[u8]) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(is_digit)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for piece in bytes.chunks(3) {
-        let bits = piece.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
-            << (8 * (3 - piece.len()));
-        for at in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= piece.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }
 
 #[cfg(test)]

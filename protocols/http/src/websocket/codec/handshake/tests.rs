@@ -129,7 +129,7 @@ fn responses() {
 #[test]
 fn keys() {
     assert_eq!(accept_value(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    assert!(is_key(base64(&KEY).as_bytes()));
+    assert!(is_key(base64_encode(&KEY).as_bytes()));
     for bad in
         ["", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZ===", "dG*lIHNhbXBsZSBub25jZQ=="]
     {
