@@ -146,7 +146,7 @@ fn a_panic_fails_the_task_and_is_logged_once() {
         turn(&reactor);
     });
     let line = |line: u32, panic| {
-        let what = format!("a task spawned at reactor/tests/tasks.rs:{line}:");
+        let what = format!("a task spawned at reactor/tests/reactor/tasks.rs:{line}:");
         (format!("ERROR message=a callback panicked what=\"{what}"), format!("panic=\"{panic}\""))
     };
     let expected = [line(first, "in a task"), line(second, "in another")];

@@ -1,7 +1,5 @@
 //! Tests of `TaskGroup`: an error, a panic or a drop ends the other tasks, and nothing is left.
 
-mod kit;
-
 use std::{
     cell::{Cell, RefCell},
     future::{Future, pending},
@@ -11,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use kit::{Census, Log, Trail};
+use crate::kit::{Census, Log, Trail};
 use sinew_reactor::{Failure, Reactor, TaskGroup};
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -231,7 +229,7 @@ fn a_task_that_is_done_leaves_nothing_behind() {
 
 #[test]
 fn the_end_of_a_run_ends_the_tasks_of_a_group_that_outlives_it() {
-    let reactor = kit::reactor();
+    let reactor = crate::kit::reactor();
     let kept = Rc::new(RefCell::new(Some(group(&reactor))));
     kept.borrow().as_ref().unwrap().spawn(pending());
     reactor.run_until(async {}).unwrap();
