@@ -13,7 +13,7 @@
 //! | what you receive | |
 //! |---|---|
 //! | [`Transport`], [`WriteStatus`], [`TimerId`], [`ConnectionId`] | the handle of a connection, and what its methods return |
-//! | [`Connection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`FailedAttempt`] | a connection with a known protocol type, and connecting |
+//! | [`Connection`], [`OwnedConnection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`FailedAttempt`] | a connection with a known protocol type, and connecting |
 //! | [`ListeningPort`], [`ListenError`], [`Address`] | a listening port, and its address |
 //! | [`Peer`], [`ConnectionLost`], [`TlsError`], [`SendFileError`] | the other end; why a connection ended |
 //! | [`SetProtocolError`], [`NotHandedOver`], [`UnreadInput`] | why a connection was not handed over to another protocol |
@@ -104,7 +104,7 @@ pub use sinew_reactor::PacketInfo;
 pub use {
     address::Address,
     config::{ConnectConfig, ListenConfig, StreamConfig},
-    connection::Connection,
+    connection::{Connection, OwnedConnection},
     disconnect::ConnectionLost,
     factory::{Factory, SharedFactory, factory},
     faults::Faults,

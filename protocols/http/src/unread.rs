@@ -1,8 +1,8 @@
-//! Input that came and is not used yet: [`Unread`]. Owns no storage while there is none.
+//! Input that was received and is not consumed yet: [`Unread`]. Owns no storage while it is empty.
 
 use std::mem;
 
-/// What is used is left in front until it is more than what is not, so taking requests out one by one moves no byte twice.
+/// Consumed bytes stay in front until they are more than the rest, so taking requests one by one moves no byte twice.
 #[derive(Debug, Default)]
 pub(crate) struct Unread {
     bytes: Vec<u8>,
@@ -26,7 +26,7 @@ impl Unread {
         }
     }
 
-    /// Takes all out, to be looked at while its owner is borrowed.
+    /// Takes everything, to be parsed while the owner is borrowed.
     pub(crate) fn take(&mut self) -> Self {
         mem::take(self)
     }

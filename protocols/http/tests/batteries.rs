@@ -1,4 +1,4 @@
-//! What servers are made of: each layer and handler as a client sees it.
+//! Building blocks of servers: each layer and handler as a client sees it.
 
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;

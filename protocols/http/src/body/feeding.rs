@@ -1,4 +1,4 @@
-//! Feeds a body from the connection to its reader, with backpressure: methods of whatever is [`Receiving`] one. The state is in
+//! Feeds a body to its reader, with backpressure: methods of each message that is [`Receiving`] one. The state is in
 //! `incoming.rs`.
 
 use std::{cell::RefCell, mem, rc::Rc};
@@ -21,15 +21,15 @@ impl<T: Receiving> Pausing for T {
     }
 }
 
-/// One message whose body comes in, in the hands of its connection and of the user.
+/// A message whose body is being received, shared by its connection and the user's handles.
 pub(crate) trait Receiving: Sized + 'static {
     /// The body.
     fn incoming(&self) -> &RefCell<Incoming>;
 
-    /// Has the connection look at this, from the loop.
+    /// Has the loop call the connection.
     fn wake(&self);
 
-    /// Feeds the body from the input, as far as it is wanted; how much was used.
+    /// Feeds the body from the input, as far as its reader wants; returns how much was consumed.
     fn feed(self: &Rc<Self>, input: &[u8]) -> Result<usize, BodyError> {
         let mut rest = input;
         loop {
@@ -82,7 +82,7 @@ pub(crate) trait Receiving: Sized + 'static {
         Ok(())
     }
 
-    /// Nobody needs the body any more: what is left of it is dropped as it comes, and its reader is told so.
+    /// The body is not needed any more: the rest is dropped as it arrives, and its reader is told so.
     fn discard_body(self: &Rc<Self>) {
         let mut incoming = self.incoming().borrow_mut();
         let reader = mem::replace(&mut incoming.reader, Reader::Discard);
@@ -97,7 +97,7 @@ pub(crate) trait Receiving: Sized + 'static {
         }
     }
 
-    /// The body is over, one way or the other: its reader is told.
+    /// The body has ended, complete or not: tells its reader.
     fn end_body(self: &Rc<Self>, end: Result<Fields, BodyError>) {
         let mut incoming = self.incoming().borrow_mut();
         if incoming.end.is_some() {

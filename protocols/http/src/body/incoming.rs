@@ -1,5 +1,5 @@
-//! The state of a body that is being received: [`Incoming`]; and [`BodyReceiver`], which receives it in pieces. How it is
-//! fed from the connection is in `feeding.rs`.
+//! The state of a body that is being received: [`Incoming`]; and [`BodyReceiver`], which receives it in pieces.
+//! `feeding.rs` feeds it from the connection.
 
 use std::{fmt, mem, rc::Rc};
 
@@ -8,14 +8,14 @@ use sinew_transports::reactor::Promise;
 
 use crate::codec::{BodyDecoder, BodyError, Fields};
 
-/// Takes a body piece by piece, as it comes: that of a request in a server, of a response in a client.
+/// Receives a body in pieces: of a request in a server, of a response in a client.
 ///
 /// # Examples
 ///
 /// ```
 /// use sinew_http::{BodyControl, BodyReceiver, Fields, codec::BodyError, server::{Reply, Request, Response}};
 ///
-/// /// Counts, and answers with the number.
+/// /// Responds with the number of bytes.
 /// struct Count { bytes: u64, reply: Reply }
 ///
 /// impl BodyReceiver for Count {
@@ -26,7 +26,7 @@ use crate::codec::{BodyDecoder, BodyError, Fields};
 ///     fn body_ended(self: Box<Self>, end: Result<Fields, BodyError>) {
 ///         if end.is_ok() {
 ///             self.reply.send(Response::text(self.bytes.to_string()));
-///         } // else the server answers, as the error says
+///         } // on an error the server responds
 ///     }
 /// }
 ///
@@ -35,19 +35,19 @@ use crate::codec::{BodyDecoder, BodyError, Fields};
 /// }
 /// ```
 pub trait BodyReceiver: 'static {
-    /// Some of the body has come.
+    /// A piece of the body has arrived.
     fn data_received(&mut self, body: &BodyControl, data: &[u8]);
 
-    /// The body is over, with these trailers; or nothing more of it will come. Of a request, the server answers then
-    /// by itself, with [`BodyError::status`], if nobody has.
+    /// The body has ended, with these trailers; or nothing more of it will arrive. In that case a server responds to the request with
+    /// [`BodyError::status`], unless there is a response already.
     fn body_ended(self: Box<Self>, end: Result<Fields, BodyError>);
 }
 
-/// Holds back a body that comes in.
+/// Pauses and resumes a body that is being received.
 #[derive(Clone)]
 pub struct BodyControl(Rc<dyn Pausing>);
 
-/// Whose input can be paused: what a [`BodyControl`] controls.
+/// The object whose input a [`BodyControl`] pauses.
 pub(super) trait Pausing {
     fn is_paused(&self) -> bool;
     fn set_paused(&self, paused: bool);
@@ -58,13 +58,13 @@ impl BodyControl {
         Self(pausing)
     }
 
-    /// Nothing more of the body is delivered, from this very moment, until [`resume`](Self::resume): the peer finds that nobody
-    /// reads. No timeout counts meanwhile.
+    /// Delivers no more of the body, from now until [`resume`](Self::resume): backpressure stops the peer. No timeout of the body
+    /// applies meanwhile.
     pub fn pause(&self) {
         self.0.set_paused(true);
     }
 
-    /// Goes on with the body, from the loop.
+    /// Continues with the body, from the loop.
     pub fn resume(&self) {
         self.0.set_paused(false);
     }
@@ -79,27 +79,27 @@ impl fmt::Debug for BodyControl {
 /// Who reads the body.
 #[derive(Default)]
 pub(crate) enum Reader {
-    /// Nobody yet.
+    /// No reader yet.
     #[default]
     Nobody,
-    /// All of it is gathered.
+    /// The whole body is being collected.
     Collect {
         limit: u64,
         bytes: Vec<u8>,
         promise: Promise<Bytes, BodyError>,
     },
-    /// The next piece is wanted; or none for now.
+    /// The next piece is requested; or none at the moment.
     Pull(Option<Promise<Option<Bytes>, BodyError>>),
     Receive(Box<dyn BodyReceiver>),
-    /// Nobody will; it is dropped as it comes.
+    /// There will be no reader; the body is dropped as it arrives.
     Discard,
-    /// It has been told how the body ended.
+    /// The reader was told how the body ended.
     Told,
-    /// Out of here while it is called.
+    /// Moved out while it is called.
     Called,
 }
 
-/// See the head of this file.
+/// The reader.
 #[derive(Default)]
 pub(crate) struct Incoming {
     pub(crate) decoder: BodyDecoder,
@@ -109,7 +109,7 @@ pub(crate) struct Incoming {
     pub(crate) expects_continue: bool,
     /// Bytes of the body so far.
     pub(crate) received: u64,
-    /// How the body ended, for those who ask later.
+    /// How the body ended, for readers that ask later.
     pub(crate) end: Option<Result<(), BodyError>>,
     pub(crate) trailers: Fields,
 }
@@ -119,17 +119,26 @@ impl Incoming {
         Self { decoder, expects_continue, ..Self::default() }
     }
 
-    /// Whether somebody wants more of it now.
+    /// Whether the reader wants more now.
     pub(crate) fn is_wanted(&self) -> bool {
         let wants = match &self.reader {
             Reader::Nobody | Reader::Told | Reader::Called => false,
-            Reader::Pull(promise) => promise.is_some(),
+            Reader::Pull(promise) => promise.as_ref().is_some_and(Promise::is_pending),
             Reader::Collect { .. } | Reader::Receive(_) | Reader::Discard => true,
         };
         wants && !self.paused
     }
 
-    /// Whether it is wanted, and there is more to come.
+    /// Whether nothing waits for more of it now, though a reader may ask later.
+    pub(crate) fn is_unasked(&self) -> bool {
+        match &self.reader {
+            Reader::Nobody => true,
+            Reader::Pull(promise) => !promise.as_ref().is_some_and(Promise::is_pending),
+            _ => false,
+        }
+    }
+
+    /// Whether the reader wants more, and more is to come.
     pub(crate) fn wants_more(&self) -> bool {
         self.is_wanted() && self.end.is_none()
     }
@@ -138,15 +147,21 @@ impl Incoming {
         self.end.as_ref()
     }
 
-    /// Becomes read by this one; hands it back if it is read already, or was dropped.
+    /// Sets the reader; returns it if there is one already, or the body was dropped.
     pub(crate) fn read_by(&mut self, reader: Reader) -> Result<(), Reader> {
-        match (&self.reader, &reader) {
-            (Reader::Nobody, _) | (Reader::Pull(None), Reader::Pull(_)) => {
-                self.reader = reader;
-                Ok(())
+        let is_free = match (&self.reader, &reader) {
+            (Reader::Nobody, _) => true,
+            // A wait that was cancelled: no piece is lost.
+            (Reader::Pull(waiting), Reader::Pull(_)) => {
+                !waiting.as_ref().is_some_and(Promise::is_pending)
             }
-            _ => Err(reader),
+            _ => false,
+        };
+        if is_free {
+            self.reader = reader;
+            return Ok(());
         }
+        Err(reader)
     }
 
     pub(crate) fn take_trailers(&mut self) -> Fields {

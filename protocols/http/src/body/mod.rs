@@ -1,5 +1,5 @@
-//! Bodies of messages, for server and client alike: [`Body`], as it is sent, and what makes it piece by piece, [`BodySource`]; and
-//! [`BodyReceiver`], which takes the pieces of one that comes in. Knows neither requests nor responses.
+//! Bodies of messages, for server and client: [`Body`], which is sent, and sources that produce it in pieces: [`BodySource`];
+//! [`BodyReceiver`], which receives one in pieces. Knows neither requests nor responses.
 
 mod feeding;
 mod incoming;
@@ -21,7 +21,7 @@ pub use writer::BodyWriter;
 
 /// The body of a message that is sent: of a response by a server, of a request by a client.
 ///
-/// It is made from text, bytes or a [`File`]; or from a [`BodySource`], of known length or not.
+/// Made from text, bytes or a [`File`], or from a [`BodySource`] of known or unknown length.
 #[derive(Default)]
 pub struct Body(pub(crate) Kind);
 
@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     },
 }
 
-/// Makes a body piece by piece, as fast as the peer takes it.
+/// Produces a body in pieces, as fast as the peer reads.
 ///
 /// # Examples
 ///
@@ -61,56 +61,55 @@ pub(crate) enum Kind {
 /// let body = Body::source(Count(0), None);
 /// ```
 pub trait BodySource: 'static {
-    /// Append the next piece, from a few bytes to some 64 KiB. Called by the loop while there is room. Who has nothing for now keeps
-    /// a clone of the waker, and says [`Waiting`](Produced::Waiting).
+    /// Appends the next piece, of up to some 64 KiB. Called by the loop while there is room. A source that has nothing now keeps a
+    /// clone of the waker, and returns [`Waiting`](Produced::Waiting).
     fn produce(&mut self, out: &mut Vec<u8>, waker: &BodyWaker) -> Produced;
 
-    /// The trailers, once the body is [`Done`](Produced::Done). They are sent where the length was not known, but not to clients of
-    /// HTTP/1.0.
+    /// The trailers, once the body is [`Done`](Produced::Done). They are sent if the length was unknown, but not to HTTP/1.0 clients.
     fn trailers(&mut self) -> Fields {
         Fields::new()
     }
 }
 
-/// What a source has left.
+/// What a source has produced.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Produced {
-    /// More; ask again when there is room.
+    /// A piece, and there is more: call again when there is room.
     More,
-    /// Nothing for now; ask again after [`BodyWaker::wake`].
+    /// Nothing now: call again after [`BodyWaker::wake`].
     Waiting,
-    /// Nothing, ever.
+    /// The body is complete.
     Done,
-    /// The body cannot be finished. The connection ends in a way that shows the peer that something is missing.
+    /// The body cannot be completed. The connection ends such that the peer notices the truncation.
     Failed(Box<dyn Error>),
 }
 
-/// Has a source be asked again that was waiting.
+/// Wakes a source that returned [`Produced::Waiting`].
 #[derive(Clone, Debug)]
 pub struct BodyWaker(Transport);
 
 impl BodyWaker {
-    /// Asks again, from the loop.
+    /// Has the loop call the source again.
     pub fn wake(&self) {
         self.0.resume_producing();
     }
 }
 
 impl Body {
-    /// None.
+    /// An empty body.
     #[must_use]
     pub const fn empty() -> Self {
         Self(Kind::Empty)
     }
 
-    /// What a source makes: of that length exactly, or of one that shows when it is done.
+    /// A body from a source, of exactly this length, or of unknown length.
     #[must_use]
     pub fn source(source: impl BodySource, length: impl Into<Option<u64>>) -> Self {
         Self(Kind::Source { source: Box::new(source), length: length.into() })
     }
 
-    /// The same, announced to have this length exactly, if it is what a source or a writer makes.
+    /// Sets the exact length of a body from a source or a writer.
     #[must_use]
     pub fn with_length(mut self, bytes: u64) -> Self {
         if let Kind::Source { length, .. } = &mut self.0 {
@@ -119,25 +118,25 @@ impl Body {
         self
     }
 
-    /// All of a file, as long as it is now. Where the system can, the kernel moves it
+    /// A whole file, with its present length. The kernel copies it if it can
     /// ([`Transport::send_file`](sinew_transports::Transport::send_file)).
     ///
     /// # Errors
     ///
-    /// If the file does not tell its length.
+    /// If the length of the file cannot be read.
     pub fn file(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
         Ok(Self::file_range(file, 0..len))
     }
 
-    /// A part of a file. If the file turns out to be shorter, the connection ends before the body does, which shows the peer that
-    /// something is missing.
+    /// A part of a file. If the file turns out to be shorter, the connection ends before the body does, so that the peer notices
+    /// the truncation.
     #[must_use]
     pub const fn file_range(file: File, range: Range<u64>) -> Self {
         Self(Kind::File { file, range })
     }
 
-    /// How long it is, if that is known.
+    /// The length, if it is known.
     #[must_use]
     pub fn len(&self) -> Option<u64> {
         match &self.0 {
@@ -148,13 +147,13 @@ impl Body {
         }
     }
 
-    /// Whether there is none.
+    /// Whether the body is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)
     }
 
-    /// The bytes, if it is in memory.
+    /// The bytes, if the body is in memory.
     #[must_use]
     pub const fn bytes(&self) -> Option<&Bytes> {
         match &self.0 {

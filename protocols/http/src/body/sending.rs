@@ -1,4 +1,4 @@
-//! A body on its way out: bytes at once, files by the transport, sources piece by piece.
+//! Sends a body: bytes at once, files by the transport, sources piece by piece.
 
 use std::{error::Error, rc::Rc};
 
@@ -7,12 +7,12 @@ use sinew_transports::{Producer, Production, Transport, WriteStatus, reactor::er
 use super::{Body, BodySource, BodyWaker, Kind, Produced};
 use crate::codec::{Framing, last_chunk};
 
-/// Bodies so short are copied behind their head, into one buffer.
+/// Bodies up to this length are copied after their head, into one buffer.
 const INLINE_MAX: usize = 4 * 1024;
 
-/// A source has made less of a body than it had announced, or more.
+/// A source has produced less or more than the announced length.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a body of {announced} bytes came to {made}")]
+#[error("a body with an announced length of {announced} bytes has {made} bytes")]
 struct WrongLength {
     announced: u64,
     /// At least.
@@ -21,19 +21,19 @@ struct WrongLength {
 
 error_debug!(WrongLength);
 
-/// One message that is sent, and who wants to know how far it is.
+/// A message that is being sent.
 pub(crate) trait Sending: Sized + 'static {
-    /// Not all of it is with the transport yet; of a file, what waits is in no queue.
+    /// Not all of it is with the transport yet. The bytes of a file that wait are in no queue.
     fn begin_sending(&self, is_file: bool);
 
-    /// So many bytes of the body are with the transport.
+    /// This many bytes of the body are with the transport.
     fn set_sent(&self, bytes: u64);
 
-    /// The rest is with the transport now. Only called after `begin_sending`.
+    /// The rest is with the transport now. Called only after `begin_sending`.
     fn all_sent(&self);
 
-    /// Sends head and body. `head` is the buffer with the head in it. If not all is with the transport by then, `begin_sending` was
-    /// called. Tells whether there is more queued now than should be.
+    /// Sends head and body. `head` is the buffer with the head in it. If not everything is with the transport then, `begin_sending`
+    /// was called. Returns whether the output queue is above the high watermark.
     fn send(
         self: &Rc<Self>,
         transport: &Transport,
@@ -63,7 +63,7 @@ pub(crate) trait Sending: Sized + 'static {
                         self.set_sent(len);
                         transport.stream(Finish(Rc::clone(self)));
                     }
-                    // The head has announced what cannot be sent.
+                    // The head has announced a body that cannot be sent.
                     Err(error) => transport.fail(error),
                 }
                 status
@@ -81,7 +81,7 @@ pub(crate) trait Sending: Sized + 'static {
     }
 }
 
-/// Says that the producer before it is done.
+/// Reports that the producer before it is done.
 struct Finish<T>(Rc<T>);
 
 impl<T: Sending> Producer for Finish<T> {
@@ -91,7 +91,7 @@ impl<T: Sending> Producer for Finish<T> {
     }
 }
 
-/// A source, framed.
+/// A source with its framing.
 struct Pieces<T> {
     source: Box<dyn BodySource>,
     framing: Framing,
@@ -150,7 +150,8 @@ impl<T: Sending> Pieces<T> {
         WrongLength { announced: self.announced, made: self.made }
     }
 
-    /// Ends the connection so that the client sees that the body is not whole: where its end is that of the connection, by a reset.
+    /// Ends the connection so that the client notices the truncation: with a reset where the end of the connection is the end of
+    /// the body.
     fn fail(&self, transport: &Transport, error: Box<dyn Error>) -> Production {
         tracing::error!(%error, "a body could not be finished");
         transport.fail(error);

@@ -1,4 +1,4 @@
-//! A body that is written when there is something to write: [`BodyWriter`], the other end of a [`BodySource`].
+//! A body that is written through a handle: [`BodyWriter`], the writing end of a [`BodySource`].
 
 use std::{cell::RefCell, fmt, mem, rc::Rc};
 
@@ -10,13 +10,13 @@ use sinew_transports::{
 use super::{Body, BodySource, BodyWaker, Produced};
 use crate::codec::Fields;
 
-/// What may wait to be taken by the connection before `write` says so. The connection has watermarks of its own behind this.
+/// High watermark of bytes that the connection has not taken yet. The connection has watermarks of its own.
 const HIGH: usize = 64 * 1024;
 
-/// Writes a body, from wherever and whenever: from a timer, from another connection, from a task.
+/// Writes a body at any time: from a timer, from another connection's callback, from a task.
 ///
-/// It never calls back from inside of a call. Dropped before [`finish`](Self::finish), the connection ends before the body does, which
-/// shows the peer that something is missing.
+/// No call runs a callback. If it is dropped before [`finish`](Self::finish), the connection ends before the body does, so that
+/// the peer notices the truncation.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ pub struct BodyWriter {
     finished: bool,
 }
 
-/// The body was given up by whoever wrote it.
+/// The writer was dropped before the body was finished.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body was dropped before it was finished")]
 struct Abandoned;
@@ -50,7 +50,7 @@ struct Pipe {
     queue: Vec<u8>,
     end: Option<Result<Fields, Abandoned>>,
     waker: Option<BodyWaker>,
-    /// Whoever waits for room.
+    /// Waits for room.
     waiting: Vec<Promise<bool>>,
     gone: bool,
 }
@@ -59,7 +59,7 @@ struct Pipe {
 struct PipeSource(Rc<RefCell<Pipe>>);
 
 impl Body {
-    /// A body that is written through a handle.
+    /// A body, and the handle that writes it.
     #[must_use]
     pub fn writer() -> (BodyWriter, Self) {
         let pipe = Rc::default();
@@ -69,8 +69,9 @@ impl Body {
 }
 
 impl BodyWriter {
-    /// Adds to the body. [`AboveHighWatermark`](WriteStatus::AboveHighWatermark) if more than 64 KiB wait now: it will be sent, but who
-    /// goes on without [`room`](Self::room) fills the memory. [`Closed`](WriteStatus::Closed) if the peer is gone.
+    /// Appends to the body. [`AboveHighWatermark`](WriteStatus::AboveHighWatermark) if more than 64 KiB are queued now: the data
+    /// will be sent, but wait for [`room`](Self::room) before writing more. [`Closed`](WriteStatus::Closed) if the peer has
+    /// disconnected.
     pub fn write(&self, data: impl AsRef<[u8]>) -> WriteStatus {
         let mut pipe = self.pipe.borrow_mut();
         if pipe.gone {
@@ -86,7 +87,7 @@ impl BodyWriter {
         status
     }
 
-    /// Tells when all that was written has gone to the connection: `true`, or `false` once the peer is gone.
+    /// Resolves when the connection has taken everything: to `true`, or to `false` once the peer has disconnected.
     pub fn room(&self, reactor: &Reactor) -> Deferred<bool> {
         let mut pipe = self.pipe.borrow_mut();
         if pipe.gone || pipe.queue.is_empty() {
@@ -97,18 +98,18 @@ impl BodyWriter {
         room
     }
 
-    /// Whether the peer is gone, and nothing will be sent any more.
+    /// Whether the peer has disconnected, and nothing more will be sent.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.pipe.borrow().gone
     }
 
-    /// The body is whole.
+    /// Completes the body.
     pub fn finish(self) {
         self.finish_with(Fields::new());
     }
 
-    /// The body is whole, and these trailers follow it. Clients of HTTP/1.0 do not get them.
+    /// Completes the body, with trailers. HTTP/1.0 clients do not receive trailers.
     pub fn finish_with(mut self, trailers: Fields) {
         self.finished = true;
         self.end(Ok(trailers));

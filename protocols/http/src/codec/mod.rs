@@ -1,5 +1,5 @@
-//! The wire format of HTTP/1.0 and HTTP/1.1 (RFC 9112), pure: bytes in, events out, and back. Nothing here knows a transport or a
-//! clock. `httparse` finds names and values in heads; what frames a message is decided here.
+//! The wire format of HTTP/1.0 and HTTP/1.1 (RFC 9112), pure: bytes in, events out, and back. Knows no transport and no clock.
+//! `httparse` finds names and values in heads; framing is decided here.
 
 #[cfg_attr(not(any(feature = "guard", feature = "websocket")), allow(dead_code))]
 mod base64;

@@ -1,4 +1,4 @@
-//! A server of HTTP/1.1: [`HttpServer`] builds an [`HttpConnection`] for each client, which calls a [`Handler`] for each request.
+//! The HTTP/1.1 server: [`HttpServer`] builds an [`HttpConnection`] for each client, which calls a [`Handler`] for each request.
 
 mod access_log;
 mod answer;

@@ -3,18 +3,18 @@
 /// Longest text of a reason: a close frame has 125 bytes, two of them for the code.
 const TEXT_MAX: usize = 123;
 
-/// A code of RFC 6455 7.4.1, or one of a program's own.
+/// A code of RFC 6455 7.4.1, or one of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// All is done.
+    /// Normal closure.
     pub const NORMAL: Self = Self(1000);
-    /// The server goes down, or the page is left.
+    /// The server shuts down, or the page is left.
     pub const GOING_AWAY: Self = Self(1001);
-    /// The peer has broken the protocol.
+    /// The peer has violated the protocol.
     pub const PROTOCOL: Self = Self(1002);
-    /// A message of a kind that is not taken.
+    /// A message of an unsupported type.
     pub const UNSUPPORTED: Self = Self(1003);
     /// No code was in the close frame. Never sent.
     pub const NONE: Self = Self(1005);
@@ -22,16 +22,17 @@ impl CloseCode {
     pub const ABNORMAL: Self = Self(1006);
     /// Text that is not UTF-8.
     pub const INVALID_TEXT: Self = Self(1007);
-    /// A rule of the program's own was broken.
+    /// A policy of the application was violated.
     pub const POLICY: Self = Self(1008);
-    /// A message too long.
+    /// A message is too long.
     pub const TOO_LONG: Self = Self(1009);
-    /// Something has failed in the server.
+    /// The server has failed.
     pub const INTERNAL: Self = Self(1011);
-    /// Come again later.
+    /// Try again later.
     pub const TRY_AGAIN: Self = Self(1013);
 
-    /// A code that may be sent: 1000 to 1003, 1007 to 1014, and 3000 to 4999 of registries and of programs. `None` for all others.
+    /// A code that may be sent: 1000 to 1003, 1007 to 1014, and 3000 to 4999 (registered ones and those of applications). `None`
+    /// for others.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         match code {
@@ -46,14 +47,14 @@ impl CloseCode {
         self.0
     }
 
-    /// Whether it may be in a close frame.
+    /// Whether a close frame may contain it.
     #[must_use]
     pub const fn is_sendable(self) -> bool {
         Self::new(self.0).is_some()
     }
 }
 
-/// A code, with a text for people who read logs.
+/// A code, with a text for logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReason {
@@ -64,14 +65,14 @@ pub struct CloseReason {
 }
 
 impl CloseReason {
-    /// With a text, which is cut to 123 bytes.
+    /// With a text, truncated to 123 bytes.
     #[must_use]
     pub fn new(code: CloseCode, text: &str) -> Self {
         let end = (0..=text.len().min(TEXT_MAX)).rev().find(|at| text.is_char_boundary(*at));
         Self { code, text: text[..end.unwrap_or(0)].to_owned() }
     }
 
-    /// What stands in a close frame.
+    /// Parses the payload of a close frame.
     pub(super) fn payload(&self) -> Vec<u8> {
         if !self.code.is_sendable() {
             return Vec::new();

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use super::MessageLimits;
 
-/// What a connection allows its peer.
+/// Limits of what a peer may do.
 ///
-/// | limit | default | past it |
+/// | limit | default | when exceeded |
 /// |---|---|---|
 /// | [`messages`](Self::messages): a message, its pieces | 1 MiB, 1,024 | closed with 1009 |
-/// | [`ping_after`](Self::ping_after) | 30 s of silence | a ping; after two that nobody has answered, the connection is dropped |
+/// | [`ping_after`](Self::ping_after) | 30 s of silence | a ping; after two without an answer, the connection is dropped |
 /// | [`close_timeout`](Self::close_timeout) | 5 s | dropped |
 ///
-/// What waits to be sent is bounded by the watermarks of the [stream](sinew_transports::StreamConfig): over the high one, nothing more is
-/// read, so a peer that asks has to take its answers.
+/// Queued output is limited by the watermarks of the [stream](sinew_transports::StreamConfig): above the high watermark reading
+/// pauses, so a peer that sends requests has to read the responses.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WebSocketConfig {
@@ -33,13 +33,13 @@ impl Default for WebSocketConfig {
 }
 
 impl WebSocketConfig {
-    /// How large messages may be.
+    /// Limits of messages.
     pub fn messages(mut self, limits: MessageLimits) -> Self {
         self.messages = limits;
         self
     }
 
-    /// After how much silence the peer is asked whether it is still there; `None` never. Default 30 s. Any byte counts as an answer.
+    /// Silence after which a ping is sent; `None` never. Default 30 s. Any byte counts as an answer.
     pub fn ping_after(mut self, silence: impl Into<Option<Duration>>) -> Self {
         self.ping_after = silence.into();
         self

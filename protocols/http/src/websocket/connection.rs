@@ -1,9 +1,9 @@
-//! A WebSocket at the server's end, once the handshake is done: [`WebSocketConnection`], a protocol.
+//! The protocol of a WebSocket after its handshake, at the server's end: [`WebSocketConnection`].
 //!
-//! | state | a message comes | a close frame comes | the peer ends | this end closes | silence |
+//! | state | a message arrives | a close frame arrives | the peer half-closes | this end closes | silence |
 //! |---|---|---|---|---|---|
-//! | open | told | answered, then the connection is closed | 1006 | a close frame, and a timer | pings, then dropped |
-//! | closing, the close frame sent | dropped | the connection is closed | closed | nothing more | the timer drops it |
+//! | open | delivered | answered, then the connection is closed | 1006 | a close frame, and a timer | pings, then dropped |
+//! | closing, the close frame sent | dropped | the connection is closed | closed | nothing more | dropped by the timer |
 
 use std::{collections::VecDeque, fmt, rc::Rc};
 
@@ -15,16 +15,16 @@ use super::{
     WebSocketHandler,
 };
 
-/// Pings that may stay without an answer.
+/// Pings that may be unanswered.
 const MISSED_MAX: u8 = 2;
 
-/// Drives a [`WebSocketHandler`] over a connection. Made by [`WebSocketUpgrade`](super::WebSocketUpgrade).
+/// Drives a [`WebSocketHandler`] on a connection. Made by [`WebSocketUpgrade`](super::WebSocketUpgrade).
 pub struct WebSocketConnection<H> {
     handler: H,
     config: Rc<WebSocketConfig>,
     decoder: MessageDecoder,
     socket: Option<WebSocket>,
-    /// Input that was held back by a pause within a callback.
+    /// Input that was not delivered because a callback paused reading.
     held: VecDeque<u8>,
     missed: u8,
 }
@@ -39,14 +39,14 @@ impl<H: WebSocketHandler> WebSocketConnection<H> {
         let mut pong = None;
         while !input.is_empty() && socket.transport().is_reading() {
             match self.decoder.decode(&mut input) {
-                // Those that come at once are answered together: the last counts (RFC 6455 5.5.3).
+                // Pings that arrive together are answered once, for the last one (RFC 6455 5.5.3).
                 Ok(Message::Ping(data)) => pong = Some(data.to_vec()),
                 Ok(Message::Close(reason)) => {
                     self.close_received(socket, reason);
                     return;
                 }
                 Ok(Message::Incomplete) => break,
-                // What is on its way when this end has closed is not for it any more.
+                // After this end has closed, messages are not delivered any more.
                 Ok(_) if socket.is_closing() => {}
                 Ok(Message::Text(text)) => self.handler.text(socket, text),
                 Ok(Message::Binary(data)) => self.handler.binary(socket, data),
@@ -65,7 +65,7 @@ impl<H: WebSocketHandler> WebSocketConnection<H> {
         }
     }
 
-    /// The peer closes, or answers a close: it is answered in turn, and the server ends the connection first (RFC 6455 7.1.1).
+    /// The peer closes, or answers a close: it is answered, and the server closes the connection first (RFC 6455 7.1.1).
     fn close_received(&self, socket: &WebSocket, reason: CloseReason) {
         // A close without a code is answered by one without.
         socket.close(reason);
@@ -110,7 +110,7 @@ impl<H: WebSocketHandler> Protocol for WebSocketConnection<H> {
     }
 
     fn timer_fired(&mut self, transport: &Transport, _: TimerId) {
-        // Nobody has answered the close.
+        // The peer has not answered the close.
         transport.abort();
     }
 

@@ -1,4 +1,4 @@
-//! Messages out of frames (RFC 6455 5.4 to 8): [`MessageDecoder`]. It owns a buffer while a message is half there, and not between two.
+//! Decoder of messages (RFC 6455 5.4 to 8): [`MessageDecoder`]. Owns a buffer while a message is incomplete, none between messages.
 
 use std::{mem, str};
 
@@ -9,7 +9,7 @@ use super::{
     frame::{FrameHead, apply_mask},
 };
 
-/// How large messages may be.
+/// Limits of messages.
 ///
 /// # Examples
 ///
@@ -30,7 +30,7 @@ impl Default for MessageLimits {
 }
 
 impl MessageLimits {
-    /// Longest message, in however many frames. Default 1 MiB. What is announced counts, before it is there.
+    /// Longest message, over all its frames. Default 1 MiB. Checked against the announced length, before the data arrive.
     pub fn message_max(mut self, bytes: usize) -> Self {
         self.message_max = bytes;
         self
@@ -43,14 +43,14 @@ impl MessageLimits {
     }
 }
 
-/// What a peer has done wrong; the connection is closed with [`code`](Self::code).
+/// An error of the peer; the connection is closed with [`code`](Self::code).
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebSocketError {
-    /// It has broken the protocol.
-    #[error("the protocol was broken: {what}")]
+    /// The protocol was violated.
+    #[error("protocol violation: {what}")]
     Protocol {
-        /// How.
+        /// The violation.
         what: &'static str,
     },
     /// Text, or the reason of a close, is not UTF-8.
@@ -62,7 +62,7 @@ pub enum WebSocketError {
         /// The limit.
         max: usize,
     },
-    /// A message is in too many pieces.
+    /// A message has too many frames.
     #[error("message in more than {max} frames")]
     TooManyFragments {
         /// The limit.
@@ -84,25 +84,25 @@ impl WebSocketError {
     }
 }
 
-/// What a peer has sent.
+/// An event of a [`MessageDecoder`].
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message<'a> {
-    /// Text.
+    /// A text message.
     Text(&'a str),
-    /// Bytes.
+    /// A binary message.
     Binary(&'a [u8]),
-    /// To be answered with a pong that holds the same.
+    /// A ping. Answer it with a pong with the same payload.
     Ping(&'a [u8]),
-    /// The answer to a ping, or nothing that anybody has asked for.
+    /// The answer to a ping, or an unsolicited pong.
     Pong(&'a [u8]),
-    /// The end, with the peer's reason; [`CloseCode::NONE`] if it gave none.
+    /// A close frame, with the peer's reason; [`CloseCode::NONE`] if it has none.
     Close(CloseReason),
-    /// All of the input is used up.
+    /// All input is consumed.
     Incomplete,
 }
 
-/// Decodes what a peer sends into messages.
+/// Decodes the input into messages.
 ///
 /// # Examples
 ///
@@ -110,7 +110,7 @@ pub enum Message<'a> {
 /// use sinew_http::websocket::{Message, MessageDecoder, MessageLimits, Role};
 ///
 /// let mut decoder = MessageDecoder::new(Role::Client, MessageLimits::default());
-/// let mut input = &b"\x01\x03Hel\x89\x00\x80\x02lo"[..]; // a ping between two pieces of a message
+/// let mut input = &b"\x01\x03Hel\x89\x00\x80\x02lo"[..]; // a ping between two fragments of a message
 /// assert_eq!(decoder.decode(&mut input)?, Message::Ping(b""));
 /// assert_eq!(decoder.decode(&mut input)?, Message::Text("Hello"));
 /// assert_eq!(decoder.decode(&mut input)?, Message::Incomplete);
@@ -120,18 +120,18 @@ pub enum Message<'a> {
 pub struct MessageDecoder {
     role: Role,
     limits: MessageLimits,
-    /// A head that is not all there.
+    /// An incomplete frame head.
     head: [u8; FrameHead::LEN_MAX],
     head_len: usize,
-    /// The frame whose payload is coming, and how much of it has come.
+    /// The current frame, and how much of its payload has arrived.
     frame: Option<(FrameHead, u64)>,
-    /// What the message in pieces is, and in how many pieces it has come.
+    /// The opcode of the fragmented message, and the number of its fragments so far.
     kind: Option<(Opcode, usize)>,
     message: Vec<u8>,
     /// How much of it is known to be UTF-8.
     checked: usize,
     control: Vec<u8>,
-    /// A message or a control frame was given out, and is to go.
+    /// A message or control frame was returned, and is to be removed.
     is_given: bool,
     has_closed: bool,
 }
@@ -155,15 +155,15 @@ impl MessageDecoder {
         }
     }
 
-    /// What comes next. After a close, the rest of the input is dropped.
+    /// The next event. After a close, the rest of the input is dropped.
     ///
     /// # Errors
     ///
-    /// [`WebSocketError`], after which nothing more can be decoded.
+    /// [`WebSocketError`]. After it, nothing more can be decoded.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Message<'_>, WebSocketError> {
         if mem::take(&mut self.is_given) {
             self.control = Vec::new();
-            // A control frame may have come between two pieces of a message.
+            // A control frame may come between two fragments of a message.
             if self.kind.is_none() {
                 (self.message, self.checked) = (Vec::new(), 0);
             }
@@ -189,7 +189,7 @@ impl MessageDecoder {
         }
     }
 
-    /// Whether a message, or a frame, is half there.
+    /// Whether a message or a frame is incomplete.
     #[must_use]
     pub const fn is_in_message(&self) -> bool {
         self.head_len > 0 || self.frame.is_some() || self.kind.is_some()
@@ -236,7 +236,7 @@ impl MessageDecoder {
         Ok(())
     }
 
-    /// Takes of the payload what there is; whether that is all of it.
+    /// Consumes the payload that has arrived; returns whether it is complete.
     fn take_payload(&mut self, input: &mut &[u8]) -> Result<bool, WebSocketError> {
         let Some((frame, have)) = &mut self.frame else { return Ok(false) };
         let left = frame.len - *have;
@@ -258,7 +258,7 @@ impl MessageDecoder {
         Ok(is_whole)
     }
 
-    /// Text is checked as it comes: what is wrong is refused before the rest is there.
+    /// Text is checked as it arrives: invalid text is rejected before the message is complete.
     fn check_text(&mut self) -> Result<(), WebSocketError> {
         match str::from_utf8(&self.message[self.checked..]) {
             Ok(text) => self.checked += text.len(),
@@ -274,7 +274,7 @@ impl MessageDecoder {
         if !matches!(kind, Some((Opcode::Text, _))) {
             return Ok(Message::Binary(&self.message));
         }
-        // All but the end has been checked: a character may be cut off there.
+        // All but the end has been checked: a character may be incomplete there.
         if self.checked < self.message.len() {
             return Err(WebSocketError::Text);
         }

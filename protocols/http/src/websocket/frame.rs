@@ -1,22 +1,22 @@
-//! Frames (RFC 6455 5.2): their heads both ways, and masking. Knows nothing of messages.
+//! Frames (RFC 6455 5.2): encoding and decoding of heads, and masking. Knows nothing of messages.
 
 use super::WebSocketError;
 
-/// What a frame is.
+/// The opcode of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Opcode {
-    /// More of a message.
+    /// Continuation of a message.
     Continuation,
-    /// Text, or its beginning.
+    /// Text, or its first fragment.
     Text,
-    /// Bytes, or their beginning.
+    /// Binary data, or their first fragment.
     Binary,
-    /// The end.
+    /// Close.
     Close,
-    /// Are you there?
+    /// Ping.
     Ping,
-    /// I am.
+    /// Pong.
     Pong,
 }
 
@@ -49,12 +49,12 @@ impl Opcode {
     }
 }
 
-/// Which end of a connection this is: clients mask what they send, servers do not (RFC 6455 5.1).
+/// The role of an end of a connection: clients mask what they send, servers do not (RFC 6455 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The end that has accepted the connection.
+    /// The end that accepted the connection.
     Server,
-    /// The end that has made it.
+    /// The end that initiated the connection.
     Client,
 }
 
@@ -71,7 +71,7 @@ impl FrameHead {
     /// The longest head: two bytes, eight of length, four of mask.
     pub(super) const LEN_MAX: usize = 14;
 
-    /// Decodes a head that was received by `role`; `None` if it is not all there. And how many bytes it has.
+    /// Decodes a head that `role` has received, and returns it with its length; `None` if it is incomplete.
     pub(super) fn decode(
         bytes: &[u8],
         role: Role,
@@ -128,7 +128,7 @@ impl FrameHead {
     }
 }
 
-/// Appends a frame. With a mask, as clients have to send it: a new one for each frame, that nobody can foresee.
+/// Appends a frame. Clients have to pass a mask: a new, unpredictable one for each frame.
 ///
 /// # Examples
 ///
@@ -171,7 +171,7 @@ pub fn encode_frame(
     }
 }
 
-/// Masks data, or takes the mask off it, of which so many bytes came before. Eight bytes at a time.
+/// Masks or unmasks data after the first `offset` bytes of a payload. Eight bytes at a time.
 pub(super) fn apply_mask(data: &mut [u8], mask: [u8; 4], before: u64) {
     let mut turned = mask;
     turned.rotate_left((before % 4) as usize);

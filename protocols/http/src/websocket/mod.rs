@@ -1,5 +1,5 @@
-//! WebSocket (RFC 6455), without extensions: [`MessageDecoder`] and [`encode_frame`] are the wire format, pure; [`WebSocketUpgrade`] turns a
-//! request into a connection, which is driven by a [`WebSocketHandler`].
+//! WebSocket (RFC 6455), without extensions: [`MessageDecoder`] and [`encode_frame`] are the wire format, pure;
+//! [`WebSocketUpgrade`] upgrades a request to a connection, which a [`WebSocketHandler`] handles.
 
 mod close;
 mod config;

@@ -1,4 +1,4 @@
-//! The handle of a WebSocket: [`WebSocket`], and [`PreparedMessage`] for many of them.
+//! The handle of a WebSocket: [`WebSocket`], and [`PreparedMessage`] for broadcasts.
 
 use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
 
@@ -7,8 +7,8 @@ use sinew_transports::{Peer, Transport, WriteStatus};
 
 use super::{CloseReason, Opcode, encode_frame};
 
-/// A WebSocket, as a handle that is cheap to clone and may be kept. Every call returns at once and calls nobody back; after the end it
-/// does nothing.
+/// A handle of a WebSocket that is cheap to clone and can be kept. Calls return at once and never call user code; after the end
+/// they do nothing.
 #[derive(Clone)]
 pub struct WebSocket {
     transport: Transport,
@@ -16,12 +16,12 @@ pub struct WebSocket {
 }
 
 pub(super) struct State {
-    /// The reason that this end has sent, or was given by the peer first.
+    /// The reason that this end has sent, or that the peer gave first.
     pub(super) reason: Option<CloseReason>,
     close_timeout: Duration,
 }
 
-/// A message that is encoded once and sent to many: `write_bytes` queues it without a copy, if it is 4 KiB or more.
+/// A message that is encoded once and sent to many peers: `write_bytes` queues it without a copy, if it is 4 KiB or more.
 ///
 /// # Examples
 ///
@@ -39,13 +39,13 @@ pub(super) struct State {
 pub struct PreparedMessage(Bytes);
 
 impl PreparedMessage {
-    /// Of text.
+    /// A text message.
     #[must_use]
     pub fn text(text: &str) -> Self {
         Self::new(Opcode::Text, text.as_bytes())
     }
 
-    /// Of bytes.
+    /// A binary message.
     #[must_use]
     pub fn binary(data: &[u8]) -> Self {
         Self::new(Opcode::Binary, data)
@@ -74,7 +74,7 @@ impl WebSocket {
         self.send_frame(Opcode::Binary, data.as_ref())
     }
 
-    /// Sends a message that was encoded before.
+    /// Sends a prepared message.
     pub fn send(&self, message: &PreparedMessage) -> WriteStatus {
         match self.is_closing() {
             true => WriteStatus::Closed,
@@ -91,7 +91,7 @@ impl WebSocket {
         self.send_frame(Opcode::Pong, data)
     }
 
-    /// Closes: sends a close frame behind what is queued, and waits for that of the peer. The first call counts.
+    /// Closes: sends a close frame after the queued messages, and waits for that of the peer. Only the first call has an effect.
     pub fn close(&self, reason: impl Into<CloseReason>) {
         if self.is_closing() {
             return;
@@ -100,11 +100,11 @@ impl WebSocket {
         self.send_frame(Opcode::Close, &reason.payload());
         let mut state = self.state.borrow_mut();
         state.reason = Some(reason);
-        // Its timer is the only one there is.
+        // The close timer is the only one from here on.
         self.transport.call_later(state.close_timeout);
     }
 
-    /// Whether it is closing or over.
+    /// Whether it is closing or closed.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.state.borrow().reason.is_some() || self.transport.is_closing()
@@ -116,17 +116,17 @@ impl WebSocket {
         self.transport.queued()
     }
 
-    /// Stops the delivery of messages until [`resume_reading`](Self::resume_reading): the peer finds that nobody reads.
+    /// Stops the delivery of messages until [`resume_reading`](Self::resume_reading): backpressure stops the peer.
     pub fn pause_reading(&self) {
         self.transport.pause_reading();
     }
 
-    /// Goes on with the delivery of messages, from the loop.
+    /// Resumes the delivery of messages, from the loop.
     pub fn resume_reading(&self) {
         self.transport.resume_reading();
     }
 
-    /// The other end.
+    /// The peer.
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.transport.peer()

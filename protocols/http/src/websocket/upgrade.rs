@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455 4.2): [`WebSocketUpgrade`], a handler of requests.
+//! The opening handshake (RFC 6455 4.2): [`WebSocketUpgrade`], a request handler.
 
 use std::{fmt, rc::Rc};
 
@@ -11,13 +11,13 @@ use crate::{
     server::{Handler, Reply, Request, Response},
 };
 
-/// What the key is hashed with (RFC 6455 1.3).
+/// The GUID that is hashed with the key (RFC 6455 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Turns requests into WebSockets, each with a handler of its own.
+/// Upgrades requests to WebSockets, each with a handler of its own.
 ///
-/// What is no request for a WebSocket is a 426. A browser says from which page it comes: pages of other origins than the server's own are
-/// refused with 403, unless they are [named](Self::origin), for they would come with the cookies of whoever looks at them.
+/// A request that is no WebSocket handshake gets a 426. Browsers send the origin of the page: origins other than the server's own
+/// are rejected with 403, unless they are [allowed](Self::origin), because their requests carry the cookies of the user.
 ///
 /// # Examples
 ///
@@ -60,20 +60,20 @@ where
         self
     }
 
-    /// Lets pages of another origin in, as `https://app.example.org`.
+    /// Allows another origin, such as `https://app.example.org`.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
     }
 
-    /// Lets pages of all origins in. Only for what anybody may see and do.
+    /// Allows all origins. Only for public data and actions.
     pub fn any_origin(mut self) -> Self {
         self.any_origin = true;
         self
     }
 
-    /// A subprotocol that is spoken here. Of those that the client offers, the one named first here is chosen; if there is none, the
-    /// connection has none.
+    /// A supported subprotocol. Of those that the client offers, the one that was added first is chosen; if there is none, the
+    /// connection has no subprotocol.
     pub fn protocol(mut self, name: impl Into<String>) -> Self {
         self.protocols.push(name.into());
         self
@@ -118,7 +118,7 @@ where
         Ok(response)
     }
 
-    /// Whether it comes from no page, or from one that may come.
+    /// Whether the request has no origin, or an allowed one.
     fn lets_in(&self, request: &Request) -> bool {
         let Some(origin) = request.fields().get("origin") else { return true };
         let Ok(origin) = std::str::from_utf8(origin) else { return false };
@@ -150,7 +150,7 @@ impl<F> fmt::Debug for WebSocketUpgrade<F> {
     }
 }
 
-/// Whether it is 16 bytes in base64.
+/// Whether it is base64 of 16 bytes.
 fn is_key(key: &[u8]) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(is_digit)

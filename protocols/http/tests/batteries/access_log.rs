@@ -1,4 +1,4 @@
-//! Lines of the access log.
+//! Tests of the access log.
 
 use std::{cell::RefCell, io, rc::Rc, time::Duration};
 

@@ -107,7 +107,15 @@ fn the_variables_of_a_request() {
     ] {
         has(line);
     }
-    for absent in ["HTTP_PROXY", "HTTP_AUTHORIZATION", "secret", "HTTP_X_B", "HTTP_TRANSFER", "CARGO", "HOME="] {
+    for absent in [
+        "HTTP_PROXY",
+        "HTTP_AUTHORIZATION",
+        "secret",
+        "HTTP_X_B",
+        "HTTP_TRANSFER",
+        "CARGO",
+        "HOME=",
+    ] {
         assert!(!body.contains(absent), "{absent} is in {body}");
     }
     let inside = std::fs::canonicalize(folder.path()).unwrap();
@@ -120,7 +128,10 @@ fn what_a_script_prints_is_the_answer() {
     let folder = scripts(&[
         ("plain", "printf 'Content-Type: a/b\\nContent-Length: 5\\n\\nhello'"),
         ("chunks", "printf 'Content-Type: a/b\\r\\nX: y\\r\\n\\r\\nhello'"),
-        ("status", "printf 'Status: 404 Gone Fishing\\nContent-Type: a/b\\nContent-Length: 1\\n\\nx'"),
+        (
+            "status",
+            "printf 'Status: 404 Gone Fishing\\nContent-Type: a/b\\nContent-Length: 1\\n\\nx'",
+        ),
         ("away", "printf 'Location: /elsewhere\\n\\n'"),
         ("nph-all", "printf 'HTTP/1.0 202 Well\\r\\nContent-Length: 0\\r\\n\\r\\n'"),
         ("nonsense", "echo hello; echo"),
@@ -135,7 +146,11 @@ fn what_a_script_prints_is_the_answer() {
         ("/plain", answer("200 OK", "Content-Type: a/b\r\nContent-Length: 5\r\n", "hello")),
         (
             "/chunks",
-            answer("200 OK", &format!("Content-Type: a/b\r\nX: y\r\n{chunked}"), "5\r\nhello\r\n0\r\n\r\n"),
+            answer(
+                "200 OK",
+                &format!("Content-Type: a/b\r\nX: y\r\n{chunked}"),
+                "5\r\nhello\r\n0\r\n\r\n",
+            ),
         ),
         ("/status", answer("404 Not Found", "Content-Type: a/b\r\nContent-Length: 1\r\n", "x")),
         ("/away", answer("302 Found", &format!("Location: /elsewhere\r\n{chunked}"), "0\r\n\r\n")),
@@ -169,7 +184,10 @@ fn a_script_reads_the_body() {
     let received = ask(cgi(), post("/cat", "Content-Length: 5", "hello"));
     assert!(received.ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "{received}");
     // A body in chunks is gathered, up to the server's limit.
-    let received = ask(cgi(), post("/count", "Transfer-Encoding: chunked", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"));
+    let received = ask(
+        cgi(),
+        post("/count", "Transfer-Encoding: chunked", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
+    );
     assert!(received.ends_with("\r\n\r\n5"), "{received}");
     let long = format!("401\r\n{}\r\n0\r\n\r\n", "x".repeat(0x401));
     let received = ask(cgi(), post("/count", "Transfer-Encoding: chunked", &long));
@@ -197,7 +215,10 @@ fn a_script_reads_the_body() {
 
 #[test]
 fn a_slow_client_holds_the_script_back() {
-    let folder = scripts(&[("much", "printf 'Content-Type: a/b\\nContent-Length: 10000000\\n\\n'; head -c 10000000 /dev/zero")]);
+    let folder = scripts(&[(
+        "much",
+        "printf 'Content-Type: a/b\\nContent-Length: 10000000\\n\\n'; head -c 10000000 /dev/zero",
+    )]);
     let received = serve(Cgi::folder(folder.path()), |mut stream| {
         stream.write_all(get("/much", "").as_bytes()).unwrap();
         let mut received = Vec::new();
@@ -250,9 +271,10 @@ fn a_silent_script_is_ended() {
 
 #[test]
 fn which_files_are_scripts() {
-    let folder = scripts(&[("bin/a", "printf 'Content-Type: a/b\\n\\n'; echo $0"), ("secret", "echo")])
-        .with("bin/data", "printf 'Content-Type: a/b\\n\\nran'")
-        .with("bin/.hidden", "x");
+    let folder =
+        scripts(&[("bin/a", "printf 'Content-Type: a/b\\n\\n'; echo $0"), ("secret", "echo")])
+            .with("bin/data", "printf 'Content-Type: a/b\\n\\nran'")
+            .with("bin/.hidden", "x");
     let bin = folder.path().join("bin");
     std::os::unix::fs::symlink(folder.path().join("secret"), bin.join("link")).unwrap();
     for (target, status) in [

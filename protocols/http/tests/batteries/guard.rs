@@ -1,4 +1,4 @@
-//! Names and passwords.
+//! Tests of Basic authentication.
 
 use sinew_http::server::{AuthenticatedUser, Credentials, Guard, Request, Users, answer};
 use sinew_transports::reactor::{Deferred, Reactor};
@@ -17,7 +17,7 @@ fn ask(client: &Client, field: &str) -> String {
 }
 
 #[test]
-fn who_knows_the_password_gets_in() {
+fn valid_credentials_are_accepted() {
     let client = client();
     assert_eq!(ask(&client, "Authorization: Basic YW5uOnNlY3JldA==\r\n"), ok("ann"));
     assert_eq!(ask(&client, "authorization: bASIC  YW5uOnNlY3JldA==\r\n"), ok("ann"));
@@ -30,7 +30,7 @@ fn who_knows_the_password_gets_in() {
 }
 
 #[test]
-fn nobody_else_does() {
+fn wrong_credentials_are_rejected() {
     let client = client();
     let refused = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"the vault\", charset=\"UTF-8\"\r\n\
                    Content-Length: 0\r\n\r\n";
@@ -52,14 +52,14 @@ fn nobody_else_does() {
 }
 
 #[test]
-fn a_realm_stays_in_its_quotes() {
+fn a_realm_cannot_contain_quotes() {
     for realm in ["a\"b", "a\\b", "a\r\nb"] {
         assert!(Guard::basic(realm, Users::new(), answer(|_| "")).is_err(), "{realm:?}");
     }
 }
 
 #[test]
-fn a_verdict_may_come_from_a_thread() {
+fn credentials_may_be_checked_in_a_thread() {
     struct Slow;
     impl Credentials for Slow {
         fn check(&self, reactor: &Reactor, user: &str, _: &[u8]) -> Deferred<bool> {

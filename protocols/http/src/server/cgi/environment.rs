@@ -38,7 +38,10 @@ pub(super) fn environment(
     };
     set("GATEWAY_INTERFACE", "CGI/1.1");
     set("SERVER_SOFTWARE", concat!("sinew-http/", env!("CARGO_PKG_VERSION")));
-    set("SERVER_PROTOCOL", if request.version() == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" });
+    set(
+        "SERVER_PROTOCOL",
+        if request.version() == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" },
+    );
     set("REQUEST_METHOD", request.method().as_str());
     set("REQUEST_URI", request.head().target());
     set("QUERY_STRING", request.query().unwrap_or_default());

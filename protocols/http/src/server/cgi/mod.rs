@@ -134,7 +134,8 @@ impl Settings {
         let rest = request.rest().strip_prefix('/').unwrap_or_default();
         let segment = rest.split('/').next().unwrap_or_default();
         let name = percent_decode(segment).ok_or(StatusCode::BAD_REQUEST)?;
-        let is_good = !name.is_empty() && name[0] != b'.' && !name.iter().any(|b| matches!(b, b'/' | 0));
+        let is_good =
+            !name.is_empty() && name[0] != b'.' && !name.iter().any(|b| matches!(b, b'/' | 0));
         let path = is_good.then(|| script_in(folder, OsStr::from_bytes(&name))).transpose();
         let path = path.ok().flatten().flatten().ok_or(StatusCode::NOT_FOUND)?;
         let mode = fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
@@ -144,7 +145,11 @@ impl Settings {
         Ok((path, mounted + 1 + segment.len()))
     }
 
-    fn command(&self, request: &Request, length: Option<u64>) -> Result<(Command, PathBuf), StatusCode> {
+    fn command(
+        &self,
+        request: &Request,
+        length: Option<u64>,
+    ) -> Result<(Command, PathBuf), StatusCode> {
         let (script, len) = self.find(request)?;
         let all = environment(request, &script, len, length).ok_or(StatusCode::BAD_REQUEST)?;
         let mut command = match &self.interpreter {
@@ -155,7 +160,10 @@ impl Settings {
                 command
             }
         };
-        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value))).envs(all);
+        command
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .envs(all);
         if let Some(folder) = script.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             command.current_dir(folder);
         }
@@ -242,6 +250,9 @@ impl Handler for Cgi {
 impl fmt::Debug for Cgi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (What::Program(path) | What::Folder(path)) = &self.0.what;
-        f.debug_struct("Cgi").field("path", path).field("running", &self.0.running.get()).finish_non_exhaustive()
+        f.debug_struct("Cgi")
+            .field("path", path)
+            .field("running", &self.0.running.get())
+            .finish_non_exhaustive()
     }
 }

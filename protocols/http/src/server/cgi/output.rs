@@ -123,9 +123,10 @@ mod tests {
     fn read(output: &str) -> Result<Option<(u16, String, Option<u64>, String)>, OutputError> {
         let head = HeadReader::default().push(output.as_bytes())?;
         Ok(head.map(|(head, at)| {
-            let fields = head.fields.iter().map(|(name, value)| {
-                format!("{name}={};", String::from_utf8_lossy(value))
-            });
+            let fields = head
+                .fields
+                .iter()
+                .map(|(name, value)| format!("{name}={};", String::from_utf8_lossy(value)));
             (head.status.as_u16(), fields.collect(), head.length, output[at..].to_owned())
         }))
     }

@@ -187,7 +187,8 @@ impl Running {
 
     /// All that it prints has come, and it has exited.
     fn finish_if_over(&mut self) {
-        let Some(status) = self.status.filter(|_| self.is_out_closed && !self.run.is_over.get()) else {
+        let Some(status) = self.status.filter(|_| self.is_out_closed && !self.run.is_over.get())
+        else {
             return;
         };
         let script = Excerpt::path(&self.run.script);

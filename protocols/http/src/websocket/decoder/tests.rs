@@ -1,4 +1,4 @@
-//! Tests of messages: what is refused and with which code, any split gives the same, and there and back.
+//! Tests of messages: errors with their close codes, every split of the input, and round trips.
 
 use super::*;
 use crate::websocket::{CloseCode, encode_frame};
@@ -12,7 +12,7 @@ fn masked(opcode: Opcode, is_final: bool, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What is decoded, as text, or the error.
+/// The decoded events as text, or the error.
 fn decode(
     role: Role,
     limits: MessageLimits,
@@ -37,7 +37,7 @@ fn received(input: &[u8], piece: usize) -> Result<Vec<String>, WebSocketError> {
 }
 
 #[test]
-fn what_is_refused() {
+fn rejected_inputs() {
     let broken = |what| WebSocketError::Protocol { what };
     let unfinished = [masked(Opcode::Text, false, b"a"), masked(Opcode::Text, true, b"b")].concat();
     let wrong_later =
@@ -88,14 +88,14 @@ fn what_is_refused() {
 }
 
 #[test]
-fn wrong_text_is_refused_before_the_rest_is_there() {
+fn invalid_text_is_rejected_before_the_message_is_complete() {
     let mut decoder = MessageDecoder::new(Role::Server, MessageLimits::default());
     let frame = masked(Opcode::Text, true, &[b"ok\xff".as_slice(), &[b'x'; 100]].concat());
     assert_eq!(decoder.decode(&mut &frame[..9]), Err(WebSocketError::Text));
 }
 
 #[test]
-fn limits_hold_before_anything_is_kept() {
+fn limits_are_checked_before_data_are_buffered() {
     let limits = MessageLimits::default().message_max(10).fragments_max(3);
     let too_long = WebSocketError::TooLong { max: 10 };
     let head = [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4];
@@ -152,7 +152,7 @@ fn any_split_gives_the_same() {
 }
 
 #[test]
-fn there_and_back_at_every_length() {
+fn frame_heads_round_trip_at_every_length() {
     for len in (0..140).chain([65_535, 65_536, 70_000]) {
         let payload: Vec<u8> = (0..len).map(|n| (n * 7) as u8).collect();
         for mask in [None, Some([0x12, 0x34, 0x56, 0x78])] {
