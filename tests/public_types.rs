@@ -36,7 +36,7 @@ const PLAIN: [(&str, &str); 11] = [
 ];
 
 /// Types that do something only if they are used, or that must not be ignored.
-const MUST_USE: [&str; 33] = [
+const MUST_USE: [&str; 37] = [
     "AcceptFailure",
     "Builder",
     "RandomFaults",
@@ -52,6 +52,7 @@ const MUST_USE: [&str; 33] = [
     "Keepalive",
     "Link",
     "ListenConfig",
+    "OwnedConnection",
     "Plan",
     "ProcessConfig",
     "Production",
@@ -59,14 +60,17 @@ const MUST_USE: [&str; 33] = [
     "ProxyConfig",
     "ProxyHeader",
     "Registration",
+    "RequestClientConfig",
     "RetryConfig",
     "Server",
     "ServerConfig",
+    "SignalReceiver",
     "SignalWatch",
     "Sleep",
     "StreamConfig",
     "SystemUnderTest",
     "Task",
+    "TaskGroup",
     "TlsClientConfig",
     "TlsServerConfig",
     "Unstuffed",
