@@ -102,9 +102,9 @@ pub mod prelude {
     };
     pub use sinew_transports::{
         Bytes, ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost,
-        DatagramProtocol, DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Producer,
-        Production, Protocol, ReactorTcp, ReactorUdp, SharedFactory, StreamConfig, TimerId,
-        Transport, WriteStatus, factory,
+        DatagramProtocol, DatagramTransport, Factory, ListenConfig, ListeningPort, OwnedConnection,
+        Peer, Producer, Production, Protocol, ReactorTcp, ReactorUdp, SharedFactory, StreamConfig,
+        TimerId, Transport, WriteStatus, factory,
     };
     #[cfg(unix)]
     pub use sinew_transports::{

@@ -152,7 +152,7 @@ fn run(network: &Network) -> (u32, u32) {
         let seen = Rc::clone(&shared);
         reactor.call_every(Duration::from_secs(1), move |reactor| {
             let seen = Rc::clone(&seen);
-            drop(reactor.connect_tcp("server:80", move |_: &Peer| Client::new(&seen)));
+            reactor.connect_tcp("server:80", move |_: &Peer| Client::new(&seen)).detach();
         });
     });
     network.run_for(Duration::from_secs(30)).unwrap();

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
+    time::Duration,
 };
 
 use crate::kit::{Census, Log, Marker, Trail, reactor, turn};
@@ -123,8 +124,11 @@ fn a_promise_knows_whether_it_is_awaited() {
     canceller.cancel();
     assert!(!promise.is_awaited());
     let (promise, deferred) = pair::<i32>(&reactor);
+    deferred.detach();
+    assert!(!promise.is_awaited() && promise.is_pending(), "detached, not cancelled");
+    let (promise, deferred) = pair::<i32>(&reactor);
     drop(deferred);
-    assert!(!promise.is_awaited() && promise.is_pending(), "dropped, but not cancelled");
+    assert!(!promise.is_awaited() && !promise.is_pending(), "cancelled");
 }
 
 #[test]
@@ -188,6 +192,57 @@ fn a_cancellation_reaches_both_ends() {
 }
 
 #[test]
+fn dropping_a_deferred_cancels_it_unless_something_else_waits_or_it_is_detached() {
+    type Give = fn(Deferred<i32, Trouble>, &Reactor);
+    let ways: [(&str, Give, bool); 9] = [
+        ("dropped", |deferred, _| drop(deferred), true),
+        ("polled and dropped", |deferred, _| drop(polled(deferred)), true),
+        ("mapped and dropped", |deferred, _| drop(deferred.map(|result| result)), true),
+        (
+            "timed out",
+            |deferred, reactor| {
+                reactor.spawn(reactor.timeout(Duration::ZERO, deferred)).detach();
+            },
+            true,
+        ),
+        (
+            "in a task whose handle was dropped",
+            |deferred, reactor| drop(reactor.spawn(deferred)),
+            true,
+        ),
+        ("a callback", |deferred, _| deferred.then(|_, _| ()), false),
+        ("detached", |deferred, _| deferred.detach(), false),
+        (
+            "mapped and detached",
+            |deferred, _| deferred.map(|result: Result<i32, Trouble>| result).detach(),
+            false,
+        ),
+        ("in a detached task", |deferred, reactor| reactor.spawn(deferred).detach(), false),
+    ];
+    for (way, give, cancels) in ways {
+        let reactor = Reactor::simulated(0);
+        let trail = Trail::default();
+        let (promise, deferred) = pair::<i32>(&reactor);
+        promise.on_cancel(trail.mark("cancelled"));
+        give(deferred, &reactor);
+        assert_eq!(trail.len(), 0, "{way}: only the loop calls");
+        for _ in 0..5 {
+            turn(&reactor);
+        }
+        assert_eq!(trail.take().len(), usize::from(cancels), "{way}");
+        assert_eq!(promise.is_pending(), !cancels, "{way}");
+    }
+}
+
+/// A deferred with a waker.
+fn polled<T: 'static>(deferred: Deferred<T, Trouble>) -> Deferred<T, Trouble> {
+    let mut deferred = deferred;
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(&mut deferred).poll(&mut context).is_pending());
+    deferred
+}
+
+#[test]
 fn a_cancellation_after_the_result_has_no_effect() {
     let reactor = reactor();
     let trail = Trail::default();
@@ -203,7 +258,7 @@ fn a_cancellation_after_the_result_has_no_effect() {
 #[test]
 fn an_unhandled_error_is_logged_once() {
     type Act = fn(&Reactor);
-    let ways: [(&str, Act, &[&str]); 9] = [
+    let ways: [(&str, Act, &[&str]); 10] = [
         (
             "dropped after",
             |reactor| {
@@ -214,13 +269,22 @@ fn an_unhandled_error_is_logged_once() {
             &["brewing"],
         ),
         (
+            "detached before",
+            |reactor| {
+                let (promise, deferred) = pair::<()>(reactor);
+                deferred.detach();
+                promise.reject(Trouble::Brewing);
+            },
+            &["brewing"],
+        ),
+        (
             "dropped before",
             |reactor| {
                 let (promise, deferred) = pair::<()>(reactor);
                 drop(deferred);
                 promise.reject(Trouble::Brewing);
             },
-            &["brewing"],
+            &[],
         ),
         (
             "polled before",
@@ -308,6 +372,9 @@ fn values_and_closures_are_dropped_by_the_loop() {
     drop(deferred);
     promise.resolve(marker("dropped deferred"));
     let (promise, deferred) = pair(&reactor);
+    deferred.detach();
+    promise.resolve(marker("detached deferred"));
+    let (promise, deferred) = pair(&reactor);
     deferred.cancel();
     promise.resolve(marker("after a cancellation"));
     let (promise, deferred) = pair(&reactor);
@@ -319,7 +386,7 @@ fn values_and_closures_are_dropped_by_the_loop() {
     assert_eq!(trail.len(), 0);
     turn(&reactor);
     turn(&reactor);
-    assert_eq!(trail.len(), 4);
+    assert_eq!(trail.len(), 5);
     drop(deferred);
 }
 

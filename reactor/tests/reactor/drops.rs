@@ -51,7 +51,7 @@ fn fill(reactor: &Reactor, census: &Census, threads: &Arc<()>) -> Vec<Box<dyn st
     deferred.then(move |_, result| drop((one, result)));
     promise.resolve(census.one());
     let theirs = threads.clone();
-    drop(reactor.defer_to_thread(move || theirs));
+    reactor.defer_to_thread(move || theirs).detach();
     kept
 }
 
@@ -161,7 +161,7 @@ impl Drop for CallsInDrop {
         reactor.call_soon(move |_| drop(a));
         reactor.call_later(FAR, move |_| drop(b));
         Puppet::enter(&reactor, move |_, _| _ = &c);
-        drop(reactor.spawn(pending::<()>()));
+        reactor.spawn(pending::<()>()).detach();
         let _ = (reactor.stats(), reactor.local::<u8>(), reactor.stop(), reactor.turn(None));
     }
 }
@@ -173,10 +173,12 @@ fn drops_at_the_end_may_call_the_reactor() {
         let value = CallsInDrop(reactor.downgrade(), 4);
         reactor.call_later(FAR, move |_| drop(value));
         let value = CallsInDrop(reactor.downgrade(), 4);
-        drop(reactor.spawn(async move {
-            let _value = value;
-            pending::<()>().await;
-        }));
+        reactor
+            .spawn(async move {
+                let _value = value;
+                pending::<()>().await;
+            })
+            .detach();
         reactor.defer_drop(CallsInDrop(reactor.downgrade(), 2));
         if run {
             reactor.call_soon(|reactor| reactor.stop().unwrap());

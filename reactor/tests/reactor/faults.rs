@@ -18,7 +18,7 @@ fn a_panic_in_any_callback_is_caught() {
         ("a call", |reactor| reactor.call_soon(|_| panic!("boo"))),
         ("a call", |reactor| reactor.remote().call(|_| panic!("boo")).unwrap()),
         ("a delayed call", |reactor| drop(reactor.call_later(Duration::ZERO, |_| panic!("boo")))),
-        ("a task", |reactor| drop(reactor.spawn(async { panic!("boo") }))),
+        ("a task", |reactor| reactor.spawn(async { panic!("boo") }).detach()),
         ("a call", |reactor| {
             let (promise, deferred) = reactor.promise::<(), sinew_reactor::Failure>();
             deferred.then(|_, _| panic!("boo"));
@@ -225,7 +225,7 @@ fn the_wait_for_jobs_is_not_reported_as_a_slow_callback() {
     let builder = crate::kit::builder().slow_callback(half).pool_grace(half);
     let reactor = builder.build().unwrap();
     let (gate, closed) = std::sync::mpsc::channel::<()>();
-    drop(reactor.defer_to_thread(move || closed.recv()));
+    reactor.defer_to_thread(move || closed.recv()).detach();
     // Dropped right after the wait.
     reactor.call_later(Duration::from_secs(9), |_| ());
     let log = Log::of(|| reactor.run_until(std::future::ready(())).unwrap());

@@ -30,7 +30,7 @@ fn a_panic_fails_the_job_and_is_logged_once() {
         let failed = reactor.run_until(reactor.defer_to_thread(|| panic!("in a job"))).unwrap();
         assert_eq!(failed, Err::<(), _>(Failure::Panicked("in a job".to_owned())));
         // Also logged if nothing awaits it; the thread keeps running.
-        drop(reactor.defer_to_thread(|| panic!("in another")));
+        reactor.defer_to_thread(|| panic!("in another")).detach();
         // Runs after it, on the only thread.
         let settled = Trail::default();
         reactor.defer_to_thread(|| ()).then({
@@ -87,7 +87,7 @@ fn a_job_never_waits_while_a_thread_is_free() {
         let reactor = builder().pool_threads_max(2).build().unwrap();
         let (sender, receiver) = mpsc::channel();
         let first = reactor.defer_to_thread(move || receiver.recv().unwrap());
-        drop(reactor.defer_to_thread(move || sender.send(()).unwrap()));
+        reactor.defer_to_thread(move || sender.send(()).unwrap()).detach();
         reactor.run_until(first).unwrap().unwrap();
     }
 }
@@ -155,7 +155,7 @@ fn a_refused_job_is_dropped_by_the_loop() {
     let reactor = builder().pool_threads_max(1).pool_queue_max(0).build().unwrap();
     let gate = Arc::new(Barrier::new(2));
     let theirs = gate.clone();
-    drop(reactor.defer_to_thread(move || _ = theirs.wait()));
+    reactor.defer_to_thread(move || _ = theirs.wait()).detach();
     let alive = Arc::new(());
     let kept = alive.clone();
     let refused = reactor.defer_to_thread(move || drop(kept));
@@ -260,7 +260,7 @@ fn a_value_without_a_receiver_is_dropped_by_the_loop() {
     }
     let reactor = reactor();
     let (sender, receiver) = mpsc::channel();
-    drop(reactor.defer_to_thread(move || Value(sender)));
+    reactor.defer_to_thread(move || Value(sender)).detach();
     let mut by = None;
     turn_until(&reactor, || {
         by = receiver.try_recv().ok();

@@ -149,8 +149,8 @@ fn call_everything(reactor: &Reactor, state: &Rc<UserState>) {
     _ = task.is_done();
     task.cancel();
     task.then(checked(state));
-    drop(reactor.spawn(reactor.sleep(Duration::ZERO)));
-    drop(reactor.spawn(reactor.timeout(Duration::ZERO, pending::<()>())));
+    reactor.spawn(reactor.sleep(Duration::ZERO)).detach();
+    reactor.spawn(reactor.timeout(Duration::ZERO, pending::<()>())).detach();
 
     // Promises, in every order.
     let pair = || reactor.promise::<Probe, Failure>();
@@ -249,12 +249,14 @@ fn set_up(reactor: &Reactor, state: &Rc<UserState>) -> (Token, UnixStream) {
     }));
     let (weak, everything_in_task) = (reactor.downgrade(), everything("a task"));
     let mut once = Some(everything_in_task);
-    drop(reactor.spawn(poll_fn(move |_| {
-        if let (Some(everything), Some(reactor)) = (once.take(), weak.upgrade()) {
-            everything(&reactor);
-        }
-        Poll::<()>::Pending
-    })));
+    reactor
+        .spawn(poll_fn(move |_| {
+            if let (Some(everything), Some(reactor)) = (once.take(), weak.upgrade()) {
+                everything(&reactor);
+            }
+            Poll::<()>::Pending
+        }))
+        .detach();
     let (promise, deferred) = reactor.promise::<(), Failure>();
     let of_callback = everything("a callback of a deferred");
     deferred.then(move |reactor, _| of_callback(reactor));

@@ -134,10 +134,12 @@ fn handlers_tasks_and_timers_survive_a_crash() {
     }
     let log = trail.clone();
     let (sleep, timer) = (reactor.sleep(Duration::from_millis(1)), trail.mark("timer"));
-    drop(reactor.spawn(async move {
-        sleep.await;
-        log.push("task");
-    }));
+    reactor
+        .spawn(async move {
+            sleep.await;
+            log.push("task");
+        })
+        .detach();
     reactor.call_later(Duration::from_millis(1), timer);
     reactor.call_soon(|reactor| reactor.crash().unwrap());
     reactor.run().unwrap();

@@ -35,10 +35,12 @@ fn dropping_the_handle_does_not_stop_the_task() {
     let trail = Trail::default();
     let log = trail.clone();
     let sleep = reactor.sleep(MS);
-    drop(reactor.spawn(async move {
-        sleep.await;
-        log.push("done");
-    }));
+    reactor
+        .spawn(async move {
+            sleep.await;
+            log.push("done");
+        })
+        .detach();
     turn_until(&reactor, || trail.len() == 1);
 }
 
@@ -74,6 +76,47 @@ fn a_cancelled_task_is_dropped_by_the_loop() {
 }
 
 #[test]
+fn dropping_the_handle_cancels_the_task_and_those_that_it_owns() {
+    let reactor = reactor();
+    let census = Census::default();
+    let (outer, inner, own) = (census.one(), census.one(), reactor.clone());
+    let task = reactor.spawn(async move {
+        let _outer = outer;
+        let nested = own.spawn(async move {
+            let _inner = inner;
+            pending::<()>().await;
+        });
+        drop(own);
+        nested.await
+    });
+    turn(&reactor);
+    turn(&reactor);
+    assert_eq!((census.alive(), reactor.stats().tasks), (2, 2));
+    drop(task);
+    assert_eq!(census.alive(), 2, "the loop drops the future");
+    turn(&reactor);
+    turn(&reactor);
+    assert_eq!((census.alive(), reactor.stats().tasks), (0, 0));
+}
+
+#[test]
+fn a_task_lives_on_if_it_is_detached_or_has_a_callback() {
+    let reactor = reactor();
+    let trail = Trail::default();
+    let run = |what| {
+        let trail = trail.clone();
+        reactor.spawn(async move { trail.push(what) })
+    };
+    run("detached").detach();
+    let done = trail.mark("called");
+    run("with a callback").then(move |reactor, _| done(reactor));
+    drop(run("dropped"));
+    turn(&reactor);
+    turn(&reactor);
+    assert_eq!(trail.take(), ["detached", "with a callback", "called"]);
+}
+
+#[test]
 fn a_task_may_cancel_itself() {
     let reactor = reactor();
     let census = Census::default();
@@ -98,7 +141,7 @@ fn a_panic_fails_the_task_and_is_logged_once() {
         turn(&reactor);
         let failed = reactor.run_until(task).unwrap();
         assert_eq!(failed, Err::<(), _>(Failure::Panicked("in a task".to_owned())));
-        drop(reactor.spawn(async { panic!("in another") }));
+        reactor.spawn(async { panic!("in another") }).detach();
         turn(&reactor);
     });
     let line =
@@ -166,10 +209,12 @@ fn a_waker_outlives_its_task_and_its_reactor() {
     let reactor = reactor();
     let kept = Rc::new(Cell::new(None));
     let slot = kept.clone();
-    drop(reactor.spawn(poll_fn(move |context| {
-        slot.set(Some(context.waker().clone()));
-        Poll::Ready(())
-    })));
+    reactor
+        .spawn(poll_fn(move |context| {
+            slot.set(Some(context.waker().clone()));
+            Poll::Ready(())
+        }))
+        .detach();
     turn(&reactor);
     let waker = kept.take().unwrap();
     waker.wake_by_ref();
@@ -177,10 +222,12 @@ fn a_waker_outlives_its_task_and_its_reactor() {
     // Its slot has another task by now, which must not be woken.
     let polls = Trail::default();
     let log = polls.clone();
-    drop(reactor.spawn(poll_fn(move |_| {
-        log.push("polled");
-        Poll::<()>::Pending
-    })));
+    reactor
+        .spawn(poll_fn(move |_| {
+            log.push("polled");
+            Poll::<()>::Pending
+        }))
+        .detach();
     turn(&reactor);
     waker.wake_by_ref();
     turn(&reactor);
@@ -201,12 +248,14 @@ fn a_sleep_is_never_early_and_yields_at_least_once() {
     }
     let polls = Trail::default();
     let (log, handle) = (polls.clone(), reactor.downgrade());
-    drop(reactor.spawn(async move {
-        loop {
-            log.push("polled");
-            handle.upgrade().unwrap().sleep(Duration::ZERO).await;
-        }
-    }));
+    reactor
+        .spawn(async move {
+            loop {
+                log.push("polled");
+                handle.upgrade().unwrap().sleep(Duration::ZERO).await;
+            }
+        })
+        .detach();
     turn(&reactor);
     assert_eq!(polls.len(), 1);
     turn(&reactor);
@@ -222,11 +271,13 @@ fn a_sleep_counts_from_its_creation() {
     let until = Instant::now() + 2 * MS;
     while Instant::now() < until {}
     let long = reactor.sleep(MS);
-    drop(reactor.spawn(async move {
-        long.await;
-        short.await;
-        log.push("both");
-    }));
+    reactor
+        .spawn(async move {
+            long.await;
+            short.await;
+            log.push("both");
+        })
+        .detach();
     turn_until(&reactor, || order.len() == 1);
 }
 

@@ -174,9 +174,11 @@ fn zero_and_maximal_durations_work() {
         let reactor = builder.slow_callback(Duration::MAX).build().unwrap();
         let (token, clone) = (reactor.reserve().unwrap(), reactor.clone());
         reactor.on(Phase::BeforeShutdown, |reactor| Deferred::ready_on(reactor, ()));
-        drop(reactor.spawn(async move {
-            let _ = clone.timeout(time, clone.sleep(time)).await;
-        }));
+        reactor
+            .spawn(async move {
+                let _ = clone.timeout(time, clone.sleep(time)).await;
+            })
+            .detach();
         reactor.call_soon(move |reactor| {
             let call = reactor.call_later(time, |_| ());
             let _ = (call.delay(time), call.reset(time), call.due());

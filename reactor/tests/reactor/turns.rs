@@ -27,7 +27,7 @@ fn the_phases_of_a_turn_run_in_order() {
         reactor.reschedule(token);
         reactor.flush_later(token);
         let log = trail.clone();
-        drop(reactor.spawn(async move { log.push("task") }));
+        reactor.spawn(async move { log.push("task") }).detach();
         reactor.call_later(Duration::ZERO, trail.mark("delayed call"));
         reactor.call_soon(trail.mark("call_soon"));
         // A remote call must be Send, so it gets its trail from the reactor.
@@ -175,11 +175,13 @@ fn a_task_that_wakes_itself_is_polled_once_a_turn() {
     let reactor = reactor();
     let trail = Trail::default();
     let log = trail.clone();
-    drop(reactor.spawn(std::future::poll_fn(move |context| {
-        log.push("polled");
-        context.waker().wake_by_ref();
-        std::task::Poll::<()>::Pending
-    })));
+    reactor
+        .spawn(std::future::poll_fn(move |context| {
+            log.push("polled");
+            context.waker().wake_by_ref();
+            std::task::Poll::<()>::Pending
+        }))
+        .detach();
     for polled in 1..5 {
         turn(&reactor);
         assert_eq!(trail.len(), polled);

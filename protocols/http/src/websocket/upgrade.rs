@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 
 use super::{WebSocketConfig, WebSocketConnection, WebSocketHandler};
 use crate::{
-    codec::FieldError,
+    codec::{FieldError, base64_encode},
     server::{Handler, Reply, Request, Response},
 };
 
@@ -108,7 +108,7 @@ where
         hash.update(key);
         hash.update(GUID);
         let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS);
-        response.append("Sec-WebSocket-Accept", base64(&hash.finalize()))?;
+        response.append("Sec-WebSocket-Accept", base64_encode(&hash.finalize()))?;
         let is_offered = |name: &&String| {
             request.fields().list("sec-websocket-protocol").any(|offered| offered == **name)
         };
@@ -154,18 +154,4 @@ impl<F> fmt::Debug for WebSocketUpgrade<F> {
 fn is_key(key: &[u8]) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(is_digit)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for piece in bytes.chunks(3) {
-        let bits = piece.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
-            << (8 * (3 - piece.len()));
-        for at in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= piece.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }

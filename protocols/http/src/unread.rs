@@ -4,39 +4,39 @@ use std::mem;
 
 /// Consumed bytes stay in front until they are more than the rest, so taking requests one by one moves no byte twice.
 #[derive(Debug, Default)]
-pub(super) struct Unread {
+pub(crate) struct Unread {
     bytes: Vec<u8>,
     used: usize,
 }
 
 impl Unread {
-    pub(super) const NONE: Self = Self { bytes: Vec::new(), used: 0 };
+    pub(crate) const NONE: Self = Self { bytes: Vec::new(), used: 0 };
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.used
     }
 
-    pub(super) fn push(&mut self, input: &[u8]) {
+    pub(crate) fn push(&mut self, input: &[u8]) {
         if !input.is_empty() {
             self.bytes.extend_from_slice(input);
         }
     }
 
     /// Takes everything, to be parsed while the owner is borrowed.
-    pub(super) fn take(&mut self) -> Self {
+    pub(crate) fn take(&mut self) -> Self {
         mem::take(self)
     }
 
-    pub(super) fn rest(&self) -> &[u8] {
+    pub(crate) fn rest(&self) -> &[u8] {
         &self.bytes[self.used..]
     }
 
-    /// Marks so many bytes of the rest as consumed.
-    pub(super) fn advance(&mut self, used: usize) {
+    /// So many bytes of the rest are used.
+    pub(crate) fn advance(&mut self, used: usize) {
         self.used += used;
         if self.used == self.bytes.len() {
             *self = Self::default();
@@ -47,7 +47,7 @@ impl Unread {
         }
     }
 
-    pub(super) fn into_rest(mut self) -> Vec<u8> {
+    pub(crate) fn into_rest(mut self) -> Vec<u8> {
         self.bytes.drain(..self.used);
         self.bytes
     }

@@ -1,5 +1,10 @@
-//! The body of a response: [`Body`], and sources that produce it in pieces: [`BodySource`]. `body_writer.rs` has a handle for
-//! writing a body instead.
+//! Bodies of messages, for server and client: [`Body`], which is sent, and sources that produce it in pieces: [`BodySource`];
+//! [`BodyReceiver`], which receives one in pieces. Knows neither requests nor responses.
+
+mod feeding;
+mod incoming;
+mod sending;
+mod writer;
 
 use std::{error::Error, fmt, fs::File, io, ops::Range};
 
@@ -8,14 +13,20 @@ use sinew_transports::Transport;
 
 use crate::codec::Fields;
 
-/// The body of a response.
+pub(crate) use feeding::Receiving;
+pub use incoming::{BodyControl, BodyReceiver};
+pub(crate) use incoming::{Incoming, Reader};
+pub(crate) use sending::Sending;
+pub use writer::BodyWriter;
+
+/// The body of a message that is sent: of a response by a server, of a request by a client.
 ///
 /// Made from text, bytes or a [`File`], or from a [`BodySource`] of known or unknown length.
 #[derive(Default)]
-pub struct Body(pub(super) Kind);
+pub struct Body(pub(crate) Kind);
 
 #[derive(Default)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     #[default]
     Empty,
     Bytes(Bytes),
@@ -29,12 +40,12 @@ pub(super) enum Kind {
     },
 }
 
-/// Produces a body in pieces, as fast as the client reads.
+/// Produces a body in pieces, as fast as the peer reads.
 ///
 /// # Examples
 ///
 /// ```
-/// use sinew_http::server::{Body, BodySource, BodyWaker, Produced};
+/// use sinew_http::{Body, BodySource, BodyWaker, Produced};
 ///
 /// /// Counts to a million in lines.
 /// struct Count(u32);
@@ -54,7 +65,7 @@ pub trait BodySource: 'static {
     /// clone of the waker, and returns [`Waiting`](Produced::Waiting).
     fn produce(&mut self, out: &mut Vec<u8>, waker: &BodyWaker) -> Produced;
 
-    /// The trailers, once the body is [`Done`](Produced::Done). They are sent to HTTP/1.1 clients if the length was unknown.
+    /// The trailers, once the body is [`Done`](Produced::Done). They are sent if the length was unknown, but not to HTTP/1.0 clients.
     fn trailers(&mut self) -> Fields {
         Fields::new()
     }
@@ -70,13 +81,13 @@ pub enum Produced {
     Waiting,
     /// The body is complete.
     Done,
-    /// The body cannot be completed. The connection ends such that the client notices the truncation.
+    /// The body cannot be completed. The connection ends such that the peer notices the truncation.
     Failed(Box<dyn Error>),
 }
 
 /// Wakes a source that returned [`Produced::Waiting`].
 #[derive(Clone, Debug)]
-pub struct BodyWaker(pub(super) Transport);
+pub struct BodyWaker(Transport);
 
 impl BodyWaker {
     /// Has the loop call the source again.
@@ -98,6 +109,15 @@ impl Body {
         Self(Kind::Source { source: Box::new(source), length: length.into() })
     }
 
+    /// Announces this exact length of a body that a source or a writer produces.
+    #[must_use]
+    pub fn with_length(mut self, bytes: u64) -> Self {
+        if let Kind::Source { length, .. } = &mut self.0 {
+            *length = Some(bytes);
+        }
+        self
+    }
+
     /// A whole file, with its present length. The kernel copies it if it can
     /// ([`Transport::send_file`](sinew_transports::Transport::send_file)).
     ///
@@ -109,7 +129,7 @@ impl Body {
         Ok(Self::file_range(file, 0..len))
     }
 
-    /// A part of a file. If the file turns out to be shorter, the connection ends before the body does, so that the client notices
+    /// A part of a file. If the file turns out to be shorter, the connection ends before the body does, so that the peer notices
     /// the truncation.
     #[must_use]
     pub const fn file_range(file: File, range: Range<u64>) -> Self {

@@ -1,6 +1,6 @@
 //! Tests of Basic authentication.
 
-use sinew_http::server::{AuthenticatedUser, BasicAuth, Credentials, Request, Users, answer};
+use sinew_http::server::{AuthenticatedUser, Credentials, Guard, Request, Users, answer};
 use sinew_transports::reactor::{Deferred, Reactor};
 
 use crate::support::{Client, ok};
@@ -9,7 +9,7 @@ fn client() -> Client {
     let handler =
         answer(|request: &Request| request.find::<AuthenticatedUser>().unwrap().0.clone());
     let users = Users::new().user("ann", "secret").user("bob", "a:b").user("", "");
-    Client::new(BasicAuth::new("the vault", users, handler).unwrap())
+    Client::new(Guard::basic("the vault", users, handler).unwrap())
 }
 
 fn ask(client: &Client, field: &str) -> String {
@@ -43,7 +43,7 @@ fn wrong_credentials_are_rejected() {
         "Authorization: Basic YW5uOnNlY3JlVA==\r\n", // ann:secreT
         "Authorization: Basic YW5uOg==\r\n",         // ann:
         "Authorization: Basic Y2FybDpzZWNyZXQ=\r\n", // carl:secret
-        "Authorization: Basic Y2FybDpub2JvZHkgaGFzIHRoaXMgb25l\r\n", // carl:nobody has this one
+        "Authorization: Basic Y2FybDpubyB1c2VyIGhhcyB0aGlzIHBhc3N3b3Jk\r\n", // carl:no user has this password
     ] {
         assert_eq!(ask(&client, field), refused, "{field:?}");
     }
@@ -54,7 +54,7 @@ fn wrong_credentials_are_rejected() {
 #[test]
 fn a_realm_cannot_contain_quotes() {
     for realm in ["a\"b", "a\\b", "a\r\nb"] {
-        assert!(BasicAuth::new(realm, Users::new(), answer(|_| "")).is_err(), "{realm:?}");
+        assert!(Guard::basic(realm, Users::new(), answer(|_| "")).is_err(), "{realm:?}");
     }
 }
 
@@ -71,7 +71,7 @@ fn credentials_may_be_checked_in_a_thread() {
             verdict
         }
     }
-    let client = Client::new(BasicAuth::new("r", Slow, answer(|_| "in")).unwrap());
+    let client = Client::new(Guard::basic("r", Slow, answer(|_| "in")).unwrap());
     assert_eq!(ask(&client, "Authorization: Basic YW5uOnNlY3JldA==\r\n"), "");
     client.advance(std::time::Duration::from_secs(1));
     assert_eq!(client.received(), ok("in"));

@@ -1,14 +1,10 @@
-//! Sends the body of a response: bytes at once, files by the transport, sources piece by piece.
+//! Sends a body: bytes at once, files by the transport, sources piece by piece.
 
 use std::{error::Error, rc::Rc};
 
 use sinew_transports::{Producer, Production, Transport, WriteStatus, reactor::error_debug};
 
-use super::{
-    Body, BodySource, BodyWaker, Produced,
-    body::Kind,
-    exchange::{Exchange, Stage},
-};
+use super::{Body, BodySource, BodyWaker, Kind, Produced};
 use crate::codec::{Framing, last_chunk};
 
 /// Bodies up to this length are copied after their head, into one buffer.
@@ -25,22 +21,31 @@ struct WrongLength {
 
 error_debug!(WrongLength);
 
-impl Exchange {
-    /// Sends head and body. `head` is the buffer with the head in it. The stage becomes `Sent` if everything is with the
-    /// transport, else `Sending`. Returns whether the output queue is above the high watermark.
-    pub(super) fn send(
+/// A message that is being sent.
+pub(crate) trait Sending: Sized + 'static {
+    /// Not all of it is with the transport yet. The bytes of a file that wait are in no queue.
+    fn begin_sending(&self, is_file: bool);
+
+    /// This many bytes of the body are with the transport.
+    fn set_sent(&self, bytes: u64);
+
+    /// The rest is with the transport now. Called only after `begin_sending`.
+    fn all_sent(&self);
+
+    /// Sends head and body. `head` is the buffer with the head in it. If not everything is with the transport then, `begin_sending`
+    /// was called. Returns whether the output queue is above the high watermark.
+    fn send(
         self: &Rc<Self>,
         transport: &Transport,
         head: &mut Vec<u8>,
         body: Body,
         framing: Framing,
     ) -> WriteStatus {
-        self.stage.set(Stage::Sent);
         let kind = if framing == Framing::None { Kind::Empty } else { body.0 };
         match kind {
             Kind::Empty => transport.write(head),
             Kind::Bytes(bytes) => {
-                self.sent.set(bytes.len() as u64);
+                self.set_sent(bytes.len() as u64);
                 if bytes.len() <= INLINE_MAX {
                     head.extend_from_slice(&bytes);
                     transport.write(head)
@@ -51,12 +56,11 @@ impl Exchange {
             }
             Kind::File { file, range } => {
                 let status = transport.write(head);
-                self.stage.set(Stage::Sending);
-                self.is_file.set(true);
+                self.begin_sending(true);
                 let len = range.end.saturating_sub(range.start);
                 match transport.send_file(file, range) {
                     Ok(_) => {
-                        self.sent.set(len);
+                        self.set_sent(len);
                         transport.stream(Finish(Rc::clone(self)));
                     }
                     // The head has announced a body that cannot be sent.
@@ -66,28 +70,21 @@ impl Exchange {
             }
             Kind::Source { source, length } => {
                 let status = transport.write(head);
-                self.stage.set(Stage::Sending);
-                let exchange = Rc::clone(self);
+                self.begin_sending(false);
+                let message = Rc::clone(self);
                 let announced = length.unwrap_or_default();
                 let piece = Vec::new();
-                transport.stream(Pieces { source, framing, announced, made: 0, piece, exchange });
+                transport.stream(Pieces { source, framing, announced, made: 0, piece, message });
                 status
             }
-        }
-    }
-
-    fn all_sent(&self) {
-        if self.stage.get() == Stage::Sending {
-            self.stage.set(Stage::Sent);
-            self.wake();
         }
     }
 }
 
 /// Reports that the producer before it is done.
-struct Finish(Rc<Exchange>);
+struct Finish<T>(Rc<T>);
 
-impl Producer for Finish {
+impl<T: Sending> Producer for Finish<T> {
     fn produce(&mut self, _: &Transport) -> Production {
         self.0.all_sent();
         Production::Done
@@ -95,16 +92,16 @@ impl Producer for Finish {
 }
 
 /// A source with its framing.
-struct Pieces {
+struct Pieces<T> {
     source: Box<dyn BodySource>,
     framing: Framing,
     announced: u64,
     made: u64,
     piece: Vec<u8>,
-    exchange: Rc<Exchange>,
+    message: Rc<T>,
 }
 
-impl Producer for Pieces {
+impl<T: Sending> Producer for Pieces<T> {
     fn produce(&mut self, transport: &Transport) -> Production {
         self.piece.clear();
         let produced = self.source.produce(&mut self.piece, &BodyWaker(transport.clone()));
@@ -112,7 +109,7 @@ impl Producer for Pieces {
         if matches!(self.framing, Framing::Length(_)) && self.made > self.announced {
             return self.fail(transport, Box::new(self.wrong_length()));
         }
-        self.exchange.sent.set(self.made);
+        self.message.set_sent(self.made);
         self.write_piece(transport);
         match produced {
             Produced::More => Production::More,
@@ -123,7 +120,7 @@ impl Producer for Pieces {
     }
 }
 
-impl Pieces {
+impl<T: Sending> Pieces<T> {
     fn write_piece(&self, transport: &Transport) {
         if self.framing != Framing::Chunked {
             transport.write(&self.piece);
@@ -145,7 +142,7 @@ impl Pieces {
             }
             _ => {}
         }
-        self.exchange.all_sent();
+        self.message.all_sent();
         Production::Done
     }
 
@@ -156,7 +153,7 @@ impl Pieces {
     /// Ends the connection so that the client notices the truncation: with a reset where the end of the connection is the end of
     /// the body.
     fn fail(&self, transport: &Transport, error: Box<dyn Error>) -> Production {
-        tracing::error!(%error, "the body of an answer failed");
+        tracing::error!(%error, "a body could not be finished");
         transport.fail(error);
         if self.framing == Framing::UntilClose {
             transport.abort();

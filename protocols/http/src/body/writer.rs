@@ -13,15 +13,15 @@ use crate::codec::Fields;
 /// High watermark of bytes that the connection has not taken yet. The connection has watermarks of its own.
 const HIGH: usize = 64 * 1024;
 
-/// Writes the body of a response at any time: from a timer, from another connection's callback, from a task.
+/// Writes a body at any time: from a timer, from another connection's callback, from a task.
 ///
 /// No call runs a callback. If it is dropped before [`finish`](Self::finish), the connection ends before the body does, so that
-/// the client notices the truncation.
+/// the peer notices the truncation.
 ///
 /// # Examples
 ///
 /// ```
-/// use sinew_http::server::{Body, Reply, Request, Response};
+/// use sinew_http::{Body, server::{Reply, Request, Response}};
 ///
 /// fn slowly(request: Request, reply: Reply) {
 ///     let (writer, body) = Body::writer();
@@ -70,7 +70,7 @@ impl Body {
 
 impl BodyWriter {
     /// Appends to the body. [`AboveHighWatermark`](WriteStatus::AboveHighWatermark) if more than 64 KiB are queued now: the data
-    /// will be sent, but wait for [`room`](Self::room) before writing more. [`Closed`](WriteStatus::Closed) if the client has
+    /// will be sent, but wait for [`room`](Self::room) before writing more. [`Closed`](WriteStatus::Closed) if the peer has
     /// disconnected.
     pub fn write(&self, data: impl AsRef<[u8]>) -> WriteStatus {
         let mut pipe = self.pipe.borrow_mut();
@@ -87,7 +87,7 @@ impl BodyWriter {
         status
     }
 
-    /// Resolves when the connection has taken everything: to `true`, or to `false` once the client has disconnected.
+    /// Resolves when the connection has taken everything: to `true`, or to `false` once the peer has disconnected.
     pub fn room(&self, reactor: &Reactor) -> Deferred<bool> {
         let mut pipe = self.pipe.borrow_mut();
         if pipe.gone || pipe.queue.is_empty() {
@@ -98,7 +98,7 @@ impl BodyWriter {
         room
     }
 
-    /// Whether the client has disconnected, and nothing more will be sent.
+    /// Whether the peer has disconnected, and nothing more will be sent.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.pipe.borrow().gone

@@ -1,4 +1,4 @@
-//! The state of a request body that is being received: [`Incoming`]; and [`BodyReceiver`], which receives it in pieces.
+//! The state of a body that is being received: [`Incoming`]; and [`BodyReceiver`], which receives it in pieces.
 //! `feeding.rs` feeds it from the connection.
 
 use std::{fmt, mem, rc::Rc};
@@ -8,13 +8,12 @@ use sinew_transports::reactor::Promise;
 
 use crate::codec::{BodyDecoder, BodyError, Fields};
 
-/// Receives the body of a request in pieces.
+/// Receives a body in pieces: of a request in a server, of a response in a client.
 ///
 /// # Examples
 ///
 /// ```
-/// use sinew_http::{Fields, StatusCode, codec::BodyError};
-/// use sinew_http::server::{BodyReceiver, BodyControl, Reply, Request, Response};
+/// use sinew_http::{BodyControl, BodyReceiver, Fields, codec::BodyError, server::{Reply, Request, Response}};
 ///
 /// /// Responds with the number of bytes.
 /// struct Count { bytes: u64, reply: Reply }
@@ -39,12 +38,12 @@ pub trait BodyReceiver: 'static {
     /// A piece of the body has arrived.
     fn data_received(&mut self, body: &BodyControl, data: &[u8]);
 
-    /// The body has ended, with these trailers; or nothing more of it will arrive. In that case the server responds with
+    /// The body has ended, with these trailers; or nothing more of it will arrive. In that case a server responds to the request with
     /// [`BodyError::status`], unless there is a response already.
     fn body_ended(self: Box<Self>, end: Result<Fields, BodyError>);
 }
 
-/// Pauses and resumes the body of a request.
+/// Pauses and resumes a body that is being received.
 #[derive(Clone)]
 pub struct BodyControl(Rc<dyn Pausing>);
 
@@ -59,8 +58,8 @@ impl BodyControl {
         Self(pausing)
     }
 
-    /// Delivers no more of the body, from now until [`resume`](Self::resume): backpressure stops the client. The minimum rate of
-    /// the body does not apply meanwhile.
+    /// Delivers no more of the body, from now until [`resume`](Self::resume): backpressure stops the peer. No timeout of the body
+    /// applies meanwhile.
     pub fn pause(&self) {
         self.0.set_paused(true);
     }
@@ -79,7 +78,7 @@ impl fmt::Debug for BodyControl {
 
 /// Who reads the body.
 #[derive(Default)]
-pub(super) enum Reader {
+pub(crate) enum Reader {
     /// No reader yet.
     #[default]
     Nobody,
@@ -102,55 +101,70 @@ pub(super) enum Reader {
 
 /// The reader.
 #[derive(Default)]
-pub(super) struct Incoming {
-    pub(super) decoder: BodyDecoder,
-    pub(super) reader: Reader,
-    pub(super) paused: bool,
+pub(crate) struct Incoming {
+    pub(crate) decoder: BodyDecoder,
+    pub(crate) reader: Reader,
+    pub(crate) paused: bool,
     /// The client waits for `100 Continue`.
-    pub(super) expects_continue: bool,
+    pub(crate) expects_continue: bool,
     /// Bytes of the body so far.
-    pub(super) received: u64,
+    pub(crate) received: u64,
     /// How the body ended, for readers that ask later.
-    pub(super) end: Option<Result<(), BodyError>>,
-    pub(super) trailers: Fields,
+    pub(crate) end: Option<Result<(), BodyError>>,
+    pub(crate) trailers: Fields,
 }
 
 impl Incoming {
-    pub(super) fn new(decoder: BodyDecoder, expects_continue: bool) -> Self {
+    pub(crate) fn new(decoder: BodyDecoder, expects_continue: bool) -> Self {
         Self { decoder, expects_continue, ..Self::default() }
     }
 
     /// Whether the reader wants more now.
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         let wants = match &self.reader {
             Reader::Nobody | Reader::Told | Reader::Called => false,
-            Reader::Pull(promise) => promise.is_some(),
+            Reader::Pull(promise) => promise.as_ref().is_some_and(Promise::is_pending),
             Reader::Collect { .. } | Reader::Receive(_) | Reader::Discard => true,
         };
         wants && !self.paused
     }
 
+    /// Whether nothing waits for more of it now, though a reader may ask later.
+    pub(crate) fn is_unasked(&self) -> bool {
+        match &self.reader {
+            Reader::Nobody => true,
+            Reader::Pull(promise) => !promise.as_ref().is_some_and(Promise::is_pending),
+            _ => false,
+        }
+    }
+
     /// Whether the reader wants more, and more is to come.
-    pub(super) fn wants_more(&self) -> bool {
+    pub(crate) fn wants_more(&self) -> bool {
         self.is_wanted() && self.end.is_none()
     }
 
-    pub(super) const fn end(&self) -> Option<&Result<(), BodyError>> {
+    pub(crate) const fn end(&self) -> Option<&Result<(), BodyError>> {
         self.end.as_ref()
     }
 
     /// Sets the reader; returns it if there is one already, or the body was dropped.
-    pub(super) fn read_by(&mut self, reader: Reader) -> Result<(), Reader> {
-        match (&self.reader, &reader) {
-            (Reader::Nobody, _) | (Reader::Pull(None), Reader::Pull(_)) => {
-                self.reader = reader;
-                Ok(())
+    pub(crate) fn read_by(&mut self, reader: Reader) -> Result<(), Reader> {
+        let is_free = match (&self.reader, &reader) {
+            (Reader::Nobody, _) => true,
+            // A wait that was cancelled: no piece is lost.
+            (Reader::Pull(waiting), Reader::Pull(_)) => {
+                !waiting.as_ref().is_some_and(Promise::is_pending)
             }
-            _ => Err(reader),
+            _ => false,
+        };
+        if is_free {
+            self.reader = reader;
+            return Ok(());
         }
+        Err(reader)
     }
 
-    pub(super) fn take_trailers(&mut self) -> Fields {
+    pub(crate) fn take_trailers(&mut self) -> Fields {
         mem::take(&mut self.trailers)
     }
 }

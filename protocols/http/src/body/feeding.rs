@@ -1,35 +1,39 @@
-//! Feeds the body of a request to its reader, with backpressure: methods of [`Exchange`]. The state is in
+//! Feeds a body to its reader, with backpressure: methods of each message that is [`Receiving`] one. The state is in
 //! `incoming.rs`.
 
-use std::{mem, rc::Rc};
+use std::{cell::RefCell, mem, rc::Rc};
 
 use bytes::Bytes;
 
-use super::{
-    exchange::Exchange,
-    incoming::{BodyControl, Pausing, Reader},
-};
+use super::incoming::{BodyControl, Incoming, Pausing, Reader};
 use crate::codec::{BodyError, BodyEvent, Fields};
 
-impl Pausing for Exchange {
+impl<T: Receiving> Pausing for T {
     fn is_paused(&self) -> bool {
-        self.incoming.borrow().paused
+        self.incoming().borrow().paused
     }
 
     fn set_paused(&self, paused: bool) {
-        self.incoming.borrow_mut().paused = paused;
+        self.incoming().borrow_mut().paused = paused;
         if !paused {
             self.wake();
         }
     }
 }
 
-impl Exchange {
+/// A message whose body is being received, shared by its connection and the user's handles.
+pub(crate) trait Receiving: Sized + 'static {
+    /// The body.
+    fn incoming(&self) -> &RefCell<Incoming>;
+
+    /// Has the loop call the connection.
+    fn wake(&self);
+
     /// Feeds the body from the input, as far as its reader wants; returns how much was consumed.
-    pub(super) fn feed(self: &Rc<Self>, input: &[u8]) -> Result<usize, BodyError> {
+    fn feed(self: &Rc<Self>, input: &[u8]) -> Result<usize, BodyError> {
         let mut rest = input;
         loop {
-            let mut incoming = self.incoming.borrow_mut();
+            let mut incoming = self.incoming().borrow_mut();
             if !incoming.is_wanted() || incoming.end.is_some() {
                 return Ok(input.len() - rest.len());
             }
@@ -50,7 +54,7 @@ impl Exchange {
     }
 
     fn deliver(self: &Rc<Self>, data: &[u8]) -> Result<(), BodyError> {
-        let mut incoming = self.incoming.borrow_mut();
+        let mut incoming = self.incoming().borrow_mut();
         match &mut incoming.reader {
             Reader::Collect { limit, bytes, .. } => {
                 if (bytes.len() + data.len()) as u64 > *limit {
@@ -71,16 +75,16 @@ impl Exchange {
                 };
                 drop(incoming);
                 receiver.data_received(&BodyControl::new(Rc::<Self>::clone(self)), data);
-                self.incoming.borrow_mut().reader = Reader::Receive(receiver);
+                self.incoming().borrow_mut().reader = Reader::Receive(receiver);
             }
             Reader::Nobody | Reader::Discard | Reader::Told | Reader::Called => {}
         }
         Ok(())
     }
 
-    /// The response is sent: the rest of the body is dropped as it arrives, and its reader is told so.
-    pub(super) fn discard_body(self: &Rc<Self>) {
-        let mut incoming = self.incoming.borrow_mut();
+    /// The body is not needed any more: the rest is dropped as it arrives, and its reader is told so.
+    fn discard_body(self: &Rc<Self>) {
+        let mut incoming = self.incoming().borrow_mut();
         let reader = mem::replace(&mut incoming.reader, Reader::Discard);
         incoming.paused = false;
         incoming.received = 0;
@@ -94,8 +98,8 @@ impl Exchange {
     }
 
     /// The body has ended, complete or not: tells its reader.
-    pub(super) fn end_body(self: &Rc<Self>, end: Result<Fields, BodyError>) {
-        let mut incoming = self.incoming.borrow_mut();
+    fn end_body(self: &Rc<Self>, end: Result<Fields, BodyError>) {
+        let mut incoming = self.incoming().borrow_mut();
         if incoming.end.is_some() {
             return;
         }
