@@ -153,6 +153,14 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
         settle(&self.state, &self.reactor, result);
     }
 
+    /// Settles with the result of `deferred`, when it is there. Cancelling the deferred of this promise cancels `deferred`.
+    #[track_caller]
+    pub fn follow(self, deferred: Deferred<T, E>) {
+        let canceller = deferred.canceller();
+        self.on_cancel(move |_| canceller.cancel());
+        deferred.then(move |_, result| self.settle(result));
+    }
+
     /// Settles with a failure that has been logged already.
     pub(crate) fn reject_quietly(self, failure: Failure) {
         self.state.borrow_mut().quiet = true;
