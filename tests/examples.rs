@@ -16,6 +16,7 @@ mod examples {
     mod custom_handler;
     mod echo_client;
     mod echo_server;
+    mod embedded_loop;
     mod endpoints;
     mod framed_echo;
     mod inetd_echo;
