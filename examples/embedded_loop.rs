@@ -154,7 +154,9 @@ mod unix {
             };
             if moved {
                 let text = format!("{}\r\n", game.position.get());
-                game.players.borrow().iter().for_each(|player| drop(player.write(&text)));
+                for player in game.players.borrow().iter() {
+                    player.write(&text);
+                }
             }
         }
         Ok(len > 0)
