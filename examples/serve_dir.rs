@@ -13,7 +13,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 use clap::Parser;
 use cli::{ServerArgs, say};
 use sinew::http::server::{
-    AccessLog, BasicAuth, Compression, ErrorPages, Files, Handler, HttpServer, LogFormat, Users,
+    AccessLog, Compression, ErrorPages, Files, Guard, Handler, HttpServer, LogFormat, Users,
 };
 
 /// Serves a folder over HTTP
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
             Some(auth) => {
                 let (name, password) = auth.split_once(':').ok_or("--auth takes NAME:PASSWORD")?;
                 let users = Users::new().user(name, password);
-                server(BasicAuth::new("files", users, files)?)
+                server(Guard::basic("files", users, files)?)
             }
         };
         let reactor = args.server.reactor()?;

@@ -127,7 +127,7 @@ fn live<S: Protocol, C: Protocol>(
         let (traces, mut client) = (world.traces.clone(), Some(client(number)));
         let config = ConnectConfig::default().stream(stream.clone());
         let factory = move |_: &Peer| traces.watch(client.take().expect("built once"));
-        drop(reactor.connect_tcp_with(port.local(), config, factory));
+        reactor.connect_tcp_with(port.local(), config, factory).detach();
     }
     world.until("all connections to end", || {
         let traces = world.traces.all();

@@ -89,7 +89,7 @@ impl Reactor {
         let ran = self.run();
         // If the loop stopped before the future completed, do not leave the future to the next run.
         drop(this_call);
-        self.cancel_task(task.id);
+        self.cancel_task(task.running.id);
         let result = task.deferred.take();
         ran?;
         match result {

@@ -142,7 +142,8 @@ impl Reactor {
         let job = Spawned { future: Box::pin(future), promise: Some(promise) };
         let waker = self.inner.tasks.borrow_mut().insert(Box::new(job), &self.inner.shared);
         waker.wake_by_ref();
-        Task { deferred, id: waker.id, reactor: self.downgrade() }
+        let running = RunningTask { id: waker.id, reactor: Some(self.downgrade()) };
+        Task { deferred, running }
     }
 
     /// Polls a woken task, or drops it if it was cancelled (phase 3).
@@ -222,7 +223,9 @@ impl Reactor {
     }
 }
 
-/// A future that runs on the loop, and its result once it completes. Dropping this does not stop it.
+/// A future that runs on the loop, and its result once it completes.
+///
+/// Dropping it [cancels](Self::cancel) the task; [`detach`](Self::detach) lets the task run on its own.
 ///
 /// # Examples
 ///
@@ -247,20 +250,45 @@ impl Reactor {
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "await it, or drop it on purpose with `drop`: the task keeps running"]
+#[must_use = "dropping it cancels the task: await it, or let it run on its own with `detach`"]
 pub struct Task<T: 'static> {
     pub(crate) deferred: Deferred<T>,
+    pub(crate) running: RunningTask,
+}
+
+/// The future of a task, as the owner of its handle sees it: dropped by the loop when this is dropped.
+pub(crate) struct RunningTask {
     pub(crate) id: TaskId,
-    reactor: WeakReactor,
+    /// `None` once it is detached.
+    reactor: Option<WeakReactor>,
+}
+
+impl RunningTask {
+    fn cancel(&self) {
+        if let Some(reactor) = self.reactor.as_ref().and_then(WeakReactor::upgrade) {
+            reactor.cancel_task(self.id);
+        }
+    }
+}
+
+impl Drop for RunningTask {
+    fn drop(&mut self) {
+        self.cancel();
+    }
 }
 
 impl<T: 'static> Task<T> {
-    /// Stops the task: the loop drops its future, and awaiting this returns [`Failure::Cancelled`].
+    /// Stops the task: the loop drops its future, and awaiting this returns [`Failure::Cancelled`]. Dropping the
+    /// handle does the same.
     pub fn cancel(&self) {
         self.deferred.cancel();
-        if let Some(reactor) = self.reactor.upgrade() {
-            reactor.cancel_task(self.id);
-        }
+        self.running.cancel();
+    }
+
+    /// Lets the task run on its own, until it completes or the run of the reactor ends. Its value is dropped.
+    pub fn detach(mut self) {
+        self.running.reactor = None;
+        self.deferred.detach();
     }
 
     /// Whether the task has ended.
@@ -269,9 +297,10 @@ impl<T: 'static> Task<T> {
         self.deferred.is_settled()
     }
 
-    /// Has the loop call `f` with the result, as [`Deferred::then`] does.
+    /// Has the loop call `f` with the result, as [`Deferred::then`] does. The task runs on.
     #[track_caller]
-    pub fn then(self, f: impl FnOnce(&Reactor, Result<T, Failure>) + 'static) {
+    pub fn then(mut self, f: impl FnOnce(&Reactor, Result<T, Failure>) + 'static) {
+        self.running.reactor = None;
         self.deferred.then(f);
     }
 }
@@ -286,7 +315,7 @@ impl<T: 'static> Future for Task<T> {
 
 impl<T: 'static> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("id", &self.id).field("done", &self.is_done()).finish()
+        f.debug_struct("Task").field("id", &self.running.id).field("done", &self.is_done()).finish()
     }
 }
 

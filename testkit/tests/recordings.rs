@@ -112,7 +112,7 @@ fn tapped_client_on_a_socket() {
         let recording = Recording::new();
         let client = tap(|_: &Peer| Asks::default(), &recording);
         let connected = reactor.connect_tcp(port.local(), client);
-        reactor.run_until(connected).unwrap().unwrap();
+        connected.detach();
         while !recording.to_string().contains(" closed\n") {
             reactor.turn(Some(Duration::from_secs(5))).unwrap();
         }
@@ -192,8 +192,9 @@ fn drain_is_replayed() {
     let tapped = recording.clone();
     server.boot(move |reactor| {
         let port = reactor.listen_tcp("0.0.0.0:7", tap(|_: &Peer| WritesOnDrain, &tapped)).unwrap();
-        reactor
-            .call_later(Duration::from_secs(5), move |_| drop(port.drain(Duration::from_secs(5))));
+        reactor.call_later(Duration::from_secs(5), move |_| {
+            port.drain(Duration::from_secs(5)).detach()
+        });
     });
     client.boot(|reactor| {
         let client = |_: &Peer| Asks::default();

@@ -344,7 +344,7 @@ fn restarted_host_resets_unknown_connections() {
     serve(&server);
     let log = Log::default();
     let log_copy = log.clone();
-    drop(client.reactor().connect_tcp("server:7", move |_: &Peer| Pings(log_copy.clone())));
+    client.reactor().connect_tcp("server:7", move |_: &Peer| Pings(log_copy.clone())).detach();
     network.run_for(secs(25)).unwrap();
     server.power_off();
     network.run_for(secs(1)).unwrap();
@@ -520,8 +520,8 @@ fn run_with_faults(seed: u64) -> u64 {
                 let to = format!("h{}:7", reactor.random() % 5);
                 let log = Log::default();
                 let total = (reactor.random() % 5_000) as usize;
-                drop(reactor.connect_tcp(to, move |_: &Peer| Sends::new(total, &log)));
-                drop(reactor.defer_to_thread(|| ()));
+                reactor.connect_tcp(to, move |_: &Peer| Sends::new(total, &log)).detach();
+                reactor.defer_to_thread(|| ()).detach();
             });
         });
     }

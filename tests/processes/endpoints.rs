@@ -45,7 +45,7 @@ fn connect(
 ) -> Result<Connection<Asks>, ConnectError> {
     let connecting = to.connect(&stage.reactor, factory);
     stage.until(|| connecting.is_settled());
-    connecting.take().expect("it is settled")
+    connecting.take().expect("it is settled").map(OwnedConnection::detach)
 }
 
 /// Waits until nothing of the children is left.

@@ -267,7 +267,7 @@ fn in_a_producer(world: &World) {
         |transport, _| transport.abort(),
         |transport, _| transport.fail(Complaint::new()),
         |transport, _| transport.close_write(),
-        |_, port| drop(port.drain(Duration::from_secs(1000))),
+        |_, port| port.drain(Duration::from_secs(1000)).detach(),
     ];
     for end in ends {
         // Outside of any protocol callback: the producer makes the calls.
@@ -311,7 +311,7 @@ const ENDS: [End; 7] = [
     |transport, _| transport.abort(),
     |transport, _| transport.fail(Complaint::new()),
     |transport, _| transport.close_write(),
-    |_, port| drop(port.drain(Duration::from_millis(50))),
+    |_, port| port.drain(Duration::from_millis(50)).detach(),
     |transport, _| {
         let _ = transport.reactor().unwrap().stop();
     },

@@ -240,7 +240,7 @@ fn the_servers_alert_is_received_although_writing_fails() {
                 }
             })
         };
-        drop(world.reactor().connect_tls(port.local(), &certs::client(), world.watched(floods)));
+        world.reactor().connect_tls(port.local(), &certs::client(), world.watched(floods)).detach();
         world.until("a protocol", || world.traces.len() == 1);
         let reason = world.lost(&world.traces.last());
         assert!(matches!(&reason, Lost::Tls(TlsError::AlertReceived(_))), "{reason:?}");
@@ -330,7 +330,7 @@ fn a_relay_forwards_data_and_the_truncation() {
                 true => world.join_with(StreamConfig::default(), Width::Narrow, Sink),
                 false => plain(world),
             };
-            drop(a.transport().relay(&b.transport()).unwrap());
+            a.transport().relay(&b.transport()).unwrap().detach();
             let bytes = noise(200_000);
             world.send_all(&mut a.remote, &bytes);
             world.until("all to be carried", || {
@@ -360,7 +360,7 @@ fn plain(world: &World) -> crate::support::TestConnection {
     let listener = listener(Width::Narrow);
     let addr = listener.local_addr().unwrap();
     let before = world.traces.len();
-    drop(world.reactor().connect_tcp(addr, world.watched(|| Sink)));
+    world.reactor().connect_tcp(addr, world.watched(|| Sink)).detach();
     let mut remote = None;
     world.until("a plain connection", || {
         remote = remote.take().or_else(|| listener.accept().ok());

@@ -56,7 +56,7 @@ fn a_recording_contains_plaintext() {
         let is_over = Rc::new(Cell::new(false));
         let tells = is_over.clone();
         let factory = tap(move |_: &Peer| Asker(tells.clone()), &recording);
-        drop(reactor.connect_tls(port.local(), &certs::client(), factory));
+        reactor.connect_tls(port.local(), &certs::client(), factory).detach();
         reactor.run().unwrap();
         assert!(is_over.get());
         let mut text = Vec::new();
@@ -122,7 +122,7 @@ mod over_unix {
             let stream = StreamConfig::default().receive_descriptors(4);
             let config = ConnectConfig::default().stream(stream);
             let factory = move |_: &Peer| Taker(tells.clone());
-            drop(reactor.connect_unix_with(&path, config, factory));
+            reactor.connect_unix_with(&path, config, factory).detach();
             reactor.run().unwrap();
             assert!(was_told.get());
         }

@@ -99,7 +99,7 @@ fn negotiated_parameters_of_the_client_are_forwarded() {
                 })
                 .unwrap();
             let config = ConnectConfig::default().proxy_header(header);
-            drop(transport.reactor().unwrap().connect_tcp_with(to, config, |_: &Peer| Sink));
+            transport.reactor().unwrap().connect_tcp_with(to, config, |_: &Peer| Sink).detach();
         })
     };
     let guests = certs::Authority::new("the guests");

@@ -183,7 +183,7 @@ fn a_partition_ends_by_healing_or_by_the_timeout() {
         for heals in [true, false] {
             let stage = Stage::new(seed);
             stage.network.set_link(slow(1_500, 0.0).bandwidth(50_000));
-            drop(stage.connect(200_000));
+            stage.connect(200_000).detach();
             stage.network.run_for(secs(2) + millis(seed * 100)).unwrap();
             assert_eq!(stage.done.get(), 0, "those that came to their end");
             stage.network.cut(&stage.server, &stage.client);
@@ -208,7 +208,7 @@ fn a_killed_server_truncates_the_stream() {
     for_seeds(0..10, |seed| {
         let stage = Stage::new(seed);
         stage.network.set_link(slow(1_500, 0.0).bandwidth(50_000));
-        drop(stage.connect(200_000));
+        stage.connect(200_000).detach();
         stage.network.run_for(secs(2)).unwrap();
         stage.server.kill();
         stage.network.run_for(secs(400)).unwrap();
@@ -254,7 +254,7 @@ fn runs_are_reproducible_except_for_the_bytes() {
         let stage = Stage::new(seed);
         stage.network.set_link(slow(1_500, 0.02));
         for _ in 0..3 {
-            drop(stage.connect(5_000));
+            stage.connect(5_000).detach();
         }
         stage.network.run_for(secs(100)).unwrap();
         assert_eq!(stage.done.get(), 3, "those that came to their end");

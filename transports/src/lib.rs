@@ -13,7 +13,7 @@
 //! | what you receive | |
 //! |---|---|
 //! | [`Transport`], [`WriteStatus`], [`TimerId`], [`ConnectionId`] | the handle of a connection, and what its methods return |
-//! | [`Connection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`FailedAttempt`] | a connection with a known protocol type, and connecting |
+//! | [`Connection`], [`OwnedConnection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`FailedAttempt`] | a connection with a known protocol type, and connecting |
 //! | [`ListeningPort`], [`ListenError`], [`Address`] | a listening port, and its address |
 //! | [`Peer`], [`ConnectionLost`], [`TlsError`], [`SendFileError`] | the other end; why a connection ended |
 //! | [`SetProtocolError`], [`NotHandedOver`], [`UnreadInput`] | why a connection was not handed over to another protocol |
@@ -27,6 +27,7 @@
 //!
 //! | other transports and services | module |
 //! |---|---|
+//! | connections, ports and datagrams for tasks | [`async_io`] |
 //! | endpoint strings, for listening and connecting | [`endpoint`] |
 //! | TLS with rustls (feature `tls`) | `tls` |
 //! | Unix sockets, credentials, file-descriptor passing | `unix` |
@@ -51,6 +52,7 @@
 mod address;
 #[cfg(unix)]
 pub mod adopt;
+pub mod async_io;
 mod buffers;
 pub mod client_service;
 mod config;
@@ -110,7 +112,7 @@ pub use sinew_reactor::PacketInfo;
 pub use {
     address::Address,
     config::{ConnectConfig, ListenConfig, StreamConfig},
-    connection::Connection,
+    connection::{Connection, OwnedConnection},
     disconnect::ConnectionLost,
     factory::{Factory, SharedFactory, factory},
     faults::Faults,
@@ -143,6 +145,9 @@ pub use {
 };
 #[doc(hidden)]
 pub use {
+    async_io::{
+        AsyncDatagram, AsyncListener, AsyncStream, ConnectStream, ReadHalf, ReuniteError, WriteHalf,
+    },
     client_service::{ClientService, RetryConfig, ServiceError, ShortLivedConnection},
     datagram::{
         DatagramAddr, DatagramConfig, DatagramOptionError, DatagramProtocol, DatagramStats,

@@ -80,7 +80,7 @@ fn asks(log: &Log) -> impl FnMut(&Peer) -> Asks + use<> {
 fn connected(reactor: &Reactor, to: &str, log: &Log) -> Connection<Asks> {
     let connecting = client(to).connect(reactor, asks(log));
     reactor.advance(Duration::ZERO).unwrap();
-    connecting.take().expect("it is settled at once").unwrap()
+    connecting.take().expect("it is settled at once").unwrap().detach()
 }
 
 fn received(connection: &Connection<Asks>) -> Vec<u8> {

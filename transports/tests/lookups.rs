@@ -57,7 +57,7 @@ fn blocking_jobs_do_not_delay_lookups() {
         let gates: Vec<_> = (0..20)
             .map(|_| {
                 let (go, job) = blocked();
-                drop(reactor.defer_to_thread(job));
+                reactor.defer_to_thread(job).detach();
                 go
             })
             .collect();

@@ -1,4 +1,4 @@
-//! The server as a client sees it: whole conversations in memory, with a clock that the test moves.
+//! The server as a client sees it: whole connections in memory, on a virtual clock.
 
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;

@@ -1,4 +1,4 @@
-//! WebSockets as a client sees them: the handshake, messages, closes and silence.
+//! WebSockets as a client sees them: handshake, messages, closing, and keepalive.
 
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -26,7 +26,7 @@ use support::Client;
 
 type Told = Rc<RefCell<Vec<String>>>;
 
-/// Sends back what comes, and notes it.
+/// Echoes messages, and records events.
 struct Echo(Told, Rc<RefCell<Option<WebSocket>>>);
 
 impl WebSocketHandler for Echo {
@@ -192,7 +192,7 @@ fn foreign_origin() {
 }
 
 #[test]
-fn messages_there_and_back() {
+fn messages_round_trip() {
     let site = open();
     assert_eq!(
         site.ask(frame(Opcode::Text, "h\u{e4}llo".as_bytes())),
@@ -213,7 +213,7 @@ fn messages_there_and_back() {
 }
 
 #[test]
-fn bytes_behind_the_handshake() {
+fn bytes_after_the_handshake() {
     let site = site(|upgrade| upgrade);
     let received = site.ask([handshake("").as_bytes(), &frame(Opcode::Text, b"early")].concat());
     assert!(received.ends_with(&unmasked(Opcode::Text, b"early")));
@@ -270,7 +270,7 @@ fn peer_never_answers_close() {
 }
 
 #[test]
-fn what_is_broken_is_closed_with_a_code() {
+fn protocol_errors_close_with_a_code() {
     for (bytes, code) in [
         (vec![0x81, 0x00], 1_002),
         (frame(Opcode::Text, b"\xff"), 1_007),
@@ -294,7 +294,7 @@ fn half_a_message_then_fin() {
 }
 
 #[test]
-fn silence_is_asked_and_then_dropped() {
+fn silence_is_pinged_and_then_dropped() {
     let site = open();
     let seconds = Duration::from_secs;
     let ping = unmasked(Opcode::Ping, b"");
@@ -302,7 +302,7 @@ fn silence_is_asked_and_then_dropped() {
     assert_eq!(site.taken(), ping);
     site.ask(frame(Opcode::Pong, b""));
     site.client.advance(seconds(30));
-    assert_eq!(site.taken(), ping, "an answer counts");
+    assert_eq!(site.taken(), ping, "any byte counts as an answer");
     site.client.advance(seconds(30));
     assert_eq!(site.taken(), ping);
     site.client.advance(seconds(30));
@@ -347,7 +347,7 @@ fn drain_sends_1001() {
 }
 
 #[test]
-fn a_pause_holds_the_very_next_message() {
+fn a_pause_applies_to_the_next_message() {
     let site = open();
     let three =
         [frame(Opcode::Text, b"pause"), frame(Opcode::Text, b"a"), frame(Opcode::Text, b"b")]

@@ -20,6 +20,7 @@ use crate::{
     waiters::push_waiter,
 };
 
+mod async_output;
 mod cold;
 mod commands;
 mod direct;
@@ -51,6 +52,7 @@ mod unacknowledged;
 mod undelivered;
 pub(crate) mod wrapper;
 
+pub(crate) use async_output::Awaited;
 use cold::Extras;
 pub(crate) use commands::DIRECT_MIN;
 use faulty::Faulty;

@@ -38,6 +38,7 @@ impl Transport {
         let stream = self.inner();
         if !stream.state.get().has_plain_output() || stream.cold_if_any().is_some() {
             self.drive_output(reactor);
+            stream.wake_output_waiter();
         }
     }
 

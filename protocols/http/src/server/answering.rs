@@ -1,4 +1,4 @@
-//! What a connection does with answers: writes them, and finds out what may follow.
+//! What a connection does with responses: writes them, and decides what follows.
 
 use std::{rc::Rc, time::Duration};
 
@@ -10,8 +10,8 @@ use super::{
     answer::Plan,
     connection::{Flood, HttpConnection, Life, Step},
     exchange::{Answer, Exchange, Stage},
-    incoming::Reader,
 };
+use crate::body::{Reader, Receiving, Sending};
 
 impl HttpConnection {
     pub(super) fn answer(
@@ -38,7 +38,7 @@ impl HttpConnection {
                     self.write_response(transport, exchange, response);
                     self.hand_over(transport, exchange, protocol);
                 } else {
-                    // A body that was not read would be taken for what comes after the upgrade.
+                    // An unread body would be taken for the first bytes of the new protocol.
                     tracing::error!(
                         has_more,
                         "a connection was to be given on before the body of its request was read"
@@ -51,7 +51,7 @@ impl HttpConnection {
         }
     }
 
-    /// Whether what is left of the body is not worth reading, or may never come.
+    /// Whether the rest of the body is not worth reading, or may never arrive.
     fn closes_over_body(&self, exchange: &Exchange) -> bool {
         let incoming = exchange.incoming.borrow();
         let is_left = !incoming.decoder.is_ended();
@@ -79,11 +79,12 @@ impl HttpConnection {
         let body = response.take_body();
         let status = self.shared.with_scratch(|out| {
             plan.push_head(out, &self.shared, reactor.as_ref(), &exchange.head, &response);
+            exchange.stage.set(Stage::Sent);
             exchange.send(transport, out, body, plan.framing)
         });
         if status == WriteStatus::AboveHighWatermark && self.flood == Flood::No {
             self.flood = Flood::Maybe;
-            // By then the system has been asked to take it.
+            // By then the bytes have been handed to the system.
             transport.call_later(Duration::ZERO);
         }
         self.set_timeout(transport);
@@ -110,7 +111,7 @@ impl HttpConnection {
         }
     }
 
-    /// The answer is with the transport: the rest of the body is dropped, and the next request may come.
+    /// The response is with the transport: the rest of the body is dropped, and the next request may start.
     pub(super) fn finish(
         &mut self,
         transport: &Transport,
@@ -146,7 +147,7 @@ impl HttpConnection {
         }
     }
 
-    /// Ends the connection after an answer.
+    /// Closes the connection after a response.
     pub(super) fn end(&mut self, transport: &Transport, exchange: &Rc<Exchange>) {
         self.exchange = None;
         self.close(transport);
@@ -162,8 +163,8 @@ impl HttpConnection {
     }
 }
 
-/// What may be sent as the final answer to a request. A 2xx to CONNECT would begin a tunnel that nobody is at the other end of, and a 1xx
-/// leaves the client waiting.
+/// Replaces responses that may not be final. A 2xx to CONNECT would open a tunnel without another end, and after a 1xx the client
+/// waits for another response.
 fn final_answer(exchange: &Exchange, response: Response) -> Response {
     let status = response.status();
     match () {

@@ -1,14 +1,14 @@
-//! A connection of a server: [`HttpConnection`]. It takes requests out of the input one after the other, hands them to the handler, and
-//! writes the answers in that order. It reads no clock: what takes too long is told by timers.
+//! The state machine of a server connection: [`HttpConnection`]. It decodes requests one after the other, passes them to the
+//! handler, and writes the responses in the same order. It reads no clock: timers report timeouts.
 //!
-//! | what is there | bytes come | the answer comes | the peer ends its side | a drain | the time is over |
+//! | state | bytes arrive | the response is ready | the peer half-closes | drain | timeout |
 //! |---|---|---|---|---|---|
-//! | nothing (idle) | a head begins | | closed | closed | `keep_alive`: closed |
-//! | a part of a head | it goes on | | closed | goes on, then closes | `head_timeout`: 408, closed |
-//! | a request whose body is wanted | they are its body | written, the body is dropped or the connection closed | 400, closed | goes on, then closes | `body_rate`: 408, closed |
-//! | a request in work | kept, up to `read_ahead_max` | written, then idle | the answer is still sent, then closed | goes on, then closes | the handler's business |
-//! | an answer on its way | kept, as before | | as before | goes on, then closes | `write_timeout`: aborted |
-//! | the connection closes | dropped | dropped | | | the transport's business |
+//! | idle | a head begins | | closed | closed | `keep_alive`: closed |
+//! | part of a head | it continues | | closed | continues, then closes | `head_timeout`: 408, closed |
+//! | a request whose body is being read | its body | written, the body is dropped or the connection closed | 400, closed | continues, then closes | `body_rate`: 408, closed |
+//! | a request is being handled | kept, up to `read_ahead_max` | written, then idle | the response is still sent, then closed | continues, then closes | up to the handler |
+//! | a response is being sent | kept, as before | | as before | continues, then closes | `write_timeout`: aborted |
+//! | closing | dropped | dropped | | | up to the transport |
 
 use std::{fmt, rc::Rc};
 
@@ -20,41 +20,43 @@ use super::{
     Ended, Reply, Request, Response,
     answer::Plan,
     exchange::{Exchange, Stage},
-    incoming::Incoming,
     shared::Shared,
+};
+use crate::{
+    body::{Incoming, Receiving},
+    codec::{BodyDecoder, BodyError, RequestHead},
     unread::Unread,
 };
-use crate::codec::{BodyDecoder, BodyError, RequestHead};
 
-/// A connection of an [`HttpServer`](super::HttpServer), which makes it. Idle, it owns no buffer.
+/// A connection of an [`HttpServer`](super::HttpServer). Owns no buffer while it is idle.
 pub struct HttpConnection {
     pub(super) shared: Rc<Shared>,
-    /// The request in work, one at a time: so answers cannot be out of order.
+    /// The current request. Only one at a time, so responses cannot be out of order.
     pub(super) exchange: Option<Rc<Exchange>>,
     unread: Unread,
-    /// How much of `unread` is known to be no whole head.
+    /// The length of the part of `unread` that is known not to contain a complete head.
     seen: usize,
     pub(super) requests: u32,
     head_timer: Option<TimerId>,
     body_timer: Option<TimerId>,
     /// Bytes of the body when its timer was started.
     body_mark: u64,
-    /// Reading was paused here.
+    /// This connection has paused reading.
     pub(super) is_paused: bool,
-    /// The peer has ended its side.
+    /// The peer has half-closed.
     pub(super) has_peer_ended: bool,
     pub(super) is_draining: bool,
-    /// The write timeout is on, in the place of that of keep-alive.
+    /// The write timeout is set instead of the keep-alive timeout.
     is_write_timed: bool,
     pub(super) flood: Flood,
     pub(super) life: Life,
 }
 
-/// Whether more is queued than the client takes.
+/// Whether the output queue is above the high watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flood {
     No,
-    /// It was, when something was written; the system may take all of it at once.
+    /// It was, after a write; the system may take everything at once.
     Maybe,
     /// It is, until `writing_resumed`.
     Yes,
@@ -63,17 +65,17 @@ pub(super) enum Flood {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
     Open,
-    /// It closes; input is dropped.
+    /// The connection is closing; input is dropped.
     Closing,
-    /// It was given to another protocol, and so is what is unread.
+    /// The connection was handed over to another protocol, with the unread input.
     GivenOn,
 }
 
-/// What came of a look at the input.
+/// The result of processing the input.
 pub(super) enum Step {
-    /// So many bytes were used; there may be more to do.
+    /// So many bytes were consumed; there may be more to do.
     Used(usize),
-    /// Nothing can be done with what there is.
+    /// Nothing can be done with the present input.
     Wait,
 }
 
@@ -99,7 +101,7 @@ impl HttpConnection {
 
     // ---- the input ----
 
-    /// Uses as much of the input as can be used now.
+    /// Consumes as much of the input as possible.
     fn consume(&mut self, transport: &Transport, input: &[u8]) -> usize {
         let mut used = 0;
         while self.life == Life::Open {
@@ -122,7 +124,7 @@ impl HttpConnection {
         used
     }
 
-    /// Something has changed: looks at what is unread.
+    /// The state has changed: processes the unread input.
     fn go_on_with_unread(&mut self, transport: &Transport) {
         let mut unread = self.unread.take();
         let used = self.consume(transport, unread.rest());
@@ -133,7 +135,7 @@ impl HttpConnection {
         self.settle(transport);
     }
 
-    /// Pauses reading while too much is unread, and goes on after.
+    /// Pauses reading while too much is unread, and resumes it after.
     fn settle(&mut self, transport: &Transport) {
         if self.life != Life::Open {
             return;
@@ -162,7 +164,7 @@ impl HttpConnection {
             }
             return Step::Wait;
         }
-        // Over the high watermark, the client has to take answers before it gets more.
+        // Above the high watermark, the client has to read responses before the next request is handled.
         if self.flood != Flood::No {
             return Step::Wait;
         }
@@ -213,7 +215,7 @@ impl HttpConnection {
         exchange.in_loop.set(false);
     }
 
-    /// Goes on with the request in work.
+    /// Continues with the current request.
     fn go_on(&mut self, transport: &Transport, exchange: &Rc<Exchange>, input: &[u8]) -> Step {
         exchange.looked_at();
         self.continue_if_expected(transport, exchange, input);
@@ -248,7 +250,7 @@ impl HttpConnection {
 
     // ---- the body ----
 
-    /// Somebody wants the body, and the client waits to be told so (RFC 9110 10.1.1).
+    /// The handler wants the body: tell a client that waits for it (RFC 9110 10.1.1).
     fn continue_if_expected(&self, transport: &Transport, exchange: &Exchange, input: &[u8]) {
         let mut incoming = exchange.incoming.borrow_mut();
         if !incoming.expects_continue || !incoming.is_wanted() {
@@ -260,7 +262,7 @@ impl HttpConnection {
         }
     }
 
-    /// Watches the rate of a body while it is wanted and has not come.
+    /// Checks the rate of a body that is being read.
     fn time_body(&mut self, transport: &Transport, exchange: &Exchange, is_waiting: bool) {
         let incoming = exchange.incoming.borrow();
         let config = &self.shared.config;
@@ -288,7 +290,7 @@ impl HttpConnection {
         }
     }
 
-    /// The body is refused or cut off: its reader is told, and the client, if there is no answer yet.
+    /// The body is rejected or truncated: tells its reader, and the client if there is no response yet.
     fn body_failed(&mut self, transport: &Transport, exchange: &Rc<Exchange>, error: BodyError) {
         tracing::debug!(%error, peer = %transport.peer(), "the body of a request was refused");
         let is_unanswered = matches!(exchange.stage.get(), Stage::Waiting | Stage::Answered);
@@ -302,7 +304,7 @@ impl HttpConnection {
             self.write_response(transport, exchange, Response::new(status));
         }
         match exchange.stage.get() {
-            // What is on its way goes out first.
+            // Bytes that are being sent go out first.
             Stage::Sending => {}
             _ => self.end(transport, exchange),
         }
@@ -310,7 +312,7 @@ impl HttpConnection {
 
     // ---- the end ----
 
-    /// Answers what is no request, and closes.
+    /// Responds to invalid input, and closes.
     fn refuse(&mut self, transport: &Transport, status: StatusCode) {
         let response = Response::new(status).with_close();
         let head = RequestHead::default();
@@ -342,7 +344,7 @@ impl HttpConnection {
         }
     }
 
-    /// Switches between the timeout of answers on their way and that of keep-alive.
+    /// Switches between the write timeout and the keep-alive timeout.
     pub(super) fn set_timeout(&mut self, transport: &Transport) {
         let on = self.is_sending() || self.flood == Flood::Yes;
         if self.is_write_timed != on {
@@ -397,7 +399,7 @@ impl Protocol for HttpConnection {
 
     fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
         if self.head_timer.take_if(|running| *running == timer).is_some() {
-            // Nothing came, not even a byte: there is nobody to be told.
+            // No byte has arrived: there is no request to respond to.
             return match self.unread.is_empty() {
                 true => self.close(transport),
                 false => self.refuse(transport, StatusCode::REQUEST_TIMEOUT),
@@ -415,7 +417,7 @@ impl Protocol for HttpConnection {
     fn idle_timeout(&mut self, transport: &Transport) {
         let is_file = self.exchange.as_ref().is_some_and(|exchange| exchange.is_file.get());
         if transport.queued() > 0 || is_file && self.is_sending() {
-            // The client takes nothing. Where nothing is queued, it is the handler who takes its time.
+            // The client reads nothing. If nothing is queued, the handler is slow instead.
             transport.abort();
         } else if self.exchange.is_none() && self.unread.is_empty() {
             self.close(transport);

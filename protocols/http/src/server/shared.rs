@@ -1,5 +1,5 @@
-//! What all connections of a server share: [`Shared`]. The handler, the limits, exchanges to be used again, one buffer for heads, and
-//! the date, which is written once a second.
+//! State that all connections of a server share: [`Shared`]. The handler, the limits, reusable exchanges, one buffer for heads,
+//! and the date, which is formatted once a second.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,10 +12,11 @@ use sinew_transports::reactor::Reactor;
 use super::{Handler, ServerConfig, exchange::Exchange};
 use crate::codec::format_date;
 
-/// Exchanges that are kept: more are rarely in work at the same moment, for those that answer at once need one for all.
+/// Most exchanges that are kept for reuse: few requests are handled at the same moment, since those with immediate responses share
+/// one.
 const POOL_MAX: usize = 64;
 
-/// Storage of the buffer for heads that is kept.
+/// Most storage that is kept of the buffer for heads.
 const SCRATCH_MAX: usize = 16 * 1024;
 
 pub(super) struct Shared {
@@ -26,7 +27,7 @@ pub(super) struct Shared {
     date: RefCell<Date>,
 }
 
-/// A line of the head, and until when it is right.
+/// The `Date` line of heads, and until when it is valid.
 #[derive(Default)]
 struct Date {
     line: String,
@@ -44,15 +45,15 @@ impl Shared {
         }
     }
 
-    /// An exchange that nobody else has a handle to.
+    /// An exchange without other handles.
     pub(super) fn take_exchange(&self) -> Rc<Exchange> {
         self.pool.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// Takes it back, unless somebody has kept a handle.
+    /// Takes it back for reuse, unless there are other handles.
     pub(super) fn give_back(&self, mut exchange: Rc<Exchange>) {
         let Some(inside) = Rc::get_mut(&mut exchange) else { return };
-        // This may drop what users have put in, while nothing here is borrowed.
+        // This may drop what users have stored, so nothing is borrowed here.
         inside.clear();
         let mut pool = self.pool.borrow_mut();
         if pool.len() < POOL_MAX {
@@ -60,7 +61,7 @@ impl Shared {
         }
     }
 
-    /// Lends the buffer for heads, empty.
+    /// Lends the empty buffer for heads.
     pub(super) fn with_scratch<R>(&self, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         let mut scratch = self.scratch.take();
         scratch.clear();
@@ -70,7 +71,7 @@ impl Shared {
         result
     }
 
-    /// Appends the line `Date` (RFC 9110 6.6.1).
+    /// Appends the `Date` line (RFC 9110 6.6.1).
     pub(super) fn push_date(&self, out: &mut Vec<u8>, reactor: &Reactor) {
         let mut date = self.date.borrow_mut();
         let now = reactor.now();
