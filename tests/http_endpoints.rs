@@ -1,7 +1,7 @@
 //! The HTTP server behind every kind of endpoint: TCP, TLS, Unix sockets, and the PROXY protocol before TCP and TLS.
 
 mod support {
-    #[allow(dead_code, reason = "what other tests need")]
+    #[allow(dead_code, reason = "other tests use the rest")]
     pub(crate) mod certs;
     pub(crate) mod watchdog;
 }

@@ -152,6 +152,13 @@ impl Reactor {
         self.inner.state.is_running()
     }
 
+    /// Whether the current run, or turn, is to end because [`stop`](Self::stop) was called or a stop signal arrived. Stays
+    /// `false` if the run ends with an error.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.inner.state.is_entered() && self.inner.state.is_stopping()
+    }
+
     pub(crate) fn enter(&self) -> Result<Entered<'_>, RunError> {
         if self.inner.fork_epoch.is_in_child() {
             return Err(RunError::InChild);

@@ -123,6 +123,25 @@ impl ConnectionLost {
     }
 }
 
+/// As tasks see it: an error of a read or a write, with the text of the reason.
+impl From<&ConnectionLost> for io::Error {
+    fn from(reason: &ConnectionLost) -> Self {
+        let kind = match reason {
+            ConnectionLost::Done | ConnectionLost::Closed | ConnectionLost::HandedOver => {
+                io::ErrorKind::NotConnected
+            }
+            ConnectionLost::Aborted | ConnectionLost::Shutdown => io::ErrorKind::ConnectionAborted,
+            ConnectionLost::Reset => io::ErrorKind::ConnectionReset,
+            ConnectionLost::TimedOut => io::ErrorKind::TimedOut,
+            ConnectionLost::Truncated => io::ErrorKind::UnexpectedEof,
+            ConnectionLost::Tls(_) => io::ErrorKind::InvalidData,
+            ConnectionLost::Io(error) => error.kind(),
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, reason.to_string())
+    }
+}
+
 impl From<io::Error> for ConnectionLost {
     fn from(error: io::Error) -> Self {
         let error = match error.downcast() {

@@ -148,7 +148,7 @@ fn common_date(date: &str) -> String {
     }
 }
 
-/// Who has logged in, as one word: a name of several words is put in quotes, as is what could end the line.
+/// The authenticated user as one word. A name that contains anything else than visible ASCII is quoted and escaped.
 #[cfg(feature = "guard")]
 fn user(request: &Request) -> String {
     let Some(user) = request.find::<super::AuthenticatedUser>() else { return "-".to_owned() };
