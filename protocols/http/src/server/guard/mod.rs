@@ -72,7 +72,8 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
         Self::new(realm, credentials, inner, true, None)
     }
 
-    /// Digest authentication, with SHA-256 for clients that know it, and MD5 for the others.
+    /// Digest authentication, with SHA-256 for clients that know it, and MD5 for the others. Python's urllib gives up if MD5 is not the
+    /// first of the [algorithms](Self::algorithms).
     ///
     /// # Errors
     ///
