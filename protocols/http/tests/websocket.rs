@@ -7,6 +7,15 @@ mod watchdog;
 #[allow(dead_code, reason = "what other tests need")]
 mod support;
 
+#[path = "websocket/compressed.rs"]
+mod compressed;
+#[path = "websocket/parts.rs"]
+mod parts;
+#[path = "websocket/queue.rs"]
+mod queue;
+#[path = "websocket/splits.rs"]
+mod splits;
+
 use std::{
     cell::RefCell,
     io::{Read, Write},
@@ -51,6 +60,14 @@ impl WebSocketHandler for Echo {
 
     fn pong(&mut self, _: &WebSocket, data: &[u8]) {
         self.0.borrow_mut().push(format!("pong {}", data.escape_ascii()));
+    }
+
+    fn full(&mut self, _: &WebSocket) {
+        self.0.borrow_mut().push("full".to_owned());
+    }
+
+    fn writable(&mut self, _: &WebSocket) {
+        self.0.borrow_mut().push("writable".to_owned());
     }
 
     fn closed(&mut self, reason: &CloseReason) {

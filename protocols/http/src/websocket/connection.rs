@@ -147,16 +147,16 @@ impl<H: WebSocketHandler> WebSocketConnection<H> {
         self.held = held;
     }
 
-    /// Tells the handler whether messages wait to be sent, if that has changed.
+    /// Tells the handler whether there is room for messages, if that has changed or was asked for.
     fn tell_queue(&mut self) {
-        let Some(socket) = self.socket.clone() else { return };
-        let is_full = self.is_above || socket.link.has_queue();
-        if mem::replace(&mut self.is_full, is_full) == is_full || socket.is_closing() {
+        let Some(socket) = self.socket.clone().filter(|socket| !socket.is_closing()) else {
             return;
-        }
-        if is_full {
-            self.handler.full(&socket);
-        } else {
+        };
+        if self.is_above || socket.link.has_queue() {
+            if !mem::replace(&mut self.is_full, true) {
+                self.handler.full(&socket);
+            }
+        } else if mem::replace(&mut self.is_full, false) | socket.link.take_owed() {
             self.handler.writable(&socket);
         }
     }

@@ -65,7 +65,7 @@ pub trait WebSocketHandler: 'static {
         let _ = socket;
     }
 
-    /// All queued messages but the last few kilobytes have been sent.
+    /// There is room for messages again, after [`full`](Self::full) or [`SendStatus::Full`](super::SendStatus::Full).
     fn writable(&mut self, socket: &WebSocket) {
         let _ = socket;
     }

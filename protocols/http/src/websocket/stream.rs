@@ -157,7 +157,9 @@ impl WebSocketStream {
             }
             let Some(socket) = state.socket.clone() else { return Poll::Pending };
             drop(state);
-            let is_sent = send(&socket) != SendStatus::Closed;
+            let status = send(&socket);
+            self.shared.borrow_mut().is_full |= status == SendStatus::Full;
+            let is_sent = status != SendStatus::Closed;
             Poll::Ready(if is_sent { Ok(()) } else { Err(SendError {}) })
         })
         .await
