@@ -50,7 +50,7 @@ pub trait WebSocketHandler: 'static {
         let _ = (socket, data, is_last);
     }
 
-    /// A ping, which is answered already, or will be with the next one if several arrive together.
+    /// A ping. The answer is sent by itself.
     fn ping(&mut self, socket: &WebSocket, data: &[u8]) {
         let _ = (socket, data);
     }

@@ -165,7 +165,7 @@ impl WebSocketStream {
         .await
     }
 
-    /// Closes, as [`WebSocket::close`] does. Messages that are on their way are still received until the peer has answered.
+    /// Closes, as [`WebSocket::close`] does. Messages that were received are still there; those that arrive later are dropped.
     pub fn close(&self, reason: impl Into<CloseReason>) {
         let socket = self.shared.borrow().socket.clone();
         if let Some(socket) = socket {

@@ -18,9 +18,9 @@ fn messages_both_ways() {
     let takeover = deflate().send_context_takeover(true).receive_context_takeover(true);
     let configs = [
         WebSocketConfig::default(),
-        WebSocketConfig::default().fragment_len(7),
+        WebSocketConfig::default().fragment_len(700),
         WebSocketConfig::default().deflate(deflate()),
-        WebSocketConfig::default().deflate(takeover.clone()).fragment_len(3),
+        WebSocketConfig::default().deflate(takeover.clone()).fragment_len(300),
         WebSocketConfig::default().deflate(takeover.send_window_bits(9).receive_window_bits(10)),
     ];
     for config in configs {
