@@ -17,6 +17,7 @@
 //! | the polling engine and its limits | [`Engine`], [`Builder`] |
 //! | counters and what is still alive | [`Reactor::stats`], [`Stats`], [`Reactor::leak_report`] |
 //! | tests without a kernel | [`Reactor::simulated`], [`Reactor::advance`] |
+//! | inside the loop of another library | [`Reactor::turn`], and on Unix `Embedded`, with a descriptor to wait for |
 //! | your own event sources and transports | the module [`source`] |
 //!
 //! # What callers can rely on
@@ -29,6 +30,8 @@ mod builder;
 mod clock;
 mod deferred;
 mod dispatch;
+#[cfg(unix)]
+mod embedded;
 mod engine;
 mod error;
 mod error_debug;
@@ -63,6 +66,8 @@ mod wait_failures;
 mod wake;
 mod wheel;
 
+#[cfg(unix)]
+pub use embedded::Embedded;
 #[doc(hidden)]
 pub use error_debug::write_error;
 pub use {

@@ -29,6 +29,8 @@ pub(crate) trait Job {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()>;
     /// The future panicked, which has been logged.
     fn fail(&mut self, failure: Failure);
+    /// Nobody waits for the value any more: frees the place for it.
+    fn forget_result(&mut self);
 }
 
 struct Spawned<F: Future<Output: 'static>> {
@@ -50,6 +52,12 @@ impl<F: Future<Output: 'static>> Job for Spawned<F> {
             promise.reject_quietly(failure);
         }
     }
+
+    fn forget_result(&mut self) {
+        if let Some(promise) = self.promise.take() {
+            promise.discard();
+        }
+    }
 }
 
 /// All tasks of a reactor.
@@ -60,7 +68,6 @@ pub(crate) struct Tasks {
 }
 
 struct Slot {
-    serial: u64,
     /// Where it was spawned.
     at: &'static Location<'static>,
     /// Taken out while it is polled.
@@ -98,18 +105,12 @@ impl Tasks {
         let entry = self.slots.vacant_entry();
         let id = TaskId { slot: entry.key(), serial: self.serial };
         let waker = Arc::new(TaskWaker { id, queued: QueuedFlag::new(), shared: shared.clone() });
-        entry.insert(Slot {
-            serial: self.serial,
-            at,
-            job: Some(job),
-            waker: waker.clone(),
-            cancelled: false,
-        });
+        entry.insert(Slot { at, job: Some(job), waker: waker.clone(), cancelled: false });
         waker
     }
 
     fn get(&mut self, id: TaskId) -> Option<&mut Slot> {
-        self.slots.get_mut(id.slot).filter(|slot| slot.serial == id.serial)
+        self.slots.get_mut(id.slot).filter(|slot| slot.waker.id == id)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -118,7 +119,8 @@ impl Tasks {
 
     /// Where the tasks that are not done were spawned, oldest first.
     pub(crate) fn places(&self) -> Vec<&'static Location<'static>> {
-        let mut slots: Vec<_> = self.slots.iter().map(|(_, slot)| (slot.serial, slot.at)).collect();
+        let mut slots: Vec<_> =
+            self.slots.iter().map(|(_, slot)| (slot.waker.id.serial, slot.at)).collect();
         slots.sort_unstable_by_key(|(serial, _)| *serial);
         slots.into_iter().map(|(_, at)| at).collect()
     }
@@ -213,6 +215,14 @@ impl Reactor {
 
     fn drop_job(&self, job: Box<dyn Job>, at: &Location<'_>) {
         let _ = self.guard(|| format!("the drop of a task spawned at {at}"), move || drop(job));
+    }
+
+    /// Frees the place for the value of a task, unless the task is being polled.
+    fn forget_result(&self, id: TaskId) {
+        let mut tasks = self.inner.tasks.borrow_mut();
+        if let Some(job) = tasks.get(id).and_then(|slot| slot.job.as_mut()) {
+            job.forget_result();
+        }
     }
 
     /// Has the loop drop a task's future.
@@ -318,7 +328,9 @@ impl<T: 'static> Task<T> {
 
     /// Lets the task run on its own, until it completes or the run of the reactor ends. Its value is dropped.
     pub fn detach(mut self) {
-        self.running.reactor = None;
+        if let Some(reactor) = self.running.reactor.take().and_then(|reactor| reactor.upgrade()) {
+            reactor.forget_result(self.running.id);
+        }
         self.deferred.detach();
     }
 

@@ -32,11 +32,22 @@ impl WakeFlag {
         has_any: impl FnOnce() -> bool,
         wait: impl FnOnce(bool) -> R,
     ) -> R {
+        let waited = wait(self.raise(has_any));
+        self.lower();
+        waited
+    }
+
+    /// The first half of [`sleep`](Self::sleep), for a loop that another loop waits for. Returns `true` if an item is queued
+    /// already: then no wakeup follows.
+    pub(crate) fn raise(&self, has_any: impl FnOnce() -> bool) -> bool {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let waited = wait(has_any());
+        has_any()
+    }
+
+    /// The loop is awake.
+    pub(crate) fn lower(&self) {
         self.asleep.store(false, Ordering::Relaxed);
-        waited
     }
 
     /// A sender's side: queues an item by `put`, and wakes the loop if it sleeps. `put` returns `false` if the receiver
