@@ -62,7 +62,7 @@ impl DotStuffing {
     ///
     /// # Errors
     ///
-    /// [`EncodeError::BareLineEnd`] at a bare CR or LF, unless [`mending`](Self::mending). The text before it has
+    /// [`EncodeError::BareLineEnd`] at a bare CR or LF, unless [`normalizing`](Self::normalizing). The text before it has
     /// been passed to `write`, so a caller that has already sent it must end the connection.
     pub fn encode(&mut self, text: &[u8], mut write: impl FnMut(&[u8])) -> Result<(), EncodeError> {
         let mut rest = text;
