@@ -11,7 +11,9 @@ use std::{
 use sinew::{
     prelude::*,
     protocols::{
-        basic::{ArgumentError, DeadlinePassed, EncodeError, FrameError, RequestError},
+        basic::{
+            ArgumentError, DeadlinePassed, EncodeError, FrameError, FramesError, RequestError,
+        },
         compression::InflateError,
         wire::Echo,
     },
@@ -99,6 +101,7 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
         ProxyHeaderError::Checksum,
         ProxyError::NotProxy,
         FrameError::LineTooLong { max: 80 },
+        FramesError::Io(cause()),
         EncodeError::DelimiterInside,
         ArgumentError::Empty,
         DeadlinePassed { phase: "login", within: Duration::from_secs(10) },
@@ -109,7 +112,7 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
         UnreadInput { bytes: 3 },
         SendFileError::NotSeekable(cause()),
     ];
-    made.into_iter().chain([a_send_that_failed(), a_refused_option()])
+    made.into_iter().chain([a_send_that_failed(), a_refused_option(), unequal_halves()])
 }
 
 /// Only a socket can create this error: the datagram is too long.
@@ -136,6 +139,18 @@ fn a_send_that_failed() -> Printed {
             return failed;
         }
     }
+}
+
+/// The halves of two streams.
+fn unequal_halves() -> Printed {
+    let halves = || {
+        let (transport, wire) = Transport::memory();
+        let stream = AsyncStream::take_over(&transport).unwrap();
+        (stream.split(), wire)
+    };
+    let ((read, _), _one) = halves();
+    let ((_, write), _two) = halves();
+    printed(&AsyncStream::reunite(read, write).unwrap_err())
 }
 
 /// An interval that no system supports for keep-alive probes.

@@ -169,7 +169,8 @@ fn giving_up_a_tls_handshake_closes_its_socket() {
 #[test]
 fn a_connection_that_is_detached_stays() {
     watchdog::watch_this_test();
-    let ways: [(&str, fn(&Stage)); 5] = [
+    type Detach = fn(&Stage);
+    let ways: [(&str, Detach); 5] = [
         ("before it connects", |stage| stage.connect().detach()),
         ("after it was awaited", |stage| {
             let connecting = stage.connect();

@@ -45,7 +45,7 @@ fn meet_at(
         result = result.take().or_else(|| connecting.take());
         result.is_some()
     });
-    let transport = result.unwrap()?.transport().clone();
+    let transport = result.unwrap()?.detach().transport().clone();
     // The client's handshake completes first.
     world.until("both to be done, or one to fail", || {
         let all = world.traces.all();

@@ -43,4 +43,4 @@ pub(crate) use base64::{base64_decode, base64_encode};
 #[allow(unused_imports)]
 pub(crate) use encode::{push_field, push_fields, push_number, push_status_line};
 #[allow(unused_imports)]
-pub(crate) use fields::{list, split_outside_quotes, trim};
+pub(crate) use fields::{is_token, list, split_outside_quotes, trim};

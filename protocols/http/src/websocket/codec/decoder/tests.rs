@@ -1,7 +1,7 @@
 //! Tests of messages: errors with their close codes, every split of the input, and round trips.
 
 use super::*;
-use crate::websocket::{CloseCode, encode_frame};
+use crate::websocket::{CloseCode, MessageEncoder, encode_frame};
 
 const KEY: [u8; 4] = [1, 2, 3, 4];
 
@@ -59,7 +59,7 @@ fn rejected_inputs() {
             vec![0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0],
             broken("a length that is not minimal, or past 2^63-1"),
         ), // length_2_to_63
-        (masked(Opcode::Continuation, true, b""), broken("a continuation of nothing")),
+        (masked(Opcode::Continuation, true, b""), broken("a continuation without a message")),
         (unfinished, broken("a message within a message")),
         (masked(Opcode::Close, true, b"\x03"), broken("a close frame of one byte")), // one_byte_close
         (
@@ -168,7 +168,7 @@ fn frame_heads_round_trip_at_every_length() {
             }
             assert_eq!(decoder.decode(&mut &b""[..]), Ok(Message::Incomplete));
             assert!(
-                !decoder.is_in_message() && decoder.message.capacity() == 0,
+                !decoder.is_in_message() && decoder.partial.is_none(),
                 "no buffer between messages"
             );
         }
@@ -179,4 +179,118 @@ fn frame_heads_round_trip_at_every_length() {
 fn a_close_without_a_code() {
     let found = received(&masked(Opcode::Close, true, b""), 1).unwrap();
     assert_eq!(found, ["Close(CloseReason { code: CloseCode(1005), text: \"\" })"]);
+}
+
+#[test]
+fn a_frame_has_a_limit_of_its_own() {
+    let limits = MessageLimits::default().message_max(10).frame_max(4);
+    let fragments =
+        [masked(Opcode::Binary, false, b"1234"), masked(Opcode::Continuation, true, b"56")]
+            .concat();
+    assert!(decode(Role::Server, limits, &fragments, 3).is_ok());
+    let error = decode(Role::Server, limits, &masked(Opcode::Binary, true, b"12345")[..6], 1);
+    let error = error.unwrap_err();
+    assert_eq!(
+        (error.code(), error),
+        (CloseCode::TOO_LONG, WebSocketError::FrameTooLong { max: 4 })
+    );
+}
+
+/// Piece by piece: whole characters, nothing collected, control frames in between, no limit of the message.
+#[test]
+fn pieces_as_they_arrive() {
+    let text = "a\u{20ac}b\u{1f600}c".repeat(50);
+    let input = [
+        masked(Opcode::Text, false, &text.as_bytes()[..7]),
+        masked(Opcode::Ping, true, b"p"),
+        masked(Opcode::Continuation, false, b""),
+        masked(Opcode::Continuation, true, &text.as_bytes()[7..]),
+        masked(Opcode::Binary, true, b""),
+        masked(Opcode::Binary, true, &[7; 100]),
+    ]
+    .concat();
+    let limits = MessageLimits::default().message_max(10).fragments_max(1);
+    for len in (1..30).chain([1_000]) {
+        let mut decoder = MessageDecoder::new(Role::Server, limits).by_piece(true);
+        let (mut texts, mut data, mut ends, mut pings) = (String::new(), Vec::new(), 0, 0);
+        for mut piece in input.chunks(len) {
+            loop {
+                match decoder.decode(&mut piece).unwrap() {
+                    Message::Incomplete => break assert!(piece.is_empty()),
+                    Message::TextPiece { text, is_last } => {
+                        assert!(is_last || !text.is_empty());
+                        texts += text;
+                        ends += usize::from(is_last);
+                    }
+                    Message::BinaryPiece { data: piece, is_last } => {
+                        data.extend_from_slice(piece);
+                        ends += usize::from(is_last);
+                    }
+                    Message::Ping(_) => pings += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            let held = decoder.partial.as_ref().map_or(0, |partial| partial.message.len());
+            assert!(held < 4, "at most a part of a character is held");
+        }
+        assert_eq!((&*texts, &*data, ends, pings), (&*text, &[7; 100][..], 3, 1), "{len}");
+    }
+    let wrong = masked(Opcode::Text, true, b"a\xce");
+    let mut decoder = MessageDecoder::new(Role::Server, limits).by_piece(true);
+    let mut input = &wrong[..];
+    let found = loop {
+        match decoder.decode(&mut input) {
+            Ok(Message::TextPiece { is_last: false, .. }) => {}
+            other => break other.map(|message| format!("{message:?}")),
+        }
+    };
+    assert_eq!(found, Err(WebSocketError::Text));
+}
+
+/// A state that is lent comes back empty, unless the decoder is within a message.
+#[test]
+fn state_is_lent_between_messages() {
+    let frame = masked(Opcode::Text, true, b"hello");
+    let limits = MessageLimits::default();
+    let mut decoders = [(); 2].map(|()| MessageDecoder::new(Role::Server, limits));
+    let mut spare = None;
+    for decoder in &mut decoders {
+        decoder.lend(&mut spare);
+        assert_eq!(decoder.decode(&mut &frame[..]), Ok(Message::Text("hello")));
+        spare = decoder.take_back();
+        assert!(spare.as_ref().is_some_and(|spare| spare.message.capacity() > 0));
+        assert!(decoder.partial.is_none() && !decoder.is_in_message());
+    }
+    decoders[0].lend(&mut spare);
+    assert_eq!(decoders[0].decode(&mut &frame[..8]), Ok(Message::Incomplete));
+    assert!(decoders[0].take_back().is_none() && decoders[0].is_in_message());
+    assert_eq!(decoders[0].decode(&mut &frame[8..]), Ok(Message::Text("hello")));
+}
+
+/// In fragments of any length, masked or not, what was encoded is decoded.
+#[test]
+fn messages_round_trip_in_fragments() {
+    for role in [Role::Server, Role::Client] {
+        let other = if role == Role::Server { Role::Client } else { Role::Server };
+        for fragment in [1, 2, 100, 1_000] {
+            let mut encoder = MessageEncoder::new(role).fragment_len(fragment);
+            let mut sent = Vec::new();
+            let mut next = 0_u8;
+            let mut masks = || {
+                next += 1;
+                [next, 2, 3, 4]
+            };
+            let payload: Vec<u8> = (0..250).collect();
+            for payload in [&b""[..], &payload] {
+                encoder.encode(&mut sent, Opcode::Binary, payload, &mut masks);
+            }
+            assert_eq!(
+                usize::from(next),
+                if role == Role::Client { 1 + 250_usize.div_ceil(fragment) } else { 0 },
+                "a mask for each frame"
+            );
+            let found = decode(other, MessageLimits::default(), &sent, 7).unwrap();
+            assert_eq!(found, ["Binary([])".to_owned(), format!("Binary({payload:?})")]);
+        }
+    }
 }

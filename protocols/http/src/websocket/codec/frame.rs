@@ -1,6 +1,9 @@
-//! Frames (RFC 6455 5.2): encoding and decoding of heads, and masking. Knows nothing of messages.
+//! Frames (RFC 6455 5.2): encoding and decoding of heads. Knows nothing of messages.
 
-use super::WebSocketError;
+use super::{WebSocketError, mask::apply_mask};
+
+/// The first of the three reserved bits.
+const RSV1: u8 = 0x40;
 
 /// The opcode of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +47,7 @@ impl Opcode {
         })
     }
 
-    pub(super) const fn is_control(self) -> bool {
+    pub(crate) const fn is_control(self) -> bool {
         self.number() >= 8
     }
 }
@@ -62,6 +65,8 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameHead {
     pub(super) is_final: bool,
+    /// RSV1: the message is compressed (RFC 7692 6).
+    pub(super) is_compressed: bool,
     pub(super) opcode: Opcode,
     pub(super) len: u64,
     pub(super) mask: Option<[u8; 4]>,
@@ -75,14 +80,19 @@ impl FrameHead {
     pub(super) fn decode(
         bytes: &[u8],
         role: Role,
+        has_deflate: bool,
     ) -> Result<Option<(Self, usize)>, WebSocketError> {
         let broken = |what| Err(WebSocketError::Protocol { what });
         let [first, rest @ ..] = bytes else { return Ok(None) };
         let Some(opcode) = Opcode::from_number(first & 15) else {
             return broken("unknown opcode");
         };
-        if first & 0x70 != 0 {
+        let is_compressed = first & RSV1 != 0;
+        if first & 0x30 != 0 || (is_compressed && !has_deflate) {
             return broken("reserved bits without an extension");
+        }
+        if is_compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return broken("a compressed frame that is not the first of a message");
         }
         let is_final = first & 0x80 != 0;
         if opcode.is_control() && !is_final {
@@ -124,7 +134,7 @@ impl FrameHead {
             (true, None) => return Ok(None),
         };
         let head_len = 2 + len_bytes + if is_masked { 4 } else { 0 };
-        Ok(Some((Self { is_final, opcode, len, mask }, head_len)))
+        Ok(Some((Self { is_final, is_compressed, opcode, len, mask }, head_len)))
     }
 }
 
@@ -146,44 +156,41 @@ pub fn encode_frame(
     payload: &[u8],
     mask: Option<[u8; 4]>,
 ) {
-    out.push(if is_final { 0x80 } else { 0 } | opcode.number());
-    let mask_bit = if mask.is_some() { 0x80 } else { 0 };
-    let len = payload.len();
-    match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(len @ ..126), _) => out.push(mask_bit | len),
-        (_, Ok(len)) => {
-            out.push(mask_bit | 126);
-            out.extend_from_slice(&len.to_be_bytes());
-        }
-        _ => {
-            out.push(mask_bit | 127);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    match mask {
-        None => out.extend_from_slice(payload),
-        Some(mask) => {
-            out.extend_from_slice(&mask);
-            let start = out.len();
-            out.extend_from_slice(payload);
-            apply_mask(&mut out[start..], mask, 0);
-        }
+    push_frame(out, first_byte(opcode, is_final, false), payload, mask);
+}
+
+/// The first byte of a frame: what it is.
+pub(super) const fn first_byte(opcode: Opcode, is_final: bool, is_compressed: bool) -> u8 {
+    let fin = if is_final { 0x80 } else { 0 };
+    let rsv1 = if is_compressed { RSV1 } else { 0 };
+    fin | rsv1 | opcode.number()
+}
+
+/// Appends a frame with that first byte.
+pub(super) fn push_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], mask: Option<[u8; 4]>) {
+    push_head(out, first, payload.len(), mask);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(mask) = mask {
+        apply_mask(&mut out[start..], mask, 0);
     }
 }
 
-/// Masks or unmasks data after the first `offset` bytes of a payload. Eight bytes at a time.
-pub(super) fn apply_mask(data: &mut [u8], mask: [u8; 4], before: u64) {
-    let mut turned = mask;
-    turned.rotate_left((before % 4) as usize);
-    let [a, b, c, d] = turned;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let mut pieces = data.chunks_exact_mut(8);
-    for piece in &mut pieces {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(piece);
-        piece.copy_from_slice(&(u64::from_ne_bytes(bytes) ^ wide).to_ne_bytes());
+/// Appends the head of a frame with that first byte, for a payload of that length.
+pub(crate) fn push_head(out: &mut Vec<u8>, first: u8, len: usize, mask: Option<[u8; 4]>) {
+    let mask_bit = if mask.is_some() { 0x80 } else { 0 };
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len @ ..126), _) => out.extend_from_slice(&[first, mask_bit | len]),
+        (_, Ok(len)) => {
+            let [high, low] = len.to_be_bytes();
+            out.extend_from_slice(&[first, mask_bit | 126, high, low]);
+        }
+        _ => {
+            out.extend_from_slice(&[first, mask_bit | 127]);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
+        }
     }
-    for (byte, mask) in pieces.into_remainder().iter_mut().zip(turned.iter().cycle()) {
-        *byte ^= mask;
+    if let Some(mask) = mask {
+        out.extend_from_slice(&mask);
     }
 }

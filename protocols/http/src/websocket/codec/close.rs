@@ -1,5 +1,9 @@
 //! Why a WebSocket is closed: [`CloseCode`] and [`CloseReason`] (RFC 6455 7.4).
 
+use std::str;
+
+use super::WebSocketError;
+
 /// Longest text of a reason: a close frame has 125 bytes, two of them for the code.
 const TEXT_MAX: usize = 123;
 
@@ -72,8 +76,23 @@ impl CloseReason {
         Self { code, text: text[..end.unwrap_or(0)].to_owned() }
     }
 
-    /// Parses the payload of a close frame.
-    pub(super) fn payload(&self) -> Vec<u8> {
+    /// The payload of a close frame that was received.
+    pub(super) fn decode(payload: &[u8]) -> Result<Self, WebSocketError> {
+        match payload {
+            [] => Ok(CloseCode::NONE.into()),
+            [high, low, text @ ..] => {
+                let code = CloseCode::new(u16::from_be_bytes([*high, *low]));
+                let code = code
+                    .ok_or(WebSocketError::Protocol { what: "a close code that is never sent" })?;
+                let text = str::from_utf8(text).map_err(|_| WebSocketError::Text)?;
+                Ok(Self::new(code, text))
+            }
+            _ => Err(WebSocketError::Protocol { what: "a close frame of one byte" }),
+        }
+    }
+
+    /// The payload of the close frame that is sent. Empty for codes that are never sent.
+    pub(crate) fn payload(&self) -> Vec<u8> {
         if !self.code.is_sendable() {
             return Vec::new();
         }
