@@ -12,6 +12,7 @@ mod proxy {
     mod bodies;
     mod choosing;
     mod failing;
+    mod forward;
     mod passing;
     mod smuggling;
     mod tunnels;

@@ -63,7 +63,7 @@ pub use guard::{
 };
 pub use handler::{Handler, answer, answer_async};
 pub use http_server::HttpServer;
-pub use proxy::{HealthCheck, ReverseProxy};
+pub use proxy::{ForwardProxy, HealthCheck, ReverseProxy};
 pub use redirect::Redirect;
 pub use reply::{Ended, Reply};
 pub use request::Request;

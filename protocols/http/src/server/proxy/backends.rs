@@ -11,7 +11,7 @@ use sinew_transports::endpoint::ClientEndpoint;
 /// One server behind the proxy.
 pub(super) struct Backend {
     pub(super) endpoint: ClientEndpoint,
-    /// Its endpoint string, by which the pool knows it.
+    /// What the pool and the log call it.
     pub(super) name: String,
     /// Requests in work.
     active: Cell<usize>,
@@ -36,9 +36,9 @@ pub(super) struct Backends {
 pub(super) struct InWork(Rc<Backend>);
 
 impl Backend {
-    pub(super) fn new(endpoint: ClientEndpoint) -> Self {
+    pub(super) const fn new(endpoint: ClientEndpoint, name: String) -> Self {
         Self {
-            name: endpoint.to_string(),
+            name,
             endpoint,
             active: Cell::new(0),
             failures: Cell::new(0),
@@ -101,8 +101,11 @@ mod tests {
     use super::*;
 
     fn backends(count: usize) -> (Backends, Instant) {
-        let endpoint = |at: usize| format!("memory:{at}").parse().unwrap();
-        let all = (0..count).map(|at| Rc::new(Backend::new(endpoint(at)))).collect();
+        let backend = |at: usize| {
+            let name = format!("memory:{at}");
+            Rc::new(Backend::new(name.parse().unwrap(), name))
+        };
+        let all = (0..count).map(backend).collect();
         // Any moment will do.
         let now = sinew_transports::reactor::Reactor::simulated(0).now();
         (Backends::new(all), now)

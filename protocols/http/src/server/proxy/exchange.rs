@@ -1,4 +1,4 @@
-//! One request on its way through a reverse proxy: [`Forwarded`]. It chooses a backend, sends the request, and gives the answer on.
+//! One request on its way through a proxy: [`Forwarded`], by a [`Route`]. It chooses a backend, sends the request, and gives the answer on.
 //!
 //! | what happens | what follows |
 //! |---|---|
@@ -11,22 +11,27 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    time::Duration,
 };
 
 use http::{Method, StatusCode};
-use sinew_transports::reactor::{Deferred, Reactor};
+use sinew_transports::{
+    ConnectConfig,
+    reactor::{Deferred, Reactor},
+};
 
 use super::{
-    Shared,
-    backends::{Backend, InWork},
+    backends::{Backend, Backends, InWork},
     fields::end_to_end,
     pipe::{Download, Upload},
-    tunnel::Tunnel,
+    tunnel::{IDLE_TIMEOUT, Tunnel},
 };
 use crate::{
     Fields,
     body::Body,
-    client::{self, ClientConnection, Outgoing, Phase, RequestError},
+    client::{
+        self, ClientConnection, ConnectionConfig, Outgoing, Phase, Pool, PoolConfig, RequestError,
+    },
     codec::FieldError,
     server::{Reply, Request, Response},
 };
@@ -34,9 +39,18 @@ use crate::{
 /// Most times that a request is begun anew, whatever the reason.
 const ATTEMPTS_MAX: u32 = 8;
 
+/// Which backends there are, and how they are connected to.
+pub(super) struct Route {
+    pub(super) backends: Backends,
+    pub(super) pool: Pool,
+    pub(super) connect: ConnectConfig,
+    pub(super) connection: ConnectionConfig,
+    pub(super) tunnel_idle_timeout: Duration,
+}
+
 /// See the head of this file.
 pub(super) struct Forwarded {
-    shared: Rc<Shared>,
+    route: Rc<Route>,
     request: Request,
     reply: Rc<RefCell<Option<Reply>>>,
     target: String,
@@ -58,7 +72,7 @@ pub(super) struct Forwarded {
 
 impl Forwarded {
     pub(super) fn new(
-        shared: &Rc<Shared>,
+        route: &Rc<Route>,
         (request, reply): (Request, Reply),
         (target, fields): (String, Fields),
         wants_upgrade: bool,
@@ -69,7 +83,7 @@ impl Forwarded {
             _ => None,
         };
         let forwarded = Rc::new(Self {
-            shared: Rc::clone(shared),
+            route: Rc::clone(route),
             reply: Rc::new(RefCell::new(Some(reply))),
             target,
             fields,
@@ -97,7 +111,7 @@ impl Forwarded {
             return;
         }
         self.attempts.set(self.attempts.get() + 1);
-        let chosen = self.shared.backends.choose(&self.tried.borrow(), reactor.now());
+        let chosen = self.route.backends.choose(&self.tried.borrow(), reactor.now());
         let is_over = self.attempts.get() > ATTEMPTS_MAX;
         match chosen.filter(|_| !is_over) {
             Some(backend) => self.ask(reactor, backend),
@@ -113,7 +127,7 @@ impl Forwarded {
         let work = backend.begin();
         if self.wants_upgrade {
             // Not one of the pool, for it does not come back.
-            let connecting = self.shared.connect(reactor, &backend);
+            let connecting = self.route.connect(reactor, &backend);
             let connecting = self.cancellable(connecting);
             connecting.then(move |reactor, connected| match connected {
                 Ok(connection) => {
@@ -124,9 +138,9 @@ impl Forwarded {
             });
             return;
         }
-        let (shared, connects_to) = (Rc::clone(&self.shared), Rc::clone(&backend));
-        let connect = move |reactor: &Reactor| shared.connect(reactor, &connects_to);
-        let pooled = self.shared.pool.connection(reactor, &backend.name, connect);
+        let (route, connects_to) = (Rc::clone(&self.route), Rc::clone(&backend));
+        let connect = move |reactor: &Reactor| route.connect(reactor, &connects_to);
+        let pooled = self.route.pool.connection(reactor, &backend.name, connect);
         let pooled = self.cancellable(pooled);
         pooled.then(move |reactor, pooled| match pooled {
             Ok(pooled) => {
@@ -219,7 +233,7 @@ impl Forwarded {
                 | RequestError::Target(_)
         );
         if is_its_own {
-            self.shared.backends.failed(backend, reactor.now());
+            self.route.backends.failed(backend, reactor.now());
         }
     }
 
@@ -274,7 +288,7 @@ impl Forwarded {
         });
         match (answer, response.into_upgraded()) {
             (Ok(answer), Ok(upgraded)) => {
-                let timeout = self.shared.tunnel_idle_timeout;
+                let timeout = self.route.tunnel_idle_timeout;
                 let other = move || upgraded.into_transport();
                 reply.upgrade(answer, Tunnel::new(other, work, timeout));
             }
@@ -283,7 +297,17 @@ impl Forwarded {
     }
 }
 
-impl Shared {
+impl Route {
+    pub(super) fn new(backends: Vec<Rc<Backend>>, pool: PoolConfig) -> Self {
+        Self {
+            backends: Backends::new(backends),
+            pool: Pool::new(pool),
+            connect: ConnectConfig::default().timeout(Duration::from_secs(5)),
+            connection: ConnectionConfig::default(),
+            tunnel_idle_timeout: IDLE_TIMEOUT,
+        }
+    }
+
     /// A new connection to a backend.
     fn connect(
         &self,

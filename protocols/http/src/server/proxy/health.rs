@@ -12,7 +12,7 @@ use sinew_transports::{ConnectConfig, reactor::Reactor};
 use super::backends::Backend;
 use crate::{
     Fields,
-    client::{ClientConnection, ConnectionConfig, Outgoing, RequestError},
+    client::{ClientConnection, ConnectionConfig, Outgoing},
 };
 
 /// Asks each backend for a path now and then. One that does not answer with 200 to 399 several times in a row gets no requests until it
@@ -104,18 +104,16 @@ impl Checked {
             ConnectionConfig::default().head_timeout(timeout).idle_timeout(timeout),
         );
         connecting.then(move |reactor, connected| {
-            let asked = connected.map_err(RequestError::from).and_then(|connection| {
-                // One that closes at once has no answer.
-                Ok(connection.send(self.question()).ok())
-            });
+            // A connection that closes at once has no answer.
+            let asked = connected.ok().and_then(|connection| connection.send(self.question()).ok());
             match asked {
-                Ok(Some(answer)) => answer.then(move |reactor, answer| {
+                Some(answer) => answer.then(move |reactor, answer| {
                     let status = answer.map(|answer| answer.status());
                     let is_good =
                         status.is_ok_and(|status| status.is_success() || status.is_redirection());
                     self.found(reactor, is_good);
                 }),
-                Ok(None) | Err(_) => self.found(reactor, false),
+                None => self.found(reactor, false),
             }
         });
     }
