@@ -9,7 +9,7 @@ mod support;
 mod server {
     mod answers;
     mod bodies;
-    mod life;
+    mod lifecycle;
     mod pipelining;
     mod splits;
     mod streams;
