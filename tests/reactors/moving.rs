@@ -202,7 +202,7 @@ fn an_outgoing_connection_moves_with_its_state() {
             if shard == 0 {
                 assert_eq!(transport.send_to(1), Err(SendToError::NoFactory));
                 let (name, sender) = (self.name, self.sender.clone());
-                let next = move |_: &Peer| Asking { name, sender };
+                let next = move |_: &Peer| Self { name, sender };
                 transport.send_to_with(1, next).expect("it may move");
             } else {
                 transport.write("?");
@@ -227,7 +227,7 @@ fn an_outgoing_connection_moves_with_its_state() {
             .expect("they start");
         let asked = reactors.call(0, move |shard| {
             let ann = move |_: &Peer| Asking { name: "ann", sender: sender.clone() };
-            drop(shard.reactor().connect_tcp(addr, ann));
+            shard.reactor().connect_tcp(addr, ann).detach();
         });
         asked.expect("it runs");
         assert_eq!(receiver.recv(), Ok((1, "ann 0".to_owned())), "{engine}");
