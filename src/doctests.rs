@@ -54,6 +54,7 @@ pages! {
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
+    WebSocket: "../docs/guide/16-websocket.md";
 }
 
 #[cfg(feature = "socketserver")]
