@@ -36,7 +36,7 @@
 //! |---|---|
 //! | `compression`, on by default | `server::Compression`, with gzip |
 //! | `forms`, on by default | `server::Form`: forms with files, in temporary files |
-//! | `guard`, on by default | `server::Guard`: Basic and Digest authentication, htpasswd files |
+//! | `guard`, on by default | `server::Guard`: Basic, Digest, htpasswd files |
 //! | `sessions`, on by default | `server::Sessions`, with a signed cookie |
 //! | `tls` | `wss` URLs |
 //! | `websocket`, on by default | the module `websocket` |

@@ -1,4 +1,4 @@
-//! Waits that fail, on an engine with injected faults. Real engines are tested in `tests/waits.rs`.
+//! Waits that fail, on an engine with injected faults. Real engines are tested in `tests/reactor/waits.rs`.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, thread};
 

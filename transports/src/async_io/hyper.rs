@@ -120,7 +120,7 @@ where
 {
     fn execute(&self, future: F) {
         if let Some(reactor) = self.reactor.upgrade() {
-            drop(reactor.spawn(future));
+            reactor.spawn(future).detach();
         }
     }
 }

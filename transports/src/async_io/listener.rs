@@ -54,7 +54,7 @@ pub const ACCEPT_QUEUE_MAX: usize = 64;
 /// let spawner = reactor.clone();
 /// reactor.run_until(async move {
 ///     while let Some(stream) = listener.accept().await {
-///         drop(spawner.spawn(echo(stream)));
+///         spawner.spawn(echo(stream)).detach();
 ///     }
 /// })?;
 /// # Ok(())

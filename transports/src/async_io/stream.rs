@@ -71,6 +71,7 @@ pub struct AsyncStream {
 /// The halves are not of the same connection. The error returns them.
 #[derive(thiserror::Error)]
 #[error("the halves are of different connections")]
+#[non_exhaustive]
 pub struct ReuniteError {
     /// The reading half.
     pub read: ReadHalf,
@@ -133,8 +134,7 @@ impl AsyncStream {
     ///         let (Some(reactor), Ok(mut stream)) = (transport.reactor(), AsyncStream::take_over(transport)) else {
     ///             return;
     ///         };
-    ///         let task = reactor.spawn(async move { stream.write_all(b"hello from a task").await });
-    ///         drop(task);
+    ///         reactor.spawn(async move { stream.write_all(b"hello from a task").await }).detach();
     ///     }
     /// }
     /// ```
@@ -284,14 +284,13 @@ impl Future for ConnectStream {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let connection = ready!(Pin::new(&mut self.connecting).poll(context))?;
-        let made = self.made.0.take();
-        Poll::Ready(made.ok_or_else(|| ConnectError::NoProtocol(connection.transport().peer())))
-    }
-}
-
-impl Drop for ConnectStream {
-    fn drop(&mut self) {
-        self.connecting.cancel();
+        let Some(stream) = self.made.0.take() else {
+            // An endpoint of another kind has not passed the callbacks on.
+            return Poll::Ready(Err(ConnectError::NoProtocol(connection.transport().peer())));
+        };
+        // From here on the stream closes it.
+        let _ = connection.detach();
+        Poll::Ready(Ok(stream))
     }
 }
 

@@ -63,11 +63,13 @@ pub(super) fn post<T: Send + 'static>(
 /// The results that have arrived, in the order of the reactors. Filled by their threads.
 type Results<T> = Mutex<Vec<Option<Result<T, CallError>>>>;
 
+type ResultsPromise<T> = Promise<Vec<Result<T, CallError>>>;
+
 /// Waits, on the reactor that asked, until every result is there.
 struct Gathering<T: Send + 'static> {
     token: Token,
     results: Arc<Results<T>>,
-    promise: Cell<Option<Promise<Vec<Result<T, CallError>>>>>,
+    promise: Cell<Option<ResultsPromise<T>>>,
 }
 
 /// Calls `f` on every reactor, and resolves on this one when all have answered.

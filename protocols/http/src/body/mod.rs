@@ -109,7 +109,7 @@ impl Body {
         Self(Kind::Source { source: Box::new(source), length: length.into() })
     }
 
-    /// Announces this exact length of a body that a source or a writer produces.
+    /// Sets the exact length of a body from a source or a writer.
     #[must_use]
     pub fn with_length(mut self, bytes: u64) -> Self {
         if let Kind::Source { length, .. } = &mut self.0 {

@@ -1,7 +1,7 @@
 //! The wire format of HTTP/1.0 and HTTP/1.1 (RFC 9112), pure: bytes in, events out, and back. Knows no transport and no clock.
 //! `httparse` finds names and values in heads; framing is decided here.
 
-#[cfg_attr(not(any(feature = "guard", feature = "websocket")), allow(dead_code))]
+#[cfg_attr(not(all(feature = "guard", feature = "websocket")), allow(dead_code))]
 mod base64;
 mod body;
 mod chunked;

@@ -66,7 +66,7 @@ impl<H: Handler> Handler for AccessLog<H> {
     fn handle(&self, request: Request, reply: Reply) {
         let (format, to) = (self.format, self.to.clone());
         let begin = request.reactor().now();
-        // Read the peer's address now: a closed connection has none.
+        // Read the client's address now: a closed connection has none.
         let peer = match (request.client_ip(), request.peer()) {
             (Some(ip), _) => ip.to_string(),
             (None, Some(peer)) => peer.to_string(),

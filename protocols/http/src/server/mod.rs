@@ -23,6 +23,7 @@ mod handler;
 #[cfg_attr(not(all(feature = "guard", feature = "sessions")), allow(dead_code))]
 mod hex;
 mod http_server;
+mod proxy;
 mod redirect;
 mod reply;
 mod request;
@@ -62,6 +63,7 @@ pub use guard::{
 };
 pub use handler::{Handler, answer, answer_async};
 pub use http_server::HttpServer;
+pub use proxy::{ForwardProxy, HealthCheck, ReverseProxy};
 pub use redirect::Redirect;
 pub use reply::{Ended, Reply};
 pub use request::Request;

@@ -120,7 +120,10 @@ fn code(text: &str) -> Result<StatusCode, OutputError> {
 mod tests {
     use super::*;
 
-    fn read(output: &str) -> Result<Option<(u16, String, Option<u64>, String)>, OutputError> {
+    /// Status, fields, length and the beginning of the body.
+    type Read = (u16, String, Option<u64>, String);
+
+    fn read(output: &str) -> Result<Option<Read>, OutputError> {
         let head = HeadReader::default().push(output.as_bytes())?;
         Ok(head.map(|(head, at)| {
             let fields = head

@@ -59,6 +59,7 @@ struct Policy<C> {
     credentials: C,
     is_basic: bool,
     digest: Option<Digest>,
+    is_proxy: bool,
 }
 
 impl<C: Credentials, H: Handler> Guard<C, H> {
@@ -71,7 +72,8 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
         Self::new(realm, credentials, inner, true, None)
     }
 
-    /// Digest authentication, with SHA-256 for clients that know it, and MD5 for the others.
+    /// Digest authentication, with SHA-256 for clients that know it, and MD5 for the others. Python's urllib gives up if MD5 is not the
+    /// first of the [algorithms](Self::algorithms).
     ///
     /// # Errors
     ///
@@ -92,7 +94,8 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
             return Err(FieldError::Value { name: name(), byte });
         }
         Response::new(StatusCode::UNAUTHORIZED).append(&name(), realm)?;
-        let policy = Policy { realm: realm.to_owned(), credentials, is_basic, digest };
+        let policy =
+            Policy { realm: realm.to_owned(), credentials, is_basic, digest, is_proxy: false };
         Ok(Self { policy: Rc::new(policy), inner: Rc::new(inner) })
     }
 
@@ -107,6 +110,11 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
     /// Offers Basic too, for clients that do not know Digest. Then an attacker who can change what is sent learns passwords.
     pub fn and_basic(self) -> Self {
         self.change(|policy| policy.is_basic = true)
+    }
+
+    /// Asks as a proxy does: with 407 and the fields `Proxy-Authenticate` and `Proxy-Authorization` (RFC 9110 11.7).
+    pub fn for_proxy(self) -> Self {
+        self.change(|policy| policy.is_proxy = true)
     }
 
     /// Which hash functions Digest offers, the best one first. Default: SHA-256, then MD5.
@@ -174,7 +182,8 @@ enum Credential {
 impl<C> Policy<C> {
     /// What is presented, if it is of a scheme that is offered.
     fn presented(&self, request: &Request) -> Option<Credential> {
-        let mut fields = request.fields().all("authorization");
+        let name = if self.is_proxy { "proxy-authorization" } else { "authorization" };
+        let mut fields = request.fields().all(name);
         let (Some(field), None) = (fields.next(), fields.next()) else { return None };
         let (scheme, rest) = std::str::from_utf8(field).ok()?.split_once(' ')?;
         let rest = rest.trim();
@@ -204,12 +213,16 @@ impl<C> Policy<C> {
     }
 
     fn challenge(&self, reactor: &Reactor, is_stale: bool) -> Result<Response, FieldError> {
-        let mut response = Response::new(StatusCode::UNAUTHORIZED);
+        let (status, field) = match self.is_proxy {
+            false => (StatusCode::UNAUTHORIZED, "WWW-Authenticate"),
+            true => (StatusCode::PROXY_AUTHENTICATION_REQUIRED, "Proxy-Authenticate"),
+        };
+        let mut response = Response::new(status);
         if let Some(digest) = &self.digest {
             match digest.challenges(reactor, &self.realm, is_stale) {
                 Ok(challenges) => {
                     for challenge in challenges {
-                        response.append("WWW-Authenticate", challenge)?;
+                        response.append(field, challenge)?;
                     }
                 }
                 Err(error) => {
@@ -220,7 +233,7 @@ impl<C> Policy<C> {
         }
         if self.is_basic {
             let basic = format!("Basic realm=\"{}\", charset=\"UTF-8\"", self.realm);
-            response.append("WWW-Authenticate", basic)?;
+            response.append(field, basic)?;
         }
         Ok(response)
     }
