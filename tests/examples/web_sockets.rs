@@ -146,6 +146,7 @@ fn web_chat_is_a_room() {
         page.send("GET / HTTP/1.0\r\n\r\n");
         let page = String::from_utf8(page.rest()).unwrap();
         assert!(page.contains("<title>Chat</title>") && page.contains("new WebSocket"), "{page}");
+        drop((ann, bob));
         server.finish();
     }
 }
@@ -169,8 +170,8 @@ fn web_chat_disconnects_a_slow_member() {
         assert!(said < 1 << 30, "she was never disconnected");
     };
     assert_eq!(left, "* ann has left");
+    drop((ann, bob));
     server.finish();
-    drop(ann);
 }
 
 #[test]
