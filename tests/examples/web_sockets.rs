@@ -140,13 +140,15 @@ fn web_chat_is_a_room() {
         }
         bob.send(Opcode::Close, &[3, 232]);
         bob.0.expect([0x88, 2, 3, 232]);
+        bob.0.expect_end();
+        drop(bob);
         assert_eq!(ann.text(), format!("* {name} has left"));
         // A page, and nothing else.
-        let mut page = server.connect();
-        page.send("GET / HTTP/1.0\r\n\r\n");
-        let page = String::from_utf8(page.rest()).unwrap();
+        let mut peer = server.connect();
+        peer.send("GET / HTTP/1.0\r\n\r\n");
+        let page = String::from_utf8(peer.rest()).unwrap();
         assert!(page.contains("<title>Chat</title>") && page.contains("new WebSocket"), "{page}");
-        drop((ann, bob));
+        drop((ann, peer));
         server.finish();
     }
 }
@@ -181,6 +183,7 @@ fn sse_clock_sends_the_time() {
         let mut page = server.connect();
         page.send("GET / HTTP/1.0\r\n\r\n");
         assert!(String::from_utf8(page.rest()).unwrap().contains("new EventSource"));
+        drop(page);
         let mut events = server.connect();
         events.send("GET /events HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 41\r\n\r\n");
         assert_eq!(events.line(), "HTTP/1.1 200 OK");
@@ -196,6 +199,7 @@ fn sse_clock_sends_the_time() {
             assert_eq!(event[1], format!("id: {}", 42 + number));
             assert!(event[2].starts_with("data: ") && event[2].ends_with(" UTC"), "{event:?}");
         }
+        drop(events);
         server.finish();
     }
 }
