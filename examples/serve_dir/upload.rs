@@ -115,7 +115,7 @@ async fn receive(
             }
             Ok(None) => break,
             Err(error) => {
-                received = Err(io::Error::other(error.to_string()));
+                received = Err(io::Error::new(io::ErrorKind::ConnectionAborted, error));
                 break;
             }
         }
@@ -167,6 +167,8 @@ fn failed(error: &io::Error) -> Response {
     let status = match error.kind() {
         io::ErrorKind::AlreadyExists => StatusCode::CONFLICT,
         io::ErrorKind::InvalidInput => StatusCode::FORBIDDEN,
+        // The server has answered.
+        io::ErrorKind::ConnectionAborted => StatusCode::BAD_REQUEST,
         _ => {
             tracing::error!(%error, "an upload failed");
             StatusCode::INTERNAL_SERVER_ERROR
