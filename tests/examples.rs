@@ -17,6 +17,7 @@ mod examples {
     mod echo_client;
     mod echo_reactors;
     mod echo_server;
+    mod embedded_loop;
     mod endpoints;
     mod framed_echo;
     mod inetd_echo;

@@ -113,6 +113,18 @@ impl Shared {
         self.flag.sleep(|| self.has_any(), wait)
     }
 
+    /// Has other threads wake the loop from now on, until [`stay_awake`](Self::stay_awake). Returns `true` if something is
+    /// queued already, for which no wakeup follows.
+    #[cfg(unix)]
+    pub(crate) fn expect_wakeup(&self) -> bool {
+        self.flag.raise(|| self.has_any())
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn stay_awake(&self) {
+        self.flag.lower();
+    }
+
     /// A call was taken out of the queue.
     pub(crate) fn call_taken(&self) {
         self.calls_queued.fetch_sub(1, Ordering::Relaxed);

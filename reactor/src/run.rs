@@ -72,6 +72,7 @@ impl Reactor {
     ///
     /// [`RunError::Stopped`] if something else stopped the loop first (the future is dropped then), [`RunError::Failed`] if
     /// the future panicked; otherwise as [`run`](Self::run).
+    #[track_caller]
     pub fn run_until<F>(&self, future: F) -> Result<F::Output, RunError>
     where
         F: Future<Output: 'static> + 'static,

@@ -17,6 +17,7 @@ mod reactor {
     mod reentrancy;
     mod remote;
     mod runs;
+    mod task_groups;
     mod tasks;
     mod timers;
     #[cfg(unix)]

@@ -110,12 +110,10 @@ impl Place {
 }
 
 /// Runs a scenario on every engine over every kind of connection. All connections must be closed soon after it.
-pub(crate) fn everywhere<F: Future<Output = ()>>(
+pub(crate) fn everywhere<F: Future<Output = ()> + 'static>(
     name: &str,
     scenario: impl Fn(Place) -> F + Copy + 'static,
-) where
-    F: 'static,
-{
+) {
     for engine in Engine::available() {
         for &kind in Kind::ALL {
             run(name, engine, kind, scenario);

@@ -227,7 +227,7 @@ fn an_outgoing_connection_moves_with_its_state() {
             .expect("they start");
         let asked = reactors.call(0, move |shard| {
             let ann = move |_: &Peer| Asking { name: "ann", sender: sender.clone() };
-            drop(shard.reactor().connect_tcp(addr, ann));
+            shard.reactor().connect_tcp(addr, ann).detach();
         });
         asked.expect("it runs");
         assert_eq!(receiver.recv(), Ok((1, "ann 0".to_owned())), "{engine}");

@@ -117,7 +117,7 @@ fn a_name_in_memory_is_one_of_each_reactor() {
         .listen(endpoint, actors)
         .setup(|shard: &Shard| -> Result<(), std::io::Error> {
             let here: ClientEndpoint = "memory:here".parse().expect("an endpoint");
-            drop(here.connect(shard.reactor(), |_: &Peer| Ask));
+            here.connect(shard.reactor(), |_: &Peer| Ask).detach();
             Ok(())
         })
         .start()

@@ -459,3 +459,21 @@ fn a_deferred_that_was_moved_can_be_cancelled() {
     // There is nothing left to cancel.
     canceller.cancel();
 }
+
+#[test]
+fn a_promise_follows_another_deferred_both_ways() {
+    let reactor = reactor();
+    let (promise, deferred) = pair(&reactor);
+    let (other, followed) = pair(&reactor);
+    promise.follow(followed);
+    other.resolve(1);
+    turn(&reactor);
+    assert_eq!(deferred.take(), Some(Ok(1)));
+
+    let (promise, deferred) = pair::<i32>(&reactor);
+    let (other, followed) = pair(&reactor);
+    promise.follow(followed);
+    drop(deferred);
+    turn(&reactor);
+    assert!(!other.is_pending(), "it is cancelled with the one that follows");
+}

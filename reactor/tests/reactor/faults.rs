@@ -18,7 +18,9 @@ fn a_panic_in_any_callback_is_caught() {
         ("a call", |reactor| reactor.call_soon(|_| panic!("boo"))),
         ("a call", |reactor| reactor.remote().call(|_| panic!("boo")).unwrap()),
         ("a delayed call", |reactor| drop(reactor.call_later(Duration::ZERO, |_| panic!("boo")))),
-        ("a task", |reactor| reactor.spawn(async { panic!("boo") }).detach()),
+        ("a task spawned at reactor/tests/reactor/faults.rs:", |reactor| {
+            reactor.spawn(async { panic!("boo") }).detach()
+        }),
         ("a call", |reactor| {
             let (promise, deferred) = reactor.promise::<(), sinew_reactor::Failure>();
             deferred.then(|_, _| panic!("boo"));
@@ -33,7 +35,9 @@ fn a_panic_in_any_callback_is_caught() {
             reactor.call_soon(trail.mark("the next call"));
             turn(&reactor);
         });
-        assert_eq!(log, [format!("ERROR message=a callback panicked what={what:?} panic=\"boo\"")]);
+        assert_eq!(log.len(), 1, "{log:?}");
+        let start = format!("ERROR message=a callback panicked what=\"{what}");
+        assert!(log[0].starts_with(&start) && log[0].ends_with("\" panic=\"boo\""), "{log:?}");
         assert_eq!(trail.take(), ["the next call"]);
     }
 }
@@ -217,6 +221,45 @@ fn a_slow_callback_is_reported_by_name() {
         assert_eq!(log.iter().filter(report).count(), 1, "{what}: {log:?}");
     }
     assert!(reactor.stats().longest_turn >= Duration::from_millis(9));
+}
+
+#[test]
+fn a_task_that_blocks_is_reported_with_the_place_where_it_was_spawned() {
+    let builder = crate::kit::builder().slow_callback(Duration::from_millis(2));
+    let reactor = builder.build().unwrap();
+    let group = sinew_reactor::TaskGroup::<sinew_reactor::Failure>::new(&reactor);
+    let mut places = Vec::new();
+    let handle = reactor.clone();
+    let slow = async move { be_slow(&handle) };
+    places.push(line!() + 1);
+    reactor.spawn(slow).detach();
+    let handle = reactor.clone();
+    let slow = async move {
+        be_slow(&handle);
+        Ok(())
+    };
+    places.push(line!() + 1);
+    group.spawner().spawn(slow);
+    let log = Log::of(|| turn(&reactor));
+    for line in places {
+        let place = format!("what=\"a task spawned at reactor/tests/reactor/faults.rs:{line}:");
+        assert_eq!(log.iter().filter(|log| log.contains(&place)).count(), 1, "{place}: {log:?}");
+    }
+}
+
+#[test]
+fn a_task_that_is_not_done_is_named_by_the_leak_report() {
+    let reactor = crate::kit::reactor();
+    let (first, second) = (line!() + 1, line!() + 2);
+    reactor.spawn(std::future::pending::<()>()).detach();
+    reactor.spawn(std::future::pending::<()>()).detach();
+    let report = reactor.leak_report();
+    assert_eq!(report.tasks.len(), 2);
+    for (task, line) in report.tasks.iter().zip([first, second]) {
+        let place = format!("a task spawned at reactor/tests/reactor/faults.rs:{line}:");
+        assert!(task.starts_with(&place), "{task}");
+    }
+    assert!(report.to_string().starts_with(&report.tasks.join(", ")), "{report}");
 }
 
 #[test]

@@ -135,6 +135,7 @@ fn a_task_may_cancel_itself() {
 
 #[test]
 fn a_panic_fails_the_task_and_is_logged_once() {
+    let (first, second) = (line!() + 3, line!() + 7);
     let log = Log::of(|| {
         let reactor = reactor();
         let task = reactor.spawn(async { panic!("in a task") });
@@ -144,9 +145,15 @@ fn a_panic_fails_the_task_and_is_logged_once() {
         reactor.spawn(async { panic!("in another") }).detach();
         turn(&reactor);
     });
-    let line =
-        |panic| format!("ERROR message=a callback panicked what=\"a task\" panic=\"{panic}\"");
-    assert_eq!(log, [line("in a task"), line("in another")]);
+    let line = |line: u32, panic| {
+        let what = format!("a task spawned at reactor/tests/reactor/tasks.rs:{line}:");
+        (format!("ERROR message=a callback panicked what=\"{what}"), format!("panic=\"{panic}\""))
+    };
+    let expected = [line(first, "in a task"), line(second, "in another")];
+    assert_eq!(log.len(), 2);
+    for (log, (start, end)) in log.iter().zip(expected) {
+        assert!(log.starts_with(&start) && log.ends_with(&end), "{log}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     cmp, fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     io, mem,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -201,8 +201,8 @@ macro_rules! read_methods {
         /// # Errors
         ///
         /// The reason for which the connection was lost, once all received bytes are read.
-        pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            poll_fn(|context| self.reader.poll_read(context, buffer)).await
+        pub fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+            poll_fn(|context| self.reader.poll_read(context, buffer))
         }
 
         /// Fills the buffer. Until all of its bytes are there, they wait in the stream, which grows by as many.
@@ -213,16 +213,37 @@ macro_rules! read_methods {
         ///
         /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the input ends before; else as [`read`](Self::read). What has been
         /// received can be read then.
-        pub async fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-            poll_fn(|context| self.reader.poll_fill_to(context, buffer.len())).await?;
-            // They are there, so this takes all of them.
-            self.reader.try_read(buffer).map(drop)
+        pub fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
+            poll_fn(|context| {
+                ready!(self.reader.poll_fill_to(context, buffer.len()))?;
+                // They are there, so this takes all of them.
+                Poll::Ready(self.reader.try_read(buffer).map(drop))
+            })
         }
 
         /// Waits until there is something to read and returns it, without a copy. It stays there until it is
         /// [consumed](Self::consume). Empty at the end of the input.
         ///
         /// Cancel safe.
+        ///
+        /// # Examples
+        ///
+        /// An echo without a buffer of its own. While the task waits, there is none at all.
+        ///
+        /// ```
+        /// # async fn echo(stream: sinew_transports::AsyncStream) -> std::io::Result<()> {
+        /// let (mut read, mut write) = stream.split();
+        /// loop {
+        ///     let data = read.fill_buf().await?;
+        ///     if data.is_empty() {
+        ///         return Ok(());
+        ///     }
+        ///     write.write_all(data).await?;
+        ///     let len = data.len();
+        ///     read.consume(len);
+        /// }
+        /// # }
+        /// ```
         ///
         /// # Errors
         ///
@@ -245,25 +266,9 @@ macro_rules! read_methods {
         /// that waits needs no buffer.
         ///
         /// Cancel safe.
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// # async fn echo(mut stream: sinew_transports::AsyncStream) -> std::io::Result<()> {
-        /// loop {
-        ///     stream.readable().await;
-        ///     let mut buffer = [0; 4096]; // not kept while the task waits
-        ///     let len = stream.try_read(&mut buffer)?;
-        ///     if len == 0 {
-        ///         return Ok(());
-        ///     }
-        ///     stream.write_all(&buffer[..len]).await?;
-        /// }
-        /// # }
-        /// ```
-        pub async fn readable(&mut self) {
+        pub fn readable(&mut self) -> impl Future<Output = ()> {
             // `try_read` returns the error.
-            let _ = poll_fn(|context| self.reader.poll_fill(context)).await;
+            poll_fn(|context| self.reader.poll_fill(context).map(drop))
         }
 
         /// Reads what has been received, without waiting.

@@ -2,7 +2,7 @@
 
 use std::{
     cmp, fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     io::{self, IoSlice},
     rc::Rc,
     task::{Context, Poll, ready},
@@ -107,8 +107,8 @@ macro_rules! write_methods {
         ///
         /// The reason for which the output has failed or the connection was lost;
         /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) after it was closed.
-        pub async fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-            poll_fn(|context| self.writer.poll_write(context, data)).await
+        pub fn write(&mut self, data: &[u8]) -> impl Future<Output = io::Result<usize>> {
+            poll_fn(|context| self.writer.poll_write(context, data))
         }
 
         /// Writes all of the data, in pieces of 64 KiB.
@@ -118,12 +118,14 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`write`](Self::write).
-        pub async fn write_all(&mut self, mut data: &[u8]) -> io::Result<()> {
-            while !data.is_empty() {
-                let written = poll_fn(|context| self.writer.poll_write(context, data)).await?;
-                data = &data[written..];
-            }
-            Ok(())
+        pub fn write_all(&mut self, mut data: &[u8]) -> impl Future<Output = io::Result<()>> {
+            poll_fn(move |context| {
+                while !data.is_empty() {
+                    let written = ready!(self.writer.poll_write(context, data))?;
+                    data = &data[written..];
+                }
+                Poll::Ready(Ok(()))
+            })
         }
 
         /// Waits until all written data has been handed to the kernel, which need not have sent it. Data is sent without this
@@ -134,8 +136,8 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`write`](Self::write).
-        pub async fn flush(&mut self) -> io::Result<()> {
-            poll_fn(|context| self.writer.poll_flush(context)).await
+        pub fn flush(&mut self) -> impl Future<Output = io::Result<()>> {
+            poll_fn(|context| self.writer.poll_flush(context))
         }
 
         /// Half-close: ends the output, and waits until all of it and its end (FIN) have been handed to the kernel. Reading
@@ -146,15 +148,15 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`write`](Self::write), if not all could be sent.
-        pub async fn shutdown(&mut self) -> io::Result<()> {
-            poll_fn(|context| self.writer.poll_shutdown(context)).await
+        pub fn shutdown(&mut self) -> impl Future<Output = io::Result<()>> {
+            poll_fn(|context| self.writer.poll_shutdown(context))
         }
 
         /// Waits until there is room for output: no more than the high watermark is queued.
         ///
         /// Cancel safe.
-        pub async fn writable(&mut self) {
-            poll_fn(|context| self.writer.poll_room(context)).await;
+        pub fn writable(&mut self) -> impl Future<Output = ()> {
+            poll_fn(|context| self.writer.poll_room(context))
         }
 
         /// The form of [`writable`](Self::writable) for hand-written futures.

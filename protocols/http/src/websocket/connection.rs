@@ -20,6 +20,10 @@ use super::{
 /// Pings that may be unanswered.
 const MISSED_MAX: u8 = 2;
 
+/// Pings of one read that are answered one by one. Of further ones, only the last is answered (RFC 6455 5.5.3), so that a flood of pings is
+/// not a flood of pongs.
+const PONGS_PER_READ: usize = 16;
+
 /// Drives a [`WebSocketHandler`] on a connection. Made by [`WebSocketUpgrade`](super::WebSocketUpgrade) and
 /// [`WebSocketClient`](super::WebSocketClient).
 pub struct WebSocketConnection<H> {
@@ -38,8 +42,12 @@ pub struct WebSocketConnection<H> {
     is_full: bool,
 }
 
-/// A pong to be sent: the payload, and its length.
-type Pong = ([u8; 125], usize);
+/// The pings of one read.
+struct Pings {
+    answered: usize,
+    /// The last one that was not answered yet.
+    last: Option<Vec<u8>>,
+}
 
 impl<H: WebSocketHandler> WebSocketConnection<H> {
     /// The handle is made with the connection.
@@ -86,10 +94,10 @@ impl<H: WebSocketHandler> WebSocketConnection<H> {
         let mut spare = shared.partial.take();
         self.decoder.lend(&mut spare);
         let mut rest = input;
-        let mut pong = None;
-        let received = self.deliver(socket, &mut rest, &mut pong);
-        if let Some((payload, len)) = pong {
-            socket.link.send_control(Opcode::Pong, &payload[..len]);
+        let mut pings = Pings { answered: 0, last: None };
+        let received = self.deliver(socket, &mut rest, &mut pings);
+        if let Some(payload) = pings.last {
+            socket.link.send_control(Opcode::Pong, &payload);
         }
         if let Err(error) = received {
             tracing::debug!(%error, peer = %socket.peer(), "a WebSocket is closed");
@@ -105,7 +113,7 @@ impl<H: WebSocketHandler> WebSocketConnection<H> {
         &mut self,
         socket: &WebSocket,
         input: &mut &[u8],
-        pong: &mut Option<Pong>,
+        pings: &mut Pings,
     ) -> Result<(), WebSocketError> {
         while socket.transport().is_reading() {
             let message = self.decoder.decode(input)?;
@@ -115,17 +123,17 @@ impl<H: WebSocketHandler> WebSocketConnection<H> {
                     socket.link.close_received(reason);
                     break;
                 }
-                // Pings that arrive together are answered once, for the last one (RFC 6455 5.5.3).
-                Message::Ping(data) => {
-                    let (payload, len) = pong.get_or_insert(([0; 125], 0));
-                    payload[..data.len()].copy_from_slice(data);
-                    *len = data.len();
-                    if !socket.is_closing() {
-                        self.handler.ping(socket, data);
-                    }
-                }
                 // After this end has closed, messages are not delivered any more.
                 _ if socket.is_closing() => {}
+                Message::Ping(data) => {
+                    if pings.answered < PONGS_PER_READ && !self.is_full {
+                        pings.answered += 1;
+                        socket.link.send_control(Opcode::Pong, data);
+                    } else {
+                        pings.last = Some(data.to_vec());
+                    }
+                    self.handler.ping(socket, data);
+                }
                 Message::Text(text) => self.handler.text(socket, text),
                 Message::Binary(data) => self.handler.binary(socket, data),
                 Message::TextPiece { text, is_last } => {
@@ -147,16 +155,16 @@ impl<H: WebSocketHandler> WebSocketConnection<H> {
         self.held = held;
     }
 
-    /// Tells the handler whether messages wait to be sent, if that has changed.
+    /// Tells the handler whether there is room for messages, if that has changed or was asked for.
     fn tell_queue(&mut self) {
-        let Some(socket) = self.socket.clone() else { return };
-        let is_full = self.is_above || socket.link.has_queue();
-        if mem::replace(&mut self.is_full, is_full) == is_full || socket.is_closing() {
+        let Some(socket) = self.socket.clone().filter(|socket| !socket.is_closing()) else {
             return;
-        }
-        if is_full {
-            self.handler.full(&socket);
-        } else {
+        };
+        if self.is_above || socket.link.has_queue() {
+            if !mem::replace(&mut self.is_full, true) {
+                self.handler.full(&socket);
+            }
+        } else if mem::replace(&mut self.is_full, false) | socket.link.take_owed() {
             self.handler.writable(&socket);
         }
     }

@@ -50,7 +50,7 @@ pub trait WebSocketHandler: 'static {
         let _ = (socket, data, is_last);
     }
 
-    /// A ping, which is answered already, or will be with the next one if several arrive together.
+    /// A ping. The answer is sent by itself.
     fn ping(&mut self, socket: &WebSocket, data: &[u8]) {
         let _ = (socket, data);
     }
@@ -65,7 +65,7 @@ pub trait WebSocketHandler: 'static {
         let _ = socket;
     }
 
-    /// All queued messages but the last few kilobytes have been sent.
+    /// There is room for messages again, after [`full`](Self::full) or [`SendStatus::Full`](super::SendStatus::Full).
     fn writable(&mut self, socket: &WebSocket) {
         let _ = socket;
     }

@@ -31,6 +31,8 @@ struct State {
     encoder: MessageEncoder,
     /// The transport was above its high watermark when it was written to.
     was_above: bool,
+    /// A message was sent although much was queued: `writable` is called once there is room.
+    owes_writable: bool,
     is_paused_by_user: bool,
     is_paused_by_queue: bool,
     queue: Option<Box<Queue>>,
@@ -70,6 +72,7 @@ impl Link {
         let state = State {
             encoder,
             was_above: false,
+            owes_writable: false,
             is_paused_by_user: false,
             is_paused_by_queue: false,
             queue: None,
@@ -225,14 +228,20 @@ impl Link {
                 state.queue = None;
                 return SendStatus::Closed;
             }
-            // `full` is called by the loop.
-            self.transport.call_later(Duration::ZERO);
             if self.shared.config.queue_max == usize::MAX && state.closing.is_none() {
                 state.is_paused_by_queue = true;
                 self.transport.pause_reading();
             }
         }
+        self.will_tell(state);
         SendStatus::Full
+    }
+
+    /// Has the loop call `full` or `writable` in its next turn.
+    fn will_tell(&self, state: &mut State) {
+        if !std::mem::replace(&mut state.owes_writable, true) {
+            self.transport.call_later(Duration::ZERO);
+        }
     }
 
     fn written(&self, state: &mut State, status: WriteStatus) -> SendStatus {
@@ -240,6 +249,7 @@ impl Link {
             WriteStatus::Closed => SendStatus::Closed,
             WriteStatus::AboveHighWatermark => {
                 state.was_above = true;
+                self.will_tell(state);
                 SendStatus::Full
             }
             _ => {
@@ -306,6 +316,11 @@ impl Link {
             // `writable` is called by the loop.
             self.transport.call_later(Duration::ZERO);
         }
+    }
+
+    /// Whether `writable` is to be called, if there is room.
+    pub(super) fn take_owed(&self) -> bool {
+        std::mem::take(&mut self.state.borrow_mut().owes_writable)
     }
 
     // ---- reading ----

@@ -19,8 +19,7 @@ pub struct WebSocket {
 pub enum SendStatus {
     /// The message will be sent.
     Ok,
-    /// The message will be sent, but much is queued before it. If the peer does not receive it at once,
-    /// [`full`](super::WebSocketHandler::full) is called.
+    /// The message will be sent, but much is queued: [`writable`](super::WebSocketHandler::writable) is called once there is room.
     Full,
     /// The message was dropped: more than [`queue_max`](super::WebSocketConfig::queue_max) is queued.
     Dropped,

@@ -157,13 +157,15 @@ impl WebSocketStream {
             }
             let Some(socket) = state.socket.clone() else { return Poll::Pending };
             drop(state);
-            let is_sent = send(&socket) != SendStatus::Closed;
+            let status = send(&socket);
+            self.shared.borrow_mut().is_full |= status == SendStatus::Full;
+            let is_sent = status != SendStatus::Closed;
             Poll::Ready(if is_sent { Ok(()) } else { Err(SendError {}) })
         })
         .await
     }
 
-    /// Closes, as [`WebSocket::close`] does. Messages that are on their way are still received until the peer has answered.
+    /// Closes, as [`WebSocket::close`] does. Messages that were received are still there; those that arrive later are dropped.
     pub fn close(&self, reason: impl Into<CloseReason>) {
         let socket = self.shared.borrow().socket.clone();
         if let Some(socket) = socket {

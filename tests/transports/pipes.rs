@@ -1,13 +1,6 @@
 //! Pipes and FIFOs, on every engine, with their other ends held by the test. Standard input and output are tested in
 //! `tests/stdio.rs`.
 
-#![cfg(unix)]
-
-#[path = "support/lost_name.rs"]
-mod lost_name;
-#[path = "support/watchdog.rs"]
-mod watchdog;
-
 use std::{
     cell::{Cell, RefCell},
     fs::{self, File},
@@ -18,9 +11,9 @@ use std::{
     time::Duration,
 };
 
-use lost_name::lost_name;
+use crate::support::lost_name::lost_name;
+use crate::support::watchdog::Watchdog;
 use sinew::{prelude::*, testing::assert_clean, transports::PipeError};
-use watchdog::Watchdog;
 
 /// The callbacks of a protocol.
 #[derive(Default)]

@@ -1,19 +1,17 @@
 //! Fault injection between real sockets and streams, on every engine: whatever system calls return, every byte
 //! arrives once and in order, broken connections are reported once, others continue, and nothing is left.
 //!
-//! `SINEW_SEED=7 cargo test --test faults` runs the faults of one seed; a failure prints its seed.
-
-mod support;
+//! `SINEW_SEED=7 cargo test --test transports faults` runs the faults of one seed; a failure prints its seed.
 
 use std::{cell::Cell, ops::Range, rc::Rc, time::Duration};
 
+use crate::support::{
+    Echo, Event, Link, Lost, Pull, Script, Watchdog, Width, World, noise, sockets::any_port,
+};
 use sinew::{
     prelude::*,
     testing::{assert_clean, for_seeds},
     transports::Faults,
-};
-use support::{
-    Echo, Event, Link, Lost, Pull, Script, Watchdog, Width, World, noise, sockets::any_port,
 };
 
 /// Fewer seeds in debug builds than in release builds.

@@ -1,18 +1,12 @@
 //! The HTTP server behind every kind of endpoint: TCP, TLS, Unix sockets, and the PROXY protocol before TCP and TLS.
 
-mod support {
-    #[allow(dead_code, reason = "other tests use the rest")]
-    pub(crate) mod certs;
-    pub(crate) mod watchdog;
-}
-
+use crate::support::{certs, watchdog::watch_this_test};
 use sinew::{
     http::server::{HttpServer, Reply, Request, Response},
     prelude::*,
     reactor::Failure,
     transports::proxy::{ProxyConfig, ProxyHeader, ProxySsl},
 };
-use support::{certs, watchdog::watch_this_test};
 
 /// Sends what it has, and tells all that comes back when the server closes.
 struct Client {

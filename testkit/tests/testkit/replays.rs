@@ -1,10 +1,8 @@
 //! What a replay compares and what it ignores: order of input and timers, read boundaries, and recordings that end early.
 
-mod echo;
-
 use std::time::Duration;
 
-use echo::{echo, upper};
+use crate::echo::{echo, upper};
 use sinew_testkit::testing::{Recording, replay, tap};
 use sinew_transports::{
     Factory, Peer, Protocol, StreamConfig, TimerId, Transport, memory, reactor::Reactor,

@@ -1,9 +1,7 @@
 //! A network that somebody else has written, in the kernel's place: what `sinew_transports::net` promises to its author. It is one
 //! host that talks to itself without any delay.
 
-#[path = "../../tests/support/watchdog.rs"]
-mod watchdog;
-
+use crate::watchdog::watch_this_test;
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
@@ -286,7 +284,7 @@ impl Protocol for Client {
 
 #[test]
 fn streams_run_over_a_network_of_ones_own() {
-    watchdog::watch_this_test();
+    watch_this_test();
     let reactor = reactor();
     let config = ListenConfig::default().backlog(7);
     let port = reactor.listen_tcp_with("here:80", config, |_: &Peer| Echo).expect("a port");
@@ -304,7 +302,7 @@ fn streams_run_over_a_network_of_ones_own() {
 
 #[test]
 fn its_errors_reach_the_user() {
-    watchdog::watch_this_test();
+    watch_this_test();
     let reactor = reactor();
     let connecting = reactor.connect_tcp("here:81", |_: &Peer| Echo);
     let nowhere = reactor.connect_tcp("there:80", |_: &Peer| Echo);
@@ -328,7 +326,7 @@ impl DatagramProtocol for Answers {
 
 #[test]
 fn datagrams_run_over_a_network_of_ones_own() {
-    watchdog::watch_this_test();
+    watch_this_test();
     let reactor = reactor();
     let (one, two) = <(Rc<RefCell<Vec<Vec<u8>>>>, Rc<RefCell<Vec<Vec<u8>>>>)>::default();
     let _server = reactor.listen_udp("here:53", Answers(one.clone())).expect("a socket");

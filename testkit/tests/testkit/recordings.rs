@@ -1,11 +1,7 @@
 //! Recording and replay of connections: on sockets with every engine, in memory and in a simulated network; and
 //! stored recordings of past failures, in `recordings/`.
 
-#[path = "../../tests/support/watchdog.rs"]
-mod watchdog;
-
-mod echo;
-
+use crate::watchdog::watch_this_test;
 use std::{
     cell::RefCell,
     fs::File,
@@ -18,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use echo::{echo, upper};
+use crate::echo::{echo, upper};
 use sinew_testkit::{
     sim::Network,
     testing::{Recording, ReplayError, assert_clean, replay, tap},
@@ -32,7 +28,7 @@ use sinew_transports::{
 
 /// Clients of an echo server, one after the other: one half-closes, one sends much, one resets.
 fn record_on(engine: Engine) -> Recording {
-    watchdog::watch_this_test();
+    watch_this_test();
     let reactor = Reactor::builder().engine(engine).build().unwrap();
     let recording = Recording::new();
     let port = reactor.listen_tcp("127.0.0.1:0", tap(echo, &recording)).unwrap();
@@ -105,7 +101,7 @@ fn recordings_of_sockets_replay() {
 /// A wrapper around a kernel socket must not be treated as a stream without a kernel, which is always ready.
 #[test]
 fn tapped_client_on_a_socket() {
-    watchdog::watch_this_test();
+    watch_this_test();
     for engine in Engine::available() {
         let reactor = Reactor::builder().engine(engine).build().unwrap();
         let port = reactor.listen_tcp("127.0.0.1:0", echo).unwrap();

@@ -1,9 +1,7 @@
 //! Model test of a connection: both ends perform random steps, from outside and from within callbacks. No byte is lost, duplicated or
 //! reordered, nothing is delivered while reading is paused, and the lifecycle of the protocol is complete.
 
-#[path = "../../tests/support/watchdog.rs"]
-mod watchdog;
-
+use crate::watchdog::watch_this_test;
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
 use proptest::prelude::*;
@@ -346,7 +344,7 @@ proptest! {
         auto_pause in any::<bool>(),
     ) {
         let model = Shared::default();
-        watchdog::watch_this_test();
+        watch_this_test();
         let reactor = Reactor::new().expect("a reactor");
         let config = StreamConfig::default().watermarks(watermarks.0, watermarks.1);
         let actor = Actor { model: model.clone(), script: inside.into() };

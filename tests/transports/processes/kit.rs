@@ -9,7 +9,7 @@ use std::{
 
 use sinew::{prelude::*, transports::SpawnError};
 
-use crate::watchdog::Watchdog;
+use crate::support::watchdog::Watchdog;
 
 /// The callbacks in order; of received data only the direction.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! Untrusted text in errors and peer names: shortened, on one line, without control characters.
 
-#[path = "../../tests/support/watchdog.rs"]
-mod watchdog;
-
+use crate::watchdog::watch_this_test;
 use std::{error::Error, fmt::Display, io};
 
 use sinew_testkit::{
@@ -183,7 +181,7 @@ fn peer_names_are_escaped() {
     std::fs::create_dir_all(&folder).unwrap();
     let name = folder.join("\u{1b}[2J\nforged");
     let seen = Rc::<RefCell<Vec<Peer>>>::default();
-    watchdog::watch_this_test();
+    watch_this_test();
     let reactor = Reactor::new().unwrap();
     let kept = seen.clone();
     let port = reactor

@@ -1,11 +1,6 @@
 //! What is given up is closed: connections whose future, task or guard is dropped at any moment, and those that are detached.
 
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "support/certs.rs"]
-mod certs;
-#[path = "support/watchdog.rs"]
-mod watchdog;
-
+use crate::support::{certs, watchdog};
 use std::{
     cell::RefCell,
     future::{Future, poll_fn},

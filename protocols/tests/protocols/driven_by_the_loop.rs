@@ -1,8 +1,6 @@
 //! Framing and the small services driven by the event loop, over in-memory connections.
 
-#[path = "../../tests/support/watchdog.rs"]
-mod watchdog;
-
+use crate::watchdog::watch_this_test;
 use std::{
     cell::RefCell,
     rc::Rc,
@@ -29,7 +27,7 @@ fn settle(reactor: &Reactor) {
 }
 
 fn connect<P: Protocol>(protocol: P) -> (Reactor, Wire) {
-    watchdog::watch_this_test();
+    watch_this_test();
     let reactor = Reactor::new().unwrap();
     let (_, wire) = memory::connect(&reactor, StreamConfig::default(), protocol).unwrap();
     settle(&reactor);

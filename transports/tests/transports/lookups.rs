@@ -1,9 +1,7 @@
 //! Name lookups on real threads, on every engine: jobs that block do not delay lookups, and a connect timeout reports what it was
 //! waiting for.
 
-#[path = "../../tests/support/watchdog.rs"]
-mod watchdog;
-
+use crate::watchdog::watch_this_test;
 use std::{sync::mpsc, time::Duration};
 
 use sinew_reactor::{Builder, Deferred, Engine, Reactor};
@@ -25,7 +23,7 @@ fn blocked() -> (mpsc::Sender<()>, impl FnOnce() + Send) {
 }
 
 fn on_every_engine(test: impl Fn(Builder)) {
-    watchdog::watch_this_test();
+    watch_this_test();
     for engine in Engine::available() {
         println!("{engine}"); // Shown if the test fails.
         test(Reactor::builder().engine(engine).stop_signals(false).pool_grace(Duration::ZERO));

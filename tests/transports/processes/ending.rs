@@ -224,7 +224,7 @@ fn ended_can_be_awaited_at_any_time() {
         assert_eq!(*callbacks.borrow(), [("before", Some(4)), ("after", Some(4))]);
     });
     let (recorder, _) = Recorder::new(ignore);
-    crate::watchdog::watch_this_test();
+    crate::support::watchdog::watch_this_test();
     let reactor = Reactor::new().expect("a reactor");
     let process = reactor.spawn_process(recorder, sh("exit 4")).expect("it starts");
     drop(reactor);
