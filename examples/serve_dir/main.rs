@@ -119,10 +119,10 @@ fn site(args: &Args) -> Result<Router, Failed> {
     for (path, location) in &args.redirect {
         router = router.any(path, Redirect::to(location)?);
     }
-    if args.upload {
-        router = Uploads::new(&args.folder).routes(router);
-    }
-    Ok(router.fallback(files))
+    Ok(match args.upload {
+        true => router.fallback(Uploads::new(&args.folder, files)),
+        false => router.fallback(files),
+    })
 }
 
 fn server(handler: impl Handler) -> HttpServer {

@@ -9,6 +9,7 @@ mod support;
 mod server {
     mod answers;
     mod bodies;
+    mod framing;
     mod life;
     mod pipelining;
     mod splits;
