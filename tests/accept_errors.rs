@@ -15,53 +15,23 @@ use std::{
     io::{self, Read},
     net::{SocketAddr, TcpListener, TcpStream},
     rc::Rc,
-    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
 use accept_errors::sys::forbid_accepting;
 use sinew::prelude::*;
-use support::{Echo, Watchdog, sockets::any_port};
-use tracing::subscriber::DefaultGuard;
+use support::{Echo, Watchdog, log::Log, sockets::any_port};
+use tracing::{
+    Level,
+    dispatcher::{self, DefaultGuard},
+};
 
 /// Longer than three accept pauses of a listener.
 const WHILE: Duration = Duration::from_millis(350);
 
 /// One turn per pause, and some for the timer wheel.
 const TURNS_MAX: u64 = 30;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("nobody panics with it").write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Counts the errors logged on this thread.
-    fn begin() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let sink = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::ERROR)
-            .with_writer(move || sink.clone())
-            .with_ansi(false)
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let bytes = self.0.lock().expect("nobody panics with it");
-        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
-    }
-}
 
 /// A listener of the reactor whose socket has a duplicate outside.
 struct Stage {
@@ -74,7 +44,8 @@ struct Stage {
 
 impl Stage {
     fn new(engine: Engine, what: &str) -> Self {
-        let (log, guard) = Log::begin();
+        let log = Log::default();
+        let guard = dispatcher::set_default(&log.subscriber(Level::ERROR));
         let watchdog = Watchdog::new(format!("{what} on {engine}"));
         let reactor = Reactor::builder().engine(engine).build().unwrap();
         let listener = TcpListener::bind(any_port()).unwrap();

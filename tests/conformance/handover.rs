@@ -547,7 +547,7 @@ fn handovers_that_are_refused(world: &World) {
     };
     let (a, b) = (world.join(Sink), world.join(Sink));
     tie(&a, &b);
-    assert_eq!(reason(&a), NotHandedOver::RelayedBytes);
+    assert_eq!(reason(&a), NotHandedOver::Relayed);
     let c = world.join(Sink);
     let later = Later::default();
     give(world, &later)(&c.transport(), Sink);

@@ -6,6 +6,7 @@
 
 pub(crate) mod certs;
 pub(crate) mod life;
+pub(crate) mod log;
 #[cfg(unix)]
 pub(crate) mod lost_name;
 pub(crate) mod remote;
