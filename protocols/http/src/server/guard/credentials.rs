@@ -57,8 +57,8 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// The secret that client and server share: the hash of `user:realm:password`, in hexadecimal digits. Whoever has it can log in to
-    /// that realm.
+    /// The secret that client and server share: the hash of `user:realm:password`, in hexadecimal digits. It is all that is needed to log
+    /// in to that realm.
     #[must_use]
     pub fn secret(self, user: &str, realm: &str, password: &[u8]) -> String {
         self.hash(&[user.as_bytes(), b":", realm.as_bytes(), b":", password])
