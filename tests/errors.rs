@@ -30,6 +30,10 @@ use sinew::{
         names::{Hosts, ResolveError},
         net::InstallError,
         proxy::{ProxyError, ProxyHeaderError, ProxyVersion, Subnet},
+        reactors::{
+            CallError, MailboxError, NotSent, Reactors, SendToError, Shard, ShardError,
+            ShardFailure,
+        },
     },
 };
 
@@ -111,8 +115,20 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
         SetProtocolError { protocol: Echo, reason: NotHandedOver::Closed },
         UnreadInput { bytes: 3 },
         SendFileError::NotSeekable(cause()),
+        SendToError::Tls,
+        CallError::Stopped { shard: 1 },
+        ShardError::Thread(cause()),
+        a_reactor_that_failed(),
+        MailboxError { message: 7, reason: NotSent::Stopped { shard: 1 } },
+        NotSent::Full { shard: 1, limit: 8 },
     ];
     made.into_iter().chain([a_send_that_failed(), a_refused_option(), unequal_halves()])
+}
+
+/// Only reactors that run together can create this error.
+fn a_reactor_that_failed() -> ShardFailure {
+    let setup = |_: &Shard| Err(cause());
+    Reactors::new(1).stop_signals(false).setup(setup).start().expect_err("it cannot be set up")
 }
 
 /// Only a socket can create this error: the datagram is too long.

@@ -21,10 +21,11 @@ const COMPLETE: [(&str, &str); 6] = [
 ];
 
 /// Exhaustive structs with public fields, with the reason.
-const PLAIN: [(&str, &str); 11] = [
+const PLAIN: [(&str, &str); 12] = [
     ("BuildError", "users make it in tests of their handling"),
     ("ByteRange", "users make it: it is a pair of positions"),
     ("ShortLivedConnection", "users make it in tests of their handling"),
+    ("MailboxError", "users make it in tests of their handling"),
     ("Panicked", "users make it in tests of their handling"),
     ("SendDescriptorError", "users make it in tests of their handling"),
     ("TimedOut", "users make it in tests of their handling"),
@@ -36,7 +37,7 @@ const PLAIN: [(&str, &str); 11] = [
 ];
 
 /// Types that do something only if they are used, or that must not be ignored.
-const MUST_USE: [&str; 33] = [
+const MUST_USE: [&str; 35] = [
     "AcceptFailure",
     "Builder",
     "RandomFaults",
@@ -58,8 +59,10 @@ const MUST_USE: [&str; 33] = [
     "Promise",
     "ProxyConfig",
     "ProxyHeader",
+    "Reactors",
     "Registration",
     "RetryConfig",
+    "RunningReactors",
     "Server",
     "ServerConfig",
     "SignalWatch",

@@ -156,6 +156,61 @@ mod tests {
         });
     }
 
+    /// The whole way of a wakeup from another thread, in the order of `TaskWaker` and `Shared::push_woken`: the loop sleeps
+    /// until the task is queued, and its polls see what both wakers wrote.
+    #[test]
+    fn a_task_that_is_woken_from_other_threads_is_polled() {
+        model(|| {
+            let (asleep, queued) = (Arc::new(WakeFlag::new()), Arc::new(QueuedFlag::new()));
+            let counted = Arc::new(AtomicUsize::new(0));
+            let queue = Arc::new(AtomicUsize::new(0));
+            let eventfd = Arc::new(AtomicUsize::new(0));
+            let data = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+            let wakers: Vec<_> = (0..2)
+                .map(|n| {
+                    let (asleep, queued) = (asleep.clone(), queued.clone());
+                    let (counted, queue) = (counted.clone(), queue.clone());
+                    let (eventfd, data) = (eventfd.clone(), data.clone());
+                    loom::thread::spawn(move || {
+                        data[n].store(true, Ordering::Relaxed);
+                        if queued.must_queue() {
+                            counted.fetch_add(1, Ordering::Relaxed);
+                            let put = || {
+                                queue.fetch_add(1, Ordering::Release);
+                                true
+                            };
+                            asleep.post(put, || _ = eventfd.fetch_add(1, Ordering::Release));
+                        }
+                    })
+                })
+                .collect();
+            loop {
+                if queue.load(Ordering::Acquire) > 0 {
+                    queue.fetch_sub(1, Ordering::Acquire);
+                    counted.fetch_sub(1, Ordering::Relaxed);
+                    queued.clear();
+                    // The poll.
+                    if data.iter().all(|data| data.load(Ordering::Relaxed)) {
+                        break;
+                    }
+                }
+                asleep.sleep(
+                    || counted.load(Ordering::Relaxed) > 0,
+                    |has_any| {
+                        if has_any {
+                            // Counted, and perhaps not in the queue yet.
+                            return loom::thread::yield_now();
+                        }
+                        while eventfd.swap(0, Ordering::Acquire) == 0 {
+                            loom::thread::yield_now();
+                        }
+                    },
+                );
+            }
+            wakers.into_iter().for_each(|waker| waker.join().unwrap());
+        });
+    }
+
     /// Two wakers, each with new data, and a task that is queued already. The poll sees what a waker wrote, or the
     /// waker queues the task once more.
     #[test]

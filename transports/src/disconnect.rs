@@ -58,7 +58,8 @@ pub enum ConnectionLost {
         /// The limit that was exceeded.
         limit: usize,
     },
-    /// Another protocol has taken over the connection: [`set_protocol`](crate::Transport::set_protocol).
+    /// Another protocol has taken over the connection, here ([`set_protocol`](crate::Transport::set_protocol)) or on another reactor
+    /// ([`send_to`](crate::Transport::send_to)).
     #[error("handed over to another protocol")]
     HandedOver,
     /// A callback of the protocol panicked.

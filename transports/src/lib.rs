@@ -40,6 +40,7 @@
 //! | client connections that reconnect | [`client_service`] |
 //! | relays between two connections | [`relay`] |
 //! | socket options | [`options`] |
+//! | several reactors that serve the same ports | [`reactors`] |
 //! | networks that replace the kernel's, for authors of transports | [`net`] |
 //! | streams in memory | [`memory`] |
 //!
@@ -66,7 +67,10 @@ mod faults;
 mod handover;
 mod immediate_connect;
 mod listener_hooks;
+mod mailbox;
 pub mod memory;
+#[path = "stream/moving/error.rs"]
+mod moving;
 pub mod names;
 pub mod net;
 pub mod options;
@@ -78,10 +82,12 @@ pub mod process;
 mod producer;
 mod protocol;
 pub mod proxy;
+pub mod reactors;
 #[path = "stream/relay/api.rs"]
 pub mod relay;
 #[path = "stream/file/error.rs"]
 mod send_file;
+mod sharing;
 mod stream;
 mod tcp;
 mod timers;
@@ -149,6 +155,7 @@ pub use {
         UdpError,
     },
     endpoint::{DynFactory, DynProtocol},
+    moving::SendToError,
     options::{Dscp, Keepalive, SocketOptionError},
     relay::{RelayError, RelayedBytes},
 };

@@ -35,15 +35,22 @@
 //! | feature | |
 //! |---|---|
 //! | `compression`, on by default | `server::Compression`, with gzip |
+//! | `forms`, on by default | `server::Form`: forms with files, in temporary files |
+//! | `guard`, on by default | `server::Guard`: Basic, Digest, htpasswd files |
 //! | `sessions`, on by default | `server::Sessions`, with a signed cookie |
 //! | `websocket`, on by default | the module `websocket` |
 #![forbid(unsafe_code)]
 
+mod body;
+pub mod client;
 pub mod codec;
 pub mod server;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+mod unread;
+
+pub use body::{Body, BodyControl, BodyReceiver, BodySource, BodyWaker, BodyWriter, Produced};
 pub use codec::{FieldError, Fields};
 #[doc(no_inline)]
 pub use http::{Method, StatusCode, Version};

@@ -271,6 +271,12 @@ pub(crate) trait Poller {
         let _ = token;
         None
     }
+
+    /// Whether an operation on the input of a source is in flight, which may still take data from it.
+    fn is_input_in_flight(&mut self, token: Token) -> bool {
+        let _ = token;
+        false
+    }
 }
 
 /// Ends the current `wait`, or the next one; may be called from any thread, any number of times.

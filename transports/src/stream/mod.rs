@@ -32,6 +32,7 @@ mod hold;
 mod inline_socket;
 mod input;
 pub(crate) mod layer;
+mod moving;
 mod observed;
 mod output;
 mod pending_handover;

@@ -75,6 +75,15 @@ impl<P: Protocol> Connecting<P> {
         self.deferred.then(|reactor, made| f(reactor, made.map(UnclaimedConnection::claim)));
     }
 
+    /// A deferred whose result is computed by `f` from the connection, in the loop. Cancelling it cancels this one, too.
+    #[track_caller]
+    pub fn map<T: 'static>(
+        self,
+        f: impl FnOnce(Connection<P>) -> T + 'static,
+    ) -> Deferred<T, ConnectError> {
+        self.deferred.map(|made| made.map(|made| f(made.claim())))
+    }
+
     /// Lets it live on without anything that waits for it: the connection belongs to its protocol. An error is logged.
     pub fn detach(self) {
         self.deferred.map(|made| made.map(UnclaimedConnection::claim::<P>)).detach();

@@ -114,6 +114,12 @@ impl ResponseHead {
         &self.fields
     }
 
+    /// The fields alone.
+    #[must_use]
+    pub fn into_fields(self) -> Fields {
+        self.fields
+    }
+
     /// The framing of the body, if it responds to a request with this method (RFC 9112 6.3). Responses to HEAD, and 1xx, 204 and
     /// 304, have no body, whatever the fields say; nor has a successful response to CONNECT, after which the connection is a
     /// tunnel.

@@ -10,8 +10,8 @@ use super::{
     answer::Plan,
     connection::{Flood, HttpConnection, Life, Step},
     exchange::{Answer, Exchange, Stage},
-    incoming::Reader,
 };
+use crate::body::{Reader, Receiving, Sending};
 
 impl HttpConnection {
     pub(super) fn answer(
@@ -79,6 +79,7 @@ impl HttpConnection {
         let body = response.take_body();
         let status = self.shared.with_scratch(|out| {
             plan.push_head(out, &self.shared, reactor.as_ref(), &exchange.head, &response);
+            exchange.stage.set(Stage::Sent);
             exchange.send(transport, out, body, plan.framing)
         });
         if status == WriteStatus::AboveHighWatermark && self.flood == Flood::No {

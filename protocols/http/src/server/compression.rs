@@ -4,8 +4,11 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use sinew_protocols::compression::{Deflate, Flush, Format};
 
-use super::{Body, BodySource, BodyWaker, Handler, Produced, Reply, Request, Response, body::Kind};
-use crate::codec::{ETag, Fields};
+use super::{Body, BodySource, BodyWaker, Handler, Produced, Reply, Request, Response};
+use crate::{
+    body::Kind,
+    codec::{ETag, Fields},
+};
 
 /// A layer that compresses responses with gzip, for clients that accept it.
 ///

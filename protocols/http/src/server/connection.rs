@@ -20,11 +20,13 @@ use super::{
     Ended, Reply, Request, Response,
     answer::Plan,
     exchange::{Exchange, Stage},
-    incoming::Incoming,
     shared::Shared,
+};
+use crate::{
+    body::{Incoming, Receiving},
+    codec::{BodyDecoder, BodyError, RequestHead},
     unread::Unread,
 };
-use crate::codec::{BodyDecoder, BodyError, RequestHead};
 
 /// A connection of an [`HttpServer`](super::HttpServer). Owns no buffer while it is idle.
 pub struct HttpConnection {

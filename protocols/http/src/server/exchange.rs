@@ -12,8 +12,11 @@ use std::{
 use http::StatusCode;
 use sinew_transports::{Protocol, Transport, reactor::Reactor};
 
-use super::{Ended, Request, Response, incoming::Incoming};
-use crate::codec::RequestHead;
+use super::{Ended, Request, Response};
+use crate::{
+    body::{Incoming, Receiving, Sending},
+    codec::RequestHead,
+};
 
 /// Stages of the response, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,16 +138,6 @@ impl Exchange {
         }
     }
 
-    /// Has the loop call the connection.
-    pub(super) fn wake(&self) {
-        if self.in_loop.get() || self.woken.replace(true) {
-            return;
-        }
-        if let Some(transport) = &self.transport {
-            transport.call_later(Duration::ZERO);
-        }
-    }
-
     /// The connection checks for changes.
     pub(super) fn looked_at(&self) {
         self.woken.set(false);
@@ -200,5 +193,38 @@ impl Exchange {
 
     pub(super) fn next_disconnect(&self) -> Option<OnDisconnect> {
         self.disconnects.borrow_mut().pop()
+    }
+}
+
+impl Receiving for Exchange {
+    fn incoming(&self) -> &RefCell<Incoming> {
+        &self.incoming
+    }
+
+    fn wake(&self) {
+        if self.in_loop.get() || self.woken.replace(true) {
+            return;
+        }
+        if let Some(transport) = &self.transport {
+            transport.call_later(Duration::ZERO);
+        }
+    }
+}
+
+impl Sending for Exchange {
+    fn begin_sending(&self, is_file: bool) {
+        self.stage.set(Stage::Sending);
+        self.is_file.set(is_file);
+    }
+
+    fn set_sent(&self, bytes: u64) {
+        self.sent.set(bytes);
+    }
+
+    fn all_sent(&self) {
+        if self.stage.get() == Stage::Sending {
+            self.stage.set(Stage::Sent);
+            self.wake();
+        }
     }
 }

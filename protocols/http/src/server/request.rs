@@ -9,12 +9,11 @@ use sinew_transports::{
     reactor::{Deferred, Reactor},
 };
 
-use super::{
-    BodyReceiver,
-    exchange::Exchange,
-    incoming::{Incoming, Reader},
+use super::{BodyReceiver, exchange::Exchange};
+use crate::{
+    body::{Incoming, Reader, Receiving},
+    codec::{BodyError, Fields, FormError, RequestHead, form, list, percent_decode},
 };
-use crate::codec::{BodyError, Fields, FormError, RequestHead, form, list, percent_decode};
 
 /// Most fields of a form or a query that are read.
 const FORM_FIELDS_MAX: usize = 1_000;

@@ -207,6 +207,10 @@ impl Poller for UringPoller {
     fn take_completion(&mut self, token: Token) -> Option<Completion> {
         self.sources.take_completion(token)
     }
+
+    fn is_input_in_flight(&mut self, token: Token) -> bool {
+        self.sources.is_input_in_flight(token)
+    }
 }
 
 impl Drop for UringPoller {

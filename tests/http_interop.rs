@@ -1,0 +1,12 @@
+//! The HTTP server and its proxies with other programs: curl, Python, Node and nginx. Where one is missing, the test says "skipped".
+
+mod support {
+    pub(crate) mod watchdog;
+}
+
+mod http_interop {
+    mod clients;
+    mod nginx;
+    mod programs;
+    mod site;
+}
