@@ -259,6 +259,9 @@ fn with_http() -> impl Iterator<Item = Printed> {
         target,
         sinew::http::server::SessionFull { max: 1 },
         sinew::http::websocket::WebSocketError::Text,
+        sinew::http::websocket::HandshakeError::Accept,
+        sinew::http::websocket::OpenError::from(sinew::reactor::Failure::Cancelled),
+        "ws:".parse::<sinew::http::websocket::WebSocketUrl>().unwrap_err(),
     ];
     made.into_iter()
 }
