@@ -7,7 +7,7 @@
 //! hello
 //! ```
 //!
-//! Over TLS: `--listen tls:8443:privateKey=key.pem:certKey=cert.pem`.
+//! Over TLS: `--listen tls:8443:cert=cert.pem:key=key.pem`.
 
 #[path = "../cli/mod.rs"]
 mod cli;
