@@ -37,7 +37,7 @@ const PLAIN: [(&str, &str); 12] = [
 ];
 
 /// Types that do something only if they are used, or that must not be ignored.
-const MUST_USE: [&str; 35] = [
+const MUST_USE: [&str; 39] = [
     "AcceptFailure",
     "Builder",
     "RandomFaults",
@@ -53,6 +53,7 @@ const MUST_USE: [&str; 35] = [
     "Keepalive",
     "Link",
     "ListenConfig",
+    "OwnedConnection",
     "Plan",
     "ProcessConfig",
     "Production",
@@ -61,15 +62,18 @@ const MUST_USE: [&str; 35] = [
     "ProxyHeader",
     "Reactors",
     "Registration",
+    "RequestClientConfig",
     "RetryConfig",
     "RunningReactors",
     "Server",
     "ServerConfig",
+    "SignalReceiver",
     "SignalWatch",
     "Sleep",
     "StreamConfig",
     "SystemUnderTest",
     "Task",
+    "TaskGroup",
     "TlsClientConfig",
     "TlsServerConfig",
     "Unstuffed",

@@ -9,6 +9,7 @@ mod support;
 mod server {
     mod answers;
     mod bodies;
+    mod framing;
     mod lifecycle;
     mod pipelining;
     mod splits;
