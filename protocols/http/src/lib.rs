@@ -34,15 +34,20 @@
 //!
 //! | feature | |
 //! |---|---|
+//! | `client`, on by default | the module `client` |
 //! | `compression`, on by default | `server::Compression`, with gzip |
 //! | `sessions`, on by default | `server::Sessions`, with a signed cookie |
 //! | `websocket`, on by default | the module `websocket` |
 #![forbid(unsafe_code)]
 
+#[cfg_attr(not(feature = "client"), allow(dead_code, unused_imports))]
 mod body;
+#[cfg(feature = "client")]
 pub mod client;
 pub mod codec;
 pub mod server;
+#[cfg(feature = "client")]
+pub mod urllib;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
