@@ -41,6 +41,8 @@ pages! {
     WriteErrors: "../docs/design/17-write-errors.md";
     ConnectionHandover: "../docs/design/18-connection-handover.md";
     LineEndings: "../docs/design/19-line-endings-and-request-matching.md";
+    SeveralReactors: "../docs/design/20-several-reactors.md";
+    SeveralCores: "../docs/guide/16-several-cores.md";
     Layer: "../docs/design/12-tls-layer.md";
 }
 

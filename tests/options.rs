@@ -1,5 +1,5 @@
 //! Socket options as reported by getsockopt(2), for accepted and connected sockets, on every engine and in both
-//! families.
+//! families. A binary of its own, since it searches all descriptors of the process.
 
 #![cfg(target_os = "linux")]
 

@@ -153,6 +153,21 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
         settle(&self.state, &self.reactor, result);
     }
 
+    /// Settles with the result of `deferred`, when it is there. Cancelling the deferred of this promise cancels `deferred`.
+    #[track_caller]
+    pub fn follow(self, deferred: Deferred<T, E>) {
+        let canceller = deferred.canceller();
+        self.on_cancel(move |_| canceller.cancel());
+        deferred.then(move |_, result| self.settle(result));
+    }
+
+    /// Gives up a promise whose deferred nobody waits for. Runs no user code: there is neither a result nor a callback.
+    pub(crate) fn discard(self) {
+        let mut inside = self.state.borrow_mut();
+        inside.settled = true;
+        inside.quiet = true;
+    }
+
     /// Settles with a failure that has been logged already.
     pub(crate) fn reject_quietly(self, failure: Failure) {
         self.state.borrow_mut().quiet = true;

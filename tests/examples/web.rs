@@ -212,6 +212,7 @@ fn ws_echo_sends_back_what_comes() {
         client.expect(frame(Opcode::Close, &[3, 232], None));
         client.send(frame(Opcode::Close, &[3, 232], mask));
         client.expect_end();
+        drop(client);
         let mut client = server.connect();
         client
             .send([handshake.as_bytes(), &frame(Opcode::Binary, &[b'x'; 100_001], mask)].concat());
@@ -220,6 +221,7 @@ fn ws_echo_sends_back_what_comes() {
             answer.windows(4).any(|bytes| bytes[0] == 0x88 && bytes[2..] == [3, 241]),
             "closed with 1009"
         );
+        drop(client);
         assert!(get(&server, "/page").contains("new WebSocket"));
         server.finish();
     }

@@ -36,13 +36,14 @@
 //! |---|---|
 //! | `client`, on by default | the module `client` |
 //! | `compression`, on by default | `server::Compression`, with gzip |
+//! | `forms`, on by default | `server::Form`: forms with files, in temporary files |
+//! | `guard`, on by default | `server::Guard`: Basic, Digest, htpasswd files |
 //! | `sessions`, on by default | `server::Sessions`, with a signed cookie |
 //! | `websocket`, on by default | the module `websocket` |
 #![forbid(unsafe_code)]
 
 #[cfg_attr(not(feature = "client"), allow(dead_code, unused_imports))]
 mod body;
-#[cfg(feature = "client")]
 pub mod client;
 pub mod codec;
 pub mod server;

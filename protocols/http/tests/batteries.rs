@@ -9,13 +9,23 @@ mod support;
 
 mod batteries {
     mod access_log;
-    mod basic_auth;
+    #[cfg(unix)]
+    mod cgi;
+    mod clients;
     #[cfg(feature = "compression")]
     mod compression;
     mod event_stream;
     mod files;
     mod files_paths;
     mod folder;
+    #[cfg(feature = "forms")]
+    mod forms;
+    #[cfg(feature = "guard")]
+    mod guard;
+    #[cfg(feature = "guard")]
+    mod guard_digest;
+    #[cfg(feature = "guard")]
+    mod guard_htpasswd;
     mod layers;
     mod router;
     #[cfg(feature = "sessions")]

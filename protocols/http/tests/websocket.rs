@@ -7,6 +7,15 @@ mod watchdog;
 #[allow(dead_code, reason = "what other tests need")]
 mod support;
 
+#[path = "websocket/compressed.rs"]
+mod compressed;
+#[path = "websocket/parts.rs"]
+mod parts;
+#[path = "websocket/queue.rs"]
+mod queue;
+#[path = "websocket/splits.rs"]
+mod splits;
+
 use std::{
     cell::RefCell,
     io::{Read, Write},
@@ -51,6 +60,14 @@ impl WebSocketHandler for Echo {
 
     fn pong(&mut self, _: &WebSocket, data: &[u8]) {
         self.0.borrow_mut().push(format!("pong {}", data.escape_ascii()));
+    }
+
+    fn full(&mut self, _: &WebSocket) {
+        self.0.borrow_mut().push("full".to_owned());
+    }
+
+    fn writable(&mut self, _: &WebSocket) {
+        self.0.borrow_mut().push("writable".to_owned());
     }
 
     fn closed(&mut self, reason: &CloseReason) {
@@ -222,8 +239,12 @@ fn bytes_after_the_handshake() {
 #[test]
 fn ping_flood_one_pong() {
     let site = open();
-    let pings: Vec<u8> = (0..100_u8).flat_map(|n| frame(Opcode::Ping, &[n])).collect();
-    assert_eq!(site.ask(pings), unmasked(Opcode::Pong, &[99]));
+    let pings = |count: u8| (0..count).flat_map(|n| frame(Opcode::Ping, &[n])).collect::<Vec<_>>();
+    let pongs = |count: u8| (0..count).flat_map(|n| unmasked(Opcode::Pong, &[n])).collect();
+    let few: Vec<u8> = pongs(16);
+    assert_eq!(site.ask(pings(16)), few);
+    // Of those beyond, only the last is answered.
+    assert_eq!(site.ask(pings(200)), [few, unmasked(Opcode::Pong, &[199])].concat());
     site.ask(frame(Opcode::Pong, b"unasked"));
     assert_eq!(site.told(), ["pong unasked"]);
 }

@@ -134,7 +134,10 @@ fn leaks_are_named() {
     reactor.call_later(YEAR, |_| {});
     reactor.spawn(pending::<()>()).detach();
     reactor.advance(YEAR / 2).unwrap();
-    assert_eq!(reactor.leak_report().to_string(), "2 timers, 1 task");
+    assert_eq!(
+        reactor.leak_report().to_string(),
+        "2 timers, a task spawned at reactor/src/simulated/tests.rs:135:13"
+    );
 }
 
 #[test]

@@ -115,6 +115,15 @@ impl Body {
         Self(Kind::Source { source: Box::new(source), length: length.into() })
     }
 
+    /// Sets the exact length of a body from a source or a writer.
+    #[must_use]
+    pub fn with_length(mut self, bytes: u64) -> Self {
+        if let Kind::Source { length, .. } = &mut self.0 {
+            *length = Some(bytes);
+        }
+        self
+    }
+
     /// A whole file, with its present length. The kernel copies it if it can
     /// ([`Transport::send_file`](sinew_transports::Transport::send_file)).
     ///

@@ -6,8 +6,6 @@ use bytes::Bytes;
 use http::{StatusCode, Version};
 use sinew_transports::{Connection, Protocol, SetProtocolError, Transport, reactor::Deferred};
 
-use url::Url;
-
 use super::{
     ClientConnection, ConnectionConfig,
     exchange::{Exchange, Stage},
@@ -44,7 +42,7 @@ pub struct Response {
     fields: Fields,
     framing: Framing,
     length: Option<u64>,
-    urls: Vec<Url>,
+    urls: Vec<String>,
 }
 
 /// A connection on which another protocol has been agreed upon, by `101 Switching Protocols` or a 2xx to CONNECT. Dropped, it is closed.
@@ -106,13 +104,13 @@ impl Response {
 
     /// The URL that it comes from, redirects followed. `None` if the request was sent on a connection, without a URL.
     #[must_use]
-    pub fn url(&self) -> Option<&Url> {
-        self.urls.last()
+    pub fn url(&self) -> Option<&str> {
+        self.urls.last().map(String::as_str)
     }
 
     /// The URLs that were redirected, in order; empty if the first one has answered.
     #[must_use]
-    pub fn redirects(&self) -> &[Url] {
+    pub fn redirects(&self) -> &[String] {
         self.urls.split_last().map_or(&[], |(_, before)| before)
     }
 
@@ -222,8 +220,8 @@ impl Response {
 
     // ---- what the client does with it ----
 
-    pub(super) fn set_urls(&mut self, urls: &[Url]) {
-        self.urls = urls.to_vec();
+    pub(super) fn set_urls(&mut self, urls: impl Iterator<Item = String>) {
+        self.urls = urls.collect();
     }
 
     /// Delivers no more than that of the body.

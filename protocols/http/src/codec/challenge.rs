@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::fields::{is_token, split_outside_quotes};
+use super::fields::{is_token, split_outside_quotes, unquoted};
 
 /// Most challenges of a field that are read. Further ones are ignored.
 const CHALLENGES_MAX: usize = 16;
@@ -98,19 +98,6 @@ fn parameter(text: &str) -> Option<(&str, Cow<'_, str>)> {
         None => Cow::Borrowed(value),
     };
     Some((name, value))
-}
-
-/// A quoted string without its backslashes (RFC 9110 5.6.4).
-fn unquoted(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        plain.push(if character == '\\' { characters.next().unwrap_or('\\') } else { character });
-    }
-    Cow::Owned(plain)
 }
 
 #[cfg(test)]

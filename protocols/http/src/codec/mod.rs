@@ -1,7 +1,10 @@
 //! The wire format of HTTP/1.0 and HTTP/1.1 (RFC 9112), pure: bytes in, events out, and back. Knows no transport and no clock.
 //! `httparse` finds names and values in heads; framing is decided here.
 
-#[cfg_attr(not(any(feature = "client", feature = "websocket")), allow(dead_code))]
+#[cfg_attr(
+    not(all(feature = "client", feature = "guard", feature = "websocket")),
+    allow(dead_code)
+)]
 mod base64;
 mod body;
 #[cfg(feature = "client")]
@@ -12,12 +15,16 @@ mod connection_options;
 #[cfg(feature = "client")]
 mod data_url;
 mod date;
+#[cfg(any(feature = "client", feature = "guard"))]
+mod digest;
 mod encode;
 mod error;
 mod fields;
 mod forms;
 mod framing;
 mod head;
+#[cfg_attr(not(all(feature = "guard", feature = "sessions")), allow(dead_code))]
+mod hex;
 mod lines;
 mod multipart;
 mod percent;
@@ -35,6 +42,8 @@ pub use conditional::{ETag, Precondition, if_range, preconditions};
 #[cfg(feature = "client")]
 pub use data_url::{DataUrl, DataUrlError};
 pub use date::{format_date, parse_date};
+#[cfg(any(feature = "client", feature = "guard"))]
+pub use digest::DigestAlgorithm;
 pub use encode::{EncodeError, encode_request, encode_response};
 pub use error::{BodyError, HeadError};
 pub use fields::{FieldError, Fields};
@@ -55,4 +64,6 @@ pub(crate) use base64::{base64_decode, base64_encode};
 #[allow(unused_imports)]
 pub(crate) use encode::{push_field, push_fields, push_number, push_status_line};
 #[allow(unused_imports)]
-pub(crate) use fields::{list, split_outside_quotes, trim};
+pub(crate) use fields::{is_token, list, split_outside_quotes, trim, unquoted};
+#[allow(unused_imports)]
+pub(crate) use hex::{hex, unhex};

@@ -1,7 +1,7 @@
 //! The trait that users implement: [`Handler`], and two shortcuts: [`answer`] for responses that are ready at once,
 //! [`answer_async`] for futures.
 
-use std::{future::Future, rc::Rc};
+use std::{future::Future, panic::Location, rc::Rc};
 
 use super::{Reply, Request, Response};
 
@@ -86,15 +86,17 @@ pub fn answer<R: Into<Response>>(
 /// # fn is_handler(_: impl sinew_http::server::Handler) {}
 /// # is_handler(echo);
 /// ```
+#[track_caller]
 pub fn answer_async<R, F>(f: impl Fn(Request) -> F + 'static) -> impl Fn(Request, Reply) + 'static
 where
     R: Into<Response>,
     F: Future<Output = R> + 'static,
 {
+    let at = Location::caller();
     move |request, reply| {
         let reactor = request.reactor();
         let future = f(request.clone());
-        let task = reactor.spawn(async move { reply.send(future.await.into()) });
+        let task = reactor.spawn_at(at, async move { reply.send(future.await.into()) });
         request.on_disconnect(move |_| task.cancel());
     }
 }

@@ -3,7 +3,8 @@
 mod access_log;
 mod answer;
 mod answering;
-mod basic_auth;
+#[cfg(unix)]
+mod cgi;
 #[cfg(feature = "compression")]
 mod compression;
 mod config;
@@ -13,11 +14,18 @@ mod error_pages;
 mod event_stream;
 mod exchange;
 mod files;
+#[cfg(feature = "forms")]
+mod forms;
+#[cfg(feature = "guard")]
+mod guard;
 mod handler;
 mod http_server;
+mod proxy;
 mod redirect;
 mod reply;
 mod request;
+mod request_id;
+mod request_rate;
 mod response;
 mod router;
 #[cfg(feature = "sessions")]
@@ -26,14 +34,19 @@ mod session_store;
 mod sessions;
 mod shared;
 mod timeout;
+mod trusted_proxies;
 mod virtual_hosts;
 
 #[doc(no_inline)]
 pub use crate::body::{
     Body, BodyControl, BodyReceiver, BodySource, BodyWaker, BodyWriter, Produced,
 };
+#[cfg(feature = "guard")]
+#[doc(no_inline)]
+pub use crate::codec::DigestAlgorithm;
 pub use access_log::{AccessLog, LogFormat};
-pub use basic_auth::{AuthenticatedUser, BasicAuth, Credentials, Users};
+#[cfg(unix)]
+pub use cgi::Cgi;
 #[cfg(feature = "compression")]
 pub use compression::Compression;
 pub use config::ServerConfig;
@@ -42,11 +55,18 @@ pub use cors::Cors;
 pub use error_pages::ErrorPages;
 pub use event_stream::{Event, EventStream};
 pub use files::Files;
+#[cfg(feature = "forms")]
+pub use forms::{Form, FormFailure, FormLimits, PartReceiver, UploadedFile};
+#[cfg(feature = "guard")]
+pub use guard::{AuthenticatedUser, Credentials, Guard, Htpasswd, HtpasswdError, Users};
 pub use handler::{Handler, answer, answer_async};
 pub use http_server::HttpServer;
+pub use proxy::{ForwardProxy, HealthCheck, ReverseProxy};
 pub use redirect::Redirect;
 pub use reply::{Ended, Reply};
 pub use request::Request;
+pub use request_id::{RequestId, RequestIds};
+pub use request_rate::RequestRateLimit;
 pub use response::Response;
 pub use router::Router;
 #[cfg(feature = "sessions")]
@@ -54,4 +74,5 @@ pub use session_store::{MemoryStore, SessionData, SessionStore};
 #[cfg(feature = "sessions")]
 pub use sessions::{Session, SessionFull, Sessions};
 pub use timeout::Timeout;
+pub use trusted_proxies::TrustedProxies;
 pub use virtual_hosts::VirtualHosts;

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use sinew_transports::reactor::{Deferred, Failure};
 
 use super::{Handler, Reply, Request, Response, SessionData, SessionStore};
-use crate::codec::FieldError;
+use crate::codec::{FieldError, hex, unhex};
 
 /// Length of an id in bytes, before it is written in hexadecimal.
 const ID_LEN: usize = 16;
@@ -279,13 +279,4 @@ fn new_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; ID_LEN];
     getrandom::fill(&mut bytes)?;
     Ok(hex(&bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }

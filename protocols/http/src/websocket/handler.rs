@@ -39,17 +39,33 @@ pub trait WebSocketHandler: 'static {
         let _ = (socket, data);
     }
 
+    /// A piece of a text message, of whole characters; the message ends with the last one, which may be empty. Called in the place of
+    /// [`text`](Self::text) where messages are delivered [by piece](super::WebSocketConfig::by_piece).
+    fn text_piece(&mut self, socket: &WebSocket, text: &str, is_last: bool) {
+        let _ = (socket, text, is_last);
+    }
+
+    /// A piece of a binary message, likewise.
+    fn binary_piece(&mut self, socket: &WebSocket, data: &[u8], is_last: bool) {
+        let _ = (socket, data, is_last);
+    }
+
+    /// A ping. The answer is sent by itself.
+    fn ping(&mut self, socket: &WebSocket, data: &[u8]) {
+        let _ = (socket, data);
+    }
+
     /// A pong, solicited or not.
     fn pong(&mut self, socket: &WebSocket, data: &[u8]) {
         let _ = (socket, data);
     }
 
-    /// The output queue is above the high watermark: send no more until [`writable`](Self::writable).
+    /// The peer does not receive as fast as messages are sent: send no more until [`writable`](Self::writable).
     fn full(&mut self, socket: &WebSocket) {
         let _ = socket;
     }
 
-    /// The output queue is at or below the low watermark.
+    /// There is room for messages again, after [`full`](Self::full) or [`SendStatus::Full`](super::SendStatus::Full).
     fn writable(&mut self, socket: &WebSocket) {
         let _ = socket;
     }

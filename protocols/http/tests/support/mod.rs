@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sinew_http::server::{Handler, HttpConnection, HttpServer, ServerConfig};
-use sinew_transports::{Connection, StreamConfig, memory, memory::Wire, reactor::Reactor};
+use sinew_transports::{Connection, Peer, StreamConfig, memory, memory::Wire, reactor::Reactor};
 
 pub(crate) struct Client {
     pub(crate) reactor: Reactor,
@@ -21,8 +21,14 @@ impl Client {
     }
 
     pub(crate) fn of(reactor: &Reactor, server: &HttpServer) -> Self {
+        Self::from(reactor, server, Peer::Memory)
+    }
+
+    /// A client of this address.
+    pub(crate) fn from(reactor: &Reactor, server: &HttpServer, peer: Peer) -> Self {
         crate::watchdog::watch_this_test();
-        let joined = memory::connect(reactor, StreamConfig::default(), server.connection());
+        let config = StreamConfig::default();
+        let joined = memory::connect_as(reactor, config, server.connection(), peer, None);
         let (connection, wire) = joined.expect("room for one");
         let client = Self { reactor: reactor.clone(), connection, wire };
         client.advance(Duration::ZERO);
