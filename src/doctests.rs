@@ -56,6 +56,7 @@ pages! {
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
+    WebSocket: "../docs/guide/17-websocket.md";
 }
 
 #[cfg(feature = "socketserver")]

@@ -348,6 +348,12 @@ impl<T: 'static> Task<T> {
         self.deferred.is_settled()
     }
 
+    /// Takes the result, if it is available and has not been taken.
+    #[must_use]
+    pub fn take(&self) -> Option<Result<T, Failure>> {
+        self.deferred.take()
+    }
+
     /// Has the loop call `f` with the result, as [`Deferred::then`] does. The task runs on.
     #[track_caller]
     pub fn then(mut self, f: impl FnOnce(&Reactor, Result<T, Failure>) + 'static) {
