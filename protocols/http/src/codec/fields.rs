@@ -159,7 +159,13 @@ impl Fields {
 
     /// Starts anew with a head that was decoded, whose fields [`push_parsed`](Self::push_parsed) enters.
     pub(super) fn begin(&mut self, head: &[u8]) {
-        self.clear();
+        self.entries.clear();
+        self.set_bytes(head);
+    }
+
+    /// Sets the head whose fields were entered by their places.
+    pub(super) fn set_bytes(&mut self, head: &[u8]) {
+        self.bytes.clear();
         self.bytes.extend_from_slice(head);
     }
 
@@ -174,7 +180,8 @@ impl Fields {
         value
     }
 
-    /// Enters a field whose name and value are in the buffer already, and were checked.
+    /// Enters a field whose name and value are in the buffer, or will be, and were checked.
+    #[inline]
     pub(super) fn push(&mut self, name: usize, name_len: usize, value: usize, value_len: usize) {
         // Heads are bounded far below 4 GiB, and whoever adds fields without end has run out of memory before.
         debug_assert!(u32::try_from(value + value_len).is_ok());
@@ -190,8 +197,12 @@ impl Fields {
 
     /// Gives back storage beyond what a usual head needs.
     pub(crate) fn shrink(&mut self, bytes: usize, entries: usize) {
-        self.bytes.shrink_to(bytes);
-        self.entries.shrink_to(entries);
+        if self.bytes.capacity() > bytes {
+            self.bytes.shrink_to(bytes);
+        }
+        if self.entries.capacity() > entries {
+            self.entries.shrink_to(entries);
+        }
     }
 
     fn name(&self, entry: &Entry) -> &[u8] {
@@ -222,26 +233,27 @@ fn check(name: &str, value: &[u8]) -> Result<(), FieldError> {
 }
 
 /// A `tchar` of RFC 9110 5.6.2.
+#[inline]
 pub(crate) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+    TOKENS[byte as usize]
 }
+
+/// The same, by byte.
+const TOKENS: [bool; 256] = {
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// What a value may hold (RFC 9110 5.5): all but control characters, and of them the tab.
 pub(super) const fn is_value(byte: u8) -> bool {

@@ -1,4 +1,5 @@
-//! The head of a request: [`RequestHead`]. It is decoded in place and then copied whole, into storage that is used again.
+//! The head of a request: [`RequestHead`]. It is decoded in place and then copied whole, into storage that is used again. `usual.rs`
+//! is the way that nearly all take.
 
 use std::{mem::MaybeUninit, ops::Range, str};
 
@@ -60,6 +61,18 @@ impl RequestHead {
         if seen > 0 && memchr::memchr(b'\n', &input[seen.min(input.len())..]).is_none() {
             return limits.check_rest(input).map(|()| None);
         }
+        if let Some(len) = self.decode_usual(input, limits) {
+            return Ok(Some(len));
+        }
+        self.decode_any(input, limits)
+    }
+
+    /// Decodes a head of any form, and says what is wrong with one that has none.
+    fn decode_any(
+        &mut self,
+        input: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, HeadError> {
         let window = limits.window(input);
         let mut places = [const { MaybeUninit::uninit() }; FIELDS_CAP];
         let mut request = httparse::Request::new(&mut []);
@@ -157,7 +170,7 @@ impl RequestHead {
     /// The target as it was sent.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.text(self.target_at.clone())
+        text(self.target_bytes())
     }
 
     /// Which form the target has.
@@ -170,23 +183,28 @@ impl RequestHead {
     /// `CONNECT`.
     #[must_use]
     pub fn path(&self) -> &str {
+        text(self.path_bytes())
+    }
+
+    /// The same, for whoever compares bytes: text takes another look at all of them.
+    pub(crate) fn path_bytes(&self) -> &[u8] {
         match &self.target {
-            Target { form: TargetForm::Absolute, path, .. } if path.is_empty() => "/",
-            Target { path, .. } => &self.target()[path.clone()],
+            Target { form: TargetForm::Absolute, path, .. } if path.is_empty() => b"/",
+            Target { path, .. } => &self.target_bytes()[path.clone()],
         }
     }
 
     /// What is behind the question mark, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.target.query.clone().map(|query| &self.target()[query])
+        self.target.query.clone().map(|query| text(&self.target_bytes()[query]))
     }
 
     /// For which host and port the request is: by its target, or else by its field `Host`. `None` if a request of HTTP/1.0 does not
     /// say.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
-        self.authority.clone().map(|authority| self.text(authority))
+        self.authority.clone().map(|authority| text(&self.fields.bytes[authority]))
     }
 
     /// The fields.
@@ -221,15 +239,22 @@ impl RequestHead {
             && self.fields.get("upgrade").is_some()
     }
 
+    fn target_bytes(&self) -> &[u8] {
+        &self.fields.bytes[self.target_at.clone()]
+    }
+
     /// Gives back storage beyond what a usual head needs.
     pub(crate) fn shrink(&mut self) {
         self.fields.shrink(2 * 1024, 32);
     }
-
-    fn text(&self, range: Range<usize>) -> &str {
-        str::from_utf8(&self.fields.bytes[range]).unwrap_or_default()
-    }
 }
+
+/// Targets and hosts were checked to be ASCII.
+fn text(checked: &[u8]) -> &str {
+    str::from_utf8(checked).unwrap_or_default()
+}
+
+mod usual;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ mod percent;
 mod range;
 mod response;
 mod target;
+mod words;
 
 pub use body::{BodyDecoder, BodyEvent};
 pub use chunked::{ChunkLimits, ChunkedDecoder, chunk, last_chunk};

@@ -1,7 +1,7 @@
 //! How an answer is framed and its head written (RFC 9112 6, RFC 9110 6.4): [`Plan`]. The body is sent in `sending.rs`.
 
 use http::{Method, StatusCode, Version};
-use sinew_transports::reactor::Reactor;
+use sinew_transports::Transport;
 
 use super::{Response, shared::Shared};
 use crate::codec::{Framing, RequestHead, push_field, push_fields, push_number, push_status_line};
@@ -54,12 +54,18 @@ impl Plan {
         &self,
         out: &mut Vec<u8>,
         shared: &Shared,
-        reactor: Option<&Reactor>,
+        transport: &Transport,
         head: &RequestHead,
         response: &Response,
     ) {
+        let reactor = transport.reactor();
+        if let (Some(reactor), Some(length)) = (&reactor, self.usual_length(head, response)) {
+            shared.push_usual(out, reactor, response.content_type);
+            push_number(out, length);
+            return out.extend_from_slice(b"\r\n\r\n");
+        }
         push_status_line(out, response.status);
-        if let Some(reactor) = reactor
+        if let Some(reactor) = &reactor
             && (response.fields.is_empty() || response.fields.get("date").is_none())
         {
             shared.push_date(out, reactor);
@@ -90,5 +96,15 @@ impl Plan {
             out.extend_from_slice(b"Connection: keep-alive\r\n");
         }
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// The length of an answer whose head says nothing but that, and its content type.
+    fn usual_length(&self, head: &RequestHead, response: &Response) -> Option<u64> {
+        let Some(Framing::Length(length)) = self.said else { return None };
+        let is_usual = response.status == StatusCode::OK
+            && response.fields.is_empty()
+            && !self.closes
+            && head.version() == Version::HTTP_11;
+        is_usual.then_some(length)
     }
 }

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use sinew_transports::{Protocol, Transport, WriteStatus};
 
 use super::{
-    Ended, Request, Response,
+    Request, Response,
     answer::Plan,
     connection::{Flood, HttpConnection, Life, Step},
     exchange::{Answer, Exchange, Stage},
@@ -20,35 +20,38 @@ impl HttpConnection {
         exchange: &Rc<Exchange>,
         has_more: bool,
     ) {
-        let Some(answer) = exchange.take_answer() else { return };
-        match answer {
+        let Some(mut answer) = exchange.take_answer() else { return };
+        match &mut answer {
             Answer::Response(response) => {
                 if self.closes_over_body(exchange) {
                     exchange.closes.set(true);
                 }
-                self.write_response(transport, exchange, final_answer(exchange, response));
+                check_final(exchange, response);
+                self.write_response(transport, exchange, response);
             }
-            Answer::Dropped => {
-                exchange.closes.set(true);
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                self.write_response(transport, exchange, Response::new(status));
+            Answer::Dropped => self.write_failure(transport, exchange),
+            Answer::HandOver(..) if !exchange.incoming.borrow().decoder.is_ended() => {
+                // A body that was not read would be taken for what comes after the upgrade.
+                tracing::error!(
+                    has_more,
+                    "a connection was to be given on before the body of its request was read"
+                );
+                self.write_failure(transport, exchange);
             }
-            Answer::HandOver(response, protocol) => {
-                if exchange.incoming.borrow().decoder.is_ended() {
-                    self.write_response(transport, exchange, response);
+            Answer::HandOver(response, _) => {
+                self.write_response(transport, exchange, response);
+                if let Answer::HandOver(_, protocol) = answer {
                     self.hand_over(transport, exchange, protocol);
-                } else {
-                    // A body that was not read would be taken for what comes after the upgrade.
-                    tracing::error!(
-                        has_more,
-                        "a connection was to be given on before the body of its request was read"
-                    );
-                    exchange.closes.set(true);
-                    let status = StatusCode::INTERNAL_SERVER_ERROR;
-                    self.write_response(transport, exchange, Response::new(status));
                 }
             }
         }
+    }
+
+    /// Answers that the handler has failed, and closes.
+    fn write_failure(&mut self, transport: &Transport, exchange: &Rc<Exchange>) {
+        exchange.closes.set(true);
+        let mut response = Response::new(StatusCode::INTERNAL_SERVER_ERROR);
+        self.write_response(transport, exchange, &mut response);
     }
 
     /// Whether what is left of the body is not worth reading, or may never come.
@@ -64,21 +67,20 @@ impl HttpConnection {
         &mut self,
         transport: &Transport,
         exchange: &Rc<Exchange>,
-        mut response: Response,
+        response: &mut Response,
     ) {
-        exchange.in_loop.set(true);
         while let Some(map) = exchange.next_map() {
-            map(&Request(Rc::clone(exchange)), &mut response);
+            exchange.in_loop.set(true);
+            map(&Request(Rc::clone(exchange)), response);
+            exchange.in_loop.set(false);
         }
-        exchange.in_loop.set(false);
         let closes = exchange.closes.get() || self.is_draining;
-        let plan = Plan::new(&exchange.head, &response, closes);
+        let plan = Plan::new(&exchange.head, response, closes);
         exchange.closes.set(plan.closes);
         exchange.answered_with.set(Some(response.status));
-        let reactor = exchange.reactor();
         let body = response.take_body();
         let status = self.shared.with_scratch(|out| {
-            plan.push_head(out, &self.shared, reactor.as_ref(), &exchange.head, &response);
+            plan.push_head(out, &self.shared, transport, &exchange.head, response);
             exchange.send(transport, out, body, plan.framing)
         });
         if status == WriteStatus::AboveHighWatermark && self.flood == Flood::No {
@@ -99,7 +101,7 @@ impl HttpConnection {
         self.stop_timers(transport);
         transport.set_idle_timeout(None);
         self.exchange = None;
-        self.tell_end(exchange, true);
+        Self::tell_end(exchange, true);
         if let Err(error) = transport.set_protocol(protocol) {
             tracing::debug!(%error, "a connection could not be given on");
             transport.lose_connection();
@@ -131,7 +133,7 @@ impl HttpConnection {
             self.exchange = None;
             self.stop_body_timer(transport);
             self.set_timeout(transport);
-            self.tell_end(exchange, true);
+            Self::tell_end(exchange, true);
             return Step::Used(used);
         }
         if !is_discarded {
@@ -151,29 +153,23 @@ impl HttpConnection {
         self.exchange = None;
         self.close(transport);
         let is_whole = exchange.stage.get() == Stage::Sent;
-        self.tell_end(exchange, is_whole);
+        Self::tell_end(exchange, is_whole);
     }
 
-    pub(super) fn tell_end(&self, exchange: &Rc<Exchange>, complete: bool) {
-        let ended =
-            Ended { status: exchange.answered_with.get(), bytes: exchange.sent.get(), complete };
-        exchange.tell_end(&ended);
+    pub(super) fn tell_end(exchange: &Rc<Exchange>, complete: bool) {
+        exchange.tell_end(complete);
         exchange.stage.set(Stage::Gone);
     }
 }
 
-/// What may be sent as the final answer to a request. A 2xx to CONNECT would begin a tunnel that nobody is at the other end of, and a 1xx
-/// leaves the client waiting.
-fn final_answer(exchange: &Exchange, response: Response) -> Response {
+/// Puts a failure in the place of what may not be sent as the final answer to a request. A 2xx to CONNECT would begin a tunnel that nobody
+/// is at the other end of, and a 1xx leaves the client waiting.
+fn check_final(exchange: &Exchange, response: &mut Response) {
     let status = response.status();
-    match () {
-        () if status.is_informational() => {
-            tracing::error!(%status, "a final answer was to be informational");
-            Response::new(StatusCode::INTERNAL_SERVER_ERROR)
-        }
-        () if *exchange.head.method() == Method::CONNECT && status.is_success() => {
-            Response::new(StatusCode::NOT_IMPLEMENTED)
-        }
-        () => response,
+    if status.is_informational() {
+        tracing::error!(%status, "a final answer was to be informational");
+        *response = Response::new(StatusCode::INTERNAL_SERVER_ERROR);
+    } else if status.is_success() && *exchange.head.method() == Method::CONNECT {
+        *response = Response::new(StatusCode::NOT_IMPLEMENTED);
     }
 }

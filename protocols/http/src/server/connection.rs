@@ -17,10 +17,9 @@ use http::StatusCode;
 use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Excerpt};
 
 use super::{
-    Ended, Reply, Request, Response,
+    Reply, Request, Response,
     answer::Plan,
     exchange::{Exchange, Stage},
-    incoming::Incoming,
     shared::Shared,
     unread::Unread,
 };
@@ -102,14 +101,16 @@ impl HttpConnection {
     /// Uses as much of the input as can be used now.
     fn consume(&mut self, transport: &Transport, input: &[u8]) -> usize {
         let mut used = 0;
+        // Requests that are answered at once use the same exchange, one after the other.
+        let mut spare = None;
         while self.life == Life::Open {
             let rest = &input[used..];
             let step = match self.exchange.clone() {
-                None => self.next_request(transport, rest),
+                None => self.next_request(transport, rest, &mut spare),
                 Some(exchange) => {
                     let step = self.go_on(transport, &exchange, rest);
                     if self.exchange.is_none() {
-                        self.shared.give_back(exchange);
+                        spare = Shared::cleared(exchange);
                     }
                     step
                 }
@@ -118,6 +119,9 @@ impl HttpConnection {
                 Step::Used(bytes) => used += bytes,
                 Step::Wait => break,
             }
+        }
+        if let Some(exchange) = spare {
+            self.shared.give_back(exchange);
         }
         used
     }
@@ -155,7 +159,12 @@ impl HttpConnection {
         }
     }
 
-    fn next_request(&mut self, transport: &Transport, input: &[u8]) -> Step {
+    fn next_request(
+        &mut self,
+        transport: &Transport,
+        input: &[u8],
+        spare: &mut Option<Rc<Exchange>>,
+    ) -> Step {
         if input.is_empty() {
             if self.has_peer_ended || self.is_draining {
                 self.close(transport);
@@ -166,7 +175,7 @@ impl HttpConnection {
         if self.flood != Flood::No {
             return Step::Wait;
         }
-        let mut exchange = self.shared.take_exchange();
+        let mut exchange = spare.take().unwrap_or_else(|| self.shared.take_exchange());
         let Some(inside) = Rc::get_mut(&mut exchange) else { return Step::Wait };
         match inside.head.decode(input, self.seen, &self.shared.config.head) {
             Ok(Some(len)) => {
@@ -178,7 +187,7 @@ impl HttpConnection {
                 Step::Used(len)
             }
             Ok(None) => {
-                self.shared.give_back(exchange);
+                *spare = Some(exchange);
                 self.seen = input.len();
                 if self.has_peer_ended {
                     self.close(transport);
@@ -190,7 +199,7 @@ impl HttpConnection {
             Err(error) => {
                 let start = Excerpt::new(&input[..input.len().min(64)]).len_max(64);
                 tracing::debug!(%error, ?start, peer = %transport.peer(), "a request was refused");
-                self.shared.give_back(exchange);
+                *spare = Some(exchange);
                 self.refuse(transport, error.status());
                 Step::Wait
             }
@@ -202,9 +211,8 @@ impl HttpConnection {
         let config = &self.shared.config;
         let Some(inside) = Rc::get_mut(&mut exchange) else { return };
         let closes = !inside.head.is_persistent() || self.requests >= config.requests_max;
-        let decoder = BodyDecoder::new(inside.head.framing(), config.chunks);
-        let incoming = Incoming::new(decoder, inside.head.expects_continue());
-        inside.begin(transport, incoming, config.body_max);
+        let body = BodyDecoder::new(inside.head.framing(), config.chunks);
+        inside.begin(transport, body, config.body_max);
         inside.closes.set(closes);
         self.exchange = Some(Rc::clone(&exchange));
         exchange.in_loop.set(true);
@@ -216,23 +224,14 @@ impl HttpConnection {
     /// Goes on with the request in work.
     fn go_on(&mut self, transport: &Transport, exchange: &Rc<Exchange>, input: &[u8]) -> Step {
         exchange.looked_at();
-        self.continue_if_expected(transport, exchange, input);
-        exchange.in_loop.set(true);
-        let fed = exchange.feed(input);
-        exchange.in_loop.set(false);
-        let used = match fed {
-            Ok(used) => used,
-            Err(error) => {
-                self.body_failed(transport, exchange, error);
-                return Step::Wait;
-            }
+        let is_untouched = exchange.incoming.borrow().is_untouched();
+        let used = match is_untouched {
+            true => 0,
+            false => match self.feed(transport, exchange, input) {
+                Some(used) => used,
+                None => return Step::Wait,
+            },
         };
-        let is_waiting = used == input.len() && exchange.incoming.borrow().wants_more();
-        if is_waiting && self.has_peer_ended {
-            self.body_failed(transport, exchange, BodyError::Truncated);
-            return Step::Wait;
-        }
-        self.time_body(transport, exchange, is_waiting);
         if exchange.stage.get() == Stage::Answered {
             let has_more = used < input.len();
             self.answer(transport, exchange, has_more);
@@ -247,6 +246,33 @@ impl HttpConnection {
     }
 
     // ---- the body ----
+
+    /// Feeds the body of the request in work; how much of the input was used. `None` if it has failed.
+    fn feed(
+        &mut self,
+        transport: &Transport,
+        exchange: &Rc<Exchange>,
+        input: &[u8],
+    ) -> Option<usize> {
+        self.continue_if_expected(transport, exchange, input);
+        exchange.in_loop.set(true);
+        let fed = exchange.feed(input);
+        exchange.in_loop.set(false);
+        let used = match fed {
+            Ok(used) => used,
+            Err(error) => {
+                self.body_failed(transport, exchange, error);
+                return None;
+            }
+        };
+        let is_waiting = used == input.len() && exchange.incoming.borrow().wants_more();
+        if is_waiting && self.has_peer_ended {
+            self.body_failed(transport, exchange, BodyError::Truncated);
+            return None;
+        }
+        self.time_body(transport, exchange, is_waiting);
+        Some(used)
+    }
 
     /// Somebody wants the body, and the client waits to be told so (RFC 9110 10.1.1).
     fn continue_if_expected(&self, transport: &Transport, exchange: &Exchange, input: &[u8]) {
@@ -299,7 +325,7 @@ impl HttpConnection {
         exchange.closes.set(true);
         if is_unanswered {
             drop(exchange.take_answer());
-            self.write_response(transport, exchange, Response::new(status));
+            self.write_response(transport, exchange, &mut Response::new(status));
         }
         match exchange.stage.get() {
             // What is on its way goes out first.
@@ -316,7 +342,7 @@ impl HttpConnection {
         let head = RequestHead::default();
         let plan = Plan::new(&head, &response, true);
         self.shared.with_scratch(|out| {
-            plan.push_head(out, &self.shared, transport.reactor().as_ref(), &head, &response);
+            plan.push_head(out, &self.shared, transport, &head, &response);
             transport.write(out);
         });
         self.close(transport);
@@ -443,12 +469,7 @@ impl Protocol for HttpConnection {
             }
         }
         tracing::debug!(%reason, "a client was gone before it had its answer");
-        let ended = Ended {
-            status: exchange.answered_with.get(),
-            bytes: exchange.sent.get(),
-            complete: false,
-        };
-        exchange.tell_end(&ended);
+        exchange.tell_end(false);
     }
 }
 

@@ -13,7 +13,7 @@ use http::StatusCode;
 use sinew_transports::{Protocol, Transport, reactor::Reactor};
 
 use super::{Ended, Request, Response, incoming::Incoming};
-use crate::codec::RequestHead;
+use crate::codec::{BodyDecoder, RequestHead};
 
 /// What becomes of the answer, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,9 +76,9 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// A new request on a connection, whose head is in place already.
-    pub(super) fn begin(&mut self, transport: &Transport, incoming: Incoming, body_max: u64) {
+    pub(super) fn begin(&mut self, transport: &Transport, body: BodyDecoder, body_max: u64) {
         self.transport = Some(transport.clone());
-        *self.incoming.get_mut() = incoming;
+        self.incoming.get_mut().begin(body, self.head.expects_continue());
         self.body_max.set(body_max);
     }
 
@@ -86,7 +86,7 @@ impl Exchange {
     pub(super) fn clear(&mut self) {
         self.head.shrink();
         self.transport = None;
-        *self.incoming.get_mut() = Incoming::default();
+        self.incoming.get_mut().clear();
         self.stage.set(Stage::Waiting);
         *self.answer.get_mut() = None;
         self.woken.set(false);
@@ -179,9 +179,10 @@ impl Exchange {
     }
 
     /// Tells whoever wants to know how it ended.
-    pub(super) fn tell_end(self: &Rc<Self>, ended: &Ended) {
+    pub(super) fn tell_end(self: &Rc<Self>, complete: bool) {
         while let Some(end) = self.next_end() {
-            end(&Request(Rc::clone(self)), ended);
+            let (status, bytes) = (self.answered_with.get(), self.sent.get());
+            end(&Request(Rc::clone(self)), &Ended { status, bytes, complete });
         }
     }
 

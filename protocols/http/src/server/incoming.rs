@@ -116,8 +116,24 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(decoder: BodyDecoder, expects_continue: bool) -> Self {
-        Self { decoder, expects_continue, ..Self::default() }
+    /// A body that has not come yet. Only what differs from before is written, for most requests have none.
+    pub(super) fn begin(&mut self, decoder: BodyDecoder, expects_continue: bool) {
+        self.decoder = decoder;
+        self.expects_continue = expects_continue;
+    }
+
+    /// Drops all that is left of the last body.
+    pub(super) fn clear(&mut self) {
+        if !self.is_untouched() || self.end.is_some() {
+            *self = Self::default();
+        }
+        self.expects_continue = false;
+        self.paused = false;
+    }
+
+    /// Whether there was no body, and nobody has asked for it.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.decoder.is_ended() && matches!(self.reader, Reader::Nobody)
     }
 
     /// Whether somebody wants more of it now.

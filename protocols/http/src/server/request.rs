@@ -93,7 +93,8 @@ impl Request {
     pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
         let params = self.0.params.borrow();
         let (_, place) = params.iter().rev().find(|(found, _)| &**found == name)?;
-        match percent_decode(self.path().get(place.clone())?)? {
+        let sent = self.head().path_bytes().get(place.clone())?;
+        match percent_decode(std::str::from_utf8(sent).ok()?)? {
             Cow::Borrowed(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
             Cow::Owned(text) => String::from_utf8(text).ok().map(Cow::Owned),
         }

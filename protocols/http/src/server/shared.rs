@@ -1,5 +1,5 @@
 //! What all connections of a server share: [`Shared`]. The handler, the limits, exchanges to be used again, one buffer for heads, and
-//! the date, which is written once a second.
+//! what is written once a second: the date, and the beginning of the usual head.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use http::StatusCode;
 use sinew_transports::reactor::Reactor;
 
 use super::{Handler, ServerConfig, exchange::Exchange};
-use crate::codec::format_date;
+use crate::codec::{format_date, push_field, push_status_line};
 
 /// Exchanges that are kept: more are rarely in work at the same moment, for those that answer at once need one for all.
 const POOL_MAX: usize = 64;
@@ -24,12 +25,21 @@ pub(super) struct Shared {
     pool: RefCell<Vec<Rc<Exchange>>>,
     scratch: Cell<Vec<u8>>,
     date: RefCell<Date>,
+    usual: RefCell<UsualHead>,
 }
 
 /// A line of the head, and until when it is right.
 #[derive(Default)]
 struct Date {
     line: String,
+    until: Option<Instant>,
+}
+
+/// The head of a 200 with no field of its own, up to its length, and until when it is right.
+#[derive(Default)]
+struct UsualHead {
+    bytes: Vec<u8>,
+    content_type: Option<&'static str>,
     until: Option<Instant>,
 }
 
@@ -41,6 +51,7 @@ impl Shared {
             pool: RefCell::default(),
             scratch: Cell::default(),
             date: RefCell::default(),
+            usual: RefCell::default(),
         }
     }
 
@@ -49,11 +60,15 @@ impl Shared {
         self.pool.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// Takes it back, unless somebody has kept a handle.
-    pub(super) fn give_back(&self, mut exchange: Rc<Exchange>) {
-        let Some(inside) = Rc::get_mut(&mut exchange) else { return };
+    /// Makes an exchange ready for another request. `None` if somebody has kept a handle.
+    pub(super) fn cleared(mut exchange: Rc<Exchange>) -> Option<Rc<Exchange>> {
         // This may drop what users have put in, while nothing here is borrowed.
-        inside.clear();
+        Rc::get_mut(&mut exchange)?.clear();
+        Some(exchange)
+    }
+
+    /// Takes back one that is cleared.
+    pub(super) fn give_back(&self, exchange: Rc<Exchange>) {
         let mut pool = self.pool.borrow_mut();
         if pool.len() < POOL_MAX {
             pool.push(exchange);
@@ -65,7 +80,9 @@ impl Shared {
         let mut scratch = self.scratch.take();
         scratch.clear();
         let result = f(&mut scratch);
-        scratch.shrink_to(SCRATCH_MAX);
+        if scratch.capacity() > SCRATCH_MAX {
+            scratch.shrink_to(SCRATCH_MAX);
+        }
         self.scratch.set(scratch);
         result
     }
@@ -73,15 +90,61 @@ impl Shared {
     /// Appends the line `Date` (RFC 9110 6.6.1).
     pub(super) fn push_date(&self, out: &mut Vec<u8>, reactor: &Reactor) {
         let mut date = self.date.borrow_mut();
+        date.renew(reactor);
+        out.extend_from_slice(date.line.as_bytes());
+    }
+
+    /// Appends the head of a 200 that has only this content type, up to the number of its length.
+    pub(super) fn push_usual(
+        &self,
+        out: &mut Vec<u8>,
+        reactor: &Reactor,
+        content_type: Option<&'static str>,
+    ) {
+        let mut usual = self.usual.borrow_mut();
+        let is_right = usual.until.is_some_and(|until| reactor.now() < until)
+            && is_same(usual.content_type, content_type);
+        if !is_right {
+            let mut date = self.date.borrow_mut();
+            date.renew(reactor);
+            usual.write(&date, content_type);
+        }
+        out.extend_from_slice(&usual.bytes);
+    }
+}
+
+/// Whether it is the same text of the program. Equal texts in two places count as two, which costs time only.
+fn is_same(one: Option<&'static str>, other: Option<&'static str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+impl Date {
+    /// Writes the line anew if its second is over.
+    fn renew(&mut self, reactor: &Reactor) {
         let now = reactor.now();
-        if date.until.is_none_or(|until| now >= until) {
+        if self.until.is_none_or(|until| now >= until) {
             let wall = reactor.wall_clock();
             let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             let left =
                 Duration::from_secs(1) - Duration::from_nanos(u64::from(since.subsec_nanos()));
-            date.line = format!("Date: {}\r\n", format_date(wall));
-            date.until = Some(now + left);
+            self.line = format!("Date: {}\r\n", format_date(wall));
+            self.until = Some(now + left);
         }
-        out.extend_from_slice(date.line.as_bytes());
+    }
+}
+
+impl UsualHead {
+    fn write(&mut self, date: &Date, content_type: Option<&'static str>) {
+        self.bytes.clear();
+        push_status_line(&mut self.bytes, StatusCode::OK);
+        self.bytes.extend_from_slice(date.line.as_bytes());
+        if let Some(content_type) = content_type {
+            push_field(&mut self.bytes, b"Content-Type", content_type.as_bytes());
+        }
+        self.bytes.extend_from_slice(b"Content-Length: ");
+        (self.content_type, self.until) = (content_type, date.until);
     }
 }
