@@ -5,6 +5,8 @@ use std::{fmt, ops::Range, str};
 
 use sinew_transports::reactor::{Excerpt, error_debug};
 
+use super::runs::{Kind, alphanumeric_and};
+
 /// Longest name of a field that is written. Default and only value: 256 bytes.
 const NAME_MAX: usize = 256;
 
@@ -239,21 +241,7 @@ pub(crate) const fn is_token(byte: u8) -> bool {
 }
 
 /// The same, by byte.
-const TOKENS: [bool; 256] = {
-    let others = b"!#$%&'*+-.^_`|~";
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let mut at = 0;
-    while at < others.len() {
-        table[others[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
+pub(super) const TOKENS: Kind = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 /// What a value may hold (RFC 9110 5.5): all but control characters, and of them the tab.
 pub(super) const fn is_value(byte: u8) -> bool {

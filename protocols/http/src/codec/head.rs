@@ -68,6 +68,8 @@ impl RequestHead {
     }
 
     /// Decodes a head of any form, and says what is wrong with one that has none.
+    // Not inlined: the places for fields would be on the stack of heads that do not need them.
+    #[inline(never)]
     fn decode_any(
         &mut self,
         input: &[u8],

@@ -17,6 +17,7 @@ mod multipart;
 mod percent;
 mod range;
 mod response;
+mod runs;
 mod target;
 mod words;
 

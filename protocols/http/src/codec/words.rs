@@ -44,19 +44,34 @@ pub(super) fn end_of_host(input: &[u8], start: usize) -> usize {
 /// `find` marks bytes by their highest bits. Those behind the first may be marked wrongly, for they are not looked at.
 #[inline(always)]
 fn search(input: &[u8], start: usize, find: impl Fn(u64) -> u64) -> usize {
-    let mut rest = input.get(start..).unwrap_or_default();
-    while let Some((word, behind)) = rest.split_first_chunk() {
-        let found = find(u64::from_le_bytes(*word));
+    let mut at = start;
+    while let Some(word) = word_at(input, at) {
+        let found = find(word);
         if found != 0 {
-            return input.len() - rest.len() + found.trailing_zeros() as usize / 8;
+            return at + found.trailing_zeros() as usize / 8;
         }
-        rest = behind;
+        at += 8;
     }
+    let Some(left) = input.len().checked_sub(at).filter(|left| *left > 0) else { return at };
     // A zero is of no kind, so the search ends behind the last byte.
-    let mut word = [0; 8];
-    word[..rest.len()].copy_from_slice(rest);
-    let found = find(u64::from_le_bytes(word));
-    input.len() - rest.len() + found.trailing_zeros() as usize / 8
+    at + find(last_word(input, left)).trailing_zeros() as usize / 8
+}
+
+#[inline(always)]
+fn word_at(input: &[u8], at: usize) -> Option<u64> {
+    input.get(at..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
+}
+
+/// The last bytes, of which there are 1 to 7, and zeros.
+#[inline(always)]
+fn last_word(input: &[u8], left: usize) -> u64 {
+    match input.last_chunk() {
+        Some(word) => u64::from_le_bytes(*word) >> (64 - 8 * left),
+        None => input[input.len() - left..]
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 /// Marks what is below `lowest`, above `~`, or no ASCII. Borrows and carries only reach bytes behind one that is marked.

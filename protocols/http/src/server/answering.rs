@@ -20,8 +20,9 @@ impl HttpConnection {
         exchange: &Rc<Exchange>,
         has_more: bool,
     ) {
-        let Some(mut answer) = exchange.take_answer() else { return };
-        match &mut answer {
+        let mut answered = exchange.answered();
+        let Some(answer) = &mut *answered else { return };
+        match answer {
             Answer::Response(response) => {
                 if self.closes_over_body(exchange) {
                     exchange.closes.set(true);
@@ -40,7 +41,9 @@ impl HttpConnection {
             }
             Answer::HandOver(response, _) => {
                 self.write_response(transport, exchange, response);
-                if let Answer::HandOver(_, protocol) = answer {
+                let answer = answered.take();
+                drop(answered);
+                if let Some(Answer::HandOver(_, protocol)) = answer {
                     self.hand_over(transport, exchange, protocol);
                 }
             }
@@ -121,9 +124,10 @@ impl HttpConnection {
     ) -> Step {
         let (is_left, is_discarded, is_too_much) = {
             let incoming = exchange.incoming.borrow();
-            let is_discarded = matches!(incoming.reader, Reader::Discard);
+            let is_left = !incoming.decoder.is_ended();
+            let is_discarded = is_left && matches!(incoming.reader, Reader::Discard);
             let is_too_much = is_discarded && incoming.received > self.shared.config.unread_max;
-            (!incoming.decoder.is_ended(), is_discarded, is_too_much)
+            (is_left, is_discarded, is_too_much)
         };
         if exchange.closes.get() || is_left && (is_too_much || self.has_peer_ended) {
             self.end(transport, exchange);

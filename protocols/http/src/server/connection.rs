@@ -23,7 +23,7 @@ use super::{
     shared::Shared,
     unread::Unread,
 };
-use crate::codec::{BodyDecoder, BodyError, RequestHead};
+use crate::codec::{BodyError, RequestHead};
 
 /// A connection of an [`HttpServer`](super::HttpServer), which makes it. Idle, it owns no buffer.
 pub struct HttpConnection {
@@ -211,8 +211,7 @@ impl HttpConnection {
         let config = &self.shared.config;
         let Some(inside) = Rc::get_mut(&mut exchange) else { return };
         let closes = !inside.head.is_persistent() || self.requests >= config.requests_max;
-        let body = BodyDecoder::new(inside.head.framing(), config.chunks);
-        inside.begin(transport, body, config.body_max);
+        inside.begin(transport, config);
         inside.closes.set(closes);
         self.exchange = Some(Rc::clone(&exchange));
         exchange.in_loop.set(true);
@@ -324,7 +323,8 @@ impl HttpConnection {
         exchange.in_loop.set(false);
         exchange.closes.set(true);
         if is_unanswered {
-            drop(exchange.take_answer());
+            let answer = exchange.answered().take();
+            drop(answer);
             self.write_response(transport, exchange, &mut Response::new(status));
         }
         match exchange.stage.get() {

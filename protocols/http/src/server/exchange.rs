@@ -3,7 +3,7 @@
 
 use std::{
     any::Any,
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     ops::Range,
     rc::Rc,
     time::Duration,
@@ -12,8 +12,8 @@ use std::{
 use http::StatusCode;
 use sinew_transports::{Protocol, Transport, reactor::Reactor};
 
-use super::{Ended, Request, Response, incoming::Incoming};
-use crate::codec::{BodyDecoder, RequestHead};
+use super::{Ended, Request, Response, ServerConfig, incoming::Incoming};
+use crate::codec::RequestHead;
 
 /// What becomes of the answer, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,10 +76,11 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// A new request on a connection, whose head is in place already.
-    pub(super) fn begin(&mut self, transport: &Transport, body: BodyDecoder, body_max: u64) {
+    pub(super) fn begin(&mut self, transport: &Transport, config: &ServerConfig) {
         self.transport = Some(transport.clone());
-        self.incoming.get_mut().begin(body, self.head.expects_continue());
-        self.body_max.set(body_max);
+        let (framing, expects_continue) = (self.head.framing(), self.head.expects_continue());
+        self.incoming.get_mut().begin(framing, config.chunks, expects_continue);
+        self.body_max.set(config.body_max);
     }
 
     /// Makes it ready for another request. What users have put in is dropped.
@@ -156,13 +157,15 @@ impl Exchange {
             return Some(answer);
         }
         self.stage.set(Stage::Answered);
-        *self.answer.borrow_mut() = Some(answer);
+        // There was none: it is written over, and nothing is dropped.
+        drop(self.answer.replace(Some(answer)));
         self.wake();
         None
     }
 
-    pub(super) fn take_answer(&self) -> Option<Answer> {
-        self.answer.borrow_mut().take()
+    /// What the handler has answered. Nothing but the connection touches it from then on.
+    pub(super) fn answered(&self) -> RefMut<'_, Option<Answer>> {
+        self.answer.borrow_mut()
     }
 
     pub(super) fn add_map(&self, map: Map) {

@@ -6,7 +6,7 @@ use std::{fmt, mem, rc::Rc};
 use bytes::Bytes;
 use sinew_transports::reactor::Promise;
 
-use crate::codec::{BodyDecoder, BodyError, Fields};
+use crate::codec::{BodyDecoder, BodyError, ChunkLimits, Fields, Framing};
 
 /// Takes the body of a request piece by piece, as it comes.
 ///
@@ -116,19 +116,19 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// A body that has not come yet. Only what differs from before is written, for most requests have none.
-    pub(super) fn begin(&mut self, decoder: BodyDecoder, expects_continue: bool) {
-        self.decoder = decoder;
+    /// A body that has not come yet. There is nothing to be done for a request that has none.
+    pub(super) fn begin(&mut self, framing: Framing, limits: ChunkLimits, expects_continue: bool) {
+        if !matches!(framing, Framing::None | Framing::Length(0)) {
+            self.decoder = BodyDecoder::new(framing, limits);
+        }
         self.expects_continue = expects_continue;
     }
 
     /// Drops all that is left of the last body.
     pub(super) fn clear(&mut self) {
-        if !self.is_untouched() || self.end.is_some() {
+        if !self.is_untouched() || self.expects_continue || self.paused {
             *self = Self::default();
         }
-        self.expects_continue = false;
-        self.paused = false;
     }
 
     /// Whether there was no body, and nobody has asked for it.

@@ -2,7 +2,7 @@
 //! what is written once a second: the date, and the beginning of the usual head.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -23,7 +23,7 @@ pub(super) struct Shared {
     pub(super) handler: Box<dyn Handler>,
     pub(super) config: ServerConfig,
     pool: RefCell<Vec<Rc<Exchange>>>,
-    scratch: Cell<Vec<u8>>,
+    scratch: RefCell<Vec<u8>>,
     date: RefCell<Date>,
     usual: RefCell<UsualHead>,
 }
@@ -49,7 +49,7 @@ impl Shared {
             handler: Box::new(handler),
             config,
             pool: RefCell::default(),
-            scratch: Cell::default(),
+            scratch: RefCell::default(),
             date: RefCell::default(),
             usual: RefCell::default(),
         }
@@ -75,15 +75,14 @@ impl Shared {
         }
     }
 
-    /// Lends the buffer for heads, empty.
+    /// Lends the buffer for heads, empty, to a function that calls nothing of the user's.
     pub(super) fn with_scratch<R>(&self, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let mut scratch = self.scratch.take();
+        let mut scratch = self.scratch.borrow_mut();
         scratch.clear();
         let result = f(&mut scratch);
         if scratch.capacity() > SCRATCH_MAX {
             scratch.shrink_to(SCRATCH_MAX);
         }
-        self.scratch.set(scratch);
         result
     }
 
