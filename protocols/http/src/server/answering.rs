@@ -101,7 +101,7 @@ impl HttpConnection {
         protocol: Box<dyn Protocol>,
     ) {
         self.life = Life::GivenOn;
-        self.stop_timers(transport);
+        exchange.stop_body_timer(transport);
         transport.set_idle_timeout(None);
         self.exchange = None;
         Self::tell_end(exchange, true);
@@ -135,7 +135,7 @@ impl HttpConnection {
         }
         if !is_left {
             self.exchange = None;
-            self.stop_body_timer(transport);
+            exchange.stop_body_timer(transport);
             self.set_timeout(transport);
             Self::tell_end(exchange, true);
             return Step::Used(used);
@@ -155,6 +155,7 @@ impl HttpConnection {
     /// Ends the connection after an answer.
     pub(super) fn end(&mut self, transport: &Transport, exchange: &Rc<Exchange>) {
         self.exchange = None;
+        exchange.stop_body_timer(transport);
         self.close(transport);
         let is_whole = exchange.stage.get() == Stage::Sent;
         Self::tell_end(exchange, is_whole);

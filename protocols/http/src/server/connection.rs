@@ -3,14 +3,18 @@
 //!
 //! | what is there | bytes come | the answer comes | the peer ends its side | a drain | the time is over |
 //! |---|---|---|---|---|---|
-//! | nothing (idle) | a head begins | | closed | closed | `keep_alive`: closed |
+//! | nothing (idle) | a head begins | | closed | closed | `keep_alive`, or `head_timeout` before the first request: closed |
 //! | a part of a head | it goes on | | closed | goes on, then closes | `head_timeout`: 408, closed |
 //! | a request whose body is wanted | they are its body | written, the body is dropped or the connection closed | 400, closed | goes on, then closes | `body_rate`: 408, closed |
 //! | a request in work | kept, up to `read_ahead_max` | written, then idle | the answer is still sent, then closed | goes on, then closes | the handler's business |
 //! | an answer on its way | kept, as before | | as before | goes on, then closes | `write_timeout`: aborted |
 //! | the connection closes | dropped | dropped | | | the transport's business |
 
-use std::{fmt, rc::Rc};
+use std::{
+    fmt, mem,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -21,7 +25,7 @@ use super::{
     answer::Plan,
     exchange::{Exchange, Stage},
     shared::Shared,
-    unread::Unread,
+    unread::{BegunHead, Unread},
 };
 use crate::codec::{BodyError, RequestHead};
 
@@ -31,20 +35,15 @@ pub struct HttpConnection {
     /// The request in work, one at a time: so answers cannot be out of order.
     pub(super) exchange: Option<Rc<Exchange>>,
     unread: Unread,
-    /// How much of `unread` is known to be no whole head.
-    seen: usize,
     pub(super) requests: u32,
-    head_timer: Option<TimerId>,
-    body_timer: Option<TimerId>,
-    /// Bytes of the body when its timer was started.
-    body_mark: u64,
+    /// When it was made, in milliseconds of [`Shared::millis`].
+    made: u32,
     /// Reading was paused here.
     pub(super) is_paused: bool,
     /// The peer has ended its side.
     pub(super) has_peer_ended: bool,
     pub(super) is_draining: bool,
-    /// The write timeout is on, in the place of that of keep-alive.
-    is_write_timed: bool,
+    silence: Silence,
     pub(super) flood: Flood,
     pub(super) life: Life,
 }
@@ -57,6 +56,16 @@ pub(super) enum Flood {
     Maybe,
     /// It is, until `writing_resumed`.
     Yes,
+}
+
+/// Which silence the idle timeout is set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Silence {
+    /// Before the first request.
+    Head,
+    KeepAlive,
+    /// While an answer is on its way.
+    Write,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +83,15 @@ pub(super) enum Step {
     Used(usize),
     /// Nothing can be done with what there is.
     Wait,
+    /// The same: it is a part of a head.
+    WaitForHead,
+}
+
+/// What came of all looks at it.
+struct Consumed {
+    used: usize,
+    /// The rest is a part of a head.
+    is_part_of_head: bool,
 }
 
 impl HttpConnection {
@@ -82,15 +100,12 @@ impl HttpConnection {
             shared,
             exchange: None,
             unread: Unread::NONE,
-            seen: 0,
             requests: 0,
-            head_timer: None,
-            body_timer: None,
-            body_mark: 0,
+            made: 0,
             is_paused: false,
             has_peer_ended: false,
             is_draining: false,
-            is_write_timed: false,
+            silence: Silence::Head,
             flood: Flood::No,
             life: Life::Open,
         }
@@ -98,15 +113,16 @@ impl HttpConnection {
 
     // ---- the input ----
 
-    /// Uses as much of the input as can be used now.
-    fn consume(&mut self, transport: &Transport, input: &[u8]) -> usize {
+    /// Uses as much of the input as can be used now. `seen` is how much of it is known to be no whole head.
+    fn consume(&mut self, transport: &Transport, input: &[u8], mut seen: usize) -> Consumed {
         let mut used = 0;
+        let mut is_part_of_head = false;
         // Requests that are answered at once use the same exchange, one after the other.
         let mut spare = None;
         while self.life == Life::Open {
             let rest = &input[used..];
             let step = match self.exchange.clone() {
-                None => self.next_request(transport, rest, &mut spare),
+                None => self.next_request(transport, rest, mem::take(&mut seen), &mut spare),
                 Some(exchange) => {
                     let step = self.go_on(transport, &exchange, rest);
                     if self.exchange.is_none() {
@@ -118,23 +134,54 @@ impl HttpConnection {
             match step {
                 Step::Used(bytes) => used += bytes,
                 Step::Wait => break,
+                Step::WaitForHead => {
+                    is_part_of_head = true;
+                    break;
+                }
             }
         }
         if let Some(exchange) = spare {
             self.shared.give_back(exchange);
         }
-        used
+        Consumed { used, is_part_of_head }
     }
 
     /// Something has changed: looks at what is unread.
     fn go_on_with_unread(&mut self, transport: &Transport) {
         let mut unread = self.unread.take();
-        let used = self.consume(transport, unread.rest());
-        unread.advance(used);
+        let (head, requests) = (unread.head(), self.requests);
+        let seen = head.map_or(0, |head| head.seen);
+        let consumed = self.consume(transport, unread.rest(), seen);
+        unread.advance(consumed.used);
         if self.life != Life::Closing {
             self.unread = unread;
+            let deadline = head.filter(|_| self.requests == requests).map(|head| head.deadline);
+            self.note_head(transport, consumed.is_part_of_head, deadline);
         }
         self.settle(transport);
+    }
+
+    /// Notes whether what is unread is a part of a head, and sees to it that this comes in time.
+    fn note_head(&mut self, transport: &Transport, is_part: bool, deadline: Option<Instant>) {
+        let now = transport.reactor().filter(|_| is_part).map(|reactor| reactor.now());
+        let head = now.map(|now| {
+            let deadline = deadline.unwrap_or_else(|| now + self.time_for_head(now));
+            // Set anew at each piece, so that it is over at the deadline and not when nothing has come for some time.
+            self.silence = Silence::Head;
+            transport.set_read_timeout(deadline.saturating_duration_since(now));
+            BegunHead { seen: self.unread.len(), deadline }
+        });
+        self.unread.set_head(head);
+    }
+
+    /// How long the head may take that has begun. The first counts from when the connection was made.
+    fn time_for_head(&self, now: Instant) -> Duration {
+        let all = self.shared.config.head_timeout;
+        let age = self.shared.millis(now).wrapping_sub(self.made);
+        match self.requests {
+            0 => all.saturating_sub(Duration::from_millis(age.into())),
+            _ => all,
+        }
     }
 
     /// Pauses reading while too much is unread, and goes on after.
@@ -163,6 +210,7 @@ impl HttpConnection {
         &mut self,
         transport: &Transport,
         input: &[u8],
+        seen: usize,
         spare: &mut Option<Rc<Exchange>>,
     ) -> Step {
         if input.is_empty() {
@@ -177,24 +225,18 @@ impl HttpConnection {
         }
         let mut exchange = spare.take().unwrap_or_else(|| self.shared.take_exchange());
         let Some(inside) = Rc::get_mut(&mut exchange) else { return Step::Wait };
-        match inside.head.decode(input, self.seen, &self.shared.config.head) {
+        match inside.head.decode(input, seen, &self.shared.config.head) {
             Ok(Some(len)) => {
-                self.seen = 0;
-                if let Some(timer) = self.head_timer.take() {
-                    transport.cancel_timer(timer);
-                }
                 self.begin(transport, exchange);
                 Step::Used(len)
             }
             Ok(None) => {
                 *spare = Some(exchange);
-                self.seen = input.len();
                 if self.has_peer_ended {
                     self.close(transport);
-                } else if self.head_timer.is_none() {
-                    self.head_timer = transport.call_later(self.shared.config.head_timeout);
+                    return Step::Wait;
                 }
-                Step::Wait
+                Step::WaitForHead
             }
             Err(error) => {
                 let start = Excerpt::new(&input[..input.len().min(64)]).len_max(64);
@@ -208,6 +250,7 @@ impl HttpConnection {
 
     fn begin(&mut self, transport: &Transport, mut exchange: Rc<Exchange>) {
         self.requests += 1;
+        self.set_timeout(transport);
         let config = &self.shared.config;
         let Some(inside) = Rc::get_mut(&mut exchange) else { return };
         let closes = !inside.head.is_persistent() || self.requests >= config.requests_max;
@@ -286,15 +329,15 @@ impl HttpConnection {
     }
 
     /// Watches the rate of a body while it is wanted and has not come.
-    fn time_body(&mut self, transport: &Transport, exchange: &Exchange, is_waiting: bool) {
+    fn time_body(&self, transport: &Transport, exchange: &Exchange, is_waiting: bool) {
         let incoming = exchange.incoming.borrow();
         let config = &self.shared.config;
         let is_timed = is_waiting && incoming.wants_more();
-        if is_timed && self.body_timer.is_none() && config.body_rate > 0 {
-            self.body_mark = incoming.received;
-            self.body_timer = transport.call_later(config.body_window);
-        } else if !is_timed && let Some(timer) = self.body_timer.take() {
-            transport.cancel_timer(timer);
+        if !is_timed {
+            exchange.stop_body_timer(transport);
+        } else if exchange.body_timer.get().is_none() && config.body_rate > 0 {
+            exchange.body_mark.set(incoming.received);
+            exchange.body_timer.set(transport.call_later(config.body_window));
         }
     }
 
@@ -304,7 +347,7 @@ impl HttpConnection {
         if !exchange.incoming.borrow().is_wanted() {
             return;
         }
-        let received = exchange.incoming.borrow().received.saturating_sub(self.body_mark);
+        let received = exchange.incoming.borrow().received.saturating_sub(exchange.body_mark.get());
         let wanted = u64::from(config.body_rate) * config.body_window.as_millis() as u64 / 1_000;
         if received < wanted {
             self.body_failed(transport, &exchange, BodyError::TooSlow);
@@ -350,31 +393,22 @@ impl HttpConnection {
 
     pub(super) fn close(&mut self, transport: &Transport) {
         self.life = Life::Closing;
-        self.unread = Unread::default();
-        self.stop_timers(transport);
+        self.unread = Unread::NONE;
         transport.lose_connection();
     }
 
-    pub(super) fn stop_timers(&mut self, transport: &Transport) {
-        if let Some(timer) = self.head_timer.take() {
-            transport.cancel_timer(timer);
-        }
-        self.stop_body_timer(transport);
-    }
-
-    pub(super) fn stop_body_timer(&mut self, transport: &Transport) {
-        if let Some(timer) = self.body_timer.take() {
-            transport.cancel_timer(timer);
-        }
-    }
-
-    /// Switches between the timeout of answers on their way and that of keep-alive.
+    /// Sets the idle timeout to what is there to be waited for.
     pub(super) fn set_timeout(&mut self, transport: &Transport) {
-        let on = self.is_sending() || self.flood == Flood::Yes;
-        if self.is_write_timed != on {
-            self.is_write_timed = on;
+        let is_writing = self.is_sending() || self.flood == Flood::Yes;
+        let silence = if is_writing { Silence::Write } else { Silence::KeepAlive };
+        if self.silence != silence {
+            self.silence = silence;
             let config = &self.shared.config;
-            transport.set_idle_timeout(if on { config.write_timeout } else { config.keep_alive });
+            transport.set_idle_timeout(if is_writing {
+                config.write_timeout
+            } else {
+                config.keep_alive
+            });
         }
     }
 
@@ -385,8 +419,10 @@ impl HttpConnection {
 
 impl Protocol for HttpConnection {
     fn connection_made(&mut self, transport: &Transport) {
-        transport.set_idle_timeout(self.shared.config.keep_alive);
-        self.head_timer = transport.call_later(self.shared.config.head_timeout);
+        transport.set_read_timeout(self.shared.config.head_timeout);
+        if let Some(reactor) = transport.reactor() {
+            self.made = self.shared.millis(reactor.now());
+        }
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
@@ -394,9 +430,10 @@ impl Protocol for HttpConnection {
             self.unread.push(data);
             return self.go_on_with_unread(transport);
         }
-        let used = self.consume(transport, data);
-        if self.life != Life::Closing {
-            self.unread.push(&data[used..]);
+        let consumed = self.consume(transport, data, 0);
+        if consumed.used < data.len() && self.life != Life::Closing {
+            self.unread.push(&data[consumed.used..]);
+            self.note_head(transport, consumed.is_part_of_head, None);
         }
         self.settle(transport);
     }
@@ -422,14 +459,10 @@ impl Protocol for HttpConnection {
     }
 
     fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
-        if self.head_timer.take_if(|running| *running == timer).is_some() {
-            // Nothing came, not even a byte: there is nobody to be told.
-            return match self.unread.is_empty() {
-                true => self.close(transport),
-                false => self.refuse(transport, StatusCode::REQUEST_TIMEOUT),
-            };
-        }
-        if self.body_timer.take_if(|running| *running == timer).is_some() {
+        if let Some(exchange) = &self.exchange
+            && exchange.body_timer.get() == Some(timer)
+        {
+            exchange.body_timer.set(None);
             return self.body_window_over(transport);
         }
         if self.flood == Flood::Maybe {
@@ -443,6 +476,8 @@ impl Protocol for HttpConnection {
         if transport.queued() > 0 || is_file && self.is_sending() {
             // The client takes nothing. Where nothing is queued, it is the handler who takes its time.
             transport.abort();
+        } else if self.unread.head().is_some() {
+            self.refuse(transport, StatusCode::REQUEST_TIMEOUT);
         } else if self.exchange.is_none() && self.unread.is_empty() {
             self.close(transport);
         }

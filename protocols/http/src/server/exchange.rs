@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::StatusCode;
-use sinew_transports::{Protocol, Transport, reactor::Reactor};
+use sinew_transports::{Protocol, TimerId, Transport, reactor::Reactor};
 
 use super::{Ended, Request, Response, ServerConfig, incoming::Incoming};
 use crate::codec::RequestHead;
@@ -72,6 +72,10 @@ pub(super) struct Exchange {
     /// How much of the path was used by routers so far.
     pub(super) mounted: Cell<usize>,
     pub(super) body_max: Cell<u64>,
+    /// Bytes of the body when the window began in which its rate is measured.
+    pub(super) body_mark: Cell<u64>,
+    /// The end of that window.
+    pub(super) body_timer: Cell<Option<TimerId>>,
 }
 
 impl Exchange {
@@ -101,6 +105,12 @@ impl Exchange {
         self.notes.get_mut().clear();
         self.params.get_mut().clear();
         self.mounted.set(0);
+    }
+
+    pub(super) fn stop_body_timer(&self, transport: &Transport) {
+        if let Some(timer) = self.body_timer.take() {
+            transport.cancel_timer(timer);
+        }
     }
 
     pub(super) fn transport(&self) -> Option<&Transport> {

@@ -2,7 +2,7 @@
 //! what is written once a second: the date, and the beginning of the usual head.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     scratch: RefCell<Vec<u8>>,
     date: RefCell<Date>,
     usual: RefCell<UsualHead>,
+    /// When the first connection was made.
+    began: Cell<Option<Instant>>,
 }
 
 /// A line of the head, and until when it is right.
@@ -52,6 +54,7 @@ impl Shared {
             scratch: RefCell::default(),
             date: RefCell::default(),
             usual: RefCell::default(),
+            began: Cell::new(None),
         }
     }
 
@@ -73,6 +76,14 @@ impl Shared {
         if pool.len() < POOL_MAX {
             pool.push(exchange);
         }
+    }
+
+    /// Milliseconds since the first connection, as a number that begins anew after 49 days: for connections to tell their age without
+    /// keeping an [`Instant`].
+    pub(super) fn millis(&self, now: Instant) -> u32 {
+        let began = self.began.get().unwrap_or(now);
+        self.began.set(Some(began));
+        now.saturating_duration_since(began).as_millis() as u32
     }
 
     /// Lends the buffer for heads, empty, to a function that calls nothing of the user's.
