@@ -59,11 +59,6 @@ impl Plan {
         response: &Response,
     ) {
         let reactor = transport.reactor();
-        if let (Some(reactor), Some(length)) = (&reactor, self.usual_length(head, response)) {
-            shared.push_usual(out, reactor, response.content_type);
-            push_number(out, length);
-            return out.extend_from_slice(b"\r\n\r\n");
-        }
         push_status_line(out, response.status);
         if let Some(reactor) = &reactor
             && (response.fields.is_empty() || response.fields.get("date").is_none())
@@ -96,15 +91,5 @@ impl Plan {
             out.extend_from_slice(b"Connection: keep-alive\r\n");
         }
         out.extend_from_slice(b"\r\n");
-    }
-
-    /// The length of an answer whose head says nothing but that, and its content type.
-    fn usual_length(&self, head: &RequestHead, response: &Response) -> Option<u64> {
-        let Some(Framing::Length(length)) = self.said else { return None };
-        let is_usual = response.status == StatusCode::OK
-            && response.fields.is_empty()
-            && !self.closes
-            && head.version() == Version::HTTP_11;
-        is_usual.then_some(length)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use sinew_transports::{Protocol, Transport, WriteStatus};
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     connection::{Flood, HttpConnection, Life, Step},
     exchange::{Answer, Exchange, Stage},
     incoming::Reader,
+    sending::INLINE_MAX,
 };
 
 impl HttpConnection {
@@ -77,21 +78,56 @@ impl HttpConnection {
             map(&Request(Rc::clone(exchange)), response);
             exchange.in_loop.set(false);
         }
-        let closes = exchange.closes.get() || self.is_draining;
-        let plan = Plan::new(&exchange.head, response, closes);
-        exchange.closes.set(plan.closes);
         exchange.answered_with.set(Some(response.status));
-        let body = response.take_body();
-        let status = self.shared.with_scratch(|out| {
-            plan.push_head(out, &self.shared, transport, &exchange.head, response);
-            exchange.send(transport, out, body, plan.framing)
-        });
+        let status = match self.write_usual(transport, exchange, response) {
+            Some(status) => status,
+            None => self.write_any(transport, exchange, response),
+        };
         if status == WriteStatus::AboveHighWatermark && self.flood == Flood::No {
             self.flood = Flood::Maybe;
             // By then the system has been asked to take it.
             transport.call_later(Duration::ZERO);
         }
         self.set_timeout(transport);
+    }
+
+    /// Writes an answer of the form that most have: a 200 with a short body and no field but its content type.
+    #[inline]
+    fn write_usual(
+        &self,
+        transport: &Transport,
+        exchange: &Exchange,
+        response: &Response,
+    ) -> Option<WriteStatus> {
+        let closes = exchange.closes.get() || self.is_draining || response.close;
+        let head = &exchange.head;
+        let is_usual = response.status == StatusCode::OK
+            && response.fields.is_empty()
+            && !closes
+            && head.version() == Version::HTTP_11
+            && !matches!(*head.method(), Method::HEAD | Method::CONNECT);
+        let body = response.body.bytes().filter(|body| is_usual && body.len() <= INLINE_MAX)?;
+        let reactor = transport.reactor()?;
+        exchange.stage.set(Stage::Sent);
+        exchange.sent.set(body.len() as u64);
+        Some(self.shared.write_usual(transport, &reactor, response.content_type, body))
+    }
+
+    #[inline(never)]
+    fn write_any(
+        &self,
+        transport: &Transport,
+        exchange: &Rc<Exchange>,
+        response: &mut Response,
+    ) -> WriteStatus {
+        let closes = exchange.closes.get() || self.is_draining;
+        let plan = Plan::new(&exchange.head, response, closes);
+        exchange.closes.set(plan.closes);
+        let body = response.take_body();
+        self.shared.with_scratch(|out| {
+            plan.push_head(out, &self.shared, transport, &exchange.head, response);
+            exchange.send(transport, out, body, plan.framing)
+        })
     }
 
     fn hand_over(

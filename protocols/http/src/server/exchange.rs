@@ -147,10 +147,14 @@ impl Exchange {
     }
 
     /// Has the connection look at this, from the loop.
+    #[inline]
     pub(super) fn wake(&self) {
-        if self.in_loop.get() || self.woken.replace(true) {
-            return;
+        if !self.in_loop.get() && !self.woken.replace(true) {
+            self.call_connection();
         }
+    }
+
+    fn call_connection(&self) {
         if let Some(transport) = &self.transport {
             transport.call_later(Duration::ZERO);
         }
@@ -162,13 +166,13 @@ impl Exchange {
     }
 
     /// The handler answers. What comes too late is handed back.
+    #[inline]
     pub(super) fn answer(&self, answer: Answer) -> Option<Answer> {
         if self.stage.get() != Stage::Waiting {
             return Some(answer);
         }
         self.stage.set(Stage::Answered);
-        // There was none: it is written over, and nothing is dropped.
-        drop(self.answer.replace(Some(answer)));
+        *self.answer.borrow_mut() = Some(answer);
         self.wake();
         None
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::codec::{Framing, last_chunk};
 
 /// Bodies so short are copied behind their head, into one buffer.
-const INLINE_MAX: usize = 4 * 1024;
+pub(super) const INLINE_MAX: usize = 4 * 1024;
 
 /// A source has made less of a body than it had announced, or more.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -8,10 +8,10 @@ use std::{
 };
 
 use http::StatusCode;
-use sinew_transports::reactor::Reactor;
+use sinew_transports::{Transport, WriteStatus, reactor::Reactor};
 
 use super::{Handler, ServerConfig, exchange::Exchange};
-use crate::codec::{format_date, push_field, push_status_line};
+use crate::codec::{format_date, push_field, push_number, push_status_line};
 
 /// Exchanges that are kept: more are rarely in work at the same moment, for those that answer at once need one for all.
 const POOL_MAX: usize = 64;
@@ -37,11 +37,14 @@ struct Date {
     until: Option<Instant>,
 }
 
-/// The head of a 200 with no field of its own, up to its length, and until when it is right.
+/// The head of a 200 with no field of its own, for a content type and a length, and until when it is right.
 #[derive(Default)]
 struct UsualHead {
     bytes: Vec<u8>,
+    /// Where the number of its length begins.
+    length_at: usize,
     content_type: Option<&'static str>,
+    length: usize,
     until: Option<Instant>,
 }
 
@@ -104,22 +107,25 @@ impl Shared {
         out.extend_from_slice(date.line.as_bytes());
     }
 
-    /// Appends the head of a 200 that has only this content type, up to the number of its length.
-    pub(super) fn push_usual(
+    /// Writes a 200 that has no field but this content type, and that keeps the connection.
+    pub(super) fn write_usual(
         &self,
-        out: &mut Vec<u8>,
+        transport: &Transport,
         reactor: &Reactor,
         content_type: Option<&'static str>,
-    ) {
+        body: &[u8],
+    ) -> WriteStatus {
         let mut usual = self.usual.borrow_mut();
         let is_right = usual.until.is_some_and(|until| reactor.now() < until)
             && is_same(usual.content_type, content_type);
         if !is_right {
             let mut date = self.date.borrow_mut();
             date.renew(reactor);
-            usual.write(&date, content_type);
+            usual.write(&date, content_type, body.len());
+        } else if usual.length != body.len() {
+            usual.set_length(body.len());
         }
-        out.extend_from_slice(&usual.bytes);
+        transport.write_vectored(&[&usual.bytes, body])
     }
 }
 
@@ -147,7 +153,8 @@ impl Date {
 }
 
 impl UsualHead {
-    fn write(&mut self, date: &Date, content_type: Option<&'static str>) {
+    #[inline(never)]
+    fn write(&mut self, date: &Date, content_type: Option<&'static str>, length: usize) {
         self.bytes.clear();
         push_status_line(&mut self.bytes, StatusCode::OK);
         self.bytes.extend_from_slice(date.line.as_bytes());
@@ -155,6 +162,15 @@ impl UsualHead {
             push_field(&mut self.bytes, b"Content-Type", content_type.as_bytes());
         }
         self.bytes.extend_from_slice(b"Content-Length: ");
+        self.length_at = self.bytes.len();
         (self.content_type, self.until) = (content_type, date.until);
+        self.set_length(length);
+    }
+
+    fn set_length(&mut self, length: usize) {
+        self.bytes.truncate(self.length_at);
+        push_number(&mut self.bytes, length as u64);
+        self.bytes.extend_from_slice(b"\r\n\r\n");
+        self.length = length;
     }
 }
