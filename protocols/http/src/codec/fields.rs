@@ -198,6 +198,7 @@ impl Fields {
     }
 
     /// Gives back storage beyond what a usual head needs.
+    #[inline]
     pub(crate) fn shrink(&mut self, bytes: usize, entries: usize) {
         if self.bytes.capacity() > bytes {
             self.bytes.shrink_to(bytes);

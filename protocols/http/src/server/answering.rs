@@ -205,7 +205,15 @@ impl HttpConnection {
 
 /// Puts a failure in the place of what may not be sent as the final answer to a request. A 2xx to CONNECT would begin a tunnel that nobody
 /// is at the other end of, and a 1xx leaves the client waiting.
+#[inline]
 fn check_final(exchange: &Exchange, response: &mut Response) {
+    let status = response.status();
+    if status != StatusCode::OK || *exchange.head.method() == Method::CONNECT {
+        check_unusual(exchange, response);
+    }
+}
+
+fn check_unusual(exchange: &Exchange, response: &mut Response) {
     let status = response.status();
     if status.is_informational() {
         tracing::error!(%status, "a final answer was to be informational");

@@ -63,10 +63,12 @@ pub(super) struct Exchange {
     pub(super) is_file: Cell<bool>,
     /// The connection ends after the answer.
     pub(super) closes: Cell<bool>,
+    /// Whether there is, or was, something in one of the lists that follow.
+    has_extras: Cell<bool>,
     maps: RefCell<Vec<Map>>,
     ends: RefCell<Vec<OnEnd>>,
     disconnects: RefCell<Vec<OnDisconnect>>,
-    pub(super) notes: RefCell<Vec<Rc<dyn Any>>>,
+    notes: RefCell<Vec<Rc<dyn Any>>>,
     /// Parameters of the path: names, and where their values are in it.
     pub(super) params: RefCell<Vec<(Rc<str>, Range<usize>)>>,
     /// How much of the path was used by routers so far.
@@ -99,12 +101,14 @@ impl Exchange {
         self.answered_with.set(None);
         self.is_file.set(false);
         self.closes.set(false);
-        self.maps.get_mut().clear();
-        self.ends.get_mut().clear();
-        self.disconnects.get_mut().clear();
-        self.notes.get_mut().clear();
-        self.params.get_mut().clear();
         self.mounted.set(0);
+        if self.has_extras.take() {
+            self.maps.get_mut().clear();
+            self.ends.get_mut().clear();
+            self.disconnects.get_mut().clear();
+            self.notes.get_mut().clear();
+            self.params.get_mut().clear();
+        }
     }
 
     pub(super) fn stop_body_timer(&self, transport: &Transport) {
@@ -127,6 +131,7 @@ impl Exchange {
         thread_local! {
             static NO_NAME: Rc<str> = Rc::from("");
         }
+        self.has_extras.set(true);
         self.params.borrow_mut().push((NO_NAME.with(Rc::clone), place));
     }
 
@@ -137,6 +142,7 @@ impl Exchange {
         names: &[Rc<str>],
         rest: Option<(&Rc<str>, Range<usize>)>,
     ) {
+        self.has_extras.set(true);
         let mut params = self.params.borrow_mut();
         for (param, name) in params.iter_mut().skip(mark).zip(names) {
             param.0 = Rc::clone(name);
@@ -183,20 +189,40 @@ impl Exchange {
     }
 
     pub(super) fn add_map(&self, map: Map) {
+        self.has_extras.set(true);
         self.maps.borrow_mut().push(map);
     }
 
     /// The maps, the last that was added first.
+    #[inline]
     pub(super) fn next_map(&self) -> Option<Map> {
-        self.maps.borrow_mut().pop()
+        if self.has_extras.get() { self.maps.borrow_mut().pop() } else { None }
+    }
+
+    /// Puts something beside the request.
+    pub(super) fn add_note(&self, note: Rc<dyn Any>) {
+        self.has_extras.set(true);
+        self.notes.borrow_mut().push(note);
+    }
+
+    pub(super) fn find_note<T: Any>(&self) -> Option<Rc<T>> {
+        self.notes.borrow().iter().rev().find_map(|note| Rc::clone(note).downcast().ok())
     }
 
     pub(super) fn add_end(&self, end: OnEnd) {
+        self.has_extras.set(true);
         self.ends.borrow_mut().push(end);
     }
 
     /// Tells whoever wants to know how it ended.
+    #[inline]
     pub(super) fn tell_end(self: &Rc<Self>, complete: bool) {
+        if self.has_extras.get() {
+            self.tell_ends(complete);
+        }
+    }
+
+    fn tell_ends(self: &Rc<Self>, complete: bool) {
         while let Some(end) = self.next_end() {
             let (status, bytes) = (self.answered_with.get(), self.sent.get());
             end(&Request(Rc::clone(self)), &Ended { status, bytes, complete });
@@ -212,6 +238,7 @@ impl Exchange {
         if self.stage.get() == Stage::Gone {
             return Some(disconnect);
         }
+        self.has_extras.set(true);
         self.disconnects.borrow_mut().push(disconnect);
         None
     }

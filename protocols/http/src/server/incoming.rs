@@ -132,6 +132,7 @@ impl Incoming {
     }
 
     /// Whether there was no body, and nobody has asked for it.
+    #[inline]
     pub(super) fn is_untouched(&self) -> bool {
         self.decoder.is_ended() && matches!(self.reader, Reader::Nobody)
     }

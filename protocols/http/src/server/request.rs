@@ -171,13 +171,13 @@ impl Request {
 
     /// Puts something of any type beside the request, for whoever handles it after: a layer puts in who has logged in, say.
     pub fn put<T: Any>(&self, note: T) {
-        self.0.notes.borrow_mut().push(Rc::new(note));
+        self.0.add_note(Rc::new(note));
     }
 
     /// The last thing of this type that was put beside the request.
     #[must_use]
     pub fn find<T: Any>(&self) -> Option<Rc<T>> {
-        self.0.notes.borrow().iter().rev().find_map(|note| Rc::clone(note).downcast().ok())
+        self.0.find_note()
     }
 
     /// Has the loop call `f` if the client goes away before it has its whole answer.

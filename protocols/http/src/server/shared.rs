@@ -62,6 +62,7 @@ impl Shared {
     }
 
     /// An exchange that nobody else has a handle to.
+    #[inline]
     pub(super) fn take_exchange(&self) -> Rc<Exchange> {
         self.pool.borrow_mut().pop().unwrap_or_default()
     }
@@ -74,6 +75,7 @@ impl Shared {
     }
 
     /// Takes back one that is cleared.
+    #[inline]
     pub(super) fn give_back(&self, exchange: Rc<Exchange>) {
         let mut pool = self.pool.borrow_mut();
         if pool.len() < POOL_MAX {
