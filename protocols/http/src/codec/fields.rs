@@ -159,6 +159,11 @@ impl Fields {
         self.entries.clear();
     }
 
+    /// Forgets the fields, and leaves the bytes until others are set.
+    pub(super) fn clear_entries(&mut self) {
+        self.entries.clear();
+    }
+
     /// Starts anew with a head that was decoded, whose fields [`push_parsed`](Self::push_parsed) enters.
     pub(super) fn begin(&mut self, head: &[u8]) {
         self.entries.clear();

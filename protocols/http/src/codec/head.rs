@@ -36,7 +36,7 @@ pub struct RequestHead {
     target: Target,
     /// Where the target is in the bytes of the fields.
     target_at: Range<usize>,
-    /// Where the authority is: that of the target, or else `Host`.
+    /// Where the authority is: that of the target, or else `Host`. `None` as soon as the bytes are not those of a head that was taken.
     authority: Option<Range<usize>>,
     fields: Fields,
     framing: Framing,
@@ -108,6 +108,7 @@ impl RequestHead {
         self.version = if is_1_0 { Version::HTTP_10 } else { Version::HTTP_11 };
         self.target = Target::parse(&self.method, target.as_bytes())?;
         self.target_at = place(head, target.as_bytes());
+        self.authority = None;
         self.fields.begin(head);
         (self.connection, self.expects_continue) = Default::default();
         let mut gathered = Gathered::default();

@@ -15,6 +15,24 @@ use super::{
 };
 
 impl HttpConnection {
+    /// Writes the answer if the handler has given it by now, and it and the request are of the form that most have. Then nothing is left
+    /// of them.
+    #[inline]
+    pub(super) fn answer_at_once(&mut self, transport: &Transport, exchange: &Exchange) -> bool {
+        if exchange.stage.get() != Stage::Answered || !exchange.is_plain() {
+            return false;
+        }
+        let status = match &*exchange.answered() {
+            Some(Answer::Response(response)) => self.write_usual(transport, exchange, response),
+            _ => None,
+        };
+        let Some(status) = status else { return false };
+        self.note_flood(transport, status);
+        self.exchange = None;
+        exchange.stage.set(Stage::Gone);
+        true
+    }
+
     pub(super) fn answer(
         &mut self,
         transport: &Transport,
@@ -83,12 +101,16 @@ impl HttpConnection {
             Some(status) => status,
             None => self.write_any(transport, exchange, response),
         };
+        self.note_flood(transport, status);
+        self.set_timeout(transport);
+    }
+
+    fn note_flood(&mut self, transport: &Transport, status: WriteStatus) {
         if status == WriteStatus::AboveHighWatermark && self.flood == Flood::No {
             self.flood = Flood::Maybe;
             // By then the system has been asked to take it.
             transport.call_later(Duration::ZERO);
         }
-        self.set_timeout(transport);
     }
 
     /// Writes an answer of the form that most have: a 200 with a short body and no field but its content type.

@@ -227,7 +227,10 @@ impl HttpConnection {
         let Some(inside) = Rc::get_mut(&mut exchange) else { return Step::Wait };
         match inside.head.decode(input, seen, &self.shared.config.head) {
             Ok(Some(len)) => {
-                self.begin(transport, exchange);
+                self.begin(transport, &mut exchange);
+                if self.answer_at_once(transport, &exchange) {
+                    *spare = Shared::cleared(exchange);
+                }
                 Step::Used(len)
             }
             Ok(None) => {
@@ -248,18 +251,18 @@ impl HttpConnection {
         }
     }
 
-    fn begin(&mut self, transport: &Transport, mut exchange: Rc<Exchange>) {
+    fn begin(&mut self, transport: &Transport, exchange: &mut Rc<Exchange>) {
         self.requests += 1;
         self.set_timeout(transport);
         let config = &self.shared.config;
-        let Some(inside) = Rc::get_mut(&mut exchange) else { return };
+        let Some(inside) = Rc::get_mut(exchange) else { return };
         let closes = !inside.head.is_persistent() || self.requests >= config.requests_max;
         inside.begin(transport, config);
         inside.closes.set(closes);
-        self.exchange = Some(Rc::clone(&exchange));
+        self.exchange = Some(Rc::clone(exchange));
         exchange.in_loop.set(true);
-        let request = Request(Rc::clone(&exchange));
-        self.shared.handler.handle(request, Reply::new(Rc::clone(&exchange)));
+        let request = Request(Rc::clone(exchange));
+        self.shared.handler.handle(request, Reply::new(Rc::clone(exchange)));
         exchange.in_loop.set(false);
     }
 

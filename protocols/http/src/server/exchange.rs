@@ -63,11 +63,13 @@ pub(super) struct Exchange {
     pub(super) is_file: Cell<bool>,
     /// The connection ends after the answer.
     pub(super) closes: Cell<bool>,
-    /// Whether there is, or was, something in one of the lists that follow.
-    has_extras: Cell<bool>,
+    /// Whether there is, or was, something in one of the three lists that follow.
+    has_hooks: Cell<bool>,
     maps: RefCell<Vec<Map>>,
     ends: RefCell<Vec<OnEnd>>,
     disconnects: RefCell<Vec<OnDisconnect>>,
+    /// Whether there is something in one of the two lists that follow.
+    has_notes: Cell<bool>,
     notes: RefCell<Vec<Rc<dyn Any>>>,
     /// Parameters of the path: names, and where their values are in it.
     pub(super) params: RefCell<Vec<(Rc<str>, Range<usize>)>>,
@@ -102,10 +104,12 @@ impl Exchange {
         self.is_file.set(false);
         self.closes.set(false);
         self.mounted.set(0);
-        if self.has_extras.take() {
+        if self.has_hooks.take() {
             self.maps.get_mut().clear();
             self.ends.get_mut().clear();
             self.disconnects.get_mut().clear();
+        }
+        if self.has_notes.take() {
             self.notes.get_mut().clear();
             self.params.get_mut().clear();
         }
@@ -131,7 +135,7 @@ impl Exchange {
         thread_local! {
             static NO_NAME: Rc<str> = Rc::from("");
         }
-        self.has_extras.set(true);
+        self.has_notes.set(true);
         self.params.borrow_mut().push((NO_NAME.with(Rc::clone), place));
     }
 
@@ -142,7 +146,7 @@ impl Exchange {
         names: &[Rc<str>],
         rest: Option<(&Rc<str>, Range<usize>)>,
     ) {
-        self.has_extras.set(true);
+        self.has_notes.set(true);
         let mut params = self.params.borrow_mut();
         for (param, name) in params.iter_mut().skip(mark).zip(names) {
             param.0 = Rc::clone(name);
@@ -189,19 +193,19 @@ impl Exchange {
     }
 
     pub(super) fn add_map(&self, map: Map) {
-        self.has_extras.set(true);
+        self.has_hooks.set(true);
         self.maps.borrow_mut().push(map);
     }
 
     /// The maps, the last that was added first.
     #[inline]
     pub(super) fn next_map(&self) -> Option<Map> {
-        if self.has_extras.get() { self.maps.borrow_mut().pop() } else { None }
+        if self.has_hooks.get() { self.maps.borrow_mut().pop() } else { None }
     }
 
     /// Puts something beside the request.
     pub(super) fn add_note(&self, note: Rc<dyn Any>) {
-        self.has_extras.set(true);
+        self.has_notes.set(true);
         self.notes.borrow_mut().push(note);
     }
 
@@ -210,14 +214,20 @@ impl Exchange {
     }
 
     pub(super) fn add_end(&self, end: OnEnd) {
-        self.has_extras.set(true);
+        self.has_hooks.set(true);
         self.ends.borrow_mut().push(end);
+    }
+
+    /// Whether there is no body, and nobody wants to change the answer or to be told of its end.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        !self.has_hooks.get() && self.incoming.borrow().is_untouched()
     }
 
     /// Tells whoever wants to know how it ended.
     #[inline]
     pub(super) fn tell_end(self: &Rc<Self>, complete: bool) {
-        if self.has_extras.get() {
+        if self.has_hooks.get() {
             self.tell_ends(complete);
         }
     }
@@ -238,7 +248,7 @@ impl Exchange {
         if self.stage.get() == Stage::Gone {
             return Some(disconnect);
         }
-        self.has_extras.set(true);
+        self.has_hooks.set(true);
         self.disconnects.borrow_mut().push(disconnect);
         None
     }

@@ -2,6 +2,8 @@
 //! every respect, or not all there, is left to the decoder in `head.rs`, which says what is wrong with it. A test holds the two
 //! against each other.
 
+use std::ops::Range;
+
 use http::{Method, Version};
 
 use super::{RequestHead, TargetForm};
@@ -24,7 +26,6 @@ impl RequestHead {
         let input = &input[..input.len().min(limits.head_max)];
         let line = self.usual_line(input)?;
         let len = self.usual_fields(input, line)?;
-        self.fields.set_bytes(&input[..len]);
         // In a head as short as that, no line is too long.
         let is_good = len <= limits.line_max && self.fields.len() <= limits.fields_max;
         is_good.then_some(len)
@@ -62,11 +63,13 @@ impl RequestHead {
     // Not inlined: it has registers enough for its loop.
     #[inline(never)]
     fn usual_fields(&mut self, input: &[u8], mut at: usize) -> Option<usize> {
-        self.fields.clear();
-        self.authority = None;
+        // While it is set, the bytes are still those of the head that it was found in. Most requests are for the same host.
+        let known = self.authority.take();
+        self.fields.clear_entries();
         self.connection = ConnectionOptions::default();
         self.expects_continue = false;
         let mut gathered = Gathered::default();
+        let mut host: Option<Range<usize>> = None;
         loop {
             let name_at = at;
             if byte_at(input, at) == b'\r' {
@@ -87,7 +90,11 @@ impl RequestHead {
             }
             let value_at = at;
             let is_host = name_len == 4 && is_host(input, name_at);
-            at = if is_host { end_of_host(input, at) } else { end_of_text(input, at) };
+            at = match &known {
+                _ if !is_host => end_of_text(input, at),
+                Some(known) => end_of_known_host(input, at, &self.fields.bytes[known.clone()]),
+                None => end_of_host(input, at),
+            };
             if byte_at(input, at) != b'\r' || byte_at(input, at + 1) != b'\n' {
                 return None;
             }
@@ -98,10 +105,10 @@ impl RequestHead {
             at += 2;
             self.fields.push(name_at, name_len, value_at, value_end - value_at);
             if is_host {
-                if self.authority.is_some() || value_end == value_at {
+                if host.is_some() || value_end == value_at {
                     return None;
                 }
-                self.authority = Some(value_at..value_end);
+                host = Some(value_at..value_end);
                 continue;
             }
             let is =
@@ -116,10 +123,12 @@ impl RequestHead {
             }
         }
         let is_end = byte_at(input, at) == b'\r' && byte_at(input, at + 1) == b'\n';
-        if !is_end || self.authority.is_none() {
+        if !is_end || host.is_none() {
             return None;
         }
         self.framing = gathered.framing(false).ok()?.unwrap_or_default();
+        self.fields.set_bytes(&input[..at + 2]);
+        self.authority = host;
         Some(at + 2)
     }
 }
@@ -134,6 +143,16 @@ fn is_host(input: &[u8], at: usize) -> bool {
     let name = input.get(at..).and_then(<[u8]>::first_chunk::<4>);
     // This changes no other characters into those of `host` than capital ones.
     name.is_some_and(|name| u32::from_le_bytes(*name) | 0x2020_2020 == u32::from_le_bytes(*b"host"))
+}
+
+/// The same as [`end_of_host`], if the value begins like one that is known to be a host.
+#[inline]
+fn end_of_known_host(input: &[u8], start: usize, known: &[u8]) -> usize {
+    let end = start + known.len();
+    match input.get(start..end) == Some(known) && byte_at(input, end) == b'\r' {
+        true => end,
+        false => end_of_host(input, start),
+    }
 }
 
 /// Where a value of `Host` ends that is a name or an IPv4 address, with a port or without; of others, somewhere before their end.

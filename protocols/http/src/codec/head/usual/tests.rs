@@ -66,6 +66,43 @@ fn what_clients_send_is_usual() {
 }
 
 #[test]
+fn a_host_that_is_known_is_no_other() {
+    let limits = HeadLimits::default();
+    let with = |host: &str| format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let hosts = [
+        "a.b",
+        "a.b:80",
+        "a.",
+        "b.a",
+        "a.b",
+        "a.bc",
+        "A.b",
+        "a.b:",
+        "a.b:x",
+        "a.b\0",
+        "a.b c",
+        "a",
+        "a.b:80808",
+        "[::1]",
+    ];
+    for (first, second) in hosts.iter().flat_map(|first| hosts.map(|second| (first, second))) {
+        let mut head = RequestHead::default();
+        // What was refused is not known.
+        drop(head.decode(with(first).as_bytes(), 0, &limits));
+        let input = with(second);
+        let mut fresh = RequestHead::default();
+        let expected = fresh.decode_any(input.as_bytes(), &limits);
+        assert_eq!(head.decode(input.as_bytes(), 0, &limits), expected, "{first} {second}");
+        assert_eq!(head.authority(), fresh.authority(), "{first} {second}");
+    }
+    // A head that comes to nothing leaves nothing behind that could be taken for a host.
+    let mut head = RequestHead::default();
+    head.decode(with("a b").as_bytes(), 0, &limits).unwrap_err();
+    head.decode(b"GET / HTTP/1.1\r\nHost: a.b\r\nX", 0, &limits).unwrap();
+    head.decode(with("a b").as_bytes(), 0, &limits).unwrap_err();
+}
+
+#[test]
 fn limits_are_those_of_any_head() {
     let head = b"GET /abc HTTP/1.1\r\nHost: example.org\r\nX: 12345678901234567890\r\n\r\n";
     for max in 0..2 * head.len() {
