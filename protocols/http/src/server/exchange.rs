@@ -228,11 +228,11 @@ impl Exchange {
     #[inline]
     pub(super) fn tell_end(self: &Rc<Self>, complete: bool) {
         if self.has_hooks.get() {
-            self.tell_ends(complete);
+            self.call_end_hooks(complete);
         }
     }
 
-    fn tell_ends(self: &Rc<Self>, complete: bool) {
+    fn call_end_hooks(self: &Rc<Self>, complete: bool) {
         while let Some(end) = self.next_end() {
             let (status, bytes) = (self.answered_with.get(), self.sent.get());
             end(&Request(Rc::clone(self)), &Ended { status, bytes, complete });
